@@ -1,0 +1,2 @@
+//! towline-crdt
+pub mod view;

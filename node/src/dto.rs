@@ -1,0 +1,316 @@
+//! What replies are made of: the JSON shapes of items, timelines, members and findings.
+//!
+//! These are the versioned schemas that `--json` prints and the API serves. They are computed from
+//! rows and documents by `project`; nothing here is stored.
+
+use serde::{Deserialize, Serialize};
+use towline_crdt::view::{Conflict, Criterion, Link, Refused};
+use towline_proto::stage::{Claim, Holds};
+use towline_proto::{
+    ActId, Closing, Column, Event, ItemId, Kind, Millis, NodeId, Origin, ProjectId, Qa, Role, Status,
+    Verb,
+};
+
+/// Another item, in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemLink {
+    /// What to type for it.
+    pub handle: String,
+    /// Its id.
+    pub id: ItemId,
+    /// Its title; empty when the item is not known here.
+    pub title: String,
+    /// Its badge; absent when the item is not known here.
+    pub status: Option<Status>,
+    /// For a dependency: whether it is satisfied.
+    #[serde(default)]
+    pub satisfied: bool,
+    /// For a dependency: what to know about it, such as that it was abandoned or closes a cycle.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// An item as lists and boards show it. Schema `towline.item/v1`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemCard {
+    /// What to type: `42`, or `42a` where two items share 42.
+    pub handle: String,
+    /// The number alone.
+    pub number: u32,
+    /// The shortest unique prefix of the key, at least four hex digits.
+    pub key: String,
+    /// Its id.
+    pub id: ItemId,
+    /// Changes with every change of the item; send it back as `expect`.
+    pub revision: String,
+    /// What sort of work.
+    pub kind: Kind,
+    /// One line.
+    pub title: String,
+    /// Where it stands.
+    pub column: Column,
+    /// The one badge.
+    pub status: Status,
+    /// What holds it.
+    pub holds: Holds,
+    /// How it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closing: Option<Closing>,
+    /// In the trash.
+    #[serde(default)]
+    pub deleted: bool,
+    /// 0 (highest) to 4.
+    pub priority: u8,
+    /// Who passes it through QA.
+    pub qa: Qa,
+    /// Sorted.
+    pub labels: Vec<String>,
+    /// A person or agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignee: Option<String>,
+    /// Who works on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<Claim>,
+    /// Its epic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epic: Option<ItemLink>,
+    /// What must be done first.
+    pub depends_on: Vec<ItemLink>,
+    /// How many of those are not satisfied.
+    pub unmet: usize,
+    /// How often it was sent back.
+    pub retries: u32,
+    /// Criteria met or skipped.
+    pub criteria_met: usize,
+    /// Criteria in all.
+    pub criteria: usize,
+    /// Comments.
+    pub comments: u32,
+    /// Open conflicts.
+    pub conflicts: usize,
+    /// Facts that contradict what stands.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attention: Vec<String>,
+    /// For an epic: items done and in all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<(usize, usize)>,
+    /// Who asked for it.
+    pub origin: Origin,
+    /// When it was made.
+    pub created_at: Millis,
+    /// When it last changed.
+    pub updated_at: Millis,
+    /// Since when it stands in its column.
+    pub entered_at: Millis,
+    /// What could be done to it now.
+    pub legal: Vec<Verb>,
+}
+
+/// An item in full. Schema `towline.item-page/v1`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemPage {
+    /// What lists show.
+    #[serde(flatten)]
+    pub card: ItemCard,
+    /// Markdown.
+    pub body: String,
+    /// Acceptance criteria.
+    pub criteria_list: Vec<Criterion>,
+    /// Links.
+    pub links: Vec<Link>,
+    /// What was said.
+    pub remarks: Vec<Comment>,
+    /// Items that depend on this one.
+    pub dependants: Vec<ItemLink>,
+    /// For an epic: its items.
+    pub children: Vec<ItemLink>,
+    /// Everything that was done to it, oldest first.
+    pub history: Vec<HistoryLine>,
+    /// Contending intents that nobody has settled.
+    pub open_conflicts: Vec<Conflict>,
+    /// Acts that never took effect.
+    pub refused: Vec<Refused>,
+}
+
+/// A comment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Comment {
+    /// The act.
+    pub id: ActId,
+    /// Who said it.
+    pub origin: Origin,
+    /// When.
+    pub at: Millis,
+    /// Markdown.
+    pub text: String,
+}
+
+/// One line of a timeline. Schema `towline.history/v1`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryLine {
+    /// The act.
+    pub act: ActId,
+    /// Which item.
+    pub item: ItemId,
+    /// What to type for it.
+    pub handle: String,
+    /// Its title.
+    pub title: String,
+    /// When, by the author's clock.
+    pub at: Millis,
+    /// Who asked.
+    pub origin: Origin,
+    /// The node that signed.
+    pub node: NodeId,
+    /// What people call that node.
+    pub node_name: String,
+    /// What was done: the verb, or what was edited.
+    pub what: String,
+    /// The column before, where it changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Column>,
+    /// The column after, where it changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Column>,
+    /// The reason, value or text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// Why it has no effect, when it has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overtaken: Option<String>,
+}
+
+/// Counts and position. Schema `towline.status/v1`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProjectStatus {
+    /// The project.
+    pub id: ProjectId,
+    /// What people call it.
+    pub name: String,
+    /// This node.
+    pub node: NodeId,
+    /// What people call it.
+    pub node_name: String,
+    /// What this node may do.
+    pub role: Role,
+    /// Items in each column, trash left out.
+    pub columns: Vec<(Column, usize)>,
+    /// Items that something holds.
+    pub held: usize,
+    /// Items with open conflicts.
+    pub conflicts: usize,
+    /// Items in the trash.
+    pub deleted: usize,
+    /// Items in all.
+    pub items: usize,
+    /// Entries in the log.
+    pub entries: u64,
+    /// Bytes of the log.
+    pub log_bytes: u64,
+    /// Members.
+    pub members: usize,
+    /// Entries that wait for a predecessor.
+    pub waiting: usize,
+    /// The digest of the version vector, in hex: equal on two nodes that hold the same.
+    pub digest: String,
+    /// The last event.
+    pub last_event: Option<FeedEvent>,
+    /// Connected peers; absent without a running node.
+    pub peers: Option<Vec<PeerInfo>>,
+    /// Where the board is; absent without a running node.
+    pub board: Option<String>,
+}
+
+/// A member or an open invitation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberInfo {
+    /// The node; absent for an invitation.
+    pub node: Option<NodeId>,
+    /// What people call it.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// Since when, or until when the invitation stands.
+    pub at: Millis,
+    /// The first hex digits of the ticket's hash, for an invitation.
+    pub ticket: Option<String>,
+    /// Whether this is the node itself.
+    pub me: bool,
+}
+
+/// A connected peer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerInfo {
+    /// Who.
+    pub node: NodeId,
+    /// What people call it.
+    pub name: String,
+    /// Where, as a multiaddress.
+    pub address: String,
+    /// Whether it holds the same as we do, as far as we know.
+    pub in_sync: bool,
+    /// When it was last heard of.
+    pub seen_at: Millis,
+}
+
+/// What `doctor` found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Doctor {
+    /// What was looked at, one line each.
+    pub checked: Vec<String>,
+    /// What is wrong, one line each, with what to do about it.
+    pub findings: Vec<String>,
+}
+
+/// An event and its place in this node's feed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeedEvent {
+    /// The place.
+    pub position: u64,
+    /// When it was derived here, in milliseconds since the epoch.
+    pub seen_at: Millis,
+    /// Whether it came with a catch-up rather than as live news.
+    pub backfill: bool,
+    /// The event.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+/// What a write came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Applied {
+    /// The item as it stands now.
+    pub card: ItemCard,
+    /// The column before.
+    pub from: Option<Column>,
+    /// What to know, such as a dependency that closes a cycle elsewhere.
+    pub notes: Vec<String>,
+    /// Whether anything was written; `false` when it was so already.
+    pub changed: bool,
+}
+
+/// An entry that was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryInfo {
+    /// Its hash, in hex.
+    pub hash: String,
+    /// Its place in the author's log.
+    pub seq: u64,
+}
+
+/// Counts of an import.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportReport {
+    /// Items made.
+    pub created: usize,
+    /// Items changed.
+    pub updated: usize,
+    /// Items that were there already, the same.
+    pub unchanged: usize,
+    /// Relations made.
+    pub related: usize,
+    /// Relations that were there already.
+    pub related_before: usize,
+    /// What could not be brought over, one line each.
+    pub problems: Vec<String>,
+}

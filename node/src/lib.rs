@@ -1,0 +1,3 @@
+//! towline-node
+pub mod dto;
+pub mod request;

@@ -1,0 +1,520 @@
+//! Acts: one recorded transition or edit by somebody, with what its author saw.
+//!
+//! An act is written once, under a key that only its author can write ([`ActId::derive`]), and is
+//! never changed. Column, holds, holder, fields and conflicts are derived from acts by the fold and
+//! stored nowhere. A record names in `saw` the acts of the same registers that its author had in
+//! front of it; it supersedes those, and only acts that did not see each other contend (pipeline
+//! spec, *When replicas disagree*).
+//!
+//! Encoded as MessagePack with one-letter field names: an act is one scalar in the item's document.
+//! Fields and operations of a newer version are kept in the document as they came.
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec::{self, DecodeError};
+use crate::stage::words;
+use crate::text::{self, TextError};
+use crate::{
+    ActId, Column, CriterionState, FailureKind, ItemId, Kind, Millis, Origin, Qa, Verb, limits,
+};
+
+/// One recorded transition or edit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Act {
+    /// What was done.
+    #[serde(rename = "o")]
+    pub op: Op,
+    /// The acts its author had in front of it, in the registers that `op` reads or writes.
+    #[serde(rename = "s", default, skip_serializing_if = "Vec::is_empty")]
+    pub saw: Vec<ActId>,
+    /// When, by the author's clock; for showing only.
+    #[serde(rename = "t")]
+    pub at: Millis,
+    /// Who asked for it.
+    #[serde(rename = "b")]
+    pub origin: Origin,
+}
+
+words!(
+    /// What a link of an item points to.
+    LinkKind, "link kind" {
+        /// A commit.
+        Commit = "commit",
+        /// A branch.
+        Branch = "branch",
+        /// A pull request.
+        PullRequest = "pull-request",
+        /// The same thing in another tracker, as `tracker:id`; imports find their items by it.
+        External = "external",
+        /// Another item, with no order between the two; the target is its id.
+        Related = "related",
+    }
+);
+
+/// What an act does. The transitions are those of [`crate::table`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "e", rename_all = "kebab-case")]
+pub enum Op {
+    /// The first act of every item.
+    Create {
+        /// What people type; the next above every number that the creating node knew.
+        number: u32,
+        /// What sort of work.
+        kind: Kind,
+        /// One line.
+        title: String,
+        /// Backlog, or upcoming.
+        column: Column,
+        /// 0 (highest) to 4.
+        priority: u8,
+        /// Who passes it through QA.
+        qa: Qa,
+    },
+
+    /// Into the backlog.
+    Triage,
+    /// Into coding.
+    Start {
+        /// Why it starts although a dependency is not satisfied.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        force: Option<String>,
+    },
+    /// Out of coding, to be checked.
+    Submit,
+    /// Back to coding.
+    RequestChanges {
+        /// What is wrong.
+        reason: String,
+    },
+    /// The checks passed.
+    PassQa,
+    /// A person approved.
+    Approve,
+    /// It reached the main branch: a fact when a commit is named.
+    Merged {
+        /// The commit.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        commit: Option<String>,
+    },
+    /// The merge went wrong.
+    MergeFailed {
+        /// How.
+        kind: FailureKind,
+        /// What the reporter adds.
+        detail: String,
+    },
+    /// Try the merge again.
+    RetryMerge,
+    /// Nobody retries by itself any more.
+    GiveUpMerge,
+    /// Hold: cannot go on.
+    Block {
+        /// Why.
+        reason: String,
+    },
+    /// Lift it.
+    Unblock,
+    /// Hold: put on ice.
+    Freeze,
+    /// Lift it.
+    Unfreeze,
+    /// Close: nobody is going to do it.
+    Abandon {
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// Close: another item takes its place.
+    Supersede {
+        /// The successor.
+        by: ItemId,
+    },
+    /// Close: should not be done.
+    Reject {
+        /// Why.
+        reason: String,
+    },
+    /// Back to the backlog.
+    Reopen,
+    /// Out of sight.
+    Archive,
+    /// The human override: any column to any open column.
+    Move {
+        /// Where to.
+        to: Column,
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// Take the exclusive right to work on it.
+    Claim {
+        /// Who.
+        holder: String,
+        /// One above every generation its author saw.
+        generation: u32,
+    },
+    /// Give it back.
+    Release {
+        /// The generation that is given back.
+        generation: u32,
+    },
+    /// Take it from a holder that is gone.
+    TakeOver {
+        /// Who takes it.
+        holder: String,
+        /// One above the claim that is taken over.
+        generation: u32,
+        /// The last renewal of the old claim that the taker saw, in milliseconds since the epoch.
+        renewal: Millis,
+    },
+    /// Hide it everywhere.
+    Delete {
+        /// Why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// Bring it back.
+    Restore,
+
+    /// Field: title.
+    SetTitle {
+        /// The new one.
+        title: String,
+    },
+    /// Field: kind.
+    SetKind {
+        /// The new one.
+        kind: Kind,
+    },
+    /// Field: priority.
+    SetPriority {
+        /// 0 (highest) to 4.
+        priority: u8,
+    },
+    /// Field: QA mode.
+    SetQa {
+        /// The new one.
+        qa: Qa,
+    },
+    /// Field: epic.
+    SetEpic {
+        /// The epic, or none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        epic: Option<ItemId>,
+    },
+    /// Field: assignee.
+    Assign {
+        /// A person or agent, or nobody.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        who: Option<String>,
+    },
+    /// The body was edited; the text itself is in the document's `body`.
+    EditBody,
+
+    /// Set: labels. Adding wins over a concurrent removal.
+    AddLabel {
+        /// The label.
+        label: String,
+    },
+    /// Set: labels. Removes the additions that it saw.
+    RemoveLabel {
+        /// The label.
+        label: String,
+    },
+    /// Set: dependencies. Adding wins over a concurrent removal.
+    AddDependency {
+        /// What must be done first.
+        on: ItemId,
+    },
+    /// Set: dependencies. Removes the additions that it saw.
+    RemoveDependency {
+        /// What need not be done first any more.
+        on: ItemId,
+    },
+    /// Set: links. Adding wins over a concurrent removal.
+    AddLink {
+        /// What it points to.
+        kind: LinkKind,
+        /// Where.
+        target: String,
+    },
+    /// Set: links. Removes the additions that it saw.
+    RemoveLink {
+        /// What it points to.
+        kind: LinkKind,
+        /// Where.
+        target: String,
+    },
+
+    /// Something somebody said.
+    Comment {
+        /// Markdown.
+        text: String,
+    },
+    /// A new acceptance criterion; its id is the id of this act.
+    AddCriterion {
+        /// What must be true of the work.
+        text: String,
+    },
+    /// A criterion was judged.
+    SetCriterion {
+        /// Which.
+        criterion: ActId,
+        /// How far it is met.
+        state: CriterionState,
+        /// A reference to what proves it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        evidence: Option<String>,
+    },
+
+    /// Something a newer version wrote: kept, shown as unknown, without effect.
+    #[serde(other)]
+    Unknown,
+}
+
+/// Why an act is not well formed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ActError {
+    /// Not decodable.
+    #[error("the act is not readable: {0}")]
+    Decode(#[from] DecodeError),
+    /// A text in it is refused.
+    #[error("the {field} cannot be used: {source}")]
+    Text {
+        /// Which text.
+        field: &'static str,
+        /// What is wrong with it.
+        source: TextError,
+    },
+    /// Nobody is named as its origin.
+    #[error(transparent)]
+    Origin(#[from] crate::stage::OriginError),
+    /// A number out of range.
+    #[error("the {field} is {got}; {want}")]
+    Range {
+        /// Which number.
+        field: &'static str,
+        /// What it is.
+        got: u64,
+        /// What it may be.
+        want: &'static str,
+    },
+    /// A column that this operation cannot lead to.
+    #[error("{verb} cannot lead to {to}; it leads to {want}")]
+    Column {
+        /// What was tried.
+        verb: &'static str,
+        /// The column given.
+        to: Column,
+        /// What would be right.
+        want: &'static str,
+    },
+}
+
+impl Op {
+    /// The transition that this is, if it is one of the table's.
+    pub const fn verb(&self) -> Option<Verb> {
+        Some(match self {
+            Self::Triage => Verb::Triage,
+            Self::Start { .. } => Verb::Start,
+            Self::Submit => Verb::Submit,
+            Self::RequestChanges { .. } => Verb::RequestChanges,
+            Self::PassQa => Verb::PassQa,
+            Self::Approve => Verb::Approve,
+            Self::Merged { .. } => Verb::Merged,
+            Self::MergeFailed { .. } => Verb::MergeFailed,
+            Self::RetryMerge => Verb::RetryMerge,
+            Self::GiveUpMerge => Verb::GiveUpMerge,
+            Self::Block { .. } => Verb::Block,
+            Self::Unblock => Verb::Unblock,
+            Self::Freeze => Verb::Freeze,
+            Self::Unfreeze => Verb::Unfreeze,
+            Self::Abandon { .. } => Verb::Abandon,
+            Self::Supersede { .. } => Verb::Supersede,
+            Self::Reject { .. } => Verb::Reject,
+            Self::Reopen => Verb::Reopen,
+            Self::Archive => Verb::Archive,
+            Self::Move { .. } => Verb::Move,
+            Self::Claim { .. } => Verb::Claim,
+            Self::Release { .. } => Verb::Release,
+            Self::TakeOver { .. } => Verb::TakeOver,
+            Self::Delete { .. } => Verb::Delete,
+            Self::Restore => Verb::Restore,
+            Self::Create { .. }
+            | Self::SetTitle { .. }
+            | Self::SetKind { .. }
+            | Self::SetPriority { .. }
+            | Self::SetQa { .. }
+            | Self::SetEpic { .. }
+            | Self::Assign { .. }
+            | Self::EditBody
+            | Self::AddLabel { .. }
+            | Self::RemoveLabel { .. }
+            | Self::AddDependency { .. }
+            | Self::RemoveDependency { .. }
+            | Self::AddLink { .. }
+            | Self::RemoveLink { .. }
+            | Self::Comment { .. }
+            | Self::AddCriterion { .. }
+            | Self::SetCriterion { .. }
+            | Self::Unknown => return None,
+        })
+    }
+
+    /// A word for the timeline: the verb, or what was edited.
+    pub const fn name(&self) -> &'static str {
+        match self.verb() {
+            Some(verb) => verb.as_str(),
+            None => match self {
+                Self::Create { .. } => "create",
+                Self::SetTitle { .. } => "title",
+                Self::SetKind { .. } => "kind",
+                Self::SetPriority { .. } => "priority",
+                Self::SetQa { .. } => "qa",
+                Self::SetEpic { .. } => "epic",
+                Self::Assign { .. } => "assign",
+                Self::EditBody => "edit",
+                Self::AddLabel { .. } => "label",
+                Self::RemoveLabel { .. } => "unlabel",
+                Self::AddDependency { .. } => "depends",
+                Self::RemoveDependency { .. } => "undepends",
+                Self::AddLink { .. } => "link",
+                Self::RemoveLink { .. } => "unlink",
+                Self::Comment { .. } => "comment",
+                Self::AddCriterion { .. } => "criterion",
+                Self::SetCriterion { .. } => "judge",
+                _ => "unknown",
+            },
+        }
+    }
+
+    fn check(&self) -> Result<(), ActError> {
+        let text = |field, result: Result<&str, TextError>| {
+            result.map(|_| ()).map_err(|source| ActError::Text { field, source })
+        };
+        let priority = |priority: u8| {
+            if priority <= 4 {
+                return Ok(());
+            }
+            Err(ActError::Range { field: "priority", got: priority.into(), want: "0 (highest) to 4" })
+        };
+        match self {
+            Self::Create { title, column, priority: given, number, .. } => {
+                text("title", text::title(title))?;
+                priority(*given)?;
+                if *number == 0 {
+                    return Err(ActError::Range { field: "number", got: 0, want: "numbers begin at 1" });
+                }
+                match column {
+                    Column::Backlog | Column::Upcoming => Ok(()),
+                    Column::Coding
+                    | Column::Qa
+                    | Column::Merge
+                    | Column::Done
+                    | Column::Archived
+                    | Column::Closed => Err(ActError::Column {
+                        verb: "create",
+                        to: *column,
+                        want: "backlog or upcoming",
+                    }),
+                }
+            }
+            Self::SetTitle { title } => text("title", text::title(title)),
+            Self::SetPriority { priority: given } => priority(*given),
+            Self::Start { force: Some(reason) }
+            | Self::RequestChanges { reason }
+            | Self::Block { reason }
+            | Self::Abandon { reason: Some(reason) }
+            | Self::Reject { reason }
+            | Self::Delete { reason: Some(reason) } => text("reason", text::note(reason)),
+            Self::Merged { commit: Some(commit) } => text("commit", text::name(commit)),
+            Self::MergeFailed { detail, .. } => text("detail", text::body(detail)),
+            Self::Move { to, reason } => {
+                if let Some(reason) = reason {
+                    text("reason", text::note(reason))?;
+                }
+                if to.is_open() {
+                    return Ok(());
+                }
+                Err(ActError::Column { verb: "move", to: *to, want: "an open column" })
+            }
+            Self::Claim { holder, .. } | Self::TakeOver { holder, .. } => text("holder", text::name(holder)),
+            Self::Assign { who: Some(who) } => text("assignee", text::name(who)),
+            Self::AddLabel { label } | Self::RemoveLabel { label } => text("label", text::name(label)),
+            Self::AddLink { target, .. } | Self::RemoveLink { target, .. } => {
+                text("link", text::name(target))
+            }
+            Self::Comment { text: said } => text("comment", text::note(said)),
+            Self::AddCriterion { text: criterion } => text("criterion", text::note(criterion)),
+            Self::SetCriterion { evidence: Some(evidence), .. } => text("evidence", text::name(evidence)),
+            Self::Triage
+            | Self::Start { force: None }
+            | Self::Submit
+            | Self::PassQa
+            | Self::Approve
+            | Self::Merged { commit: None }
+            | Self::RetryMerge
+            | Self::GiveUpMerge
+            | Self::Unblock
+            | Self::Freeze
+            | Self::Unfreeze
+            | Self::Abandon { reason: None }
+            | Self::Supersede { .. }
+            | Self::Reopen
+            | Self::Archive
+            | Self::Release { .. }
+            | Self::Delete { reason: None }
+            | Self::Restore
+            | Self::SetKind { .. }
+            | Self::SetQa { .. }
+            | Self::SetEpic { .. }
+            | Self::Assign { who: None }
+            | Self::EditBody
+            | Self::AddDependency { .. }
+            | Self::RemoveDependency { .. }
+            | Self::SetCriterion { evidence: None, .. }
+            | Self::Unknown => Ok(()),
+        }
+    }
+}
+
+impl Act {
+    /// The bytes that go into the document.
+    pub fn encode(&self) -> Vec<u8> {
+        codec::encode(self)
+    }
+
+    /// Reads and checks a record. An operation of a newer version becomes [`Op::Unknown`].
+    ///
+    /// # Errors
+    /// When it is not readable or something in it is out of bounds.
+    pub fn decode(bytes: &[u8]) -> Result<Self, ActError> {
+        if bytes.len() > limits::ACT_BYTES {
+            return Err(DecodeError::TooLarge { got: bytes.len(), max: limits::ACT_BYTES }.into());
+        }
+        let act: Self = codec::decode(bytes)?;
+        act.check()?;
+        Ok(act)
+    }
+
+    /// Checks every text and number in the act.
+    ///
+    /// # Errors
+    /// The first thing that is out of bounds.
+    pub fn check(&self) -> Result<(), ActError> {
+        self.origin.check()?;
+        if self.saw.len() > limits::SAW_PER_ACT {
+            return Err(ActError::Range {
+                field: "number of acts seen",
+                got: self.saw.len() as u64,
+                want: "at most 256",
+            });
+        }
+        self.op.check()
+    }
+
+    /// The hash of a record's bytes, which breaks ties between contending acts.
+    pub fn record_hash(bytes: &[u8]) -> [u8; 32] {
+        blake3::derive_key("towline/act/1", bytes)
+    }
+}

@@ -1,0 +1,241 @@
+//! Entries: signed records in an author's append-only log of a project.
+//!
+//! ```text
+//! byte 0        format version, 1
+//! bytes 1..65   ed25519 signature over  "towline/entry/1" ‖ version ‖ body
+//! bytes 65..    body: an `EntryBody` in MessagePack with named fields
+//! ```
+//!
+//! The hash of an entry is BLAKE3 in key-derivation mode over version ‖ body (context
+//! `towline/entry/1`); it leaves the signature out, and covers through `prev` everything before the
+//! entry in its log, so one verified signature vouches for a whole contiguous run. What is verified
+//! and hashed is what was received, never a re-encoding (replication spec, *The log*).
+
+use std::sync::Arc;
+
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use serde::{Deserialize, Serialize};
+
+use crate::codec::{self, DecodeError};
+use crate::member::Genesis;
+use crate::{EntryHash, Epoch, ItemId, MemberAct, Millis, NodeId, ProjectId, Tip, limits};
+
+/// The version byte that this build writes and reads.
+pub const ENTRY_VERSION: u8 = 1;
+const DOMAIN: &str = "towline/entry/1";
+const BODY_AT: usize = 65;
+
+/// The place of an entry's author: who, in which run, where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Author {
+    /// Who signs.
+    pub node: NodeId,
+    /// In which run.
+    pub epoch: Epoch,
+    /// The entry's place in the author's log, from 0; goes on across epochs.
+    pub seq: u64,
+}
+
+impl Author {
+    /// How many bytes an Automerge actor id of ours has.
+    pub const ACTOR_BYTES: usize = 24;
+
+    /// The Automerge actor under which this author writes: 16 bytes of the node, 8 of the epoch.
+    pub fn actor(&self) -> [u8; Self::ACTOR_BYTES] {
+        let mut bytes = [0u8; Self::ACTOR_BYTES];
+        bytes[..16].copy_from_slice(&self.node.0[..16]);
+        bytes[16..].copy_from_slice(&self.epoch.0.to_be_bytes());
+        bytes
+    }
+}
+
+/// One Automerge change of one item.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemChange {
+    /// Which item.
+    #[serde(rename = "i")]
+    pub item: ItemId,
+    /// The raw, uncompressed change.
+    #[serde(rename = "c", with = "serde_bytes")]
+    pub change: Vec<u8>,
+}
+
+/// What an entry carries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Payload {
+    /// The beginning of a project.
+    Genesis(Genesis),
+    /// A change of the membership.
+    Member(MemberAct),
+    /// Changes of items, in an order in which they can be applied.
+    Changes(Vec<ItemChange>),
+}
+
+/// What is signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EntryBody {
+    /// The project; all zero in the genesis entry, whose hash it is.
+    pub project: ProjectId,
+    /// Who signs.
+    pub author: NodeId,
+    /// The author's run.
+    pub epoch: Epoch,
+    /// The place in the author's log, from 0; goes on across epochs.
+    pub seq: u64,
+    /// The entries of the same author that this one follows: one inside an epoch; every known head
+    /// of the author where an epoch opens; none at the author's first entry.
+    pub prev: Vec<Tip>,
+    /// The membership heads that the author saw.
+    pub members: Vec<EntryHash>,
+    /// When, by the author's clock; for showing only.
+    pub at: Millis,
+    /// What it carries.
+    pub payload: Payload,
+}
+
+impl EntryBody {
+    /// The author's place.
+    pub const fn place(&self) -> Author {
+        Author { node: self.author, epoch: self.epoch, seq: self.seq }
+    }
+}
+
+/// An entry as it was signed or received. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    bytes: Arc<[u8]>,
+    hash: EntryHash,
+    body: Arc<EntryBody>,
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes
+    }
+}
+
+impl Eq for Entry {}
+
+/// Why bytes are not an entry.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EntryError {
+    /// Not readable.
+    #[error("the entry is not readable: {0}")]
+    Decode(#[from] DecodeError),
+    /// More changes or heads than the limit allows.
+    #[error("the entry carries {got} {what}; at most {max} are allowed")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        got: usize,
+        /// How many are allowed.
+        max: usize,
+    },
+    /// The author is not a valid key.
+    #[error("the author is not an ed25519 key")]
+    Key,
+    /// The signature does not fit.
+    #[error("the signature is wrong")]
+    Signature,
+}
+
+impl Entry {
+    /// Signs a body.
+    pub fn seal(body: EntryBody, key: &SigningKey) -> Self {
+        let encoded = codec::encode(&body);
+        let signature = key.sign(&signed_bytes(ENTRY_VERSION, &encoded));
+        let mut bytes = Vec::with_capacity(BODY_AT + encoded.len());
+        bytes.push(ENTRY_VERSION);
+        bytes.extend_from_slice(&signature.to_bytes());
+        bytes.extend_from_slice(&encoded);
+        Self { hash: hash_of(ENTRY_VERSION, &encoded), bytes: bytes.into(), body: body.into() }
+    }
+
+    /// Reads an entry and checks its bounds, not its signature: see [`Entry::verify`].
+    ///
+    /// # Errors
+    /// When it is too large, of another version, not readable or out of bounds.
+    pub fn decode(bytes: Arc<[u8]>) -> Result<Self, EntryError> {
+        if bytes.len() > limits::ENTRY_BYTES {
+            return Err(DecodeError::TooLarge { got: bytes.len(), max: limits::ENTRY_BYTES }.into());
+        }
+        let version = *bytes.first().ok_or(DecodeError::Short)?;
+        if version != ENTRY_VERSION {
+            return Err(DecodeError::Version { got: version, known: ENTRY_VERSION }.into());
+        }
+        let encoded = bytes.get(BODY_AT..).ok_or(DecodeError::Short)?;
+        let body: EntryBody = codec::decode(encoded)?;
+        let changes = match &body.payload {
+            Payload::Changes(changes) => changes.len(),
+            Payload::Genesis(_) | Payload::Member(_) => 0,
+        };
+        for (what, got, max) in [
+            ("changes", changes, limits::CHANGES_PER_ENTRY),
+            ("predecessors", body.prev.len(), limits::HEADS_PER_ENTRY),
+            ("membership heads", body.members.len(), limits::HEADS_PER_ENTRY),
+        ] {
+            if got > max {
+                return Err(EntryError::TooMany { what, got, max });
+            }
+        }
+        Ok(Self { hash: hash_of(version, encoded), body: body.into(), bytes })
+    }
+
+    /// Checks the signature over the exact bytes, strictly (no small-order keys, no malleability).
+    ///
+    /// # Errors
+    /// When the author is not a key or did not sign this.
+    pub fn verify(&self) -> Result<(), EntryError> {
+        let key = VerifyingKey::from_bytes(&self.body.author.0).map_err(|_| EntryError::Key)?;
+        let version = *self.bytes.first().ok_or(DecodeError::Short)?;
+        let signature = self.bytes.get(1..BODY_AT).ok_or(DecodeError::Short)?;
+        let signature = Signature::from_slice(signature).map_err(|_| EntryError::Signature)?;
+        let encoded = self.bytes.get(BODY_AT..).ok_or(DecodeError::Short)?;
+        key.verify_strict(&signed_bytes(version, encoded), &signature).map_err(|_| EntryError::Signature)
+    }
+
+    /// The exact bytes.
+    pub fn bytes(&self) -> &Arc<[u8]> {
+        &self.bytes
+    }
+
+    /// The hash, which covers everything before the entry in its log too.
+    pub const fn hash(&self) -> EntryHash {
+        self.hash
+    }
+
+    /// What was signed.
+    pub fn body(&self) -> &EntryBody {
+        &self.body
+    }
+
+    /// The project that it belongs to: its own hash for a genesis entry.
+    pub fn project(&self) -> ProjectId {
+        match self.body.payload {
+            Payload::Genesis(_) => ProjectId(self.hash.0),
+            Payload::Member(_) | Payload::Changes(_) => self.body.project,
+        }
+    }
+
+    /// The entry as a tip of its author's log.
+    pub fn tip(&self) -> Tip {
+        Tip { epoch: self.body.epoch, seq: self.body.seq, hash: self.hash }
+    }
+}
+
+fn signed_bytes(version: u8, encoded: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(DOMAIN.len() + 1 + encoded.len());
+    bytes.extend_from_slice(DOMAIN.as_bytes());
+    bytes.push(version);
+    bytes.extend_from_slice(encoded);
+    bytes
+}
+
+fn hash_of(version: u8, encoded: &[u8]) -> EntryHash {
+    let mut hasher = blake3::Hasher::new_derive_key(DOMAIN);
+    hasher.update(&[version]);
+    hasher.update(encoded);
+    EntryHash(*hasher.finalize().as_bytes())
+}

@@ -1,0 +1,251 @@
+//! Identifiers: byte newtypes from one macro, hex for people, raw bytes on the wire.
+//!
+//! Every id prints as lower-case hex and parses back from it. In binary formats it is a byte
+//! string, in JSON its hex. This file never makes up an id: randomness and time are arguments.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// Why a string is not an id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} is {want} hex digits; got {got:?}")]
+pub struct ParseIdError {
+    /// Which id was wanted.
+    pub what: &'static str,
+    /// How many hex digits it has.
+    pub want: usize,
+    /// What was given, cut to 80 characters.
+    pub got: String,
+}
+
+fn nibble(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        _ => None,
+    }
+}
+
+/// Reads exactly `N` bytes of hex; `None` when the length or a digit is off.
+pub fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let digits = text.as_bytes();
+    if digits.len() != N * 2 {
+        return None;
+    }
+    let mut out = [0u8; N];
+    for (slot, pair) in out.iter_mut().zip(digits.chunks_exact(2)) {
+        let [high, low] = pair else { return None };
+        *slot = (nibble(*high)? << 4) | nibble(*low)?;
+    }
+    Some(out)
+}
+
+/// Writes bytes as lower-case hex.
+pub fn to_hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut out = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        out.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        out.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    out
+}
+
+macro_rules! byte_id {
+    ($(#[$doc:meta])* $name:ident, $len:literal, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub [u8; $len]);
+
+        impl $name {
+            /// Length in bytes.
+            pub const LEN: usize = $len;
+
+            /// The raw bytes.
+            pub const fn as_bytes(&self) -> &[u8; $len] {
+                &self.0
+            }
+
+            /// The first eight hex digits, for logs and people.
+            pub fn short(&self) -> String {
+                to_hex(&self.0[..4])
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&to_hex(&self.0))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({})", stringify!($name), self.short())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = ParseIdError;
+            fn from_str(text: &str) -> Result<Self, ParseIdError> {
+                from_hex(text).map(Self).ok_or_else(|| ParseIdError {
+                    what: $what,
+                    want: $len * 2,
+                    got: text.chars().take(80).collect(),
+                })
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                if serializer.is_human_readable() {
+                    serializer.serialize_str(&to_hex(&self.0))
+                } else {
+                    serializer.serialize_bytes(&self.0)
+                }
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Visitor;
+                impl de::Visitor<'_> for Visitor {
+                    type Value = $name;
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        write!(f, "{} of {} bytes", $what, $len)
+                    }
+                    fn visit_str<E: de::Error>(self, text: &str) -> Result<$name, E> {
+                        text.parse().map_err(E::custom)
+                    }
+                    fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<$name, E> {
+                        <[u8; $len]>::try_from(bytes)
+                            .map($name)
+                            .map_err(|_| E::invalid_length(bytes.len(), &self))
+                    }
+                }
+                // Behind a tagged enum serde replays buffered content and forgets which kind of
+                // format it came from, so both shapes are taken in both cases.
+                if deserializer.is_human_readable() {
+                    deserializer.deserialize_str(Visitor)
+                } else {
+                    deserializer.deserialize_bytes(Visitor)
+                }
+            }
+        }
+    };
+}
+
+byte_id!(
+    /// A node: its ed25519 public key, which is also its libp2p identity.
+    NodeId, 32, "a node id"
+);
+byte_id!(
+    /// A project: the hash of its genesis entry.
+    ProjectId, 32, "a project id"
+);
+byte_id!(
+    /// An entry: the BLAKE3 hash of its signed bytes (see [`crate::entry`]).
+    EntryHash, 32, "an entry hash"
+);
+byte_id!(
+    /// An item: a UUIDv7 (RFC 9562, section 5.7), so that ids sort by creation.
+    ItemId, 16, "an item id"
+);
+byte_id!(
+    /// An act: derived from the place of its record in its author's log, so that nobody can write
+    /// under somebody else's key. See [`ActId::derive`].
+    ActId, 16, "an act id"
+);
+byte_id!(
+    /// An event: derived from the item, the kind of event and the act that caused it, so that it
+    /// is the same on every replica. See [`EventId::derive`].
+    EventId, 16, "an event id"
+);
+
+/// One run of a node as an author: drawn at random when a process first writes, never used again.
+///
+/// A store put back from an old backup therefore continues under another epoch and can never give
+/// out the same (author, epoch, seq) twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Epoch(pub u64);
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// The first 16 bytes of a BLAKE3 hash in key-derivation mode over length-prefixed parts.
+fn derive16(context: &str, parts: &[&[u8]]) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new_derive_key(context);
+    for part in parts {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    let mut out = [0u8; 16];
+    hasher.finalize_xof().fill(&mut out);
+    out
+}
+
+impl ItemId {
+    /// How many hex digits of the [`key`](ItemId::key) there are.
+    pub const KEY_DIGITS: usize = 16;
+
+    /// Makes a UUIDv7 from a time and 80 random bits (RFC 9562, section 5.7).
+    pub fn from_parts(at: crate::Millis, random: [u8; 10]) -> Self {
+        let mut bytes = [0u8; 16];
+        bytes[..6].copy_from_slice(&at.0.to_be_bytes()[2..]);
+        bytes[6..].copy_from_slice(&random);
+        bytes[6] = (bytes[6] & 0x0f) | 0x70;
+        bytes[8] = (bytes[8] & 0x3f) | 0x80;
+        Self(bytes)
+    }
+
+    /// What people may type instead of a number: hex digits of the hash of the id. (The id begins
+    /// with a time, so its own first digits tell nothing apart.)
+    pub fn key(&self) -> String {
+        to_hex(&derive16("towline/item-key/1", &[&self.0])[..Self::KEY_DIGITS / 2])
+    }
+}
+
+impl ActId {
+    /// The id of the `ordinal`th act of the entry at (`author`, `epoch`, `seq`). The gate admits no
+    /// other key, so an act can neither be overwritten nor forged under another author's place.
+    pub fn derive(author: &NodeId, epoch: Epoch, seq: u64, ordinal: u32) -> Self {
+        Self(derive16(
+            "towline/act-id/1",
+            &[&author.0, &epoch.0.to_le_bytes(), &seq.to_le_bytes(), &ordinal.to_le_bytes()],
+        ))
+    }
+}
+
+impl EventId {
+    /// The id of the event of `kind` that `cause` brought about on `item`.
+    pub fn derive(item: &ItemId, kind: &str, cause: &ActId) -> Self {
+        Self(derive16("towline/event-id/1", &[&item.0, kind.as_bytes(), &cause.0]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_prints_and_parses_and_refuses_anything_else() {
+        let id = ItemId::from_parts(crate::Millis(1_700_000_000_000), [7; 10]);
+        assert_eq!(id.to_string().parse::<ItemId>(), Ok(id));
+        assert_eq!(id.to_string().len(), 32);
+        assert!("42".parse::<ItemId>().is_err());
+        assert!("g".repeat(32).parse::<ItemId>().is_err());
+        assert!("é".repeat(16).parse::<ItemId>().is_err());
+    }
+
+    #[test]
+    fn an_item_id_is_a_version_seven_uuid() {
+        let id = ItemId::from_parts(crate::Millis(0x0123_4567_89ab), [0xff; 10]);
+        assert_eq!(id.to_string(), "0123456789ab7fffbfffffffffffffff");
+    }
+}

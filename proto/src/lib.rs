@@ -1,0 +1,36 @@
+//! The words and bytes of towline, shared by every other crate.
+//!
+//! This crate says what a thing is called ([`stage`], [`act`]), what is legal ([`table`]), how a
+//! record is signed and hashed ([`entry`]), what peers say to each other ([`wire`]), what
+//! subscribers are told ([`event`]) and how large anything may be ([`limits`]).
+//!
+//! It never does IO, reads a clock, draws a random number or touches Automerge. Everything that is
+//! signed, hashed, stored or sent is pinned by the golden tests in `tests/golden.rs`.
+
+pub mod act;
+pub mod codec;
+pub mod entry;
+pub mod event;
+pub mod ids;
+pub mod limits;
+pub mod member;
+pub mod stage;
+pub mod table;
+pub mod text;
+pub mod ticket;
+pub mod time;
+pub mod vector;
+pub mod wire;
+
+pub use act::{Act, LinkKind, Op};
+pub use entry::{Author, Entry, EntryBody, ItemChange, Payload};
+pub use event::{Event, EventKind};
+pub use ids::{ActId, EntryHash, Epoch, EventId, ItemId, NodeId, ProjectId};
+pub use member::{MemberAct, Role};
+pub use stage::{
+    Closing, Column, CriterionState, FailureKind, HoldKind, Kind, Origin, OriginKind, Qa, Status,
+};
+pub use table::{Standing, Verb};
+pub use ticket::Ticket;
+pub use time::Millis;
+pub use vector::{Tip, VersionVector};

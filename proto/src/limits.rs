@@ -1,0 +1,68 @@
+//! Every bound of the system with its unit and its reason. Units come last in the names.
+//!
+//! A limit is a clear error where something is made and a refusal where it arrives. The figures
+//! are those of the replication spec (*Limits*) unless a line says otherwise.
+
+/// Deepest nesting that a decoder follows; honest values need at most eight levels.
+pub const DECODE_DEPTH: usize = 32;
+/// Largest entry that travels by gossip, in bytes: gossipsub's own default frame.
+pub const ENTRY_GOSSIP_BYTES: usize = 64 * 1024;
+/// Largest entry at all, in bytes: what catch-up carries.
+pub const ENTRY_BYTES: usize = 1024 * 1024;
+/// Changes that one entry may carry.
+pub const CHANGES_PER_ENTRY: usize = 1_024;
+/// Operations that one Automerge change may hold; counted before Automerge parses it, because 127
+/// bytes can claim a hundred million.
+pub const OPS_PER_CHANGE: u64 = 2_000;
+/// Dependencies of one Automerge change.
+pub const DEPS_PER_CHANGE: usize = 64;
+/// Actors that one Automerge change may name beside its own.
+pub const ACTORS_PER_CHANGE: usize = 64;
+/// Bytes of one Automerge change.
+pub const CHANGE_BYTES: usize = 64 * 1024;
+/// Bytes of one act record.
+pub const ACT_BYTES: usize = 48 * 1024;
+/// Acts that one record may say it saw: heads of registers, of which honest items have a handful.
+pub const SAW_PER_ACT: usize = 256;
+/// Entries that an entry may name as its predecessors or membership heads.
+pub const HEADS_PER_ENTRY: usize = 16;
+/// Title length in characters.
+pub const TITLE_CHARS: usize = 200;
+/// Body length in bytes.
+pub const BODY_BYTES: usize = 256 * 1024;
+/// Reason, comment, criterion or detail length in bytes.
+pub const NOTE_BYTES: usize = 32 * 1024;
+/// Name, label, holder or external reference length in characters.
+pub const NAME_CHARS: usize = 200;
+/// Labels of one item.
+pub const LABELS: usize = 64;
+/// Comments of one item.
+pub const COMMENTS: usize = 10_000;
+/// Acts of one item, of all kinds.
+pub const ACTS_PER_ITEM: usize = 50_000;
+/// Bytes of entries that wait for a predecessor, in one project.
+pub const WAITING_BYTES: usize = 64 * 1024 * 1024;
+/// Bytes of entries that wait for a predecessor, from one author.
+pub const WAITING_AUTHOR_BYTES: usize = 16 * 1024 * 1024;
+/// Entries that wait for a predecessor, from one author (hazards, *gap flooding*).
+pub const WAITING_AUTHOR_ENTRIES: usize = 1_000;
+/// Connected peers of one node.
+pub const PEERS: usize = 128;
+/// Members of one project.
+pub const MEMBERS: usize = 10_000;
+/// Addresses in one ticket.
+pub const TICKET_ADDRESSES: usize = 16;
+/// Bytes of one frame on a direct stream, before compression.
+pub const FRAME_BYTES: usize = 2 * 1024 * 1024;
+/// Bytes of entries that one catch-up frame aims at; a single larger entry still travels alone.
+pub const CATCH_UP_BYTES: usize = 512 * 1024;
+/// Entries of one catch-up frame at most.
+pub const CATCH_UP_ENTRIES: usize = 2_048;
+/// Entries a second that one peer may gossip, sustained.
+pub const PEER_ENTRIES_PER_S: u32 = 100;
+/// Entries that one peer may gossip in a burst.
+pub const PEER_ENTRIES_BURST: u32 = 500;
+/// Rows (author tips) of one version vector on the wire.
+pub const VECTOR_ROWS: usize = 20_000;
+/// A displayed time further ahead of when it was first seen than this is clamped, in milliseconds.
+pub const SKEW_MS: u64 = 10 * 60 * 1_000;

@@ -1,0 +1,373 @@
+//! The transition table as data: which event is legal from where (pipeline spec, *Transitions*).
+//!
+//! One table serves the fold, the command line, the API, chat and the board. [`legal`] decides from
+//! a [`Standing`] alone; rules that look at other items (dependencies) or at the person (roles) are
+//! checked where an act is made and are not part of the table.
+
+use std::fmt;
+
+use crate::stage::words;
+use crate::{Column, HoldKind, Kind, Qa};
+
+words!(
+    /// The transitions, by the name that people type.
+    Verb, "transition" {
+        /// upcoming → backlog
+        Triage = "triage",
+        /// backlog → coding
+        Start = "start",
+        /// coding → qa, or merge
+        Submit = "submit",
+        /// qa, merge → coding
+        RequestChanges = "request-changes",
+        /// qa → merge, or a review hold
+        PassQa = "pass-qa",
+        /// qa with review hold → merge
+        Approve = "approve",
+        /// any open → done
+        Merged = "merged",
+        /// merge: + merge failure
+        MergeFailed = "merge-failed",
+        /// merge: − merge failure
+        RetryMerge = "retry-merge",
+        /// merge: merge failure becomes final
+        GiveUpMerge = "give-up-merge",
+        /// any open: + blocked
+        Block = "block",
+        /// any open: − blocked
+        Unblock = "unblock",
+        /// any open: + frozen
+        Freeze = "freeze",
+        /// any open: − frozen
+        Unfreeze = "unfreeze",
+        /// any open → closed
+        Abandon = "abandon",
+        /// any open → closed
+        Supersede = "supersede",
+        /// any open → closed
+        Reject = "reject",
+        /// done, closed, archived → backlog
+        Reopen = "reopen",
+        /// done, closed → archived
+        Archive = "archive",
+        /// any → any open
+        Move = "move",
+        /// coding, qa, merge: take the right to work
+        Claim = "claim",
+        /// coding, qa, merge: give it back
+        Release = "release",
+        /// coding, qa, merge: take it from a holder that is gone
+        TakeOver = "take-over",
+        /// any: hide it everywhere
+        Delete = "delete",
+        /// deleted: bring it back
+        Restore = "restore",
+    }
+);
+
+/// What decides legality: where the item stands and what holds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Where it stands.
+    pub column: Column,
+    /// What sort of work it is.
+    pub kind: Kind,
+    /// Put on ice.
+    pub frozen: bool,
+    /// Cannot go on.
+    pub blocked: bool,
+    /// Waits for approval.
+    pub review: bool,
+    /// The merge went wrong.
+    pub failure: bool,
+    /// Somebody holds it.
+    pub claimed: bool,
+    /// In the trash.
+    pub deleted: bool,
+}
+
+impl Standing {
+    /// An active item of `kind` in `column`.
+    pub const fn active(column: Column, kind: Kind) -> Self {
+        Self {
+            column,
+            kind,
+            frozen: false,
+            blocked: false,
+            review: false,
+            failure: false,
+            claimed: false,
+            deleted: false,
+        }
+    }
+
+    const fn has(self, hold: HoldKind) -> bool {
+        match hold {
+            HoldKind::Frozen => self.frozen,
+            HoldKind::Blocked => self.blocked,
+            HoldKind::ReviewHold => self.review,
+            HoldKind::MergeFailure => self.failure,
+        }
+    }
+}
+
+/// One row of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Rule {
+    /// The event.
+    pub verb: Verb,
+    /// The columns it is legal from.
+    pub from: &'static [Column],
+    /// A hold that must be there.
+    pub needs: Option<HoldKind>,
+    /// A hold that must not be there yet.
+    pub unless: Option<HoldKind>,
+    /// A frozen or blocked item refuses it.
+    pub held_refuses: bool,
+    /// Whether a reason must be given.
+    pub reason: bool,
+    /// What it does, in a few words.
+    pub help: &'static str,
+}
+
+const ANY: &[Column] = Column::ALL;
+const OPEN: &[Column] = &[Column::Upcoming, Column::Backlog, Column::Coding, Column::Qa, Column::Merge];
+const WORKED: &[Column] = &[Column::Coding, Column::Qa, Column::Merge];
+
+const fn rule(verb: Verb, from: &'static [Column], help: &'static str) -> Rule {
+    Rule { verb, from, needs: None, unless: None, held_refuses: false, reason: false, help }
+}
+
+const fn needs(rule: Rule, hold: HoldKind) -> Rule {
+    Rule { needs: Some(hold), ..rule }
+}
+
+const fn unless(rule: Rule, hold: HoldKind) -> Rule {
+    Rule { unless: Some(hold), ..rule }
+}
+
+const fn held_refuses(rule: Rule) -> Rule {
+    Rule { held_refuses: true, ..rule }
+}
+
+const fn reason(rule: Rule) -> Rule {
+    Rule { reason: true, ..rule }
+}
+
+/// The table. One row a verb, in the order of [`Verb::ALL`].
+pub const RULES: &[Rule] = &[
+    rule(Verb::Triage, &[Column::Upcoming], "take it into the backlog"),
+    held_refuses(rule(Verb::Start, &[Column::Backlog], "begin work on it")),
+    held_refuses(rule(Verb::Submit, &[Column::Coding], "hand it in to be checked")),
+    reason(rule(Verb::RequestChanges, &[Column::Qa, Column::Merge], "send it back to coding")),
+    held_refuses(rule(Verb::PassQa, &[Column::Qa], "its checks passed")),
+    held_refuses(needs(rule(Verb::Approve, &[Column::Qa], "let it through to merge"), HoldKind::ReviewHold)),
+    rule(Verb::Merged, OPEN, "it reached the main branch"),
+    rule(Verb::MergeFailed, &[Column::Merge], "report a failed merge"),
+    needs(rule(Verb::RetryMerge, &[Column::Merge], "try the merge again"), HoldKind::MergeFailure),
+    needs(rule(Verb::GiveUpMerge, &[Column::Merge], "stop retrying the merge"), HoldKind::MergeFailure),
+    reason(rule(Verb::Block, OPEN, "say that it cannot go on, and why")),
+    needs(rule(Verb::Unblock, OPEN, "say that it can go on"), HoldKind::Blocked),
+    unless(rule(Verb::Freeze, OPEN, "put it on ice where it stands"), HoldKind::Frozen),
+    needs(rule(Verb::Unfreeze, OPEN, "take it off the ice"), HoldKind::Frozen),
+    rule(Verb::Abandon, OPEN, "close it: nobody is going to do it"),
+    rule(Verb::Supersede, OPEN, "close it: another item takes its place"),
+    reason(rule(Verb::Reject, OPEN, "close it: it should not be done")),
+    rule(Verb::Reopen, &[Column::Done, Column::Closed, Column::Archived], "bring it back to the backlog"),
+    rule(Verb::Archive, &[Column::Done, Column::Closed], "put it out of sight"),
+    rule(Verb::Move, ANY, "override: put it into any open column"),
+    held_refuses(rule(Verb::Claim, WORKED, "take the exclusive right to work on it")),
+    rule(Verb::Release, WORKED, "give that right back"),
+    rule(Verb::TakeOver, WORKED, "take that right from a holder that is gone"),
+    rule(Verb::Delete, ANY, "put it into the trash"),
+    rule(Verb::Restore, ANY, "bring it back from the trash"),
+];
+
+impl Verb {
+    /// Its row of the table.
+    ///
+    /// # Panics
+    /// Never: a test checks that every verb has its row.
+    #[allow(clippy::indexing_slicing)]
+    pub const fn rule(self) -> &'static Rule {
+        &RULES[self as usize]
+    }
+}
+
+/// Why a transition is illegal, and what would be legal instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Illegal {
+    /// What was tried.
+    pub verb: Verb,
+    /// What stands against it.
+    pub why: Why,
+    /// What would be legal from here.
+    pub legal: Vec<Verb>,
+}
+
+/// What stands against a transition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// The item stands in a column that the transition does not leave from.
+    Column(Column),
+    /// A hold refuses it; the verb lifts the hold.
+    Held(HoldKind, Verb),
+    /// A hold that the transition is about is not there.
+    NotHeld(HoldKind),
+    /// A hold that the transition would bring is there already.
+    AlreadyHeld(HoldKind),
+    /// The item is in the trash.
+    Deleted,
+    /// The item is not in the trash.
+    NotDeleted,
+    /// An epic cannot be claimed.
+    Epic,
+    /// Somebody holds the claim already.
+    Claimed,
+    /// Nobody holds a claim.
+    NotClaimed,
+    /// The item stands there already.
+    AlreadyThere(Column),
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Column(column) => write!(f, "the item is in {column}"),
+            Self::Held(hold, lift) => write!(f, "the item is {hold}; `{lift}` lifts that"),
+            Self::NotHeld(hold) => write!(f, "the item is not {hold}"),
+            Self::AlreadyHeld(hold) => write!(f, "the item is {hold} already"),
+            Self::Deleted => f.write_str("the item is deleted; `restore` brings it back"),
+            Self::NotDeleted => f.write_str("the item is not deleted"),
+            Self::Epic => f.write_str("an epic cannot be claimed; claim one of its items"),
+            Self::Claimed => f.write_str("somebody else holds the claim; `release` gives it back"),
+            Self::NotClaimed => f.write_str("nobody holds a claim"),
+            Self::AlreadyThere(column) => write!(f, "the item is in {column} already"),
+        }
+    }
+}
+
+impl fmt::Display for Illegal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot {}: {}", self.verb, self.why)?;
+        let legal: Vec<_> = self.legal.iter().map(|verb| verb.as_str()).collect();
+        write!(f, ". Legal from here: {}", legal.join(", "))
+    }
+}
+
+impl std::error::Error for Illegal {}
+
+fn objection(verb: Verb, standing: Standing) -> Option<Why> {
+    let rule = verb.rule();
+    if standing.deleted && !matches!(verb, Verb::Restore | Verb::Delete) {
+        return Some(Why::Deleted);
+    }
+    if standing.deleted && matches!(verb, Verb::Delete) {
+        return Some(Why::Deleted);
+    }
+    if !standing.deleted && matches!(verb, Verb::Restore) {
+        return Some(Why::NotDeleted);
+    }
+    if !rule.from.contains(&standing.column) {
+        return Some(Why::Column(standing.column));
+    }
+    if rule.held_refuses && standing.frozen {
+        return Some(Why::Held(HoldKind::Frozen, Verb::Unfreeze));
+    }
+    if rule.held_refuses && standing.blocked {
+        return Some(Why::Held(HoldKind::Blocked, Verb::Unblock));
+    }
+    if let Some(hold) = rule.needs.filter(|hold| !standing.has(*hold)) {
+        return Some(Why::NotHeld(hold));
+    }
+    if let Some(hold) = rule.unless.filter(|hold| standing.has(*hold)) {
+        return Some(Why::AlreadyHeld(hold));
+    }
+    match verb {
+        Verb::Claim | Verb::TakeOver if standing.kind == Kind::Epic => Some(Why::Epic),
+        Verb::Claim if standing.claimed => Some(Why::Claimed),
+        Verb::Release | Verb::TakeOver if !standing.claimed => Some(Why::NotClaimed),
+        _ => None,
+    }
+}
+
+/// Whether `verb` is legal from `standing`.
+///
+/// # Errors
+/// What stands against it and what would be legal.
+pub fn legal(verb: Verb, standing: Standing) -> Result<(), Illegal> {
+    match objection(verb, standing) {
+        None => Ok(()),
+        Some(why) => Err(Illegal { verb, why, legal: legal_from(standing) }),
+    }
+}
+
+/// Every verb that is legal from `standing`, in table order.
+pub fn legal_from(standing: Standing) -> Vec<Verb> {
+    Verb::ALL.iter().copied().filter(|verb| objection(*verb, standing).is_none()).collect()
+}
+
+/// The column that `verb` leads to, when the table alone says so: `None` for `move`, which names
+/// its own, and for everything that leaves the column as it is.
+pub const fn leads_to(verb: Verb, qa: Qa) -> Option<Column> {
+    match verb {
+        Verb::Triage | Verb::Reopen => Some(Column::Backlog),
+        Verb::Start | Verb::RequestChanges => Some(Column::Coding),
+        Verb::Submit => match qa {
+            Qa::Server => Some(Column::Merge),
+            Qa::Agent | Qa::Human => Some(Column::Qa),
+        },
+        Verb::PassQa => match qa {
+            Qa::Human => None,
+            Qa::Server | Qa::Agent => Some(Column::Merge),
+        },
+        Verb::Approve => Some(Column::Merge),
+        Verb::Merged => Some(Column::Done),
+        Verb::Abandon | Verb::Supersede | Verb::Reject => Some(Column::Closed),
+        Verb::Archive => Some(Column::Archived),
+        Verb::MergeFailed
+        | Verb::RetryMerge
+        | Verb::GiveUpMerge
+        | Verb::Block
+        | Verb::Unblock
+        | Verb::Freeze
+        | Verb::Unfreeze
+        | Verb::Move
+        | Verb::Claim
+        | Verb::Release
+        | Verb::TakeOver
+        | Verb::Delete
+        | Verb::Restore => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_verb_has_its_own_row() {
+        for verb in Verb::ALL {
+            assert_eq!(verb.rule().verb, *verb);
+        }
+        assert_eq!(RULES.len(), Verb::ALL.len());
+    }
+
+    #[test]
+    fn a_frozen_item_refuses_work_and_names_what_lifts_it() {
+        let mut standing = Standing::active(Column::Backlog, Kind::Story);
+        standing.frozen = true;
+        let refused = legal(Verb::Start, standing).expect_err("frozen");
+        assert_eq!(refused.why, Why::Held(HoldKind::Frozen, Verb::Unfreeze));
+        assert!(refused.legal.contains(&Verb::Unfreeze));
+        assert!(!refused.legal.contains(&Verb::Start));
+    }
+
+    #[test]
+    fn a_deleted_item_can_only_be_restored() {
+        for column in Column::ALL {
+            let standing = Standing { deleted: true, ..Standing::active(*column, Kind::Bug) };
+            assert_eq!(legal_from(standing), [Verb::Restore]);
+        }
+    }
+}

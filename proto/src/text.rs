@@ -1,0 +1,176 @@
+//! What text may enter the system, and how foreign text is made safe to show.
+//!
+//! Titles and names are one line without control or bidirectional-override characters; notes and
+//! bodies may have lines. Checked where text is made and again by the gate where it arrives.
+
+use crate::limits;
+
+/// Why a text is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TextError {
+    /// Nothing but white space.
+    #[error("it is empty")]
+    Empty,
+    /// Too long, in characters.
+    #[error("it has {got} characters; at most {max} are allowed")]
+    TooManyChars {
+        /// Length given.
+        got: usize,
+        /// Longest allowed.
+        max: usize,
+    },
+    /// Too long, in bytes.
+    #[error("it has {got} bytes; at most {max} are allowed")]
+    TooManyBytes {
+        /// Length given.
+        got: usize,
+        /// Longest allowed.
+        max: usize,
+    },
+    /// A character that could rewrite a terminal or reverse a line.
+    #[error("it contains the character U+{0:04X}, which cannot be shown safely")]
+    Unsafe(u32),
+}
+
+/// Whether a character could move the cursor, colour a terminal or reorder a line.
+pub fn is_unsafe(c: char) -> bool {
+    c.is_control() || is_bidi_control(c) || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')
+}
+
+fn is_bidi_control(c: char) -> bool {
+    matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn line(text: &str, max: usize) -> Result<&str, TextError> {
+    if text.trim().is_empty() {
+        return Err(TextError::Empty);
+    }
+    let got = text.chars().count();
+    if got > max {
+        return Err(TextError::TooManyChars { got, max });
+    }
+    match text.chars().find(|c| is_unsafe(*c)) {
+        Some(c) => Err(TextError::Unsafe(u32::from(c))),
+        None => Ok(text),
+    }
+}
+
+/// Checks a title: one line of 1 to [`limits::TITLE_CHARS`] characters.
+///
+/// # Errors
+/// [`TextError`] with what is wrong.
+pub fn title(text: &str) -> Result<&str, TextError> {
+    line(text, limits::TITLE_CHARS)
+}
+
+/// Checks a name, label, holder or external reference: one line of 1 to [`limits::NAME_CHARS`].
+///
+/// # Errors
+/// [`TextError`] with what is wrong.
+pub fn name(text: &str) -> Result<&str, TextError> {
+    line(text, limits::NAME_CHARS)
+}
+
+/// Checks a note (a reason, comment, criterion or detail): not empty, at most
+/// [`limits::NOTE_BYTES`], no control characters but line feed and tab.
+///
+/// # Errors
+/// [`TextError`] with what is wrong.
+pub fn note(text: &str) -> Result<&str, TextError> {
+    if text.trim().is_empty() {
+        return Err(TextError::Empty);
+    }
+    lines(text, limits::NOTE_BYTES)
+}
+
+/// Checks a body: at most [`limits::BODY_BYTES`]; may be empty.
+///
+/// # Errors
+/// [`TextError`] with what is wrong.
+pub fn body(text: &str) -> Result<&str, TextError> {
+    lines(text, limits::BODY_BYTES)
+}
+
+fn lines(text: &str, max: usize) -> Result<&str, TextError> {
+    if text.len() > max {
+        return Err(TextError::TooManyBytes { got: text.len(), max });
+    }
+    match text.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\t' | '\r')) {
+        Some(c) => Err(TextError::Unsafe(u32::from(c))),
+        None => Ok(text),
+    }
+}
+
+/// Foreign text for one line of a terminal or chat: every unsafe character becomes a visible
+/// escape, and what is longer than `max` characters ends in `…`.
+pub fn show(text: &str, max: usize) -> String {
+    let mut out = String::new();
+    for (count, c) in text.chars().enumerate() {
+        if count + 1 >= max && text.chars().nth(max).is_some() {
+            out.push('…');
+            break;
+        }
+        match c {
+            '\n' | '\t' | '\r' => out.push(' '),
+            c if is_unsafe(c) => out.extend(c.escape_unicode()),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Makes any foreign line fit [`title`] or [`name`] of `max` characters: unsafe characters become
+/// spaces, the rest is cut. The flag says whether anything was changed. Empty stays empty.
+pub fn fit_line(text: &str, max: usize) -> (String, bool) {
+    let clean: String = text.chars().map(|c| if is_unsafe(c) { ' ' } else { c }).collect();
+    let cut: String = clean.trim().chars().take(max).collect();
+    let changed = cut != text;
+    (cut, changed)
+}
+
+/// Makes any foreign text fit [`note`] or [`body`] of `max` bytes, cutting at a character.
+pub fn fit_lines(text: &str, max: usize) -> (String, bool) {
+    let mut clean: String =
+        text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t' | '\r')).collect();
+    if clean.len() > max {
+        let mut end = max;
+        while !clean.is_char_boundary(end) {
+            end -= 1;
+        }
+        clean.truncate(end);
+    }
+    let changed = clean != text;
+    (clean, changed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_is_one_printable_line() {
+        assert!(title("Ship it").is_ok());
+        assert_eq!(title("  "), Err(TextError::Empty));
+        assert_eq!(title("a\u{202e}b"), Err(TextError::Unsafe(0x202e)));
+        assert_eq!(title("a\x1b[2J"), Err(TextError::Unsafe(0x1b)));
+        assert!(title(&"é".repeat(200)).is_ok());
+        assert_eq!(title(&"é".repeat(201)), Err(TextError::TooManyChars { got: 201, max: 200 }));
+    }
+
+    #[test]
+    fn foreign_text_is_shown_with_its_escapes_visible() {
+        assert_eq!(show("a\x1b[2J", 80), "a\\u{1b}[2J");
+        assert_eq!(show("one\ntwo", 80), "one two");
+        assert_eq!(show("abcdef", 4), "abc…");
+        assert_eq!(show("abcd", 4), "abcd");
+    }
+
+    #[test]
+    fn text_made_to_fit_always_passes_its_check() {
+        let (line, changed) = fit_line(&format!("x\n{}", "y".repeat(300)), 200);
+        assert!(changed && title(&line).is_ok());
+        let (text, changed) = fit_lines(&"é".repeat(10), 7);
+        assert!(changed);
+        assert_eq!(text, "ééé");
+    }
+}

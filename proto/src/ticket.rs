@@ -1,0 +1,135 @@
+//! Tickets: one string that lets one node join a project.
+//!
+//! `towline1` followed by base64url of a MessagePack [`Ticket`] and a four-byte check. The secret
+//! in it is what admits; the log of the project holds only its hash, and the inviter's node admits
+//! at most one node by it, before it expires (replication spec, *Identity and membership*).
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+
+use crate::member::TicketHash;
+use crate::{Millis, NodeId, ProjectId, Role, codec, limits};
+
+const PREFIX: &str = "towline1";
+const CHECK_BYTES: usize = 4;
+/// Longest ticket that is looked at, in characters.
+const MAX_CHARS: usize = 4_096;
+
+/// An invitation to a project. Its `Debug` shows no secret.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ticket {
+    /// Which project.
+    pub project: ProjectId,
+    /// What people call it.
+    pub name: String,
+    /// Who invites; only this node admits by the ticket.
+    pub inviter: NodeId,
+    /// Where the inviter can be reached, as libp2p multiaddresses.
+    pub addresses: Vec<String>,
+    /// What the new member may do.
+    pub role: Role,
+    /// Until when it can be used, by the inviter's clock.
+    pub expires: Millis,
+    /// What is shown to the inviter once.
+    pub secret: Secret,
+}
+
+/// A ticket's one-time secret. `Debug` prints no byte of it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Secret(#[serde(with = "serde_bytes")] pub [u8; 32]);
+
+impl Secret {
+    /// What the log holds of it.
+    pub fn hash(&self) -> TicketHash {
+        TicketHash(blake3::derive_key("towline/ticket/1", &self.0))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(***)")
+    }
+}
+
+impl fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticket")
+            .field("project", &self.project)
+            .field("inviter", &self.inviter)
+            .field("role", &self.role)
+            .field("expires", &self.expires)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a string is not a ticket.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TicketError {
+    /// It does not begin as one.
+    #[error("a ticket begins with `{PREFIX}`; copy the whole line that `towline invite` printed")]
+    NotATicket,
+    /// It was cut or changed on the way.
+    #[error("the ticket is damaged; copy the whole line that `towline invite` printed")]
+    Damaged,
+}
+
+impl fmt::Display for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut bytes = codec::encode(self);
+        bytes.extend_from_slice(&check(&bytes));
+        write!(f, "{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes))
+    }
+}
+
+impl FromStr for Ticket {
+    type Err = TicketError;
+    fn from_str(text: &str) -> Result<Self, TicketError> {
+        let encoded = text.trim().strip_prefix(PREFIX).ok_or(TicketError::NotATicket)?;
+        if encoded.len() > MAX_CHARS {
+            return Err(TicketError::Damaged);
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| TicketError::Damaged)?;
+        let at = bytes.len().checked_sub(CHECK_BYTES).ok_or(TicketError::Damaged)?;
+        let (body, given) = bytes.split_at(at);
+        if given != check(body) {
+            return Err(TicketError::Damaged);
+        }
+        let ticket: Self = codec::decode(body).map_err(|_| TicketError::Damaged)?;
+        if ticket.addresses.len() > limits::TICKET_ADDRESSES {
+            return Err(TicketError::Damaged);
+        }
+        Ok(ticket)
+    }
+}
+
+fn check(bytes: &[u8]) -> [u8; CHECK_BYTES] {
+    let hash = blake3::derive_key("towline/ticket-check/1", bytes);
+    [hash[0], hash[1], hash[2], hash[3]]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ticket_survives_its_string_and_shows_no_secret() {
+        let ticket = Ticket {
+            project: ProjectId([1; 32]),
+            name: "demo".into(),
+            inviter: NodeId([2; 32]),
+            addresses: vec!["/ip4/127.0.0.1/tcp/4001".into()],
+            role: Role::Writer,
+            expires: Millis(5),
+            secret: Secret([9; 32]),
+        };
+        let text = ticket.to_string();
+        assert_eq!(text.parse::<Ticket>(), Ok(ticket.clone()));
+        assert!(!format!("{ticket:?}").contains("9, 9"));
+        assert_eq!(text[..text.len() - 2].parse::<Ticket>(), Err(TicketError::Damaged));
+        assert_eq!("hello".parse::<Ticket>(), Err(TicketError::NotATicket));
+    }
+}
