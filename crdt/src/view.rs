@@ -8,8 +8,8 @@
 use serde::{Deserialize, Serialize};
 use towline_proto::stage::{Claim, Holds, status};
 use towline_proto::{
-    ActId, Closing, Column, CriterionState, ItemId, Kind, LinkKind, Millis, NodeId, Origin, Qa,
-    Standing, Status,
+    ActId, Closing, Column, CriterionState, ItemId, Kind, LinkKind, Millis, NodeId, Origin, Qa, Standing,
+    Status,
 };
 
 /// Raise when the fold or this type changes what a row says.
@@ -189,12 +189,18 @@ impl ItemView {
 
     /// The external references of the item, such as `beads:bd-a1b2`.
     pub fn external(&self) -> impl Iterator<Item = &str> {
-        self.links.iter().filter(|link| link.kind == LinkKind::External).map(|link| link.target.as_str())
+        self.links
+            .iter()
+            .filter(|link| link.kind == LinkKind::External)
+            .map(|link| link.target.as_str())
     }
 
     /// How many criteria are met or skipped.
     pub fn criteria_met(&self) -> usize {
         let settled = |state| matches!(state, CriterionState::Met | CriterionState::Skipped);
-        self.criteria.iter().filter(|criterion| settled(criterion.state)).count()
+        self.criteria
+            .iter()
+            .filter(|criterion| settled(criterion.state))
+            .count()
     }
 }

@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 use towline_crdt::view::{Conflict, Criterion, Link, Refused};
 use towline_proto::stage::{Claim, Holds};
 use towline_proto::{
-    ActId, Closing, Column, Event, ItemId, Kind, Millis, NodeId, Origin, ProjectId, Qa, Role, Status,
-    Verb,
+    ActId, Closing, Column, Event, ItemId, Kind, Millis, NodeId, Origin, ProjectId, Qa, Role, Status, Verb,
 };
 
 /// Another item, in short.

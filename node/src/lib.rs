@@ -1,3 +1,5 @@
-//! towline-node
+//! A running towline node.
 pub mod dto;
+pub mod handle;
+pub mod net;
 pub mod request;

@@ -5,9 +5,7 @@
 //! anything: see `project`.
 
 use serde::{Deserialize, Serialize};
-use towline_proto::{
-    Column, CriterionState, FailureKind, Kind, LinkKind, Millis, Origin, Qa, Role, Verb,
-};
+use towline_proto::{Column, CriterionState, FailureKind, Kind, LinkKind, Millis, Origin, Qa, Role, Verb};
 
 use crate::dto::{
     Applied, Doctor, EntryInfo, FeedEvent, HistoryLine, ImportReport, ItemCard, ItemPage, MemberInfo,
@@ -521,6 +519,10 @@ pub struct Failure {
 impl Failure {
     /// A failure of a sort with its sentence.
     pub fn new(code: FailureCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), current: None }
+        Self {
+            code,
+            message: message.into(),
+            current: None,
+        }
     }
 }

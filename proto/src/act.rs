@@ -14,9 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::codec::{self, DecodeError};
 use crate::stage::words;
 use crate::text::{self, TextError};
-use crate::{
-    ActId, Column, CriterionState, FailureKind, ItemId, Kind, Millis, Origin, Qa, Verb, limits,
-};
+use crate::{ActId, Column, CriterionState, FailureKind, ItemId, Kind, Millis, Origin, Qa, Verb, limits};
 
 /// One recorded transition or edit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -390,20 +388,36 @@ impl Op {
 
     fn check(&self) -> Result<(), ActError> {
         let text = |field, result: Result<&str, TextError>| {
-            result.map(|_| ()).map_err(|source| ActError::Text { field, source })
+            result
+                .map(|_| ())
+                .map_err(|source| ActError::Text { field, source })
         };
         let priority = |priority: u8| {
             if priority <= 4 {
                 return Ok(());
             }
-            Err(ActError::Range { field: "priority", got: priority.into(), want: "0 (highest) to 4" })
+            Err(ActError::Range {
+                field: "priority",
+                got: priority.into(),
+                want: "0 (highest) to 4",
+            })
         };
         match self {
-            Self::Create { title, column, priority: given, number, .. } => {
+            Self::Create {
+                title,
+                column,
+                priority: given,
+                number,
+                ..
+            } => {
                 text("title", text::title(title))?;
                 priority(*given)?;
                 if *number == 0 {
-                    return Err(ActError::Range { field: "number", got: 0, want: "numbers begin at 1" });
+                    return Err(ActError::Range {
+                        field: "number",
+                        got: 0,
+                        want: "numbers begin at 1",
+                    });
                 }
                 match column {
                     Column::Backlog | Column::Upcoming => Ok(()),
@@ -436,7 +450,11 @@ impl Op {
                 if to.is_open() {
                     return Ok(());
                 }
-                Err(ActError::Column { verb: "move", to: *to, want: "an open column" })
+                Err(ActError::Column {
+                    verb: "move",
+                    to: *to,
+                    want: "an open column",
+                })
             }
             Self::Claim { holder, .. } | Self::TakeOver { holder, .. } => text("holder", text::name(holder)),
             Self::Assign { who: Some(who) } => text("assignee", text::name(who)),
@@ -446,7 +464,10 @@ impl Op {
             }
             Self::Comment { text: said } => text("comment", text::note(said)),
             Self::AddCriterion { text: criterion } => text("criterion", text::note(criterion)),
-            Self::SetCriterion { evidence: Some(evidence), .. } => text("evidence", text::name(evidence)),
+            Self::SetCriterion {
+                evidence: Some(evidence),
+                ..
+            } => text("evidence", text::name(evidence)),
             Self::Triage
             | Self::Start { force: None }
             | Self::Submit
@@ -490,7 +511,11 @@ impl Act {
     /// When it is not readable or something in it is out of bounds.
     pub fn decode(bytes: &[u8]) -> Result<Self, ActError> {
         if bytes.len() > limits::ACT_BYTES {
-            return Err(DecodeError::TooLarge { got: bytes.len(), max: limits::ACT_BYTES }.into());
+            return Err(DecodeError::TooLarge {
+                got: bytes.len(),
+                max: limits::ACT_BYTES,
+            }
+            .into());
         }
         let act: Self = codec::decode(bytes)?;
         act.check()?;

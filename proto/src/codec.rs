@@ -56,7 +56,8 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
     let mut rest = std::io::Cursor::new(bytes);
     let mut deserializer = rmp_serde::Deserializer::new(&mut rest);
     deserializer.set_max_depth(limits::DECODE_DEPTH);
-    let value = T::deserialize(&mut deserializer).map_err(|error| DecodeError::Malformed(error.to_string()))?;
+    let value =
+        T::deserialize(&mut deserializer).map_err(|error| DecodeError::Malformed(error.to_string()))?;
     let read = usize::try_from(rest.position()).unwrap_or(usize::MAX);
     match bytes.len().saturating_sub(read) {
         0 => Ok(value),

@@ -97,7 +97,11 @@ pub struct EntryBody {
 impl EntryBody {
     /// The author's place.
     pub const fn place(&self) -> Author {
-        Author { node: self.author, epoch: self.epoch, seq: self.seq }
+        Author {
+            node: self.author,
+            epoch: self.epoch,
+            seq: self.seq,
+        }
     }
 }
 
@@ -150,7 +154,11 @@ impl Entry {
         bytes.push(ENTRY_VERSION);
         bytes.extend_from_slice(&signature.to_bytes());
         bytes.extend_from_slice(&encoded);
-        Self { hash: hash_of(ENTRY_VERSION, &encoded), bytes: bytes.into(), body: body.into() }
+        Self {
+            hash: hash_of(ENTRY_VERSION, &encoded),
+            bytes: bytes.into(),
+            body: body.into(),
+        }
     }
 
     /// Reads an entry and checks its bounds, not its signature: see [`Entry::verify`].
@@ -159,11 +167,19 @@ impl Entry {
     /// When it is too large, of another version, not readable or out of bounds.
     pub fn decode(bytes: Arc<[u8]>) -> Result<Self, EntryError> {
         if bytes.len() > limits::ENTRY_BYTES {
-            return Err(DecodeError::TooLarge { got: bytes.len(), max: limits::ENTRY_BYTES }.into());
+            return Err(DecodeError::TooLarge {
+                got: bytes.len(),
+                max: limits::ENTRY_BYTES,
+            }
+            .into());
         }
         let version = *bytes.first().ok_or(DecodeError::Short)?;
         if version != ENTRY_VERSION {
-            return Err(DecodeError::Version { got: version, known: ENTRY_VERSION }.into());
+            return Err(DecodeError::Version {
+                got: version,
+                known: ENTRY_VERSION,
+            }
+            .into());
         }
         let encoded = bytes.get(BODY_AT..).ok_or(DecodeError::Short)?;
         let body: EntryBody = codec::decode(encoded)?;
@@ -180,7 +196,11 @@ impl Entry {
                 return Err(EntryError::TooMany { what, got, max });
             }
         }
-        Ok(Self { hash: hash_of(version, encoded), body: body.into(), bytes })
+        Ok(Self {
+            hash: hash_of(version, encoded),
+            body: body.into(),
+            bytes,
+        })
     }
 
     /// Checks the signature over the exact bytes, strictly (no small-order keys, no malleability).
@@ -193,7 +213,8 @@ impl Entry {
         let signature = self.bytes.get(1..BODY_AT).ok_or(DecodeError::Short)?;
         let signature = Signature::from_slice(signature).map_err(|_| EntryError::Signature)?;
         let encoded = self.bytes.get(BODY_AT..).ok_or(DecodeError::Short)?;
-        key.verify_strict(&signed_bytes(version, encoded), &signature).map_err(|_| EntryError::Signature)
+        key.verify_strict(&signed_bytes(version, encoded), &signature)
+            .map_err(|_| EntryError::Signature)
     }
 
     /// The exact bytes.
@@ -221,7 +242,11 @@ impl Entry {
 
     /// The entry as a tip of its author's log.
     pub fn tip(&self) -> Tip {
-        Tip { epoch: self.body.epoch, seq: self.body.seq, hash: self.hash }
+        Tip {
+            epoch: self.body.epoch,
+            seq: self.body.seq,
+            hash: self.hash,
+        }
     }
 }
 

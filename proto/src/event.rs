@@ -6,9 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    Closing, Column, EventId, HoldKind, ItemId, Kind, Millis, NodeId, Origin, ProjectId, Status,
-};
+use crate::{Closing, Column, EventId, HoldKind, ItemId, Kind, Millis, NodeId, Origin, ProjectId, Status};
 
 /// Something that happened to an item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

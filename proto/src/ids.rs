@@ -194,14 +194,31 @@ impl ItemId {
     /// How many hex digits of the [`key`](ItemId::key) there are.
     pub const KEY_DIGITS: usize = 16;
 
-    /// Makes a UUIDv7 from a time and 80 random bits (RFC 9562, section 5.7).
-    pub fn from_parts(at: crate::Millis, random: [u8; 10]) -> Self {
+    /// The id of the item that the `ordinal`th act of the entry at `author` creates: a UUIDv7 (RFC
+    /// 9562, section 5.7) whose random bits are derived from that place, which is random through its
+    /// epoch. The gate checks them, so nobody can make a second item under somebody else's id.
+    pub fn derive(at: crate::Millis, author: &crate::Author, ordinal: u32) -> Self {
+        let random = derive16(
+            "towline/item-id/1",
+            &[
+                &author.node.0,
+                &author.epoch.0.to_le_bytes(),
+                &author.seq.to_le_bytes(),
+                &ordinal.to_le_bytes(),
+            ],
+        );
         let mut bytes = [0u8; 16];
         bytes[..6].copy_from_slice(&at.0.to_be_bytes()[2..]);
-        bytes[6..].copy_from_slice(&random);
+        bytes[6..].copy_from_slice(&random[..10]);
         bytes[6] = (bytes[6] & 0x0f) | 0x70;
         bytes[8] = (bytes[8] & 0x3f) | 0x80;
         Self(bytes)
+    }
+
+    /// When it was made, by its maker's clock.
+    pub fn at(&self) -> crate::Millis {
+        let [a, b, c, d, e, f, ..] = self.0;
+        crate::Millis(u64::from_be_bytes([0, 0, a, b, c, d, e, f]))
     }
 
     /// What people may type instead of a number: hex digits of the hash of the id. (The id begins
@@ -217,7 +234,12 @@ impl ActId {
     pub fn derive(author: &NodeId, epoch: Epoch, seq: u64, ordinal: u32) -> Self {
         Self(derive16(
             "towline/act-id/1",
-            &[&author.0, &epoch.0.to_le_bytes(), &seq.to_le_bytes(), &ordinal.to_le_bytes()],
+            &[
+                &author.0,
+                &epoch.0.to_le_bytes(),
+                &seq.to_le_bytes(),
+                &ordinal.to_le_bytes(),
+            ],
         ))
     }
 }
@@ -225,7 +247,10 @@ impl ActId {
 impl EventId {
     /// The id of the event of `kind` that `cause` brought about on `item`.
     pub fn derive(item: &ItemId, kind: &str, cause: &ActId) -> Self {
-        Self(derive16("towline/event-id/1", &[&item.0, kind.as_bytes(), &cause.0]))
+        Self(derive16(
+            "towline/event-id/1",
+            &[&item.0, kind.as_bytes(), &cause.0],
+        ))
     }
 }
 
@@ -233,9 +258,17 @@ impl EventId {
 mod tests {
     use super::*;
 
+    fn place() -> crate::Author {
+        crate::Author {
+            node: NodeId([3; 32]),
+            epoch: Epoch(9),
+            seq: 4,
+        }
+    }
+
     #[test]
     fn an_id_prints_and_parses_and_refuses_anything_else() {
-        let id = ItemId::from_parts(crate::Millis(1_700_000_000_000), [7; 10]);
+        let id = ItemId::derive(crate::Millis(1_700_000_000_000), &place(), 0);
         assert_eq!(id.to_string().parse::<ItemId>(), Ok(id));
         assert_eq!(id.to_string().len(), 32);
         assert!("42".parse::<ItemId>().is_err());
@@ -244,8 +277,10 @@ mod tests {
     }
 
     #[test]
-    fn an_item_id_is_a_version_seven_uuid() {
-        let id = ItemId::from_parts(crate::Millis(0x0123_4567_89ab), [0xff; 10]);
-        assert_eq!(id.to_string(), "0123456789ab7fffbfffffffffffffff");
+    fn an_item_id_is_a_version_seven_uuid_that_holds_its_time() {
+        let id = ItemId::derive(crate::Millis(0x0123_4567_89ab), &place(), 0);
+        assert!(id.to_string().starts_with("0123456789ab7"));
+        assert_eq!(id.at(), crate::Millis(0x0123_4567_89ab));
+        assert_ne!(id, ItemId::derive(crate::Millis(0x0123_4567_89ab), &place(), 1));
     }
 }

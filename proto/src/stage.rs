@@ -220,7 +220,10 @@ pub enum OriginError {
     #[error("no origin: say who asks for this (--as NAME, TOWLINE_USER, or `user` in the configuration)")]
     Empty,
     /// The name cannot be shown on one line.
-    #[error("an origin is one line of at most {} characters without control characters", crate::limits::NAME_CHARS)]
+    #[error(
+        "an origin is one line of at most {} characters without control characters",
+        crate::limits::NAME_CHARS
+    )]
     Unprintable,
 }
 
@@ -243,7 +246,9 @@ impl Origin {
         if self.id.trim().is_empty() {
             return Err(OriginError::Empty);
         }
-        crate::text::name(&self.id).map(|_| ()).map_err(|_| OriginError::Unprintable)
+        crate::text::name(&self.id)
+            .map(|_| ())
+            .map_err(|_| OriginError::Unprintable)
     }
 }
 
@@ -368,7 +373,11 @@ pub fn status(column: Column, closing: Option<&Closing>, holds: &Holds) -> Statu
         Some(_) => return Status::MergeFailure,
         None => {}
     }
-    if holds.review { Status::ReviewHold } else { Status::Active }
+    if holds.review {
+        Status::ReviewHold
+    } else {
+        Status::Active
+    }
 }
 
 /// The exclusive right to work on an item.

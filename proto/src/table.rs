@@ -131,23 +131,46 @@ pub struct Rule {
 }
 
 const ANY: &[Column] = Column::ALL;
-const OPEN: &[Column] = &[Column::Upcoming, Column::Backlog, Column::Coding, Column::Qa, Column::Merge];
+const OPEN: &[Column] = &[
+    Column::Upcoming,
+    Column::Backlog,
+    Column::Coding,
+    Column::Qa,
+    Column::Merge,
+];
 const WORKED: &[Column] = &[Column::Coding, Column::Qa, Column::Merge];
 
 const fn rule(verb: Verb, from: &'static [Column], help: &'static str) -> Rule {
-    Rule { verb, from, needs: None, unless: None, held_refuses: false, reason: false, help }
+    Rule {
+        verb,
+        from,
+        needs: None,
+        unless: None,
+        held_refuses: false,
+        reason: false,
+        help,
+    }
 }
 
 const fn needs(rule: Rule, hold: HoldKind) -> Rule {
-    Rule { needs: Some(hold), ..rule }
+    Rule {
+        needs: Some(hold),
+        ..rule
+    }
 }
 
 const fn unless(rule: Rule, hold: HoldKind) -> Rule {
-    Rule { unless: Some(hold), ..rule }
+    Rule {
+        unless: Some(hold),
+        ..rule
+    }
 }
 
 const fn held_refuses(rule: Rule) -> Rule {
-    Rule { held_refuses: true, ..rule }
+    Rule {
+        held_refuses: true,
+        ..rule
+    }
 }
 
 const fn reason(rule: Rule) -> Rule {
@@ -159,26 +182,64 @@ pub const RULES: &[Rule] = &[
     rule(Verb::Triage, &[Column::Upcoming], "take it into the backlog"),
     held_refuses(rule(Verb::Start, &[Column::Backlog], "begin work on it")),
     held_refuses(rule(Verb::Submit, &[Column::Coding], "hand it in to be checked")),
-    reason(rule(Verb::RequestChanges, &[Column::Qa, Column::Merge], "send it back to coding")),
+    reason(rule(
+        Verb::RequestChanges,
+        &[Column::Qa, Column::Merge],
+        "send it back to coding",
+    )),
     held_refuses(rule(Verb::PassQa, &[Column::Qa], "its checks passed")),
-    held_refuses(needs(rule(Verb::Approve, &[Column::Qa], "let it through to merge"), HoldKind::ReviewHold)),
+    held_refuses(needs(
+        rule(Verb::Approve, &[Column::Qa], "let it through to merge"),
+        HoldKind::ReviewHold,
+    )),
     rule(Verb::Merged, OPEN, "it reached the main branch"),
     rule(Verb::MergeFailed, &[Column::Merge], "report a failed merge"),
-    needs(rule(Verb::RetryMerge, &[Column::Merge], "try the merge again"), HoldKind::MergeFailure),
-    needs(rule(Verb::GiveUpMerge, &[Column::Merge], "stop retrying the merge"), HoldKind::MergeFailure),
+    needs(
+        rule(Verb::RetryMerge, &[Column::Merge], "try the merge again"),
+        HoldKind::MergeFailure,
+    ),
+    needs(
+        rule(Verb::GiveUpMerge, &[Column::Merge], "stop retrying the merge"),
+        HoldKind::MergeFailure,
+    ),
     reason(rule(Verb::Block, OPEN, "say that it cannot go on, and why")),
-    needs(rule(Verb::Unblock, OPEN, "say that it can go on"), HoldKind::Blocked),
-    unless(rule(Verb::Freeze, OPEN, "put it on ice where it stands"), HoldKind::Frozen),
-    needs(rule(Verb::Unfreeze, OPEN, "take it off the ice"), HoldKind::Frozen),
+    needs(
+        rule(Verb::Unblock, OPEN, "say that it can go on"),
+        HoldKind::Blocked,
+    ),
+    unless(
+        rule(Verb::Freeze, OPEN, "put it on ice where it stands"),
+        HoldKind::Frozen,
+    ),
+    needs(
+        rule(Verb::Unfreeze, OPEN, "take it off the ice"),
+        HoldKind::Frozen,
+    ),
     rule(Verb::Abandon, OPEN, "close it: nobody is going to do it"),
     rule(Verb::Supersede, OPEN, "close it: another item takes its place"),
     reason(rule(Verb::Reject, OPEN, "close it: it should not be done")),
-    rule(Verb::Reopen, &[Column::Done, Column::Closed, Column::Archived], "bring it back to the backlog"),
-    rule(Verb::Archive, &[Column::Done, Column::Closed], "put it out of sight"),
+    rule(
+        Verb::Reopen,
+        &[Column::Done, Column::Closed, Column::Archived],
+        "bring it back to the backlog",
+    ),
+    rule(
+        Verb::Archive,
+        &[Column::Done, Column::Closed],
+        "put it out of sight",
+    ),
     rule(Verb::Move, ANY, "override: put it into any open column"),
-    held_refuses(rule(Verb::Claim, WORKED, "take the exclusive right to work on it")),
+    held_refuses(rule(
+        Verb::Claim,
+        WORKED,
+        "take the exclusive right to work on it",
+    )),
     rule(Verb::Release, WORKED, "give that right back"),
-    rule(Verb::TakeOver, WORKED, "take that right from a holder that is gone"),
+    rule(
+        Verb::TakeOver,
+        WORKED,
+        "take that right from a holder that is gone",
+    ),
     rule(Verb::Delete, ANY, "put it into the trash"),
     rule(Verb::Restore, ANY, "bring it back from the trash"),
 ];
@@ -298,13 +359,21 @@ fn objection(verb: Verb, standing: Standing) -> Option<Why> {
 pub fn legal(verb: Verb, standing: Standing) -> Result<(), Illegal> {
     match objection(verb, standing) {
         None => Ok(()),
-        Some(why) => Err(Illegal { verb, why, legal: legal_from(standing) }),
+        Some(why) => Err(Illegal {
+            verb,
+            why,
+            legal: legal_from(standing),
+        }),
     }
 }
 
 /// Every verb that is legal from `standing`, in table order.
 pub fn legal_from(standing: Standing) -> Vec<Verb> {
-    Verb::ALL.iter().copied().filter(|verb| objection(*verb, standing).is_none()).collect()
+    Verb::ALL
+        .iter()
+        .copied()
+        .filter(|verb| objection(*verb, standing).is_none())
+        .collect()
 }
 
 /// The column that `verb` leads to, when the table alone says so: `None` for `move`, which names
@@ -366,7 +435,10 @@ mod tests {
     #[test]
     fn a_deleted_item_can_only_be_restored() {
         for column in Column::ALL {
-            let standing = Standing { deleted: true, ..Standing::active(*column, Kind::Bug) };
+            let standing = Standing {
+                deleted: true,
+                ..Standing::active(*column, Kind::Bug)
+            };
             assert_eq!(legal_from(standing), [Verb::Restore]);
         }
     }

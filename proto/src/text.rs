@@ -95,7 +95,10 @@ fn lines(text: &str, max: usize) -> Result<&str, TextError> {
     if text.len() > max {
         return Err(TextError::TooManyBytes { got: text.len(), max });
     }
-    match text.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\t' | '\r')) {
+    match text
+        .chars()
+        .find(|c| c.is_control() && !matches!(c, '\n' | '\t' | '\r'))
+    {
         Some(c) => Err(TextError::Unsafe(u32::from(c))),
         None => Ok(text),
     }
@@ -130,8 +133,10 @@ pub fn fit_line(text: &str, max: usize) -> (String, bool) {
 
 /// Makes any foreign text fit [`note`] or [`body`] of `max` bytes, cutting at a character.
 pub fn fit_lines(text: &str, max: usize) -> (String, bool) {
-    let mut clean: String =
-        text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t' | '\r')).collect();
+    let mut clean: String = text
+        .chars()
+        .filter(|c| !c.is_control() || matches!(c, '\n' | '\t' | '\r'))
+        .collect();
     if clean.len() > max {
         let mut end = max;
         while !clean.is_char_boundary(end) {
@@ -154,7 +159,10 @@ mod tests {
         assert_eq!(title("a\u{202e}b"), Err(TextError::Unsafe(0x202e)));
         assert_eq!(title("a\x1b[2J"), Err(TextError::Unsafe(0x1b)));
         assert!(title(&"é".repeat(200)).is_ok());
-        assert_eq!(title(&"é".repeat(201)), Err(TextError::TooManyChars { got: 201, max: 200 }));
+        assert_eq!(
+            title(&"é".repeat(201)),
+            Err(TextError::TooManyChars { got: 201, max: 200 })
+        );
     }
 
     #[test]

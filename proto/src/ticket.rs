@@ -92,7 +92,9 @@ impl FromStr for Ticket {
         if encoded.len() > MAX_CHARS {
             return Err(TicketError::Damaged);
         }
-        let bytes = URL_SAFE_NO_PAD.decode(encoded).map_err(|_| TicketError::Damaged)?;
+        let bytes = URL_SAFE_NO_PAD
+            .decode(encoded)
+            .map_err(|_| TicketError::Damaged)?;
         let at = bytes.len().checked_sub(CHECK_BYTES).ok_or(TicketError::Damaged)?;
         let (body, given) = bytes.split_at(at);
         if given != check(body) {
@@ -129,7 +131,10 @@ mod tests {
         let text = ticket.to_string();
         assert_eq!(text.parse::<Ticket>(), Ok(ticket.clone()));
         assert!(!format!("{ticket:?}").contains("9, 9"));
-        assert_eq!(text[..text.len() - 2].parse::<Ticket>(), Err(TicketError::Damaged));
+        assert_eq!(
+            text[..text.len() - 2].parse::<Ticket>(),
+            Err(TicketError::Damaged)
+        );
         assert_eq!("hello".parse::<Ticket>(), Err(TicketError::NotATicket));
     }
 }

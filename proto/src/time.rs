@@ -58,7 +58,9 @@ impl FromStr for Millis {
     fn from_str(text: &str) -> Result<Self, ParseTimeError> {
         text.parse::<jiff::Timestamp>()
             .map(|time| Self(u64::try_from(time.as_millisecond()).unwrap_or(0)))
-            .map_err(|_| ParseTimeError { got: text.chars().take(80).collect() })
+            .map_err(|_| ParseTimeError {
+                got: text.chars().take(80).collect(),
+            })
     }
 }
 

@@ -95,7 +95,10 @@ impl Message {
             Self::Hello { .. } | Self::Entries { .. } | Self::Got { .. } => 0,
         };
         if rows > limits::VECTOR_ROWS {
-            return Err(DecodeError::TooLarge { got: rows, max: limits::VECTOR_ROWS });
+            return Err(DecodeError::TooLarge {
+                got: rows,
+                max: limits::VECTOR_ROWS,
+            });
         }
         Ok(message)
     }
@@ -168,11 +171,17 @@ fn versioned<T: Serialize>(value: &T) -> Vec<u8> {
 
 fn unversioned<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, DecodeError> {
     if bytes.len() > limits::FRAME_BYTES {
-        return Err(DecodeError::TooLarge { got: bytes.len(), max: limits::FRAME_BYTES });
+        return Err(DecodeError::TooLarge {
+            got: bytes.len(),
+            max: limits::FRAME_BYTES,
+        });
     }
     match bytes.split_first() {
         None => Err(DecodeError::Short),
         Some((&WIRE_VERSION, rest)) => codec::decode(rest),
-        Some((&got, _)) => Err(DecodeError::Version { got, known: WIRE_VERSION }),
+        Some((&got, _)) => Err(DecodeError::Version {
+            got,
+            known: WIRE_VERSION,
+        }),
     }
 }

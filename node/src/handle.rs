@@ -1,0 +1,217 @@
+//! A handle to a running node: how every part of the process talks to its projects.
+//!
+//! Cheap to clone. Each call becomes a job in the bounded queue of the project's own thread and
+//! waits for its answer; a full queue makes the caller wait. The handle never touches a store.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, RwLock};
+
+use tokio::sync::{mpsc, oneshot, watch};
+use towline_proto::{NodeId, Origin, ProjectId};
+
+use crate::request::{Failure, FailureCode, Reply, Request};
+
+/// Jobs that may wait for one project's thread. At 10,000 writes a second this is 0.1 s of work.
+pub const JOBS: usize = 1_024;
+
+/// What a project's thread can be asked to do.
+#[derive(Debug)]
+pub enum Job {
+    /// A request by a person, an agent or a program.
+    Request {
+        /// Who asks.
+        origin: Option<Origin>,
+        /// What is asked.
+        body: Box<Request>,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Result<Reply, Failure>>,
+    },
+    /// Read a subscriber's durable cursor.
+    Cursor {
+        /// Whose.
+        subscriber: String,
+        /// Where the answer goes: the feed position it has dealt with, if any.
+        reply: oneshot::Sender<Result<Option<u64>, Failure>>,
+    },
+    /// Store a subscriber's durable cursor.
+    SetCursor {
+        /// Whose.
+        subscriber: String,
+        /// The feed position it has dealt with.
+        position: u64,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Result<(), Failure>>,
+    },
+    /// Something from the network.
+    Net(crate::net::NetInput),
+    /// Finish what is queued, store what is derived, and end the thread.
+    Stop,
+}
+
+/// One project as the rest of the process sees it.
+#[derive(Debug, Clone)]
+pub struct ProjectLink {
+    /// Which.
+    pub id: ProjectId,
+    /// What people call it.
+    pub name: String,
+    /// Its thread's queue.
+    pub jobs: mpsc::Sender<Job>,
+    /// The last position of its feed; changes when there are new events.
+    pub feed: watch::Receiver<u64>,
+}
+
+/// A handle to a running node.
+#[derive(Debug, Clone)]
+pub struct NodeHandle {
+    me: NodeId,
+    projects: Arc<RwLock<BTreeMap<ProjectId, ProjectLink>>>,
+}
+
+impl NodeHandle {
+    /// A handle without projects.
+    pub fn new(me: NodeId) -> Self {
+        Self {
+            me,
+            projects: Arc::default(),
+        }
+    }
+
+    /// This node.
+    pub const fn me(&self) -> NodeId {
+        self.me
+    }
+
+    /// Adds or replaces a project.
+    pub fn add(&self, link: ProjectLink) {
+        if let Ok(mut projects) = self.projects.write() {
+            projects.insert(link.id, link);
+        }
+    }
+
+    /// Every project, sorted by name.
+    pub fn projects(&self) -> Vec<ProjectLink> {
+        let mut links: Vec<_> = self
+            .projects
+            .read()
+            .map(|all| all.values().cloned().collect())
+            .unwrap_or_default();
+        links.sort_by(|a, b| a.name.cmp(&b.name).then(a.id.cmp(&b.id)));
+        links
+    }
+
+    /// Finds a project by name, id or id prefix of at least four digits; the only one when no name
+    /// is given.
+    ///
+    /// # Errors
+    /// When there is none, or more than one.
+    pub fn project(&self, wanted: Option<&str>) -> Result<ProjectLink, Failure> {
+        let all = self.projects();
+        let names = || {
+            all.iter()
+                .map(|link| link.name.as_str())
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        let mut found: Vec<_> = match wanted {
+            None => all.clone(),
+            Some(wanted) => {
+                let by_name: Vec<_> = all.iter().filter(|link| link.name == wanted).cloned().collect();
+                if by_name.is_empty() && wanted.len() >= 4 {
+                    all.iter()
+                        .filter(|link| link.id.to_string().starts_with(wanted))
+                        .cloned()
+                        .collect()
+                } else {
+                    by_name
+                }
+            }
+        };
+        match (found.pop(), found.is_empty(), wanted) {
+            (Some(link), true, _) => Ok(link),
+            (Some(_), false, None) => Err(Failure::new(
+                FailureCode::Usage,
+                format!("this node has several projects; name one: {}", names()),
+            )),
+            (Some(_), false, Some(wanted)) => Err(Failure::new(
+                FailureCode::NotFound,
+                format!("{wanted:?} fits several projects; use the id from `status`"),
+            )),
+            (None, _, None) => Err(Failure::new(
+                FailureCode::NotFound,
+                "this node has no project yet",
+            )),
+            (None, _, Some(wanted)) => Err(Failure::new(
+                FailureCode::NotFound,
+                format!("no project {wanted:?} here; there is: {}", names()),
+            )),
+        }
+    }
+
+    /// Asks a project and waits for the answer.
+    ///
+    /// # Errors
+    /// What the project says, or that its thread has ended.
+    pub async fn request(
+        &self,
+        project: &ProjectId,
+        origin: Option<Origin>,
+        body: Request,
+    ) -> Result<Reply, Failure> {
+        self.job(project, |reply| Job::Request {
+            origin,
+            body: Box::new(body),
+            reply,
+        })
+        .await
+    }
+
+    /// The feed position that a subscriber has dealt with; `None` for a new one.
+    ///
+    /// # Errors
+    /// When the store cannot be read or the project's thread has ended.
+    pub async fn cursor(&self, project: &ProjectId, subscriber: &str) -> Result<Option<u64>, Failure> {
+        let subscriber = subscriber.to_owned();
+        self.job(project, |reply| Job::Cursor { subscriber, reply }).await
+    }
+
+    /// Stores the feed position that a subscriber has dealt with; durable when this returns.
+    ///
+    /// # Errors
+    /// When the store cannot be written or the project's thread has ended.
+    pub async fn set_cursor(
+        &self,
+        project: &ProjectId,
+        subscriber: &str,
+        position: u64,
+    ) -> Result<(), Failure> {
+        let subscriber = subscriber.to_owned();
+        self.job(project, |reply| Job::SetCursor {
+            subscriber,
+            position,
+            reply,
+        })
+        .await
+    }
+
+    async fn job<T>(
+        &self,
+        project: &ProjectId,
+        make: impl FnOnce(oneshot::Sender<Result<T, Failure>>) -> Job,
+    ) -> Result<T, Failure> {
+        let gone = || Failure::new(FailureCode::Unreachable, "the project's store is closed");
+        let jobs = match self.projects.read() {
+            Ok(projects) => projects.get(project).map(|link| link.jobs.clone()),
+            Err(_) => None,
+        }
+        .ok_or_else(|| {
+            Failure::new(
+                FailureCode::NotFound,
+                format!("no project {} here", project.short()),
+            )
+        })?;
+        let (reply, answer) = oneshot::channel();
+        jobs.send(make(reply)).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+}
