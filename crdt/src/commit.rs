@@ -1,0 +1,37 @@
+//! The one way to pair a document with its row and the events that tell the difference.
+//!
+//! Nobody else makes rows or events: what is shown, stored and announced therefore always comes from
+//! the same fold of the same acts (lessons, *a mirror table drifted*).
+
+use towline_proto::{Event, ProjectId};
+
+use crate::diff::diff;
+use crate::doc::ItemDoc;
+use crate::fold::fold;
+use crate::members::Roles;
+use crate::view::ItemView;
+
+/// A document's row and what it changes for people.
+#[derive(Debug, Clone)]
+pub struct Commit {
+    /// The row.
+    pub view: ItemView,
+    /// The events between the row before and this one.
+    pub events: Vec<Event>,
+}
+
+/// Folds a document and compares it with the row before. `None` when the document holds no creation,
+/// which the gate rules out.
+pub fn commit<R: Roles>(
+    project: ProjectId,
+    before: Option<&ItemView>,
+    doc: &ItemDoc,
+    roles: &R,
+) -> Option<Commit> {
+    let folded = fold(doc.id(), doc.acts(), roles)?;
+    let events = diff(project, before, &folded);
+    Some(Commit {
+        view: folded.view,
+        events,
+    })
+}

@@ -1,0 +1,351 @@
+//! From what somebody asks for to the changes of an entry.
+//!
+//! The one way to make a change: each operation becomes an act that names what its author had in
+//! front of it, checked against the transition table before anything is made; an edit of the body
+//! becomes splices of its text. What comes out is what the gate admits. Randomness and time are
+//! arguments: the author's place decides every id.
+
+use automerge::transaction::{CommitOptions, Transactable};
+use automerge::{ActorId, Automerge, AutomergeError, ObjType, ROOT, ReadDoc};
+use towline_proto::table::{Illegal, legal};
+use towline_proto::{Act, ActId, Author, ItemId, Millis, Op, Origin, act::ActError, limits};
+
+use crate::doc::{ACTS, Acts, BODY, DocError, ItemDoc, NodePrefix, Record, object, scalar};
+use crate::fold::{Folded, fold};
+use crate::members::Roles;
+
+/// Characters that one change inserts or deletes at most, with room left for the acts beside them.
+const CHARS_PER_CHANGE: usize = limits::OPS_PER_CHANGE as usize - 400;
+
+/// Something to do to an item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// What.
+    pub op: Op,
+    /// Who asks for it.
+    pub origin: Origin,
+    /// When, for showing.
+    pub at: Millis,
+}
+
+/// A new body for an item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BodyEdit {
+    /// The text that the edit was made from; the present one when absent.
+    pub base: Option<String>,
+    /// The text that it should become.
+    pub text: String,
+}
+
+/// What was made.
+#[derive(Debug)]
+pub struct Composed {
+    /// Raw changes, in order.
+    pub changes: Vec<Vec<u8>>,
+    /// The document with them.
+    pub doc: ItemDoc,
+}
+
+/// Why nothing was made.
+#[derive(Debug, thiserror::Error)]
+pub enum ComposeError {
+    /// The transition table forbids it.
+    #[error(transparent)]
+    Illegal(#[from] Illegal),
+    /// A text or number is out of bounds.
+    #[error(transparent)]
+    Act(#[from] ActError),
+    /// The document is damaged.
+    #[error(transparent)]
+    Doc(#[from] DocError),
+    /// Automerge refused.
+    #[error("Automerge refused the change: {0}")]
+    Automerge(#[from] AutomergeError),
+    /// The item has as much of something as it can have.
+    #[error("the item has {max} {what}; that is the limit")]
+    Full {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        max: usize,
+    },
+    /// The body is not acceptable.
+    #[error("the body cannot be used: {0}")]
+    Body(towline_proto::text::TextError),
+}
+
+/// Works on one item under one author's place.
+#[derive(Debug)]
+struct Composer<'a, R> {
+    item: ItemId,
+    author: &'a Author,
+    ordinal: &'a mut u32,
+    roles: &'a R,
+    am: Automerge,
+    acts: Acts,
+    changes: Vec<Vec<u8>>,
+}
+
+/// Makes the changes that do all of `drafts` and `body` to an item: `base` is its document, or none
+/// for a new item, whose first draft must then be its creation and whose id must be
+/// `ItemId::derive(at, author, ordinal)`. `ordinal` counts the acts of the whole entry.
+///
+/// # Errors
+/// When something is illegal or out of bounds; nothing has been changed then.
+pub fn compose<R: Roles>(
+    base: Option<&ItemDoc>,
+    item: ItemId,
+    author: &Author,
+    ordinal: &mut u32,
+    roles: &R,
+    drafts: Vec<Draft>,
+    body: Option<BodyEdit>,
+) -> Result<Composed, ComposeError> {
+    let (mut am, acts) = match base {
+        Some(doc) => (doc.automerge().clone(), doc.acts().clone()),
+        None => (Automerge::new(), Acts::new()),
+    };
+    am.set_actor(ActorId::from(author.actor()));
+    let mut composer = Composer {
+        item,
+        author,
+        ordinal,
+        roles,
+        am,
+        acts,
+        changes: Vec::new(),
+    };
+    composer.write_acts(drafts)?;
+    if let Some(edit) = body {
+        towline_proto::text::body(&edit.text).map_err(ComposeError::Body)?;
+        composer.write_body(edit)?;
+    }
+    let Composer {
+        am, acts, changes, ..
+    } = composer;
+    Ok(Composed {
+        changes,
+        doc: ItemDoc::with_acts(item, am, acts),
+    })
+}
+
+impl<R: Roles> Composer<'_, R> {
+    fn write_acts(&mut self, drafts: Vec<Draft>) -> Result<(), ComposeError> {
+        let mut records = Vec::with_capacity(drafts.len());
+        for draft in drafts {
+            let act = {
+                let folded = fold(self.item, &self.acts, self.roles);
+                check(folded.as_ref(), &draft.op)?;
+                let saw = folded.map(|folded| folded.saw(&draft.op)).unwrap_or_default();
+                Act {
+                    op: draft.op,
+                    saw,
+                    at: draft.at,
+                    origin: draft.origin,
+                }
+            };
+            act.check()?;
+            let id = ActId::derive(
+                &self.author.node,
+                self.author.epoch,
+                self.author.seq,
+                *self.ordinal,
+            );
+            *self.ordinal = self.ordinal.saturating_add(1);
+            let bytes = act.encode();
+            let node = NodePrefix::from(&self.author.node);
+            self.acts.insert(
+                id,
+                Record {
+                    act,
+                    node,
+                    hash: Act::record_hash(&bytes),
+                },
+            );
+            records.push((id, bytes));
+        }
+        if records.is_empty() {
+            return Ok(());
+        }
+        let item = self.item;
+        self.transact(|tx| {
+            let acts = match tx.get(ROOT, ACTS)? {
+                Some((_, acts)) => acts,
+                None => {
+                    let acts = tx.put_object(ROOT, ACTS, ObjType::Map)?;
+                    tx.put_object(ROOT, BODY, ObjType::Text)?;
+                    acts
+                }
+            };
+            for (id, bytes) in records {
+                tx.put(&acts, id.to_string(), scalar(bytes))?;
+            }
+            Ok(())
+        })
+        .map_err(|source| DocError::Automerge { item, source }.into())
+    }
+
+    /// Runs one transaction and keeps its change.
+    fn transact(
+        &mut self,
+        work: impl FnOnce(&mut automerge::transaction::Transaction<'_>) -> Result<(), AutomergeError>,
+    ) -> Result<(), AutomergeError> {
+        let mut tx = self.am.transaction();
+        if let Err(error) = work(&mut tx) {
+            tx.rollback();
+            return Err(error);
+        }
+        let (hash, _) = tx.commit_with(CommitOptions::default().with_time(0));
+        self.keep(hash);
+        Ok(())
+    }
+
+    fn write_body(&mut self, edit: BodyEdit) -> Result<(), ComposeError> {
+        let body = object(&self.am, self.item, BODY)?;
+        let present = self.am.text(&body)?;
+        let wanted = match edit.base {
+            Some(base) if base != present => merge(&base, &present, &edit.text)?,
+            _ => edit.text,
+        };
+        if self.write_difference(&body, &wanted)? {
+            return Ok(());
+        }
+        for piece in pieces(&present, &wanted) {
+            self.transact(|tx| tx.splice_text(&body, piece.at, piece.delete, &piece.insert))?;
+        }
+        Ok(())
+    }
+
+    /// Writes the smallest difference in one change, if it fits into one.
+    fn write_difference(&mut self, body: &automerge::ObjId, wanted: &str) -> Result<bool, ComposeError> {
+        if wanted.len() > CHARS_PER_CHANGE * 4 {
+            return Ok(false);
+        }
+        let mut tx = self.am.transaction();
+        if let Err(error) = tx.update_text(body, wanted) {
+            tx.rollback();
+            return Err(error.into());
+        }
+        if tx.pending_ops() > CHARS_PER_CHANGE {
+            tx.rollback();
+            return Ok(false);
+        }
+        let (hash, _) = tx.commit_with(CommitOptions::default().with_time(0));
+        self.keep(hash);
+        Ok(true)
+    }
+
+    fn keep(&mut self, hash: Option<automerge::ChangeHash>) {
+        if let Some(change) = hash.and_then(|hash| self.am.get_change_by_hash(&hash)) {
+            self.changes.push(change.raw_bytes().to_vec());
+        }
+    }
+}
+
+fn check(folded: Option<&Folded<'_>>, op: &Op) -> Result<(), ComposeError> {
+    let Some(folded) = folded else { return Ok(()) };
+    if let Some(verb) = op.verb() {
+        legal(verb, folded.view.standing())?;
+    }
+    if folded.acts.len() >= limits::ACTS_PER_ITEM {
+        return Err(ComposeError::Full {
+            what: "acts",
+            max: limits::ACTS_PER_ITEM,
+        });
+    }
+    let full = |what, max| Err(ComposeError::Full { what, max });
+    match op {
+        Op::AddLabel { .. } if folded.view.labels.len() >= limits::LABELS => full("labels", limits::LABELS),
+        Op::Comment { .. } if folded.view.comments as usize >= limits::COMMENTS => {
+            full("comments", limits::COMMENTS)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Three texts to one: what `edited` changed of `base` goes into `present`, character by character,
+/// as Automerge would merge the two edits had they been made apart.
+fn merge(base: &str, present: &str, edited: &str) -> Result<String, AutomergeError> {
+    let mut root = Automerge::new().with_actor(ActorId::from([0u8]));
+    let mut tx = root.transaction();
+    let body = tx.put_object(ROOT, BODY, ObjType::Text)?;
+    tx.splice_text(&body, 0, 0, base)?;
+    tx.commit();
+    let mut theirs = root.fork().with_actor(ActorId::from([1u8]));
+    let mut tx = theirs.transaction();
+    tx.update_text(&body, present)?;
+    tx.commit();
+    let mut ours = root.with_actor(ActorId::from([2u8]));
+    let mut tx = ours.transaction();
+    tx.update_text(&body, edited)?;
+    tx.commit();
+    ours.merge(&mut theirs)?;
+    ours.text(&body)
+}
+
+/// One splice of a text, in characters.
+struct Piece {
+    at: usize,
+    delete: isize,
+    insert: String,
+}
+
+/// Splices that make `new` of `old`, none with more operations than a change may have: the common
+/// beginning and end stay, what is between goes piece by piece.
+fn pieces(old: &str, new: &str) -> Vec<Piece> {
+    let old: Vec<char> = old.chars().collect();
+    let new: Vec<char> = new.chars().collect();
+    let start = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
+    let (old, new) = (
+        old.get(start..).unwrap_or_default(),
+        new.get(start..).unwrap_or_default(),
+    );
+    let end = old
+        .iter()
+        .rev()
+        .zip(new.iter().rev())
+        .take_while(|(a, b)| a == b)
+        .count();
+    let old = old.get(..old.len() - end).unwrap_or_default();
+    let new = new.get(..new.len() - end).unwrap_or_default();
+
+    let deletions = old.chunks(CHARS_PER_CHANGE).map(|chunk| Piece {
+        at: start,
+        delete: isize::try_from(chunk.len()).unwrap_or(0),
+        insert: String::new(),
+    });
+    let insertions = new
+        .chunks(CHARS_PER_CHANGE)
+        .enumerate()
+        .map(|(index, chunk)| Piece {
+            at: start + index * CHARS_PER_CHANGE,
+            delete: 0,
+            insert: chunk.iter().collect(),
+        });
+    deletions.chain(insertions).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pieces;
+
+    #[test]
+    fn pieces_turn_any_text_into_any_other() {
+        let long = "long ".repeat(1_000);
+        for (old, new) in [
+            ("", "abc"),
+            ("abc", ""),
+            ("abc", "axc"),
+            ("aaa", "aa"),
+            ("", long.as_str()),
+            (long.as_str(), "x"),
+        ] {
+            let mut text: Vec<char> = old.chars().collect();
+            for piece in pieces(old, new) {
+                let end = piece.at + usize::try_from(piece.delete).expect("not negative");
+                text.splice(piece.at..end, piece.insert.chars());
+            }
+            assert_eq!(text.iter().collect::<String>(), new);
+        }
+    }
+}

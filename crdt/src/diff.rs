@@ -1,0 +1,243 @@
+//! What changed between two rows of an item, as typed events.
+//!
+//! An event's id is derived from the act that brought it about, so it is the same on every replica
+//! however many steps arrived at once.
+
+use towline_proto::{ActId, Column, Event, EventId, EventKind, HoldKind, ProjectId};
+
+use crate::fold::{Folded, Register};
+use crate::view::{ItemView, Stamp};
+
+/// The events between `before` and the outcome of a fold, in the order in which people would tell
+/// them.
+pub fn diff(project: ProjectId, before: Option<&ItemView>, folded: &Folded<'_>) -> Vec<Event> {
+    let after = &folded.view;
+    let mut told = Teller {
+        project,
+        folded,
+        after,
+        events: Vec::new(),
+    };
+    let Some(before) = before else {
+        told.tell(EventKind::ItemCreated { column: after.column }, folded.created());
+        if after.deleted {
+            told.tell(EventKind::Deleted, folded.head(&Register::Deleted));
+        }
+        return told.events;
+    };
+    if before.deleted != after.deleted {
+        let what = if after.deleted {
+            EventKind::Deleted
+        } else {
+            EventKind::Restored
+        };
+        told.tell(what, folded.head(&Register::Deleted));
+    }
+    if let Some(change) = stage_change(before, after) {
+        told.tell(change, after.trail.first().map(|step| step.act));
+    }
+    if let Some((change, register)) = holds_change(before, after) {
+        told.tell(change, folded.head(&register));
+    }
+    claim_change(before, after, &mut told);
+    for (field, register) in changed_fields(before, after) {
+        let cause = register.and_then(|register| folded.head(&register));
+        told.tell(
+            EventKind::FieldChanged {
+                field: field.to_owned(),
+            },
+            cause,
+        );
+    }
+    if let Some(remark) = after
+        .last_comment
+        .as_ref()
+        .filter(|_| before.last_comment != after.last_comment)
+    {
+        told.tell(
+            EventKind::Commented {
+                excerpt: remark.excerpt.clone(),
+            },
+            Some(remark.act),
+        );
+    }
+    for conflict in &after.conflicts {
+        if !before.conflicts.iter().any(|old| old.id == conflict.id) {
+            told.tell(
+                EventKind::ConflictRaised {
+                    rule: conflict.rule.clone(),
+                },
+                Some(conflict.winner),
+            );
+        }
+    }
+    if !before.conflicts.is_empty() && after.conflicts.is_empty() {
+        told.tell(EventKind::ConflictsSettled, None);
+    }
+    told.events
+}
+
+struct Teller<'a> {
+    project: ProjectId,
+    folded: &'a Folded<'a>,
+    after: &'a ItemView,
+    events: Vec<Event>,
+}
+
+impl Teller<'_> {
+    /// Adds an event. Without a cause of its own it is put down to the item's last act.
+    fn tell(&mut self, what: EventKind, cause: Option<ActId>) {
+        let stamp = cause.and_then(|cause| self.folded.stamp(&cause));
+        let Stamp {
+            act,
+            origin,
+            node,
+            at,
+        } = stamp.unwrap_or_else(|| self.after.last.clone());
+        let field = match &what {
+            EventKind::FieldChanged { field } => field.as_str(),
+            _ => "",
+        };
+        let key = format!("{}/{field}", what.name());
+        self.events.push(Event {
+            id: EventId::derive(&self.after.id, &key, &act),
+            project: self.project,
+            item: self.after.id,
+            number: self.after.number,
+            kind: self.after.kind,
+            title: self.after.title.clone(),
+            status: self.after.status(),
+            origin,
+            node,
+            at,
+            what,
+        });
+    }
+}
+
+fn stage_change(before: &ItemView, after: &ItemView) -> Option<EventKind> {
+    if before.column == after.column && before.closing == after.closing {
+        return None;
+    }
+    let since = before.trail.first().map(|step| step.act);
+    let steps = after
+        .trail
+        .iter()
+        .skip(1)
+        .take_while(|step| Some(step.act) != since);
+    let mut via: Vec<Column> = steps.map(|step| step.column).collect();
+    via.reverse();
+    // Where the old place is not among the remembered steps the way there is not known.
+    if !after.trail.iter().any(|step| Some(step.act) == since) {
+        via.clear();
+    }
+    via.dedup();
+    via.retain(|column| *column != after.column && *column != before.column);
+    Some(EventKind::StageChanged {
+        from: before.column,
+        via,
+        to: after.column,
+        closing: after.closing.clone(),
+    })
+}
+
+fn holds_change(before: &ItemView, after: &ItemView) -> Option<(EventKind, Register)> {
+    if before.holds == after.holds {
+        return None;
+    }
+    let (old, new) = (before.holds.kinds(), after.holds.kinds());
+    let added: Vec<HoldKind> = new.iter().filter(|kind| !old.contains(kind)).copied().collect();
+    let removed: Vec<HoldKind> = old.iter().filter(|kind| !new.contains(kind)).copied().collect();
+    let reason = match (&after.holds.blocked, &after.holds.failure) {
+        (Some(blocked), _) if before.holds.blocked != after.holds.blocked => Some(blocked.reason.clone()),
+        (_, Some(failure)) if before.holds.failure != after.holds.failure => Some(format!(
+            "{}{}: {}",
+            failure.kind,
+            if failure.is_final { ", given up" } else { "" },
+            failure.detail
+        )),
+        _ => None,
+    };
+    if added.is_empty() && removed.is_empty() && reason.is_none() {
+        return None;
+    }
+    // Leaving the column ends these by itself; the change of stage has told it already.
+    if added.is_empty() && before.column != after.column && removed.iter().all(|kind| ends_with_column(*kind))
+    {
+        return None;
+    }
+    let register = match added.first().or(removed.first()) {
+        Some(HoldKind::Frozen) => Register::Frozen,
+        Some(HoldKind::ReviewHold) => Register::Review,
+        Some(HoldKind::MergeFailure) => Register::Failure,
+        Some(HoldKind::Blocked) => Register::Blocked,
+        None if before.holds.blocked != after.holds.blocked => Register::Blocked,
+        None => Register::Failure,
+    };
+    Some((
+        EventKind::HoldsChanged {
+            added,
+            removed,
+            reason,
+        },
+        register,
+    ))
+}
+
+const fn ends_with_column(kind: HoldKind) -> bool {
+    matches!(kind, HoldKind::ReviewHold | HoldKind::MergeFailure)
+}
+
+fn claim_change(before: &ItemView, after: &ItemView, told: &mut Teller<'_>) {
+    match (&before.claim, &after.claim) {
+        (old, Some(new)) if old.as_ref().map(|old| old.act) != Some(new.act) => {
+            let (holder, generation) = (new.holder.clone(), new.generation);
+            told.tell(EventKind::Claimed { holder, generation }, Some(new.act));
+        }
+        (Some(old), None) => {
+            let register = if before.column == after.column {
+                Register::Claim
+            } else {
+                Register::Column
+            };
+            let cause = told.folded.head(&register);
+            told.tell(
+                EventKind::Released {
+                    holder: old.holder.clone(),
+                },
+                cause,
+            );
+        }
+        _ => {}
+    }
+}
+
+/// Fields that changed, with the register whose head tells who did it.
+fn changed_fields(before: &ItemView, after: &ItemView) -> Vec<(&'static str, Option<Register>)> {
+    let pairs = [
+        ("title", before.title != after.title, Some(Register::Title)),
+        ("kind", before.kind != after.kind, Some(Register::Kind)),
+        (
+            "priority",
+            before.priority != after.priority,
+            Some(Register::Priority),
+        ),
+        ("qa", before.qa != after.qa, Some(Register::Qa)),
+        ("epic", before.epic != after.epic, Some(Register::Epic)),
+        (
+            "assignee",
+            before.assignee != after.assignee,
+            Some(Register::Assignee),
+        ),
+        ("labels", before.labels != after.labels, None),
+        ("depends_on", before.depends_on != after.depends_on, None),
+        ("links", before.links != after.links, None),
+        ("criteria", before.criteria != after.criteria, None),
+        ("body", before.body_edit != after.body_edit, None),
+    ];
+    pairs
+        .into_iter()
+        .filter(|(_, changed, _)| *changed)
+        .map(|(field, _, register)| (field, register))
+        .collect()
+}

@@ -1,0 +1,45 @@
+//! Causal order: every act behind all acts that it names as seen.
+//!
+//! Ties go by act id, so the order is the same on every replica. An act that names one that is not
+//! there, or that stands in a cycle (two dishonest authors can make one, ids being predictable), is
+//! left over together with everything that builds on it.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+
+use towline_proto::ActId;
+
+use crate::doc::Acts;
+
+/// The acts in causal order, and those that have no place in one.
+pub(crate) fn causal(acts: &Acts) -> (Vec<ActId>, Vec<ActId>) {
+    let mut unmet: BTreeMap<ActId, usize> = BTreeMap::new();
+    let mut followers: BTreeMap<ActId, Vec<ActId>> = BTreeMap::new();
+    let mut ready = BinaryHeap::new();
+    for (id, record) in acts {
+        let saw = &record.act.saw;
+        if saw.is_empty() {
+            ready.push(Reverse(*id));
+            continue;
+        }
+        unmet.insert(*id, saw.len());
+        for seen in saw {
+            followers.entry(*seen).or_default().push(*id);
+        }
+    }
+    let mut order = Vec::with_capacity(acts.len());
+    while let Some(Reverse(id)) = ready.pop() {
+        order.push(id);
+        for follower in followers.remove(&id).unwrap_or_default() {
+            let Some(left) = unmet.get_mut(&follower) else {
+                continue;
+            };
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                unmet.remove(&follower);
+                ready.push(Reverse(follower));
+            }
+        }
+    }
+    (order, unmet.into_keys().collect())
+}

@@ -1,0 +1,264 @@
+//! Who may do what: the membership log folded from the genesis entry.
+//!
+//! Only owners change the membership and only a ticket's own author admits by it, so what the log
+//! says does not depend on the order in which concurrent entries arrived. A replica feeds entries in
+//! an order in which each comes behind the membership heads it names; authority is decided from them
+//! alone, never by a node's private setting (replication spec, *Identity and membership*).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use towline_proto::member::{Genesis, TicketHash};
+use towline_proto::{Entry, EntryHash, MemberAct, Millis, NodeId, Payload, Role, limits, text};
+
+use crate::doc::NodePrefix;
+
+/// What the fold asks about a signer.
+pub trait Roles {
+    /// The role of a node; `None` for one that is not a member.
+    fn role(&self, node: NodePrefix) -> Option<Role>;
+    /// The whole id of a node.
+    fn node(&self, node: NodePrefix) -> Option<NodeId>;
+}
+
+/// A member.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Who.
+    pub node: NodeId,
+    /// What people call it.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// Since when, by the admitting author's clock.
+    pub at: Millis,
+}
+
+/// A ticket that somebody handed out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invitation {
+    /// Whose ticket it is.
+    pub inviter: NodeId,
+    /// What it lets do.
+    pub role: Role,
+    /// Until when.
+    pub expires: Millis,
+    /// Whether it was used or withdrawn.
+    pub spent: bool,
+}
+
+/// The membership of one project.
+#[derive(Debug, Clone)]
+pub struct Membership {
+    name: String,
+    members: BTreeMap<NodePrefix, Member>,
+    invitations: BTreeMap<TicketHash, Invitation>,
+    known: BTreeSet<EntryHash>,
+    heads: BTreeSet<EntryHash>,
+}
+
+/// Why a membership entry is not admitted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MemberRefusal {
+    /// The author may not.
+    #[error("{author} is {}; only an owner changes the membership", role.map_or("not a member", Role::as_str))]
+    NotAllowed {
+        /// Who tried.
+        author: String,
+        /// What it is.
+        role: Option<Role>,
+    },
+    /// A project begins once.
+    #[error("a second beginning of the project")]
+    SecondGenesis,
+    /// The ticket is not the author's, or there is none.
+    #[error("the ticket is not one of the author's")]
+    ForeignTicket,
+    /// The ticket was used or withdrawn.
+    #[error("the ticket was used or withdrawn")]
+    SpentTicket,
+    /// The ticket was handed out before.
+    #[error("the ticket was handed out before")]
+    SecondInvite,
+    /// The node is a member, or one with the same first 16 bytes is.
+    #[error("the node is a member already")]
+    Already,
+    /// No room.
+    #[error("the project has {} members; that is the limit", limits::MEMBERS)]
+    Full,
+    /// The name cannot be shown.
+    #[error("the name cannot be used: {0}")]
+    Name(text::TextError),
+}
+
+impl Roles for Membership {
+    fn role(&self, node: NodePrefix) -> Option<Role> {
+        self.members.get(&node).map(|member| member.role)
+    }
+
+    fn node(&self, node: NodePrefix) -> Option<NodeId> {
+        self.members.get(&node).map(|member| member.node)
+    }
+}
+
+impl Membership {
+    /// The membership of a project that has only its genesis entry.
+    pub fn begin(entry: &Entry, genesis: &Genesis) -> Self {
+        let author = entry.body().author;
+        let founder = Member {
+            node: author,
+            name: genesis.node_name.clone(),
+            role: Role::Owner,
+            at: entry.body().at,
+        };
+        Self {
+            name: genesis.name.clone(),
+            members: BTreeMap::from([(NodePrefix::from(&author), founder)]),
+            invitations: BTreeMap::new(),
+            known: BTreeSet::from([entry.hash()]),
+            heads: BTreeSet::from([entry.hash()]),
+        }
+    }
+
+    /// What people call the project.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Every member, in order of their keys.
+    pub fn members(&self) -> impl Iterator<Item = &Member> {
+        self.members.values()
+    }
+
+    /// One member.
+    pub fn member(&self, node: &NodeId) -> Option<&Member> {
+        self.members
+            .get(&NodePrefix::from(node))
+            .filter(|member| member.node == *node)
+    }
+
+    /// Every ticket ever handed out.
+    pub fn invitations(&self) -> impl Iterator<Item = (&TicketHash, &Invitation)> {
+        self.invitations.iter()
+    }
+
+    /// One ticket.
+    pub fn invitation(&self, ticket: &TicketHash) -> Option<&Invitation> {
+        self.invitations.get(ticket)
+    }
+
+    /// The membership heads that an entry written now names.
+    pub fn heads(&self) -> Vec<EntryHash> {
+        self.heads
+            .iter()
+            .rev()
+            .take(limits::HEADS_PER_ENTRY)
+            .copied()
+            .collect()
+    }
+
+    /// The heads that an entry names and that are not here yet.
+    pub fn missing(&self, entry: &Entry) -> Vec<EntryHash> {
+        entry
+            .body()
+            .members
+            .iter()
+            .filter(|head| !self.known.contains(*head))
+            .copied()
+            .collect()
+    }
+
+    /// Checks a membership entry without taking it.
+    ///
+    /// # Errors
+    /// Why it must not be admitted.
+    pub fn check(&self, entry: &Entry) -> Result<(), MemberRefusal> {
+        let author = entry.body().author;
+        match &entry.body().payload {
+            Payload::Genesis(_) => Err(MemberRefusal::SecondGenesis),
+            Payload::Changes(_) => Ok(()),
+            Payload::Member(act) => {
+                let role = self.member(&author).map(|member| member.role);
+                if !role.is_some_and(Role::may_invite) {
+                    return Err(MemberRefusal::NotAllowed {
+                        author: author.short(),
+                        role,
+                    });
+                }
+                self.check_act(&author, act)
+            }
+        }
+    }
+
+    fn check_act(&self, author: &NodeId, act: &MemberAct) -> Result<(), MemberRefusal> {
+        let own = |ticket: &TicketHash| match self.invitations.get(ticket) {
+            Some(invitation) if invitation.inviter != *author => Err(MemberRefusal::ForeignTicket),
+            Some(invitation) if invitation.spent => Err(MemberRefusal::SpentTicket),
+            Some(_) => Ok(()),
+            None => Err(MemberRefusal::ForeignTicket),
+        };
+        match act {
+            MemberAct::Invite { ticket, .. } if self.invitations.contains_key(ticket) => {
+                Err(MemberRefusal::SecondInvite)
+            }
+            MemberAct::Invite { .. } => Ok(()),
+            MemberAct::Withdraw { ticket } => own(ticket),
+            MemberAct::Admit { node, name, ticket } => {
+                own(ticket)?;
+                text::name(name).map_err(MemberRefusal::Name)?;
+                if self.members.contains_key(&NodePrefix::from(node)) {
+                    return Err(MemberRefusal::Already);
+                }
+                if self.members.len() >= limits::MEMBERS {
+                    return Err(MemberRefusal::Full);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes an entry that [`check`](Self::check) let pass.
+    pub fn apply(&mut self, entry: &Entry) {
+        let Payload::Member(act) = &entry.body().payload else {
+            return;
+        };
+        let author = entry.body().author;
+        match act {
+            MemberAct::Invite {
+                ticket,
+                role,
+                expires,
+            } => {
+                let invitation = Invitation {
+                    inviter: author,
+                    role: *role,
+                    expires: *expires,
+                    spent: false,
+                };
+                self.invitations.insert(*ticket, invitation);
+            }
+            MemberAct::Withdraw { ticket } => {
+                if let Some(invitation) = self.invitations.get_mut(ticket) {
+                    invitation.spent = true;
+                }
+            }
+            MemberAct::Admit { node, name, ticket } => {
+                let Some(invitation) = self.invitations.get_mut(ticket) else {
+                    return;
+                };
+                invitation.spent = true;
+                let member = Member {
+                    node: *node,
+                    name: name.clone(),
+                    role: invitation.role,
+                    at: entry.body().at,
+                };
+                self.members.entry(NodePrefix::from(node)).or_insert(member);
+            }
+        }
+        for head in &entry.body().members {
+            self.heads.remove(head);
+        }
+        self.heads.insert(entry.hash());
+        self.known.insert(entry.hash());
+    }
+}

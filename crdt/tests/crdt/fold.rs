@@ -1,0 +1,277 @@
+//! What people see after they worked together, and after they worked apart.
+
+use towline_proto::{Closing, Column, Op, OriginKind, Qa, Status};
+
+use crate::world::{ann_and_bo, meet};
+
+fn start() -> Op {
+    Op::Start { force: None }
+}
+
+fn block(reason: &str) -> Op {
+    Op::Block {
+        reason: reason.into(),
+    }
+}
+
+fn merged(commit: Option<&str>) -> Op {
+    Op::Merged {
+        commit: commit.map(Into::into),
+    }
+}
+
+#[test]
+fn an_item_goes_through_the_pipeline() {
+    let (mut ann, _) = ann_and_bo(Qa::Human);
+    ann.does(start());
+    assert_eq!(ann.view().column, Column::Coding);
+    ann.does(Op::Submit);
+    ann.does(Op::PassQa);
+    assert_eq!(
+        (ann.view().column, ann.view().status()),
+        (Column::Qa, Status::ReviewHold)
+    );
+    ann.does(Op::Approve);
+    assert_eq!(
+        (ann.view().column, ann.view().status()),
+        (Column::Merge, Status::Active)
+    );
+    ann.does(merged(Some("abc123")));
+    let view = ann.view();
+    assert_eq!((view.column, view.status()), (Column::Done, Status::Done));
+    let trail: Vec<_> = view.trail.iter().map(|step| step.column).collect();
+    assert_eq!(
+        trail,
+        [
+            Column::Done,
+            Column::Merge,
+            Column::Qa,
+            Column::Coding,
+            Column::Backlog
+        ]
+    );
+    assert!(view.conflicts.is_empty() && view.refused.is_empty());
+}
+
+#[test]
+fn an_illegal_step_is_refused_where_it_is_made_and_changes_nothing() {
+    let (mut ann, _) = ann_and_bo(Qa::Agent);
+    let before = ann.view();
+    let error = ann.try_does(Op::Submit).expect_err("not from the backlog");
+    assert!(error.to_string().contains("Legal from here: start"), "{error}");
+    assert_eq!(ann.view(), before);
+}
+
+#[test]
+fn sent_back_twice_counts_two_retries_until_it_leaves_the_backlog_again() {
+    let (mut ann, _) = ann_and_bo(Qa::Agent);
+    ann.does(start());
+    for _ in 0..2 {
+        ann.does(Op::Submit);
+        ann.does(Op::RequestChanges {
+            reason: "no tests".into(),
+        });
+    }
+    assert_eq!(ann.view().retries, 2);
+    ann.does(Op::Move {
+        to: Column::Backlog,
+        reason: None,
+    });
+    ann.does(start());
+    assert_eq!(ann.view().retries, 0);
+}
+
+#[test]
+fn freezing_while_another_makes_progress_gives_a_frozen_item_that_progressed() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    ann.does(Op::Freeze);
+    bo.does(start());
+    let view = meet(&mut ann, &mut bo);
+    assert_eq!((view.column, view.status()), (Column::Coding, Status::Frozen));
+    assert!(view.conflicts.is_empty());
+    ann.does(Op::Unfreeze);
+    assert_eq!(
+        (ann.view().column, ann.view().status()),
+        (Column::Coding, Status::Active)
+    );
+}
+
+#[test]
+fn done_against_blocked_is_blocked_until_somebody_who_saw_both_decides() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    ann.does(merged(None));
+    bo.does(block("waiting for keys"));
+    let view = meet(&mut ann, &mut bo);
+    assert_eq!((view.column, view.status()), (Column::Backlog, Status::Blocked));
+    assert_eq!(view.conflicts.len(), 1);
+    assert_eq!(view.conflicts[0].register, "column");
+
+    let mut other = bo.clone();
+    bo.does(Op::Unblock);
+    assert_eq!((bo.view().column, bo.view().conflicts.len()), (Column::Done, 0));
+    other.does(merged(None));
+    assert_eq!(
+        (other.view().column, other.view().conflicts.len()),
+        (Column::Done, 0)
+    );
+}
+
+#[test]
+fn blocking_again_does_not_let_a_pending_exit_through() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    ann.does(Op::Abandon { reason: None });
+    bo.does(block("waiting for keys"));
+    meet(&mut ann, &mut bo);
+    bo.does(block("still waiting"));
+    let view = bo.view();
+    assert_eq!((view.column, view.status()), (Column::Backlog, Status::Blocked));
+    assert_eq!(view.conflicts.len(), 1);
+}
+
+#[test]
+fn a_merge_fact_beats_a_block_and_says_so() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    ann.does(merged(Some("abc123")));
+    bo.does(block("waiting for keys"));
+    let view = meet(&mut ann, &mut bo);
+    assert_eq!((view.column, view.status()), (Column::Done, Status::Done));
+    assert_eq!(
+        view.attention,
+        ["merged, but blocked (waiting for keys) at the same time"]
+    );
+}
+
+#[test]
+fn the_smaller_step_wins_and_the_other_is_listed() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    ann.does(start());
+    bo.does(Op::Move {
+        to: Column::Merge,
+        reason: None,
+    });
+    let view = meet(&mut ann, &mut bo);
+    assert_eq!(view.column, Column::Coding);
+    assert_eq!(view.conflicts.len(), 1);
+    assert_eq!(view.conflicts[0].losers.len(), 1);
+    ann.does(Op::Submit);
+    assert!(ann.view().conflicts.is_empty(), "an act that saw both settles it");
+}
+
+#[test]
+fn the_same_intent_twice_is_one_effect() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    ann.does(start());
+    bo.does(start());
+    let view = meet(&mut ann, &mut bo);
+    assert_eq!(view.column, Column::Coding);
+    assert!(view.conflicts.is_empty());
+}
+
+#[test]
+fn deleting_beats_editing_and_restoring_brings_the_edit_back() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    ann.does(Op::Delete { reason: None });
+    bo.does(Op::SetTitle {
+        title: "Ship it today".into(),
+    });
+    let view = meet(&mut ann, &mut bo);
+    assert!(view.deleted);
+    ann.does(Op::Restore);
+    assert_eq!(
+        (ann.view().deleted, ann.view().title.as_str()),
+        (false, "Ship it today")
+    );
+}
+
+#[test]
+fn a_persons_claim_beats_an_agents_of_the_same_generation() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    ann.does(start());
+    bo.hears(&ann);
+    bo.kind = OriginKind::Agent;
+    bo.does(Op::Claim {
+        holder: "coder-1".into(),
+        generation: 1,
+    });
+    ann.does(Op::Claim {
+        holder: "ann".into(),
+        generation: 1,
+    });
+    let view = meet(&mut ann, &mut bo);
+    assert_eq!(
+        view.claim.as_ref().map(|claim| claim.holder.as_str()),
+        Some("ann")
+    );
+    assert_eq!(view.conflicts.len(), 1);
+    ann.does(Op::Submit);
+    assert_eq!(ann.view().claim, None, "a change of column ends the claim");
+    assert!(ann.try_does(Op::Release { generation: 1 }).is_err());
+}
+
+#[test]
+fn the_owners_title_is_shown_and_both_are_kept_until_somebody_picks() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    ann.does(Op::SetTitle { title: "Anns".into() });
+    bo.does(Op::SetTitle { title: "Bos".into() });
+    let view = meet(&mut ann, &mut bo);
+    assert_eq!(view.title, "Anns");
+    assert_eq!(view.conflicts[0].register, "title");
+    bo.does(Op::SetTitle { title: "Bos".into() });
+    assert_eq!((bo.view().title.as_str(), bo.view().conflicts.len()), ("Bos", 0));
+}
+
+#[test]
+fn adding_a_label_wins_over_removing_it_at_the_same_time() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    ann.does(Op::AddLabel { label: "ui".into() });
+    bo.hears(&ann);
+    ann.does(Op::RemoveLabel { label: "ui".into() });
+    bo.does(Op::AddLabel { label: "ui".into() });
+    assert_eq!(meet(&mut ann, &mut bo).labels, ["ui"]);
+    ann.does(Op::RemoveLabel { label: "ui".into() });
+    assert!(ann.view().labels.is_empty());
+}
+
+#[test]
+fn two_edits_of_the_body_both_stay_also_with_an_older_base() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    ann.writes(None, "one\ntwo\nthree\n");
+    bo.hears(&ann);
+    ann.writes(None, "ONE\ntwo\nthree\n");
+    bo.writes(None, "one\ntwo\nTHREE\n");
+    meet(&mut ann, &mut bo);
+    let body = ann.doc.as_ref().expect("an item").body().expect("a body");
+    assert_eq!(body, "ONE\ntwo\nTHREE\n");
+    ann.writes(Some("one\ntwo\nthree\n"), "one\n2\nthree\n");
+    assert_eq!(
+        ann.doc.as_ref().expect("an item").body().expect("a body"),
+        "ONE\n2\nTHREE\n"
+    );
+}
+
+#[test]
+fn a_long_body_is_written_in_pieces_that_the_gate_admits() {
+    let (mut ann, _) = ann_and_bo(Qa::Agent);
+    let text = "All work and no play makes a dull board. ".repeat(300);
+    ann.writes(None, &text);
+    assert_eq!(ann.doc.as_ref().expect("an item").body().expect("a body"), text);
+}
+
+#[test]
+fn a_closed_item_keeps_how_it_ended_in_the_archive() {
+    let (mut ann, _) = ann_and_bo(Qa::Agent);
+    ann.does(Op::Reject {
+        reason: "not ours".into(),
+    });
+    ann.does(Op::Archive);
+    let view = ann.view();
+    assert_eq!((view.column, view.status()), (Column::Archived, Status::Rejected));
+    assert_eq!(
+        view.closing,
+        Some(Closing::Rejected {
+            reason: "not ours".into()
+        })
+    );
+    ann.does(Op::Reopen);
+    assert_eq!((ann.view().column, ann.view().closing), (Column::Backlog, None));
+}

@@ -1,0 +1,167 @@
+//! Named actors who work on one item, together or apart.
+
+use std::collections::BTreeMap;
+
+use towline_crdt::compose::{BodyEdit, ComposeError, Draft, compose};
+use towline_crdt::doc::{ItemDoc, NodePrefix};
+use towline_crdt::fold::fold;
+use towline_crdt::members::Roles;
+use towline_crdt::view::ItemView;
+use towline_proto::{Author, Column, Epoch, ItemId, Kind, Millis, NodeId, Op, Origin, OriginKind, Qa, Role};
+
+/// Everybody's role in these stories.
+pub(crate) struct Cast(pub(crate) BTreeMap<NodePrefix, (NodeId, Role)>);
+
+impl Roles for Cast {
+    fn role(&self, node: NodePrefix) -> Option<Role> {
+        self.0.get(&node).map(|(_, role)| *role)
+    }
+    fn node(&self, node: NodePrefix) -> Option<NodeId> {
+        self.0.get(&node).map(|(node, _)| *node)
+    }
+}
+
+/// Ann is an owner, Bo and Cy are writers.
+pub(crate) fn cast() -> Cast {
+    let member = |byte, role| {
+        let node = NodeId([byte; 32]);
+        (NodePrefix::from(&node), (node, role))
+    };
+    Cast(BTreeMap::from([
+        member(1, Role::Owner),
+        member(2, Role::Writer),
+        member(3, Role::Writer),
+    ]))
+}
+
+/// Somebody with a replica of one item.
+#[derive(Clone)]
+pub(crate) struct Actor {
+    pub(crate) name: &'static str,
+    pub(crate) place: Author,
+    pub(crate) doc: Option<ItemDoc>,
+    pub(crate) clock: u64,
+    pub(crate) kind: OriginKind,
+}
+
+pub(crate) const ITEM_AT: Millis = Millis(1_000);
+
+impl Actor {
+    pub(crate) fn new(name: &'static str, byte: u8) -> Self {
+        let place = Author {
+            node: NodeId([byte; 32]),
+            epoch: Epoch(byte.into()),
+            seq: 0,
+        };
+        Self {
+            name,
+            place,
+            doc: None,
+            clock: 1_000,
+            kind: OriginKind::User,
+        }
+    }
+
+    fn drafts(&mut self, ops: Vec<Op>) -> Vec<Draft> {
+        let origin = Origin::new(self.kind, self.name).expect("a name");
+        let clock = &mut self.clock;
+        ops.into_iter()
+            .map(|op| {
+                *clock += 1_000;
+                Draft {
+                    op,
+                    origin: origin.clone(),
+                    at: Millis(*clock),
+                }
+            })
+            .collect()
+    }
+
+    /// Makes the item in the backlog.
+    pub(crate) fn create(&mut self, qa: Qa) -> ItemId {
+        let item = ItemId::derive(ITEM_AT, &self.place, 0);
+        let op = Op::Create {
+            number: 1,
+            kind: Kind::Story,
+            title: "Ship it".into(),
+            column: Column::Backlog,
+            priority: 2,
+            qa,
+        };
+        let drafts = self.drafts(vec![op]);
+        let made = compose(None, item, &self.place, &mut 0, &cast(), drafts, None).expect("created");
+        self.doc = Some(made.doc);
+        self.place.seq += 1;
+        item
+    }
+
+    /// Does something to it.
+    pub(crate) fn try_does(&mut self, op: Op) -> Result<(), ComposeError> {
+        let drafts = self.drafts(vec![op]);
+        let base = self.doc.as_ref().expect("an item");
+        let made = compose(Some(base), base.id(), &self.place, &mut 0, &cast(), drafts, None)?;
+        self.doc = Some(made.doc);
+        self.place.seq += 1;
+        Ok(())
+    }
+
+    pub(crate) fn does(&mut self, op: Op) {
+        let what = op.name();
+        self.try_does(op)
+            .unwrap_or_else(|error| panic!("{} cannot {what}: {error}", self.name));
+    }
+
+    /// Edits the body.
+    pub(crate) fn writes(&mut self, base: Option<&str>, text: &str) {
+        let drafts = self.drafts(vec![Op::EditBody]);
+        let edit = BodyEdit {
+            base: base.map(str::to_owned),
+            text: text.to_owned(),
+        };
+        let doc = self.doc.as_ref().expect("an item");
+        let made = compose(
+            Some(doc),
+            doc.id(),
+            &self.place,
+            &mut 0,
+            &cast(),
+            drafts,
+            Some(edit),
+        )
+        .expect("edited");
+        self.doc = Some(made.doc);
+        self.place.seq += 1;
+    }
+
+    /// Takes over everything that another has.
+    pub(crate) fn hears(&mut self, other: &Self) {
+        let theirs = other.doc.as_ref().expect("an item");
+        let mut am = match &self.doc {
+            Some(doc) => doc.automerge().clone(),
+            None => automerge::Automerge::new(),
+        };
+        am.merge(&mut theirs.automerge().clone()).expect("merged");
+        self.doc = Some(ItemDoc::new(theirs.id(), am).expect("an item's document"));
+    }
+
+    pub(crate) fn view(&self) -> ItemView {
+        let doc = self.doc.as_ref().expect("an item");
+        fold(doc.id(), doc.acts(), &cast()).expect("a creation").view
+    }
+}
+
+/// Both hear each other; the views must then be one.
+pub(crate) fn meet(a: &mut Actor, b: &mut Actor) -> ItemView {
+    a.hears(b);
+    b.hears(a);
+    assert_eq!(a.view(), b.view(), "{} and {} see the same", a.name, b.name);
+    a.view()
+}
+
+/// Ann has made an item and Bo has heard of it.
+pub(crate) fn ann_and_bo(qa: Qa) -> (Actor, Actor) {
+    let (mut ann, mut bo) = (Actor::new("ann", 1), Actor::new("bo", 2));
+    ann.create(qa);
+    bo.hears(&ann);
+    (ann, bo)
+}
