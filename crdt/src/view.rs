@@ -65,8 +65,10 @@ pub struct ItemView {
     pub comments: u32,
     /// The last comment, for events.
     pub last_comment: Option<Remark>,
-    /// How many edits the body has had and the last of them.
+    /// The last edit of the body, if it was ever edited.
     pub body_edit: Option<ActId>,
+    /// The hash of the foreign record that it was last imported from.
+    pub imported: Option<String>,
     /// Contending intents that nobody has settled.
     pub conflicts: Vec<Conflict>,
     /// Facts that contradict what stands, such as "merged, but blocked at the same time".

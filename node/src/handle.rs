@@ -44,6 +44,8 @@ pub enum Job {
     },
     /// Something from the network.
     Net(crate::net::NetInput),
+    /// A quarter of a second went by.
+    Tick,
     /// Finish what is queued, store what is derived, and end the thread.
     Stop,
 }

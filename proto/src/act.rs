@@ -265,6 +265,13 @@ pub enum Op {
         evidence: Option<String>,
     },
 
+    /// The record of another tracker that the item was made or brought up to date from; importing the
+    /// same record again changes nothing, whatever was edited here since.
+    MarkImport {
+        /// A hash of the record, in hex.
+        digest: String,
+    },
+
     /// Something a newer version wrote: kept, shown as unknown, without effect.
     #[serde(other)]
     Unknown,
@@ -355,6 +362,7 @@ impl Op {
             | Self::Comment { .. }
             | Self::AddCriterion { .. }
             | Self::SetCriterion { .. }
+            | Self::MarkImport { .. }
             | Self::Unknown => return None,
         })
     }
@@ -381,6 +389,7 @@ impl Op {
                 Self::Comment { .. } => "comment",
                 Self::AddCriterion { .. } => "criterion",
                 Self::SetCriterion { .. } => "judge",
+                Self::MarkImport { .. } => "import",
                 _ => "unknown",
             },
         }
@@ -463,6 +472,7 @@ impl Op {
                 text("link", text::name(target))
             }
             Self::Comment { text: said } => text("comment", text::note(said)),
+            Self::MarkImport { digest } => text("digest", text::name(digest)),
             Self::AddCriterion { text: criterion } => text("criterion", text::note(criterion)),
             Self::SetCriterion {
                 evidence: Some(evidence),

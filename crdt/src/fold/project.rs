@@ -49,6 +49,12 @@ pub(crate) fn project<'a, R: Roles>(mut machine: Machine<'a, R>) -> Option<Folde
         _ => None,
     });
 
+    // The same file imported on two nodes apart is no conflict for a person to settle.
+    let imported = machine.field(&Register::Imported, &mut Vec::new(), |op| match op {
+        Op::MarkImport { digest } => Some(digest.clone()),
+        _ => None,
+    });
+
     let (trail, entered_at, retries) = machine.walk(created, column_act, &place);
     let sets = machine.project_sets();
     let said = machine.project_lists();
@@ -105,6 +111,7 @@ pub(crate) fn project<'a, R: Roles>(mut machine: Machine<'a, R>) -> Option<Folde
         comments: said.comments,
         last_comment: said.last_comment,
         body_edit: said.body_edit,
+        imported,
         conflicts,
         attention,
         refused,

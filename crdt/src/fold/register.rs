@@ -31,6 +31,8 @@ pub enum Register {
     Epic,
     /// Field.
     Assignee,
+    /// Field: the foreign record it was last imported from.
+    Imported,
     /// Whether it has a label.
     Label(String),
     /// Whether it has a dependency.
@@ -72,6 +74,7 @@ impl Register {
             Self::Qa => "qa".into(),
             Self::Epic => "epic".into(),
             Self::Assignee => "assignee".into(),
+            Self::Imported => "import".into(),
             Self::Label(label) => format!("label {label}"),
             Self::Dependency(on) => format!("dependency on {}", on.key()),
             Self::Link(kind, target) => format!("{kind} link {target}"),
@@ -122,6 +125,7 @@ pub(crate) fn writes(op: &Op, qa: Qa) -> Vec<Register> {
         Op::SetQa { .. } => vec![Register::Qa],
         Op::SetEpic { .. } => vec![Register::Epic],
         Op::Assign { .. } => vec![Register::Assignee],
+        Op::MarkImport { .. } => vec![Register::Imported],
         Op::AddLabel { label } | Op::RemoveLabel { label } => vec![Register::Label(label.clone())],
         Op::AddDependency { on } | Op::RemoveDependency { on } => vec![Register::Dependency(*on)],
         Op::AddLink { kind, target } | Op::RemoveLink { kind, target } => {

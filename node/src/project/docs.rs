@@ -1,0 +1,101 @@
+//! The documents that are loaded: a loaded Automerge document costs some 34 kB, its row 300 bytes, so
+//! only those that were touched last are kept, and those that the cache does not hold yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use towline_crdt::doc::ItemDoc;
+use towline_proto::ItemId;
+
+/// Clean documents kept loaded: some 10 MB.
+const KEPT: usize = 256;
+
+/// Loaded documents, oldest use first out.
+#[derive(Debug, Default)]
+pub(crate) struct Docs {
+    loaded: BTreeMap<ItemId, (Arc<ItemDoc>, u64)>,
+    by_use: BTreeMap<u64, ItemId>,
+    dirty: BTreeSet<ItemId>,
+    clock: u64,
+}
+
+impl Docs {
+    /// A loaded document.
+    pub(crate) fn get(&mut self, id: &ItemId) -> Option<Arc<ItemDoc>> {
+        let (doc, used) = self.loaded.get_mut(id)?;
+        self.by_use.remove(used);
+        self.clock += 1;
+        *used = self.clock;
+        self.by_use.insert(self.clock, *id);
+        Some(doc.clone())
+    }
+
+    /// Enters a document that the cache does not hold as it is now.
+    pub(crate) fn put(&mut self, doc: Arc<ItemDoc>) {
+        self.dirty.insert(doc.id());
+        self.enter(doc);
+    }
+
+    /// Enters a document as the cache holds it.
+    pub(crate) fn put_clean(&mut self, doc: Arc<ItemDoc>) {
+        self.enter(doc);
+        self.shrink();
+    }
+
+    fn enter(&mut self, doc: Arc<ItemDoc>) {
+        let id = doc.id();
+        self.clock += 1;
+        if let Some((_, used)) = self.loaded.insert(id, (doc, self.clock)) {
+            self.by_use.remove(&used);
+        }
+        self.by_use.insert(self.clock, id);
+    }
+
+    /// Drops a document whose staged changes were undone: what the cache holds is right again.
+    pub(crate) fn forget(&mut self, id: &ItemId) {
+        self.dirty.remove(id);
+        if let Some((_, used)) = self.loaded.remove(id) {
+            self.by_use.remove(&used);
+        }
+    }
+
+    /// The documents that the cache does not hold as they are.
+    pub(crate) fn dirty(&self) -> impl Iterator<Item = &Arc<ItemDoc>> {
+        self.dirty.iter().filter_map(|id| self.loaded.get(id)).map(|(doc, _)| doc)
+    }
+
+    /// How many of those there are.
+    pub(crate) fn dirty_len(&self) -> usize {
+        self.dirty.len()
+    }
+
+    /// The cache holds everything now.
+    pub(crate) fn all_clean(&mut self) {
+        self.dirty.clear();
+        self.shrink();
+    }
+
+    /// Drops everything.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    fn shrink(&mut self) {
+        let mut oldest: Vec<u64> = Vec::new();
+        let mut excess = self.loaded.len().saturating_sub(KEPT);
+        for (used, id) in &self.by_use {
+            if excess == 0 {
+                break;
+            }
+            if !self.dirty.contains(id) {
+                oldest.push(*used);
+                excess -= 1;
+            }
+        }
+        for used in oldest {
+            if let Some(id) = self.by_use.remove(&used) {
+                self.loaded.remove(&id);
+            }
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! What comes from peers: the gate, and the effects of the replication core.
+
+use std::collections::BTreeMap;
+
+use towline_crdt::doc::{Acts, ItemDoc, NodePrefix, Record};
+use towline_crdt::gate;
+use towline_proto::wire::EntryBytes;
+use towline_proto::{Entry, ItemChange, ItemId, NodeId, Payload, limits};
+use towline_sync::{Batch, Effect, Input, Outcome, Verdict};
+
+use super::Project;
+use crate::dto::PeerInfo;
+use crate::net::{GossipToken, NetInput, NetOutput, Verdict as NetVerdict};
+
+/// Entries that share a sync at most, so that a long catch-up does not hold answers up.
+const MAX_STAGED: usize = 1_024;
+
+impl Project {
+    /// Takes something from the network.
+    pub(crate) fn take_net(&mut self, input: NetInput) {
+        let input = match input {
+            NetInput::Connected { peer, address } => {
+                self.addresses.insert(peer, address);
+                Input::Connected { peer }
+            }
+            NetInput::Disconnected { peer } => {
+                self.addresses.remove(&peer);
+                Input::Disconnected { peer }
+            }
+            NetInput::Message { peer, message } => Input::Message { peer, message },
+            NetInput::Gossip { peer, token, bytes } => Input::Gossip { peer, token: token.0, bytes },
+            NetInput::Join { peer, request, reply } => {
+                let answer = self.take_join(peer, request);
+                // Whoever asked may have hung up; the ticket is used up all the same.
+                let _ = reply.send(answer);
+                return;
+            }
+        };
+        self.feed_replica(input);
+    }
+
+    /// Hands an input to the replication core and keeps what it wants done.
+    pub(crate) fn feed_replica(&mut self, input: Input) {
+        let effects = self.replica.handle(self.now(), input);
+        self.todo.extend(effects);
+    }
+
+    /// Performs what the replication core wants done, until it wants nothing more. Every effect
+    /// comes from one input or from an entry that was stored, so this ends.
+    pub(crate) fn run_effects(&mut self) {
+        let mut batch = Batch::default();
+        loop {
+            let Some(effect) = self.todo.pop_front() else {
+                if self.stage.is_empty() {
+                    return;
+                }
+                self.commit_remote();
+                batch = Batch::default();
+                continue;
+            };
+            match effect {
+                Effect::Admit { entry, live, .. } => {
+                    self.admit(&mut batch, entry, live);
+                    if self.stage.len() >= MAX_STAGED {
+                        self.commit_remote();
+                    }
+                }
+                Effect::Read { peer, request, positions } => self.read_for(peer, request, &positions),
+                Effect::Send { peer, message } => self.tell(NetOutput::Send { peer, message }),
+                Effect::Publish { bytes } => {
+                    let project = self.id;
+                    self.tell(NetOutput::Publish { project, bytes: bytes.to_vec() });
+                }
+                Effect::Verdict { token, peer, verdict } => {
+                    let verdict = match verdict {
+                        Verdict::Accept => NetVerdict::Accept,
+                        Verdict::Ignore => NetVerdict::Ignore,
+                        Verdict::Reject => NetVerdict::Reject,
+                    };
+                    self.tell(NetOutput::Verdict { token: GossipToken(token), peer, verdict });
+                }
+                Effect::Penalize { peer, why } => {
+                    tracing::warn!(peer = %peer.short(), %why, "a peer did something that an honest one does not");
+                    self.tell(NetOutput::Penalize { peer, why });
+                }
+                Effect::Fork { proof } => {
+                    tracing::error!(?proof, "an author signed two histories");
+                    self.findings.push(format!("{proof:?}"));
+                }
+            }
+        }
+    }
+
+    fn commit_remote(&mut self) {
+        if let Err(failure) = self.commit_stage() {
+            tracing::error!(%failure, "entries from peers were not stored; they will be asked for again");
+        }
+    }
+
+    /// Tells the network something; without one, or with its queue full, it is dropped: catch-up makes
+    /// up for it.
+    fn tell(&self, output: NetOutput) {
+        if let Some(net) = &self.net
+            && let Err(error) = net.try_send(output)
+        {
+            tracing::debug!(%error, "the network's queue is full; catch-up makes up for it");
+        }
+    }
+
+    /// Tells the network who may connect.
+    pub(crate) fn tell_members(&self) {
+        let members = self.members.members().map(|member| member.node).filter(|node| *node != self.me);
+        let now = self.now();
+        let me = self.me;
+        let open = |invitation: &towline_crdt::members::Invitation| {
+            !invitation.spent && invitation.inviter == me && invitation.expires > now
+        };
+        let joinable = self.members.invitations().any(|(_, invitation)| open(invitation));
+        self.tell(NetOutput::Members { project: self.id, members: members.collect(), joinable });
+    }
+
+    /// Reads log records for a peer, up to the size of one frame.
+    fn read_for(&mut self, peer: NodeId, request: u64, positions: &[u64]) {
+        let mut entries = Vec::new();
+        let mut bytes = 0;
+        for position in positions {
+            if bytes >= limits::CATCH_UP_BYTES {
+                break;
+            }
+            let record = match self.log.read(*position) {
+                Ok(record) => record.bytes,
+                Err(error) => {
+                    tracing::error!(%error, "a record cannot be read; peers will not get it from here");
+                    std::sync::Arc::from([])
+                }
+            };
+            bytes += record.len();
+            entries.push(EntryBytes(record));
+        }
+        self.feed_replica(Input::Read { peer, request, entries });
+    }
+
+    fn admit(&mut self, batch: &mut Batch, entry: Entry, live: bool) {
+        let outcome = if batch.allows(&entry) { self.try_admit(&entry, live) } else { Err(Outcome::Missing) };
+        match outcome {
+            Ok(()) => self.stage_remote(entry),
+            Err(outcome) => {
+                if let Outcome::Refused { why, .. } = &outcome {
+                    tracing::warn!(entry = %entry.hash().short(), author = %entry.body().author.short(), %why, "refused");
+                }
+                batch.not_stored(&entry);
+                self.stage_told(entry.hash(), outcome);
+            }
+        }
+    }
+
+    /// The gate: membership first, then every change on a scratch copy, and only when all of them
+    /// pass the documents themselves.
+    fn try_admit(&mut self, entry: &Entry, live: bool) -> Result<(), Outcome> {
+        let refused = |why: String| Outcome::Refused { why, blame: true };
+        if !self.members.missing(entry).is_empty() {
+            return Err(Outcome::Missing);
+        }
+        match &entry.body().payload {
+            Payload::Genesis(_) | Payload::Member(_) => {
+                self.members.check(entry).map_err(|why| refused(why.to_string()))?;
+                self.stage_member(entry);
+                Ok(())
+            }
+            Payload::Changes(changes) => {
+                let author = entry.body().author;
+                let role = self.members.member(&author).map(|member| member.role);
+                if !role.is_some_and(towline_proto::Role::may_write) {
+                    return Err(refused(format!("{} may not write", author.short())));
+                }
+                for doc in self.admit_changes(entry, changes)? {
+                    let failed = |why: crate::request::Failure| Outcome::Refused { why: why.message, blame: false };
+                    self.stage_doc(doc, !live).map_err(failed)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn admit_changes(&mut self, entry: &Entry, changes: &[ItemChange]) -> Result<Vec<ItemDoc>, Outcome> {
+        let place = entry.body().place();
+        let mut ordinal = 0;
+        let mut by_item: BTreeMap<ItemId, Vec<gate::Checked>> = BTreeMap::new();
+        for change in changes {
+            let checked =
+                gate::check(&change.item, &change.change, &place, &mut ordinal).map_err(|why| gate_outcome(&why))?;
+            by_item.entry(change.item).or_default().push(checked);
+        }
+        let node = NodePrefix::from(&place.node);
+        let mut docs = Vec::with_capacity(by_item.len());
+        for (item, checked) in by_item {
+            let base = if self.index.get(&item).is_some() {
+                let failed = |why: crate::request::Failure| Outcome::Refused { why: why.message, blame: false };
+                Some(self.doc(&item).map_err(failed)?)
+            } else {
+                None
+            };
+            let am = gate::admit(base.as_ref().map(|doc| doc.automerge()), &checked).map_err(|why| gate_outcome(&why))?;
+            let mut acts: Acts = base.map(|doc| doc.acts().clone()).unwrap_or_default();
+            for (id, act, bytes) in checked.into_iter().flat_map(|checked| checked.acts) {
+                let hash = towline_proto::Act::record_hash(&bytes);
+                acts.insert(id, Record { act, node, hash });
+            }
+            if acts.len() > limits::ACTS_PER_ITEM {
+                let why = format!("item {} would have more than {} acts", item.short(), limits::ACTS_PER_ITEM);
+                return Err(Outcome::Refused { why, blame: true });
+            }
+            docs.push(ItemDoc::with_acts(item, am, acts));
+        }
+        Ok(docs)
+    }
+
+    /// Connected peers.
+    pub(crate) fn peers(&self) -> Vec<PeerInfo> {
+        let info = |(node, state): (NodeId, towline_sync::PeerState)| PeerInfo {
+            node,
+            name: self.node_name(&node),
+            address: self.addresses.get(&node).cloned().unwrap_or_default(),
+            in_sync: state.in_sync,
+            seen_at: state.last_heard,
+        };
+        self.replica.peers().map(info).collect()
+    }
+}
+
+fn gate_outcome(why: &gate::Refusal) -> Outcome {
+    if why.is_missing() { Outcome::Missing } else { Outcome::Refused { why: why.to_string(), blame: true } }
+}

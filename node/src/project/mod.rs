@@ -1,0 +1,156 @@
+//! One project on this node: its log, everything derived from it, and its part in replication.
+//!
+//! A [`Project`] is blocking and belongs to one thread. It takes requests and network inputs, stages
+//! what they change, makes all of it durable with one sync ([`stage`]), and only then lets anybody
+//! know. The rules of the domain are `towline-crdt`'s, those of replication `towline-sync`'s; here is
+//! the shell that performs what they decide.
+
+mod actor;
+mod docs;
+mod doctor;
+mod import;
+mod index;
+mod ingest;
+mod membership;
+mod open;
+mod read;
+mod request;
+mod stage;
+mod store;
+mod world;
+mod write;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ed25519_dalek::SigningKey;
+use tokio::sync::mpsc;
+use towline_crdt::doc::ItemDoc;
+use towline_crdt::members::Membership;
+use towline_proto::{Entry, ItemId, Millis, NodeId, ProjectId, Tip};
+use towline_sync::{Effect, Replica};
+
+pub use actor::{Started, start};
+pub use open::Opening;
+pub use world::{SystemWorld, World};
+
+use crate::cache::{Cache, Table};
+use crate::dto::FeedEvent;
+use crate::log::Log;
+use crate::net::NetOutput;
+use crate::request::{Failure, FailureCode};
+
+/// Events kept in memory for subscribers that are nearly up to date.
+const RECENT: usize = 4_096;
+
+/// This node's own last entry in the present epoch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Own {
+    tip: Tip,
+}
+
+/// One project on this node.
+pub struct Project {
+    dir: PathBuf,
+    id: ProjectId,
+    me: NodeId,
+    key: SigningKey,
+    world: Box<dyn World>,
+
+    log: Log,
+    cache: Cache,
+    members: Membership,
+    genesis: Entry,
+    replica: Replica,
+    index: index::Index,
+    docs: docs::Docs,
+
+    stage: stage::Stage,
+    own: Option<Own>,
+    /// The position of the last entry that documents and rows reflect.
+    applied: Option<u64>,
+    /// The position of the last event.
+    feed_head: u64,
+    /// The last events, those that the cache does not hold yet among them.
+    recent: VecDeque<FeedEvent>,
+    /// The last event that the cache holds.
+    feed_stored: u64,
+    /// Whether the cache lags behind.
+    dirty: bool,
+    members_changed: bool,
+    /// What opening found that a person should know.
+    findings: Vec<String>,
+
+    /// What the replication core wants done.
+    todo: VecDeque<Effect>,
+    net: Option<mpsc::Sender<NetOutput>>,
+    addresses: BTreeMap<NodeId, String>,
+    /// Where this node can be reached, for tickets.
+    my_addresses: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
+}
+
+impl std::fmt::Debug for Project {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Project").field("id", &self.id).field("dir", &self.dir).finish_non_exhaustive()
+    }
+}
+
+impl Project {
+    /// Which project.
+    pub const fn id(&self) -> ProjectId {
+        self.id
+    }
+
+    /// What people call it.
+    pub fn name(&self) -> &str {
+        self.members.name()
+    }
+
+    /// The position of the last event of its feed.
+    pub const fn feed_head(&self) -> u64 {
+        self.feed_head
+    }
+
+    fn now(&self) -> Millis {
+        self.world.now()
+    }
+
+    /// An item's document, loaded if need be.
+    fn doc(&mut self, id: &ItemId) -> Result<Arc<ItemDoc>, Failure> {
+        if let Some(doc) = self.docs.get(id) {
+            return Ok(doc);
+        }
+        let broken = |why: String| Failure::new(FailureCode::Failure, format!("{why}; `towline rebuild` makes it again"));
+        let saved = self.cache.get(Table::Docs, &id.0).map_err(|error| broken(error.to_string()))?;
+        let saved = saved.ok_or_else(|| broken(format!("the document of item {} is not in the cache", id.short())))?;
+        let doc = Arc::new(ItemDoc::load(*id, &saved).map_err(|error| broken(error.to_string()))?);
+        self.docs.put_clean(doc.clone());
+        Ok(doc)
+    }
+
+    fn body(&mut self, id: &ItemId) -> Result<String, Failure> {
+        self.doc(id)?.body().map_err(|error| Failure::new(FailureCode::Failure, error.to_string()))
+    }
+
+    /// Events after a feed position, oldest first.
+    fn events(&self, after: u64, limit: usize) -> Result<Vec<FeedEvent>, Failure> {
+        let limit = limit.min(RECENT);
+        let first_recent = self.recent.front().map_or(u64::MAX, |event| event.position);
+        let mut events = Vec::new();
+        if after.saturating_add(1) < first_recent {
+            for row in self.cache.scan_from(Table::Feed, &after.saturating_add(1).to_be_bytes()) {
+                let (_, bytes) = row.map_err(|error| Failure::new(FailureCode::Failure, error.to_string()))?;
+                let event: FeedEvent = towline_proto::codec::decode(&bytes)
+                    .map_err(|error| Failure::new(FailureCode::Failure, format!("the feed is damaged: {error}")))?;
+                if event.position >= first_recent || events.len() >= limit {
+                    break;
+                }
+                events.push(event);
+            }
+        }
+        let room = limit.saturating_sub(events.len());
+        events.extend(self.recent.iter().filter(|event| event.position > after).take(room).cloned());
+        Ok(events)
+    }
+}

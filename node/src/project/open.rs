@@ -1,0 +1,274 @@
+//! Making, joining and opening a project's store.
+//!
+//! Opening reads the log once: for the chains and the membership all of it, for documents and rows
+//! only what the cache does not reflect yet. A cache that is missing, damaged or of another version
+//! is made again from the log, and so is a row whose projection version is not ours.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use ed25519_dalek::SigningKey;
+use towline_crdt::doc::{Acts, ItemDoc, NodePrefix, Record};
+use towline_crdt::gate;
+use towline_crdt::members::Membership;
+use towline_proto::member::Genesis;
+use towline_proto::{Entry, EntryBody, Epoch, ItemId, Millis, NodeId, Payload, ProjectId};
+use towline_sync::Replica;
+
+use super::docs::Docs;
+use super::index::Index;
+use super::stage::Stage;
+use super::{Own, Project, World};
+use crate::cache::{Cache, Table, meta};
+use crate::log::{Log, Opened};
+
+/// Random bytes in a genesis entry.
+const NONCE_BYTES: usize = 16;
+
+/// Where a project's store is and whose it is.
+pub struct Opening {
+    /// The project's folder.
+    pub dir: PathBuf,
+    /// The node's key.
+    pub key: SigningKey,
+    /// Clock and randomness.
+    pub world: Box<dyn World>,
+}
+
+impl std::fmt::Debug for Opening {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Opening").field("dir", &self.dir).finish_non_exhaustive()
+    }
+}
+
+/// What reading the log gave.
+#[derive(Default)]
+struct Replay {
+    members: Option<Membership>,
+    genesis: Option<Entry>,
+    replica: Option<Replica>,
+    /// Entries that the cache does not reflect yet.
+    tail: VecDeque<(u64, Millis, Entry)>,
+    last: Option<u64>,
+}
+
+impl Project {
+    /// The first entry of a new project.
+    pub fn genesis(key: &SigningKey, world: &dyn World, name: &str, node_name: &str) -> Entry {
+        let mut nonce = vec![0; NONCE_BYTES];
+        world.random(&mut nonce);
+        let genesis = Genesis { name: name.to_owned(), node_name: node_name.to_owned(), nonce };
+        let body = EntryBody {
+            project: ProjectId([0; 32]),
+            author: NodeId(key.verifying_key().to_bytes()),
+            epoch: Epoch(world.random_u64()),
+            seq: 0,
+            prev: Vec::new(),
+            members: Vec::new(),
+            at: world.now(),
+            payload: Payload::Genesis(genesis),
+        };
+        Entry::seal(body, key)
+    }
+
+    /// Makes the store of a project from its genesis entry: a new project's, or one that is joined.
+    ///
+    /// # Errors
+    /// When the folder holds a store already or cannot be written.
+    pub fn create(opening: Opening, genesis: &Entry) -> anyhow::Result<Self> {
+        anyhow::ensure!(matches!(genesis.body().payload, Payload::Genesis(_)), "that is not the beginning of a project");
+        genesis.verify().context("the project's first entry")?;
+        let mut log = Log::create(&opening.dir.join("log"), genesis.project())?;
+        let own = (genesis.body().author.0 == opening.key.verifying_key().to_bytes()).then(|| genesis.tip());
+        log.append(&[(opening.world.now(), genesis.bytes().clone())], own)?;
+        drop(log);
+        Self::open(opening, genesis.project())
+    }
+
+    /// Opens the store of a project. The caller holds the lock of the home folder.
+    ///
+    /// # Errors
+    /// When there is no store, it is of a newer format, or the file system refuses.
+    pub fn open(opening: Opening, id: ProjectId) -> anyhow::Result<Self> {
+        let Opening { dir, key, world } = opening;
+        let me = NodeId(key.verifying_key().to_bytes());
+        let (cache, found) = Cache::open(world.now(), &dir.join("cache"))?;
+        let mut findings: Vec<String> = found.notes().collect();
+        let applied = cache.u64(Table::Meta, meta::APPLIED)?;
+
+        let mut replay = Replay { replica: Some(Replica::new(id, me)), ..Replay::default() };
+        let (log, opened) = Log::open(&dir.join("log"), id, |record| replay.take(record, applied))?;
+        findings.extend(log_findings(&opened));
+        let members = replay.members.take().context("the log has no beginning; `towline doctor` says more")?;
+        let genesis = replay.genesis.take().context("the log has no beginning")?;
+        let replica = replay.replica.take().context("the log was not read")?;
+
+        let mut project = Self {
+            dir,
+            id,
+            me,
+            key,
+            world,
+            log,
+            cache,
+            members,
+            replica,
+            genesis,
+            index: Index::default(),
+            docs: Docs::default(),
+            stage: Stage::default(),
+            own: None,
+            applied,
+            feed_head: 0,
+            recent: VecDeque::new(),
+            feed_stored: 0,
+            dirty: false,
+            members_changed: false,
+            findings,
+            todo: VecDeque::new(),
+            net: None,
+            addresses: BTreeMap::new(),
+            my_addresses: Arc::new(Vec::new),
+        };
+        // A cache that reflects more than the log holds belongs to another log.
+        let ahead = applied.is_some_and(|applied| replay.last.is_none_or(|last| applied > last));
+        if ahead {
+            project.findings.push("the cache was ahead of the log and was made again".into());
+            project.rebuild()?;
+            return Ok(project);
+        }
+        project.load_rows()?;
+        project.apply_tail(replay.tail);
+        Ok(project)
+    }
+
+    fn load_rows(&mut self) -> anyhow::Result<()> {
+        self.feed_head = self.cache.u64(Table::Meta, meta::FEED_HEAD)?.unwrap_or(0);
+        self.feed_stored = self.feed_head;
+        let mut stale = Vec::new();
+        for row in self.cache.rows() {
+            match row? {
+                (_, Some(row)) => drop(self.index.put(row)),
+                (item, None) => stale.push(item),
+            }
+        }
+        for item in stale {
+            let doc = self.doc(&item)?;
+            let view = self.folded(&doc)?.view;
+            self.index.put(view);
+            self.docs.put(doc);
+            self.dirty = true;
+        }
+        Ok(())
+    }
+
+    /// Applies entries of the log that the cache does not reflect. They passed the gate when they
+    /// were appended; one that cannot be applied now is told and left out.
+    fn apply_tail(&mut self, tail: VecDeque<(u64, Millis, Entry)>) {
+        for (position, _, entry) in tail {
+            if let Payload::Changes(_) = &entry.body().payload
+                && let Err(why) = self.apply_logged(&entry)
+            {
+                let finding = format!("entry {} of the log cannot be applied: {why}", entry.hash().short());
+                tracing::error!("{finding}");
+                self.findings.push(finding);
+            }
+            self.recent.extend(self.stage.take_events());
+            self.applied = Some(position);
+            self.dirty = true;
+            self.store_if_full();
+        }
+    }
+
+    fn apply_logged(&mut self, entry: &Entry) -> anyhow::Result<()> {
+        let Payload::Changes(changes) = &entry.body().payload else { return Ok(()) };
+        let place = entry.body().place();
+        let node = NodePrefix::from(&place.node);
+        let mut ordinal = 0;
+        let mut by_item: BTreeMap<ItemId, Vec<gate::Checked>> = BTreeMap::new();
+        for change in changes {
+            let checked = gate::check(&change.item, &change.change, &place, &mut ordinal)?;
+            by_item.entry(change.item).or_default().push(checked);
+        }
+        for (item, checked) in by_item {
+            let base = match self.index.get(&item) {
+                Some(_) => Some(self.doc(&item)?),
+                None => None,
+            };
+            let am = gate::apply(base.as_ref().map(|doc| doc.automerge()), &checked)?;
+            let mut acts: Acts = base.map(|doc| doc.acts().clone()).unwrap_or_default();
+            for (id, act, bytes) in checked.into_iter().flat_map(|checked| checked.acts) {
+                acts.insert(id, Record { act, node, hash: towline_proto::Act::record_hash(&bytes) });
+            }
+            self.stage_doc(ItemDoc::with_acts(item, am, acts), true)?;
+        }
+        Ok(())
+    }
+
+    /// Throws the cache away and folds the whole log again. Subscribers keep their cursors: the same
+    /// log gives the same feed.
+    ///
+    /// # Errors
+    /// When the cache cannot be written or the log cannot be read.
+    pub(crate) fn rebuild(&mut self) -> anyhow::Result<()> {
+        let cursors: Vec<_> = self.cache.scan(Table::Cursors, b"").collect::<Result<_, _>>()?;
+        self.cache.clear()?;
+        let mut batch = crate::cache::Batch::default();
+        for (name, value) in cursors {
+            batch.put(Table::Cursors, &name, value.to_vec());
+        }
+        self.cache.write(batch)?;
+        self.index = Index::default();
+        self.docs.clear();
+        self.recent.clear();
+        (self.feed_head, self.feed_stored, self.applied) = (0, 0, None);
+        let mut replay = Replay { replica: Some(Replica::new(self.id, self.me)), ..Replay::default() };
+        Log::salvage(&self.dir.join("log"), self.id, |record| replay.take(record, None))?;
+        self.apply_tail(replay.tail);
+        self.store()?;
+        Ok(())
+    }
+
+}
+
+impl Replay {
+    fn take(&mut self, record: crate::log::Record, applied: Option<u64>) -> anyhow::Result<()> {
+        let entry = Entry::decode(record.bytes)?;
+        match (&mut self.members, &entry.body().payload) {
+            (None, Payload::Genesis(genesis)) => {
+                self.members = Some(Membership::begin(&entry, genesis));
+                self.genesis = Some(entry.clone());
+            }
+            (None, _) => anyhow::bail!("the log does not begin with the beginning of a project"),
+            (Some(members), Payload::Member(_)) => members.apply(&entry),
+            (Some(_), _) => {}
+        }
+        if let Some(replica) = &mut self.replica {
+            replica.replay(&entry, record.position);
+        }
+        self.last = Some(record.position);
+        if applied.is_none_or(|applied| record.position > applied) {
+            self.tail.push_back((record.position, record.seen_at, entry));
+        }
+        Ok(())
+    }
+}
+
+fn log_findings(opened: &Opened) -> Vec<String> {
+    let mut findings = Vec::new();
+    if let Some(damage) = &opened.damage {
+        findings.push(format!("{damage}; `towline doctor --mend` sets the log aside, keeps what is whole and asks the peers for the rest"));
+    }
+    if let Some(cut) = &opened.cut {
+        tracing::info!(position = cut.position, "a torn end of the log was cut off; nobody had been told about it");
+    }
+    if let Some(shortened) = &opened.shortened {
+        findings.push(format!(
+            "the log ends at {:#x} but this node had written up to {:#x}; it does not write until a peer has given it the rest",
+            shortened.found, shortened.recorded
+        ));
+    }
+    findings
+}

@@ -1,0 +1,340 @@
+//! Staging: what is composed or admitted in memory, until one append makes all of it durable.
+//!
+//! Documents, rows and events change as soon as something is staged, so that the next request builds
+//! on it; nobody outside is told before [`Project::commit_stage`] has synced the log. When the log
+//! refuses, everything staged is undone and every request in it fails.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use towline_crdt::commit::commit;
+use towline_crdt::compose::{BodyEdit, Composed, Draft, compose};
+use towline_crdt::doc::ItemDoc;
+use towline_crdt::members::Membership;
+use towline_crdt::view::ItemView;
+use towline_proto::{
+    Author, Entry, EntryBody, EntryHash, Epoch, ItemChange, ItemId, MemberAct, NodeId, Payload, Tip, limits,
+};
+use towline_sync::{Input, Outcome};
+
+use super::write::refusal;
+use super::{Own, Project};
+use crate::dto::FeedEvent;
+use crate::log::LogError;
+use crate::request::{Failure, FailureCode};
+
+/// Bytes of changes after which a batch goes on in another entry: large entries share a signature,
+/// small ones pass through memory and the network in pieces.
+const ENTRY_TARGET_BYTES: usize = 256 * 1024;
+/// Changes after which a batch goes on in another entry, with room for one item's.
+const ENTRY_TARGET_CHANGES: usize = limits::CHANGES_PER_ENTRY - 256;
+
+/// Work on one item.
+#[derive(Debug)]
+pub(crate) struct Work {
+    /// Which; a new one when absent, whose creation is then the first draft.
+    pub(crate) item: Option<ItemId>,
+    /// What to do.
+    pub(crate) drafts: Vec<Draft>,
+    /// What its body becomes.
+    pub(crate) body: Option<BodyEdit>,
+}
+
+/// One thing that waits for the next append.
+#[derive(Debug)]
+enum Staged {
+    /// An entry made here.
+    Local(Entry),
+    /// An entry that was admitted from a peer.
+    Remote(Entry),
+    /// An entry from a peer that is not stored: the replication core is told in its turn.
+    Told(EntryHash, Outcome),
+}
+
+impl Staged {
+    const fn entry(&self) -> Option<&Entry> {
+        match self {
+            Self::Local(entry) | Self::Remote(entry) => Some(entry),
+            Self::Told(..) => None,
+        }
+    }
+}
+
+/// What waits for the next append, and how to take it back.
+#[derive(Debug, Default)]
+pub(crate) struct Stage {
+    staged: Vec<Staged>,
+    rows_before: BTreeMap<ItemId, Option<ItemView>>,
+    members_before: Option<Membership>,
+    own_before: Option<Option<Own>>,
+    feed_before: Option<u64>,
+    events: Vec<FeedEvent>,
+}
+
+impl Stage {
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.staged.is_empty()
+    }
+
+    /// Takes the events out, when what they tell is durable already.
+    pub(crate) fn take_events(&mut self) -> Vec<FeedEvent> {
+        self.rows_before.clear();
+        self.feed_before = None;
+        std::mem::take(&mut self.events)
+    }
+
+    /// How many things wait.
+    pub(crate) fn len(&self) -> usize {
+        self.staged.len()
+    }
+}
+
+impl Project {
+    /// The place that the next entry of this node takes. The first one of a process opens an epoch,
+    /// which names every head of this node's log that is known.
+    fn next_place(&mut self) -> Result<(Author, Vec<Tip>), Failure> {
+        if let Some(why) = self.read_only() {
+            return Err(Failure::new(FailureCode::NotAllowed, why));
+        }
+        if let Some(own) = &self.own {
+            let seq = own.tip.seq.saturating_add(1);
+            return Ok((Author { node: self.me, epoch: own.tip.epoch, seq }, vec![own.tip]));
+        }
+        let heads = self.replica.heads_of(&self.me);
+        let seq = heads.iter().map(|tip| tip.seq.saturating_add(1)).max().unwrap_or(0);
+        Ok((Author { node: self.me, epoch: Epoch(self.world.random_u64()), seq }, heads))
+    }
+
+    fn seal(&mut self, place: Author, prev: Vec<Tip>, payload: Payload) -> Result<Entry, Failure> {
+        let body = EntryBody {
+            project: self.id,
+            author: self.me,
+            epoch: place.epoch,
+            seq: place.seq,
+            prev,
+            members: self.members.heads(),
+            at: self.now(),
+            payload,
+        };
+        let entry = Entry::seal(body, &self.key);
+        let size = entry.bytes().len();
+        if size > limits::ENTRY_BYTES {
+            let message = format!("the change has {size} bytes; at most {} fit into one entry", limits::ENTRY_BYTES);
+            return Err(Failure::new(FailureCode::Usage, message));
+        }
+        self.stage.own_before.get_or_insert(self.own);
+        self.own = Some(Own { tip: entry.tip() });
+        self.stage.staged.push(Staged::Local(entry.clone()));
+        Ok(entry)
+    }
+
+    /// Stages work on one item as an entry of its own.
+    pub(crate) fn write(&mut self, work: Work) -> Result<ItemId, Failure> {
+        let nothing = || Err(Failure::new(FailureCode::Failure, "nothing was written"));
+        self.write_batch(vec![work])?.pop().unwrap_or_else(nothing)
+    }
+
+    /// Stages work on several items in as few entries as are reasonable. Work that is refused leaves
+    /// no trace and does not keep the rest from being done.
+    pub(crate) fn write_batch(&mut self, works: Vec<Work>) -> Result<Vec<Result<ItemId, Failure>>, Failure> {
+        let mut items = Vec::with_capacity(works.len());
+        let mut works = works.into_iter().peekable();
+        while works.peek().is_some() {
+            let (place, prev) = self.next_place()?;
+            let mut ordinal = 0;
+            let (mut changes, mut bytes): (Vec<ItemChange>, usize) = (Vec::new(), 0);
+            let mut docs: BTreeMap<ItemId, ItemDoc> = BTreeMap::new();
+            while bytes < ENTRY_TARGET_BYTES && changes.len() < ENTRY_TARGET_CHANGES {
+                let Some(work) = works.next() else { break };
+                let ordinal_before = ordinal;
+                match self.compose_one(&place, &mut ordinal, &docs, work) {
+                    Ok((item, composed)) => {
+                        bytes += composed.changes.iter().map(Vec::len).sum::<usize>();
+                        changes.extend(composed.changes.into_iter().map(|change| ItemChange { item, change }));
+                        docs.insert(item, composed.doc);
+                        items.push(Ok(item));
+                    }
+                    Err(failure) => {
+                        // Acts are numbered through the entry without a gap.
+                        ordinal = ordinal_before;
+                        items.push(Err(failure));
+                    }
+                }
+            }
+            if changes.is_empty() {
+                continue;
+            }
+            self.seal(place, prev, Payload::Changes(changes))?;
+            for doc in docs.into_values() {
+                self.stage_doc(doc, false)?;
+            }
+        }
+        Ok(items)
+    }
+
+    fn compose_one(
+        &mut self,
+        place: &Author,
+        ordinal: &mut u32,
+        staged: &BTreeMap<ItemId, ItemDoc>,
+        work: Work,
+    ) -> Result<(ItemId, Composed), Failure> {
+        let item = work.item.unwrap_or_else(|| {
+            let at = work.drafts.first().map(|draft| draft.at).unwrap_or_default();
+            ItemId::derive(at, place, *ordinal)
+        });
+        let stored = match (staged.get(&item), work.item) {
+            (None, Some(item)) => Some(self.doc(&item)?),
+            _ => None,
+        };
+        let base = staged.get(&item).or(stored.as_deref());
+        let composed = compose(base, item, place, ordinal, &self.members, work.drafts, work.body)
+            .map_err(|error| refusal(&error))?;
+        Ok((item, composed))
+    }
+
+    /// Stages a change of the membership by this node.
+    pub(crate) fn write_member(&mut self, act: MemberAct) -> Result<Entry, Failure> {
+        let (place, prev) = self.next_place()?;
+        let own = self.own;
+        let entry = self.seal(place, prev, Payload::Member(act))?;
+        if let Err(why) = self.members.check(&entry) {
+            self.stage.staged.pop();
+            self.own = own;
+            return Err(Failure::new(FailureCode::NotAllowed, why.to_string()));
+        }
+        self.stage_member(&entry);
+        Ok(entry)
+    }
+
+    /// Applies an admitted or own membership entry.
+    pub(crate) fn stage_member(&mut self, entry: &Entry) {
+        self.stage.members_before.get_or_insert_with(|| self.members.clone());
+        self.members.apply(entry);
+        self.members_changed = true;
+    }
+
+    /// Stages an entry that was admitted.
+    pub(crate) fn stage_remote(&mut self, entry: Entry) {
+        self.stage.staged.push(Staged::Remote(entry));
+    }
+
+    /// Stages the word that an entry was not stored.
+    pub(crate) fn stage_told(&mut self, hash: EntryHash, outcome: Outcome) {
+        self.stage.staged.push(Staged::Told(hash, outcome));
+    }
+
+    /// Enters a document: its row, and the events that tell the difference.
+    pub(crate) fn stage_doc(&mut self, doc: ItemDoc, backfill: bool) -> Result<(), Failure> {
+        let id = doc.id();
+        let before = self.index.get(&id);
+        let Some(outcome) = commit(self.id, before, &doc, &self.members) else {
+            return Err(Failure::new(FailureCode::Failure, format!("item {} has no creation", id.short())));
+        };
+        let before = before.cloned();
+        self.stage.rows_before.entry(id).or_insert(before);
+        self.stage.feed_before.get_or_insert(self.feed_head);
+        self.index.put(outcome.view);
+        self.docs.put(Arc::new(doc));
+        let seen_at = self.now();
+        for event in outcome.events {
+            self.feed_head = self.feed_head.saturating_add(1);
+            self.stage.events.push(FeedEvent { position: self.feed_head, seen_at, backfill, event });
+        }
+        Ok(())
+    }
+
+    /// Makes everything staged durable with one append and one sync, and tells the replication core.
+    ///
+    /// # Errors
+    /// When the log refuses; nothing of the stage is left then.
+    pub(crate) fn commit_stage(&mut self) -> Result<(), Failure> {
+        if self.stage.is_empty() {
+            return Ok(());
+        }
+        let now = self.now();
+        let stage = std::mem::take(&mut self.stage);
+        let entries = stage.staged.iter().filter_map(Staged::entry);
+        let records: Vec<_> = entries.map(|entry| (now, entry.bytes().clone())).collect();
+        let own = stage.staged.iter().rev().find_map(|staged| match staged {
+            Staged::Local(entry) => Some(entry.tip()),
+            Staged::Remote(_) | Staged::Told(..) => None,
+        });
+        let positions = match self.log.append(&records, own) {
+            Ok(positions) => positions,
+            Err(error) => {
+                self.undo(stage);
+                return Err(log_failure(&error));
+            }
+        };
+        self.applied = positions.last().copied().or(self.applied);
+        self.recent.extend(stage.events);
+        self.dirty = self.dirty || !positions.is_empty();
+        let mut positions = positions.into_iter();
+        for staged in stage.staged {
+            let input = match staged {
+                Staged::Told(hash, outcome) => Input::Outcome { hash, outcome },
+                Staged::Local(entry) => {
+                    let Some(position) = positions.next() else { continue };
+                    Input::Written { entry, position }
+                }
+                Staged::Remote(entry) => {
+                    let Some(position) = positions.next() else { continue };
+                    Input::Outcome { hash: entry.hash(), outcome: Outcome::Stored { position } }
+                }
+            };
+            let effects = self.replica.handle(now, input);
+            self.todo.extend(effects);
+        }
+        Ok(())
+    }
+
+    fn undo(&mut self, stage: Stage) {
+        for (id, before) in stage.rows_before {
+            self.docs.forget(&id);
+            match before {
+                Some(row) => drop(self.index.put(row)),
+                None => drop(self.index.remove(&id)),
+            }
+        }
+        if let Some(members) = stage.members_before {
+            self.members = members;
+        }
+        if let Some(own) = stage.own_before {
+            self.own = own;
+        }
+        if let Some(feed) = stage.feed_before {
+            self.feed_head = feed;
+        }
+        let now = self.now();
+        for staged in stage.staged {
+            let input = match staged {
+                Staged::Local(_) => continue,
+                Staged::Remote(entry) => Input::Outcome { hash: entry.hash(), outcome: Outcome::Missing },
+                Staged::Told(hash, outcome) => Input::Outcome { hash, outcome },
+            };
+            let effects = self.replica.handle(now, input);
+            self.todo.extend(effects);
+        }
+    }
+
+    /// Why this node may not write, if it may not.
+    fn read_only(&self) -> Option<String> {
+        if !self.role().may_write() {
+            return Some(format!("this node is a {} of {}; an owner can invite it as a writer", self.role(), self.members.name()));
+        }
+        None
+    }
+
+    /// What this node may do.
+    pub(crate) fn role(&self) -> towline_proto::Role {
+        let me: &NodeId = &self.me;
+        self.members.member(me).map_or(towline_proto::Role::Reader, |member| member.role)
+    }
+}
+
+/// What the log's refusal means to whoever asked.
+pub(crate) fn log_failure(error: &LogError) -> Failure {
+    Failure::new(FailureCode::Failure, format!("nothing was written: {error}"))
+}

@@ -1,0 +1,85 @@
+//! Writing what is derived to the cache, behind the log.
+//!
+//! The log is the truth and is synced before anybody is told; the cache follows in batches, and a
+//! crash only means that the next start folds the tail of the log again. One batch holds documents,
+//! rows, events and the position that they reflect, so none of them is ever ahead of another.
+
+use towline_proto::codec;
+
+use super::{Project, RECENT};
+use crate::cache::{Batch, Table, meta};
+use crate::request::{Failure, FailureCode};
+
+/// Documents that may wait for the cache before it must be written.
+const MAX_DIRTY: usize = 512;
+/// Events kept for subscribers that were away; older ones converge from current state.
+const FEED_KEPT: u64 = 100_000;
+
+impl Project {
+    /// Writes to the cache what it lacks.
+    ///
+    /// # Errors
+    /// When the cache cannot be written. The log has everything all the same.
+    pub(crate) fn store(&mut self) -> Result<(), Failure> {
+        if !self.dirty {
+            return Ok(());
+        }
+        let mut batch = Batch::default();
+        for doc in self.docs.dirty() {
+            batch.put(Table::Docs, &doc.id().0, doc.save());
+            if let Some(row) = self.index.get(&doc.id()) {
+                batch.put_row(row);
+            }
+        }
+        for event in self.recent.iter().filter(|event| event.position > self.feed_stored) {
+            batch.put_feed(event.position, codec::encode(event));
+        }
+        let kept = self.feed_head.saturating_sub(FEED_KEPT);
+        for position in self.feed_stored.saturating_sub(FEED_KEPT)..kept {
+            batch.remove(Table::Feed, &position.to_be_bytes());
+        }
+        batch.put_u64(Table::Meta, meta::FEED_HEAD, self.feed_head);
+        if let Some(applied) = self.applied {
+            batch.put_u64(Table::Meta, meta::APPLIED, applied);
+        }
+        self.cache.write(batch).map_err(|error| Failure::new(FailureCode::Failure, error.to_string()))?;
+        self.docs.all_clean();
+        self.feed_stored = self.feed_head;
+        self.dirty = false;
+        while self.recent.len() > RECENT {
+            self.recent.pop_front();
+        }
+        Ok(())
+    }
+
+    /// Writes to the cache when too much waits for it.
+    pub(crate) fn store_if_full(&mut self) {
+        if self.docs.dirty_len() < MAX_DIRTY && self.recent.len() < RECENT * 2 {
+            return;
+        }
+        self.store_or_warn();
+    }
+
+    /// Writes to the cache; a failure is logged and tried again later.
+    pub(crate) fn store_or_warn(&mut self) {
+        if let Err(failure) = self.store() {
+            tracing::error!(%failure, "the cache was not written; the log has everything");
+        }
+    }
+
+    /// A subscriber's cursor.
+    pub(crate) fn cursor(&self, subscriber: &str) -> Result<Option<u64>, Failure> {
+        let broken = |error: crate::cache::CacheError| Failure::new(FailureCode::Failure, error.to_string());
+        self.cache.u64(Table::Cursors, subscriber).map_err(broken)
+    }
+
+    /// Stores a subscriber's cursor durably, behind the events that it counts.
+    pub(crate) fn set_cursor(&mut self, subscriber: &str, position: u64) -> Result<(), Failure> {
+        let broken = |error: crate::cache::CacheError| Failure::new(FailureCode::Failure, error.to_string());
+        self.store()?;
+        let mut batch = Batch::default();
+        batch.put_u64(Table::Cursors, subscriber, position.min(self.feed_head));
+        self.cache.write(batch).map_err(broken)?;
+        self.cache.flush_durable().map_err(broken)
+    }
+}

@@ -1,0 +1,38 @@
+//! The clock and the randomness of a node, as one thing that a test can put its own in place of.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use towline_proto::Millis;
+
+/// Time and randomness.
+pub trait World: Send {
+    /// The time now.
+    fn now(&self) -> Millis;
+    /// Fills a buffer with random bytes.
+    fn random(&self, bytes: &mut [u8]);
+
+    /// A random number.
+    fn random_u64(&self) -> u64 {
+        let mut bytes = [0; 8];
+        self.random(&mut bytes);
+        u64::from_le_bytes(bytes)
+    }
+}
+
+/// The machine's clock and the operating system's randomness.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemWorld;
+
+impl World for SystemWorld {
+    fn now(&self) -> Millis {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// # Panics
+    /// When the operating system has no randomness to give: nothing safe could be done then.
+    #[allow(clippy::expect_used)]
+    fn random(&self, bytes: &mut [u8]) {
+        getrandom::fill(bytes).expect("the operating system gives randomness");
+    }
+}

@@ -1,0 +1,365 @@
+//! Requests that change something: from what is asked to operations, and from those to an entry.
+//!
+//! Everything is checked before anything is written: names are resolved, legality and cycles are
+//! looked at, and the entry is composed against the documents as they stand. A failure leaves no
+//! trace.
+
+use towline_crdt::compose::{BodyEdit, ComposeError, Draft};
+use towline_crdt::view::ItemView;
+use towline_proto::{Column, ItemId, Kind, LinkKind, Op, Origin, Qa, Verb, text};
+
+use super::Project;
+use super::stage::Work;
+use crate::dto::Applied;
+use crate::request::{Edit, Failure, FailureCode, NewItem, Reply, Transition};
+
+/// The middle of 0 to 4.
+const DEFAULT_PRIORITY: u8 = 2;
+
+fn usage(message: impl Into<String>) -> Failure {
+    Failure::new(FailureCode::Usage, message)
+}
+
+fn conflict(message: impl Into<String>) -> Failure {
+    Failure::new(FailureCode::Conflict, message)
+}
+
+/// What a composer's refusal means to whoever asked.
+pub(crate) fn refusal(error: &ComposeError) -> Failure {
+    let code = match error {
+        ComposeError::Illegal(_) => FailureCode::Conflict,
+        ComposeError::Act(_) | ComposeError::Body(_) | ComposeError::Full { .. } => FailureCode::Usage,
+        ComposeError::Doc(_) | ComposeError::Automerge(_) => FailureCode::Failure,
+    };
+    Failure::new(code, error.to_string())
+}
+
+impl Project {
+    /// Makes an item.
+    pub(crate) fn create(&mut self, origin: &Origin, new: NewItem) -> Result<Reply, Failure> {
+        text::title(&new.title).map_err(|why| usage(format!("the title cannot be used: {why}")))?;
+        let mut depends_on = Vec::new();
+        for on in &new.depends_on {
+            depends_on.push(self.index.find_one(on)?.id);
+        }
+        let epic = new.epic.as_deref().map(|epic| self.epic(epic)).transpose()?;
+        let mut ops = vec![Op::Create {
+            number: self.index.next_number(),
+            kind: new.kind,
+            title: new.title,
+            column: if new.upcoming { Column::Upcoming } else { Column::Backlog },
+            priority: new.priority.unwrap_or(DEFAULT_PRIORITY),
+            qa: new.qa.unwrap_or(Qa::Agent),
+        }];
+        ops.extend(new.labels.into_iter().map(|label| Op::AddLabel { label }));
+        ops.extend(depends_on.into_iter().map(|on| Op::AddDependency { on }));
+        ops.extend(epic.map(|epic| Op::SetEpic { epic: Some(epic) }));
+        ops.extend(new.assignee.map(|who| Op::Assign { who: Some(who) }));
+        ops.extend(new.criteria.into_iter().map(|text| Op::AddCriterion { text }));
+        let body = (!new.body.is_empty()).then_some(BodyEdit { base: None, text: new.body });
+        if body.is_some() {
+            ops.push(Op::EditBody);
+        }
+        let drafts = self.drafts(origin, ops);
+        let item = self.write(Work { item: None, drafts, body })?;
+        self.applied(&item, None, true)
+    }
+
+    fn epic(&self, wanted: &str) -> Result<ItemId, Failure> {
+        let row = self.index.find_one(wanted)?;
+        if row.kind == Kind::Epic {
+            return Ok(row.id);
+        }
+        Err(usage(format!("{} is a {}, not an epic", self.index.handle(row), row.kind)))
+    }
+
+    /// Changes fields.
+    pub(crate) fn edit(&mut self, origin: &Origin, edit: Edit) -> Result<Reply, Failure> {
+        let row = self.index.find_one(&edit.item)?.clone();
+        let mut ops = Vec::new();
+        if let Some(title) = edit.title.filter(|title| *title != row.title) {
+            ops.push(Op::SetTitle { title });
+        }
+        if let Some(kind) = edit.kind.filter(|kind| *kind != row.kind) {
+            ops.push(Op::SetKind { kind });
+        }
+        if let Some(priority) = edit.priority.filter(|priority| *priority != row.priority) {
+            ops.push(Op::SetPriority { priority });
+        }
+        if let Some(qa) = edit.qa.filter(|qa| *qa != row.qa) {
+            ops.push(Op::SetQa { qa });
+        }
+        if let Some(wanted) = edit.epic {
+            let epic = if wanted.is_empty() { None } else { Some(self.epic(&wanted)?) };
+            if epic == Some(row.id) {
+                return Err(usage("an epic cannot belong to itself"));
+            }
+            if epic != row.epic {
+                ops.push(Op::SetEpic { epic });
+            }
+        }
+        if let Some(who) = edit.assignee {
+            let who = (!who.is_empty()).then_some(who);
+            if who != row.assignee {
+                ops.push(Op::Assign { who });
+            }
+        }
+        let present = match &edit.body {
+            Some(_) => Some(self.body(&row.id)?),
+            None => None,
+        };
+        let body = match edit.body {
+            Some(text) if Some(&text) != present.as_ref() && Some(&text) != edit.body_base.as_ref() => {
+                Some(BodyEdit { base: edit.body_base, text })
+            }
+            _ => None,
+        };
+        if body.is_some() {
+            ops.push(Op::EditBody);
+        }
+        self.write_ops(origin, &row, ops, body)
+    }
+
+    /// Adds and removes labels.
+    pub(crate) fn label(
+        &mut self,
+        origin: &Origin,
+        item: &str,
+        add: Vec<String>,
+        remove: Vec<String>,
+    ) -> Result<Reply, Failure> {
+        let row = self.index.find_one(item)?.clone();
+        let mut ops = Vec::new();
+        for label in remove {
+            if row.labels.contains(&label) {
+                ops.push(Op::RemoveLabel { label });
+            }
+        }
+        for label in add {
+            if !row.labels.contains(&label) {
+                ops.push(Op::AddLabel { label });
+            }
+        }
+        self.write_ops(origin, &row, ops, None)
+    }
+
+    /// Adds and removes dependencies; a circle is refused.
+    pub(crate) fn depends(
+        &mut self,
+        origin: &Origin,
+        item: &str,
+        add: &[String],
+        remove: &[String],
+    ) -> Result<Reply, Failure> {
+        let row = self.index.find_one(item)?.clone();
+        let mut ops = Vec::new();
+        for wanted in remove {
+            let on = self.index.find_one(wanted)?.id;
+            if row.depends_on.contains(&on) {
+                ops.push(Op::RemoveDependency { on });
+            }
+        }
+        for wanted in add {
+            let on = self.index.find_one(wanted)?;
+            if row.depends_on.contains(&on.id) {
+                continue;
+            }
+            if self.index.depends_on(&on.id, &row.id) {
+                let (this, other) = (self.index.handle(&row), self.index.handle(on));
+                let why = if on.id == row.id { "itself".into() } else { format!("{other}, which waits for it") };
+                return Err(conflict(format!("{this} cannot wait for {why}: that would be a circle")));
+            }
+            ops.push(Op::AddDependency { on: on.id });
+        }
+        self.write_ops(origin, &row, ops, None)
+    }
+
+    /// Adds and removes links.
+    pub(crate) fn link(
+        &mut self,
+        origin: &Origin,
+        item: &str,
+        add: Vec<(LinkKind, String)>,
+        remove: Vec<(LinkKind, String)>,
+    ) -> Result<Reply, Failure> {
+        let row = self.index.find_one(item)?.clone();
+        let has = |kind: LinkKind, target: &str| {
+            row.links.iter().any(|link| link.kind == kind && link.target == target)
+        };
+        let mut ops = Vec::new();
+        for (kind, target) in remove {
+            if has(kind, &target) {
+                ops.push(Op::RemoveLink { kind, target });
+            }
+        }
+        for (kind, target) in add {
+            if !has(kind, &target) {
+                ops.push(Op::AddLink { kind, target });
+            }
+        }
+        self.write_ops(origin, &row, ops, None)
+    }
+
+    /// Says something, or adds a criterion: one operation without conditions.
+    pub(crate) fn say(&mut self, origin: &Origin, item: &str, op: Op) -> Result<Reply, Failure> {
+        let row = self.index.find_one(item)?.clone();
+        self.write_ops(origin, &row, vec![op], None)
+    }
+
+    /// Judges a criterion by its place in the list.
+    pub(crate) fn judge(
+        &mut self,
+        origin: &Origin,
+        item: &str,
+        place: usize,
+        state: towline_proto::CriterionState,
+        evidence: Option<String>,
+    ) -> Result<Reply, Failure> {
+        let row = self.index.find_one(item)?.clone();
+        let criterion = place.checked_sub(1).and_then(|place| row.criteria.get(place));
+        let Some(criterion) = criterion.map(|criterion| criterion.id) else {
+            let message = format!("no criterion {place}: the item has {}, counted from 1", row.criteria.len());
+            return Err(Failure::new(FailureCode::NotFound, message));
+        };
+        self.write_ops(origin, &row, vec![Op::SetCriterion { criterion, state, evidence }], None)
+    }
+
+    /// A transition of the table.
+    pub(crate) fn transition(&mut self, origin: &Origin, asked: Transition) -> Result<Reply, Failure> {
+        let row = self.index.find_one(&asked.item)?.clone();
+        if asked.expect.as_ref().is_some_and(|expect| *expect != super::index::revision(&row)) {
+            let mut failure = conflict(format!(
+                "{} changed in the meantime: it is in {} now ({})",
+                self.index.handle(&row),
+                row.column,
+                row.status()
+            ));
+            failure.current = Some(Box::new(self.index.card(&row)));
+            return Err(failure);
+        }
+        let op = self.transition_op(origin, &row, asked)?;
+        self.write_ops(origin, &row, vec![op], None)
+    }
+
+    fn transition_op(&self, origin: &Origin, row: &ItemView, asked: Transition) -> Result<Op, Failure> {
+        let Transition { verb, reason, to, by, commit, failure, holder, force, .. } = asked;
+        let reason = reason.filter(|reason| !reason.trim().is_empty());
+        let required = || {
+            reason.clone().ok_or_else(|| usage(format!("{verb} needs a reason: say why in a few words")))
+        };
+        let holder = || holder.clone().unwrap_or_else(|| origin.id.clone());
+        let generation = row.generation.saturating_add(1);
+        Ok(match verb {
+            Verb::Triage => Op::Triage,
+            Verb::Start => self.start(row, force, reason.clone())?,
+            Verb::Submit => Op::Submit,
+            Verb::RequestChanges => Op::RequestChanges { reason: required()? },
+            Verb::PassQa => Op::PassQa,
+            Verb::Approve => Op::Approve,
+            Verb::Merged => Op::Merged { commit },
+            Verb::MergeFailed => {
+                let kind = failure.unwrap_or(towline_proto::FailureKind::Other);
+                Op::MergeFailed { kind, detail: reason.clone().unwrap_or_default() }
+            }
+            Verb::RetryMerge => Op::RetryMerge,
+            Verb::GiveUpMerge => Op::GiveUpMerge,
+            Verb::Block => Op::Block { reason: required()? },
+            Verb::Unblock => Op::Unblock,
+            Verb::Freeze => Op::Freeze,
+            Verb::Unfreeze => Op::Unfreeze,
+            Verb::Abandon => Op::Abandon { reason: reason.clone() },
+            Verb::Supersede => {
+                let by = by.ok_or_else(|| usage("supersede needs the item that takes its place"))?;
+                let by = self.index.find_one(&by)?.id;
+                if by == row.id {
+                    return Err(usage("an item cannot take its own place"));
+                }
+                Op::Supersede { by }
+            }
+            Verb::Reject => Op::Reject { reason: required()? },
+            Verb::Reopen => Op::Reopen,
+            Verb::Archive => Op::Archive,
+            Verb::Move => {
+                let to = to.ok_or_else(|| usage("move needs a column to move to"))?;
+                if to == row.column && !row.deleted {
+                    return Err(conflict(format!("{} is in {to} already", self.index.handle(row))));
+                }
+                Op::Move { to, reason: reason.clone() }
+            }
+            Verb::Claim => self.claim(row, holder(), generation)?,
+            Verb::Release => Op::Release { generation: row.generation },
+            Verb::TakeOver => {
+                let renewal = row.claim.as_ref().map(|claim| claim.at).unwrap_or_default();
+                Op::TakeOver { holder: holder(), generation, renewal }
+            }
+            Verb::Delete => Op::Delete { reason: reason.clone() },
+            Verb::Restore => Op::Restore,
+        })
+    }
+
+    fn start(&self, row: &ItemView, force: bool, reason: Option<String>) -> Result<Op, Failure> {
+        let links = row.depends_on.iter().map(|on| self.index.dependency(on));
+        let unmet: Vec<_> = links.filter(|link| !link.satisfied).map(|link| link.handle).collect();
+        match (unmet.is_empty(), force, reason) {
+            (true, _, _) => Ok(Op::Start { force: None }),
+            (false, true, Some(reason)) => Ok(Op::Start { force: Some(reason) }),
+            (false, true, None) => Err(usage("start --force needs a reason: say why in a few words")),
+            (false, false, _) => Err(conflict(format!(
+                "cannot start: it waits for {}; `--force` with a reason starts it all the same",
+                unmet.join(", ")
+            ))),
+        }
+    }
+
+    fn claim(&self, row: &ItemView, holder: String, generation: u32) -> Result<Op, Failure> {
+        match &row.claim {
+            Some(claim) if claim.holder == holder && claim.node == self.me => {
+                Err(conflict(format!("{holder} holds the claim already")))
+            }
+            Some(claim) => Err(conflict(format!(
+                "{} holds the claim since {} (generation {}); `release` gives it back",
+                claim.holder, claim.at, claim.generation
+            ))),
+            None => Ok(Op::Claim { holder, generation }),
+        }
+    }
+
+    /// Operations as drafts of now.
+    pub(crate) fn drafts(&self, origin: &Origin, ops: Vec<Op>) -> Vec<Draft> {
+        let at = self.now();
+        ops.into_iter().map(|op| Draft { op, origin: origin.clone(), at }).collect()
+    }
+
+    fn write_ops(
+        &mut self,
+        origin: &Origin,
+        row: &ItemView,
+        ops: Vec<Op>,
+        body: Option<BodyEdit>,
+    ) -> Result<Reply, Failure> {
+        if ops.is_empty() {
+            return self.applied(&row.id, Some(row.column), false);
+        }
+        let is_edit = ops.iter().all(|op| op.verb().is_none());
+        if row.deleted && is_edit {
+            return Err(conflict("the item is deleted; `restore` brings it back"));
+        }
+        let drafts = self.drafts(origin, ops);
+        self.write(Work { item: Some(row.id), drafts, body })?;
+        self.applied(&row.id, Some(row.column), true)
+    }
+
+    fn applied(&self, id: &ItemId, from: Option<Column>, changed: bool) -> Result<Reply, Failure> {
+        let row = self
+            .index
+            .get(id)
+            .ok_or_else(|| Failure::new(FailureCode::Failure, "the item is not in the index; run `towline doctor`"))?;
+        let card = self.index.card(row);
+        let mut notes = Vec::new();
+        for link in card.depends_on.iter().filter(|link| !link.satisfied) {
+            let note = link.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
+            notes.push(format!("waits for {}{note}", link.handle));
+        }
+        Ok(Reply::Applied(Box::new(Applied { card, from, notes, changed })))
+    }
+}
