@@ -1,2 +1,3 @@
 //! towline-crdt
+pub mod gate;
 pub mod view;
