@@ -5,5 +5,7 @@
 mod gate;
 #[path = "crdt/gate_fuzz.rs"]
 mod gate_fuzz;
+#[path = "crdt/gate_schema.rs"]
+mod gate_schema;
 #[path = "crdt/gate_world.rs"]
 mod gate_world;

@@ -79,6 +79,7 @@ pub(super) fn read(
     if creates && found.acts.is_empty() {
         return Err(schema("a first change without an act that creates the item"));
     }
+    deletes_once(&change.operations)?;
     found.refers.sort_unstable();
     found.refers.dedup();
     Ok((found, ordinal))
@@ -160,6 +161,21 @@ fn edit(
         ElementId::Head => Ok(()),
         ElementId::Id(id) => element_of(change, id, index, refers),
     }
+}
+
+/// Refuses a change that deletes an element twice: Automerge then cannot give the change back.
+fn deletes_once(operations: &[RawOp]) -> Result<(), Refusal> {
+    let mut deleted: Vec<(u64, &ActorId)> = operations
+        .iter()
+        .filter(|op| op.action == OpType::Delete)
+        .filter_map(|op| op.pred.get(0))
+        .map(|id| (id.counter(), id.actor()))
+        .collect();
+    deleted.sort_unstable();
+    if deleted.is_sorted_by(|one, next| one < next) {
+        return Ok(());
+    }
+    Err(schema("an element that is deleted twice in one change"))
 }
 
 /// Notes a reference to an element of an earlier change; checks one to an element of this change.

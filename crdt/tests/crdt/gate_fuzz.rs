@@ -4,11 +4,14 @@
 //! `tests/crashers/` as `<name>.change`, where it stays a test for ever. The panics inside Automerge
 //! that the gate turns into refusals are kept off the output.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::panic;
+use std::num::NonZeroU64;
+use std::panic::{self, AssertUnwindSafe};
 
+use automerge::legacy::{ElementId, Key, ObjectId, OpId, OpType};
 use automerge::transaction::{CommitOptions, Transactable};
-use automerge::{ActorId, AutoCommit, Automerge, ROOT, ReadDoc};
+use automerge::{ActorId, AutoCommit, Automerge, Change, ExpandedChange, ROOT, ReadDoc, ScalarValue};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use towline_crdt::gate::{self, Checked, Refusal};
@@ -22,6 +25,8 @@ const MUTANTS: u32 = 2_000;
 /// An honest change and the document that it came to.
 struct Base {
     doc: Option<Automerge>,
+    /// The same with what Carol wrote meanwhile, which the change knows nothing of.
+    wider: Option<Automerge>,
     item: ItemId,
     author: Author,
     bytes: Vec<u8>,
@@ -34,8 +39,10 @@ fn bases() -> Vec<Base> {
     let mut keep = |doc: Option<Automerge>, bytes: Vec<u8>, author: Author| -> Automerge {
         let checked = check(&item, &bytes, &author).unwrap();
         let next = gate::admit(doc.as_ref(), &[checked]).unwrap();
+        let wider = doc.as_ref().map(with_carol);
         bases.push(Base {
             doc,
+            wider,
             item,
             author,
             bytes,
@@ -59,6 +66,16 @@ fn bases() -> Vec<Base> {
     let bytes = ann.act(Op::Start { force: None });
     keep(Some(doc), bytes, ann.was());
     bases
+}
+
+/// The document after Carol edited its body.
+fn with_carol(doc: &Automerge) -> Automerge {
+    let mut carol = AutoCommit::load(&doc.save())
+        .unwrap()
+        .with_actor(ActorId::from(place(3).actor()));
+    let (_, body) = carol.get(ROOT, "body").unwrap().unwrap();
+    carol.splice_text(&body, 1, 2, "carol was here").unwrap();
+    carol.document().clone()
 }
 
 /// Everything that a replica does with a document after a change was admitted to it.
@@ -96,14 +113,24 @@ fn judge(base: &Base, bytes: &[u8]) -> Result<Result<Checked, Refusal>, TestCase
         Ok(checked) => checked,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    match gate::admit(base.doc.as_ref(), std::slice::from_ref(&checked)) {
-        Ok(doc) => {
-            lives_on(&doc)
-                .map_err(|why| TestCaseError::fail(format!("admitted, but {why}: {bytes:02x?}")))?;
-            Ok(Ok(checked))
+    let admitted = gate::admit(base.doc.as_ref(), std::slice::from_ref(&checked));
+    let mut documents: Vec<&Automerge> = admitted.iter().collect();
+    let elsewhere = base
+        .wider
+        .as_ref()
+        .map(|wider| gate::admit(Some(wider), std::slice::from_ref(&checked)));
+    if let Some(elsewhere) = &elsewhere {
+        if elsewhere.is_ok() != admitted.is_ok() {
+            return Err(TestCaseError::fail(format!(
+                "replicas part: {admitted:?} {elsewhere:?} {bytes:02x?}"
+            )));
         }
-        Err(refusal) => Ok(Err(refusal)),
+        documents.extend(elsewhere);
     }
+    for doc in documents {
+        lives_on(doc).map_err(|why| TestCaseError::fail(format!("admitted, but {why}: {bytes:02x?}")))?;
+    }
+    Ok(admitted.map(|_| checked))
 }
 
 /// One step of damage: where (as a share of the length), how, and with what.
@@ -151,40 +178,96 @@ fn kind(verdict: &Result<Checked, Refusal>) -> String {
     }
 }
 
-#[test]
-fn a_damaged_change_is_refused_or_is_as_good_as_an_honest_one() {
+/// Tries as many mutants as asked for, always the same ones; gives how often each verdict fell.
+fn tally<D: std::fmt::Debug>(
+    damage: impl Strategy<Value = D>,
+    mutant: impl Fn(&Base, &D) -> Option<Vec<u8>>,
+) -> BTreeMap<String, u32> {
     hush();
     let bases = bases();
-    let cases = std::env::var("TOWLINE_MUTANTS")
-        .ok()
-        .and_then(|n| n.parse().ok())
-        .unwrap_or(MUTANTS);
+    let asked = std::env::var("TOWLINE_MUTANTS").ok().and_then(|n| n.parse().ok());
     let config = Config {
-        cases,
+        cases: asked.unwrap_or(MUTANTS),
         failure_persistence: None,
         ..Config::default()
     };
-    let mut runner = TestRunner::new_with_rng(config.clone(), TestRunner::deterministic().new_rng());
-    let damage = prop::collection::vec((0.0..1.0f64, 0..8u8, any::<u8>()), 1..3);
-    let verdicts = std::cell::RefCell::new(BTreeMap::<String, u32>::new());
-    runner
-        .run(&(0..bases.len(), damage), |(index, damage)| {
-            let base = &bases[index];
-            let mutant = wrap(&mutate(&base.bytes[data_at(&base.bytes)..], &damage));
-            let verdict = judge(base, &mutant)?;
+    let mut runner = TestRunner::new_with_rng(config, TestRunner::deterministic().new_rng());
+    let verdicts = RefCell::new(BTreeMap::<String, u32>::new());
+    let judged = runner.run(&(0..bases.len(), damage), |(index, damage)| {
+        let base = &bases[index];
+        if let Some(bytes) = mutant(base, &damage) {
+            let verdict = judge(base, &bytes)?;
             *verdicts.borrow_mut().entry(kind(&verdict)).or_default() += 1;
-            Ok(())
-        })
-        .unwrap();
+        }
+        Ok(())
+    });
+    judged.unwrap();
     let verdicts = verdicts.into_inner();
     println!("{verdicts:?}");
+    verdicts
+}
+
+#[test]
+fn a_change_with_damaged_bytes_is_refused_or_is_as_good_as_an_honest_one() {
+    let damage = prop::collection::vec((0.0..1.0f64, 0..8u8, any::<u8>()), 1..3);
+    let verdicts = tally(damage, |base, damage| {
+        Some(wrap(&mutate(&base.bytes[data_at(&base.bytes)..], damage)))
+    });
     // Letters of a body or a title and times can be damaged into other honest ones.
-    assert!(
-        verdicts
-            .get("admitted")
-            .is_some_and(|admitted| *admitted > cases / 200),
-        "{verdicts:?}"
-    );
+    assert!(verdicts["admitted"] > 20);
+    assert!(verdicts["Malformed"] > 20 && verdicts["Schema"] > 20);
+}
+
+#[test]
+fn a_change_with_tampered_operations_is_refused_or_is_as_good_as_an_honest_one() {
+    let damage = prop::collection::vec((any::<u8>(), 0..14u8, 0..12u8), 1..4);
+    let verdicts = tally(damage, |base, damage| {
+        // What Automerge itself cannot encode never reaches anybody.
+        let forged = panic::catch_unwind(AssertUnwindSafe(|| {
+            let mut change = Change::try_from(&base.bytes[..]).unwrap().decode();
+            damage.iter().for_each(|damage| tamper(&mut change, *damage));
+            Change::from(change).raw_bytes().to_vec()
+        }));
+        forged.ok()
+    });
+    assert!(verdicts["admitted"] > 20);
+    assert!(verdicts["Schema"] > 20 && verdicts["Lineage"] > 20);
+}
+
+/// One step of tampering: which operation, how, and with what.
+fn tamper(change: &mut ExpandedChange, (which, how, with): (u8, u8, u8)) {
+    let with = u64::from(with);
+    let nearby = (change.start_op.get() + with).saturating_sub(8);
+    let actor = ActorId::from(place(1 + which % 3).actor());
+    let count = change.operations.len();
+    let Some(at) = usize::from(which).checked_rem(count) else {
+        return;
+    };
+    let op = &mut change.operations[at];
+    match how {
+        0 => op.key = Key::Seq(ElementId::Id(OpId::new(nearby, &actor))),
+        1 => op.key = Key::Seq(ElementId::Id(OpId::new(with, &actor))),
+        2 => op.key = Key::Seq(ElementId::Head),
+        3 => op.insert = !op.insert,
+        4 => op.pred = vec![OpId::new(nearby, &actor)].into(),
+        5 => op.obj = ObjectId::Id(OpId::new(with % 4, &actor)),
+        6 => op.action = OpType::Put(ScalarValue::Str(["", "two", "👩‍👩‍👧", "\u{fffc}"][at % 4].into())),
+        7 => {
+            op.action = OpType::Delete;
+            op.insert = false;
+            let element = OpId::new(nearby, &actor);
+            op.key = Key::Seq(ElementId::Id(element.clone()));
+            op.pred = vec![element].into();
+        }
+        8 => change.operations.swap(at, with as usize % count),
+        9 => change
+            .operations
+            .insert(at, change.operations[with as usize % count].clone()),
+        10 => drop(change.operations.remove(at)),
+        11 => change.start_op = NonZeroU64::new(nearby.max(1)).unwrap(),
+        12 => change.seq = with,
+        _ => drop(change.deps.pop()),
+    }
 }
 
 #[test]

@@ -189,3 +189,15 @@ pub(crate) fn uleb(mut value: u64) -> Vec<u8> {
     bytes.push(value as u8);
     bytes
 }
+
+/// Ann made an item; this is her, its document as the gate admitted it, and the change.
+pub(crate) fn item() -> (Writer, Automerge, Vec<u8>) {
+    let mut ann = Writer::new(1);
+    let bytes = ann.create("a door that opens", "Hinges.");
+    let doc = pass(None, &ann.item, &bytes, &ann.was()).unwrap();
+    (ann, doc, bytes)
+}
+
+pub(crate) fn schema_broken(result: Result<Checked, Refusal>) -> bool {
+    matches!(result, Err(Refusal::Schema(_)))
+}
