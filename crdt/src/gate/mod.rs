@@ -7,7 +7,7 @@
 //! 1. [`scan`]: size, chunk kind, header bounds, and the rows of every run-length column added up
 //!    without expanding one. Automerge has not seen a byte yet.
 //! 2. [`check`]: the actor is the author's, the change reads back as the same bytes, and every
-//!    operation is one that our schema knows ([`schema`](self)): an act under its author's own
+//!    operation is one that our schema knows: an act under its author's own
 //!    place, or an edit of the body. Needs no document, so it can run on any thread.
 //! 3. [`admit`]: applied to a scratch copy of the document, written out, read in, heads compared.
 //!

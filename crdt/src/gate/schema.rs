@@ -60,7 +60,7 @@ pub(super) fn read(
         match object.counter() {
             ACTS_OP => {
                 let (id, act, record) = act(op, author, ordinal)?;
-                let first = creates && index == 0;
+                let first = creates && found.acts.is_empty();
                 if matches!(act.op, Op::Create { .. }) != first {
                     return Err(schema(
                         "an item is created by the first act of its first change, once",

@@ -230,3 +230,33 @@ fn nobody_writes_as_somebody_else() {
         Err(Refusal::Place { .. })
     ));
 }
+
+#[test]
+fn dependencies_and_actors_are_counted_before_they_are_read() {
+    let many = limits::DEPS_PER_CHANGE as u64 + 1;
+    let deps = wrap(&uleb(many));
+    assert_eq!(
+        gate::scan(&deps),
+        Err(Refusal::TooManyDeps {
+            got: many,
+            max: limits::DEPS_PER_CHANGE
+        })
+    );
+    let mut data = vec![0, 24];
+    data.extend(place(1).actor());
+    data.extend([1, 1, 0, 0]); // seq, start_op, time, no message
+    let claimed = u64::MAX;
+    data.extend(uleb(claimed));
+    assert_eq!(
+        gate::scan(&wrap(&data)),
+        Err(Refusal::TooManyActors {
+            got: claimed,
+            max: limits::ACTORS_PER_CHANGE
+        })
+    );
+    let (mut ann, _, _) = item();
+    let bytes = ann.act(Op::Triage);
+    let dep = gate::scan(&bytes).unwrap().deps[0];
+    let twice = forge(&bytes, |change| change.deps = vec![dep, dep]);
+    assert!(matches!(gate::scan(&twice), Err(Refusal::Malformed(_))));
+}
