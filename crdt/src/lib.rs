@@ -13,5 +13,6 @@ pub mod compose;
 pub mod diff;
 pub mod doc;
 pub mod fold;
+pub mod gate;
 pub mod members;
 pub mod view;

@@ -1,4 +1,9 @@
 //! Tests of the crate from outside: one binary, one module a subject.
+#![allow(clippy::unwrap_used)]
 
 mod fold;
+mod gate;
+mod gate_fuzz;
+mod gate_schema;
+mod gate_world;
 mod world;

@@ -1,0 +1,230 @@
+//! The admission gate: what stands between a stranger's bytes and a document.
+//!
+//! Automerge trusts what it is given. A change of 127 bytes can claim a hundred million operations,
+//! one with an absurd `startOp` makes every later write to its document panic, and some damaged
+//! changes are accepted and cannot be loaded again. So a change passes, cheapest first:
+//!
+//! 1. [`scan`]: size, chunk kind, header bounds, and the rows of every run-length column added up
+//!    without expanding one. Automerge has not seen a byte yet.
+//! 2. [`check`]: the actor is the author's, the change reads back as the same bytes, and every
+//!    operation is one that our schema knows: an act under its author's own
+//!    place, or an edit of the body. Needs no document, so it can run on any thread.
+//! 3. [`admit`]: applied to a scratch copy of the document, written out, read in, heads compared.
+//!
+//! The answer depends on the change and its ancestors only, never on what else a replica holds, or
+//! replicas would part. One document shape is known:
+//!
+//! ```text
+//! ROOT ── acts: Map   op 1 of the item's first change; one Bytes record per act, written once
+//!      └─ body: Text  op 2 of the item's first change; insertions and deletions of strings
+//! ```
+//!
+//! Whatever calls Automerge with foreign bytes runs under `catch_unwind`. A stack overflow cannot be
+//! caught: the caller provides a thread with a large stack (8 MiB; a tokio worker's 2 MiB are too
+//! few). What a panic hook prints on the way is the caller's affair too. This module does no IO,
+//! reads no clock and keeps no state.
+
+mod scan;
+mod schema;
+mod scratch;
+
+use automerge::{ActorId, Change, ChangeHash};
+use towline_proto::act::ActError;
+use towline_proto::ids::to_hex;
+use towline_proto::{Act, ActId, Author, ItemId};
+
+pub use scan::{Header, scan};
+pub use scratch::{admit, apply, reload};
+
+/// A change that has passed every check that needs no document. Only [`check`] makes one.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// The change, parsed.
+    pub change: Change,
+    /// The acts in it, in order, with the exact bytes of their records.
+    pub acts: Vec<(ActId, Act, Vec<u8>)>,
+    /// What the scan read.
+    pub header: Header,
+    /// Whether it edits the body.
+    pub edits_body: bool,
+    /// Whether it is its item's first change.
+    pub creates: bool,
+    /// Who made the item, as far as the object ids in this change tell.
+    creator: Option<ActorId>,
+    /// Elements of the body that it refers to and did not insert itself.
+    refers: Vec<(u64, ActorId)>,
+}
+
+/// Why a change is not admitted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// More bytes than a change may have.
+    #[error("the change has {got} bytes; at most {max} are allowed")]
+    TooLarge {
+        /// Bytes.
+        got: usize,
+        /// Most bytes.
+        max: usize,
+    },
+    /// The chunk or a column of it is compressed: half a megabyte can inflate to gigabytes.
+    #[error("the change is compressed; changes travel uncompressed")]
+    Compressed,
+    /// A document, a bundle or something unknown.
+    #[error("the chunk is of kind {0}; a change is of kind 1")]
+    ChunkKind(u8),
+    /// Not readable.
+    #[error("the change is not readable: {0}")]
+    Malformed(String),
+    /// More operations than a change may hold.
+    #[error("the change claims {got} operations; at most {max} are allowed")]
+    TooManyOps {
+        /// Operations, or rows of one column.
+        got: u64,
+        /// Most operations.
+        max: u64,
+    },
+    /// More dependencies than a change may name.
+    #[error("the change names {got} dependencies; at most {max} are allowed")]
+    TooManyDeps {
+        /// Dependencies.
+        got: u64,
+        /// Most dependencies.
+        max: usize,
+    },
+    /// More actors than a change may name.
+    #[error("the change names {got} other actors; at most {max} are allowed")]
+    TooManyActors {
+        /// Actors.
+        got: u64,
+        /// Most actors.
+        max: usize,
+    },
+    /// A number so large that arithmetic with it would overflow somewhere.
+    #[error("the {what} is {got}; it may be 1 to {max}")]
+    OutOfRange {
+        /// Which number.
+        what: &'static str,
+        /// What it is.
+        got: u64,
+        /// The largest that is accepted.
+        max: u64,
+    },
+    /// A time that no clock shows.
+    #[error("the change's time is {0}; it may be 0 to the year 9999")]
+    Time(i64),
+    /// The first operation's number does not follow from the dependencies.
+    #[error("the change starts at operation {got}; after its dependencies that would be {want}")]
+    StartOp {
+        /// What it says.
+        got: u64,
+        /// One past its dependencies.
+        want: u64,
+    },
+    /// Not the author's next change of this item.
+    #[error("the change is number {got} of its author; the next would be {want}")]
+    Seq {
+        /// What it says.
+        got: u64,
+        /// One past the author's last.
+        want: u64,
+    },
+    /// Written under an actor that is not the author's.
+    #[error("the change is by actor {got}; its entry's author writes as {want}")]
+    Actor {
+        /// Hex of the actor, cut to 64 bytes.
+        got: String,
+        /// Hex of the author's actor.
+        want: String,
+    },
+    /// Something that our documents do not hold.
+    #[error("not part of an item: {0}")]
+    Schema(String),
+    /// An act stands under a key that is not its place in its author's log.
+    #[error("an act stands under {got:?}; its place in its author's log gives {want}")]
+    Place {
+        /// The key, cut to 80 characters.
+        got: String,
+        /// The only key that is right.
+        want: ActId,
+    },
+    /// The item's id was not derived from the place of the act that creates it.
+    #[error("the change creates item {got}; its place in its author's log gives {want}")]
+    Item {
+        /// The id that the entry names.
+        got: ItemId,
+        /// The only id that is right.
+        want: ItemId,
+    },
+    /// An act is not well formed.
+    #[error(transparent)]
+    Act(#[from] ActError),
+    /// The change is not, byte for byte, what Automerge would write for the same content.
+    #[error("the change is not in its canonical encoding")]
+    NotCanonical,
+    /// It builds on changes that are not here yet: the only refusal that time can cure.
+    #[error("{} changes that this one depends on are not here", .0.len())]
+    Missing(Vec<ChangeHash>),
+    /// The document has it already.
+    #[error("change {0} is in the document already")]
+    Known(ChangeHash),
+    /// It uses or skips something that its dependencies do not lead to.
+    #[error("the change does not follow from its dependencies: {0}")]
+    Lineage(String),
+    /// Automerge refused it.
+    #[error("the change cannot be applied: {0}")]
+    Inapplicable(String),
+    /// Automerge panicked on it.
+    #[error("the change makes Automerge panic: {0}")]
+    Panicked(String),
+    /// The document could not be read again with it.
+    #[error("the document with the change cannot be read again: {0}")]
+    Unloadable(String),
+}
+
+impl Refusal {
+    /// Whether the change may be admissible once more changes are here.
+    pub const fn is_missing(&self) -> bool {
+        matches!(self, Self::Missing(_))
+    }
+}
+
+/// Checks everything about a change that needs no document.
+///
+/// `ordinal` counts the acts of the whole entry: the n-th act in it must stand under
+/// [`ActId::derive`] of the author's place and n. It moves on only when the change passes. A change
+/// without dependencies creates its item: it makes both objects, its first act is the one `Create`
+/// of the item, and `item` must be derived from that act's place.
+///
+/// # Errors
+/// The first rule that is broken.
+pub fn check(item: &ItemId, bytes: &[u8], author: &Author, ordinal: &mut u32) -> Result<Checked, Refusal> {
+    let header = scan(bytes)?;
+    let actor = author.actor();
+    if header.actor != actor {
+        return Err(Refusal::Actor {
+            got: to_hex(&header.actor[..header.actor.len().min(64)]),
+            want: to_hex(&actor),
+        });
+    }
+    let (checked, next) = scratch::guarded(|| {
+        let change = Change::try_from(bytes).map_err(|error| Refusal::Malformed(error.to_string()))?;
+        if change.len() as u64 != header.ops {
+            return Err(Refusal::NotCanonical);
+        }
+        let expanded = change.decode();
+        let (found, next) = schema::read(item, &expanded, author, *ordinal)?;
+        scan::same_encoding(bytes, &header, &change, &Change::from(expanded))?;
+        let checked = Checked {
+            change,
+            acts: found.acts,
+            edits_body: found.edits_body,
+            creates: header.deps.is_empty(),
+            creator: found.creator,
+            refers: found.refers,
+            header,
+        };
+        Ok((checked, next))
+    })?;
+    *ordinal = next;
+    Ok(checked)
+}
