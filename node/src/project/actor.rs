@@ -1,0 +1,166 @@
+//! The thread that owns a project: one bounded queue in, one sync for everything that waits.
+//!
+//! Requests that write are staged one behind the other, made durable by one append, and answered
+//! together. A request that reads comes behind the writes that were queued before it. The thread has
+//! a large stack because the gate runs Automerge on bytes from peers.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use towline_sync::Input;
+
+use super::Project;
+use crate::handle::{JOBS, Job, ProjectLink};
+use crate::net::NetOutput;
+use crate::request::{Failure, Reply};
+
+/// Requests that share one sync at most.
+const MAX_BATCH: usize = 256;
+/// Stack of a project's thread: Automerge recurses, and nested input was cut off long before this.
+const STACK_BYTES: usize = 16 * 1024 * 1024;
+/// Quarter seconds between two looks of the replication core at its peers.
+const TICKS_PER_LOOK: u32 = 8;
+
+/// A project's thread.
+#[derive(Debug)]
+pub struct Started {
+    /// How the rest of the process talks to it.
+    pub link: ProjectLink,
+    /// Ends behind [`Job::Stop`].
+    pub thread: JoinHandle<()>,
+}
+
+type Waiting = Vec<(oneshot::Sender<Result<Reply, Failure>>, Result<Reply, Failure>)>;
+
+/// Gives a project a thread of its own. `my_addresses` says where this node can be reached.
+///
+/// # Errors
+/// When the system gives no thread.
+pub fn start(
+    mut project: Project,
+    net: Option<mpsc::Sender<NetOutput>>,
+    my_addresses: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
+) -> std::io::Result<Started> {
+    let (jobs, queue) = mpsc::channel(JOBS);
+    let (feed, feed_reader) = watch::channel(project.feed_head());
+    let link = ProjectLink { id: project.id(), name: project.name().to_owned(), jobs, feed: feed_reader };
+    project.net = net;
+    project.my_addresses = my_addresses;
+    let name = format!("project {}", project.id().short());
+    let thread = std::thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(move || {
+        let span = tracing::info_span!("project", name = project.name(), id = %project.id().short());
+        let _entered = span.enter();
+        Actor { project, queue, feed, waiting: Vec::new(), ticks: 0 }.run();
+    })?;
+    Ok(Started { link, thread })
+}
+
+struct Actor {
+    project: Project,
+    queue: mpsc::Receiver<Job>,
+    feed: watch::Sender<u64>,
+    waiting: Waiting,
+    ticks: u32,
+}
+
+impl Actor {
+    fn run(mut self) {
+        self.project.tell_members();
+        while let Some(first) = self.queue.blocking_recv() {
+            let mut next = Some(first);
+            let mut taken = 0;
+            let mut stop = false;
+            while let Some(job) = next {
+                stop = stop || matches!(job, Job::Stop);
+                self.take(job);
+                taken += 1;
+                next = if taken < MAX_BATCH && !stop { self.queue.try_recv().ok() } else { None };
+            }
+            self.settle();
+            self.project.run_effects();
+            self.announce();
+            self.project.store_if_full();
+            if stop {
+                break;
+            }
+        }
+        self.project.close();
+    }
+
+    fn take(&mut self, job: Job) {
+        match job {
+            Job::Request { origin, body, reply } if body.writes() => {
+                let answer = self.project.stage_request(origin.as_ref(), *body);
+                self.waiting.push((reply, answer));
+                return;
+            }
+            _ => self.settle(),
+        }
+        match job {
+            Job::Request { body, reply, .. } => answer(reply, self.project.answer(*body)),
+            Job::Cursor { subscriber, reply } => answer(reply, self.project.cursor(&subscriber)),
+            Job::SetCursor { subscriber, position, reply } => {
+                answer(reply, self.project.set_cursor(&subscriber, position));
+            }
+            Job::Net(input) => {
+                self.project.take_net(input);
+                self.project.run_effects();
+            }
+            Job::Tick => self.tick(),
+            Job::Stop => {}
+        }
+    }
+
+    /// Syncs what is staged and answers everybody who waits for it.
+    fn settle(&mut self) {
+        if self.waiting.is_empty() && self.project.stage.is_empty() {
+            return;
+        }
+        let outcome = self.project.commit_stage();
+        for (reply, result) in self.waiting.drain(..) {
+            let result = match (&outcome, result) {
+                (Err(failure), Ok(_)) => Err(failure.clone()),
+                (_, result) => result,
+            };
+            answer(reply, result);
+        }
+    }
+
+    /// Tells subscribers that there is news, and the network when the membership changed.
+    fn announce(&mut self) {
+        let head = self.project.feed_head();
+        self.feed.send_if_modified(|known| {
+            let news = *known != head;
+            *known = head;
+            news
+        });
+        if std::mem::take(&mut self.project.members_changed) {
+            self.project.tell_members();
+        }
+    }
+
+    fn tick(&mut self) {
+        self.project.store_or_warn();
+        self.ticks = self.ticks.wrapping_add(1);
+        if self.ticks.is_multiple_of(TICKS_PER_LOOK) {
+            self.project.feed_replica(Input::Tick);
+            self.project.run_effects();
+        }
+    }
+}
+
+/// Whoever asked may be gone; the answer is dropped then.
+fn answer<T>(reply: oneshot::Sender<T>, value: T) {
+    let _ = reply.send(value);
+}
+
+impl Project {
+    /// Stores what is derived and closes the store.
+    pub fn close(mut self) {
+        self.store_or_warn();
+        if let Err(error) = self.cache.flush_durable() {
+            tracing::error!(%error, "the cache was not flushed; the log has everything");
+        }
+    }
+}

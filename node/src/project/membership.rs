@@ -1,0 +1,117 @@
+//! Tickets: handing them out, taking them back, and letting in whoever shows one.
+
+use towline_proto::ids::to_hex;
+use towline_proto::member::TicketHash;
+use towline_proto::ticket::Secret;
+use towline_proto::wire::{EntryBytes, JoinReply, JoinRequest};
+use towline_proto::{Entry, MemberAct, NodeId, Role, Ticket, limits, text};
+
+use super::Project;
+use crate::request::{Failure, FailureCode, Reply};
+
+/// The longest that a ticket may be valid: 30 days, in milliseconds.
+const MAX_VALID_MS: u64 = 30 * 24 * 3_600 * 1_000;
+
+fn not_allowed(message: impl Into<String>) -> Failure {
+    Failure::new(FailureCode::NotAllowed, message)
+}
+
+impl Project {
+    /// Makes a ticket.
+    pub(crate) fn invite(&mut self, role: Role, valid_ms: u64) -> Result<Reply, Failure> {
+        if !self.role().may_invite() {
+            let message = format!("this node is a {}; only an owner of {} can invite", self.role(), self.name());
+            return Err(not_allowed(message));
+        }
+        if valid_ms == 0 || valid_ms > MAX_VALID_MS {
+            return Err(Failure::new(FailureCode::Usage, "a ticket is valid for at least a moment and at most 30 days"));
+        }
+        let mut addresses = (self.my_addresses)();
+        addresses.truncate(limits::TICKET_ADDRESSES);
+        if addresses.is_empty() {
+            return Err(Failure::new(
+                FailureCode::Unreachable,
+                "nobody could reach this node: start it first (`towline up`), or set `announce` in its configuration",
+            ));
+        }
+        let mut secret = [0; 32];
+        self.world.random(&mut secret);
+        let secret = Secret(secret);
+        let expires = self.now().plus(valid_ms);
+        self.write_member(MemberAct::Invite { ticket: secret.hash(), role, expires })?;
+        let ticket = Ticket {
+            project: self.id,
+            name: self.name().to_owned(),
+            inviter: self.me,
+            addresses,
+            role,
+            expires,
+            secret,
+        };
+        Ok(Reply::Ticket { ticket: ticket.to_string(), expires })
+    }
+
+    /// Makes a ticket of this node void, named by the first digits of its hash.
+    pub(crate) fn withdraw(&mut self, prefix: &str) -> Result<Entry, Failure> {
+        let mine = self.members.invitations().filter(|(_, invitation)| invitation.inviter == self.me);
+        let mut fits = mine.filter(|(ticket, invitation)| {
+            !invitation.spent && !prefix.is_empty() && to_hex(&ticket.0).starts_with(&prefix.to_lowercase())
+        });
+        let ticket = match (fits.next(), fits.next()) {
+            (Some((ticket, _)), None) => *ticket,
+            (None, _) => {
+                let message = "no open ticket of this node begins so; `towline members` lists them";
+                return Err(Failure::new(FailureCode::NotFound, message));
+            }
+            (Some(_), Some(_)) => {
+                return Err(Failure::new(FailureCode::NotFound, "several tickets begin so; give more digits"));
+            }
+        };
+        self.write_member(MemberAct::Withdraw { ticket })
+    }
+
+    /// Lets a node in that shows a ticket, or says why not.
+    pub(crate) fn take_join(&mut self, peer: NodeId, request: JoinRequest) -> JoinReply {
+        match self.try_join(peer, request) {
+            Ok(reply) => reply,
+            Err(failure) => {
+                tracing::info!(peer = %peer.short(), why = %failure, "a node was not let in");
+                JoinReply::Refused { why: failure.message }
+            }
+        }
+    }
+
+    fn try_join(&mut self, peer: NodeId, request: JoinRequest) -> Result<JoinReply, Failure> {
+        let ticket = request.secret.hash();
+        let was_member = self.members.member(&peer).is_some();
+        let invitation = self.members.invitation(&ticket);
+        // A welcome that got lost on the way is said again to the node that the ticket let in.
+        let lost_welcome = was_member && invitation.is_some();
+        if !lost_welcome {
+            self.check_ticket(&ticket)?;
+            text::name(&request.name).map_err(|why| not_allowed(format!("the node's name cannot be used: {why}")))?;
+            if was_member {
+                return Err(not_allowed("this node is a member already; it needs no ticket"));
+            }
+            self.write_member(MemberAct::Admit { node: peer, name: request.name, ticket })?;
+            self.commit_stage()?;
+            self.tell_members();
+        }
+        Ok(JoinReply::Welcome { genesis: EntryBytes(self.genesis.bytes().clone()), peers: Vec::new() })
+    }
+
+    fn check_ticket(&self, ticket: &TicketHash) -> Result<(), Failure> {
+        let unknown = "the inviter does not know this ticket; ask for a new one";
+        let invitation = self.members.invitation(ticket).ok_or_else(|| not_allowed(unknown))?;
+        if invitation.inviter != self.me {
+            return Err(not_allowed("another node handed this ticket out; connect to that one"));
+        }
+        if invitation.spent {
+            return Err(not_allowed("this ticket was used or withdrawn; a ticket works once, ask for a new one"));
+        }
+        if invitation.expires <= self.now() {
+            return Err(not_allowed(format!("this ticket expired at {}; ask for a new one", invitation.expires)));
+        }
+        Ok(())
+    }
+}

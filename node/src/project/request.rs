@@ -1,0 +1,140 @@
+//! From a request to its answer.
+
+use towline_proto::{Op, Origin};
+
+use super::Project;
+use crate::dto::EntryInfo;
+use crate::request::{Failure, FailureCode, Reply, Request};
+
+/// Cards that one search returns at most.
+const MAX_FOUND: usize = 1_000;
+
+impl Request {
+    /// Whether it changes something and so needs an origin and a synced log.
+    pub const fn writes(&self) -> bool {
+        match self {
+            Self::List(_)
+            | Self::Show { .. }
+            | Self::Search { .. }
+            | Self::Ready
+            | Self::Log { .. }
+            | Self::Status
+            | Self::Doctor
+            | Self::Members
+            | Self::Peers
+            | Self::Export { .. }
+            | Self::Events { .. }
+            | Self::Rebuild
+            | Self::SyncNow => false,
+            Self::Create(_)
+            | Self::Edit(_)
+            | Self::Transition(_)
+            | Self::Label { .. }
+            | Self::Depends { .. }
+            | Self::Link { .. }
+            | Self::Comment { .. }
+            | Self::AddCriterion { .. }
+            | Self::SetCriterion { .. }
+            | Self::ImportItems { .. }
+            | Self::ImportRelations { .. }
+            | Self::Invite { .. }
+            | Self::Withdraw { .. } => true,
+        }
+    }
+}
+
+impl Project {
+    /// Answers one request; what it changed is durable when this returns.
+    ///
+    /// # Errors
+    /// [`Failure`] with what would be right. Nothing was changed then.
+    pub fn request(&mut self, origin: Option<&Origin>, body: Request) -> Result<Reply, Failure> {
+        if !body.writes() {
+            return self.answer(body);
+        }
+        let reply = self.stage_request(origin, body)?;
+        self.commit_stage()?;
+        self.run_effects();
+        self.store_if_full();
+        Ok(reply)
+    }
+
+    /// Stages what a request changes and gives the answer that holds once it is durable.
+    pub(crate) fn stage_request(&mut self, origin: Option<&Origin>, body: Request) -> Result<Reply, Failure> {
+        let missing = Failure::new(FailureCode::Usage, towline_proto::stage::OriginError::Empty.to_string());
+        let origin = origin.ok_or(missing)?;
+        origin.check().map_err(|error| Failure::new(FailureCode::Usage, error.to_string()))?;
+        match body {
+            Request::Create(new) => self.create(origin, new),
+            Request::Edit(edit) => self.edit(origin, edit),
+            Request::Transition(asked) => self.transition(origin, asked),
+            Request::Label { item, add, remove } => self.label(origin, &item, add, remove),
+            Request::Depends { item, add, remove } => self.depends(origin, &item, &add, &remove),
+            Request::Link { item, add, remove } => self.link(origin, &item, add, remove),
+            Request::Comment { item, text } => self.say(origin, &item, Op::Comment { text }),
+            Request::AddCriterion { item, text } => self.say(origin, &item, Op::AddCriterion { text }),
+            Request::SetCriterion { item, index, state, evidence } => {
+                self.judge(origin, &item, index, state, evidence)
+            }
+            Request::ImportItems { items, dry_run } => self.import_items(items, dry_run).map(Reply::Imported),
+            Request::ImportRelations { relations, dry_run } => {
+                self.import_relations(relations, dry_run).map(Reply::Imported)
+            }
+            Request::Invite { role, valid_ms } => self.invite(role, valid_ms),
+            Request::Withdraw { ticket } => {
+                let entry = self.withdraw(&ticket)?;
+                Ok(Reply::Entry(EntryInfo { hash: entry.hash().to_string(), seq: entry.body().seq }))
+            }
+            Request::List(_)
+            | Request::Show { .. }
+            | Request::Search { .. }
+            | Request::Ready
+            | Request::Log { .. }
+            | Request::Status
+            | Request::Doctor
+            | Request::Members
+            | Request::Peers
+            | Request::Export { .. }
+            | Request::Events { .. }
+            | Request::Rebuild
+            | Request::SyncNow => self.answer(body),
+        }
+    }
+
+    /// Answers a request that changes nothing for others.
+    pub(crate) fn answer(&mut self, body: Request) -> Result<Reply, Failure> {
+        match body {
+            Request::List(filter) => self.list(&filter).map(Reply::Cards),
+            Request::Show { item } => {
+                let mut pages = self.show(&item)?;
+                match (pages.len(), pages.pop()) {
+                    (1, Some(page)) => Ok(Reply::Page(Box::new(page))),
+                    (_, page) => {
+                        pages.extend(page);
+                        Ok(Reply::Pages(pages))
+                    }
+                }
+            }
+            Request::Search { text, limit } => self.search(&text, limit.min(MAX_FOUND)).map(Reply::Cards),
+            Request::Ready => Ok(Reply::Cards(self.ready())),
+            Request::Log { item, limit } => self.log(item.as_deref(), limit).map(Reply::History),
+            Request::Status => self.status().map(|status| Reply::Status(Box::new(status))),
+            Request::Doctor => Ok(Reply::Doctor(self.doctor())),
+            Request::Members => Ok(Reply::Members(self.list_members())),
+            Request::Peers => Ok(Reply::Peers(self.peers())),
+            Request::Export { offset, limit } => self.export(offset, limit).map(Reply::Pages),
+            Request::Events { after, limit } => self.events(after, limit).map(Reply::Events),
+            Request::Rebuild => {
+                let failed = |error: anyhow::Error| Failure::new(FailureCode::Failure, format!("{error:#}"));
+                self.rebuild().map_err(failed)?;
+                Ok(Reply::Done)
+            }
+            Request::SyncNow => {
+                let peers = self.peers();
+                let equal = peers.iter().filter(|peer| peer.in_sync).count();
+                Ok(Reply::Synced { peers: peers.len(), equal })
+            }
+            _ => Err(Failure::new(FailureCode::Failure, "that request changes something and was asked as if it did not")),
+        }
+    }
+}
