@@ -25,6 +25,8 @@ use relations::Edge;
 pub const NOBODY: &str = "unknown (beads)";
 /// Why an item is blocked: the tracker has the status and no reason.
 pub const BLOCKED: &str = "imported as blocked";
+/// What the external reference of every imported issue begins with.
+const TRACKER: &str = "beads:";
 
 /// Reads a whole export. See the module.
 pub fn read(reader: impl BufRead) -> Parsed {
@@ -138,7 +140,7 @@ impl Import {
         });
         let comments = self.comments(line, fields);
         self.edges(line, &id, fields);
-        let links = self.links(fields);
+        let links = self.links(fields, &mut labels);
         let (title, full_title) = self.title(fields, &id);
         let body = self.body(fields, full_title);
         let priority = self.priority(fields);
@@ -196,5 +198,5 @@ impl Import {
 }
 
 fn external(id: &str) -> String {
-    format!("beads:{id}")
+    format!("{TRACKER}{id}")
 }

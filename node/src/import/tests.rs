@@ -205,6 +205,15 @@ fn a_title_that_is_too_long_stands_whole_in_the_body() {
 }
 
 #[test]
+fn no_issue_can_pass_for_another_at_the_next_import() {
+    let item = one(r#"{"id":"a","title":"T","issue_type":"bug","external_ref":" beads:b"}"#);
+    assert_eq!(
+        (item.links, item.labels),
+        (vec![], vec!["see:beads:b".to_owned()])
+    );
+}
+
+#[test]
 fn relations_keep_their_direction() {
     let edge = |word: &str| {
         format!(

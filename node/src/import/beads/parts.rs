@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use towline_proto::text::fit_line;
 use towline_proto::{Column, Kind, LinkKind, Millis, limits};
 
-use super::{BLOCKED, Fields, Import, NOBODY, Section};
+use super::{BLOCKED, Fields, Import, NOBODY, Section, TRACKER};
 use crate::request::{ImportComment, ImportStage};
 
 /// The middle of 0 to 4, which is also what the tracker gives an issue without one.
@@ -207,10 +207,20 @@ impl Import {
         kept.into_iter().collect()
     }
 
-    pub(super) fn links(&mut self, fields: &mut Fields) -> Vec<(LinkKind, String)> {
+    pub(super) fn links(&mut self, fields: &mut Fields, labels: &mut Labels) -> Vec<(LinkKind, String)> {
         let Some(target) = fields.text("external_ref") else {
             return Vec::new();
         };
+        // Imports find their items by such links: as a link, a reference that reads like another
+        // issue of this tracker would let the next import take this item for that one.
+        if target.trim_start().starts_with(TRACKER) {
+            self.out.tally.count(
+                Section::Fields,
+                "external_ref to an issue of the tracker -> label",
+            );
+            labels.add(format!("see:{}", target.trim()));
+            return Vec::new();
+        }
         self.out
             .tally
             .count(Section::Fields, "external_ref -> external link");
