@@ -5,7 +5,7 @@
 //! subscribers are told ([`event`]) and how large anything may be ([`limits`]).
 //!
 //! It never does IO, reads a clock, draws a random number or touches Automerge. Everything that is
-//! signed, hashed, stored or sent is pinned by the golden tests in `tests/golden.rs`.
+//! signed, hashed, stored or sent is pinned by the golden tests in `tests/proto/golden.rs`.
 
 pub mod act;
 pub mod codec;

@@ -1,2 +1,123 @@
-//! x
-fn main() {}
+//! Development tasks: `cargo xtask test | ci | bench | soak | tidy`.
+//!
+//! Everything here runs other programs and says which, so that each step can be repeated by hand. It
+//! never builds anything into the product and never changes a tracked file.
+
+mod needs;
+mod run;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use run::cargo;
+
+/// Development tasks of towline.
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Install what the tests need and run every test.
+    Test {
+        /// Install nothing: tests whose real part is missing say so.
+        #[arg(long)]
+        no_install: bool,
+        /// Only tests that match, passed on to nextest.
+        filter: Vec<String>,
+    },
+    /// What continuous integration runs: format, lints, tests.
+    Ci,
+    /// Measure; arguments go to the harness.
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// Passed on as they are.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
+    /// Run the simulation over many seeds.
+    Soak {
+        /// How many seeds.
+        #[arg(long, value_name = "SEEDS")]
+        sim: u64,
+    },
+    /// Check the rules that no compiler checks: file headers and lengths, crate order, links.
+    Tidy,
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().task {
+        Task::Test { no_install, filter } => test(no_install, &filter),
+        Task::Ci => run::run(run::command(".ci/run")),
+        Task::Bench { args } => {
+            let mut bench = cargo([
+                "run",
+                "--release",
+                "--locked",
+                "-p",
+                "towline-tests",
+                "--bin",
+                "bench",
+                "--",
+            ]);
+            bench.args(args);
+            run::run(bench)
+        }
+        Task::Soak { sim } => soak(sim),
+        Task::Tidy => run::run(cargo([
+            "test",
+            "--locked",
+            "-p",
+            "towline-xtask",
+            "--test",
+            "tidy",
+        ])),
+    }
+}
+
+/// Doctests first, because nextest does not run them and its summary should be the last thing read.
+fn test(no_install: bool, filter: &[String]) -> Result<()> {
+    if !no_install {
+        needs::install();
+    }
+    needs::nextest()?;
+    if filter.is_empty() {
+        run::run(cargo(["test", "--doc", "--workspace", "--locked"]))?;
+    }
+    let profile = if std::env::var_os("CI").is_some() {
+        "ci"
+    } else {
+        "default"
+    };
+    let mut nextest = cargo(["nextest", "run", "--workspace", "--locked", "--profile", profile]);
+    nextest
+        .args(filter)
+        .env(needs::CACHE_VARIABLE, needs::cache_dir()?);
+    run::run(nextest)
+}
+
+fn soak(seeds: u64) -> Result<()> {
+    needs::nextest()?;
+    let mut soak = cargo([
+        "nextest",
+        "run",
+        "--workspace",
+        "--locked",
+        "--cargo-profile",
+        "release",
+    ]);
+    soak.args([
+        "--profile",
+        "soak",
+        "--run-ignored",
+        "all",
+        "-E",
+        "test(sim)",
+        "--no-capture",
+    ]);
+    soak.env("TOWLINE_SEEDS", seeds.to_string());
+    run::run(soak)
+}

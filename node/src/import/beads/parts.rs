@@ -1,0 +1,265 @@
+//! What the fields of one issue become: kind, stage, body, labels, comments. One function a field
+//! of ours; each counts what it did. Knows nothing of other issues.
+
+use std::collections::BTreeSet;
+
+use towline_proto::text::fit_line;
+use towline_proto::{Column, Kind, LinkKind, Millis, limits};
+
+use super::{BLOCKED, Fields, Import, NOBODY, Section, TRACKER};
+use crate::request::{ImportComment, ImportStage};
+
+/// The middle of 0 to 4, which is also what the tracker gives an issue without one.
+const DEFAULT_PRIORITY: i64 = 2;
+
+/// Where an item ends up, and what holds it there.
+#[derive(Debug)]
+pub(super) struct Placed {
+    pub(super) stage: ImportStage,
+    pub(super) frozen: bool,
+    pub(super) blocked: Option<String>,
+}
+
+/// Labels of one issue as they are found, before they are made to fit.
+#[derive(Debug, Default)]
+pub(super) struct Labels(Vec<String>);
+
+impl Labels {
+    fn add(&mut self, label: String) {
+        self.0.push(label);
+    }
+}
+
+impl Import {
+    pub(super) fn kind(&mut self, fields: &mut Fields, labels: &mut Labels) -> Kind {
+        let word = fields.text("issue_type").unwrap_or_else(|| "task".to_owned());
+        let (kind, said) = match word.as_str() {
+            "bug" => (Kind::Bug, true),
+            "epic" => (Kind::Epic, true),
+            "story" | "feature" => (Kind::Story, true),
+            "spike" => (Kind::Spike, true),
+            "refactor" => (Kind::Refactor, true),
+            "decision" => (Kind::Spike, false),
+            _ => (Kind::Story, false),
+        };
+        if !said {
+            labels.add(format!("type:{word}"));
+        }
+        self.out.tally.count(Section::Kinds, format!("{word} -> {kind}"));
+        kind
+    }
+
+    /// Where the issue ends up, and when it got there if the tracker says so.
+    pub(super) fn stage(&mut self, fields: &mut Fields, labels: &mut Labels) -> (Placed, Option<Millis>) {
+        let word = fields.text("status").unwrap_or_else(|| "open".to_owned());
+        let open = |column| Placed {
+            stage: ImportStage::Open { column },
+            frozen: false,
+            blocked: None,
+        };
+        let backlog = open(Column::Backlog);
+        let (placed, ended_at, to) = match word.as_str() {
+            "open" => (backlog, None, "backlog"),
+            "in_progress" => (open(Column::Coding), None, "coding"),
+            "hooked" => {
+                labels.add("status:hooked".to_owned());
+                (open(Column::Coding), None, "coding, labelled")
+            }
+            "blocked" => {
+                let blocked = Some(BLOCKED.to_owned());
+                (Placed { blocked, ..backlog }, None, "backlog, blocked")
+            }
+            "deferred" => (
+                Placed {
+                    frozen: true,
+                    ..backlog
+                },
+                None,
+                "backlog, frozen",
+            ),
+            "closed" => {
+                let stage = ImportStage::Done;
+                (Placed { stage, ..backlog }, fields.time("closed_at"), "done")
+            }
+            "tombstone" => {
+                let (reason, deleted_at) = self.deletion(fields);
+                let stage = ImportStage::Deleted { reason };
+                (Placed { stage, ..backlog }, deleted_at, "deleted")
+            }
+            other => {
+                labels.add(format!("status:{other}"));
+                (backlog, None, "backlog, labelled")
+            }
+        };
+        self.out.tally.count(Section::Stages, format!("{word} -> {to}"));
+        (placed, ended_at)
+    }
+
+    fn deletion(&mut self, fields: &mut Fields) -> (Option<String>, Option<Millis>) {
+        let by = fields.text("deleted_by");
+        let reason = match (fields.text("delete_reason"), by) {
+            (Some(reason), Some(by)) => Some(format!("{reason} (deleted by {by})")),
+            (None, Some(by)) => Some(format!("deleted by {by}")),
+            (reason, None) => reason,
+        };
+        let reason = reason.and_then(|reason| self.note("delete_reason", &reason));
+        (reason, fields.time("deleted_at"))
+    }
+
+    pub(super) fn assignee(&mut self, assignee: Option<String>, owner: Option<&str>) -> Option<String> {
+        let (word, name) = match (assignee, owner) {
+            (Some(name), _) => ("assignee -> assignee", name),
+            (None, Some(owner)) => ("owner -> assignee", owner.to_owned()),
+            (None, None) => return None,
+        };
+        self.out.tally.count(Section::Fields, word);
+        if owner.is_some_and(|owner| owner != name) {
+            self.out
+                .tally
+                .count(Section::NotCarried, "owner, where somebody else is assigned");
+        }
+        self.name("assignee", &name)
+    }
+
+    pub(super) fn title(&mut self, fields: &mut Fields, id: &str) -> (String, Option<String>) {
+        let whole = fields.text("title").unwrap_or_default();
+        let (title, changed) = fit_line(&whole, limits::TITLE_CHARS);
+        if title.is_empty() {
+            self.out.tally.count(Section::Fields, "no title -> the id");
+            return (fit_line(id, limits::TITLE_CHARS).0, None);
+        }
+        if changed {
+            self.out.tally.count(Section::Shortened, "title");
+        }
+        let cut = whole.trim().chars().count() > limits::TITLE_CHARS;
+        (title, cut.then_some(whole))
+    }
+
+    /// The description, and under headings what has no field of its own here.
+    pub(super) fn body(&mut self, fields: &mut Fields, full_title: Option<String>) -> String {
+        let mut body = fields.text("description").unwrap_or_default();
+        if !body.is_empty() {
+            self.out.tally.count(Section::Fields, "description -> body");
+        }
+        let under = [
+            ("title", "Full title", full_title),
+            ("design", "Design", fields.text("design")),
+            (
+                "acceptance_criteria",
+                "Acceptance criteria",
+                fields.text("acceptance_criteria"),
+            ),
+            ("notes", "Notes", fields.text("notes")),
+            ("close_reason", "Close reason", fields.text("close_reason")),
+        ];
+        for (name, heading, text) in under {
+            let Some(text) = text else { continue };
+            self.out
+                .tally
+                .count(Section::Fields, format!("{name} -> body, under a heading"));
+            let gap = if body.is_empty() { "" } else { "\n\n" };
+            body = format!("{}{gap}## {heading}\n\n{}", body.trim_end(), text.trim());
+        }
+        self.fit("body", &body, limits::BODY_BYTES)
+    }
+
+    pub(super) fn priority(&mut self, fields: &mut Fields) -> u8 {
+        let given = fields.number("priority").unwrap_or(DEFAULT_PRIORITY);
+        let kept = given.clamp(0, 4);
+        if kept != given {
+            self.out
+                .tally
+                .count(Section::Fields, format!("priority {given} -> {kept}"));
+        }
+        u8::try_from(kept).unwrap_or_default()
+    }
+
+    pub(super) fn labels(&mut self, fields: &mut Fields, mut labels: Labels) -> Vec<String> {
+        for (name, label) in [
+            ("ephemeral", "ephemeral"),
+            ("pinned", "pinned"),
+            ("is_template", "template"),
+        ] {
+            if fields.flag(name) {
+                self.out.tally.count(Section::Fields, format!("{name} -> label"));
+                labels.add(label.to_owned());
+            }
+        }
+        for label in fields.texts("labels") {
+            self.out.tally.count(Section::Fields, "label -> label");
+            labels.add(label);
+        }
+        let mut kept = BTreeSet::new();
+        for label in labels.0 {
+            let Some(label) = self.name("label", &label).filter(|label| !kept.contains(label)) else {
+                self.out
+                    .tally
+                    .count(Section::NotCarried, "labels that are empty or there twice");
+                continue;
+            };
+            if kept.len() == limits::LABELS {
+                let what = format!("labels beyond {} of one issue", limits::LABELS);
+                self.out.tally.count(Section::NotCarried, what);
+            } else {
+                kept.insert(label);
+            }
+        }
+        kept.into_iter().collect()
+    }
+
+    pub(super) fn links(&mut self, fields: &mut Fields, labels: &mut Labels) -> Vec<(LinkKind, String)> {
+        let Some(target) = fields.text("external_ref") else {
+            return Vec::new();
+        };
+        // Imports find their items by such links: as a link, a reference that reads like another
+        // issue of this tracker would let the next import take this item for that one.
+        if target.trim_start().starts_with(TRACKER) {
+            self.out.tally.count(
+                Section::Fields,
+                "external_ref to an issue of the tracker -> label",
+            );
+            labels.add(format!("see:{}", target.trim()));
+            return Vec::new();
+        }
+        self.out
+            .tally
+            .count(Section::Fields, "external_ref -> external link");
+        let target = self.name("external_ref", &target);
+        target
+            .map(|target| (LinkKind::External, target))
+            .into_iter()
+            .collect()
+    }
+
+    pub(super) fn comments(&mut self, line: usize, fields: &mut Fields) -> Vec<ImportComment> {
+        let mut comments = Vec::new();
+        for (index, mut comment) in fields.objects("comments").into_iter().enumerate() {
+            let said = comment.text("text").and_then(|text| self.note("comment", &text));
+            let author = comment
+                .text("author")
+                .and_then(|name| self.name("comment author", &name));
+            let id = comment.id("id").and_then(|id| self.name("comment id", &id));
+            let at = comment.time("created_at").unwrap_or_default();
+            let _ = comment.id("issue_id"); // The issue that it stands in.
+            self.leftovers(line, "comments.", comment);
+            let Some(text) = said else {
+                self.out.tally.count(Section::NotCarried, "comments without text");
+                continue;
+            };
+            if comments.len() == limits::COMMENTS {
+                self.out
+                    .tally
+                    .count(Section::NotCarried, "comments beyond the limit of one issue");
+                continue;
+            }
+            self.out.tally.count(Section::Fields, "comment -> comment");
+            comments.push(ImportComment {
+                id: id.unwrap_or_else(|| format!("#{index}")),
+                author: author.unwrap_or_else(|| NOBODY.to_owned()),
+                at,
+                text,
+            });
+        }
+        comments
+    }
+}

@@ -1,0 +1,134 @@
+//! Reading the files of other trackers into our words.
+//!
+//! An importer turns a file into [`ImportItem`]s and [`ImportRelation`]s, says line by line what it
+//! could not use, and counts what became of every field, so that nothing is dropped silently. It
+//! performs nothing: a project takes the result through [`crate::request::Request::ImportItems`] and
+//! [`crate::request::Request::ImportRelations`]. What each field becomes is in `docs/import.md`.
+
+pub mod beads;
+mod fields;
+mod lines;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
+
+use towline_proto::text;
+
+use crate::request::{ImportItem, ImportRelation};
+
+/// Longest line that is read, in bytes: sixteen of the largest bodies. A longer one is a problem.
+pub const LINE_BYTES: usize = 4 * 1024 * 1024;
+/// Problems that are kept word for word; the tally counts those beyond, so that a wrong file of a
+/// million lines does not become a million sentences.
+pub const PROBLEMS: usize = 1_000;
+/// Longest sentence about a file, in characters.
+const SHOWN_CHARS: usize = 300;
+
+/// What a file comes to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Parsed {
+    /// Items in the order of the file, each external reference once.
+    pub items: Vec<ImportItem>,
+    /// Relations whose two ends are both among `items`, each once.
+    pub relations: Vec<ImportRelation>,
+    /// What became of every kind, stage, field and relation.
+    pub tally: Tally,
+    /// What could not be used, in the order of the file; at most [`PROBLEMS`].
+    pub problems: Vec<Problem>,
+}
+
+impl Parsed {
+    fn problem(&mut self, line: usize, what: impl AsRef<str>) {
+        self.tally
+            .count(Section::Problems, "lines and fields that could not be read");
+        if self.problems.len() < PROBLEMS {
+            // It may quote the file, and ends on somebody's terminal.
+            let what = text::show(what.as_ref(), SHOWN_CHARS);
+            self.problems.push(Problem { line, what });
+        }
+    }
+}
+
+/// Something in a file that could not be used. The rest of the file was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Which line, counted from 1.
+    pub line: usize,
+    /// What is wrong with it.
+    pub what: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.what)
+    }
+}
+
+/// What a count of the [`Tally`] is about, in the order of the summary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Section {
+    /// What sort of work the items are.
+    Kinds,
+    /// Where they end up.
+    Stages,
+    /// What became of their other fields.
+    Fields,
+    /// What became of the relations between them.
+    Relations,
+    /// What had to be made shorter or cleaned.
+    Shortened,
+    /// What has no place here.
+    NotCarried,
+    /// What could not be read.
+    Problems,
+}
+
+impl Section {
+    /// The heading of the summary.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Kinds => "kinds",
+            Self::Stages => "stages",
+            Self::Fields => "fields",
+            Self::Relations => "relations",
+            Self::Shortened => "made to fit",
+            Self::NotCarried => "not carried over",
+            Self::Problems => "problems",
+        }
+    }
+}
+
+/// Counts of what was kept, mapped and left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally(pub BTreeMap<(Section, String), usize>);
+
+impl Tally {
+    fn count(&mut self, section: Section, key: impl Into<String>) {
+        *self.0.entry((section, key.into())).or_default() += 1;
+    }
+
+    /// One count; 0 when there is nothing of the sort.
+    pub fn get(&self, section: Section, key: &str) -> usize {
+        self.0.get(&(section, key.to_owned())).copied().unwrap_or(0)
+    }
+
+    /// The summary for people: a heading a section, a line a count.
+    pub fn render(&self) -> String {
+        let mut out = String::new();
+        let mut heading = None;
+        for ((section, key), count) in &self.0 {
+            if heading != Some(*section) {
+                heading = Some(*section);
+                out.push_str(section.title());
+                out.push('\n');
+            }
+            // A key may quote the file too.
+            let key = text::show(key, SHOWN_CHARS);
+            // Writing to a string cannot fail.
+            let _ = writeln!(out, "{count:>8}  {key}");
+        }
+        out
+    }
+}

@@ -1,0 +1,6 @@
+//! The integration tests of `towline-proto`, in one binary: linking is what costs.
+
+mod golden;
+mod hostile;
+mod samples;
+mod table;

@@ -1,0 +1,115 @@
+//! What the tests need beside Rust: a browser and a chat server. Installed where missing, outside the
+//! repository, and said before it is done.
+//!
+//! Nothing here is fatal but a missing nextest: a test that cannot run its real part says so itself,
+//! and fails where `CI` is set.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::run::{cargo, command, run, succeeds};
+
+/// Where tests look for what is installed here; the default is `~/.cache/towline-tests`.
+pub(crate) const CACHE_VARIABLE: &str = "TOWLINE_TEST_CACHE";
+/// The version whose behaviour was studied; a newer one is another experiment.
+const SYNAPSE: &str = "1.163.2";
+/// Any of these will do.
+const BROWSERS: &[&str] = &["chromium", "chromium-browser", "google-chrome", "chrome"];
+
+/// The directory that survives between runs.
+///
+/// # Errors
+/// When neither the variable nor a home directory is set.
+pub(crate) fn cache_dir() -> Result<PathBuf> {
+    if let Some(dir) = std::env::var_os(CACHE_VARIABLE) {
+        return Ok(dir.into());
+    }
+    let home =
+        std::env::var_os("HOME").with_context(|| format!("neither HOME nor {CACHE_VARIABLE} is set"))?;
+    Ok(PathBuf::from(home).join(".cache/towline-tests"))
+}
+
+/// Installs what is missing and goes on without what cannot be installed.
+pub(crate) fn install() {
+    for (what, done) in [("a browser", browser()), ("a chat server", synapse())] {
+        if let Err(error) = done {
+            eprintln!("xtask: WITHOUT {what}: {error:#}");
+            eprintln!("xtask: tests that need {what} will say so, and fail where CI is set");
+        }
+    }
+}
+
+/// Finds nextest or builds it.
+///
+/// # Errors
+/// When it is not there and cannot be installed.
+pub(crate) fn nextest() -> Result<()> {
+    if succeeds(cargo(["nextest", "--version"])) {
+        return Ok(());
+    }
+    eprintln!("xtask: cargo-nextest is missing; building it (once, some minutes)");
+    run(cargo(["install", "cargo-nextest", "--locked"]))
+}
+
+fn browser() -> Result<()> {
+    if BROWSERS
+        .iter()
+        .any(|name| succeeds(with_args(command(name), &["--version"])))
+    {
+        return Ok(());
+    }
+    eprintln!("xtask: no {}; installing chromium", BROWSERS.join(", "));
+    apt("chromium")
+}
+
+/// The chat server in a virtual environment of its own.
+fn synapse() -> Result<()> {
+    let dir = cache_dir()?.join(format!("synapse-{SYNAPSE}"));
+    let python = dir.join("bin/python");
+    if succeeds(with_args(
+        command(&python),
+        &["-c", "import synapse.app.homeserver"],
+    )) {
+        return Ok(());
+    }
+    let venv = with_args(command("python3"), &["-c", "import venv, ensurepip"]);
+    if !succeeds(venv) {
+        eprintln!("xtask: python3 has no venv; installing python3-venv");
+        apt("python3-venv")?;
+    }
+    eprintln!(
+        "xtask: installing the chat server for tests (38 MB) into {}",
+        dir.display()
+    );
+    // An interrupted run may have left half an environment; `--clear` begins again.
+    let mut make = with_args(command("python3"), &["-m", "venv", "--clear"]);
+    make.arg(&dir);
+    run(make)?;
+    let package = format!("matrix-synapse=={SYNAPSE}");
+    run(with_args(
+        command(&python),
+        &["-m", "pip", "install", "--quiet", &package],
+    ))
+}
+
+fn apt(package: &str) -> Result<()> {
+    let install = ["install", "-y", "--no-install-recommends", package];
+    if is_root() {
+        return run(with_args(command("apt-get"), &install));
+    }
+    let mut sudo = with_args(command("sudo"), &["-n", "apt-get"]);
+    sudo.args(install);
+    run(sudo)
+}
+
+fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output();
+    id.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+fn with_args(mut command: Command, args: &[&str]) -> Command {
+    command.args(args);
+    command
+}
