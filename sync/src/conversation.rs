@@ -1,0 +1,398 @@
+//! Hello, Have, Entries, Got: the conversation with each peer, and the tick.
+//!
+//! Both sides say [`Message::Hello`] on connecting. Whoever finds the digests different asks, by
+//! sending its whole vector ([`Message::Have`]). A question is answered by at least one
+//! [`Message::Entries`] frame; the one without `more` ends it. A frame is answered by
+//! [`Message::Got`] once the gate has dealt with all of it, which is all the back-pressure there is.
+//!
+//! It always comes to rest: a Hello is sent only when the digest is another one than we last told
+//! that peer (or after [`HELLO_MS`]), a question that brought nothing is not put again while both
+//! digests stay what they were, and one peer at a time is asked, so that a newcomer does not get the
+//! same history from everybody. Entries are `admission`'s; this file never looks into one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use towline_proto::wire::{EntryBytes, Message};
+use towline_proto::{Millis, NodeId, Tip, VersionVector, limits};
+
+use crate::Effect;
+use crate::admission::penalty;
+use crate::catchup::{self, Plan};
+use crate::frame::{self, Fate};
+use crate::peer::{Asked, Giving, Peer, Step};
+use crate::replica::Replica;
+
+/// How often peers that talk about nothing else compare digests, in milliseconds. Gossip that was
+/// lost without leaving a gap is noticed then at the latest.
+const HELLO_MS: u64 = 30_000;
+/// A peer that has said nothing for so long is given up waiting for, in milliseconds.
+const STALL_MS: u64 = 60_000;
+/// Others are asked beside a peer whose answer has brought nothing for so long, in milliseconds.
+const SLOW_MS: u64 = 5_000;
+/// Others are asked beside a peer that has been answering for so long, in milliseconds: a member
+/// who trickles one entry every few seconds must not keep a node from everybody else.
+const TURN_MS: u64 = 30_000;
+/// A question that brought nothing is put again after so long even if nothing changed, in
+/// milliseconds: the peer may have repaired a record.
+const BARREN_MS: u64 = 600_000;
+/// Tips of one author in a vector that is sent. Honest forks leave a handful; leaving one out costs
+/// that entries come which are here already.
+const TIPS_PER_AUTHOR: usize = 64;
+
+impl Replica {
+    pub(crate) fn connected(&mut self, now: Millis, peer: NodeId, out: &mut Vec<Effect>) {
+        let known = self.peers.remove(&peer).is_some();
+        if peer == self.me || (!known && self.peers.len() >= limits::PEERS) {
+            return;
+        }
+        self.peers.insert(peer, Peer::new(now));
+        self.say_hello(now, peer, out);
+    }
+
+    pub(crate) fn disconnected(&mut self, now: Millis, peer: &NodeId, out: &mut Vec<Effect>) {
+        self.peers.remove(peer);
+        self.ask_next(now, out);
+    }
+
+    pub(crate) fn message(&mut self, now: Millis, peer: NodeId, message: Message, out: &mut Vec<Effect>) {
+        let Some(state) = self.peers.get_mut(&peer) else {
+            return;
+        };
+        state.last_heard = now;
+        if message.project() != self.project {
+            out.push(penalty(peer, "spoke about another project"));
+            return;
+        }
+        match message {
+            Message::Hello { digest, .. } => self.hello(now, peer, digest, out),
+            Message::Have { vector, .. } => self.have(now, peer, &vector, out),
+            Message::Entries { entries, more, .. } => self.entries(now, peer, entries, more, out),
+            Message::Got { .. } => self.got(now, peer, out),
+        }
+    }
+
+    fn hello(&mut self, now: Millis, peer: NodeId, digest: [u8; 32], out: &mut Vec<Effect>) {
+        if !self.compare(peer, digest) {
+            self.ask_if_useful(now, peer, out);
+        }
+    }
+
+    fn have(&mut self, now: Millis, peer: NodeId, vector: &VersionVector, out: &mut Vec<Effect>) {
+        let equal = self.compare(peer, vector.digest());
+        if !equal && catchup::has_news(&self.chain, vector) {
+            self.ask_if_useful(now, peer, out);
+        }
+        let Some(state) = self.peers.get_mut(&peer) else {
+            return;
+        };
+        // A peer that asks again before it is answered gets the rest of the first answer, and will
+        // see from our next Hello whether that was enough.
+        if state.giving.is_none() {
+            let plan = Plan::new(&self.chain, &self.forks, vector);
+            self.give(now, peer, plan, out);
+        }
+    }
+
+    /// Notes what the peer holds; says whether it is the same as here.
+    fn compare(&mut self, peer: NodeId, theirs: [u8; 32]) -> bool {
+        let ours = self.digest();
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.theirs = Some(theirs);
+            state.in_sync = theirs == ours;
+            state.want &= theirs != ours;
+        }
+        theirs == ours
+    }
+
+    /// Has the next frame of a plan read, or says that there is nothing to send.
+    fn give(&mut self, now: Millis, peer: NodeId, mut plan: Plan, out: &mut Vec<Effect>) {
+        let slots = plan.take(&self.chain, limits::CATCH_UP_ENTRIES);
+        if slots.is_empty() {
+            self.send_frame(now, peer, plan, Vec::new(), out);
+            return;
+        }
+        let request = self.next_serial();
+        let positions = slots.iter().map(|slot| slot.position).collect();
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.giving = Some(Giving {
+                plan,
+                step: Step::Reading { request, slots },
+                at: now,
+            });
+            out.push(Effect::Read {
+                peer,
+                request,
+                positions,
+            });
+        }
+    }
+
+    pub(crate) fn read(
+        &mut self,
+        now: Millis,
+        peer: NodeId,
+        request: u64,
+        records: Vec<EntryBytes>,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(state) = self.peers.get_mut(&peer) else {
+            return;
+        };
+        let (mut plan, slots) = match state.giving.take() {
+            Some(Giving {
+                plan,
+                step: Step::Reading { request: open, slots },
+                ..
+            }) if open == request => (plan, slots),
+            // An answer to what was asked before the peer reconnected is nobody's any more.
+            other => {
+                state.giving = other;
+                return;
+            }
+        };
+        let fates = frame::sendable(&slots, &records);
+        let fate_of = |at: usize| fates.get(at).copied().unwrap_or(Fate::Later);
+        let broken: BTreeSet<_> = slots
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| fate_of(*at) == Fate::Unreadable)
+            .map(|(_, slot)| slot.run())
+            .collect();
+        let mut later = Vec::new();
+        for (at, slot) in slots.iter().enumerate() {
+            if broken.contains(&slot.run()) {
+                plan.skip(&self.chain, slot);
+            } else if fate_of(at) != Fate::Send {
+                later.push(*slot);
+            }
+        }
+        plan.put_back(&self.chain, &later);
+        let mut sent = records;
+        let mut at = 0;
+        sent.retain(|_| {
+            at += 1;
+            fate_of(at - 1) == Fate::Send
+        });
+        match (sent.is_empty(), broken.is_empty()) {
+            // No run of the frame has a good signature. Reading the same again would not help, so
+            // the peer has to get these from somebody else.
+            (true, true) => self.send_frame(now, peer, Plan::default(), sent, out),
+            // The unreadable runs are out of the plan now, so this comes to an end.
+            (true, false) => self.give(now, peer, plan, out),
+            (false, _) => self.send_frame(now, peer, plan, sent, out),
+        }
+    }
+
+    fn send_frame(
+        &mut self,
+        now: Millis,
+        peer: NodeId,
+        plan: Plan,
+        entries: Vec<EntryBytes>,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(state) = self.peers.get_mut(&peer) else {
+            return;
+        };
+        let more = !plan.is_empty();
+        state.giving = Some(Giving {
+            plan,
+            step: Step::Sent { last: !more },
+            at: now,
+        });
+        let project = self.project;
+        out.push(Effect::Send {
+            peer,
+            message: Message::Entries {
+                project,
+                entries,
+                more,
+            },
+        });
+    }
+
+    fn got(&mut self, now: Millis, peer: NodeId, out: &mut Vec<Effect>) {
+        let Some(state) = self.peers.get_mut(&peer) else {
+            return;
+        };
+        match state.giving.take() {
+            Some(Giving {
+                plan,
+                step: Step::Sent { last: false },
+                ..
+            }) => self.give(now, peer, plan, out),
+            Some(Giving {
+                step: Step::Sent { last: true },
+                ..
+            }) => self.tell(now, peer, out),
+            other @ (None | Some(Giving { .. })) => state.giving = other,
+        }
+    }
+
+    /// All of a received frame has been dealt with.
+    pub(crate) fn frame_done(&mut self, now: Millis, peer: NodeId, out: &mut Vec<Effect>) {
+        let (project, ours) = (self.project, self.digest());
+        let Some(state) = self.peers.get_mut(&peer) else {
+            return;
+        };
+        let Some(taking) = state.taking.take() else {
+            return;
+        };
+        out.push(Effect::Send {
+            peer,
+            message: Message::Got { project },
+        });
+        if taking.more {
+            return;
+        }
+        let stored = state.asked.take().map_or(0, |asked| asked.stored);
+        if let Some(theirs) = state.theirs {
+            state.in_sync = theirs == ours;
+            if stored == 0 && theirs != ours {
+                state.barren = Some((ours, theirs, now));
+            }
+        }
+        self.tell(now, peer, out);
+        if stored > 0 {
+            // These came by catch-up, so nobody may have gossiped them to the others.
+            self.tell_all(now, out);
+        }
+        self.ask_next(now, out);
+    }
+
+    /// Gossip showed that the peer has, or can get, something that is not here.
+    pub(crate) fn ask(&mut self, now: Millis, peer: NodeId, out: &mut Vec<Effect>) {
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.theirs = None;
+        }
+        self.ask_if_useful(now, peer, out);
+    }
+
+    /// Asks the peer as soon as that is possible.
+    pub(crate) fn want(&mut self, peer: &NodeId) {
+        if let Some(state) = self.peers.get_mut(peer) {
+            state.want = true;
+        }
+    }
+
+    fn ask_if_useful(&mut self, now: Millis, peer: NodeId, out: &mut Vec<Effect>) {
+        let ours = self.digest();
+        let busy = self.peers.iter().any(|(id, other)| {
+            *id != peer
+                && other.asked.as_ref().is_some_and(|asked| {
+                    now.since(asked.progress_at) < SLOW_MS && now.since(asked.at) < TURN_MS
+                })
+        });
+        let Some(state) = self.peers.get_mut(&peer) else {
+            return;
+        };
+        if busy || state.asked.is_some() {
+            state.want = true;
+            return;
+        }
+        state.want = false;
+        if let Some(theirs) = state.theirs {
+            state.in_sync = theirs == ours;
+            let barren = state
+                .barren
+                .is_some_and(|(us, them, at)| (us, them) == (ours, theirs) && now.since(at) < BARREN_MS);
+            if barren || theirs == ours {
+                return;
+            }
+        }
+        state.asked = Some(Asked {
+            at: now,
+            heard_at: now,
+            progress_at: now,
+            stored: 0,
+        });
+        state.told = Some(ours);
+        state.told_at = now;
+        let (project, vector) = (self.project, bounded(self.vector()));
+        out.push(Effect::Send {
+            peer,
+            message: Message::Have { project, vector },
+        });
+    }
+
+    fn ask_next(&mut self, now: Millis, out: &mut Vec<Effect>) {
+        for peer in self.ids(|peer| peer.want) {
+            self.ask_if_useful(now, peer, out);
+        }
+    }
+
+    /// Says Hello unless the peer knows what is here already, or will learn it when what is under
+    /// way with it ends.
+    fn tell(&mut self, now: Millis, peer: NodeId, out: &mut Vec<Effect>) {
+        let ours = self.digest();
+        let state = self.peers.get(&peer);
+        if state.is_some_and(|state| state.is_idle() && state.told != Some(ours)) {
+            self.say_hello(now, peer, out);
+        }
+    }
+
+    pub(crate) fn tell_all(&mut self, now: Millis, out: &mut Vec<Effect>) {
+        for peer in self.ids(Peer::is_idle) {
+            self.tell(now, peer, out);
+        }
+    }
+
+    fn say_hello(&mut self, now: Millis, peer: NodeId, out: &mut Vec<Effect>) {
+        let (project, digest) = (self.project, self.digest());
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.told = Some(digest);
+            state.told_at = now;
+            out.push(Effect::Send {
+                peer,
+                message: Message::Hello { project, digest },
+            });
+        }
+    }
+
+    pub(crate) fn tick(&mut self, now: Millis, out: &mut Vec<Effect>) {
+        self.retry(true, out);
+        for state in self.peers.values_mut().filter(|state| state.taking.is_none()) {
+            let silent = |since: Millis| now.since(since) >= STALL_MS;
+            if state.asked.as_ref().is_some_and(|asked| silent(asked.heard_at)) {
+                state.asked = None;
+            }
+            if state.giving.as_ref().is_some_and(|giving| silent(giving.at)) {
+                state.giving = None;
+            }
+        }
+        // While entries pour in, gossip does the work and digests differ all the time without any
+        // need to talk. Peers are told once a tick went by without news.
+        let ours = self.digest();
+        if self.ticked.replace(ours) == Some(ours) {
+            self.tell_all(now, out);
+        }
+        for peer in self.ids(|peer| peer.is_idle() && now.since(peer.told_at) >= HELLO_MS) {
+            self.say_hello(now, peer, out);
+        }
+        self.ask_next(now, out);
+    }
+
+    fn ids(&self, which: impl Fn(&Peer) -> bool) -> Vec<NodeId> {
+        let peers = self.peers.iter();
+        peers.filter(|(_, peer)| which(peer)).map(|(id, _)| *id).collect()
+    }
+}
+
+/// The vector as it is sent: within the limits of the wire. A row that is left out only makes the
+/// peer send what is here already.
+fn bounded(vector: VersionVector) -> VersionVector {
+    let mut room = limits::VECTOR_ROWS;
+    let mut rows = BTreeMap::new();
+    for (author, mut tips) in vector.0 {
+        if tips.len() > TIPS_PER_AUTHOR {
+            tips.sort_by_key(|tip: &Tip| std::cmp::Reverse(tip.seq));
+        }
+        tips.truncate(TIPS_PER_AUTHOR.min(room));
+        tips.sort();
+        room -= tips.len();
+        if !tips.is_empty() {
+            rows.insert(author, tips);
+        }
+    }
+    VersionVector(rows)
+}

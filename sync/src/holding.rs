@@ -1,0 +1,135 @@
+//! What becomes of entries that cannot go to the gate at once: those that wait, those that never
+//! will be here, and those that prove a fork.
+//!
+//! It relies on [`crate::waiting`] for room and on [`crate::fork`] for keeping proofs. Nothing is
+//! ever dropped silently: what has no room is wanted again from whoever sent it.
+
+use towline_proto::{Entry, Epoch};
+
+use crate::admission::penalty;
+use crate::chain::Place;
+use crate::peer::Source;
+use crate::replica::{Flight, Replica};
+use crate::waiting::Held;
+use crate::{Effect, ForkProof};
+
+/// Held entries that are tried again at once: a bound for the effects of one input.
+const RETRIES: usize = 256;
+
+impl Replica {
+    /// Sends on what waited for this entry, and what waited for that, and so on.
+    pub(crate) fn admit_followers(&mut self, entry: &Entry, out: &mut Vec<Effect>) {
+        let mut todo = vec![entry.clone()];
+        while let Some(entry) = todo.pop() {
+            for follower in self.waiting.followers(&entry.body().author, &entry.hash()) {
+                if self.place(&follower) == Place::Next && self.admit_held(&follower, out) {
+                    todo.push(follower);
+                }
+            }
+        }
+    }
+
+    fn admit_held(&mut self, entry: &Entry, out: &mut Vec<Effect>) -> bool {
+        let Some(held) = self.waiting.take_same(entry) else {
+            return false;
+        };
+        self.admit(
+            Flight {
+                entry: held.entry,
+                source: Source::Held { peer: held.peer },
+                verified: held.verified,
+                live: held.live,
+                tried: held.tried,
+            },
+            out,
+        );
+        true
+    }
+
+    /// Tries held entries again once the gate has nothing left to do and something was stored.
+    pub(crate) fn retry(&mut self, tick: bool, out: &mut Vec<Effect>) {
+        if !self.flights.is_empty() || (!tick && self.settled_at == Some(self.stored)) {
+            return;
+        }
+        let due = self.waiting.due(self.stored, tick, RETRIES);
+        if due.is_empty() {
+            self.settled_at = Some(self.stored);
+        }
+        for entry in due {
+            match self.place(&entry) {
+                Place::Next => {
+                    self.admit_held(&entry, out);
+                }
+                // Its place was taken meanwhile, by the other history of a fork.
+                Place::Forked(epoch, seq) => {
+                    self.accuse(&entry, epoch, seq, out);
+                    self.waiting.take_same(&entry);
+                }
+                Place::Known | Place::Gap | Place::Invalid(_) => {
+                    self.waiting.take_same(&entry);
+                }
+            }
+        }
+    }
+
+    /// Lets an entry wait. What has no room is wanted again from whoever sent it.
+    pub(crate) fn hold(&mut self, held: Held) {
+        let body = held.entry.body();
+        if body.prev.iter().any(|tip| self.refused.contains(&tip.hash)) {
+            self.refuse(held.entry);
+            return;
+        }
+        // Behind the cut of a fork nothing follows any more.
+        if self.is_forked(&body.author, body.epoch) {
+            return;
+        }
+        for gone in self.waiting.insert(held) {
+            if let Some(peer) = gone.peer {
+                self.want(&peer);
+            }
+        }
+    }
+
+    /// An entry will never be here, and neither will what follows it.
+    pub(crate) fn refuse(&mut self, entry: Entry) {
+        let mut todo = vec![entry];
+        while let Some(entry) = todo.pop() {
+            self.refused.insert(entry.hash());
+            for follower in self.waiting.followers(&entry.body().author, &entry.hash()) {
+                self.waiting.take_same(&follower);
+                todo.push(follower);
+            }
+        }
+    }
+
+    /// Records that an author signed two histories; says whether that is news. Only an entry whose
+    /// own signature is good accuses anybody.
+    pub(crate) fn accuse(&mut self, entry: &Entry, epoch: Epoch, seq: u64, out: &mut Vec<Effect>) -> bool {
+        if entry.verify().is_err() {
+            return false;
+        }
+        self.refuse(entry.clone());
+        let author = entry.body().author;
+        let kept = self
+            .chain
+            .epoch(&author, epoch)
+            .and_then(|epoch| epoch.position(seq));
+        let proof = ForkProof {
+            author,
+            epoch,
+            seq,
+            kept,
+            other: entry.clone(),
+        };
+        let news = self.forks.add(proof.clone());
+        if news {
+            self.waiting.forget_epoch(&author, epoch);
+            out.push(Effect::Fork { proof });
+            // The author itself is the one peer who cannot have been deceived.
+            if self.peers.contains_key(&author) {
+                out.push(penalty(author, "signed two histories"));
+            }
+        }
+        news
+    }
+}

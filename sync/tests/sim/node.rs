@@ -1,0 +1,241 @@
+//! A node in memory: a replica, a log, and a gate with one real rule.
+//!
+//! The changes of an entry are hashes of entries that they build on; the gate answers `Missing`
+//! while one of those is not in the log, as the real one does for Automerge dependencies. The log
+//! checks on its own that it stays causally closed.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use ed25519_dalek::SigningKey;
+use towline_proto::member::Genesis;
+use towline_proto::wire::EntryBytes;
+use towline_proto::{
+    Entry, EntryBody, EntryHash, Epoch, ItemChange, ItemId, Millis, NodeId, Payload, ProjectId, limits,
+};
+use towline_sync::{Batch, Effect, Input, Outcome, Replica};
+
+pub(crate) fn key(number: u8) -> SigningKey {
+    SigningKey::from_bytes(&[number; 32])
+}
+
+pub(crate) fn id_of(key: &SigningKey) -> NodeId {
+    NodeId(key.verifying_key().to_bytes())
+}
+
+/// The first entry of the project, by the node with key 1.
+pub(crate) fn genesis() -> Entry {
+    let key = key(1);
+    let body = EntryBody {
+        project: ProjectId([0; 32]),
+        author: id_of(&key),
+        epoch: Epoch(1),
+        seq: 0,
+        prev: Vec::new(),
+        members: Vec::new(),
+        at: Millis(0),
+        payload: Payload::Genesis(Genesis {
+            name: "harbour".to_owned(),
+            node_name: "one".to_owned(),
+            nonce: vec![7; 16],
+        }),
+    };
+    Entry::seal(body, &key)
+}
+
+pub(crate) fn payload(deps: &[EntryHash], filler: usize) -> Payload {
+    let mut change: Vec<u8> = deps.iter().flat_map(|dep| dep.0).collect();
+    change.resize(change.len() + filler * EntryHash::LEN, 0);
+    Payload::Changes(vec![ItemChange {
+        item: ItemId([9; 16]),
+        change,
+    }])
+}
+
+fn deps(entry: &Entry) -> Vec<EntryHash> {
+    let Payload::Changes(changes) = &entry.body().payload else {
+        return Vec::new();
+    };
+    let hashes = changes.iter().flat_map(|one| one.change.chunks_exact(32));
+    hashes
+        .filter(|hash| hash.iter().any(|byte| *byte != 0))
+        .map(|hash| EntryHash(hash.try_into().unwrap()))
+        .collect()
+}
+
+pub(crate) struct Node {
+    pub(crate) id: NodeId,
+    key: SigningKey,
+    pub(crate) replica: Replica,
+    pub(crate) log: Vec<Entry>,
+    pub(crate) known: BTreeMap<EntryHash, usize>,
+    epoch: Option<Epoch>,
+    /// How often the gate was asked.
+    pub(crate) gated: usize,
+    /// Admissions whose own signature was checked.
+    pub(crate) verified: usize,
+    /// Records that cannot be read.
+    pub(crate) damaged: Vec<u64>,
+}
+
+impl Node {
+    pub(crate) fn new(number: u8) -> Self {
+        let key = key(number);
+        let mut node = Self {
+            id: id_of(&key),
+            replica: Replica::new(genesis().project(), id_of(&key)),
+            key,
+            log: Vec::new(),
+            known: BTreeMap::new(),
+            epoch: None,
+            gated: 0,
+            verified: 0,
+            damaged: Vec::new(),
+        };
+        node.start(vec![genesis()]);
+        node
+    }
+
+    /// The process starts with this log, whatever it knew before.
+    pub(crate) fn start(&mut self, log: Vec<Entry>) {
+        self.replica = Replica::new(genesis().project(), self.id);
+        self.log.clear();
+        self.known.clear();
+        self.epoch = None;
+        for entry in log {
+            let position = self.append(&entry);
+            assert!(self.replica.replay(&entry, position), "a log follows itself");
+        }
+    }
+
+    /// Signs an entry that builds on `deps`, stores it and hands it to the replica.
+    pub(crate) fn write(
+        &mut self,
+        now: Millis,
+        fresh: Epoch,
+        deps: &[EntryHash],
+        filler: usize,
+    ) -> (Entry, Vec<Effect>) {
+        let epoch = *self.epoch.get_or_insert(fresh);
+        let heads = self.replica.heads_of(&self.id);
+        let (seq, prev) = match heads.iter().find(|tip| tip.epoch == epoch) {
+            Some(tip) => (tip.seq + 1, vec![*tip]),
+            None => self.replica.opening(&self.id),
+        };
+        let body = EntryBody {
+            project: self.replica.project(),
+            author: self.id,
+            epoch,
+            seq,
+            prev,
+            members: Vec::new(),
+            at: now,
+            payload: payload(deps, filler),
+        };
+        let entry = Entry::seal(body, &self.key);
+        let position = self.append(&entry);
+        let written = Input::Written {
+            entry: entry.clone(),
+            position,
+        };
+        (entry, self.drive(now, written))
+    }
+
+    /// Hands in one input and does what follows from it; returns what leaves the node.
+    pub(crate) fn drive(&mut self, now: Millis, input: Input) -> Vec<Effect> {
+        let mut effects: VecDeque<Effect> = self.replica.handle(now, input).into();
+        let mut answers: VecDeque<(EntryHash, Outcome)> = VecDeque::new();
+        let mut batch = Batch::default();
+        let mut out = Vec::new();
+        loop {
+            if answers.is_empty() {
+                batch = Batch::default();
+            }
+            // One disk sync would come where the effects run out.
+            while let Some(effect) = effects.pop_front() {
+                match effect {
+                    Effect::Admit { entry, verified, .. } => {
+                        self.verified += usize::from(verified);
+                        answers.push_back((entry.hash(), self.gate(&entry, &mut batch)));
+                    }
+                    Effect::Read {
+                        peer,
+                        request,
+                        positions,
+                    } => {
+                        let entries = self.records(&positions);
+                        let read = Input::Read {
+                            peer,
+                            request,
+                            entries,
+                        };
+                        effects.extend(self.replica.handle(now, read));
+                    }
+                    other @ (Effect::Send { .. }
+                    | Effect::Publish { .. }
+                    | Effect::Verdict { .. }
+                    | Effect::Penalize { .. }
+                    | Effect::Fork { .. }) => out.push(other),
+                }
+            }
+            let Some((hash, outcome)) = answers.pop_front() else {
+                return out;
+            };
+            effects.extend(self.replica.handle(now, Input::Outcome { hash, outcome }));
+        }
+    }
+
+    fn gate(&mut self, entry: &Entry, batch: &mut Batch) -> Outcome {
+        self.gated += 1;
+        if !batch.allows(entry) || deps(entry).iter().any(|dep| !self.known.contains_key(dep)) {
+            batch.not_stored(entry);
+            return Outcome::Missing;
+        }
+        Outcome::Stored {
+            position: self.append(entry),
+        }
+    }
+
+    fn append(&mut self, entry: &Entry) -> u64 {
+        for tip in &entry.body().prev {
+            assert!(
+                self.known.contains_key(&tip.hash),
+                "a log holds what its entries follow"
+            );
+        }
+        for dep in deps(entry) {
+            assert!(
+                self.known.contains_key(&dep),
+                "a log holds what its entries build on"
+            );
+        }
+        let at = self.log.len();
+        assert!(
+            self.known.insert(entry.hash(), at).is_none(),
+            "a log holds an entry once"
+        );
+        self.log.push(entry.clone());
+        at as u64
+    }
+
+    fn records(&self, positions: &[u64]) -> Vec<EntryBytes> {
+        assert!(positions.len() <= limits::CATCH_UP_ENTRIES);
+        assert!(
+            positions.is_sorted_by(|a, b| a < b),
+            "log order is a causal order"
+        );
+        let mut bytes = 0;
+        let mut records = Vec::new();
+        for position in positions {
+            if bytes >= limits::CATCH_UP_BYTES {
+                break;
+            }
+            let record = match self.damaged.contains(position) {
+                true => Vec::new().into(),
+                false => self.log[*position as usize].bytes().clone(),
+            };
+            bytes += record.len();
+            records.push(EntryBytes(record));
+        }
+        records
+    }
+}
