@@ -1,7 +1,19 @@
-//! A running towline node.
+//! A running towline node: the shell around the pure core.
+//!
+//! [`home`] is the folder on disk, [`log`] the truth in it, [`cache`] everything derived.
+//! [`project`] owns one project's store and answers [`request`]s; [`handle`] is how the rest of the
+//! process talks to it. [`net`] carries bytes between nodes.
+//!
+//! Nothing here is process-global: many nodes can live in one process. No rule of the domain is
+//! decided here; those are `towline-crdt`'s and `towline-sync`'s.
+
+pub mod cache;
 pub mod dto;
 pub mod export;
 pub mod handle;
+pub mod home;
 pub mod import;
+pub mod log;
 pub mod net;
+pub mod project;
 pub mod request;

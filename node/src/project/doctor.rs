@@ -38,7 +38,7 @@ impl Project {
             Ok::<(), std::convert::Infallible>(())
         });
         match read {
-            Ok(salvaged) => doctor.findings.extend(salvaged.notes()),
+            Ok(salvaged) => doctor.findings.extend(salvaged.gaps.iter().map(ToString::to_string)),
             Err(error) => doctor.findings.push(error.to_string()),
         }
         doctor.checked.push(format!("{entries} entries: checksums, format and signatures"));

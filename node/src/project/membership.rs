@@ -53,19 +53,20 @@ impl Project {
 
     /// Makes a ticket of this node void, named by the first digits of its hash.
     pub(crate) fn withdraw(&mut self, prefix: &str) -> Result<Entry, Failure> {
+        let prefix = prefix.to_lowercase();
         let mine = self.members.invitations().filter(|(_, invitation)| invitation.inviter == self.me);
-        let mut fits = mine.filter(|(ticket, invitation)| {
-            !invitation.spent && !prefix.is_empty() && to_hex(&ticket.0).starts_with(&prefix.to_lowercase())
-        });
-        let ticket = match (fits.next(), fits.next()) {
-            (Some((ticket, _)), None) => *ticket,
-            (None, _) => {
+        let fits: Vec<_> = mine
+            .filter(|(_, invitation)| !invitation.spent)
+            .filter(|(ticket, _)| !prefix.is_empty() && to_hex(&ticket.0).starts_with(&prefix))
+            .map(|(ticket, _)| *ticket)
+            .collect();
+        let ticket = match fits.as_slice() {
+            [ticket] => *ticket,
+            [] => {
                 let message = "no open ticket of this node begins so; `towline members` lists them";
                 return Err(Failure::new(FailureCode::NotFound, message));
             }
-            (Some(_), Some(_)) => {
-                return Err(Failure::new(FailureCode::NotFound, "several tickets begin so; give more digits"));
-            }
+            _ => return Err(Failure::new(FailureCode::NotFound, "several tickets begin so; give more digits")),
         };
         self.write_member(MemberAct::Withdraw { ticket })
     }

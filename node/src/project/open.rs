@@ -20,7 +20,7 @@ use towline_sync::Replica;
 use super::docs::Docs;
 use super::index::Index;
 use super::stage::Stage;
-use super::{Own, Project, World};
+use super::{Project, World};
 use crate::cache::{Cache, Table, meta};
 use crate::log::{Log, Opened};
 
@@ -95,12 +95,12 @@ impl Project {
         let Opening { dir, key, world } = opening;
         let me = NodeId(key.verifying_key().to_bytes());
         let (cache, found) = Cache::open(world.now(), &dir.join("cache"))?;
-        let mut findings: Vec<String> = found.notes().collect();
+        log_cache(&found);
         let applied = cache.u64(Table::Meta, meta::APPLIED)?;
 
         let mut replay = Replay { replica: Some(Replica::new(id, me)), ..Replay::default() };
         let (log, opened) = Log::open(&dir.join("log"), id, |record| replay.take(record, applied))?;
-        findings.extend(log_findings(&opened));
+        let findings = log_findings(&opened);
         let members = replay.members.take().context("the log has no beginning; `towline doctor` says more")?;
         let genesis = replay.genesis.take().context("the log has no beginning")?;
         let replica = replay.replica.take().context("the log was not read")?;
@@ -245,14 +245,26 @@ impl Replay {
             (Some(members), Payload::Member(_)) => members.apply(&entry),
             (Some(_), _) => {}
         }
-        if let Some(replica) = &mut self.replica {
-            replica.replay(&entry, record.position);
-        }
+        let placed = self.replica.as_mut().is_none_or(|replica| replica.replay(&entry, record.position));
+        anyhow::ensure!(placed, "entry {} of the log does not follow what is before it", entry.hash().short());
         self.last = Some(record.position);
         if applied.is_none_or(|applied| record.position > applied) {
             self.tail.push_back((record.position, record.seen_at, entry));
         }
         Ok(())
+    }
+}
+
+/// Damage to the cache heals by itself, so it is logged and no finding.
+fn log_cache(opened: &crate::cache::Opened) {
+    match opened {
+        crate::cache::Opened::Fresh | crate::cache::Opened::Kept => {}
+        crate::cache::Opened::Mended { removed } => {
+            tracing::warn!(removed, "the cache opened only without this; nothing is lost");
+        }
+        crate::cache::Opened::Replaced { aside, why } => {
+            tracing::warn!(aside = %aside.display(), %why, "the cache was set aside and is made again from the log");
+        }
     }
 }
 

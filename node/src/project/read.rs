@@ -2,7 +2,7 @@
 
 use towline_crdt::fold::{Fate, Folded, fold};
 use towline_crdt::view::ItemView;
-use towline_proto::{Column, ItemId, Op, Payload, text};
+use towline_proto::{Column, ItemId, Op, text};
 
 use super::Project;
 use super::index::Index;
@@ -53,7 +53,7 @@ impl Project {
             let missing = |haystack: &str| words.iter().any(|word| !haystack.contains(word));
             if missing(&haystack) && row.body_edit.is_some() {
                 haystack.push('\n');
-                haystack.push_str(&self.body_for_search(&id));
+                haystack.push_str(&self.body(&id).unwrap_or_default().to_lowercase());
             }
             if !missing(&haystack) {
                 found.push((1, id));
@@ -286,19 +286,6 @@ impl Project {
             me: false,
         });
         members.chain(invitations).collect()
-    }
-}
-
-/// Whether an entry is about items at all.
-pub(crate) fn touched(payload: &Payload) -> Vec<ItemId> {
-    match payload {
-        Payload::Changes(changes) => {
-            let mut items: Vec<_> = changes.iter().map(|change| change.item).collect();
-            items.sort_unstable();
-            items.dedup();
-            items
-        }
-        Payload::Genesis(_) | Payload::Member(_) => Vec::new(),
     }
 }
 

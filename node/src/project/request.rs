@@ -65,7 +65,7 @@ impl Project {
         let origin = origin.ok_or(missing)?;
         origin.check().map_err(|error| Failure::new(FailureCode::Usage, error.to_string()))?;
         match body {
-            Request::Create(new) => self.create(origin, new),
+            Request::Create(new) => self.create_item(origin, new),
             Request::Edit(edit) => self.edit(origin, edit),
             Request::Transition(asked) => self.transition(origin, asked),
             Request::Label { item, add, remove } => self.label(origin, &item, add, remove),

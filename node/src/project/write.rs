@@ -36,7 +36,7 @@ pub(crate) fn refusal(error: &ComposeError) -> Failure {
 
 impl Project {
     /// Makes an item.
-    pub(crate) fn create(&mut self, origin: &Origin, new: NewItem) -> Result<Reply, Failure> {
+    pub(crate) fn create_item(&mut self, origin: &Origin, new: NewItem) -> Result<Reply, Failure> {
         text::title(&new.title).map_err(|why| usage(format!("the title cannot be used: {why}")))?;
         let mut depends_on = Vec::new();
         for on in &new.depends_on {

@@ -1,0 +1,4 @@
+//! Tests of the crate from outside: one binary, one module a subject.
+#![allow(clippy::unwrap_used)]
+
+mod project;
