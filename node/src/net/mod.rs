@@ -2,108 +2,36 @@
 //!
 //! The swarm carries bytes and knows who is connected; what they mean is `towline-sync`'s. It holds
 //! no rule of the protocol beyond framing, membership of connections and limits.
+//!
+//! ```text
+//!            Net (handle)            projects' threads
+//!          join, dial, stop      NetOutput │     ▲ NetInput (Route)
+//!                 │                        ▼     │
+//!                 └───────────► driver: one task, owns the swarm
+//!                                 │            │           │
+//!        limits, gate (who may)   │   gossip   │   streams │
+//!        ─────────────────────────┴────────────┴───────────┴──► links, joins: a task each
+//! ```
 
-use tokio::sync::oneshot;
-use towline_proto::wire::{JoinReply, JoinRequest, Message};
-use towline_proto::{NodeId, ProjectId};
+mod behaviour;
+mod book;
+mod conduct;
+mod contract;
+mod driver;
+mod framing;
+mod gate;
+mod gossip;
+mod identity;
+mod join;
+mod link;
+mod members_only;
+mod metrics;
+mod peers;
+mod roll;
+mod service;
+mod streams;
 
-/// From the swarm to one project's thread.
-#[derive(Debug)]
-pub enum NetInput {
-    /// A member of the project is connected and its direct stream is open.
-    Connected {
-        /// Who.
-        peer: NodeId,
-        /// Where, as a multiaddress.
-        address: String,
-    },
-    /// It is gone.
-    Disconnected {
-        /// Who.
-        peer: NodeId,
-    },
-    /// A message came on its direct stream.
-    Message {
-        /// From whom.
-        peer: NodeId,
-        /// What.
-        message: Message,
-    },
-    /// An entry came by gossip and waits for a verdict before it is forwarded.
-    Gossip {
-        /// Who forwarded it.
-        peer: NodeId,
-        /// To be given back with the verdict.
-        token: GossipToken,
-        /// The exact bytes of an entry.
-        bytes: Vec<u8>,
-    },
-    /// A node that is not a member shows a ticket.
-    Join {
-        /// Who.
-        peer: NodeId,
-        /// What it says.
-        request: JoinRequest,
-        /// Where the answer goes.
-        reply: oneshot::Sender<JoinReply>,
-    },
-}
-
-/// Names one gossip message until its verdict; opaque to projects.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct GossipToken(pub u64);
-
-/// What to do with a gossip message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Forward it.
-    Accept,
-    /// Do not forward it; nobody is to blame.
-    Ignore,
-    /// Do not forward it and hold it against whoever sent it.
-    Reject,
-}
-
-/// From the projects' threads to the swarm.
-#[derive(Debug)]
-pub enum NetOutput {
-    /// Who may connect for a project: replaces what was said before.
-    Members {
-        /// Which project.
-        project: ProjectId,
-        /// Its members, this node left out.
-        members: Vec<NodeId>,
-        /// Whether there are tickets out, so that strangers may dial to join.
-        joinable: bool,
-    },
-    /// Send on a peer's direct stream; dropped when it is not connected.
-    Send {
-        /// To whom.
-        peer: NodeId,
-        /// What.
-        message: Message,
-    },
-    /// Publish an entry to the project's topic.
-    Publish {
-        /// Which project.
-        project: ProjectId,
-        /// The exact bytes of an entry.
-        bytes: Vec<u8>,
-    },
-    /// A gossip message's verdict.
-    Verdict {
-        /// Which message.
-        token: GossipToken,
-        /// Who forwarded it.
-        peer: NodeId,
-        /// What to do with it.
-        verdict: Verdict,
-    },
-    /// The peer did something that an honest one does not.
-    Penalize {
-        /// Who.
-        peer: NodeId,
-        /// What, for the log.
-        why: String,
-    },
-}
+pub use contract::{GossipToken, NetInput, NetOutput, Route, Verdict};
+pub use metrics::NetMetrics;
+pub(crate) use service::Shared;
+pub use service::{Net, NetConfig, NetError};

@@ -1,0 +1,156 @@
+//! The behaviours of a node's swarm and the swarm itself, put together.
+//!
+//! Order matters: libp2p asks the fields one after the other about a new connection. The limits and
+//! the gate come first, because they deny; what follows never does, so it never learns of a
+//! connection that then does not come to be.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use libp2p::connection_limits::{self, ConnectionLimits};
+use libp2p::identity::Keypair;
+use libp2p::swarm::NetworkBehaviour;
+use libp2p::swarm::behaviour::toggle::Toggle;
+use libp2p::{Swarm, SwarmBuilder, gossipsub, identify, mdns, noise, tcp, yamux};
+use towline_proto::limits;
+
+use super::gate::{Classes, Gate};
+use super::gossip::{self, Gossipsub, MemberTopics, Refused};
+use super::members_only::{MembersOnly, Speaker};
+use super::streams::{StreamEvent, Streams};
+use super::{NetError, Shared};
+
+/// Handshakes that may be going on at one time, each way. A handshake costs this node a key
+/// agreement before it knows who asks.
+const PENDING_CONNECTIONS: u32 = 32;
+/// Connections with one peer: two, because two nodes that dial each other at once make two.
+const PER_PEER: u32 = 2;
+/// How long a connection may be unused. Direct streams keep theirs alive; this only ends leftovers.
+const IDLE: Duration = Duration::from_secs(60 * 60);
+/// Inbound streams of one connection whose protocol is being negotiated.
+const NEGOTIATING_STREAMS: usize = 32;
+
+/// Everything that runs on a connection.
+#[derive(NetworkBehaviour)]
+#[behaviour(to_swarm = "Event")]
+pub(crate) struct Behaviour {
+    limits: connection_limits::Behaviour,
+    gate: Gate,
+    pub(crate) gossip: MembersOnly<Gossipsub>,
+    pub(crate) streams: Streams,
+    identify: MembersOnly<identify::Behaviour>,
+    mdns: Toggle<mdns::tokio::Behaviour>,
+}
+
+/// What the behaviours tell the driver.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// About gossip.
+    Gossip(Box<gossipsub::Event>),
+    /// About a stream.
+    Stream(StreamEvent),
+    /// A member said where it listens.
+    Identify(Box<identify::Event>),
+    /// Somebody is on the local network.
+    Mdns(mdns::Event),
+}
+
+impl From<Infallible> for Event {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
+
+impl From<gossipsub::Event> for Event {
+    fn from(event: gossipsub::Event) -> Self {
+        Self::Gossip(Box::new(event))
+    }
+}
+
+impl From<StreamEvent> for Event {
+    fn from(event: StreamEvent) -> Self {
+        Self::Stream(event)
+    }
+}
+
+impl From<identify::Event> for Event {
+    fn from(event: identify::Event) -> Self {
+        Self::Identify(Box::new(event))
+    }
+}
+
+impl From<mdns::Event> for Event {
+    fn from(event: mdns::Event) -> Self {
+        Self::Mdns(event)
+    }
+}
+
+/// Builds a swarm that listens nowhere yet.
+pub(super) fn swarm(
+    key: Keypair,
+    shared: &Shared,
+    classes: &Classes,
+    refused: &Refused,
+    with_mdns: bool,
+) -> Result<Swarm<Behaviour>, NetError> {
+    let broken = |what, error: &dyn std::fmt::Display| NetError::Setup {
+        what,
+        why: error.to_string(),
+    };
+    let peer = key.public().to_peer_id();
+    let speaker = Speaker::default();
+    let topics = MemberTopics {
+        roll: shared.roll.clone(),
+        speaker: speaker.clone(),
+        refused: refused.clone(),
+    };
+    let total = u32::try_from(limits::PEERS).unwrap_or(u32::MAX);
+    let identify = identify::Config::new("towline/1".into(), key.public())
+        .with_agent_version(concat!("towline/", env!("CARGO_PKG_VERSION")).into())
+        .with_push_listen_addr_updates(true)
+        .with_cache_size(0);
+    let mdns = if with_mdns {
+        let behaviour = mdns::tokio::Behaviour::new(mdns::Config::default(), peer)
+            .map_err(|error| broken("local discovery", &error))?;
+        Some(behaviour)
+    } else {
+        None
+    };
+    let behaviour = Behaviour {
+        limits: connection_limits::Behaviour::new(
+            ConnectionLimits::default()
+                .with_max_pending_incoming(Some(PENDING_CONNECTIONS))
+                .with_max_pending_outgoing(Some(PENDING_CONNECTIONS))
+                .with_max_established_per_peer(Some(PER_PEER))
+                .with_max_established(Some(total)),
+        ),
+        gate: Gate::new(shared.roll.clone(), classes.clone()),
+        gossip: MembersOnly::new(gossip::behaviour(topics)?, classes.clone(), speaker),
+        streams: Streams::new(classes.clone()),
+        identify: MembersOnly::new(
+            identify::Behaviour::new(identify),
+            classes.clone(),
+            Speaker::default(),
+        ),
+        mdns: Toggle::from(mdns),
+    };
+    let swarm = SwarmBuilder::with_existing_identity(key)
+        .with_tokio()
+        .with_tcp(
+            tcp::Config::default().nodelay(true),
+            noise::Config::new,
+            yamux::Config::default,
+        )
+        .map_err(|error| broken("encryption", &error))?
+        .with_dns()
+        .map_err(|error| broken("name resolution", &error))?
+        .with_behaviour(|_| behaviour)
+        .map_err(|error| broken("protocols", &error))?
+        .with_swarm_config(|config| {
+            config
+                .with_idle_connection_timeout(IDLE)
+                .with_max_negotiating_inbound_streams(NEGOTIATING_STREAMS)
+        })
+        .build();
+    Ok(swarm)
+}

@@ -1,0 +1,364 @@
+//! The driver: the one task that owns the swarm.
+//!
+//! It takes what the projects and the handles say, follows the swarm's events, and starts a task for
+//! each link and each join. It never waits for any of them: everything that could take time is in a
+//! task of its own, which reports back when it is over.
+
+mod events;
+mod links;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use futures::StreamExt;
+use libp2p::identity::Keypair;
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::swarm::{ConnectionId, SwarmEvent};
+use libp2p::{Multiaddr, Swarm, gossipsub};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
+use towline_proto::wire::{JoinReply, JoinRequest};
+use towline_proto::{NodeId, ProjectId, limits};
+
+use super::behaviour::{self, Behaviour};
+use super::conduct::{self, Conduct};
+use super::gate::Classes;
+use super::gossip::{self, Pending, Refused};
+use super::link::End;
+use super::metrics::NetMetrics;
+use super::peers::Peers;
+use super::{GossipToken, NetError, NetOutput, Shared, Verdict, identity};
+
+/// How often due dials, deadlines and expired entries are looked at; the shortest wait there is.
+const TICK: Duration = Duration::from_millis(500);
+/// How long the start waits for listeners to get their addresses.
+const LISTEN_WITHIN: Duration = Duration::from_secs(5);
+/// Dials that are started at once.
+const DIALS: usize = 16;
+/// Places that are kept free for those who dial us.
+const INBOUND_ROOM: usize = limits::PEERS / 4;
+/// Reports of links and joins that the driver has not read yet; a task that finds it full waits.
+const REPORTS: usize = 64;
+
+/// What handles ask for.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// A node may be there.
+    Dial { node: NodeId, addresses: Vec<Multiaddr> },
+    /// Show a ticket.
+    Join {
+        inviter: NodeId,
+        addresses: Vec<Multiaddr>,
+        request: JoinRequest,
+        reply: oneshot::Sender<Result<JoinReply, NetError>>,
+    },
+    /// Stop, and say so when it is done.
+    Stop(oneshot::Sender<()>),
+}
+
+/// What tasks report.
+#[derive(Debug)]
+enum Report {
+    /// A link is over.
+    LinkEnded { node: NodeId, generation: u64, end: End },
+    /// A join is over, on either side, and has no more use for the connection.
+    JoinOver { connection: ConnectionId },
+}
+
+/// A join that waits for its stream.
+struct Asking {
+    request: JoinRequest,
+    reply: oneshot::Sender<Result<JoinReply, NetError>>,
+}
+
+/// The task's state.
+pub(super) struct Driver {
+    me: NodeId,
+    swarm: Swarm<Behaviour>,
+    shared: Arc<Shared>,
+    classes: Classes,
+    refused: Refused,
+    peers: Peers,
+    /// Connections that are for joining only, and when they are closed.
+    guests: BTreeMap<ConnectionId, Instant>,
+    /// Joins of ours, by the connection on which they ask.
+    asking: BTreeMap<ConnectionId, Asking>,
+    /// Connections on which a join of somebody else is being answered.
+    answering: BTreeSet<ConnectionId>,
+    pending: Pending,
+    conduct: Conduct,
+    tasks: JoinSet<()>,
+    report: mpsc::Sender<Report>,
+    reports: mpsc::Receiver<Report>,
+}
+
+impl Driver {
+    pub(super) fn new(me: NodeId, key: Keypair, shared: Arc<Shared>, mdns: bool) -> Result<Self, NetError> {
+        let classes = Classes::default();
+        let refused = Refused::default();
+        let swarm = behaviour::swarm(key, &shared, &classes, &refused, mdns)?;
+        let (report, reports) = mpsc::channel(REPORTS);
+        Ok(Self {
+            me,
+            swarm,
+            shared,
+            classes,
+            refused,
+            peers: Peers::default(),
+            guests: BTreeMap::new(),
+            asking: BTreeMap::new(),
+            answering: BTreeSet::new(),
+            pending: Pending::default(),
+            conduct: Conduct::default(),
+            tasks: JoinSet::new(),
+            report,
+            reports,
+        })
+    }
+
+    /// Listens, and waits until every listener has an address.
+    pub(super) async fn listen(&mut self, listen: &[String], announce: &[Multiaddr]) -> Result<(), NetError> {
+        for address in announce {
+            self.swarm.add_external_address(address.clone());
+        }
+        let mut waiting = HashMap::new();
+        for text in listen {
+            let (address, _) = identity::parse(text)?;
+            let listener = self.swarm.listen_on(address).map_err(|error| NetError::Listen {
+                address: text.clone(),
+                why: error.to_string(),
+            })?;
+            waiting.insert(listener, text.clone());
+        }
+        let deadline = Instant::now() + LISTEN_WITHIN;
+        while let Some(address) = waiting.values().next() {
+            let Ok(event) = timeout_at(deadline, self.swarm.select_next_some()).await else {
+                return Err(NetError::Listen {
+                    address: address.clone(),
+                    why: "the system gave it no address".into(),
+                });
+            };
+            match &event {
+                SwarmEvent::NewListenAddr { listener_id, .. } => {
+                    waiting.remove(listener_id);
+                }
+                SwarmEvent::ListenerClosed {
+                    listener_id,
+                    reason: Err(error),
+                    ..
+                } => {
+                    return Err(NetError::Listen {
+                        address: waiting.remove(listener_id).unwrap_or_default(),
+                        why: error.to_string(),
+                    });
+                }
+                _ => {}
+            }
+            self.on_event(event);
+        }
+        Ok(())
+    }
+
+    /// Runs until it is told to stop or the last handle is gone.
+    pub(super) async fn run(
+        mut self,
+        mut outputs: mpsc::Receiver<NetOutput>,
+        mut commands: mpsc::Receiver<Command>,
+    ) {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let stopped = loop {
+            tokio::select! {
+                event = self.swarm.select_next_some() => self.on_event(event),
+                Some(output) = outputs.recv() => self.on_output(output),
+                Some(report) = self.reports.recv() => self.on_report(report),
+                Some(_) = self.tasks.join_next(), if !self.tasks.is_empty() => {}
+                _ = ticks.tick() => self.on_tick(),
+                command = commands.recv() => match command {
+                    Some(Command::Dial { node, addresses }) => self.dial(node, addresses),
+                    Some(Command::Join { inviter, addresses, request, reply }) => {
+                        self.join(inviter, addresses, Asking { request, reply });
+                    }
+                    Some(Command::Stop(stopped)) => break Some(stopped),
+                    None => break None,
+                },
+            }
+        };
+        // Sockets and tasks go with it, before anybody hears that it has stopped.
+        drop(self);
+        if let Some(stopped) = stopped {
+            let _ = stopped.send(());
+        }
+    }
+
+    fn on_output(&mut self, output: NetOutput) {
+        match output {
+            NetOutput::Members {
+                project,
+                members,
+                joinable,
+            } => self.set_members(project, members, joinable),
+            NetOutput::Send { peer, message } => self.send(peer, message),
+            NetOutput::Publish { project, bytes } => self.publish(&project, bytes),
+            NetOutput::Verdict { token, peer, verdict } => self.judge(&token, peer, verdict),
+            NetOutput::Penalize { peer, why } => self.penalize(peer, &why),
+        }
+    }
+
+    fn set_members(&mut self, project: ProjectId, members: Vec<NodeId>, joinable: bool) {
+        let members = members.into_iter().filter(|node| *node != self.me).collect();
+        let change = self.shared.roll.set(project, members, joinable);
+        if change.first
+            && let Err(error) = self
+                .swarm
+                .behaviour_mut()
+                .gossip
+                .inner_mut()
+                .subscribe(&gossip::topic(&project))
+        {
+            tracing::error!(%project, %error, "no gossip for a project; catch-up still works");
+        }
+        // Whoever left one project is disconnected even when it stays in another: gossipsub keeps its
+        // old subscription otherwise. It may connect again at once and is then asked anew.
+        for node in change.removed {
+            self.disconnect(&node);
+        }
+        for node in change.added {
+            if self.refused.take(node, project) {
+                self.disconnect(&node);
+            }
+            self.shared.book().hurry(Instant::now(), &node);
+        }
+        self.dial_due();
+    }
+
+    fn publish(&mut self, project: &ProjectId, bytes: Vec<u8>) {
+        if bytes.len() > limits::ENTRY_GOSSIP_BYTES {
+            tracing::trace!(%project, bytes = bytes.len(), "an entry too large for gossip is left to catch-up");
+            return;
+        }
+        let gossip = self.swarm.behaviour_mut().gossip.inner_mut();
+        match gossip.publish(gossip::topic(project), bytes) {
+            Ok(_) => NetMetrics::add(&self.shared.metrics.gossip_out, 1),
+            // Nobody is there, or it went round already: catch-up covers the one, nothing the other needs.
+            Err(error) => tracing::trace!(%project, %error, "not gossiped"),
+        }
+    }
+
+    fn judge(&mut self, token: &GossipToken, peer: NodeId, verdict: Verdict) {
+        let Some(waiting) = self.pending.take(token) else {
+            tracing::trace!(?token, "a verdict came too late");
+            return;
+        };
+        let acceptance = match verdict {
+            Verdict::Accept => gossipsub::MessageAcceptance::Accept,
+            Verdict::Ignore => gossipsub::MessageAcceptance::Ignore,
+            Verdict::Reject => gossipsub::MessageAcceptance::Reject,
+        };
+        self.report_gossip(&waiting, acceptance);
+        if verdict == Verdict::Reject {
+            self.penalize(peer, "it gossiped an entry that is not valid");
+        }
+    }
+
+    fn report_gossip(&mut self, waiting: &gossip::Waiting, acceptance: gossipsub::MessageAcceptance) {
+        let gossip = self.swarm.behaviour_mut().gossip.inner_mut();
+        gossip.report_message_validation_result(&waiting.id, &waiting.from, acceptance);
+    }
+
+    fn penalize(&mut self, node: NodeId, why: &str) {
+        NetMetrics::add(&self.shared.metrics.penalties, 1);
+        tracing::warn!(peer = %node.short(), why, "penalty");
+        let now = Instant::now();
+        if self.conduct.penalize(now, node) {
+            tracing::warn!(peer = %node.short(), seconds = conduct::BAN.as_secs(), "banned");
+            self.shared.roll.ban(node, now + conduct::BAN);
+            self.disconnect(&node);
+        }
+    }
+
+    fn disconnect(&mut self, node: &NodeId) {
+        if let Some(peer) = identity::peer_of(node) {
+            // An error means that it is not connected.
+            let _ = self.swarm.disconnect_peer_id(peer);
+        }
+    }
+
+    fn dial(&mut self, node: NodeId, addresses: Vec<Multiaddr>) {
+        let now = Instant::now();
+        let mut book = self.shared.book();
+        book.add(now, node, addresses);
+        book.hurry(now, &node);
+        drop(book);
+        self.dial_due();
+    }
+
+    /// Dials members that are not connected and whose time has come.
+    fn dial_due(&mut self) {
+        let now = Instant::now();
+        let room = (limits::PEERS - INBOUND_ROOM)
+            .saturating_sub(self.peers.len())
+            .min(DIALS);
+        let due = self.shared.book().due(now, room, |node| {
+            *node != self.me
+                && !self.peers.contains(node)
+                && self.shared.roll.is_member(node)
+                && !self.shared.roll.is_banned(now, node)
+        });
+        for (node, addresses) in due {
+            let Some(peer) = identity::peer_of(&node) else {
+                continue;
+            };
+            let dial = DialOpts::peer_id(peer)
+                .condition(PeerCondition::NotDialing)
+                .addresses(addresses)
+                .build();
+            if let Err(error) = self.swarm.dial(dial) {
+                self.dial_failed(node, &error);
+            }
+        }
+    }
+
+    fn dial_failed(&mut self, node: NodeId, why: &dyn std::fmt::Display) {
+        tracing::debug!(peer = %node.short(), %why, "not reached");
+        NetMetrics::add(&self.shared.metrics.connections_failed, 1);
+        self.shared.book().failed(Instant::now(), jitter(), &node);
+    }
+
+    fn on_tick(&mut self) {
+        let now = Instant::now();
+        self.pending.expire(now);
+        self.conduct.expire(now);
+        self.shared.roll.expire(now);
+        // A caller who gave up waiting has dropped the other end.
+        self.asking.retain(|_, asking| !asking.reply.is_closed());
+        let overdue: Vec<_> = self
+            .guests
+            .iter()
+            .filter(|(_, until)| **until <= now)
+            .map(|(connection, _)| *connection)
+            .collect();
+        for connection in overdue {
+            self.guests.remove(&connection);
+            self.swarm.close_connection(connection);
+        }
+        self.open_due(now);
+        self.dial_due();
+    }
+
+    fn listening(&self, act: impl FnOnce(&mut Vec<Multiaddr>)) {
+        let mut listening = self
+            .shared
+            .listening
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        act(&mut listening);
+    }
+}
+
+/// A random number for waits; when the system has none to give, waits are merely not spread.
+fn jitter() -> u32 {
+    getrandom::u32().unwrap_or(0)
+}

@@ -1,0 +1,199 @@
+//! What the driver does about the swarm's events.
+
+use libp2p::core::ConnectedPoint;
+use libp2p::swarm::{ConnectionId, SwarmEvent};
+use libp2p::{PeerId, gossipsub, identify, mdns};
+use tokio::time::Instant;
+
+use super::{Driver, jitter};
+use crate::net::behaviour::Event;
+use crate::net::gate::Class;
+use crate::net::metrics::NetMetrics;
+use crate::net::streams::Purpose;
+use crate::net::{NetError, NetInput, gossip, identity, join};
+
+impl Driver {
+    pub(super) fn on_event(&mut self, event: SwarmEvent<Event>) {
+        match event {
+            SwarmEvent::Behaviour(Event::Gossip(event)) => self.on_gossip(*event),
+            SwarmEvent::Behaviour(Event::Stream(event)) => self.on_stream(event),
+            SwarmEvent::Behaviour(Event::Identify(event)) => self.on_identify(*event),
+            SwarmEvent::Behaviour(Event::Mdns(event)) => self.on_mdns(event),
+            SwarmEvent::ConnectionEstablished {
+                peer_id,
+                connection_id,
+                endpoint,
+                ..
+            } => self.on_connected(peer_id, connection_id, &endpoint),
+            SwarmEvent::ConnectionClosed {
+                peer_id,
+                connection_id,
+                ..
+            } => self.on_closed(&peer_id, connection_id),
+            SwarmEvent::OutgoingConnectionError {
+                connection_id,
+                peer_id,
+                error,
+            } => {
+                if let Some(asking) = self.asking.remove(&connection_id) {
+                    let _ = asking.reply.send(Err(NetError::Unreachable(error.to_string())));
+                } else if let Some(node) = peer_id.as_ref().and_then(identity::node_of) {
+                    self.dial_failed(node, &error);
+                }
+            }
+            SwarmEvent::IncomingConnectionError { error, .. } => {
+                NetMetrics::add(&self.shared.metrics.connections_failed, 1);
+                tracing::debug!(%error, "an inbound connection was not made");
+            }
+            SwarmEvent::NewListenAddr { address, .. } => {
+                tracing::info!(%address, "listening");
+                self.listening(|all| {
+                    if !all.contains(&address) {
+                        all.push(address);
+                    }
+                });
+            }
+            SwarmEvent::ExpiredListenAddr { address, .. } => {
+                self.listening(|all| all.retain(|other| *other != address));
+            }
+            SwarmEvent::ListenerClosed {
+                addresses, reason, ..
+            } => {
+                tracing::error!(?addresses, ?reason, "a listener closed");
+                self.listening(|all| all.retain(|other| !addresses.contains(other)));
+            }
+            SwarmEvent::ListenerError { error, .. } => tracing::warn!(%error, "a listener failed"),
+            other => tracing::trace!(event = ?other, "swarm"),
+        }
+    }
+
+    fn on_connected(&mut self, peer: PeerId, connection: ConnectionId, endpoint: &ConnectedPoint) {
+        NetMetrics::add(&self.shared.metrics.connections, 1);
+        let Some(node) = identity::node_of(&peer) else {
+            self.swarm.close_connection(connection);
+            return;
+        };
+        let now = Instant::now();
+        if self.asking.contains_key(&connection) {
+            self.swarm
+                .behaviour_mut()
+                .streams
+                .open(peer, connection, Purpose::Join);
+        }
+        match self.classes.of(connection) {
+            Class::Member => {
+                let address = without_peer(endpoint.get_remote_address());
+                if endpoint.is_dialer() {
+                    self.shared.book().reached(now, node, address.clone());
+                }
+                tracing::debug!(peer = %node.short(), %address, "connected");
+                self.peers.connected(node, peer, connection, address);
+                self.open_link(now, node);
+            }
+            // An inviter without a join to ask for was a member when the dial began.
+            Class::Inviter if !self.asking.contains_key(&connection) => {
+                self.swarm.close_connection(connection);
+            }
+            Class::Stranger | Class::Inviter => {
+                self.guests.insert(connection, now + join::WITHIN);
+            }
+        }
+    }
+
+    fn on_closed(&mut self, peer: &PeerId, connection: ConnectionId) {
+        self.shared
+            .metrics
+            .connections
+            .fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+        self.guests.remove(&connection);
+        if let Some(asking) = self.asking.remove(&connection) {
+            let why = "it hung up; the ticket may have been used, withdrawn or expired";
+            let _ = asking.reply.send(Err(NetError::Unreachable(why.into())));
+        }
+        let Some(node) = identity::node_of(peer) else {
+            return;
+        };
+        if self.peers.disconnected(&node, connection) {
+            tracing::debug!(peer = %node.short(), "disconnected");
+            self.refused.forget(node);
+            self.shared.book().failed(Instant::now(), jitter(), &node);
+        }
+    }
+
+    fn on_gossip(&mut self, event: gossipsub::Event) {
+        let gossipsub::Event::Message {
+            propagation_source,
+            message_id,
+            message,
+        } = event
+        else {
+            return;
+        };
+        NetMetrics::add(&self.shared.metrics.gossip_in, 1);
+        let now = Instant::now();
+        let (token, pushed_out) = self.pending.add(now, message_id, propagation_source);
+        if let Some(oldest) = pushed_out {
+            self.report_gossip(&oldest, gossipsub::MessageAcceptance::Ignore);
+        }
+        let taken = match (
+            identity::node_of(&propagation_source),
+            gossip::project_of(&message.topic),
+        ) {
+            (Some(peer), Some(project)) if self.shared.roll.is_member_of(&peer, &project) => {
+                let input = NetInput::Gossip {
+                    peer,
+                    token: token.clone(),
+                    bytes: message.data,
+                };
+                self.shared.route.deliver(&project, input)
+            }
+            _ => false,
+        };
+        // A full queue is this node's trouble, and whoever was just removed is still in the mesh.
+        if !taken && let Some(waiting) = self.pending.take(&token) {
+            self.report_gossip(&waiting, gossipsub::MessageAcceptance::Ignore);
+        }
+    }
+
+    fn on_identify(&mut self, event: identify::Event) {
+        let identify::Event::Received { peer_id, info, .. } = event else {
+            return;
+        };
+        let Some(node) = identity::node_of(&peer_id) else {
+            return;
+        };
+        let Some(peer) = self.peers.get(&node) else {
+            return;
+        };
+        // Another machine's loopback is not where it can be dialled from here.
+        let same_machine = peer.connections.values().any(identity::is_loopback);
+        let addresses = info
+            .listen_addrs
+            .iter()
+            .map(without_peer)
+            .filter(|address| same_machine || !identity::is_loopback(address));
+        self.shared.book().add(Instant::now(), node, addresses);
+    }
+
+    fn on_mdns(&mut self, event: mdns::Event) {
+        let mdns::Event::Discovered(found) = event else {
+            return;
+        };
+        for (peer, address) in found {
+            // Anybody on the local network can say anything; only members are worth a place in the book.
+            if let Some(node) = identity::node_of(&peer)
+                && self.shared.roll.is_member(&node)
+            {
+                self.dial(node, vec![without_peer(&address)]);
+            }
+        }
+    }
+}
+
+/// The address without the peer at its end: the book knows whose it is.
+fn without_peer(address: &libp2p::Multiaddr) -> libp2p::Multiaddr {
+    address
+        .iter()
+        .filter(|part| !matches!(part, libp2p::multiaddr::Protocol::P2p(_)))
+        .collect()
+}

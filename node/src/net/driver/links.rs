@@ -1,0 +1,288 @@
+//! Streams: the driver's part in links and joins.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use libp2p::Multiaddr;
+use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
+use libp2p::swarm::{ConnectionId, Stream};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use towline_proto::NodeId;
+use towline_proto::wire::Message;
+
+use super::{Asking, Driver, Report, jitter};
+use crate::net::link::{self, End, Link};
+use crate::net::metrics::NetMetrics;
+use crate::net::streams::{Outcome, Purpose, StreamEvent};
+use crate::net::{NetError, identity, join};
+
+/// Joins that are answered at one time.
+const ANSWERING: usize = 16;
+/// Joins of our own that wait at one time.
+const ASKING: usize = 16;
+/// A link that lasted this long was a good one: the next is opened without a wait.
+const GOOD_LINK: Duration = Duration::from_secs(30);
+
+impl Driver {
+    /// Asks for the stream of a link when it is this node's turn to: of two members the one with the
+    /// smaller id opens, so that there is one stream and not two.
+    pub(super) fn open_link(&mut self, now: Instant, node: NodeId) {
+        if self.me > node {
+            return;
+        }
+        let Some(peer) = self.peers.get_mut(&node) else {
+            return;
+        };
+        let Some((connection, _)) = peer.connections.last_key_value() else {
+            return;
+        };
+        if peer.link.is_some() || peer.opening.is_some() || peer.open_at.is_some_and(|at| now < at) {
+            return;
+        }
+        peer.opening = Some(*connection);
+        peer.open_at = None;
+        let (id, connection) = (peer.id, *connection);
+        self.swarm
+            .behaviour_mut()
+            .streams
+            .open(id, connection, Purpose::Sync);
+    }
+
+    /// Asks again where it is time to.
+    pub(super) fn open_due(&mut self, now: Instant) {
+        let due: Vec<_> = self
+            .peers
+            .iter_mut()
+            .filter(|(_, peer)| peer.link.is_none() && peer.opening.is_none())
+            .map(|(node, _)| *node)
+            .collect();
+        for node in due {
+            self.open_link(now, node);
+        }
+    }
+
+    pub(super) fn on_stream(&mut self, event: StreamEvent) {
+        let StreamEvent {
+            peer,
+            connection,
+            purpose,
+            outcome,
+        } = event;
+        let Some(node) = identity::node_of(&peer) else {
+            return;
+        };
+        match (purpose, outcome) {
+            (Purpose::Sync, Outcome::Opened(stream)) => {
+                if let Some(peer) = self.peers.get_mut(&node) {
+                    peer.opening = None;
+                }
+                self.start_link(node, connection, stream);
+            }
+            (Purpose::Sync, Outcome::Accepted(stream)) => {
+                if self.me > node {
+                    self.start_link(node, connection, stream);
+                }
+            }
+            (Purpose::Sync, Outcome::Failed(why)) => {
+                tracing::debug!(peer = %node.short(), why, "no stream");
+                if let Some(peer) = self.peers.get_mut(&node) {
+                    peer.opening = None;
+                    peer.open_at = Some(Instant::now() + peer.backoff.next(jitter()));
+                }
+            }
+            (Purpose::Join, Outcome::Accepted(stream)) => self.answer(node, connection, stream),
+            (Purpose::Join, Outcome::Opened(stream)) => self.ask(connection, stream),
+            (Purpose::Join, Outcome::Failed(why)) => {
+                if let Some(asking) = self.asking.remove(&connection) {
+                    let _ = asking.reply.send(Err(NetError::Unreachable(why)));
+                }
+                self.end_guest(connection);
+            }
+        }
+    }
+
+    fn start_link(&mut self, node: NodeId, connection: ConnectionId, stream: Stream) {
+        let Some(address) = self
+            .peers
+            .get(&node)
+            .and_then(|peer| peer.connections.get(&connection))
+            .map(Multiaddr::to_string)
+        else {
+            return;
+        };
+        let (generation, after, done) = self.peers.next_link(node);
+        let (outbox, waiting) = mpsc::channel(link::QUEUE);
+        let (cancel, cancelled) = oneshot::channel();
+        let task = link::Task {
+            shared: Arc::clone(&self.shared),
+            peer: node,
+            address,
+            stream,
+            outbox: waiting,
+            cancel: cancelled,
+            after,
+        };
+        if let Some(peer) = self.peers.get_mut(&node) {
+            // The peer opens a second one only when it has given up the first, which ends here.
+            peer.link = Some(Link {
+                generation,
+                since: Instant::now(),
+                outbox,
+                _cancel: cancel,
+            });
+        }
+        self.shared.book().linked(&node);
+        let report = self.report.clone();
+        self.tasks.spawn(async move {
+            let end = link::run(task).await;
+            drop(done);
+            // An error means that the driver is gone.
+            let _ = report
+                .send(Report::LinkEnded {
+                    node,
+                    generation,
+                    end,
+                })
+                .await;
+        });
+    }
+
+    pub(super) fn send(&mut self, node: NodeId, message: Message) {
+        let Some(peer) = self.peers.get_mut(&node) else {
+            return;
+        };
+        let Some(link) = &peer.link else {
+            return;
+        };
+        match link.outbox.try_send(message) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Closed(_)) => {}
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                tracing::warn!(peer = %node.short(), "it does not read what it is sent; its stream is closed");
+                NetMetrics::add(&self.shared.metrics.dropped, 1);
+                peer.link = None;
+                peer.open_at = Some(Instant::now() + peer.backoff.next(jitter()));
+            }
+        }
+    }
+
+    pub(super) fn on_report(&mut self, report: Report) {
+        match report {
+            Report::LinkEnded {
+                node,
+                generation,
+                end,
+            } => self.on_link_ended(node, generation, end),
+            Report::JoinOver { connection } => {
+                self.answering.remove(&connection);
+                self.end_guest(connection);
+            }
+        }
+    }
+
+    fn on_link_ended(&mut self, node: NodeId, generation: u64, end: End) {
+        let now = Instant::now();
+        let lasted = self
+            .peers
+            .get(&node)
+            .and_then(|peer| peer.link.as_ref())
+            .map(|link| now.duration_since(link.since));
+        if self.peers.link_ended(&node, generation)
+            && let Some(peer) = self.peers.get_mut(&node)
+        {
+            if lasted.is_some_and(|lasted| lasted >= GOOD_LINK) {
+                peer.backoff.reset();
+            }
+            peer.open_at = Some(now + peer.backoff.next(jitter()));
+        }
+        match end {
+            End::Closed => {}
+            End::Broken(why) => tracing::debug!(peer = %node.short(), why, "a stream broke"),
+            End::Stuck(project) => {
+                tracing::warn!(%project, "a project does not take its messages; the link was closed");
+            }
+            // Whatever the connection is, nothing comes through it.
+            End::Silent => self.disconnect(&node),
+            End::Foul(why) => {
+                self.penalize(node, &why);
+                self.disconnect(&node);
+            }
+        }
+    }
+
+    /// Takes a join on an existing connection to a member, or dials the inviter for it.
+    pub(super) fn join(&mut self, inviter: NodeId, addresses: Vec<Multiaddr>, asking: Asking) {
+        let connected = self
+            .peers
+            .get(&inviter)
+            .and_then(|peer| Some((peer.id, *peer.connections.first_key_value()?.0)));
+        let refuse = |asking: Asking, why: &str| {
+            let _ = asking.reply.send(Err(NetError::Unreachable(why.to_owned())));
+        };
+        if self.asking.len() >= ASKING {
+            return refuse(asking, "too many joins are under way; try again in a moment");
+        }
+        if let Some((peer, connection)) = connected {
+            if self.asking.contains_key(&connection) {
+                return refuse(asking, "another join with that node is under way");
+            }
+            self.asking.insert(connection, asking);
+            self.swarm
+                .behaviour_mut()
+                .streams
+                .open(peer, connection, Purpose::Join);
+            return;
+        }
+        let Some(peer) = identity::peer_of(&inviter) else {
+            return refuse(asking, "the ticket names a node that cannot exist");
+        };
+        if addresses.is_empty() {
+            return refuse(asking, "the ticket names no address of the inviting node");
+        }
+        let dial = DialOpts::peer_id(peer)
+            .condition(PeerCondition::Always)
+            .addresses(addresses)
+            .build();
+        let connection = dial.connection_id();
+        match self.swarm.dial(dial) {
+            Ok(()) => {
+                self.asking.insert(connection, asking);
+            }
+            Err(error) => refuse(asking, &error.to_string()),
+        }
+    }
+
+    fn ask(&mut self, connection: ConnectionId, stream: Stream) {
+        let Some(Asking { request, reply }) = self.asking.remove(&connection) else {
+            // The caller gave up meanwhile.
+            self.end_guest(connection);
+            return;
+        };
+        let report = self.report.clone();
+        self.tasks.spawn(async move {
+            let _ = reply.send(join::ask(stream, request).await);
+            let _ = report.send(Report::JoinOver { connection }).await;
+        });
+    }
+
+    fn answer(&mut self, node: NodeId, connection: ConnectionId, stream: Stream) {
+        if self.answering.len() >= ANSWERING || !self.answering.insert(connection) {
+            // Dropping the stream resets it; the other side hears that it could not be served.
+            return;
+        }
+        let shared = Arc::clone(&self.shared);
+        let report = self.report.clone();
+        self.tasks.spawn(async move {
+            join::answer(&shared, node, stream).await;
+            let _ = report.send(Report::JoinOver { connection }).await;
+        });
+    }
+
+    /// Closes a connection that was for joining only; a member's stays.
+    fn end_guest(&mut self, connection: ConnectionId) {
+        if self.guests.remove(&connection).is_some() {
+            self.swarm.close_connection(connection);
+        }
+    }
+}

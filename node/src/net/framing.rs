@@ -1,0 +1,211 @@
+//! Frames on a stream: a length, a flag, a payload.
+//!
+//! ```text
+//! bytes 0..4   length of what follows the flag, u32 little-endian
+//! byte  4      0: as it is, 1: zstd
+//! bytes 5..    the payload; nothing at all in a keep-alive
+//! ```
+//!
+//! Whoever reads bounds the length before it reads and the size before it decompresses, and never
+//! sets memory aside on a peer's word. What a payload means is not known here.
+
+use std::io::{self, Read};
+
+use futures::io::{AsyncRead, AsyncReadExt};
+use towline_proto::limits;
+
+/// Bytes in front of every payload.
+const HEAD_BYTES: usize = 5;
+/// Payloads up to this many bytes are not worth compressing: they fit one packet anyway.
+const COMPRESS_OVER_BYTES: usize = 512;
+/// The quickest level: a frame is compressed while a peer waits for it.
+const ZSTD_LEVEL: i32 = 1;
+/// The largest window that is followed, as a power of two: [`limits::FRAME_BYTES`]. The library's own
+/// default lets a dozen bytes ask for 128 MiB.
+const ZSTD_WINDOW_LOG: u32 = 21;
+
+const RAW: u8 = 0;
+const ZSTD: u8 = 1;
+
+/// Why a frame could not be read or made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FrameError {
+    /// The stream broke.
+    #[error("the stream broke: {0}")]
+    Io(#[from] io::Error),
+    /// Larger than allowed.
+    #[error("a frame of {got} bytes; at most {max} are allowed")]
+    TooLarge {
+        /// Size in bytes.
+        got: usize,
+        /// Largest size in bytes.
+        max: usize,
+    },
+    /// A flag byte that this build does not know.
+    #[error("a frame with flag {0}; 0 and 1 are known")]
+    Flag(u8),
+    /// It does not decompress.
+    #[error("a frame that does not decompress: {0}")]
+    Compression(io::Error),
+}
+
+impl FrameError {
+    /// Whether the peer is to blame, rather than the line.
+    pub(crate) const fn is_foul(&self) -> bool {
+        match self {
+            Self::Io(_) => false,
+            Self::TooLarge { .. } | Self::Flag(_) | Self::Compression(_) => true,
+        }
+    }
+}
+
+/// The bytes of a keep-alive, which says only that the other side still runs.
+pub(crate) const KEEP_ALIVE: [u8; HEAD_BYTES] = [0, 0, 0, 0, RAW];
+
+/// Makes a frame, compressed when that makes it smaller.
+pub(crate) fn encode(payload: &[u8]) -> Result<Vec<u8>, FrameError> {
+    if payload.len() > limits::FRAME_BYTES {
+        return Err(FrameError::TooLarge {
+            got: payload.len(),
+            max: limits::FRAME_BYTES,
+        });
+    }
+    let packed = if payload.len() > COMPRESS_OVER_BYTES {
+        let packed = zstd::bulk::compress(payload, ZSTD_LEVEL).map_err(FrameError::Compression)?;
+        (packed.len() < payload.len()).then_some(packed)
+    } else {
+        None
+    };
+    let (flag, body) = match &packed {
+        Some(packed) => (ZSTD, packed.as_slice()),
+        None => (RAW, payload),
+    };
+    let length = u32::try_from(body.len()).map_err(|_| FrameError::TooLarge {
+        got: body.len(),
+        max: limits::FRAME_BYTES,
+    })?;
+    let mut frame = Vec::with_capacity(HEAD_BYTES + body.len());
+    frame.extend_from_slice(&length.to_le_bytes());
+    frame.push(flag);
+    frame.extend_from_slice(body);
+    Ok(frame)
+}
+
+/// A frame that was read.
+#[derive(Debug)]
+pub(crate) struct Frame {
+    /// What it carries; empty for a keep-alive.
+    pub(crate) payload: Vec<u8>,
+    /// What it took on the line, in bytes.
+    pub(crate) wire_bytes: u64,
+}
+
+/// Reads one frame of at most `max` bytes, compressed or not; `None` when the stream ended cleanly.
+pub(crate) async fn read<R: AsyncRead + Unpin>(
+    stream: &mut R,
+    max: usize,
+) -> Result<Option<Frame>, FrameError> {
+    let mut head = [0u8; HEAD_BYTES];
+    let first = stream.read(&mut head).await?;
+    if first == 0 {
+        return Ok(None);
+    }
+    if let Some(rest) = head.get_mut(first..) {
+        stream.read_exact(rest).await?;
+    }
+    let [a, b, c, d, flag] = head;
+    let length = u32::from_le_bytes([a, b, c, d]);
+    let size = usize::try_from(length).unwrap_or(usize::MAX);
+    if size > max {
+        return Err(FrameError::TooLarge { got: size, max });
+    }
+    let mut body = Vec::new();
+    let read = stream.take(u64::from(length)).read_to_end(&mut body).await?;
+    if read != size {
+        return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+    }
+    let payload = match flag {
+        RAW => body,
+        ZSTD => unpack(&body, max)?,
+        other => return Err(FrameError::Flag(other)),
+    };
+    Ok(Some(Frame {
+        payload,
+        wire_bytes: u64::from(length) + HEAD_BYTES as u64,
+    }))
+}
+
+fn unpack(packed: &[u8], max: usize) -> Result<Vec<u8>, FrameError> {
+    let mut decoder = zstd::stream::read::Decoder::with_buffer(packed).map_err(FrameError::Compression)?;
+    decoder
+        .window_log_max(ZSTD_WINDOW_LOG)
+        .map_err(FrameError::Compression)?;
+    let mut payload = Vec::new();
+    decoder
+        .take(max as u64 + 1)
+        .read_to_end(&mut payload)
+        .map_err(FrameError::Compression)?;
+    if payload.len() > max {
+        return Err(FrameError::TooLarge {
+            got: payload.len(),
+            max,
+        });
+    }
+    Ok(payload)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::executor::block_on;
+
+    use super::*;
+
+    fn read_all(bytes: &[u8]) -> Result<Option<Frame>, FrameError> {
+        block_on(read(&mut &*bytes, limits::FRAME_BYTES))
+    }
+
+    #[test]
+    fn a_frame_survives_the_line_compressed_or_not() {
+        let small = vec![7u8; 100];
+        let large = vec![7u8; limits::FRAME_BYTES];
+        let mut noise = vec![0u8; 4_096];
+        blake3::Hasher::new().finalize_xof().fill(&mut noise);
+        for payload in [small, large, noise] {
+            let frame = encode(&payload).unwrap();
+            assert!(frame.len() <= payload.len() + HEAD_BYTES);
+            assert_eq!(read_all(&frame).unwrap().unwrap().payload, payload);
+        }
+        assert!(read_all(&KEEP_ALIVE).unwrap().unwrap().payload.is_empty());
+        assert!(read_all(&[]).unwrap().is_none());
+    }
+
+    #[test]
+    fn the_bytes_of_a_frame_are_pinned() {
+        assert_eq!(encode(b"abc").unwrap(), [3, 0, 0, 0, 0, b'a', b'b', b'c']);
+    }
+
+    #[test]
+    fn a_claimed_length_is_refused_before_anything_is_read() {
+        let error = read_all(&[255, 255, 255, 255, 0]).unwrap_err();
+        assert!(error.is_foul(), "{error}");
+        assert!(encode(&vec![0; limits::FRAME_BYTES + 1]).is_err());
+    }
+
+    #[test]
+    fn a_bomb_is_refused_at_the_bound() {
+        let bomb = zstd::bulk::compress(&vec![0u8; limits::FRAME_BYTES + 1], 1).unwrap();
+        let mut frame = u32::try_from(bomb.len()).unwrap().to_le_bytes().to_vec();
+        frame.push(ZSTD);
+        frame.extend_from_slice(&bomb);
+        let error = read_all(&frame).unwrap_err();
+        assert!(error.is_foul(), "{error}");
+    }
+
+    #[test]
+    fn garbage_is_the_peers_fault_and_a_cut_is_not() {
+        assert!(read_all(&[3, 0, 0, 0, 9, 1, 2, 3]).unwrap_err().is_foul());
+        assert!(read_all(&[3, 0, 0, 0, 1, 1, 2, 3]).unwrap_err().is_foul());
+        assert!(!read_all(&[3, 0, 0, 0, 0, 1]).unwrap_err().is_foul());
+        assert!(!read_all(&[3, 0]).unwrap_err().is_foul());
+    }
+}

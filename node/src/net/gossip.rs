@@ -1,0 +1,226 @@
+//! Gossip: one topic per project, every message held until its project has judged it.
+//!
+//! Entries carry their authors' signatures, so gossipsub's own are left off; a message's id is the
+//! hash of its bytes. A peer can subscribe to a topic only as a member of that project: whoever is
+//! only a member of another project never gets to see an entry. Losing gossip costs latency alone,
+//! catch-up covers it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use libp2p::PeerId;
+use libp2p::gossipsub::{
+    Behaviour, ConfigBuilder, IdentTopic, IdentityTransform, MessageAuthenticity, MessageId, TopicHash,
+    TopicSubscriptionFilter, ValidationMode,
+};
+use tokio::time::Instant;
+use towline_proto::{NodeId, ProjectId, limits};
+
+use super::members_only::Speaker;
+use super::roll::Roll;
+use super::{GossipToken, NetError, identity};
+
+/// What stands around an entry in gossipsub's frame, generously.
+const ENVELOPE_BYTES: usize = 4 * 1024;
+/// How soon after the start meshes are built. The default, 5 s, is as long as nobody hears anything.
+const FIRST_HEARTBEAT: Duration = Duration::from_millis(100);
+/// Messages that wait for one peer. The default, 5,000, would be 320 MiB.
+const QUEUE: usize = 1_024;
+/// Messages that wait for a verdict at one time; the oldest makes room, and is then not forwarded.
+const PENDING: usize = 4_096;
+/// How long a verdict is waited for: as long as gossipsub keeps the message (five heartbeats of 1 s).
+const VERDICT_WITHIN: Duration = Duration::from_secs(5);
+/// Refused subscriptions that are remembered, so that they can be asked for again.
+const REFUSALS: usize = 4_096;
+
+const TOPIC_PREFIX: &str = "towline/1/";
+
+/// Gossipsub as it is used here.
+pub(crate) type Gossipsub = Behaviour<IdentityTransform, MemberTopics>;
+
+/// The topic of a project.
+pub(crate) fn topic(project: &ProjectId) -> IdentTopic {
+    IdentTopic::new(format!("{TOPIC_PREFIX}{project}"))
+}
+
+/// The project of a topic.
+pub(crate) fn project_of(topic: &TopicHash) -> Option<ProjectId> {
+    topic.as_str().strip_prefix(TOPIC_PREFIX)?.parse().ok()
+}
+
+/// Builds the behaviour.
+pub(crate) fn behaviour(filter: MemberTopics) -> Result<Gossipsub, NetError> {
+    let broken = |error: &dyn std::fmt::Display| NetError::Setup {
+        what: "gossip",
+        why: error.to_string(),
+    };
+    let config = ConfigBuilder::default()
+        .validation_mode(ValidationMode::Anonymous)
+        .validate_messages()
+        .message_id_fn(|message| MessageId::new(blake3::hash(&message.data).as_bytes()))
+        .max_transmit_size(limits::ENTRY_GOSSIP_BYTES + ENVELOPE_BYTES)
+        .heartbeat_initial_delay(FIRST_HEARTBEAT)
+        .connection_handler_queue_len(QUEUE)
+        // An own entry goes to every connected member at once. Fleets are small, and a mesh that is
+        // still being built would otherwise swallow the first entries of a new node.
+        .flood_publish(true)
+        .build()
+        .map_err(|error| broken(&error))?;
+    Behaviour::new_with_subscription_filter(MessageAuthenticity::Anonymous, config, filter)
+        .map_err(|error| broken(&error))
+}
+
+/// Subscriptions that were refused because the peer was not known as a member yet.
+///
+/// Peers say what they subscribe to when they connect and when they subscribe, and not again. When a
+/// connected member of one project has joined another and we hear of that late, its subscription is
+/// gone; the driver looks here and has it connect anew.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Refused(Arc<Mutex<BTreeSet<(NodeId, ProjectId)>>>);
+
+impl Refused {
+    /// Whether the subscription was refused; forgets it.
+    pub(crate) fn take(&self, node: NodeId, project: ProjectId) -> bool {
+        let mut refused = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.remove(&(node, project))
+    }
+
+    /// Forgets a peer that is gone.
+    pub(crate) fn forget(&self, node: NodeId) {
+        let mut refused = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.retain(|(other, _)| *other != node);
+    }
+
+    fn note(&self, node: NodeId, project: ProjectId) {
+        let mut refused = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if refused.len() < REFUSALS {
+            refused.insert((node, project));
+        }
+    }
+}
+
+/// Lets a peer subscribe to the topics of the projects that it is a member of.
+pub(crate) struct MemberTopics {
+    pub(crate) roll: Arc<Roll>,
+    pub(crate) speaker: Speaker,
+    pub(crate) refused: Refused,
+}
+
+impl TopicSubscriptionFilter for MemberTopics {
+    fn can_subscribe(&mut self, topic: &TopicHash) -> bool {
+        // Nobody speaks: it is this node itself that subscribes.
+        let Some(peer) = self.speaker.get() else {
+            return true;
+        };
+        let (Some(node), Some(project)) = (identity::node_of(&peer), project_of(topic)) else {
+            return false;
+        };
+        let allowed = self.roll.is_member_of(&node, &project);
+        if !allowed && self.roll.joinable(&project).is_some() {
+            self.refused.note(node, project);
+        }
+        allowed
+    }
+}
+
+/// Messages that wait for their project's verdict.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    next: u64,
+    messages: BTreeMap<u64, Waiting>,
+}
+
+/// One of them.
+#[derive(Debug, Clone)]
+pub(crate) struct Waiting {
+    pub(crate) id: MessageId,
+    pub(crate) from: PeerId,
+    since: Instant,
+}
+
+impl Pending {
+    /// Remembers a message; also gives back the oldest one when there are too many.
+    pub(crate) fn add(
+        &mut self,
+        now: Instant,
+        id: MessageId,
+        from: PeerId,
+    ) -> (GossipToken, Option<Waiting>) {
+        let pushed_out = if self.messages.len() >= PENDING {
+            self.messages.pop_first().map(|(_, waiting)| waiting)
+        } else {
+            None
+        };
+        let token = self.next;
+        self.next += 1;
+        self.messages.insert(token, Waiting { id, from, since: now });
+        (GossipToken(token), pushed_out)
+    }
+
+    /// Takes a message out; `None` when it is unknown, judged already or too old.
+    pub(crate) fn take(&mut self, token: &GossipToken) -> Option<Waiting> {
+        self.messages.remove(&token.0)
+    }
+
+    /// Forgets messages that gossipsub has forgotten too.
+    pub(crate) fn expire(&mut self, now: Instant) {
+        while let Some(first) = self.messages.first_entry()
+            && now.duration_since(first.get().since) > VERDICT_WITHIN
+        {
+            first.remove();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_names_its_project() {
+        let project = ProjectId([0xab; 32]);
+        assert_eq!(project_of(&topic(&project).hash()), Some(project));
+        assert_eq!(project_of(&TopicHash::from_raw("towline/1/nonsense")), None);
+    }
+
+    #[test]
+    fn pending_messages_are_bounded_in_number_and_time() {
+        let mut pending = Pending::default();
+        let now = Instant::now();
+        let from = PeerId::random();
+        let (first, _) = pending.add(now, MessageId::new(b"first"), from);
+        for _ in 1..PENDING {
+            assert!(pending.add(now, MessageId::new(b"x"), from).1.is_none());
+        }
+        let (last, pushed_out) = pending.add(now, MessageId::new(b"last"), from);
+        assert_eq!(pushed_out.unwrap().id, MessageId::new(b"first"));
+        assert!(pending.take(&first).is_none());
+        assert_eq!(pending.take(&last).unwrap().id, MessageId::new(b"last"));
+        pending.expire(now + VERDICT_WITHIN + Duration::from_secs(1));
+        assert!(pending.messages.is_empty());
+    }
+
+    #[test]
+    fn a_member_of_another_project_cannot_subscribe() {
+        let [ours, theirs] = [ProjectId([1; 32]), ProjectId([2; 32])];
+        let peer = identity::keypair([3; 32]).unwrap().public().to_peer_id();
+        let carol = identity::node_of(&peer).unwrap();
+        let roll = Arc::new(Roll::new());
+        roll.set(ours, vec![], false);
+        roll.set(theirs, vec![carol], false);
+        let speaker = Speaker::default();
+        let refused = Refused::default();
+        let mut filter = MemberTopics {
+            roll,
+            speaker: speaker.clone(),
+            refused: refused.clone(),
+        };
+        assert!(filter.can_subscribe(&topic(&ours).hash()), "this node itself may");
+        speaker.set(Some(peer));
+        assert!(!filter.can_subscribe(&topic(&ours).hash()));
+        assert!(filter.can_subscribe(&topic(&theirs).hash()));
+        assert!(refused.take(carol, ours));
+        assert!(!refused.take(carol, theirs));
+    }
+}

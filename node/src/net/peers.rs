@@ -1,0 +1,130 @@
+//! The connected members: their connections and their links.
+//!
+//! Bookkeeping only; the driver decides what follows from it.
+
+use std::collections::BTreeMap;
+
+use libp2p::swarm::ConnectionId;
+use libp2p::{Multiaddr, PeerId};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+use towline_proto::NodeId;
+
+use super::book::Backoff;
+use super::link::Link;
+
+/// One connected member.
+pub(super) struct Peer {
+    pub(super) id: PeerId,
+    /// Its connections of the member class and where they lead.
+    pub(super) connections: BTreeMap<ConnectionId, Multiaddr>,
+    pub(super) link: Option<Link>,
+    /// The connection on which a stream was asked for.
+    pub(super) opening: Option<ConnectionId>,
+    /// When to ask for a stream again; only on the side that opens.
+    pub(super) open_at: Option<Instant>,
+    pub(super) backoff: Backoff,
+}
+
+/// All of them.
+#[derive(Default)]
+pub(super) struct Peers {
+    connected: BTreeMap<NodeId, Peer>,
+    /// For each node whose link is not over yet, what resolves when it is. A link that replaces
+    /// another must not tell a project "connected" before the other has said "disconnected".
+    ending: BTreeMap<NodeId, (u64, oneshot::Receiver<()>)>,
+    generation: u64,
+}
+
+impl Peers {
+    pub(super) fn get(&self, node: &NodeId) -> Option<&Peer> {
+        self.connected.get(node)
+    }
+
+    pub(super) fn get_mut(&mut self, node: &NodeId) -> Option<&mut Peer> {
+        self.connected.get_mut(node)
+    }
+
+    pub(super) fn contains(&self, node: &NodeId) -> bool {
+        self.connected.contains_key(node)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.connected.len()
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&NodeId, &mut Peer)> {
+        self.connected.iter_mut()
+    }
+
+    /// A connection is up.
+    pub(super) fn connected(
+        &mut self,
+        node: NodeId,
+        id: PeerId,
+        connection: ConnectionId,
+        address: Multiaddr,
+    ) -> &mut Peer {
+        let peer = self.connected.entry(node).or_insert_with(|| Peer {
+            id,
+            connections: BTreeMap::new(),
+            link: None,
+            opening: None,
+            open_at: None,
+            backoff: Backoff::default(),
+        });
+        peer.connections.insert(connection, address);
+        peer
+    }
+
+    /// A connection is gone. Whether it was the node's last one; its link ends with it.
+    pub(super) fn disconnected(&mut self, node: &NodeId, connection: ConnectionId) -> bool {
+        let Some(peer) = self.connected.get_mut(node) else {
+            return false;
+        };
+        if peer.connections.remove(&connection).is_none() {
+            return false;
+        }
+        if peer.opening == Some(connection) {
+            peer.opening = None;
+        }
+        if peer.connections.is_empty() {
+            self.connected.remove(node);
+            return true;
+        }
+        false
+    }
+
+    /// The number of the next link of a node, what it waits for, and what it resolves when it is over.
+    pub(super) fn next_link(
+        &mut self,
+        node: NodeId,
+    ) -> (u64, Option<oneshot::Receiver<()>>, oneshot::Sender<()>) {
+        self.generation += 1;
+        let (done, over) = oneshot::channel();
+        let before = self.ending.insert(node, (self.generation, over));
+        (self.generation, before.map(|(_, over)| over), done)
+    }
+
+    /// A link is over. Whether it was the node's present one, which is then taken out.
+    pub(super) fn link_ended(&mut self, node: &NodeId, generation: u64) -> bool {
+        if self
+            .ending
+            .get(node)
+            .is_some_and(|(latest, _)| *latest == generation)
+        {
+            self.ending.remove(node);
+        }
+        let Some(peer) = self.connected.get_mut(node) else {
+            return false;
+        };
+        let current = peer
+            .link
+            .as_ref()
+            .is_some_and(|link| link.generation == generation);
+        if current {
+            peer.link = None;
+        }
+        current
+    }
+}

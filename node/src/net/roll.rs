@@ -1,0 +1,179 @@
+//! The roll: who is a member of which of this node's projects, as the projects' threads say it, and
+//! who is banned for the moment.
+//!
+//! Shared by the gate, the gossip filter, the links and the driver; every lock is held for a lookup
+//! only. Nothing is decided here about who *should* be a member: that is the fold's.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+use towline_proto::{NodeId, ProjectId, limits};
+
+/// Nodes that may be banned at one time. Only members can be penalised, so this is never reached by
+/// strangers; past it the ban that ends first makes room.
+const BANS: usize = 1_024;
+
+#[derive(Debug, Default)]
+struct Project {
+    members: BTreeSet<NodeId>,
+    joinable: bool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    projects: BTreeMap<ProjectId, Project>,
+    banned: BTreeMap<NodeId, Instant>,
+}
+
+/// Who may do what on the network.
+#[derive(Debug)]
+pub(crate) struct Roll {
+    state: RwLock<State>,
+    changed: watch::Sender<()>,
+}
+
+/// What a new list of members changed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Change {
+    /// The project was not known before.
+    pub(crate) first: bool,
+    /// Who is new.
+    pub(crate) added: Vec<NodeId>,
+    /// Who is gone.
+    pub(crate) removed: Vec<NodeId>,
+}
+
+impl Roll {
+    pub(crate) fn new() -> Self {
+        Self {
+            state: RwLock::default(),
+            changed: watch::Sender::new(()),
+        }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Replaces a project's members.
+    pub(crate) fn set(&self, project: ProjectId, members: Vec<NodeId>, joinable: bool) -> Change {
+        let members: BTreeSet<_> = members.into_iter().take(limits::MEMBERS).collect();
+        let mut state = self.write();
+        let first = !state.projects.contains_key(&project);
+        let known = state.projects.entry(project).or_default();
+        let change = Change {
+            first,
+            added: members.difference(&known.members).copied().collect(),
+            removed: known.members.difference(&members).copied().collect(),
+        };
+        *known = Project { members, joinable };
+        drop(state);
+        self.changed.send_replace(());
+        change
+    }
+
+    /// Wakes whenever [`Roll::set`] was called.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// The projects that this node and the other are both members of.
+    pub(crate) fn shared_with(&self, node: &NodeId) -> BTreeSet<ProjectId> {
+        self.read()
+            .projects
+            .iter()
+            .filter(|(_, known)| known.members.contains(node))
+            .map(|(project, _)| *project)
+            .collect()
+    }
+
+    /// Whether it is a member of any project of ours.
+    pub(crate) fn is_member(&self, node: &NodeId) -> bool {
+        self.read()
+            .projects
+            .values()
+            .any(|known| known.members.contains(node))
+    }
+
+    /// Whether it is a member of this project of ours.
+    pub(crate) fn is_member_of(&self, node: &NodeId, project: &ProjectId) -> bool {
+        self.read()
+            .projects
+            .get(project)
+            .is_some_and(|known| known.members.contains(node))
+    }
+
+    /// Whether strangers may ask to join it; `None` when it is not a project of ours.
+    pub(crate) fn joinable(&self, project: &ProjectId) -> Option<bool> {
+        self.read().projects.get(project).map(|known| known.joinable)
+    }
+
+    /// Whether strangers may dial this node at all.
+    pub(crate) fn any_joinable(&self) -> bool {
+        self.read().projects.values().any(|known| known.joinable)
+    }
+
+    /// Shuts a node out until a time.
+    pub(crate) fn ban(&self, node: NodeId, until: Instant) {
+        let mut state = self.write();
+        if state.banned.len() >= BANS
+            && let Some(soonest) = state
+                .banned
+                .iter()
+                .min_by_key(|(_, until)| **until)
+                .map(|(node, _)| *node)
+        {
+            state.banned.remove(&soonest);
+        }
+        state.banned.insert(node, until);
+    }
+
+    /// Whether it is shut out at `now`.
+    pub(crate) fn is_banned(&self, now: Instant, node: &NodeId) -> bool {
+        self.read().banned.get(node).is_some_and(|until| now < *until)
+    }
+
+    /// Forgets bans that are over.
+    pub(crate) fn expire(&self, now: Instant) {
+        self.write().banned.retain(|_, until| now < *until);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const ANNA: NodeId = NodeId([1; 32]);
+    const BEN: NodeId = NodeId([2; 32]);
+    const DEMO: ProjectId = ProjectId([9; 32]);
+
+    #[test]
+    fn a_new_list_replaces_the_old_one_and_says_what_changed() {
+        let roll = Roll::new();
+        assert_eq!(roll.joinable(&DEMO), None);
+        let change = roll.set(DEMO, vec![ANNA], true);
+        assert_eq!((change.first, change.added), (true, vec![ANNA]));
+        let change = roll.set(DEMO, vec![BEN], false);
+        assert_eq!((change.first, change.removed), (false, vec![ANNA]));
+        assert!(roll.is_member(&BEN) && !roll.is_member(&ANNA));
+        assert_eq!(roll.shared_with(&BEN), BTreeSet::from([DEMO]));
+        assert!(!roll.any_joinable());
+    }
+
+    #[test]
+    fn a_ban_ends() {
+        let roll = Roll::new();
+        let now = Instant::now();
+        roll.ban(BEN, now + Duration::from_secs(1));
+        assert!(roll.is_banned(now, &BEN));
+        assert!(!roll.is_banned(now + Duration::from_secs(1), &BEN));
+    }
+}

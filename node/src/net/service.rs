@@ -1,0 +1,276 @@
+//! Starting the network and talking to it: the handle, its configuration and its errors.
+//!
+//! The handle is cheap to clone and holds no libp2p type. The swarm stops when [`Net::stop`] is called
+//! or the last handle is dropped.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use libp2p::{Multiaddr, PeerId};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+use towline_proto::wire::{JoinReply, JoinRequest};
+use towline_proto::{NodeId, Ticket};
+use tracing::Instrument;
+
+use super::book::AddressBook;
+use super::driver::{Command, Driver};
+use super::metrics::NetMetrics;
+use super::roll::Roll;
+use super::{NetOutput, Route, identity, join};
+
+/// What the projects have said and the driver has not read yet. A project's thread that finds it
+/// full waits.
+const OUTPUTS: usize = 1_024;
+/// Commands of handles that the driver has not read yet.
+const COMMANDS: usize = 64;
+
+/// How a node is on the network.
+#[derive(Clone)]
+pub struct NetConfig {
+    /// The node's ed25519 seed.
+    pub key: [u8; 32],
+    /// Where to listen, as multiaddresses: `/ip4/0.0.0.0/tcp/4001`. May be empty.
+    pub listen: Vec<String>,
+    /// Where others should dial, when that is not where this node listens.
+    pub announce: Vec<String>,
+    /// Where some members are, each ending in `/p2p/` and the node.
+    pub bootstrap: Vec<String>,
+    /// Whether to look for members on the local network.
+    pub mdns: bool,
+}
+
+impl fmt::Debug for NetConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NetConfig")
+            .field("listen", &self.listen)
+            .field("announce", &self.announce)
+            .field("bootstrap", &self.bootstrap)
+            .field("mdns", &self.mdns)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why something could not be done on the network.
+#[derive(Debug, thiserror::Error)]
+pub enum NetError {
+    /// The seed is not a key.
+    #[error("the node's key is not an ed25519 seed")]
+    Key,
+    /// An address cannot be used.
+    #[error("the address {address:?} cannot be used: {why}")]
+    Address {
+        /// The address.
+        address: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Listening failed.
+    #[error("cannot listen on {address}: {why}")]
+    Listen {
+        /// Where.
+        address: String,
+        /// What the system says.
+        why: String,
+    },
+    /// A part could not be set up.
+    #[error("{what} could not be set up: {why}")]
+    Setup {
+        /// Which part.
+        what: &'static str,
+        /// Why.
+        why: String,
+    },
+    /// The other node could not be reached, or hung up.
+    #[error("the other node could not be reached: {0}")]
+    Unreachable(String),
+    /// The other node answered something that this build cannot read.
+    #[error("the other node's answer cannot be read: {0}")]
+    Unreadable(String),
+    /// No answer in time.
+    #[error("the other node did not answer within {} s", join::WITHIN.as_secs())]
+    Timeout,
+    /// The network has been stopped.
+    #[error("the network has been stopped")]
+    Stopped,
+}
+
+/// What the driver, its tasks and the handles share.
+pub(crate) struct Shared {
+    pub(crate) roll: Arc<Roll>,
+    pub(crate) route: Arc<dyn Route>,
+    pub(crate) metrics: NetMetrics,
+    book: Mutex<AddressBook>,
+    pub(crate) listening: RwLock<Vec<Multiaddr>>,
+}
+
+impl Shared {
+    pub(crate) fn book(&self) -> MutexGuard<'_, AddressBook> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A handle to the network of a running node.
+#[derive(Clone)]
+pub struct Net {
+    node: NodeId,
+    me: PeerId,
+    announce: Arc<[Multiaddr]>,
+    shared: Arc<Shared>,
+    outputs: mpsc::Sender<NetOutput>,
+    commands: mpsc::Sender<Command>,
+}
+
+impl fmt::Debug for Net {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Net")
+            .field("node", &self.node)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Net {
+    /// Starts the swarm's task and returns when every listener has an address. The second value ends
+    /// when the network has stopped.
+    ///
+    /// # Errors
+    /// When the key or an address is wrong, or listening fails.
+    pub async fn start(config: NetConfig, route: Arc<dyn Route>) -> Result<(Self, JoinHandle<()>), NetError> {
+        let key = identity::keypair(config.key)?;
+        let me = key.public().to_peer_id();
+        let node = identity::node_of(&me).ok_or(NetError::Key)?;
+        let mut announce = Vec::new();
+        for text in &config.announce {
+            announce.push(identity::parse(text)?.0);
+        }
+        let mut book = AddressBook::default();
+        for text in &config.bootstrap {
+            let (address, named) = identity::parse(text)?;
+            let named = named.ok_or_else(|| NetError::Address {
+                address: text.clone(),
+                why: "a bootstrap address ends in /p2p/ and the node, as `towline status` shows it".into(),
+            })?;
+            book.add(Instant::now(), named, [address]);
+        }
+        let shared = Arc::new(Shared {
+            roll: Arc::new(Roll::new()),
+            route,
+            metrics: NetMetrics::default(),
+            book: Mutex::new(book),
+            listening: RwLock::default(),
+        });
+        let (outputs, from_projects) = mpsc::channel(OUTPUTS);
+        let (commands, from_handles) = mpsc::channel(COMMANDS);
+        let mut driver = Driver::new(node, key, Arc::clone(&shared), config.mdns)?;
+        driver.listen(&config.listen, &announce).await?;
+        let span = tracing::info_span!("net", node = %node.short());
+        let task = tokio::spawn(driver.run(from_projects, from_handles).instrument(span));
+        let net = Self {
+            node,
+            me,
+            announce: announce.into(),
+            shared,
+            outputs,
+            commands,
+        };
+        Ok((net, task))
+    }
+
+    /// Which node this is.
+    pub const fn me(&self) -> NodeId {
+        self.node
+    }
+
+    /// Where the projects' threads send what they have for the network.
+    pub fn output(&self) -> mpsc::Sender<NetOutput> {
+        self.outputs.clone()
+    }
+
+    /// Where this node can be dialled, best first: what is announced, what it listens on, and what only
+    /// means something on this machine last.
+    pub fn addresses(&self) -> Vec<String> {
+        let listening = self
+            .shared
+            .listening
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let (near, far): (Vec<_>, Vec<_>) = listening
+            .iter()
+            .partition(|address| identity::is_loopback(address));
+        let mut all: Vec<String> = Vec::new();
+        for address in self.announce.iter().chain(far).chain(near) {
+            let text = identity::full(address, self.me);
+            if !all.contains(&text) {
+                all.push(text);
+            }
+        }
+        all
+    }
+
+    /// Says where a node may be, and dials it when it is a member. Addresses that cannot be read are
+    /// left out.
+    pub async fn dial(&self, node: NodeId, addresses: Vec<String>) {
+        let addresses = addresses
+            .iter()
+            .filter_map(|text| match identity::parse(text) {
+                Ok((address, _)) => Some(address),
+                Err(error) => {
+                    tracing::debug!(node = %node.short(), %error, "an address was left out");
+                    None
+                }
+            })
+            .collect();
+        // A stopped network dials nobody, which is what the caller will find.
+        let _ = self.commands.send(Command::Dial { node, addresses }).await;
+    }
+
+    /// Shows a ticket to its inviter and returns the answer.
+    ///
+    /// # Errors
+    /// When the inviter cannot be reached or does not answer within 30 s.
+    pub async fn join(&self, ticket: &Ticket, my_name: &str) -> Result<JoinReply, NetError> {
+        let mut addresses = Vec::new();
+        for text in &ticket.addresses {
+            addresses.push(identity::parse(text)?.0);
+        }
+        let request = JoinRequest {
+            project: ticket.project,
+            secret: ticket.secret.clone(),
+            name: my_name.to_owned(),
+        };
+        let (reply, answer) = oneshot::channel();
+        let command = Command::Join {
+            inviter: ticket.inviter,
+            addresses,
+            request,
+            reply,
+        };
+        self.commands.send(command).await.map_err(|_| NetError::Stopped)?;
+        match timeout(join::WITHIN, answer).await {
+            Err(_) => Err(NetError::Timeout),
+            Ok(Err(_)) => Err(NetError::Stopped),
+            Ok(Ok(reply)) => reply,
+        }
+    }
+
+    /// Every node whose addresses are known, with the best first, to be kept and given to
+    /// [`Net::dial`] after a restart.
+    pub fn address_book(&self) -> Vec<(NodeId, Vec<String>)> {
+        self.shared.book().all()
+    }
+
+    /// What was counted so far.
+    pub fn metrics(&self) -> &NetMetrics {
+        &self.shared.metrics
+    }
+
+    /// Stops the network: closes every connection and listener, then returns.
+    pub async fn stop(self) {
+        let (stopped, done) = oneshot::channel();
+        if self.commands.send(Command::Stop(stopped)).await.is_ok() {
+            // An error means that it was stopping already.
+            let _ = done.await;
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Raw streams for our two protocols, opened and accepted as events of the swarm.
+//!
+//! `libp2p-stream` would do, but it opens on any connection of a peer, dials when there is none,
+//! drops inbound streams when an acceptor is busy and keeps a sender per connection for ever. Here a
+//! stream is opened on a named connection, and a stranger's connection knows the join protocol only.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::task::{Context, Poll, Waker};
+
+use libp2p::core::transport::PortUse;
+use libp2p::core::{Endpoint, InboundUpgrade, OutboundUpgrade, UpgradeInfo};
+use libp2p::swarm::handler::{
+    ConnectionEvent, DialUpgradeError, FullyNegotiatedInbound, FullyNegotiatedOutbound,
+};
+use libp2p::swarm::{
+    ConnectionDenied, ConnectionHandler, ConnectionHandlerEvent, ConnectionId, FromSwarm, NetworkBehaviour,
+    NotifyHandler, Stream, StreamProtocol, SubstreamProtocol, THandler, THandlerInEvent, THandlerOutEvent,
+    ToSwarm,
+};
+use libp2p::{Multiaddr, PeerId};
+
+use super::gate::{Class, Classes};
+
+/// Streams that may wait in one connection's handler, either way. One of each kind is usual; an
+/// inbound one past this is reset.
+const WAITING: usize = 8;
+
+/// What a stream is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Purpose {
+    /// Frames about shared projects.
+    Sync,
+    /// One request to join and its answer.
+    Join,
+}
+
+impl Purpose {
+    const fn protocol(self) -> StreamProtocol {
+        match self {
+            Self::Sync => StreamProtocol::new("/towline/sync/1"),
+            Self::Join => StreamProtocol::new("/towline/join/1"),
+        }
+    }
+}
+
+/// What became of a stream.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// The peer opened it.
+    Accepted(Stream),
+    /// We asked for it and here it is.
+    Opened(Stream),
+    /// We asked for it and there is none.
+    Failed(String),
+}
+
+/// An event of the behaviour.
+#[derive(Debug)]
+pub(crate) struct StreamEvent {
+    pub(crate) peer: PeerId,
+    pub(crate) connection: ConnectionId,
+    pub(crate) purpose: Purpose,
+    pub(crate) outcome: Outcome,
+}
+
+/// The behaviour.
+pub(crate) struct Streams {
+    classes: Classes,
+    actions: VecDeque<ToSwarm<StreamEvent, Purpose>>,
+    waker: Option<Waker>,
+}
+
+impl Streams {
+    pub(crate) fn new(classes: Classes) -> Self {
+        Self {
+            classes,
+            actions: VecDeque::new(),
+            waker: None,
+        }
+    }
+
+    /// Asks for a stream on a connection. When the connection closes first there is no event but that.
+    pub(crate) fn open(&mut self, peer_id: PeerId, connection: ConnectionId, purpose: Purpose) {
+        self.actions.push_back(ToSwarm::NotifyHandler {
+            peer_id,
+            handler: NotifyHandler::One(connection),
+            event: purpose,
+        });
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+
+    fn handler(&self, connection: ConnectionId) -> Handler {
+        Handler {
+            accepts: match self.classes.of(connection) {
+                Class::Member => &[Purpose::Sync, Purpose::Join],
+                Class::Stranger => &[Purpose::Join],
+                Class::Inviter => &[],
+            },
+            wanted: VecDeque::new(),
+            done: VecDeque::new(),
+        }
+    }
+}
+
+impl NetworkBehaviour for Streams {
+    type ConnectionHandler = Handler;
+    type ToSwarm = StreamEvent;
+
+    fn handle_established_inbound_connection(
+        &mut self,
+        connection: ConnectionId,
+        _: PeerId,
+        _: &Multiaddr,
+        _: &Multiaddr,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        Ok(self.handler(connection))
+    }
+
+    fn handle_established_outbound_connection(
+        &mut self,
+        connection: ConnectionId,
+        _: PeerId,
+        _: &Multiaddr,
+        _: Endpoint,
+        _: PortUse,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        Ok(self.handler(connection))
+    }
+
+    fn on_swarm_event(&mut self, _: FromSwarm<'_>) {}
+
+    fn on_connection_handler_event(
+        &mut self,
+        peer: PeerId,
+        connection: ConnectionId,
+        (purpose, outcome): THandlerOutEvent<Self>,
+    ) {
+        self.actions.push_back(ToSwarm::GenerateEvent(StreamEvent {
+            peer,
+            connection,
+            purpose,
+            outcome,
+        }));
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+        if let Some(action) = self.actions.pop_front() {
+            return Poll::Ready(action);
+        }
+        self.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+/// One connection's handler.
+pub(crate) struct Handler {
+    accepts: &'static [Purpose],
+    wanted: VecDeque<Purpose>,
+    done: VecDeque<(Purpose, Outcome)>,
+}
+
+impl ConnectionHandler for Handler {
+    type FromBehaviour = Purpose;
+    type ToBehaviour = (Purpose, Outcome);
+    type InboundProtocol = Upgrade;
+    type OutboundProtocol = Upgrade;
+    type InboundOpenInfo = ();
+    type OutboundOpenInfo = Purpose;
+
+    fn listen_protocol(&self) -> SubstreamProtocol<Upgrade> {
+        SubstreamProtocol::new(Upgrade(self.accepts.to_vec()), ())
+    }
+
+    fn on_behaviour_event(&mut self, purpose: Purpose) {
+        if self.wanted.len() >= WAITING {
+            let why = "too many streams were asked for at once".into();
+            self.done.push_back((purpose, Outcome::Failed(why)));
+        } else {
+            self.wanted.push_back(purpose);
+        }
+    }
+
+    fn poll(
+        &mut self,
+        _: &mut Context<'_>,
+    ) -> Poll<ConnectionHandlerEvent<Upgrade, Purpose, Self::ToBehaviour>> {
+        if let Some(done) = self.done.pop_front() {
+            return Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(done));
+        }
+        if let Some(purpose) = self.wanted.pop_front() {
+            return Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest {
+                protocol: SubstreamProtocol::new(Upgrade(vec![purpose]), purpose),
+            });
+        }
+        // Both queues are filled only by calls after which the connection polls again.
+        Poll::Pending
+    }
+
+    fn on_connection_event(&mut self, event: ConnectionEvent<'_, Upgrade, Upgrade, (), Purpose>) {
+        match event {
+            ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound {
+                protocol: (purpose, stream),
+                ..
+            }) if self.done.len() < WAITING => {
+                self.done.push_back((purpose, Outcome::Accepted(stream)));
+            }
+            ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound {
+                protocol: (_, stream),
+                info,
+            }) => self.done.push_back((info, Outcome::Opened(stream))),
+            ConnectionEvent::DialUpgradeError(DialUpgradeError { info, error }) => {
+                self.done.push_back((info, Outcome::Failed(error.to_string())));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Negotiates one of the protocols and hands the stream over as it is.
+pub(crate) struct Upgrade(Vec<Purpose>);
+
+/// A protocol name that remembers what it is for.
+#[derive(Debug, Clone)]
+pub(crate) struct Name(Purpose, StreamProtocol);
+
+impl AsRef<str> for Name {
+    fn as_ref(&self) -> &str {
+        self.1.as_ref()
+    }
+}
+
+impl UpgradeInfo for Upgrade {
+    type Info = Name;
+    type InfoIter = Vec<Name>;
+
+    fn protocol_info(&self) -> Self::InfoIter {
+        self.0
+            .iter()
+            .map(|purpose| Name(*purpose, purpose.protocol()))
+            .collect()
+    }
+}
+
+impl InboundUpgrade<Stream> for Upgrade {
+    type Output = (Purpose, Stream);
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Output, Self::Error>>;
+
+    fn upgrade_inbound(self, stream: Stream, Name(purpose, _): Name) -> Self::Future {
+        ready(Ok((purpose, stream)))
+    }
+}
+
+impl OutboundUpgrade<Stream> for Upgrade {
+    type Output = (Purpose, Stream);
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Output, Self::Error>>;
+
+    fn upgrade_outbound(self, stream: Stream, Name(purpose, _): Name) -> Self::Future {
+        ready(Ok((purpose, stream)))
+    }
+}

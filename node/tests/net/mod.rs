@@ -1,0 +1,261 @@
+//! Real swarms on 127.0.0.1: links, gossip, strangers, joins, hostile peers.
+
+mod cast;
+mod hostile;
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use cast::{Actor, DEMO, SOON, befriend, id, reaches, start, start_with};
+use tokio::time::timeout;
+use towline_node::net::{NetError, NetInput, NetOutput, Verdict};
+use towline_proto::ticket::Secret;
+use towline_proto::wire::{EntryBytes, JoinReply, Message};
+use towline_proto::{Millis, NodeId, ProjectId, Role, Ticket};
+
+#[tokio::test]
+async fn two_members_connect_and_talk_both_ways() {
+    let (mut anna, mut ben) = (start(1).await, start(2).await);
+    befriend(&mut anna, &mut ben).await;
+    anna.send(ben.id(), 1).await;
+    assert_eq!(ben.wait_message().await, (anna.id(), 1));
+    ben.send(anna.id(), 2).await;
+    assert_eq!(anna.wait_message().await, (ben.id(), 2));
+    // Ben never dialled, and knows all the same where Anna can be.
+    assert_eq!(anna.net.address_book().len(), 1);
+    assert!(anna.net.metrics().frames_in.load(Ordering::Relaxed) >= 1);
+}
+
+#[tokio::test]
+async fn a_large_message_arrives_whole() {
+    let (mut anna, mut ben) = (start(1).await, start(2).await);
+    befriend(&mut anna, &mut ben).await;
+    let mut noise = vec![0u8; 1_500_000];
+    blake3::Hasher::new().finalize_xof().fill(&mut noise);
+    let message = Message::Entries {
+        project: DEMO,
+        entries: vec![EntryBytes(noise.into()), EntryBytes(vec![7; 100_000].into())],
+        more: false,
+    };
+    let sent = message.clone();
+    anna.say(NetOutput::Send {
+        peer: ben.id(),
+        message,
+    })
+    .await;
+    let got = ben
+        .wait_for(|input| match input {
+            NetInput::Message { message, .. } => Some(message),
+            _ => None,
+        })
+        .await;
+    assert!(got == sent, "the message changed on the way");
+}
+
+#[tokio::test]
+async fn a_project_that_is_slow_to_read_loses_nothing() {
+    let mut anna = start(1).await;
+    let mut ben = start_with(2, "/ip4/127.0.0.1/tcp/0", 1).await;
+    befriend(&mut anna, &mut ben).await;
+    for number in 0..40 {
+        anna.send(ben.id(), number).await;
+    }
+    for number in 0..40 {
+        assert_eq!(ben.wait_message().await, (anna.id(), number));
+    }
+}
+
+#[tokio::test]
+async fn a_project_that_both_join_later_is_announced_on_the_open_stream_and_its_end_too() {
+    let (mut anna, mut ben) = (start(1).await, start(2).await);
+    befriend(&mut anna, &mut ben).await;
+    let other = ProjectId([0x0e; 32]);
+    anna.members_of(other, &[ben.id()], false).await;
+    let (project, input) = timeout(SOON, anna.inbox.recv()).await.unwrap().unwrap();
+    assert_eq!(project, other);
+    assert!(matches!(input, NetInput::Connected { peer, .. } if peer == ben.id()));
+    anna.members(&[], false).await;
+    anna.wait_disconnected(ben.id()).await;
+    ben.wait_disconnected(anna.id()).await;
+}
+
+/// Publishes fresh entries at Anna, which Ben accepts, until Carol gets one: the mesh stands then.
+async fn warm_up(anna: &Actor, ben: &mut Actor, carol: &mut Actor) {
+    for round in 0u32..200 {
+        anna.publish(format!("warm-up {round}").as_bytes()).await;
+        while let Ok(Some((_, input))) = timeout(Duration::from_millis(100), ben.inbox.recv()).await {
+            if let NetInput::Gossip { peer, token, .. } = input {
+                ben.judge(peer, token, Verdict::Accept).await;
+            }
+        }
+        while let Ok((_, input)) = carol.inbox.try_recv() {
+            if let NetInput::Gossip { peer, .. } = input {
+                assert_eq!(peer, ben.id(), "Carol only knows Ben");
+                return;
+            }
+        }
+    }
+    panic!("no entry ever came through");
+}
+
+#[tokio::test]
+async fn an_entry_is_passed_on_only_after_it_was_accepted() {
+    let (mut anna, mut ben, mut carol) = (start(1).await, start(2).await, start(3).await);
+    anna.members(&[ben.id()], false).await;
+    carol.members(&[ben.id()], false).await;
+    ben.members(&[anna.id(), carol.id()], false).await;
+    ben.dial(&anna).await;
+    ben.dial(&carol).await;
+    anna.wait_connected(ben.id()).await;
+    carol.wait_connected(ben.id()).await;
+    warm_up(&anna, &mut ben, &mut carol).await;
+
+    anna.publish(b"first").await;
+    anna.publish(b"second").await;
+    let (from, first, bytes) = ben.wait_gossip().await;
+    assert_eq!((from, bytes.as_slice()), (anna.id(), &b"first"[..]));
+    let (_, second, bytes) = ben.wait_gossip().await;
+    assert_eq!(bytes, b"second");
+    ben.judge(anna.id(), second, Verdict::Accept).await;
+    let seen = carol
+        .wait_for(|input| match input {
+            NetInput::Gossip { bytes, .. } if !bytes.starts_with(b"warm") => Some(bytes),
+            _ => None,
+        })
+        .await;
+    assert_eq!(seen, b"second", "the first has not been judged yet");
+    ben.judge(anna.id(), first, Verdict::Accept).await;
+    assert_eq!(carol.wait_gossip().await.2, b"first");
+}
+
+#[tokio::test]
+async fn a_stranger_gets_nowhere_and_sees_no_gossip() {
+    let (mut anna, mut ben, mut mallory) = (start(1).await, start(2).await, start(6).await);
+    befriend(&mut anna, &mut ben).await;
+    // Mallory knows the project's id and where Anna is, and believes she is a member.
+    mallory.members(&[anna.id()], false).await;
+    mallory.dial(&anna).await;
+    reaches(&anna.net.metrics().connections_failed, 2).await;
+
+    // With a ticket out she gets a connection, and still nothing but the join stream.
+    anna.members(&[ben.id()], true).await;
+    mallory.dial(&anna).await;
+    reaches(&anna.net.metrics().connections, 2).await;
+    for round in 0u32.. {
+        anna.publish(format!("secret {round}").as_bytes()).await;
+        match timeout(Duration::from_millis(100), ben.inbox.recv()).await {
+            Ok(Some((_, NetInput::Gossip { .. }))) => break,
+            _ => assert!(round < 200, "Ben should have seen the entry"),
+        }
+    }
+    anna.send(mallory.id(), 1).await;
+    mallory.send(anna.id(), 2).await;
+    anna.send(ben.id(), 3).await;
+    assert_eq!(ben.wait_message().await, (anna.id(), 3));
+    assert!(mallory.inbox.try_recv().is_err(), "Mallory was told something");
+    assert!(anna.inbox.try_recv().is_err(), "Anna was told of Mallory");
+}
+
+fn ticket(inviter: &Actor, project: ProjectId) -> Ticket {
+    Ticket {
+        project,
+        name: "demo".into(),
+        inviter: inviter.id(),
+        addresses: inviter.net.addresses(),
+        role: Role::Writer,
+        expires: Millis(u64::MAX),
+        secret: Secret([5; 32]),
+    }
+}
+
+#[tokio::test]
+async fn a_ticket_lets_a_stranger_join_and_connect_as_a_member() {
+    let (mut anna, mut dora) = (start(1).await, start(4).await);
+    anna.members(&[], true).await;
+    let ticket = ticket(&anna, DEMO);
+    let joining = {
+        let net = dora.net.clone();
+        tokio::spawn(async move { net.join(&ticket, "dora").await })
+    };
+    let (peer, request, reply) = anna
+        .wait_for(|input| match input {
+            NetInput::Join { peer, request, reply } => Some((peer, request, reply)),
+            _ => None,
+        })
+        .await;
+    assert_eq!((peer, request.name.as_str()), (dora.id(), "dora"));
+    assert_eq!(request.secret, Secret([5; 32]));
+    // Anna admits her before she answers, as the real project does.
+    anna.members(&[dora.id()], true).await;
+    let welcome = JoinReply::Welcome {
+        genesis: EntryBytes(vec![1, 2, 3].into()),
+        peers: vec![(anna.id(), anna.net.addresses())],
+    };
+    reply.send(welcome.clone()).unwrap();
+    assert_eq!(timeout(SOON, joining).await.unwrap().unwrap().unwrap(), welcome);
+
+    dora.members(&[anna.id()], false).await;
+    dora.dial(&anna).await;
+    dora.wait_connected(anna.id()).await;
+    anna.wait_connected(dora.id()).await;
+    dora.send(anna.id(), 9).await;
+    assert_eq!(anna.wait_message().await, (dora.id(), 9));
+}
+
+#[tokio::test]
+async fn a_ticket_for_another_project_is_refused_in_words_and_no_ticket_out_means_no_connection() {
+    let (anna, dora) = (start(1).await, start(4).await);
+    anna.members(&[], true).await;
+    let reply = dora.net.join(&ticket(&anna, ProjectId([7; 32])), "dora").await;
+    let why = "this node is not a member of that project".to_owned();
+    assert_eq!(reply.unwrap(), JoinReply::Refused { why });
+
+    anna.members(&[], false).await;
+    let error = dora.net.join(&ticket(&anna, DEMO), "dora").await.unwrap_err();
+    assert!(matches!(error, NetError::Unreachable(_)), "{error}");
+    let mut nowhere = ticket(&anna, DEMO);
+    nowhere.addresses.clear();
+    assert!(dora.net.join(&nowhere, "dora").await.is_err());
+}
+
+#[tokio::test]
+async fn a_peer_that_was_killed_is_dialled_again_when_it_is_back() {
+    let (mut anna, mut ben) = (start(1).await, start(2).await);
+    befriend(&mut anna, &mut ben).await;
+    let address = ben.net.addresses().remove(0);
+    let listen = address.split("/p2p/").next().unwrap().to_owned();
+    ben.net.stop().await;
+    anna.wait_disconnected(id(2)).await;
+
+    // The new Ben knows nobody's address: it is Anna who comes.
+    let mut ben = start_with(2, &listen, 256).await;
+    ben.members(&[anna.id()], false).await;
+    anna.wait_connected(ben.id()).await;
+    ben.wait_connected(anna.id()).await;
+    ben.send(anna.id(), 4).await;
+    assert_eq!(anna.wait_message().await, (ben.id(), 4));
+}
+
+#[tokio::test]
+async fn addresses_can_be_dialled_as_they_are_printed_and_bad_ones_are_named() {
+    let anna = start(1).await;
+    let addresses = anna.net.addresses();
+    assert_eq!(addresses.len(), 1);
+    assert!(addresses[0].contains("/p2p/12D3Koo"), "{addresses:?}");
+    // A node that was never heard of is noted; it is not dialled, since it is no member.
+    let nobody: NodeId = id(9);
+    anna.net
+        .dial(nobody, vec!["nonsense".into(), "/ip4/127.0.0.1/tcp/1".into()])
+        .await;
+    timeout(SOON, async {
+        while anna.net.address_book().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .unwrap();
+    assert_eq!(
+        anna.net.address_book(),
+        vec![(nobody, vec!["/ip4/127.0.0.1/tcp/1".to_owned()])]
+    );
+}
