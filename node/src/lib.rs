@@ -17,3 +17,4 @@ pub mod log;
 pub mod net;
 pub mod project;
 pub mod request;
+pub mod run;

@@ -156,8 +156,10 @@ fn answer<T>(reply: oneshot::Sender<T>, value: T) {
 }
 
 impl Project {
-    /// Stores what is derived and closes the store.
+    /// Stores what is derived and closes the store. Peers are told that this project is not here any
+    /// more.
     pub fn close(mut self) {
+        self.tell_closed();
         self.store_or_warn();
         if let Err(error) = self.cache.flush_durable() {
             tracing::error!(%error, "the cache was not flushed; the log has everything");

@@ -97,13 +97,13 @@ impl Project {
         }
     }
 
-    /// Tells the network something; without one, or with its queue full, it is dropped: catch-up makes
-    /// up for it.
+    /// Tells the network something, if there is one; waits while its queue is full, which it never
+    /// does for a project in turn.
     fn tell(&self, output: NetOutput) {
         if let Some(net) = &self.net
-            && let Err(error) = net.try_send(output)
+            && net.blocking_send(output).is_err()
         {
-            tracing::debug!(%error, "the network's queue is full; catch-up makes up for it");
+            tracing::debug!("the network has stopped");
         }
     }
 
@@ -112,11 +112,17 @@ impl Project {
         let members = self.members.members().map(|member| member.node).filter(|node| *node != self.me);
         let now = self.now();
         let me = self.me;
+        // Whoever shows a ticket that is used up or withdrawn is told so, until it would have expired.
         let open = |invitation: &towline_crdt::members::Invitation| {
-            !invitation.spent && invitation.inviter == me && invitation.expires > now
+            invitation.inviter == me && invitation.expires > now
         };
         let joinable = self.members.invitations().any(|(_, invitation)| open(invitation));
         self.tell(NetOutput::Members { project: self.id, members: members.collect(), joinable });
+    }
+
+    /// Tells the network that this project takes nothing any more.
+    pub(crate) fn tell_closed(&self) {
+        self.tell(NetOutput::Members { project: self.id, members: Vec::new(), joinable: false });
     }
 
     /// Reads log records for a peer, up to the size of one frame.

@@ -1,0 +1,270 @@
+//! A running node: the lock of its home, a thread for each project, the network.
+//!
+//! `towline up`, `towline serve` and the gateway start the same [`Node`]. What faces people (socket,
+//! board, relay) is put around it by whoever starts it and talks to it through its handle.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use ed25519_dalek::SigningKey;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use towline_proto::wire::JoinReply;
+use towline_proto::{Entry, NodeId, ProjectId, Ticket};
+
+use crate::handle::{Job, NodeHandle, ProjectLink};
+use crate::home::{Config, Home, Lock, ProjectHome, files};
+use crate::net::{Net, NetConfig, NetInput, Route};
+use crate::project::{self, Opening, Project, SystemWorld};
+use crate::request::{Failure, FailureCode};
+
+/// How often projects look after what waits, in milliseconds; see [`Job::Tick`].
+const TICK_MS: u64 = 250;
+/// How often the address book is kept, in milliseconds.
+const BOOK_MS: u64 = 10_000;
+/// The file that it is kept in.
+const BOOK_FILE: &str = "peers.json";
+
+/// The queues of the projects, as the network finds them.
+#[derive(Debug, Default)]
+struct Routes(RwLock<BTreeMap<ProjectId, mpsc::Sender<Job>>>);
+
+impl Route for Routes {
+    fn deliver(&self, project: &ProjectId, input: NetInput) -> bool {
+        let routes = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        routes.get(project).is_some_and(|jobs| jobs.try_send(Job::Net(input)).is_ok())
+    }
+}
+
+/// A running node.
+#[derive(Debug)]
+pub struct Node {
+    home: Home,
+    key: SigningKey,
+    name: String,
+    handle: NodeHandle,
+    net: Net,
+    routes: Arc<Routes>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    stop: CancellationToken,
+    // Given back when the node is dropped, behind everything that it guards.
+    _lock: Lock,
+}
+
+fn failed(error: impl std::fmt::Display) -> Failure {
+    Failure::new(FailureCode::Failure, error.to_string())
+}
+
+fn opening(project: &ProjectHome, key: &SigningKey) -> Opening {
+    Opening { dir: project.dir().to_owned(), key: key.clone(), world: Box::new(SystemWorld) }
+}
+
+/// What a node calls itself: its configured name, else the host's, else its id.
+pub fn node_name(config: &Config, me: &NodeId) -> String {
+    let host = || std::fs::read_to_string("/etc/hostname").ok().map(|name| name.trim().to_owned());
+    let configured = (!config.node_name.is_empty()).then(|| config.node_name.clone());
+    configured.or_else(host).filter(|name| !name.is_empty()).unwrap_or_else(|| me.short())
+}
+
+/// Makes a project in a home: its log with a first entry, and its place among the node's projects.
+///
+/// # Errors
+/// When the files cannot be made.
+pub fn make_project(home: &Home, key: &SigningKey, name: &str, node_name: &str) -> Result<ProjectHome, Failure> {
+    towline_proto::text::name(name)
+        .map_err(|why| Failure::new(FailureCode::Usage, format!("the project's name cannot be used: {why}")))?;
+    let genesis = Project::genesis(key, &SystemWorld, name, node_name);
+    adopt_project(home, key, &genesis, name)
+}
+
+fn adopt_project(home: &Home, key: &SigningKey, genesis: &Entry, name: &str) -> Result<ProjectHome, Failure> {
+    let place = home.make_project(genesis.project(), name)?;
+    Project::create(opening(&place, key), genesis).map_err(|error| failed(format!("{error:#}")))?.close();
+    place.register()?;
+    Ok(place)
+}
+
+/// Opens one project of a home without a running node. The caller holds the lock.
+///
+/// # Errors
+/// When the store cannot be opened.
+pub fn open_project(place: &ProjectHome, key: &SigningKey) -> Result<Project, Failure> {
+    Project::open(opening(place, key), place.id).map_err(|error| failed(format!("{error:#}")))
+}
+
+impl Node {
+    /// Starts the network and every project of a home.
+    ///
+    /// # Errors
+    /// When a project cannot be opened or an address cannot be listened on.
+    pub async fn start(home: Home, lock: Lock, config: &Config, key: SigningKey) -> Result<Arc<Self>, Failure> {
+        let me = NodeId(key.verifying_key().to_bytes());
+        let routes = Arc::new(Routes::default());
+        let net_config = NetConfig {
+            key: key.to_bytes(),
+            listen: config.listen.clone(),
+            announce: config.announce.clone(),
+            bootstrap: config.bootstrap.clone(),
+            mdns: config.mdns,
+        };
+        let (net, _ended) = Net::start(net_config, Arc::clone(&routes) as Arc<dyn Route>).await.map_err(failed)?;
+        let node = Arc::new(Self {
+            name: node_name(config, &me),
+            home,
+            key,
+            handle: NodeHandle::new(me),
+            net,
+            routes,
+            threads: Mutex::default(),
+            stop: CancellationToken::new(),
+            _lock: lock,
+        });
+        for place in node.home.projects()? {
+            // Opening replays what the cache lacks, which can take a while.
+            let key = node.key.clone();
+            let opened = tokio::task::spawn_blocking(move || open_project(&place, &key)).await.map_err(failed)??;
+            node.run_project(opened)?;
+        }
+        for (peer, addresses) in node.read_book() {
+            node.net.dial(peer, addresses).await;
+        }
+        tokio::spawn(Arc::clone(&node).keep_book());
+        Ok(node)
+    }
+
+    fn run_project(&self, opened: Project) -> Result<ProjectLink, Failure> {
+        let net = self.net.clone();
+        let addresses = Arc::new(move || net.addresses());
+        let started = project::start(opened, Some(self.net.output()), addresses).map_err(failed)?;
+        let link = started.link;
+        self.routes.0.write().unwrap_or_else(PoisonError::into_inner).insert(link.id, link.jobs.clone());
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(started.thread);
+        tokio::spawn(tick(link.jobs.clone(), self.stop.clone()));
+        self.handle.add(link.clone());
+        Ok(link)
+    }
+
+    /// How to talk to the projects.
+    pub const fn handle(&self) -> &NodeHandle {
+        &self.handle
+    }
+
+    /// The network.
+    pub const fn net(&self) -> &Net {
+        &self.net
+    }
+
+    /// The home.
+    pub const fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// What this node calls itself.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Joins a project by a ticket and starts it. What the project holds comes by catch-up behind
+    /// this call.
+    ///
+    /// # Errors
+    /// When the ticket was made for another node's project that is here already, the inviter cannot
+    /// be reached, or it does not let this node in.
+    pub async fn join(&self, ticket: &Ticket) -> Result<ProjectLink, Failure> {
+        if self.handle.projects().iter().any(|link| link.id == ticket.project) {
+            return Err(Failure::new(
+                FailureCode::Usage,
+                format!("this node is a member of {} already; the ticket was not used", ticket.name),
+            ));
+        }
+        let reply = self.net.join(ticket, &self.name).await;
+        let reply = reply.map_err(|error| Failure::new(FailureCode::Unreachable, error.to_string()))?;
+        let (genesis, peers) = match reply {
+            JoinReply::Welcome { genesis, peers } => (genesis, peers),
+            JoinReply::Refused { why } => {
+                let why = towline_proto::text::show(&why, 400);
+                return Err(Failure::new(FailureCode::NotAllowed, format!("not let in: {why}")));
+            }
+        };
+        let genesis = Entry::decode(genesis.0).map_err(failed)?;
+        if genesis.project() != ticket.project {
+            let message = "the inviter answered with another project than the ticket names; nothing was joined";
+            return Err(Failure::new(FailureCode::NotAllowed, message));
+        }
+        let place = adopt_project(&self.home, &self.key, &genesis, &ticket.name)?;
+        let key = self.key.clone();
+        let opened = tokio::task::spawn_blocking(move || open_project(&place, &key)).await.map_err(failed)??;
+        let link = self.run_project(opened)?;
+        self.net.dial(ticket.inviter, ticket.addresses.clone()).await;
+        for (peer, addresses) in peers {
+            self.net.dial(peer, addresses).await;
+        }
+        Ok(link)
+    }
+
+    /// Stops everything and waits until all of it has ended.
+    pub async fn stop(&self) {
+        self.stop.cancel();
+        for link in self.handle.projects() {
+            // A thread that is gone already needs no word.
+            let _ = link.jobs.send(Job::Stop).await;
+        }
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let ended = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                if thread.join().is_err() {
+                    tracing::error!("a project's thread has panicked; its log has everything that was said done");
+                }
+            }
+        });
+        if let Err(error) = ended.await {
+            tracing::error!(%error, "the projects' threads could not be waited for");
+        }
+        self.write_book();
+        self.net.clone().stop().await;
+    }
+
+    fn book_file(&self) -> PathBuf {
+        self.home.dir().join(BOOK_FILE)
+    }
+
+    /// A book that cannot be read only costs the members' help in finding each other again.
+    fn read_book(&self) -> Vec<(NodeId, Vec<String>)> {
+        let text = std::fs::read(self.book_file()).unwrap_or_default();
+        serde_json::from_slice(&text).unwrap_or_default()
+    }
+
+    fn write_book(&self) {
+        let book = self.net.address_book();
+        let Ok(text) = serde_json::to_vec(&book) else { return };
+        if let Err(error) = files::write_atomic(&self.book_file(), &text, files::PRIVATE_MODE) {
+            tracing::warn!(%error, "the address book was not kept");
+        }
+    }
+
+    async fn keep_book(self: Arc<Self>) {
+        let mut kept = Vec::new();
+        let stop = self.stop.clone();
+        while stop.run_until_cancelled(tokio::time::sleep(Duration::from_millis(BOOK_MS))).await.is_some() {
+            let book = self.net.address_book();
+            if book != kept {
+                self.write_book();
+                kept = book;
+            }
+        }
+    }
+}
+
+/// Wakes a project's thread up. A full queue needs no waking.
+async fn tick(jobs: mpsc::Sender<Job>, stop: CancellationToken) {
+    let mut interval = tokio::time::interval(Duration::from_millis(TICK_MS));
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(interval.tick()).await.is_some() {
+        if let Err(mpsc::error::TrySendError::Closed(_)) = jobs.try_send(Job::Tick) {
+            return;
+        }
+    }
+}
