@@ -35,7 +35,9 @@ struct Routes(RwLock<BTreeMap<ProjectId, mpsc::Sender<Job>>>);
 impl Route for Routes {
     fn deliver(&self, project: &ProjectId, input: NetInput) -> bool {
         let routes = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        routes.get(project).is_some_and(|jobs| jobs.try_send(Job::Net(input)).is_ok())
+        routes
+            .get(project)
+            .is_some_and(|jobs| jobs.try_send(Job::Net(input)).is_ok())
     }
 }
 
@@ -59,30 +61,52 @@ fn failed(error: impl std::fmt::Display) -> Failure {
 }
 
 fn opening(project: &ProjectHome, key: &SigningKey) -> Opening {
-    Opening { dir: project.dir().to_owned(), key: key.clone(), world: Box::new(SystemWorld) }
+    Opening {
+        dir: project.dir().to_owned(),
+        key: key.clone(),
+        world: Box::new(SystemWorld),
+    }
 }
 
 /// What a node calls itself: its configured name, else the host's, else its id.
 pub fn node_name(config: &Config, me: &NodeId) -> String {
-    let host = || std::fs::read_to_string("/etc/hostname").ok().map(|name| name.trim().to_owned());
+    let host = || {
+        std::fs::read_to_string("/etc/hostname")
+            .ok()
+            .map(|name| name.trim().to_owned())
+    };
     let configured = (!config.node_name.is_empty()).then(|| config.node_name.clone());
-    configured.or_else(host).filter(|name| !name.is_empty()).unwrap_or_else(|| me.short())
+    configured
+        .or_else(host)
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| me.short())
 }
 
 /// Makes a project in a home: its log with a first entry, and its place among the node's projects.
 ///
 /// # Errors
 /// When the files cannot be made.
-pub fn make_project(home: &Home, key: &SigningKey, name: &str, node_name: &str) -> Result<ProjectHome, Failure> {
-    towline_proto::text::name(name)
-        .map_err(|why| Failure::new(FailureCode::Usage, format!("the project's name cannot be used: {why}")))?;
+pub fn make_project(
+    home: &Home,
+    key: &SigningKey,
+    name: &str,
+    node_name: &str,
+) -> Result<ProjectHome, Failure> {
+    towline_proto::text::name(name).map_err(|why| {
+        Failure::new(
+            FailureCode::Usage,
+            format!("the project's name cannot be used: {why}"),
+        )
+    })?;
     let genesis = Project::genesis(key, &SystemWorld, name, node_name);
     adopt_project(home, key, &genesis, name)
 }
 
 fn adopt_project(home: &Home, key: &SigningKey, genesis: &Entry, name: &str) -> Result<ProjectHome, Failure> {
     let place = home.make_project(genesis.project(), name)?;
-    Project::create(opening(&place, key), genesis).map_err(|error| failed(format!("{error:#}")))?.close();
+    Project::create(opening(&place, key), genesis)
+        .map_err(|error| failed(format!("{error:#}")))?
+        .close();
     place.register()?;
     Ok(place)
 }
@@ -100,7 +124,12 @@ impl Node {
     ///
     /// # Errors
     /// When a project cannot be opened or an address cannot be listened on.
-    pub async fn start(home: Home, lock: Lock, config: &Config, key: SigningKey) -> Result<Arc<Self>, Failure> {
+    pub async fn start(
+        home: Home,
+        lock: Lock,
+        config: &Config,
+        key: SigningKey,
+    ) -> Result<Arc<Self>, Failure> {
         let me = NodeId(key.verifying_key().to_bytes());
         let routes = Arc::new(Routes::default());
         let net_config = NetConfig {
@@ -110,7 +139,9 @@ impl Node {
             bootstrap: config.bootstrap.clone(),
             mdns: config.mdns,
         };
-        let (net, _ended) = Net::start(net_config, Arc::clone(&routes) as Arc<dyn Route>).await.map_err(failed)?;
+        let (net, _ended) = Net::start(net_config, Arc::clone(&routes) as Arc<dyn Route>)
+            .await
+            .map_err(failed)?;
         let node = Arc::new(Self {
             name: node_name(config, &me),
             home,
@@ -125,7 +156,9 @@ impl Node {
         for place in node.home.projects()? {
             // Opening replays what the cache lacks, which can take a while.
             let key = node.key.clone();
-            let opened = tokio::task::spawn_blocking(move || open_project(&place, &key)).await.map_err(failed)??;
+            let opened = tokio::task::spawn_blocking(move || open_project(&place, &key))
+                .await
+                .map_err(failed)??;
             node.run_project(opened)?;
         }
         for (peer, addresses) in node.read_book() {
@@ -140,8 +173,15 @@ impl Node {
         let addresses = Arc::new(move || net.addresses());
         let started = project::start(opened, Some(self.net.output()), addresses).map_err(failed)?;
         let link = started.link;
-        self.routes.0.write().unwrap_or_else(PoisonError::into_inner).insert(link.id, link.jobs.clone());
-        self.threads.lock().unwrap_or_else(PoisonError::into_inner).push(started.thread);
+        self.routes
+            .0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(link.id, link.jobs.clone());
+        self.threads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(started.thread);
         tokio::spawn(tick(link.jobs.clone(), self.stop.clone()));
         self.handle.add(link.clone());
         Ok(link)
@@ -174,10 +214,18 @@ impl Node {
     /// When the ticket was made for another node's project that is here already, the inviter cannot
     /// be reached, or it does not let this node in.
     pub async fn join(&self, ticket: &Ticket) -> Result<ProjectLink, Failure> {
-        if self.handle.projects().iter().any(|link| link.id == ticket.project) {
+        if self
+            .handle
+            .projects()
+            .iter()
+            .any(|link| link.id == ticket.project)
+        {
             return Err(Failure::new(
                 FailureCode::Usage,
-                format!("this node is a member of {} already; the ticket was not used", ticket.name),
+                format!(
+                    "this node is a member of {} already; the ticket was not used",
+                    ticket.name
+                ),
             ));
         }
         let reply = self.net.join(ticket, &self.name).await;
@@ -186,17 +234,23 @@ impl Node {
             JoinReply::Welcome { genesis, peers } => (genesis, peers),
             JoinReply::Refused { why } => {
                 let why = towline_proto::text::show(&why, 400);
-                return Err(Failure::new(FailureCode::NotAllowed, format!("not let in: {why}")));
+                return Err(Failure::new(
+                    FailureCode::NotAllowed,
+                    format!("not let in: {why}"),
+                ));
             }
         };
         let genesis = Entry::decode(genesis.0).map_err(failed)?;
         if genesis.project() != ticket.project {
-            let message = "the inviter answered with another project than the ticket names; nothing was joined";
+            let message =
+                "the inviter answered with another project than the ticket names; nothing was joined";
             return Err(Failure::new(FailureCode::NotAllowed, message));
         }
         let place = adopt_project(&self.home, &self.key, &genesis, &ticket.name)?;
         let key = self.key.clone();
-        let opened = tokio::task::spawn_blocking(move || open_project(&place, &key)).await.map_err(failed)??;
+        let opened = tokio::task::spawn_blocking(move || open_project(&place, &key))
+            .await
+            .map_err(failed)??;
         let link = self.run_project(opened)?;
         self.net.dial(ticket.inviter, ticket.addresses.clone()).await;
         for (peer, addresses) in peers {
@@ -216,7 +270,9 @@ impl Node {
         let ended = tokio::task::spawn_blocking(move || {
             for thread in threads {
                 if thread.join().is_err() {
-                    tracing::error!("a project's thread has panicked; its log has everything that was said done");
+                    tracing::error!(
+                        "a project's thread has panicked; its log has everything that was said done"
+                    );
                 }
             }
         });
@@ -239,7 +295,9 @@ impl Node {
 
     fn write_book(&self) {
         let book = self.net.address_book();
-        let Ok(text) = serde_json::to_vec(&book) else { return };
+        let Ok(text) = serde_json::to_vec(&book) else {
+            return;
+        };
         if let Err(error) = files::write_atomic(&self.book_file(), &text, files::PRIVATE_MODE) {
             tracing::warn!(%error, "the address book was not kept");
         }
@@ -248,7 +306,11 @@ impl Node {
     async fn keep_book(self: Arc<Self>) {
         let mut kept = Vec::new();
         let stop = self.stop.clone();
-        while stop.run_until_cancelled(tokio::time::sleep(Duration::from_millis(BOOK_MS))).await.is_some() {
+        while stop
+            .run_until_cancelled(tokio::time::sleep(Duration::from_millis(BOOK_MS)))
+            .await
+            .is_some()
+        {
             let book = self.net.address_book();
             if book != kept {
                 self.write_book();

@@ -44,15 +44,30 @@ pub fn start(
 ) -> std::io::Result<Started> {
     let (jobs, queue) = mpsc::channel(JOBS);
     let (feed, feed_reader) = watch::channel(project.feed_head());
-    let link = ProjectLink { id: project.id(), name: project.name().to_owned(), jobs, feed: feed_reader };
+    let link = ProjectLink {
+        id: project.id(),
+        name: project.name().to_owned(),
+        jobs,
+        feed: feed_reader,
+    };
     project.net = net;
     project.my_addresses = my_addresses;
     let name = format!("project {}", project.id().short());
-    let thread = std::thread::Builder::new().name(name).stack_size(STACK_BYTES).spawn(move || {
-        let span = tracing::info_span!("project", name = project.name(), id = %project.id().short());
-        let _entered = span.enter();
-        Actor { project, queue, feed, waiting: Vec::new(), ticks: 0 }.run();
-    })?;
+    let thread = std::thread::Builder::new()
+        .name(name)
+        .stack_size(STACK_BYTES)
+        .spawn(move || {
+            let span = tracing::info_span!("project", name = project.name(), id = %project.id().short());
+            let _entered = span.enter();
+            Actor {
+                project,
+                queue,
+                feed,
+                waiting: Vec::new(),
+                ticks: 0,
+            }
+            .run();
+        })?;
     Ok(Started { link, thread })
 }
 
@@ -75,7 +90,11 @@ impl Actor {
                 stop = stop || matches!(job, Job::Stop);
                 self.take(job);
                 taken += 1;
-                next = if taken < MAX_BATCH && !stop { self.queue.try_recv().ok() } else { None };
+                next = if taken < MAX_BATCH && !stop {
+                    self.queue.try_recv().ok()
+                } else {
+                    None
+                };
             }
             self.settle();
             self.project.run_effects();
@@ -100,7 +119,11 @@ impl Actor {
         match job {
             Job::Request { body, reply, .. } => answer(reply, self.project.answer(*body)),
             Job::Cursor { subscriber, reply } => answer(reply, self.project.cursor(&subscriber)),
-            Job::SetCursor { subscriber, position, reply } => {
+            Job::SetCursor {
+                subscriber,
+                position,
+                reply,
+            } => {
                 answer(reply, self.project.set_cursor(&subscriber, position));
             }
             Job::Net(input) => {

@@ -61,7 +61,10 @@ impl Docs {
 
     /// The documents that the cache does not hold as they are.
     pub(crate) fn dirty(&self) -> impl Iterator<Item = &Arc<ItemDoc>> {
-        self.dirty.iter().filter_map(|id| self.loaded.get(id)).map(|(doc, _)| doc)
+        self.dirty
+            .iter()
+            .filter_map(|id| self.loaded.get(id))
+            .map(|(doc, _)| doc)
     }
 
     /// How many of those there are.

@@ -17,7 +17,10 @@ const MAX_FINDINGS: usize = 100;
 impl Project {
     /// Looks at everything.
     pub(crate) fn doctor(&mut self) -> Doctor {
-        let mut doctor = Doctor { checked: Vec::new(), findings: self.findings.clone() };
+        let mut doctor = Doctor {
+            checked: Vec::new(),
+            findings: self.findings.clone(),
+        };
         let mut changes: BTreeMap<ItemId, Vec<Vec<u8>>> = BTreeMap::new();
         let (mut entries, mut bad_signatures) = (0usize, Vec::new());
         let read = Log::salvage(&self.dir.join("log"), self.id, |record| {
@@ -29,26 +32,39 @@ impl Project {
                     }
                     if let Payload::Changes(list) = &entry.body().payload {
                         for change in list {
-                            changes.entry(change.item).or_default().push(change.change.clone());
+                            changes
+                                .entry(change.item)
+                                .or_default()
+                                .push(change.change.clone());
                         }
                     }
                 }
-                Err(error) => doctor.findings.push(format!("a record of the log is not an entry: {error}")),
+                Err(error) => doctor
+                    .findings
+                    .push(format!("a record of the log is not an entry: {error}")),
             }
             Ok::<(), std::convert::Infallible>(())
         });
         match read {
-            Ok(salvaged) => doctor.findings.extend(salvaged.gaps.iter().map(ToString::to_string)),
+            Ok(salvaged) => doctor
+                .findings
+                .extend(salvaged.gaps.iter().map(ToString::to_string)),
             Err(error) => doctor.findings.push(error.to_string()),
         }
-        doctor.checked.push(format!("{entries} entries: checksums, format and signatures"));
+        doctor
+            .checked
+            .push(format!("{entries} entries: checksums, format and signatures"));
         self.check_signatures(&mut doctor, &bad_signatures);
         self.check_items(&mut doctor, &changes);
         for fork in self.replica.forks() {
-            doctor.findings.push(format!("a node signed two histories (a copied key?): {fork:?}"));
+            doctor
+                .findings
+                .push(format!("a node signed two histories (a copied key?): {fork:?}"));
         }
         let waiting = self.replica.waiting();
-        doctor.checked.push(format!("{waiting} entries wait for a predecessor"));
+        doctor
+            .checked
+            .push(format!("{waiting} entries wait for a predecessor"));
         doctor.findings.truncate(MAX_FINDINGS);
         doctor
     }
@@ -78,14 +94,25 @@ impl Project {
         }
         let missing = self.index.rows().filter(|row| !changes.contains_key(&row.id));
         for row in missing {
-            doctor.findings.push(format!("item {} is in the index and not in the log; run `towline rebuild`", row.id.key()));
+            doctor.findings.push(format!(
+                "item {} is in the index and not in the log; run `towline rebuild`",
+                row.id.key()
+            ));
         }
-        doctor.checked.push(format!("{} items with {acts} acts: documents and rows made again and compared", changes.len()));
+        doctor.checked.push(format!(
+            "{} items with {acts} acts: documents and rows made again and compared",
+            changes.len()
+        ));
     }
 
     fn check_item(&mut self, doctor: &mut Doctor, fresh: &ItemDoc) {
         let id = fresh.id();
-        let drifted = |what: &str| format!("the {what} of item {} is not what the log says; run `towline rebuild`", id.key());
+        let drifted = |what: &str| {
+            format!(
+                "the {what} of item {} is not what the log says; run `towline rebuild`",
+                id.key()
+            )
+        };
         match fold(id, fresh.acts(), &self.members) {
             None => doctor.findings.push(format!("item {} has no creation", id.key())),
             Some(folded) if self.index.get(&id) != Some(&folded.view) => doctor.findings.push(drifted("row")),
@@ -101,8 +128,10 @@ impl Project {
 
 /// A document made from the changes of the log, which passed the gate when they came.
 fn from_changes(item: ItemId, raw: &[Vec<u8>]) -> anyhow::Result<ItemDoc> {
-    let changes: Result<Vec<_>, _> =
-        raw.iter().map(|bytes| automerge::Change::from_bytes(bytes.clone())).collect();
+    let changes: Result<Vec<_>, _> = raw
+        .iter()
+        .map(|bytes| automerge::Change::from_bytes(bytes.clone()))
+        .collect();
     let mut am = automerge::Automerge::new();
     am.apply_changes(changes?)?;
     Ok(ItemDoc::new(item, am)?)

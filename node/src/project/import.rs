@@ -25,8 +25,15 @@ fn too_many() -> Failure {
 
 fn origin(who: &str) -> Origin {
     let (name, _) = text::fit_line(who, towline_proto::limits::NAME_CHARS);
-    let name = if name.is_empty() { "unknown".to_owned() } else { name };
-    Origin { kind: OriginKind::Import, id: name }
+    let name = if name.is_empty() {
+        "unknown".to_owned()
+    } else {
+        name
+    };
+    Origin {
+        kind: OriginKind::Import,
+        id: name,
+    }
 }
 
 /// The operations of one imported item, each with its own time and origin.
@@ -37,7 +44,11 @@ struct Drafting<'a> {
 
 impl Drafting<'_> {
     fn at(&mut self, at: Millis, who: &str, op: Op) {
-        self.drafts.push(Draft { op, origin: origin(who), at });
+        self.drafts.push(Draft {
+            op,
+            origin: origin(who),
+            at,
+        });
     }
 
     fn made(&mut self, op: Op) {
@@ -53,7 +64,11 @@ impl Drafting<'_> {
 
 impl Project {
     /// Makes and updates items.
-    pub(crate) fn import_items(&mut self, items: Vec<ImportItem>, dry_run: bool) -> Result<ImportReport, Failure> {
+    pub(crate) fn import_items(
+        &mut self,
+        items: Vec<ImportItem>,
+        dry_run: bool,
+    ) -> Result<ImportReport, Failure> {
         if items.len() > IMPORT_CHUNK {
             return Err(too_many());
         }
@@ -63,7 +78,10 @@ impl Project {
         let mut seen = BTreeSet::new();
         for item in &items {
             if !seen.insert(item.external.as_str()) {
-                report.problems.push(format!("{} stands twice in the file; the first was taken", item.external));
+                report.problems.push(format!(
+                    "{} stands twice in the file; the first was taken",
+                    item.external
+                ));
                 continue;
             }
             match self.index.by_external(&item.external) {
@@ -96,29 +114,47 @@ impl Project {
     /// What brings an item up to date, or nothing when the record is the one it was made from.
     fn update_item(&mut self, id: &ItemId, item: &ImportItem) -> Result<Option<Work>, Failure> {
         let digest = digest(item);
-        let Some(row) = self.index.get(id).cloned() else { return Ok(None) };
+        let Some(row) = self.index.get(id).cloned() else {
+            return Ok(None);
+        };
         if row.imported.as_ref() == Some(&digest) {
             return Ok(None);
         }
-        let mut drafting = Drafting { item, drafts: Vec::new() };
+        let mut drafting = Drafting {
+            item,
+            drafts: Vec::new(),
+        };
         if row.title != item.title {
-            drafting.changed(Op::SetTitle { title: item.title.clone() });
+            drafting.changed(Op::SetTitle {
+                title: item.title.clone(),
+            });
         }
         if row.kind != item.kind {
             drafting.changed(Op::SetKind { kind: item.kind });
         }
         if row.priority != item.priority {
-            drafting.changed(Op::SetPriority { priority: item.priority });
+            drafting.changed(Op::SetPriority {
+                priority: item.priority,
+            });
         }
         if row.assignee != item.assignee {
-            drafting.changed(Op::Assign { who: item.assignee.clone() });
+            drafting.changed(Op::Assign {
+                who: item.assignee.clone(),
+            });
         }
         for label in item.labels.iter().filter(|label| !row.labels.contains(label)) {
             drafting.changed(Op::AddLabel { label: label.clone() });
         }
         for (kind, target) in &item.links {
-            if !row.links.iter().any(|link| link.kind == *kind && link.target == *target) {
-                drafting.changed(Op::AddLink { kind: *kind, target: target.clone() });
+            if !row
+                .links
+                .iter()
+                .any(|link| link.kind == *kind && link.target == *target)
+            {
+                drafting.changed(Op::AddLink {
+                    kind: *kind,
+                    target: target.clone(),
+                });
             }
         }
         let doc = self.doc(id)?;
@@ -130,17 +166,36 @@ impl Project {
                 _ => None,
             })
             .collect();
-        for comment in item.comments.iter().filter(|comment| !said.contains(&(comment.at, comment.text.as_str()))) {
-            drafting.at(comment.at, &comment.author, Op::Comment { text: comment.text.clone() });
+        for comment in item
+            .comments
+            .iter()
+            .filter(|comment| !said.contains(&(comment.at, comment.text.as_str())))
+        {
+            drafting.at(
+                comment.at,
+                &comment.author,
+                Op::Comment {
+                    text: comment.text.clone(),
+                },
+            );
         }
         update_stage(&mut drafting, &row);
-        let body = doc.body().map_err(|error| Failure::new(FailureCode::Failure, error.to_string()))?;
-        let body = (body != item.body).then(|| BodyEdit { base: None, text: item.body.clone() });
+        let body = doc
+            .body()
+            .map_err(|error| Failure::new(FailureCode::Failure, error.to_string()))?;
+        let body = (body != item.body).then(|| BodyEdit {
+            base: None,
+            text: item.body.clone(),
+        });
         if body.is_some() {
             drafting.changed(Op::EditBody);
         }
         drafting.changed(Op::MarkImport { digest });
-        Ok(Some(Work { item: Some(*id), drafts: drafting.drafts, body }))
+        Ok(Some(Work {
+            item: Some(*id),
+            drafts: drafting.drafts,
+            body,
+        }))
     }
 
     /// Makes relations between items that were imported before.
@@ -169,10 +224,20 @@ impl Project {
             if dry_run {
                 continue;
             }
-            let draft = Draft { op, origin: origin(&relation.by), at: relation.at };
-            if let Err(failure) = self.write(Work { item: Some(from), drafts: vec![draft], body: None }) {
+            let draft = Draft {
+                op,
+                origin: origin(&relation.by),
+                at: relation.at,
+            };
+            if let Err(failure) = self.write(Work {
+                item: Some(from),
+                drafts: vec![draft],
+                body: None,
+            }) {
                 report.related -= 1;
-                report.problems.push(format!("{} to {}: {failure}", relation.from, relation.to));
+                report
+                    .problems
+                    .push(format!("{} to {}: {failure}", relation.from, relation.to));
             }
         }
         Ok(report)
@@ -182,11 +247,19 @@ impl Project {
     fn relation_op(&self, relation: &ImportRelation) -> Result<Option<(ItemId, Op)>, String> {
         let find = |reference: &str| {
             let id = self.index.by_external(reference);
-            id.and_then(|id| self.index.get(&id)).ok_or_else(|| format!("{reference} is not in the project"))
+            id.and_then(|id| self.index.get(&id))
+                .ok_or_else(|| format!("{reference} is not in the project"))
         };
         let (from, to) = (find(&relation.from)?, find(&relation.to)?);
-        let related = Op::AddLink { kind: LinkKind::Related, target: to.id.to_string() };
-        let has_link = || from.links.iter().any(|link| link.kind == LinkKind::Related && link.target == to.id.to_string());
+        let related = Op::AddLink {
+            kind: LinkKind::Related,
+            target: to.id.to_string(),
+        };
+        let has_link = || {
+            from.links
+                .iter()
+                .any(|link| link.kind == LinkKind::Related && link.target == to.id.to_string())
+        };
         let op = match relation.kind {
             RelationKind::DependsOn if from.depends_on.contains(&to.id) => return Ok(None),
             RelationKind::DependsOn if self.index.depends_on(&to.id, &from.id) => {
@@ -196,7 +269,9 @@ impl Project {
             RelationKind::DependsOn => Op::AddDependency { on: to.id },
             RelationKind::Epic if from.epic == Some(to.id) => return Ok(None),
             RelationKind::Epic => Op::SetEpic { epic: Some(to.id) },
-            RelationKind::SupersededBy if from.column.is_open() && !from.deleted => Op::Supersede { by: to.id },
+            RelationKind::SupersededBy if from.column.is_open() && !from.deleted => {
+                Op::Supersede { by: to.id }
+            }
             RelationKind::SupersededBy | RelationKind::Related if has_link() => return Ok(None),
             RelationKind::SupersededBy | RelationKind::Related => related,
         };
@@ -210,9 +285,14 @@ fn digest(item: &ImportItem) -> String {
 }
 
 fn new_item(item: &ImportItem, number: u32) -> Work {
-    let mut drafting = Drafting { item, drafts: Vec::new() };
+    let mut drafting = Drafting {
+        item,
+        drafts: Vec::new(),
+    };
     let column = match item.stage {
-        ImportStage::Open { column: Column::Upcoming } => Column::Upcoming,
+        ImportStage::Open {
+            column: Column::Upcoming,
+        } => Column::Upcoming,
         _ => Column::Backlog,
     };
     drafting.made(Op::Create {
@@ -223,40 +303,70 @@ fn new_item(item: &ImportItem, number: u32) -> Work {
         priority: item.priority,
         qa: Qa::Agent,
     });
-    drafting.made(Op::AddLink { kind: LinkKind::External, target: item.external.clone() });
+    drafting.made(Op::AddLink {
+        kind: LinkKind::External,
+        target: item.external.clone(),
+    });
     for (kind, target) in &item.links {
-        drafting.made(Op::AddLink { kind: *kind, target: target.clone() });
+        drafting.made(Op::AddLink {
+            kind: *kind,
+            target: target.clone(),
+        });
     }
     for label in &item.labels {
         drafting.made(Op::AddLabel { label: label.clone() });
     }
     if let Some(who) = &item.assignee {
-        drafting.made(Op::Assign { who: Some(who.clone()) });
+        drafting.made(Op::Assign {
+            who: Some(who.clone()),
+        });
     }
-    let body = (!item.body.is_empty()).then(|| BodyEdit { base: None, text: item.body.clone() });
+    let body = (!item.body.is_empty()).then(|| BodyEdit {
+        base: None,
+        text: item.body.clone(),
+    });
     if body.is_some() {
         drafting.made(Op::EditBody);
     }
     for comment in &item.comments {
-        drafting.at(comment.at, &comment.author, Op::Comment { text: comment.text.clone() });
+        drafting.at(
+            comment.at,
+            &comment.author,
+            Op::Comment {
+                text: comment.text.clone(),
+            },
+        );
     }
     drafting.made(Op::MarkImport { digest: digest(item) });
     if item.frozen {
         drafting.changed(Op::Freeze);
     }
     if let Some(reason) = &item.blocked {
-        drafting.changed(Op::Block { reason: reason.clone() });
+        drafting.changed(Op::Block {
+            reason: reason.clone(),
+        });
     }
     match &item.stage {
         ImportStage::Open { column } if !matches!(column, Column::Backlog | Column::Upcoming) => {
-            drafting.changed(Op::Move { to: *column, reason: None });
+            drafting.changed(Op::Move {
+                to: *column,
+                reason: None,
+            });
         }
         ImportStage::Open { .. } => {}
         ImportStage::Done => drafting.changed(Op::Merged { commit: None }),
-        ImportStage::Abandoned { reason } => drafting.changed(Op::Abandon { reason: reason.clone() }),
-        ImportStage::Deleted { reason } => drafting.changed(Op::Delete { reason: reason.clone() }),
+        ImportStage::Abandoned { reason } => drafting.changed(Op::Abandon {
+            reason: reason.clone(),
+        }),
+        ImportStage::Deleted { reason } => drafting.changed(Op::Delete {
+            reason: reason.clone(),
+        }),
     }
-    Work { item: None, drafts: drafting.drafts, body }
+    Work {
+        item: None,
+        drafts: drafting.drafts,
+        body,
+    }
 }
 
 /// Transitions that bring an item where the record says it is. An item that moved on here within the
@@ -270,19 +380,29 @@ fn update_stage(drafting: &mut Drafting<'_>, row: &ItemView) {
     if item.frozen && !row.holds.frozen && row.column.is_open() {
         drafting.changed(Op::Freeze);
     }
-    if let Some(reason) = item.blocked.as_ref().filter(|_| row.holds.blocked.is_none() && row.column.is_open()) {
-        drafting.changed(Op::Block { reason: reason.clone() });
+    if let Some(reason) = item
+        .blocked
+        .as_ref()
+        .filter(|_| row.holds.blocked.is_none() && row.column.is_open())
+    {
+        drafting.changed(Op::Block {
+            reason: reason.clone(),
+        });
     }
     match &item.stage {
         ImportStage::Open { .. } if row.column.is_open() => {}
         ImportStage::Open { .. } => drafting.changed(Op::Reopen),
         ImportStage::Done if row.column.is_open() => drafting.changed(Op::Merged { commit: None }),
         ImportStage::Abandoned { reason } if row.column.is_open() => {
-            drafting.changed(Op::Abandon { reason: reason.clone() });
+            drafting.changed(Op::Abandon {
+                reason: reason.clone(),
+            });
         }
         ImportStage::Done | ImportStage::Abandoned { .. } => {}
         ImportStage::Deleted { reason } if !row.deleted => {
-            drafting.changed(Op::Delete { reason: reason.clone() });
+            drafting.changed(Op::Delete {
+                reason: reason.clone(),
+            });
         }
         ImportStage::Deleted { .. } => {}
     }

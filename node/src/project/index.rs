@@ -38,7 +38,12 @@ impl Index {
         let id = row.id;
         let place = self.numbers.entry(row.number).or_default();
         place.push(id);
-        let stamp = |id: &ItemId| (self.rows.get(id).map_or(row.created_at, |row| row.created_at), *id);
+        let stamp = |id: &ItemId| {
+            (
+                self.rows.get(id).map_or(row.created_at, |row| row.created_at),
+                *id,
+            )
+        };
         place.sort_by_key(stamp);
         self.keys.insert(id.key(), id);
         for reference in row.external() {
@@ -97,7 +102,10 @@ impl Index {
 
     /// The number for a new item: above every number that is known, the trash's too.
     pub(crate) fn next_number(&self) -> u32 {
-        self.numbers.keys().next_back().map_or(1, |number| number.saturating_add(1))
+        self.numbers
+            .keys()
+            .next_back()
+            .map_or(1, |number| number.saturating_add(1))
     }
 
     /// The item with an external reference.
@@ -120,7 +128,9 @@ impl Index {
     fn short_key(&self, id: &ItemId) -> String {
         let key = id.key();
         let shared = |other: Option<(&String, &ItemId)>| {
-            other.map_or(0, |(other, _)| other.bytes().zip(key.bytes()).take_while(|(a, b)| a == b).count())
+            other.map_or(0, |(other, _)| {
+                other.bytes().zip(key.bytes()).take_while(|(a, b)| a == b).count()
+            })
         };
         let below = shared(self.keys.range(..key.clone()).next_back());
         let above = shared(self.keys.range(format!("{key}\0")..).next());
@@ -132,27 +142,46 @@ impl Index {
     pub(crate) fn find(&self, wanted: &str) -> Result<Vec<ItemId>, Failure> {
         let wanted = wanted.trim().trim_start_matches('#').to_lowercase();
         let not_found = |why: &str| {
-            Failure::new(FailureCode::NotFound, format!("no item {:?}: {why}", text::show(&wanted, 80)))
+            Failure::new(
+                FailureCode::NotFound,
+                format!("no item {:?}: {why}", text::show(&wanted, 80)),
+            )
         };
         let digits = wanted.len() - wanted.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         let (number, suffix) = wanted.split_at(digits);
-        if let Some(several) = number.parse().ok().and_then(|number: u32| self.numbers.get(&number)) {
+        if let Some(several) = number
+            .parse()
+            .ok()
+            .and_then(|number: u32| self.numbers.get(&number))
+        {
             if suffix.is_empty() {
                 return Ok(several.clone());
             }
-            let named = several.iter().enumerate().find(|(place, _)| letters(*place) == suffix);
+            let named = several
+                .iter()
+                .enumerate()
+                .find(|(place, _)| letters(*place) == suffix);
             if let Some((_, id)) = named.filter(|_| several.len() > 1) {
                 return Ok(vec![*id]);
             }
         }
         if let Ok(id) = wanted.parse::<ItemId>() {
-            return if self.rows.contains_key(&id) { Ok(vec![id]) } else { Err(not_found("no such id here")) };
+            return if self.rows.contains_key(&id) {
+                Ok(vec![id])
+            } else {
+                Err(not_found("no such id here"))
+            };
         }
         let is_hex = !wanted.is_empty() && wanted.bytes().all(|byte| byte.is_ascii_hexdigit());
         if wanted.len() < MIN_KEY || !is_hex {
-            return Err(not_found("type a number such as 42, or at least four digits of a key"));
+            return Err(not_found(
+                "type a number such as 42, or at least four digits of a key",
+            ));
         }
-        let mut fits = self.keys.range(wanted.clone()..).take_while(|(key, _)| key.starts_with(&wanted));
+        let mut fits = self
+            .keys
+            .range(wanted.clone()..)
+            .take_while(|(key, _)| key.starts_with(&wanted));
         match (fits.next(), fits.next()) {
             (Some((_, id)), None) => Ok(vec![*id]),
             (Some(_), Some(_)) => Err(not_found("several keys begin so; type more digits")),
@@ -165,10 +194,21 @@ impl Index {
     pub(crate) fn find_one(&self, wanted: &str) -> Result<&ItemView, Failure> {
         let found = self.find(wanted)?;
         match found.as_slice() {
-            [id] => self.rows.get(id).ok_or_else(|| Failure::new(FailureCode::NotFound, "no such item")),
+            [id] => self
+                .rows
+                .get(id)
+                .ok_or_else(|| Failure::new(FailureCode::NotFound, "no such item")),
             several => {
-                let names: Vec<_> = several.iter().take(NAMED).filter_map(|id| self.named(id)).collect();
-                let message = format!("{wanted} is {} items; name one: {}", several.len(), names.join(", "));
+                let names: Vec<_> = several
+                    .iter()
+                    .take(NAMED)
+                    .filter_map(|id| self.named(id))
+                    .collect();
+                let message = format!(
+                    "{wanted} is {} items; name one: {}",
+                    several.len(),
+                    names.join(", ")
+                );
                 Err(Failure::new(FailureCode::NotFound, message))
             }
         }
@@ -242,7 +282,12 @@ impl Index {
                 return true;
             }
             if seen.insert(id) {
-                open.extend(self.rows.get(&id).iter().flat_map(|row| row.depends_on.iter().copied()));
+                open.extend(
+                    self.rows
+                        .get(&id)
+                        .iter()
+                        .flat_map(|row| row.depends_on.iter().copied()),
+                );
             }
         }
         false
@@ -250,12 +295,22 @@ impl Index {
 
     /// Items that depend on this one.
     pub(crate) fn dependants(&self, id: &ItemId) -> Vec<ItemLink> {
-        self.dependants.get(id).into_iter().flatten().map(|id| self.link(id)).collect()
+        self.dependants
+            .get(id)
+            .into_iter()
+            .flatten()
+            .map(|id| self.link(id))
+            .collect()
     }
 
     /// Items of this epic.
     pub(crate) fn children(&self, id: &ItemId) -> Vec<ItemLink> {
-        self.children.get(id).into_iter().flatten().map(|id| self.link(id)).collect()
+        self.children
+            .get(id)
+            .into_iter()
+            .flatten()
+            .map(|id| self.link(id))
+            .collect()
     }
 
     /// Dependencies with whether they are satisfied. One that closes a circle, which only happens by
@@ -275,7 +330,12 @@ impl Index {
         if row.kind != Kind::Epic {
             return None;
         }
-        let children = self.children.get(&row.id).into_iter().flatten().filter_map(|id| self.rows.get(id));
+        let children = self
+            .children
+            .get(&row.id)
+            .into_iter()
+            .flatten()
+            .filter_map(|id| self.rows.get(id));
         let counted: Vec<_> = children.filter(|child| !child.deleted).collect();
         let is_done = |child: &&&ItemView| child.column == Column::Done || child.column == Column::Archived;
         Some((counted.iter().filter(is_done).count(), counted.len()))

@@ -28,7 +28,11 @@ impl Project {
                 Input::Disconnected { peer }
             }
             NetInput::Message { peer, message } => Input::Message { peer, message },
-            NetInput::Gossip { peer, token, bytes } => Input::Gossip { peer, token: token.0, bytes },
+            NetInput::Gossip { peer, token, bytes } => Input::Gossip {
+                peer,
+                token: token.0,
+                bytes,
+            },
             NetInput::Join { peer, request, reply } => {
                 let answer = self.take_join(peer, request);
                 // Whoever asked may have hung up; the ticket is used up all the same.
@@ -65,11 +69,18 @@ impl Project {
                         self.commit_remote();
                     }
                 }
-                Effect::Read { peer, request, positions } => self.read_for(peer, request, &positions),
+                Effect::Read {
+                    peer,
+                    request,
+                    positions,
+                } => self.read_for(peer, request, &positions),
                 Effect::Send { peer, message } => self.tell(NetOutput::Send { peer, message }),
                 Effect::Publish { bytes } => {
                     let project = self.id;
-                    self.tell(NetOutput::Publish { project, bytes: bytes.to_vec() });
+                    self.tell(NetOutput::Publish {
+                        project,
+                        bytes: bytes.to_vec(),
+                    });
                 }
                 Effect::Verdict { token, peer, verdict } => {
                     let verdict = match verdict {
@@ -77,7 +88,11 @@ impl Project {
                         Verdict::Ignore => NetVerdict::Ignore,
                         Verdict::Reject => NetVerdict::Reject,
                     };
-                    self.tell(NetOutput::Verdict { token: GossipToken(token), peer, verdict });
+                    self.tell(NetOutput::Verdict {
+                        token: GossipToken(token),
+                        peer,
+                        verdict,
+                    });
                 }
                 Effect::Penalize { peer, why } => {
                     tracing::warn!(peer = %peer.short(), %why, "a peer did something that an honest one does not");
@@ -109,7 +124,11 @@ impl Project {
 
     /// Tells the network who may connect.
     pub(crate) fn tell_members(&self) {
-        let members = self.members.members().map(|member| member.node).filter(|node| *node != self.me);
+        let members = self
+            .members
+            .members()
+            .map(|member| member.node)
+            .filter(|node| *node != self.me);
         let now = self.now();
         let me = self.me;
         // Whoever shows a ticket that is used up or withdrawn is told so, until it would have expired.
@@ -117,12 +136,20 @@ impl Project {
             invitation.inviter == me && invitation.expires > now
         };
         let joinable = self.members.invitations().any(|(_, invitation)| open(invitation));
-        self.tell(NetOutput::Members { project: self.id, members: members.collect(), joinable });
+        self.tell(NetOutput::Members {
+            project: self.id,
+            members: members.collect(),
+            joinable,
+        });
     }
 
     /// Tells the network that this project takes nothing any more.
     pub(crate) fn tell_closed(&self) {
-        self.tell(NetOutput::Members { project: self.id, members: Vec::new(), joinable: false });
+        self.tell(NetOutput::Members {
+            project: self.id,
+            members: Vec::new(),
+            joinable: false,
+        });
     }
 
     /// Reads log records for a peer, up to the size of one frame.
@@ -143,11 +170,19 @@ impl Project {
             bytes += record.len();
             entries.push(EntryBytes(record));
         }
-        self.feed_replica(Input::Read { peer, request, entries });
+        self.feed_replica(Input::Read {
+            peer,
+            request,
+            entries,
+        });
     }
 
     fn admit(&mut self, batch: &mut Batch, entry: Entry, live: bool) {
-        let outcome = if batch.allows(&entry) { self.try_admit(&entry, live) } else { Err(Outcome::Missing) };
+        let outcome = if batch.allows(&entry) {
+            self.try_admit(&entry, live)
+        } else {
+            Err(Outcome::Missing)
+        };
         match outcome {
             Ok(()) => self.stage_remote(entry),
             Err(outcome) => {
@@ -169,7 +204,9 @@ impl Project {
         }
         match &entry.body().payload {
             Payload::Genesis(_) | Payload::Member(_) => {
-                self.members.check(entry).map_err(|why| refused(why.to_string()))?;
+                self.members
+                    .check(entry)
+                    .map_err(|why| refused(why.to_string()))?;
                 self.stage_member(entry);
                 Ok(())
             }
@@ -180,7 +217,10 @@ impl Project {
                     return Err(refused(format!("{} may not write", author.short())));
                 }
                 for doc in self.admit_changes(entry, changes)? {
-                    let failed = |why: crate::request::Failure| Outcome::Refused { why: why.message, blame: false };
+                    let failed = |why: crate::request::Failure| Outcome::Refused {
+                        why: why.message,
+                        blame: false,
+                    };
                     self.stage_doc(doc, !live).map_err(failed)?;
                 }
                 Ok(())
@@ -193,27 +233,35 @@ impl Project {
         let mut ordinal = 0;
         let mut by_item: BTreeMap<ItemId, Vec<gate::Checked>> = BTreeMap::new();
         for change in changes {
-            let checked =
-                gate::check(&change.item, &change.change, &place, &mut ordinal).map_err(|why| gate_outcome(&why))?;
+            let checked = gate::check(&change.item, &change.change, &place, &mut ordinal)
+                .map_err(|why| gate_outcome(&why))?;
             by_item.entry(change.item).or_default().push(checked);
         }
         let node = NodePrefix::from(&place.node);
         let mut docs = Vec::with_capacity(by_item.len());
         for (item, checked) in by_item {
             let base = if self.index.get(&item).is_some() {
-                let failed = |why: crate::request::Failure| Outcome::Refused { why: why.message, blame: false };
+                let failed = |why: crate::request::Failure| Outcome::Refused {
+                    why: why.message,
+                    blame: false,
+                };
                 Some(self.doc(&item).map_err(failed)?)
             } else {
                 None
             };
-            let am = gate::admit(base.as_ref().map(|doc| doc.automerge()), &checked).map_err(|why| gate_outcome(&why))?;
+            let am = gate::admit(base.as_ref().map(|doc| doc.automerge()), &checked)
+                .map_err(|why| gate_outcome(&why))?;
             let mut acts: Acts = base.map(|doc| doc.acts().clone()).unwrap_or_default();
             for (id, act, bytes) in checked.into_iter().flat_map(|checked| checked.acts) {
                 let hash = towline_proto::Act::record_hash(&bytes);
                 acts.insert(id, Record { act, node, hash });
             }
             if acts.len() > limits::ACTS_PER_ITEM {
-                let why = format!("item {} would have more than {} acts", item.short(), limits::ACTS_PER_ITEM);
+                let why = format!(
+                    "item {} would have more than {} acts",
+                    item.short(),
+                    limits::ACTS_PER_ITEM
+                );
                 return Err(Outcome::Refused { why, blame: true });
             }
             docs.push(ItemDoc::with_acts(item, am, acts));
@@ -235,5 +283,12 @@ impl Project {
 }
 
 fn gate_outcome(why: &gate::Refusal) -> Outcome {
-    if why.is_missing() { Outcome::Missing } else { Outcome::Refused { why: why.to_string(), blame: true } }
+    if why.is_missing() {
+        Outcome::Missing
+    } else {
+        Outcome::Refused {
+            why: why.to_string(),
+            blame: true,
+        }
+    }
 }

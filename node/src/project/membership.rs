@@ -20,11 +20,18 @@ impl Project {
     /// Makes a ticket.
     pub(crate) fn invite(&mut self, role: Role, valid_ms: u64) -> Result<Reply, Failure> {
         if !self.role().may_invite() {
-            let message = format!("this node is a {}; only an owner of {} can invite", self.role(), self.name());
+            let message = format!(
+                "this node is a {}; only an owner of {} can invite",
+                self.role(),
+                self.name()
+            );
             return Err(not_allowed(message));
         }
         if valid_ms == 0 || valid_ms > MAX_VALID_MS {
-            return Err(Failure::new(FailureCode::Usage, "a ticket is valid for at least a moment and at most 30 days"));
+            return Err(Failure::new(
+                FailureCode::Usage,
+                "a ticket is valid for at least a moment and at most 30 days",
+            ));
         }
         let mut addresses = (self.my_addresses)();
         addresses.truncate(limits::TICKET_ADDRESSES);
@@ -38,7 +45,11 @@ impl Project {
         self.world.random(&mut secret);
         let secret = Secret(secret);
         let expires = self.now().plus(valid_ms);
-        self.write_member(MemberAct::Invite { ticket: secret.hash(), role, expires })?;
+        self.write_member(MemberAct::Invite {
+            ticket: secret.hash(),
+            role,
+            expires,
+        })?;
         let ticket = Ticket {
             project: self.id,
             name: self.name().to_owned(),
@@ -48,13 +59,19 @@ impl Project {
             expires,
             secret,
         };
-        Ok(Reply::Ticket { ticket: ticket.to_string(), expires })
+        Ok(Reply::Ticket {
+            ticket: ticket.to_string(),
+            expires,
+        })
     }
 
     /// Makes a ticket of this node void, named by the first digits of its hash.
     pub(crate) fn withdraw(&mut self, prefix: &str) -> Result<Entry, Failure> {
         let prefix = prefix.to_lowercase();
-        let mine = self.members.invitations().filter(|(_, invitation)| invitation.inviter == self.me);
+        let mine = self
+            .members
+            .invitations()
+            .filter(|(_, invitation)| invitation.inviter == self.me);
         let fits: Vec<_> = mine
             .filter(|(_, invitation)| !invitation.spent)
             .filter(|(ticket, _)| !prefix.is_empty() && to_hex(&ticket.0).starts_with(&prefix))
@@ -66,7 +83,12 @@ impl Project {
                 let message = "no open ticket of this node begins so; `towline members` lists them";
                 return Err(Failure::new(FailureCode::NotFound, message));
             }
-            _ => return Err(Failure::new(FailureCode::NotFound, "several tickets begin so; give more digits")),
+            _ => {
+                return Err(Failure::new(
+                    FailureCode::NotFound,
+                    "several tickets begin so; give more digits",
+                ));
+            }
         };
         self.write_member(MemberAct::Withdraw { ticket })
     }
@@ -90,28 +112,46 @@ impl Project {
         let lost_welcome = was_member && invitation.is_some();
         if !lost_welcome {
             self.check_ticket(&ticket)?;
-            text::name(&request.name).map_err(|why| not_allowed(format!("the node's name cannot be used: {why}")))?;
+            text::name(&request.name)
+                .map_err(|why| not_allowed(format!("the node's name cannot be used: {why}")))?;
             if was_member {
                 return Err(not_allowed("this node is a member already; it needs no ticket"));
             }
-            self.write_member(MemberAct::Admit { node: peer, name: request.name, ticket })?;
+            self.write_member(MemberAct::Admit {
+                node: peer,
+                name: request.name,
+                ticket,
+            })?;
             self.commit_stage()?;
             self.tell_members();
         }
-        Ok(JoinReply::Welcome { genesis: EntryBytes(self.genesis.bytes().clone()), peers: Vec::new() })
+        Ok(JoinReply::Welcome {
+            genesis: EntryBytes(self.genesis.bytes().clone()),
+            peers: Vec::new(),
+        })
     }
 
     fn check_ticket(&self, ticket: &TicketHash) -> Result<(), Failure> {
         let unknown = "the inviter does not know this ticket; ask for a new one";
-        let invitation = self.members.invitation(ticket).ok_or_else(|| not_allowed(unknown))?;
+        let invitation = self
+            .members
+            .invitation(ticket)
+            .ok_or_else(|| not_allowed(unknown))?;
         if invitation.inviter != self.me {
-            return Err(not_allowed("another node handed this ticket out; connect to that one"));
+            return Err(not_allowed(
+                "another node handed this ticket out; connect to that one",
+            ));
         }
         if invitation.spent {
-            return Err(not_allowed("this ticket was used or withdrawn; a ticket works once, ask for a new one"));
+            return Err(not_allowed(
+                "this ticket was used or withdrawn; a ticket works once, ask for a new one",
+            ));
         }
         if invitation.expires <= self.now() {
-            return Err(not_allowed(format!("this ticket expired at {}; ask for a new one", invitation.expires)));
+            return Err(not_allowed(format!(
+                "this ticket expired at {}; ask for a new one",
+                invitation.expires
+            )));
         }
         Ok(())
     }

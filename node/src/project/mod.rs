@@ -92,7 +92,10 @@ pub struct Project {
 
 impl std::fmt::Debug for Project {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Project").field("id", &self.id).field("dir", &self.dir).finish_non_exhaustive()
+        f.debug_struct("Project")
+            .field("id", &self.id)
+            .field("dir", &self.dir)
+            .finish_non_exhaustive()
     }
 }
 
@@ -121,16 +124,27 @@ impl Project {
         if let Some(doc) = self.docs.get(id) {
             return Ok(doc);
         }
-        let broken = |why: String| Failure::new(FailureCode::Failure, format!("{why}; `towline rebuild` makes it again"));
-        let saved = self.cache.get(Table::Docs, &id.0).map_err(|error| broken(error.to_string()))?;
-        let saved = saved.ok_or_else(|| broken(format!("the document of item {} is not in the cache", id.short())))?;
+        let broken = |why: String| {
+            Failure::new(
+                FailureCode::Failure,
+                format!("{why}; `towline rebuild` makes it again"),
+            )
+        };
+        let saved = self
+            .cache
+            .get(Table::Docs, &id.0)
+            .map_err(|error| broken(error.to_string()))?;
+        let saved = saved
+            .ok_or_else(|| broken(format!("the document of item {} is not in the cache", id.short())))?;
         let doc = Arc::new(ItemDoc::load(*id, &saved).map_err(|error| broken(error.to_string()))?);
         self.docs.put_clean(doc.clone());
         Ok(doc)
     }
 
     fn body(&mut self, id: &ItemId) -> Result<String, Failure> {
-        self.doc(id)?.body().map_err(|error| Failure::new(FailureCode::Failure, error.to_string()))
+        self.doc(id)?
+            .body()
+            .map_err(|error| Failure::new(FailureCode::Failure, error.to_string()))
     }
 
     /// Events after a feed position, oldest first.
@@ -139,10 +153,15 @@ impl Project {
         let first_recent = self.recent.front().map_or(u64::MAX, |event| event.position);
         let mut events = Vec::new();
         if after.saturating_add(1) < first_recent {
-            for row in self.cache.scan_from(Table::Feed, &after.saturating_add(1).to_be_bytes()) {
-                let (_, bytes) = row.map_err(|error| Failure::new(FailureCode::Failure, error.to_string()))?;
-                let event: FeedEvent = towline_proto::codec::decode(&bytes)
-                    .map_err(|error| Failure::new(FailureCode::Failure, format!("the feed is damaged: {error}")))?;
+            for row in self
+                .cache
+                .scan_from(Table::Feed, &after.saturating_add(1).to_be_bytes())
+            {
+                let (_, bytes) =
+                    row.map_err(|error| Failure::new(FailureCode::Failure, error.to_string()))?;
+                let event: FeedEvent = towline_proto::codec::decode(&bytes).map_err(|error| {
+                    Failure::new(FailureCode::Failure, format!("the feed is damaged: {error}"))
+                })?;
                 if event.position >= first_recent || events.len() >= limit {
                     break;
                 }
@@ -150,7 +169,13 @@ impl Project {
             }
         }
         let room = limit.saturating_sub(events.len());
-        events.extend(self.recent.iter().filter(|event| event.position > after).take(room).cloned());
+        events.extend(
+            self.recent
+                .iter()
+                .filter(|event| event.position > after)
+                .take(room)
+                .cloned(),
+        );
         Ok(events)
     }
 }

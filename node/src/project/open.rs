@@ -39,7 +39,9 @@ pub struct Opening {
 
 impl std::fmt::Debug for Opening {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Opening").field("dir", &self.dir).finish_non_exhaustive()
+        f.debug_struct("Opening")
+            .field("dir", &self.dir)
+            .finish_non_exhaustive()
     }
 }
 
@@ -59,7 +61,11 @@ impl Project {
     pub fn genesis(key: &SigningKey, world: &dyn World, name: &str, node_name: &str) -> Entry {
         let mut nonce = vec![0; NONCE_BYTES];
         world.random(&mut nonce);
-        let genesis = Genesis { name: name.to_owned(), node_name: node_name.to_owned(), nonce };
+        let genesis = Genesis {
+            name: name.to_owned(),
+            node_name: node_name.to_owned(),
+            nonce,
+        };
         let body = EntryBody {
             project: ProjectId([0; 32]),
             author: NodeId(key.verifying_key().to_bytes()),
@@ -78,7 +84,10 @@ impl Project {
     /// # Errors
     /// When the folder holds a store already or cannot be written.
     pub fn create(opening: Opening, genesis: &Entry) -> anyhow::Result<Self> {
-        anyhow::ensure!(matches!(genesis.body().payload, Payload::Genesis(_)), "that is not the beginning of a project");
+        anyhow::ensure!(
+            matches!(genesis.body().payload, Payload::Genesis(_)),
+            "that is not the beginning of a project"
+        );
         genesis.verify().context("the project's first entry")?;
         let mut log = Log::create(&opening.dir.join("log"), genesis.project())?;
         let own = (genesis.body().author.0 == opening.key.verifying_key().to_bytes()).then(|| genesis.tip());
@@ -98,10 +107,16 @@ impl Project {
         log_cache(&found);
         let applied = cache.u64(Table::Meta, meta::APPLIED)?;
 
-        let mut replay = Replay { replica: Some(Replica::new(id, me)), ..Replay::default() };
+        let mut replay = Replay {
+            replica: Some(Replica::new(id, me)),
+            ..Replay::default()
+        };
         let (log, opened) = Log::open(&dir.join("log"), id, |record| replay.take(record, applied))?;
         let findings = log_findings(&opened);
-        let members = replay.members.take().context("the log has no beginning; `towline doctor` says more")?;
+        let members = replay
+            .members
+            .take()
+            .context("the log has no beginning; `towline doctor` says more")?;
         let genesis = replay.genesis.take().context("the log has no beginning")?;
         let replica = replay.replica.take().context("the log was not read")?;
 
@@ -135,7 +150,9 @@ impl Project {
         // A cache that reflects more than the log holds belongs to another log.
         let ahead = applied.is_some_and(|applied| replay.last.is_none_or(|last| applied > last));
         if ahead {
-            project.findings.push("the cache was ahead of the log and was made again".into());
+            project
+                .findings
+                .push("the cache was ahead of the log and was made again".into());
             project.rebuild()?;
             return Ok(project);
         }
@@ -171,7 +188,10 @@ impl Project {
             if let Payload::Changes(_) = &entry.body().payload
                 && let Err(why) = self.apply_logged(&entry)
             {
-                let finding = format!("entry {} of the log cannot be applied: {why}", entry.hash().short());
+                let finding = format!(
+                    "entry {} of the log cannot be applied: {why}",
+                    entry.hash().short()
+                );
                 tracing::error!("{finding}");
                 self.findings.push(finding);
             }
@@ -183,7 +203,9 @@ impl Project {
     }
 
     fn apply_logged(&mut self, entry: &Entry) -> anyhow::Result<()> {
-        let Payload::Changes(changes) = &entry.body().payload else { return Ok(()) };
+        let Payload::Changes(changes) = &entry.body().payload else {
+            return Ok(());
+        };
         let place = entry.body().place();
         let node = NodePrefix::from(&place.node);
         let mut ordinal = 0;
@@ -200,7 +222,14 @@ impl Project {
             let am = gate::apply(base.as_ref().map(|doc| doc.automerge()), &checked)?;
             let mut acts: Acts = base.map(|doc| doc.acts().clone()).unwrap_or_default();
             for (id, act, bytes) in checked.into_iter().flat_map(|checked| checked.acts) {
-                acts.insert(id, Record { act, node, hash: towline_proto::Act::record_hash(&bytes) });
+                acts.insert(
+                    id,
+                    Record {
+                        act,
+                        node,
+                        hash: towline_proto::Act::record_hash(&bytes),
+                    },
+                );
             }
             self.stage_doc(ItemDoc::with_acts(item, am, acts), true)?;
         }
@@ -224,13 +253,15 @@ impl Project {
         self.docs.clear();
         self.recent.clear();
         (self.feed_head, self.feed_stored, self.applied) = (0, 0, None);
-        let mut replay = Replay { replica: Some(Replica::new(self.id, self.me)), ..Replay::default() };
+        let mut replay = Replay {
+            replica: Some(Replica::new(self.id, self.me)),
+            ..Replay::default()
+        };
         Log::salvage(&self.dir.join("log"), self.id, |record| replay.take(record, None))?;
         self.apply_tail(replay.tail);
         self.store()?;
         Ok(())
     }
-
 }
 
 impl Replay {
@@ -245,8 +276,15 @@ impl Replay {
             (Some(members), Payload::Member(_)) => members.apply(&entry),
             (Some(_), _) => {}
         }
-        let placed = self.replica.as_mut().is_none_or(|replica| replica.replay(&entry, record.position));
-        anyhow::ensure!(placed, "entry {} of the log does not follow what is before it", entry.hash().short());
+        let placed = self
+            .replica
+            .as_mut()
+            .is_none_or(|replica| replica.replay(&entry, record.position));
+        anyhow::ensure!(
+            placed,
+            "entry {} of the log does not follow what is before it",
+            entry.hash().short()
+        );
         self.last = Some(record.position);
         if applied.is_none_or(|applied| record.position > applied) {
             self.tail.push_back((record.position, record.seen_at, entry));
@@ -274,7 +312,10 @@ fn log_findings(opened: &Opened) -> Vec<String> {
         findings.push(format!("{damage}; `towline doctor --mend` sets the log aside, keeps what is whole and asks the peers for the rest"));
     }
     if let Some(cut) = &opened.cut {
-        tracing::info!(position = cut.position, "a torn end of the log was cut off; nobody had been told about it");
+        tracing::info!(
+            position = cut.position,
+            "a torn end of the log was cut off; nobody had been told about it"
+        );
     }
     if let Some(shortened) = &opened.shortened {
         findings.push(format!(

@@ -23,21 +23,40 @@ impl Project {
             Some(epic) => Some(self.index.find_one(epic)?.id),
             None => None,
         };
-        let mut rows: Vec<_> =
-            self.index.rows().filter(|row| passes(filter, row) && epic.is_none_or(|epic| row.epic == Some(epic))).collect();
+        let mut rows: Vec<_> = self
+            .index
+            .rows()
+            .filter(|row| passes(filter, row) && epic.is_none_or(|epic| row.epic == Some(epic)))
+            .collect();
         rows.sort_by_key(|row| Index::board_order(row));
-        let limit = if filter.limit == 0 { usize::MAX } else { filter.limit };
-        Ok(rows.into_iter().take(limit).map(|row| self.index.card(row)).collect())
+        let limit = if filter.limit == 0 {
+            usize::MAX
+        } else {
+            filter.limit
+        };
+        Ok(rows
+            .into_iter()
+            .take(limit)
+            .map(|row| self.index.card(row))
+            .collect())
     }
 
     /// Cards that contain every word, best first: in the title before elsewhere.
     pub(crate) fn search(&mut self, wanted: &str, limit: usize) -> Result<Vec<ItemCard>, Failure> {
         let words: Vec<String> = wanted.split_whitespace().map(str::to_lowercase).collect();
         if words.is_empty() {
-            return Err(Failure::new(FailureCode::Usage, "search for what? Give at least one word"));
+            return Err(Failure::new(
+                FailureCode::Usage,
+                "search for what? Give at least one word",
+            ));
         }
         let mut found = Vec::new();
-        let ids: Vec<ItemId> = self.index.rows().filter(|row| !row.deleted).map(|row| row.id).collect();
+        let ids: Vec<ItemId> = self
+            .index
+            .rows()
+            .filter(|row| !row.deleted)
+            .map(|row| row.id)
+            .collect();
         for id in ids {
             let Some(row) = self.index.get(&id) else { continue };
             let title = row.title.to_lowercase();
@@ -66,7 +85,11 @@ impl Project {
 
     /// What can be started now.
     pub(crate) fn ready(&self) -> Vec<ItemCard> {
-        self.index.ready().into_iter().map(|row| self.index.card(row)).collect()
+        self.index
+            .ready()
+            .into_iter()
+            .map(|row| self.index.card(row))
+            .collect()
     }
 
     /// The items that a handle names, in full.
@@ -85,7 +108,9 @@ impl Project {
 
     fn page(&mut self, id: &ItemId) -> Result<ItemPage, Failure> {
         let doc = self.doc(id)?;
-        let body = doc.body().map_err(|error| Failure::new(FailureCode::Failure, error.to_string()))?;
+        let body = doc
+            .body()
+            .map_err(|error| Failure::new(FailureCode::Failure, error.to_string()))?;
         let folded = self.folded(&doc)?;
         let view = &folded.view;
         let mut remarks: Vec<_> = folded
@@ -118,8 +143,12 @@ impl Project {
 
     /// Folds a document with this project's members.
     pub(crate) fn folded<'a>(&'a self, doc: &'a towline_crdt::doc::ItemDoc) -> Result<Folded<'a>, Failure> {
-        fold(doc.id(), doc.acts(), &self.members)
-            .ok_or_else(|| Failure::new(FailureCode::Failure, format!("item {} has no creation", doc.id().short())))
+        fold(doc.id(), doc.acts(), &self.members).ok_or_else(|| {
+            Failure::new(
+                FailureCode::Failure,
+                format!("item {} has no creation", doc.id().short()),
+            )
+        })
     }
 
     /// The timeline of one item or of all, the youngest `limit` lines, oldest first.
@@ -190,7 +219,9 @@ impl Project {
     }
 
     pub(crate) fn node_name(&self, node: &towline_proto::NodeId) -> String {
-        self.members.member(node).map_or_else(|| node.short(), |member| member.name.clone())
+        self.members
+            .member(node)
+            .map_or_else(|| node.short(), |member| member.name.clone())
     }
 
     fn detail(&self, op: &Op) -> Option<String> {
@@ -203,27 +234,38 @@ impl Project {
             | Op::Reject { reason }
             | Op::Abandon { reason: Some(reason) }
             | Op::Delete { reason: Some(reason) }
-            | Op::Move { reason: Some(reason), .. } => show(reason),
+            | Op::Move {
+                reason: Some(reason), ..
+            } => show(reason),
             Op::Merged { commit: Some(commit) } => show(commit),
             Op::MergeFailed { kind, detail } => Some(format!("{kind}: {}", text::show(detail, DETAIL_CHARS))),
             Op::Supersede { by } => Some(format!("by {}", self.index.link(by).handle)),
-            Op::Claim { holder, generation } | Op::TakeOver { holder, generation, .. } => {
-                Some(format!("{}, generation {generation}", text::show(holder, DETAIL_CHARS)))
-            }
+            Op::Claim { holder, generation }
+            | Op::TakeOver {
+                holder, generation, ..
+            } => Some(format!(
+                "{}, generation {generation}",
+                text::show(holder, DETAIL_CHARS)
+            )),
             Op::SetKind { kind } => Some(kind.to_string()),
             Op::SetPriority { priority } => Some(format!("P{priority}")),
             Op::SetQa { qa } => Some(qa.to_string()),
             Op::SetEpic { epic } => Some(epic.map_or("none".into(), |epic| self.index.link(&epic).handle)),
-            Op::Assign { who } => Some(who.as_deref().map_or("nobody".into(), |who| text::show(who, DETAIL_CHARS))),
+            Op::Assign { who } => Some(
+                who.as_deref()
+                    .map_or("nobody".into(), |who| text::show(who, DETAIL_CHARS)),
+            ),
             Op::AddLabel { label } | Op::RemoveLabel { label } => show(label),
             Op::AddDependency { on } | Op::RemoveDependency { on } => Some(self.index.link(on).handle),
             Op::AddLink { kind, target } | Op::RemoveLink { kind, target } => {
                 Some(format!("{kind} {}", text::show(target, DETAIL_CHARS)))
             }
             Op::Comment { text: said } | Op::AddCriterion { text: said } => show(said),
-            Op::SetCriterion { state, evidence, .. } => {
-                Some(evidence.as_ref().map_or_else(|| state.to_string(), |proof| format!("{state}: {proof}")))
-            }
+            Op::SetCriterion { state, evidence, .. } => Some(
+                evidence
+                    .as_ref()
+                    .map_or_else(|| state.to_string(), |proof| format!("{state}: {proof}")),
+            ),
             _ => None,
         }
     }
@@ -231,7 +273,9 @@ impl Project {
     /// Counts and position.
     pub(crate) fn status(&mut self) -> Result<ProjectStatus, Failure> {
         let alive = || self.index.rows().filter(|row| !row.deleted);
-        let columns = Column::ALL.iter().map(|column| (*column, alive().filter(|row| row.column == *column).count()));
+        let columns = Column::ALL
+            .iter()
+            .map(|column| (*column, alive().filter(|row| row.column == *column).count()));
         let columns = columns.collect();
         let open = |row: &&ItemView| row.column.is_open();
         let (held, conflicts) = (
@@ -276,7 +320,10 @@ impl Project {
             me: member.node == self.me,
         });
         let now = self.now();
-        let open = self.members.invitations().filter(|(_, invitation)| !invitation.spent && invitation.expires > now);
+        let open = self
+            .members
+            .invitations()
+            .filter(|(_, invitation)| !invitation.spent && invitation.expires > now);
         let invitations = open.map(|(ticket, invitation)| MemberInfo {
             node: None,
             name: format!("invited by {}", self.node_name(&invitation.inviter)),
@@ -302,7 +349,9 @@ fn passes(filter: &Filter, row: &ItemView) -> bool {
     };
     let contains = |text: &String| {
         let title = row.title.to_lowercase();
-        text.to_lowercase().split_whitespace().all(|word| title.contains(word))
+        text.to_lowercase()
+            .split_whitespace()
+            .all(|word| title.contains(word))
     };
     shown
         && (filter.columns.is_empty() || filter.columns.contains(&row.column))

@@ -61,9 +61,14 @@ impl Project {
 
     /// Stages what a request changes and gives the answer that holds once it is durable.
     pub(crate) fn stage_request(&mut self, origin: Option<&Origin>, body: Request) -> Result<Reply, Failure> {
-        let missing = Failure::new(FailureCode::Usage, towline_proto::stage::OriginError::Empty.to_string());
+        let missing = Failure::new(
+            FailureCode::Usage,
+            towline_proto::stage::OriginError::Empty.to_string(),
+        );
         let origin = origin.ok_or(missing)?;
-        origin.check().map_err(|error| Failure::new(FailureCode::Usage, error.to_string()))?;
+        origin
+            .check()
+            .map_err(|error| Failure::new(FailureCode::Usage, error.to_string()))?;
         match body {
             Request::Create(new) => self.create_item(origin, new),
             Request::Edit(edit) => self.edit(origin, edit),
@@ -73,9 +78,12 @@ impl Project {
             Request::Link { item, add, remove } => self.link(origin, &item, add, remove),
             Request::Comment { item, text } => self.say(origin, &item, Op::Comment { text }),
             Request::AddCriterion { item, text } => self.say(origin, &item, Op::AddCriterion { text }),
-            Request::SetCriterion { item, index, state, evidence } => {
-                self.judge(origin, &item, index, state, evidence)
-            }
+            Request::SetCriterion {
+                item,
+                index,
+                state,
+                evidence,
+            } => self.judge(origin, &item, index, state, evidence),
             Request::ImportItems { items, dry_run } => self.import_items(items, dry_run).map(Reply::Imported),
             Request::ImportRelations { relations, dry_run } => {
                 self.import_relations(relations, dry_run).map(Reply::Imported)
@@ -83,7 +91,10 @@ impl Project {
             Request::Invite { role, valid_ms } => self.invite(role, valid_ms),
             Request::Withdraw { ticket } => {
                 let entry = self.withdraw(&ticket)?;
-                Ok(Reply::Entry(EntryInfo { hash: entry.hash().to_string(), seq: entry.body().seq }))
+                Ok(Reply::Entry(EntryInfo {
+                    hash: entry.hash().to_string(),
+                    seq: entry.body().seq,
+                }))
             }
             Request::List(_)
             | Request::Show { .. }
@@ -132,9 +143,15 @@ impl Project {
             Request::SyncNow => {
                 let peers = self.peers();
                 let equal = peers.iter().filter(|peer| peer.in_sync).count();
-                Ok(Reply::Synced { peers: peers.len(), equal })
+                Ok(Reply::Synced {
+                    peers: peers.len(),
+                    equal,
+                })
             }
-            _ => Err(Failure::new(FailureCode::Failure, "that request changes something and was asked as if it did not")),
+            _ => Err(Failure::new(
+                FailureCode::Failure,
+                "that request changes something and was asked as if it did not",
+            )),
         }
     }
 }

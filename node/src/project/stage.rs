@@ -99,11 +99,29 @@ impl Project {
         }
         if let Some(own) = &self.own {
             let seq = own.tip.seq.saturating_add(1);
-            return Ok((Author { node: self.me, epoch: own.tip.epoch, seq }, vec![own.tip]));
+            return Ok((
+                Author {
+                    node: self.me,
+                    epoch: own.tip.epoch,
+                    seq,
+                },
+                vec![own.tip],
+            ));
         }
         let heads = self.replica.heads_of(&self.me);
-        let seq = heads.iter().map(|tip| tip.seq.saturating_add(1)).max().unwrap_or(0);
-        Ok((Author { node: self.me, epoch: Epoch(self.world.random_u64()), seq }, heads))
+        let seq = heads
+            .iter()
+            .map(|tip| tip.seq.saturating_add(1))
+            .max()
+            .unwrap_or(0);
+        Ok((
+            Author {
+                node: self.me,
+                epoch: Epoch(self.world.random_u64()),
+                seq,
+            },
+            heads,
+        ))
     }
 
     fn seal(&mut self, place: Author, prev: Vec<Tip>, payload: Payload) -> Result<Entry, Failure> {
@@ -120,7 +138,10 @@ impl Project {
         let entry = Entry::seal(body, &self.key);
         let size = entry.bytes().len();
         if size > limits::ENTRY_BYTES {
-            let message = format!("the change has {size} bytes; at most {} fit into one entry", limits::ENTRY_BYTES);
+            let message = format!(
+                "the change has {size} bytes; at most {} fit into one entry",
+                limits::ENTRY_BYTES
+            );
             return Err(Failure::new(FailureCode::Usage, message));
         }
         self.stage.own_before.get_or_insert(self.own);
@@ -151,7 +172,12 @@ impl Project {
                 match self.compose_one(&place, &mut ordinal, &docs, work) {
                     Ok((item, composed)) => {
                         bytes += composed.changes.iter().map(Vec::len).sum::<usize>();
-                        changes.extend(composed.changes.into_iter().map(|change| ItemChange { item, change }));
+                        changes.extend(
+                            composed
+                                .changes
+                                .into_iter()
+                                .map(|change| ItemChange { item, change }),
+                        );
                         docs.insert(item, composed.doc);
                         items.push(Ok(item));
                     }
@@ -210,7 +236,9 @@ impl Project {
 
     /// Applies an admitted or own membership entry.
     pub(crate) fn stage_member(&mut self, entry: &Entry) {
-        self.stage.members_before.get_or_insert_with(|| self.members.clone());
+        self.stage
+            .members_before
+            .get_or_insert_with(|| self.members.clone());
         self.members.apply(entry);
         self.members_changed = true;
     }
@@ -230,7 +258,10 @@ impl Project {
         let id = doc.id();
         let before = self.index.get(&id);
         let Some(outcome) = commit(self.id, before, &doc, &self.members) else {
-            return Err(Failure::new(FailureCode::Failure, format!("item {} has no creation", id.short())));
+            return Err(Failure::new(
+                FailureCode::Failure,
+                format!("item {} has no creation", id.short()),
+            ));
         };
         let before = before.cloned();
         self.stage.rows_before.entry(id).or_insert(before);
@@ -240,7 +271,12 @@ impl Project {
         let seen_at = self.now();
         for event in outcome.events {
             self.feed_head = self.feed_head.saturating_add(1);
-            self.stage.events.push(FeedEvent { position: self.feed_head, seen_at, backfill, event });
+            self.stage.events.push(FeedEvent {
+                position: self.feed_head,
+                seen_at,
+                backfill,
+                event,
+            });
         }
         Ok(())
     }
@@ -276,12 +312,19 @@ impl Project {
             let input = match staged {
                 Staged::Told(hash, outcome) => Input::Outcome { hash, outcome },
                 Staged::Local(entry) => {
-                    let Some(position) = positions.next() else { continue };
+                    let Some(position) = positions.next() else {
+                        continue;
+                    };
                     Input::Written { entry, position }
                 }
                 Staged::Remote(entry) => {
-                    let Some(position) = positions.next() else { continue };
-                    Input::Outcome { hash: entry.hash(), outcome: Outcome::Stored { position } }
+                    let Some(position) = positions.next() else {
+                        continue;
+                    };
+                    Input::Outcome {
+                        hash: entry.hash(),
+                        outcome: Outcome::Stored { position },
+                    }
                 }
             };
             let effects = self.replica.handle(now, input);
@@ -311,7 +354,10 @@ impl Project {
         for staged in stage.staged {
             let input = match staged {
                 Staged::Local(_) => continue,
-                Staged::Remote(entry) => Input::Outcome { hash: entry.hash(), outcome: Outcome::Missing },
+                Staged::Remote(entry) => Input::Outcome {
+                    hash: entry.hash(),
+                    outcome: Outcome::Missing,
+                },
                 Staged::Told(hash, outcome) => Input::Outcome { hash, outcome },
             };
             let effects = self.replica.handle(now, input);
@@ -322,7 +368,11 @@ impl Project {
     /// Why this node may not write, if it may not.
     fn read_only(&self) -> Option<String> {
         if !self.role().may_write() {
-            return Some(format!("this node is a {} of {}; an owner can invite it as a writer", self.role(), self.members.name()));
+            return Some(format!(
+                "this node is a {} of {}; an owner can invite it as a writer",
+                self.role(),
+                self.members.name()
+            ));
         }
         None
     }
@@ -330,7 +380,9 @@ impl Project {
     /// What this node may do.
     pub(crate) fn role(&self) -> towline_proto::Role {
         let me: &NodeId = &self.me;
-        self.members.member(me).map_or(towline_proto::Role::Reader, |member| member.role)
+        self.members
+            .member(me)
+            .map_or(towline_proto::Role::Reader, |member| member.role)
     }
 }
 

@@ -31,7 +31,11 @@ impl Project {
                 batch.put_row(row);
             }
         }
-        for event in self.recent.iter().filter(|event| event.position > self.feed_stored) {
+        for event in self
+            .recent
+            .iter()
+            .filter(|event| event.position > self.feed_stored)
+        {
             batch.put_feed(event.position, codec::encode(event));
         }
         let kept = self.feed_head.saturating_sub(FEED_KEPT);
@@ -42,7 +46,9 @@ impl Project {
         if let Some(applied) = self.applied {
             batch.put_u64(Table::Meta, meta::APPLIED, applied);
         }
-        self.cache.write(batch).map_err(|error| Failure::new(FailureCode::Failure, error.to_string()))?;
+        self.cache
+            .write(batch)
+            .map_err(|error| Failure::new(FailureCode::Failure, error.to_string()))?;
         self.docs.all_clean();
         self.feed_stored = self.feed_head;
         self.dirty = false;

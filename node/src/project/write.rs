@@ -47,7 +47,11 @@ impl Project {
             number: self.index.next_number(),
             kind: new.kind,
             title: new.title,
-            column: if new.upcoming { Column::Upcoming } else { Column::Backlog },
+            column: if new.upcoming {
+                Column::Upcoming
+            } else {
+                Column::Backlog
+            },
             priority: new.priority.unwrap_or(DEFAULT_PRIORITY),
             qa: new.qa.unwrap_or(Qa::Agent),
         }];
@@ -56,12 +60,19 @@ impl Project {
         ops.extend(epic.map(|epic| Op::SetEpic { epic: Some(epic) }));
         ops.extend(new.assignee.map(|who| Op::Assign { who: Some(who) }));
         ops.extend(new.criteria.into_iter().map(|text| Op::AddCriterion { text }));
-        let body = (!new.body.is_empty()).then_some(BodyEdit { base: None, text: new.body });
+        let body = (!new.body.is_empty()).then_some(BodyEdit {
+            base: None,
+            text: new.body,
+        });
         if body.is_some() {
             ops.push(Op::EditBody);
         }
         let drafts = self.drafts(origin, ops);
-        let item = self.write(Work { item: None, drafts, body })?;
+        let item = self.write(Work {
+            item: None,
+            drafts,
+            body,
+        })?;
         self.applied(&item, None, true)
     }
 
@@ -70,7 +81,11 @@ impl Project {
         if row.kind == Kind::Epic {
             return Ok(row.id);
         }
-        Err(usage(format!("{} is a {}, not an epic", self.index.handle(row), row.kind)))
+        Err(usage(format!(
+            "{} is a {}, not an epic",
+            self.index.handle(row),
+            row.kind
+        )))
     }
 
     /// Changes fields.
@@ -90,7 +105,11 @@ impl Project {
             ops.push(Op::SetQa { qa });
         }
         if let Some(wanted) = edit.epic {
-            let epic = if wanted.is_empty() { None } else { Some(self.epic(&wanted)?) };
+            let epic = if wanted.is_empty() {
+                None
+            } else {
+                Some(self.epic(&wanted)?)
+            };
             if epic == Some(row.id) {
                 return Err(usage("an epic cannot belong to itself"));
             }
@@ -110,7 +129,10 @@ impl Project {
         };
         let body = match edit.body {
             Some(text) if Some(&text) != present.as_ref() && Some(&text) != edit.body_base.as_ref() => {
-                Some(BodyEdit { base: edit.body_base, text })
+                Some(BodyEdit {
+                    base: edit.body_base,
+                    text,
+                })
             }
             _ => None,
         };
@@ -166,8 +188,14 @@ impl Project {
             }
             if self.index.depends_on(&on.id, &row.id) {
                 let (this, other) = (self.index.handle(&row), self.index.handle(on));
-                let why = if on.id == row.id { "itself".into() } else { format!("{other}, which waits for it") };
-                return Err(conflict(format!("{this} cannot wait for {why}: that would be a circle")));
+                let why = if on.id == row.id {
+                    "itself".into()
+                } else {
+                    format!("{other}, which waits for it")
+                };
+                return Err(conflict(format!(
+                    "{this} cannot wait for {why}: that would be a circle"
+                )));
             }
             ops.push(Op::AddDependency { on: on.id });
         }
@@ -184,7 +212,9 @@ impl Project {
     ) -> Result<Reply, Failure> {
         let row = self.index.find_one(item)?.clone();
         let has = |kind: LinkKind, target: &str| {
-            row.links.iter().any(|link| link.kind == kind && link.target == target)
+            row.links
+                .iter()
+                .any(|link| link.kind == kind && link.target == target)
         };
         let mut ops = Vec::new();
         for (kind, target) in remove {
@@ -218,16 +248,32 @@ impl Project {
         let row = self.index.find_one(item)?.clone();
         let criterion = place.checked_sub(1).and_then(|place| row.criteria.get(place));
         let Some(criterion) = criterion.map(|criterion| criterion.id) else {
-            let message = format!("no criterion {place}: the item has {}, counted from 1", row.criteria.len());
+            let message = format!(
+                "no criterion {place}: the item has {}, counted from 1",
+                row.criteria.len()
+            );
             return Err(Failure::new(FailureCode::NotFound, message));
         };
-        self.write_ops(origin, &row, vec![Op::SetCriterion { criterion, state, evidence }], None)
+        self.write_ops(
+            origin,
+            &row,
+            vec![Op::SetCriterion {
+                criterion,
+                state,
+                evidence,
+            }],
+            None,
+        )
     }
 
     /// A transition of the table.
     pub(crate) fn transition(&mut self, origin: &Origin, asked: Transition) -> Result<Reply, Failure> {
         let row = self.index.find_one(&asked.item)?.clone();
-        if asked.expect.as_ref().is_some_and(|expect| *expect != super::index::revision(&row)) {
+        if asked
+            .expect
+            .as_ref()
+            .is_some_and(|expect| *expect != super::index::revision(&row))
+        {
             let mut failure = conflict(format!(
                 "{} changed in the meantime: it is in {} now ({})",
                 self.index.handle(&row),
@@ -242,10 +288,22 @@ impl Project {
     }
 
     fn transition_op(&self, origin: &Origin, row: &ItemView, asked: Transition) -> Result<Op, Failure> {
-        let Transition { verb, reason, to, by, commit, failure, holder, force, .. } = asked;
+        let Transition {
+            verb,
+            reason,
+            to,
+            by,
+            commit,
+            failure,
+            holder,
+            force,
+            ..
+        } = asked;
         let reason = reason.filter(|reason| !reason.trim().is_empty());
         let required = || {
-            reason.clone().ok_or_else(|| usage(format!("{verb} needs a reason: say why in a few words")))
+            reason
+                .clone()
+                .ok_or_else(|| usage(format!("{verb} needs a reason: say why in a few words")))
         };
         let holder = || holder.clone().unwrap_or_else(|| origin.id.clone());
         let generation = row.generation.saturating_add(1);
@@ -259,7 +317,10 @@ impl Project {
             Verb::Merged => Op::Merged { commit },
             Verb::MergeFailed => {
                 let kind = failure.unwrap_or(towline_proto::FailureKind::Other);
-                Op::MergeFailed { kind, detail: reason.clone().unwrap_or_default() }
+                Op::MergeFailed {
+                    kind,
+                    detail: reason.clone().unwrap_or_default(),
+                }
             }
             Verb::RetryMerge => Op::RetryMerge,
             Verb::GiveUpMerge => Op::GiveUpMerge,
@@ -267,7 +328,9 @@ impl Project {
             Verb::Unblock => Op::Unblock,
             Verb::Freeze => Op::Freeze,
             Verb::Unfreeze => Op::Unfreeze,
-            Verb::Abandon => Op::Abandon { reason: reason.clone() },
+            Verb::Abandon => Op::Abandon {
+                reason: reason.clone(),
+            },
             Verb::Supersede => {
                 let by = by.ok_or_else(|| usage("supersede needs the item that takes its place"))?;
                 let by = self.index.find_one(&by)?.id;
@@ -284,22 +347,36 @@ impl Project {
                 if to == row.column && !row.deleted {
                     return Err(conflict(format!("{} is in {to} already", self.index.handle(row))));
                 }
-                Op::Move { to, reason: reason.clone() }
+                Op::Move {
+                    to,
+                    reason: reason.clone(),
+                }
             }
             Verb::Claim => self.claim(row, holder(), generation)?,
-            Verb::Release => Op::Release { generation: row.generation },
+            Verb::Release => Op::Release {
+                generation: row.generation,
+            },
             Verb::TakeOver => {
                 let renewal = row.claim.as_ref().map(|claim| claim.at).unwrap_or_default();
-                Op::TakeOver { holder: holder(), generation, renewal }
+                Op::TakeOver {
+                    holder: holder(),
+                    generation,
+                    renewal,
+                }
             }
-            Verb::Delete => Op::Delete { reason: reason.clone() },
+            Verb::Delete => Op::Delete {
+                reason: reason.clone(),
+            },
             Verb::Restore => Op::Restore,
         })
     }
 
     fn start(&self, row: &ItemView, force: bool, reason: Option<String>) -> Result<Op, Failure> {
         let links = row.depends_on.iter().map(|on| self.index.dependency(on));
-        let unmet: Vec<_> = links.filter(|link| !link.satisfied).map(|link| link.handle).collect();
+        let unmet: Vec<_> = links
+            .filter(|link| !link.satisfied)
+            .map(|link| link.handle)
+            .collect();
         match (unmet.is_empty(), force, reason) {
             (true, _, _) => Ok(Op::Start { force: None }),
             (false, true, Some(reason)) => Ok(Op::Start { force: Some(reason) }),
@@ -327,7 +404,13 @@ impl Project {
     /// Operations as drafts of now.
     pub(crate) fn drafts(&self, origin: &Origin, ops: Vec<Op>) -> Vec<Draft> {
         let at = self.now();
-        ops.into_iter().map(|op| Draft { op, origin: origin.clone(), at }).collect()
+        ops.into_iter()
+            .map(|op| Draft {
+                op,
+                origin: origin.clone(),
+                at,
+            })
+            .collect()
     }
 
     fn write_ops(
@@ -345,21 +428,36 @@ impl Project {
             return Err(conflict("the item is deleted; `restore` brings it back"));
         }
         let drafts = self.drafts(origin, ops);
-        self.write(Work { item: Some(row.id), drafts, body })?;
+        self.write(Work {
+            item: Some(row.id),
+            drafts,
+            body,
+        })?;
         self.applied(&row.id, Some(row.column), true)
     }
 
     fn applied(&self, id: &ItemId, from: Option<Column>, changed: bool) -> Result<Reply, Failure> {
-        let row = self
-            .index
-            .get(id)
-            .ok_or_else(|| Failure::new(FailureCode::Failure, "the item is not in the index; run `towline doctor`"))?;
+        let row = self.index.get(id).ok_or_else(|| {
+            Failure::new(
+                FailureCode::Failure,
+                "the item is not in the index; run `towline doctor`",
+            )
+        })?;
         let card = self.index.card(row);
         let mut notes = Vec::new();
         for link in card.depends_on.iter().filter(|link| !link.satisfied) {
-            let note = link.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
+            let note = link
+                .note
+                .as_ref()
+                .map(|note| format!(" ({note})"))
+                .unwrap_or_default();
             notes.push(format!("waits for {}{note}", link.handle));
         }
-        Ok(Reply::Applied(Box::new(Applied { card, from, notes, changed })))
+        Ok(Reply::Applied(Box::new(Applied {
+            card,
+            from,
+            notes,
+            changed,
+        })))
     }
 }

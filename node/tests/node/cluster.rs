@@ -15,7 +15,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 fn config(name: &str) -> Config {
     let listen = vec!["/ip4/127.0.0.1/tcp/0".to_owned()];
-    Config { node_name: name.to_owned(), listen, ..Config::default() }
+    Config {
+        node_name: name.to_owned(),
+        listen,
+        ..Config::default()
+    }
 }
 
 struct Actor {
@@ -35,7 +39,11 @@ async fn start(root: &Path, name: &'static str) -> Arc<Node> {
 async fn founder(root: &Path, name: &'static str) -> Actor {
     let (home, seed, _) = home::init::init(root, &config(name)).unwrap();
     let place = make_project(&home, &seed, "demo", name).unwrap();
-    Actor { name, node: start(root, name).await, project: place.id }
+    Actor {
+        name,
+        node: start(root, name).await,
+        project: place.id,
+    }
 }
 
 impl Actor {
@@ -44,12 +52,17 @@ impl Actor {
     }
 
     async fn ask(&self, request: Request) -> Reply {
-        self.node.handle().request(&self.project, Some(self.origin()), request).await.unwrap()
+        self.node
+            .handle()
+            .request(&self.project, Some(self.origin()), request)
+            .await
+            .unwrap()
     }
 
     async fn create(&self, title: &str) {
         let new = serde_json::json!({ "kind": "bug", "title": title });
-        self.ask(Request::Create(serde_json::from_value::<NewItem>(new).unwrap())).await;
+        self.ask(Request::Create(serde_json::from_value::<NewItem>(new).unwrap()))
+            .await;
     }
 
     async fn does(&self, item: &str, verb: Verb) {
@@ -57,19 +70,35 @@ impl Actor {
     }
 
     async fn export(&self) -> String {
-        let Reply::Pages(pages) = self.ask(Request::Export { offset: 0, limit: 500 }).await else { panic!() };
+        let Reply::Pages(pages) = self
+            .ask(Request::Export {
+                offset: 0,
+                limit: 500,
+            })
+            .await
+        else {
+            panic!()
+        };
         let mut out = Vec::new();
         towline_node::export::jsonl::write(pages, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
     async fn digest(&self) -> String {
-        let Reply::Status(status) = self.ask(Request::Status).await else { panic!() };
+        let Reply::Status(status) = self.ask(Request::Status).await else {
+            panic!()
+        };
         status.digest
     }
 
     async fn invite(&self, role: Role) -> Ticket {
-        let Reply::Ticket { ticket, .. } = self.ask(Request::Invite { role, valid_ms: 60_000 }).await else {
+        let Reply::Ticket { ticket, .. } = self
+            .ask(Request::Invite {
+                role,
+                valid_ms: 60_000,
+            })
+            .await
+        else {
             panic!()
         };
         ticket.parse().unwrap()
@@ -85,7 +114,11 @@ async fn joiner(root: &Path, name: &'static str, ticket: &Ticket) -> Actor {
     home::init::init(root, &config(name)).unwrap();
     let node = start(root, name).await;
     let link = timeout(PATIENCE, node.join(ticket)).await.unwrap().unwrap();
-    Actor { name, node, project: link.id }
+    Actor {
+        name,
+        node,
+        project: link.id,
+    }
 }
 
 /// Waits until both hold the same entries.
@@ -95,7 +128,9 @@ async fn converge(a: &Actor, b: &Actor) {
             tokio::task::yield_now().await;
         }
     };
-    timeout(PATIENCE, same).await.expect("the nodes hold the same in the end");
+    timeout(PATIENCE, same)
+        .await
+        .expect("the nodes hold the same in the end");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -119,18 +154,35 @@ async fn two_nodes_joined_by_a_ticket_converge_also_after_they_were_apart() {
     ann.stops().await;
 
     let project = ticket.project;
-    let bo = Actor { name: "bo", node: start(bo_root.path(), "bo").await, project };
+    let bo = Actor {
+        name: "bo",
+        node: start(bo_root.path(), "bo").await,
+        project,
+    };
     bo.does("1", Verb::Freeze).await;
     bo.create("Made while Ann was away").await;
-    let ann = Actor { name: "ann", node: start(ann_root.path(), "ann").await, project };
-    bo.node.net().dial(ann.node.handle().me(), ann.node.net().addresses()).await;
+    let ann = Actor {
+        name: "ann",
+        node: start(ann_root.path(), "ann").await,
+        project,
+    };
+    bo.node
+        .net()
+        .dial(ann.node.handle().me(), ann.node.net().addresses())
+        .await;
     converge(&ann, &bo).await;
     let export = ann.export().await;
     assert_eq!(export, bo.export().await, "byte for byte");
-    let Reply::Cards(cards) = ann.ask(Request::List(Default::default())).await else { panic!() };
+    let Reply::Cards(cards) = ann.ask(Request::List(Default::default())).await else {
+        panic!()
+    };
     let first = cards.iter().find(|card| card.handle == "1").unwrap();
     assert_eq!((first.column, first.holds.frozen), (Column::Coding, true));
-    let handles: Vec<_> = cards.iter().map(|card| card.handle.as_str()).filter(|handle| handle.starts_with('4')).collect();
+    let handles: Vec<_> = cards
+        .iter()
+        .map(|card| card.handle.as_str())
+        .filter(|handle| handle.starts_with('4'))
+        .collect();
     assert_eq!(handles.len(), 2);
     assert!(handles.contains(&"4a") && handles.contains(&"4b"), "{handles:?}");
     ann.stops().await;
@@ -139,7 +191,11 @@ async fn two_nodes_joined_by_a_ticket_converge_also_after_they_were_apart() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ticket_works_once_and_a_reader_cannot_write() {
-    let roots = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let roots = [
+        tempfile::tempdir().unwrap(),
+        tempfile::tempdir().unwrap(),
+        tempfile::tempdir().unwrap(),
+    ];
     let ann = founder(roots[0].path(), "ann").await;
     let ticket = ann.invite(Role::Reader).await;
     let bo = joiner(roots[1].path(), "bo", &ticket).await;
@@ -149,12 +205,20 @@ async fn a_ticket_works_once_and_a_reader_cannot_write() {
     let cy = start(roots[2].path(), "cy").await;
     let refused = timeout(PATIENCE, cy.join(&ticket)).await.unwrap().unwrap_err();
     assert_eq!(refused.code.exit(), 4, "{refused}");
-    assert!(refused.message.contains("used or withdrawn") || refused.message.contains("let in"), "{refused}");
+    assert!(
+        refused.message.contains("used or withdrawn") || refused.message.contains("let in"),
+        "{refused}"
+    );
     assert!(cy.handle().projects().is_empty());
 
     let new = serde_json::json!({ "kind": "bug", "title": "Not mine to make" });
     let create = Request::Create(serde_json::from_value::<NewItem>(new).unwrap());
-    let refused = bo.node.handle().request(&bo.project, Some(bo.origin()), create).await.unwrap_err();
+    let refused = bo
+        .node
+        .handle()
+        .request(&bo.project, Some(bo.origin()), create)
+        .await
+        .unwrap_err();
     assert_eq!(refused.code.exit(), 4);
     assert!(refused.message.contains("reader"), "{refused}");
     cy.stop().await;

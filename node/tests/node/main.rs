@@ -1,6 +1,9 @@
 //! Tests of the crate from outside: one binary, one module a subject.
 #![allow(clippy::unwrap_used)]
 
+mod cache;
 mod cluster;
+mod log;
 mod net;
 mod project;
+mod tools;

@@ -8,11 +8,20 @@ use towline_node::request::{Failure, Filter, NewItem, Reply, Request, Transition
 use towline_proto::{Column, Kind, Origin, OriginKind, ProjectId, Verb};
 
 fn opening(dir: &Path) -> Opening {
-    Opening { dir: dir.to_owned(), key: SigningKey::from_bytes(&[7; 32]), world: Box::new(SystemWorld) }
+    Opening {
+        dir: dir.to_owned(),
+        key: SigningKey::from_bytes(&[7; 32]),
+        world: Box::new(SystemWorld),
+    }
 }
 
 fn create(dir: &Path) -> Project {
-    let genesis = Project::genesis(&SigningKey::from_bytes(&[7; 32]), &SystemWorld, "demo", "ann's laptop");
+    let genesis = Project::genesis(
+        &SigningKey::from_bytes(&[7; 32]),
+        &SystemWorld,
+        "demo",
+        "ann's laptop",
+    );
     Project::create(opening(dir), &genesis).unwrap()
 }
 
@@ -38,7 +47,14 @@ fn transition(item: &str, verb: Verb) -> Request {
 }
 
 fn everything(project: &mut Project) -> String {
-    let Reply::Pages(pages) = ask(project, Request::Export { offset: 0, limit: 500 }).unwrap() else {
+    let Reply::Pages(pages) = ask(
+        project,
+        Request::Export {
+            offset: 0,
+            limit: 500,
+        },
+    )
+    .unwrap() else {
         panic!("pages")
     };
     let mut out = Vec::new();
@@ -47,14 +63,26 @@ fn everything(project: &mut Project) -> String {
 }
 
 fn events(project: &mut Project) -> Vec<(u64, String)> {
-    let Reply::Events(events) = ask(project, Request::Events { after: 0, limit: 1_000 }).unwrap() else {
+    let Reply::Events(events) = ask(
+        project,
+        Request::Events {
+            after: 0,
+            limit: 1_000,
+        },
+    )
+    .unwrap() else {
         panic!("events")
     };
-    events.into_iter().map(|event| (event.position, event.event.id.to_string())).collect()
+    events
+        .into_iter()
+        .map(|event| (event.position, event.event.id.to_string()))
+        .collect()
 }
 
 fn assert_healthy(project: &mut Project) {
-    let Reply::Doctor(doctor) = ask(project, Request::Doctor).unwrap() else { panic!("doctor") };
+    let Reply::Doctor(doctor) = ask(project, Request::Doctor).unwrap() else {
+        panic!("doctor")
+    };
     assert_eq!(doctor.findings, Vec::<String>::new());
 }
 
@@ -80,7 +108,11 @@ fn what_was_done_is_there_after_a_clean_stop_a_crash_and_a_rebuild() {
 
     let mut project = reopen(dir.path(), id);
     assert_eq!(everything(&mut project), before);
-    assert_eq!(events(&mut project), feed_then, "the same log gives the same feed");
+    assert_eq!(
+        events(&mut project),
+        feed_then,
+        "the same log gives the same feed"
+    );
     assert_healthy(&mut project);
     ask(&mut project, Request::Rebuild).unwrap();
     assert_eq!(everything(&mut project), before);
@@ -103,7 +135,11 @@ fn a_refused_request_changes_nothing() {
     let refused = |project: &mut Project, request| ask(project, request).unwrap_err().code.exit();
 
     assert_eq!(refused(&mut project, transition("1", Verb::Approve)), 5);
-    assert_eq!(refused(&mut project, transition("1", Verb::Block)), 2, "a reason is missing");
+    assert_eq!(
+        refused(&mut project, transition("1", Verb::Block)),
+        2,
+        "a reason is missing"
+    );
     assert_eq!(refused(&mut project, transition("2", Verb::Start)), 3);
     assert_eq!(refused(&mut project, story("two\nlines")), 2);
     let failure = project.request(None, story("Nobody's")).unwrap_err();
@@ -112,7 +148,10 @@ fn a_refused_request_changes_nothing() {
     let mut stale = Transition::plain("1", Verb::Start);
     stale.expect = Some("0000000000000000".into());
     let failure = ask(&mut project, Request::Transition(stale)).unwrap_err();
-    assert_eq!((failure.code.exit(), failure.current.unwrap().column), (5, Column::Backlog));
+    assert_eq!(
+        (failure.code.exit(), failure.current.unwrap().column),
+        (5, Column::Backlog)
+    );
     assert_eq!(everything(&mut project), before);
     assert_healthy(&mut project);
 }
@@ -124,14 +163,23 @@ fn a_circle_of_dependencies_is_refused_and_start_waits_for_what_is_not_done() {
     for title in ["one", "two"] {
         ask(&mut project, story(title)).unwrap();
     }
-    let depends = |item: &str, on: &str| Request::Depends { item: item.into(), add: vec![on.into()], remove: vec![] };
+    let depends = |item: &str, on: &str| Request::Depends {
+        item: item.into(),
+        add: vec![on.into()],
+        remove: vec![],
+    };
     ask(&mut project, depends("1", "2")).unwrap();
     assert_eq!(ask(&mut project, depends("2", "1")).unwrap_err().code.exit(), 5);
     assert_eq!(ask(&mut project, depends("1", "1")).unwrap_err().code.exit(), 5);
     let refused = ask(&mut project, transition("1", Verb::Start)).unwrap_err();
     assert!(refused.message.contains("waits for 2"), "{refused}");
-    let Reply::Cards(ready) = ask(&mut project, Request::Ready).unwrap() else { panic!("cards") };
-    assert_eq!(ready.iter().map(|card| card.handle.as_str()).collect::<Vec<_>>(), ["2"]);
+    let Reply::Cards(ready) = ask(&mut project, Request::Ready).unwrap() else {
+        panic!("cards")
+    };
+    assert_eq!(
+        ready.iter().map(|card| card.handle.as_str()).collect::<Vec<_>>(),
+        ["2"]
+    );
     ask(&mut project, transition("2", Verb::Merged)).unwrap();
     ask(&mut project, transition("1", Verb::Start)).unwrap();
 }
@@ -151,6 +199,20 @@ fn lists_show_what_is_open_and_search_finds_words_in_bodies() {
         _ => panic!("cards"),
     };
     assert_eq!(titles(Request::List(Filter::default())), ["Fix the login"]);
-    assert_eq!(titles(Request::List(Filter { all: true, kinds: vec![Kind::Story], ..Filter::default() })).len(), 2);
-    assert_eq!(titles(Request::Search { text: "user LOGIN".into(), limit: 10 }), ["Fix the login"]);
+    assert_eq!(
+        titles(Request::List(Filter {
+            all: true,
+            kinds: vec![Kind::Story],
+            ..Filter::default()
+        }))
+        .len(),
+        2
+    );
+    assert_eq!(
+        titles(Request::Search {
+            text: "user LOGIN".into(),
+            limit: 10
+        }),
+        ["Fix the login"]
+    );
 }

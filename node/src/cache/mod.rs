@@ -1,0 +1,289 @@
+//! The cache: everything that is made from the log, kept in sled 0.34.7 so that a start need not make
+//! it again.
+//!
+//! It relies on one batch of one tree being atomic, also over `kill -9`, and on nothing else: after a
+//! power cut sled may open at an earlier batch, and it may not open at all. Both are met by the log:
+//! [`meta::APPLIED`] is written in the same batch as what was applied. No read and no write panics
+//! here, whatever the file holds. The bytes are described in `docs/storage.md`.
+
+mod error;
+mod open;
+mod rows;
+mod tables;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::fs::File;
+use std::ops::{Bound, Deref};
+use std::path::{Path, PathBuf};
+
+use towline_crdt::view::{ItemView, PROJECTION_VERSION};
+use towline_proto::{ItemId, Millis, codec};
+
+pub use error::CacheError;
+pub use open::{FORMAT, Opened};
+pub use rows::{read_rows, rows_position, write_rows};
+pub use tables::{Table, meta};
+
+use error::guard;
+
+/// The open cache of one project.
+pub struct Cache {
+    dir: PathBuf,
+    db: sled::Db,
+    /// sled's own data file: its `flush` asks the disk for nothing that survives a power cut.
+    data: File,
+}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache")
+            .field("dir", &self.dir)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Bytes that were read. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Value(sled::IVec);
+
+impl Deref for Value {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Writes that are made together or not at all.
+#[derive(Default)]
+pub struct Batch {
+    inner: sled::Batch,
+    writes: usize,
+}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch")
+            .field("writes", &self.writes)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Batch {
+    /// Sets a key.
+    pub fn put(&mut self, table: Table, key: &[u8], value: impl Into<Vec<u8>>) {
+        self.inner.insert(table.key(key), value.into());
+        self.writes += 1;
+    }
+
+    /// Removes a key, whether it is there or not.
+    pub fn remove(&mut self, table: Table, key: &[u8]) {
+        self.inner.remove(table.key(key));
+        self.writes += 1;
+    }
+
+    /// Sets the row of an item.
+    pub fn put_row(&mut self, row: &ItemView) {
+        let mut value = PROJECTION_VERSION.to_le_bytes().to_vec();
+        value.extend_from_slice(&codec::encode(row));
+        self.put(Table::Rows, row.id.as_bytes(), value);
+    }
+
+    /// Sets a number of [`Table::Meta`] or [`Table::Cursors`].
+    pub fn put_u64(&mut self, table: Table, name: &str, value: u64) {
+        self.put(table, name.as_bytes(), value.to_le_bytes());
+    }
+
+    /// Sets an event of the feed.
+    pub fn put_feed(&mut self, position: u64, event: impl Into<Vec<u8>>) {
+        self.put(Table::Feed, &position.to_be_bytes(), event);
+    }
+
+    /// How many writes it holds.
+    pub const fn len(&self) -> usize {
+        self.writes
+    }
+
+    /// Whether it holds none.
+    pub const fn is_empty(&self) -> bool {
+        self.writes == 0
+    }
+}
+
+impl Cache {
+    /// Opens the cache in a folder, makes it when there is none, mends it when it is damaged, and
+    /// sets it aside when it cannot be mended; [`Opened`] says which.
+    ///
+    /// # Errors
+    /// [`CacheError::Newer`], [`CacheError::Full`], [`CacheError::Busy`], or what the file system
+    /// says. Damage is none.
+    pub fn open(now: Millis, dir: &Path) -> Result<(Self, Opened), CacheError> {
+        let (db, data, opened) = open::open(now, dir)?;
+        let dir = dir.to_owned();
+        Ok((Self { dir, db, data }, opened))
+    }
+
+    /// Sets the cache aside and begins an empty one: for when a read finds damage that opening did not
+    /// meet, because sled reads a page when it is asked for. Close the old one first.
+    ///
+    /// # Errors
+    /// As [`Cache::open`].
+    pub fn replace(now: Millis, dir: &Path, why: &CacheError) -> Result<(Self, Opened), CacheError> {
+        let (db, data, opened) = open::replace(now, dir, why.to_string())?;
+        let dir = dir.to_owned();
+        Ok((Self { dir, db, data }, opened))
+    }
+
+    /// Makes the writes of a batch, all or none. They survive `kill -9` after the next flush, which
+    /// sled makes on its own every half second.
+    ///
+    /// # Errors
+    /// [`CacheError::Full`] or [`CacheError::Damaged`].
+    pub fn write(&self, batch: Batch) -> Result<(), CacheError> {
+        guard("writing", || self.db.apply_batch(batch.inner))
+    }
+
+    /// Reads one value.
+    ///
+    /// # Errors
+    /// [`CacheError::Damaged`].
+    pub fn get(&self, table: Table, key: &[u8]) -> Result<Option<Value>, CacheError> {
+        let value = guard("reading", || self.db.get(table.key(key)))?;
+        Ok(value.map(Value))
+    }
+
+    /// Reads the row of an item; none when there is none or another version of the projection made
+    /// it, so that it must be made again.
+    ///
+    /// # Errors
+    /// [`CacheError::Damaged`].
+    pub fn row(&self, item: &ItemId) -> Result<Option<ItemView>, CacheError> {
+        let value = self.get(Table::Rows, item.as_bytes())?;
+        value.map_or(Ok(None), |value| decode_row(&value))
+    }
+
+    /// Every row, in order of the items' ids: the id, and the row unless it must be made again.
+    pub fn rows(&self) -> impl Iterator<Item = Result<(ItemId, Option<ItemView>), CacheError>> {
+        self.scan(Table::Rows, &[]).map(|found| {
+            let (key, value) = found?;
+            let id = <[u8; ItemId::LEN]>::try_from(key.as_slice()).map_err(|_| CacheError::Damaged {
+                what: "reading a row",
+                why: format!("its key has {} bytes", key.len()),
+            })?;
+            Ok((ItemId(id), decode_row(&value)?))
+        })
+    }
+
+    /// Reads a number of [`Table::Meta`] or [`Table::Cursors`].
+    ///
+    /// # Errors
+    /// [`CacheError::Damaged`].
+    pub fn u64(&self, table: Table, name: &str) -> Result<Option<u64>, CacheError> {
+        let Some(value) = self.get(table, name.as_bytes())? else {
+            return Ok(None);
+        };
+        let bytes = <[u8; 8]>::try_from(&*value).map_err(|_| CacheError::Damaged {
+            what: "reading a number",
+            why: format!("{name:?} of {} has {} bytes", table.name(), value.len()),
+        })?;
+        Ok(Some(u64::from_le_bytes(bytes)))
+    }
+
+    /// Every pair of a table whose key begins with `prefix`, in order of the keys; from the end with
+    /// `next_back`.
+    pub fn scan(&self, table: Table, prefix: &[u8]) -> Scan {
+        Scan {
+            pairs: self.db.scan_prefix(table.key(prefix)),
+        }
+    }
+
+    /// Every pair of a table from a key on, that key included, in order of the keys.
+    pub fn scan_from(&self, table: Table, key: &[u8]) -> Scan {
+        let end = vec![table.tag() + 1];
+        let range = (Bound::Included(table.key(key)), Bound::Excluded(end));
+        Scan {
+            pairs: self.db.range::<Vec<u8>, _>(range),
+        }
+    }
+
+    /// Makes everything that was written so far survive a power cut.
+    ///
+    /// # Errors
+    /// [`CacheError::Full`] or what the disk says; the cache should be closed then.
+    pub fn flush_durable(&self) -> Result<(), CacheError> {
+        guard("flushing", || self.db.flush())?;
+        self.data.sync_data().map_err(CacheError::io("sync", &self.dir))
+    }
+
+    /// Empties every table. [`meta::APPLIED`] goes first and for good, so that a process that dies
+    /// half-way leaves a cache that is known to be incomplete.
+    ///
+    /// # Errors
+    /// As [`Cache::write`] and [`Cache::flush_durable`].
+    pub fn clear(&self) -> Result<(), CacheError> {
+        let mut first = Batch::default();
+        first.remove(Table::Meta, meta::APPLIED.as_bytes());
+        self.write(first)?;
+        self.flush_durable()?;
+        guard("clearing", || self.db.clear())
+    }
+
+    /// How many bytes it takes on the disk.
+    ///
+    /// # Errors
+    /// When the file system does not say.
+    pub fn size_on_disk(&self) -> Result<u64, CacheError> {
+        guard("measuring", || self.db.size_on_disk())
+    }
+}
+
+/// Pairs of one table, keys without the table's tag.
+pub struct Scan {
+    pairs: sled::Iter,
+}
+
+impl fmt::Debug for Scan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scan").finish_non_exhaustive()
+    }
+}
+
+/// A key without its table's tag, and its value.
+pub type Pair = (Vec<u8>, Value);
+
+fn pair(found: Option<(sled::IVec, sled::IVec)>) -> Option<Pair> {
+    found.map(|(key, value)| (key.get(1..).unwrap_or_default().to_vec(), Value(value)))
+}
+
+impl Iterator for Scan {
+    type Item = Result<Pair, CacheError>;
+    fn next(&mut self) -> Option<Self::Item> {
+        guard("reading", || self.pairs.next().transpose())
+            .map(pair)
+            .transpose()
+    }
+}
+
+impl DoubleEndedIterator for Scan {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        guard("reading", || self.pairs.next_back().transpose())
+            .map(pair)
+            .transpose()
+    }
+}
+
+fn decode_row(value: &[u8]) -> Result<Option<ItemView>, CacheError> {
+    let damaged = |why: String| CacheError::Damaged {
+        what: "reading a row",
+        why,
+    };
+    let (version, row) = value
+        .split_first_chunk::<4>()
+        .ok_or_else(|| damaged("it is cut short".to_owned()))?;
+    if u32::from_le_bytes(*version) != PROJECTION_VERSION {
+        return Ok(None);
+    }
+    let row = codec::decode(row).map_err(|error| damaged(error.to_string()))?;
+    Ok(Some(row))
+}

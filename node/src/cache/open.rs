@@ -1,0 +1,203 @@
+//! Opening the cache whatever state it is in: mended if that is easy, else set aside and empty.
+//!
+//! sled 0.34.7 fails or panics on open after quite ordinary accidents (a snapshot in the making when
+//! the process died, a flipped bit, a block that the disk lost). The steps here go from the gentlest
+//! on, and only damage takes the next one: a full disk, a held lock or a newer format are told and
+//! change nothing.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use towline_proto::Millis;
+
+use super::error::{CacheError, guard};
+use super::tables::Table;
+use crate::home::files::{PRIVATE_MODE, sync_folder, write_atomic};
+
+/// The version of the cache's layout. Raise it when files are laid out in another way; a change of
+/// one table raises the version in its name.
+pub const FORMAT: u32 = 1;
+/// The file that says in plain text who wrote the cache, readable without sled.
+const FORMAT_FILE: &str = "format";
+const FORMAT_WORDS: &str = "towline cache";
+/// How much of the tree sled keeps in memory, in bytes.
+const MEMORY_BYTES: u64 = 16 * 1024 * 1024;
+/// How often sled syncs on its own, in milliseconds.
+const FLUSH_MS: u64 = 500;
+
+/// How the cache was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Opened {
+    /// There was none; it is empty now.
+    Fresh,
+    /// As it was left.
+    Kept,
+    /// It could not be opened until this was removed; its content is there.
+    Mended {
+        /// What was removed.
+        removed: &'static str,
+    },
+    /// It was moved aside and is empty now.
+    Replaced {
+        /// Where the old one is.
+        aside: PathBuf,
+        /// Why it was not kept.
+        why: String,
+    },
+}
+
+impl Opened {
+    /// Whether everything has to be made from the log again.
+    pub const fn is_empty(&self) -> bool {
+        matches!(self, Self::Fresh | Self::Replaced { .. })
+    }
+}
+
+/// An open sled, and its data file for syncing.
+pub(crate) type Parts = (sled::Db, File, Opened);
+
+pub(crate) fn open(now: Millis, dir: &Path) -> Result<Parts, CacheError> {
+    let store = dir.join("sled");
+    match read_format(dir)? {
+        Format::This => {}
+        Format::Newer(found) => {
+            return Err(CacheError::Newer {
+                path: dir.to_owned(),
+                found,
+                known: FORMAT,
+            });
+        }
+        Format::None if !store.exists() => {
+            make(dir)?;
+            let (db, file) = open_sled(&store)?;
+            return Ok((db, file, Opened::Fresh));
+        }
+        Format::None => return replace(now, dir, "it does not say which version wrote it".to_owned()),
+        Format::Older => return replace(now, dir, "an older towline wrote it".to_owned()),
+    }
+    let first = match open_sled(&store) {
+        Ok((db, file)) => return Ok((db, file, Opened::Kept)),
+        Err(error) if error.is_damage() => error,
+        Err(error) => return Err(error),
+    };
+    for (removed, is_it) in MENDS {
+        if remove_files(&store, is_it)? == 0 {
+            continue;
+        }
+        match open_sled(&store) {
+            Ok((db, file)) => return Ok((db, file, Opened::Mended { removed })),
+            Err(error @ CacheError::Full { .. }) => return Err(error),
+            // Among them a lock that the panic in the attempt before has left in this very process.
+            Err(_) => {}
+        }
+    }
+    replace(now, dir, first.to_string())
+}
+
+/// What is removed before the next attempt, the gentlest first. Both are copies of what sled's data
+/// file says, and were seen to stop it from opening.
+const MENDS: [(&str, fn(&str) -> bool); 2] = [
+    ("a snapshot that was in the making", |name| {
+        name.starts_with("snap.") && name.ends_with(".generating")
+    }),
+    ("the snapshot", |name| name.starts_with("snap.")),
+];
+
+/// Removes the files of sled whose name fits, and says how many there were.
+fn remove_files(store: &Path, is_it: fn(&str) -> bool) -> Result<usize, CacheError> {
+    let io = |error| CacheError::io("mend", store)(error);
+    let mut removed = 0;
+    for entry in fs::read_dir(store).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        if entry.file_name().to_str().is_some_and(is_it) {
+            fs::remove_file(entry.path()).map_err(io)?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+fn open_sled(store: &Path) -> Result<(sled::Db, File), CacheError> {
+    let config = sled::Config::new()
+        .path(store)
+        .cache_capacity(MEMORY_BYTES)
+        .flush_every_ms(Some(FLUSH_MS));
+    let db = guard("open", || config.open())?;
+    let data = store.join("db");
+    let file = File::open(&data).map_err(CacheError::io("open", &data))?;
+    Ok((db, file))
+}
+
+/// Makes the folder of a cache that has none, with its format file first.
+fn make(dir: &Path) -> Result<(), CacheError> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(dir)
+        .map_err(CacheError::io("make", dir))?;
+    let path = dir.join(FORMAT_FILE);
+    write_atomic(&path, format_text().as_bytes(), PRIVATE_MODE).map_err(CacheError::io("write", &path))?;
+    if let Some(parent) = dir.parent() {
+        sync_folder(parent).map_err(CacheError::io("sync", parent))?;
+    }
+    Ok(())
+}
+
+/// Moves the cache aside and begins an empty one.
+pub(crate) fn replace(now: Millis, dir: &Path, why: String) -> Result<Parts, CacheError> {
+    let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let prefix = format!("{name}.damaged-");
+    let parent = dir.parent().unwrap_or(Path::new("."));
+    // One is kept for whoever wants to know what happened; a disk that damages a cache every day
+    // must not be filled with them.
+    for entry in fs::read_dir(parent).map_err(CacheError::io("list", parent))? {
+        let entry = entry.map_err(CacheError::io("list", parent))?;
+        if entry.file_name().to_string_lossy().starts_with(&prefix) {
+            fs::remove_dir_all(entry.path()).map_err(CacheError::io("remove", &entry.path()))?;
+        }
+    }
+    let aside = dir.with_file_name(format!("{prefix}{}", now.0));
+    fs::rename(dir, &aside).map_err(CacheError::io("set aside", dir))?;
+    make(dir)?;
+    let (db, file) = open_sled(&dir.join("sled"))?;
+    Ok((db, file, Opened::Replaced { aside, why }))
+}
+
+/// What the format file says.
+enum Format {
+    This,
+    Older,
+    Newer(u32),
+    None,
+}
+
+fn format_text() -> String {
+    let tables: Vec<&str> = Table::ALL.into_iter().map(Table::name).collect();
+    format!("{FORMAT_WORDS} {FORMAT}\n{}\n", tables.join(" "))
+}
+
+fn read_format(dir: &Path) -> Result<Format, CacheError> {
+    let path = dir.join(FORMAT_FILE);
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData) => {
+            return Ok(Format::None);
+        }
+        Err(error) => return Err(CacheError::io("read", &path)(error)),
+    };
+    if text == format_text() {
+        return Ok(Format::This);
+    }
+    let version = text
+        .lines()
+        .next()
+        .and_then(|line| line.strip_prefix(FORMAT_WORDS))
+        .and_then(|version| version.trim().parse::<u32>().ok());
+    Ok(match version {
+        Some(found) if found > FORMAT => Format::Newer(found),
+        Some(_) => Format::Older,
+        None => Format::None,
+    })
+}

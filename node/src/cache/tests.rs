@@ -1,0 +1,319 @@
+//! Stories of a cache: what it keeps, and that it opens whatever happened to its files.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::FileExt;
+
+use towline_crdt::view::{Stamp, Step};
+use towline_proto::stage::Holds;
+use towline_proto::{ActId, Column, Kind, NodeId, Origin, OriginKind, Qa};
+
+use super::*;
+
+const NOW: Millis = Millis(1_700_000_000_000);
+
+fn item(number: u32) -> ItemView {
+    let act = ActId([number as u8; 16]);
+    let origin = Origin {
+        kind: OriginKind::User,
+        id: "ada".to_owned(),
+    };
+    let mut id = [0u8; 16];
+    id[12..].copy_from_slice(&number.to_be_bytes());
+    ItemView {
+        id: ItemId(id),
+        number,
+        kind: Kind::Story,
+        title: format!("Story {number}"),
+        column: Column::Backlog,
+        closing: None,
+        holds: Holds::default(),
+        deleted: false,
+        qa: Qa::ALL[0],
+        priority: 2,
+        labels: vec!["store".to_owned()],
+        depends_on: Vec::new(),
+        epic: None,
+        assignee: None,
+        origin: origin.clone(),
+        claim: None,
+        generation: 0,
+        retries: 0,
+        criteria: Vec::new(),
+        links: Vec::new(),
+        comments: 0,
+        last_comment: None,
+        body_edit: None,
+        imported: None,
+        conflicts: Vec::new(),
+        attention: Vec::new(),
+        refused: Vec::new(),
+        trail: vec![Step {
+            column: Column::Backlog,
+            act,
+        }],
+        last: Stamp {
+            act,
+            origin,
+            node: NodeId([1; 32]),
+            at: NOW,
+        },
+        created_at: NOW,
+        updated_at: NOW,
+        entered_at: NOW,
+        heads: vec![act],
+    }
+}
+
+fn open(dir: &Path) -> (Cache, Opened) {
+    Cache::open(NOW, dir).unwrap()
+}
+
+/// A closed cache with some rows, documents and a cursor.
+fn filled(dir: &Path) {
+    let (cache, opened) = open(dir);
+    assert_eq!(opened, Opened::Fresh);
+    for number in 0..300 {
+        let mut batch = Batch::default();
+        batch.put_row(&item(number));
+        batch.put(Table::Docs, item(number).id.as_bytes(), vec![number as u8; 3_000]);
+        batch.put_u64(Table::Meta, meta::APPLIED, u64::from(number));
+        cache.write(batch).unwrap();
+    }
+    cache.flush_durable().unwrap();
+}
+
+#[test]
+fn a_batch_is_there_after_a_restart_table_by_table() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("cache");
+    let (cache, _) = open(&dir);
+    let mut batch = Batch::default();
+    assert!(batch.is_empty());
+    for position in [1, 2, 300] {
+        batch.put_feed(position, format!("event {position}"));
+    }
+    batch.put_row(&item(42));
+    batch.put_u64(Table::Cursors, "chat", 2);
+    batch.put_u64(Table::Meta, meta::FEED_HEAD, 300);
+    batch.put(Table::Quarantine, &[9; 32], "twice");
+    assert_eq!(batch.len(), 7);
+    cache.write(batch).unwrap();
+    let mut batch = Batch::default();
+    batch.remove(Table::Quarantine, &[9; 32]);
+    cache.write(batch).unwrap();
+    cache.flush_durable().unwrap();
+    drop(cache);
+
+    let (cache, opened) = open(&dir);
+    assert_eq!(opened, Opened::Kept);
+    assert_eq!(cache.row(&item(42).id).unwrap(), Some(item(42)));
+    assert_eq!(cache.row(&item(43).id).unwrap(), None);
+    assert_eq!(cache.u64(Table::Cursors, "chat").unwrap(), Some(2));
+    assert_eq!(cache.u64(Table::Cursors, "board").unwrap(), None);
+    assert_eq!(cache.get(Table::Quarantine, &[9; 32]).unwrap(), None);
+    let after = |key: u64| -> Vec<String> {
+        cache
+            .scan_from(Table::Feed, &key.to_be_bytes())
+            .map(|found| String::from_utf8(found.unwrap().1.to_vec()).unwrap())
+            .collect()
+    };
+    assert_eq!(after(0), ["event 1", "event 2", "event 300"]);
+    assert_eq!(after(3), ["event 300"]);
+    let (last, _) = cache.scan(Table::Feed, &[]).next_back().unwrap().unwrap();
+    assert_eq!(last, 300u64.to_be_bytes());
+    let rows: BTreeMap<_, _> = cache.rows().map(Result::unwrap).collect();
+    assert_eq!(rows, BTreeMap::from([(item(42).id, Some(item(42)))]));
+    assert!(cache.size_on_disk().unwrap() > 0);
+    cache.clear().unwrap();
+    assert_eq!(Table::ALL.map(|table| cache.scan(table, &[]).count()), [0; 6]);
+}
+
+#[test]
+fn a_row_of_another_projection_is_to_be_made_again_and_a_bad_one_is_damage() {
+    let home = tempfile::tempdir().unwrap();
+    let (cache, _) = open(&home.path().join("cache"));
+    let mut old = (PROJECTION_VERSION + 1).to_le_bytes().to_vec();
+    old.extend_from_slice(b"whatever it was");
+    let mut batch = Batch::default();
+    batch.put(Table::Rows, item(1).id.as_bytes(), old);
+    batch.put(Table::Rows, item(2).id.as_bytes(), vec![0; 3]);
+    batch.put(Table::Meta, meta::APPLIED.as_bytes(), "seven!!");
+    cache.write(batch).unwrap();
+    assert_eq!(cache.row(&item(1).id).unwrap(), None);
+    assert!(cache.row(&item(2).id).unwrap_err().is_damage());
+    assert!(cache.u64(Table::Meta, meta::APPLIED).unwrap_err().is_damage());
+}
+
+#[test]
+fn a_cache_that_is_open_is_not_set_aside_by_a_second_opening() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("cache");
+    let (cache, _) = open(&dir);
+    assert!(matches!(Cache::open(NOW, &dir), Err(CacheError::Busy { .. })));
+    drop(cache);
+    assert_eq!(open(&dir).1, Opened::Kept);
+}
+
+#[test]
+fn a_newer_format_is_refused_and_an_older_one_set_aside() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("cache");
+    filled(&dir);
+    fs::write(dir.join("format"), "towline cache 7\nwhat/9\n").unwrap();
+    let newer = Cache::open(NOW, &dir).unwrap_err();
+    assert!(
+        newer
+            .to_string()
+            .contains("cache format 7 and this towline reads up to 1")
+    );
+    for text in ["towline cache 1\ndocs/0 rows/0\n", "gibberish", ""] {
+        fs::write(dir.join("format"), text).unwrap();
+        let (cache, opened) = open(&dir);
+        assert!(opened.is_empty() && matches!(opened, Opened::Replaced { .. }));
+        assert_eq!(cache.rows().count(), 0);
+    }
+    let beside = fs::read_dir(home.path()).unwrap().count();
+    assert_eq!(
+        beside, 2,
+        "the cache and one that was set aside, however often it happened"
+    );
+}
+
+#[test]
+fn a_snapshot_that_a_crash_left_half_made_costs_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("cache");
+    filled(&dir);
+    fs::write(dir.join("sled/snap.0000000000000FFF.generating"), b"half").unwrap();
+    let (cache, opened) = open(&dir);
+    assert!(
+        matches!(opened, Opened::Mended { .. } | Opened::Kept),
+        "{opened:?}"
+    );
+    assert_eq!(cache.rows().count(), 300);
+}
+
+#[test]
+fn an_emptied_or_flipped_snapshot_costs_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("cache");
+    filled(&dir);
+    drop(open(&dir));
+    let snapshot = fs::read_dir(dir.join("sled"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.file_name().unwrap().to_string_lossy().starts_with("snap."))
+        .expect("sled writes a snapshot when it opens");
+    let mut bytes = fs::read(&snapshot).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&snapshot, bytes).unwrap();
+    let (cache, opened) = open(&dir);
+    assert_eq!(
+        opened,
+        Opened::Mended {
+            removed: "the snapshot"
+        }
+    );
+    assert_eq!(cache.rows().count(), 300);
+}
+
+/// Damages the data file in many places; every time the cache opens and every read answers.
+#[test]
+fn flipped_bits_and_lost_blocks_always_end_with_an_open_cache() {
+    let home = tempfile::tempdir().unwrap();
+    let whole = home.path().join("whole");
+    filled(&whole);
+    let data = fs::read(whole.join("sled/db")).unwrap();
+    let used = data.iter().rposition(|byte| *byte != 0).unwrap();
+    let mut outcomes = BTreeMap::<&str, u32>::new();
+    for round in 0..12 {
+        let dir = home.path().join(format!("round-{round}"));
+        copy(&whole, &dir);
+        let file = fs::OpenOptions::new()
+            .write(true)
+            .open(dir.join("sled/db"))
+            .unwrap();
+        let at = used - used * round / 12;
+        if round % 2 == 0 {
+            file.write_all_at(&[data[at] ^ 4], at as u64).unwrap();
+        } else {
+            file.write_all_at(&[0; 512], (at / 512 * 512) as u64).unwrap();
+        }
+        if round % 3 == 0 {
+            // Without the snapshot sled reads the whole file again.
+            for entry in fs::read_dir(dir.join("sled")).unwrap() {
+                let path = entry.unwrap().path();
+                if path.file_name().unwrap().to_string_lossy().starts_with("snap.") {
+                    fs::remove_file(path).unwrap();
+                }
+            }
+        }
+        let (cache, opened) = open(&dir);
+        let outcome = match opened {
+            Opened::Fresh => "fresh",
+            Opened::Kept => "kept",
+            Opened::Mended { .. } => "mended",
+            Opened::Replaced { .. } => "replaced",
+        };
+        *outcomes.entry(outcome).or_default() += 1;
+        // A page is read when it is asked for, so damage may show up only now: as an error.
+        let damage = cache.scan(Table::Docs, &[]).find_map(Result::err);
+        let cache = match damage {
+            Some(damage) => {
+                assert!(damage.is_damage(), "{damage}");
+                *outcomes.entry("damage met by a read").or_default() += 1;
+                drop(cache);
+                Cache::replace(NOW, &dir, &damage).unwrap().0
+            }
+            None => cache,
+        };
+        let mut batch = Batch::default();
+        batch.put_row(&item(1));
+        cache.write(batch).unwrap();
+        assert_eq!(cache.row(&item(1).id).unwrap(), Some(item(1)));
+    }
+    println!("{outcomes:?}");
+    assert!(
+        outcomes.get("replaced").is_some_and(|times| *times > 0),
+        "{outcomes:?}"
+    );
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn the_snapshot_of_all_rows_is_whole_or_not_there() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("rows.snap");
+    assert_eq!(read_rows(&path).unwrap(), None);
+    assert_eq!(rows_position(&path).unwrap(), None);
+    let rows: Vec<_> = (0..500).map(item).collect();
+    write_rows(&path, 77, rows.iter()).unwrap();
+    assert_eq!(read_rows(&path).unwrap(), Some((77, rows.clone())));
+    assert_eq!(rows_position(&path).unwrap(), Some(77));
+    let whole = fs::read(&path).unwrap();
+    assert!(whole.len() < 60_000, "{} bytes for 500 rows", whole.len());
+    for at in (0..whole.len()).step_by(97).chain([0, 8, 12, 16, 24, 32, 35]) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x10;
+        fs::write(&path, &bytes).unwrap();
+        assert_eq!(read_rows(&path).unwrap(), None, "byte {at} was flipped");
+        fs::write(&path, &whole[..at]).unwrap();
+        assert_eq!(read_rows(&path).unwrap(), None, "cut after byte {at}");
+    }
+    write_rows(&path, 78, std::iter::empty()).unwrap();
+    assert_eq!(read_rows(&path).unwrap(), Some((78, Vec::new())));
+}

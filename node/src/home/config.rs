@@ -1,0 +1,156 @@
+//! The configuration of a node: a TOML file for people, with a comment for each key. Unknown keys are
+//! refused, so that a misspelt one is not silently without effect.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::HomeError;
+use super::files::{PRIVATE_MODE, write_atomic};
+
+/// Where the board is looked for when nobody says otherwise.
+pub const BOARD_PORT: u16 = 4747;
+
+/// What a person may change of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The person in whose name commands act that name nobody; empty for none.
+    pub user: String,
+    /// What the node calls itself to other members; empty for its id.
+    pub node_name: String,
+    /// Multiaddresses on which other nodes may connect; port 0 takes a free one.
+    pub listen: Vec<String>,
+    /// Where the board and the API are served. When the port is taken, a free one is used.
+    pub board: SocketAddr,
+    /// Whether the node makes itself known on the local network, and looks for others there.
+    pub mdns: bool,
+    /// Multiaddresses that are always tried.
+    pub bootstrap: Vec<String>,
+    /// Multiaddresses to tell others instead of what the node sees itself, such as a forwarded port.
+    pub announce: Vec<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            user: String::new(),
+            node_name: String::new(),
+            listen: vec!["/ip4/0.0.0.0/tcp/0".to_owned(), "/ip6/::/tcp/0".to_owned()],
+            board: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, BOARD_PORT)),
+            mdns: false,
+            bootstrap: Vec::new(),
+            announce: Vec::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Reads the file; keys that are not there have their defaults.
+    ///
+    /// # Errors
+    /// [`HomeError::Invalid`] with the line, or when it cannot be read.
+    pub fn load(path: &Path) -> Result<Self, HomeError> {
+        let text = fs::read_to_string(path).map_err(HomeError::io("read", path))?;
+        toml::from_str(&text).map_err(|error| HomeError::Invalid {
+            path: path.to_owned(),
+            why: error.to_string(),
+        })
+    }
+
+    /// Writes the file, comments and all.
+    ///
+    /// # Errors
+    /// When it cannot be written; the old one stays then.
+    pub fn store(&self, path: &Path) -> Result<(), HomeError> {
+        write_atomic(path, self.text().as_bytes(), PRIVATE_MODE).map_err(HomeError::io("write", path))
+    }
+
+    /// The file's text.
+    pub fn text(&self) -> String {
+        let list = |values: &[String]| {
+            let values = values.iter().cloned().map(toml::Value::String).collect();
+            toml::Value::Array(values).to_string()
+        };
+        let word = |value: &str| toml::Value::String(value.to_owned()).to_string();
+        let mut text = String::from("# towline: changes take effect at the next start of the node.\n");
+        for (about, key, value) in [
+            (
+                "In whose name commands act that name nobody.",
+                "user",
+                word(&self.user),
+            ),
+            (
+                "What this node calls itself to other members.",
+                "node_name",
+                word(&self.node_name),
+            ),
+            (
+                "Where other nodes may connect; port 0 takes a free one.",
+                "listen",
+                list(&self.listen),
+            ),
+            (
+                "Where the board is; when the port is taken, a free one is used.",
+                "board",
+                word(&self.board.to_string()),
+            ),
+            (
+                "Find other nodes on the local network, and be found there.",
+                "mdns",
+                self.mdns.to_string(),
+            ),
+            (
+                "Addresses of nodes that are always tried.",
+                "bootstrap",
+                list(&self.bootstrap),
+            ),
+            (
+                "Addresses to tell others, such as a forwarded port.",
+                "announce",
+                list(&self.announce),
+            ),
+        ] {
+            // Writing to a string does not fail.
+            let _ = write!(text, "\n# {about}\n{key} = {value}\n");
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_stored_is_what_is_loaded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        let config = Config {
+            user: "Ada \"the\" \\ Ünïcode".to_owned(),
+            node_name: "line\nbreak".to_owned(),
+            bootstrap: vec!["/dns4/hub.example/tcp/4001".to_owned()],
+            mdns: true,
+            ..Config::default()
+        };
+        config.store(&path).unwrap();
+        assert_eq!(Config::load(&path).unwrap(), config);
+        fs::write(&path, "").unwrap();
+        assert_eq!(Config::load(&path).unwrap(), Config::default());
+    }
+
+    #[test]
+    fn a_misspelt_key_is_refused_with_its_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        fs::write(&path, "mdns = true\nlisten_on = []\n").unwrap();
+        let refused = Config::load(&path).unwrap_err().to_string();
+        assert!(
+            refused.contains("listen_on") && refused.contains("line 2"),
+            "{refused}"
+        );
+    }
+}

@@ -1,0 +1,341 @@
+//! The `.towline` folder of a node: where everything is, how it is found, made and taken away.
+//!
+//! ```text
+//! <root>/.towline/            mode 0700
+//!   key                       the node's ed25519 seed, mode 0600
+//!   config.toml               what a person may change
+//!   lock                      held by whoever has the stores open
+//!   node.sock                 where a running node listens
+//!   undo                      what `init` changed outside of this folder
+//!   projects/<16 hex digits of the project id>/
+//!     project.toml            its name and full id
+//!     log/  cache/  rows.snap
+//! ```
+//!
+//! Nothing here reads a clock or the environment; randomness is drawn in [`key::create`] alone.
+
+pub mod config;
+pub mod files;
+pub mod init;
+pub mod key;
+pub mod lock;
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use towline_proto::ProjectId;
+use towline_proto::ids::to_hex;
+
+pub use config::Config;
+pub use lock::Lock;
+
+use crate::request::{Failure, FailureCode};
+
+/// The name of the folder.
+pub const FOLDER: &str = ".towline";
+/// How many bytes of a project's id name its folder.
+const PROJECT_NAME_BYTES: usize = 8;
+
+/// Why the home of a node is not usable.
+#[derive(Debug, thiserror::Error)]
+pub enum HomeError {
+    /// The file system refused something.
+    #[error("cannot {what} {path}: {source}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// On which file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// No `.towline` here or above.
+    #[error("there is no {FOLDER} in {start} or above; `towline init` makes one")]
+    NotFound {
+        /// Where the search began.
+        start: PathBuf,
+    },
+    /// There is one already.
+    #[error("{path} is there already")]
+    Exists {
+        /// What is there.
+        path: PathBuf,
+    },
+    /// Somebody else has it open.
+    #[error("in use by {holder}; try again when it is done, or talk to it through its socket")]
+    Busy {
+        /// Who, as in "`towline up` (pid 123)".
+        holder: String,
+    },
+    /// The key can be read by others.
+    #[error("{path} can be read by others (mode {mode:03o}); a key must be yours alone: chmod 600 {path}")]
+    KeyMode {
+        /// The key file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A file does not hold what it should.
+    #[error("{path}: {why}")]
+    Invalid {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong and what would be right.
+        why: String,
+    },
+}
+
+impl HomeError {
+    pub(crate) fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { what, path, source }
+    }
+
+    /// The sort of failure, and with it the exit code.
+    pub const fn code(&self) -> FailureCode {
+        match self {
+            Self::Busy { .. } => FailureCode::Busy,
+            Self::NotFound { .. } => FailureCode::NotFound,
+            Self::Exists { .. } => FailureCode::Usage,
+            Self::KeyMode { .. } => FailureCode::NotAllowed,
+            Self::Io { .. } | Self::Invalid { .. } => FailureCode::Failure,
+        }
+    }
+}
+
+impl From<HomeError> for Failure {
+    fn from(error: HomeError) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
+}
+
+/// The home of one node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Home {
+    root: PathBuf,
+}
+
+/// The folder of one project in a home.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectHome {
+    /// Which project.
+    pub id: ProjectId,
+    /// What people call it here.
+    pub name: String,
+    dir: PathBuf,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProjectFile {
+    name: String,
+    id: ProjectId,
+}
+
+impl Home {
+    /// The home whose `.towline` is in `root`, whether it is there or not.
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// Looks for a `.towline` in `start` and then in every folder above it, as git does.
+    ///
+    /// # Errors
+    /// [`HomeError::NotFound`], or when `start` is not a folder.
+    pub fn find(start: &Path) -> Result<Self, HomeError> {
+        let whole = fs::canonicalize(start).map_err(HomeError::io("find", start))?;
+        whole
+            .ancestors()
+            .map(Self::at)
+            .find(Home::exists)
+            .ok_or(HomeError::NotFound { start: whole.clone() })
+    }
+
+    /// Whether `init` was finished here.
+    pub fn exists(&self) -> bool {
+        self.dir().join("config.toml").is_file()
+    }
+
+    /// The folder that holds `.towline`.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The `.towline` folder.
+    pub fn dir(&self) -> PathBuf {
+        self.root.join(FOLDER)
+    }
+
+    /// The key file.
+    pub fn key_file(&self) -> PathBuf {
+        self.dir().join("key")
+    }
+
+    /// The configuration.
+    pub fn config_file(&self) -> PathBuf {
+        self.dir().join("config.toml")
+    }
+
+    /// The lock.
+    pub fn lock_file(&self) -> PathBuf {
+        self.dir().join("lock")
+    }
+
+    /// The socket of a running node. The system takes some 100 bytes of path and not more.
+    pub fn socket(&self) -> PathBuf {
+        self.dir().join("node.sock")
+    }
+
+    /// Takes the lock for as long as the value lives; `what` tells others what for.
+    ///
+    /// # Errors
+    /// [`HomeError::Busy`] with who has it.
+    pub fn lock(&self, what: &str) -> Result<Lock, HomeError> {
+        Lock::take(&self.lock_file(), what)
+    }
+
+    /// The projects of the node, sorted by name.
+    ///
+    /// # Errors
+    /// When a project's folder or its `project.toml` cannot be read.
+    pub fn projects(&self) -> Result<Vec<ProjectHome>, HomeError> {
+        let folder = self.dir().join("projects");
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(HomeError::io("list", &folder)(error)),
+        };
+        let mut projects = Vec::new();
+        for entry in entries {
+            let dir = entry.map_err(HomeError::io("list", &folder))?.path();
+            let path = dir.join("project.toml");
+            let text = match fs::read_to_string(&path) {
+                Ok(text) => text,
+                // A project that was being made or joined when the process died has no such file.
+                Err(error) if missing(&error) => continue,
+                Err(error) => return Err(HomeError::io("read", &path)(error)),
+            };
+            let file: ProjectFile = toml::from_str(&text).map_err(|error| HomeError::Invalid {
+                path,
+                why: error.to_string(),
+            })?;
+            projects.push(ProjectHome {
+                id: file.id,
+                name: file.name,
+                dir,
+            });
+        }
+        projects.sort_by(|a, b| a.name.cmp(&b.name).then(a.id.cmp(&b.id)));
+        Ok(projects)
+    }
+
+    /// The folder of a project, made if need be. The project is listed once
+    /// [`ProjectHome::register`] was called.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn make_project(&self, id: ProjectId, name: &str) -> Result<ProjectHome, HomeError> {
+        let folder = self.dir().join("projects");
+        let dir = folder.join(to_hex(&id.0[..PROJECT_NAME_BYTES]));
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&dir)
+            .map_err(HomeError::io("make", &dir))?;
+        for folder in [&folder, &self.dir()] {
+            files::sync_folder(folder).map_err(HomeError::io("sync", folder))?;
+        }
+        Ok(ProjectHome {
+            id,
+            name: name.to_owned(),
+            dir,
+        })
+    }
+}
+
+impl ProjectHome {
+    /// The project's folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The folder of its log.
+    pub fn log_dir(&self) -> PathBuf {
+        self.dir.join("log")
+    }
+
+    /// The folder of its cache.
+    pub fn cache_dir(&self) -> PathBuf {
+        self.dir.join("cache")
+    }
+
+    /// The snapshot of its rows.
+    pub fn rows_file(&self) -> PathBuf {
+        self.dir.join("rows.snap")
+    }
+
+    /// Writes `project.toml`, which makes the project one of this node's: to be called when its log
+    /// is there, so that a crash before leaves nothing that looks like a project.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn register(&self) -> Result<(), HomeError> {
+        let path = self.dir.join("project.toml");
+        let file = ProjectFile {
+            name: self.name.clone(),
+            id: self.id,
+        };
+        let text = toml::to_string(&file).map_err(|error| HomeError::Invalid {
+            path: path.clone(),
+            why: error.to_string(),
+        })?;
+        files::write_atomic(&path, text.as_bytes(), files::PRIVATE_MODE)
+            .map_err(HomeError::io("write", &path))
+    }
+}
+
+fn missing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_home_is_found_from_a_folder_below_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let below = folder.path().join("src/deep");
+        fs::create_dir_all(&below).unwrap();
+        let lost = Home::find(&below).unwrap_err();
+        assert!(lost.to_string().contains("`towline init` makes one"));
+        assert_eq!(lost.code(), FailureCode::NotFound);
+        fs::create_dir(folder.path().join(FOLDER)).unwrap();
+        assert!(Home::find(&below).is_err(), "half an init is no home");
+        fs::write(folder.path().join(FOLDER).join("config.toml"), "").unwrap();
+        let home = Home::find(&below).unwrap();
+        assert_eq!(home.root(), fs::canonicalize(folder.path()).unwrap());
+    }
+
+    #[test]
+    fn projects_are_listed_once_they_are_registered() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path());
+        assert_eq!(home.projects().unwrap(), []);
+        let sled = home.make_project(ProjectId([1; 32]), "sled \"dogs\"").unwrap();
+        let half = home.make_project(ProjectId([2; 32]), "half").unwrap();
+        sled.register().unwrap();
+        assert_eq!(home.projects().unwrap(), [sled.clone()]);
+        assert!(sled.dir().ends_with("projects/0101010101010101"));
+        half.register().unwrap();
+        assert_eq!(home.projects().unwrap(), [half, sled.clone()]);
+        fs::write(sled.dir().join("project.toml"), "name = 3").unwrap();
+        assert!(matches!(home.projects(), Err(HomeError::Invalid { .. })));
+    }
+}

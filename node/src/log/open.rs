@@ -1,0 +1,252 @@
+//! Opening a log: reads what is there and tells a crash from damage.
+//!
+//! A crash in the middle of an append leaves a torn batch at the very end, which nobody was told
+//! about: it is cut off. Anything else that is not a record is damage: bytes that a later batch
+//! follows, or that the head file says were synced. Damage and a log that ends before its head are
+//! not errors here, because the node must start to be mended; the log then refuses to be written.
+
+use std::path::Path;
+
+use towline_proto::{ProjectId, Tip};
+
+use super::error::{Damage, LogError};
+use super::head::{Head, HeadFile};
+use super::record::{Record, SEGMENT_HEADER_BYTES, SegmentHeader, place, position};
+use super::segment::{self, Found, Segment, Stop};
+
+/// What opening a log found beside its records.
+#[derive(Debug, Default)]
+pub struct Opened {
+    /// Where the log is not what was written; nothing from there on was read.
+    pub damage: Option<Damage>,
+    /// A torn batch that was cut off; it was never acknowledged.
+    pub cut: Option<Cut>,
+    /// The log ends before the place that this node had synced.
+    pub shortened: Option<Shortened>,
+    /// This node's own last entry, as the head file has it. It may lag behind the log, and when the
+    /// log does not hold it, the node must ask its peers before it writes.
+    pub own: Option<Tip>,
+}
+
+/// A torn batch that was cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cut {
+    /// Where it began; the log ends here now.
+    pub position: u64,
+    /// How many bytes were dropped, preallocated zeros among them.
+    pub bytes: u64,
+}
+
+/// A log that ends before the place that this node had synced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shortened {
+    /// Where the log must at least reach.
+    pub recorded: u64,
+    /// Where it ends.
+    pub found: u64,
+}
+
+/// What is known of a log after reading it.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) segments: Vec<Segment>,
+    pub(crate) head: Head,
+    pub(crate) head_file: HeadFile,
+    pub(crate) opened: Opened,
+}
+
+/// Opens every segment and gives the records from `from` on to `each`.
+pub(crate) fn read(
+    dir: &Path,
+    project: ProjectId,
+    from: u64,
+    each: &mut dyn FnMut(Record) -> Result<(), LogError>,
+) -> Result<Parts, LogError> {
+    let numbers = match segment::list(dir) {
+        Ok(numbers) if !numbers.is_empty() => numbers,
+        Ok(_) => return Err(LogError::Missing { dir: dir.to_owned() }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(LogError::Missing { dir: dir.to_owned() });
+        }
+        Err(error) => return Err(LogError::io("list", dir)(error)),
+    };
+    let path = dir.join("head");
+    let (head_file, head) = HeadFile::open(&path).map_err(LogError::io("open", &path))?;
+    let head = head.unwrap_or_default();
+    let (mut segments, headers, mut damage) = open_segments(dir, project, &numbers)?;
+    let mut opened = Opened {
+        own: head.own,
+        ..Opened::default()
+    };
+    for (at, segment) in segments.iter_mut().enumerate() {
+        let next = headers.get(at + 1);
+        let begin = match place(from) {
+            (number, _) if number > segment.number => {
+                // Read and believed before: only where it ends is of interest.
+                segment.end = next.map_or(SEGMENT_HEADER_BYTES, |next| next.before_end);
+                continue;
+            }
+            (number, offset) if number == segment.number => offset.max(SEGMENT_HEADER_BYTES),
+            _ => SEGMENT_HEADER_BYTES,
+        };
+        let stop = segment.walk(begin, each)?;
+        let bad = match (stop, next) {
+            (Stop::End(end), Some(next)) if end == next.before_end => {
+                segment.end = end;
+                continue;
+            }
+            (Stop::End(end), Some(next)) => Some((
+                end,
+                format!("the segment ends here and went on to byte {}", next.before_end),
+            )),
+            (Stop::Bad(end, why), Some(_)) => Some((end, why)),
+            (stop, None) => judge_end(segment, stop, &head, damage.is_some(), &mut opened)?,
+        };
+        if let Some((offset, why)) = bad {
+            segment.end = offset;
+            damage = Some(Damage {
+                segment: segment.number,
+                offset,
+                why,
+            });
+            break;
+        }
+    }
+    opened.damage = damage;
+    if opened.damage.is_none() {
+        settle_end(&segments, &head, &mut opened)?;
+    }
+    Ok(Parts {
+        segments,
+        head,
+        head_file,
+        opened,
+    })
+}
+
+type Openable = (Vec<Segment>, Vec<SegmentHeader>, Option<Damage>);
+
+/// Opens the segments up to the first that is missing or has a damaged header.
+fn open_segments(dir: &Path, project: ProjectId, numbers: &[u32]) -> Result<Openable, LogError> {
+    let mut segments = Vec::with_capacity(numbers.len());
+    let mut headers = Vec::with_capacity(numbers.len());
+    for (expected, number) in (1u32..).zip(numbers.iter().copied()) {
+        if number != expected {
+            let damage = Damage {
+                segment: expected,
+                offset: 0,
+                why: "the segment is missing".to_owned(),
+            };
+            return Ok((segments, headers, Some(damage)));
+        }
+        let (segment, header) = Segment::open(dir, number, project)?;
+        match header {
+            Ok(header) => {
+                segments.push(segment);
+                headers.push(header);
+            }
+            Err(damage) => return Ok((segments, headers, Some(damage))),
+        }
+    }
+    Ok((segments, headers, None))
+}
+
+/// Judges how the last readable segment ended: `Some` for damage, `None` when it ends well, if need
+/// be after a torn batch was cut off.
+fn judge_end(
+    segment: &mut Segment,
+    stop: Stop,
+    head: &Head,
+    more_was_there: bool,
+    opened: &mut Opened,
+) -> Result<Option<(u64, String)>, LogError> {
+    let (end, why) = match stop {
+        Stop::End(end) if segment.is_zero_after(end)? => {
+            segment.end = end;
+            return Ok(None);
+        }
+        Stop::End(end) => (end, "zeros stand where a record was".to_owned()),
+        Stop::Bad(end, why) => (end, why),
+    };
+    let synced = more_was_there || head.end > position(segment.number, end);
+    // A batch begins only after the one before it was synced, so a whole first record further on
+    // proves that these bytes were once good. Without one they are a batch that a crash tore.
+    if synced || segment.find(end + 1, true)? != Found::Nothing {
+        return Ok(Some((end, why)));
+    }
+    let bytes = segment.size()?.saturating_sub(end);
+    segment
+        .truncate(end)
+        .map_err(LogError::io("cut the torn end of", &segment.path))?;
+    segment.end = end;
+    opened.cut = Some(Cut {
+        position: position(segment.number, end),
+        bytes,
+    });
+    Ok(None)
+}
+
+/// Compares the end with the head, and makes durable what a killed process may have left unsynced:
+/// from here on it is read, shown and sent to peers.
+fn settle_end(segments: &[Segment], head: &Head, opened: &mut Opened) -> Result<(), LogError> {
+    let Some(last) = segments.last() else {
+        return Ok(());
+    };
+    let found = position(last.number, last.end);
+    if head.end > found {
+        opened.shortened = Some(Shortened {
+            recorded: head.end,
+            found,
+        });
+    }
+    if head.end != found {
+        last.file.sync_data().map_err(LogError::io("sync", &last.path))?;
+    }
+    Ok(())
+}
+
+/// What could be read of a damaged log.
+#[derive(Debug, Default)]
+pub struct Salvaged {
+    /// How many records were whole.
+    pub records: u64,
+    /// Where something is missing between them.
+    pub gaps: Vec<Damage>,
+}
+
+/// Gives every whole record to `each`, stepping over what is damaged. Changes nothing on the disk.
+pub(crate) fn salvage(
+    dir: &Path,
+    project: ProjectId,
+    each: &mut dyn FnMut(Record) -> Result<(), LogError>,
+) -> Result<Salvaged, LogError> {
+    let mut salvaged = Salvaged::default();
+    let mut records = 0;
+    for number in segment::list(dir).map_err(LogError::io("list", dir))? {
+        let (segment, header) = Segment::open(dir, number, project)?;
+        salvaged.gaps.extend(header.err());
+        let mut from = SEGMENT_HEADER_BYTES;
+        loop {
+            let stop = segment.walk(from, &mut |record| {
+                records += 1;
+                each(record)
+            })?;
+            let (offset, why) = match stop {
+                Stop::End(end) if segment.is_zero_after(end)? => break,
+                Stop::End(end) => (end, "zeros stand where a record was".to_owned()),
+                Stop::Bad(end, why) => (end, why),
+            };
+            salvaged.gaps.push(Damage {
+                segment: number,
+                offset,
+                why,
+            });
+            match segment.find(offset + 1, false)? {
+                Found::At(next) => from = next,
+                Found::Nothing | Found::GaveUp => break,
+            }
+        }
+    }
+    salvaged.records = records;
+    Ok(salvaged)
+}
