@@ -23,7 +23,6 @@ mod watch;
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
-use clap::FromArgMatches;
 use towline_proto::Origin;
 
 pub use context::Context;
@@ -54,11 +53,7 @@ pub enum Trouble {
 
 /// The whole program.
 pub fn main() -> ExitCode {
-    let matches = match args::command().try_get_matches() {
-        Ok(matches) => matches,
-        Err(error) => return misused(&error),
-    };
-    let cli = match Cli::from_arg_matches(&matches) {
+    let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) => return misused(&error),
     };

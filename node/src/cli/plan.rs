@@ -315,7 +315,6 @@ fn label(args: &LabelArgs) -> Result<Vec<(String, Request)>, Failure> {
     for word in &args.words {
         match word.split_at_checked(1) {
             Some(("+", label)) if !label.is_empty() => add.push(label.to_owned()),
-            Some(("-", label)) if !label.is_empty() => remove.push(label.to_owned()),
             _ => items.push(word.clone()),
         }
     }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use clap::FromArgMatches;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use towline_proto::{Column, Kind, Millis};
@@ -18,8 +17,7 @@ use crate::request::{Envelope, Failure, FailureCode, Reply, Request};
 
 fn typed(line: &[&str]) -> Cli {
     let words = std::iter::once("towline").chain(line.iter().copied());
-    let matches = args::command().try_get_matches_from(words);
-    Cli::from_arg_matches(&matches.unwrap_or_else(|error| panic!("{error}"))).expect("parsed")
+    Cli::read(words.map(Into::into)).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn ctx(cli: &Cli, dir: &std::path::Path) -> Context {
@@ -205,7 +203,7 @@ fn what_cannot_be_right_is_refused_before_anything_is_asked() {
         &["frobnicate"],
     ] {
         let words = std::iter::once("towline").chain(line.iter().copied());
-        let error = args::command().try_get_matches_from(words).expect_err("refused");
+        let error = Cli::read(words.map(Into::into)).expect_err("refused");
         assert_eq!(error.exit_code(), 2, "{line:?}");
     }
     let failure = planned(&["submit", "4", "5", "--expect", "r1"]).expect_err("two items, one revision");

@@ -176,7 +176,7 @@ pub struct EpicArgs {
 #[derive(Debug, Args)]
 pub struct LabelArgs {
     /// The items, then +LABEL to add and -LABEL to remove
-    #[arg(value_names = ["N", "±LABEL"], num_args = 1.., required = true, allow_hyphen_values = true)]
+    #[arg(value_names = ["N", "±LABEL"], num_args = 1.., required = true)]
     pub words: Vec<String>,
     /// A label to add; may be given several times
     #[arg(long, value_name = "LABEL")]

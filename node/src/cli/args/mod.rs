@@ -5,15 +5,17 @@
 
 mod grouped;
 mod item;
+mod minus;
 mod node;
 mod verbs;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, FromArgMatches, Parser, Subcommand};
 use towline_proto::stage::UnknownWord;
 
 pub(crate) use grouped::command;
@@ -37,6 +39,17 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// Reads what was typed, the name of the program first.
+    ///
+    /// # Errors
+    /// What is wrong with it; help and version come as errors too.
+    pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let matches = command().try_get_matches_from(minus::rewrite(words))?;
+        Self::from_arg_matches(&matches)
+    }
 }
 
 /// Flags that every command takes.

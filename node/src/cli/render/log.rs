@@ -2,7 +2,7 @@
 
 use towline_proto::EventKind;
 
-use super::text::{clean, day_and_time, fit, pad, width};
+use super::text::{ago, clean, day_and_time, fit, pad, pad_left, width, wrap};
 use super::{View, column_ink};
 use crate::cli::style::Ink;
 use crate::dto::{FeedEvent, HistoryLine};
@@ -37,7 +37,7 @@ pub(super) fn lines(view: &View, lines: &[HistoryLine]) -> String {
     lines
         .iter()
         .map(|line| {
-            let ago = super::text::pad_left(&super::text::ago(view.now, line.at), 5);
+            let ago = pad_left(&ago(view.now, line.at), 5);
             grid.line(view, line, &ago)
         })
         .collect()
@@ -84,6 +84,7 @@ impl Grid {
             Ink::Cyan
         };
         out.push_str(&format!("  {}", paint(ink, &what)));
+        let indent = used - self.what;
         for (part, ink) in rest(line) {
             let room = view.width.saturating_sub(used + 2);
             if room < 8 {
@@ -93,7 +94,16 @@ impl Grid {
             used += 2 + width(&part);
             out.push_str(&format!("  {}", paint(ink, &part)));
         }
-        format!("{}\n", out.trim_end())
+        let mut out = format!("{}\n", out.trim_end());
+        if let Some(why) = &line.overtaken {
+            // On lines of its own: of a line that is too long this must not be what is cut.
+            let why = format!("↳ overtaken: {}", clean(why));
+            for part in wrap(&why, view.width.saturating_sub(indent).max(24)) {
+                let line = format!("{}{}\n", " ".repeat(indent), paint(Ink::Yellow, &part));
+                out.push_str(&line);
+            }
+        }
+        out
     }
 }
 
@@ -111,10 +121,6 @@ fn rest(line: &HistoryLine) -> Vec<(String, Ink)> {
         (Some(from), Some(to)) => parts.push((format!("{from} → {to}"), column_ink(to))),
         (None, Some(to)) => parts.push((format!("→ {to}"), column_ink(to))),
         (_, None) => {}
-    }
-    // The reason comes first: of a line that is too long, the detail is what can be missed.
-    if let Some(why) = &line.overtaken {
-        parts.push((format!("overtaken: {}", clean(why)), Ink::Yellow));
     }
     if let Some(detail) = &line.detail {
         parts.push((clean(detail), Ink::Plain));

@@ -151,13 +151,33 @@ fn board() -> Vec<ItemCard> {
 #[test]
 fn a_list_is_grouped_and_aligned() {
     let page = reply(&view(110), Shape::Columns, &Reply::Cards(board()));
-    assert_snapshot!(page, @"");
+    assert_snapshot!(page, @r#"
+    UPCOMING  1
+      12  spike  P2  What would passkeys take?                                                               3h
+
+    BACKLOG  2
+       7  story  P2  Keychain                                                                     bob        5m
+       5  epic   P1  登录 everywhere \u{1b}[2Jand then some more words  2/9 done                             3h
+
+    CODING  1
+      42  bug    P0  Login fails on Safari  ‼ 1 conflict  waits for 7  ✓ 1/3  +ui  +web  blocked  ◆ coder-1  3h
+    "#);
 }
 
 #[test]
 fn a_narrow_terminal_cuts_titles_and_notes() {
     let page = reply(&view(72), Shape::Columns, &Reply::Cards(board()));
-    assert_snapshot!(page, @"");
+    assert_snapshot!(page, @r#"
+    UPCOMING  1
+      12  spike  P2  What would passkeys take?                            3h
+
+    BACKLOG  2
+       7  story  P2  Keychain                                  bob        5m
+       5  epic   P1  登录 everywhere \u{1…  2/9 done                      3h
+
+    CODING  1
+      42  bug    P0  Login fails on Sa…  ‼ 1 confli…  blocked  ◆ coder-1  3h
+    "#);
     assert!(page.lines().all(|line| text::width(line) <= 72), "{page}");
 }
 
@@ -170,7 +190,10 @@ fn ready_keeps_its_order() {
         },
         card(8, Kind::Story, Column::Backlog, "After it"),
     ];
-    assert_snapshot!(reply(&view(80), Shape::Ready, &Reply::Cards(cards)), @"");
+    assert_snapshot!(reply(&view(80), Shape::Ready, &Reply::Cards(cards)), @"
+    9  bug    P0  Second column, first in line  3h
+    8  story  P2  After it                      3h
+    ");
 }
 
 fn line(minutes: u64, act: u8, who: &str, what: &str) -> HistoryLine {
@@ -266,13 +289,73 @@ fn page_of_42() -> ItemPage {
 #[test]
 fn an_item_in_full() {
     let page = reply(&view(64), Shape::Pages, &Reply::Page(Box::new(page_of_42())));
-    assert_snapshot!(page, @"");
+    assert_snapshot!(page, @"
+    42  Login fails on Safari  [blocked]
+    bug · P0 · coding since 3h, sent back once · qa by agent
+
+      Blocked     waits for the keys
+      Claimed     by coder-1 on 3f3f3f3f, 20m ago (generation 2)
+      Epic        5 Sign-in works everywhere
+      Labels      ui, web
+      Link        external github:acme/shop#7
+      Asked by    ann, 2d ago
+      Key         002a
+
+    Description
+      Safari drops the cookie.
+
+      ```
+          set-cookie: a very long line of code that must not be broken at all
+      ```
+      Seen by three people, each on another machine, and by the
+      nightly run.
+
+    Criteria  1/3
+      ✓  1 Safari 17 can sign in
+           ci/1881
+      ·  2 No other browser is worse off than it was before this
+           change
+      ✗  3 Documented
+
+    Depends on
+      ✓ 3 Cookie jar  done
+      · 7 Keychain
+
+    Needed by
+      50 Release 2  frozen
+
+    Conflicts  settled by the next act of somebody who sees both
+      ‼ column: block (waits for the keys) by bob holds
+        against merged by ann (a hold beats an exit)
+
+    Comments  1
+      coder-1 (agent)  2m ago
+        It is the SameSite attribute.
+        Patch follows.
+
+    History  the last 5 of 6; `towline log 42` has all
+         2d  ann @laptop  title    Login fails
+         3h  ann @laptop  start    backlog → coding
+         3h  bob @laptop  block    waits for the keys
+         2h  ann @laptop  merged   coding → done
+                          ↳ overtaken: a concurrent block holds it
+         2m  ann @laptop  comment
+
+    Next: submit, unblock, freeze
+    ");
 }
 
 #[test]
 fn criteria_alone_show_their_numbers() {
     let page = reply(&view(64), Shape::Criteria, &Reply::Page(Box::new(page_of_42())));
-    assert_snapshot!(page, @"");
+    assert_snapshot!(page, @"
+    Criteria  1/3
+      ✓  1 Safari 17 can sign in
+           ci/1881
+      ·  2 No other browser is worse off than it was before this
+           change
+      ✗  3 Documented
+    ");
 }
 
 #[test]
@@ -282,7 +365,18 @@ fn a_timeline_has_days_and_says_what_was_overtaken() {
         Shape::Timeline { whole: true },
         &Reply::History(history()),
     );
-    assert_snapshot!(page, @"");
+    assert_snapshot!(page, @"
+    2026-11-18
+      10:00  ann @laptop  42 Login fails on Safari  create   → backlog
+      10:10  ann @laptop  42 Login fails on Safari  title    Login fails
+
+    2026-11-20
+      08:55  ann @laptop  42 Login fails on Safari  start    backlog → coding
+      09:00  bob @laptop  42 Login fails on Safari  block    waits for the keys
+      09:01  ann @laptop  42 Login fails on Safari  merged   coding → done
+                                                    ↳ overtaken: a concurrent block holds it
+      11:58  ann @laptop  42 Login fails on Safari  comment
+    ");
 }
 
 #[test]
@@ -365,13 +459,35 @@ fn the_project_at_a_glance() {
         board: Some("http://127.0.0.1:7800".into()),
     };
     let page = reply(&view(80), Shape::Plain, &Reply::Status(Box::new(status)));
-    assert_snapshot!(page, @"");
+    assert_snapshot!(page, @"
+    shop  owner on laptop
+
+      upcoming      1  █
+      backlog     120  ████
+      coding        4  █
+      qa            0
+      merge        60  ██
+      done      1,250  ████████████████████████████████████████
+
+      Items     1,435, 3 held, 1 with conflicts, 2 in the trash
+      Log       12,004 entries, 3.0 MiB
+      Members   3; 2 peers connected, 1 in sync
+      Position  3f2a1c9d3f2a1c9d
+      Project   d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0
+      Board     http://127.0.0.1:7800
+
+    Last event, 5m ago
+    11:55  42 Login fails on Safari      coding → qa → merge  by ann
+    ");
 }
 
 #[test]
 fn peers_and_members_are_tables() {
     let peers = Reply::Peers(vec![peer("desk", true), peer("build-host", false)]);
-    assert_snapshot!(reply(&view(100), Shape::Plain, &peers), @"");
+    assert_snapshot!(reply(&view(100), Shape::Plain, &peers), @"
+    desk        in sync  77777777  /ip4/10.0.0.7/tcp/4001  heard of 1m ago
+    build-host  behind   77777777  /ip4/10.0.0.7/tcp/4001  heard of 1m ago
+    ");
     let member = |name: &str, role, me| MemberInfo {
         node: Some(NodeId([0x3f; 32])),
         name: name.into(),
@@ -393,7 +509,13 @@ fn peers_and_members_are_tables() {
         member("desk", Role::Writer, false),
         invitation,
     ]);
-    assert_snapshot!(reply(&view(100), Shape::Plain, &members), @"");
+    assert_snapshot!(reply(&view(100), Shape::Plain, &members), @"
+    laptop  owner       3f3f3f3f  since 2d ago  (this node)
+    desk    writer      3f3f3f3f  since 2d ago
+
+    Open invitations
+      9c1e  reader      ends in 1h
+    ");
 }
 
 #[test]
@@ -417,7 +539,14 @@ fn a_tree_tells_each_item_once_even_in_a_cycle() {
         waits(8, "Storage", vec![seven]),
         waits(7, "Keychain", vec![link(42, "Login", Status::Active)]),
     ];
-    assert_snapshot!(tree(&root, &cards).page(&view(80)), @"");
+    assert_snapshot!(tree(&root, &cards).page(&view(80)), @"
+    42 Login
+    ├─ ✓ 3 Cookie jar  done
+    ├─ · 8 Storage
+    │  └─ · 7 Keychain
+    │     └─ · 42 Login  (see above)
+    └─ · 7 Keychain  (see above)
+    ");
 }
 
 #[test]
@@ -449,5 +578,9 @@ fn what_a_write_came_to_is_one_line() {
             false,
         ),
     ];
-    assert_snapshot!(pages.concat(), @"");
+    assert_snapshot!(pages.concat(), @"
+    42  Login fails on Safari  backlog → coding, blocked, claimed by coder-1
+    43  A title that is a good deal too long for one line of a terminal  backlog
+    44  Same  backlog (as before)
+    ");
 }
