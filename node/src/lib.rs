@@ -8,6 +8,7 @@
 //! decided here; those are `towline-crdt`'s and `towline-sync`'s.
 
 pub mod cache;
+pub mod cli;
 pub mod dto;
 pub mod export;
 pub mod handle;
@@ -18,3 +19,4 @@ pub mod net;
 pub mod project;
 pub mod request;
 pub mod run;
+pub mod socket;

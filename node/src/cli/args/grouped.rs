@@ -1,0 +1,100 @@
+//! The front page of the help: some sixty commands, told in groups.
+//!
+//! clap lists commands in one column. The page is composed from clap's own command tree, so names
+//! and texts are those of the definitions; a test says when a command has no group.
+
+use std::fmt::Write;
+
+use clap::CommandFactory;
+use towline_proto::Verb;
+
+use super::Cli;
+
+const GROUPS: &[(&str, &[&str])] = &[
+    (
+        "See",
+        &[
+            "list", "show", "ready", "search", "log", "watch", "status", "open",
+        ],
+    ),
+    (
+        "Write",
+        &[
+            "create", "edit", "comment", "assign", "label", "depends", "epic", "criteria", "link",
+        ],
+    ),
+    (
+        "Node",
+        &["init", "up", "serve", "down", "deinit", "doctor", "rebuild"],
+    ),
+    (
+        "Share",
+        &["invite", "withdraw", "join", "members", "peers", "sync"],
+    ),
+    ("Exchange", &["import", "export", "completions", "man", "help"]),
+];
+
+const MOVE: &str = "Move";
+
+/// The command line with its front page.
+pub(crate) fn command() -> clap::Command {
+    let plain = Cli::command();
+    let page = page(&plain);
+    plain.help_template(format!(
+        "{{about}}\n\n{{usage-heading}} {{usage}}\n\n{page}{{options}}\n"
+    ))
+}
+
+fn page(tree: &clap::Command) -> String {
+    let mut page = String::new();
+    let verbs: Vec<&str> = Verb::ALL.iter().map(|verb| verb.as_str()).collect();
+    for (heading, names) in GROUPS.iter().copied() {
+        group(&mut page, tree, heading, names);
+        if heading == "Write" {
+            group(&mut page, tree, MOVE, &verbs);
+        }
+    }
+    page
+}
+
+fn group(page: &mut String, tree: &clap::Command, heading: &str, names: &[&str]) {
+    let _ = writeln!(page, "{heading}:");
+    for name in names {
+        let about = match tree.find_subcommand(name).and_then(clap::Command::get_about) {
+            Some(about) => about.to_string(),
+            None => "Print this, or the help of a command".to_owned(),
+        };
+        let _ = writeln!(page, "  {name:<16} {about}");
+    }
+    page.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definitions_hold_together() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_is_on_the_front_page_once_with_a_text() {
+        let tree = Cli::command();
+        for each in tree.get_subcommands() {
+            let name = each.get_name();
+            let verb = usize::from(name.parse::<Verb>().is_ok());
+            let listed = GROUPS.iter().filter(|(_, names)| names.contains(&name)).count();
+            assert_eq!(verb + listed, 1, "{name} is in {} groups", verb + listed);
+            assert!(each.get_about().is_some(), "{name} says nothing about itself");
+        }
+    }
+
+    #[test]
+    fn every_verb_of_the_table_is_a_command() {
+        let tree = Cli::command();
+        for verb in Verb::ALL {
+            assert!(tree.find_subcommand(verb.as_str()).is_some(), "{verb}");
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! What can be typed: the global flags and the commands, with their help.
+//!
+//! Only shapes and texts. What a command comes to is in `plan`; words of the domain (kinds, columns,
+//! verbs) come from `towline-proto` and are written nowhere else.
+
+mod grouped;
+mod item;
+mod minus;
+mod node;
+mod verbs;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, FromArgMatches, Parser, Subcommand};
+use towline_proto::stage::UnknownWord;
+
+pub(crate) use grouped::command;
+pub use item::{
+    AssignArgs, CommentArgs, CreateArgs, CriteriaArgs, CriterionCommand, DependsCommand, EditArgs, EpicArgs,
+    JudgeArgs, LabelArgs, LinkArgs, ListArgs, LogArgs, SearchArgs, ShowArgs,
+};
+pub use node::{
+    DownArgs, ExportArgs, ExportFormat, ImportArgs, ImportSource, InitArgs, InviteArgs, JoinArgs, RunArgs,
+    SyncArgs, WatchArgs,
+};
+pub use verbs::VerbCommand;
+
+/// A replicated work pipeline for people and coding agents.
+#[derive(Debug, Parser)]
+#[command(name = "towline", version, about, propagate_version = false)]
+pub struct Cli {
+    /// Flags that every command takes.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+impl Cli {
+    /// Reads what was typed, the name of the program first.
+    ///
+    /// # Errors
+    /// What is wrong with it; help and version come as errors too.
+    pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let matches = command().try_get_matches_from(minus::rewrite(words))?;
+        Self::from_arg_matches(&matches)
+    }
+}
+
+/// Flags that every command takes.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Work as if started in DIR
+    #[arg(short = 'C', value_name = "DIR", global = true)]
+    pub directory: Option<PathBuf>,
+    /// Which project, by name or the beginning of its id
+    #[arg(long, value_name = "NAME", global = true)]
+    pub project: Option<String>,
+    /// Print one JSON document (streams: one per line)
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say nothing but the result
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say more; twice for everything
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub verbose: u8,
+    /// Answer every question with yes
+    #[arg(long, global = true)]
+    pub yes: bool,
+    /// Say what would be done and do nothing
+    #[arg(long, global = true)]
+    pub dry_run: bool,
+    /// Who asks for this [default: TOWLINE_USER, `user` in the configuration, git's user.name]
+    #[arg(long = "as", value_name = "NAME", global = true)]
+    pub name: Option<String>,
+    /// The one who asks is a coding agent
+    #[arg(long, global = true)]
+    pub agent: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make a key and a project in this directory
+    #[command(after_help = "Touches only .towline/ and one line of .gitignore.\n\n\
+        Examples:\n  towline init\n  towline init --name shop --node-name laptop\n  towline init --dry-run")]
+    Init(InitArgs),
+    /// Take the project out of this directory again
+    Deinit,
+    /// Start the node and its board; makes the project first if there is none
+    #[command(after_help = "Stays in the foreground until Ctrl-C or `towline down`.\n\n\
+        Examples:\n  towline up\n  towline up --board 127.0.0.1:7800")]
+    Up(RunArgs),
+    /// Start the node of an existing project, for service managers and containers
+    Serve(RunArgs),
+    /// Stop the node that runs here
+    Down(DownArgs),
+    /// Counts, peers and position of the project
+    Status,
+    /// Recompute everything derived and compare; check the log
+    Doctor,
+    /// Open the board in a browser
+    Open,
+    /// Throw the caches away and fold the log again
+    Rebuild,
+
+    /// Make an item
+    #[command(after_help = "Examples:\n  towline create story 'Sign in with a passkey'\n  \
+        towline create bug 'Login fails' --priority 0 --label ui --depends 12\n  \
+        git log -1 --format=%b | towline create refactor 'Split the parser' --body -")]
+    Create(CreateArgs),
+    /// Items by column
+    #[command(
+        visible_alias = "ls",
+        after_help = "Examples:\n  towline list\n  towline list --column coding --column qa\n  \
+        towline list --label ui --mine\n  towline list --all --json | jq '.items[].title'"
+    )]
+    List(ListArgs),
+    /// Everything about an item
+    #[command(
+        after_help = "An item is 42, 42a where two share the number, a key such as 3f2a, or an id.\n\n\
+        Examples:\n  towline show 42\n  towline show 42 --json"
+    )]
+    Show(ShowArgs),
+    /// Change fields of an item, or its description in your editor
+    #[command(
+        after_help = "Without options the description opens in $VISUAL or $EDITOR.\n\n\
+        Examples:\n  towline edit 42\n  towline edit 42 --title 'Login fails on Safari' --priority 1\n  \
+        towline edit 42 --body - < notes.md"
+    )]
+    Edit(EditArgs),
+    /// Items that contain every word
+    Search(SearchArgs),
+    /// What can be started now, best first
+    Ready,
+    /// The timeline of an item, or of the project
+    Log(LogArgs),
+    /// Follow what happens
+    #[command(after_help = "Needs a running node. With --json each event is one line.\n\n\
+        Examples:\n  towline watch\n  towline watch --json --after 120")]
+    Watch(WatchArgs),
+
+    /// A transition of the table.
+    #[command(flatten)]
+    Verb(VerbCommand),
+
+    /// Say who is to do it
+    #[command(
+        after_help = "Examples:\n  towline assign 42 ann\n  towline assign 42 43 coder-1\n  \
+        towline assign 42 --nobody"
+    )]
+    Assign(AssignArgs),
+    /// Add and remove labels
+    #[command(
+        after_help = "Examples:\n  towline label 42 +ui -old\n  towline label 42 43 --add ui --remove old"
+    )]
+    Label(LabelArgs),
+    /// What must be done first
+    #[command(subcommand)]
+    Depends(DependsCommand),
+    /// Put items into an epic
+    #[command(after_help = "Examples:\n  towline epic 42 43 7\n  towline epic 42 --none")]
+    Epic(EpicArgs),
+    /// Say something about an item
+    #[command(
+        after_help = "Examples:\n  towline comment 42 'works on my machine'\n  towline comment 42 - < log.md"
+    )]
+    Comment(CommentArgs),
+    /// Acceptance criteria: see, add, judge
+    #[command(
+        after_help = "Examples:\n  towline criteria 42\n  towline criteria 42 add 'Safari 17 can sign in'\n  \
+        towline criteria 42 met 1 --evidence ci/1881"
+    )]
+    Criteria(CriteriaArgs),
+    /// Link commits, branches, pull requests and other trackers
+    #[command(
+        after_help = "Examples:\n  towline link 42 commit 3f2a1c9\n  towline link 42 external github:acme/shop#7\n  \
+        towline link 42 branch fix-login --remove"
+    )]
+    Link(LinkArgs),
+
+    /// Make a ticket that lets one node join
+    #[command(
+        after_help = "Hand the printed line to whoever joins; it admits one node, once.\n\n\
+        Examples:\n  towline invite\n  towline invite --role reader --expires 2h"
+    )]
+    Invite(InviteArgs),
+    /// Make a ticket void
+    Withdraw {
+        /// The beginning of the ticket's hash, as `members` shows it
+        ticket: String,
+    },
+    /// Join a project by a ticket
+    Join(JoinArgs),
+    /// Members and open invitations
+    Members,
+    /// Connected peers
+    Peers,
+    /// See whether peers hold the same, or wait until they do
+    #[command(after_help = "Examples:\n  towline sync\n  towline sync --wait --timeout 2m")]
+    Sync(SyncArgs),
+
+    /// Bring items over from another tracker; importing again updates
+    #[command(
+        after_help = "Examples:\n  towline import --from beads issues.jsonl --dry-run\n  \
+        towline import --from beads issues.jsonl"
+    )]
+    Import(ImportArgs),
+    /// Write every item out
+    #[command(after_help = "Examples:\n  towline export --to jsonl > items.jsonl")]
+    Export(ExportArgs),
+    /// Print completions for a shell
+    #[command(
+        after_help = "Example:\n  towline completions bash > ~/.local/share/bash-completion/completions/towline"
+    )]
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write all of them to a directory
+    Man {
+        /// Where the pages go
+        directory: Option<PathBuf>,
+    },
+}
+
+/// A parser for a closed vocabulary, so that help, completions and errors list its words.
+fn one_of<T>(all: &'static [T], word: fn(T) -> &'static str) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err = UnknownWord> + Copy + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(all.iter().map(move |each| word(*each))).try_map(|text| text.parse::<T>())
+}
+
+/// Reads `90s`, `30m`, `24h`, `7d`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("a duration looks like 30s, 15m, 24h or 7d; got {text:?}");
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let seconds: u64 = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return Err(wrong()),
+    };
+    let count: u64 = text
+        .strip_suffix(unit)
+        .and_then(|digits| digits.parse().ok())
+        .ok_or_else(wrong)?;
+    count
+        .checked_mul(seconds)
+        .filter(|total| (1..=366 * 86_400).contains(total))
+        .map(Duration::from_secs)
+        .ok_or_else(|| format!("a duration is between 1s and 366d; got {text:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_have_a_unit_and_an_end() {
+        assert_eq!(duration("24h"), Ok(Duration::from_secs(86_400)));
+        assert_eq!(duration("7d"), Ok(Duration::from_secs(604_800)));
+        for wrong in [
+            "",
+            "h",
+            "24",
+            "0s",
+            "-1h",
+            "1.5h",
+            "99999999999999999999s",
+            "400d",
+            "3é",
+        ] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}

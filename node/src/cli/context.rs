@@ -1,0 +1,216 @@
+//! The world that a command runs in: directory, flags, terminal, clock, environment.
+//!
+//! The only file of the command line that reads the environment, the clock or the terminal. All of
+//! it is read once, into a plain value, which tests make themselves.
+
+use std::env;
+use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use jiff::tz::TimeZone;
+use towline_proto::{Millis, Origin, OriginKind};
+
+use super::args::Global;
+use super::render::View;
+use super::style::Style;
+use crate::request::{Failure, FailureCode};
+
+/// The directory inside a project's root that holds everything of a node.
+pub const HOME: &str = ".towline";
+/// Most that is read from the standard input for one text, in bytes: the largest body and one more,
+/// so that a larger one is refused by its own rule and not cut.
+const TEXT_BYTES: u64 = towline_proto::limits::BODY_BYTES as u64 + 1;
+/// Width for pages that go into a file or a pipe, in columns: titles of 200 characters fit uncut.
+const UNBOUNDED: usize = 400;
+
+/// Everything around a command.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// Where it was started, or what `-C` says.
+    pub dir: PathBuf,
+    /// The global flags.
+    pub global: Global,
+    /// The terminal and the time, for pages.
+    pub view: View,
+    /// Colour on the standard error, which may be a terminal when the output is none.
+    pub talk: Style,
+    /// TOWLINE_USER.
+    pub user: Option<String>,
+    /// VISUAL or EDITOR.
+    pub editor: Option<String>,
+}
+
+impl Context {
+    /// The context of this process.
+    ///
+    /// # Errors
+    /// When the directory of `-C` is not there.
+    pub fn of_process(global: Global) -> Result<Self, Failure> {
+        let dir = global.directory.clone().unwrap_or_else(|| PathBuf::from("."));
+        let dir = dir.canonicalize().map_err(|error| {
+            Failure::new(
+                FailureCode::Usage,
+                format!("the directory {} cannot be used: {error}", dir.display()),
+            )
+        })?;
+        let wanted = set("NO_COLOR").is_none();
+        let terminal = io::stdout().is_terminal();
+        let width = match set("COLUMNS").and_then(|columns| columns.parse().ok()) {
+            Some(columns) => columns,
+            None if terminal => {
+                terminal_size::terminal_size().map_or(80, |(columns, _)| usize::from(columns.0))
+            }
+            None => UNBOUNDED,
+        };
+        Ok(Self {
+            dir,
+            view: View {
+                now: now(),
+                width,
+                style: Style::new(wanted && terminal),
+                zone: TimeZone::system(),
+            },
+            talk: Style::new(wanted && io::stderr().is_terminal()),
+            user: set("TOWLINE_USER"),
+            editor: set("VISUAL").or_else(|| set("EDITOR")),
+            global,
+        })
+    }
+
+    /// The nearest directory upwards that holds a project.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn root(&self) -> Result<&Path, Failure> {
+        self.dir
+            .ancestors()
+            .find(|dir| dir.join(HOME).is_dir())
+            .ok_or_else(|| {
+                Failure::new(
+                    FailureCode::NotFound,
+                    format!(
+                        "no project in {} or above; `towline init` makes one, `towline join TICKET` joins one",
+                        self.dir.display()
+                    ),
+                )
+            })
+    }
+
+    /// Who asks: `--as`, TOWLINE_USER, `user` in the configuration, git's user.name.
+    ///
+    /// # Errors
+    /// When none of them says, or the name cannot be used.
+    pub fn origin(&self) -> Result<Origin, Failure> {
+        let kind = if self.global.agent {
+            OriginKind::Agent
+        } else {
+            OriginKind::User
+        };
+        let name = self
+            .global
+            .name
+            .clone()
+            .or_else(|| self.user.clone())
+            .or_else(|| self.root().ok().and_then(configured_user))
+            .or_else(|| git_user(&self.dir))
+            .unwrap_or_default();
+        Origin::new(kind, name).map_err(|error| Failure::new(FailureCode::Usage, error.to_string()))
+    }
+
+    /// Says something to people, on the standard error.
+    pub fn say(&self, text: &str) {
+        if !self.global.quiet {
+            // Nobody is left to be told that nobody listens.
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+    }
+
+    /// Asks a question whose answer is yes or no.
+    ///
+    /// # Errors
+    /// When there is nobody to ask and `--yes` was not given.
+    pub fn confirm(&self, question: &str) -> Result<bool, Failure> {
+        if self.global.yes {
+            return Ok(true);
+        }
+        if !io::stdin().is_terminal() {
+            return Err(Failure::new(
+                FailureCode::Usage,
+                format!("{question} There is nobody to ask; --yes answers it"),
+            ));
+        }
+        let _ = write!(io::stderr(), "{question} [y/N] ");
+        let mut answer = String::new();
+        // What is typed beyond a screen line is no answer.
+        let mut line = io::stdin().lock().take(80);
+        line.read_line(&mut answer).map_err(unreadable)?;
+        Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    }
+
+    /// A text as it was given, or the standard input for `-`.
+    ///
+    /// # Errors
+    /// When the standard input cannot be read or is no text.
+    pub fn text(&self, given: String) -> Result<String, Failure> {
+        if given != "-" {
+            return Ok(given);
+        }
+        let mut text = String::new();
+        io::stdin()
+            .take(TEXT_BYTES)
+            .read_to_string(&mut text)
+            .map_err(unreadable)?;
+        Ok(text)
+    }
+}
+
+/// What the clock says.
+pub fn now() -> Millis {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// What the program logs to the standard error: warnings, more with `-v`, or what TOWLINE_LOG says.
+pub(super) fn log_filter(verbose: u8) -> String {
+    set("TOWLINE_LOG").unwrap_or_else(|| {
+        match verbose {
+            0 => "warn",
+            1 => "towline=info,towline_node=info,warn",
+            2 => "towline=debug,towline_node=debug,info",
+            _ => "debug",
+        }
+        .to_owned()
+    })
+}
+
+fn set(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn configured_user(root: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(root.join(HOME).join("config.toml")).ok()?;
+    let table: toml::Table = text.parse().ok()?;
+    table.get("user")?.as_str().map(str::to_owned)
+}
+
+fn git_user(dir: &Path) -> Option<String> {
+    let asked = Command::new("git")
+        .args(["config", "user.name"])
+        .current_dir(dir)
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
+    let name = String::from_utf8(asked.stdout).ok()?;
+    let name = name.trim();
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+fn unreadable(error: io::Error) -> Failure {
+    Failure::new(
+        FailureCode::Failure,
+        format!("the standard input cannot be read: {error}"),
+    )
+}

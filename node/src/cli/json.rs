@@ -1,0 +1,104 @@
+//! `--json`: one document with its schema in front, or one a line for streams.
+//!
+//! The shapes are those of `dto`; this file only says under which name they stand.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::plan::Shape;
+use crate::dto::{FeedEvent, ItemPage};
+use crate::request::{Failure, Reply, Request};
+
+#[derive(Serialize)]
+struct Document<'a, T: Serialize> {
+    schema: &'a str,
+    #[serde(flatten)]
+    data: T,
+}
+
+/// A document on one line.
+pub(crate) fn document(schema: &str, data: impl Serialize) -> String {
+    let document = Document { schema, data };
+    match serde_json::to_string(&document) {
+        Ok(mut line) => {
+            line.push('\n');
+            line
+        }
+        // A shape of ours that has no JSON form would be a broken promise; it must not look like
+        // an empty success.
+        Err(error) => {
+            format!("{{\"schema\":\"towline.error/v1\",\"code\":\"failure\",\"message\":{error:?}}}\n")
+        }
+    }
+}
+
+fn under<T: Serialize>(schema: &str, name: &str, data: T) -> String {
+    document(schema, BTreeMap::from([(name, data)]))
+}
+
+/// One document for everything that a command was answered.
+pub(crate) fn replies(shape: Shape, mut replies: Vec<Reply>) -> String {
+    if shape == Shape::Applied {
+        let applied: Vec<_> = replies
+            .into_iter()
+            .filter_map(|reply| match reply {
+                Reply::Applied(applied) => Some(*applied),
+                _ => None,
+            })
+            .collect();
+        return under("towline.applied/v1", "applied", applied);
+    }
+    if shape == Shape::Pages && replies.len() > 1 {
+        let pages: Vec<ItemPage> = replies
+            .into_iter()
+            .filter_map(|reply| match reply {
+                Reply::Page(page) => Some(*page),
+                _ => None,
+            })
+            .collect();
+        return under("towline.item-pages/v1", "items", pages);
+    }
+    replies.pop().map_or_else(String::new, |reply| one(&reply))
+}
+
+fn one(reply: &Reply) -> String {
+    match reply {
+        Reply::Cards(cards) => under("towline.items/v1", "items", cards),
+        Reply::Page(page) => document("towline.item-page/v1", page),
+        Reply::Pages(pages) => under("towline.item-pages/v1", "items", pages),
+        Reply::History(lines) => under("towline.history/v1", "lines", lines),
+        Reply::Status(status) => document("towline.status/v1", status),
+        Reply::Doctor(found) => document("towline.doctor/v1", found),
+        Reply::Members(members) => under("towline.members/v1", "members", members),
+        Reply::Peers(peers) => under("towline.peers/v1", "peers", peers),
+        Reply::Events(events) => under("towline.events/v1", "events", events),
+        Reply::Applied(applied) => under("towline.applied/v1", "applied", [applied]),
+        Reply::Imported(report) => document("towline.import/v1", report),
+        Reply::Ticket { ticket, expires } => document(
+            "towline.ticket/v1",
+            BTreeMap::from([("ticket", ticket.clone()), ("expires", expires.to_string())]),
+        ),
+        Reply::Entry(entry) => document("towline.entry/v1", entry),
+        Reply::Synced { peers, equal } => document(
+            "towline.synced/v1",
+            BTreeMap::from([("peers", peers), ("equal", equal)]),
+        ),
+        Reply::Done => document("towline.done/v1", BTreeMap::<&str, ()>::new()),
+    }
+}
+
+/// What would be asked, for `--dry-run`.
+pub(crate) fn requests(requests: &[&Request]) -> String {
+    under("towline.requests/v1", "requests", requests)
+}
+
+/// One event of a stream.
+pub(crate) fn event(event: &FeedEvent) -> String {
+    document("towline.event/v1", event)
+}
+
+/// An error, for the standard error.
+pub(crate) fn error(failure: &Failure) -> String {
+    document("towline.error/v1", failure)
+}

@@ -1,0 +1,136 @@
+//! The command line: what is typed becomes requests, replies become pages or JSON.
+//!
+//! ```text
+//! args ──► plan (requests) ──► Ask: the node's socket, or the store ──► render / json ──► stdout
+//! ```
+//!
+//! Data goes to the standard output, talk to the standard error, and the exit code is that of the
+//! worst answer. The command line knows no rule of the domain: it asks.
+
+pub mod args;
+pub mod backend;
+pub mod context;
+mod edit;
+mod json;
+mod plan;
+mod render;
+mod run;
+mod style;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+
+use towline_proto::Origin;
+
+pub use context::Context;
+
+use crate::request::{Envelope, Failure, FailureCode, Reply, Request};
+use args::Cli;
+use style::{Ink, Style};
+
+/// Something that answers requests: a running node through its socket, or the store opened directly.
+pub trait Ask {
+    /// Asks and waits for the answer.
+    ///
+    /// # Errors
+    /// Why the request cannot be met.
+    fn ask(&mut self, envelope: Envelope) -> Result<Reply, Failure>;
+}
+
+/// Why a command ends early.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// It could not be done.
+    #[error(transparent)]
+    Failure(#[from] Failure),
+    /// Its result could not be written.
+    #[error("the result cannot be written: {0}")]
+    Output(#[from] io::Error),
+}
+
+/// The whole program.
+pub fn main() -> ExitCode {
+    let cli = match Cli::read(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) => return misused(&error),
+    };
+    log_to_stderr(cli.global.verbose);
+    let json = cli.global.json;
+    let ctx = match Context::of_process(cli.global) {
+        Ok(ctx) => ctx,
+        Err(failure) => {
+            complain(json, Style::PLAIN, "", &failure);
+            return ExitCode::from(failure.code.exit());
+        }
+    };
+    let mut out = BufWriter::new(io::stdout().lock());
+    let ended = run::run(&ctx, cli.command, &mut out).and_then(|worst| {
+        out.flush()?;
+        Ok(worst)
+    });
+    match ended {
+        Ok(worst) => ExitCode::from(worst),
+        // `towline list | head` is no failure of ours.
+        Err(Trouble::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(Trouble::Output(error)) => {
+            let failure = Failure::new(FailureCode::Failure, Trouble::Output(error).to_string());
+            complain(json, ctx.talk, "", &failure);
+            ExitCode::from(failure.code.exit())
+        }
+        Err(Trouble::Failure(failure)) => {
+            complain(json, ctx.talk, "", &failure);
+            ExitCode::from(failure.code.exit())
+        }
+    }
+}
+
+/// Help and version end well; everything else that clap has to say is a wrong use.
+fn misused(error: &clap::Error) -> ExitCode {
+    let wanted = std::env::args_os().any(|arg| arg == "--json");
+    if error.use_stderr() && wanted {
+        let said = error.to_string();
+        let message = said.trim().trim_start_matches("error: ").to_owned();
+        complain(true, Style::PLAIN, "", &Failure::new(FailureCode::Usage, message));
+    } else {
+        // A closed pipe below `--help` is no failure of ours either.
+        let _ = error.print();
+    }
+    ExitCode::from(if error.use_stderr() { 2 } else { 0 })
+}
+
+/// Says on the standard error why something was not done.
+fn complain(json: bool, style: Style, about: &str, failure: &Failure) {
+    let text = if json {
+        json::error(failure)
+    } else {
+        let about = match about {
+            "" => String::new(),
+            item => format!("{}: ", render::text::clean(item)),
+        };
+        let message = render::text::clean_lines(&failure.message).join("\n");
+        format!("{} {about}{message}\n", style.paint(Ink::Red, "error:"))
+    };
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+fn envelope(ctx: &Context, origin: Option<Origin>, body: Request) -> Envelope {
+    Envelope {
+        project: ctx.global.project.clone(),
+        origin,
+        body,
+    }
+}
+
+fn log_to_stderr(verbose: u8) {
+    let filter = tracing_subscriber::EnvFilter::try_new(context::log_filter(verbose))
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .finish();
+    // Only fails when a logger is set already, and then that one is as good.
+    let _ = tracing::subscriber::set_global_default(subscriber);
+}

@@ -1,0 +1,179 @@
+//! Lists of cards: aligned columns under the headings of the pipeline.
+
+use towline_proto::{Column, Status};
+
+use super::text::{ago, clean, fit, pad, pad_left, plural, width};
+use super::{View, kind_ink, priority_ink, status_ink};
+use crate::cli::style::Ink;
+use crate::dto::ItemCard;
+
+/// Widest name of an assignee or holder, in columns.
+const WHO: usize = 16;
+/// The title keeps at least so much, in columns, however narrow the terminal is.
+const NARROW: usize = 24;
+
+/// Cards under the heading of their column.
+pub(super) fn columns(view: &View, cards: &[ItemCard]) -> String {
+    let rows: Vec<_> = cards.iter().map(|card| Row::of(view, card)).collect();
+    let grid = Grid::of(view, &rows);
+    let mut page = String::new();
+    for column in Column::ALL {
+        let here: Vec<_> = rows.iter().filter(|row| row.card.column == *column).collect();
+        if here.is_empty() {
+            continue;
+        }
+        if !page.is_empty() {
+            page.push('\n');
+        }
+        let heading = view.style.paint(Ink::Bold, &column.as_str().to_uppercase());
+        let number = view.style.paint(Ink::Dim, &here.len().to_string());
+        page.push_str(&format!("{heading}  {number}\n"));
+        for row in here {
+            page.push_str(&grid.line(view, row));
+        }
+    }
+    page
+}
+
+/// What can be started now, in the order that it came in.
+pub(super) fn ready(view: &View, cards: &[ItemCard]) -> String {
+    let rows: Vec<_> = cards.iter().map(|card| Row::of(view, card)).collect();
+    let grid = Grid::of(view, &rows);
+    rows.iter().map(|row| grid.line(view, row)).collect()
+}
+
+struct Row<'a> {
+    card: &'a ItemCard,
+    title: String,
+    /// What else there is to know, most important first.
+    notes: Vec<(Ink, String)>,
+    badge: &'static str,
+    who: String,
+    age: String,
+}
+
+impl<'a> Row<'a> {
+    fn of(view: &View, card: &'a ItemCard) -> Self {
+        let who = match (&card.claim, &card.assignee) {
+            (Some(claim), _) => format!("◆ {}", clean(&claim.holder)),
+            (None, Some(assignee)) => clean(assignee),
+            (None, None) => String::new(),
+        };
+        Self {
+            card,
+            title: clean(&card.title),
+            notes: notes(card),
+            badge: match card.status {
+                Status::Active => "",
+                status => status.as_str(),
+            },
+            who: fit(&who, WHO),
+            age: ago(view.now, card.updated_at),
+        }
+    }
+
+    fn notes_width(&self) -> usize {
+        self.notes.iter().map(|(_, note)| width(note) + 2).sum()
+    }
+}
+
+fn notes(card: &ItemCard) -> Vec<(Ink, String)> {
+    let mut notes = Vec::new();
+    if card.deleted {
+        notes.push((Ink::Red, "in the trash".to_owned()));
+    }
+    if card.conflicts > 0 {
+        notes.push((Ink::Red, format!("‼ {}", plural(card.conflicts, "conflict"))));
+    }
+    for fact in &card.attention {
+        notes.push((Ink::Yellow, format!("! {}", clean(fact))));
+    }
+    if card.unmet > 0 {
+        let unmet: Vec<_> = card.depends_on.iter().filter(|link| !link.satisfied).collect();
+        let handles: Vec<_> = unmet.iter().map(|link| clean(&link.handle)).collect();
+        notes.push((Ink::Yellow, format!("waits for {}", handles.join(", "))));
+    }
+    if let Some((done, all)) = card.progress {
+        notes.push((Ink::Dim, format!("{done}/{all} done")));
+    }
+    if card.criteria > 0 {
+        notes.push((Ink::Dim, format!("✓ {}/{}", card.criteria_met, card.criteria)));
+    }
+    for label in &card.labels {
+        notes.push((Ink::Cyan, format!("+{}", clean(label))));
+    }
+    notes
+}
+
+/// The widths of the columns, the same for every group of a list.
+struct Grid {
+    handle: usize,
+    kind: usize,
+    title: usize,
+    badge: usize,
+    who: usize,
+    age: usize,
+}
+
+impl Grid {
+    fn of(view: &View, rows: &[Row<'_>]) -> Self {
+        let widest = |measure: &dyn Fn(&Row<'_>) -> usize| rows.iter().map(measure).max().unwrap_or(0);
+        let mut grid = Self {
+            handle: widest(&|row| width(&row.card.handle)),
+            kind: widest(&|row| row.card.kind.as_str().len()),
+            title: 0,
+            badge: widest(&|row| row.badge.len()),
+            who: widest(&|row| width(&row.who)),
+            age: widest(&|row| width(&row.age)),
+        };
+        let optional = |width: usize| if width == 0 { 0 } else { width + 2 };
+        let fixed = 2 + grid.handle + 2 + grid.kind + 2 + 2 + 2 + optional(grid.badge) + optional(grid.who);
+        let room = view.width.saturating_sub(fixed + 2 + grid.age).max(NARROW);
+        grid.title = widest(&|row| width(&row.title) + row.notes_width()).min(room);
+        grid
+    }
+
+    fn line(&self, view: &View, row: &Row<'_>) -> String {
+        let paint = |ink, text: &str| view.style.paint(ink, text);
+        let card = row.card;
+        let mut line = format!(
+            "  {}  {}  {}  {}",
+            paint(Ink::Bold, &pad_left(&card.handle, self.handle)),
+            paint(kind_ink(card.kind), &pad(card.kind.as_str(), self.kind)),
+            paint(priority_ink(card.priority), &format!("P{}", card.priority.min(9))),
+            self.title(view, row),
+        );
+        if self.badge > 0 {
+            let badge = paint(status_ink(card.status), &pad(row.badge, self.badge));
+            line.push_str(&format!("  {badge}"));
+        }
+        if self.who > 0 {
+            line.push_str(&format!("  {}", pad(&row.who, self.who)));
+        }
+        let age = paint(Ink::Dim, &pad_left(&row.age, self.age));
+        format!("{line}  {age}\n")
+    }
+
+    /// Title and notes in one cell. Where both do not fit the title keeps three fifths.
+    fn title(&self, view: &View, row: &Row<'_>) -> String {
+        let for_title = self
+            .title
+            .saturating_sub(row.notes_width())
+            .max(self.title * 3 / 5);
+        let title = fit(&row.title, for_title);
+        let mut used = width(&title);
+        let ink = if row.card.deleted { Ink::Struck } else { Ink::Plain };
+        let mut cell = view.style.paint(ink, &title);
+        for (ink, note) in &row.notes {
+            let room = self.title.saturating_sub(used + 2);
+            if room < width(note).min(6) {
+                break;
+            }
+            let note = fit(note, room);
+            used += 2 + width(&note);
+            cell.push_str(&format!("  {}", view.style.paint(*ink, &note)));
+        }
+        cell.push_str(&" ".repeat(self.title.saturating_sub(used)));
+        cell
+    }
+}

@@ -1,0 +1,184 @@
+//! Timelines, newest last, and the lines of `watch`.
+
+use towline_proto::EventKind;
+
+use super::text::{ago, clean, day_and_time, fit, pad, pad_left, width, wrap};
+use super::{View, column_ink};
+use crate::cli::style::Ink;
+use crate::dto::{FeedEvent, HistoryLine};
+
+/// Widest name and node, in columns.
+const WHO: usize = 24;
+/// Widest title in the timeline of a whole project, in columns.
+const TITLE: usize = 28;
+
+/// A timeline under the headings of its days. `whole` says which item each line is about.
+pub(super) fn timeline(view: &View, lines: &[HistoryLine], whole: bool) -> String {
+    let mut page = String::new();
+    let mut today = String::new();
+    let grid = Grid::of(lines, whole);
+    for line in lines {
+        let (day, time) = day_and_time(&view.zone, line.at);
+        if day != today {
+            if !page.is_empty() {
+                page.push('\n');
+            }
+            page.push_str(&format!("{}\n", view.style.paint(Ink::Bold, &day)));
+            today = day;
+        }
+        page.push_str(&grid.line(view, line, &time));
+    }
+    page
+}
+
+/// Lines of one item with their relative times, for the foot of its page.
+pub(super) fn lines(view: &View, lines: &[HistoryLine]) -> String {
+    let grid = Grid::of(lines, false);
+    lines
+        .iter()
+        .map(|line| {
+            let ago = pad_left(&ago(view.now, line.at), 5);
+            grid.line(view, line, &ago)
+        })
+        .collect()
+}
+
+struct Grid {
+    who: usize,
+    what: usize,
+    item: usize,
+}
+
+impl Grid {
+    fn of(lines: &[HistoryLine], whole: bool) -> Self {
+        let widest =
+            |measure: &dyn Fn(&HistoryLine) -> usize| lines.iter().map(measure).max().unwrap_or_default();
+        Self {
+            who: widest(&|line| width(&who(line))).min(WHO),
+            what: widest(&|line| width(&clean(&line.what))),
+            item: if whole {
+                widest(&|line| width(&item(line)))
+            } else {
+                0
+            },
+        }
+    }
+
+    fn line(&self, view: &View, line: &HistoryLine, time: &str) -> String {
+        let paint = |ink, text: &str| view.style.paint(ink, text);
+        let mut out = format!(
+            "  {}  {}",
+            paint(Ink::Dim, time),
+            pad(&fit(&who(line), self.who), self.who)
+        );
+        let mut used = 4 + width(time) + self.who;
+        if self.item > 0 {
+            out.push_str(&format!("  {}", pad(&item(line), self.item)));
+            used += 2 + self.item;
+        }
+        let what = pad(&clean(&line.what), self.what);
+        used += 2 + self.what;
+        let ink = if line.overtaken.is_some() {
+            Ink::Struck
+        } else {
+            Ink::Cyan
+        };
+        out.push_str(&format!("  {}", paint(ink, &what)));
+        let indent = used - self.what;
+        for (part, ink) in rest(line) {
+            let room = view.width.saturating_sub(used + 2);
+            if room < 8 {
+                break;
+            }
+            let part = fit(&part, room);
+            used += 2 + width(&part);
+            out.push_str(&format!("  {}", paint(ink, &part)));
+        }
+        let mut out = format!("{}\n", out.trim_end());
+        if let Some(why) = &line.overtaken {
+            // On lines of its own: of a line that is too long this must not be what is cut.
+            let why = format!("↳ overtaken: {}", clean(why));
+            for part in wrap(&why, view.width.saturating_sub(indent).max(24)) {
+                let line = format!("{}{}\n", " ".repeat(indent), paint(Ink::Yellow, &part));
+                out.push_str(&line);
+            }
+        }
+        out
+    }
+}
+
+fn who(line: &HistoryLine) -> String {
+    format!("{} @{}", clean(&line.origin.to_string()), clean(&line.node_name))
+}
+
+fn item(line: &HistoryLine) -> String {
+    fit(&format!("{} {}", clean(&line.handle), clean(&line.title)), TITLE)
+}
+
+fn rest(line: &HistoryLine) -> Vec<(String, Ink)> {
+    let mut parts = Vec::new();
+    match (line.from, line.to) {
+        (Some(from), Some(to)) => parts.push((format!("{from} → {to}"), column_ink(to))),
+        (None, Some(to)) => parts.push((format!("→ {to}"), column_ink(to))),
+        (_, None) => {}
+    }
+    if let Some(detail) = &line.detail {
+        parts.push((clean(detail), Ink::Plain));
+    }
+    parts
+}
+
+/// One line for an event of the feed.
+pub(crate) fn event(view: &View, event: &FeedEvent) -> String {
+    let (_, time) = day_and_time(&view.zone, event.seen_at);
+    let what = &event.event;
+    let told = match &what.what {
+        EventKind::ItemCreated { column } => format!("created in {column}"),
+        EventKind::StageChanged { from, via, to, .. } => {
+            let steps: Vec<_> = std::iter::once(from)
+                .chain(via)
+                .chain(std::iter::once(to))
+                .map(|column| column.as_str())
+                .collect();
+            steps.join(" → ")
+        }
+        EventKind::HoldsChanged {
+            added,
+            removed,
+            reason,
+        } => {
+            let signed = |sign: char, holds: &[towline_proto::HoldKind]| {
+                holds
+                    .iter()
+                    .map(|hold| format!("{sign}{hold}"))
+                    .collect::<Vec<_>>()
+            };
+            let mut parts = signed('+', added);
+            parts.extend(signed('-', removed));
+            if let Some(reason) = reason {
+                parts.push(clean(reason));
+            }
+            parts.join(" ")
+        }
+        EventKind::Claimed { holder, generation } => {
+            format!("claimed by {} (generation {generation})", clean(holder))
+        }
+        EventKind::Released { holder } => format!("released by {}", clean(holder)),
+        EventKind::FieldChanged { field } => format!("{} changed", clean(field)),
+        EventKind::Commented { excerpt } => format!("“{}”", clean(excerpt)),
+        EventKind::ConflictRaised { rule } => format!("‼ conflict: {}", clean(rule)),
+        EventKind::ConflictsSettled => "conflicts settled".into(),
+        EventKind::Deleted => "put into the trash".into(),
+        EventKind::Restored => "restored".into(),
+    };
+    let item = fit(&format!("{} {}", what.number, clean(&what.title)), TITLE);
+    let by = format!("by {}", clean(&what.origin.to_string()));
+    let room = view.width.saturating_sub(time.len() + TITLE + width(&by) + 6);
+    format!(
+        "{}  {}  {}  {}\n",
+        view.style.paint(Ink::Dim, &time),
+        pad(&item, TITLE),
+        fit(&told, room.max(16)),
+        view.style.paint(Ink::Dim, &by),
+    )
+}

@@ -1,0 +1,173 @@
+//! Replies as pages for people: pure functions from a reply, a width and a time to text.
+//!
+//! Nothing here asks, reads a clock or writes anywhere, which is what makes every page a snapshot
+//! test. All foreign text passes `text::clean`.
+
+mod list;
+mod log;
+mod people;
+mod show;
+mod status;
+#[cfg(test)]
+pub(crate) mod tests;
+pub(crate) mod text;
+mod tree;
+
+use jiff::tz::TimeZone;
+use towline_proto::{Column, Kind, Millis, Status};
+
+use super::plan::Shape;
+use super::style::{Ink, Style};
+use crate::dto::{Applied, Doctor, ImportReport};
+use crate::request::Reply;
+
+pub(crate) use log::event;
+pub(crate) use tree::tree;
+
+/// What a page is made for.
+#[derive(Debug, Clone)]
+pub struct View {
+    /// The time that "3h" is counted from.
+    pub now: Millis,
+    /// Columns of the terminal.
+    pub width: usize,
+    /// Colour or none.
+    pub style: Style,
+    /// Where the reader's clock is.
+    pub zone: TimeZone,
+}
+
+/// The page of a reply. Empty when there is nothing to show.
+pub(crate) fn reply(view: &View, shape: Shape, reply: &Reply) -> String {
+    match reply {
+        Reply::Cards(cards) => match shape {
+            Shape::Ready => list::ready(view, cards),
+            _ => list::columns(view, cards),
+        },
+        Reply::Page(page) => match shape {
+            Shape::Criteria => show::criteria(view, page),
+            _ => show::page(view, page),
+        },
+        Reply::Pages(pages) => {
+            let pages: Vec<_> = pages.iter().map(|page| show::page(view, page)).collect();
+            pages.join("\n")
+        }
+        Reply::History(lines) => log::timeline(view, lines, matches!(shape, Shape::Timeline { whole: true })),
+        Reply::Status(status) => status::page(view, status),
+        Reply::Doctor(found) => doctor(view, found),
+        Reply::Members(members) => people::members(view, members),
+        Reply::Peers(peers) => people::peers(view, peers),
+        Reply::Events(events) => events.iter().map(|each| event(view, each)).collect(),
+        Reply::Applied(done) => applied(view, done),
+        Reply::Imported(report) => imported(report),
+        Reply::Ticket { ticket, .. } => format!("{ticket}\n"),
+        Reply::Entry(entry) => format!("entry {} at place {}\n", entry.hash, entry.seq),
+        Reply::Synced { peers, equal } => synced(*peers, *equal),
+        Reply::Done => String::new(),
+    }
+}
+
+/// One line that says what a write came to.
+fn applied(view: &View, done: &Applied) -> String {
+    let card = &done.card;
+    let handle = view.style.paint(Ink::Bold, &card.handle);
+    let mut line = match done.from {
+        Some(from) if from != card.column => format!("{from} → {}", card.column),
+        Some(_) | None => card.column.to_string(),
+    };
+    if card.deleted {
+        line = "in the trash".into();
+    } else if !matches!(card.status, Status::Active | Status::Done) {
+        line = format!("{line}, {}", card.status);
+    }
+    if let Some(claim) = &card.claim {
+        line = format!("{line}, claimed by {}", text::clean(&claim.holder));
+    }
+    if !done.changed {
+        line = format!("{line} (as before)");
+    }
+    let room = view
+        .width
+        .saturating_sub(text::width(&card.handle) + text::width(&line) + 4);
+    let title = text::fit(&text::clean(&card.title), room.max(10));
+    format!("{handle}  {title}  {}\n", view.style.paint(Ink::Dim, &line))
+}
+
+fn doctor(view: &View, found: &Doctor) -> String {
+    let mut page = String::new();
+    for line in &found.checked {
+        let tick = view.style.paint(Ink::Green, "✓");
+        page.push_str(&format!("{tick} {}\n", text::clean(line)));
+    }
+    for line in &found.findings {
+        let cross = view.style.paint(Ink::Red, "✗");
+        page.push_str(&format!("{cross} {}\n", text::clean(line)));
+    }
+    page
+}
+
+/// The counts of an import.
+pub(crate) fn imported(report: &ImportReport) -> String {
+    let mut page = format!(
+        "items: {} new, {} changed, {} as before\nrelations: {} new, {} as before\n",
+        report.created, report.updated, report.unchanged, report.related, report.related_before
+    );
+    for problem in &report.problems {
+        page.push_str(&format!("! {}\n", text::clean(problem)));
+    }
+    page
+}
+
+/// How far the peers are.
+pub(crate) fn synced(peers: usize, equal: usize) -> String {
+    match (peers, equal) {
+        (0, _) => "no peer is connected\n".into(),
+        (1, 1) => "the one connected peer holds the same\n".into(),
+        (all, same) if all == same => format!("all {all} connected peers hold the same\n"),
+        (all, same) => format!(
+            "{same} of {} hold the same\n",
+            text::plural(all, "connected peer")
+        ),
+    }
+}
+
+const fn kind_ink(kind: Kind) -> Ink {
+    match kind {
+        Kind::Story => Ink::Green,
+        Kind::Bug => Ink::Red,
+        Kind::Spike => Ink::Yellow,
+        Kind::Refactor => Ink::Blue,
+        Kind::Epic => Ink::Magenta,
+    }
+}
+
+const fn status_ink(status: Status) -> Ink {
+    match status {
+        Status::Active => Ink::Plain,
+        Status::Frozen => Ink::Cyan,
+        Status::Blocked | Status::MergeFailure | Status::MergeFailureFinal => Ink::Red,
+        Status::ReviewHold => Ink::Magenta,
+        Status::Done => Ink::Green,
+        Status::Abandoned | Status::Superseded | Status::Rejected => Ink::Dim,
+    }
+}
+
+const fn priority_ink(priority: u8) -> Ink {
+    match priority {
+        0 => Ink::Red,
+        1 => Ink::Yellow,
+        2 => Ink::Plain,
+        _ => Ink::Dim,
+    }
+}
+
+const fn column_ink(column: Column) -> Ink {
+    match column {
+        Column::Upcoming | Column::Archived | Column::Closed => Ink::Dim,
+        Column::Backlog => Ink::Plain,
+        Column::Coding => Ink::Yellow,
+        Column::Qa => Ink::Magenta,
+        Column::Merge => Ink::Blue,
+        Column::Done => Ink::Green,
+    }
+}

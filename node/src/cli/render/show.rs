@@ -1,0 +1,323 @@
+//! One item in full.
+
+use std::fmt::Write;
+
+use towline_crdt::view::{Conflict, Criterion};
+use towline_proto::{ActId, Closing, CriterionState, Status};
+
+use super::text::{ago_phrase, clean, clean_lines, fit, pad, plural, wrap};
+use super::{View, kind_ink, log, priority_ink, status_ink};
+use crate::cli::style::Ink;
+use crate::dto::{ItemLink, ItemPage};
+
+/// How many lines of history the page ends with.
+const HISTORY: usize = 5;
+
+/// The page of an item.
+pub(super) fn page(view: &View, page: &ItemPage) -> String {
+    let mut out = header(view, page);
+    facts(&mut out, view, page);
+    if !page.body.trim().is_empty() {
+        heading(&mut out, view, "Description", "");
+        paragraph(&mut out, view, &page.body, 2);
+    }
+    if !page.criteria_list.is_empty() {
+        out.push('\n');
+        out.push_str(&criteria(view, page));
+    }
+    links(&mut out, view, "Depends on", &page.card.depends_on, true);
+    links(&mut out, view, "Needed by", &page.dependants, false);
+    links(&mut out, view, "Items", &page.children, true);
+    conflicts(&mut out, view, page);
+    comments(&mut out, view, page);
+    history(&mut out, view, page);
+    let legal: Vec<_> = page.card.legal.iter().map(|verb| verb.as_str()).collect();
+    if !legal.is_empty() {
+        let next = format!("Next: {}", legal.join(", "));
+        out.push('\n');
+        for line in wrap(&next, view.width) {
+            let _ = writeln!(out, "{}", view.style.paint(Ink::Dim, &line));
+        }
+    }
+    out
+}
+
+/// The criteria of an item with their numbers.
+pub(super) fn criteria(view: &View, page: &ItemPage) -> String {
+    let mut out = format!(
+        "{}  {}\n",
+        view.style.paint(Ink::Bold, "Criteria"),
+        view.style.paint(
+            Ink::Dim,
+            &format!("{}/{}", page.card.criteria_met, page.card.criteria)
+        )
+    );
+    for (index, criterion) in page.criteria_list.iter().enumerate() {
+        one_criterion(&mut out, view, index + 1, criterion);
+    }
+    out
+}
+
+fn one_criterion(out: &mut String, view: &View, number: usize, criterion: &Criterion) {
+    let (sign, ink) = match criterion.state {
+        CriterionState::Open => ("·", Ink::Plain),
+        CriterionState::Met => ("✓", Ink::Green),
+        CriterionState::Failed => ("✗", Ink::Red),
+        CriterionState::Skipped => ("–", Ink::Dim),
+    };
+    let text = wrap(&clean(&criterion.text), view.width.saturating_sub(7));
+    for (at, line) in text.iter().enumerate() {
+        let _ = if at == 0 {
+            writeln!(out, "  {} {number:>2} {line}", view.style.paint(ink, sign))
+        } else {
+            writeln!(out, "       {line}")
+        };
+    }
+    for evidence in &criterion.evidence {
+        let line = format!("       {}", clean(evidence));
+        let _ = writeln!(out, "{}", view.style.paint(Ink::Dim, &line));
+    }
+}
+
+fn header(view: &View, page: &ItemPage) -> String {
+    let card = &page.card;
+    let paint = |ink, text: &str| view.style.paint(ink, text);
+    let mut badge = match card.status {
+        Status::Active => String::new(),
+        status => format!("  {}", paint(status_ink(status), &format!("[{status}]"))),
+    };
+    if card.deleted {
+        badge.push_str(&format!("  {}", paint(Ink::Red, "[in the trash]")));
+    }
+    let title = wrap(&clean(&card.title), view.width.saturating_sub(30))
+        .join(&format!("\n{}", " ".repeat(super::text::width(&card.handle) + 2)));
+    let standing = format!(
+        "{} · {} · {} {} · qa by {}",
+        paint(kind_ink(card.kind), card.kind.as_str()),
+        paint(priority_ink(card.priority), &format!("P{}", card.priority.min(9))),
+        card.column,
+        since(view, page),
+        card.qa
+    );
+    format!(
+        "{}  {}{badge}\n{standing}\n\n",
+        paint(Ink::Bold, &card.handle),
+        paint(Ink::Bold, &title)
+    )
+}
+
+fn since(view: &View, page: &ItemPage) -> String {
+    let entered = ago_phrase(view.now, page.card.entered_at);
+    let sent_back = match page.card.retries {
+        0 => String::new(),
+        1 => ", sent back once".into(),
+        times => format!(", sent back {times} times"),
+    };
+    format!("since {entered}{sent_back}")
+        .replace("since just now", "just now")
+        .replace(" ago", "")
+}
+
+fn facts(out: &mut String, view: &View, page: &ItemPage) {
+    let card = &page.card;
+    let mut fact = |name: &str, value: String| {
+        let name = view.style.paint(Ink::Dim, &pad(name, 10));
+        let _ = writeln!(out, "  {name}  {value}");
+    };
+    if let Some(blocked) = &card.holds.blocked {
+        fact("Blocked", clean(&blocked.reason));
+    }
+    if card.holds.frozen {
+        fact("Frozen", "put on ice; `unfreeze` lifts it".into());
+    }
+    if card.holds.review {
+        fact("Review", "waits for a person; `approve` lifts it".into());
+    }
+    if let Some(failure) = &card.holds.failure {
+        let last = if failure.is_final { ", given up" } else { "" };
+        fact(
+            "Merge",
+            format!("{}{last}: {}", failure.kind, clean(&failure.detail)),
+        );
+    }
+    match &card.closing {
+        Some(Closing::Superseded { by }) => fact("Replaced", format!("by {by}")),
+        Some(Closing::Rejected { reason }) => fact("Rejected", clean(reason)),
+        Some(Closing::Abandoned) | None => {}
+    }
+    for attention in &card.attention {
+        fact("Attention", view.style.paint(Ink::Yellow, &clean(attention)));
+    }
+    if let Some(claim) = &card.claim {
+        let since = ago_phrase(view.now, claim.at);
+        let place = claim.node.short();
+        let holder = clean(&claim.holder);
+        fact(
+            "Claimed",
+            format!(
+                "by {holder} on {place}, {since} (generation {})",
+                claim.generation
+            ),
+        );
+    }
+    if let Some(assignee) = &card.assignee {
+        fact("Assignee", clean(assignee));
+    }
+    if let Some(epic) = &card.epic {
+        fact("Epic", format!("{} {}", clean(&epic.handle), clean(&epic.title)));
+    }
+    if let Some((done, all)) = card.progress {
+        fact("Progress", format!("{done} of {} done", plural(all, "item")));
+    }
+    if !card.labels.is_empty() {
+        let labels: Vec<_> = card.labels.iter().map(|label| clean(label)).collect();
+        fact("Labels", labels.join(", "));
+    }
+    for link in &page.links {
+        fact("Link", format!("{} {}", link.kind, clean(&link.target)));
+    }
+    let asked = clean(&card.origin.to_string());
+    fact(
+        "Asked by",
+        format!("{asked}, {}", ago_phrase(view.now, card.created_at)),
+    );
+    fact("Key", clean(&card.key));
+}
+
+fn heading(out: &mut String, view: &View, name: &str, more: &str) {
+    let more = view.style.paint(Ink::Dim, more);
+    let line = format!("{}  {more}", view.style.paint(Ink::Bold, name));
+    let _ = writeln!(out, "\n{}", line.trim_end());
+}
+
+/// Markdown as it is, indented. Lines of a code block are not broken.
+fn paragraph(out: &mut String, view: &View, text: &str, indent: usize) {
+    let mut fenced = false;
+    for line in clean_lines(text.trim_end()) {
+        let fence = line.trim_start().starts_with("```");
+        let parts = if fenced || fence {
+            vec![line]
+        } else {
+            wrap(&line, view.width.saturating_sub(indent))
+        };
+        fenced ^= fence;
+        for part in parts {
+            let line = format!("{}{part}", " ".repeat(indent));
+            let _ = writeln!(out, "{}", line.trim_end());
+        }
+    }
+}
+
+fn links(out: &mut String, view: &View, name: &str, links: &[ItemLink], ticks: bool) {
+    if links.is_empty() {
+        return;
+    }
+    heading(out, view, name, "");
+    for link in links {
+        let _ = writeln!(out, "  {}", one_link(view, link, ticks));
+    }
+}
+
+/// A line for another item: tick, handle, title, badge and what to know about it.
+pub(super) fn one_link(view: &View, link: &ItemLink, ticks: bool) -> String {
+    let paint = |ink, text: &str| view.style.paint(ink, text);
+    let done = link.satisfied || link.status == Some(Status::Done);
+    let tick = match (ticks, done) {
+        (true, true) => paint(Ink::Green, "✓ "),
+        (true, false) => "· ".into(),
+        (false, _) => String::new(),
+    };
+    let title = match link.title.as_str() {
+        "" => "(not known here yet)".into(),
+        title => fit(&clean(title), view.width.saturating_sub(40).max(20)),
+    };
+    let badge = match link.status {
+        None | Some(Status::Active) => String::new(),
+        Some(status) => format!("  {}", paint(status_ink(status), status.as_str())),
+    };
+    let note = link.note.as_deref().map_or_else(String::new, |note| {
+        format!("  {}", paint(Ink::Yellow, &format!("! {}", clean(note))))
+    });
+    format!(
+        "{tick}{} {title}{badge}{note}",
+        paint(Ink::Bold, &clean(&link.handle))
+    )
+}
+
+fn conflicts(out: &mut String, view: &View, page: &ItemPage) {
+    if !page.open_conflicts.is_empty() {
+        heading(
+            out,
+            view,
+            "Conflicts",
+            "settled by the next act of somebody who sees both",
+        );
+    }
+    let said = |act: &ActId| {
+        let line = page.history.iter().find(|line| line.act == *act);
+        line.map_or_else(
+            || format!("act {}", act.short()),
+            |line| {
+                let detail = line
+                    .detail
+                    .as_deref()
+                    .map_or_else(String::new, |detail| format!(" ({})", fit(&clean(detail), 40)));
+                format!(
+                    "{}{detail} by {}",
+                    clean(&line.what),
+                    clean(&line.origin.to_string())
+                )
+            },
+        )
+    };
+    for conflict in &page.open_conflicts {
+        let Conflict {
+            register,
+            rule,
+            winner,
+            losers,
+            ..
+        } = conflict;
+        let sign = view.style.paint(Ink::Red, "‼");
+        let losers: Vec<_> = losers.iter().map(said).collect();
+        let _ = writeln!(out, "  {sign} {}: {} holds", clean(register), said(winner));
+        let _ = writeln!(out, "    against {} ({})", losers.join(", "), clean(rule));
+    }
+    if !page.refused.is_empty() {
+        heading(out, view, "Without effect", "");
+    }
+    for refused in &page.refused {
+        let _ = writeln!(out, "  {}: {}", said(&refused.act), clean(&refused.why));
+    }
+}
+
+fn comments(out: &mut String, view: &View, page: &ItemPage) {
+    if page.remarks.is_empty() {
+        return;
+    }
+    heading(out, view, "Comments", &page.remarks.len().to_string());
+    for remark in &page.remarks {
+        let who = view.style.paint(Ink::Bold, &clean(&remark.origin.to_string()));
+        let when = view.style.paint(Ink::Dim, &ago_phrase(view.now, remark.at));
+        let _ = writeln!(out, "  {who}  {when}");
+        paragraph(out, view, &remark.text, 4);
+    }
+}
+
+fn history(out: &mut String, view: &View, page: &ItemPage) {
+    let hidden = page.history.len().saturating_sub(HISTORY);
+    let more = match hidden {
+        0 => String::new(),
+        _ => format!(
+            "the last {HISTORY} of {}; `towline log {}` has all",
+            page.history.len(),
+            page.card.handle
+        ),
+    };
+    if page.history.is_empty() {
+        return;
+    }
+    heading(out, view, "History", &more);
+    let last = page.history.get(hidden..).unwrap_or_default();
+    out.push_str(&log::lines(view, last));
+}

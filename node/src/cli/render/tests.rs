@@ -1,0 +1,586 @@
+//! Pages as people see them, at a fixed width and a fixed time, without colour.
+
+use insta::assert_snapshot;
+use jiff::tz::TimeZone;
+use towline_crdt::view::{Conflict, Criterion, Link};
+use towline_proto::stage::{Blocked, Claim, Holds};
+use towline_proto::{
+    ActId, Column, CriterionState, Event, EventId, EventKind, ItemId, Kind, LinkKind, Millis, NodeId, Origin,
+    OriginKind, ProjectId, Qa, Role, Status, Verb,
+};
+
+use super::*;
+use crate::cli::plan::Shape;
+use crate::dto::{
+    Comment, FeedEvent, HistoryLine, ItemCard, ItemLink, ItemPage, MemberInfo, PeerInfo, ProjectStatus,
+};
+
+/// 2026-11-20T12:00:00Z.
+const NOON: Millis = Millis(1_795_176_000_000);
+const MINUTE: u64 = 60_000;
+
+fn view(width: usize) -> View {
+    View {
+        now: NOON,
+        width,
+        style: Style::PLAIN,
+        zone: TimeZone::UTC,
+    }
+}
+
+fn before(minutes: u64) -> Millis {
+    Millis(NOON.0 - minutes * MINUTE)
+}
+
+fn user(name: &str) -> Origin {
+    Origin::new(OriginKind::User, name).expect("a name")
+}
+
+fn id(number: u32) -> ItemId {
+    let mut bytes = [0; 16];
+    bytes[12..].copy_from_slice(&number.to_be_bytes());
+    ItemId(bytes)
+}
+
+pub(crate) fn card(number: u32, kind: Kind, column: Column, title: &str) -> ItemCard {
+    ItemCard {
+        handle: number.to_string(),
+        number,
+        key: format!("{number:04x}"),
+        id: id(number),
+        revision: "r1".into(),
+        kind,
+        title: title.into(),
+        column,
+        status: Status::Active,
+        holds: Holds::default(),
+        closing: None,
+        deleted: false,
+        priority: 2,
+        qa: Qa::Agent,
+        labels: Vec::new(),
+        assignee: None,
+        claim: None,
+        epic: None,
+        depends_on: Vec::new(),
+        unmet: 0,
+        retries: 0,
+        criteria_met: 0,
+        criteria: 0,
+        comments: 0,
+        conflicts: 0,
+        attention: Vec::new(),
+        progress: None,
+        origin: user("ann"),
+        created_at: before(3_000),
+        updated_at: before(180),
+        entered_at: before(180),
+        legal: Vec::new(),
+    }
+}
+
+fn link(number: u32, title: &str, status: Status) -> ItemLink {
+    ItemLink {
+        handle: number.to_string(),
+        id: id(number),
+        title: title.into(),
+        status: Some(status),
+        satisfied: status == Status::Done,
+        note: None,
+    }
+}
+
+fn claim(holder: &str) -> Claim {
+    Claim {
+        act: ActId([9; 16]),
+        holder: holder.into(),
+        node: NodeId([0x3f; 32]),
+        generation: 2,
+        at: before(20),
+    }
+}
+
+fn login() -> ItemCard {
+    ItemCard {
+        status: Status::Blocked,
+        holds: Holds {
+            blocked: Some(Blocked {
+                reason: "waits for the keys".into(),
+            }),
+            ..Holds::default()
+        },
+        priority: 0,
+        labels: vec!["ui".into(), "web".into()],
+        claim: Some(claim("coder-1")),
+        depends_on: vec![
+            link(3, "Cookie jar", Status::Done),
+            link(7, "Keychain", Status::Active),
+        ],
+        unmet: 1,
+        criteria: 3,
+        criteria_met: 1,
+        conflicts: 1,
+        legal: vec![Verb::Submit, Verb::Unblock, Verb::Freeze],
+        retries: 1,
+        ..card(42, Kind::Bug, Column::Coding, "Login fails on Safari")
+    }
+}
+
+fn board() -> Vec<ItemCard> {
+    vec![
+        login(),
+        ItemCard {
+            assignee: Some("bob".into()),
+            updated_at: before(5),
+            ..card(7, Kind::Story, Column::Backlog, "Keychain")
+        },
+        ItemCard {
+            progress: Some((2, 9)),
+            priority: 1,
+            ..card(
+                5,
+                Kind::Epic,
+                Column::Backlog,
+                "登录 everywhere \u{1b}[2Jand then some more words",
+            )
+        },
+        card(12, Kind::Spike, Column::Upcoming, "What would passkeys take?"),
+    ]
+}
+
+#[test]
+fn a_list_is_grouped_and_aligned() {
+    let page = reply(&view(110), Shape::Columns, &Reply::Cards(board()));
+    assert_snapshot!(page, @r#"
+    UPCOMING  1
+      12  spike  P2  What would passkeys take?                                                               3h
+
+    BACKLOG  2
+       7  story  P2  Keychain                                                                     bob        5m
+       5  epic   P1  登录 everywhere \u{1b}[2Jand then some more words  2/9 done                             3h
+
+    CODING  1
+      42  bug    P0  Login fails on Safari  ‼ 1 conflict  waits for 7  ✓ 1/3  +ui  +web  blocked  ◆ coder-1  3h
+    "#);
+}
+
+#[test]
+fn a_narrow_terminal_cuts_titles_and_notes() {
+    let page = reply(&view(72), Shape::Columns, &Reply::Cards(board()));
+    assert_snapshot!(page, @r#"
+    UPCOMING  1
+      12  spike  P2  What would passkeys take?                            3h
+
+    BACKLOG  2
+       7  story  P2  Keychain                                  bob        5m
+       5  epic   P1  登录 everywhere \u{1…  2/9 done                      3h
+
+    CODING  1
+      42  bug    P0  Login fails on Sa…  ‼ 1 confli…  blocked  ◆ coder-1  3h
+    "#);
+    assert!(page.lines().all(|line| text::width(line) <= 72), "{page}");
+}
+
+#[test]
+fn ready_keeps_its_order() {
+    let cards = vec![
+        ItemCard {
+            priority: 0,
+            ..card(9, Kind::Bug, Column::Coding, "Second column, first in line")
+        },
+        card(8, Kind::Story, Column::Backlog, "After it"),
+    ];
+    assert_snapshot!(reply(&view(80), Shape::Ready, &Reply::Cards(cards)), @"
+    9  bug    P0  Second column, first in line  3h
+    8  story  P2  After it                      3h
+    ");
+}
+
+fn line(minutes: u64, act: u8, who: &str, what: &str) -> HistoryLine {
+    HistoryLine {
+        act: ActId([act; 16]),
+        item: id(42),
+        handle: "42".into(),
+        title: "Login fails on Safari".into(),
+        at: before(minutes),
+        origin: user(who),
+        node: NodeId([0x3f; 32]),
+        node_name: "laptop".into(),
+        what: what.into(),
+        from: None,
+        to: None,
+        detail: None,
+        overtaken: None,
+    }
+}
+
+fn history() -> Vec<HistoryLine> {
+    vec![
+        HistoryLine {
+            to: Some(Column::Backlog),
+            ..line(3_000, 1, "ann", "create")
+        },
+        HistoryLine {
+            detail: Some("Login fails".into()),
+            ..line(2_990, 2, "ann", "title")
+        },
+        HistoryLine {
+            from: Some(Column::Backlog),
+            to: Some(Column::Coding),
+            ..line(185, 3, "ann", "start")
+        },
+        HistoryLine {
+            detail: Some("waits for the keys".into()),
+            ..line(180, 4, "bob", "block")
+        },
+        HistoryLine {
+            from: Some(Column::Coding),
+            to: Some(Column::Done),
+            overtaken: Some("a concurrent block holds it".into()),
+            ..line(179, 5, "ann", "merged")
+        },
+        line(2, 6, "ann", "comment"),
+    ]
+}
+
+fn criterion(text: &str, state: CriterionState, evidence: &[&str]) -> Criterion {
+    Criterion {
+        id: ActId([7; 16]),
+        text: text.into(),
+        state,
+        evidence: evidence.iter().map(|each| (*each).to_owned()).collect(),
+    }
+}
+
+fn page_of_42() -> ItemPage {
+    ItemPage {
+        card: ItemCard {
+            epic: Some(link(5, "Sign-in works everywhere", Status::Active)),
+            ..login()
+        },
+        body: "Safari drops the cookie.\n\n```\n\tset-cookie: a very long line of code that must not be broken at all\n```\nSeen by three people, each on another machine, and by the nightly run.\n".into(),
+        criteria_list: vec![
+            criterion("Safari 17 can sign in", CriterionState::Met, &["ci/1881"]),
+            criterion("No other browser is worse off than it was before this change", CriterionState::Open, &[]),
+            criterion("Documented", CriterionState::Failed, &[]),
+        ],
+        links: vec![Link { kind: LinkKind::External, target: "github:acme/shop#7".into() }],
+        remarks: vec![Comment {
+            id: ActId([6; 16]),
+            origin: Origin::new(OriginKind::Agent, "coder-1").expect("a name"),
+            at: before(2),
+            text: "It is the SameSite attribute.\nPatch follows.".into(),
+        }],
+        dependants: vec![link(50, "Release 2", Status::Frozen)],
+        children: Vec::new(),
+        history: history(),
+        open_conflicts: vec![Conflict {
+            id: "ab".into(),
+            register: "column".into(),
+            rule: "a hold beats an exit".into(),
+            winner: ActId([4; 16]),
+            losers: vec![ActId([5; 16])],
+            since: before(179),
+        }],
+        refused: Vec::new(),
+    }
+}
+
+#[test]
+fn an_item_in_full() {
+    let page = reply(&view(64), Shape::Pages, &Reply::Page(Box::new(page_of_42())));
+    assert_snapshot!(page, @"
+    42  Login fails on Safari  [blocked]
+    bug · P0 · coding since 3h, sent back once · qa by agent
+
+      Blocked     waits for the keys
+      Claimed     by coder-1 on 3f3f3f3f, 20m ago (generation 2)
+      Epic        5 Sign-in works everywhere
+      Labels      ui, web
+      Link        external github:acme/shop#7
+      Asked by    ann, 2d ago
+      Key         002a
+
+    Description
+      Safari drops the cookie.
+
+      ```
+          set-cookie: a very long line of code that must not be broken at all
+      ```
+      Seen by three people, each on another machine, and by the
+      nightly run.
+
+    Criteria  1/3
+      ✓  1 Safari 17 can sign in
+           ci/1881
+      ·  2 No other browser is worse off than it was before this
+           change
+      ✗  3 Documented
+
+    Depends on
+      ✓ 3 Cookie jar  done
+      · 7 Keychain
+
+    Needed by
+      50 Release 2  frozen
+
+    Conflicts  settled by the next act of somebody who sees both
+      ‼ column: block (waits for the keys) by bob holds
+        against merged by ann (a hold beats an exit)
+
+    Comments  1
+      coder-1 (agent)  2m ago
+        It is the SameSite attribute.
+        Patch follows.
+
+    History  the last 5 of 6; `towline log 42` has all
+         2d  ann @laptop  title    Login fails
+         3h  ann @laptop  start    backlog → coding
+         3h  bob @laptop  block    waits for the keys
+         2h  ann @laptop  merged   coding → done
+                          ↳ overtaken: a concurrent block holds it
+         2m  ann @laptop  comment
+
+    Next: submit, unblock, freeze
+    ");
+}
+
+#[test]
+fn criteria_alone_show_their_numbers() {
+    let page = reply(&view(64), Shape::Criteria, &Reply::Page(Box::new(page_of_42())));
+    assert_snapshot!(page, @"
+    Criteria  1/3
+      ✓  1 Safari 17 can sign in
+           ci/1881
+      ·  2 No other browser is worse off than it was before this
+           change
+      ✗  3 Documented
+    ");
+}
+
+#[test]
+fn a_timeline_has_days_and_says_what_was_overtaken() {
+    let page = reply(
+        &view(100),
+        Shape::Timeline { whole: true },
+        &Reply::History(history()),
+    );
+    assert_snapshot!(page, @"
+    2026-11-18
+      10:00  ann @laptop  42 Login fails on Safari  create   → backlog
+      10:10  ann @laptop  42 Login fails on Safari  title    Login fails
+
+    2026-11-20
+      08:55  ann @laptop  42 Login fails on Safari  start    backlog → coding
+      09:00  bob @laptop  42 Login fails on Safari  block    waits for the keys
+      09:01  ann @laptop  42 Login fails on Safari  merged   coding → done
+                                                    ↳ overtaken: a concurrent block holds it
+      11:58  ann @laptop  42 Login fails on Safari  comment
+    ");
+}
+
+#[test]
+fn colour_crosses_out_what_was_overtaken() {
+    let coloured = View {
+        style: Style::new(true),
+        ..view(100)
+    };
+    let page = reply(
+        &coloured,
+        Shape::Timeline { whole: false },
+        &Reply::History(history()),
+    );
+    assert!(page.contains("\x1b[2;9mmerged "), "{page}");
+}
+
+fn done_event() -> FeedEvent {
+    FeedEvent {
+        position: 88,
+        seen_at: before(5),
+        backfill: false,
+        event: Event {
+            id: EventId([1; 16]),
+            project: ProjectId([0xd0; 32]),
+            item: id(42),
+            number: 42,
+            kind: Kind::Bug,
+            title: "Login fails on Safari".into(),
+            status: Status::Active,
+            origin: user("ann"),
+            node: NodeId([0x3f; 32]),
+            at: before(5),
+            what: EventKind::StageChanged {
+                from: Column::Coding,
+                via: vec![Column::Qa],
+                to: Column::Merge,
+                closing: None,
+            },
+        },
+    }
+}
+
+fn peer(name: &str, in_sync: bool) -> PeerInfo {
+    PeerInfo {
+        node: NodeId([0x77; 32]),
+        name: name.into(),
+        address: "/ip4/10.0.0.7/tcp/4001".into(),
+        in_sync,
+        seen_at: before(1),
+    }
+}
+
+#[test]
+fn the_project_at_a_glance() {
+    let status = ProjectStatus {
+        id: ProjectId([0xd0; 32]),
+        name: "shop".into(),
+        node: NodeId([0x3f; 32]),
+        node_name: "laptop".into(),
+        role: Role::Owner,
+        columns: vec![
+            (Column::Upcoming, 1),
+            (Column::Backlog, 120),
+            (Column::Coding, 4),
+            (Column::Qa, 0),
+            (Column::Merge, 60),
+            (Column::Done, 1_250),
+        ],
+        held: 3,
+        conflicts: 1,
+        deleted: 2,
+        items: 1_435,
+        entries: 12_004,
+        log_bytes: 3_250_000,
+        members: 3,
+        waiting: 0,
+        digest: "3f2a1c9d3f2a1c9d3f2a1c9d".into(),
+        last_event: Some(done_event()),
+        peers: Some(vec![peer("desk", true), peer("build-host", false)]),
+        board: Some("http://127.0.0.1:7800".into()),
+    };
+    let page = reply(&view(80), Shape::Plain, &Reply::Status(Box::new(status)));
+    assert_snapshot!(page, @"
+    shop  owner on laptop
+
+      upcoming      1  █
+      backlog     120  ████
+      coding        4  █
+      qa            0
+      merge        60  ██
+      done      1,250  ████████████████████████████████████████
+
+      Items     1,435, 3 held, 1 with conflicts, 2 in the trash
+      Log       12,004 entries, 3.0 MiB
+      Members   3; 2 peers connected, 1 in sync
+      Position  3f2a1c9d3f2a1c9d
+      Project   d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0
+      Board     http://127.0.0.1:7800
+
+    Last event, 5m ago
+    11:55  42 Login fails on Safari      coding → qa → merge  by ann
+    ");
+}
+
+#[test]
+fn peers_and_members_are_tables() {
+    let peers = Reply::Peers(vec![peer("desk", true), peer("build-host", false)]);
+    assert_snapshot!(reply(&view(100), Shape::Plain, &peers), @"
+    desk        in sync  77777777  /ip4/10.0.0.7/tcp/4001  heard of 1m ago
+    build-host  behind   77777777  /ip4/10.0.0.7/tcp/4001  heard of 1m ago
+    ");
+    let member = |name: &str, role, me| MemberInfo {
+        node: Some(NodeId([0x3f; 32])),
+        name: name.into(),
+        role,
+        at: before(3_000),
+        ticket: None,
+        me,
+    };
+    let invitation = MemberInfo {
+        node: None,
+        name: String::new(),
+        role: Role::Reader,
+        at: NOON.plus(3_700_000),
+        ticket: Some("9c1e".into()),
+        me: false,
+    };
+    let members = Reply::Members(vec![
+        member("laptop", Role::Owner, true),
+        member("desk", Role::Writer, false),
+        invitation,
+    ]);
+    assert_snapshot!(reply(&view(100), Shape::Plain, &members), @"
+    laptop  owner       3f3f3f3f  since 2d ago  (this node)
+    desk    writer      3f3f3f3f  since 2d ago
+
+    Open invitations
+      9c1e  reader      ends in 1h
+    ");
+}
+
+#[test]
+fn a_tree_tells_each_item_once_even_in_a_cycle() {
+    let waits = |number: u32, title: &str, on: Vec<ItemLink>| ItemCard {
+        depends_on: on,
+        ..card(number, Kind::Story, Column::Backlog, title)
+    };
+    let seven = link(7, "Keychain", Status::Active);
+    let root = waits(
+        42,
+        "Login",
+        vec![
+            link(3, "Cookie jar", Status::Done),
+            link(8, "Storage", Status::Active),
+            seven.clone(),
+        ],
+    );
+    let cards = vec![
+        root.clone(),
+        waits(8, "Storage", vec![seven]),
+        waits(7, "Keychain", vec![link(42, "Login", Status::Active)]),
+    ];
+    assert_snapshot!(tree(&root, &cards).page(&view(80)), @"
+    42 Login
+    ├─ ✓ 3 Cookie jar  done
+    ├─ · 8 Storage
+    │  └─ · 7 Keychain
+    │     └─ · 42 Login  (see above)
+    └─ · 7 Keychain  (see above)
+    ");
+}
+
+#[test]
+fn what_a_write_came_to_is_one_line() {
+    let done = |from, card: ItemCard, changed| {
+        let applied = Applied {
+            card,
+            from,
+            notes: Vec::new(),
+            changed,
+        };
+        reply(&view(80), Shape::Applied, &Reply::Applied(Box::new(applied)))
+    };
+    let pages = [
+        done(Some(Column::Backlog), login(), true),
+        done(
+            None,
+            card(
+                43,
+                Kind::Story,
+                Column::Backlog,
+                "A title that is a good deal too long for one line of a terminal",
+            ),
+            true,
+        ),
+        done(
+            Some(Column::Backlog),
+            card(44, Kind::Story, Column::Backlog, "Same"),
+            false,
+        ),
+    ];
+    assert_snapshot!(pages.concat(), @"
+    42  Login fails on Safari  backlog → coding, blocked, claimed by coder-1
+    43  A title that is a good deal too long for one line of a terminal  backlog
+    44  Same  backlog (as before)
+    ");
+}

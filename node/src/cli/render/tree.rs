@@ -1,0 +1,89 @@
+//! What an item waits for, what that waits for, and so on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+use towline_proto::ItemId;
+
+use super::{View, show::one_link};
+use crate::dto::{ItemCard, ItemLink};
+
+/// Most lines of a tree: a graph that is larger than a screen is not read as one.
+const LINES: usize = 500;
+
+/// An item and what it waits for.
+#[derive(Debug, Serialize)]
+pub(crate) struct Tree {
+    #[serde(flatten)]
+    link: ItemLink,
+    depends_on: Vec<Tree>,
+    /// It stands further up already, so it is not told again.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    repeated: bool,
+}
+
+/// The tree below an item, from the cards of a project. Each item is unfolded once, so that neither
+/// a cycle nor a lattice makes it grow without end.
+pub(crate) fn tree(root: &ItemCard, cards: &[ItemCard]) -> Tree {
+    let cards: BTreeMap<_, _> = cards.iter().map(|card| (card.id, card)).collect();
+    let link = ItemLink {
+        handle: root.handle.clone(),
+        id: root.id,
+        title: root.title.clone(),
+        status: Some(root.status),
+        satisfied: false,
+        note: None,
+    };
+    let mut told = BTreeSet::new();
+    grow(link, &root.depends_on, &cards, &mut told)
+}
+
+fn grow(
+    link: ItemLink,
+    below: &[ItemLink],
+    cards: &BTreeMap<ItemId, &ItemCard>,
+    told: &mut BTreeSet<ItemId>,
+) -> Tree {
+    let repeated = !told.insert(link.id) || told.len() > LINES;
+    let mut depends_on = Vec::new();
+    if !repeated {
+        for next in below {
+            let further = cards.get(&next.id).map_or(&[][..], |card| &card.depends_on);
+            depends_on.push(grow(next.clone(), further, cards, told));
+        }
+    }
+    Tree {
+        link,
+        repeated: repeated && !below.is_empty(),
+        depends_on,
+    }
+}
+
+/// The tree as lines.
+fn lines(view: &View, tree: &Tree) -> String {
+    let mut out = format!("{}\n", one_link(view, &tree.link, false));
+    branches(&mut out, view, tree, "");
+    out
+}
+
+fn branches(out: &mut String, view: &View, tree: &Tree, before: &str) {
+    for (at, branch) in tree.depends_on.iter().enumerate() {
+        let last = at + 1 == tree.depends_on.len();
+        let (arm, trunk) = if last {
+            ("└─ ", "   ")
+        } else {
+            ("├─ ", "│  ")
+        };
+        let above = if branch.repeated { "  (see above)" } else { "" };
+        let line = one_link(view, &branch.link, true);
+        out.push_str(&format!("{before}{arm}{line}{above}\n"));
+        branches(out, view, branch, &format!("{before}{trunk}"));
+    }
+}
+
+impl Tree {
+    /// The tree as a page.
+    pub(crate) fn page(&self, view: &View) -> String {
+        lines(view, self)
+    }
+}

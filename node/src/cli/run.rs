@@ -1,0 +1,203 @@
+//! From a command to its exit code: plan, ask, show.
+
+use std::io::Write;
+use std::path::Path;
+
+use super::args::{self, Command, DependsCommand};
+use super::context::Context;
+use super::plan::{Plan, Shape, plan};
+use super::render::tree;
+use super::{Ask, Trouble, backend, complain, edit, envelope, json, render, watch};
+use crate::request::{Failure, FailureCode, Filter, Reply, Request};
+
+/// Runs a command. The number is the exit code of the worst answer.
+pub(super) fn run(ctx: &Context, command: Command, out: &mut dyn Write) -> Result<u8, Trouble> {
+    if let Some(plan) = plan(ctx, &command)? {
+        if plan.writes && ctx.global.dry_run {
+            return would(ctx, &plan, out).map(|()| 0);
+        }
+        // Who asks is settled before anything is opened, so that a missing name costs nothing.
+        if plan.signed {
+            ctx.origin()?;
+        }
+        return perform(ctx, &mut *backend::connect(ctx)?, plan, out);
+    }
+    match command {
+        Command::Init(args) => backend::init(ctx, &args, out)?,
+        Command::Deinit => backend::deinit(ctx, out)?,
+        Command::Up(args) => backend::up(ctx, &args, out)?,
+        Command::Serve(args) => backend::serve(ctx, &args, out)?,
+        Command::Down(args) => backend::down(ctx, &args)?,
+        Command::Open => backend::open(ctx, out)?,
+        Command::Join(args) => backend::join(ctx, &args, out)?,
+        Command::Import(args) => backend::import(ctx, &args, out)?,
+        Command::Export(args) => backend::export(ctx, &args, out)?,
+        Command::Sync(args) => backend::sync_wait(ctx, args.timeout, out)?,
+        Command::Watch(args) => watch::run(ctx, &args, out)?,
+        Command::Edit(args) => edited(ctx, &args.item, out)?,
+        Command::Depends(DependsCommand::Tree { item }) => {
+            dependencies(ctx, &mut *backend::connect(ctx)?, item, out)?;
+        }
+        Command::Completions { shell } => {
+            // Collected first: the generator panics when its writer fails.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut args::command(), "towline", &mut script);
+            out.write_all(&script)?;
+        }
+        Command::Man { directory } => manual(ctx, directory.as_deref(), out)?,
+        // All others have a plan.
+        _ => return Err(Failure::new(FailureCode::Failure, "this command does nothing yet").into()),
+    }
+    Ok(0)
+}
+
+/// Asks everything that was planned. An item that is refused does not keep the others from theirs.
+pub(super) fn perform(
+    ctx: &Context,
+    ask: &mut dyn Ask,
+    plan: Plan,
+    out: &mut dyn Write,
+) -> Result<u8, Trouble> {
+    let origin = if plan.signed { Some(ctx.origin()?) } else { None };
+    let several = plan.asks.len() > 1;
+    let (mut worst, mut replies) = (0, Vec::new());
+    for (at, (item, body)) in plan.asks.into_iter().enumerate() {
+        match ask.ask(envelope(ctx, origin.clone(), body)) {
+            Ok(reply) => {
+                worst = worst.max(findings(&reply));
+                if ctx.global.json {
+                    replies.push(reply);
+                } else {
+                    show(ctx, plan.shape, &reply, at > 0, out)?;
+                }
+            }
+            Err(failure) => {
+                let about = if several { item.as_str() } else { "" };
+                complain(ctx.global.json, ctx.talk, about, &failure);
+                worst = worst.max(failure.code.exit());
+                // Without a node the rest would only wait for the same end.
+                if matches!(failure.code, FailureCode::Unreachable | FailureCode::TimedOut) {
+                    break;
+                }
+            }
+        }
+    }
+    if !replies.is_empty() {
+        out.write_all(json::replies(plan.shape, replies).as_bytes())?;
+    }
+    Ok(worst)
+}
+
+fn findings(reply: &Reply) -> u8 {
+    match reply {
+        Reply::Doctor(found) if !found.findings.is_empty() => FailureCode::Findings.exit(),
+        _ => 0,
+    }
+}
+
+fn show(
+    ctx: &Context,
+    shape: Shape,
+    reply: &Reply,
+    follows: bool,
+    out: &mut dyn Write,
+) -> Result<(), Trouble> {
+    if follows && shape == Shape::Pages {
+        out.write_all(b"\n")?;
+    }
+    match reply {
+        // For scripts that make an item and go on with it: `N=$(towline -q create …)`.
+        Reply::Applied(done) if ctx.global.quiet => writeln!(out, "{}", done.card.handle)?,
+        Reply::Applied(done) => {
+            out.write_all(render::reply(&ctx.view, shape, reply).as_bytes())?;
+            for note in &done.notes {
+                ctx.say(&format!("note: {}", render::text::clean(note)));
+            }
+        }
+        _ => {
+            let page = render::reply(&ctx.view, shape, reply);
+            if page.is_empty() {
+                ctx.say(empty(reply));
+            }
+            out.write_all(page.as_bytes())?;
+        }
+    }
+    if let Reply::Ticket { expires, .. } = reply {
+        ctx.say(&format!(
+            "it admits one node, once, and ends {}; `towline join` takes it",
+            render::text::until(ctx.view.now, *expires)
+        ));
+    }
+    Ok(())
+}
+
+const fn empty(reply: &Reply) -> &'static str {
+    match reply {
+        Reply::Cards(_) => "no items",
+        Reply::Peers(_) => "no peers are connected",
+        Reply::History(_) => "nothing has happened yet",
+        _ => "done",
+    }
+}
+
+/// `--dry-run` of everything that writes.
+fn would(ctx: &Context, plan: &Plan, out: &mut dyn Write) -> Result<(), Trouble> {
+    let requests: Vec<_> = plan.asks.iter().map(|(_, request)| request).collect();
+    out.write_all(json::requests(&requests).as_bytes())?;
+    ctx.say("nothing was done; these are the requests that would be made");
+    Ok(())
+}
+
+fn edited(ctx: &Context, item: &str, out: &mut dyn Write) -> Result<(), Trouble> {
+    if ctx.global.dry_run {
+        return Err(Failure::new(
+            FailureCode::Usage,
+            "--dry-run does not go with the editor; name the fields to change",
+        )
+        .into());
+    }
+    match edit::in_editor(ctx, &mut *backend::connect(ctx)?, item)? {
+        None => ctx.say("nothing was changed"),
+        Some(reply) if ctx.global.json => {
+            out.write_all(json::replies(Shape::Applied, vec![reply]).as_bytes())?;
+        }
+        Some(reply) => show(ctx, Shape::Applied, &reply, false, out)?,
+    }
+    Ok(())
+}
+
+/// `depends tree`: the item, then all cards at once, which is one question more and not one for
+/// every branch.
+fn dependencies(ctx: &Context, ask: &mut dyn Ask, item: String, out: &mut dyn Write) -> Result<(), Trouble> {
+    let all = Request::List(Filter {
+        all: true,
+        ..Filter::default()
+    });
+    let page = ask.ask(envelope(ctx, None, Request::Show { item }))?;
+    let cards = ask.ask(envelope(ctx, None, all))?;
+    let (Reply::Page(page), Reply::Cards(cards)) = (page, cards) else {
+        return Err(Failure::new(FailureCode::Failure, "the node did not answer with items").into());
+    };
+    let tree = tree(&page.card, &cards);
+    let text = if ctx.global.json {
+        json::document("towline.tree/v1", &tree)
+    } else {
+        tree.page(&ctx.view)
+    };
+    out.write_all(text.as_bytes())?;
+    Ok(())
+}
+
+fn manual(ctx: &Context, directory: Option<&Path>, out: &mut dyn Write) -> Result<(), Trouble> {
+    let Some(directory) = directory else {
+        let mut page = Vec::new();
+        clap_mangen::Man::new(args::command()).render(&mut page)?;
+        out.write_all(&page)?;
+        return Ok(());
+    };
+    let directory = ctx.dir.join(directory);
+    std::fs::create_dir_all(&directory)?;
+    clap_mangen::generate_to(args::command(), &directory)?;
+    ctx.say(&format!("the manual pages are in {}", directory.display()));
+    Ok(())
+}

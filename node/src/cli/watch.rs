@@ -1,0 +1,73 @@
+//! `watch`: what happens, as it happens.
+//!
+//! Asks a running node for the events after the last position, again and again. It never opens the
+//! store: that would keep everybody else out for as long as it runs.
+
+use std::io::Write;
+use std::thread;
+use std::time::Duration;
+
+use super::args::WatchArgs;
+use super::context::{Context, now};
+use super::render::View;
+use super::{Ask, Trouble, backend, envelope, json, render};
+use crate::request::{Failure, FailureCode, Reply, Request};
+
+/// How long to wait when there was nothing new: fresh enough for people, and next to no work.
+const PAUSE: Duration = Duration::from_millis(300);
+/// Events in one answer.
+const EVENTS: usize = 256;
+
+pub(super) fn run(ctx: &Context, args: &WatchArgs, out: &mut dyn Write) -> Result<(), Trouble> {
+    let mut node = backend::running(ctx)?;
+    let ask: &mut dyn Ask = &mut *node;
+    let mut after = match args.after {
+        Some(position) => position,
+        None => here(ctx, ask)?,
+    };
+    ctx.say(&format!("watching from position {after}; Ctrl-C ends it"));
+    let mut left = args.limit.unwrap_or(u64::MAX);
+    while left > 0 {
+        let body = Request::Events { after, limit: EVENTS };
+        let Reply::Events(events) = ask.ask(envelope(ctx, None, body))? else {
+            return Err(odd().into());
+        };
+        if events.is_empty() {
+            thread::sleep(PAUSE);
+            continue;
+        }
+        for event in &events {
+            if left == 0 {
+                break;
+            }
+            after = event.position;
+            left -= 1;
+            let line = if ctx.global.json {
+                json::event(event)
+            } else {
+                let view = View {
+                    now: now(),
+                    ..ctx.view.clone()
+                };
+                render::event(&view, event)
+            };
+            out.write_all(line.as_bytes())?;
+        }
+        out.flush()?;
+    }
+    Ok(())
+}
+
+fn here(ctx: &Context, ask: &mut dyn Ask) -> Result<u64, Failure> {
+    match ask.ask(envelope(ctx, None, Request::Status))? {
+        Reply::Status(status) => Ok(status.last_event.map_or(0, |event| event.position)),
+        _ => Err(odd()),
+    }
+}
+
+fn odd() -> Failure {
+    Failure::new(
+        FailureCode::Failure,
+        "the node did not answer with events; it may be another version of towline",
+    )
+}

@@ -1,0 +1,97 @@
+//! The local socket of a running node: how the command line asks it instead of opening the store.
+//!
+//! Newline-delimited JSON over a Unix stream. The client writes one [`Envelope`] on a line and the
+//! server answers with one line, `{"ok": Reply}` or `{"error": Failure}`; a connection may be used
+//! again. Two control lines stand beside that: `{"control":"hello"}` is answered with the
+//! [`NodeInfo`], `{"control":"stop"}` shuts the node down. Access is by file mode: only the user who
+//! runs the node can connect. Nothing here looks into a request: see `handle` and `project`.
+
+mod client;
+mod path;
+mod server;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use towline_proto::NodeId;
+
+pub use client::Client;
+pub use server::serve;
+
+use crate::request::{Envelope, Failure, Reply};
+
+/// Longest line that either side takes from a client's request, in bytes: an import chunk of 200
+/// items stays below it, a body is at most 256 KiB.
+pub const REQUEST_BYTES: usize = 4 * 1024 * 1024;
+/// Longest reply that a client reads, in bytes: 10,000 cards are about 10 MiB.
+pub const REPLY_BYTES: usize = 256 * 1024 * 1024;
+/// Connections at once. More are told to try again.
+pub const CONNECTIONS: usize = 64;
+/// How long a client waits for the connection. It only ever waits when the server's queue is full.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a client waits for a reply unless it says otherwise: an import chunk or a rebuild of a
+/// large project takes seconds, never this long.
+pub const REPLY_TIMEOUT: Duration = Duration::from_secs(120);
+/// How long a connection may lie idle before the server takes its place back.
+const IDLE: Duration = Duration::from_secs(600);
+/// How long a client may take to read what it asked for.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long connections may finish what they began once the node stops.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What a running node says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeInfo {
+    /// Who it is.
+    pub node: NodeId,
+    /// Its process.
+    pub pid: u32,
+    /// Where its board is, when it serves one.
+    #[serde(default)]
+    pub board: Option<String>,
+}
+
+/// A line that is about the node and not about a project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "control", rename_all = "kebab-case")]
+enum Control {
+    /// Who are you?
+    Hello,
+    /// Finish and end.
+    Stop,
+}
+
+/// What a client sends.
+#[derive(Debug)]
+enum Line {
+    Control(Control),
+    Ask(Box<Envelope>),
+}
+
+/// What the server writes.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Answer {
+    Ok(Reply),
+    Error(Failure),
+    #[serde(untagged)]
+    Hello(NodeInfo),
+}
+
+/// What a client reads after a request or `stop`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Heard {
+    Ok(Reply),
+    Error(Failure),
+}
+
+/// What a client reads after `hello`.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Greeting {
+    Hello(NodeInfo),
+    Error { error: Failure },
+}

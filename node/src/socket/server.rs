@@ -1,0 +1,237 @@
+//! The listening side: one small task a connection, each a loop of line in, request, line out.
+//!
+//! Relies on the handle's bounded queue for back-pressure. Never touches a store, never keeps more
+//! than one line of a client in memory, and never lets a silent client keep its place for ever.
+
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::{Answer, CONNECTIONS, Control, GRACE, IDLE, Line, NodeInfo, REQUEST_BYTES, WRITE_TIMEOUT, path};
+use crate::handle::NodeHandle;
+use crate::request::{Envelope, Failure, FailureCode, Reply};
+
+/// Serves the handle's projects on a socket at `path` until `stop` is cancelled, by anybody or by a
+/// client's `stop`. The file is there, with mode 0600, from the first poll on and gone at the end.
+///
+/// # Errors
+/// When somebody answers on the path already (busy), or the socket cannot be made.
+pub async fn serve(
+    path: PathBuf,
+    handle: NodeHandle,
+    info: NodeInfo,
+    stop: CancellationToken,
+) -> Result<(), Failure> {
+    let listener = bind(&path)?;
+    tracing::debug!(path = %path.display(), "listening on the local socket");
+    let shared = Arc::new(Shared { handle, info, stop });
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            () = shared.stop.cancelled() => break,
+            Some(_) = connections.join_next() => continue,
+            accepted = listener.accept() => accepted,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Out of file descriptors: accepting again at once would spin on the same error.
+                tracing::warn!(%error, "a local connection could not be accepted");
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        match places.clone().try_acquire_owned() {
+            Ok(place) => {
+                let shared = shared.clone();
+                connections.spawn(async move {
+                    let _place = place;
+                    if let Err(error) = shared.converse(stream).await {
+                        tracing::debug!(%error, "a local connection ended");
+                    }
+                });
+            }
+            Err(_) => refuse(stream),
+        }
+    }
+    drop(listener);
+    remove(&path);
+    let finish = async { while connections.join_next().await.is_some() {} };
+    if timeout(GRACE, finish).await.is_err() {
+        tracing::warn!("local connections did not finish in time and were cut");
+    }
+    Ok(())
+}
+
+struct Shared {
+    handle: NodeHandle,
+    info: NodeInfo,
+    stop: CancellationToken,
+}
+
+impl Shared {
+    async fn converse(&self, stream: UnixStream) -> io::Result<()> {
+        let (read, mut write) = stream.into_split();
+        let mut read = BufReader::new(read);
+        let mut line = Vec::new();
+        loop {
+            let got = tokio::select! {
+                () = self.stop.cancelled() => return Ok(()),
+                got = timeout(IDLE, read_line(&mut read, &mut line)) => got,
+            };
+            let (answer, last) = match got {
+                Err(_) | Ok(Ok(Read::End)) => return Ok(()),
+                Ok(Err(error)) => return Err(error),
+                // What follows an overlong line is the middle of a request, not a new one.
+                Ok(Ok(Read::TooLong)) => (Answer::Error(too_long()), true),
+                Ok(Ok(Read::Line)) => self.answer(&line).await,
+            };
+            send(&mut write, &answer).await?;
+            if last {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The answer to one line, and whether the connection ends with it.
+    async fn answer(&self, line: &[u8]) -> (Answer, bool) {
+        match parse(line) {
+            Ok(Line::Control(Control::Hello)) => (Answer::Hello(self.info.clone()), false),
+            Ok(Line::Control(Control::Stop)) => {
+                tracing::info!("asked to stop through the local socket");
+                self.stop.cancel();
+                (Answer::Ok(Reply::Done), true)
+            }
+            Ok(Line::Ask(envelope)) => {
+                let answer = match self.ask(*envelope).await {
+                    Ok(reply) => Answer::Ok(reply),
+                    Err(failure) => Answer::Error(failure),
+                };
+                (answer, false)
+            }
+            Err(failure) => (Answer::Error(failure), false),
+        }
+    }
+
+    async fn ask(&self, envelope: Envelope) -> Result<Reply, Failure> {
+        let project = self.handle.project(envelope.project.as_deref())?;
+        self.handle
+            .request(&project.id, envelope.origin, envelope.body)
+            .await
+    }
+}
+
+fn parse(line: &[u8]) -> Result<Line, Failure> {
+    let error = match serde_json::from_slice::<Envelope>(line) {
+        Ok(envelope) => return Ok(Line::Ask(Box::new(envelope))),
+        Err(error) => error,
+    };
+    serde_json::from_slice::<Control>(line)
+        .map(Line::Control)
+        .map_err(|_| {
+            Failure::new(
+                FailureCode::Usage,
+                format!("the line is not a request: {error}; it may come from another version of towline"),
+            )
+        })
+}
+
+enum Read {
+    Line,
+    TooLong,
+    End,
+}
+
+async fn read_line(read: &mut BufReader<OwnedReadHalf>, line: &mut Vec<u8>) -> io::Result<Read> {
+    line.clear();
+    let most = REQUEST_BYTES as u64 + 1;
+    let got = read.take(most).read_until(b'\n', line).await?;
+    Ok(match line.last() {
+        Some(b'\n') => Read::Line,
+        _ if got > REQUEST_BYTES => Read::TooLong,
+        _ => Read::End,
+    })
+}
+
+async fn send(write: &mut OwnedWriteHalf, answer: &Answer) -> io::Result<()> {
+    let mut line = serde_json::to_vec(answer).map_err(io::Error::other)?;
+    line.push(b'\n');
+    timeout(WRITE_TIMEOUT, write.write_all(&line))
+        .await
+        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+}
+
+fn too_long() -> Failure {
+    Failure::new(
+        FailureCode::Usage,
+        format!("a request is at most {REQUEST_BYTES} bytes"),
+    )
+}
+
+/// Tells a client that there is no place for it, without waiting for it to listen: the line fits
+/// the socket's empty buffer.
+fn refuse(stream: UnixStream) {
+    let busy = Answer::Error(Failure::new(
+        FailureCode::Busy,
+        format!("the node has {CONNECTIONS} local connections already; try again later"),
+    ));
+    if let Ok(mut line) = serde_json::to_vec(&busy) {
+        line.push(b'\n');
+        let _ = stream.try_write(&line);
+    }
+}
+
+/// Makes the socket. A file that is left over from a killed process is replaced; one that somebody
+/// answers on is not.
+fn bind(path: &Path) -> Result<UnixListener, Failure> {
+    let fail = |error: io::Error| {
+        Failure::new(
+            FailureCode::Failure,
+            format!("the socket {} cannot be made: {error}", path.display()),
+        )
+    };
+    match std::os::unix::net::UnixStream::connect(&path::shorten(path).map_err(fail)?.path) {
+        Ok(_) => {
+            return Err(Failure::new(
+                FailureCode::Busy,
+                format!("a node is running here already: it answers on {}", path.display()),
+            ));
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            std::fs::remove_file(path).map_err(fail)?;
+        }
+        Err(error) => return Err(fail(error)),
+    }
+    // Between bind and chmod anybody could connect, so the socket is made inside a directory of
+    // our own and moved to its place when it has its mode.
+    let nursery = path.with_extension("new");
+    let made = nursery.join("s");
+    let _ = std::fs::remove_file(&made);
+    let _ = std::fs::remove_dir(&nursery);
+    let build = || -> io::Result<UnixListener> {
+        std::fs::DirBuilder::new().mode(0o700).create(&nursery)?;
+        let listener = UnixListener::bind(&path::shorten(&made)?.path)?;
+        std::fs::set_permissions(&made, std::fs::Permissions::from_mode(0o600))?;
+        std::fs::rename(&made, path)?;
+        std::fs::remove_dir(&nursery)?;
+        Ok(listener)
+    };
+    build().map_err(fail)
+}
+
+fn remove(path: &Path) {
+    if let Err(error) = std::fs::remove_file(path) {
+        tracing::debug!(%error, path = %path.display(), "the socket was gone already");
+    }
+}

@@ -1,0 +1,273 @@
+//! The socket as people meet it: a real one in a temporary directory, and behind it a thread that
+//! answers jobs as a project's thread does.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use towline_proto::{NodeId, Origin, OriginKind, ProjectId};
+
+use super::*;
+use crate::handle::{JOBS, Job, NodeHandle, ProjectLink};
+use crate::request::{FailureCode, Request};
+
+/// A node whose only project says on every search how many jobs it has seen.
+struct Node {
+    path: PathBuf,
+    stop: CancellationToken,
+    server: Option<JoinHandle<Result<(), Failure>>>,
+    _project: JoinHandle<()>,
+}
+
+fn answers(mut jobs: mpsc::Receiver<Job>) {
+    let mut seen = BTreeMap::<String, usize>::new();
+    while let Some(job) = jobs.blocking_recv() {
+        let Job::Request { origin, body, reply } = job else {
+            return;
+        };
+        let who = origin.map_or_else(|| "nobody".to_owned(), |origin| origin.id);
+        let count = seen.entry(who.clone()).or_default();
+        *count += 1;
+        let answer = match *body {
+            Request::Peers => Ok(Reply::Synced {
+                peers: *count,
+                equal: 0,
+            }),
+            Request::Search { text, .. } => Err(Failure::new(
+                FailureCode::NotFound,
+                format!("{who} searched {} bytes", text.len()),
+            )),
+            // Never answered: the asker keeps waiting.
+            Request::Doctor => {
+                std::mem::forget(reply);
+                continue;
+            }
+            _ => Ok(Reply::Done),
+        };
+        let _ = reply.send(answer);
+    }
+}
+
+fn node_at(path: &Path) -> Node {
+    let me = NodeId([7; 32]);
+    let (jobs, queue) = mpsc::channel(JOBS);
+    let handle = NodeHandle::new(me);
+    handle.add(ProjectLink {
+        id: ProjectId([1; 32]),
+        name: "demo".into(),
+        jobs,
+        feed: watch::channel(0).1,
+    });
+    let project = std::thread::spawn(move || answers(queue));
+    let stop = CancellationToken::new();
+    let info = NodeInfo {
+        node: me,
+        pid: 1,
+        board: Some("http://127.0.0.1:1".into()),
+    };
+    let (ready, up) = std::sync::mpsc::channel();
+    let server = std::thread::spawn({
+        let (path, stop) = (path.to_owned(), stop.clone());
+        move || {
+            tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime")
+                .block_on(async move {
+                    let mut serving = std::pin::pin!(serve(path, handle, info, stop));
+                    // The first poll binds.
+                    let first = futures::poll!(&mut serving);
+                    ready.send(()).expect("the test waits");
+                    match first {
+                        std::task::Poll::Ready(done) => done,
+                        std::task::Poll::Pending => serving.await,
+                    }
+                })
+        }
+    });
+    up.recv().expect("the server thread lives");
+    Node {
+        path: path.to_owned(),
+        stop,
+        server: Some(server),
+        _project: project,
+    }
+}
+
+impl Node {
+    fn client(&self) -> Client {
+        Client::connect(&self.path)
+            .expect("reachable")
+            .expect("listening")
+    }
+
+    fn ended(&mut self) -> Result<(), Failure> {
+        let server = self.server.take().expect("not awaited yet");
+        server.join().expect("no panic")
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+fn asks(name: &str, body: Request) -> Envelope {
+    Envelope {
+        project: None,
+        origin: Origin::new(OriginKind::User, name).ok(),
+        body,
+    }
+}
+
+#[test]
+fn one_connection_carries_many_requests_of_ann_and_bob() {
+    let home = tempfile::tempdir().expect("tempdir");
+    let node = node_at(&home.path().join("node.sock"));
+    let (mut ann, mut bob) = (node.client(), node.client());
+    for round in 1..=3 {
+        for (client, name) in [(&mut ann, "ann"), (&mut bob, "bob")] {
+            let reply = client.ask(&asks(name, Request::Peers)).expect("answered");
+            assert!(matches!(reply, Reply::Synced { peers, .. } if peers == round));
+        }
+    }
+    let mode = std::fs::metadata(&node.path).expect("there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
+
+#[test]
+fn a_failure_keeps_its_code_and_the_connection_lives_on() {
+    let home = tempfile::tempdir().expect("tempdir");
+    let node = node_at(&home.path().join("node.sock"));
+    let mut ann = node.client();
+    let search = Request::Search {
+        text: "x".repeat(1_000_000),
+        limit: 1,
+    };
+    let failure = ann.ask(&asks("ann", search)).expect_err("not found");
+    assert_eq!(failure.code, FailureCode::NotFound);
+    assert_eq!(failure.message, "ann searched 1000000 bytes");
+    let elsewhere = Envelope {
+        project: Some("other".into()),
+        ..asks("ann", Request::Peers)
+    };
+    let failure = ann.ask(&elsewhere).expect_err("no such project");
+    assert_eq!(failure.message, "no project \"other\" here; there is: demo");
+    assert!(ann.ask(&asks("ann", Request::Members)).is_ok());
+}
+
+#[test]
+fn hello_names_the_node_and_stop_ends_it_and_its_file() {
+    let home = tempfile::tempdir().expect("tempdir");
+    let mut node = node_at(&home.path().join("node.sock"));
+    let mut ann = node.client();
+    let info = ann.hello().expect("greeted");
+    assert_eq!(info.node, NodeId([7; 32]));
+    assert_eq!(info.board.as_deref(), Some("http://127.0.0.1:1"));
+    ann.stop().expect("taken in");
+    node.ended().expect("ended well");
+    assert!(!node.path.exists());
+    assert!(Client::connect(&node.path).expect("no error").is_none());
+    let failure = ann.ask(&asks("ann", Request::Peers)).expect_err("gone");
+    assert_eq!(failure.code, FailureCode::Unreachable);
+}
+
+#[test]
+fn a_left_over_socket_is_replaced_but_a_living_one_is_not() {
+    let home = tempfile::tempdir().expect("tempdir");
+    let path = home.path().join("node.sock");
+    drop(std::os::unix::net::UnixListener::bind(&path).expect("a killed node's socket"));
+    assert!(path.exists());
+    assert!(
+        Client::connect(&path)
+            .expect("nobody answers is no error")
+            .is_none()
+    );
+    let first = node_at(&path);
+    let failure = node_at(&path).ended().expect_err("the first one lives");
+    assert_eq!(failure.code, FailureCode::Busy);
+    assert!(first.client().hello().is_ok());
+}
+
+#[test]
+fn a_project_deep_in_the_tree_is_reached_too() {
+    let home = tempfile::tempdir().expect("tempdir");
+    let deep = home.path().join("d".repeat(120));
+    std::fs::create_dir(&deep).expect("made");
+    let node = node_at(&deep.join("node.sock"));
+    assert!(node.client().hello().is_ok());
+}
+
+#[test]
+fn a_line_without_end_is_refused_and_cut_off() {
+    let home = tempfile::tempdir().expect("tempdir");
+    let node = node_at(&home.path().join("node.sock"));
+    let mut mallory = UnixStream::connect(&node.path).expect("connected");
+    let junk = vec![b'x'; REQUEST_BYTES + 1];
+    mallory
+        .write_all(&junk)
+        .expect("the server reads up to the limit");
+    let mut answer = String::new();
+    mallory.read_to_string(&mut answer).expect("a line, then the end");
+    assert!(
+        answer.starts_with(r#"{"error":{"code":"usage","message":"a request is at most"#),
+        "{answer}"
+    );
+}
+
+#[test]
+fn what_is_no_request_is_explained() {
+    let home = tempfile::tempdir().expect("tempdir");
+    let node = node_at(&home.path().join("node.sock"));
+    let mut mallory = UnixStream::connect(&node.path).expect("connected");
+    mallory
+        .write_all(b"{\"control\":\"explode\"}\n\xff\xfe\n[[[[\n")
+        .expect("sent");
+    mallory.shutdown(std::net::Shutdown::Write).expect("half closed");
+    let mut answer = String::new();
+    mallory.read_to_string(&mut answer).expect("text");
+    assert_eq!(answer.lines().count(), 3, "{answer}");
+    assert!(
+        answer
+            .lines()
+            .all(|line| line.contains("the line is not a request"))
+    );
+}
+
+#[test]
+fn an_answer_that_never_comes_ends_in_a_timeout_and_spoils_the_connection() {
+    let home = tempfile::tempdir().expect("tempdir");
+    let node = node_at(&home.path().join("node.sock"));
+    let mut ann = node.client().with_timeout(Duration::from_millis(50));
+    let failure = ann
+        .ask(&asks("ann", Request::Doctor))
+        .expect_err("nobody answers");
+    assert_eq!(failure.code, FailureCode::TimedOut);
+    let failure = ann.ask(&asks("ann", Request::Peers)).expect_err("spoiled");
+    assert_eq!(failure.code, FailureCode::Unreachable);
+}
+
+#[test]
+fn the_sixty_fifth_client_is_told_to_try_again() {
+    let home = tempfile::tempdir().expect("tempdir");
+    let node = node_at(&home.path().join("node.sock"));
+    let mut crowd: Vec<_> = (0..CONNECTIONS).map(|_| node.client()).collect();
+    for client in &mut crowd {
+        client.hello().expect("has a place");
+    }
+    let failure = node.client().hello().expect_err("no place");
+    assert_eq!(failure.code, FailureCode::Busy);
+    crowd.pop();
+    // The place is free once the server has seen the hang-up.
+    let freed = std::iter::repeat_with(|| node.client().hello())
+        .take(10_000)
+        .any(|hello| hello.is_ok());
+    assert!(freed);
+}
