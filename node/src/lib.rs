@@ -3,3 +3,4 @@ pub mod dto;
 pub mod handle;
 pub mod net;
 pub mod request;
+pub mod web;
