@@ -20,3 +20,4 @@ pub mod project;
 pub mod request;
 pub mod run;
 pub mod socket;
+pub mod web;

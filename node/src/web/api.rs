@@ -1,0 +1,218 @@
+//! The JSON API: thin readings of a project, and one door for every write.
+//!
+//! Shapes are those of `dto`, each with its schema. A write needs a session with its CSRF token in
+//! `x-csrf-token`, or the API token as a bearer together with the origin that it acts for.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Extension, Path, Query, State};
+use axum::http::{HeaderMap, HeaderName};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use towline_proto::Origin;
+use towline_proto::stage::OriginError;
+
+use super::Web;
+use super::error::ApiError;
+use super::guard::{Caller, text};
+use super::query::BoardQuery;
+use crate::request::{Failure, FailureCode, Reply, Request};
+
+type Answer = Result<Json<Value>, ApiError>;
+
+/// Lines or cards that one answer holds unless the asker says otherwise.
+const LIMIT: usize = 100;
+/// Lines or cards that one answer holds at most.
+const MOST: usize = 5_000;
+
+/// `/api/v1/projects`
+pub(super) async fn projects(State(web): State<Arc<Web>>) -> Json<Value> {
+    let projects: Vec<_> = web
+        .handle
+        .projects()
+        .iter()
+        .map(|link| json!({ "id": link.id, "name": link.name, "position": *link.feed.borrow() }))
+        .collect();
+    Json(json!({ "schema": "towline.projects/v1", "projects": projects }))
+}
+
+async fn read(web: &Web, project: &str, request: Request) -> Answer {
+    let link = web.handle.project(Some(project))?;
+    Ok(Json(shape(web.ask(&link, None, request).await?)?))
+}
+
+/// `/api/v1/projects/{project}/status`
+pub(super) async fn status(State(web): State<Arc<Web>>, Path(project): Path<String>) -> Answer {
+    read(&web, &project, Request::Status).await
+}
+
+/// `/api/v1/projects/{project}/items`
+pub(super) async fn items(
+    State(web): State<Arc<Web>>,
+    Path(project): Path<String>,
+    Query(query): Query<BoardQuery>,
+) -> Answer {
+    let filter = query.filter()?;
+    read(&web, &project, Request::List(filter)).await
+}
+
+/// `/api/v1/projects/{project}/items/{item}`
+pub(super) async fn item(
+    State(web): State<Arc<Web>>,
+    Path((project, item)): Path<(String, String)>,
+) -> Answer {
+    read(&web, &project, Request::Show { item }).await
+}
+
+/// `/api/v1/projects/{project}/ready`
+pub(super) async fn ready(State(web): State<Arc<Web>>, Path(project): Path<String>) -> Answer {
+    read(&web, &project, Request::Ready).await
+}
+
+/// The query of the bounded readings.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Bounded {
+    q: String,
+    item: Option<String>,
+    limit: Option<usize>,
+}
+
+impl Bounded {
+    fn limit(&self) -> usize {
+        self.limit.unwrap_or(LIMIT).min(MOST)
+    }
+}
+
+/// `/api/v1/projects/{project}/search`
+pub(super) async fn search(
+    State(web): State<Arc<Web>>,
+    Path(project): Path<String>,
+    Query(query): Query<Bounded>,
+) -> Answer {
+    let limit = query.limit();
+    read(&web, &project, Request::Search { text: query.q, limit }).await
+}
+
+/// `/api/v1/projects/{project}/log`
+pub(super) async fn log(
+    State(web): State<Arc<Web>>,
+    Path(project): Path<String>,
+    Query(query): Query<Bounded>,
+) -> Answer {
+    let limit = query.limit();
+    read(
+        &web,
+        &project,
+        Request::Log {
+            item: query.item,
+            limit,
+        },
+    )
+    .await
+}
+
+/// `/api/v1/projects/{project}/members`
+pub(super) async fn members(State(web): State<Arc<Web>>, Path(project): Path<String>) -> Answer {
+    read(&web, &project, Request::Members).await
+}
+
+/// `/api/v1/projects/{project}/peers`
+pub(super) async fn peers(State(web): State<Arc<Web>>, Path(project): Path<String>) -> Answer {
+    read(&web, &project, Request::Peers).await
+}
+
+/// The body of a write.
+#[derive(Debug, Deserialize)]
+pub(super) struct Asked {
+    #[serde(default)]
+    origin: Option<Origin>,
+    body: Request,
+}
+
+/// `/api/v1/projects/{project}/requests`
+pub(super) async fn requests(
+    State(web): State<Arc<Web>>,
+    Extension(caller): Extension<Caller>,
+    Path(project): Path<String>,
+    headers: HeaderMap,
+    asked: Result<Json<Asked>, JsonRejection>,
+) -> Answer {
+    // Who may ask comes before what is asked: a stranger learns nothing about the shape.
+    if !caller.program {
+        let shown = text(&headers, HeaderName::from_static("x-csrf-token")).unwrap_or_default();
+        caller.checked_origin(shown)?;
+    }
+    let usage = |message: String| ApiError(Failure::new(FailureCode::Usage, message));
+    let Json(asked) = asked.map_err(|rejection| usage(rejection.body_text()))?;
+    let origin = origin_of(&caller, asked.origin)?;
+    allowed(&asked.body)?;
+    let link = web.handle.project(Some(&project))?;
+    Ok(Json(shape(web.ask(&link, Some(origin), asked.body).await?)?))
+}
+
+/// A person acts as themselves; a program says for whom it acts.
+fn origin_of(caller: &Caller, named: Option<Origin>) -> Result<Origin, Failure> {
+    if caller.program {
+        let usage = |error: OriginError| Failure::new(FailureCode::Usage, error.to_string());
+        let origin = named.ok_or_else(|| usage(OriginError::Empty))?;
+        origin.check().map_err(usage)?;
+        return Ok(origin);
+    }
+    let own = caller.origin()?;
+    match named {
+        Some(named) if named != own => Err(Failure::new(
+            FailureCode::NotAllowed,
+            format!("signed in as {own}; leave `origin` out or name yourself"),
+        )),
+        Some(_) | None => Ok(own),
+    }
+}
+
+/// Membership and the store itself are changed at the node, never from afar: whoever steals a
+/// browser session must not be able to let others in.
+fn allowed(request: &Request) -> Result<(), Failure> {
+    match request {
+        Request::Invite { .. } | Request::Withdraw { .. } | Request::Rebuild => Err(Failure::new(
+            FailureCode::NotAllowed,
+            "this is done with `towline` on the node itself, not over HTTP",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn object(schema: &str, value: impl Serialize) -> Result<Value, Failure> {
+    let failed = |error: serde_json::Error| Failure::new(FailureCode::Failure, error.to_string());
+    let mut value = serde_json::to_value(value).map_err(failed)?;
+    if let Some(fields) = value.as_object_mut() {
+        fields.insert("schema".to_owned(), Value::from(schema));
+    }
+    Ok(value)
+}
+
+fn shape(reply: Reply) -> Result<Value, Failure> {
+    match reply {
+        Reply::Cards(cards) => object("towline.items/v1", json!({ "items": cards })),
+        Reply::Page(page) => object("towline.item-page/v1", page),
+        Reply::Pages(pages) => object("towline.item-pages/v1", json!({ "items": pages })),
+        Reply::History(lines) => object("towline.history/v1", json!({ "lines": lines })),
+        Reply::Status(status) => object("towline.status/v1", status),
+        Reply::Doctor(doctor) => object("towline.doctor/v1", doctor),
+        Reply::Members(members) => object("towline.members/v1", json!({ "members": members })),
+        Reply::Peers(peers) => object("towline.peers/v1", json!({ "peers": peers })),
+        Reply::Events(events) => object("towline.events/v1", json!({ "events": events })),
+        Reply::Applied(applied) => object("towline.applied/v1", applied),
+        Reply::Imported(report) => object("towline.import/v1", report),
+        Reply::Ticket { ticket, expires } => object(
+            "towline.ticket/v1",
+            json!({ "ticket": ticket, "expires": expires }),
+        ),
+        Reply::Entry(entry) => object("towline.entry/v1", entry),
+        Reply::Synced { peers, equal } => {
+            object("towline.synced/v1", json!({ "peers": peers, "equal": equal }))
+        }
+        Reply::Done => object("towline.done/v1", json!({})),
+    }
+}

@@ -1,0 +1,133 @@
+//! What the forms of the board do: one transition or one comment, then back to where one was.
+//!
+//! Forms carry the session's token and the revision that the person had in front of them. Nothing
+//! here decides what is legal; the project does and says why not.
+
+use std::sync::Arc;
+
+use axum::extract::{Extension, Form, Path, State};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+use towline_proto::{Column, FailureKind, Verb};
+
+use super::Web;
+use super::error::PageError;
+use super::guard::{Caller, text};
+use super::query::own_path;
+use crate::request::{Failure, FailureCode, Request, Transition};
+
+/// A transition form. Empty fields are what an untouched input sends; they mean nothing.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Act {
+    csrf: String,
+    /// Where to go afterwards.
+    back: String,
+    expect: String,
+    /// A verb, or `move:` and a column.
+    target: String,
+    reason: String,
+    by: String,
+    commit: String,
+    failure: String,
+}
+
+impl Act {
+    fn transition(self, item: String) -> Result<Transition, Failure> {
+        let given = |field: String| Some(field.trim().to_owned()).filter(|field| !field.is_empty());
+        let usage =
+            |error: towline_proto::stage::UnknownWord| Failure::new(FailureCode::Usage, error.to_string());
+        let (verb, to) = match self.target.split_once(':') {
+            Some(("move", column)) => (Verb::Move, Some(column.parse::<Column>().map_err(usage)?)),
+            _ => (self.target.parse::<Verb>().map_err(usage)?, None),
+        };
+        let failure = given(self.failure)
+            .map(|word| word.parse::<FailureKind>())
+            .transpose();
+        Ok(Transition {
+            reason: given(self.reason),
+            to,
+            by: given(self.by),
+            commit: given(self.commit),
+            failure: failure.map_err(usage)?,
+            expect: given(self.expect),
+            ..Transition::plain(item, verb)
+        })
+    }
+}
+
+/// `/p/{project}/items/{item}/act`
+pub(super) async fn act(
+    State(web): State<Arc<Web>>,
+    Extension(caller): Extension<Caller>,
+    Path((project, item)): Path<(String, String)>,
+    Form(form): Form<Act>,
+) -> Result<Redirect, PageError> {
+    let back = own_path(&form.back).to_owned();
+    let write = async {
+        let origin = caller.checked_origin(&form.csrf)?;
+        let link = web.handle.project(Some(&project))?;
+        let request = Request::Transition(form.transition(item)?);
+        web.ask(&link, Some(origin), request).await
+    };
+    match write.await {
+        Ok(_) => Ok(Redirect::to(&back)),
+        Err(failure) => Err(PageError::new(&web, &caller, Some(&project), failure)),
+    }
+}
+
+/// A comment form.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Comment {
+    csrf: String,
+    back: String,
+    text: String,
+}
+
+/// `/p/{project}/items/{item}/comment`
+pub(super) async fn comment(
+    State(web): State<Arc<Web>>,
+    Extension(caller): Extension<Caller>,
+    Path((project, item)): Path<(String, String)>,
+    Form(form): Form<Comment>,
+) -> Result<Redirect, PageError> {
+    let write = async {
+        let origin = caller.checked_origin(&form.csrf)?;
+        let link = web.handle.project(Some(&project))?;
+        // Browsers send line ends as CR LF, whatever was typed.
+        let text = form.text.replace("\r\n", "\n");
+        web.ask(&link, Some(origin), Request::Comment { item, text })
+            .await
+    };
+    match write.await {
+        Ok(_) => Ok(Redirect::to(own_path(&form.back))),
+        Err(failure) => Err(PageError::new(&web, &caller, Some(&project), failure)),
+    }
+}
+
+/// The form that ends a session.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Logout {
+    csrf: String,
+}
+
+/// `/logout`
+pub(super) async fn logout(
+    State(web): State<Arc<Web>>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+    Form(form): Form<Logout>,
+) -> Response {
+    match caller.checked_origin(&form.csrf) {
+        Ok(_) => {
+            let cookie = web
+                .sessions
+                .sign_out(text(&headers, header::COOKIE).unwrap_or_default());
+            ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response()
+        }
+        Err(failure) => PageError::new(&web, &caller, None, failure).into_response(),
+    }
+}

@@ -1,0 +1,256 @@
+//! The pages: fleet, board, item, search and sign-in. Each asks its projects and renders; each that
+//! is live has a fragment, which scripts fetch again when something changed.
+
+use std::sync::Arc;
+
+use axum::extract::{Extension, Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use futures::future::join_all;
+use maud::Markup;
+use serde::Deserialize;
+use towline_proto::Column;
+
+use super::error::PageError;
+use super::guard::Caller;
+use super::query::{BoardQuery, escape};
+use super::view::board::Board;
+use super::view::fleet::{Found, Project};
+use super::view::{Frame, board, fleet as fleet_view, item as item_view};
+use super::{Web, now};
+use crate::dto::{ItemCard, ItemPage};
+use crate::handle::ProjectLink;
+use crate::request::{Failure, FailureCode, Filter, Reply, Request};
+
+type Page = Result<Html<String>, PageError>;
+
+/// Cards that a search shows of each project.
+const FOUND: usize = 50;
+
+fn html(markup: Markup) -> Html<String> {
+    Html(markup.into_string())
+}
+
+pub(super) fn unexpected() -> Failure {
+    Failure::new(
+        FailureCode::Failure,
+        "the project answered something that was not asked for",
+    )
+}
+
+pub(super) async fn cards(web: &Web, link: &ProjectLink, request: Request) -> Result<Vec<ItemCard>, Failure> {
+    match web.ask(link, None, request).await? {
+        Reply::Cards(cards) => Ok(cards),
+        _ => Err(unexpected()),
+    }
+}
+
+/// `/`
+pub(super) async fn fleet(State(web): State<Arc<Web>>, Extension(caller): Extension<Caller>) -> Response {
+    if !web.is_fleet()
+        && let Some(link) = web.handle.projects().first()
+    {
+        return Redirect::to(&format!("/p/{}", escape(&link.name))).into_response();
+    }
+    let projects = statuses(&web).await;
+    let frame = Frame::new(&web, &caller, None);
+    html(fleet_view::page(&frame, &projects, now())).into_response()
+}
+
+/// `/fragment`
+pub(super) async fn fleet_fragment(State(web): State<Arc<Web>>) -> Html<String> {
+    let projects = statuses(&web).await;
+    html(fleet_view::fragment(&projects, now()))
+}
+
+async fn statuses(web: &Web) -> Vec<Project> {
+    let links = web.handle.projects();
+    let asked = links.into_iter().map(|link| async move {
+        let position = *link.feed.borrow();
+        let status = match web.ask(&link, None, Request::Status).await {
+            Ok(Reply::Status(status)) => Ok(*status),
+            Ok(_) => Err(unexpected()),
+            Err(failure) => Err(failure),
+        };
+        Project {
+            id: link.id,
+            name: link.name,
+            position,
+            status,
+        }
+    });
+    join_all(asked).await
+}
+
+/// `/p/{project}`
+pub(super) async fn board(
+    State(web): State<Arc<Web>>,
+    Extension(caller): Extension<Caller>,
+    Path(project): Path<String>,
+    Query(query): Query<BoardQuery>,
+) -> Page {
+    let model = load_board(&web, &caller, &project, query)
+        .await
+        .map_err(|failure| PageError::new(&web, &caller, Some(&project), failure))?;
+    let frame = Frame::new(&web, &caller, Some(&model.name));
+    Ok(html(board::page(&frame, &model)))
+}
+
+/// `/p/{project}/fragment`
+pub(super) async fn board_fragment(
+    State(web): State<Arc<Web>>,
+    Extension(caller): Extension<Caller>,
+    Path(project): Path<String>,
+    Query(query): Query<BoardQuery>,
+) -> Page {
+    let model = load_board(&web, &caller, &project, query)
+        .await
+        .map_err(|failure| PageError::new(&web, &caller, Some(&project), failure))?;
+    Ok(html(board::fragment(&model)))
+}
+
+async fn load_board(web: &Web, caller: &Caller, project: &str, query: BoardQuery) -> Result<Board, Failure> {
+    let link = web.handle.project(Some(project))?;
+    // Read before the list: an event in between makes the page fetch once too often, not miss it.
+    let position = *link.feed.borrow();
+    let (listed, status) = tokio::join!(
+        cards(web, &link, Request::List(query.filter()?)),
+        web.ask(&link, None, Request::Status),
+    );
+    let listed = listed?;
+    let Reply::Status(status) = status? else {
+        return Err(unexpected());
+    };
+    // A filtered list says nothing about the place in the queue, which counts everybody.
+    let queue = if query.is_filtered() && listed.iter().any(|card| card.column == Column::Merge) {
+        let merging = Filter {
+            columns: vec![Column::Merge],
+            ..Filter::default()
+        };
+        cards(web, &link, Request::List(merging)).await?
+    } else {
+        listed.clone()
+    };
+    let csrf = caller.session.as_ref().map(|session| session.csrf.clone());
+    Ok(Board::new(
+        &link,
+        position,
+        *status,
+        listed,
+        &queue,
+        query,
+        csrf,
+        now(),
+    ))
+}
+
+/// `/p/{project}/items/{item}`
+pub(super) async fn item(
+    State(web): State<Arc<Web>>,
+    Extension(caller): Extension<Caller>,
+    Path((project, item)): Path<(String, String)>,
+) -> Page {
+    let (link, position, page) = load_item(&web, &project, item)
+        .await
+        .map_err(|failure| PageError::new(&web, &caller, Some(&project), failure))?;
+    let frame = Frame::new(&web, &caller, Some(&link.name));
+    Ok(html(item_view::page(&frame, &link, position, &page, now())))
+}
+
+/// `/p/{project}/items/{item}/fragment`
+pub(super) async fn item_fragment(
+    State(web): State<Arc<Web>>,
+    Extension(caller): Extension<Caller>,
+    Path((project, item)): Path<(String, String)>,
+) -> Page {
+    let (link, _, page) = load_item(&web, &project, item)
+        .await
+        .map_err(|failure| PageError::new(&web, &caller, Some(&project), failure))?;
+    let frame = Frame::new(&web, &caller, Some(&link.name));
+    Ok(html(item_view::fragment(&frame, &link.name, &page, now())))
+}
+
+async fn load_item(web: &Web, project: &str, item: String) -> Result<(ProjectLink, u64, ItemPage), Failure> {
+    let link = web.handle.project(Some(project))?;
+    let position = *link.feed.borrow();
+    match web.ask(&link, None, Request::Show { item }).await? {
+        Reply::Page(page) => Ok((link, position, *page)),
+        _ => Err(unexpected()),
+    }
+}
+
+/// The query of `/search`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct SearchQuery {
+    q: String,
+}
+
+/// `/search`
+pub(super) async fn search(
+    State(web): State<Arc<Web>>,
+    Extension(caller): Extension<Caller>,
+    Query(query): Query<SearchQuery>,
+) -> Html<String> {
+    let words = query.q.trim();
+    let mut found = Vec::new();
+    if !words.is_empty() {
+        let asked = web.handle.projects().into_iter().map(|link| {
+            let web = &web;
+            let request = Request::Search {
+                text: words.to_owned(),
+                limit: FOUND,
+            };
+            async move {
+                let cards = cards(web, &link, request).await;
+                Found {
+                    project: link.name,
+                    cards,
+                }
+            }
+        });
+        found = join_all(asked).await;
+    }
+    let frame = Frame::new(&web, &caller, None);
+    html(fleet_view::search(&frame, words, &found, now()))
+}
+
+/// The query of `/login`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct LoginQuery {
+    code: String,
+}
+
+/// `/login`
+pub(super) async fn login(
+    State(web): State<Arc<Web>>,
+    Extension(caller): Extension<Caller>,
+    Query(query): Query<LoginQuery>,
+) -> Response {
+    match web.sessions.sign_in(&query.code) {
+        Some(cookie) => ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response(),
+        // Somebody who opens the link twice is signed in already and wants the board.
+        None if caller.session.is_some() => Redirect::to("/").into_response(),
+        None => {
+            let failure = Failure::new(
+                FailureCode::NotAllowed,
+                "this link has been used or is older than ten minutes; run `towline open` for a new one",
+            );
+            PageError::new(&web, &caller, None, failure).into_response()
+        }
+    }
+}
+
+/// Everything else.
+pub(super) async fn nowhere(
+    State(web): State<Arc<Web>>,
+    Extension(caller): Extension<Caller>,
+    headers: HeaderMap,
+) -> Response {
+    if !super::guard::text(&headers, header::ACCEPT).is_some_and(|accept| accept.contains("text/html")) {
+        return (StatusCode::NOT_FOUND, "nothing here\n").into_response();
+    }
+    let failure = Failure::new(FailureCode::NotFound, "there is no such page");
+    PageError::new(&web, &caller, None, failure).into_response()
+}

@@ -1,0 +1,118 @@
+//! What a person can do to an item from a page: targets of a move, and the other legal verbs.
+//!
+//! A move to a column is the transition that leads there, where the item's legal verbs have one,
+//! because that one knows its rules; only what no transition reaches is the human override. Nothing
+//! that is not in the card's `legal` is ever offered.
+
+use towline_proto::table::leads_to;
+use towline_proto::{Column, Verb};
+
+use crate::dto::ItemCard;
+
+/// One entry of a *Move to* menu.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::web) struct Target {
+    /// Where to.
+    pub(in crate::web) column: Column,
+    /// What the form sends: a verb, or `move:` and a column.
+    pub(in crate::web) value: String,
+    /// The transition that this is, for people.
+    pub(in crate::web) by: &'static str,
+}
+
+/// Verbs that a menu may use by themselves: they need nothing but the item.
+const PLAIN: &[Verb] = &[
+    Verb::Triage,
+    Verb::Start,
+    Verb::Submit,
+    Verb::PassQa,
+    Verb::Approve,
+    Verb::Merged,
+    Verb::Reopen,
+    Verb::Archive,
+];
+
+/// Where an item can be put, in pipeline order.
+pub(in crate::web) fn targets(card: &ItemCard) -> Vec<Target> {
+    Column::ALL
+        .iter()
+        .filter_map(|column| target(card, *column))
+        .collect()
+}
+
+fn target(card: &ItemCard, column: Column) -> Option<Target> {
+    if column == card.column {
+        return None;
+    }
+    let plain = PLAIN.iter().copied().find(|verb| {
+        // A start with unmet dependencies is refused; the override is what is left.
+        let refused = *verb == Verb::Start && card.unmet > 0;
+        card.legal.contains(verb) && !refused && leads_to(*verb, card.qa) == Some(column)
+    });
+    match plain {
+        Some(verb) => Some(Target {
+            column,
+            value: verb.as_str().to_owned(),
+            by: verb.as_str(),
+        }),
+        None if column.is_open() && card.legal.contains(&Verb::Move) => Some(Target {
+            column,
+            value: format!("move:{column}"),
+            by: "override",
+        }),
+        None => None,
+    }
+}
+
+/// What a verb's form asks for beside the item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::web) enum Needs {
+    /// Nothing.
+    Nothing,
+    /// A reason, required or welcome.
+    Reason {
+        /// Whether it is refused without.
+        required: bool,
+    },
+    /// Another item.
+    Item,
+    /// A commit, welcome.
+    Commit,
+    /// The kind of a failed merge, and a word about it.
+    Failure,
+}
+
+/// The verbs of an item page, each with what it asks for. `move` has its own form.
+pub(in crate::web) fn verbs(card: &ItemCard) -> Vec<(Verb, Needs)> {
+    let shown = card.legal.iter().copied().filter(|verb| *verb != Verb::Move);
+    shown.map(|verb| (verb, needs(verb, card))).collect()
+}
+
+fn needs(verb: Verb, card: &ItemCard) -> Needs {
+    match verb {
+        Verb::Supersede => Needs::Item,
+        Verb::Merged => Needs::Commit,
+        Verb::MergeFailed => Needs::Failure,
+        Verb::Abandon | Verb::Delete => Needs::Reason { required: false },
+        Verb::Start if card.unmet > 0 => Needs::Reason { required: true },
+        _ if verb.rule().reason => Needs::Reason { required: true },
+        _ => Needs::Nothing,
+    }
+}
+
+/// Whether a verb leads on rather than aside: these stand first and look like it.
+pub(in crate::web) fn is_onward(verb: Verb) -> bool {
+    matches!(
+        verb,
+        Verb::Triage
+            | Verb::Start
+            | Verb::Submit
+            | Verb::PassQa
+            | Verb::Approve
+            | Verb::RetryMerge
+            | Verb::Unblock
+            | Verb::Unfreeze
+            | Verb::Reopen
+            | Verb::Restore
+    )
+}

@@ -1,0 +1,317 @@
+//! One project's board: columns of cards, the filters, and the tabs that phones see.
+//!
+//! A column shows a bounded number of cards, so that a board of thousands stays fast; the rest is a
+//! link away.
+
+use std::collections::{BTreeSet, HashMap};
+
+use maud::{Markup, html};
+use towline_proto::{Column, ItemId, Kind, Millis, Status};
+
+use super::actions::targets;
+use super::parts::{badge, column_title, item_path, kind, priority, time};
+use super::{Frame, parts};
+use crate::dto::{ItemCard, ProjectStatus};
+use crate::handle::ProjectLink;
+use crate::web::query::{BoardQuery, Tab, escape};
+
+/// Cards that a column shows unless asked for all.
+const COLUMN_CARDS: usize = 200;
+/// Cards that the done column shows: people look for what was done lately.
+const DONE_CARDS: usize = 50;
+/// Suggestions of the label and assignee filters.
+const SUGGESTIONS: usize = 200;
+
+/// Everything that a board page says.
+pub(in crate::web) struct Board {
+    pub(in crate::web) name: String,
+    project: String,
+    position: u64,
+    status: ProjectStatus,
+    cards: Vec<ItemCard>,
+    queue: HashMap<ItemId, usize>,
+    query: BoardQuery,
+    csrf: Option<String>,
+    now: Millis,
+}
+
+impl Board {
+    /// `queue` is the merge column without any filter, in its order.
+    #[allow(clippy::too_many_arguments)]
+    pub(in crate::web) fn new(
+        link: &ProjectLink,
+        position: u64,
+        status: ProjectStatus,
+        mut cards: Vec<ItemCard>,
+        queue: &[ItemCard],
+        query: BoardQuery,
+        csrf: Option<String>,
+        now: Millis,
+    ) -> Self {
+        // What ended last is looked for first. Other columns keep the order of the project.
+        cards.sort_by_key(|card| match card.column {
+            Column::Done | Column::Archived | Column::Closed => std::cmp::Reverse(card.entered_at),
+            _ => std::cmp::Reverse(Millis(0)),
+        });
+        let waiting = queue
+            .iter()
+            .filter(|card| card.column == Column::Merge && card.holds.is_empty());
+        Self {
+            name: link.name.clone(),
+            project: link.id.to_string(),
+            position,
+            status,
+            queue: waiting.zip(1..).map(|(card, place)| (card.id, place)).collect(),
+            cards,
+            query,
+            csrf,
+            now,
+        }
+    }
+
+    fn path(&self) -> String {
+        format!("/p/{}", escape(&self.name))
+    }
+
+    fn here(&self) -> String {
+        format!("{}{}", self.path(), self.query.with(&[]))
+    }
+
+    fn count(&self, tab: Tab) -> usize {
+        let of_tab = |column: Column| Tab::of(column) == tab;
+        // Only a filter makes the project's own counts wrong, and it lists either part.
+        if self.query.is_filtered() && (tab == Tab::Archived) == (self.query.tab() == Tab::Archived) {
+            return self.cards.iter().filter(|card| of_tab(card.column)).count();
+        }
+        let counts = self.status.columns.iter().filter(|(column, _)| of_tab(*column));
+        counts.map(|(_, count)| count).sum()
+    }
+}
+
+pub(in crate::web) fn page(frame: &Frame, board: &Board) -> Markup {
+    let main = html! {
+        div.board-head {
+            h1 { (board.name) }
+            (filters(board))
+        }
+        div id="live" data-live={ (board.path()) "/fragment" (board.query.with(&[])) }
+            data-project=(board.project) data-position=(board.position) {
+            (fragment(board))
+        }
+    };
+    frame.page(&board.name, main)
+}
+
+/// What changes when items change.
+pub(in crate::web) fn fragment(board: &Board) -> Markup {
+    let tab = board.query.tab();
+    html! {
+        (tabs(board))
+        @if board.cards.is_empty() && board.query.is_filtered() {
+            p.empty { "Nothing passes this filter. " a href=(board.path()) { "Show everything" } }
+        }
+        div.board data-tab=(tab.as_str()) data-path=(board.path()) {
+            @if tab == Tab::Archived {
+                (column(board, Column::Archived, &[Column::Archived]))
+                (column(board, Column::Closed, &[Column::Closed]))
+            } @else {
+                (column(board, Column::Backlog, &[Column::Backlog, Column::Upcoming]))
+                (column(board, Column::Coding, &[Column::Coding]))
+                (column(board, Column::Qa, &[Column::Qa]))
+                (column(board, Column::Merge, &[Column::Merge]))
+                (column(board, Column::Done, &[Column::Done]))
+            }
+        }
+    }
+}
+
+fn tabs(board: &Board) -> Markup {
+    let now = board.query.tab();
+    html! {
+        nav.tabs aria-label="Parts of the board" {
+            a.whole href={ (board.path()) (board.query.with(&[("tab", ""), ("show", "")])) }
+                aria-current=[(now != Tab::Archived).then_some("page")] { "Board" }
+            @for tab in Tab::ALL {
+                a class={ "part t-" (tab.as_str()) }
+                    href={ (board.path()) (board.query.with(&[("tab", tab.as_str()), ("show", "")])) }
+                    aria-current=[(tab == now).then_some("page")] {
+                    (tab.title()) " " span.count { (board.count(tab)) }
+                }
+            }
+            span.tally {
+                @if board.status.held > 0 { span { (board.status.held) " held" } }
+                @if board.status.conflicts > 0 { span.warn { (board.status.conflicts) " in conflict" } }
+            }
+        }
+    }
+}
+
+fn filters(board: &Board) -> Markup {
+    let query = &board.query;
+    let labels: BTreeSet<_> = board.cards.iter().flat_map(|card| &card.labels).collect();
+    let holders = board
+        .cards
+        .iter()
+        .filter_map(|card| card.claim.as_ref().map(|claim| &claim.holder));
+    let people: BTreeSet<_> = board
+        .cards
+        .iter()
+        .filter_map(|card| card.assignee.as_ref())
+        .chain(holders)
+        .collect();
+    html! {
+        form.filters method="get" action=(board.path()) aria-label="Filter the board" {
+            @if !query.tab.is_empty() { input type="hidden" name="tab" value=(query.tab().as_str()); }
+            label { span { "Text" } input id="filter" type="search" name="text" value=(query.text) autocomplete="off"; }
+            label { span { "Kind" } select name="kind" {
+                option value="" { "any" }
+                @for kind in Kind::ALL { option selected[query.kind == kind.as_str()] { (kind) } }
+            } }
+            label { span { "Status" } select name="status" {
+                option value="" { "any" }
+                @for status in Status::ALL { option selected[query.status == status.as_str()] { (status) } }
+            } }
+            label { span { "Label" } input name="label" value=(query.label) list="labels" autocomplete="off"; }
+            label { span { "Assignee" } input name="assignee" value=(query.assignee) list="people" autocomplete="off"; }
+            button type="submit" { "Filter" }
+            @if query.is_filtered() {
+                a.clear href={ (board.path()) (BoardQuery { tab: query.tab.clone(), ..BoardQuery::default() }.with(&[])) } { "Clear" }
+            }
+            datalist id="labels" { @for label in labels.iter().take(SUGGESTIONS) { option value=(label) {} } }
+            datalist id="people" { @for name in people.iter().take(SUGGESTIONS) { option value=(name) {} } }
+        }
+    }
+}
+
+/// One column; the backlog carries the upcoming items at its foot.
+fn column(board: &Board, head: Column, parts: &[Column]) -> Markup {
+    let total = |part: Column| board.cards.iter().filter(|card| card.column == part).count();
+    html! {
+        section class={ "column c-" (head) " t-" (Tab::of(head).as_str()) } aria-labelledby={ "col-" (head) } {
+            header {
+                h2 id={ "col-" (head) } { (column_title(head)) }
+                span.count { (total(head)) span.sr { " items" } }
+            }
+            @for part in parts {
+                @if *part != head && total(*part) > 0 {
+                    h3.foot { (column_title(*part)) " " span.count { (total(*part)) } }
+                }
+                @if *part == head || total(*part) > 0 { (list(board, *part, total(*part))) }
+            }
+        }
+    }
+}
+
+fn list(board: &Board, column: Column, total: usize) -> Markup {
+    let most = match column {
+        _ if board.query.show == column.as_str() => usize::MAX,
+        Column::Done => DONE_CARDS,
+        _ => COLUMN_CARDS,
+    };
+    let hidden = total.saturating_sub(most);
+    let here = board.here();
+    html! {
+        ul.cards data-column=(column) {
+            @for item in board.cards.iter().filter(|card| card.column == column).take(most) {
+                li { (card(board, item, &here)) }
+            }
+            @if total == 0 { li.none aria-hidden="true" { "Nothing here" } }
+        }
+        @if hidden > 0 {
+            p.more { "and " (hidden) " more · "
+                a href={ (board.path()) (board.query.with(&[("show", column.as_str())])) } {
+                    "Show all" span.sr { " in " (column_title(column)) }
+                }
+            }
+        }
+    }
+}
+
+fn card(board: &Board, card: &ItemCard, here: &str) -> Markup {
+    let path = item_path(&board.name, &card.handle);
+    html! {
+        article.card data-id=(card.id) data-handle=(card.handle) data-revision=(card.revision)
+            data-legal=[board.csrf.as_ref().map(|_| legal_words(card))]
+            draggable=[board.csrf.as_ref().map(|_| "true")] {
+            p.meta {
+                span.handle { "#" (card.handle) }
+                (kind(card.kind))
+                (priority(card.priority))
+                @if let Some(place) = board.queue.get(&card.id) {
+                    span.queue title="Place in the merge queue" { span.sr { "queue place " } (place) (ordinal(*place)) }
+                }
+                (badge(card.status))
+            }
+            h3 { a.title href=(path) draggable="false" { (card.title) } }
+            @if let Some(reason) = card.holds.blocked.as_ref() { p.reason { (excerpt(&reason.reason)) } }
+            @if let Some(failure) = card.holds.failure.as_ref() {
+                p.reason { (failure.kind) ": " (excerpt(&failure.detail)) }
+            }
+            @if !card.labels.is_empty() {
+                ul.labels aria-label="Labels" { @for label in card.labels.iter().take(6) { li { (label) } } }
+            }
+            (facts(board, card))
+            @if let Some(csrf) = &board.csrf {
+                details.move {
+                    summary { "Move" span.sr { " #" (card.handle) } }
+                    form method="post" action={ (item_path(&board.name, &card.id.to_string())) "/act" } {
+                        input type="hidden" name="csrf" value=(csrf);
+                        input type="hidden" name="expect" value=(card.revision);
+                        input type="hidden" name="back" value=(here);
+                        select name="target" aria-label={ "Move #" (card.handle) " to" } {
+                            @for target in targets(card) {
+                                option value=(target.value) data-column=(target.column) {
+                                    (column_title(target.column)) " (" (target.by) ")"
+                                }
+                            }
+                        }
+                        button type="submit" { "Move" }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn facts(board: &Board, card: &ItemCard) -> Markup {
+    html! {
+        ul.facts aria-label="About this item" {
+            @if let Some(claim) = &card.claim {
+                li.who title="Works on it" { svg aria-hidden="true" { use href="#g-agent" {} } (claim.holder) }
+            } @else if let Some(assignee) = &card.assignee {
+                li.who title="Assigned to" { svg aria-hidden="true" { use href="#g-person" {} } (assignee) }
+            }
+            @if card.conflicts > 0 { li.warn { (parts::plural(card.conflicts, "conflict")) } }
+            @if !card.attention.is_empty() { li.warn title=(card.attention.join("; ")) { "attention" } }
+            @if card.unmet > 0 { li.wait { "waits for " (card.unmet) } }
+            @if card.retries > 0 { li { (parts::plural(card.retries as usize, "retry")) } }
+            @if card.criteria > 0 { li { (card.criteria_met) "/" (card.criteria) " criteria" } }
+            @if let Some((done, all)) = card.progress { li { (done) "/" (all) " done" } }
+            @if card.comments > 0 { li { (parts::plural(card.comments as usize, "comment")) } }
+            li.age { (time(board.now, card.entered_at)) }
+        }
+    }
+}
+
+/// What scripts need to know for the keys `b` and `f`.
+fn legal_words(card: &ItemCard) -> String {
+    card.legal
+        .iter()
+        .map(|verb| verb.as_str())
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn excerpt(text: &str) -> String {
+    towline_proto::text::show(text, 140)
+}
+
+const fn ordinal(place: usize) -> &'static str {
+    match (place % 100, place % 10) {
+        (11..=13, _) => "th",
+        (_, 1) => "st",
+        (_, 2) => "nd",
+        (_, 3) => "rd",
+        _ => "th",
+    }
+}

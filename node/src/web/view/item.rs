@@ -1,0 +1,337 @@
+//! The page of one item: what it is, what it waits for, what was said and everything that was done
+//! to it, with the forms of what can be done now.
+
+use maud::{Markup, html};
+use towline_proto::{CriterionState, FailureKind, LinkKind, Millis, Verb};
+
+use super::Frame;
+use super::actions::{Needs, is_onward, targets, verbs};
+use super::markdown::Renderer;
+use super::parts::{badge, column_title, item_link, item_path, kind, time};
+use crate::dto::{HistoryLine, ItemPage};
+use crate::handle::ProjectLink;
+use crate::web::query::escape;
+
+/// Lines of history that are shown at once; the rest is in `towline log`.
+const HISTORY: usize = 500;
+/// Comments that are shown at once, the last ones.
+const COMMENTS: usize = 200;
+
+pub(in crate::web) fn page(
+    frame: &Frame,
+    link: &ProjectLink,
+    position: u64,
+    page: &ItemPage,
+    now: Millis,
+) -> Markup {
+    let path = item_path(&link.name, &page.card.id.to_string());
+    let main = html! {
+        p.crumbs { a href={ "/p/" (escape(&link.name)) } { "← " (link.name) } }
+        div id="live" data-live={ (path) "/fragment" } data-project=(link.id) data-item=(page.card.id)
+            data-position=(position) {
+            (fragment(frame, &link.name, page, now))
+        }
+    };
+    frame.page(&format!("#{} {}", page.card.handle, page.card.title), main)
+}
+
+/// What changes when the item changes.
+pub(in crate::web) fn fragment(frame: &Frame, project: &str, page: &ItemPage, now: Millis) -> Markup {
+    let card = &page.card;
+    let markdown = Renderer::new();
+    html! {
+        header.item-head {
+            p.meta { span.handle { "#" (card.handle) } (kind(card.kind)) (badge(card.status))
+                span { "in " strong { (column_title(card.column)) } " for " (time(now, card.entered_at)) }
+            }
+            h1 { (card.title) }
+        }
+        (notices(page))
+        div.item {
+            div.story {
+                section aria-labelledby="description" {
+                    h2.sr id="description" { "Description" }
+                    @if page.body.trim().is_empty() { p.none { "No description." } }
+                    @else { div.prose { (markdown.render(&page.body)) } }
+                }
+                (criteria(page))
+                (relations(project, page))
+                (comments(frame, project, page, &markdown, now))
+                (history(page, now))
+            }
+            aside aria-label="Facts and actions" {
+                (actions(frame, project, page))
+                (facts(project, page, now))
+            }
+        }
+    }
+}
+
+/// What somebody must know before anything else.
+fn notices(page: &ItemPage) -> Markup {
+    let card = &page.card;
+    html! {
+        @if card.deleted { p.notice { "In the trash." } }
+        @if let Some(blocked) = &card.holds.blocked { p.notice { strong { "Blocked: " } (blocked.reason) } }
+        @if let Some(failure) = &card.holds.failure {
+            p.notice { strong { "Merge failed (" (failure.kind) "): " } (failure.detail)
+                @if failure.is_final { " It was given up." } }
+        }
+        @for fact in &card.attention { p.notice { strong { "Attention: " } (fact) } }
+        @if !page.open_conflicts.is_empty() {
+            section.notice.conflicts aria-labelledby="conflicts" {
+                h2 id="conflicts" { "Conflicts" }
+                p { "Two intents were made apart. The one named first takes effect until somebody who has seen this decides with any of the actions." }
+                ul { @for conflict in &page.open_conflicts {
+                    li { strong { (conflict.register) } ": " (told(page, conflict.winner)) " before "
+                        @for (index, loser) in conflict.losers.iter().enumerate() {
+                            @if index > 0 { " and " } (told(page, *loser))
+                        }
+                        " — " (conflict.rule) }
+                } }
+            }
+        }
+        @if !page.refused.is_empty() {
+            details.notice { summary { (page.refused.len()) " refused" }
+                ul { @for refused in &page.refused { li { (told(page, refused.act)) ": " (refused.why) } } }
+            }
+        }
+    }
+}
+
+/// An act as people know it: what and by whom, found in the history.
+fn told(page: &ItemPage, act: towline_proto::ActId) -> Markup {
+    html! {
+        @if let Some(line) = page.history.iter().find(|line| line.act == act) {
+            em { (line.what) @if let Some(detail) = &line.detail { " “" (short(detail)) "”" } } " by " (line.origin)
+        } @else { code { (act.short()) } }
+    }
+}
+
+fn short(text: &str) -> String {
+    towline_proto::text::show(text, 80)
+}
+
+fn criteria(page: &ItemPage) -> Markup {
+    html! {
+        @if !page.criteria_list.is_empty() {
+            section aria-labelledby="criteria" {
+                h2 id="criteria" { "Criteria " span.count { (page.card.criteria_met) "/" (page.card.criteria) } }
+                ol.criteria { @for criterion in &page.criteria_list {
+                    li class={ "cr-" (criterion.state) } {
+                        span.state { (mark(criterion.state)) " " (criterion.state) } " " span { (criterion.text) }
+                        @if !criterion.evidence.is_empty() {
+                            ul.evidence aria-label="Evidence" { @for proof in &criterion.evidence { li { (reference(proof)) } } }
+                        }
+                    }
+                } }
+            }
+        }
+    }
+}
+
+const fn mark(state: CriterionState) -> &'static str {
+    match state {
+        CriterionState::Open => "○",
+        CriterionState::Met => "✓",
+        CriterionState::Failed => "✗",
+        CriterionState::Skipped => "–",
+    }
+}
+
+/// A link where it is one that a browser may follow, else text.
+fn reference(target: &str) -> Markup {
+    html! {
+        @if target.starts_with("https://") || target.starts_with("http://") {
+            a href=(target) rel="noopener noreferrer nofollow" { (target) }
+        } @else { code { (target) } }
+    }
+}
+
+fn relations(project: &str, page: &ItemPage) -> Markup {
+    let groups = [
+        ("Depends on", "depends", &page.card.depends_on),
+        ("Needed by", "needed", &page.dependants),
+        ("Items of this epic", "children", &page.children),
+    ];
+    html! {
+        @for (title, id, links) in groups {
+            @if !links.is_empty() {
+                section aria-labelledby=(id) {
+                    h2 id=(id) { (title) }
+                    ul.refs { @for link in links { li {
+                        @if id == "depends" {
+                            span.state { @if link.satisfied { "✓ satisfied" } @else { "○ waiting" } } " "
+                        }
+                        (item_link(project, link))
+                    } } }
+                }
+            }
+        }
+        @if !page.links.is_empty() {
+            section aria-labelledby="links" {
+                h2 id="links" { "Links" }
+                ul.refs { @for link in &page.links { li {
+                    span.state { (link.kind) } " "
+                    @if link.kind == LinkKind::Related {
+                        a href=(item_path(project, &link.target)) { (link.target) }
+                    } @else { (reference(&link.target)) }
+                } } }
+            }
+        }
+    }
+}
+
+fn comments(frame: &Frame, project: &str, page: &ItemPage, markdown: &Renderer, now: Millis) -> Markup {
+    let earlier = page.remarks.len().saturating_sub(COMMENTS);
+    html! {
+        section aria-labelledby="comments" {
+            h2 id="comments" { "Comments " span.count { (page.remarks.len()) } }
+            @if earlier > 0 { p.none { (earlier) " earlier ones: " code { "towline show " (page.card.handle) } } }
+            @for remark in page.remarks.iter().skip(earlier) {
+                article.comment {
+                    p.meta { strong { (remark.origin) } " " (time(now, remark.at)) }
+                    div.prose { (markdown.render(&remark.text)) }
+                }
+            }
+            @if let Some(csrf) = frame.csrf() {
+                form.say method="post" action={ (item_path(project, &page.card.id.to_string())) "/comment" } {
+                    input type="hidden" name="csrf" value=(csrf);
+                    input type="hidden" name="back" value={ (item_path(project, &page.card.id.to_string())) "#comments" };
+                    label for="say" { "Say something (markdown)" }
+                    textarea id="say" name="text" rows="3" required {}
+                    button type="submit" { "Comment" }
+                }
+            }
+        }
+    }
+}
+
+fn history(page: &ItemPage, now: Millis) -> Markup {
+    let earlier = page.history.len().saturating_sub(HISTORY);
+    html! {
+        section aria-labelledby="history" {
+            h2 id="history" { "History" }
+            ol.history { @for line in page.history.iter().skip(earlier).rev() { (history_line(line, now)) } }
+            @if earlier > 0 { p.none { (earlier) " earlier lines: " code { "towline log " (page.card.handle) } } }
+        }
+    }
+}
+
+fn history_line(line: &HistoryLine, now: Millis) -> Markup {
+    html! {
+        li.overtaken[line.overtaken.is_some()] {
+            p {
+                strong { (line.origin) } " " span.what { (line.what) }
+                @if let (Some(from), Some(to)) = (line.from, line.to) {
+                    " " span.step { (column_title(from)) " → " (column_title(to)) }
+                } @else if let Some(to) = line.to {
+                    " " span.step { (column_title(to)) }
+                }
+                span.when { (time(now, line.at)) " on " (line.node_name) }
+            }
+            @if let Some(detail) = &line.detail { p.detail { (detail) } }
+            @if let Some(why) = &line.overtaken { p.why { "Overtaken: " (why) } }
+        }
+    }
+}
+
+fn actions(frame: &Frame, project: &str, page: &ItemPage) -> Markup {
+    let card = &page.card;
+    let Some(csrf) = frame.csrf() else {
+        return html! {
+            section { h2 { "Actions" }
+                p.none { "Read only. Run " code { "towline open" } " for a link that signs you in." } }
+        };
+    };
+    let path = item_path(project, &card.id.to_string());
+    let form = |body: Markup| {
+        html! {
+            form method="post" action={ (path) "/act" } {
+                input type="hidden" name="csrf" value=(csrf);
+                input type="hidden" name="expect" value=(card.revision);
+                input type="hidden" name="back" value=(path);
+                (body)
+            }
+        }
+    };
+    let all = verbs(card);
+    let (onward, aside): (Vec<_>, Vec<_>) = all
+        .into_iter()
+        .partition(|(verb, needs)| is_onward(*verb) && *needs == Needs::Nothing);
+    let move_to = targets(card);
+    html! {
+        section.actions aria-labelledby="actions" {
+            h2 id="actions" { "Actions" }
+            div.row { @for (verb, _) in onward {
+                (form(html! { button.primary type="submit" name="target" value=(verb) title=(verb.rule().help) { (verb) } }))
+            } }
+            @if !move_to.is_empty() {
+                (form(html! {
+                    label for="target" { "Move to" }
+                    div.row {
+                        select id="target" name="target" { @for target in &move_to {
+                            option value=(target.value) { (column_title(target.column)) " (" (target.by) ")" }
+                        } }
+                        button type="submit" { "Move" }
+                    }
+                }))
+            }
+            @for (verb, needs) in aside { (one_verb(verb, needs, &form)) }
+        }
+    }
+}
+
+fn one_verb(verb: Verb, needs: Needs, form: &impl Fn(Markup) -> Markup) -> Markup {
+    let help = verb.rule().help;
+    let button = html! { button type="submit" name="target" value=(verb) title=(help) { (verb) } };
+    let field = |name: &str, label: &str, required: bool| {
+        html! {
+            label { span { (label) } input name=(name) required[required] autocomplete="off"; }
+        }
+    };
+    let fields = match needs {
+        Needs::Nothing => return form(button),
+        Needs::Reason { required } => field(
+            "reason",
+            if required { "Reason" } else { "Reason (optional)" },
+            required,
+        ),
+        Needs::Item => field("by", "Which item takes its place", true),
+        Needs::Commit => field("commit", "Commit (optional)", false),
+        Needs::Failure => html! {
+            label { span { "What went wrong" } select name="failure" {
+                @for kind in FailureKind::ALL { option { (kind) } }
+            } }
+            (field("reason", "Detail", false))
+        },
+    };
+    html! {
+        details.verb { summary { (verb) "…" } p.none { (help) } (form(html! { (fields) (button) })) }
+    }
+}
+
+fn facts(project: &str, page: &ItemPage, now: Millis) -> Markup {
+    let card = &page.card;
+    html! {
+        section aria-labelledby="facts" {
+            h2 id="facts" { "Facts" }
+            dl.facts {
+                dt { "Asked for by" } dd { (card.origin) ", " (time(now, card.created_at)) }
+                dt { "Priority" } dd { (card.priority) }
+                dt { "QA by" } dd { (card.qa) }
+                @if let Some(assignee) = &card.assignee { dt { "Assignee" } dd { (assignee) } }
+                @if let Some(claim) = &card.claim {
+                    dt { "Claimed by" } dd { (claim.holder) ", generation " (claim.generation) ", " (time(now, claim.at)) }
+                }
+                @if let Some(epic) = &card.epic { dt { "Epic" } dd { (item_link(project, epic)) } }
+                @if !card.labels.is_empty() {
+                    dt { "Labels" } dd { ul.labels { @for label in &card.labels { li { (label) } } } }
+                }
+                @if card.retries > 0 { dt { "Sent back" } dd { (super::parts::plural(card.retries as usize, "time")) } }
+                dt { "Key" } dd { code { (card.key) } }
+                dt { "Changed" } dd { (time(now, card.updated_at)) }
+            }
+        }
+    }
+}

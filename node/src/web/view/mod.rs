@@ -1,0 +1,156 @@
+//! What pages look like: pure functions from plain values to markup.
+//!
+//! Nothing here asks a project or reads a clock; `now` is an argument. Every text goes through
+//! maud's escaping, except item bodies and comments, which go through `markdown`.
+
+pub(super) mod actions;
+pub(super) mod board;
+pub(super) mod failure;
+pub(super) mod fleet;
+pub(super) mod item;
+mod markdown;
+mod parts;
+#[cfg(test)]
+mod tests;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::Web;
+use super::guard::Caller;
+use super::query::escape;
+
+/// What surrounds every page.
+pub(super) struct Frame {
+    site: String,
+    who: Option<String>,
+    csrf: Option<String>,
+    projects: Vec<String>,
+    here: Option<String>,
+}
+
+impl Frame {
+    pub(super) fn new(web: &Web, caller: &Caller, here: Option<&str>) -> Self {
+        Self {
+            who: caller.session.as_ref().map(|session| session.who.clone()),
+            csrf: caller.session.as_ref().map(|session| session.csrf.clone()),
+            projects: web.handle.projects().into_iter().map(|link| link.name).collect(),
+            here: here.map(str::to_owned),
+            ..Self::bare(web)
+        }
+    }
+
+    /// For somebody who may not see anything: no project is named.
+    pub(super) fn bare(web: &Web) -> Self {
+        let title = web.config.title.trim();
+        Self {
+            site: if title.is_empty() {
+                "towline".to_owned()
+            } else {
+                title.to_owned()
+            },
+            who: None,
+            csrf: None,
+            projects: Vec::new(),
+            here: None,
+        }
+    }
+
+    /// The session's token for forms; none when nobody is signed in, who then gets no forms.
+    pub(super) fn csrf(&self) -> Option<&str> {
+        self.csrf.as_deref()
+    }
+
+    pub(super) fn page(&self, title: &str, main: Markup) -> Markup {
+        html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    title { (title) " · " (self.site) }
+                    link rel="icon" href="/assets/icon.svg" type="image/svg+xml";
+                    link rel="stylesheet" href="/assets/board.css";
+                    @if let Some(csrf) = &self.csrf { meta name="csrf-token" content=(csrf); }
+                    script type="module" src="/assets/board.js" {}
+                }
+                body {
+                    (glyphs())
+                    a.skip href="#main" { "Skip to content" }
+                    (self.header())
+                    main id="main" tabindex="-1" { (main) }
+                    div.toasts { p id="toast" role="status" aria-live="polite" hidden {} }
+                    p id="news" class="sr" role="status" aria-live="polite" {}
+                    (dialogs())
+                }
+            }
+        }
+    }
+
+    fn header(&self) -> Markup {
+        html! {
+            header.top {
+                a.brand href="/" { svg aria-hidden="true" { use href="#g-rope" {} } span { (self.site) } }
+                @if self.projects.len() > 1 {
+                    nav.projects aria-label="Projects" {
+                        @for name in self.projects.iter().take(12) {
+                            a href={ "/p/" (escape(name)) }
+                                aria-current=[(self.here.as_ref() == Some(name)).then_some("page")] { (name) }
+                        }
+                        @if self.projects.len() > 12 { a href="/" { "all " (self.projects.len()) } }
+                    }
+                }
+                form.find role="search" action="/search" method="get" {
+                    label.sr for="find" { "Search all items" }
+                    input id="find" type="search" name="q" placeholder="Search" autocomplete="off";
+                }
+                @if let (Some(who), Some(csrf)) = (&self.who, &self.csrf) {
+                    form.who action="/logout" method="post" {
+                        input type="hidden" name="csrf" value=(csrf);
+                        span { "Signed in as " strong { (who) } }
+                        button.quiet type="submit" { "Sign out" }
+                    }
+                } @else {
+                    p.who { "Read only · run " code { "towline open" } " to sign in" }
+                }
+            }
+        }
+    }
+}
+
+fn dialogs() -> Markup {
+    html! {
+        dialog id="keys" aria-labelledby="keys-title" {
+            h2 id="keys-title" { "Keyboard" }
+            dl {
+                dt { kbd { "h" } kbd { "j" } kbd { "k" } kbd { "l" } } dd { "to the card left, below, above, right" }
+                dt { kbd { "Enter" } } dd { "open the item" }
+                dt { kbd { "m" } } dd { "move it to a column" }
+                dt { kbd { "b" } } dd { "block it, or lift that" }
+                dt { kbd { "f" } } dd { "freeze it, or lift that" }
+                dt { kbd { "/" } } dd { "filter or search" }
+                dt { kbd { "?" } } dd { "this help" }
+                dt { kbd { "Esc" } } dd { "close what is open" }
+            }
+            label.switch { input type="checkbox" id="keys-on" checked; " Single-letter keys are on" }
+            form method="dialog" { button type="submit" { "Close" } }
+        }
+        dialog id="ask" aria-labelledby="ask-title" {
+            form method="dialog" {
+                h2 id="ask-title" { "Why?" }
+                label for="ask-reason" { "Reason" }
+                textarea id="ask-reason" rows="3" required {}
+                div.row {
+                    button.primary type="submit" value="yes" { "Go on" }
+                    button.quiet type="submit" value="no" formnovalidate { "Cancel" }
+                }
+            }
+        }
+    }
+}
+
+/// The drawings that pages use, once each.
+fn glyphs() -> Markup {
+    const GLYPHS: &str = include_str!("../assets/glyphs.svg");
+    PreEscaped(GLYPHS.to_owned())
+}

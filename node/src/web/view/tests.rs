@@ -1,0 +1,201 @@
+//! What pages say, given fixed items: hostile text, legal moves only, bounds, reading without forms.
+
+use tokio::sync::{mpsc, watch};
+use towline_proto::stage::Holds;
+use towline_proto::table::legal_from;
+use towline_proto::{
+    Column, ItemId, Kind, Millis, Origin, OriginKind, ProjectId, Qa, Role, Standing, Status, Verb,
+};
+
+use super::actions::{Needs, targets, verbs};
+use super::board::{Board, fragment};
+use super::parts::{ago, badge};
+use crate::dto::{ItemCard, ProjectStatus};
+use crate::handle::ProjectLink;
+use crate::web::query::BoardQuery;
+
+const NOW: Millis = Millis(1_795_176_000_000);
+
+fn card(number: u32, column: Column) -> ItemCard {
+    let mut id = [0; 16];
+    id[12..].copy_from_slice(&number.to_be_bytes());
+    ItemCard {
+        handle: number.to_string(),
+        number,
+        key: "abcd".into(),
+        id: ItemId(id),
+        revision: format!("r{number}"),
+        kind: Kind::Bug,
+        title: format!("Item {number}"),
+        column,
+        status: Status::Active,
+        holds: Holds::default(),
+        closing: None,
+        deleted: false,
+        priority: 2,
+        qa: Qa::Agent,
+        labels: Vec::new(),
+        assignee: None,
+        claim: None,
+        epic: None,
+        depends_on: Vec::new(),
+        unmet: 0,
+        retries: 0,
+        criteria_met: 0,
+        criteria: 0,
+        comments: 0,
+        conflicts: 0,
+        attention: Vec::new(),
+        progress: None,
+        origin: Origin {
+            kind: OriginKind::User,
+            id: "ann".into(),
+        },
+        created_at: NOW,
+        updated_at: NOW,
+        entered_at: Millis(NOW.0 - 3 * 3_600_000),
+        legal: legal_from(Standing::active(column, Kind::Bug)),
+    }
+}
+
+fn render(cards: Vec<ItemCard>, query: BoardQuery, csrf: Option<&str>) -> String {
+    let (jobs, _) = mpsc::channel(1);
+    let (_, feed) = watch::channel(0);
+    let link = ProjectLink {
+        id: ProjectId([3; 32]),
+        name: "demo".into(),
+        jobs,
+        feed,
+    };
+    let status = ProjectStatus {
+        id: link.id,
+        name: "demo".into(),
+        node: towline_proto::NodeId([1; 32]),
+        node_name: "workbench".into(),
+        role: Role::Owner,
+        columns: Vec::new(),
+        held: 0,
+        conflicts: 0,
+        deleted: 0,
+        items: cards.len(),
+        entries: 0,
+        log_bytes: 0,
+        members: 1,
+        waiting: 0,
+        digest: String::new(),
+        last_event: None,
+        peers: None,
+        board: None,
+    };
+    let queue = cards.clone();
+    let board = Board::new(
+        &link,
+        0,
+        status,
+        cards,
+        &queue,
+        query,
+        csrf.map(str::to_owned),
+        NOW,
+    );
+    fragment(&board).into_string()
+}
+
+#[test]
+fn a_hostile_title_is_text_wherever_it_stands() {
+    let mut hostile = card(1, Column::Backlog);
+    hostile.title = "<script>alert(1)</script>\"'&".into();
+    hostile.labels = vec!["<img src=x>".into()];
+    hostile.assignee = Some("\" onfocus=\"alert(1)".into());
+    let page = render(vec![hostile], BoardQuery::default(), Some("token"));
+    assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;&quot;"));
+    assert!(!page.contains("<script") && !page.contains("<img"));
+    assert!(!page.contains("\" onfocus"));
+}
+
+#[test]
+fn badges_say_in_words_what_they_say_in_colour() {
+    insta::assert_snapshot!(
+        badge(Status::MergeFailureFinal).into_string(),
+        @r#"<span class="badge s-merge-failure-final">merge-failure-final</span>"#
+    );
+}
+
+#[test]
+fn a_menu_offers_the_transition_that_leads_there_and_the_override_where_none_does() {
+    let told = |card: &ItemCard| {
+        let one = |target: super::actions::Target| format!("{}={}", target.column, target.value);
+        targets(card).into_iter().map(one).collect::<Vec<_>>().join(" ")
+    };
+    insta::assert_snapshot!(
+        told(&card(1, Column::Backlog)),
+        @"upcoming=move:upcoming coding=start qa=move:qa merge=move:merge done=merged"
+    );
+    let mut waiting = card(2, Column::Backlog);
+    waiting.unmet = 1;
+    assert!(told(&waiting).contains("coding=move:coding"));
+    insta::assert_snapshot!(
+        told(&card(3, Column::Done)),
+        @"upcoming=move:upcoming backlog=reopen coding=move:coding qa=move:qa merge=move:merge archived=archive"
+    );
+    let mut deleted = card(4, Column::Backlog);
+    deleted.legal = vec![Verb::Restore];
+    assert_eq!(told(&deleted), "");
+}
+
+#[test]
+fn only_legal_verbs_are_offered_and_each_asks_for_what_it_needs() {
+    for column in Column::ALL {
+        let card = card(1, *column);
+        for (verb, needs) in verbs(&card) {
+            assert!(card.legal.contains(&verb), "{verb} from {column}");
+            let required = needs == Needs::Reason { required: true };
+            assert_eq!(required, verb.rule().reason, "{verb}");
+        }
+    }
+}
+
+#[test]
+fn who_is_not_signed_in_gets_the_board_without_forms() {
+    let page = render(vec![card(1, Column::Coding)], BoardQuery::default(), None);
+    assert!(page.contains("Item 1"));
+    assert!(!page.contains("<form") && !page.contains("draggable=\"true\""));
+}
+
+#[test]
+fn a_long_column_is_cut_and_says_so_until_it_is_asked_for() {
+    let cards: Vec<_> = (0..250).map(|number| card(number, Column::Coding)).collect();
+    let count = |page: &str| page.matches("<article").count();
+    let page = render(cards.clone(), BoardQuery::default(), None);
+    assert_eq!(count(&page), 200);
+    assert!(page.contains("and 50 more") && page.contains("?show=coding"));
+    let whole = BoardQuery {
+        show: "coding".into(),
+        ..BoardQuery::default()
+    };
+    assert_eq!(count(&render(cards, whole, None)), 250);
+}
+
+#[test]
+fn the_merge_column_numbers_what_can_be_merged() {
+    let mut frozen = card(1, Column::Merge);
+    frozen.holds.frozen = true;
+    let page = render(
+        vec![frozen, card(2, Column::Merge), card(3, Column::Merge)],
+        BoardQuery::default(),
+        None,
+    );
+    assert_eq!(page.matches("queue place").count(), 2);
+    assert!(page.contains("</span>1st") && page.contains("</span>2nd"));
+}
+
+#[test]
+fn ages_are_told_in_the_largest_unit() {
+    let before = |ms: u64| ago(NOW, Millis(NOW.0 - ms));
+    assert_eq!(before(0), "now");
+    assert_eq!(before(59 * 60_000), "59 min");
+    assert_eq!(before(3 * 3_600_000), "3 h");
+    assert_eq!(before(50 * 86_400_000), "50 d");
+    assert_eq!(before(70 * 86_400_000), "10 weeks");
+    assert_eq!(ago(Millis(0), NOW), "now");
+}
