@@ -19,5 +19,6 @@ pub mod net;
 pub mod project;
 pub mod request;
 pub mod run;
+pub mod serving;
 pub mod socket;
 pub mod web;

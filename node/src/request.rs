@@ -445,6 +445,11 @@ pub enum Reply {
         /// Peers that hold the same.
         equal: usize,
     },
+    /// An address to open in a browser, once.
+    Link {
+        /// The address, with its one-time code.
+        url: String,
+    },
     /// Nothing to report.
     Done,
 }

@@ -84,6 +84,7 @@ fn one(reply: &Reply) -> String {
             "towline.synced/v1",
             BTreeMap::from([("peers", peers), ("equal", equal)]),
         ),
+        Reply::Link { url } => document("towline.board/v1", BTreeMap::from([("board", url)])),
         Reply::Done => document("towline.done/v1", BTreeMap::<&str, ()>::new()),
     }
 }

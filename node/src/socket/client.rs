@@ -108,6 +108,29 @@ impl Client {
         }
     }
 
+    /// Has the node join a project; answers with the project's status.
+    ///
+    /// # Errors
+    /// Why it was not joined, or that the node is gone or too slow.
+    pub fn join(&mut self, ticket: &str) -> Result<Reply, Failure> {
+        self.control(&Control::Join { ticket: ticket.to_owned() })
+    }
+
+    /// A link to the board that signs somebody in.
+    ///
+    /// # Errors
+    /// When the node serves no board, or is gone or too slow.
+    pub fn login(&mut self, who: &str) -> Result<Reply, Failure> {
+        self.control(&Control::Login { who: who.to_owned() })
+    }
+
+    fn control(&mut self, control: &Control) -> Result<Reply, Failure> {
+        match self.exchange(control)? {
+            Heard::Ok(reply) => Ok(reply),
+            Heard::Error(failure) => Err(failure),
+        }
+    }
+
     fn exchange<T: DeserializeOwned>(&mut self, line: &impl Serialize) -> Result<T, Failure> {
         if self.broken {
             return Err(gone("an earlier exchange failed"));

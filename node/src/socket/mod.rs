@@ -2,8 +2,9 @@
 //!
 //! Newline-delimited JSON over a Unix stream. The client writes one [`Envelope`] on a line and the
 //! server answers with one line, `{"ok": Reply}` or `{"error": Failure}`; a connection may be used
-//! again. Two control lines stand beside that: `{"control":"hello"}` is answered with the
-//! [`NodeInfo`], `{"control":"stop"}` shuts the node down. Access is by file mode: only the user who
+//! again. Control lines stand beside that: `{"control":"hello"}` is answered with the [`NodeInfo`],
+//! `{"control":"stop"}` shuts the node down, `{"control":"join","ticket":…}` joins a project and
+//! `{"control":"login","who":…}` gives a link to the board that signs somebody in. Access is by file mode: only the user who
 //! runs the node can connect. Nothing here looks into a request: see `handle` and `project`.
 
 mod client;
@@ -12,6 +13,7 @@ mod server;
 #[cfg(test)]
 mod tests;
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -54,13 +56,34 @@ pub struct NodeInfo {
 }
 
 /// A line that is about the node and not about a project.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "control", rename_all = "kebab-case")]
 enum Control {
     /// Who are you?
     Hello,
     /// Finish and end.
     Stop,
+    /// Join a project.
+    Join {
+        /// The ticket's string.
+        ticket: String,
+    },
+    /// A link that signs somebody in to the board.
+    Login {
+        /// Whom.
+        who: String,
+    },
+}
+
+/// What a running node does itself when it is asked through its socket.
+pub trait Controls: Send + Sync {
+    /// Joins a project by a ticket and answers with the project's status.
+    fn join(&self, ticket: String) -> Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send + '_>>;
+    /// A link that signs somebody in to the board.
+    ///
+    /// # Errors
+    /// When the node serves no board.
+    fn login(&self, who: &str) -> Result<Reply, Failure>;
 }
 
 /// What a client sends.

@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{Answer, CONNECTIONS, Control, GRACE, IDLE, Line, NodeInfo, REQUEST_BYTES, WRITE_TIMEOUT, path};
+use super::{Answer, CONNECTIONS, Control, Controls, GRACE, IDLE, Line, NodeInfo, REQUEST_BYTES, WRITE_TIMEOUT, path};
 use crate::handle::NodeHandle;
 use crate::request::{Envelope, Failure, FailureCode, Reply};
 
@@ -29,11 +29,12 @@ pub async fn serve(
     path: PathBuf,
     handle: NodeHandle,
     info: NodeInfo,
+    controls: Arc<dyn Controls>,
     stop: CancellationToken,
 ) -> Result<(), Failure> {
     let listener = bind(&path)?;
     tracing::debug!(path = %path.display(), "listening on the local socket");
-    let shared = Arc::new(Shared { handle, info, stop });
+    let shared = Arc::new(Shared { handle, info, controls, stop });
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {
@@ -76,6 +77,7 @@ pub async fn serve(
 struct Shared {
     handle: NodeHandle,
     info: NodeInfo,
+    controls: Arc<dyn Controls>,
     stop: CancellationToken,
 }
 
@@ -112,13 +114,9 @@ impl Shared {
                 self.stop.cancel();
                 (Answer::Ok(Reply::Done), true)
             }
-            Ok(Line::Ask(envelope)) => {
-                let answer = match self.ask(*envelope).await {
-                    Ok(reply) => Answer::Ok(reply),
-                    Err(failure) => Answer::Error(failure),
-                };
-                (answer, false)
-            }
+            Ok(Line::Control(Control::Join { ticket })) => (told(self.controls.join(ticket).await), false),
+            Ok(Line::Control(Control::Login { who })) => (told(self.controls.login(&who)), false),
+            Ok(Line::Ask(envelope)) => (told(self.ask(*envelope).await), false),
             Err(failure) => (Answer::Error(failure), false),
         }
     }
@@ -128,6 +126,13 @@ impl Shared {
         self.handle
             .request(&project.id, envelope.origin, envelope.body)
             .await
+    }
+}
+
+fn told(answer: Result<Reply, Failure>) -> Answer {
+    match answer {
+        Ok(reply) => Answer::Ok(reply),
+        Err(failure) => Answer::Error(failure),
     }
 }
 

@@ -213,6 +213,7 @@ fn shape(reply: Reply) -> Result<Value, Failure> {
         Reply::Synced { peers, equal } => {
             object("towline.synced/v1", json!({ "peers": peers, "equal": equal }))
         }
+        Reply::Link { url } => object("towline.board/v1", json!({ "board": url })),
         Reply::Done => object("towline.done/v1", json!({})),
     }
 }

@@ -63,6 +63,7 @@ pub(crate) fn reply(view: &View, shape: Shape, reply: &Reply) -> String {
         Reply::Ticket { ticket, .. } => format!("{ticket}\n"),
         Reply::Entry(entry) => format!("entry {} at place {}\n", entry.hash, entry.seq),
         Reply::Synced { peers, equal } => synced(*peers, *equal),
+        Reply::Link { url } => format!("{url}\n"),
         Reply::Done => String::new(),
     }
 }

@@ -3,6 +3,10 @@
 //! A command is answered by the running node through its socket, or, when none runs, by the store
 //! opened directly; the rest of the command line does not know which.
 
+mod direct;
+mod life;
+mod transfer;
+
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -36,10 +40,7 @@ pub fn socket_path(root: &Path) -> PathBuf {
 /// # Errors
 /// When there is no project here, or somebody else has its store open.
 pub fn connect(ctx: &Context) -> Result<Box<dyn Ask>, Failure> {
-    if let Some(client) = Client::connect(&socket_path(ctx.root()?))? {
-        return Ok(Box::new(client));
-    }
-    Err(not_wired("opening the store"))
+    direct::connect(ctx)
 }
 
 /// The running node and nothing else.
@@ -62,56 +63,56 @@ pub fn running(ctx: &Context) -> Result<Box<Client>, Failure> {
 ///
 /// # Errors
 /// When it cannot be done.
-pub fn init(_ctx: &Context, _args: &InitArgs, _out: &mut dyn Write) -> Result<(), Trouble> {
-    Err(not_wired("init").into())
+pub fn init(ctx: &Context, args: &InitArgs, out: &mut dyn Write) -> Result<(), Trouble> {
+    life::init(ctx, args, out)
 }
 
 /// `deinit`.
 ///
 /// # Errors
 /// When it cannot be done.
-pub fn deinit(_ctx: &Context, _out: &mut dyn Write) -> Result<(), Trouble> {
-    Err(not_wired("deinit").into())
+pub fn deinit(ctx: &Context, _out: &mut dyn Write) -> Result<(), Trouble> {
+    life::deinit(ctx)
 }
 
 /// `up`.
 ///
 /// # Errors
 /// When it cannot be done.
-pub fn up(_ctx: &Context, _args: &RunArgs, _out: &mut dyn Write) -> Result<(), Trouble> {
-    Err(not_wired("up").into())
+pub fn up(ctx: &Context, args: &RunArgs, out: &mut dyn Write) -> Result<(), Trouble> {
+    life::run(ctx, args, true, out)
 }
 
 /// `serve`.
 ///
 /// # Errors
 /// When it cannot be done.
-pub fn serve(_ctx: &Context, _args: &RunArgs, _out: &mut dyn Write) -> Result<(), Trouble> {
-    Err(not_wired("serve").into())
+pub fn serve(ctx: &Context, args: &RunArgs, out: &mut dyn Write) -> Result<(), Trouble> {
+    life::run(ctx, args, false, out)
 }
 
 /// `join`.
 ///
 /// # Errors
 /// When it cannot be done.
-pub fn join(_ctx: &Context, _args: &JoinArgs, _out: &mut dyn Write) -> Result<(), Trouble> {
-    Err(not_wired("join").into())
+pub fn join(ctx: &Context, args: &JoinArgs, out: &mut dyn Write) -> Result<(), Trouble> {
+    life::join(ctx, args, out)
 }
 
 /// `import`.
 ///
 /// # Errors
 /// When it cannot be done.
-pub fn import(_ctx: &Context, _args: &ImportArgs, _out: &mut dyn Write) -> Result<(), Trouble> {
-    Err(not_wired("import").into())
+pub fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> Result<(), Trouble> {
+    transfer::import(ctx, args, out)
 }
 
 /// `export`.
 ///
 /// # Errors
 /// When it cannot be done.
-pub fn export(_ctx: &Context, _args: &ExportArgs, _out: &mut dyn Write) -> Result<(), Trouble> {
-    Err(not_wired("export").into())
+pub fn export(ctx: &Context, args: &ExportArgs, out: &mut dyn Write) -> Result<(), Trouble> {
+    transfer::export(ctx, args, out)
 }
 
 /// `down`: asks the node to end and waits until it has.
@@ -136,18 +137,14 @@ pub fn down(ctx: &Context, args: &DownArgs) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// `open`: prints the address of the board and shows it in a browser.
+/// `open`: prints a link to the board that signs in once, and shows it in a browser.
 ///
 /// # Errors
-/// When no node runs here, or it serves no board.
+/// When no node runs here.
 pub fn open(ctx: &Context, out: &mut dyn Write) -> Result<(), Trouble> {
-    let info = running(ctx)?.hello()?;
-    let Some(board) = info.board else {
-        return Err(Failure::new(
-            FailureCode::Unreachable,
-            "the node serves no board; start it with `towline up --board 127.0.0.1:0`",
-        )
-        .into());
+    let who = ctx.origin()?;
+    let Reply::Link { url: board } = running(ctx)?.login(&who.id)? else {
+        return Err(odd_answer("open").into());
     };
     if ctx.global.json {
         let address = std::collections::BTreeMap::from([("board", &board)]);
@@ -183,7 +180,7 @@ pub fn sync_wait(ctx: &Context, timeout: Duration, out: &mut dyn Write) -> Resul
     loop {
         let reply = Ask::ask(&mut ask, envelope(ctx, None, Request::SyncNow))?;
         let Reply::Synced { peers, equal } = reply else {
-            return Err(not_wired("sync").into());
+            return Err(odd_answer("sync").into());
         };
         if peers > 0 && peers == equal {
             let page = if ctx.global.json {
@@ -209,6 +206,9 @@ pub fn sync_wait(ctx: &Context, timeout: Duration, out: &mut dyn Write) -> Resul
     }
 }
 
-fn not_wired(what: &str) -> Failure {
-    Failure::new(FailureCode::Failure, format!("{what} is not wired yet"))
+fn odd_answer(what: &str) -> Failure {
+    Failure::new(
+        FailureCode::Failure,
+        format!("the node answered {what} with something else; it may be another version of towline"),
+    )
 }

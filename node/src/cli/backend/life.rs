@@ -1,0 +1,199 @@
+//! Making, running, joining and leaving a node.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Runtime;
+use towline_proto::Ticket;
+
+use super::socket_path;
+use crate::cli::args::{InitArgs, JoinArgs, RunArgs};
+use crate::cli::{Context, Trouble};
+use crate::home::init::{self, plan_deinit, plan_init};
+use crate::home::{Config, Home, key};
+use crate::request::{Failure, FailureCode, Reply, Request};
+use crate::run::{Node, make_project, node_name};
+use crate::serving::{Face, Serving};
+use crate::socket::Client;
+
+/// How often a joining command looks whether everything has come.
+const POLL: Duration = Duration::from_millis(50);
+
+fn failed(error: impl std::fmt::Display) -> Failure {
+    Failure::new(FailureCode::Failure, error.to_string())
+}
+
+/// The project's name where nobody gave one: the directory's.
+fn directory_name(dir: &Path) -> String {
+    let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let (name, _) = towline_proto::text::fit_line(&name, towline_proto::limits::NAME_CHARS);
+    if name.is_empty() { "project".to_owned() } else { name }
+}
+
+/// `init`: a key, a configuration and a project.
+pub(super) fn init(ctx: &Context, args: &InitArgs, out: &mut dyn Write) -> Result<(), Trouble> {
+    let steps = plan_init(&ctx.dir).map_err(Failure::from)?;
+    let name = args.name.clone().unwrap_or_else(|| directory_name(&ctx.dir));
+    for step in &steps {
+        ctx.say(&format!("will {step}"));
+    }
+    ctx.say(&format!("will make the project {name:?}"));
+    if ctx.global.dry_run {
+        return Ok(());
+    }
+    let home = make_home(ctx, args.node_name.clone())?;
+    let lock = home.lock("towline init").map_err(Failure::from)?;
+    let config = Config::load(&home.config_file()).map_err(Failure::from)?;
+    let key = key::load(&home.key_file()).map_err(Failure::from)?;
+    let me = towline_proto::NodeId(key.verifying_key().to_bytes());
+    let place = make_project(&home, &key, &name, &node_name(&config, &me))?;
+    drop(lock);
+    writeln!(out, "{} {}", place.id, place.name)?;
+    Ok(())
+}
+
+fn make_home(ctx: &Context, node_name: Option<String>) -> Result<Home, Failure> {
+    let config = Config { node_name: node_name.unwrap_or_default(), ..Config::default() };
+    let (home, _, _) = init::init(&ctx.dir, &config)?;
+    Ok(home)
+}
+
+/// `deinit`: takes back what `init` did, with everything in it.
+pub(super) fn deinit(ctx: &Context) -> Result<(), Trouble> {
+    let home = Home::at(ctx.root()?);
+    for step in plan_deinit(&home).map_err(Failure::from)? {
+        ctx.say(&format!("will {step}"));
+    }
+    if ctx.global.dry_run {
+        return Ok(());
+    }
+    if !ctx.confirm("Remove all of this? What no other node has is lost.")? {
+        return Err(Failure::new(FailureCode::Failure, "nothing was removed").into());
+    }
+    init::deinit(&home).map_err(Failure::from)?;
+    Ok(())
+}
+
+/// `up` and `serve`: runs a node until it is told to end. `up` makes a home and a project first
+/// where there is none, and greets.
+pub(super) fn run(ctx: &Context, args: &RunArgs, greet: bool, out: &mut dyn Write) -> Result<(), Trouble> {
+    let home = match ctx.root() {
+        Ok(root) => Home::at(root),
+        Err(failure) if !greet => return Err(failure.into()),
+        Err(_) => make_home(ctx, None)?,
+    };
+    if let Some(mut client) = Client::connect(&socket_path(home.root()))? {
+        let info = client.hello()?;
+        let board = info.board.map(|board| format!(", its board is at {board}")).unwrap_or_default();
+        let message = format!("a node is running here already (pid {}){board}", info.pid);
+        return Err(Failure::new(FailureCode::Busy, message).into());
+    }
+    let lock = home.lock("towline up").map_err(Failure::from)?;
+    let mut config = Config::load(&home.config_file()).map_err(Failure::from)?;
+    if !args.listen.is_empty() {
+        config.listen.clone_from(&args.listen);
+    }
+    config.board = args.board.unwrap_or(config.board);
+    config.mdns = config.mdns && !args.no_mdns;
+    let key = key::load(&home.key_file()).map_err(Failure::from)?;
+    if greet && home.projects().map_err(Failure::from)?.is_empty() {
+        let me = towline_proto::NodeId(key.verifying_key().to_bytes());
+        make_project(&home, &key, &directory_name(home.root()), &node_name(&config, &me))?;
+    }
+    let who = ctx.origin().map_or_else(|_| "me".to_owned(), |origin| origin.id);
+    let title = directory_name(home.root());
+    runtime()?.block_on(async {
+        let node = Node::start(home, lock, &config, key).await?;
+        let serving = Serving::start(node, &config, Face { title, fleet: false }).await?;
+        if greet {
+            greeting(ctx, &serving, &who, out)?;
+        } else {
+            writeln!(out, "{}", serving.board())?;
+        }
+        out.flush()?;
+        serving.run().await?;
+        ctx.say("the node has ended; everything is on disk");
+        Ok(())
+    })
+}
+
+fn greeting(ctx: &Context, serving: &Serving, who: &str, out: &mut dyn Write) -> Result<(), Trouble> {
+    let names: Vec<_> = serving.node().handle().projects().into_iter().map(|link| link.name).collect();
+    writeln!(out, "towline is up: {} ({})", names.join(", "), serving.node().name())?;
+    writeln!(out, "board: {}", serving.board())?;
+    writeln!(out, "sign in: {}", serving.login_link(who))?;
+    ctx.say(
+        "\ntry next, in another terminal:\n  \
+         towline create story \"My first story\"\n  \
+         towline list\n  \
+         towline invite          (then `towline join TICKET` on another machine)\n\
+         ctrl-c or `towline down` ends the node; nothing is lost",
+    );
+    Ok(())
+}
+
+fn runtime() -> Result<Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)
+}
+
+/// `join`: through the running node, or with a node that runs until everything has come.
+pub(super) fn join(ctx: &Context, args: &JoinArgs, out: &mut dyn Write) -> Result<(), Trouble> {
+    let ticket = if args.ticket == "-" { ctx.text("-")? } else { args.ticket.clone() };
+    let ticket: Ticket = ticket.trim().parse().map_err(|why| Failure::new(FailureCode::Usage, format!("{why}")))?;
+    let root = ctx.root().map(Path::to_owned);
+    if let Ok(root) = &root
+        && let Some(client) = Client::connect(&socket_path(root))?
+    {
+        let reply = client.with_timeout(args.timeout).join(&ticket.to_string())?;
+        return joined(ctx, &ticket, &reply, out);
+    }
+    let home = match root {
+        Ok(root) => Home::at(root),
+        Err(_) => make_home(ctx, args.node_name.clone())?,
+    };
+    let lock = home.lock("towline join").map_err(Failure::from)?;
+    let config = Config::load(&home.config_file()).map_err(Failure::from)?;
+    let key = key::load(&home.key_file()).map_err(Failure::from)?;
+    let reply = runtime()?.block_on(async {
+        let node = Node::start(home, lock, &config, key).await?;
+        let reply = join_and_wait(&node, &ticket, args.timeout).await;
+        node.stop().await;
+        reply
+    })?;
+    joined(ctx, &ticket, &reply, out)
+}
+
+/// Joins and stays until the inviter and this node hold the same, or the time is over: being a
+/// member is not undone by a slow line.
+async fn join_and_wait(node: &Arc<Node>, ticket: &Ticket, patience: Duration) -> Result<Reply, Failure> {
+    let deadline = Instant::now() + patience;
+    let link = node.join(ticket).await?;
+    let ask = |request| node.handle().request(&link.id, None, request);
+    loop {
+        match ask(Request::SyncNow).await? {
+            Reply::Synced { peers, equal } if peers > 0 && peers == equal => break,
+            _ if Instant::now() >= deadline => {
+                tracing::warn!("not everything has come yet; `towline up` gets the rest");
+                break;
+            }
+            _ => tokio::time::sleep(POLL).await,
+        }
+    }
+    ask(Request::Status).await
+}
+
+fn joined(ctx: &Context, ticket: &Ticket, reply: &Reply, out: &mut dyn Write) -> Result<(), Trouble> {
+    if let Reply::Status(status) = reply {
+        if ctx.global.json {
+            out.write_all(crate::cli::json::document("towline.status/v1", status).as_bytes())?;
+            return Ok(());
+        }
+        writeln!(out, "joined {} as {}: {} items so far", status.name, status.role, status.items)?;
+    } else {
+        writeln!(out, "joined {}", ticket.name)?;
+    }
+    ctx.say("`towline up` keeps this node in sync");
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! A node that faces people: the socket for the command line and the board around a running [`Node`].
+//!
+//! `towline up`, `towline serve` and the gateway use it. It ends when somebody asks for it through
+//! the socket, by a signal, or through its token; then everything is stopped in order: first what
+//! takes requests, then the projects' threads, then the network.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use towline_proto::Ticket;
+
+use crate::home::Config;
+use crate::request::{Failure, FailureCode, Reply, Request};
+use crate::run::Node;
+use crate::socket::{self, Controls, NodeInfo};
+use crate::web::{self, Web, WebConfig};
+
+/// How a node faces people.
+#[derive(Debug, Clone)]
+pub struct Face {
+    /// What the pages are headed with.
+    pub title: String,
+    /// Whether the first page shows all projects, also when there is only one.
+    pub fleet: bool,
+}
+
+/// A node with its socket and its board.
+#[derive(Debug)]
+pub struct Serving {
+    node: Arc<Node>,
+    board: String,
+    web: Arc<Web>,
+    stop: CancellationToken,
+    tasks: JoinSet<Result<(), Failure>>,
+}
+
+struct NodeControls {
+    node: Arc<Node>,
+    web: Arc<Web>,
+    board: String,
+}
+
+impl Controls for NodeControls {
+    fn join(&self, ticket: String) -> Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send + '_>> {
+        Box::pin(async move {
+            let ticket: Ticket =
+                ticket.parse().map_err(|why| Failure::new(FailureCode::Usage, format!("{why}")))?;
+            let link = self.node.join(&ticket).await?;
+            self.node.handle().request(&link.id, None, Request::Status).await
+        })
+    }
+
+    fn login(&self, who: &str) -> Result<Reply, Failure> {
+        Ok(Reply::Link { url: self.web.login_link(&self.board, who) })
+    }
+}
+
+impl Serving {
+    /// Serves a node's socket and board.
+    ///
+    /// # Errors
+    /// When neither the configured port nor a free one can be had, or the socket cannot be made.
+    pub async fn start(node: Arc<Node>, config: &Config, face: Face) -> Result<Self, Failure> {
+        let listener = bind(config.board).await?;
+        let address = listener.local_addr().map_err(|error| failed("the board's address", &error))?;
+        let board = format!("http://{address}");
+        let web_config =
+            WebConfig { title: face.title, allowed_hosts: vec![address.to_string()], fleet: face.fleet, api_token: None };
+        let web = Web::new(node.handle().clone(), web_config).map_err(|error| failed("the board", &error))?;
+        let stop = CancellationToken::new();
+        let info = NodeInfo { node: node.handle().me(), pid: std::process::id(), board: Some(board.clone()) };
+        let controls = NodeControls { node: Arc::clone(&node), web: Arc::clone(&web), board: board.clone() };
+        let mut tasks = JoinSet::new();
+        tasks.spawn(socket::serve(
+            node.home().socket(),
+            node.handle().clone(),
+            info,
+            Arc::new(controls),
+            stop.clone(),
+        ));
+        let (router, until) = (web::router(Arc::clone(&web)), stop.clone());
+        tasks.spawn(async move {
+            web::serve(listener, router, until).await.map_err(|error| failed("the board", &error))
+        });
+        Ok(Self { node, board, web, stop, tasks })
+    }
+
+    /// The address of the board.
+    pub fn board(&self) -> &str {
+        &self.board
+    }
+
+    /// A link to the board that signs somebody in, once.
+    pub fn login_link(&self, who: &str) -> String {
+        self.web.login_link(&self.board, who)
+    }
+
+    /// The node.
+    pub const fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
+    /// Ends everything when it is cancelled.
+    pub const fn stop_token(&self) -> &CancellationToken {
+        &self.stop
+    }
+
+    /// Waits for the end, then stops everything in order.
+    ///
+    /// # Errors
+    /// When a part ended by itself because of an error.
+    pub async fn run(mut self) -> Result<(), Failure> {
+        let mut outcome = Ok(());
+        tokio::select! {
+            () = self.stop.cancelled() => {}
+            () = signalled() => tracing::info!("ending because of a signal"),
+            Some(ended) = self.tasks.join_next() => outcome = flatten(ended),
+        }
+        self.stop.cancel();
+        while let Some(ended) = self.tasks.join_next().await {
+            outcome = outcome.and(flatten(ended));
+        }
+        self.node.stop().await;
+        outcome
+    }
+}
+
+fn flatten(ended: Result<Result<(), Failure>, tokio::task::JoinError>) -> Result<(), Failure> {
+    ended.unwrap_or_else(|error| Err(Failure::new(FailureCode::Failure, format!("a part of the node panicked: {error}"))))
+}
+
+fn failed(what: &str, error: &std::io::Error) -> Failure {
+    Failure::new(FailureCode::Failure, format!("{what} cannot be served: {error}"))
+}
+
+/// The wanted address, or a free port beside it when the port is taken: two projects on one machine
+/// are the common case.
+async fn bind(wanted: SocketAddr) -> Result<TcpListener, Failure> {
+    match TcpListener::bind(wanted).await {
+        Ok(listener) => Ok(listener),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            let free = SocketAddr::new(wanted.ip(), 0);
+            TcpListener::bind(free).await.map_err(|error| failed("the board", &error))
+        }
+        Err(error) => Err(failed(&format!("the board at {wanted}"), &error)),
+    }
+}
+
+/// Ends at the first SIGINT or SIGTERM.
+async fn signalled() {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
