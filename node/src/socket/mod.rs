@@ -10,7 +10,7 @@ mod client;
 mod path;
 mod server;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::time::Duration;
 
