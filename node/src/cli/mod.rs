@@ -13,7 +13,7 @@ pub mod context;
 mod edit;
 mod json;
 mod plan;
-mod render;
+pub(crate) mod render;
 mod run;
 mod style;
 #[cfg(test)]

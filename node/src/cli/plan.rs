@@ -311,7 +311,7 @@ fn epic(args: &EpicArgs) -> Result<Vec<(String, Request)>, Failure> {
 }
 
 fn label(args: &LabelArgs) -> Result<Vec<(String, Request)>, Failure> {
-    let (mut items, mut add, mut remove) = (Vec::new(), args.add.clone(), args.remove.clone());
+    let (mut items, mut add, remove) = (Vec::new(), args.add.clone(), args.remove.clone());
     for word in &args.words {
         match word.split_at_checked(1) {
             Some(("+", label)) if !label.is_empty() => add.push(label.to_owned()),

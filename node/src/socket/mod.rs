@@ -11,7 +11,7 @@ mod client;
 mod path;
 mod server;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::pin::Pin;
 use std::time::Duration;

@@ -14,11 +14,13 @@ use tokio_util::sync::CancellationToken;
 use towline_proto::{NodeId, Origin, OriginKind, ProjectId};
 
 use super::*;
+use crate::cli::render::tests::samples::moved;
+use crate::dto::FeedEvent;
 use crate::handle::{JOBS, Job, NodeHandle, ProjectLink};
 use crate::request::{FailureCode, Request};
 
 /// A node whose only project says on every search how many jobs it has seen.
-struct Node {
+pub(crate) struct Node {
     path: PathBuf,
     stop: CancellationToken,
     server: Option<JoinHandle<Result<(), Failure>>>,
@@ -43,6 +45,11 @@ fn answers(mut jobs: mpsc::Receiver<Job>) {
                 FailureCode::NotFound,
                 format!("{who} searched {} bytes", text.len()),
             )),
+            // One more has happened each time that somebody asks.
+            Request::Events { after, .. } => Ok(Reply::Events(vec![FeedEvent {
+                position: after + 1,
+                ..moved()
+            }])),
             // Never answered: the asker keeps waiting.
             Request::Doctor => {
                 std::mem::forget(reply);
@@ -54,7 +61,7 @@ fn answers(mut jobs: mpsc::Receiver<Job>) {
     }
 }
 
-fn node_at(path: &Path) -> Node {
+pub(crate) fn node_at(path: &Path) -> Node {
     let me = NodeId([7; 32]);
     let (jobs, queue) = mpsc::channel(JOBS);
     let handle = NodeHandle::new(me);
@@ -107,7 +114,7 @@ impl Node {
             .expect("listening")
     }
 
-    fn ended(&mut self) -> Result<(), Failure> {
+    pub(crate) fn ended(&mut self) -> Result<(), Failure> {
         let server = self.server.take().expect("not awaited yet");
         server.join().expect("no panic")
     }

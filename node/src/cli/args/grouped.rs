@@ -41,7 +41,7 @@ pub(crate) fn command() -> clap::Command {
     let plain = Cli::command();
     let page = page(&plain);
     plain.help_template(format!(
-        "{{about}}\n\n{{usage-heading}} {{usage}}\n\n{page}{{options}}\n"
+        "{{about}}\n\n{{usage-heading}} {{usage}}\n\n{page}Global options:\n{{options}}\n"
     ))
 }
 

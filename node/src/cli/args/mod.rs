@@ -31,7 +31,7 @@ pub use verbs::VerbCommand;
 
 /// A replicated work pipeline for people and coding agents.
 #[derive(Debug, Parser)]
-#[command(name = "towline", version, about, propagate_version = false)]
+#[command(name = "towline", version)]
 pub struct Cli {
     /// Flags that every command takes.
     #[command(flatten)]

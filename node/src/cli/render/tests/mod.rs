@@ -1,152 +1,14 @@
 //! Pages as people see them, at a fixed width and a fixed time, without colour.
 
-use insta::assert_snapshot;
-use jiff::tz::TimeZone;
-use towline_crdt::view::{Conflict, Criterion, Link};
-use towline_proto::stage::{Blocked, Claim, Holds};
-use towline_proto::{
-    ActId, Column, CriterionState, Event, EventId, EventKind, ItemId, Kind, LinkKind, Millis, NodeId, Origin,
-    OriginKind, ProjectId, Qa, Role, Status, Verb,
-};
+pub(crate) mod samples;
 
+use insta::assert_snapshot;
+use towline_proto::{Column, Kind, NodeId, ProjectId, Role, Status};
+
+use self::samples::*;
 use super::*;
 use crate::cli::plan::Shape;
-use crate::dto::{
-    Comment, FeedEvent, HistoryLine, ItemCard, ItemLink, ItemPage, MemberInfo, PeerInfo, ProjectStatus,
-};
-
-/// 2026-11-20T12:00:00Z.
-const NOON: Millis = Millis(1_795_176_000_000);
-const MINUTE: u64 = 60_000;
-
-fn view(width: usize) -> View {
-    View {
-        now: NOON,
-        width,
-        style: Style::PLAIN,
-        zone: TimeZone::UTC,
-    }
-}
-
-fn before(minutes: u64) -> Millis {
-    Millis(NOON.0 - minutes * MINUTE)
-}
-
-fn user(name: &str) -> Origin {
-    Origin::new(OriginKind::User, name).expect("a name")
-}
-
-fn id(number: u32) -> ItemId {
-    let mut bytes = [0; 16];
-    bytes[12..].copy_from_slice(&number.to_be_bytes());
-    ItemId(bytes)
-}
-
-pub(crate) fn card(number: u32, kind: Kind, column: Column, title: &str) -> ItemCard {
-    ItemCard {
-        handle: number.to_string(),
-        number,
-        key: format!("{number:04x}"),
-        id: id(number),
-        revision: "r1".into(),
-        kind,
-        title: title.into(),
-        column,
-        status: Status::Active,
-        holds: Holds::default(),
-        closing: None,
-        deleted: false,
-        priority: 2,
-        qa: Qa::Agent,
-        labels: Vec::new(),
-        assignee: None,
-        claim: None,
-        epic: None,
-        depends_on: Vec::new(),
-        unmet: 0,
-        retries: 0,
-        criteria_met: 0,
-        criteria: 0,
-        comments: 0,
-        conflicts: 0,
-        attention: Vec::new(),
-        progress: None,
-        origin: user("ann"),
-        created_at: before(3_000),
-        updated_at: before(180),
-        entered_at: before(180),
-        legal: Vec::new(),
-    }
-}
-
-fn link(number: u32, title: &str, status: Status) -> ItemLink {
-    ItemLink {
-        handle: number.to_string(),
-        id: id(number),
-        title: title.into(),
-        status: Some(status),
-        satisfied: status == Status::Done,
-        note: None,
-    }
-}
-
-fn claim(holder: &str) -> Claim {
-    Claim {
-        act: ActId([9; 16]),
-        holder: holder.into(),
-        node: NodeId([0x3f; 32]),
-        generation: 2,
-        at: before(20),
-    }
-}
-
-fn login() -> ItemCard {
-    ItemCard {
-        status: Status::Blocked,
-        holds: Holds {
-            blocked: Some(Blocked {
-                reason: "waits for the keys".into(),
-            }),
-            ..Holds::default()
-        },
-        priority: 0,
-        labels: vec!["ui".into(), "web".into()],
-        claim: Some(claim("coder-1")),
-        depends_on: vec![
-            link(3, "Cookie jar", Status::Done),
-            link(7, "Keychain", Status::Active),
-        ],
-        unmet: 1,
-        criteria: 3,
-        criteria_met: 1,
-        conflicts: 1,
-        legal: vec![Verb::Submit, Verb::Unblock, Verb::Freeze],
-        retries: 1,
-        ..card(42, Kind::Bug, Column::Coding, "Login fails on Safari")
-    }
-}
-
-fn board() -> Vec<ItemCard> {
-    vec![
-        login(),
-        ItemCard {
-            assignee: Some("bob".into()),
-            updated_at: before(5),
-            ..card(7, Kind::Story, Column::Backlog, "Keychain")
-        },
-        ItemCard {
-            progress: Some((2, 9)),
-            priority: 1,
-            ..card(
-                5,
-                Kind::Epic,
-                Column::Backlog,
-                "登录 everywhere \u{1b}[2Jand then some more words",
-            )
-        },
-        card(12, Kind::Spike, Column::Upcoming, "What would passkeys take?"),
-    ]
-}
+use crate::dto::{ItemCard, ItemLink, MemberInfo, ProjectStatus};
 
 #[test]
 fn a_list_is_grouped_and_aligned() {
@@ -194,96 +56,6 @@ fn ready_keeps_its_order() {
     9  bug    P0  Second column, first in line  3h
     8  story  P2  After it                      3h
     ");
-}
-
-fn line(minutes: u64, act: u8, who: &str, what: &str) -> HistoryLine {
-    HistoryLine {
-        act: ActId([act; 16]),
-        item: id(42),
-        handle: "42".into(),
-        title: "Login fails on Safari".into(),
-        at: before(minutes),
-        origin: user(who),
-        node: NodeId([0x3f; 32]),
-        node_name: "laptop".into(),
-        what: what.into(),
-        from: None,
-        to: None,
-        detail: None,
-        overtaken: None,
-    }
-}
-
-fn history() -> Vec<HistoryLine> {
-    vec![
-        HistoryLine {
-            to: Some(Column::Backlog),
-            ..line(3_000, 1, "ann", "create")
-        },
-        HistoryLine {
-            detail: Some("Login fails".into()),
-            ..line(2_990, 2, "ann", "title")
-        },
-        HistoryLine {
-            from: Some(Column::Backlog),
-            to: Some(Column::Coding),
-            ..line(185, 3, "ann", "start")
-        },
-        HistoryLine {
-            detail: Some("waits for the keys".into()),
-            ..line(180, 4, "bob", "block")
-        },
-        HistoryLine {
-            from: Some(Column::Coding),
-            to: Some(Column::Done),
-            overtaken: Some("a concurrent block holds it".into()),
-            ..line(179, 5, "ann", "merged")
-        },
-        line(2, 6, "ann", "comment"),
-    ]
-}
-
-fn criterion(text: &str, state: CriterionState, evidence: &[&str]) -> Criterion {
-    Criterion {
-        id: ActId([7; 16]),
-        text: text.into(),
-        state,
-        evidence: evidence.iter().map(|each| (*each).to_owned()).collect(),
-    }
-}
-
-fn page_of_42() -> ItemPage {
-    ItemPage {
-        card: ItemCard {
-            epic: Some(link(5, "Sign-in works everywhere", Status::Active)),
-            ..login()
-        },
-        body: "Safari drops the cookie.\n\n```\n\tset-cookie: a very long line of code that must not be broken at all\n```\nSeen by three people, each on another machine, and by the nightly run.\n".into(),
-        criteria_list: vec![
-            criterion("Safari 17 can sign in", CriterionState::Met, &["ci/1881"]),
-            criterion("No other browser is worse off than it was before this change", CriterionState::Open, &[]),
-            criterion("Documented", CriterionState::Failed, &[]),
-        ],
-        links: vec![Link { kind: LinkKind::External, target: "github:acme/shop#7".into() }],
-        remarks: vec![Comment {
-            id: ActId([6; 16]),
-            origin: Origin::new(OriginKind::Agent, "coder-1").expect("a name"),
-            at: before(2),
-            text: "It is the SameSite attribute.\nPatch follows.".into(),
-        }],
-        dependants: vec![link(50, "Release 2", Status::Frozen)],
-        children: Vec::new(),
-        history: history(),
-        open_conflicts: vec![Conflict {
-            id: "ab".into(),
-            register: "column".into(),
-            rule: "a hold beats an exit".into(),
-            winner: ActId([4; 16]),
-            losers: vec![ActId([5; 16])],
-            since: before(179),
-        }],
-        refused: Vec::new(),
-    }
 }
 
 #[test]
@@ -393,42 +165,6 @@ fn colour_crosses_out_what_was_overtaken() {
     assert!(page.contains("\x1b[2;9mmerged "), "{page}");
 }
 
-fn done_event() -> FeedEvent {
-    FeedEvent {
-        position: 88,
-        seen_at: before(5),
-        backfill: false,
-        event: Event {
-            id: EventId([1; 16]),
-            project: ProjectId([0xd0; 32]),
-            item: id(42),
-            number: 42,
-            kind: Kind::Bug,
-            title: "Login fails on Safari".into(),
-            status: Status::Active,
-            origin: user("ann"),
-            node: NodeId([0x3f; 32]),
-            at: before(5),
-            what: EventKind::StageChanged {
-                from: Column::Coding,
-                via: vec![Column::Qa],
-                to: Column::Merge,
-                closing: None,
-            },
-        },
-    }
-}
-
-fn peer(name: &str, in_sync: bool) -> PeerInfo {
-    PeerInfo {
-        node: NodeId([0x77; 32]),
-        name: name.into(),
-        address: "/ip4/10.0.0.7/tcp/4001".into(),
-        in_sync,
-        seen_at: before(1),
-    }
-}
-
 #[test]
 fn the_project_at_a_glance() {
     let status = ProjectStatus {
@@ -454,7 +190,7 @@ fn the_project_at_a_glance() {
         members: 3,
         waiting: 0,
         digest: "3f2a1c9d3f2a1c9d3f2a1c9d".into(),
-        last_event: Some(done_event()),
+        last_event: Some(moved()),
         peers: Some(vec![peer("desk", true), peer("build-host", false)]),
         board: Some("http://127.0.0.1:7800".into()),
     };

@@ -1,0 +1,35 @@
+//! The command line without a node, and with one behind its socket.
+
+mod acting;
+mod planning;
+
+use std::path::Path;
+
+use jiff::tz::TimeZone;
+use towline_proto::Millis;
+
+use super::args::Cli;
+use super::context::Context;
+use super::render::View;
+use super::style::Style;
+
+fn typed(line: &[&str]) -> Cli {
+    let words = std::iter::once("towline").chain(line.iter().copied());
+    Cli::read(words.map(Into::into)).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn ctx(cli: &Cli, dir: &Path) -> Context {
+    Context {
+        dir: dir.to_owned(),
+        global: cli.global.clone(),
+        view: View {
+            now: Millis(1_795_176_000_000),
+            width: 80,
+            style: Style::PLAIN,
+            zone: TimeZone::UTC,
+        },
+        talk: Style::PLAIN,
+        user: Some("ann".into()),
+        editor: None,
+    }
+}

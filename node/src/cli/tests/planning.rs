@@ -1,0 +1,207 @@
+//! From what is typed to requests.
+
+use serde_json::{Value, json};
+
+use super::{ctx, typed};
+use crate::cli::args::Cli;
+use crate::cli::context::HOME;
+use crate::cli::plan::{Plan, plan};
+use crate::request::{Failure, FailureCode};
+
+fn planned(line: &[&str]) -> Result<Plan, Failure> {
+    let cli = typed(line);
+    let ctx = ctx(&cli, std::path::Path::new("/nowhere"));
+    plan(&ctx, &cli.command).map(|plan| plan.expect("a command that only asks"))
+}
+
+/// The requests of a command in their JSON form.
+fn asks(line: &[&str]) -> Vec<Value> {
+    let plan = planned(line).expect("planned");
+    plan.asks
+        .iter()
+        .map(|(_, request)| serde_json::to_value(request).expect("JSON"))
+        .collect()
+}
+
+#[test]
+fn labels_are_added_with_plus_and_removed_with_minus() {
+    let request =
+        |item: &str| json!({"request": "label", "item": item, "add": ["ui", "web"], "remove": ["old", "y"]});
+    let line = ["label", "42", "43", "+ui", "-old", "-y", "--add", "web"];
+    let mut got = asks(&line);
+    for each in &mut got {
+        each["add"]
+            .as_array_mut()
+            .expect("labels")
+            .sort_by_key(Value::to_string);
+    }
+    assert_eq!(got, [request("42"), request("43")]);
+    let failure = planned(&["label", "42"]).expect_err("no label");
+    assert_eq!(failure.code, FailureCode::Usage);
+}
+
+#[test]
+fn several_items_make_a_request_each() {
+    let got = asks(&["start", "4", "5a", "#6", "--force", "-m", "only docs"]);
+    assert_eq!(got.len(), 3);
+    assert_eq!(got[1]["item"], "5a");
+    assert_eq!(got[1]["verb"], "start");
+    assert_eq!(got[1]["force"], true);
+    assert_eq!(got[1]["reason"], "only docs");
+}
+
+#[test]
+fn the_last_word_of_move_assign_and_epic_is_where_they_go() {
+    let moved = asks(&["move", "4", "5", "qa", "-m", "by hand"]);
+    assert_eq!(moved.len(), 2);
+    assert_eq!(moved[0]["to"], "qa");
+    assert_eq!(moved[1]["item"], "5");
+    let assigned = asks(&["assign", "4", "5", "bob"]);
+    assert_eq!(assigned.len(), 2);
+    assert_eq!(assigned[1]["assignee"], "bob");
+    let taken = asks(&["assign", "4", "5", "--nobody"]);
+    assert_eq!(taken.len(), 2);
+    assert_eq!(taken[1]["assignee"], "");
+    assert_eq!(asks(&["epic", "4", "7"])[0]["epic"], "7");
+    assert_eq!(asks(&["epic", "4", "--none"])[0]["epic"], "");
+    let failure = planned(&["assign", "4"]).expect_err("nobody is named");
+    assert_eq!(failure.code, FailureCode::Usage);
+}
+
+#[test]
+fn every_field_of_create_arrives() {
+    let line = [
+        "create",
+        "bug",
+        "Login fails",
+        "--body",
+        "On Safari",
+        "--label",
+        "ui",
+        "--depends",
+        "3",
+        "--epic",
+        "5",
+        "--assignee",
+        "bob",
+        "--priority",
+        "0",
+        "--qa",
+        "human",
+        "--upcoming",
+        "--criterion",
+        "Safari works",
+    ];
+    assert_eq!(
+        asks(&line),
+        [json!({
+            "request": "create", "kind": "bug", "title": "Login fails", "body": "On Safari",
+            "labels": ["ui"], "depends_on": ["3"], "epic": "5", "assignee": "bob", "priority": 0,
+            "qa": "human", "upcoming": true, "criteria": ["Safari works"],
+        })]
+    );
+}
+
+#[test]
+fn every_verb_and_its_arguments_become_a_transition() {
+    let cases: &[(&[&str], Value)] = &[
+        (
+            &["merged", "4", "--commit", "3f2a"],
+            json!({"verb": "merged", "commit": "3f2a"}),
+        ),
+        (
+            &["merge-failed", "4", "--kind", "conflict", "-m", "lib.rs"],
+            json!({"verb": "merge-failed", "failure": "conflict", "reason": "lib.rs"}),
+        ),
+        (
+            &["supersede", "4", "--by", "5"],
+            json!({"verb": "supersede", "by": "5"}),
+        ),
+        (
+            &["block", "4", "-m", "no keys"],
+            json!({"verb": "block", "reason": "no keys"}),
+        ),
+        (
+            &["claim", "4", "--for", "coder-1"],
+            json!({"verb": "claim", "holder": "coder-1"}),
+        ),
+        (
+            &["submit", "4", "--expect", "r9"],
+            json!({"verb": "submit", "expect": "r9"}),
+        ),
+        (
+            &["criteria", "4", "met", "2", "--evidence", "ci/1"],
+            json!({"request": "set-criterion", "index": 2, "state": "met", "evidence": "ci/1"}),
+        ),
+        (
+            &["criteria", "4", "add", "It works"],
+            json!({"request": "add-criterion", "text": "It works"}),
+        ),
+        (
+            &["link", "4", "external", "github:a/b#7"],
+            json!({"request": "link", "add": [["external", "github:a/b#7"]], "remove": []}),
+        ),
+        (
+            &["link", "4", "commit", "3f2a", "--remove"],
+            json!({"request": "link", "add": [], "remove": [["commit", "3f2a"]]}),
+        ),
+        (
+            &["depends", "add", "4", "5", "6"],
+            json!({"request": "depends", "add": ["5", "6"]}),
+        ),
+        (
+            &["invite", "--role", "reader", "--expires", "2h"],
+            json!({"request": "invite", "role": "reader", "valid_ms": 7_200_000}),
+        ),
+    ];
+    for (line, wanted) in cases {
+        let got = asks(line);
+        for (name, value) in wanted.as_object().expect("an object") {
+            assert_eq!(&got[0][name], value, "{line:?}: {name}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_right_is_refused_before_anything_is_asked() {
+    for line in [
+        &["block", "4"][..],
+        &["create", "chore", "x"],
+        &["create", "bug", "x", "--priority", "5"],
+        &["move", "4"],
+        &["move", "4", "nowhere"],
+        &["start", "4", "--force"],
+        &["invite", "--expires", "soon"],
+        &["frobnicate"],
+    ] {
+        let words = std::iter::once("towline").chain(line.iter().copied());
+        let error = Cli::read(words.map(Into::into)).expect_err("refused");
+        assert_eq!(error.exit_code(), 2, "{line:?}");
+    }
+    let failure = planned(&["submit", "4", "5", "--expect", "r1"]).expect_err("two items, one revision");
+    assert_eq!(failure.code, FailureCode::Usage);
+}
+
+#[test]
+fn a_missing_name_says_how_to_give_one() {
+    let home = tempfile::tempdir().expect("tempdir");
+    let mut named = ctx(&typed(&["--as", "bob", "--agent", "ready"]), home.path());
+    assert_eq!(named.origin().expect("named").to_string(), "bob (agent)");
+    named.global.name = Some("  ".into());
+    let failure = named.origin().expect_err("nobody");
+    assert_eq!(failure.code, FailureCode::Usage);
+    assert!(failure.message.contains("TOWLINE_USER"), "{}", failure.message);
+}
+
+#[test]
+fn the_configuration_names_the_user_of_a_project() {
+    let home = tempfile::tempdir().expect("tempdir");
+    std::fs::create_dir_all(home.path().join(HOME)).expect("made");
+    std::fs::write(home.path().join(HOME).join("config.toml"), "user = \"carol\"\n").expect("written");
+    let deep = home.path().join("src/deep");
+    std::fs::create_dir_all(&deep).expect("made");
+    let mut below = ctx(&typed(&["ready"]), &deep);
+    below.user = None;
+    assert_eq!(below.root().expect("found upwards"), home.path());
+    assert_eq!(below.origin().expect("configured").id, "carol");
+}
