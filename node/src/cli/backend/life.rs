@@ -140,7 +140,7 @@ fn runtime() -> Result<Runtime, Failure> {
 
 /// `join`: through the running node, or with a node that runs until everything has come.
 pub(super) fn join(ctx: &Context, args: &JoinArgs, out: &mut dyn Write) -> Result<(), Trouble> {
-    let ticket = if args.ticket == "-" { ctx.text("-")? } else { args.ticket.clone() };
+    let ticket = ctx.text(args.ticket.clone())?;
     let ticket: Ticket = ticket.trim().parse().map_err(|why| Failure::new(FailureCode::Usage, format!("{why}")))?;
     let root = ctx.root().map(Path::to_owned);
     if let Ok(root) = &root
