@@ -8,6 +8,7 @@ use super::net::Net;
 
 const ANN: usize = 0;
 const BEA: usize = 1;
+const CAL: usize = 2;
 
 /// Ann wrote these while Bea was away; the first one is lost on its way.
 fn away(count: usize, filler: usize) -> (Net, Vec<Entry>) {
@@ -72,4 +73,42 @@ fn a_burst_over_the_rate_is_ignored_and_fetched() {
     assert!(net.penalties.is_empty(), "an import is no offence");
     net.settle();
     assert!(net.agree());
+}
+
+#[test]
+fn entries_that_waited_go_on_the_moment_their_predecessor_is_there() {
+    let (mut net, entries) = away(4, 0);
+    flood(&mut net, &entries);
+    assert_eq!(net.nodes[BEA].replica.waiting(), 3);
+    // No catch-up helps: nothing on the direct stream arrives.
+    net.queue.clear();
+    assert_eq!(net.gossip(ANN, BEA, &entries[0]), Verdict::Accept);
+    assert_eq!(net.nodes[BEA].log.len(), 1 + 4);
+    assert_eq!(net.nodes[BEA].replica.waiting(), 0);
+}
+
+#[test]
+fn entries_that_the_gate_sent_back_go_on_the_moment_their_dependency_is_there() {
+    let mut net = Net::new(3);
+    net.connect(ANN, BEA);
+    net.settle();
+    net.gossips = false;
+    // Each of Cal's builds on one of Ann's, and Bea hears of Cal's first.
+    let anns = net.write(ANN, 3);
+    net.connect(ANN, CAL);
+    net.settle();
+    let cals: Vec<Entry> = anns
+        .iter()
+        .map(|entry| net.write_upon(CAL, &[entry.hash()], 0))
+        .collect();
+    for entry in &cals {
+        assert_eq!(net.gossip(ANN, BEA, entry), Verdict::Ignore);
+    }
+    net.queue.clear();
+    for (stored, entry) in anns.iter().enumerate() {
+        assert_eq!(net.nodes[BEA].log.len(), 1 + 2 * stored);
+        assert_eq!(net.gossip(ANN, BEA, entry), Verdict::Accept);
+    }
+    assert_eq!(net.nodes[BEA].log.len(), 1 + 6);
+    assert_eq!(net.nodes[BEA].replica.waiting(), 0);
 }
