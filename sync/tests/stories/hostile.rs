@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use towline_proto::wire::{EntryBytes, Message};
-use towline_proto::{Entry, EntryHash, Epoch, NodeId, ProjectId, Tip, VersionVector};
-use towline_sync::{Input, Verdict};
+use towline_proto::{Entry, EntryHash, Epoch, Millis, NodeId, ProjectId, Tip, VersionVector};
+use towline_sync::{Effect, Input, Verdict};
 
 use super::net::Net;
 use crate::sim::rng::Rng;
@@ -115,7 +115,49 @@ fn what_follows_a_refused_entry_is_neither_stored_nor_kept() {
 }
 
 #[test]
-fn a_second_frame_before_the_answer_and_foreign_projects_are_held_against_their_sender() {
+fn one_signature_vouches_for_a_bounded_run_only() {
+    let mut net = Net::new(2);
+    let entries = net.write(ANN, 700);
+    net.connect(ANN, BEA);
+    net.queue.clear();
+    // Only the very last signature is right: whoever stored this could not pass it on piecemeal.
+    let mut damaged: Vec<EntryBytes> = entries.iter().take(699).map(spoiled).collect();
+    damaged.push(whole(&entries[699]));
+    frame(&mut net, ANN, BEA, damaged);
+    assert_eq!(net.nodes[BEA].log.len(), 1);
+    assert_eq!(net.penalties.len(), 1);
+}
+
+#[test]
+fn a_second_frame_before_the_answer_is_held_against_its_sender() {
+    let mut net = Net::new(2);
+    let entries = net.write(ANN, 2);
+    net.connect(ANN, BEA);
+    net.queue.clear();
+    let peer = net.nodes[ANN].id;
+    let project = net.nodes[BEA].replica.project();
+    // The gate has not answered the first frame yet.
+    let effects: Vec<Vec<Effect>> = entries
+        .iter()
+        .map(|entry| Message::Entries {
+            project,
+            entries: vec![whole(entry)],
+            more: true,
+        })
+        .map(|message| {
+            let input = Input::Message { peer, message };
+            net.nodes[BEA].replica.handle(Millis(net.now), input)
+        })
+        .collect();
+    assert!(matches!(
+        effects[0].as_slice(),
+        [Effect::Admit { verified: true, .. }]
+    ));
+    assert!(matches!(effects[1].as_slice(), [Effect::Penalize { .. }]));
+}
+
+#[test]
+fn talk_about_another_project_is_held_against_its_sender() {
     let mut net = Net::new(2);
     net.connect(ANN, BEA);
     net.settle();
