@@ -248,10 +248,12 @@ impl Replica {
         debug_assert!(placed, "the shell keeps the rule of Batch");
         self.stored += 1;
         if let Source::Frame { peer, .. } = flight.source
-            && let Some(asked) = self.peers.get_mut(&peer).and_then(|peer| peer.asked.as_mut())
+            && let Some(state) = self.peers.get_mut(&peer)
         {
-            asked.stored += 1;
-            asked.progress_at = now;
+            state.stored += 1;
+            if let Some(asked) = state.asked.as_mut() {
+                asked.progress_at = now;
+            }
         }
         self.admit_followers(&flight.entry, out);
     }

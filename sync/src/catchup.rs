@@ -65,6 +65,16 @@ impl Plan {
         plan
     }
 
+    /// The entries of ours that prove forks together with what is kept beside the log.
+    pub(crate) fn of_proofs(chain: &Chain, forks: &Forks) -> Self {
+        let mut plan = Self::default();
+        for proof in forks.all() {
+            let end = proof.seq.saturating_add(1);
+            plan.add(chain, &proof.author, proof.epoch, proof.seq, end);
+        }
+        plan
+    }
+
     fn add_author(&mut self, chain: &Chain, forks: &Forks, author: &NodeId, log: &AuthorLog, tips: &[Tip]) {
         // Per epoch: one past the last entry that the peer has. Parents are looked at when an
         // epoch is met first, so each epoch is walked once however many tips there are.

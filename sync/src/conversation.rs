@@ -10,16 +10,15 @@
 //! digests stay what they were, and one peer at a time is asked, so that a newcomer does not get the
 //! same history from everybody. Entries are `admission`'s; this file never looks into one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use towline_proto::wire::{EntryBytes, Message};
+use towline_proto::wire::Message;
 use towline_proto::{Millis, NodeId, Tip, VersionVector, limits};
 
 use crate::Effect;
 use crate::admission::penalty;
 use crate::catchup::{self, Plan};
-use crate::frame::{self, Fate};
-use crate::peer::{Asked, Giving, Peer, Step};
+use crate::peer::{Asked, Peer, Step};
 use crate::replica::Replica;
 
 /// How often peers that talk about nothing else compare digests, in milliseconds. Gossip that was
@@ -85,11 +84,17 @@ impl Replica {
         let Some(state) = self.peers.get_mut(&peer) else {
             return;
         };
-        // A peer that asks again before it is answered gets the rest of the first answer, and will
-        // see from our next Hello whether that was enough.
-        if state.giving.is_none() {
-            let plan = Plan::new(&self.chain, &self.forks, vector);
-            self.give(now, peer, plan, out);
+        let plan = Plan::new(&self.chain, &self.forks, vector);
+        match state.giving.as_mut() {
+            None => self.give(now, peer, plan, out),
+            // It asks while a frame is out, or is being read. What it needs now goes on from
+            // there; the entries of that frame may come twice.
+            Some(giving) => {
+                giving.plan = plan;
+                if let Step::Sent { last } = &mut giving.step {
+                    *last = false;
+                }
+            }
         }
     }
 
@@ -102,131 +107,6 @@ impl Replica {
             state.want &= theirs != ours;
         }
         theirs == ours
-    }
-
-    /// Has the next frame of a plan read, or says that there is nothing to send.
-    fn give(&mut self, now: Millis, peer: NodeId, mut plan: Plan, out: &mut Vec<Effect>) {
-        let slots = plan.take(&self.chain, limits::CATCH_UP_ENTRIES);
-        if slots.is_empty() {
-            self.send_frame(now, peer, plan, Vec::new(), out);
-            return;
-        }
-        let request = self.next_serial();
-        let positions = slots.iter().map(|slot| slot.position).collect();
-        if let Some(state) = self.peers.get_mut(&peer) {
-            state.giving = Some(Giving {
-                plan,
-                step: Step::Reading { request, slots },
-                at: now,
-            });
-            out.push(Effect::Read {
-                peer,
-                request,
-                positions,
-            });
-        }
-    }
-
-    pub(crate) fn read(
-        &mut self,
-        now: Millis,
-        peer: NodeId,
-        request: u64,
-        records: Vec<EntryBytes>,
-        out: &mut Vec<Effect>,
-    ) {
-        let Some(state) = self.peers.get_mut(&peer) else {
-            return;
-        };
-        let (mut plan, slots) = match state.giving.take() {
-            Some(Giving {
-                plan,
-                step: Step::Reading { request: open, slots },
-                ..
-            }) if open == request => (plan, slots),
-            // An answer to what was asked before the peer reconnected is nobody's any more.
-            other => {
-                state.giving = other;
-                return;
-            }
-        };
-        let fates = frame::sendable(&slots, &records);
-        let fate_of = |at: usize| fates.get(at).copied().unwrap_or(Fate::Later);
-        let broken: BTreeSet<_> = slots
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| fate_of(*at) == Fate::Unreadable)
-            .map(|(_, slot)| slot.run())
-            .collect();
-        let mut later = Vec::new();
-        for (at, slot) in slots.iter().enumerate() {
-            if broken.contains(&slot.run()) {
-                plan.skip(&self.chain, slot);
-            } else if fate_of(at) != Fate::Send {
-                later.push(*slot);
-            }
-        }
-        plan.put_back(&self.chain, &later);
-        let mut sent = records;
-        let mut at = 0;
-        sent.retain(|_| {
-            at += 1;
-            fate_of(at - 1) == Fate::Send
-        });
-        match (sent.is_empty(), broken.is_empty()) {
-            // No run of the frame has a good signature. Reading the same again would not help, so
-            // the peer has to get these from somebody else.
-            (true, true) => self.send_frame(now, peer, Plan::default(), sent, out),
-            // The unreadable runs are out of the plan now, so this comes to an end.
-            (true, false) => self.give(now, peer, plan, out),
-            (false, _) => self.send_frame(now, peer, plan, sent, out),
-        }
-    }
-
-    fn send_frame(
-        &mut self,
-        now: Millis,
-        peer: NodeId,
-        plan: Plan,
-        entries: Vec<EntryBytes>,
-        out: &mut Vec<Effect>,
-    ) {
-        let Some(state) = self.peers.get_mut(&peer) else {
-            return;
-        };
-        let more = !plan.is_empty();
-        state.giving = Some(Giving {
-            plan,
-            step: Step::Sent { last: !more },
-            at: now,
-        });
-        let project = self.project;
-        out.push(Effect::Send {
-            peer,
-            message: Message::Entries {
-                project,
-                entries,
-                more,
-            },
-        });
-    }
-
-    fn got(&mut self, now: Millis, peer: NodeId, out: &mut Vec<Effect>) {
-        let Some(state) = self.peers.get_mut(&peer) else {
-            return;
-        };
-        match state.giving.take() {
-            Some(Giving {
-                plan,
-                step: Step::Sent { last: false },
-                ..
-            }) => self.give(now, peer, plan, out),
-            Some(Giving {
-                step: Step::Sent { last: true },
-                ..
-            }) => self.tell(now, peer, out),
-            other @ (None | Some(Giving { .. })) => state.giving = other,
-        }
     }
 
     /// All of a received frame has been dealt with.
@@ -245,10 +125,11 @@ impl Replica {
         if taking.more {
             return;
         }
-        let stored = state.asked.take().map_or(0, |asked| asked.stored);
+        let stored = std::mem::take(&mut state.stored);
+        let asked = state.asked.take().is_some();
         if let Some(theirs) = state.theirs {
             state.in_sync = theirs == ours;
-            if stored == 0 && theirs != ours {
+            if asked && stored == 0 && theirs != ours {
                 state.barren = Some((ours, theirs, now));
             }
         }
@@ -304,7 +185,6 @@ impl Replica {
             at: now,
             heard_at: now,
             progress_at: now,
-            stored: 0,
         });
         state.told = Some(ours);
         state.told_at = now;
@@ -323,7 +203,7 @@ impl Replica {
 
     /// Says Hello unless the peer knows what is here already, or will learn it when what is under
     /// way with it ends.
-    fn tell(&mut self, now: Millis, peer: NodeId, out: &mut Vec<Effect>) {
+    pub(crate) fn tell(&mut self, now: Millis, peer: NodeId, out: &mut Vec<Effect>) {
         let ours = self.digest();
         let state = self.peers.get(&peer);
         if state.is_some_and(|state| state.is_idle() && state.told != Some(ours)) {
@@ -372,7 +252,7 @@ impl Replica {
         self.ask_next(now, out);
     }
 
-    fn ids(&self, which: impl Fn(&Peer) -> bool) -> Vec<NodeId> {
+    pub(crate) fn ids(&self, which: impl Fn(&Peer) -> bool) -> Vec<NodeId> {
         let peers = self.peers.iter();
         peers.filter(|(_, peer)| which(peer)).map(|(id, _)| *id).collect()
     }

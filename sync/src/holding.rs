@@ -125,6 +125,9 @@ impl Replica {
         if news {
             self.waiting.forget_epoch(&author, epoch);
             out.push(Effect::Fork { proof });
+            for peer in self.peers.values_mut() {
+                peer.owed_proofs = true;
+            }
             // The author itself is the one peer who cannot have been deceived.
             if self.peers.contains_key(&author) {
                 out.push(penalty(author, "signed two histories"));

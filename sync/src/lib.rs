@@ -26,7 +26,8 @@
 //! | `replica` | the state, and the dispatch of inputs |
 //! | `admission` | from foreign bytes to [`Effect::Admit`] and back |
 //! | `holding` | what waits, what was refused, what proves a fork |
-//! | `conversation` | Hello, Have, Entries, Got with each peer; the tick |
+//! | `conversation` | Hello and Have with each peer, the end of a round, the tick |
+//! | `giving` | Entries and Got: sending a peer what it lacks |
 //! | `chain` | which entries are here, what may follow, the vector |
 //! | `catchup` | what a peer lacks, in log order, a frame at a time |
 //! | `frame` | which signatures of a frame are checked, on both sides |
@@ -42,6 +43,7 @@ mod chain;
 mod conversation;
 mod fork;
 mod frame;
+mod giving;
 mod holding;
 pub mod io;
 mod peer;

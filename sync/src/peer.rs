@@ -30,8 +30,6 @@ pub(crate) struct Asked {
     pub(crate) heard_at: Millis,
     /// When an entry of the answer was stored last.
     pub(crate) progress_at: Millis,
-    /// How many were.
-    pub(crate) stored: u64,
 }
 
 /// An answer of ours to a question of the peer's.
@@ -76,8 +74,12 @@ pub(crate) struct Peer {
     pub(crate) asked: Option<Asked>,
     pub(crate) giving: Option<Giving>,
     pub(crate) taking: Option<Taking>,
+    /// Entries of its frames that were stored since it last sent a last one.
+    pub(crate) stored: u64,
     /// Our and its digest when a question last brought nothing, and when that was.
     pub(crate) barren: Option<([u8; 32], [u8; 32], Millis)>,
+    /// Whether there may be proofs of forks that it does not have.
+    pub(crate) owed_proofs: bool,
     pub(crate) bucket: Bucket,
 }
 
@@ -93,7 +95,9 @@ impl Peer {
             asked: None,
             giving: None,
             taking: None,
+            stored: 0,
             barren: None,
+            owed_proofs: true,
             bucket: Bucket::new(now),
         }
     }

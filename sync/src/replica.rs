@@ -98,6 +98,7 @@ impl Replica {
             Input::Tick => self.tick(now, &mut out),
         }
         self.retry(false, &mut out);
+        self.offer_proofs(now, &mut out);
         out
     }
 

@@ -58,13 +58,13 @@ fn deps(entry: &Entry) -> Vec<EntryHash> {
     let hashes = changes.iter().flat_map(|one| one.change.chunks_exact(32));
     hashes
         .filter(|hash| hash.iter().any(|byte| *byte != 0))
-        .map(|hash| EntryHash(hash.try_into().unwrap()))
+        .map(|hash| EntryHash(hash.try_into().expect("chunks of 32 bytes")))
         .collect()
 }
 
 pub(crate) struct Node {
     pub(crate) id: NodeId,
-    key: SigningKey,
+    pub(crate) key: SigningKey,
     pub(crate) replica: Replica,
     pub(crate) log: Vec<Entry>,
     pub(crate) known: BTreeMap<EntryHash, usize>,
@@ -73,6 +73,10 @@ pub(crate) struct Node {
     pub(crate) gated: usize,
     /// Admissions whose own signature was checked.
     pub(crate) verified: usize,
+    /// How often the gate found something missing.
+    pub(crate) missed: usize,
+    /// An entry that the gate refuses.
+    pub(crate) refuses: Option<EntryHash>,
     /// Records that cannot be read.
     pub(crate) damaged: Vec<u64>,
 }
@@ -89,6 +93,8 @@ impl Node {
             epoch: None,
             gated: 0,
             verified: 0,
+            missed: 0,
+            refuses: None,
             damaged: Vec::new(),
         };
         node.start(vec![genesis()]);
@@ -105,6 +111,11 @@ impl Node {
             let position = self.append(&entry);
             assert!(self.replica.replay(&entry, position), "a log follows itself");
         }
+    }
+
+    /// The next write opens a new epoch, as after a restart.
+    pub(crate) fn restart(&mut self) {
+        self.epoch = None;
     }
 
     /// Signs an entry that builds on `deps`, stores it and hands it to the replica.
@@ -186,7 +197,15 @@ impl Node {
 
     fn gate(&mut self, entry: &Entry, batch: &mut Batch) -> Outcome {
         self.gated += 1;
+        if self.refuses == Some(entry.hash()) {
+            batch.not_stored(entry);
+            return Outcome::Refused {
+                why: "no honest node makes this".to_owned(),
+                blame: true,
+            };
+        }
         if !batch.allows(entry) || deps(entry).iter().any(|dep| !self.known.contains_key(dep)) {
+            self.missed += 1;
             batch.not_stored(entry);
             return Outcome::Missing;
         }

@@ -1,0 +1,166 @@
+//! Sending a peer what it lacks: one frame in flight, each read from the log only when the last one
+//! has been dealt with, so a slow reader slows nobody but itself.
+//!
+//! It relies on [`crate::catchup`] for what to send and on [`crate::frame`] for where a frame may be
+//! cut. This file never holds an entry longer than it takes to send it.
+
+use std::collections::BTreeSet;
+
+use towline_proto::wire::{EntryBytes, Message};
+use towline_proto::{Millis, NodeId, limits};
+
+use crate::Effect;
+use crate::catchup::Plan;
+use crate::frame::{self, Fate};
+use crate::peer::{Giving, Step};
+use crate::replica::Replica;
+
+impl Replica {
+    /// Has the next frame of a plan read, or says that there is nothing to send.
+    pub(crate) fn give(&mut self, now: Millis, peer: NodeId, mut plan: Plan, out: &mut Vec<Effect>) {
+        let slots = plan.take(&self.chain, limits::CATCH_UP_ENTRIES);
+        if slots.is_empty() {
+            self.send_frame(now, peer, plan, Vec::new(), out);
+            return;
+        }
+        let request = self.next_serial();
+        let positions = slots.iter().map(|slot| slot.position).collect();
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.giving = Some(Giving {
+                plan,
+                step: Step::Reading { request, slots },
+                at: now,
+            });
+            out.push(Effect::Read {
+                peer,
+                request,
+                positions,
+            });
+        }
+    }
+
+    pub(crate) fn read(
+        &mut self,
+        now: Millis,
+        peer: NodeId,
+        request: u64,
+        records: Vec<EntryBytes>,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(state) = self.peers.get_mut(&peer) else {
+            return;
+        };
+        let (mut plan, slots) = match state.giving.take() {
+            Some(Giving {
+                plan,
+                step: Step::Reading { request: open, slots },
+                ..
+            }) if open == request => (plan, slots),
+            // An answer to what was asked before the peer reconnected is nobody's any more.
+            other => {
+                state.giving = other;
+                return;
+            }
+        };
+        let fates = frame::sendable(&slots, &records);
+        let fate_of = |at: usize| fates.get(at).copied().unwrap_or(Fate::Later);
+        let broken: BTreeSet<_> = slots
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| fate_of(*at) == Fate::Unreadable)
+            .map(|(_, slot)| slot.run())
+            .collect();
+        let mut later = Vec::new();
+        for (at, slot) in slots.iter().enumerate() {
+            if broken.contains(&slot.run()) {
+                plan.skip(&self.chain, slot);
+            } else if fate_of(at) != Fate::Send {
+                later.push(*slot);
+            }
+        }
+        plan.put_back(&self.chain, &later);
+        let mut sent = records;
+        let mut at = 0;
+        sent.retain(|_| {
+            at += 1;
+            fate_of(at - 1) == Fate::Send
+        });
+        match (sent.is_empty(), broken.is_empty()) {
+            // No run of the frame has a good signature. Reading the same again would not help, so
+            // the peer has to get these from somebody else.
+            (true, true) => self.send_frame(now, peer, Plan::default(), sent, out),
+            // The unreadable runs are out of the plan now, so this comes to an end.
+            (true, false) => self.give(now, peer, plan, out),
+            (false, _) => self.send_frame(now, peer, plan, sent, out),
+        }
+    }
+
+    fn send_frame(
+        &mut self,
+        now: Millis,
+        peer: NodeId,
+        plan: Plan,
+        entries: Vec<EntryBytes>,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(state) = self.peers.get_mut(&peer) else {
+            return;
+        };
+        let more = !plan.is_empty();
+        state.giving = Some(Giving {
+            plan,
+            step: Step::Sent { last: !more },
+            at: now,
+        });
+        let project = self.project;
+        out.push(Effect::Send {
+            peer,
+            message: Message::Entries {
+                project,
+                entries,
+                more,
+            },
+        });
+    }
+
+    pub(crate) fn got(&mut self, now: Millis, peer: NodeId, out: &mut Vec<Effect>) {
+        let Some(state) = self.peers.get_mut(&peer) else {
+            return;
+        };
+        match state.giving.take() {
+            Some(Giving {
+                plan,
+                step: Step::Sent { last: false },
+                ..
+            }) => self.give(now, peer, plan, out),
+            Some(Giving {
+                step: Step::Sent { last: true },
+                ..
+            }) => self.tell(now, peer, out),
+            other @ (None | Some(Giving { .. })) => state.giving = other,
+        }
+    }
+
+    /// Shows peers the forks that have been proved since they connected: both histories, because
+    /// we cannot know which one they follow.
+    pub(crate) fn offer_proofs(&mut self, now: Millis, out: &mut Vec<Effect>) {
+        if self.forks.all().is_empty() {
+            return;
+        }
+        for peer in self.ids(|peer| peer.owed_proofs && peer.giving.is_none()) {
+            if let Some(state) = self.peers.get_mut(&peer) {
+                state.owed_proofs = false;
+            }
+            let mut bytes = 0;
+            let proofs = self.forks.all().iter().map(|proof| proof.other.bytes());
+            let others = proofs.take_while(|entry| {
+                let room = bytes < limits::CATCH_UP_BYTES;
+                bytes += entry.len();
+                room
+            });
+            let others = others.map(|entry| EntryBytes(entry.clone())).collect();
+            let plan = Plan::of_proofs(&self.chain, &self.forks);
+            self.send_frame(now, peer, plan, others, out);
+        }
+    }
+}

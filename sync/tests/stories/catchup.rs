@@ -1,0 +1,186 @@
+//! What it costs to agree, and that it happens however the talk is interrupted.
+
+use towline_proto::limits;
+use towline_proto::wire::Message;
+
+use super::net::Net;
+
+const ANN: usize = 0;
+const BEA: usize = 1;
+const CAL: usize = 2;
+const DAN: usize = 3;
+
+#[test]
+fn two_that_agree_say_one_small_message_each_whatever_the_projects_size() {
+    for size in [1, 3_000] {
+        let mut net = Net::new(2);
+        net.connect(ANN, BEA);
+        net.settle();
+        net.gossips = false;
+        net.write(ANN, size);
+        net.pass(9_000);
+        assert!(net.agree());
+        net.disconnect(ANN, BEA);
+        net.sent.clear();
+        net.connect(ANN, BEA);
+        net.settle();
+        net.pass(9_000);
+        assert_eq!(net.sent.len(), 2, "one Hello each");
+        let bytes: usize = net
+            .sent
+            .iter()
+            .map(|(_, _, message)| message.encode().len())
+            .sum();
+        assert!(bytes <= 300, "{bytes} bytes both ways");
+        assert!(
+            net.nodes
+                .iter()
+                .all(|node| node.replica.peers().all(|(_, peer)| peer.in_sync))
+        );
+    }
+}
+
+#[test]
+fn a_newcomer_gets_everything_once_with_few_signatures_checked_and_one_peer_asked() {
+    let mut net = Net::new(4);
+    net.write(ANN, 5_000);
+    for (a, b) in [(ANN, BEA), (ANN, CAL), (BEA, CAL)] {
+        net.connect(a, b);
+        net.settle();
+    }
+    for peer in [ANN, BEA, CAL] {
+        net.connect(DAN, peer);
+    }
+    net.settle();
+    assert!(net.agree());
+    let dan = &net.nodes[DAN];
+    assert_eq!(dan.gated, 5_000, "each entry goes through the gate once");
+    assert!(dan.verified <= 5_000 / 256 + 3 * 3, "{} checks", dan.verified);
+    let received: usize = [ANN, BEA, CAL].iter().map(|peer| net.entries(*peer, DAN)).sum();
+    assert_eq!(received, 5_000, "nothing is sent twice");
+}
+
+#[test]
+fn catch_up_goes_on_where_a_broken_connection_left_it() {
+    let mut net = Net::new(2);
+    net.write(ANN, 3 * limits::CATCH_UP_ENTRIES);
+    net.connect(ANN, BEA);
+    // Hello, Hello, Have, Have, one frame and its Got: the next frame breaks off.
+    while net.entries(ANN, BEA) <= limits::CATCH_UP_ENTRIES {
+        assert!(net.step());
+    }
+    net.disconnect(ANN, BEA);
+    let before = net.nodes[BEA].log.len();
+    assert!(before > 500 && before < 2 * limits::CATCH_UP_ENTRIES);
+    net.sent.clear();
+    net.connect(ANN, BEA);
+    net.settle();
+    assert!(net.agree());
+    assert_eq!(net.entries(ANN, BEA), net.nodes[ANN].log.len() - before);
+}
+
+#[test]
+fn an_entry_too_large_for_gossip_arrives_all_the_same() {
+    let mut net = Net::new(3);
+    net.connect(ANN, BEA);
+    net.connect(BEA, CAL);
+    net.settle();
+    let large = net.write_upon(ANN, &[], 3_000);
+    assert!(large.bytes().len() > limits::ENTRY_GOSSIP_BYTES);
+    net.settle();
+    assert!(net.agree(), "Cal is told by Bea, without waiting for a tick");
+}
+
+#[test]
+fn gossip_that_is_lost_altogether_costs_latency_only() {
+    let mut net = Net::new(3);
+    net.connect(ANN, BEA);
+    net.connect(BEA, CAL);
+    net.settle();
+    net.gossips = false;
+    net.write(ANN, 3);
+    net.write(CAL, 3);
+    net.pass(6_000);
+    assert!(net.agree());
+}
+
+#[test]
+fn an_entry_that_builds_on_something_absent_is_kept_and_what_it_needs_is_fetched() {
+    let mut net = Net::new(3);
+    net.connect(ANN, BEA);
+    net.connect(ANN, CAL);
+    net.settle();
+    net.gossips = false;
+    let first = net.write(ANN, 1).remove(0);
+    net.gossip(ANN, BEA, &first);
+    let answer = net.write_upon(BEA, &[first.hash()], 0);
+    // Cal gets the answer before the question, by way of Ann.
+    net.gossip(BEA, ANN, &answer);
+    net.gossip(ANN, CAL, &answer);
+    assert_eq!(net.nodes[CAL].replica.waiting(), 1);
+    net.settle();
+    assert_eq!(net.nodes[CAL].replica.waiting(), 0);
+    assert!(net.agree(), "one question was enough");
+}
+
+#[test]
+fn a_silent_peer_does_not_keep_a_node_from_the_others() {
+    let mut net = Net::new(3);
+    net.gossips = false;
+    net.write(BEA, 10);
+    net.write(CAL, 10);
+    net.connect(ANN, BEA);
+    // Bea's answers never come.
+    while net.step() {
+        net.queue.retain(|(from, _, _)| *from != BEA);
+    }
+    net.connect(ANN, CAL);
+    net.settle();
+    for _ in 0..3 {
+        net.now += 3_000;
+        net.input(ANN, towline_sync::Input::Tick);
+        net.queue.retain(|(from, to, _)| *from != BEA && *to != BEA);
+        net.settle();
+    }
+    assert_eq!(net.nodes[ANN].log.len(), 11, "Cal was asked");
+}
+
+#[test]
+fn a_record_that_cannot_be_read_holds_up_its_own_author_only() {
+    let mut net = Net::new(3);
+    net.write(ANN, 10);
+    net.connect(ANN, BEA);
+    net.settle();
+    net.write(BEA, 10);
+    net.settle();
+    // Ann's disk lost one of her own entries; Bea has it still.
+    net.nodes[ANN].damaged.push(5);
+    net.connect(ANN, CAL);
+    net.settle();
+    assert_eq!(
+        net.nodes[CAL].log.len(),
+        1 + 4 + 10,
+        "the genesis, some of Ann's, all of Bea's"
+    );
+    net.connect(BEA, CAL);
+    net.settle();
+    assert!(net.agree());
+}
+
+#[test]
+fn a_thousand_restarts_leave_one_row_in_the_vector() {
+    let mut net = Net::new(2);
+    for _ in 0..1_000 {
+        net.write(ANN, 1);
+        net.nodes[ANN].restart();
+    }
+    net.connect(ANN, BEA);
+    net.settle();
+    assert!(net.agree());
+    assert_eq!(net.nodes[BEA].replica.vector().rows(), 1);
+    let haves = net
+        .sent
+        .iter()
+        .filter(|(_, _, message)| matches!(message, Message::Have { .. }));
+    assert!(haves.count() <= 2);
+}
