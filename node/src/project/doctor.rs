@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use towline_crdt::doc::ItemDoc;
 use towline_crdt::fold::fold;
-use towline_proto::{Entry, ItemId, Payload};
+use towline_proto::{Entry, EntryHash, ItemId, NodeId, Payload};
 
 use super::Project;
 use crate::dto::Doctor;
@@ -22,13 +22,18 @@ impl Project {
             findings: self.findings.clone(),
         };
         let mut changes: BTreeMap<ItemId, Vec<Vec<u8>>> = BTreeMap::new();
-        let (mut entries, mut bad_signatures) = (0usize, Vec::new());
+        let mut entries = 0usize;
+        // In a run that came by catch-up only the last signature was checked and the chain of hashes
+        // vouches for the rest, so a wrong one counts only when no good one of its author follows.
+        let mut unvouched: BTreeMap<NodeId, EntryHash> = BTreeMap::new();
         let read = Log::salvage(&self.dir.join("log"), self.id, |record| {
             entries += 1;
             match Entry::decode(record.bytes) {
                 Ok(entry) => {
-                    if entry.verify().is_err() {
-                        bad_signatures.push(entry.hash());
+                    let author = entry.body().author;
+                    match entry.verify() {
+                        Ok(()) => drop(unvouched.remove(&author)),
+                        Err(_) => drop(unvouched.insert(author, entry.hash())),
                     }
                     if let Payload::Changes(list) = &entry.body().payload {
                         for change in list {
@@ -54,7 +59,10 @@ impl Project {
         doctor
             .checked
             .push(format!("{entries} entries: checksums, format and signatures"));
-        self.check_signatures(&mut doctor, &bad_signatures);
+        for (author, hash) in &unvouched {
+            let (entry, author) = (hash.short(), author.short());
+            doctor.findings.push(format!("entry {entry} of node {author} carries a wrong signature"));
+        }
         self.check_items(&mut doctor, &changes);
         for fork in self.replica.forks() {
             doctor
@@ -67,18 +75,6 @@ impl Project {
             .push(format!("{waiting} entries wait for a predecessor"));
         doctor.findings.truncate(MAX_FINDINGS);
         doctor
-    }
-
-    /// In a run that came by catch-up only the last signature was checked; the chain of hashes
-    /// vouches for the rest. A wrong one inside a run was put there by whoever passed it on.
-    fn check_signatures(&self, doctor: &mut Doctor, bad: &[towline_proto::EntryHash]) {
-        for hash in bad {
-            let finding = format!(
-                "entry {} carries a wrong signature; a later entry of its author vouches for its content",
-                hash.short()
-            );
-            doctor.findings.push(finding);
-        }
     }
 
     fn check_items(&mut self, doctor: &mut Doctor, changes: &BTreeMap<ItemId, Vec<Vec<u8>>>) {

@@ -6,6 +6,8 @@ use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -25,6 +27,18 @@ pub(crate) struct Node {
     stop: CancellationToken,
     server: Option<JoinHandle<Result<(), Failure>>>,
     _project: JoinHandle<()>,
+}
+
+/// A node that neither joins nor serves a board.
+struct NoControls;
+
+impl Controls for NoControls {
+    fn join(&self, _: String) -> Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send + '_>> {
+        Box::pin(std::future::ready(Err(Failure::new(FailureCode::Usage, "joins nothing"))))
+    }
+    fn login(&self, who: &str) -> Result<Reply, Failure> {
+        Ok(Reply::Link { url: format!("http://127.0.0.1:1/login?code={who}") })
+    }
 }
 
 fn answers(mut jobs: mpsc::Receiver<Job>) {
@@ -87,7 +101,7 @@ pub(crate) fn node_at(path: &Path) -> Node {
                 .build()
                 .expect("a runtime")
                 .block_on(async move {
-                    let mut serving = std::pin::pin!(serve(path, handle, info, stop));
+                    let mut serving = std::pin::pin!(serve(path, handle, info, Arc::new(NoControls), stop));
                     // The first poll binds.
                     let first = futures::poll!(&mut serving);
                     ready.send(()).expect("the test waits");
