@@ -155,6 +155,7 @@ fn unpack(packed: &[u8], max: usize) -> Result<Vec<u8>, FrameError> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use futures::executor::block_on;
 

@@ -159,6 +159,7 @@ impl NetworkBehaviour for Gate {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use towline_proto::ProjectId;
 

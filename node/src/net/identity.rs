@@ -93,6 +93,7 @@ pub(crate) fn full(address: &Multiaddr, peer: PeerId) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -16,7 +16,7 @@ impl Driver {
     pub(super) fn on_event(&mut self, event: SwarmEvent<Event>) {
         match event {
             SwarmEvent::Behaviour(Event::Gossip(event)) => self.on_gossip(*event),
-            SwarmEvent::Behaviour(Event::Stream(event)) => self.on_stream(event),
+            SwarmEvent::Behaviour(Event::Stream(event)) => self.on_stream(*event),
             SwarmEvent::Behaviour(Event::Identify(event)) => self.on_identify(*event),
             SwarmEvent::Behaviour(Event::Mdns(event)) => self.on_mdns(event),
             SwarmEvent::ConnectionEstablished {

@@ -12,13 +12,13 @@ use towline_proto::wire::Message;
 use towline_proto::{NodeId, ProjectId};
 
 /// Longest that anything is waited for; on a busy machine handshakes take their time.
-pub const SOON: Duration = Duration::from_secs(20);
-pub const DEMO: ProjectId = ProjectId([0xde; 32]);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const DEMO: ProjectId = ProjectId([0xde; 32]);
 
 /// One node and what its projects are told.
-pub struct Actor {
-    pub net: Net,
-    pub inbox: mpsc::Receiver<(ProjectId, NetInput)>,
+pub(crate) struct Actor {
+    pub(crate) net: Net,
+    pub(crate) inbox: mpsc::Receiver<(ProjectId, NetInput)>,
     seed: u8,
 }
 
@@ -31,21 +31,21 @@ impl Route for Inbox {
 }
 
 /// The id of the node with a seed.
-pub fn id(seed: u8) -> NodeId {
+pub(crate) fn id(seed: u8) -> NodeId {
     let key = keypair(seed).public().try_into_ed25519().unwrap();
     NodeId(key.to_bytes())
 }
 
-pub fn keypair(seed: u8) -> Keypair {
+pub(crate) fn keypair(seed: u8) -> Keypair {
     Keypair::ed25519_from_bytes([seed; 32]).unwrap()
 }
 
 /// Starts a node.
-pub async fn start(seed: u8) -> Actor {
+pub(crate) async fn start(seed: u8) -> Actor {
     start_with(seed, "/ip4/127.0.0.1/tcp/0", 256).await
 }
 
-pub async fn start_with(seed: u8, listen: &str, queue: usize) -> Actor {
+pub(crate) async fn start_with(seed: u8, listen: &str, queue: usize) -> Actor {
     let (sender, inbox) = mpsc::channel(queue);
     let config = NetConfig {
         key: [seed; 32],
@@ -60,16 +60,16 @@ pub async fn start_with(seed: u8, listen: &str, queue: usize) -> Actor {
 }
 
 impl Actor {
-    pub fn id(&self) -> NodeId {
+    pub(crate) fn id(&self) -> NodeId {
         id(self.seed)
     }
 
     /// Says who the members of the demo project are.
-    pub async fn members(&self, members: &[NodeId], joinable: bool) {
+    pub(crate) async fn members(&self, members: &[NodeId], joinable: bool) {
         self.members_of(DEMO, members, joinable).await;
     }
 
-    pub async fn members_of(&self, project: ProjectId, members: &[NodeId], joinable: bool) {
+    pub(crate) async fn members_of(&self, project: ProjectId, members: &[NodeId], joinable: bool) {
         let members = members.to_vec();
         self.say(NetOutput::Members {
             project,
@@ -79,16 +79,16 @@ impl Actor {
         .await;
     }
 
-    pub async fn say(&self, output: NetOutput) {
+    pub(crate) async fn say(&self, output: NetOutput) {
         self.net.output().send(output).await.unwrap();
     }
 
-    pub async fn dial(&self, other: &Self) {
+    pub(crate) async fn dial(&self, other: &Self) {
         self.net.dial(other.id(), other.net.addresses()).await;
     }
 
     /// Sends a message that only its number tells from others.
-    pub async fn send(&self, to: NodeId, number: u8) {
+    pub(crate) async fn send(&self, to: NodeId, number: u8) {
         let message = Message::Hello {
             project: DEMO,
             digest: [number; 32],
@@ -97,7 +97,7 @@ impl Actor {
     }
 
     /// Waits for the first input that `wanted` takes; others are skipped.
-    pub async fn wait_for<T>(&mut self, wanted: impl Fn(NetInput) -> Option<T>) -> T {
+    pub(crate) async fn wait_for<T>(&mut self, wanted: impl Fn(NetInput) -> Option<T>) -> T {
         let found = timeout(SOON, async {
             loop {
                 let (_, input) = self.inbox.recv().await.unwrap();
@@ -109,7 +109,7 @@ impl Actor {
         found.await.expect("it should have come by now")
     }
 
-    pub async fn wait_connected(&mut self, other: NodeId) {
+    pub(crate) async fn wait_connected(&mut self, other: NodeId) {
         self.wait_for(|input| match input {
             NetInput::Connected { peer, address } if peer == other => {
                 assert!(address.starts_with("/ip4/127.0.0.1/tcp/"), "{address}");
@@ -120,7 +120,7 @@ impl Actor {
         .await;
     }
 
-    pub async fn wait_disconnected(&mut self, other: NodeId) {
+    pub(crate) async fn wait_disconnected(&mut self, other: NodeId) {
         self.wait_for(|input| match input {
             NetInput::Disconnected { peer } => (peer == other).then_some(()),
             _ => None,
@@ -129,7 +129,7 @@ impl Actor {
     }
 
     /// Waits for a message and returns its sender and number.
-    pub async fn wait_message(&mut self) -> (NodeId, u8) {
+    pub(crate) async fn wait_message(&mut self) -> (NodeId, u8) {
         self.wait_for(|input| match input {
             NetInput::Message {
                 peer,
@@ -141,7 +141,7 @@ impl Actor {
     }
 
     /// Waits for the next gossiped entry.
-    pub async fn wait_gossip(&mut self) -> (NodeId, GossipToken, Vec<u8>) {
+    pub(crate) async fn wait_gossip(&mut self) -> (NodeId, GossipToken, Vec<u8>) {
         self.wait_for(|input| match input {
             NetInput::Gossip { peer, token, bytes } => Some((peer, token, bytes)),
             _ => None,
@@ -149,7 +149,7 @@ impl Actor {
         .await
     }
 
-    pub async fn publish(&self, bytes: &[u8]) {
+    pub(crate) async fn publish(&self, bytes: &[u8]) {
         self.say(NetOutput::Publish {
             project: DEMO,
             bytes: bytes.to_vec(),
@@ -157,13 +157,13 @@ impl Actor {
         .await;
     }
 
-    pub async fn judge(&self, peer: NodeId, token: GossipToken, verdict: Verdict) {
+    pub(crate) async fn judge(&self, peer: NodeId, token: GossipToken, verdict: Verdict) {
         self.say(NetOutput::Verdict { token, peer, verdict }).await;
     }
 }
 
 /// Waits until a counter has reached a value.
-pub async fn reaches(counter: &AtomicU64, value: u64) {
+pub(crate) async fn reaches(counter: &AtomicU64, value: u64) {
     let mut looks = interval(Duration::from_millis(10));
     let reached = timeout(SOON, async {
         while counter.load(Ordering::Relaxed) < value {
@@ -174,7 +174,7 @@ pub async fn reaches(counter: &AtomicU64, value: u64) {
 }
 
 /// Introduces two members of the demo project to each other.
-pub async fn befriend(a: &mut Actor, b: &mut Actor) {
+pub(crate) async fn befriend(a: &mut Actor, b: &mut Actor) {
     a.members(&[b.id()], false).await;
     b.members(&[a.id()], false).await;
     a.dial(b).await;
