@@ -1,9 +1,10 @@
 //! The board with forty canned items, for looking at it without a project:
 //! `cargo run -p towline-node --example board_preview -- 127.0.0.1:7421`. Prints a sign-in link.
 
-#[path = "../tests/canned/mod.rs"]
-#[allow(dead_code, missing_docs, unreachable_pub)]
+#[path = "../tests/web/canned.rs"]
 mod canned;
+#[path = "../tests/web/demo.rs"]
+mod demo;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -21,7 +22,7 @@ async fn main() -> anyhow::Result<()> {
     let ms = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis();
     let now = Millis(u64::try_from(ms)?);
     let handle = NodeHandle::new(NodeId([1; 32]));
-    handle.add(canned::project("demo", canned::demo(now)));
+    handle.add(canned::project("demo", demo::demo(now)));
     handle.add(canned::project("empty", Vec::new()));
     let many = (1..=3_000).map(|number| canned::card(number, Kind::Story, "One of many", now));
     handle.add(canned::project("large", many.collect()));

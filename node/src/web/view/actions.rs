@@ -18,7 +18,12 @@ pub(in crate::web) struct Target {
     pub(in crate::web) value: String,
     /// The transition that this is, for people.
     pub(in crate::web) by: &'static str,
+    /// What the menu proposes: the first that is a transition rather than the override.
+    pub(in crate::web) proposed: bool,
 }
+
+/// What people see for a move that no transition makes.
+const OVERRIDE: &str = "override";
 
 /// Verbs that a menu may use by themselves: they need nothing but the item.
 const PLAIN: &[Verb] = &[
@@ -34,10 +39,14 @@ const PLAIN: &[Verb] = &[
 
 /// Where an item can be put, in pipeline order.
 pub(in crate::web) fn targets(card: &ItemCard) -> Vec<Target> {
-    Column::ALL
+    let mut targets: Vec<_> = Column::ALL
         .iter()
         .filter_map(|column| target(card, *column))
-        .collect()
+        .collect();
+    if let Some(onward) = targets.iter_mut().find(|target| target.by != OVERRIDE) {
+        onward.proposed = true;
+    }
+    targets
 }
 
 fn target(card: &ItemCard, column: Column) -> Option<Target> {
@@ -54,11 +63,13 @@ fn target(card: &ItemCard, column: Column) -> Option<Target> {
             column,
             value: verb.as_str().to_owned(),
             by: verb.as_str(),
+            proposed: false,
         }),
         None if column.is_open() && card.legal.contains(&Verb::Move) => Some(Target {
             column,
             value: format!("move:{column}"),
-            by: "override",
+            by: OVERRIDE,
+            proposed: false,
         }),
         None => None,
     }

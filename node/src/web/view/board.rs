@@ -260,7 +260,7 @@ fn card(board: &Board, card: &ItemCard, here: &str) -> Markup {
                         input type="hidden" name="back" value=(here);
                         select name="target" aria-label={ "Move #" (card.handle) " to" } {
                             @for target in targets(card) {
-                                option value=(target.value) data-column=(target.column) {
+                                option value=(target.value) data-column=(target.column) selected[target.proposed] {
                                     (column_title(target.column)) " (" (target.by) ")"
                                 }
                             }

@@ -271,7 +271,7 @@ fn actions(frame: &Frame, project: &str, page: &ItemPage) -> Markup {
                     label for="target" { "Move to" }
                     div.row {
                         select id="target" name="target" { @for target in &move_to {
-                            option value=(target.value) { (column_title(target.column)) " (" (target.by) ")" }
+                            option value=(target.value) selected[target.proposed] { (column_title(target.column)) " (" (target.by) ")" }
                         } }
                         button type="submit" { "Move" }
                     }

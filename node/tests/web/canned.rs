@@ -10,23 +10,23 @@ use towline_node::dto::{
 };
 use towline_node::handle::{JOBS, Job, ProjectLink};
 use towline_node::request::{Failure, FailureCode, Filter, Reply, Request, Transition};
-use towline_proto::stage::{Blocked, Claim, Holds, MergeFailure, status};
+use towline_proto::stage::{Blocked, Holds, status};
 use towline_proto::table::{leads_to, legal, legal_from};
 use towline_proto::{
-    ActId, Column, Event, EventId, EventKind, FailureKind, ItemId, Kind, Millis, NodeId, Origin, OriginKind,
-    ProjectId, Qa, Role, Standing, Verb,
+    ActId, Column, Event, EventId, EventKind, ItemId, Kind, Millis, NodeId, Origin, OriginKind, ProjectId,
+    Qa, Role, Standing, Verb,
 };
 
 /// The hour in which everything happens: 2026-11-20T12:00:00Z.
-pub const NOON: Millis = Millis(1_795_176_000_000);
+pub(crate) const NOON: Millis = Millis(1_795_176_000_000);
 const HOUR_MS: u64 = 3_600_000;
 
-pub fn person(name: &str) -> Origin {
+pub(crate) fn person(name: &str) -> Origin {
     Origin::new(OriginKind::User, name).expect("a name")
 }
 
 /// An item in the backlog that nothing holds.
-pub fn card(number: u32, kind: Kind, title: &str, now: Millis) -> ItemCard {
+pub(crate) fn card(number: u32, kind: Kind, title: &str, now: Millis) -> ItemCard {
     let mut id = [7u8; 16];
     id[12..].copy_from_slice(&number.to_be_bytes());
     let id = ItemId(id);
@@ -70,7 +70,7 @@ pub fn card(number: u32, kind: Kind, title: &str, now: Millis) -> ItemCard {
 }
 
 /// Recomputes what is derived from column and holds.
-pub fn settle(card: &mut ItemCard) {
+pub(crate) fn settle(card: &mut ItemCard) {
     card.status = status(card.column, card.closing.as_ref(), &card.holds);
     card.legal = legal_from(standing(card));
 }
@@ -88,121 +88,7 @@ fn standing(card: &ItemCard) -> Standing {
     }
 }
 
-/// About forty items in every state that a board can show.
-pub fn demo(now: Millis) -> Vec<ItemCard> {
-    let titles = [
-        "Sign entries with the node's key",
-        "Gossip frames over 64 KiB are dropped",
-        "Measure fold time on a year of history",
-        "Split the swarm task from the store",
-        "Replication",
-        "Show who holds a claim on the board",
-        "Import from beads keeps dependencies",
-        "Board loses focus after a refresh",
-        "Relay a digest after an outage",
-        "Tickets expire by the inviter's clock",
-        "Rename `hold` to what people call it",
-        "Ask peers for what is missing first",
-    ];
-    let columns = [
-        Column::Backlog,
-        Column::Coding,
-        Column::Qa,
-        Column::Merge,
-        Column::Done,
-        Column::Backlog,
-        Column::Upcoming,
-        Column::Coding,
-    ];
-    let labels = ["sync", "board", "relay", "cli", "good first item"];
-    let mut cards: Vec<_> = (1..=40u32)
-        .map(|number| {
-            let at = number as usize;
-            let mut card = card(
-                number,
-                Kind::ALL[at * 3 % Kind::ALL.len()],
-                titles[at * 5 % titles.len()],
-                now,
-            );
-            card.column = columns[at % columns.len()];
-            card.priority = [2, 1, 2, 3, 2, 0, 2][at % 7];
-            card.labels = labels
-                .iter()
-                .skip(at % 5)
-                .take(at % 3)
-                .map(|label| (*label).to_owned())
-                .collect();
-            card.comments = (number * 7 % 5) % 4;
-            card.criteria = at % 4;
-            card.criteria_met = card.criteria.saturating_sub(at % 2);
-            card.assignee = (at % 3 == 0).then(|| "ann".to_owned());
-            match card.column {
-                Column::Coding | Column::Qa if at % 2 == 1 => {
-                    card.claim = Some(claim(card.id, "coder-2", card.entered_at))
-                }
-                Column::Backlog if at % 4 == 1 => {
-                    card.unmet = 1;
-                    card.depends_on = vec![dependency(now)];
-                }
-                _ => {}
-            }
-            card.retries = u32::from(card.column == Column::Coding && at % 3 == 1);
-            card
-        })
-        .collect();
-    let find = |cards: &mut Vec<ItemCard>, number: u32, change: &dyn Fn(&mut ItemCard)| {
-        cards
-            .iter_mut()
-            .filter(|card| card.number == number)
-            .for_each(change);
-    };
-    find(&mut cards, 7, &|card| card.holds.frozen = true);
-    find(&mut cards, 9, &|card| {
-        card.holds.blocked = Some(Blocked {
-            reason: "the homeserver refuses our certificate until Monday".into(),
-        });
-    });
-    find(&mut cards, 10, &|card| {
-        card.holds.review = true;
-        card.qa = Qa::Human;
-    });
-    find(&mut cards, 11, &|card| {
-        card.holds.failure = Some(failure(FailureKind::Conflict, "node/src/web/mod.rs", false))
-    });
-    find(&mut cards, 19, &|card| {
-        card.holds.failure = Some(failure(FailureKind::GatesFailed, "clippy: 2 warnings", true))
-    });
-    find(&mut cards, 15, &|card| card.conflicts = 1);
-    find(&mut cards, 18, &|card| {
-        card.attention = vec!["merged, but blocked at the same time".into()]
-    });
-    find(&mut cards, 3, &|card| card.progress = Some((4, 9)));
-    find(&mut cards, 17, &|card| {
-        card.title = "<script>alert('towline')</script> \"quoted\" & a_very_long_word_that_no_line_can_hold_without_breaking_it".into()
-    });
-    cards.iter_mut().for_each(settle);
-    cards
-}
-
-fn failure(kind: FailureKind, detail: &str, is_final: bool) -> MergeFailure {
-    MergeFailure {
-        kind,
-        detail: detail.to_owned(),
-        is_final,
-    }
-}
-
-fn claim(id: ItemId, holder: &str, at: Millis) -> Claim {
-    Claim {
-        act: ActId(id.0),
-        holder: holder.to_owned(),
-        node: NodeId([1; 32]),
-        generation: 2,
-        at,
-    }
-}
-
-fn dependency(now: Millis) -> ItemLink {
+pub(crate) fn dependency(now: Millis) -> ItemLink {
     let other = card(2, Kind::Bug, "Gossip frames over 64 KiB are dropped", now);
     ItemLink {
         handle: other.handle,
@@ -224,7 +110,7 @@ struct Project {
 }
 
 /// Starts a project's thread; it ends with the last link to it.
-pub fn project(name: &str, cards: Vec<ItemCard>) -> ProjectLink {
+pub(crate) fn project(name: &str, cards: Vec<ItemCard>) -> ProjectLink {
     let (jobs, mut queue) = mpsc::channel(JOBS);
     let (feed, reader) = watch::channel(0);
     let id = ProjectId(*blake3::hash(name.as_bytes()).as_bytes());

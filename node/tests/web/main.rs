@@ -1,47 +1,22 @@
 //! The web face as browsers, attackers and programs meet it: a real listener, real requests, and a
 //! canned project behind the real queue.
+#![allow(clippy::unwrap_used)]
 
-#[allow(dead_code)]
 mod canned;
+mod client;
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio::io::{AsyncReadExt, BufReader};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use towline_node::handle::NodeHandle;
 use towline_node::web::{Web, WebConfig, router, serve};
 use towline_proto::{Column, Kind, NodeId};
 
 use canned::{NOON, card};
-
-struct Board {
-    address: SocketAddr,
-    web: std::sync::Arc<Web>,
-    _stop: DropGuard,
-}
-
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
-}
-
-impl Answer {
-    fn header(&self, name: &str) -> Option<&str> {
-        let line = self
-            .head
-            .lines()
-            .find(|line| line.to_lowercase().starts_with(&format!("{name}: ")))?;
-        line.split_once(": ").map(|(_, value)| value)
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
-    }
-}
+use client::{Board, event};
 
 /// A board with one project `demo` of three items.
 async fn board() -> Board {
@@ -70,68 +45,6 @@ async fn board() -> Board {
         address,
         web,
         _stop: stop.drop_guard(),
-    }
-}
-
-impl Board {
-    async fn open(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> TcpStream {
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let mut request = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
-        if headers.iter().all(|(name, _)| *name != "host") {
-            request.push_str(&format!("host: {}\r\n", self.address));
-        }
-        for (name, value) in headers {
-            request.push_str(&format!("{name}: {value}\r\n"));
-        }
-        request.push_str(&format!("content-length: {}\r\n\r\n{body}", body.len()));
-        stream.write_all(request.as_bytes()).await.unwrap();
-        stream
-    }
-
-    async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let mut stream = self.open(method, path, headers, body).await;
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).await.unwrap();
-        let text = String::from_utf8(bytes).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        Answer {
-            status: head[9..12].parse().unwrap(),
-            head: head.to_owned(),
-            body: body.to_owned(),
-        }
-    }
-
-    async fn get(&self, path: &str) -> Answer {
-        self.send("GET", path, &[], "").await
-    }
-
-    /// Signs somebody in: the cookie and the token that their pages carry.
-    async fn sign_in(&self, who: &str) -> (String, String) {
-        let link = self.web.login_link("", who);
-        let answer = self.get(&link).await;
-        assert_eq!(answer.status, 303);
-        let cookie = answer
-            .header("set-cookie")
-            .unwrap()
-            .split(';')
-            .next()
-            .unwrap()
-            .to_owned();
-        let page = self.send("GET", "/p/demo", &[("cookie", &cookie)], "").await.body;
-        let csrf = page.split("name=\"csrf-token\" content=\"").nth(1).unwrap();
-        (cookie, csrf.split('"').next().unwrap().to_owned())
-    }
-
-    async fn write(&self, headers: &[(&str, &str)], body: Value) -> Answer {
-        let mut headers = headers.to_vec();
-        headers.push(("content-type", "application/json"));
-        self.send(
-            "POST",
-            "/api/v1/projects/demo/requests",
-            &headers,
-            &body.to_string(),
-        )
-        .await
     }
 }
 
@@ -352,23 +265,6 @@ async fn unchanged_assets_cost_an_empty_answer() {
         .send("GET", "/assets/board.css", &[("if-none-match", tag)], "")
         .await;
     assert_eq!((again.status, again.body.as_str()), (304, ""));
-}
-
-/// Reads one event of a stream: its id, its name and its data.
-async fn event(stream: &mut BufReader<TcpStream>) -> (String, String, Value) {
-    let (mut id, mut name, mut data) = (String::new(), "message".to_owned(), Value::Null);
-    loop {
-        let mut line = String::new();
-        let read = tokio::time::timeout(Duration::from_secs(10), stream.read_line(&mut line)).await;
-        assert!(read.expect("an event in time").unwrap() > 0, "the stream ended");
-        match line.trim_end().split_once(": ") {
-            Some(("id", value)) => id = value.to_owned(),
-            Some(("event", value)) => name = value.to_owned(),
-            Some(("data", value)) => data = serde_json::from_str(value).unwrap(),
-            _ if !data.is_null() && line.trim().is_empty() => return (id, name, data),
-            _ => {}
-        }
-    }
 }
 
 #[tokio::test]
