@@ -7,3 +7,4 @@ mod log;
 mod net;
 mod project;
 mod tools;
+mod web;
