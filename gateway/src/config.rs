@@ -339,30 +339,7 @@ impl Webhook {
 }
 
 /// What `init` writes: everything there is, explained and switched off.
-pub const SAMPLE: &str = r##"# The gateway's configuration. Nothing is relayed until a section below is switched on.
-
-# [matrix]
-# homeserver = "https://matrix.example.org"
-# user = "@towline:example.org"
-# password = "…"                        # or: token_file = "/run/secrets/matrix-token"
-# allow_inviters = ["@ann:example.org"] # whose invitations are accepted
-# prefix = "!"                          # what a command begins with
-# rooms = [
-#   { room = "#dev:example.org", projects = [], preset = "stages", active = "demo" },
-# ]                                     # presets: stages, all, failures-and-recovery
-#
-# [[matrix.users]]
-# id = "@ann:example.org"
-# role = "operator"                     # viewer, operator, admin; everybody else is a viewer
-
-# [[webhook]]
-# name = "ci"
-# url = "https://ci.example.org/towline"
-# secret = "whsec_…"                    # 24 to 64 random bytes in base64
-# projects = []
-# preset = "all"
-# allow_private = false
-"##;
+pub const SAMPLE: &str = include_str!("sample.toml");
 
 #[cfg(test)]
 mod tests {

@@ -118,8 +118,8 @@ impl Account {
             return Ok(session.access_token.clone());
         }
         let session = match &self.config.token_file {
-            Some(path) => self.from_token(path).await?,
-            None => self.from_password(stale).await?,
+            Some(path) => self.with_token(path).await?,
+            None => self.with_password(stale).await?,
         };
         let token = session.access_token.clone();
         tracing::info!(user = session.user_id, device = session.device_id, "logged in");
@@ -127,7 +127,7 @@ impl Account {
         Ok(token)
     }
 
-    async fn from_token(&self, path: &Path) -> Result<Session, AccountError> {
+    async fn with_token(&self, path: &Path) -> Result<Session, AccountError> {
         let text = std::fs::read_to_string(path).map_err(|source| AccountError::File {
             path: path.to_owned(),
             source,
@@ -147,7 +147,7 @@ impl Account {
         })
     }
 
-    async fn from_password(&self, stale: Option<&str>) -> Result<Session, AccountError> {
+    async fn with_password(&self, stale: Option<&str>) -> Result<Session, AccountError> {
         let kept = self.kept();
         if let Some(session) = &kept
             && Some(session.access_token.as_str()) != stale

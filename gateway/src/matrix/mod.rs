@@ -7,6 +7,7 @@
 mod account;
 mod client;
 mod room;
+mod said;
 mod sync;
 mod wire;
 

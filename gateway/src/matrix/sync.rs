@@ -17,7 +17,8 @@ use towline_proto::{Millis, Origin, OriginKind};
 use super::account::{Account, AccountError, backoff};
 use super::client::Call;
 use super::room::{Room, Rooms};
-use super::wire::{Batch, Content, Event, Invited, Joined, Messages};
+use super::said::command;
+use super::wire::{Batch, Event, Invited, Joined, Messages};
 use crate::commands::{self, Answer, Context};
 use crate::config;
 use crate::http::wall_clock;
@@ -34,8 +35,6 @@ const GAP_PAGES: usize = 5;
 const ANSWERS: usize = 256;
 /// Attempts to send an answer.
 const ANSWER_ATTEMPTS: u32 = 6;
-/// Longest command, in bytes.
-const COMMAND_BYTES: usize = 16 * 1024;
 
 /// Reads the rooms of an account and runs the commands in them.
 #[derive(Debug)]
@@ -65,13 +64,36 @@ impl Sync {
     }
 
     async fn poll(&self, answers: &mpsc::Sender<Reply>) -> Result<(), StoreError> {
-        self.enter().await;
         let name = format!("matrix.since {} {}", self.config.homeserver, self.config.user);
-        let mut since = self.store.state(&name)?;
+        // A sync from nothing shows every open invitation, also one that was not allowed until the
+        // configuration changed. What was said in rooms before the first start is nobody's command.
+        let (all, _) = self.batch_at_last(None).await;
+        self.invitations(&all).await;
+        self.enter().await;
+        let mut since = match self.store.state(&name)? {
+            Some(since) => since,
+            None => all.next_batch,
+        };
+        loop {
+            let (batch, at) = self.batch_at_last(Some(&since)).await;
+            self.invitations(&batch).await;
+            for (room, joined) in batch.rooms.join {
+                self.joined(&room, joined, &since, at, answers).await?;
+            }
+            if since != batch.next_batch {
+                self.store.set_state(&name, &batch.next_batch).await?;
+                since = batch.next_batch;
+            }
+        }
+    }
+
+    /// The next batch, however long the homeserver is away.
+    async fn batch_at_last(&self, since: Option<&str>) -> (Batch, Millis) {
+        let mut since = since;
         let mut failures = 0;
         loop {
-            let batch = match self.batch(since.as_deref()).await {
-                Ok(batch) => batch,
+            match self.batch(since).await {
+                Ok(found) => return found,
                 Err(error) => {
                     let wait = retry_after(&error).unwrap_or_default().max(backoff(failures));
                     tracing::info!(%error, wait_s = wait.as_secs(), "sync failed");
@@ -82,23 +104,7 @@ impl Sync {
                     }
                     failures = failures.saturating_add(1);
                     tokio::time::sleep(wait).await;
-                    continue;
                 }
-            };
-            failures = 0;
-            let (batch, at) = batch;
-            for (room, invited) in &batch.rooms.invite {
-                self.invited(room, invited).await;
-            }
-            // The first batch of all is history: nobody asked us then.
-            if let Some(since) = &since {
-                for (room, joined) in batch.rooms.join {
-                    self.joined(&room, joined, since, at, answers).await?;
-                }
-            }
-            if since.as_ref() != Some(&batch.next_batch) {
-                self.store.set_state(&name, &batch.next_batch).await?;
-                since = Some(batch.next_batch);
             }
         }
     }
@@ -124,8 +130,14 @@ impl Sync {
             },
         })
         .to_string();
-        let wait = if since.is_some() { POLL_S } else { 0 };
-        let timeout = (wait * 1_000).to_string();
+        // Synapse keeps the answer to a sync from nothing for two minutes and gives it again to the
+        // same question, so a gateway that is started twice would miss what came in between. The
+        // wait is part of the question, and means nothing in this one.
+        let (wait, timeout) = match since {
+            Some(_) => (POLL_S, POLL_S * 1_000),
+            None => (0, wall_clock().0 % 1_000_000),
+        };
+        let timeout = timeout.to_string();
         let answer = self
             .account
             .call_with(|client, token| {
@@ -143,6 +155,12 @@ impl Sync {
             })
             .await?;
         Ok((answer.value, answer.at.unwrap_or_else(wall_clock)))
+    }
+
+    async fn invitations(&self, batch: &Batch) {
+        for (room, invited) in &batch.rooms.invite {
+            self.invited(room, invited).await;
+        }
     }
 
     /// Follows an invitation of somebody who may invite us, or into a configured room.
@@ -294,38 +312,6 @@ impl Sync {
     }
 }
 
-/// The command in an event, if it is one that somebody typed just so: no notice (those are
-/// programs'), no edit, without the quotation that a reply carries.
-fn command(event: &Event, prefix: &str, me: &str) -> Option<String> {
-    if event.kind != "m.room.message" || event.event_id.is_empty() {
-        return None;
-    }
-    let content: Content = serde_json::from_value(event.content.clone()).ok()?;
-    let relation = content.relates_to.unwrap_or_default();
-    if content.msgtype != "m.text" || relation.rel_type.as_deref() == Some("m.replace") {
-        return None;
-    }
-    if content.body.len() > COMMAND_BYTES {
-        return None;
-    }
-    let body = match relation.in_reply_to {
-        Some(_) => without_quotation(&content.body),
-        None => content.body.as_str(),
-    };
-    commands::addressed(body, prefix, me).map(str::to_owned)
-}
-
-fn without_quotation(body: &str) -> &str {
-    let mut rest = body;
-    while rest.starts_with("> ") {
-        match rest.split_once('\n') {
-            Some((_, after)) => rest = after,
-            None => return "",
-        }
-    }
-    rest.trim_start_matches('\n')
-}
-
 /// Sends answers in the order of their commands. They are a courtesy: after a few attempts one is
 /// given up, and what it would have said stands in the project.
 async fn answer(mut queue: mpsc::Receiver<Reply>) {
@@ -351,46 +337,5 @@ fn retry_after(error: &AccountError) -> Option<Duration> {
     match error {
         AccountError::Matrix(error) => error.retry_after(),
         AccountError::File { .. } | AccountError::Token(_) => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn message(content: serde_json::Value) -> Event {
-        Event {
-            kind: "m.room.message".to_owned(),
-            event_id: "$1".to_owned(),
-            sender: "@ann:example.org".to_owned(),
-            content,
-            ..Event::default()
-        }
-    }
-
-    fn typed(content: serde_json::Value) -> Option<String> {
-        command(&message(content), "!", "@towline:example.org")
-    }
-
-    #[test]
-    fn only_what_a_person_typed_is_a_command() {
-        let say = |msgtype: &str| json!({ "msgtype": msgtype, "body": "!move 42 qa" });
-        assert_eq!(typed(say("m.text")).as_deref(), Some("move 42 qa"));
-        assert_eq!(typed(say("m.notice")), None);
-        let mut edit = say("m.text");
-        edit["m.relates_to"] = json!({ "rel_type": "m.replace", "event_id": "$0" });
-        assert_eq!(typed(edit), None);
-        assert_eq!(typed(json!({ "msgtype": "m.text" })), None);
-        assert_eq!(typed(json!([1, 2])), None);
-    }
-
-    #[test]
-    fn a_reply_is_read_without_what_it_quotes() {
-        let reply = json!({
-            "msgtype": "m.text",
-            "body": "> <@bo:example.org> !block 42 no\n> more\n\n!unblock 42",
-            "m.relates_to": { "m.in_reply_to": { "event_id": "$0" } },
-        });
-        assert_eq!(typed(reply).as_deref(), Some("unblock 42"));
     }
 }

@@ -16,13 +16,14 @@ use towline_node::request::{Failure, Reply, Request};
 use towline_proto::Millis;
 
 use super::outbox::{Body, Line, Outbox};
-use super::plan::{Planner, Preset};
-use super::spans::{Ledger, Spans};
+use super::plan::Preset;
+use super::running::{Intake, Running, Shared};
+use super::spans::Spans;
 use super::status::{LaneStatus, StatusBoard};
 use super::story::Chain;
 use super::{Outcome, Sink};
 use crate::http::wall_clock;
-use crate::store::{Store, StoreError};
+use crate::store::StoreError;
 use crate::webhook::cloud_event;
 
 /// Events that one request asks for.
@@ -32,7 +33,7 @@ const PAGES: usize = 8;
 /// A cursor that only skipped events is written at most so often, in milliseconds.
 const IDLE_CURSOR_MS: u64 = 5_000;
 /// Wait before a project that does not answer is asked again, in milliseconds.
-const UNREACHABLE_MS: u64 = 1_000;
+pub(super) const UNREACHABLE_MS: u64 = 1_000;
 /// Lines that may be set aside in one lane; beyond it the lane waits, and the feed keeps the rest.
 const PARKED: usize = 1_000;
 
@@ -52,68 +53,15 @@ pub fn subscriber(destination: &str) -> String {
 /// One destination and one project.
 #[derive(Debug)]
 pub(crate) struct Lane {
-    handle: NodeHandle,
-    project: ProjectLink,
-    destination: String,
-    preset: Preset,
-    sink: Sink,
-    outbox: Outbox,
-    board: Arc<StatusBoard>,
-    resend: watch::Receiver<u64>,
-    stop: CancellationToken,
-}
-
-/// What a lane needs besides its destination.
-#[derive(Debug, Clone)]
-pub(crate) struct Shared {
-    pub(crate) handle: NodeHandle,
-    pub(crate) store: Store,
-    pub(crate) board: Arc<StatusBoard>,
-    pub(crate) resend: watch::Receiver<u64>,
-    pub(crate) stop: CancellationToken,
-}
-
-enum Intake {
-    Chat(Box<Planner>),
-    Each { read: u64 },
-}
-
-struct Running {
-    feed: watch::Receiver<u64>,
-    intake: Intake,
-    ledger: Ledger,
-    lines: Vec<Line>,
-    next_seq: u64,
-    parked: usize,
-    cursor: u64,
-    cursor_at: u64,
-    /// Whether something was delivered since the cursor was written.
-    fresh: bool,
-    closed: Option<String>,
-    trouble: Option<String>,
-    last_delivery: Option<Millis>,
-    started: Instant,
-}
-
-impl Running {
-    fn now(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    fn read(&self) -> u64 {
-        match &self.intake {
-            Intake::Chat(planner) => planner.read(),
-            Intake::Each { read } => *read,
-        }
-    }
-
-    /// The last position before which everything was accepted by the receiver.
-    fn safe(&self) -> u64 {
-        let waiting = self.lines.iter().filter_map(|line| line.spans.first()).min();
-        waiting.map_or(self.ledger.through, |first| {
-            self.ledger.through.min(first.saturating_sub(1))
-        })
-    }
+    pub(super) handle: NodeHandle,
+    pub(super) project: ProjectLink,
+    pub(super) destination: String,
+    pub(super) preset: Preset,
+    pub(super) sink: Sink,
+    pub(super) outbox: Outbox,
+    pub(super) board: Arc<StatusBoard>,
+    pub(super) resend: watch::Receiver<u64>,
+    pub(super) stop: CancellationToken,
 }
 
 impl Lane {
@@ -176,100 +124,13 @@ impl Lane {
         }
     }
 
-    /// Finds out where to begin: where the ledger or the node's cursor stands, or, for a new
-    /// destination, at the end of the feed, because nobody asked for the past.
-    async fn begin(&mut self) -> Result<Running, LaneError> {
-        let opened = self.outbox.open()?;
-        let (head, cursor) = loop {
-            match self.head_and_cursor().await {
-                Ok(found) => break found,
-                Err(failure) => {
-                    tracing::debug!(project = self.project.name, %failure, "project does not answer yet");
-                    tokio::time::sleep(Duration::from_millis(UNREACHABLE_MS)).await;
-                }
-            }
-        };
-        let known = match (&opened.ledger, cursor) {
-            (None, None) => None,
-            (ledger, cursor) => {
-                let mut ledger = ledger.clone().unwrap_or_default();
-                let mut before = Spans::default();
-                before.insert(0, cursor.unwrap_or(0));
-                ledger.settle(&before);
-                Some(ledger)
-            }
-        };
-        let ledger = match known {
-            Some(ledger) if ledger.through <= head => ledger,
-            // A store that was rebuilt or restored counts its feed anew; what was told is told.
-            Some(_) | None => {
-                let ledger = Ledger::new(head);
-                self.outbox.plan(&ledger, &[]).await?;
-                ledger
-            }
-        };
-        let intake = match self.sink {
-            Sink::Matrix(_) => Intake::Chat(Box::new(Planner::new(
-                &self.project.name,
-                self.preset,
-                ledger.through,
-                head,
-            ))),
-            Sink::Webhook(_) => Intake::Each { read: ledger.through },
-        };
-        Ok(Running {
-            feed: self.project.feed.clone(),
-            intake,
-            ledger,
-            lines: opened.lines,
-            next_seq: opened.next_seq,
-            parked: opened.parked,
-            cursor: cursor.unwrap_or(0),
-            cursor_at: 0,
-            fresh: false,
-            closed: None,
-            trouble: None,
-            last_delivery: None,
-            started: Instant::now(),
-        })
-    }
-
-    async fn head_and_cursor(&self) -> Result<(u64, Option<u64>), Failure> {
-        let cursor = self
-            .handle
-            .cursor(&self.project.id, &subscriber(&self.destination))
-            .await?;
-        let mut head = *self.project.feed.borrow();
-        if let Reply::Status(status) = self
-            .handle
-            .request(&self.project.id, None, Request::Status)
-            .await?
-        {
-            head = head.max(status.last_event.map_or(0, |event| event.position));
-        }
-        Ok((head, cursor))
-    }
-
-    /// The project may have been opened anew, with another queue and another feed.
-    fn find_project(&mut self, running: &mut Running) {
-        if let Some(link) = self
-            .handle
-            .projects()
-            .into_iter()
-            .find(|link| link.id == self.project.id)
-        {
-            running.feed = link.feed.clone();
-            self.project = link;
-        }
-    }
-
     /// Takes in what is new; says whether there is more.
     async fn read(&self, running: &mut Running) -> Result<bool, Failure> {
         running.feed.borrow_and_update();
         for _ in 0..PAGES {
             let room = match &running.intake {
+                _ if running.parked >= PARKED || running.closed.is_some() => 0,
                 Intake::Chat(_) => PAGE,
-                Intake::Each { .. } if running.parked >= PARKED || running.closed.is_some() => 0,
                 Intake::Each { .. } => self.sink.window().saturating_sub(running.lines.len()),
             };
             if room == 0 {

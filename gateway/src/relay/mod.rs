@@ -7,10 +7,14 @@
 //! Delivery is at least once. Where the receiver drops a repeated transaction id, as Matrix does, it
 //! is exactly once; a webhook's receiver does that itself, by `webhook-id`.
 
+mod begin;
 mod digest;
 mod lane;
 mod outbox;
 mod plan;
+#[cfg(test)]
+mod plan_tests;
+mod running;
 mod spans;
 mod status;
 mod story;
@@ -19,10 +23,11 @@ mod testing;
 
 use std::time::Duration;
 
-pub(crate) use lane::{Lane, Shared};
+pub(crate) use lane::Lane;
 pub use lane::{LaneError, subscriber};
 pub(crate) use outbox::{Body, Line};
 pub use plan::{BACKLOG_EVENTS, BACKLOG_MS, HOLD_MS, Preset, WINDOW_MS};
+pub(crate) use running::Shared;
 pub use status::{LaneStatus, StatusBoard, StatusError};
 pub(crate) use story::escape;
 

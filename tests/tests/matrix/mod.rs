@@ -273,15 +273,16 @@ async fn people_command_from_the_room_as_far_as_their_role_goes() {
 
 /// The bot reads what is said after it began to sync, and nothing in the room shows when that is.
 async fn said_until_seen(who: &Person, room: &str, bot: &Person, text: &str) -> String {
-    loop {
-        let probe = who.say(room, "!switch demo").await;
+    for count in 0.. {
+        let probe = who.say(room, &format!("!switch demo{}", " ".repeat(count))).await;
         if timeout(Duration::from_secs(5), who.sees_reaction(room, &bot.id, &probe))
             .await
             .is_ok()
         {
-            return who.say(room, text).await;
+            break;
         }
     }
+    who.say(room, text).await
 }
 
 async fn said_until_heard(who: &Person, room: &str, bot: &Person, text: &str) -> String {
