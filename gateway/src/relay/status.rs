@@ -19,7 +19,7 @@ const FILE: &str = "relay-status.json";
 #[derive(Debug, thiserror::Error)]
 pub enum StatusError {
     /// The file cannot be read or written.
-    #[error("no relay status ({0}); has the gateway run in this folder?")]
+    #[error("no relay status; has the gateway run in this folder?")]
     File(#[from] std::io::Error),
     /// It is not what this version writes.
     #[error("the relay status is not readable: {0}")]
