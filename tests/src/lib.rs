@@ -1,1 +1,6 @@
-//! towline-tests
+//! What the whole-system tests share: real servers and small worlds to run them in.
+
+pub mod breaker;
+pub mod memory;
+pub mod person;
+pub mod synapse;

@@ -1,0 +1,147 @@
+//! The command line of `towline-gateway`, and the commands that need no running node.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, Subcommand};
+
+use crate::config::SAMPLE;
+use crate::gateway::ask_to_resend;
+use crate::relay::StatusBoard;
+
+/// Many projects on one board and in one chat.
+#[derive(Debug, Parser)]
+#[command(name = "towline-gateway", version)]
+pub struct Cli {
+    /// The gateway's folder.
+    #[arg(
+        long,
+        short = 'd',
+        env = "TOWLINE_GATEWAY_DIR",
+        default_value = ".towline-gateway",
+        global = true
+    )]
+    pub dir: PathBuf,
+    /// The configuration; `gateway.toml` in the folder when absent.
+    #[arg(long, env = "TOWLINE_GATEWAY_CONFIG", global = true)]
+    pub config: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make the folder, with a configuration that explains itself.
+    Init,
+    /// Run the gateway until it is told to stop.
+    Up,
+    /// Become a member of a project.
+    Join {
+        /// The ticket that a member made with `towline invite`.
+        ticket: String,
+    },
+    /// Look after deliveries to chat and webhooks.
+    #[command(subcommand)]
+    Relay(Relay),
+}
+
+/// Deliveries to chat and webhooks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum Relay {
+    /// Last delivery, lag and parked messages of each destination.
+    Status {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Send again what was set aside.
+    Resend,
+}
+
+impl Cli {
+    /// The configuration file.
+    pub fn config_path(&self) -> PathBuf {
+        self.config
+            .clone()
+            .unwrap_or_else(|| self.dir.join("gateway.toml"))
+    }
+}
+
+/// Makes a gateway's folder with a sample configuration; one that is there stays as it is.
+///
+/// # Errors
+/// When the folder or the file cannot be written.
+pub fn init(dir: &Path, config: &Path) -> std::io::Result<bool> {
+    std::fs::create_dir_all(dir)?;
+    match std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(config)
+    {
+        Ok(mut file) => {
+            file.write_all(SAMPLE.as_bytes())?;
+            Ok(true)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Performs a `relay` command and writes what there is to say.
+///
+/// # Errors
+/// When the gateway has never run in the folder, or the folder cannot be written.
+pub fn relay(dir: &Path, command: Relay, out: &mut impl Write) -> anyhow::Result<()> {
+    match command {
+        Relay::Status { json } => {
+            let lanes = StatusBoard::read(dir)?;
+            if json {
+                serde_json::to_writer_pretty(&mut *out, &lanes)?;
+                writeln!(out)?;
+            } else if lanes.is_empty() {
+                writeln!(
+                    out,
+                    "nothing is relayed; see `rooms` and `webhook` in the configuration"
+                )?;
+            }
+            for lane in lanes.iter().filter(|_| !json) {
+                writeln!(out, "{lane}")?;
+            }
+        }
+        Relay::Resend => {
+            ask_to_resend(dir)?;
+            writeln!(
+                out,
+                "asked; a running gateway sends within a second, others when they start"
+            )?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+        let cli =
+            Cli::try_parse_from(["towline-gateway", "relay", "status", "-d", "/srv/gateway"]).expect("parse");
+        assert_eq!(cli.config_path(), Path::new("/srv/gateway/gateway.toml"));
+    }
+
+    #[test]
+    fn init_never_overwrites_a_configuration() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let config = dir.path().join("gateway.toml");
+        assert!(init(dir.path(), &config).expect("init"));
+        std::fs::write(&config, "# mine").expect("write");
+        assert!(!init(dir.path(), &config).expect("init again"));
+        assert_eq!(std::fs::read_to_string(&config).expect("read"), "# mine");
+    }
+}

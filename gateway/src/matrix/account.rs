@@ -1,0 +1,224 @@
+//! One device of one account, kept logged in.
+//!
+//! The access token and the device id are kept in a file that only we may read. The device matters
+//! more than the token: a homeserver drops repeated transaction ids per device, so a new device
+//! after a restart would tell everything twice that was on its way.
+
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use reqwest::Method;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::sync::{Mutex, RwLock};
+
+use super::client::{Call, Client, MatrixError};
+use super::wire::{Login, Whoami};
+use crate::config;
+
+/// The file in the gateway's folder.
+const FILE: &str = "matrix-session.json";
+/// Longest wait between two attempts to log in, in seconds.
+const LOGIN_RETRY_S: u64 = 60;
+
+/// Why an account cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    /// The homeserver.
+    #[error(transparent)]
+    Matrix(#[from] MatrixError),
+    /// The session or token file.
+    #[error("cannot use {path}: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The token is not good any more and there is no password.
+    #[error("the homeserver does not accept the token in {0}; put a new one there")]
+    Token(PathBuf),
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Session {
+    homeserver: String,
+    user_id: String,
+    device_id: String,
+    access_token: String,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Session({} {})", self.user_id, self.device_id)
+    }
+}
+
+/// One device of one account.
+#[derive(Debug)]
+pub struct Account {
+    client: Client,
+    config: config::Matrix,
+    path: PathBuf,
+    session: RwLock<Option<Session>>,
+    login: Mutex<()>,
+}
+
+impl Account {
+    /// An account whose session is kept in a folder. Connects to nothing yet.
+    ///
+    /// # Errors
+    /// When the address is none or TLS cannot be set up.
+    pub fn new(config: config::Matrix, dir: &Path) -> Result<Self, AccountError> {
+        Ok(Self {
+            client: Client::new(&config.homeserver)?,
+            path: dir.join(FILE),
+            config,
+            session: RwLock::new(None),
+            login: Mutex::new(()),
+        })
+    }
+
+    /// Our user id, once known.
+    pub(crate) async fn user_id(&self) -> Option<String> {
+        self.session
+            .read()
+            .await
+            .as_ref()
+            .map(|session| session.user_id.clone())
+    }
+
+    /// Makes a call as this account, logging in when needed, and once more when the homeserver has
+    /// forgotten the token.
+    pub(crate) async fn call_with<T, F, R>(&self, run: F) -> Result<T, AccountError>
+    where
+        F: Fn(Client, String) -> R + Send,
+        R: Future<Output = Result<T, MatrixError>> + Send,
+    {
+        let token = self.token(None).await?;
+        match run(self.client.clone(), token.clone()).await {
+            Err(error) if error.is_unknown_token() => {
+                let token = self.token(Some(&token)).await?;
+                Ok(run(self.client.clone(), token).await?)
+            }
+            result => Ok(result?),
+        }
+    }
+
+    /// The access token; another one than `stale`.
+    async fn token(&self, stale: Option<&str>) -> Result<String, AccountError> {
+        let good = |session: &Session| Some(session.access_token.as_str()) != stale;
+        if let Some(session) = self.session.read().await.as_ref().filter(|session| good(session)) {
+            return Ok(session.access_token.clone());
+        }
+        let _one = self.login.lock().await;
+        if let Some(session) = self.session.read().await.as_ref().filter(|session| good(session)) {
+            return Ok(session.access_token.clone());
+        }
+        let session = match &self.config.token_file {
+            Some(path) => self.with_token(path).await?,
+            None => self.with_password(stale).await?,
+        };
+        let token = session.access_token.clone();
+        tracing::info!(user = session.user_id, device = session.device_id, "logged in");
+        *self.session.write().await = Some(session);
+        Ok(token)
+    }
+
+    async fn with_token(&self, path: &Path) -> Result<Session, AccountError> {
+        let text = std::fs::read_to_string(path).map_err(|source| AccountError::File {
+            path: path.to_owned(),
+            source,
+        })?;
+        let access_token = text.trim().to_owned();
+        let whoami = self.whoami(&access_token).await.map_err(|error| {
+            if error.is_unknown_token() {
+                return AccountError::Token(path.to_owned());
+            }
+            error.into()
+        })?;
+        Ok(Session {
+            homeserver: self.config.homeserver.clone(),
+            user_id: whoami.user_id,
+            device_id: whoami.device_id.unwrap_or_default(),
+            access_token,
+        })
+    }
+
+    async fn with_password(&self, stale: Option<&str>) -> Result<Session, AccountError> {
+        let kept = self.kept();
+        if let Some(session) = &kept
+            && Some(session.access_token.as_str()) != stale
+        {
+            match self.whoami(&session.access_token).await {
+                Ok(_) => return Ok(session.clone()),
+                Err(error) if error.is_unknown_token() => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let password = self
+            .config
+            .password
+            .as_ref()
+            .map(config::Secret::reveal)
+            .unwrap_or_default();
+        let mut body = json!({
+            "type": "m.login.password",
+            "identifier": { "type": "m.id.user", "user": self.config.user },
+            "password": password,
+            "initial_device_display_name": "towline gateway",
+        });
+        if let Some(session) = kept {
+            body["device_id"] = json!(session.device_id);
+        }
+        let call = Call::new(Method::POST, &["login"]).body(body);
+        let login: Login = self.client.call(None, call).await?.value;
+        let session = Session {
+            homeserver: self.config.homeserver.clone(),
+            user_id: login.user_id,
+            device_id: login.device_id,
+            access_token: login.access_token,
+        };
+        self.keep(&session)?;
+        Ok(session)
+    }
+
+    async fn whoami(&self, token: &str) -> Result<Whoami, MatrixError> {
+        let call = Call::new(Method::GET, &["account", "whoami"]);
+        Ok(self.client.call(Some(token), call).await?.value)
+    }
+
+    /// The session of an earlier run, if it is one of the account that is configured now.
+    fn kept(&self) -> Option<Session> {
+        let session: Session = serde_json::from_slice(&std::fs::read(&self.path).ok()?).ok()?;
+        let local = session.user_id.trim_start_matches('@').split(':').next();
+        let same_user = session.user_id == self.config.user || local == Some(self.config.user.as_str());
+        (same_user && session.homeserver == self.config.homeserver).then_some(session)
+    }
+
+    fn keep(&self, session: &Session) -> Result<(), AccountError> {
+        let write = || {
+            let partial = self.path.with_extension("new");
+            let mut file = std::fs::OpenOptions::new()
+                .create(true)
+                .write(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&partial)?;
+            file.write_all(&serde_json::to_vec(session).map_err(std::io::Error::other)?)?;
+            file.sync_all()?;
+            std::fs::rename(partial, &self.path)
+        };
+        write().map_err(|source| AccountError::File {
+            path: self.path.clone(),
+            source,
+        })
+    }
+}
+
+/// The wait before attempt number `attempt` to reach the homeserver again.
+pub(crate) fn backoff(attempt: u32) -> Duration {
+    Duration::from_millis(500 << attempt.min(7)).min(Duration::from_secs(LOGIN_RETRY_S))
+}

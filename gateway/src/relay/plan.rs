@@ -1,0 +1,265 @@
+//! From events to lines: filter, coalesce, decide what is due. Pure; time is an argument.
+//!
+//! Events of one item within [`WINDOW_MS`] of each other become one line, held back for at most
+//! [`HOLD_MS`]. A backlog (found at the start, brought by a catch-up, or grown while the receiver
+//! could not be reached) becomes one digest. The planner never sends and never forgets: a position
+//! leaves it only as part of a plan, or as one that the filter does not let through.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use towline_node::dto::FeedEvent;
+use towline_proto::{EventKind, ItemId, Millis};
+
+use super::digest::Digest;
+use super::spans::Spans;
+use super::story::{Chain, Story, Text};
+
+/// An item is told when it has been quiet for so long, in milliseconds.
+pub const WINDOW_MS: u64 = 1_500;
+/// And when its first event is so old at the latest, in milliseconds.
+pub const HOLD_MS: u64 = 10_000;
+/// More events than this are told as one digest.
+pub const BACKLOG_EVENTS: usize = 20;
+/// Events that waited longer than this are told as one digest, in milliseconds.
+pub const BACKLOG_MS: u64 = 10 * 60 * 1_000;
+
+/// Items that are held back at once; news of further ones goes into a digest.
+const BURSTS: usize = 1_000;
+
+/// Which events a receiver wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Preset {
+    /// New items, steps, holds, conflicts, deletions.
+    #[default]
+    Stages,
+    /// Everything.
+    All,
+    /// Holds and conflicts, coming and going.
+    FailuresAndRecovery,
+}
+
+impl Preset {
+    /// Whether an event passes.
+    pub const fn wants(self, what: &EventKind) -> bool {
+        match what {
+            EventKind::HoldsChanged { .. } | EventKind::ConflictRaised { .. } => true,
+            EventKind::ItemCreated { .. }
+            | EventKind::StageChanged { .. }
+            | EventKind::Deleted
+            | EventKind::Restored => matches!(self, Self::Stages | Self::All),
+            EventKind::ConflictsSettled => matches!(self, Self::All | Self::FailuresAndRecovery),
+            EventKind::Claimed { .. }
+            | EventKind::Released { .. }
+            | EventKind::FieldChanged { .. }
+            | EventKind::Commented { .. } => matches!(self, Self::All),
+        }
+    }
+}
+
+/// A line that is to be sent, and the positions that are dealt with by it.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    /// The positions.
+    pub(crate) spans: Spans,
+    /// The events, for the transaction id.
+    pub(crate) chain: Chain,
+    /// The line; `None` when nothing of it is news any more.
+    pub(crate) text: Option<Text>,
+}
+
+#[derive(Debug)]
+struct Burst<T> {
+    told: T,
+    since: u64,
+    due: u64,
+}
+
+impl<T> Burst<T> {
+    fn new(now: u64, told: T) -> Self {
+        Self {
+            told,
+            since: now,
+            due: now + WINDOW_MS,
+        }
+    }
+
+    fn extend(&mut self, now: u64) {
+        self.due = (now + WINDOW_MS).min(self.since + HOLD_MS);
+    }
+}
+
+/// Collects the events of one project for one receiver.
+#[derive(Debug)]
+pub(crate) struct Planner {
+    project: String,
+    preset: Preset,
+    read: u64,
+    /// Events up to this position were there before we were: they are a backlog.
+    backlog_until: u64,
+    held: Vec<(u64, FeedEvent)>,
+    overflow: bool,
+    bursts: BTreeMap<ItemId, Burst<Story>>,
+    digest: Option<Burst<Digest>>,
+    dropped: Spans,
+}
+
+impl Planner {
+    /// A planner that has read up to `read`, while the feed is at `head` already.
+    pub(crate) fn new(project: &str, preset: Preset, read: u64, head: u64) -> Self {
+        Self {
+            project: project.to_owned(),
+            preset,
+            read,
+            backlog_until: head,
+            held: Vec::new(),
+            overflow: false,
+            bursts: BTreeMap::new(),
+            digest: None,
+            dropped: Spans::default(),
+        }
+    }
+
+    /// The last position that was offered.
+    pub(crate) const fn read(&self) -> u64 {
+        self.read
+    }
+
+    /// Takes in the next event of the feed. `now` counts milliseconds of this process, `wall` is the
+    /// time of day; `settled` says that an earlier run has told it already.
+    pub(crate) fn offer(&mut self, now: u64, wall: Millis, settled: bool, event: FeedEvent) {
+        if event.position <= self.read {
+            return;
+        }
+        // Positions may have gaps; an event accounts for everything since the one before.
+        let from = self.read + 1;
+        let to = event.position;
+        self.read = to;
+        if settled || !self.preset.wants(&event.event.what) {
+            self.dropped.insert(from, to);
+        } else if to > self.backlog_until {
+            self.resolve(now);
+            self.news(now, from, &event);
+        } else if self.overflow {
+            self.away(now, from, &event);
+        } else {
+            self.overflow = wall.since(event.seen_at) > BACKLOG_MS || self.held.len() >= BACKLOG_EVENTS;
+            self.held.push((from, event));
+        }
+        if self.read >= self.backlog_until {
+            self.resolve(now);
+        }
+    }
+
+    /// Nothing more is in the feed for now: whatever the backlog is, it is complete.
+    pub(crate) fn caught_up(&mut self, now: u64) {
+        self.backlog_until = self.backlog_until.min(self.read);
+        self.resolve(now);
+    }
+
+    fn resolve(&mut self, now: u64) {
+        let held = std::mem::take(&mut self.held);
+        let one_item = held
+            .windows(2)
+            .all(|pair| matches!(pair, [(_, a), (_, b)] if a.event.item == b.event.item));
+        for (from, event) in held {
+            if self.overflow && !(one_item && self.digest.is_none()) {
+                self.away(now, from, &event);
+            } else {
+                self.news(now, from, &event);
+            }
+        }
+        self.overflow = false;
+    }
+
+    fn news(&mut self, now: u64, from: u64, event: &FeedEvent) {
+        if event.backfill || self.bursts.len() >= BURSTS {
+            return self.away(now, from, event);
+        }
+        match self.bursts.get_mut(&event.event.item) {
+            Some(burst) => {
+                burst.told.fold(from, event.position, &event.event);
+                burst.extend(now);
+            }
+            None => {
+                let story = Story::new(from, event.position, &event.event);
+                self.bursts.insert(event.event.item, Burst::new(now, story));
+            }
+        }
+    }
+
+    fn away(&mut self, now: u64, from: u64, event: &FeedEvent) {
+        let digest = self
+            .digest
+            .get_or_insert_with(|| Burst::new(now, Digest::default()));
+        // What is still held back about this item happened before, so it is told before or with it.
+        if let Some(burst) = self.bursts.remove(&event.event.item) {
+            digest.told.absorb(event.event.item, burst.told.tally);
+        }
+        digest.told.fold(from, event.position, &event.event);
+        digest.extend(now);
+    }
+
+    /// Positions that the filter did not let through since the last call.
+    pub(crate) fn take_dropped(&mut self) -> Spans {
+        std::mem::take(&mut self.dropped)
+    }
+
+    /// When the next plan is due.
+    pub(crate) fn due(&self) -> Option<u64> {
+        match &self.digest {
+            Some(digest) => Some(digest.due),
+            None => self.bursts.values().map(|burst| burst.due).min(),
+        }
+    }
+
+    /// The next plan, if one is due. Lines wait for a digest, which is about what came before them.
+    pub(crate) fn take(&mut self, now: u64) -> Option<Plan> {
+        if let Some(digest) = self.digest.take_if(|digest| digest.due <= now) {
+            return Some(Plan {
+                text: Some(digest.told.tell(&self.project)),
+                spans: digest.told.spans,
+                chain: digest.told.chain,
+            });
+        }
+        if self.digest.is_some() {
+            return None;
+        }
+        let due: Vec<_> = self
+            .bursts
+            .iter()
+            .filter(|(_, burst)| burst.due <= now)
+            .map(|(item, burst)| (burst.told.tally.spans.first(), *item, burst.since))
+            .collect();
+        let waited = due
+            .iter()
+            .any(|(_, _, since)| now.saturating_sub(*since) > BACKLOG_MS);
+        if due.len() > BACKLOG_EVENTS || (due.len() > 1 && waited) {
+            let items: Vec<_> = due.into_iter().map(|(_, item, _)| item).collect();
+            return Some(self.summary(&items));
+        }
+        let (_, item, _) = due.into_iter().min()?;
+        let story = self.bursts.remove(&item)?.told;
+        Some(Plan {
+            text: story.tell(&self.project),
+            spans: story.tally.spans,
+            chain: story.tally.chain,
+        })
+    }
+
+    /// Many lines that fell due while the receiver could not take them, as one.
+    fn summary(&mut self, items: &[ItemId]) -> Plan {
+        let mut digest = Digest::default();
+        for item in items {
+            if let Some(burst) = self.bursts.remove(item) {
+                digest.absorb(*item, burst.told.tally);
+            }
+        }
+        Plan {
+            text: Some(digest.tell(&self.project)),
+            spans: digest.spans,
+            chain: digest.chain,
+        }
+    }
+}

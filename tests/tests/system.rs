@@ -1,0 +1,5 @@
+//! Whole-system tests: one binary, so that linking happens once.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod matrix;
+mod webhook;
