@@ -1,9 +1,10 @@
 //! The command line of `towline-gateway`, and the commands that need no running node.
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 use crate::config::SAMPLE;
 use crate::gateway::ask_to_resend;
@@ -36,15 +37,32 @@ pub enum Command {
     /// Make the folder, with a configuration that explains itself.
     Init,
     /// Run the gateway until it is told to stop.
-    Up,
+    Up(Up),
     /// Become a member of a project.
     Join {
         /// The ticket that a member made with `towline invite`.
         ticket: String,
+        /// Seconds to wait until everything has come.
+        #[arg(long, default_value_t = 60)]
+        timeout_s: u64,
     },
     /// Look after deliveries to chat and webhooks.
     #[command(subcommand)]
     Relay(Relay),
+}
+
+/// How the gateway faces people and its members.
+#[derive(Debug, Clone, Args)]
+pub struct Up {
+    /// Where the fleet page and the boards are served; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:4848")]
+    pub board: SocketAddr,
+    /// Where members reach the gateway, as a multiaddress; may be given several times.
+    #[arg(long, value_name = "MULTIADDR")]
+    pub listen: Vec<String>,
+    /// The person that the printed link signs in.
+    #[arg(long = "as", value_name = "NAME", default_value = "admin")]
+    pub who: String,
 }
 
 /// Deliveries to chat and webhooks.

@@ -14,6 +14,7 @@ mod gateway;
 mod http;
 pub mod matrix;
 pub mod relay;
+pub mod run;
 pub mod store;
 pub mod webhook;
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ed25519_dalek::SigningKey;
 use tokio::sync::mpsc;
@@ -19,10 +19,12 @@ use crate::handle::{Job, NodeHandle, ProjectLink};
 use crate::home::{Config, Home, Lock, ProjectHome, files};
 use crate::net::{Net, NetConfig, NetInput, Route};
 use crate::project::{self, Opening, Project, SystemWorld};
-use crate::request::{Failure, FailureCode};
+use crate::request::{Failure, FailureCode, Reply, Request};
 
 /// How often projects look after what waits, in milliseconds; see [`Job::Tick`].
 const TICK_MS: u64 = 250;
+/// How often a joining command looks whether everything has come, in milliseconds.
+const JOIN_POLL_MS: u64 = 50;
 /// How often the address book is kept, in milliseconds.
 const BOOK_MS: u64 = 10_000;
 /// The file that it is kept in.
@@ -257,6 +259,28 @@ impl Node {
             self.net.dial(peer, addresses).await;
         }
         Ok(link)
+    }
+
+    /// Joins and stays until the inviter and this node hold the same, or the time is over: being a
+    /// member is not undone by a slow line. Answers with the project's status.
+    ///
+    /// # Errors
+    /// As [`Node::join`].
+    pub async fn join_and_wait(&self, ticket: &Ticket, patience: Duration) -> Result<Reply, Failure> {
+        let deadline = Instant::now() + patience;
+        let link = self.join(ticket).await?;
+        let ask = |request| self.handle.request(&link.id, None, request);
+        loop {
+            match ask(Request::SyncNow).await? {
+                Reply::Synced { peers, equal } if peers > 0 && peers == equal => break,
+                _ if Instant::now() >= deadline => {
+                    tracing::warn!("not everything has come yet; a running node gets the rest");
+                    break;
+                }
+                _ => tokio::time::sleep(Duration::from_millis(JOIN_POLL_MS)).await,
+            }
+        }
+        ask(Request::Status).await
     }
 
     /// Stops everything and waits until all of it has ended.

@@ -48,15 +48,18 @@ struct NodeControls {
 impl Controls for NodeControls {
     fn join(&self, ticket: String) -> Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send + '_>> {
         Box::pin(async move {
-            let ticket: Ticket =
-                ticket.parse().map_err(|why| Failure::new(FailureCode::Usage, format!("{why}")))?;
+            let ticket: Ticket = ticket
+                .parse()
+                .map_err(|why| Failure::new(FailureCode::Usage, format!("{why}")))?;
             let link = self.node.join(&ticket).await?;
             self.node.handle().request(&link.id, None, Request::Status).await
         })
     }
 
     fn login(&self, who: &str) -> Result<Reply, Failure> {
-        Ok(Reply::Link { url: self.web.login_link(&self.board, who) })
+        Ok(Reply::Link {
+            url: self.web.login_link(&self.board, who),
+        })
     }
 }
 
@@ -67,14 +70,28 @@ impl Serving {
     /// When neither the configured port nor a free one can be had, or the socket cannot be made.
     pub async fn start(node: Arc<Node>, config: &Config, face: Face) -> Result<Self, Failure> {
         let listener = bind(config.board).await?;
-        let address = listener.local_addr().map_err(|error| failed("the board's address", &error))?;
+        let address = listener
+            .local_addr()
+            .map_err(|error| failed("the board's address", &error))?;
         let board = format!("http://{address}");
-        let web_config =
-            WebConfig { title: face.title, allowed_hosts: vec![address.to_string()], fleet: face.fleet, api_token: None };
+        let web_config = WebConfig {
+            title: face.title,
+            allowed_hosts: vec![address.to_string()],
+            fleet: face.fleet,
+            api_token: None,
+        };
         let web = Web::new(node.handle().clone(), web_config).map_err(|error| failed("the board", &error))?;
         let stop = CancellationToken::new();
-        let info = NodeInfo { node: node.handle().me(), pid: std::process::id(), board: Some(board.clone()) };
-        let controls = NodeControls { node: Arc::clone(&node), web: Arc::clone(&web), board: board.clone() };
+        let info = NodeInfo {
+            node: node.handle().me(),
+            pid: std::process::id(),
+            board: Some(board.clone()),
+        };
+        let controls = NodeControls {
+            node: Arc::clone(&node),
+            web: Arc::clone(&web),
+            board: board.clone(),
+        };
         let mut tasks = JoinSet::new();
         tasks.spawn(socket::serve(
             node.home().socket(),
@@ -85,9 +102,17 @@ impl Serving {
         ));
         let (router, until) = (web::router(Arc::clone(&web)), stop.clone());
         tasks.spawn(async move {
-            web::serve(listener, router, until).await.map_err(|error| failed("the board", &error))
+            web::serve(listener, router, until)
+                .await
+                .map_err(|error| failed("the board", &error))
         });
-        Ok(Self { node, board, web, stop, tasks })
+        Ok(Self {
+            node,
+            board,
+            web,
+            stop,
+            tasks,
+        })
     }
 
     /// The address of the board.
@@ -131,7 +156,12 @@ impl Serving {
 }
 
 fn flatten(ended: Result<Result<(), Failure>, tokio::task::JoinError>) -> Result<(), Failure> {
-    ended.unwrap_or_else(|error| Err(Failure::new(FailureCode::Failure, format!("a part of the node panicked: {error}"))))
+    ended.unwrap_or_else(|error| {
+        Err(Failure::new(
+            FailureCode::Failure,
+            format!("a part of the node panicked: {error}"),
+        ))
+    })
 }
 
 fn failed(what: &str, error: &std::io::Error) -> Failure {
@@ -145,7 +175,9 @@ async fn bind(wanted: SocketAddr) -> Result<TcpListener, Failure> {
         Ok(listener) => Ok(listener),
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
             let free = SocketAddr::new(wanted.ip(), 0);
-            TcpListener::bind(free).await.map_err(|error| failed("the board", &error))
+            TcpListener::bind(free)
+                .await
+                .map_err(|error| failed("the board", &error))
         }
         Err(error) => Err(failed(&format!("the board at {wanted}"), &error)),
     }
@@ -153,7 +185,8 @@ async fn bind(wanted: SocketAddr) -> Result<TcpListener, Failure> {
 
 /// Ends at the first SIGINT or SIGTERM.
 async fn signalled() {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         return std::future::pending().await;
     };
@@ -162,4 +195,3 @@ async fn signalled() {
         _ = terminate.recv() => {}
     }
 }
-

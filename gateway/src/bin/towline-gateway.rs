@@ -1,21 +1,33 @@
 //! `towline-gateway`: reads the command line and hands over to the library.
 
+use std::io::stdout;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use towline_gateway::cli::{self, Cli, Command};
+use towline_gateway::run;
+use towline_node::request::Failure;
 
 fn main() -> ExitCode {
-    match run(&Cli::parse()) {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("TOWLINE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,towline=info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
+    match perform(&Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("towline-gateway: {error:#}");
-            ExitCode::FAILURE
+            error
+                .downcast_ref::<Failure>()
+                .map_or(ExitCode::FAILURE, |failure| ExitCode::from(failure.code.exit()))
         }
     }
 }
 
-fn run(cli: &Cli) -> anyhow::Result<()> {
+fn perform(cli: &Cli) -> anyhow::Result<()> {
     let config = cli.config_path();
     match &cli.command {
         Command::Init => {
@@ -26,9 +38,10 @@ fn run(cli: &Cli) -> anyhow::Result<()> {
             }
             Ok(())
         }
-        Command::Relay(command) => cli::relay(&cli.dir, *command, &mut std::io::stdout().lock()),
-        Command::Up | Command::Join { .. } => {
-            anyhow::bail!("the node that a gateway runs on is not built into this binary yet")
+        Command::Relay(command) => cli::relay(&cli.dir, *command, &mut stdout().lock()),
+        Command::Up(args) => run::up(cli, args, &mut stdout()),
+        Command::Join { ticket, timeout_s } => {
+            run::join(cli, ticket, Duration::from_secs(*timeout_s), &mut stdout())
         }
     }
 }

@@ -61,7 +61,9 @@ impl Project {
             .push(format!("{entries} entries: checksums, format and signatures"));
         for (author, hash) in &unvouched {
             let (entry, author) = (hash.short(), author.short());
-            doctor.findings.push(format!("entry {entry} of node {author} carries a wrong signature"));
+            doctor.findings.push(format!(
+                "entry {entry} of node {author} carries a wrong signature"
+            ));
         }
         self.check_items(&mut doctor, &changes);
         for fork in self.replica.forks() {

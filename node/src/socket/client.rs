@@ -113,7 +113,9 @@ impl Client {
     /// # Errors
     /// Why it was not joined, or that the node is gone or too slow.
     pub fn join(&mut self, ticket: &str) -> Result<Reply, Failure> {
-        self.control(&Control::Join { ticket: ticket.to_owned() })
+        self.control(&Control::Join {
+            ticket: ticket.to_owned(),
+        })
     }
 
     /// A link to the board that signs somebody in.

@@ -16,7 +16,9 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{Answer, CONNECTIONS, Control, Controls, GRACE, IDLE, Line, NodeInfo, REQUEST_BYTES, WRITE_TIMEOUT, path};
+use super::{
+    Answer, CONNECTIONS, Control, Controls, GRACE, IDLE, Line, NodeInfo, REQUEST_BYTES, WRITE_TIMEOUT, path,
+};
 use crate::handle::NodeHandle;
 use crate::request::{Envelope, Failure, FailureCode, Reply};
 
@@ -34,7 +36,12 @@ pub async fn serve(
 ) -> Result<(), Failure> {
     let listener = bind(&path)?;
     tracing::debug!(path = %path.display(), "listening on the local socket");
-    let shared = Arc::new(Shared { handle, info, controls, stop });
+    let shared = Arc::new(Shared {
+        handle,
+        info,
+        controls,
+        stop,
+    });
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
     loop {

@@ -34,10 +34,15 @@ struct NoControls;
 
 impl Controls for NoControls {
     fn join(&self, _: String) -> Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send + '_>> {
-        Box::pin(std::future::ready(Err(Failure::new(FailureCode::Usage, "joins nothing"))))
+        Box::pin(std::future::ready(Err(Failure::new(
+            FailureCode::Usage,
+            "joins nothing",
+        ))))
     }
     fn login(&self, who: &str) -> Result<Reply, Failure> {
-        Ok(Reply::Link { url: format!("http://127.0.0.1:1/login?code={who}") })
+        Ok(Reply::Link {
+            url: format!("http://127.0.0.1:1/login?code={who}"),
+        })
     }
 }
 

@@ -57,11 +57,19 @@ pub(super) fn connect(ctx: &Context) -> Result<Box<dyn Ask>, Failure> {
 fn open(ctx: &Context, home: &Home, lock: Lock) -> Result<Direct, Failure> {
     let key = key::load(&home.key_file())?;
     let projects = home.projects()?;
-    let names = || projects.iter().map(|place| place.name.as_str()).collect::<Vec<_>>().join(", ");
+    let names = || {
+        projects
+            .iter()
+            .map(|place| place.name.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     let wanted = ctx.global.project.as_deref();
     let fits: Vec<_> = projects
         .iter()
-        .filter(|place| wanted.is_none_or(|wanted| place.name == wanted || place.id.to_string().starts_with(wanted)))
+        .filter(|place| {
+            wanted.is_none_or(|wanted| place.name == wanted || place.id.to_string().starts_with(wanted))
+        })
         .collect();
     let place = match (fits.as_slice(), wanted) {
         ([place], _) => *place,
@@ -70,13 +78,20 @@ fn open(ctx: &Context, home: &Home, lock: Lock) -> Result<Direct, Failure> {
             return Err(Failure::new(FailureCode::NotFound, message));
         }
         ([], None) => {
-            let message = "this node has no project yet; `towline up` makes one, `towline join TICKET` joins one";
+            let message =
+                "this node has no project yet; `towline up` makes one, `towline join TICKET` joins one";
             return Err(Failure::new(FailureCode::NotFound, message));
         }
         (_, _) => {
-            let message = format!("this node has several projects; name one with --project: {}", names());
+            let message = format!(
+                "this node has several projects; name one with --project: {}",
+                names()
+            );
             return Err(Failure::new(FailureCode::Usage, message));
         }
     };
-    Ok(Direct { project: Some(open_project(place, &key)?), _lock: lock })
+    Ok(Direct {
+        project: Some(open_project(place, &key)?),
+        _lock: lock,
+    })
 }

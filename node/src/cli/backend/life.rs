@@ -2,8 +2,6 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
 use towline_proto::Ticket;
@@ -13,13 +11,10 @@ use crate::cli::args::{InitArgs, JoinArgs, RunArgs};
 use crate::cli::{Context, Trouble};
 use crate::home::init::{self, plan_deinit, plan_init};
 use crate::home::{Config, Home, key};
-use crate::request::{Failure, FailureCode, Reply, Request};
+use crate::request::{Failure, FailureCode, Reply};
 use crate::run::{Node, make_project, node_name};
 use crate::serving::{Face, Serving};
 use crate::socket::Client;
-
-/// How often a joining command looks whether everything has come.
-const POLL: Duration = Duration::from_millis(50);
 
 fn failed(error: impl std::fmt::Display) -> Failure {
     Failure::new(FailureCode::Failure, error.to_string())
@@ -27,9 +22,16 @@ fn failed(error: impl std::fmt::Display) -> Failure {
 
 /// The project's name where nobody gave one: the directory's.
 fn directory_name(dir: &Path) -> String {
-    let name = dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = dir
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
     let (name, _) = towline_proto::text::fit_line(&name, towline_proto::limits::NAME_CHARS);
-    if name.is_empty() { "project".to_owned() } else { name }
+    if name.is_empty() {
+        "project".to_owned()
+    } else {
+        name
+    }
 }
 
 /// `init`: a key, a configuration and a project.
@@ -55,7 +57,10 @@ pub(super) fn init(ctx: &Context, args: &InitArgs, out: &mut dyn Write) -> Resul
 }
 
 fn make_home(ctx: &Context, node_name: Option<String>) -> Result<Home, Failure> {
-    let config = Config { node_name: node_name.unwrap_or_default(), ..Config::default() };
+    let config = Config {
+        node_name: node_name.unwrap_or_default(),
+        ..Config::default()
+    };
     let (home, _, _) = init::init(&ctx.dir, &config)?;
     Ok(home)
 }
@@ -86,7 +91,10 @@ pub(super) fn run(ctx: &Context, args: &RunArgs, greet: bool, out: &mut dyn Writ
     };
     if let Some(mut client) = Client::connect(&socket_path(home.root()))? {
         let info = client.hello()?;
-        let board = info.board.map(|board| format!(", its board is at {board}")).unwrap_or_default();
+        let board = info
+            .board
+            .map(|board| format!(", its board is at {board}"))
+            .unwrap_or_default();
         let message = format!("a node is running here already (pid {}){board}", info.pid);
         return Err(Failure::new(FailureCode::Busy, message).into());
     }
@@ -100,7 +108,12 @@ pub(super) fn run(ctx: &Context, args: &RunArgs, greet: bool, out: &mut dyn Writ
     let key = key::load(&home.key_file()).map_err(Failure::from)?;
     if greet && home.projects().map_err(Failure::from)?.is_empty() {
         let me = towline_proto::NodeId(key.verifying_key().to_bytes());
-        make_project(&home, &key, &directory_name(home.root()), &node_name(&config, &me))?;
+        make_project(
+            &home,
+            &key,
+            &directory_name(home.root()),
+            &node_name(&config, &me),
+        )?;
     }
     let who = ctx.origin().map_or_else(|_| "me".to_owned(), |origin| origin.id);
     let title = directory_name(home.root());
@@ -120,8 +133,19 @@ pub(super) fn run(ctx: &Context, args: &RunArgs, greet: bool, out: &mut dyn Writ
 }
 
 fn greeting(ctx: &Context, serving: &Serving, who: &str, out: &mut dyn Write) -> Result<(), Trouble> {
-    let names: Vec<_> = serving.node().handle().projects().into_iter().map(|link| link.name).collect();
-    writeln!(out, "towline is up: {} ({})", names.join(", "), serving.node().name())?;
+    let names: Vec<_> = serving
+        .node()
+        .handle()
+        .projects()
+        .into_iter()
+        .map(|link| link.name)
+        .collect();
+    writeln!(
+        out,
+        "towline is up: {} ({})",
+        names.join(", "),
+        serving.node().name()
+    )?;
     writeln!(out, "board: {}", serving.board())?;
     writeln!(out, "sign in: {}", serving.login_link(who))?;
     ctx.say(
@@ -135,13 +159,19 @@ fn greeting(ctx: &Context, serving: &Serving, who: &str, out: &mut dyn Write) ->
 }
 
 fn runtime() -> Result<Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(failed)
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(failed)
 }
 
 /// `join`: through the running node, or with a node that runs until everything has come.
 pub(super) fn join(ctx: &Context, args: &JoinArgs, out: &mut dyn Write) -> Result<(), Trouble> {
     let ticket = ctx.text(args.ticket.clone())?;
-    let ticket: Ticket = ticket.trim().parse().map_err(|why| Failure::new(FailureCode::Usage, format!("{why}")))?;
+    let ticket: Ticket = ticket
+        .trim()
+        .parse()
+        .map_err(|why| Failure::new(FailureCode::Usage, format!("{why}")))?;
     let root = ctx.root().map(Path::to_owned);
     if let Ok(root) = &root
         && let Some(client) = Client::connect(&socket_path(root))?
@@ -158,30 +188,11 @@ pub(super) fn join(ctx: &Context, args: &JoinArgs, out: &mut dyn Write) -> Resul
     let key = key::load(&home.key_file()).map_err(Failure::from)?;
     let reply = runtime()?.block_on(async {
         let node = Node::start(home, lock, &config, key).await?;
-        let reply = join_and_wait(&node, &ticket, args.timeout).await;
+        let reply = node.join_and_wait(&ticket, args.timeout).await;
         node.stop().await;
         reply
     })?;
     joined(ctx, &ticket, &reply, out)
-}
-
-/// Joins and stays until the inviter and this node hold the same, or the time is over: being a
-/// member is not undone by a slow line.
-async fn join_and_wait(node: &Arc<Node>, ticket: &Ticket, patience: Duration) -> Result<Reply, Failure> {
-    let deadline = Instant::now() + patience;
-    let link = node.join(ticket).await?;
-    let ask = |request| node.handle().request(&link.id, None, request);
-    loop {
-        match ask(Request::SyncNow).await? {
-            Reply::Synced { peers, equal } if peers > 0 && peers == equal => break,
-            _ if Instant::now() >= deadline => {
-                tracing::warn!("not everything has come yet; `towline up` gets the rest");
-                break;
-            }
-            _ => tokio::time::sleep(POLL).await,
-        }
-    }
-    ask(Request::Status).await
 }
 
 fn joined(ctx: &Context, ticket: &Ticket, reply: &Reply, out: &mut dyn Write) -> Result<(), Trouble> {
@@ -190,7 +201,11 @@ fn joined(ctx: &Context, ticket: &Ticket, reply: &Reply, out: &mut dyn Write) ->
             out.write_all(crate::cli::json::document("towline.status/v1", status).as_bytes())?;
             return Ok(());
         }
-        writeln!(out, "joined {} as {}: {} items so far", status.name, status.role, status.items)?;
+        writeln!(
+            out,
+            "joined {} as {}: {} items so far",
+            status.name, status.role, status.items
+        )?;
     } else {
         writeln!(out, "joined {}", ticket.name)?;
     }

@@ -42,7 +42,10 @@ pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> R
     // What was only looked at is not there for its relations to be found.
     let relations = if dry_run { &[] } else { parsed.relations.as_slice() };
     for relations in relations.chunks(IMPORT_CHUNK) {
-        let request = Request::ImportRelations { relations: relations.to_vec(), dry_run };
+        let request = Request::ImportRelations {
+            relations: relations.to_vec(),
+            dry_run,
+        };
         add(&mut report, ask_import(ctx, &mut *ask, &origin, request)?);
         bar.inc(relations.len() as u64);
     }
@@ -55,7 +58,11 @@ fn read(args: &ImportArgs) -> Result<Parsed, Failure> {
         Box::new(BufReader::new(io::stdin()))
     } else {
         let file = File::open(&args.file).map_err(|error| {
-            let code = if error.kind() == io::ErrorKind::NotFound { FailureCode::NotFound } else { FailureCode::Failure };
+            let code = if error.kind() == io::ErrorKind::NotFound {
+                FailureCode::NotFound
+            } else {
+                FailureCode::Failure
+            };
             Failure::new(code, format!("{} cannot be read: {error}", args.file.display()))
         })?;
         Box::new(BufReader::new(file))
@@ -69,8 +76,14 @@ fn chunks(items: &[ImportItem]) -> Vec<Vec<ImportItem>> {
     let mut chunks: Vec<Vec<ImportItem>> = Vec::new();
     let mut bytes = 0;
     for item in items {
-        let size = item.body.len() + item.comments.iter().map(|comment| comment.text.len()).sum::<usize>();
-        let fits = chunks.last().is_some_and(|chunk| chunk.len() < IMPORT_CHUNK) && bytes + size <= CHUNK_BYTES;
+        let size = item.body.len()
+            + item
+                .comments
+                .iter()
+                .map(|comment| comment.text.len())
+                .sum::<usize>();
+        let fits =
+            chunks.last().is_some_and(|chunk| chunk.len() < IMPORT_CHUNK) && bytes + size <= CHUNK_BYTES;
         if !fits {
             chunks.push(Vec::new());
             bytes = 0;
@@ -91,7 +104,9 @@ fn ask_import(
 ) -> Result<ImportReport, Failure> {
     match ask.ask(envelope(ctx, Some(origin.clone()), request))? {
         Reply::Imported(report) => Ok(report),
-        _ => Err(failure("the node answered an import with something else; it may be another version".into())),
+        _ => Err(failure(
+            "the node answered an import with something else; it may be another version".into(),
+        )),
     }
 }
 
@@ -107,7 +122,11 @@ fn add(total: &mut ImportReport, part: ImportReport) {
 fn bar(ctx: &Context, length: usize) -> ProgressBar {
     let bar = ProgressBar::new(length as u64);
     // Drawn on a terminal only; a pipe sees nothing of it.
-    bar.set_draw_target(if ctx.global.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() });
+    bar.set_draw_target(if ctx.global.quiet {
+        ProgressDrawTarget::hidden()
+    } else {
+        ProgressDrawTarget::stderr()
+    });
     if let Ok(style) = ProgressStyle::with_template("importing {bar:32} {pos}/{len} ({eta})") {
         bar.set_style(style);
     }
@@ -115,10 +134,17 @@ fn bar(ctx: &Context, length: usize) -> ProgressBar {
 }
 
 fn tell(ctx: &Context, parsed: &Parsed, report: &ImportReport, out: &mut dyn Write) -> Result<(), Trouble> {
-    let problems: Vec<String> =
-        parsed.problems.iter().map(ToString::to_string).chain(report.problems.iter().cloned()).collect();
+    let problems: Vec<String> = parsed
+        .problems
+        .iter()
+        .map(ToString::to_string)
+        .chain(report.problems.iter().cloned())
+        .collect();
     if ctx.global.json {
-        let whole = ImportReport { problems: problems.clone(), ..report.clone() };
+        let whole = ImportReport {
+            problems: problems.clone(),
+            ..report.clone()
+        };
         out.write_all(json::document("towline.import/v1", whole).as_bytes())?;
     } else {
         let would = if ctx.global.dry_run { "would be " } else { "" };
@@ -128,21 +154,32 @@ fn tell(ctx: &Context, parsed: &Parsed, report: &ImportReport, out: &mut dyn Wri
             report.created, report.updated, report.unchanged
         )?;
         if !ctx.global.dry_run {
-            writeln!(out, "relations: {} made, {} there before", report.related, report.related_before)?;
+            writeln!(
+                out,
+                "relations: {} made, {} there before",
+                report.related, report.related_before
+            )?;
         }
         out.write_all(parsed.tally.render().as_bytes())?;
         for problem in problems.iter().take(SHOWN) {
             ctx.say(problem);
         }
         if problems.len() > SHOWN {
-            ctx.say(&format!("… and {} more; --json lists them all", problems.len() - SHOWN));
+            ctx.say(&format!(
+                "… and {} more; --json lists them all",
+                problems.len() - SHOWN
+            ));
         }
     }
     if problems.is_empty() {
         return Ok(());
     }
     out.flush()?;
-    Err(failure(format!("{} things could not be imported; the rest was", problems.len())).into())
+    Err(failure(format!(
+        "{} things could not be imported; the rest was",
+        problems.len()
+    ))
+    .into())
 }
 
 /// `export`.
@@ -150,7 +187,10 @@ pub(super) fn export(ctx: &Context, args: &ExportArgs, out: &mut dyn Write) -> R
     let mut ask = connect(ctx)?;
     let mut pages = Vec::new();
     loop {
-        let request = Request::Export { offset: pages.len(), limit: PAGE };
+        let request = Request::Export {
+            offset: pages.len(),
+            limit: PAGE,
+        };
         let Reply::Pages(more) = ask.ask(envelope(ctx, None, request))? else {
             return Err(failure("the node answered an export with something else".into()).into());
         };

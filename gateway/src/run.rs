@@ -1,0 +1,115 @@
+//! The gateway as a process: a node in the gateway's folder, its boards, its relay.
+//!
+//! The node is an ordinary one, with its home in `.towline` below the gateway's folder, so
+//! `towline -C FOLDER` talks to a running gateway as to any node. What is particular to a gateway is
+//! the fleet page and the relay around it.
+
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use towline_node::home::init::init;
+use towline_node::home::{Config as NodeConfig, Home, key};
+use towline_node::request::Reply;
+use towline_node::run::Node;
+use towline_node::serving::{Face, Serving};
+use towline_node::socket::Client;
+use towline_proto::Ticket;
+
+use crate::cli::{Cli, Up};
+use crate::config::Config;
+use crate::gateway::Gateway;
+
+/// The gateway's home, made if need be.
+fn home(dir: &Path) -> anyhow::Result<Home> {
+    std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    let home = Home::at(dir);
+    if home.exists() {
+        return Ok(home);
+    }
+    let config = NodeConfig {
+        node_name: "gateway".to_owned(),
+        ..NodeConfig::default()
+    };
+    let (home, _, _) = init(dir, &config)?;
+    Ok(home)
+}
+
+/// `up`: runs until it is told to end.
+///
+/// # Errors
+/// When the configuration, the folder or an address cannot be used.
+pub fn up(cli: &Cli, args: &Up, out: &mut impl Write) -> anyhow::Result<()> {
+    let path = cli.config_path();
+    let config = if path.exists() {
+        Config::read(&path)?
+    } else {
+        Config::default()
+    };
+    let home = home(&cli.dir)?;
+    let lock = home.lock("towline-gateway up")?;
+    let mut node_config = NodeConfig::load(&home.config_file())?;
+    node_config.board = args.board;
+    if !args.listen.is_empty() {
+        node_config.listen.clone_from(&args.listen);
+    }
+    let seed = key::load(&home.key_file())?;
+    runtime()?.block_on(async {
+        let node = Node::start(home, lock, &node_config, seed).await?;
+        let handle = node.handle().clone();
+        let face = Face {
+            title: "fleet".to_owned(),
+            fleet: true,
+        };
+        let serving = Serving::start(node, &node_config, face).await?;
+        let gateway = Gateway::start(handle, config, &cli.dir, serving.stop_token().child_token())?;
+        writeln!(out, "fleet: {}", serving.board())?;
+        writeln!(out, "sign in: {}", serving.login_link(&args.who))?;
+        out.flush()?;
+        let ended = serving.run().await;
+        gateway.stop().await;
+        ended?;
+        Ok(())
+    })
+}
+
+/// `join`: through the running gateway, or with a node that runs until everything has come.
+///
+/// # Errors
+/// When the ticket is none, or the inviter does not let the gateway in.
+pub fn join(cli: &Cli, ticket: &str, patience: Duration, out: &mut impl Write) -> anyhow::Result<()> {
+    let ticket: Ticket = ticket.parse()?;
+    let home = home(&cli.dir)?;
+    let reply = if let Some(client) = Client::connect(&home.socket())? {
+        client.with_timeout(patience).join(&ticket.to_string())?
+    } else {
+        let lock = home.lock("towline-gateway join")?;
+        let config = NodeConfig::load(&home.config_file())?;
+        let seed = key::load(&home.key_file())?;
+        runtime()?.block_on(async {
+            let node = Node::start(home, lock, &config, seed).await?;
+            let reply = node.join_and_wait(&ticket, patience).await;
+            node.stop().await;
+            reply
+        })?
+    };
+    match reply {
+        Reply::Status(status) => {
+            writeln!(
+                out,
+                "joined {} as {}: {} items so far",
+                status.name, status.role, status.items
+            )?;
+        }
+        _ => writeln!(out, "joined {}", ticket.name)?,
+    }
+    Ok(())
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("no threads to run on")
+}
