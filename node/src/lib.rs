@@ -1,4 +1,6 @@
 //! A running towline node.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 pub mod cache;
 pub mod dto;
 pub mod handle;

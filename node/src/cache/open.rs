@@ -100,9 +100,12 @@ pub(crate) fn open(now: Millis, dir: &Path) -> Result<(Store, Opened), CacheErro
     replace(now, dir, first.to_string())
 }
 
+/// Whether a file of this name is meant.
+type IsIt = fn(&str) -> bool;
+
 /// What is removed before the next attempt, the gentlest first. Both are copies of what sled's data
 /// file says, and were seen to stop it from opening.
-const MENDS: [(&str, fn(&str) -> bool); 2] = [
+const MENDS: [(&str, IsIt); 2] = [
     ("a snapshot that was in the making", |name| {
         name.starts_with("snap.") && name.ends_with(".generating")
     }),
@@ -110,7 +113,7 @@ const MENDS: [(&str, fn(&str) -> bool); 2] = [
 ];
 
 /// Removes the files of sled whose name fits, and says how many there were.
-fn remove_files(store: &Path, is_it: fn(&str) -> bool) -> Result<usize, CacheError> {
+fn remove_files(store: &Path, is_it: IsIt) -> Result<usize, CacheError> {
     let io = |error| CacheError::io("mend", store)(error);
     let mut removed = 0;
     for entry in fs::read_dir(store).map_err(io)? {
