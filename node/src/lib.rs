@@ -7,6 +7,8 @@
 //! Nothing here is process-global: many nodes can live in one process. No rule of the domain is
 //! decided here; those are `towline-crdt`'s and `towline-sync`'s.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 pub mod cache;
 pub mod cli;
 pub mod dto;

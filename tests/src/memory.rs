@@ -147,7 +147,7 @@ impl State {
                 self.cursors.insert(subscriber, position);
                 let _ = reply.send(Ok(()));
             }
-            Job::Net(_) | Job::Stop => {}
+            Job::Tick | Job::Net(_) | Job::Stop => {}
         }
     }
 

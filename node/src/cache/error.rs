@@ -35,6 +35,9 @@ pub enum CacheError {
         /// What sled said, or the words with which it panicked.
         why: String,
     },
+    /// An earlier write failed, and sled does not survive that.
+    #[error("the cache takes nothing more because an earlier write failed; restart the node")]
+    Closed,
     /// Another process, or another part of this one, has it open.
     #[error("the cache is open elsewhere: {why}")]
     Busy {

@@ -14,9 +14,9 @@ mod tables;
 mod tests;
 
 use std::fmt;
-use std::fs::File;
 use std::ops::{Bound, Deref};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use towline_crdt::view::{ItemView, PROJECTION_VERSION};
 use towline_proto::{ItemId, Millis, codec};
@@ -26,14 +26,21 @@ pub use open::{FORMAT, Opened};
 pub use rows::{read_rows, rows_position, write_rows};
 pub use tables::{Table, meta};
 
+use crate::home::files;
 use error::guard;
+use open::Store;
+
+/// Room in bytes that a write leaves on the disk: what sled may still want to write by itself. sled
+/// must never meet a full disk. When a large value finds no room, it forgets to finish the place that
+/// it had taken for it in its log, and the next flush, also that of closing, waits for ever.
+const ROOM_BYTES: u64 = 2 * 1024 * 1024;
 
 /// The open cache of one project.
 pub struct Cache {
     dir: PathBuf,
-    db: sled::Db,
-    /// sled's own data file: its `flush` asks the disk for nothing that survives a power cut.
-    data: File,
+    store: Store,
+    /// A write failed: sled is not touched any more, see [`ROOM_BYTES`].
+    failed: AtomicBool,
 }
 
 impl fmt::Debug for Cache {
@@ -60,6 +67,7 @@ impl Deref for Value {
 pub struct Batch {
     inner: sled::Batch,
     writes: usize,
+    bytes: u64,
 }
 
 impl fmt::Debug for Batch {
@@ -73,7 +81,9 @@ impl fmt::Debug for Batch {
 impl Batch {
     /// Sets a key.
     pub fn put(&mut self, table: Table, key: &[u8], value: impl Into<Vec<u8>>) {
-        self.inner.insert(table.key(key), value.into());
+        let value = value.into();
+        self.bytes += (1 + key.len() + value.len()) as u64;
+        self.inner.insert(table.key(key), value);
         self.writes += 1;
     }
 
@@ -119,9 +129,8 @@ impl Cache {
     /// [`CacheError::Newer`], [`CacheError::Full`], [`CacheError::Busy`], or what the file system
     /// says. Damage is none.
     pub fn open(now: Millis, dir: &Path) -> Result<(Self, Opened), CacheError> {
-        let (db, data, opened) = open::open(now, dir)?;
-        let dir = dir.to_owned();
-        Ok((Self { dir, db, data }, opened))
+        let (store, opened) = open::open(now, dir)?;
+        Ok((Self::new(dir, store), opened))
     }
 
     /// Sets the cache aside and begins an empty one: for when a read finds damage that opening did not
@@ -130,18 +139,45 @@ impl Cache {
     /// # Errors
     /// As [`Cache::open`].
     pub fn replace(now: Millis, dir: &Path, why: &CacheError) -> Result<(Self, Opened), CacheError> {
-        let (db, data, opened) = open::replace(now, dir, why.to_string())?;
-        let dir = dir.to_owned();
-        Ok((Self { dir, db, data }, opened))
+        let (store, opened) = open::replace(now, dir, why.to_string())?;
+        Ok((Self::new(dir, store), opened))
+    }
+
+    fn new(dir: &Path, store: Store) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            store,
+            failed: AtomicBool::new(false),
+        }
     }
 
     /// Makes the writes of a batch, all or none. They survive `kill -9` after the next flush, which
     /// sled makes on its own every half second.
     ///
     /// # Errors
-    /// [`CacheError::Full`] or [`CacheError::Damaged`].
+    /// [`CacheError::Full`] leaves the cache as it was and usable; after anything else it is closed.
     pub fn write(&self, batch: Batch) -> Result<(), CacheError> {
-        guard("writing", || self.db.apply_batch(batch.inner))
+        let room = files::room(&self.dir).map_err(CacheError::io("measure", &self.dir))?;
+        if room < ROOM_BYTES.saturating_add(batch.bytes) {
+            return Err(CacheError::Full { what: "write to" });
+        }
+        self.change("writing", |db| db.apply_batch(batch.inner))
+    }
+
+    /// Does something that writes; when it fails, it was the last.
+    fn change<T>(
+        &self,
+        what: &'static str,
+        run: impl FnOnce(&sled::Db) -> sled::Result<T>,
+    ) -> Result<T, CacheError> {
+        if self.failed.load(Ordering::Acquire) {
+            return Err(CacheError::Closed);
+        }
+        let done = guard(what, || run(&self.store.db));
+        if done.is_err() {
+            self.failed.store(true, Ordering::Release);
+        }
+        done
     }
 
     /// Reads one value.
@@ -149,7 +185,7 @@ impl Cache {
     /// # Errors
     /// [`CacheError::Damaged`].
     pub fn get(&self, table: Table, key: &[u8]) -> Result<Option<Value>, CacheError> {
-        let value = guard("reading", || self.db.get(table.key(key)))?;
+        let value = guard("reading", || self.store.db.get(table.key(key)))?;
         Ok(value.map(Value))
     }
 
@@ -194,7 +230,7 @@ impl Cache {
     /// `next_back`.
     pub fn scan(&self, table: Table, prefix: &[u8]) -> Scan {
         Scan {
-            pairs: self.db.scan_prefix(table.key(prefix)),
+            pairs: self.store.db.scan_prefix(table.key(prefix)),
         }
     }
 
@@ -203,17 +239,20 @@ impl Cache {
         let end = vec![table.tag() + 1];
         let range = (Bound::Included(table.key(key)), Bound::Excluded(end));
         Scan {
-            pairs: self.db.range::<Vec<u8>, _>(range),
+            pairs: self.store.db.range::<Vec<u8>, _>(range),
         }
     }
 
     /// Makes everything that was written so far survive a power cut.
     ///
     /// # Errors
-    /// [`CacheError::Full`] or what the disk says; the cache should be closed then.
+    /// What the disk says; the cache is closed then.
     pub fn flush_durable(&self) -> Result<(), CacheError> {
-        guard("flushing", || self.db.flush())?;
-        self.data.sync_data().map_err(CacheError::io("sync", &self.dir))
+        self.change("flushing", |db| db.flush())?;
+        self.store
+            .data
+            .sync_data()
+            .map_err(CacheError::io("sync", &self.dir))
     }
 
     /// Empties every table. [`meta::APPLIED`] goes first and for good, so that a process that dies
@@ -226,7 +265,7 @@ impl Cache {
         first.remove(Table::Meta, meta::APPLIED.as_bytes());
         self.write(first)?;
         self.flush_durable()?;
-        guard("clearing", || self.db.clear())
+        self.change("clearing", |db| db.clear())
     }
 
     /// How many bytes it takes on the disk.
@@ -234,7 +273,16 @@ impl Cache {
     /// # Errors
     /// When the file system does not say.
     pub fn size_on_disk(&self) -> Result<u64, CacheError> {
-        guard("measuring", || self.db.size_on_disk())
+        guard("measuring", || self.store.db.size_on_disk())
+    }
+}
+
+impl Drop for Cache {
+    fn drop(&mut self) {
+        if self.failed.load(Ordering::Acquire) {
+            // sled flushes when the last handle goes, and could wait for ever: none goes.
+            std::mem::forget(self.store.db.clone());
+        }
     }
 }
 

@@ -55,10 +55,15 @@ impl Opened {
     }
 }
 
-/// An open sled, and its data file for syncing.
-pub(crate) type Parts = (sled::Db, File, Opened);
+/// An open sled.
+#[derive(Debug)]
+pub(crate) struct Store {
+    pub(crate) db: sled::Db,
+    /// sled's own data file: its `flush` asks the disk for nothing that survives a power cut.
+    pub(crate) data: File,
+}
 
-pub(crate) fn open(now: Millis, dir: &Path) -> Result<Parts, CacheError> {
+pub(crate) fn open(now: Millis, dir: &Path) -> Result<(Store, Opened), CacheError> {
     let store = dir.join("sled");
     match read_format(dir)? {
         Format::This => {}
@@ -71,14 +76,13 @@ pub(crate) fn open(now: Millis, dir: &Path) -> Result<Parts, CacheError> {
         }
         Format::None if !store.exists() => {
             make(dir)?;
-            let (db, file) = open_sled(&store)?;
-            return Ok((db, file, Opened::Fresh));
+            return Ok((open_sled(&store)?, Opened::Fresh));
         }
         Format::None => return replace(now, dir, "it does not say which version wrote it".to_owned()),
         Format::Older => return replace(now, dir, "an older towline wrote it".to_owned()),
     }
     let first = match open_sled(&store) {
-        Ok((db, file)) => return Ok((db, file, Opened::Kept)),
+        Ok(open) => return Ok((open, Opened::Kept)),
         Err(error) if error.is_damage() => error,
         Err(error) => return Err(error),
     };
@@ -87,7 +91,7 @@ pub(crate) fn open(now: Millis, dir: &Path) -> Result<Parts, CacheError> {
             continue;
         }
         match open_sled(&store) {
-            Ok((db, file)) => return Ok((db, file, Opened::Mended { removed })),
+            Ok(open) => return Ok((open, Opened::Mended { removed })),
             Err(error @ CacheError::Full { .. }) => return Err(error),
             // Among them a lock that the panic in the attempt before has left in this very process.
             Err(_) => {}
@@ -96,9 +100,12 @@ pub(crate) fn open(now: Millis, dir: &Path) -> Result<Parts, CacheError> {
     replace(now, dir, first.to_string())
 }
 
+/// Whether a file of this name is meant.
+type IsIt = fn(&str) -> bool;
+
 /// What is removed before the next attempt, the gentlest first. Both are copies of what sled's data
 /// file says, and were seen to stop it from opening.
-const MENDS: [(&str, fn(&str) -> bool); 2] = [
+const MENDS: [(&str, IsIt); 2] = [
     ("a snapshot that was in the making", |name| {
         name.starts_with("snap.") && name.ends_with(".generating")
     }),
@@ -106,7 +113,7 @@ const MENDS: [(&str, fn(&str) -> bool); 2] = [
 ];
 
 /// Removes the files of sled whose name fits, and says how many there were.
-fn remove_files(store: &Path, is_it: fn(&str) -> bool) -> Result<usize, CacheError> {
+fn remove_files(store: &Path, is_it: IsIt) -> Result<usize, CacheError> {
     let io = |error| CacheError::io("mend", store)(error);
     let mut removed = 0;
     for entry in fs::read_dir(store).map_err(io)? {
@@ -119,15 +126,15 @@ fn remove_files(store: &Path, is_it: fn(&str) -> bool) -> Result<usize, CacheErr
     Ok(removed)
 }
 
-fn open_sled(store: &Path) -> Result<(sled::Db, File), CacheError> {
+fn open_sled(store: &Path) -> Result<Store, CacheError> {
     let config = sled::Config::new()
         .path(store)
         .cache_capacity(MEMORY_BYTES)
         .flush_every_ms(Some(FLUSH_MS));
     let db = guard("open", || config.open())?;
-    let data = store.join("db");
-    let file = File::open(&data).map_err(CacheError::io("open", &data))?;
-    Ok((db, file))
+    let path = store.join("db");
+    let data = File::open(&path).map_err(CacheError::io("open", &path))?;
+    Ok(Store { db, data })
 }
 
 /// Makes the folder of a cache that has none, with its format file first.
@@ -146,7 +153,7 @@ fn make(dir: &Path) -> Result<(), CacheError> {
 }
 
 /// Moves the cache aside and begins an empty one.
-pub(crate) fn replace(now: Millis, dir: &Path, why: String) -> Result<Parts, CacheError> {
+pub(crate) fn replace(now: Millis, dir: &Path, why: String) -> Result<(Store, Opened), CacheError> {
     let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let prefix = format!("{name}.damaged-");
     let parent = dir.parent().unwrap_or(Path::new("."));
@@ -161,8 +168,7 @@ pub(crate) fn replace(now: Millis, dir: &Path, why: String) -> Result<Parts, Cac
     let aside = dir.with_file_name(format!("{prefix}{}", now.0));
     fs::rename(dir, &aside).map_err(CacheError::io("set aside", dir))?;
     make(dir)?;
-    let (db, file) = open_sled(&dir.join("sled"))?;
-    Ok((db, file, Opened::Replaced { aside, why }))
+    Ok((open_sled(&dir.join("sled"))?, Opened::Replaced { aside, why }))
 }
 
 /// What the format file says.

@@ -187,10 +187,7 @@ fn a_snapshot_that_a_crash_left_half_made_costs_nothing() {
     filled(&dir);
     fs::write(dir.join("sled/snap.0000000000000FFF.generating"), b"half").unwrap();
     let (cache, opened) = open(&dir);
-    assert!(
-        matches!(opened, Opened::Mended { .. } | Opened::Kept),
-        "{opened:?}"
-    );
+    assert!(matches!(opened, Opened::Mended { .. }), "{opened:?}");
     assert_eq!(cache.rows().count(), 300);
 }
 
@@ -219,36 +216,48 @@ fn an_emptied_or_flipped_snapshot_costs_nothing() {
     assert_eq!(cache.rows().count(), 300);
 }
 
-/// Damages the data file in many places; every time the cache opens and every read answers.
+#[test]
+fn what_cannot_be_mended_is_set_aside_and_told() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("cache");
+    filled(&dir);
+    fs::write(dir.join("sled/conf"), b"not a configuration of sled").unwrap();
+    let (cache, opened) = open(&dir);
+    let Opened::Replaced { aside, why } = opened else {
+        panic!("{opened:?}");
+    };
+    assert!(aside.ends_with(format!("cache.damaged-{}", NOW.0)) && aside.join("sled/db").exists());
+    assert!(why.contains("damaged"), "{why}");
+    assert_eq!(cache.rows().count(), 0);
+    drop(cache);
+    assert_eq!(open(&dir).1, Opened::Kept);
+}
+
+/// Damages the data file in many places; every time the cache opens and every read answers. sled does
+/// not always notice: it may come back with older pages, so rows may be missing, but never made up.
 #[test]
 fn flipped_bits_and_lost_blocks_always_end_with_an_open_cache() {
+    const ROUNDS: usize = 24;
     let home = tempfile::tempdir().unwrap();
     let whole = home.path().join("whole");
     filled(&whole);
     let data = fs::read(whole.join("sled/db")).unwrap();
     let used = data.iter().rposition(|byte| *byte != 0).unwrap();
     let mut outcomes = BTreeMap::<&str, u32>::new();
-    for round in 0..12 {
+    for round in 0..ROUNDS {
         let dir = home.path().join(format!("round-{round}"));
         copy(&whole, &dir);
         let file = fs::OpenOptions::new()
             .write(true)
             .open(dir.join("sled/db"))
             .unwrap();
-        let at = used - used * round / 12;
+        // Half of the rounds hit the end of the file, which sled reads when it opens.
+        let reach = if round < ROUNDS / 2 { used } else { 60_000 };
+        let at = used - reach * (round % (ROUNDS / 2)) / (ROUNDS / 2);
         if round % 2 == 0 {
             file.write_all_at(&[data[at] ^ 4], at as u64).unwrap();
         } else {
             file.write_all_at(&[0; 512], (at / 512 * 512) as u64).unwrap();
-        }
-        if round % 3 == 0 {
-            // Without the snapshot sled reads the whole file again.
-            for entry in fs::read_dir(dir.join("sled")).unwrap() {
-                let path = entry.unwrap().path();
-                if path.file_name().unwrap().to_string_lossy().starts_with("snap.") {
-                    fs::remove_file(path).unwrap();
-                }
-            }
         }
         let (cache, opened) = open(&dir);
         let outcome = match opened {
@@ -259,26 +268,37 @@ fn flipped_bits_and_lost_blocks_always_end_with_an_open_cache() {
         };
         *outcomes.entry(outcome).or_default() += 1;
         // A page is read when it is asked for, so damage may show up only now: as an error.
-        let damage = cache.scan(Table::Docs, &[]).find_map(Result::err);
-        let cache = match damage {
-            Some(damage) => {
+        let read = read_all(&cache);
+        let cache = match read {
+            Err(damage) => {
                 assert!(damage.is_damage(), "{damage}");
                 *outcomes.entry("damage met by a read").or_default() += 1;
                 drop(cache);
                 Cache::replace(NOW, &dir, &damage).unwrap().0
             }
-            None => cache,
+            Ok((applied, rows)) => {
+                assert!(rows.iter().all(|row| *row == item(row.number)));
+                let expected = applied.map_or(0, |applied| applied as usize + 1);
+                if rows.len() != expected {
+                    *outcomes.entry("rows silently missing").or_default() += 1;
+                }
+                cache
+            }
         };
         let mut batch = Batch::default();
         batch.put_row(&item(1));
         cache.write(batch).unwrap();
         assert_eq!(cache.row(&item(1).id).unwrap(), Some(item(1)));
     }
+    // For whoever looks at this test: how sled took it.
     println!("{outcomes:?}");
-    assert!(
-        outcomes.get("replaced").is_some_and(|times| *times > 0),
-        "{outcomes:?}"
-    );
+}
+
+fn read_all(cache: &Cache) -> Result<(Option<u64>, Vec<ItemView>), CacheError> {
+    let applied = cache.u64(Table::Meta, meta::APPLIED)?;
+    let rows = cache.rows().collect::<Result<Vec<_>, _>>()?;
+    cache.scan(Table::Docs, &[]).try_for_each(|pair| pair.map(drop))?;
+    Ok((applied, rows.into_iter().filter_map(|(_, row)| row).collect()))
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -71,6 +71,15 @@ pub fn is_full(error: &io::Error) -> bool {
     )
 }
 
+/// How many bytes this user may still write to the disk that holds a folder.
+///
+/// # Errors
+/// When the file system does not say.
+pub fn room(folder: &Path) -> io::Result<u64> {
+    let disk = rustix::fs::statvfs(folder)?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

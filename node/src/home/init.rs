@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use ed25519_dalek::SigningKey;
 
 use super::files::{PRIVATE_MODE, PUBLIC_MODE, sync_folder, write_atomic};
-use super::{Config, FOLDER, Home, HomeError, key};
+use super::{Config, Home, HomeError, key};
 
 const IGNORE_LINE: &str = ".towline/";
 /// What the `undo` file says when `init` added a line, or made the whole file.
@@ -211,6 +211,7 @@ fn write(path: &Path, text: &str, mode: u32) -> Result<(), HomeError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::home::FOLDER;
 
     fn ignore(root: &Path) -> Option<String> {
         read_ignore(&root.join(".gitignore")).unwrap()

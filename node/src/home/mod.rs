@@ -331,7 +331,7 @@ mod tests {
         let sled = home.make_project(ProjectId([1; 32]), "sled \"dogs\"").unwrap();
         let half = home.make_project(ProjectId([2; 32]), "half").unwrap();
         sled.register().unwrap();
-        assert_eq!(home.projects().unwrap(), [sled.clone()]);
+        assert_eq!(home.projects().unwrap(), std::slice::from_ref(&sled));
         assert!(sled.dir().ends_with("projects/0101010101010101"));
         half.register().unwrap();
         assert_eq!(home.projects().unwrap(), [half, sled.clone()]);

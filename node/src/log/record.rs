@@ -186,7 +186,7 @@ mod tests {
             Millis(1_700_000_000_000),
             b"entry",
         );
-        insta::assert_snapshot!(towline_proto::ids::to_hex(&bytes), @"");
+        insta::assert_snapshot!(towline_proto::ids::to_hex(&bytes), @"544f574c534547000100000002000000abababababababababababababababababababababababababababababababab3412000000000000000000000f3c49fb050000803b23daf50068e5cf8b010000656e747279");
         let head: [u8; 64] = bytes[..64].try_into().unwrap();
         assert_eq!(SegmentHeader::decode(&head), Ok(header));
     }

@@ -23,7 +23,7 @@ const READ_BYTES: usize = 1024 * 1024;
 /// can look like the header of a record at every fourth place.
 const SEARCH_BYTES: u64 = 1024 * 1024 * 1024;
 /// Block of zeros that preallocation writes.
-const ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// An open segment file.
 #[derive(Debug)]

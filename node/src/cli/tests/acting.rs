@@ -222,7 +222,10 @@ fn a_running_node_is_asked_watched_and_ended_through_its_socket() {
     std::fs::create_dir(home.path().join(HOME)).expect("made");
     let mut node = node_at(&backend::socket_path(home.path()));
     let board = against(home.path(), &["open", "--json"]);
-    assert!(board.contains(r#""board":"http://127.0.0.1:1""#), "{board}");
+    assert!(
+        board.contains(r#""board":"http://127.0.0.1:1/login?code=ann""#),
+        "{board}"
+    );
     let watched = against(home.path(), &["watch", "--json", "--after", "3", "-n", "2"]);
     let positions: Vec<u64> = watched
         .lines()
