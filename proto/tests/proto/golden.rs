@@ -113,12 +113,13 @@ fn every_operation_has_its_sample() {
             Op::Comment { .. } => 39,
             Op::AddCriterion { .. } => 40,
             Op::SetCriterion { .. } => 41,
+            Op::MarkImport { .. } => 42,
             Op::Unknown => return None,
         })
     }
     let there: std::collections::BTreeSet<_> =
         samples::ops().iter().filter_map(|(_, op)| variant(op)).collect();
-    assert_eq!(there, (0..42).collect());
+    assert_eq!(there, (0..43).collect());
 }
 
 #[test]

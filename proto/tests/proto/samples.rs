@@ -150,6 +150,12 @@ pub(crate) fn ops() -> Vec<(&'static str, Op)> {
     };
     vec![
         ("create", create),
+        (
+            "mark-import",
+            Op::MarkImport {
+                digest: "00112233445566778899aabbccddeeff".into(),
+            },
+        ),
         ("triage", Op::Triage),
         ("start", Op::Start { force: reason() }),
         ("start-bare", Op::Start { force: None }),
