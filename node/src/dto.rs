@@ -117,6 +117,9 @@ pub struct ItemPage {
     pub criteria_list: Vec<Criterion>,
     /// Links.
     pub links: Vec<Link>,
+    /// The items that the links of kind `related` point to.
+    #[serde(default)]
+    pub related: Vec<ItemLink>,
     /// What was said.
     pub remarks: Vec<Comment>,
     /// Items that depend on this one.

@@ -344,6 +344,7 @@ fn page(card: ItemCard) -> ItemPage {
         criteria_list: Vec::new(),
         links: Vec::new(),
         remarks: Vec::new(),
+        related: Vec::new(),
         dependants: Vec::new(),
         children: Vec::new(),
         history: Vec::new(),

@@ -68,6 +68,8 @@ pub struct Folding<'a> {
     pub column_before: Option<ActId>,
     /// What became of it.
     pub fate: Fate,
+    /// Its place in the causal order, the same on every replica.
+    pub order: usize,
 }
 
 /// The outcome of a fold.
@@ -173,6 +175,7 @@ impl<'a, R: Roles> Machine<'a, R> {
             to: None,
             column_before: None,
             fate: Fate::Refused(why),
+            order: self.acts.len(),
         };
         self.acts.insert(id, folding);
     }
@@ -205,6 +208,7 @@ impl<'a, R: Roles> Machine<'a, R> {
                 to,
                 column_before,
                 fate,
+                order: self.acts.len(),
             },
         );
     }
@@ -237,6 +241,7 @@ impl<'a, R: Roles> Machine<'a, R> {
                 to,
                 column_before: None,
                 fate,
+                order: self.acts.len(),
             },
         );
     }

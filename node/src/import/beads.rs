@@ -128,7 +128,20 @@ impl Import {
         let (placed, ended_at) = self.stage(fields, &mut labels);
         let created_by = fields.text("created_by");
         let owner = fields.text("owner");
-        let assignee = self.assignee(fields.text("assignee"), owner.as_deref());
+        let assignee = self.assignee(fields.text("assignee"));
+        if let Some(owner) = &owner {
+            // Whom beads credits, an e-mail address: it says neither who works on the issue nor,
+            // where somebody is named for that, who made it.
+            let (section, what) = match &created_by {
+                None => (
+                    Section::Fields,
+                    "owner -> who asked for it, where nobody else is named",
+                ),
+                Some(by) if by == owner => (Section::Fields, "owner -> who asked for it"),
+                Some(_) => (Section::NotCarried, "owner, where somebody else asked for it"),
+            };
+            self.out.tally.count(section, what);
+        }
         let created_by = created_by
             .or(owner)
             .and_then(|name| self.name("created_by", &name));

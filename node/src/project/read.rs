@@ -2,7 +2,7 @@
 
 use towline_crdt::fold::{Fate, Folded, fold};
 use towline_crdt::view::ItemView;
-use towline_proto::{Column, ItemId, Op, text};
+use towline_proto::{Column, ItemId, LinkKind, Op, text};
 
 use super::Project;
 use super::index::Index;
@@ -132,6 +132,7 @@ impl Project {
             body,
             criteria_list: view.criteria.clone(),
             links: view.links.clone(),
+            related: related(view).map(|id| self.index.link(&id)).collect(),
             remarks,
             dependants: self.index.dependants(id),
             children: self.index.children(id),
@@ -163,7 +164,8 @@ impl Project {
             let doc = self.doc(&id)?;
             lines.extend(self.history(&self.folded(&doc)?));
         }
-        lines.sort_by(|a, b| (a.at, a.act).cmp(&(b.at, b.act)));
+        // Stable: acts of one item and one millisecond stay in their causal order.
+        lines.sort_by_key(|line| (line.at, line.item));
         Ok(lines.split_off(lines.len().saturating_sub(limit)))
     }
 
@@ -183,7 +185,7 @@ impl Project {
             .iter()
             .map(|(act, folding)| {
                 let moved = folding.to.as_ref().filter(|to| folding.from.as_ref() != Some(to));
-                HistoryLine {
+                let line = HistoryLine {
                     act: *act,
                     item: view.id,
                     handle: handle.clone(),
@@ -201,11 +203,12 @@ impl Project {
                         Fate::Overtaken { by, rule } => Some(self.overtaken(folded, by, rule)),
                         Fate::Refused(why) => Some(format!("refused: {why}")),
                     },
-                }
+                };
+                (folding.order, line)
             })
             .collect();
-        lines.sort_by(|a, b| (a.at, a.act).cmp(&(b.at, b.act)));
-        lines
+        lines.sort_by_key(|(order, line)| (line.at, *order));
+        lines.into_iter().map(|(_, line)| line).collect()
     }
 
     fn overtaken(&self, folded: &Folded<'_>, by: &towline_proto::ActId, rule: &str) -> String {
@@ -257,6 +260,17 @@ impl Project {
             ),
             Op::AddLabel { label } | Op::RemoveLabel { label } => show(label),
             Op::AddDependency { on } | Op::RemoveDependency { on } => Some(self.index.link(on).handle),
+            Op::AddLink {
+                kind: LinkKind::Related,
+                target,
+            }
+            | Op::RemoveLink {
+                kind: LinkKind::Related,
+                target,
+            } if target.parse::<ItemId>().is_ok() => Some(format!(
+                "related to {}",
+                self.index.link(&target.parse().ok()?).handle
+            )),
             Op::AddLink { kind, target } | Op::RemoveLink { kind, target } => {
                 Some(format!("{kind} {}", text::show(target, DETAIL_CHARS)))
             }
@@ -334,6 +348,14 @@ impl Project {
         });
         members.chain(invitations).collect()
     }
+}
+
+/// The items that an item is related to.
+fn related(view: &ItemView) -> impl Iterator<Item = ItemId> {
+    view.links
+        .iter()
+        .filter(|link| link.kind == LinkKind::Related)
+        .filter_map(|link| link.target.parse().ok())
 }
 
 fn passes(filter: &Filter, row: &ItemView) -> bool {

@@ -174,7 +174,15 @@ fn facts(out: &mut String, view: &View, page: &ItemPage) {
         fact("Labels", labels.join(", "));
     }
     for link in &page.links {
-        fact("Link", format!("{} {}", link.kind, clean(&link.target)));
+        let item = page
+            .related
+            .iter()
+            .find(|item| item.id.to_string() == link.target);
+        let target = match item {
+            Some(item) => format!("{} {}", clean(&item.handle), clean(&item.title)),
+            None => clean(&link.target),
+        };
+        fact("Link", format!("{} {target}", link.kind));
     }
     let asked = clean(&card.origin.to_string());
     fact(

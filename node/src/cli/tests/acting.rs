@@ -35,6 +35,7 @@ impl Project {
             criteria_list: Vec::new(),
             links: Vec::new(),
             remarks: Vec::new(),
+            related: Vec::new(),
             dependants: Vec::new(),
             children: Vec::new(),
             history: Vec::new(),

@@ -106,18 +106,9 @@ impl Import {
         (reason, fields.time("deleted_at"))
     }
 
-    pub(super) fn assignee(&mut self, assignee: Option<String>, owner: Option<&str>) -> Option<String> {
-        let (word, name) = match (assignee, owner) {
-            (Some(name), _) => ("assignee -> assignee", name),
-            (None, Some(owner)) => ("owner -> assignee", owner.to_owned()),
-            (None, None) => return None,
-        };
-        self.out.tally.count(Section::Fields, word);
-        if owner.is_some_and(|owner| owner != name) {
-            self.out
-                .tally
-                .count(Section::NotCarried, "owner, where somebody else is assigned");
-        }
+    pub(super) fn assignee(&mut self, assignee: Option<String>) -> Option<String> {
+        let name = assignee?;
+        self.out.tally.count(Section::Fields, "assignee -> assignee");
         self.name("assignee", &name)
     }
 

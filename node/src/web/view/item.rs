@@ -174,7 +174,9 @@ fn relations(project: &str, page: &ItemPage) -> Markup {
                 ul.refs { @for link in &page.links { li {
                     span.state { (link.kind) } " "
                     @if link.kind == LinkKind::Related {
-                        a href=(item_path(project, &link.target)) { (link.target) }
+                        @if let Some(other) = page.related.iter().find(|other| other.id.to_string() == link.target) {
+                            (item_link(project, other))
+                        } @else { a href=(item_path(project, &link.target)) { (link.target) } }
                     } @else { (reference(&link.target)) }
                 } } }
             }

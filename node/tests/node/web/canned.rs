@@ -327,6 +327,7 @@ impl Project {
             criteria_list: Vec::new(),
             links: Vec::new(),
             remarks: remarks.map(|(_, remark)| remark.clone()).collect(),
+            related: Vec::new(),
             dependants: vec![dependency(NOON)],
             children: Vec::new(),
             history: vec![

@@ -221,6 +221,7 @@ pub(super) fn page_of_42() -> ItemPage {
             at: before(2),
             text: "It is the SameSite attribute.\nPatch follows.".into(),
         }],
+        related: Vec::new(),
         dependants: vec![link(50, "Release 2", Status::Frozen)],
         children: Vec::new(),
         history: history(),
