@@ -6,4 +6,5 @@ mod gate;
 mod gate_fuzz;
 mod gate_schema;
 mod gate_world;
+mod histories;
 mod world;

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use towline_crdt::compose::{BodyEdit, ComposeError, Draft, compose};
+use towline_crdt::compose::{BodyEdit, ComposeError, Composed, Draft, compose};
 use towline_crdt::doc::{ItemDoc, NodePrefix};
 use towline_crdt::fold::fold;
+use towline_crdt::gate;
 use towline_crdt::members::Roles;
 use towline_crdt::view::ItemView;
 use towline_proto::{Author, Column, Epoch, ItemId, Kind, Millis, NodeId, Op, Origin, OriginKind, Qa, Role};
@@ -90,6 +91,7 @@ impl Actor {
         };
         let drafts = self.drafts(vec![op]);
         let made = compose(None, item, &self.place, &mut 0, &cast(), drafts, None).expect("created");
+        self.passes_the_gate(None, &made);
         self.doc = Some(made.doc);
         self.place.seq += 1;
         item
@@ -100,6 +102,7 @@ impl Actor {
         let drafts = self.drafts(vec![op]);
         let base = self.doc.as_ref().expect("an item");
         let made = compose(Some(base), base.id(), &self.place, &mut 0, &cast(), drafts, None)?;
+        self.passes_the_gate(Some(base), &made);
         self.doc = Some(made.doc);
         self.place.seq += 1;
         Ok(())
@@ -131,6 +134,24 @@ impl Actor {
         .expect("edited");
         self.doc = Some(made.doc);
         self.place.seq += 1;
+    }
+
+    /// What is composed is what every other replica's gate admits, and gives the same document.
+    fn passes_the_gate(&self, base: Option<&ItemDoc>, made: &Composed) {
+        let mut ordinal = 0;
+        let checked: Vec<_> = made
+            .changes
+            .iter()
+            .map(|change| {
+                gate::check(&made.doc.id(), change, &self.place, &mut ordinal)
+                    .unwrap_or_else(|why| panic!("{}'s change is refused: {why}", self.name))
+            })
+            .collect();
+        let admitted = gate::admit(base.map(ItemDoc::automerge), &checked)
+            .unwrap_or_else(|why| panic!("{}'s change is not admitted: {why}", self.name));
+        let theirs = ItemDoc::new(made.doc.id(), admitted).expect("an item's document");
+        assert_eq!(theirs.heads(), made.doc.heads());
+        assert_eq!(theirs.acts(), made.doc.acts());
     }
 
     /// Takes over everything that another has.
