@@ -18,7 +18,7 @@ use towline_proto::{Entry, NodeId, ProjectId, Ticket};
 use crate::handle::{Job, NodeHandle, ProjectLink};
 use crate::home::{Config, Home, Lock, ProjectHome, files};
 use crate::net::{Net, NetConfig, NetInput, Route};
-use crate::project::{self, Opening, Project, SystemWorld};
+use crate::project::{self, Mended, Opening, Project, SystemWorld};
 use crate::request::{Failure, FailureCode, Reply, Request};
 
 /// How often projects look after what waits, in milliseconds; see [`Job::Tick`].
@@ -119,6 +119,14 @@ fn adopt_project(home: &Home, key: &SigningKey, genesis: &Entry, name: &str) -> 
 /// When the store cannot be opened.
 pub fn open_project(place: &ProjectHome, key: &SigningKey) -> Result<Project, Failure> {
     Project::open(opening(place, key), place.id).map_err(|error| failed(format!("{error:#}")))
+}
+
+/// Mends one project of a home. The caller holds the lock.
+///
+/// # Errors
+/// When nothing can be kept or the files cannot be made.
+pub fn mend_project(place: &ProjectHome, key: &SigningKey) -> Result<Mended, Failure> {
+    Project::mend(opening(place, key), place.id).map_err(|error| failed(format!("{error:#}")))
 }
 
 impl Node {

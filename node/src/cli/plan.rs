@@ -6,8 +6,8 @@
 use std::path::Path;
 
 use super::args::{
-    AssignArgs, Command, CreateArgs, CriteriaArgs, CriterionCommand, DependsCommand, EditArgs, EpicArgs,
-    LabelArgs, LinkArgs, ListArgs, VerbCommand,
+    AssignArgs, Command, CreateArgs, CriteriaArgs, CriterionCommand, DependsCommand, DoctorArgs, EditArgs,
+    EpicArgs, LabelArgs, LinkArgs, ListArgs, VerbCommand,
 };
 use super::context::Context;
 use crate::request::{Edit, Failure, FailureCode, Filter, NewItem, Request, Transition};
@@ -75,7 +75,7 @@ pub(crate) fn plan(ctx: &Context, command: &Command) -> Result<Option<Plan>, Fai
     let one = |item: &str, body| Plan::write(vec![(item.to_owned(), body)]);
     Ok(Some(match command {
         Command::Status => Plan::read(Request::Status, Shape::Plain),
-        Command::Doctor => Plan::read(Request::Doctor, Shape::Plain),
+        Command::Doctor(DoctorArgs { mend: false }) => Plan::read(Request::Doctor, Shape::Plain),
         Command::Members => Plan::read(Request::Members, Shape::Plain),
         Command::Peers => Plan::read(Request::Peers, Shape::Plain),
         Command::Rebuild => Plan {
@@ -158,6 +158,7 @@ pub(crate) fn plan(ctx: &Context, command: &Command) -> Result<Option<Plan>, Fai
         },
         Command::Sync(args) if !args.wait => Plan::read(Request::SyncNow, Shape::Plain),
         Command::Init(_)
+        | Command::Doctor(DoctorArgs { mend: true })
         | Command::Deinit
         | Command::Up(_)
         | Command::Serve(_)

@@ -25,6 +25,7 @@ pub(super) fn run(ctx: &Context, command: Command, out: &mut dyn Write) -> Resul
     match command {
         Command::Init(args) => backend::init(ctx, &args, out)?,
         Command::Deinit => backend::deinit(ctx, out)?,
+        Command::Doctor(_) => backend::mend(ctx, out)?,
         Command::Up(args) => backend::up(ctx, &args, out)?,
         Command::Serve(args) => backend::serve(ctx, &args, out)?,
         Command::Down(args) => backend::down(ctx, &args)?,

@@ -197,7 +197,7 @@ impl Project {
 
     /// The gate: membership first, then every change on a scratch copy, and only when all of them
     /// pass the documents themselves.
-    fn try_admit(&mut self, entry: &Entry, live: bool) -> Result<(), Outcome> {
+    pub(crate) fn try_admit(&mut self, entry: &Entry, live: bool) -> Result<(), Outcome> {
         let refused = |why: String| Outcome::Refused { why, blame: true };
         if !self.members.missing(entry).is_empty() {
             return Err(Outcome::Missing);

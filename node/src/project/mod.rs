@@ -12,6 +12,7 @@ mod import;
 mod index;
 mod ingest;
 mod membership;
+mod mend;
 mod open;
 mod read;
 mod request;
@@ -32,6 +33,7 @@ use towline_proto::{Entry, ItemId, Millis, NodeId, ProjectId, Tip};
 use towline_sync::{Effect, Replica};
 
 pub use actor::{Started, start};
+pub use mend::Mended;
 pub use open::Opening;
 pub use world::{SystemWorld, World};
 

@@ -111,8 +111,11 @@ impl Project {
             replica: Some(Replica::new(id, me)),
             ..Replay::default()
         };
-        let (log, opened) = Log::open(&dir.join("log"), id, |record| replay.take(record, applied))?;
+        let (mut log, opened) = Log::open(&dir.join("log"), id, |record| replay.take(record, applied))?;
         let findings = log_findings(&opened);
+        // A lost end costs what only this node had, and that is told; writing on is safe, because every
+        // process writes under an epoch of its own and so never gives a lost place out again.
+        log.trust_end();
         let members = replay
             .members
             .take()
@@ -147,8 +150,10 @@ impl Project {
             addresses: BTreeMap::new(),
             my_addresses: Arc::new(Vec::new),
         };
-        // A cache that reflects more than the log holds belongs to another log.
-        let ahead = applied.is_some_and(|applied| replay.last.is_none_or(|last| applied > last));
+        // A cache that reflects more than the log holds belongs to another log, unless the log is
+        // damaged: then the cache is the better half and reading goes on from it.
+        let ahead = opened.damage.is_none()
+            && applied.is_some_and(|applied| replay.last.is_none_or(|last| applied > last));
         if ahead {
             project
                 .findings
@@ -242,6 +247,16 @@ impl Project {
     /// # Errors
     /// When the cache cannot be written or the log cannot be read.
     pub(crate) fn rebuild(&mut self) -> anyhow::Result<()> {
+        // Read before anything is thrown away: a log that is damaged cannot be folded whole.
+        let mut replay = Replay {
+            replica: Some(Replica::new(self.id, self.me)),
+            ..Replay::default()
+        };
+        let salvaged = Log::salvage(&self.dir.join("log"), self.id, |record| replay.take(record, None))?;
+        anyhow::ensure!(
+            salvaged.gaps.is_empty(),
+            "the log is damaged; `towline doctor --mend` comes first"
+        );
         let cursors: Vec<_> = self.cache.scan(Table::Cursors, b"").collect::<Result<_, _>>()?;
         self.cache.clear()?;
         let mut batch = crate::cache::Batch::default();
@@ -253,11 +268,6 @@ impl Project {
         self.docs.clear();
         self.recent.clear();
         (self.feed_head, self.feed_stored, self.applied) = (0, 0, None);
-        let mut replay = Replay {
-            replica: Some(Replica::new(self.id, self.me)),
-            ..Replay::default()
-        };
-        Log::salvage(&self.dir.join("log"), self.id, |record| replay.take(record, None))?;
         self.apply_tail(replay.tail);
         self.store()?;
         Ok(())
@@ -309,7 +319,7 @@ fn log_cache(opened: &crate::cache::Opened) {
 fn log_findings(opened: &Opened) -> Vec<String> {
     let mut findings = Vec::new();
     if let Some(damage) = &opened.damage {
-        findings.push(format!("{damage}; `towline doctor --mend` sets the log aside, keeps what is whole and asks the peers for the rest"));
+        findings.push(format!("{damage}; stop the node and run `towline doctor --mend`, which keeps what is whole; the rest comes from the peers"));
     }
     if let Some(cut) = &opened.cut {
         tracing::info!(
@@ -319,7 +329,7 @@ fn log_findings(opened: &Opened) -> Vec<String> {
     }
     if let Some(shortened) = &opened.shortened {
         findings.push(format!(
-            "the log ends at {:#x} but this node had written up to {:#x}; it does not write until a peer has given it the rest",
+            "the log ends at {:#x} but this node had written up to {:#x}; what peers have of the rest comes back by itself",
             shortened.found, shortened.recorded
         ));
     }

@@ -216,3 +216,51 @@ fn lists_show_what_is_open_and_search_finds_words_in_bodies() {
         ["Fix the login"]
     );
 }
+
+#[test]
+fn a_damaged_log_is_named_refuses_writes_and_can_be_mended() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut project = create(dir.path());
+    let id = project.id();
+    for title in ["one", "two", "three", "four"] {
+        ask(&mut project, story(title)).unwrap();
+    }
+    project.close();
+    let segment = dir.path().join("log/00000001.seg");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let at = find(&bytes, b"three");
+    bytes[at] ^= 1;
+    std::fs::write(&segment, &bytes).unwrap();
+
+    let mut project = reopen(dir.path(), id);
+    let Reply::Doctor(doctor) = ask(&mut project, Request::Doctor).unwrap() else {
+        panic!("doctor")
+    };
+    assert!(
+        doctor
+            .findings
+            .iter()
+            .any(|finding| finding.contains("log segment 1 is damaged")),
+        "{doctor:?}"
+    );
+    let refused = ask(&mut project, story("five")).unwrap_err();
+    assert!(refused.message.contains("damaged"), "{refused}");
+    drop(project);
+
+    let mended = Project::mend(opening(dir.path()), id).unwrap();
+    // The genesis and the first two; the fourth follows the third in this node's chain.
+    assert_eq!((mended.kept, mended.left_out, mended.gaps), (3, 1, 1));
+    assert!(mended.aside.exists());
+    let mut project = reopen(dir.path(), id);
+    assert_healthy(&mut project);
+    assert_eq!(everything(&mut project).lines().count(), 2);
+    ask(&mut project, story("five")).unwrap();
+    assert_healthy(&mut project);
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> usize {
+    haystack
+        .windows(needle.len())
+        .position(|window| window == needle)
+        .unwrap()
+}

@@ -24,8 +24,8 @@ pub use item::{
     JudgeArgs, LabelArgs, LinkArgs, ListArgs, LogArgs, SearchArgs, ShowArgs,
 };
 pub use node::{
-    DownArgs, ExportArgs, ExportFormat, ImportArgs, ImportSource, InitArgs, InviteArgs, JoinArgs, RunArgs,
-    SyncArgs, WatchArgs,
+    DoctorArgs, DownArgs, ExportArgs, ExportFormat, ImportArgs, ImportSource, InitArgs, InviteArgs, JoinArgs,
+    RunArgs, SyncArgs, WatchArgs,
 };
 pub use verbs::VerbCommand;
 
@@ -105,7 +105,7 @@ pub enum Command {
     /// Counts, peers and position of the project
     Status,
     /// Recompute everything derived and compare; check the log
-    Doctor,
+    Doctor(DoctorArgs),
     /// Open the board in a browser
     Open,
     /// Throw the caches away and fold the log again

@@ -34,6 +34,14 @@ pub struct RunArgs {
     pub no_mdns: bool,
 }
 
+/// `doctor`.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct DoctorArgs {
+    /// Make a damaged log anew from what is whole in it; the old one is set aside
+    #[arg(long)]
+    pub mend: bool,
+}
+
 /// `down`.
 #[derive(Debug, Clone, Args)]
 pub struct DownArgs {

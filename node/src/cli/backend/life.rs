@@ -12,7 +12,7 @@ use crate::cli::{Context, Trouble};
 use crate::home::init::{self, plan_deinit, plan_init};
 use crate::home::{Config, Home, key};
 use crate::request::{Failure, FailureCode, Reply};
-use crate::run::{Node, make_project, node_name};
+use crate::run::{Node, make_project, mend_project, node_name};
 use crate::serving::{Face, Serving};
 use crate::socket::Client;
 
@@ -78,6 +78,35 @@ pub(super) fn deinit(ctx: &Context) -> Result<(), Trouble> {
         return Err(Failure::new(FailureCode::Failure, "nothing was removed").into());
     }
     init::deinit(&home).map_err(Failure::from)?;
+    Ok(())
+}
+
+/// `doctor --mend`: makes damaged logs anew from what is whole in them.
+pub(super) fn mend(ctx: &Context, out: &mut dyn Write) -> Result<(), Trouble> {
+    let home = Home::at(ctx.root()?);
+    let _lock = home.lock("towline doctor --mend").map_err(Failure::from)?;
+    let key = key::load(&home.key_file()).map_err(Failure::from)?;
+    for place in home.projects().map_err(Failure::from)? {
+        if ctx
+            .global
+            .project
+            .as_ref()
+            .is_some_and(|wanted| *wanted != place.name)
+        {
+            continue;
+        }
+        let mended = mend_project(&place, &key)?;
+        writeln!(
+            out,
+            "{}: {} entries kept, {} left out, {} gaps; the old log is in {}",
+            place.name,
+            mended.kept,
+            mended.left_out,
+            mended.gaps,
+            mended.aside.display()
+        )?;
+    }
+    ctx.say("what is missing comes from the peers: `towline up`");
     Ok(())
 }
 

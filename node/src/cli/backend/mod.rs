@@ -75,6 +75,14 @@ pub fn deinit(ctx: &Context, _out: &mut dyn Write) -> Result<(), Trouble> {
     life::deinit(ctx)
 }
 
+/// `doctor --mend`.
+///
+/// # Errors
+/// When the store is in use or cannot be mended.
+pub fn mend(ctx: &Context, out: &mut dyn Write) -> Result<(), Trouble> {
+    life::mend(ctx, out)
+}
+
 /// `up`.
 ///
 /// # Errors

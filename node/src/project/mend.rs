@@ -1,0 +1,112 @@
+//! Mending a store whose log is damaged.
+//!
+//! The damaged log is set aside, never deleted, and a new one is made of every entry that is whole
+//! and still follows from what is kept before it; each goes through the gate as if a peer had sent
+//! it. What is missing after that comes back from the peers by catch-up. Entries that only this node
+//! had and that the damage hit are in the folder that was set aside and nowhere else.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use towline_proto::{Entry, Millis, Payload, ProjectId};
+use towline_sync::Batch;
+
+use super::{Opening, Project};
+use crate::log::Log;
+
+/// Entries that share a sync while they are written again.
+const BATCH: usize = 512;
+
+/// What mending came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mended {
+    /// Entries in the new log.
+    pub kept: usize,
+    /// Whole entries that could not be kept, because something that they build on is damaged.
+    pub left_out: usize,
+    /// Places where something is missing.
+    pub gaps: usize,
+    /// Where the damaged log is now.
+    pub aside: PathBuf,
+}
+
+impl Project {
+    /// Mends a project's store. The caller holds the lock and nobody has the store open.
+    ///
+    /// # Errors
+    /// When the project's first entry is not among what is whole, or the files cannot be made. The
+    /// damaged log is where it was, or set aside, then.
+    pub fn mend(opening: Opening, id: ProjectId) -> anyhow::Result<Mended> {
+        let dir = opening.dir.join("log");
+        let mut entries: Vec<(Millis, Entry)> = Vec::new();
+        let mut unreadable = 0;
+        let salvaged = Log::salvage(&dir, id, |record| {
+            match Entry::decode(record.bytes) {
+                Ok(entry) => entries.push((record.seen_at, entry)),
+                Err(_) => unreadable += 1,
+            }
+            Ok::<(), std::convert::Infallible>(())
+        })?;
+        let genesis = entries
+            .first()
+            .map(|(_, entry)| entry.clone())
+            .filter(|entry| matches!(entry.body().payload, Payload::Genesis(_)) && entry.project() == id)
+            .context("the project's first entry is damaged; join the project again from another member")?;
+        let aside = Log::set_aside(opening.world.now(), &dir)?;
+        let mut project = Self::create(opening, &genesis)?;
+        let (kept, left_out) = project.readmit(entries.split_off(1))?;
+        project.close();
+        Ok(Mended {
+            kept: kept + 1,
+            left_out: left_out + unreadable,
+            gaps: salvaged.gaps.len(),
+            aside,
+        })
+    }
+
+    fn readmit(&mut self, entries: Vec<(Millis, Entry)>) -> anyhow::Result<(usize, usize)> {
+        let (mut kept, mut left_out) = (0, 0);
+        let mut batch = Batch::default();
+        let mut waiting: Vec<(Millis, Entry)> = Vec::new();
+        for (seen_at, entry) in entries {
+            // What follows an entry that is missing altogether is told apart by the replica: it does
+            // not take an entry whose predecessor it does not hold.
+            let admitted = batch.allows(&entry)
+                && self
+                    .replica
+                    .replay(&entry, self.log.end().saturating_add(waiting.len() as u64))
+                && self.try_admit(&entry, false).is_ok();
+            if admitted {
+                kept += 1;
+                waiting.push((seen_at, entry));
+            } else {
+                batch.not_stored(&entry);
+                left_out += 1;
+            }
+            if waiting.len() >= BATCH {
+                self.write_again(&mut waiting)?;
+            }
+        }
+        self.write_again(&mut waiting)?;
+        Ok((kept, left_out))
+    }
+
+    fn write_again(&mut self, waiting: &mut Vec<(Millis, Entry)>) -> anyhow::Result<()> {
+        let mine = waiting
+            .iter()
+            .rev()
+            .find(|(_, entry)| entry.body().author == self.me);
+        let own = mine.map(|(_, entry)| entry.tip());
+        let records: Vec<(Millis, Arc<[u8]>)> = waiting
+            .drain(..)
+            .map(|(seen_at, entry)| (seen_at, entry.bytes().clone()))
+            .collect();
+        let positions = self.log.append(&records, own)?;
+        self.applied = positions.last().copied().or(self.applied);
+        let events = self.stage.take_events();
+        self.recent.extend(events);
+        self.dirty = true;
+        self.store().map_err(anyhow::Error::from)
+    }
+}
