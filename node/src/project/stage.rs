@@ -65,6 +65,9 @@ impl Staged {
 pub(crate) struct Stage {
     staged: Vec<Staged>,
     rows_before: BTreeMap<ItemId, Option<ItemView>>,
+    /// Documents as they were, where the cache does not hold them so: what was acknowledged a moment
+    /// ago is in the log and in memory only.
+    docs_before: BTreeMap<ItemId, Option<Arc<ItemDoc>>>,
     members_before: Option<Membership>,
     own_before: Option<Option<Own>>,
     feed_before: Option<u64>,
@@ -80,6 +83,7 @@ impl Stage {
     /// Takes the events out, when what they tell is durable already.
     pub(crate) fn take_events(&mut self) -> Vec<FeedEvent> {
         self.rows_before.clear();
+        self.docs_before.clear();
         self.feed_before = None;
         std::mem::take(&mut self.events)
     }
@@ -265,6 +269,8 @@ impl Project {
         };
         let before = before.cloned();
         self.stage.rows_before.entry(id).or_insert(before);
+        let unstored = self.docs.unstored(&id);
+        self.stage.docs_before.entry(id).or_insert(unstored);
         self.stage.feed_before.get_or_insert(self.feed_head);
         self.index.put(outcome.view);
         self.docs.put(Arc::new(doc));
@@ -340,6 +346,9 @@ impl Project {
                 Some(row) => drop(self.index.put(row)),
                 None => drop(self.index.remove(&id)),
             }
+        }
+        for doc in stage.docs_before.into_values().flatten() {
+            self.docs.put(doc);
         }
         if let Some(members) = stage.members_before {
             self.members = members;
