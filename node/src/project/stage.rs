@@ -27,7 +27,11 @@ use crate::request::{Failure, FailureCode};
 /// small ones pass through memory and the network in pieces.
 const ENTRY_TARGET_BYTES: usize = 256 * 1024;
 /// Changes after which a batch goes on in another entry, with room for one item's.
-const ENTRY_TARGET_CHANGES: usize = limits::CHANGES_PER_ENTRY - 256;
+const ENTRY_TARGET_CHANGES: usize = limits::CHANGES_PER_ENTRY - WORK_CHANGES;
+/// Changes that work on one item may take: replacing a body of the largest size takes some 330.
+const WORK_CHANGES: usize = 512;
+/// Bytes that work on one item may take, so that it fits behind a batch that is nearly full.
+const WORK_BYTES: usize = limits::ENTRY_BYTES - ENTRY_TARGET_BYTES - 64 * 1024;
 
 /// Work on one item.
 #[derive(Debug)]
@@ -112,12 +116,7 @@ impl Project {
                 vec![own.tip],
             ));
         }
-        let heads = self.replica.heads_of(&self.me);
-        let seq = heads
-            .iter()
-            .map(|tip| tip.seq.saturating_add(1))
-            .max()
-            .unwrap_or(0);
+        let (seq, heads) = self.replica.opening(&self.me);
         Ok((
             Author {
                 node: self.me,
@@ -147,6 +146,11 @@ impl Project {
                 limits::ENTRY_BYTES
             );
             return Err(Failure::new(FailureCode::Usage, message));
+        }
+        // What no node would read, this one included when it opens its log again, is never written.
+        if let Err(why) = Entry::decode(entry.bytes().clone()) {
+            let message = format!("nothing was written: {why}");
+            return Err(Failure::new(FailureCode::Failure, message));
         }
         self.stage.own_before.get_or_insert(self.own);
         self.own = Some(Own { tip: entry.tip() });
@@ -221,6 +225,14 @@ impl Project {
         let base = staged.get(&item).or(stored.as_deref());
         let composed = compose(base, item, place, ordinal, &self.members, work.drafts, work.body)
             .map_err(|error| refusal(&error))?;
+        let bytes = composed.changes.iter().map(Vec::len).sum::<usize>();
+        if bytes > WORK_BYTES || composed.changes.len() > WORK_CHANGES {
+            let message = format!(
+                "the change of one item has {bytes} bytes in {} parts; at most {WORK_BYTES} in {WORK_CHANGES} fit into one entry",
+                composed.changes.len()
+            );
+            return Err(Failure::new(FailureCode::Usage, message));
+        }
         Ok((item, composed))
     }
 
