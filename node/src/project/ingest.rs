@@ -12,9 +12,6 @@ use super::Project;
 use crate::dto::PeerInfo;
 use crate::net::{GossipToken, NetInput, NetOutput, Verdict as NetVerdict};
 
-/// Entries that share a sync at most, so that a long catch-up does not hold answers up.
-const MAX_STAGED: usize = 1_024;
-
 impl Project {
     /// Takes something from the network.
     pub(crate) fn take_net(&mut self, input: NetInput) {
@@ -65,7 +62,7 @@ impl Project {
             match effect {
                 Effect::Admit { entry, live, .. } => {
                     self.admit(&mut batch, entry, live);
-                    if self.stage.len() >= MAX_STAGED {
+                    if self.stage.is_full() {
                         self.commit_remote();
                     }
                 }

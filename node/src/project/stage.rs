@@ -33,6 +33,11 @@ const WORK_CHANGES: usize = 512;
 /// Bytes that work on one item may take, so that it fits behind a batch that is nearly full.
 const WORK_BYTES: usize = limits::ENTRY_BYTES - ENTRY_TARGET_BYTES - 64 * 1024;
 
+/// Entries that share a sync at most, so that a long catch-up does not hold answers up.
+const MAX_STAGED: usize = 1_024;
+/// Bytes of entries after which a stage is appended: half of what one append takes.
+const MAX_STAGED_BYTES: usize = crate::log::BATCH_BYTES / 2;
+
 /// Work on one item.
 #[derive(Debug)]
 pub(crate) struct Work {
@@ -68,6 +73,8 @@ impl Staged {
 #[derive(Debug, Default)]
 pub(crate) struct Stage {
     staged: Vec<Staged>,
+    /// Bytes of the staged entries.
+    bytes: usize,
     rows_before: BTreeMap<ItemId, Option<ItemView>>,
     /// Documents as they were, where the cache does not hold them so: what was acknowledged a moment
     /// ago is in the log and in memory only.
@@ -92,9 +99,10 @@ impl Stage {
         std::mem::take(&mut self.events)
     }
 
-    /// How many things wait.
-    pub(crate) fn len(&self) -> usize {
-        self.staged.len()
+    /// Whether it is time for an append: so many things wait that answers would be held up, or so many
+    /// bytes that one append would not take them.
+    pub(crate) fn is_full(&self) -> bool {
+        self.staged.len() >= MAX_STAGED || self.bytes >= MAX_STAGED_BYTES
     }
 }
 
@@ -154,6 +162,7 @@ impl Project {
         }
         self.stage.own_before.get_or_insert(self.own);
         self.own = Some(Own { tip: entry.tip() });
+        self.stage.bytes += entry.bytes().len();
         self.stage.staged.push(Staged::Local(entry.clone()));
         Ok(entry)
     }
@@ -261,6 +270,7 @@ impl Project {
 
     /// Stages an entry that was admitted.
     pub(crate) fn stage_remote(&mut self, entry: Entry) {
+        self.stage.bytes += entry.bytes().len();
         self.stage.staged.push(Staged::Remote(entry));
     }
 
