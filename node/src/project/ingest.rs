@@ -253,11 +253,13 @@ impl Project {
                 let hash = towline_proto::Act::record_hash(&bytes);
                 acts.insert(id, Record { act, node, hash });
             }
-            if acts.len() > limits::ACTS_PER_ITEM {
+            // Authors stop at the limit (`compose`). Those who are apart may pass it together, and an entry
+            // must not be refused for what came before it by chance: its author's log would be stuck here.
+            if acts.len() > 2 * limits::ACTS_PER_ITEM {
                 let why = format!(
                     "item {} would have more than {} acts",
                     item.short(),
-                    limits::ACTS_PER_ITEM
+                    2 * limits::ACTS_PER_ITEM
                 );
                 return Err(Outcome::Refused { why, blame: true });
             }
