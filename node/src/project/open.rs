@@ -242,6 +242,12 @@ impl Project {
     /// # Errors
     /// When the cache cannot be written or the log cannot be read.
     pub(crate) fn rebuild(&mut self) -> anyhow::Result<()> {
+        // Read first: a log that cannot be read leaves everything as it is.
+        let mut replay = Replay {
+            replica: Some(Replica::new(self.id, self.me)),
+            ..Replay::default()
+        };
+        Log::salvage(&self.dir.join("log"), self.id, |record| replay.take(record, None))?;
         let cursors: Vec<_> = self.cache.scan(Table::Cursors, b"").collect::<Result<_, _>>()?;
         self.cache.clear()?;
         let mut batch = crate::cache::Batch::default();
@@ -253,13 +259,24 @@ impl Project {
         self.docs.clear();
         self.recent.clear();
         (self.feed_head, self.feed_stored, self.applied) = (0, 0, None);
-        let mut replay = Replay {
-            replica: Some(Replica::new(self.id, self.me)),
-            ..Replay::default()
-        };
-        Log::salvage(&self.dir.join("log"), self.id, |record| replay.take(record, None))?;
         self.apply_tail(replay.tail);
         self.store()?;
+        self.pull_cursors_back()
+    }
+
+    /// A log that was put back from a backup gives a shorter feed. A cursor beyond its end would let the
+    /// events that come next pass unseen.
+    fn pull_cursors_back(&mut self) -> anyhow::Result<()> {
+        let cursors: Vec<_> = self.cache.scan(Table::Cursors, b"").collect::<Result<_, _>>()?;
+        let mut batch = crate::cache::Batch::default();
+        for (name, _) in cursors {
+            let name = String::from_utf8_lossy(&name);
+            let position = self.cache.u64(Table::Cursors, &name)?;
+            if position.is_some_and(|position| position > self.feed_head) {
+                batch.put_u64(Table::Cursors, &name, self.feed_head);
+            }
+        }
+        self.cache.write(batch)?;
         Ok(())
     }
 }
