@@ -213,12 +213,13 @@ impl Project {
                 if !role.is_some_and(towline_proto::Role::may_write) {
                     return Err(refused(format!("{} may not write", author.short())));
                 }
+                let seen_at = self.now();
                 for doc in self.admit_changes(entry, changes)? {
                     let failed = |why: crate::request::Failure| Outcome::Refused {
                         why: why.message,
                         blame: false,
                     };
-                    self.stage_doc(doc, !live).map_err(failed)?;
+                    self.stage_doc(doc, !live, seen_at).map_err(failed)?;
                 }
                 Ok(())
             }

@@ -184,9 +184,9 @@ impl Project {
     /// Applies entries of the log that the cache does not reflect. They passed the gate when they
     /// were appended; one that cannot be applied now is told and left out.
     fn apply_tail(&mut self, tail: VecDeque<(u64, Millis, Entry)>) {
-        for (position, _, entry) in tail {
+        for (position, seen_at, entry) in tail {
             if let Payload::Changes(_) = &entry.body().payload
-                && let Err(why) = self.apply_logged(&entry)
+                && let Err(why) = self.apply_logged(&entry, seen_at)
             {
                 let finding = format!(
                     "entry {} of the log cannot be applied: {why}",
@@ -202,7 +202,7 @@ impl Project {
         }
     }
 
-    fn apply_logged(&mut self, entry: &Entry) -> anyhow::Result<()> {
+    fn apply_logged(&mut self, entry: &Entry, seen_at: Millis) -> anyhow::Result<()> {
         let Payload::Changes(changes) = &entry.body().payload else {
             return Ok(());
         };
@@ -231,7 +231,7 @@ impl Project {
                     },
                 );
             }
-            self.stage_doc(ItemDoc::with_acts(item, am, acts), true)?;
+            self.stage_doc(ItemDoc::with_acts(item, am, acts), true, seen_at)?;
         }
         Ok(())
     }

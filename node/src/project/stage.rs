@@ -13,7 +13,8 @@ use towline_crdt::doc::ItemDoc;
 use towline_crdt::members::Membership;
 use towline_crdt::view::ItemView;
 use towline_proto::{
-    Author, Entry, EntryBody, EntryHash, Epoch, ItemChange, ItemId, MemberAct, NodeId, Payload, Tip, limits,
+    Author, Entry, EntryBody, EntryHash, Epoch, ItemChange, ItemId, MemberAct, Millis, NodeId, Payload, Tip,
+    limits,
 };
 use towline_sync::{Input, Outcome};
 
@@ -209,8 +210,9 @@ impl Project {
                 continue;
             }
             self.seal(place, prev, Payload::Changes(changes))?;
+            let seen_at = self.now();
             for doc in docs.into_values() {
-                self.stage_doc(doc, false)?;
+                self.stage_doc(doc, false, seen_at)?;
             }
         }
         Ok(items)
@@ -279,8 +281,9 @@ impl Project {
         self.stage.staged.push(Staged::Told(hash, outcome));
     }
 
-    /// Enters a document: its row, and the events that tell the difference.
-    pub(crate) fn stage_doc(&mut self, doc: ItemDoc, backfill: bool) -> Result<(), Failure> {
+    /// Enters a document: its row, and the events that tell the difference, which this node saw first
+    /// at `seen_at`.
+    pub(crate) fn stage_doc(&mut self, doc: ItemDoc, backfill: bool, seen_at: Millis) -> Result<(), Failure> {
         let id = doc.id();
         let before = self.index.get(&id);
         let Some(outcome) = commit(self.id, before, &doc, &self.members) else {
@@ -296,7 +299,6 @@ impl Project {
         self.stage.feed_before.get_or_insert(self.feed_head);
         self.index.put(outcome.view);
         self.docs.put(Arc::new(doc));
-        let seen_at = self.now();
         for event in outcome.events {
             self.feed_head = self.feed_head.saturating_add(1);
             self.stage.events.push(FeedEvent {
