@@ -111,7 +111,7 @@ impl Project {
             replica: Some(Replica::new(id, me)),
             ..Replay::default()
         };
-        let (log, opened) = Log::open(&dir.join("log"), id, |record| replay.take(record, applied))?;
+        let (mut log, opened) = Log::open(&dir.join("log"), id, |record| replay.take(record, applied))?;
         let findings = log_findings(&opened);
         let members = replay
             .members
@@ -119,6 +119,10 @@ impl Project {
             .context("the log has no beginning; `towline doctor` says more")?;
         let genesis = replay.genesis.take().context("the log has no beginning")?;
         let replica = replay.replica.take().context("the log was not read")?;
+        let lost = opened.own.filter(|tip| !replica.contains(&me, tip));
+        // A log that is only shorter takes what peers have, this node's own entries among it; see
+        // `Project::read_only` for what this node writes itself.
+        log.trust_end();
 
         let mut project = Self {
             dir,
@@ -135,6 +139,7 @@ impl Project {
             docs: Docs::default(),
             stage: Stage::default(),
             own: None,
+            lost,
             applied,
             feed_head: 0,
             recent: VecDeque::new(),

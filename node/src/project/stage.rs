@@ -407,6 +407,13 @@ impl Project {
                 self.members.name()
             ));
         }
+        if self
+            .lost
+            .is_some_and(|tip| !self.replica.contains(&self.me, &tip))
+        {
+            let why = "the log lacks the last entry that this node wrote; it writes again once a peer has given it back";
+            return Some(why.to_owned());
+        }
         None
     }
 
