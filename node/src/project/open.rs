@@ -182,6 +182,7 @@ impl Project {
             self.index.put(view);
             self.docs.put(doc);
             self.dirty = true;
+            self.store_if_full();
         }
         Ok(())
     }
