@@ -96,8 +96,8 @@ impl Project {
                     self.tell(NetOutput::Penalize { peer, why });
                 }
                 Effect::Fork { proof } => {
-                    tracing::error!(?proof, "an author signed two histories");
-                    self.findings.push(format!("{proof:?}"));
+                    let (author, seq) = (proof.author.short(), proof.seq);
+                    tracing::error!(%author, seq, "an author signed two histories: a copied key?");
                 }
             }
         }

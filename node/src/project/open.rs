@@ -332,7 +332,7 @@ fn log_cache(opened: &crate::cache::Opened) {
 fn log_findings(opened: &Opened) -> Vec<String> {
     let mut findings = Vec::new();
     if let Some(damage) = &opened.damage {
-        findings.push(format!("{damage}; `towline doctor --mend` sets the log aside, keeps what is whole and asks the peers for the rest"));
+        findings.push(format!("{damage}; nothing is written until it is mended (see docs/hazards.md); what is there can be read and exported"));
     }
     if let Some(cut) = &opened.cut {
         tracing::info!(
