@@ -12,10 +12,17 @@ use towline_proto::{Act, ActId, Author, ItemId, Millis, Op, Origin, act::ActErro
 
 use crate::doc::{ACTS, Acts, BODY, DocError, ItemDoc, NodePrefix, Record, object, scalar};
 use crate::fold::{Folded, fold};
+use crate::gate::{self, Refusal};
 use crate::members::Roles;
 
 /// Characters that one change inserts or deletes at most, with room left for the acts beside them.
 const CHARS_PER_CHANGE: usize = limits::OPS_PER_CHANGE as usize - 400;
+
+/// Bytes of records that one change of acts aims at: with one more record and its key it stays below
+/// what a change may have.
+const RECORD_BYTES_PER_CHANGE: usize = limits::CHANGE_BYTES - limits::ACT_BYTES - 4 * 1024;
+/// Acts that one change holds at most.
+const ACTS_PER_CHANGE: usize = 200;
 
 /// Something to do to an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +76,9 @@ pub enum ComposeError {
         /// How many.
         max: usize,
     },
+    /// Every replica's gate would refuse it: what is written here must be admitted everywhere.
+    #[error("the change could not be admitted anywhere: {0}")]
+    Gate(#[from] Refusal),
     /// The body is not acceptable.
     #[error("the body cannot be used: {0}")]
     Body(towline_proto::text::TextError),
@@ -106,6 +116,7 @@ pub fn compose<R: Roles>(
         None => (Automerge::new(), Acts::new()),
     };
     am.set_actor(ActorId::from(author.actor()));
+    let mut checked = *ordinal;
     let mut composer = Composer {
         item,
         author,
@@ -123,6 +134,9 @@ pub fn compose<R: Roles>(
     let Composer {
         am, acts, changes, ..
     } = composer;
+    for change in &changes {
+        gate::check(&item, change, author, &mut checked)?;
+    }
     Ok(Composed {
         changes,
         doc: ItemDoc::with_acts(item, am, acts),
@@ -164,6 +178,21 @@ impl<R: Roles> Composer<'_, R> {
             );
             records.push((id, bytes));
         }
+        let mut group = Vec::new();
+        let mut bytes = 0;
+        for (id, record) in records {
+            bytes += record.len();
+            group.push((id, record));
+            if bytes >= RECORD_BYTES_PER_CHANGE || group.len() >= ACTS_PER_CHANGE {
+                self.put_acts(std::mem::take(&mut group))?;
+                bytes = 0;
+            }
+        }
+        self.put_acts(group)
+    }
+
+    /// Puts records into the document as one change.
+    fn put_acts(&mut self, records: Vec<(ActId, Vec<u8>)>) -> Result<(), ComposeError> {
         if records.is_empty() {
             return Ok(());
         }

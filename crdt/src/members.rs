@@ -3,7 +3,10 @@
 //! Only owners change the membership and only a ticket's own author admits by it, so what the log
 //! says does not depend on the order in which concurrent entries arrived. A replica feeds entries in
 //! an order in which each comes behind the membership heads it names; authority is decided from them
-//! alone, never by a node's private setting (replication spec, *Identity and membership*).
+//! alone, never by a node's private setting (replication spec, *Identity and membership*). Nothing is
+//! refused because of an entry that its author had not seen: two owners who let one node in, or one
+//! who was restored from a backup and used a ticket again, would otherwise have logs that some replicas
+//! follow and others do not, for good. That a ticket works once is its inviter's to keep.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,6 +34,18 @@ pub struct Member {
     pub role: Role,
     /// Since when, by the admitting author's clock.
     pub at: Millis,
+}
+
+impl Member {
+    /// Let in twice, by owners who did not know of each other: the same on every replica, whichever
+    /// comes first. A role only grows, so what was admitted stays admissible.
+    fn merge(&mut self, other: &Self) {
+        self.role = self.role.max(other.role);
+        self.at = self.at.min(other.at);
+        if other.name < self.name {
+            self.name.clone_from(&other.name);
+        }
+    }
 }
 
 /// A ticket that somebody handed out.
@@ -73,14 +88,11 @@ pub enum MemberRefusal {
     /// The ticket is not the author's, or there is none.
     #[error("the ticket is not one of the author's")]
     ForeignTicket,
-    /// The ticket was used or withdrawn.
-    #[error("the ticket was used or withdrawn")]
-    SpentTicket,
     /// The ticket was handed out before.
     #[error("the ticket was handed out before")]
     SecondInvite,
-    /// The node is a member, or one with the same first 16 bytes is.
-    #[error("the node is a member already")]
+    /// Another member's id begins with the same 16 bytes.
+    #[error("another member's id begins with the same 16 bytes")]
     Already,
     /// No room.
     #[error("the project has {} members; that is the limit", limits::MEMBERS)]
@@ -192,7 +204,6 @@ impl Membership {
     fn check_act(&self, author: &NodeId, act: &MemberAct) -> Result<(), MemberRefusal> {
         let own = |ticket: &TicketHash| match self.invitations.get(ticket) {
             Some(invitation) if invitation.inviter != *author => Err(MemberRefusal::ForeignTicket),
-            Some(invitation) if invitation.spent => Err(MemberRefusal::SpentTicket),
             Some(_) => Ok(()),
             None => Err(MemberRefusal::ForeignTicket),
         };
@@ -205,7 +216,12 @@ impl Membership {
             MemberAct::Admit { node, name, ticket } => {
                 own(ticket)?;
                 text::name(name).map_err(MemberRefusal::Name)?;
-                if self.members.contains_key(&NodePrefix::from(node)) {
+                let prefix = NodePrefix::from(node);
+                if self
+                    .members
+                    .get(&prefix)
+                    .is_some_and(|member| member.node != *node)
+                {
                     return Err(MemberRefusal::Already);
                 }
                 if self.members.len() >= limits::MEMBERS {
@@ -252,7 +268,10 @@ impl Membership {
                     role: invitation.role,
                     at: entry.body().at,
                 };
-                self.members.entry(NodePrefix::from(node)).or_insert(member);
+                self.members
+                    .entry(NodePrefix::from(node))
+                    .and_modify(|known| known.merge(&member))
+                    .or_insert(member);
             }
         }
         for head in &entry.body().members {

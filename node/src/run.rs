@@ -108,9 +108,15 @@ pub fn make_project(
 
 fn adopt_project(home: &Home, key: &SigningKey, genesis: &Entry, name: &str) -> Result<ProjectHome, Failure> {
     let place = home.make_project(genesis.project(), name)?;
-    Project::create(opening(&place, key), genesis)
-        .map_err(|error| failed(format!("{error:#}")))?
-        .close();
+    // A join that was killed before the project was registered has left its log here, and its ticket
+    // is used up: the inviter says welcome again, and this goes on where it stopped.
+    let began = place.dir().join("log").is_dir();
+    let made = if began {
+        Project::open(opening(&place, key), genesis.project())
+    } else {
+        Project::create(opening(&place, key), genesis)
+    };
+    made.map_err(|error| failed(format!("{error:#}")))?.close();
     place.register()?;
     Ok(place)
 }
@@ -156,13 +162,24 @@ impl Node {
             stop: CancellationToken::new(),
             _lock: lock,
         });
+        let mut broken = None;
         for place in node.home.projects()? {
             // Opening replays what the cache lacks, which can take a while.
-            let key = node.key.clone();
+            let (key, name) = (node.key.clone(), place.name.clone());
             let opened = tokio::task::spawn_blocking(move || open_project(&place, &key))
                 .await
-                .map_err(failed)??;
-            node.run_project(opened)?;
+                .map_err(failed)?;
+            match opened {
+                Ok(opened) => drop(node.run_project(opened)?),
+                Err(why) => {
+                    tracing::error!(project = %name, %why, "the project is left out: its store cannot be opened");
+                    broken = Some(why);
+                }
+            }
+        }
+        // One damaged store does not keep a gateway's other projects down.
+        if let Some(why) = broken.filter(|_| node.handle.projects().is_empty()) {
+            return Err(why);
         }
         for (peer, addresses) in node.read_book() {
             node.net.dial(peer, addresses).await;

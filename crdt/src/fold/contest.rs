@@ -117,14 +117,21 @@ pub(crate) fn column<R: Roles>(
         });
     }
     // Every contender would take the item out of the open columns past a hold that its author did
-    // not know of: the item stays where the first of them found it, and the exits stay pending.
+    // not know of: the item stays where the first of them found it, and the exits stay pending. What
+    // that one found may itself be such an exit (abandoned, then archived by the sweep, while
+    // somebody apart froze it): the item stays where the first exit of the row found it.
     let hold = unseen_by(first).into_iter().min().unwrap_or(first_id);
+    let before = |act: &Folding<'_>| act.column_before.and_then(|id| all.get(&id));
+    let mut exit = first;
+    while let Some(earlier) = before(exit).filter(|earlier| pending(earlier)) {
+        exit = earlier;
+    }
     Some(ColumnOutcome {
-        place: first.from.clone().unwrap_or(Place {
+        place: exit.from.clone().unwrap_or(Place {
             column: Column::Backlog,
             closing: None,
         }),
-        act: first.column_before,
+        act: exit.column_before,
         winner: hold,
         losers: contenders.iter().map(|(id, _)| *id).collect(),
         rule: RULE_HOLD,

@@ -359,10 +359,11 @@ struct Seen {
 /// comes from a holder that was overtaken.
 fn stale_generation(op: &Op, seen: u32, claimed: bool) -> Option<String> {
     match op {
-        Op::Claim { generation, .. } | Op::TakeOver { generation, .. } if *generation <= seen => {
+        Op::Claim { generation, .. } | Op::TakeOver { generation, .. }
+            if seen.checked_add(1) != Some(*generation) =>
+        {
             Some(format!(
-                "generation {generation} was given out before; the next is {}",
-                seen.saturating_add(1)
+                "generation {generation} is not the next one after {seen}"
             ))
         }
         Op::Release { generation } if claimed && *generation != seen => Some(format!(

@@ -90,7 +90,7 @@ impl Actor {
                 stop = stop || matches!(job, Job::Stop);
                 self.take(job);
                 taken += 1;
-                next = if taken < MAX_BATCH && !stop {
+                next = if taken < MAX_BATCH && !stop && !self.project.stage.is_full() {
                     self.queue.try_recv().ok()
                 } else {
                     None

@@ -51,7 +51,15 @@ impl Docs {
         self.by_use.insert(self.clock, id);
     }
 
-    /// Drops a document whose staged changes were undone: what the cache holds is right again.
+    /// The document as it is now, if the cache does not hold it so.
+    pub(crate) fn unstored(&self, id: &ItemId) -> Option<Arc<ItemDoc>> {
+        self.dirty
+            .get(id)
+            .and_then(|id| self.loaded.get(id))
+            .map(|(doc, _)| doc.clone())
+    }
+
+    /// Drops a document whose staged changes were undone and which the cache holds as it was before.
     pub(crate) fn forget(&mut self, id: &ItemId) {
         self.dirty.remove(id);
         if let Some((_, used)) = self.loaded.remove(id) {

@@ -67,9 +67,10 @@ impl Project {
         }
         self.check_items(&mut doctor, &changes);
         for fork in self.replica.forks() {
-            doctor
-                .findings
-                .push(format!("a node signed two histories (a copied key?): {fork:?}"));
+            let (author, seq) = (fork.author.short(), fork.seq);
+            doctor.findings.push(format!(
+                "node {author} signed two histories (a copied key?): they part at its entry {seq}"
+            ));
         }
         let waiting = self.replica.waiting();
         doctor

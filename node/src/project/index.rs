@@ -26,7 +26,7 @@ pub(crate) struct Index {
     rows: BTreeMap<ItemId, ItemView>,
     numbers: BTreeMap<u32, Vec<ItemId>>,
     keys: BTreeMap<String, ItemId>,
-    external: BTreeMap<String, ItemId>,
+    external: BTreeMap<String, BTreeSet<ItemId>>,
     dependants: BTreeMap<ItemId, BTreeSet<ItemId>>,
     children: BTreeMap<ItemId, BTreeSet<ItemId>>,
 }
@@ -47,7 +47,7 @@ impl Index {
         place.sort_by_key(stamp);
         self.keys.insert(id.key(), id);
         for reference in row.external() {
-            self.external.entry(reference.to_owned()).or_insert(id);
+            self.external.entry(reference.to_owned()).or_default().insert(id);
         }
         for on in &row.depends_on {
             self.dependants.entry(*on).or_default().insert(id);
@@ -70,8 +70,11 @@ impl Index {
         }
         self.keys.remove(&id.key());
         for reference in row.external() {
-            if self.external.get(reference) == Some(id) {
-                self.external.remove(reference);
+            if let Some(named) = self.external.get_mut(reference) {
+                named.remove(id);
+                if named.is_empty() {
+                    self.external.remove(reference);
+                }
             }
         }
         for on in &row.depends_on {
@@ -108,9 +111,9 @@ impl Index {
             .map_or(1, |number| number.saturating_add(1))
     }
 
-    /// The item with an external reference.
+    /// The item with an external reference; the oldest on every node where two nodes imported it apart.
     pub(crate) fn by_external(&self, reference: &str) -> Option<ItemId> {
-        self.external.get(reference).copied()
+        self.external.get(reference)?.first().copied()
     }
 
     /// What people type for an item.

@@ -70,6 +70,8 @@ pub struct Project {
 
     stage: stage::Stage,
     own: Option<Own>,
+    /// This node's last entry as it had noted it, when the log did not hold it on opening.
+    lost: Option<Tip>,
     /// The position of the last entry that documents and rows reflect.
     applied: Option<u64>,
     /// The position of the last event.

@@ -113,15 +113,16 @@ impl Project {
         };
         let (mut log, opened) = Log::open(&dir.join("log"), id, |record| replay.take(record, applied))?;
         let findings = log_findings(&opened);
-        // A lost end costs what only this node had, and that is told; writing on is safe, because every
-        // process writes under an epoch of its own and so never gives a lost place out again.
-        log.trust_end();
         let members = replay
             .members
             .take()
             .context("the log has no beginning; `towline doctor` says more")?;
         let genesis = replay.genesis.take().context("the log has no beginning")?;
         let replica = replay.replica.take().context("the log was not read")?;
+        let lost = opened.own.filter(|tip| !replica.contains(&me, tip));
+        // A log that is only shorter takes what peers have, this node's own entries among it; see
+        // `Project::read_only` for what this node writes itself.
+        log.trust_end();
 
         let mut project = Self {
             dir,
@@ -138,6 +139,7 @@ impl Project {
             docs: Docs::default(),
             stage: Stage::default(),
             own: None,
+            lost,
             applied,
             feed_head: 0,
             recent: VecDeque::new(),
@@ -182,6 +184,7 @@ impl Project {
             self.index.put(view);
             self.docs.put(doc);
             self.dirty = true;
+            self.store_if_full();
         }
         Ok(())
     }
@@ -189,9 +192,9 @@ impl Project {
     /// Applies entries of the log that the cache does not reflect. They passed the gate when they
     /// were appended; one that cannot be applied now is told and left out.
     fn apply_tail(&mut self, tail: VecDeque<(u64, Millis, Entry)>) {
-        for (position, _, entry) in tail {
+        for (position, seen_at, entry) in tail {
             if let Payload::Changes(_) = &entry.body().payload
-                && let Err(why) = self.apply_logged(&entry)
+                && let Err(why) = self.apply_logged(&entry, seen_at)
             {
                 let finding = format!(
                     "entry {} of the log cannot be applied: {why}",
@@ -207,7 +210,7 @@ impl Project {
         }
     }
 
-    fn apply_logged(&mut self, entry: &Entry) -> anyhow::Result<()> {
+    fn apply_logged(&mut self, entry: &Entry, seen_at: Millis) -> anyhow::Result<()> {
         let Payload::Changes(changes) = &entry.body().payload else {
             return Ok(());
         };
@@ -236,7 +239,7 @@ impl Project {
                     },
                 );
             }
-            self.stage_doc(ItemDoc::with_acts(item, am, acts), true)?;
+            self.stage_doc(ItemDoc::with_acts(item, am, acts), true, seen_at)?;
         }
         Ok(())
     }
@@ -270,6 +273,22 @@ impl Project {
         (self.feed_head, self.feed_stored, self.applied) = (0, 0, None);
         self.apply_tail(replay.tail);
         self.store()?;
+        self.pull_cursors_back()
+    }
+
+    /// A log that was put back from a backup gives a shorter feed. A cursor beyond its end would let the
+    /// events that come next pass unseen.
+    fn pull_cursors_back(&mut self) -> anyhow::Result<()> {
+        let cursors: Vec<_> = self.cache.scan(Table::Cursors, b"").collect::<Result<_, _>>()?;
+        let mut batch = crate::cache::Batch::default();
+        for (name, _) in cursors {
+            let name = String::from_utf8_lossy(&name);
+            let position = self.cache.u64(Table::Cursors, &name)?;
+            if position.is_some_and(|position| position > self.feed_head) {
+                batch.put_u64(Table::Cursors, &name, self.feed_head);
+            }
+        }
+        self.cache.write(batch)?;
         Ok(())
     }
 }

@@ -13,7 +13,8 @@ use towline_crdt::doc::ItemDoc;
 use towline_crdt::members::Membership;
 use towline_crdt::view::ItemView;
 use towline_proto::{
-    Author, Entry, EntryBody, EntryHash, Epoch, ItemChange, ItemId, MemberAct, NodeId, Payload, Tip, limits,
+    Author, Entry, EntryBody, EntryHash, Epoch, ItemChange, ItemId, MemberAct, Millis, NodeId, Payload, Tip,
+    limits,
 };
 use towline_sync::{Input, Outcome};
 
@@ -27,7 +28,16 @@ use crate::request::{Failure, FailureCode};
 /// small ones pass through memory and the network in pieces.
 const ENTRY_TARGET_BYTES: usize = 256 * 1024;
 /// Changes after which a batch goes on in another entry, with room for one item's.
-const ENTRY_TARGET_CHANGES: usize = limits::CHANGES_PER_ENTRY - 256;
+const ENTRY_TARGET_CHANGES: usize = limits::CHANGES_PER_ENTRY - WORK_CHANGES;
+/// Changes that work on one item may take: replacing a body of the largest size takes some 330.
+const WORK_CHANGES: usize = 512;
+/// Bytes that work on one item may take, so that it fits behind a batch that is nearly full.
+const WORK_BYTES: usize = limits::ENTRY_BYTES - ENTRY_TARGET_BYTES - 64 * 1024;
+
+/// Entries that share a sync at most, so that a long catch-up does not hold answers up.
+const MAX_STAGED: usize = 1_024;
+/// Bytes of entries after which a stage is appended: half of what one append takes.
+const MAX_STAGED_BYTES: usize = crate::log::BATCH_BYTES / 2;
 
 /// Work on one item.
 #[derive(Debug)]
@@ -64,7 +74,12 @@ impl Staged {
 #[derive(Debug, Default)]
 pub(crate) struct Stage {
     staged: Vec<Staged>,
+    /// Bytes of the staged entries.
+    bytes: usize,
     rows_before: BTreeMap<ItemId, Option<ItemView>>,
+    /// Documents as they were, where the cache does not hold them so: what was acknowledged a moment
+    /// ago is in the log and in memory only.
+    docs_before: BTreeMap<ItemId, Option<Arc<ItemDoc>>>,
     members_before: Option<Membership>,
     own_before: Option<Option<Own>>,
     feed_before: Option<u64>,
@@ -80,13 +95,15 @@ impl Stage {
     /// Takes the events out, when what they tell is durable already.
     pub(crate) fn take_events(&mut self) -> Vec<FeedEvent> {
         self.rows_before.clear();
+        self.docs_before.clear();
         self.feed_before = None;
         std::mem::take(&mut self.events)
     }
 
-    /// How many things wait.
-    pub(crate) fn len(&self) -> usize {
-        self.staged.len()
+    /// Whether it is time for an append: so many things wait that answers would be held up, or so many
+    /// bytes that one append would not take them.
+    pub(crate) fn is_full(&self) -> bool {
+        self.staged.len() >= MAX_STAGED || self.bytes >= MAX_STAGED_BYTES
     }
 }
 
@@ -108,12 +125,7 @@ impl Project {
                 vec![own.tip],
             ));
         }
-        let heads = self.replica.heads_of(&self.me);
-        let seq = heads
-            .iter()
-            .map(|tip| tip.seq.saturating_add(1))
-            .max()
-            .unwrap_or(0);
+        let (seq, heads) = self.replica.opening(&self.me);
         Ok((
             Author {
                 node: self.me,
@@ -144,8 +156,14 @@ impl Project {
             );
             return Err(Failure::new(FailureCode::Usage, message));
         }
+        // What no node would read, this one included when it opens its log again, is never written.
+        if let Err(why) = Entry::decode(entry.bytes().clone()) {
+            let message = format!("nothing was written: {why}");
+            return Err(Failure::new(FailureCode::Failure, message));
+        }
         self.stage.own_before.get_or_insert(self.own);
         self.own = Some(Own { tip: entry.tip() });
+        self.stage.bytes += entry.bytes().len();
         self.stage.staged.push(Staged::Local(entry.clone()));
         Ok(entry)
     }
@@ -192,8 +210,9 @@ impl Project {
                 continue;
             }
             self.seal(place, prev, Payload::Changes(changes))?;
+            let seen_at = self.now();
             for doc in docs.into_values() {
-                self.stage_doc(doc, false)?;
+                self.stage_doc(doc, false, seen_at)?;
             }
         }
         Ok(items)
@@ -217,6 +236,14 @@ impl Project {
         let base = staged.get(&item).or(stored.as_deref());
         let composed = compose(base, item, place, ordinal, &self.members, work.drafts, work.body)
             .map_err(|error| refusal(&error))?;
+        let bytes = composed.changes.iter().map(Vec::len).sum::<usize>();
+        if bytes > WORK_BYTES || composed.changes.len() > WORK_CHANGES {
+            let message = format!(
+                "the change of one item has {bytes} bytes in {} parts; at most {WORK_BYTES} in {WORK_CHANGES} fit into one entry",
+                composed.changes.len()
+            );
+            return Err(Failure::new(FailureCode::Usage, message));
+        }
         Ok((item, composed))
     }
 
@@ -245,6 +272,7 @@ impl Project {
 
     /// Stages an entry that was admitted.
     pub(crate) fn stage_remote(&mut self, entry: Entry) {
+        self.stage.bytes += entry.bytes().len();
         self.stage.staged.push(Staged::Remote(entry));
     }
 
@@ -253,8 +281,9 @@ impl Project {
         self.stage.staged.push(Staged::Told(hash, outcome));
     }
 
-    /// Enters a document: its row, and the events that tell the difference.
-    pub(crate) fn stage_doc(&mut self, doc: ItemDoc, backfill: bool) -> Result<(), Failure> {
+    /// Enters a document: its row, and the events that tell the difference, which this node saw first
+    /// at `seen_at`.
+    pub(crate) fn stage_doc(&mut self, doc: ItemDoc, backfill: bool, seen_at: Millis) -> Result<(), Failure> {
         let id = doc.id();
         let before = self.index.get(&id);
         let Some(outcome) = commit(self.id, before, &doc, &self.members) else {
@@ -265,10 +294,11 @@ impl Project {
         };
         let before = before.cloned();
         self.stage.rows_before.entry(id).or_insert(before);
+        let unstored = self.docs.unstored(&id);
+        self.stage.docs_before.entry(id).or_insert(unstored);
         self.stage.feed_before.get_or_insert(self.feed_head);
         self.index.put(outcome.view);
         self.docs.put(Arc::new(doc));
-        let seen_at = self.now();
         for event in outcome.events {
             self.feed_head = self.feed_head.saturating_add(1);
             self.stage.events.push(FeedEvent {
@@ -341,6 +371,9 @@ impl Project {
                 None => drop(self.index.remove(&id)),
             }
         }
+        for doc in stage.docs_before.into_values().flatten() {
+            self.docs.put(doc);
+        }
         if let Some(members) = stage.members_before {
             self.members = members;
         }
@@ -372,6 +405,17 @@ impl Project {
                 "this node is a {} of {}; an owner can invite it as a writer",
                 self.role(),
                 self.members.name()
+            ));
+        }
+        if self
+            .lost
+            .is_some_and(|tip| !self.replica.contains(&self.me, &tip))
+        {
+            return Some(format!(
+                "the log is damaged or shorter than it was: it lacks the last entry that this node wrote. \
+                 It writes again once a peer has given that back; where no peer has it, stop the node and run \
+                 `towline doctor --mend`{}",
+                self.findings.first().map(|finding| format!(" ({finding})")).unwrap_or_default()
             ));
         }
         None

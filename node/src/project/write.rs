@@ -29,7 +29,7 @@ pub(crate) fn refusal(error: &ComposeError) -> Failure {
     let code = match error {
         ComposeError::Illegal(_) => FailureCode::Conflict,
         ComposeError::Act(_) | ComposeError::Body(_) | ComposeError::Full { .. } => FailureCode::Usage,
-        ComposeError::Doc(_) | ComposeError::Automerge(_) => FailureCode::Failure,
+        ComposeError::Doc(_) | ComposeError::Automerge(_) | ComposeError::Gate(_) => FailureCode::Failure,
     };
     Failure::new(code, error.to_string())
 }

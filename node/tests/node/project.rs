@@ -244,7 +244,7 @@ fn a_damaged_log_is_named_refuses_writes_and_can_be_mended() {
         "{doctor:?}"
     );
     let refused = ask(&mut project, story("five")).unwrap_err();
-    assert!(refused.message.contains("damaged"), "{refused}");
+    assert!(refused.message.contains("log segment 1 is damaged"), "{refused}");
     drop(project);
 
     let mended = Project::mend(opening(dir.path()), id).unwrap();

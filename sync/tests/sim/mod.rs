@@ -8,7 +8,8 @@ pub(crate) mod world;
 
 use world::{Troubles, World};
 
-/// Seeds of one test run, dealt out to four tests that can run side by side.
+/// Seeds of one test run at least, dealt out to four tests that can run side by side; `TOWLINE_SEEDS`
+/// asks for more.
 const SEEDS: u64 = 100;
 
 fn run(seed: u64) -> ([u8; 32], Troubles) {
@@ -23,9 +24,12 @@ fn a_fleet_agrees_and_falls_silent(quarter: u64) {
     let wanted: Option<u64> = std::env::var("TOWLINE_SEED")
         .ok()
         .and_then(|seed| seed.parse().ok());
+    let wished: Option<u64> = std::env::var("TOWLINE_SEEDS")
+        .ok()
+        .and_then(|seeds| seeds.parse().ok());
     let seeds: Vec<u64> = match wanted {
         Some(seed) => vec![seed],
-        None => (0..SEEDS).collect(),
+        None => (0..wished.unwrap_or(SEEDS).max(SEEDS)).collect(),
     };
     let mut sum = Troubles::default();
     for seed in seeds.into_iter().filter(|seed| seed % 4 == quarter) {
