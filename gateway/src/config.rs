@@ -19,13 +19,8 @@ const CONFIG_BYTES: u64 = 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read {path}: {source}")]
-    Read {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    #[error("cannot be read: {0}")]
+    Read(#[source] std::io::Error),
     /// Not TOML of the right shape.
     #[error("{0}")]
     Shape(#[from] toml::de::Error),
@@ -198,16 +193,14 @@ impl Config {
     /// Reads and checks a file.
     ///
     /// # Errors
-    /// When it cannot be read or used; the message names the key.
+    /// When it cannot be read or used; the message names the key, and its caller the file.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let fail = |source| ConfigError::Read {
-            path: path.to_owned(),
-            source,
-        };
-        if std::fs::metadata(path).map_err(fail)?.len() > CONFIG_BYTES {
-            return Err(fail(std::io::Error::other("it is larger than 1 MiB")));
+        if std::fs::metadata(path).map_err(ConfigError::Read)?.len() > CONFIG_BYTES {
+            return Err(ConfigError::Read(std::io::Error::other(
+                "it is larger than 1 MiB",
+            )));
         }
-        Self::parse(&std::fs::read_to_string(path).map_err(fail)?)
+        Self::parse(&std::fs::read_to_string(path).map_err(ConfigError::Read)?)
     }
 
     /// Parses and checks a text.

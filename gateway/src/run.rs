@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use towline_node::home::init::init;
 use towline_node::home::{Config as NodeConfig, Home, key};
-use towline_node::request::Reply;
+use towline_node::request::{Failure, Reply};
 use towline_node::run::Node;
 use towline_node::serving::{Face, Serving};
 use towline_node::socket::Client;
@@ -43,12 +43,12 @@ fn home(dir: &Path) -> anyhow::Result<Home> {
 pub fn up(cli: &Cli, args: &Up, out: &mut impl Write) -> anyhow::Result<()> {
     let path = cli.config_path();
     let config = if path.exists() {
-        Config::read(&path)?
+        Config::read(&path).with_context(|| path.display().to_string())?
     } else {
         Config::default()
     };
     let home = home(&cli.dir)?;
-    let lock = home.lock("towline-gateway up")?;
+    let lock = home.lock("towline-gateway up").map_err(Failure::from)?;
     let mut node_config = NodeConfig::load(&home.config_file())?;
     node_config.board = args.board;
     if !args.listen.is_empty() {
@@ -84,7 +84,7 @@ pub fn join(cli: &Cli, ticket: &str, patience: Duration, out: &mut impl Write) -
     let reply = if let Some(client) = Client::connect(&home.socket())? {
         client.with_timeout(patience).join(&ticket.to_string())?
     } else {
-        let lock = home.lock("towline-gateway join")?;
+        let lock = home.lock("towline-gateway join").map_err(Failure::from)?;
         let config = NodeConfig::load(&home.config_file())?;
         let seed = key::load(&home.key_file())?;
         runtime()?.block_on(async {

@@ -1,6 +1,7 @@
 //! What the whole-system tests share: real servers and small worlds to run them in.
 
 pub mod breaker;
+pub mod gateway;
 pub mod memory;
 pub mod person;
 pub mod synapse;

@@ -2,7 +2,7 @@
 //!
 //! Events of one item within [`WINDOW_MS`] of each other become one line, held back for at most
 //! [`HOLD_MS`]. A backlog (found at the start, brought by a catch-up, or grown while the receiver
-//! could not be reached) becomes one digest. The planner never sends and never forgets: a position
+//! could not be reached) becomes one digest, or the line of the one item that it is about. The planner never sends and never forgets: a position
 //! leaves it only as part of a plan, or as one that the filter does not let through.
 
 use std::collections::BTreeMap;
@@ -90,6 +90,44 @@ impl<T> Burst<T> {
     }
 }
 
+/// What came while nobody listened: counted, and told in full for as long as it is about one item.
+#[derive(Debug, Default)]
+struct Away {
+    digest: Digest,
+    only: Option<(ItemId, Story)>,
+}
+
+impl Away {
+    /// Adds an event, and what was held back about its item.
+    fn fold(&mut self, from: u64, event: &FeedEvent, before: Option<Story>) {
+        let (item, to) = (event.event.item, event.position);
+        let first = self.digest.events == 0;
+        if let Some(before) = &before {
+            self.digest.absorb(item, before.tally.clone());
+        }
+        self.digest.fold(from, to, &event.event);
+        self.only = match (self.only.take(), before) {
+            (Some((known, mut story)), None) if known == item => {
+                story.fold(from, to, &event.event);
+                Some((item, story))
+            }
+            (None, Some(mut story)) if first => {
+                story.fold(from, to, &event.event);
+                Some((item, story))
+            }
+            (None, None) if first => Some((item, Story::new(from, to, &event.event))),
+            _ => None,
+        };
+    }
+
+    fn tell(&self, project: &str) -> Option<Text> {
+        match &self.only {
+            Some((_, story)) => story.tell(project),
+            None => Some(self.digest.tell(project)),
+        }
+    }
+}
+
 /// Collects the events of one project for one receiver.
 #[derive(Debug)]
 pub(crate) struct Planner {
@@ -101,7 +139,7 @@ pub(crate) struct Planner {
     held: Vec<(u64, FeedEvent)>,
     overflow: bool,
     bursts: BTreeMap<ItemId, Burst<Story>>,
-    digest: Option<Burst<Digest>>,
+    digest: Option<Burst<Away>>,
     dropped: Spans,
 }
 
@@ -190,15 +228,13 @@ impl Planner {
     }
 
     fn away(&mut self, now: u64, from: u64, event: &FeedEvent) {
-        let digest = self
-            .digest
-            .get_or_insert_with(|| Burst::new(now, Digest::default()));
         // What is still held back about this item happened before, so it is told before or with it.
-        if let Some(burst) = self.bursts.remove(&event.event.item) {
-            digest.told.absorb(event.event.item, burst.told.tally);
-        }
-        digest.told.fold(from, event.position, &event.event);
-        digest.extend(now);
+        let before = self.bursts.remove(&event.event.item).map(|burst| burst.told);
+        let away = self
+            .digest
+            .get_or_insert_with(|| Burst::new(now, Away::default()));
+        away.told.fold(from, event, before);
+        away.extend(now);
     }
 
     /// Positions that the filter did not let through since the last call.
@@ -216,11 +252,11 @@ impl Planner {
 
     /// The next plan, if one is due. Lines wait for a digest, which is about what came before them.
     pub(crate) fn take(&mut self, now: u64) -> Option<Plan> {
-        if let Some(digest) = self.digest.take_if(|digest| digest.due <= now) {
+        if let Some(Burst { told: away, .. }) = self.digest.take_if(|away| away.due <= now) {
             return Some(Plan {
-                text: Some(digest.told.tell(&self.project)),
-                spans: digest.told.spans,
-                chain: digest.told.chain,
+                text: away.tell(&self.project),
+                spans: away.digest.spans,
+                chain: away.digest.chain,
             });
         }
         if self.digest.is_some() {

@@ -120,6 +120,26 @@ fn backfill_is_one_digest_that_swallows_what_was_held_back_of_its_items() {
 }
 
 #[test]
+fn backfill_about_one_item_is_told_as_that_items_line() {
+    let (mut feed, mut planner) = (Feed::new(), live());
+    planner.offer(
+        0,
+        WALL,
+        false,
+        feed.next(7, moved(Column::Backlog, Column::Coding)),
+    );
+    for (from, to) in [(Column::Coding, Column::Qa), (Column::Qa, Column::Merge)] {
+        let mut event = feed.next(7, moved(from, to));
+        event.backfill = true;
+        planner.offer(10, WALL, false, event);
+    }
+    assert_eq!(
+        lines(&mut planner, 2_000),
+        ["demo/7 Fix login: backlog → coding → qa → merge (ann)"]
+    );
+}
+
+#[test]
 fn lines_that_pile_up_while_the_receiver_is_gone_become_one() {
     let (mut feed, mut planner) = (Feed::new(), live());
     for number in 1..=30 {

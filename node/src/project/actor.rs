@@ -141,6 +141,9 @@ impl Actor {
             return;
         }
         let outcome = self.project.commit_stage();
+        // Before anybody is answered: whoever gets a ticket may show it at once, and was hung up on
+        // when the network did not know yet that one is out.
+        self.tell_members();
         for (reply, result) in self.waiting.drain(..) {
             let result = match (&outcome, result) {
                 (Err(failure), Ok(_)) => Err(failure.clone()),
@@ -158,6 +161,10 @@ impl Actor {
             *known = head;
             news
         });
+        self.tell_members();
+    }
+
+    fn tell_members(&mut self) {
         if std::mem::take(&mut self.project.members_changed) {
             self.project.tell_members();
         }

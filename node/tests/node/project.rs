@@ -1,11 +1,14 @@
 //! One project's store: what was said done is there afterwards, whatever is thrown away.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
+use towline_node::handle::Job;
+use towline_node::net::NetOutput;
 use towline_node::project::{Opening, Project, SystemWorld};
 use towline_node::request::{Failure, Filter, NewItem, Reply, Request, Transition};
-use towline_proto::{Column, Kind, Origin, OriginKind, ProjectId, Verb};
+use towline_proto::{Column, Kind, Origin, OriginKind, ProjectId, Role, Verb};
 
 fn opening(dir: &Path) -> Opening {
     Opening {
@@ -263,4 +266,34 @@ fn find(haystack: &[u8], needle: &[u8]) -> usize {
         .windows(needle.len())
         .position(|window| window == needle)
         .unwrap()
+}
+
+#[test]
+fn the_network_knows_that_a_ticket_is_out_before_anybody_holds_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (net, mut told) = tokio::sync::mpsc::channel(64);
+    let addresses = || vec!["/ip4/127.0.0.1/tcp/7".to_owned()];
+    let started =
+        towline_node::project::start(create(folder.path()), Some(net), Arc::new(addresses)).unwrap();
+    let (reply, answer) = tokio::sync::oneshot::channel();
+    let body = Box::new(Request::Invite {
+        role: Role::Writer,
+        valid_ms: 60_000,
+    });
+    let origin = Some(ann());
+    started
+        .link
+        .jobs
+        .blocking_send(Job::Request { origin, body, reply })
+        .unwrap();
+    answer.blocking_recv().unwrap().unwrap();
+    let mut joinable = false;
+    while let Ok(output) = told.try_recv() {
+        if let NetOutput::Members { joinable: now, .. } = output {
+            joinable = now;
+        }
+    }
+    assert!(joinable, "whoever shows the ticket at once would be hung up on");
+    started.link.jobs.blocking_send(Job::Stop).unwrap();
+    started.thread.join().unwrap();
 }
