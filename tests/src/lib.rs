@@ -1,5 +1,6 @@
 //! What the whole-system tests share: real servers and small worlds to run them in.
 
+pub mod bench;
 pub mod breaker;
 pub mod gateway;
 pub mod memory;
