@@ -3,4 +3,5 @@
 pub mod breaker;
 pub mod memory;
 pub mod person;
+pub mod process;
 pub mod synapse;

@@ -1,5 +1,8 @@
 //! Whole-system tests: one binary, so that linking happens once.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod crash;
 mod matrix;
+mod nodes;
+mod refusals;
 mod webhook;

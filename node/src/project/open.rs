@@ -5,7 +5,7 @@
 //! is made again from the log, and so is a row whose projection version is not ours.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -21,7 +21,7 @@ use super::docs::Docs;
 use super::index::Index;
 use super::stage::Stage;
 use super::{Project, World};
-use crate::cache::{Cache, Table, meta};
+use crate::cache::{Cache, CacheError, Table, meta};
 use crate::log::{Log, Opened};
 
 /// Random bytes in a genesis entry.
@@ -103,7 +103,7 @@ impl Project {
     pub fn open(opening: Opening, id: ProjectId) -> anyhow::Result<Self> {
         let Opening { dir, key, world } = opening;
         let me = NodeId(key.verifying_key().to_bytes());
-        let (cache, found) = Cache::open(world.now(), &dir.join("cache"))?;
+        let (cache, found) = open_cache(world.now(), &dir)?;
         log_cache(&found);
         let applied = cache.u64(Table::Meta, meta::APPLIED)?;
 
@@ -147,9 +147,10 @@ impl Project {
             addresses: BTreeMap::new(),
             my_addresses: Arc::new(Vec::new),
         };
-        // A cache that reflects more than the log holds belongs to another log.
+        // A cache that reflects more than the log holds belongs to another log; but where the log is
+        // damaged, the cache is what people can still read of everything behind the damage.
         let ahead = applied.is_some_and(|applied| replay.last.is_none_or(|last| applied > last));
-        if ahead {
+        if ahead && project.log.damage().is_none() {
             project
                 .findings
                 .push("the cache was ahead of the log and was made again".into());
@@ -240,8 +241,12 @@ impl Project {
     /// log gives the same feed.
     ///
     /// # Errors
-    /// When the cache cannot be written or the log cannot be read.
+    /// When the cache cannot be written or the log cannot be read. A damaged log is refused before
+    /// anything is thrown away: the cache may hold what the log has lost.
     pub(crate) fn rebuild(&mut self) -> anyhow::Result<()> {
+        if let Some(why) = self.log.damage() {
+            anyhow::bail!("{why}; nothing was rebuilt, because the cache may hold what the log has lost");
+        }
         let cursors: Vec<_> = self.cache.scan(Table::Cursors, b"").collect::<Result<_, _>>()?;
         self.cache.clear()?;
         let mut batch = crate::cache::Batch::default();
@@ -261,6 +266,18 @@ impl Project {
         self.apply_tail(replay.tail);
         self.store()?;
         Ok(())
+    }
+}
+
+/// On a full disk the cache gets the room of the log's reserve: reading and starting go on.
+fn open_cache(now: Millis, dir: &Path) -> Result<(Cache, crate::cache::Opened), CacheError> {
+    let cache = dir.join("cache");
+    match Cache::open(now, &cache) {
+        Err(CacheError::Full { .. }) => {
+            Log::release_reserve_of(&dir.join("log"));
+            Cache::open(now, &cache)
+        }
+        opened => opened,
     }
 }
 
