@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use towline_node::request::{Envelope, NewItem, Reply, Request};
 use towline_node::socket::Client;
 use towline_proto::{Kind, Origin, OriginKind};
-use towline_tests::process::{Dice, Place, until};
+use towline_tests::process::{Dice, Place, let_pass, until};
 
 /// Rounds when nobody asks for more.
 const KILLS: u64 = 15;
@@ -138,7 +138,7 @@ fn a_killed_command_has_either_done_it_or_not() {
             .spawn()
             .unwrap();
         // There is no state to wait for: the moment of the kill is what is diced.
-        thread::sleep(Duration::from_micros(dice.below(usual)));
+        let_pass(Duration::from_micros(dice.below(usual)));
         child.kill().unwrap();
         let output = child.wait_with_output().unwrap();
         if String::from_utf8_lossy(&output.stdout).contains(&title) {
