@@ -58,7 +58,8 @@ fn what_cannot_be_meant_is_refused_and_changes_nothing() {
         refused(&["start", "1", "--expect", "0000000000000000"], 5, &["1"]);
         refused(&["list", "--project", "elsewhere"], 3, &["elsewhere", "shop"]);
         finish(ann.nameless(&["create", "story", "By nobody"])).refused(2, &["--as", "TOWLINE_USER"]);
-        finish(ann.nameless(&["create", "story", "By \u{1b}", "--as", "\u{1b}[2J"])).refused(2, &["U+001B"]);
+        finish(ann.nameless(&["create", "story", "By \u{1b}", "--as", "\u{1b}[2J"]))
+            .refused(2, &["control characters"]);
         assert_eq!(ann.export(), before);
         ann.is_sound();
         if let Some(node) = node {
