@@ -28,6 +28,9 @@ const POLL: Duration = Duration::from_millis(20);
 /// How often a running command is looked at: most take some milliseconds.
 const COMMAND_POLL: Duration = Duration::from_millis(2);
 
+/// How much of a command is shown when it fails, in characters: some texts are long.
+const SHOWN_CHARS: usize = 300;
+
 /// The built program of this workspace.
 ///
 /// # Panics
@@ -122,7 +125,8 @@ impl Outcome {
 /// When it cannot be started or hangs.
 pub fn finish(mut command: Command) -> Outcome {
     let asked = format!("{command:?}");
-    let asked = asked.rsplit("towline\"").next().unwrap_or_default().to_owned();
+    let asked = asked.rsplit("towline\"").next().unwrap_or_default();
+    let asked: String = asked.chars().take(SHOWN_CHARS).collect();
     let mut child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

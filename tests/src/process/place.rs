@@ -192,7 +192,8 @@ impl Place {
     /// When it is refused.
     #[track_caller]
     pub fn join(&self, ticket: &str) {
-        self.run(&["join", "--node-name", self.who, ticket]).ok();
+        self.run(&["join", "--node-name", self.who, "--timeout", "140s", ticket])
+            .ok();
         self.listen_on(0);
     }
 

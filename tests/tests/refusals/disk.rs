@@ -111,7 +111,7 @@ const TRIES: u64 = 40;
 fn noise(seed: u64) -> String {
     let mut dice = Dice::seeded(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let letter = |_| char::from(b'!' + u8::try_from(dice.below(90)).unwrap());
-    (0..40_000).map(letter).collect()
+    (0..30_000).map(letter).collect()
 }
 
 #[test]
