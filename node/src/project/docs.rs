@@ -51,7 +51,14 @@ impl Docs {
         self.by_use.insert(self.clock, id);
     }
 
-    /// Drops a document whose staged changes were undone: what the cache holds is right again.
+    /// A document that the cache does not hold as it is.
+    pub(crate) fn unsaved(&self, id: &ItemId) -> Option<Arc<ItemDoc>> {
+        let (doc, _) = self.dirty.contains(id).then(|| self.loaded.get(id))??;
+        Some(doc.clone())
+    }
+
+    /// Drops a document whose staged changes were undone; it is loaded from the cache when it is
+    /// needed again.
     pub(crate) fn forget(&mut self, id: &ItemId) {
         self.dirty.remove(id);
         if let Some((_, used)) = self.loaded.remove(id) {

@@ -60,11 +60,19 @@ impl Staged {
     }
 }
 
+/// An item as it was before the stage.
+#[derive(Debug)]
+struct ItemBefore {
+    row: Option<ItemView>,
+    /// Its document, where the cache does not hold it: it has changes of appends before this one.
+    unsaved: Option<Arc<ItemDoc>>,
+}
+
 /// What waits for the next append, and how to take it back.
 #[derive(Debug, Default)]
 pub(crate) struct Stage {
     staged: Vec<Staged>,
-    rows_before: BTreeMap<ItemId, Option<ItemView>>,
+    items_before: BTreeMap<ItemId, ItemBefore>,
     members_before: Option<Membership>,
     own_before: Option<Option<Own>>,
     feed_before: Option<u64>,
@@ -79,7 +87,7 @@ impl Stage {
 
     /// Takes the events out, when what they tell is durable already.
     pub(crate) fn take_events(&mut self) -> Vec<FeedEvent> {
-        self.rows_before.clear();
+        self.items_before.clear();
         self.feed_before = None;
         std::mem::take(&mut self.events)
     }
@@ -263,8 +271,11 @@ impl Project {
                 format!("item {} has no creation", id.short()),
             ));
         };
-        let before = before.cloned();
-        self.stage.rows_before.entry(id).or_insert(before);
+        let before = ItemBefore {
+            row: before.cloned(),
+            unsaved: self.docs.unsaved(&id),
+        };
+        self.stage.items_before.entry(id).or_insert(before);
         self.stage.feed_before.get_or_insert(self.feed_head);
         self.index.put(outcome.view);
         self.docs.put(Arc::new(doc));
@@ -334,9 +345,12 @@ impl Project {
     }
 
     fn undo(&mut self, stage: Stage) {
-        for (id, before) in stage.rows_before {
+        for (id, before) in stage.items_before {
             self.docs.forget(&id);
-            match before {
+            if let Some(doc) = before.unsaved {
+                self.docs.put(doc);
+            }
+            match before.row {
                 Some(row) => drop(self.index.put(row)),
                 None => drop(self.index.remove(&id)),
             }
