@@ -5,4 +5,5 @@ pub mod breaker;
 pub mod gateway;
 pub mod memory;
 pub mod person;
+pub mod process;
 pub mod synapse;

@@ -1,6 +1,9 @@
 //! Whole-system tests: one binary, so that linking happens once.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod crash;
 mod fleet;
 mod matrix;
+mod nodes;
+mod refusals;
 mod webhook;

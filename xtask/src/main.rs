@@ -87,6 +87,8 @@ fn test(no_install: bool, filter: &[String]) -> Result<()> {
     if filter.is_empty() {
         run::run(cargo(["test", "--doc", "--workspace", "--locked"]))?;
     }
+    // The whole-system tests start the programs as people do; nextest builds only what it links.
+    run::run(cargo(["build", "--workspace", "--bins", "--locked"]))?;
     let profile = if std::env::var_os("CI").is_some() {
         "ci"
     } else {

@@ -331,6 +331,19 @@ impl Log {
     pub fn release_reserve(&mut self) {
         self.reserve.release();
     }
+
+    /// [`Log::release_reserve`] of a log that is not open: the cache is opened before it.
+    pub fn release_reserve_of(dir: &Path) {
+        Reserve::new(dir.join("reserve"), reserve::RESERVE_BYTES).release();
+    }
+
+    /// Where the log is damaged, when it is.
+    pub fn damage(&self) -> Option<&str> {
+        match &self.closed {
+            Some(Closed::Damaged(why)) => Some(why),
+            Some(Closed::Poisoned(_) | Closed::Shortened(_)) | None => None,
+        }
+    }
 }
 
 /// Gives a record to the caller's function.

@@ -407,16 +407,16 @@ impl Project {
                 self.members.name()
             ));
         }
+        if let Some(why) = self.log.damage() {
+            return Some(format!("{why}; stop the node and run `towline doctor --mend`"));
+        }
         if self
             .lost
             .is_some_and(|tip| !self.replica.contains(&self.me, &tip))
         {
-            return Some(format!(
-                "the log is damaged or shorter than it was: it lacks the last entry that this node wrote. \
-                 It writes again once a peer has given that back; where no peer has it, stop the node and run \
-                 `towline doctor --mend`{}",
-                self.findings.first().map(|finding| format!(" ({finding})")).unwrap_or_default()
-            ));
+            let why = "the log lacks the last entry that this node wrote; it writes again once a peer has given \
+                       that back. Where no peer has it, stop the node and run `towline doctor --mend`";
+            return Some(why.to_owned());
         }
         None
     }

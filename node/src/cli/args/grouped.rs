@@ -91,6 +91,24 @@ mod tests {
     }
 
     #[test]
+    fn every_command_takes_every_global_flag() {
+        let mut tree = Cli::command();
+        let globals: Vec<String> = tree
+            .get_arguments()
+            .filter(|arg| arg.is_global_set())
+            .filter_map(|arg| arg.get_long().map(str::to_owned))
+            .collect();
+        assert!(globals.iter().any(|flag| flag == "as"));
+        tree.build();
+        for each in tree.get_subcommands().filter(|each| each.get_name() != "help") {
+            for flag in &globals {
+                let taken = each.get_arguments().any(|arg| arg.get_long() == Some(flag));
+                assert!(taken, "{} does not take --{flag}", each.get_name());
+            }
+        }
+    }
+
+    #[test]
     fn every_verb_of_the_table_is_a_command() {
         let tree = Cli::command();
         for verb in Verb::ALL {

@@ -78,7 +78,8 @@ pub struct Global {
     #[arg(long, global = true)]
     pub dry_run: bool,
     /// Who asks for this [default: TOWLINE_USER, `user` in the configuration, git's user.name]
-    #[arg(long = "as", value_name = "NAME", global = true)]
+    // Its id must be its own: as `name` it would be hidden wherever a command has a `--name`.
+    #[arg(id = "as", long = "as", value_name = "NAME", global = true)]
     pub name: Option<String>,
     /// The one who asks is a coding agent
     #[arg(long, global = true)]
