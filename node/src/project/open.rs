@@ -5,8 +5,9 @@
 //! is made again from the log, and so is a row whose projection version is not ours.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use ed25519_dalek::SigningKey;
@@ -21,11 +22,13 @@ use super::docs::Docs;
 use super::index::Index;
 use super::stage::Stage;
 use super::{Project, World};
-use crate::cache::{Cache, Table, meta};
+use crate::cache::{Cache, CacheError, Table, meta};
 use crate::log::{Log, Opened};
 
 /// Random bytes in a genesis entry.
 const NONCE_BYTES: usize = 16;
+/// How long sled may take to give its lock back after it was closed: its own thread does that.
+const CLOSING: Duration = Duration::from_secs(2);
 
 /// Where a project's store is and whose it is.
 pub struct Opening {
@@ -103,7 +106,7 @@ impl Project {
     pub fn open(opening: Opening, id: ProjectId) -> anyhow::Result<Self> {
         let Opening { dir, key, world } = opening;
         let me = NodeId(key.verifying_key().to_bytes());
-        let (cache, found) = Cache::open(world.now(), &dir.join("cache"))?;
+        let (cache, found) = open_cache(world.now(), &dir)?;
         log_cache(&found);
         let applied = cache.u64(Table::Meta, meta::APPLIED)?;
 
@@ -290,6 +293,25 @@ impl Project {
         }
         self.cache.write(batch)?;
         Ok(())
+    }
+}
+
+/// Opens the cache. On a full disk it gets the room of the log's reserve, so that reading and starting
+/// go on; and as the lock of the home is ours, a cache that is open is one that is just being closed.
+fn open_cache(now: Millis, dir: &Path) -> Result<(Cache, crate::cache::Opened), CacheError> {
+    let cache = dir.join("cache");
+    let deadline = Instant::now() + CLOSING;
+    loop {
+        match Cache::open(now, &cache) {
+            Err(CacheError::Full { .. }) => {
+                Log::release_reserve_of(&dir.join("log"));
+                return Cache::open(now, &cache);
+            }
+            Err(CacheError::Busy { .. }) if Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            opened => return opened,
+        }
     }
 }
 

@@ -111,9 +111,7 @@ impl Project {
     /// The place that the next entry of this node takes. The first one of a process opens an epoch,
     /// which names every head of this node's log that is known.
     fn next_place(&mut self) -> Result<(Author, Vec<Tip>), Failure> {
-        if let Some(why) = self.read_only() {
-            return Err(Failure::new(FailureCode::NotAllowed, why));
-        }
+        self.may_write()?;
         if let Some(own) = &self.own {
             let seq = own.tip.seq.saturating_add(1);
             return Ok((
@@ -398,27 +396,26 @@ impl Project {
         }
     }
 
-    /// Why this node may not write, if it may not.
-    fn read_only(&self) -> Option<String> {
+    /// Checks that this node may write.
+    fn may_write(&self) -> Result<(), Failure> {
         if !self.role().may_write() {
-            return Some(format!(
-                "this node is a {} of {}; an owner can invite it as a writer",
-                self.role(),
-                self.members.name()
-            ));
+            let (role, name) = (self.role(), self.members.name());
+            let why = format!("this node is a {role} of {name}; an owner can invite it as a writer");
+            return Err(Failure::new(FailureCode::NotAllowed, why));
         }
         if let Some(why) = self.log.damage() {
-            return Some(format!("{why}; stop the node and run `towline doctor --mend`"));
+            let why = format!("nothing was written: {why}; stop the node and run `towline doctor --mend`");
+            return Err(Failure::new(FailureCode::Failure, why));
         }
         if self
             .lost
             .is_some_and(|tip| !self.replica.contains(&self.me, &tip))
         {
-            let why = "the log lacks the last entry that this node wrote; it writes again once a peer has given \
+            let why = "nothing was written: the log lacks the last entry that this node wrote; it writes again once a peer has given \
                        that back. Where no peer has it, stop the node and run `towline doctor --mend`";
-            return Some(why.to_owned());
+            return Err(Failure::new(FailureCode::Failure, why));
         }
-        None
+        Ok(())
     }
 
     /// What this node may do.
