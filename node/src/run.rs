@@ -56,6 +56,8 @@ pub struct Node {
     routes: Arc<Routes>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     stop: CancellationToken,
+    /// A project's thread has ended by itself.
+    broken: CancellationToken,
     // Given back when the node is dropped, behind everything that it guards.
     _lock: Lock,
 }
@@ -160,6 +162,7 @@ impl Node {
             routes,
             threads: Mutex::default(),
             stop: CancellationToken::new(),
+            broken: CancellationToken::new(),
             _lock: lock,
         });
         let mut broken = None;
@@ -203,6 +206,7 @@ impl Node {
             .unwrap_or_else(PoisonError::into_inner)
             .push(started.thread);
         tokio::spawn(tick(link.jobs.clone(), self.stop.clone()));
+        tokio::spawn(watch(link.jobs.clone(), self.stop.clone(), self.broken.clone()));
         self.handle.add(link.clone());
         Ok(link)
     }
@@ -220,6 +224,12 @@ impl Node {
     /// The home.
     pub const fn home(&self) -> &Home {
         &self.home
+    }
+
+    /// Waits until a project's thread has ended by itself, which only a bug of ours brings about: the
+    /// process should end then and be started again. What was said done is on disk.
+    pub async fn broken(&self) {
+        self.broken.cancelled().await;
     }
 
     /// What this node calls itself.
@@ -410,6 +420,14 @@ async fn start_net(
         tracing::warn!(%error, "the port was not kept; after a restart members may have to be told the new one");
     }
     Ok(net)
+}
+
+/// Notices the end of a project's thread that nobody asked for.
+async fn watch(jobs: mpsc::Sender<Job>, stop: CancellationToken, broken: CancellationToken) {
+    jobs.closed().await;
+    if !stop.is_cancelled() {
+        broken.cancel();
+    }
 }
 
 /// Wakes a project's thread up. A full queue needs no waking.

@@ -143,6 +143,10 @@ impl Serving {
         let mut outcome = Ok(());
         tokio::select! {
             () = self.stop.cancelled() => {}
+            () = self.node.broken() => {
+                let why = "a project's thread has ended by itself, which is a bug; what was said done is on disk";
+                outcome = Err(Failure::new(FailureCode::Failure, why));
+            }
             () = signalled() => tracing::info!("ending because of a signal"),
             Some(ended) = self.tasks.join_next() => outcome = flatten(ended),
         }

@@ -12,7 +12,7 @@ use towline_sync::Input;
 
 use super::Project;
 use crate::handle::{JOBS, Job, ProjectLink};
-use crate::net::NetOutput;
+use crate::net::{NetInput, NetOutput};
 use crate::request::{Failure, Reply};
 
 /// Requests that share one sync at most.
@@ -109,13 +109,20 @@ impl Actor {
 
     fn take(&mut self, job: Job) {
         match job {
+            // Entries from peers share a sync with what else waits; whoever joins is answered by itself.
+            Job::Net(input) if !matches!(input, NetInput::Join { .. }) => self.project.take_net(input),
             Job::Request { origin, body, reply } if body.writes() => {
                 let answer = self.project.stage_request(origin.as_ref(), *body);
                 self.waiting.push((reply, answer));
-                return;
             }
-            _ => self.settle(),
+            job => {
+                self.settle();
+                self.perform(job);
+            }
         }
+    }
+
+    fn perform(&mut self, job: Job) {
         match job {
             Job::Request { body, reply, .. } => answer(reply, self.project.answer(*body)),
             Job::Cursor { subscriber, reply } => answer(reply, self.project.cursor(&subscriber)),

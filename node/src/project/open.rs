@@ -25,6 +25,8 @@ use super::{Project, World};
 use crate::cache::{Cache, CacheError, Table, meta};
 use crate::log::{Log, Opened};
 
+/// Findings that are kept at most; more of the same tell nothing new.
+const MAX_FINDINGS: usize = 100;
 /// Random bytes in a genesis entry.
 const NONCE_BYTES: usize = 16;
 /// How long sled may take to give its lock back after it was closed: its own thread does that.
@@ -57,6 +59,8 @@ struct Replay {
     /// Entries that the cache does not reflect yet.
     tail: VecDeque<(u64, Millis, Entry)>,
     last: Option<u64>,
+    /// What could not be taken and why.
+    left_out: Vec<String>,
 }
 
 impl Project {
@@ -115,7 +119,9 @@ impl Project {
             ..Replay::default()
         };
         let (mut log, opened) = Log::open(&dir.join("log"), id, |record| replay.take(record, applied))?;
-        let findings = log_findings(&opened);
+        let mut findings = log_findings(&opened);
+        findings.append(&mut replay.left_out);
+        findings.truncate(MAX_FINDINGS);
         let members = replay
             .members
             .take()
@@ -317,25 +323,41 @@ fn open_cache(now: Millis, dir: &Path) -> Result<(Cache, crate::cache::Opened), 
 
 impl Replay {
     fn take(&mut self, record: crate::log::Record, applied: Option<u64>) -> anyhow::Result<()> {
-        let entry = Entry::decode(record.bytes)?;
+        let entry = match Entry::decode(record.bytes) {
+            Ok(entry) => entry,
+            Err(error) if self.members.is_some() => {
+                // A whole record that is no entry of ours, such as one of a version that is not known
+                // any more: the rest can still be read, and peers are asked for what is missing.
+                self.left_out.push(format!(
+                    "the record at {:#x} of the log is no entry: {error}",
+                    record.position
+                ));
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
         match (&mut self.members, &entry.body().payload) {
             (None, Payload::Genesis(genesis)) => {
                 self.members = Some(Membership::begin(&entry, genesis));
                 self.genesis = Some(entry.clone());
             }
             (None, _) => anyhow::bail!("the log does not begin with the beginning of a project"),
-            (Some(members), Payload::Member(_)) => members.apply(&entry),
             (Some(_), _) => {}
         }
         let placed = self
             .replica
             .as_mut()
             .is_none_or(|replica| replica.replay(&entry, record.position));
-        anyhow::ensure!(
-            placed,
-            "entry {} of the log does not follow what is before it",
-            entry.hash().short()
-        );
+        if !placed {
+            let entry = entry.hash().short();
+            self.left_out.push(format!(
+                "entry {entry} of the log does not follow what is before it"
+            ));
+            return Ok(());
+        }
+        if let Some(members) = &mut self.members {
+            members.apply(&entry);
+        }
         self.last = Some(record.position);
         if applied.is_none_or(|applied| record.position > applied) {
             self.tail.push_back((record.position, record.seen_at, entry));
