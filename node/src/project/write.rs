@@ -1,8 +1,8 @@
 //! Requests that change something: from what is asked to operations, and from those to an entry.
 //!
-//! Where an item stands is changed by `transition`. Everything is checked before anything is written: names are resolved, legality and cycles are
+//! Everything is checked before anything is written: names are resolved, legality and cycles are
 //! looked at, and the entry is composed against the documents as they stand. A failure leaves no
-//! trace.
+//! trace. Transitions have a module of their own, `transition`.
 
 use towline_crdt::compose::{BodyEdit, ComposeError, Draft};
 use towline_crdt::view::ItemView;
