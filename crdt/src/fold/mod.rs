@@ -26,7 +26,7 @@ pub use register::Register;
 
 use crate::doc::{Acts, NodePrefix, Record};
 use crate::members::Roles;
-use crate::view::{ItemView, Stamp};
+use crate::view::ItemView;
 
 /// What became of an act.
 #[derive(Debug, Clone, PartialEq, Eq)]
