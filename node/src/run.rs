@@ -3,6 +3,8 @@
 //! `towline up`, `towline serve` and the gateway start the same [`Node`]. What faces people (socket,
 //! board, relay) is put around it by whoever starts it and talks to it through its handle.
 
+mod port;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -17,7 +19,7 @@ use towline_proto::{Entry, NodeId, ProjectId, Ticket};
 
 use crate::handle::{Job, NodeHandle, ProjectLink};
 use crate::home::{Config, Home, Lock, ProjectHome, files};
-use crate::net::{Net, NetConfig, NetInput, Route};
+use crate::net::{Net, NetInput, Route};
 use crate::project::{self, Mended, Opening, Project, SystemWorld};
 use crate::request::{Failure, FailureCode, Reply, Request};
 
@@ -29,8 +31,6 @@ const JOIN_POLL_MS: u64 = 50;
 const BOOK_MS: u64 = 10_000;
 /// The file that it is kept in.
 const BOOK_FILE: &str = "peers.json";
-/// The file that the port is kept in.
-const PORT_FILE: &str = "port";
 
 /// The queues of the projects, as the network finds them.
 #[derive(Debug, Default)]
@@ -152,7 +152,7 @@ impl Node {
     ) -> Result<Arc<Self>, Failure> {
         let me = NodeId(key.verifying_key().to_bytes());
         let routes = Arc::new(Routes::default());
-        let net = start_net(&home, config, &key, &routes).await?;
+        let net = port::start_net(&home, config, &key, &routes).await?;
         let node = Arc::new(Self {
             name: node_name(config, &me),
             home,
@@ -370,56 +370,6 @@ impl Node {
             }
         }
     }
-}
-
-/// Starts the network. Where the configuration leaves the port open, the port of the last time is
-/// taken again if it is free: other members remember this node by it, and two nodes that both came
-/// back under new ports would never find each other.
-async fn start_net(
-    home: &Home,
-    config: &Config,
-    key: &SigningKey,
-    routes: &Arc<Routes>,
-) -> Result<Net, Failure> {
-    let file = home.dir().join(PORT_FILE);
-    let kept = std::fs::read_to_string(&file)
-        .ok()
-        .and_then(|text| text.trim().parse::<u16>().ok());
-    let with_port = |port: u16| {
-        let listen = config.listen.iter();
-        listen
-            .map(|address| address.replace("/tcp/0", &format!("/tcp/{port}")))
-            .collect::<Vec<_>>()
-    };
-    let net_config = |listen: Vec<String>| NetConfig {
-        key: key.to_bytes(),
-        listen,
-        announce: config.announce.clone(),
-        bootstrap: config.bootstrap.clone(),
-        mdns: config.mdns,
-    };
-    let route = || Arc::clone(routes) as Arc<dyn Route>;
-    if let Some(port) = kept {
-        match Net::start(net_config(with_port(port)), route()).await {
-            Ok((net, _ended)) => return Ok(net),
-            Err(error) => {
-                tracing::info!(%error, port, "the port of the last time is taken; another one is used")
-            }
-        }
-    }
-    let (net, _ended) = Net::start(net_config(config.listen.clone()), route())
-        .await
-        .map_err(failed)?;
-    let port = net.addresses().iter().find_map(|address| {
-        let (_, behind) = address.split_once("/tcp/")?;
-        behind.split('/').next()?.parse::<u16>().ok()
-    });
-    if let Some(port) = port
-        && let Err(error) = files::write_atomic(&file, port.to_string().as_bytes(), files::PRIVATE_MODE)
-    {
-        tracing::warn!(%error, "the port was not kept; after a restart members may have to be told the new one");
-    }
-    Ok(net)
 }
 
 /// Notices the end of a project's thread that nobody asked for.

@@ -11,6 +11,8 @@
 //! The work grows linearly with the number of acts as long as few contend.
 
 mod contest;
+mod folded;
+mod lists;
 mod order;
 mod project;
 mod register;
@@ -24,7 +26,7 @@ pub use register::Register;
 
 use crate::doc::{Acts, NodePrefix, Record};
 use crate::members::Roles;
-use crate::view::{ItemView, Stamp};
+use crate::view::ItemView;
 
 /// What became of an act.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,58 +83,6 @@ pub struct Folded<'a> {
     pub acts: BTreeMap<ActId, Folding<'a>>,
     /// The acts of each register that no later one saw.
     heads: BTreeMap<Register, Vec<ActId>>,
-}
-
-impl Folded<'_> {
-    /// What a new act doing `op` must name as seen: the heads of every register that it reads or
-    /// writes. Sorted.
-    pub fn saw(&self, op: &Op) -> Vec<ActId> {
-        let mut registers = register::writes(op, self.view.qa);
-        if op.verb().is_some() {
-            registers.extend_from_slice(register::STAGE);
-        }
-        self.heads_of(&registers)
-    }
-
-    /// The act that created the item.
-    pub fn created(&self) -> Option<ActId> {
-        self.acts
-            .iter()
-            .find(|(_, act)| matches!(act.record.act.op, Op::Create { .. }))
-            .map(|(id, _)| *id)
-    }
-
-    /// The youngest head of a register: who to name for what it says now.
-    pub fn head(&self, register: &Register) -> Option<ActId> {
-        let heads = self.heads.get(register)?.iter();
-        heads
-            .copied()
-            .max_by_key(|id| (self.acts.get(id).map(|act| act.record.act.at), *id))
-    }
-
-    /// Who did an act, where and when.
-    pub fn stamp(&self, act: &ActId) -> Option<Stamp> {
-        let folding = self.acts.get(act)?;
-        let origin = folding.record.act.origin.clone();
-        Some(Stamp {
-            act: *act,
-            origin,
-            node: folding.node,
-            at: folding.record.act.at,
-        })
-    }
-
-    fn heads_of(&self, registers: &[Register]) -> Vec<ActId> {
-        let mut saw: Vec<_> = registers
-            .iter()
-            .filter_map(|register| self.heads.get(register))
-            .flatten()
-            .copied()
-            .collect();
-        saw.sort_unstable();
-        saw.dedup();
-        saw
-    }
 }
 
 /// The fold in progress.

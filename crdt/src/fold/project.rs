@@ -1,19 +1,15 @@
 //! From the registers' heads to the row: the values, the conflicts, the trail.
 
-use std::collections::BTreeSet;
-
 use towline_proto::stage::{Blocked, Claim, Holds, MergeFailure};
-use towline_proto::{ActId, Column, CriterionState, FailureKind, Op};
+use towline_proto::{ActId, Column, FailureKind, Op};
 
 use super::contest::{self, RULE_CAUTIOUS, RULE_CLAIM, RULE_FIELD};
 use super::{Fate, Folded, Machine, Place, Register, register};
 use crate::members::Roles;
-use crate::view::{Conflict, Criterion, ItemView, Link, Refused, Remark, Stamp, Step, TRAIL};
+use crate::view::{Conflict, ItemView, Refused, Stamp, Step, TRAIL};
 
 /// Conflicts and refusals that a row lists at most; the timeline shows all.
 const LISTED: usize = 32;
-/// Characters of a comment in a row.
-const EXCERPT_CHARS: usize = 160;
 
 /// Turns a finished fold into its outcome.
 pub(crate) fn project<'a, R: Roles>(mut machine: Machine<'a, R>) -> Option<Folded<'a>> {
@@ -134,29 +130,12 @@ pub(crate) fn project<'a, R: Roles>(mut machine: Machine<'a, R>) -> Option<Folde
     })
 }
 
-/// Labels, dependencies and links.
-#[derive(Default)]
-struct Sets {
-    labels: Vec<String>,
-    depends_on: Vec<towline_proto::ItemId>,
-    links: Vec<Link>,
-}
-
-/// What only ever accumulates.
-#[derive(Default)]
-struct Said {
-    criteria: Vec<Criterion>,
-    comments: u32,
-    last_comment: Option<Remark>,
-    body_edit: Option<ActId>,
-}
-
 impl<R: Roles> Machine<'_, R> {
-    fn heads(&self, register: &Register) -> &[ActId] {
+    pub(super) fn heads(&self, register: &Register) -> &[ActId] {
         self.heads.get(register).map(Vec::as_slice).unwrap_or_default()
     }
 
-    fn op(&self, id: &ActId) -> Option<&Op> {
+    pub(super) fn op(&self, id: &ActId) -> Option<&Op> {
         self.acts.get(id).map(|act| &act.record.act.op)
     }
 
@@ -380,93 +359,6 @@ impl<R: Roles> Machine<'_, R> {
         let made = self.acts.get(&created).map(|act| act.record.act.at);
         (trail, entered_at.or(made).unwrap_or_default(), retries)
     }
-
-    fn project_sets(&self) -> Sets {
-        let mut sets = Sets::default();
-        for heads in self.heads.values() {
-            let Some(op) = heads.iter().filter_map(|id| self.op(id)).find(|op| adds(op)) else {
-                continue;
-            };
-            match op {
-                Op::AddLabel { label } => sets.labels.push(label.clone()),
-                Op::AddDependency { on } => sets.depends_on.push(*on),
-                Op::AddLink { kind, target } => sets.links.push(Link {
-                    kind: *kind,
-                    target: target.clone(),
-                }),
-                _ => {}
-            }
-        }
-        sets.labels.sort();
-        sets.depends_on.sort_unstable();
-        sets.links.sort();
-        sets
-    }
-
-    fn project_lists(&self) -> Said {
-        let mut said = Said::default();
-        let mut in_time: Vec<_> = self.acts.iter().collect();
-        in_time.sort_by_key(|(id, act)| (act.record.act.at, **id));
-        for (id, act) in in_time {
-            match &act.record.act.op {
-                Op::Comment { text } => {
-                    said.comments = said.comments.saturating_add(1);
-                    let excerpt = towline_proto::text::show(text, EXCERPT_CHARS);
-                    said.last_comment = Some(Remark { act: *id, excerpt });
-                }
-                Op::EditBody => said.body_edit = Some(*id),
-                Op::AddCriterion { text } => said.criteria.push(Criterion {
-                    id: *id,
-                    text: text.clone(),
-                    state: self.criterion_state(id),
-                    evidence: self.evidence(id),
-                }),
-                _ => {}
-            }
-        }
-        said
-    }
-
-    /// Of judgements made apart the more cautious stands: failed, open, skipped, met.
-    fn criterion_state(&self, criterion: &ActId) -> CriterionState {
-        let caution = |state: &CriterionState| match state {
-            CriterionState::Failed => 0,
-            CriterionState::Open => 1,
-            CriterionState::Skipped => 2,
-            CriterionState::Met => 3,
-        };
-        let states = self
-            .heads(&Register::Criterion(*criterion))
-            .iter()
-            .filter_map(|id| match self.op(id) {
-                Some(Op::SetCriterion { state, .. }) => Some(*state),
-                _ => None,
-            });
-        states.min_by_key(caution).unwrap_or(CriterionState::Open)
-    }
-
-    fn evidence(&self, criterion: &ActId) -> Vec<String> {
-        let given: BTreeSet<_> = self
-            .acts
-            .values()
-            .filter_map(|act| match &act.record.act.op {
-                Op::SetCriterion {
-                    criterion: of,
-                    evidence: Some(evidence),
-                    ..
-                } if of == criterion => Some(evidence.clone()),
-                _ => None,
-            })
-            .collect();
-        given.into_iter().collect()
-    }
-}
-
-const fn adds(op: &Op) -> bool {
-    matches!(
-        op,
-        Op::AddLabel { .. } | Op::AddDependency { .. } | Op::AddLink { .. }
-    )
 }
 
 /// What was done to the item, for a sentence.

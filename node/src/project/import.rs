@@ -4,62 +4,23 @@
 //! from is kept in the item, so the same record again changes nothing, even where somebody edited the
 //! item here since; a record that changed over there is compared field by field.
 
+mod draft;
+
 use std::collections::BTreeSet;
 
 use towline_crdt::compose::{BodyEdit, Draft};
-use towline_crdt::view::ItemView;
-use towline_proto::ids::to_hex;
-use towline_proto::{Column, ItemId, LinkKind, Millis, Op, Origin, OriginKind, Qa, codec, text};
+use towline_proto::{ItemId, LinkKind, Op};
+
+use draft::{Drafting, digest, new_item, origin, update_stage};
 
 use super::Project;
 use super::stage::Work;
 use crate::dto::ImportReport;
-use crate::request::{
-    Failure, FailureCode, IMPORT_CHUNK, ImportItem, ImportRelation, ImportStage, RelationKind,
-};
+use crate::request::{Failure, FailureCode, IMPORT_CHUNK, ImportItem, ImportRelation, RelationKind};
 
 fn too_many() -> Failure {
     let message = format!("at most {IMPORT_CHUNK} items or relations go into one import request");
     Failure::new(FailureCode::Usage, message)
-}
-
-fn origin(who: &str) -> Origin {
-    let (name, _) = text::fit_line(who, towline_proto::limits::NAME_CHARS);
-    let name = if name.is_empty() {
-        "unknown".to_owned()
-    } else {
-        name
-    };
-    Origin {
-        kind: OriginKind::Import,
-        id: name,
-    }
-}
-
-/// The operations of one imported item, each with its own time and origin.
-struct Drafting<'a> {
-    item: &'a ImportItem,
-    drafts: Vec<Draft>,
-}
-
-impl Drafting<'_> {
-    fn at(&mut self, at: Millis, who: &str, op: Op) {
-        self.drafts.push(Draft {
-            op,
-            origin: origin(who),
-            at,
-        });
-    }
-
-    fn made(&mut self, op: Op) {
-        let item = self.item;
-        self.at(item.created_at, &item.created_by, op);
-    }
-
-    fn changed(&mut self, op: Op) {
-        let item = self.item;
-        self.at(item.updated_at, &item.created_by, op);
-    }
 }
 
 impl Project {
@@ -276,134 +237,5 @@ impl Project {
             RelationKind::SupersededBy | RelationKind::Related => related,
         };
         Ok(Some((from.id, op)))
-    }
-}
-
-/// A hash of everything that a foreign record says.
-fn digest(item: &ImportItem) -> String {
-    to_hex(&blake3::derive_key("towline/import/1", &codec::encode(item))[..16])
-}
-
-fn new_item(item: &ImportItem, number: u32) -> Work {
-    let mut drafting = Drafting {
-        item,
-        drafts: Vec::new(),
-    };
-    let column = match item.stage {
-        ImportStage::Open {
-            column: Column::Upcoming,
-        } => Column::Upcoming,
-        _ => Column::Backlog,
-    };
-    drafting.made(Op::Create {
-        number,
-        kind: item.kind,
-        title: item.title.clone(),
-        column,
-        priority: item.priority,
-        qa: Qa::Agent,
-    });
-    drafting.made(Op::AddLink {
-        kind: LinkKind::External,
-        target: item.external.clone(),
-    });
-    for (kind, target) in &item.links {
-        drafting.made(Op::AddLink {
-            kind: *kind,
-            target: target.clone(),
-        });
-    }
-    for label in &item.labels {
-        drafting.made(Op::AddLabel { label: label.clone() });
-    }
-    if let Some(who) = &item.assignee {
-        drafting.made(Op::Assign {
-            who: Some(who.clone()),
-        });
-    }
-    let body = (!item.body.is_empty()).then(|| BodyEdit {
-        base: None,
-        text: item.body.clone(),
-    });
-    if body.is_some() {
-        drafting.made(Op::EditBody);
-    }
-    for comment in &item.comments {
-        drafting.at(
-            comment.at,
-            &comment.author,
-            Op::Comment {
-                text: comment.text.clone(),
-            },
-        );
-    }
-    drafting.made(Op::MarkImport { digest: digest(item) });
-    if item.frozen {
-        drafting.changed(Op::Freeze);
-    }
-    if let Some(reason) = &item.blocked {
-        drafting.changed(Op::Block {
-            reason: reason.clone(),
-        });
-    }
-    match &item.stage {
-        ImportStage::Open { column } if !matches!(column, Column::Backlog | Column::Upcoming) => {
-            drafting.changed(Op::Move {
-                to: *column,
-                reason: None,
-            });
-        }
-        ImportStage::Open { .. } => {}
-        ImportStage::Done => drafting.changed(Op::Merged { commit: None }),
-        ImportStage::Abandoned { reason } => drafting.changed(Op::Abandon {
-            reason: reason.clone(),
-        }),
-        ImportStage::Deleted { reason } => drafting.changed(Op::Delete {
-            reason: reason.clone(),
-        }),
-    }
-    Work {
-        item: None,
-        drafts: drafting.drafts,
-        body,
-    }
-}
-
-/// Transitions that bring an item where the record says it is. An item that moved on here within the
-/// open columns stays where it is: the other tracker knows nothing of our columns.
-fn update_stage(drafting: &mut Drafting<'_>, row: &ItemView) {
-    let item = drafting.item;
-    let deleted = matches!(item.stage, ImportStage::Deleted { .. });
-    if row.deleted && !deleted {
-        drafting.changed(Op::Restore);
-    }
-    if item.frozen && !row.holds.frozen && row.column.is_open() {
-        drafting.changed(Op::Freeze);
-    }
-    if let Some(reason) = item
-        .blocked
-        .as_ref()
-        .filter(|_| row.holds.blocked.is_none() && row.column.is_open())
-    {
-        drafting.changed(Op::Block {
-            reason: reason.clone(),
-        });
-    }
-    match &item.stage {
-        ImportStage::Open { .. } if row.column.is_open() => {}
-        ImportStage::Open { .. } => drafting.changed(Op::Reopen),
-        ImportStage::Done if row.column.is_open() => drafting.changed(Op::Merged { commit: None }),
-        ImportStage::Abandoned { reason } if row.column.is_open() => {
-            drafting.changed(Op::Abandon {
-                reason: reason.clone(),
-            });
-        }
-        ImportStage::Done | ImportStage::Abandoned { .. } => {}
-        ImportStage::Deleted { reason } if !row.deleted => {
-            drafting.changed(Op::Delete {
-                reason: reason.clone(),
-            });
-        }
-        ImportStage::Deleted { .. } => {}
     }
 }

@@ -1,24 +1,21 @@
 //! The index: all rows of a project in memory, and what takes more than one row to know.
 //!
 //! Rows come from `towline_crdt::commit` and are never changed here. What depends on other items is
-//! computed when asked: handles (`42`, or `42a` and `42b` where two items share a number), key
-//! prefixes, whether dependencies are satisfied, epics' progress, what is ready.
+//! computed when asked: names ([`find`]), whether dependencies are satisfied, epics' progress, what is
+//! ready.
+
+mod find;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use towline_crdt::view::ItemView;
 use towline_proto::table::legal_from;
-use towline_proto::{Closing, Column, ItemId, Kind, Millis, text};
+use towline_proto::{Closing, Column, ItemId, Kind, Millis};
 
 use crate::dto::{ItemCard, ItemLink};
-use crate::request::{Failure, FailureCode};
 
 /// Steps along a chain of successors before it counts as endless.
 const MAX_SUCCESSORS: usize = 32;
-/// Shortest key prefix that names an item.
-const MIN_KEY: usize = 4;
-/// Items named in a message about an ambiguous handle.
-const NAMED: usize = 5;
 
 /// All rows of one project.
 #[derive(Debug, Default)]
@@ -114,112 +111,6 @@ impl Index {
     /// The item with an external reference; the oldest on every node where two nodes imported it apart.
     pub(crate) fn by_external(&self, reference: &str) -> Option<ItemId> {
         self.external.get(reference)?.first().copied()
-    }
-
-    /// What people type for an item.
-    pub(crate) fn handle(&self, row: &ItemView) -> String {
-        match self.numbers.get(&row.number).map(Vec::as_slice) {
-            Some(several) if several.len() > 1 => {
-                let place = several.iter().position(|id| *id == row.id).unwrap_or(0);
-                format!("{}{}", row.number, letters(place))
-            }
-            _ => row.number.to_string(),
-        }
-    }
-
-    /// The shortest prefix of an item's key that no other item shares.
-    fn short_key(&self, id: &ItemId) -> String {
-        let key = id.key();
-        let shared = |other: Option<(&String, &ItemId)>| {
-            other.map_or(0, |(other, _)| {
-                other.bytes().zip(key.bytes()).take_while(|(a, b)| a == b).count()
-            })
-        };
-        let below = shared(self.keys.range(..key.clone()).next_back());
-        let above = shared(self.keys.range(format!("{key}\0")..).next());
-        let digits = (below.max(above) + 1).clamp(MIN_KEY, key.len());
-        key.get(..digits).unwrap_or(&key).to_owned()
-    }
-
-    /// The items that a person may mean: several only for a number that several share.
-    pub(crate) fn find(&self, wanted: &str) -> Result<Vec<ItemId>, Failure> {
-        let wanted = wanted.trim().trim_start_matches('#').to_lowercase();
-        let not_found = |why: &str| {
-            Failure::new(
-                FailureCode::NotFound,
-                format!("no item {:?}: {why}", text::show(&wanted, 80)),
-            )
-        };
-        let digits = wanted.len() - wanted.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let (number, suffix) = wanted.split_at(digits);
-        if let Some(several) = number
-            .parse()
-            .ok()
-            .and_then(|number: u32| self.numbers.get(&number))
-        {
-            if suffix.is_empty() {
-                return Ok(several.clone());
-            }
-            let named = several
-                .iter()
-                .enumerate()
-                .find(|(place, _)| letters(*place) == suffix);
-            if let Some((_, id)) = named.filter(|_| several.len() > 1) {
-                return Ok(vec![*id]);
-            }
-        }
-        if let Ok(id) = wanted.parse::<ItemId>() {
-            return if self.rows.contains_key(&id) {
-                Ok(vec![id])
-            } else {
-                Err(not_found("no such id here"))
-            };
-        }
-        let is_hex = !wanted.is_empty() && wanted.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if wanted.len() < MIN_KEY || !is_hex {
-            return Err(not_found(
-                "type a number such as 42, or at least four digits of a key",
-            ));
-        }
-        let mut fits = self
-            .keys
-            .range(wanted.clone()..)
-            .take_while(|(key, _)| key.starts_with(&wanted));
-        match (fits.next(), fits.next()) {
-            (Some((_, id)), None) => Ok(vec![*id]),
-            (Some(_), Some(_)) => Err(not_found("several keys begin so; type more digits")),
-            (None, _) => Err(not_found("no number and no key fits")),
-        }
-    }
-
-    /// The one item that a person means, for something that changes it: a number that two items
-    /// share names neither.
-    pub(crate) fn find_one(&self, wanted: &str) -> Result<&ItemView, Failure> {
-        let found = self.find(wanted)?;
-        match found.as_slice() {
-            [id] => self
-                .rows
-                .get(id)
-                .ok_or_else(|| Failure::new(FailureCode::NotFound, "no such item")),
-            several => {
-                let names: Vec<_> = several
-                    .iter()
-                    .take(NAMED)
-                    .filter_map(|id| self.named(id))
-                    .collect();
-                let message = format!(
-                    "{wanted} is {} items; name one: {}",
-                    several.len(),
-                    names.join(", ")
-                );
-                Err(Failure::new(FailureCode::NotFound, message))
-            }
-        }
-    }
-
-    fn named(&self, id: &ItemId) -> Option<String> {
-        let row = self.rows.get(id)?;
-        Some(format!("{} ({})", self.handle(row), text::show(&row.title, 40)))
     }
 
     /// Another item in short.
@@ -418,17 +309,4 @@ pub(crate) fn revision(row: &ItemView) -> String {
         hasher.update(&head.0);
     }
     towline_proto::ids::to_hex(&hasher.finalize().as_bytes()[..8])
-}
-
-/// 0 → a, 25 → z, 26 → aa.
-fn letters(mut place: usize) -> String {
-    let mut letters = String::new();
-    loop {
-        letters.insert(0, char::from(b'a' + u8::try_from(place % 26).unwrap_or(0)));
-        place /= 26;
-        if place == 0 {
-            return letters;
-        }
-        place -= 1;
-    }
 }

@@ -18,6 +18,7 @@ mod read;
 mod request;
 mod stage;
 mod store;
+mod transition;
 mod world;
 mod write;
 

@@ -2,25 +2,25 @@
 //!
 //! Everything is checked before anything is written: names are resolved, legality and cycles are
 //! looked at, and the entry is composed against the documents as they stand. A failure leaves no
-//! trace.
+//! trace. Transitions have a module of their own, `transition`.
 
 use towline_crdt::compose::{BodyEdit, ComposeError, Draft};
 use towline_crdt::view::ItemView;
-use towline_proto::{Column, ItemId, Kind, LinkKind, Op, Origin, Qa, Verb, text};
+use towline_proto::{Column, ItemId, Kind, LinkKind, Op, Origin, Qa, text};
 
 use super::Project;
 use super::stage::Work;
 use crate::dto::Applied;
-use crate::request::{Edit, Failure, FailureCode, NewItem, Reply, Transition};
+use crate::request::{Edit, Failure, FailureCode, NewItem, Reply};
 
 /// The middle of 0 to 4.
 const DEFAULT_PRIORITY: u8 = 2;
 
-fn usage(message: impl Into<String>) -> Failure {
+pub(super) fn usage(message: impl Into<String>) -> Failure {
     Failure::new(FailureCode::Usage, message)
 }
 
-fn conflict(message: impl Into<String>) -> Failure {
+pub(super) fn conflict(message: impl Into<String>) -> Failure {
     Failure::new(FailureCode::Conflict, message)
 }
 
@@ -266,141 +266,6 @@ impl Project {
         )
     }
 
-    /// A transition of the table.
-    pub(crate) fn transition(&mut self, origin: &Origin, asked: Transition) -> Result<Reply, Failure> {
-        let row = self.index.find_one(&asked.item)?.clone();
-        if asked
-            .expect
-            .as_ref()
-            .is_some_and(|expect| *expect != super::index::revision(&row))
-        {
-            let mut failure = conflict(format!(
-                "{} changed in the meantime: it is in {} now ({})",
-                self.index.handle(&row),
-                row.column,
-                row.status()
-            ));
-            failure.current = Some(Box::new(self.index.card(&row)));
-            return Err(failure);
-        }
-        let op = self.transition_op(origin, &row, asked)?;
-        self.write_ops(origin, &row, vec![op], None)
-    }
-
-    fn transition_op(&self, origin: &Origin, row: &ItemView, asked: Transition) -> Result<Op, Failure> {
-        let Transition {
-            verb,
-            reason,
-            to,
-            by,
-            commit,
-            failure,
-            holder,
-            force,
-            ..
-        } = asked;
-        let reason = reason.filter(|reason| !reason.trim().is_empty());
-        let required = || {
-            reason
-                .clone()
-                .ok_or_else(|| usage(format!("{verb} needs a reason: say why in a few words")))
-        };
-        let holder = || holder.clone().unwrap_or_else(|| origin.id.clone());
-        let generation = row.generation.saturating_add(1);
-        Ok(match verb {
-            Verb::Triage => Op::Triage,
-            Verb::Start => self.start(row, force, reason.clone())?,
-            Verb::Submit => Op::Submit,
-            Verb::RequestChanges => Op::RequestChanges { reason: required()? },
-            Verb::PassQa => Op::PassQa,
-            Verb::Approve => Op::Approve,
-            Verb::Merged => Op::Merged { commit },
-            Verb::MergeFailed => {
-                let kind = failure.unwrap_or(towline_proto::FailureKind::Other);
-                Op::MergeFailed {
-                    kind,
-                    detail: reason.clone().unwrap_or_default(),
-                }
-            }
-            Verb::RetryMerge => Op::RetryMerge,
-            Verb::GiveUpMerge => Op::GiveUpMerge,
-            Verb::Block => Op::Block { reason: required()? },
-            Verb::Unblock => Op::Unblock,
-            Verb::Freeze => Op::Freeze,
-            Verb::Unfreeze => Op::Unfreeze,
-            Verb::Abandon => Op::Abandon {
-                reason: reason.clone(),
-            },
-            Verb::Supersede => {
-                let by = by.ok_or_else(|| usage("supersede needs the item that takes its place"))?;
-                let by = self.index.find_one(&by)?.id;
-                if by == row.id {
-                    return Err(usage("an item cannot take its own place"));
-                }
-                Op::Supersede { by }
-            }
-            Verb::Reject => Op::Reject { reason: required()? },
-            Verb::Reopen => Op::Reopen,
-            Verb::Archive => Op::Archive,
-            Verb::Move => {
-                let to = to.ok_or_else(|| usage("move needs a column to move to"))?;
-                if to == row.column && !row.deleted {
-                    return Err(conflict(format!("{} is in {to} already", self.index.handle(row))));
-                }
-                Op::Move {
-                    to,
-                    reason: reason.clone(),
-                }
-            }
-            Verb::Claim => self.claim(row, holder(), generation)?,
-            Verb::Release => Op::Release {
-                generation: row.generation,
-            },
-            Verb::TakeOver => {
-                let renewal = row.claim.as_ref().map(|claim| claim.at).unwrap_or_default();
-                Op::TakeOver {
-                    holder: holder(),
-                    generation,
-                    renewal,
-                }
-            }
-            Verb::Delete => Op::Delete {
-                reason: reason.clone(),
-            },
-            Verb::Restore => Op::Restore,
-        })
-    }
-
-    fn start(&self, row: &ItemView, force: bool, reason: Option<String>) -> Result<Op, Failure> {
-        let links = row.depends_on.iter().map(|on| self.index.dependency(on));
-        let unmet: Vec<_> = links
-            .filter(|link| !link.satisfied)
-            .map(|link| link.handle)
-            .collect();
-        match (unmet.is_empty(), force, reason) {
-            (true, _, _) => Ok(Op::Start { force: None }),
-            (false, true, Some(reason)) => Ok(Op::Start { force: Some(reason) }),
-            (false, true, None) => Err(usage("start --force needs a reason: say why in a few words")),
-            (false, false, _) => Err(conflict(format!(
-                "cannot start: it waits for {}; `--force` with a reason starts it all the same",
-                unmet.join(", ")
-            ))),
-        }
-    }
-
-    fn claim(&self, row: &ItemView, holder: String, generation: u32) -> Result<Op, Failure> {
-        match &row.claim {
-            Some(claim) if claim.holder == holder && claim.node == self.me => {
-                Err(conflict(format!("{holder} holds the claim already")))
-            }
-            Some(claim) => Err(conflict(format!(
-                "{} holds the claim since {} (generation {}); `release` gives it back",
-                claim.holder, claim.at, claim.generation
-            ))),
-            None => Ok(Op::Claim { holder, generation }),
-        }
-    }
-
     /// Operations as drafts of now.
     pub(crate) fn drafts(&self, origin: &Origin, ops: Vec<Op>) -> Vec<Draft> {
         let at = self.now();
@@ -413,7 +278,7 @@ impl Project {
             .collect()
     }
 
-    fn write_ops(
+    pub(super) fn write_ops(
         &mut self,
         origin: &Origin,
         row: &ItemView,

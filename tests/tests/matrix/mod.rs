@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use towline_gateway::Gateway;
 use towline_gateway::config::Config;
 use towline_node::handle::NodeHandle;
 use towline_proto::Column;
 use towline_tests::breaker::Breaker;
+use towline_tests::gateway;
 use towline_tests::memory::{MemoryProject, node, user};
 use towline_tests::person::{PASSWORD, Person};
 use towline_tests::synapse::{Limits, Synapse};
@@ -95,11 +96,7 @@ fn start(handle: &NodeHandle, config: Config, dir: &Path) -> Gateway {
 }
 
 async fn until(what: &str, holds: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !holds() {
-        assert!(Instant::now() < deadline, "it takes too long until {what}");
-        sleep(Duration::from_millis(20)).await;
-    }
+    gateway::until(what, async || holds().then_some(())).await;
 }
 
 #[tokio::test]

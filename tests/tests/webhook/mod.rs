@@ -2,19 +2,18 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use serde_json::Value;
-use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use towline_gateway::Gateway;
 use towline_gateway::config::Config;
 use towline_gateway::webhook::sign::Key;
 use towline_proto::Column;
+use towline_tests::gateway;
 use towline_tests::memory::{MemoryProject, node};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -72,11 +71,7 @@ fn config(address: SocketAddr, more: &str) -> Config {
 }
 
 async fn until(what: &str, holds: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !holds() {
-        assert!(Instant::now() < deadline, "it takes too long until {what}");
-        sleep(Duration::from_millis(20)).await;
-    }
+    gateway::until(what, async || holds().then_some(())).await;
 }
 
 #[tokio::test]

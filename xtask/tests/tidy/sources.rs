@@ -61,10 +61,32 @@ const IMPURE: &[&str] = &[
 ];
 
 /// Tests that wait for time and not for a state, and why.
-const SLEEPS: &[(&str, &str)] = &[(
-    "tests/src/process/mod.rs",
-    "looks at other processes, which cannot wake it, until a deadline",
-)];
+const SLEEPS: &[(&str, &str)] = &[
+    (
+        "tests/src/process/mod.rs",
+        "looks at other processes, which cannot wake it, until a deadline",
+    ),
+    (
+        "tests/src/gateway.rs",
+        "looks at a gateway's state, which wakes nobody, until a deadline",
+    ),
+    (
+        "tests/src/person.rs",
+        "asks the homeserver what was said in a room until a deadline",
+    ),
+    (
+        "tests/src/synapse.rs",
+        "asks a starting server whether it answers until a deadline",
+    ),
+    (
+        "tests/src/bench/memory.rs",
+        "asks a starting node whether it answers until a deadline",
+    ),
+    (
+        "tests/src/bench/nodes.rs",
+        "compares what two nodes hold until a deadline",
+    ),
+];
 
 fn is_test(name: &str) -> bool {
     name.starts_with("tests/") || name.contains("/tests/") || name.ends_with("tests.rs")

@@ -1,9 +1,8 @@
 //! The board with forty canned items, for looking at it without a project:
 //! `cargo run -p towline-node --example board_preview -- 127.0.0.1:7421`. Prints a sign-in link.
 
-#[path = "../tests/node/web/canned.rs"]
+#[path = "../../tests/node/web/canned.rs"]
 mod canned;
-#[path = "../tests/node/web/demo.rs"]
 mod demo;
 
 use std::time::{SystemTime, UNIX_EPOCH};

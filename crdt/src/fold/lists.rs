@@ -1,0 +1,122 @@
+//! From the registers' heads to what a row holds several of: labels, dependencies, links, criteria,
+//! comments.
+//!
+//! Relies on the finished machine and reads it only. Nothing here contends: of members of a set an
+//! addition stands against a removal made apart, and of judgements of a criterion the more cautious.
+
+use std::collections::BTreeSet;
+
+use towline_proto::{ActId, CriterionState, ItemId, Op};
+
+use super::{Machine, Register};
+use crate::members::Roles;
+use crate::view::{Criterion, Link, Remark};
+
+/// Characters of a comment in a row.
+const EXCERPT_CHARS: usize = 160;
+
+/// Labels, dependencies and links.
+#[derive(Default)]
+pub(super) struct Sets {
+    pub(super) labels: Vec<String>,
+    pub(super) depends_on: Vec<ItemId>,
+    pub(super) links: Vec<Link>,
+}
+
+/// What only ever accumulates.
+#[derive(Default)]
+pub(super) struct Said {
+    pub(super) criteria: Vec<Criterion>,
+    pub(super) comments: u32,
+    pub(super) last_comment: Option<Remark>,
+    pub(super) body_edit: Option<ActId>,
+}
+
+impl<R: Roles> Machine<'_, R> {
+    pub(super) fn project_sets(&self) -> Sets {
+        let mut sets = Sets::default();
+        for heads in self.heads.values() {
+            let Some(op) = heads.iter().filter_map(|id| self.op(id)).find(|op| adds(op)) else {
+                continue;
+            };
+            match op {
+                Op::AddLabel { label } => sets.labels.push(label.clone()),
+                Op::AddDependency { on } => sets.depends_on.push(*on),
+                Op::AddLink { kind, target } => sets.links.push(Link {
+                    kind: *kind,
+                    target: target.clone(),
+                }),
+                _ => {}
+            }
+        }
+        sets.labels.sort();
+        sets.depends_on.sort_unstable();
+        sets.links.sort();
+        sets
+    }
+
+    pub(super) fn project_lists(&self) -> Said {
+        let mut said = Said::default();
+        let mut in_time: Vec<_> = self.acts.iter().collect();
+        in_time.sort_by_key(|(id, act)| (act.record.act.at, **id));
+        for (id, act) in in_time {
+            match &act.record.act.op {
+                Op::Comment { text } => {
+                    said.comments = said.comments.saturating_add(1);
+                    let excerpt = towline_proto::text::show(text, EXCERPT_CHARS);
+                    said.last_comment = Some(Remark { act: *id, excerpt });
+                }
+                Op::EditBody => said.body_edit = Some(*id),
+                Op::AddCriterion { text } => said.criteria.push(Criterion {
+                    id: *id,
+                    text: text.clone(),
+                    state: self.criterion_state(id),
+                    evidence: self.evidence(id),
+                }),
+                _ => {}
+            }
+        }
+        said
+    }
+
+    /// Of judgements made apart the more cautious stands: failed, open, skipped, met.
+    fn criterion_state(&self, criterion: &ActId) -> CriterionState {
+        let caution = |state: &CriterionState| match state {
+            CriterionState::Failed => 0,
+            CriterionState::Open => 1,
+            CriterionState::Skipped => 2,
+            CriterionState::Met => 3,
+        };
+        let states = self
+            .heads(&Register::Criterion(*criterion))
+            .iter()
+            .filter_map(|id| match self.op(id) {
+                Some(Op::SetCriterion { state, .. }) => Some(*state),
+                _ => None,
+            });
+        states.min_by_key(caution).unwrap_or(CriterionState::Open)
+    }
+
+    fn evidence(&self, criterion: &ActId) -> Vec<String> {
+        let given: BTreeSet<_> = self
+            .acts
+            .values()
+            .filter_map(|act| match &act.record.act.op {
+                Op::SetCriterion {
+                    criterion: of,
+                    evidence: Some(evidence),
+                    ..
+                } if of == criterion => Some(evidence.clone()),
+                _ => None,
+            })
+            .collect();
+        given.into_iter().collect()
+    }
+}
+
+const fn adds(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::AddLabel { .. } | Op::AddDependency { .. } | Op::AddLink { .. }
+    )
+}
