@@ -141,9 +141,11 @@ impl ItemDoc {
         Self::new(id, am)
     }
 
-    /// The whole document, compacted. Not canonical: compare [`heads`](Self::heads) instead.
+    /// The whole document, compacted but not deflated: deflating takes ten times as long as the rest,
+    /// for something that is written with every change. Not canonical: compare
+    /// [`heads`](Self::heads) instead.
     pub fn save(&self) -> Vec<u8> {
-        self.am.save()
+        self.am.save_nocompress()
     }
 
     /// Which item.
