@@ -53,6 +53,8 @@ fn main() -> Result<()> {
         Task::Test { no_install, filter } => test(no_install, &filter),
         Task::Ci => run::run(run::command(".ci/run")),
         Task::Bench { args } => {
+            // One of the figures starts the program itself and finds it beside the harness.
+            run::run(cargo(["build", "--release", "--locked", "-p", "towline-node"]))?;
             let mut bench = cargo([
                 "run",
                 "--release",

@@ -2,11 +2,13 @@
 //!
 //! Needs the release binary `towline` beside the bench's own; `cargo xtask bench` builds it.
 
+use std::fs::File;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use towline_node::home::{Home, key};
 use towline_node::import::Parsed;
 use towline_node::request::{Filter, Request};
@@ -18,6 +20,8 @@ use super::{Bench, Goal, Row, at, nodes};
 const SPAWNS: usize = 20;
 /// How long a node may take to come up.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How often the node's socket is tried.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// Ends a node that was started here, whatever happens.
 struct Running(Child);
@@ -65,10 +69,12 @@ fn size(path: &Path) -> Result<u64> {
     Ok(sum)
 }
 
-/// Resident memory of a node at rest, in bytes.
-fn resident(binary: &Path, root: &Path) -> Result<u64> {
+/// Starts a node and waits until its socket answers: it listens once every project is open. Nothing
+/// else may ask meanwhile, because a command without a node would take the home's lock itself.
+fn serve(binary: &Path, root: &Path) -> Result<Running> {
+    let said = root.join("said");
     let mut command = towline(binary, root);
-    command.args([
+    command.stderr(File::create(&said)?).args([
         "serve",
         "--no-mdns",
         "--listen",
@@ -76,17 +82,26 @@ fn resident(binary: &Path, root: &Path) -> Result<u64> {
         "--board",
         "127.0.0.1:0",
     ]);
-    let node = Running(command.spawn()?);
+    let mut node = Running(command.spawn()?);
     let begun = Instant::now();
-    loop {
-        let mut status = towline(binary, root);
-        status.arg("peers");
-        if status.status()?.success() {
-            break;
+    while UnixStream::connect(Home::at(root).socket()).is_err() {
+        if let Some(status) = node.0.try_wait()? {
+            let said = std::fs::read_to_string(&said)?;
+            bail!("the node ended with {status}: {}", said.trim());
         }
-        ensure!(begun.elapsed() < PATIENCE, "the node did not come up");
-        std::thread::sleep(Duration::from_millis(50));
+        ensure!(
+            begun.elapsed() < PATIENCE,
+            "the node's socket was not there after {} s",
+            PATIENCE.as_secs()
+        );
+        std::thread::sleep(LOOK);
     }
+    Ok(node)
+}
+
+/// Resident memory of a node at rest, in bytes.
+fn resident(binary: &Path, root: &Path) -> Result<u64> {
+    let node = serve(binary, root)?;
     let text = std::fs::read_to_string(format!("/proc/{}/status", node.0.id()))?;
     let line = text
         .lines()
@@ -99,10 +114,8 @@ fn resident(binary: &Path, root: &Path) -> Result<u64> {
 /// Cold list, memory and disk of the imported tracker.
 #[allow(clippy::cast_precision_loss)]
 pub(crate) fn process(bench: &Bench) -> Result<Vec<Row>> {
-    let Some(binary) = binary() else {
-        println!("process: not taken; `cargo build --release -p towline-node` makes the binary it needs");
-        return Ok(Vec::new());
-    };
+    let binary = binary()
+        .context("no `towline` beside this program; `cargo build --release -p towline-node` makes it")?;
     let dir = tempfile::tempdir()?;
     let (full, empty) = (dir.path().join("full"), dir.path().join("empty"));
     for (root, parsed) in [(&full, &bench.tracker), (&empty, &Parsed::default())] {

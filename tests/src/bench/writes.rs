@@ -14,11 +14,19 @@ use super::{Bench, Goal, Row, at, raw, world};
 /// Writers at once.
 const WRITERS: usize = 64;
 
-/// Creates and transitions, each with a raw append beside it.
+/// Creates and transitions, each with a raw append beside it, in projects of all sizes.
 pub(crate) fn durable(bench: &Bench) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for items in &bench.sizes {
+        rows.extend(durable_among(bench, *items)?);
+    }
+    Ok(rows)
+}
+
+fn durable_among(bench: &Bench, items: usize) -> Result<Vec<Row>> {
     let dir = tempfile::tempdir()?;
     let mut project = world::project(&dir.path().join("project"))?;
-    world::import(&mut project, &world::many(&bench.tracker, bench.items))?;
+    world::import(&mut project, &world::many(&bench.tracker, items))?;
     let mut disk = raw::Disk::new(dir.path())?;
     let origin = world::origin()?;
     let (mut raws, mut creates, mut moves) = (Vec::new(), Vec::new(), Vec::new());
@@ -36,10 +44,10 @@ pub(crate) fn durable(bench: &Bench) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for (share, name, goal) in [(0.5, "p50", 1.4), (0.99, "p99", 2.0)] {
         let limit = at(&mut raws, share);
-        let what = format!("transition {name}, {} items", bench.items);
+        let what = format!("transition {name}, {items} items");
         let (beside, goal) = ("raw append + fdatasync", Goal::AtMost(goal));
         rows.push(Row::new(what, "us", at(&mut moves, share), beside, limit, goal));
-        let what = format!("create {name}, {} items", bench.items);
+        let what = format!("create {name}, {items} items");
         rows.push(Row::new(
             what,
             "us",
