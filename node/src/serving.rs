@@ -7,6 +7,7 @@
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -15,10 +16,13 @@ use tokio_util::sync::CancellationToken;
 use towline_proto::Ticket;
 
 use crate::home::Config;
-use crate::request::{Failure, FailureCode, Reply, Request};
+use crate::request::{Failure, FailureCode, Reply};
 use crate::run::Node;
 use crate::socket::{self, Controls, NodeInfo};
 use crate::web::{self, Web, WebConfig};
+
+/// How long a node that joins waits for what the project holds before it answers; the rest comes later.
+const JOIN_PATIENCE: Duration = Duration::from_secs(20);
 
 /// How a node faces people.
 #[derive(Debug, Clone)]
@@ -51,8 +55,8 @@ impl Controls for NodeControls {
             let ticket: Ticket = ticket
                 .parse()
                 .map_err(|why| Failure::new(FailureCode::Usage, format!("{why}")))?;
-            let link = self.node.join(&ticket).await?;
-            self.node.handle().request(&link.id, None, Request::Status).await
+            // A little patience, so that the answer shows what was joined and not an empty beginning.
+            self.node.join_and_wait(&ticket, JOIN_PATIENCE).await
         })
     }
 
