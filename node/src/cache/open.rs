@@ -9,6 +9,8 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use towline_proto::Millis;
 
@@ -24,6 +26,11 @@ const FORMAT_FILE: &str = "format";
 const FORMAT_WORDS: &str = "towline cache";
 /// How much of the tree sled keeps in memory, in bytes.
 const MEMORY_BYTES: u64 = 16 * 1024 * 1024;
+/// How long sled may take to give its lock back after it was closed. The home's lock keeps other
+/// processes away, so whoever has the cache open is about to close it.
+const CLOSING: Duration = Duration::from_secs(2);
+/// How often it is tried again.
+const CLOSING_POLL: Duration = Duration::from_millis(5);
 /// How often sled syncs on its own, in milliseconds.
 const FLUSH_MS: u64 = 500;
 
@@ -81,10 +88,15 @@ pub(crate) fn open(now: Millis, dir: &Path) -> Result<(Store, Opened), CacheErro
         Format::None => return replace(now, dir, "it does not say which version wrote it".to_owned()),
         Format::Older => return replace(now, dir, "an older towline wrote it".to_owned()),
     }
-    let first = match open_sled(&store) {
-        Ok(open) => return Ok((open, Opened::Kept)),
-        Err(error) if error.is_damage() => error,
-        Err(error) => return Err(error),
+    let deadline = Instant::now() + CLOSING;
+    let first = loop {
+        match open_sled(&store) {
+            Ok(open) => return Ok((open, Opened::Kept)),
+            Err(error) if error.is_damage() => break error,
+            // A cache that was dropped a moment ago is still open: a thread of sled's own closes it.
+            Err(CacheError::Busy { .. }) if Instant::now() < deadline => thread::sleep(CLOSING_POLL),
+            Err(error) => return Err(error),
+        }
     };
     for (removed, is_it) in MENDS {
         if remove_files(&store, is_it)? == 0 {

@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use ed25519_dalek::SigningKey;
@@ -29,8 +28,6 @@ use crate::log::{Log, Opened};
 const MAX_FINDINGS: usize = 100;
 /// Random bytes in a genesis entry.
 const NONCE_BYTES: usize = 16;
-/// How long sled may take to give its lock back after it was closed: its own thread does that.
-const CLOSING: Duration = Duration::from_secs(2);
 
 /// Where a project's store is and whose it is.
 pub struct Opening {
@@ -260,15 +257,14 @@ impl Project {
     /// When the cache cannot be written or the log cannot be read.
     pub(crate) fn rebuild(&mut self) -> anyhow::Result<()> {
         // Read before anything is thrown away: a log that is damaged cannot be folded whole.
+        if let Some(why) = self.log.damage() {
+            anyhow::bail!("nothing was rebuilt: {why}; stop the node and run `towline doctor --mend` first");
+        }
         let mut replay = Replay {
             replica: Some(Replica::new(self.id, self.me)),
             ..Replay::default()
         };
-        let salvaged = Log::salvage(&self.dir.join("log"), self.id, |record| replay.take(record, None))?;
-        anyhow::ensure!(
-            salvaged.gaps.is_empty(),
-            "the log is damaged; `towline doctor --mend` comes first"
-        );
+        Log::salvage(&self.dir.join("log"), self.id, |record| replay.take(record, None))?;
         let cursors: Vec<_> = self.cache.scan(Table::Cursors, b"").collect::<Result<_, _>>()?;
         self.cache.clear()?;
         let mut batch = crate::cache::Batch::default();
@@ -303,21 +299,15 @@ impl Project {
 }
 
 /// Opens the cache. On a full disk it gets the room of the log's reserve, so that reading and starting
-/// go on; and as the lock of the home is ours, a cache that is open is one that is just being closed.
+/// go on.
 fn open_cache(now: Millis, dir: &Path) -> Result<(Cache, crate::cache::Opened), CacheError> {
     let cache = dir.join("cache");
-    let deadline = Instant::now() + CLOSING;
-    loop {
-        match Cache::open(now, &cache) {
-            Err(CacheError::Full { .. }) => {
-                Log::release_reserve_of(&dir.join("log"));
-                return Cache::open(now, &cache);
-            }
-            Err(CacheError::Busy { .. }) if Instant::now() < deadline => {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            opened => return opened,
+    match Cache::open(now, &cache) {
+        Err(CacheError::Full { .. }) => {
+            Log::release_reserve_of(&dir.join("log"));
+            Cache::open(now, &cache)
         }
+        opened => opened,
     }
 }
 
