@@ -227,36 +227,19 @@ impl Project {
     }
 
     fn admit_changes(&mut self, entry: &Entry, changes: &[ItemChange]) -> Result<Vec<ItemDoc>, Outcome> {
-        let place = entry.body().place();
-        let mut ordinal = 0;
-        let mut by_item: BTreeMap<ItemId, Vec<gate::Checked>> = BTreeMap::new();
-        for change in changes {
-            let checked = gate::check(&change.item, &change.change, &place, &mut ordinal)
-                .map_err(|why| gate_outcome(&why))?;
-            by_item.entry(change.item).or_default().push(checked);
-        }
-        let node = NodePrefix::from(&place.node);
-        let mut docs = Vec::with_capacity(by_item.len());
-        for (item, checked) in by_item {
-            let base = if self.index.get(&item).is_some() {
-                let failed = |why: crate::request::Failure| Outcome::Refused {
-                    why: why.message,
-                    blame: false,
-                };
-                Some(self.doc(&item).map_err(failed)?)
-            } else {
-                None
-            };
+        let failed = |why: crate::request::Failure| Outcome::Refused {
+            why: why.message,
+            blame: false,
+        };
+        let mut docs = Vec::new();
+        for (item, checked) in checked_by_item(entry, changes).map_err(|why| gate_outcome(&why))? {
+            let base = self.stored_doc(&item).map_err(failed)?;
             let am = gate::admit(base.as_ref().map(|doc| doc.automerge()), &checked)
                 .map_err(|why| gate_outcome(&why))?;
-            let mut acts: Acts = base.map(|doc| doc.acts().clone()).unwrap_or_default();
-            for (id, act, bytes) in checked.into_iter().flat_map(|checked| checked.acts) {
-                let hash = towline_proto::Act::record_hash(&bytes);
-                acts.insert(id, Record { act, node, hash });
-            }
+            let doc = with_changes(item, base.as_deref(), am, checked, &entry.body().author);
             // Authors stop at the limit (`compose`). Those who are apart may pass it together, and an entry
             // must not be refused for what came before it by chance: its author's log would be stuck here.
-            if acts.len() > 2 * limits::ACTS_PER_ITEM {
+            if doc.acts().len() > 2 * limits::ACTS_PER_ITEM {
                 let why = format!(
                     "item {} would have more than {} acts",
                     item.short(),
@@ -264,7 +247,7 @@ impl Project {
                 );
                 return Err(Outcome::Refused { why, blame: true });
             }
-            docs.push(ItemDoc::with_acts(item, am, acts));
+            docs.push(doc);
         }
         Ok(docs)
     }
@@ -280,6 +263,38 @@ impl Project {
         };
         self.replica.peers().map(info).collect()
     }
+}
+
+/// The changes of an entry, each through the part of the gate that needs no document, by item.
+pub(super) fn checked_by_item(
+    entry: &Entry,
+    changes: &[ItemChange],
+) -> Result<BTreeMap<ItemId, Vec<gate::Checked>>, gate::Refusal> {
+    let place = entry.body().place();
+    let mut ordinal = 0;
+    let mut by_item: BTreeMap<ItemId, Vec<gate::Checked>> = BTreeMap::new();
+    for change in changes {
+        let checked = gate::check(&change.item, &change.change, &place, &mut ordinal)?;
+        by_item.entry(change.item).or_default().push(checked);
+    }
+    Ok(by_item)
+}
+
+/// An item's document with the changes that the gate has applied to it.
+pub(super) fn with_changes(
+    item: ItemId,
+    base: Option<&ItemDoc>,
+    am: automerge::Automerge,
+    checked: Vec<gate::Checked>,
+    author: &NodeId,
+) -> ItemDoc {
+    let node = NodePrefix::from(author);
+    let mut acts: Acts = base.map(|doc| doc.acts().clone()).unwrap_or_default();
+    for (id, act, bytes) in checked.into_iter().flat_map(|checked| checked.acts) {
+        let hash = towline_proto::Act::record_hash(&bytes);
+        acts.insert(id, Record { act, node, hash });
+    }
+    ItemDoc::with_acts(item, am, acts)
 }
 
 fn gate_outcome(why: &gate::Refusal) -> Outcome {

@@ -146,6 +146,14 @@ impl Project {
         Ok(doc)
     }
 
+    /// An item's document, if there is such an item yet.
+    fn stored_doc(&mut self, id: &ItemId) -> Result<Option<Arc<ItemDoc>>, Failure> {
+        match self.index.get(id) {
+            Some(_) => self.doc(id).map(Some),
+            None => Ok(None),
+        }
+    }
+
     fn body(&mut self, id: &ItemId) -> Result<String, Failure> {
         self.doc(id)?
             .body()

@@ -10,15 +10,15 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use ed25519_dalek::SigningKey;
-use towline_crdt::doc::{Acts, ItemDoc, NodePrefix, Record};
 use towline_crdt::gate;
 use towline_crdt::members::Membership;
 use towline_proto::member::Genesis;
-use towline_proto::{Entry, EntryBody, Epoch, ItemId, Millis, NodeId, Payload, ProjectId};
+use towline_proto::{Entry, EntryBody, Epoch, Millis, NodeId, Payload, ProjectId};
 use towline_sync::Replica;
 
 use super::docs::Docs;
 use super::index::Index;
+use super::ingest::{checked_by_item, with_changes};
 use super::stage::Stage;
 use super::{Project, World};
 use crate::cache::{Cache, CacheError, Table, meta};
@@ -220,32 +220,11 @@ impl Project {
         let Payload::Changes(changes) = &entry.body().payload else {
             return Ok(());
         };
-        let place = entry.body().place();
-        let node = NodePrefix::from(&place.node);
-        let mut ordinal = 0;
-        let mut by_item: BTreeMap<ItemId, Vec<gate::Checked>> = BTreeMap::new();
-        for change in changes {
-            let checked = gate::check(&change.item, &change.change, &place, &mut ordinal)?;
-            by_item.entry(change.item).or_default().push(checked);
-        }
-        for (item, checked) in by_item {
-            let base = match self.index.get(&item) {
-                Some(_) => Some(self.doc(&item)?),
-                None => None,
-            };
+        for (item, checked) in checked_by_item(entry, changes)? {
+            let base = self.stored_doc(&item)?;
             let am = gate::apply(base.as_ref().map(|doc| doc.automerge()), &checked)?;
-            let mut acts: Acts = base.map(|doc| doc.acts().clone()).unwrap_or_default();
-            for (id, act, bytes) in checked.into_iter().flat_map(|checked| checked.acts) {
-                acts.insert(
-                    id,
-                    Record {
-                        act,
-                        node,
-                        hash: towline_proto::Act::record_hash(&bytes),
-                    },
-                );
-            }
-            self.stage_doc(ItemDoc::with_acts(item, am, acts), true, seen_at)?;
+            let doc = with_changes(item, base.as_deref(), am, checked, &entry.body().author);
+            self.stage_doc(doc, true, seen_at)?;
         }
         Ok(())
     }
