@@ -66,7 +66,9 @@ pub enum LogError {
         wanted: ProjectId,
     },
     /// There is no log here.
-    #[error("there is no log in {dir}; `towline join` or `towline restore` brings one")]
+    #[error(
+        "there is no log in {dir}; `towline doctor --mend` ends a mending that was cut short, `towline join` brings the project from another member"
+    )]
     Missing {
         /// The folder.
         dir: PathBuf,

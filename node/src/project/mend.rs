@@ -2,10 +2,12 @@
 //!
 //! The damaged log is set aside, never deleted, and a new one is made of every entry that is whole
 //! and still follows from what is kept before it; each goes through the gate as if a peer had sent
-//! it. What is missing after that comes back from the peers by catch-up. Entries that only this node
+//! it. The new log is made beside the old one and takes its place when it is whole, so that a mending
+//! that is cut short can be made again. What is missing after that comes back from the peers by catch-up. Entries that only this node
 //! had and that the damage hit are in the folder that was set aside and nowhere else.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -13,8 +15,11 @@ use towline_proto::{Entry, Millis, Payload, ProjectId};
 use towline_sync::Batch;
 
 use super::{Opening, Project};
+use crate::home::files::sync_folder;
 use crate::log::Log;
 
+/// Where the new log is made, in the project's folder.
+const WORKSHOP: &str = "mending";
 /// Entries that share a sync while they are written again.
 const BATCH: usize = 512;
 
@@ -37,11 +42,18 @@ impl Project {
     /// # Errors
     /// When the project's first entry is not among what is whole, or the files cannot be made. The
     /// damaged log is where it was, or set aside, then.
-    pub fn mend(opening: Opening, id: ProjectId) -> anyhow::Result<Mended> {
-        let dir = opening.dir.join("log");
+    pub fn mend(mut opening: Opening, id: ProjectId) -> anyhow::Result<Mended> {
+        let home = opening.dir.clone();
+        let (log, workshop) = (home.join("log"), home.join(WORKSHOP));
+        if !log.exists() && workshop.join("log").exists() {
+            // Cut short between the two renames below: the new log is whole and only not in its place.
+            fs::rename(workshop.join("log"), &log).context("putting the new log in its place")?;
+            sync_folder(&home)?;
+        }
+        remove_folder(&workshop)?;
         let mut entries: Vec<(Millis, Entry)> = Vec::new();
         let mut unreadable = 0;
-        let salvaged = Log::salvage(&dir, id, |record| {
+        let salvaged = Log::salvage(&log, id, |record| {
             match Entry::decode(record.bytes) {
                 Ok(entry) => entries.push((record.seen_at, entry)),
                 Err(_) => unreadable += 1,
@@ -53,10 +65,17 @@ impl Project {
             .map(|(_, entry)| entry.clone())
             .filter(|entry| matches!(entry.body().payload, Payload::Genesis(_)) && entry.project() == id)
             .context("the project's first entry is damaged; join the project again from another member")?;
-        let aside = Log::set_aside(opening.world.now(), &dir)?;
+        let now = opening.world.now();
+        opening.dir.clone_from(&workshop);
         let mut project = Self::create(opening, &genesis)?;
         let (kept, left_out) = project.readmit(entries.split_off(1))?;
         project.close();
+        // The cache goes first: one that was made from the old log must never stand beside the new one.
+        remove_folder(&home.join("cache"))?;
+        let aside = Log::set_aside(now, &log)?;
+        fs::rename(workshop.join("log"), &log).context("putting the new log in its place")?;
+        sync_folder(&home)?;
+        remove_folder(&workshop)?;
         Ok(Mended {
             kept: kept + 1,
             left_out: left_out + unreadable,
@@ -108,5 +127,15 @@ impl Project {
         self.recent.extend(events);
         self.dirty = true;
         self.store().map_err(anyhow::Error::from)
+    }
+}
+
+/// Removes a folder that may not be there.
+fn remove_folder(folder: &Path) -> anyhow::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot remove {}", folder.display()))
+        }
+        _ => Ok(()),
     }
 }

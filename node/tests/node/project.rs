@@ -250,6 +250,9 @@ fn a_damaged_log_is_named_refuses_writes_and_can_be_mended() {
     assert!(refused.message.contains("log segment 1 is damaged"), "{refused}");
     drop(project);
 
+    // What a mending that was killed may leave behind: a half-made log that must not be taken for one.
+    std::fs::create_dir_all(dir.path().join("mending/log")).unwrap();
+    std::fs::write(dir.path().join("mending/log/00000001.seg"), b"half").unwrap();
     let mended = Project::mend(opening(dir.path()), id).unwrap();
     // The genesis and the first two; the fourth follows the third in this node's chain.
     assert_eq!((mended.kept, mended.left_out, mended.gaps), (3, 1, 1));
@@ -258,6 +261,18 @@ fn a_damaged_log_is_named_refuses_writes_and_can_be_mended() {
     assert_healthy(&mut project);
     assert_eq!(everything(&mut project).lines().count(), 2);
     ask(&mut project, story("five")).unwrap();
+    assert_healthy(&mut project);
+    let before = everything(&mut project);
+    project.close();
+
+    // Killed between setting the old log aside and putting the new one in its place.
+    std::fs::create_dir(dir.path().join("mending")).unwrap();
+    std::fs::rename(dir.path().join("log"), dir.path().join("mending/log")).unwrap();
+    assert!(Project::open(opening(dir.path()), id).is_err());
+    let mended = Project::mend(opening(dir.path()), id).unwrap();
+    assert_eq!((mended.left_out, mended.gaps), (0, 0));
+    let mut project = reopen(dir.path(), id);
+    assert_eq!(everything(&mut project), before);
     assert_healthy(&mut project);
 }
 
