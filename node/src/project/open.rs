@@ -122,7 +122,7 @@ impl Project {
         let members = replay
             .members
             .take()
-            .context("the log has no beginning; `towline doctor` says more")?;
+            .context("the first entry of the log is damaged; join the project again from another member")?;
         let genesis = replay.genesis.take().context("the log has no beginning")?;
         let replica = replay.replica.take().context("the log was not read")?;
         let lost = opened.own.filter(|tip| !replica.contains(&me, tip));

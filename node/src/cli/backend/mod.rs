@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use super::args::{DownArgs, ExportArgs, ImportArgs, InitArgs, JoinArgs, RunArgs};
 use super::context::{Context, HOME};
 use super::{Ask, Trouble, envelope, json, render};
+use crate::home::{Home, HomeError};
 use crate::request::{Envelope, Failure, FailureCode, Reply, Request};
 use crate::socket::Client;
 
@@ -128,10 +129,11 @@ pub fn export(ctx: &Context, args: &ExportArgs, out: &mut dyn Write) -> Result<(
 /// # Errors
 /// When none runs here, or it does not end in time.
 pub fn down(ctx: &Context, args: &DownArgs) -> Result<(), Trouble> {
-    let path = socket_path(ctx.root()?);
+    let home = Home::at(ctx.root()?);
     running(ctx)?.stop()?;
     let deadline = Instant::now() + args.timeout;
-    while Client::connect(&path)?.is_some() {
+    // The socket goes first and the lock last, with everything stored and the network closed between.
+    while Client::connect(&home.socket())?.is_some() || is_locked(&home)? {
         if Instant::now() >= deadline {
             return Err(Failure::new(
                 FailureCode::TimedOut,
@@ -143,6 +145,15 @@ pub fn down(ctx: &Context, args: &DownArgs) -> Result<(), Trouble> {
     }
     ctx.say("the node has ended");
     Ok(())
+}
+
+/// Whether somebody has the stores open.
+fn is_locked(home: &Home) -> Result<bool, Failure> {
+    match home.lock("towline down") {
+        Ok(_) => Ok(false),
+        Err(HomeError::Busy { .. }) => Ok(true),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// `open`: prints a link to the board that signs in once, and shows it in a browser.
