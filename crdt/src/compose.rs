@@ -14,6 +14,7 @@ use crate::doc::{ACTS, Acts, BODY, DocError, ItemDoc, NodePrefix, Record, object
 use crate::fold::{Folded, fold};
 use crate::gate::{self, Refusal};
 use crate::members::Roles;
+use crate::view::Conflict;
 
 /// Characters that one change inserts or deletes at most, with room left for the acts beside them.
 const CHARS_PER_CHANGE: usize = limits::OPS_PER_CHANGE as usize - 400;
@@ -68,6 +69,12 @@ pub enum ComposeError {
     /// Automerge refused.
     #[error("Automerge refused the change: {0}")]
     Automerge(#[from] AutomergeError),
+    /// There is no such contest.
+    #[error("nothing is open about the {over}; `towline conflicts` lists what is")]
+    Uncontested {
+        /// About what.
+        over: String,
+    },
     /// The item has as much of something as it can have.
     #[error("the item has {max} {what}; that is the limit")]
     Full {
@@ -157,6 +164,7 @@ impl<R: Roles> Composer<'_, R> {
                     saw,
                     at: draft.at,
                     origin: draft.origin,
+                    nonce: None,
                 }
             };
             act.check()?;
@@ -287,6 +295,19 @@ fn check(folded: Option<&Folded<'_>>, op: &Op) -> Result<(), ComposeError> {
             what: "acts",
             max: limits::ACTS_PER_ITEM,
         });
+    }
+    if let Op::Settle { over, keep } = op {
+        let open = folded
+            .view
+            .conflicts
+            .iter()
+            .find(|conflict| conflict.register == *over);
+        let contends = |conflict: &&Conflict| conflict.winner == *keep || conflict.losers.contains(keep);
+        if open.filter(contends).is_none() {
+            return Err(ComposeError::Uncontested {
+                over: over.to_string(),
+            });
+        }
     }
     let full = |what, max| Err(ComposeError::Full { what, max });
     match op {

@@ -3,10 +3,10 @@
 //! An event's id is derived from the act that brought it about, so it is the same on every replica
 //! however many steps arrived at once.
 
-use towline_proto::{ActId, Column, Event, EventId, EventKind, HoldKind, ProjectId};
+use towline_proto::{ActId, Column, Event, EventId, EventKind, HoldKind, ProjectId, Register};
 
-use crate::fold::{Folded, Register};
-use crate::view::{ItemView, Stamp};
+use crate::fold::{Folded, shown};
+use crate::view::{Conflict, ItemView, Stamp};
 
 /// The events between `before` and the outcome of a fold, in the order in which people would tell
 /// them.
@@ -61,20 +61,36 @@ pub fn diff(project: ProjectId, before: Option<&ItemView>, folded: &Folded<'_>) 
             Some(remark.act),
         );
     }
-    for conflict in &after.conflicts {
-        if !before.conflicts.iter().any(|old| old.id == conflict.id) {
-            told.tell(
-                EventKind::ConflictRaised {
-                    rule: conflict.rule.clone(),
-                },
-                Some(conflict.winner),
-            );
+    let new = |conflict: &&Conflict| !before.conflicts.iter().any(|old| old.id == conflict.id);
+    for conflict in after.conflicts.iter().filter(new) {
+        told.tell(
+            EventKind::ConflictRaised {
+                rule: conflict.rule.sentence().to_owned(),
+            },
+            Some(conflict.winner),
+        );
+        if let Some(change) = changed_by_merge(before, after, conflict) {
+            told.tell(change, Some(conflict.winner));
         }
     }
     if !before.conflicts.is_empty() && after.conflicts.is_empty() {
         told.tell(EventKind::ConflictsSettled, None);
     }
     told.events
+}
+
+/// What a merge changed of what was shown here: the value of a register that a new conflict is about.
+/// Whoever wrote what was shown had not seen what stands now, nor the other way round.
+fn changed_by_merge(before: &ItemView, after: &ItemView, conflict: &Conflict) -> Option<EventKind> {
+    let (old, new) = (
+        shown(before, &conflict.register)?,
+        shown(after, &conflict.register)?,
+    );
+    (old != new).then(|| EventKind::ChangedByMerge {
+        field: conflict.register.to_string(),
+        before: old,
+        after: new,
+    })
 }
 
 struct Teller<'a> {
@@ -95,7 +111,7 @@ impl Teller<'_> {
             at,
         } = stamp.unwrap_or_else(|| self.after.last.clone());
         let field = match &what {
-            EventKind::FieldChanged { field } => field.as_str(),
+            EventKind::FieldChanged { field } | EventKind::ChangedByMerge { field, .. } => field.as_str(),
             _ => "",
         };
         let key = format!("{}/{field}", what.name());

@@ -8,12 +8,12 @@
 use serde::{Deserialize, Serialize};
 use towline_proto::stage::{Claim, Holds, status};
 use towline_proto::{
-    ActId, Closing, Column, CriterionState, ItemId, Kind, LinkKind, Millis, NodeId, Origin, Qa, Standing,
-    Status,
+    ActId, Closing, Column, CriterionState, ItemId, Kind, LinkKind, Millis, NodeId, Origin, Qa, Register,
+    Rule, Standing, Status,
 };
 
 /// Raise when the fold or this type changes what a row says.
-pub const PROJECTION_VERSION: u32 = 1;
+pub const PROJECTION_VERSION: u32 = 2;
 
 /// How many column steps a row remembers, so that a jump over several can be told as one line.
 pub const TRAIL: usize = 8;
@@ -37,6 +37,8 @@ pub struct ItemView {
     pub holds: Holds,
     /// In the trash.
     pub deleted: bool,
+    /// Emptied out of the trash: shown nowhere, and its number is not given out again.
+    pub purged: bool,
     /// Who passes it through QA.
     pub qa: Qa,
     /// 0 (highest) to 4.
@@ -148,10 +150,10 @@ pub struct Step {
 pub struct Conflict {
     /// The hash of the contenders, in hex.
     pub id: String,
-    /// What they contend for: `column`, `frozen`, `blocked`, `deleted`, `claim`, or a field.
-    pub register: String,
-    /// The rule that chose the winner, for people.
-    pub rule: String,
+    /// What they contend for.
+    pub register: Register,
+    /// The rule that chose the winner.
+    pub rule: Rule,
     /// What takes effect.
     pub winner: ActId,
     /// What does not.
@@ -186,6 +188,7 @@ impl ItemView {
             failure: self.holds.failure.is_some(),
             claimed: self.claim.is_some(),
             deleted: self.deleted,
+            purged: self.purged,
         }
     }
 

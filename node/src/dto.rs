@@ -4,10 +4,11 @@
 //! rows and documents by `project`; nothing here is stored.
 
 use serde::{Deserialize, Serialize};
-use towline_crdt::view::{Conflict, Criterion, Link, Refused};
+use towline_crdt::view::{Criterion, Link, Refused};
 use towline_proto::stage::{Claim, Holds};
 use towline_proto::{
-    ActId, Closing, Column, Event, ItemId, Kind, Millis, NodeId, Origin, ProjectId, Qa, Role, Status, Verb,
+    ActId, Closing, Column, Event, ItemId, Kind, Millis, NodeId, Origin, ProjectId, Qa, Role, Rule, Status,
+    Verb,
 };
 
 /// Another item, in short.
@@ -129,7 +130,7 @@ pub struct ItemPage {
     /// Everything that was done to it, oldest first.
     pub history: Vec<HistoryLine>,
     /// Contending intents that nobody has settled.
-    pub open_conflicts: Vec<Conflict>,
+    pub open_conflicts: Vec<OpenConflict>,
     /// Acts that never took effect.
     pub refused: Vec<Refused>,
 }
@@ -177,9 +178,80 @@ pub struct HistoryLine {
     /// The reason, value or text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// Why it has no effect, when it has none.
+    /// What became of it.
+    #[serde(default)]
+    pub fate: Fate,
+    /// Why it has no effect, when it has none, as half a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overtaken: Option<String>,
+}
+
+/// What became of an act.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub enum Fate {
+    /// It says what is so now, or only ever adds.
+    #[default]
+    Effective,
+    /// It counted until a later act, whose author had seen it, took its place.
+    Superseded {
+        /// Which act.
+        by: ActId,
+    },
+    /// It contended and lost.
+    Overtaken {
+        /// To which act.
+        by: ActId,
+        /// By which rule.
+        rule: Rule,
+    },
+    /// It was illegal from what its author had in front of it.
+    Refused,
+}
+
+/// Contending acts that nobody has settled. Schema `towline.conflict/v1`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenConflict {
+    /// The hash of the contenders, in hex: the same on every node.
+    pub id: String,
+    /// The item.
+    pub item: ItemLink,
+    /// What they contend for, as people call it: `column`, `title`, `dependencies`.
+    pub about: String,
+    /// The rule that chose what takes effect.
+    pub rule: Rule,
+    /// The rule as a sentence.
+    pub why: String,
+    /// When the youngest contender was made.
+    pub since: Millis,
+    /// The contenders; what takes effect stands first.
+    pub sides: Vec<Side>,
+}
+
+/// One contender of a conflict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Side {
+    /// What to type for it after `--keep`: `a`, `b` …
+    pub key: String,
+    /// Whether it takes effect.
+    pub effective: bool,
+    /// What keeping it means: a column, a value.
+    pub means: String,
+    /// What was done.
+    pub line: HistoryLine,
+}
+
+/// Why an item stands where it stands. Schema `towline.explanation/v1`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// The item.
+    pub card: ItemCard,
+    /// What is so and which act made it so, a sentence each.
+    pub because: Vec<String>,
+    /// Everything that was done to it with what became of each, oldest first.
+    pub acts: Vec<HistoryLine>,
+    /// What nobody has settled.
+    pub conflicts: Vec<OpenConflict>,
 }
 
 /// Counts and position. Schema `towline.status/v1`.

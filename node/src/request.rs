@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use towline_proto::{Column, CriterionState, FailureKind, Kind, LinkKind, Millis, Origin, Qa, Role, Verb};
 
 use crate::dto::{
-    Applied, Doctor, EntryInfo, FeedEvent, HistoryLine, ImportReport, ItemCard, ItemPage, MemberInfo,
-    PeerInfo, ProjectStatus,
+    Applied, Doctor, EntryInfo, Explanation, FeedEvent, HistoryLine, ImportReport, ItemCard, ItemPage,
+    MemberInfo, OpenConflict, PeerInfo, ProjectStatus,
 };
 
 /// What a person types for an item: `42`, `42a`, `#42`, a key prefix of four or more hex digits, or
@@ -36,6 +36,17 @@ pub enum Request {
     },
     /// What can be started now, best first.
     Ready,
+    /// What nobody has settled: of one item, or of the whole project, oldest first.
+    Conflicts {
+        /// Which item; all when absent.
+        #[serde(default)]
+        item: Option<ItemRef>,
+    },
+    /// Why an item stands where it stands.
+    Explain {
+        /// Which.
+        item: ItemRef,
+    },
     /// The timeline of one item, or of the whole project, newest last.
     Log {
         /// Which item; all when absent.
@@ -125,6 +136,18 @@ pub enum Request {
         /// What proves it.
         #[serde(default)]
         evidence: Option<String>,
+    },
+
+    /// Say which side of a conflict counts.
+    Settle {
+        /// Which item.
+        item: ItemRef,
+        /// The beginning of the conflict's id; the only one when absent.
+        #[serde(default)]
+        conflict: Option<String>,
+        /// Which side: its key, who did it, what was done, what it means, or the beginning of the
+        /// act's id.
+        keep: String,
     },
 
     /// Items from another tracker, found again by their external reference.
@@ -258,7 +281,7 @@ pub struct Transition {
     /// Which transition.
     pub verb: Verb,
     /// Reason of `block`, `reject`, `request-changes`, `abandon`, `move`, `delete`, and of a forced
-    /// `start`.
+    /// `start` or `take-over`.
     #[serde(default)]
     pub reason: Option<String>,
     /// Target of `move`.
@@ -276,7 +299,8 @@ pub struct Transition {
     /// Holder of `claim` and `take-over`; the origin when absent.
     #[serde(default)]
     pub holder: Option<String>,
-    /// `start` although a dependency is not satisfied.
+    /// `start` although a dependency is not satisfied; `take-over` although the holder's node has been
+    /// heard of lately.
     #[serde(default)]
     pub force: bool,
     /// The revision ([`ItemCard::revision`]) that the asker had in front of it; on a mismatch the
@@ -415,6 +439,10 @@ pub enum Reply {
     Pages(Vec<ItemPage>),
     /// A timeline.
     History(Vec<HistoryLine>),
+    /// What nobody has settled.
+    Conflicts(Vec<OpenConflict>),
+    /// Why items stand where they stand; several only for a number that several share.
+    Explanations(Vec<Explanation>),
     /// Counts and position.
     Status(Box<ProjectStatus>),
     /// Findings.

@@ -14,7 +14,9 @@ use serde::{Deserialize, Serialize};
 use crate::codec::{self, DecodeError};
 use crate::stage::words;
 use crate::text::{self, TextError};
-use crate::{ActId, Column, CriterionState, FailureKind, ItemId, Kind, Millis, Origin, Qa, Verb, limits};
+use crate::{
+    ActId, Column, CriterionState, FailureKind, ItemId, Kind, Millis, Origin, Qa, Register, Verb, limits,
+};
 
 /// One recorded transition or edit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +33,11 @@ pub struct Act {
     /// Who asked for it.
     #[serde(rename = "b")]
     pub origin: Origin,
+    /// Makes the record's hash come out smaller or larger than another's, so that an exported item
+    /// that is imported again keeps the outcome of its ties. It gives nobody anything that a chosen
+    /// time would not.
+    #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<u32>,
 }
 
 words!(
@@ -164,6 +171,9 @@ pub enum Op {
         generation: u32,
         /// The last renewal of the old claim that the taker saw, in milliseconds since the epoch.
         renewal: Millis,
+        /// Why it is taken although its holder has been heard of lately.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        force: Option<String>,
     },
     /// Hide it everywhere.
     Delete {
@@ -173,6 +183,17 @@ pub enum Op {
     },
     /// Bring it back.
     Restore,
+    /// Empty it out of the trash: it takes effect only where nothing was done that its author had not
+    /// seen.
+    Purge,
+
+    /// One of several contending acts is what counts, says somebody who saw them all.
+    Settle {
+        /// What they contend for.
+        over: Register,
+        /// The act whose effect this one repeats.
+        keep: ActId,
+    },
 
     /// Field: title.
     SetTitle {
@@ -304,6 +325,12 @@ pub enum ActError {
         /// What it may be.
         want: &'static str,
     },
+    /// Nothing contends there.
+    #[error("there is nothing to settle about the {over}: everything that is written there stands")]
+    Over {
+        /// What was named.
+        over: String,
+    },
     /// A column that this operation cannot lead to.
     #[error("{verb} cannot lead to {to}; it leads to {want}")]
     Column {
@@ -345,7 +372,9 @@ impl Op {
             Self::TakeOver { .. } => Verb::TakeOver,
             Self::Delete { .. } => Verb::Delete,
             Self::Restore => Verb::Restore,
+            Self::Purge => Verb::Purge,
             Self::Create { .. }
+            | Self::Settle { .. }
             | Self::SetTitle { .. }
             | Self::SetKind { .. }
             | Self::SetPriority { .. }
@@ -373,6 +402,7 @@ impl Op {
             Some(verb) => verb.as_str(),
             None => match self {
                 Self::Create { .. } => "create",
+                Self::Settle { .. } => "settle",
                 Self::SetTitle { .. } => "title",
                 Self::SetKind { .. } => "kind",
                 Self::SetPriority { .. } => "priority",
@@ -465,7 +495,18 @@ impl Op {
                     want: "an open column",
                 })
             }
+            Self::TakeOver {
+                holder,
+                force: Some(reason),
+                ..
+            } => {
+                text("holder", text::name(holder))?;
+                text("reason", text::note(reason))
+            }
             Self::Claim { holder, .. } | Self::TakeOver { holder, .. } => text("holder", text::name(holder)),
+            Self::Settle { over, .. } if !over.is_contested() => Err(ActError::Over {
+                over: text::show(&over.to_string(), 80),
+            }),
             Self::Assign { who: Some(who) } => text("assignee", text::name(who)),
             Self::AddLabel { label } | Self::RemoveLabel { label } => text("label", text::name(label)),
             Self::AddLink { target, .. } | Self::RemoveLink { target, .. } => {
@@ -496,6 +537,8 @@ impl Op {
             | Self::Release { .. }
             | Self::Delete { reason: None }
             | Self::Restore
+            | Self::Purge
+            | Self::Settle { .. }
             | Self::SetKind { .. }
             | Self::SetQa { .. }
             | Self::SetEpic { .. }

@@ -99,6 +99,16 @@ pub enum EventKind {
     },
     /// All of them are settled.
     ConflictsSettled,
+    /// What was shown here is not what stands now that the acts of others have come, who had not seen
+    /// it: somebody should be told.
+    ChangedByMerge {
+        /// What changed: the name of a register.
+        field: String,
+        /// What was shown.
+        before: String,
+        /// What stands.
+        after: String,
+    },
     /// It went into the trash.
     Deleted,
     /// It came back from the trash.
@@ -118,6 +128,7 @@ impl EventKind {
             Self::Commented { .. } => "commented",
             Self::ConflictRaised { .. } => "conflict-raised",
             Self::ConflictsSettled => "conflicts-settled",
+            Self::ChangedByMerge { .. } => "changed-by-merge",
             Self::Deleted => "deleted",
             Self::Restored => "restored",
         }

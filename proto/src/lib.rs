@@ -14,6 +14,7 @@ pub mod event;
 pub mod ids;
 pub mod limits;
 pub mod member;
+pub mod register;
 pub mod stage;
 pub mod table;
 pub mod text;
@@ -27,6 +28,7 @@ pub use entry::{Author, Entry, EntryBody, ItemChange, Payload};
 pub use event::{Event, EventKind};
 pub use ids::{ActId, EntryHash, Epoch, EventId, ItemId, NodeId, ProjectId};
 pub use member::{MemberAct, Role};
+pub use register::{Register, Rule};
 pub use stage::{
     Closing, Column, CriterionState, FailureKind, HoldKind, Kind, Origin, OriginKind, Qa, Status,
 };

@@ -62,6 +62,8 @@ words!(
         Delete = "delete",
         /// deleted: bring it back
         Restore = "restore",
+        /// deleted: for good
+        Purge = "purge",
     }
 );
 
@@ -84,6 +86,8 @@ pub struct Standing {
     pub claimed: bool,
     /// In the trash.
     pub deleted: bool,
+    /// Emptied out of the trash.
+    pub purged: bool,
 }
 
 impl Standing {
@@ -98,6 +102,7 @@ impl Standing {
             failure: false,
             claimed: false,
             deleted: false,
+            purged: false,
         }
     }
 
@@ -242,6 +247,7 @@ pub const RULES: &[Rule] = &[
     ),
     rule(Verb::Delete, ANY, "put it into the trash"),
     rule(Verb::Restore, ANY, "bring it back from the trash"),
+    rule(Verb::Purge, ANY, "empty it out of the trash, for good"),
 ];
 
 impl Verb {
@@ -281,6 +287,8 @@ pub enum Why {
     Deleted,
     /// The item is not in the trash.
     NotDeleted,
+    /// The item was emptied out of the trash.
+    Purged,
     /// An epic cannot be claimed.
     Epic,
     /// Somebody holds the claim already.
@@ -300,6 +308,7 @@ impl fmt::Display for Why {
             Self::AlreadyHeld(hold) => write!(f, "the item is {hold} already"),
             Self::Deleted => f.write_str("the item is deleted; `restore` brings it back"),
             Self::NotDeleted => f.write_str("the item is not deleted"),
+            Self::Purged => f.write_str("the item was purged and cannot be brought back"),
             Self::Epic => f.write_str("an epic cannot be claimed; claim one of its items"),
             Self::Claimed => f.write_str("somebody else holds the claim; `release` gives it back"),
             Self::NotClaimed => f.write_str("nobody holds a claim"),
@@ -320,14 +329,12 @@ impl std::error::Error for Illegal {}
 
 fn objection(verb: Verb, standing: Standing) -> Option<Why> {
     let rule = verb.rule();
-    if standing.deleted && !matches!(verb, Verb::Restore | Verb::Delete) {
-        return Some(Why::Deleted);
-    }
-    if standing.deleted && matches!(verb, Verb::Delete) {
-        return Some(Why::Deleted);
-    }
-    if !standing.deleted && matches!(verb, Verb::Restore) {
-        return Some(Why::NotDeleted);
+    let about_trash = matches!(verb, Verb::Restore | Verb::Purge);
+    match (standing.purged, standing.deleted) {
+        (true, _) => return Some(Why::Purged),
+        (false, true) if !about_trash => return Some(Why::Deleted),
+        (false, false) if about_trash => return Some(Why::NotDeleted),
+        (false, _) => {}
     }
     if !rule.from.contains(&standing.column) {
         return Some(Why::Column(standing.column));
@@ -406,7 +413,8 @@ pub const fn leads_to(verb: Verb, qa: Qa) -> Option<Column> {
         | Verb::Release
         | Verb::TakeOver
         | Verb::Delete
-        | Verb::Restore => None,
+        | Verb::Restore
+        | Verb::Purge => None,
     }
 }
 
@@ -439,7 +447,7 @@ mod tests {
                 deleted: true,
                 ..Standing::active(*column, Kind::Bug)
             };
-            assert_eq!(legal_from(standing), [Verb::Restore]);
+            assert_eq!(legal_from(standing), [Verb::Restore, Verb::Purge]);
         }
     }
 }

@@ -6,9 +6,10 @@
 
 use std::collections::BTreeSet;
 
-use towline_proto::{ActId, CriterionState, ItemId, Op};
+use towline_proto::{ActId, CriterionState, ItemId, Op, Register};
 
-use super::{Machine, Register};
+use super::Machine;
+use super::dispute::state_of;
 use crate::members::Roles;
 use crate::view::{Criterion, Link, Remark};
 
@@ -79,22 +80,9 @@ impl<R: Roles> Machine<'_, R> {
         said
     }
 
-    /// Of judgements made apart the more cautious stands: failed, open, skipped, met.
     fn criterion_state(&self, criterion: &ActId) -> CriterionState {
-        let caution = |state: &CriterionState| match state {
-            CriterionState::Failed => 0,
-            CriterionState::Open => 1,
-            CriterionState::Skipped => 2,
-            CriterionState::Met => 3,
-        };
-        let states = self
-            .heads(&Register::Criterion(*criterion))
-            .iter()
-            .filter_map(|id| match self.op(id) {
-                Some(Op::SetCriterion { state, .. }) => Some(*state),
-                _ => None,
-            });
-        states.min_by_key(caution).unwrap_or(CriterionState::Open)
+        let state = self.field(&Register::Criterion(*criterion), state_of);
+        state.unwrap_or(CriterionState::Open)
     }
 
     fn evidence(&self, criterion: &ActId) -> Vec<String> {

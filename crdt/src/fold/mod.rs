@@ -2,45 +2,54 @@
 //!
 //! A pure function of the set of acts and the members' roles: no clock, no arrival order, no
 //! replica's own opinion. It goes through the acts in causal order ([`order`]). For each it works out
-//! what its author had in front of it, decides from that alone whether the act was legal, and lets it
-//! supersede the acts of its registers that it saw ([`register`]). What is left in a register at the
-//! end contends, and [`contest`] chooses: facts before intents, and among intents the cautious one
-//! (pipeline spec, *When replicas disagree*; docs/design/001-fold.md). [`project`] turns the outcome
-//! into a row.
+//! what its author had in front of it ([`sight`]), decides from that alone whether the act was legal,
+//! and lets it supersede the acts of its registers that it saw ([`register`]). What is left in a
+//! register at the end contends, and [`contest`] chooses: facts before intents, and among intents the
+//! cautious one (pipeline spec, *When replicas disagree*; docs/design/001-fold.md). [`project`] turns
+//! the outcome into a row, [`dispute`] into conflicts.
 //!
 //! The work grows linearly with the number of acts as long as few contend.
 
+mod claim;
 mod contest;
+mod dispute;
 mod folded;
 mod lists;
 mod order;
 mod project;
 mod register;
+mod sight;
 
 use std::collections::BTreeMap;
 
 use towline_proto::table::legal;
-use towline_proto::{ActId, Closing, Column, ItemId, Kind, NodeId, Op, Qa, Standing, Verb};
+use towline_proto::{ActId, Closing, Column, ItemId, NodeId, Op, Qa, Register, Rule, Verb};
 
-pub use register::Register;
+pub(crate) use dispute::shown;
 
 use crate::doc::{Acts, NodePrefix, Record};
 use crate::members::Roles;
 use crate::view::ItemView;
+use sight::Sight;
 
 /// What became of an act.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
-    /// It took effect when it was made, or takes effect now.
+    /// It counts: it says what is so now, or it only ever adds.
     Effective,
+    /// It counted until somebody who had seen it did something else.
+    Superseded {
+        /// What took its place.
+        by: ActId,
+    },
     /// It contended and lost.
     Overtaken {
         /// To which act.
         by: ActId,
-        /// By which rule, for people.
-        rule: &'static str,
+        /// By which rule.
+        rule: Rule,
     },
-    /// It never takes effect.
+    /// It never takes effect: its author could have known that it was illegal.
     Refused(String),
 }
 
@@ -53,6 +62,26 @@ pub struct Place {
     pub closing: Option<Closing>,
 }
 
+impl Place {
+    pub(crate) const fn open(column: Column) -> Self {
+        Self {
+            column,
+            closing: None,
+        }
+    }
+
+    /// Whether two intents want the same: the words of a reason do not count.
+    fn is_same(&self, other: &Self) -> bool {
+        let closing = match (&self.closing, &other.closing) {
+            (Some(Closing::Superseded { by }), Some(Closing::Superseded { by: other })) => by == other,
+            (Some(a), Some(b)) => a.status() == b.status(),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        self.column == other.column && closing
+    }
+}
+
 /// One act with everything the fold found out about it.
 #[derive(Debug)]
 pub struct Folding<'a> {
@@ -60,7 +89,7 @@ pub struct Folding<'a> {
     pub record: &'a Record,
     /// The node that signed it.
     pub node: NodeId,
-    /// The registers it writes.
+    /// The registers it writes; the first is what it is about.
     pub writes: Vec<Register>,
     /// Where the item stood for its author.
     pub from: Option<Place>,
@@ -68,6 +97,10 @@ pub struct Folding<'a> {
     pub to: Option<Place>,
     /// The effective act of the column that its author saw.
     pub column_before: Option<ActId>,
+    /// For one that settles a contest: the act whose effect it repeats.
+    pub keeps: Option<ActId>,
+    /// The highest claim generation that was given as far as its author knew, its own included.
+    pub generation: u32,
     /// What became of it.
     pub fate: Fate,
     /// Its place in the causal order, the same on every replica.
@@ -116,154 +149,153 @@ pub fn fold<'a, R: Roles>(item: ItemId, acts: &'a Acts, roles: &'a R) -> Option<
 }
 
 impl<'a, R: Roles> Machine<'a, R> {
-    fn refuse(&mut self, id: ActId, record: &'a Record, why: String) {
-        let folding = Folding {
+    /// An act with nothing known about it yet.
+    fn folding(&self, record: &'a Record) -> Folding<'a> {
+        Folding {
             record,
             node: signer(self.roles, record.node),
             writes: Vec::new(),
             from: None,
             to: None,
             column_before: None,
-            fate: Fate::Refused(why),
+            keeps: None,
+            generation: 0,
+            fate: Fate::Effective,
             order: self.acts.len(),
+        }
+    }
+
+    fn refuse(&mut self, id: ActId, record: &'a Record, why: String) {
+        let folding = Folding {
+            fate: Fate::Refused(why),
+            ..self.folding(record)
         };
         self.acts.insert(id, folding);
     }
 
     /// Takes one act whose predecessors have all been taken.
     fn take(&mut self, id: ActId, record: &'a Record) {
+        match &record.act.op {
+            Op::Settle { over, keep } => self.take_settlement(id, record, over, *keep),
+            Op::Unknown => self.refuse(id, record, "a newer version of towline wrote it".to_owned()),
+            op => match op.verb() {
+                Some(verb) => self.take_transition(id, record, verb),
+                None => self.take_edit(id, record),
+            },
+        }
+    }
+
+    fn take_transition(&mut self, id: ActId, record: &'a Record, verb: Verb) {
         let op = &record.act.op;
-        let Some(verb) = op.verb() else {
-            return self.take_edit(id, record);
-        };
-        let seen = self.seen(&record.act.saw);
-        if let Err(illegal) = legal(verb, seen.standing) {
+        let sight = self.sight(|register| self.contenders(&record.act.saw, register));
+        if let Err(illegal) = legal(verb, sight.standing) {
             return self.refuse(id, record, illegal.why.to_string());
         }
-        if let Some(why) = stale_generation(op, seen.generation, seen.standing.claimed) {
+        if let Some(why) = claim::stale(op, &sight) {
             return self.refuse(id, record, why);
         }
-        let to = leads_to(op, verb, &seen);
-        let writes = register::writes(op, seen.qa);
-        let from = Some(seen.place);
-        let node = signer(self.roles, record.node);
-        let (column_before, fate) = (seen.column_act, Fate::Effective);
-        self.settle(
-            id,
-            Folding {
-                record,
-                node,
-                writes,
-                from,
-                to,
-                column_before,
-                fate,
-                order: self.acts.len(),
-            },
-        );
+        let generation = claim::generation_of(op).unwrap_or(0).max(sight.generation);
+        let folding = Folding {
+            writes: register::writes(op, sight.qa),
+            from: Some(sight.place.clone()),
+            to: leads_to(op, verb, &sight),
+            column_before: sight.column_act,
+            generation,
+            ..self.folding(record)
+        };
+        let lost = self.lost(&sight, &record.act.saw, &folding.writes);
+        self.enter(id, folding, &lost);
+    }
+
+    /// Takes an act that says which of several contenders counts: it repeats the effect of one, and
+    /// supersedes all that contended in front of its author.
+    fn take_settlement(&mut self, id: ActId, record: &'a Record, over: &Register, keep: ActId) {
+        let saw = &record.act.saw;
+        let sight = self.sight(|register| self.contenders(saw, register));
+        let disputes = self.disputes(&sight, |register| self.contenders(saw, register));
+        let Some(dispute) = disputes.iter().find(|dispute| dispute.register == *over) else {
+            return self.refuse(id, record, format!("nothing contended about the {over}"));
+        };
+        if !dispute.has(&keep) {
+            return self.refuse(id, record, "what it keeps did not contend".to_owned());
+        }
+        if dispute.rule() == Rule::Fact && dispute.winner != keep {
+            let why = "a merge is a fact and cannot be settled away; `reopen` or `move` leads on from it";
+            return self.refuse(id, record, why.to_owned());
+        }
+        let (root, to) = match self.acts.get(&keep) {
+            Some(kept) if *over == Register::Column => {
+                let stays = contest::is_hold(&self.acts, &keep);
+                let to = kept.to.clone().or_else(|| kept.from.clone()).filter(|_| !stays);
+                (
+                    kept.keeps.unwrap_or(keep),
+                    to.or_else(|| Some(sight.place.clone())),
+                )
+            }
+            Some(kept) => (kept.keeps.unwrap_or(keep), None),
+            None => (keep, None),
+        };
+        let folding = Folding {
+            writes: register::writes(&record.act.op, sight.qa),
+            from: Some(sight.place.clone()),
+            to,
+            column_before: sight.column_act,
+            keeps: Some(root),
+            generation: sight.generation,
+            ..self.folding(record)
+        };
+        let lost = self.lost(&sight, saw, &folding.writes);
+        self.enter(id, folding, &lost);
     }
 
     /// Takes an act that edits a field, a set or a list: always legal.
     fn take_edit(&mut self, id: ActId, record: &'a Record) {
-        let (to, fate) = match &record.act.op {
-            Op::Create { column, .. } => (
-                Some(Place {
-                    column: *column,
-                    closing: None,
-                }),
-                Fate::Effective,
-            ),
-            Op::Unknown => (
-                None,
-                Fate::Refused("a newer version of towline wrote it".to_owned()),
-            ),
-            _ => (None, Fate::Effective),
+        let to = match &record.act.op {
+            Op::Create { column, .. } => Some(Place::open(*column)),
+            _ => None,
         };
-        let writes = register::writes(&record.act.op, Qa::Agent);
-        let node = signer(self.roles, record.node);
-        self.settle(
-            id,
-            Folding {
-                record,
-                node,
-                writes,
-                from: None,
-                to,
-                column_before: None,
-                fate,
-                order: self.acts.len(),
-            },
-        );
+        let folding = Folding {
+            writes: register::writes(&record.act.op, Qa::Agent),
+            to,
+            ..self.folding(record)
+        };
+        let lost = match folding.writes.first() {
+            Some(register) if register.is_contested() && record.act.saw.len() > 1 => {
+                let heads = self.contenders(&record.act.saw, register);
+                self.field_losers(register, &heads)
+            }
+            _ => Vec::new(),
+        };
+        self.enter(id, folding, &lost);
     }
 
-    /// Enters an effective act: it supersedes what it saw in the registers that it writes, and what
-    /// contended there and lost is marked so for the timeline.
-    fn settle(&mut self, id: ActId, folding: Folding<'a>) {
+    /// Enters an effective act: it supersedes what it saw in the registers that it writes. What had
+    /// lost a contest in front of its author was overtaken; anything else counted until now.
+    fn enter(&mut self, id: ActId, folding: Folding<'a>, lost: &[Lost]) {
         let saw = &folding.record.act.saw;
         for register in &folding.writes {
+            for gone in self.contenders(saw, register) {
+                let Some(act) = self.acts.get_mut(&gone) else {
+                    continue;
+                };
+                if act.writes.first() != Some(register) || !register::replaces(register) {
+                    continue;
+                }
+                match lost.iter().find(|lost| lost.act == gone) {
+                    None => act.fate = Fate::Superseded { by: id },
+                    Some(Lost { by, rule, .. }) if act.fate == Fate::Effective => {
+                        let (by, rule) = (*by, *rule);
+                        act.fate = Fate::Overtaken { by, rule };
+                    }
+                    // Somebody else built on it, or took it for lost as well.
+                    Some(_) => {}
+                }
+            }
             let heads = self.heads.entry(register.clone()).or_default();
             heads.retain(|head| !saw.contains(head));
             heads.push(id);
         }
         self.acts.insert(id, folding);
-    }
-
-    /// What an author had in front of it: the registers of the stage, from the acts it names.
-    fn seen(&mut self, saw: &[ActId]) -> Seen {
-        let column = self.contenders(saw, &Register::Column);
-        let frozen = self.contenders(saw, &Register::Frozen);
-        let blocked = self.contenders(saw, &Register::Blocked);
-        let outcome = contest::column(&self.acts, self.roles, &column, &[&frozen, &blocked]);
-        if let Some(outcome) = &outcome {
-            self.mark(&outcome.losers, outcome.winner, outcome.rule);
-        }
-        let (place, column_act) = match outcome {
-            Some(outcome) => (outcome.place, outcome.act),
-            None => (
-                Place {
-                    column: Column::Backlog,
-                    closing: None,
-                },
-                None,
-            ),
-        };
-        let flag = |machine: &Self, register| {
-            let heads = machine.contenders(saw, register);
-            contest::flag(&machine.acts, machine.roles, &heads).is_some_and(|outcome| outcome.set)
-        };
-        let claim_heads = self.contenders(saw, &Register::Claim);
-        let claim = contest::claim(&self.acts, self.item, &claim_heads)
-            .filter(|outcome| contest::claim_stands(&self.acts, outcome.act, column_act));
-        let generation = contest::generation(&self.acts, &claim_heads);
-        let qa = self
-            .value(saw, &Register::Qa, contest::qa_of)
-            .unwrap_or(Qa::Agent);
-        let kind = self
-            .value(saw, &Register::Kind, contest::kind_of)
-            .unwrap_or(Kind::Story);
-        let standing = Standing {
-            column: place.column,
-            kind,
-            frozen: flag(self, &Register::Frozen),
-            blocked: flag(self, &Register::Blocked),
-            review: place.column == Column::Qa && flag(self, &Register::Review),
-            failure: place.column == Column::Merge && flag(self, &Register::Failure),
-            claimed: claim.is_some(),
-            deleted: flag(self, &Register::Deleted),
-        };
-        Seen {
-            standing,
-            place,
-            column_act,
-            qa,
-            generation,
-        }
-    }
-
-    fn value<T>(&self, saw: &[ActId], register: &Register, of: fn(&Op) -> Option<T>) -> Option<T> {
-        let heads = self.contenders(saw, register);
-        let winner = contest::field(&self.acts, self.roles, &heads)?;
-        of(&self.acts.get(&winner)?.record.act.op)
     }
 
     /// The acts among `saw` that write `register` and were not superseded by another of them.
@@ -287,47 +319,31 @@ impl<'a, R: Roles> Machine<'a, R> {
             .map(|act| (*id, act))
     }
 
-    fn mark(&mut self, losers: &[ActId], by: ActId, rule: &'static str) {
-        for loser in losers {
-            if let Some(act) = self.acts.get_mut(loser) {
-                act.fate = Fate::Overtaken { by, rule };
-            }
-        }
+    fn heads(&self, register: &Register) -> &[ActId] {
+        self.heads.get(register).map(Vec::as_slice).unwrap_or_default()
     }
 }
 
-/// What an author had in front of it.
-struct Seen {
-    standing: Standing,
-    place: Place,
-    column_act: Option<ActId>,
-    qa: Qa,
-    generation: u32,
+/// An act that lost a contest, to which and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Lost {
+    act: ActId,
+    by: ActId,
+    rule: Rule,
 }
 
-/// A claim must take the next generation and a release the present one; what carries an older one
-/// comes from a holder that was overtaken.
-fn stale_generation(op: &Op, seen: u32, claimed: bool) -> Option<String> {
-    match op {
-        Op::Claim { generation, .. } | Op::TakeOver { generation, .. }
-            if seen.checked_add(1) != Some(*generation) =>
-        {
-            Some(format!(
-                "generation {generation} is not the next one after {seen}"
-            ))
-        }
-        Op::Release { generation } if claimed && *generation != seen => Some(format!(
-            "generation {generation} is not the present one, which is {seen}"
-        )),
-        _ => None,
-    }
+/// What an act does: for one that settles a contest, what the act does that it keeps.
+fn effect<'f>(acts: &'f BTreeMap<ActId, Folding<'_>>, id: &ActId) -> Option<&'f Op> {
+    let act = acts.get(id)?;
+    let root = act.keeps.and_then(|root| acts.get(&root)).unwrap_or(act);
+    Some(&root.record.act.op)
 }
 
 /// Where an act puts the item, if it moves it at all.
-fn leads_to(op: &Op, verb: Verb, seen: &Seen) -> Option<Place> {
+fn leads_to(op: &Op, verb: Verb, sight: &Sight) -> Option<Place> {
     let column = match op {
         Op::Move { to, .. } => *to,
-        _ => towline_proto::table::leads_to(verb, seen.qa)?,
+        _ => towline_proto::table::leads_to(verb, sight.qa)?,
     };
     let closing = match op {
         Op::Abandon { .. } => Some(Closing::Abandoned),
@@ -335,7 +351,7 @@ fn leads_to(op: &Op, verb: Verb, seen: &Seen) -> Option<Place> {
         Op::Reject { reason } => Some(Closing::Rejected {
             reason: reason.clone(),
         }),
-        Op::Archive => seen.place.closing.clone(),
+        Op::Archive => sight.place.closing.clone(),
         _ => None,
     };
     Some(Place { column, closing })

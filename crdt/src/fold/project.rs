@@ -1,78 +1,54 @@
 //! From the registers' heads to the row: the values, the conflicts, the trail.
 
-use towline_proto::stage::{Blocked, Claim, Holds, MergeFailure};
-use towline_proto::{ActId, Column, FailureKind, Op};
+use std::collections::BTreeSet;
 
-use super::contest::{self, RULE_CAUTIOUS, RULE_CLAIM, RULE_FIELD};
-use super::{Fate, Folded, Machine, Place, Register, register};
+use towline_proto::stage::{Blocked, Claim, Holds, MergeFailure};
+use towline_proto::{ActId, Column, FailureKind, Op, Register, text};
+
+use super::contest;
+use super::dispute::{assignee_of, epic_of, imported_of, priority_of, title_of};
+use super::sight::Sight;
+use super::{Fate, Folded, Machine, Place, effect, register};
 use crate::members::Roles;
-use crate::view::{Conflict, ItemView, Refused, Stamp, Step, TRAIL};
+use crate::view::{ItemView, Refused, Stamp, Step, TRAIL};
 
 /// Conflicts and refusals that a row lists at most; the timeline shows all.
 const LISTED: usize = 32;
+/// Reasons of a block that are shown together.
+const REASONS: usize = 8;
 
 /// Turns a finished fold into its outcome.
-pub(crate) fn project<'a, R: Roles>(mut machine: Machine<'a, R>) -> Option<Folded<'a>> {
+pub(super) fn project<'a, R: Roles>(mut machine: Machine<'a, R>) -> Option<Folded<'a>> {
     let (created, _) = machine
         .acts
         .iter()
         .find(|(_, act)| matches!(act.record.act.op, Op::Create { .. }))?;
     let created = *created;
-    let mut conflicts = Vec::new();
+    let sight = machine.sight(|register| machine.heads(register).to_vec());
+    let mut conflicts = machine.conflicts(&sight);
+    conflicts.truncate(LISTED);
+    let column_act = sight.column_act.or(Some(created));
+    let place = sight.place.clone();
 
-    let (place, column_act, attention) = machine.project_column(created, &mut conflicts);
-    let holds = machine.project_holds(place.column, &mut conflicts);
-    let deleted = machine.project_flag(&Register::Deleted, &mut conflicts).is_some();
-    let claim = machine.project_claim(column_act, &mut conflicts);
-    let generation = contest::generation(&machine.acts, machine.heads(&Register::Claim));
-
-    let title = machine.field(&Register::Title, &mut conflicts, |op| match op {
-        Op::Create { title, .. } | Op::SetTitle { title } => Some(title.clone()),
-        _ => None,
-    })?;
-    let kind = machine.field(&Register::Kind, &mut conflicts, contest::kind_of)?;
-    let qa = machine.field(&Register::Qa, &mut conflicts, contest::qa_of)?;
-    let priority = machine.field(&Register::Priority, &mut conflicts, |op| match op {
-        Op::Create { priority, .. } | Op::SetPriority { priority } => Some(*priority),
-        _ => None,
-    })?;
-    let epic = machine.field(&Register::Epic, &mut conflicts, |op| match op {
-        Op::SetEpic { epic } => Some(*epic),
-        _ => None,
-    });
-    let assignee = machine.field(&Register::Assignee, &mut conflicts, |op| match op {
-        Op::Assign { who } => Some(who.clone()),
-        _ => None,
-    });
-
-    // The same file imported on two nodes apart is no conflict for a person to settle.
-    let imported = machine.field(&Register::Imported, &mut Vec::new(), |op| match op {
-        Op::MarkImport { digest } => Some(digest.clone()),
-        _ => None,
-    });
-
+    let (deleted, purged, beside) = machine.trash(&sight);
+    let mut attention = machine.attention(&sight);
+    attention.extend(beside);
     let (trail, entered_at, retries) = machine.walk(created, column_act, &place);
     let sets = machine.project_sets();
     let said = machine.project_lists();
     let heads = {
-        let mut heads: Vec<_> = register::STAGE
+        let heads = register::STAGE
             .iter()
-            .flat_map(|register| machine.heads(register))
-            .copied()
-            .collect();
-        heads.sort_unstable();
-        heads.dedup();
-        heads
+            .flat_map(|register| machine.heads(register));
+        let heads: BTreeSet<ActId> = heads.copied().collect();
+        heads.into_iter().collect()
     };
-
-    conflicts.sort_by(|a, b| a.id.cmp(&b.id));
-    conflicts.truncate(LISTED);
     let refused = machine.acts.iter().filter_map(|(id, act)| match &act.fate {
         Fate::Refused(why) => Some(Refused {
             act: *id,
             why: why.clone(),
         }),
-        Fate::Effective | Fate::Overtaken { .. } => None,
+        Fate::Effective | Fate::Superseded { .. } | Fate::Overtaken { .. } => None,
     });
     let refused = refused.take(LISTED).collect();
     let first = machine.acts.get(&created)?;
@@ -86,28 +62,29 @@ pub(crate) fn project<'a, R: Roles>(mut machine: Machine<'a, R>) -> Option<Folde
     let view = ItemView {
         id: machine.item,
         number: *number,
-        kind,
-        title,
+        kind: sight.standing.kind,
+        title: machine.field(&Register::Title, title_of)?,
         column: place.column,
         closing: place.closing,
-        holds,
+        holds: machine.holds(&sight),
         deleted,
-        qa,
-        priority,
+        purged,
+        qa: sight.qa,
+        priority: machine.field(&Register::Priority, priority_of)?,
         labels: sets.labels,
         depends_on: sets.depends_on,
-        epic: epic.flatten(),
-        assignee: assignee.flatten(),
+        epic: machine.field(&Register::Epic, epic_of).flatten(),
+        assignee: machine.field(&Register::Assignee, assignee_of).flatten(),
         origin: first.record.act.origin.clone(),
-        claim,
-        generation,
+        claim: machine.claim(&sight),
+        generation: sight.generation,
         retries,
         criteria: said.criteria,
         links: sets.links,
         comments: said.comments,
         last_comment: said.last_comment,
         body_edit: said.body_edit,
-        imported,
+        imported: machine.field(&Register::Imported, imported_of),
         conflicts,
         attention,
         refused,
@@ -131,127 +108,103 @@ pub(crate) fn project<'a, R: Roles>(mut machine: Machine<'a, R>) -> Option<Folde
 }
 
 impl<R: Roles> Machine<'_, R> {
-    pub(super) fn heads(&self, register: &Register) -> &[ActId] {
-        self.heads.get(register).map(Vec::as_slice).unwrap_or_default()
-    }
-
     pub(super) fn op(&self, id: &ActId) -> Option<&Op> {
         self.acts.get(id).map(|act| &act.record.act.op)
     }
 
-    /// Notes a conflict and marks its losers in the timeline.
-    fn conflict(
-        &mut self,
-        register: &Register,
-        rule: &'static str,
-        winner: ActId,
-        losers: Vec<ActId>,
-        conflicts: &mut Vec<Conflict>,
-    ) {
-        if losers.is_empty() {
-            return;
-        }
-        self.mark(&losers, winner, rule);
-        let mut contenders: Vec<_> = losers.iter().chain([&winner]).copied().collect();
-        contenders.sort_unstable();
-        contenders.dedup();
-        let mut hasher = blake3::Hasher::new_derive_key("towline/conflict/1");
-        for id in &contenders {
-            hasher.update(&id.0);
-        }
-        let since = contenders
-            .iter()
-            .filter_map(|id| Some(self.acts.get(id)?.record.act.at))
-            .max();
-        conflicts.push(Conflict {
-            id: towline_proto::ids::to_hex(&hasher.finalize().as_bytes()[..8]),
-            register: register.name(),
-            rule: rule.to_owned(),
-            winner,
-            losers,
-            since: since.unwrap_or_default(),
-        });
+    /// Where a fact contradicts what else was wanted.
+    fn attention(&self, sight: &Sight) -> Vec<String> {
+        let Some(column) = &sight.column else {
+            return Vec::new();
+        };
+        let Some(fact) = column.act.filter(|act| contest::is_fact(&self.acts, act)) else {
+            return Vec::new();
+        };
+        let knew = |id: &ActId| {
+            let fact = self.acts.get(&fact);
+            fact.is_some_and(|fact| fact.record.act.saw.contains(id))
+        };
+        let reports = self.heads(&Register::Failure).iter();
+        let reports = reports.filter(|id| matches!(self.op(id), Some(Op::MergeFailed { .. })) && !knew(id));
+        let lost = column.losers.iter().map(|lost| &lost.act);
+        let against = column.contradicted.iter().chain(lost).chain(reports);
+        against
+            .filter_map(|id| effect(&self.acts, id))
+            .map(|op| format!("merged, but {} at the same time", past(op)))
+            .collect()
     }
 
-    fn project_column(
-        &mut self,
-        created: ActId,
-        conflicts: &mut Vec<Conflict>,
-    ) -> (Place, Option<ActId>, Vec<String>) {
-        let heads = [self.heads(&Register::Frozen), self.heads(&Register::Blocked)];
-        let outcome = contest::column(&self.acts, self.roles, self.heads(&Register::Column), &heads);
-        let Some(outcome) = outcome else {
-            return (
-                Place {
-                    column: Column::Backlog,
-                    closing: None,
-                },
-                Some(created),
-                Vec::new(),
+    /// Whether the item is in the trash, whether it was emptied out of there, and what people should
+    /// know about it.
+    fn trash(&self, sight: &Sight) -> (bool, bool, Option<String>) {
+        let Some(winner) = sight.trash.winner.filter(|_| sight.standing.deleted) else {
+            return (false, false, None);
+        };
+        let mut past = BTreeSet::from([winner]);
+        let mut open = vec![winner];
+        while let Some(act) = open.pop().and_then(|id| self.acts.get(&id)) {
+            open.extend(
+                act.record
+                    .act
+                    .saw
+                    .iter()
+                    .copied()
+                    .filter(|seen| past.insert(*seen)),
             );
-        };
-        let mut attention = Vec::new();
-        for hold in &outcome.contradicted {
-            if let Some(op) = self.op(hold) {
-                attention.push(format!("merged, but {} at the same time", past(op)));
-            }
         }
-        for loser in outcome
-            .losers
+        let about_trash = |op: &Op| matches!(op, Op::Delete { .. } | Op::Restore | Op::Purge);
+        let beside = self
+            .acts
             .iter()
-            .filter(|_| outcome.rule == contest::RULE_FACT)
-        {
-            if let Some(op) = self.op(loser) {
-                attention.push(format!("merged, but {} at the same time", past(op)));
+            .filter(|(id, act)| {
+                let refused = matches!(act.fate, Fate::Refused(_));
+                !past.contains(id) && !refused && !about_trash(&act.record.act.op)
+            })
+            .count();
+        let purged = matches!(effect(&self.acts, &winner), Some(Op::Purge)) && beside == 0;
+        let said = match beside {
+            0 => None,
+            1 => Some("deleted, but edited at the same time; `restore` brings both back".to_owned()),
+            many => Some(format!(
+                "deleted, but edited {many} times at the same time; `restore` brings all back"
+            )),
+        };
+        (true, purged, said)
+    }
+
+    fn holds(&self, sight: &Sight) -> Holds {
+        let standing = sight.standing;
+        Holds {
+            frozen: standing.frozen,
+            blocked: standing.blocked.then(|| self.blocked()),
+            review: standing.review,
+            failure: sight
+                .failure
+                .winner
+                .filter(|_| standing.failure)
+                .and_then(|id| self.failure(id)),
+        }
+    }
+
+    /// The reasons of all who block it, each once.
+    fn blocked(&self) -> Blocked {
+        let mut reasons: Vec<&str> = Vec::new();
+        for id in self.heads(&Register::Blocked) {
+            if let Some(Op::Block { reason }) = effect(&self.acts, id)
+                && !reasons.contains(&reason.as_str())
+            {
+                reasons.push(reason);
             }
         }
-        self.conflict(
-            &Register::Column,
-            outcome.rule,
-            outcome.winner,
-            outcome.losers,
-            conflicts,
-        );
-        (outcome.place, outcome.act, attention)
-    }
-
-    /// A hold's deciding act, when the hold holds.
-    fn project_flag(&mut self, register: &Register, conflicts: &mut Vec<Conflict>) -> Option<ActId> {
-        let outcome = contest::flag(&self.acts, self.roles, self.heads(register))?;
-        self.conflict(register, RULE_CAUTIOUS, outcome.winner, outcome.losers, conflicts);
-        outcome.set.then_some(outcome.winner)
-    }
-
-    fn project_holds(&mut self, column: Column, conflicts: &mut Vec<Conflict>) -> Holds {
-        let frozen = self.project_flag(&Register::Frozen, conflicts).is_some();
-        let blocked = self
-            .project_flag(&Register::Blocked, conflicts)
-            .and_then(|id| match self.op(&id) {
-                Some(Op::Block { reason }) => Some(Blocked {
-                    reason: reason.clone(),
-                }),
-                _ => None,
-            });
-        // What ends with its column contends with nothing once the item has left it.
-        let mut unlisted = Vec::new();
-        let review = column == Column::Qa && self.project_flag(&Register::Review, &mut unlisted).is_some();
-        let failure = match column {
-            Column::Merge => self
-                .project_flag(&Register::Failure, conflicts)
-                .and_then(|id| self.failure(id)),
-            _ => None,
-        };
-        Holds {
-            frozen,
-            blocked,
-            review,
-            failure,
-        }
+        reasons.sort_unstable();
+        reasons.truncate(REASONS);
+        let (reason, _) = text::fit_lines(&reasons.join("; "), towline_proto::limits::NOTE_BYTES);
+        Blocked { reason }
     }
 
     /// The failure that an act reports or gives up on.
     fn failure(&self, id: ActId) -> Option<MergeFailure> {
-        let act = self.acts.get(&id)?;
+        let act = self.root(&id)?;
         match &act.record.act.op {
             Op::MergeFailed { kind, detail } => Some(MergeFailure {
                 kind: *kind,
@@ -259,10 +212,15 @@ impl<R: Roles> Machine<'_, R> {
                 is_final: false,
             }),
             Op::GiveUpMerge => {
-                let reported = act.record.act.saw.iter().find_map(|seen| match self.op(seen) {
-                    Some(Op::MergeFailed { kind, detail }) => Some((*kind, detail.clone())),
-                    _ => None,
-                });
+                let reported = act
+                    .record
+                    .act
+                    .saw
+                    .iter()
+                    .find_map(|seen| match effect(&self.acts, seen) {
+                        Some(Op::MergeFailed { kind, detail }) => Some((*kind, detail.clone())),
+                        _ => None,
+                    });
                 let (kind, detail) = reported.unwrap_or((FailureKind::Other, String::new()));
                 Some(MergeFailure {
                     kind,
@@ -274,19 +232,9 @@ impl<R: Roles> Machine<'_, R> {
         }
     }
 
-    fn project_claim(&mut self, column_act: Option<ActId>, conflicts: &mut Vec<Conflict>) -> Option<Claim> {
-        let outcome = contest::claim(&self.acts, self.item, self.heads(&Register::Claim))?;
-        if !contest::claim_stands(&self.acts, outcome.act, column_act) {
-            return None;
-        }
-        self.conflict(
-            &Register::Claim,
-            RULE_CLAIM,
-            outcome.act,
-            outcome.losers,
-            conflicts,
-        );
-        let act = self.acts.get(&outcome.act)?;
+    fn claim(&self, sight: &Sight) -> Option<Claim> {
+        let id = sight.claim.act?;
+        let act = self.root(&id)?;
         let (Op::Claim { holder, generation }
         | Op::TakeOver {
             holder, generation, ..
@@ -295,27 +243,12 @@ impl<R: Roles> Machine<'_, R> {
             return None;
         };
         Some(Claim {
-            act: outcome.act,
+            act: id,
             holder: holder.clone(),
             node: act.node,
             generation: *generation,
             at: act.record.act.at,
         })
-    }
-
-    fn field<T: PartialEq>(
-        &mut self,
-        register: &Register,
-        conflicts: &mut Vec<Conflict>,
-        of: fn(&Op) -> Option<T>,
-    ) -> Option<T> {
-        let heads = self.heads(register).to_vec();
-        let winner = contest::field(&self.acts, self.roles, &heads)?;
-        let value = of(self.op(&winner)?)?;
-        let differs = |id: &ActId| *id != winner && self.op(id).and_then(of).as_ref() != Some(&value);
-        let losers: Vec<_> = heads.into_iter().filter(differs).collect();
-        self.conflict(register, RULE_FIELD, winner, losers, conflicts);
-        Some(value)
     }
 
     /// Walks the acts that ruled the column, youngest first: the trail, since when it stands there,
@@ -326,7 +259,7 @@ impl<R: Roles> Machine<'_, R> {
         column_act: Option<ActId>,
         place: &Place,
     ) -> (Vec<Step>, towline_proto::Millis, u32) {
-        let mut trail = Vec::new();
+        let mut trail: Vec<Step> = Vec::new();
         let mut retries = 0;
         let mut counting = true;
         let mut entered_at = None;
@@ -343,6 +276,11 @@ impl<R: Roles> Machine<'_, R> {
             if !entered {
                 entered_at = Some(act.record.act.at);
             }
+            // An act that settles a contest repeats a step; the step itself follows and is counted.
+            let kept = act.keeps.filter(|kept| {
+                let kept = self.acts.get(kept);
+                kept.is_some_and(|kept| kept.writes.first() == Some(&Register::Column))
+            });
             if counting && matches!(act.record.act.op, Op::RequestChanges { .. }) {
                 retries += 1;
             }
@@ -350,11 +288,11 @@ impl<R: Roles> Machine<'_, R> {
                 .from
                 .as_ref()
                 .is_none_or(|from| matches!(from.column, Column::Upcoming | Column::Backlog));
-            counting = counting && !out_of_backlog;
+            counting = counting && (kept.is_some() || !out_of_backlog);
             if trail.len() >= TRAIL && entered && !counting {
                 break;
             }
-            next = act.column_before;
+            next = kept.or(act.column_before);
         }
         let made = self.acts.get(&created).map(|act| act.record.act.at);
         (trail, entered_at.or(made).unwrap_or_default(), retries)
@@ -364,12 +302,13 @@ impl<R: Roles> Machine<'_, R> {
 /// What was done to the item, for a sentence.
 fn past(op: &Op) -> String {
     match op {
-        Op::Block { reason } => format!("blocked ({})", towline_proto::text::show(reason, 80)),
+        Op::Block { reason } => format!("blocked ({})", text::show(reason, 80)),
         Op::Freeze => "frozen".into(),
         Op::Abandon { .. } => "abandoned".into(),
         Op::Reject { .. } => "rejected".into(),
         Op::Supersede { .. } => "superseded".into(),
         Op::RequestChanges { .. } => "sent back".into(),
+        Op::MergeFailed { kind, .. } => format!("a failed merge ({kind}) was reported"),
         Op::Move { to, .. } => format!("moved to {to}"),
         op => op.name().to_owned(),
     }

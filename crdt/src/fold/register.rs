@@ -1,47 +1,8 @@
-//! Registers: the things about an item that acts contend for, and which operation writes which.
+//! Which operation writes which register.
+//!
+//! Relies on the words of `towline_proto::register`. Decides nothing about who wins.
 
-use towline_proto::{ActId, ItemId, LinkKind, Op, Qa};
-
-/// One thing that an act can write.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Register {
-    /// Where it stands.
-    Column,
-    /// Hold: frozen.
-    Frozen,
-    /// Hold: blocked.
-    Blocked,
-    /// Hold: review.
-    Review,
-    /// Hold: merge failure.
-    Failure,
-    /// The trash.
-    Deleted,
-    /// Who works on it.
-    Claim,
-    /// Field.
-    Title,
-    /// Field.
-    Kind,
-    /// Field.
-    Priority,
-    /// Field.
-    Qa,
-    /// Field.
-    Epic,
-    /// Field.
-    Assignee,
-    /// Field: the foreign record it was last imported from.
-    Imported,
-    /// Whether it has a label.
-    Label(String),
-    /// Whether it has a dependency.
-    Dependency(ItemId),
-    /// Whether it has a link.
-    Link(LinkKind, String),
-    /// How far a criterion is met.
-    Criterion(ActId),
-}
+use towline_proto::{Op, Qa, Register};
 
 /// The registers that decide whether a transition is legal. Every transition names their heads as
 /// seen, so that "did this author know of that hold" is answered by looking into its own list.
@@ -57,38 +18,18 @@ pub(crate) const STAGE: &[Register] = &[
     Register::Kind,
 ];
 
-impl Register {
-    /// The name that conflicts are listed under.
-    pub(crate) fn name(&self) -> String {
-        match self {
-            Self::Column => "column".into(),
-            Self::Frozen => "frozen".into(),
-            Self::Blocked => "blocked".into(),
-            Self::Review => "review-hold".into(),
-            Self::Failure => "merge-failure".into(),
-            Self::Deleted => "deleted".into(),
-            Self::Claim => "claim".into(),
-            Self::Title => "title".into(),
-            Self::Kind => "kind".into(),
-            Self::Priority => "priority".into(),
-            Self::Qa => "qa".into(),
-            Self::Epic => "epic".into(),
-            Self::Assignee => "assignee".into(),
-            Self::Imported => "import".into(),
-            Self::Label(label) => format!("label {label}"),
-            Self::Dependency(on) => format!("dependency on {}", on.key()),
-            Self::Link(kind, target) => format!("{kind} link {target}"),
-            Self::Criterion(id) => format!("criterion {}", id.short()),
-        }
-    }
-}
-
 /// A change of column also ends what only means something in the column that is left.
 fn column() -> Vec<Register> {
-    vec![Register::Column, Register::Review, Register::Failure]
+    vec![
+        Register::Column,
+        Register::Review,
+        Register::Failure,
+        Register::Claim,
+    ]
 }
 
-/// The registers that an operation writes, given the QA mode that its author saw.
+/// The registers that an operation writes, given the QA mode that its author saw. The first is what
+/// it is about.
 pub(crate) fn writes(op: &Op, qa: Qa) -> Vec<Register> {
     match op {
         Op::Create { .. } => {
@@ -114,11 +55,13 @@ pub(crate) fn writes(op: &Op, qa: Qa) -> Vec<Register> {
         | Op::Reopen
         | Op::Archive
         | Op::Move { .. } => column(),
+        Op::Settle { over, .. } if *over == Register::Column => column(),
+        Op::Settle { over, .. } => vec![over.clone()],
         Op::MergeFailed { .. } | Op::RetryMerge | Op::GiveUpMerge => vec![Register::Failure],
         Op::Block { .. } | Op::Unblock => vec![Register::Blocked],
         Op::Freeze | Op::Unfreeze => vec![Register::Frozen],
         Op::Claim { .. } | Op::Release { .. } | Op::TakeOver { .. } => vec![Register::Claim],
-        Op::Delete { .. } | Op::Restore => vec![Register::Deleted],
+        Op::Delete { .. } | Op::Restore | Op::Purge => vec![Register::Deleted],
         Op::SetTitle { .. } => vec![Register::Title],
         Op::SetKind { .. } => vec![Register::Kind],
         Op::SetPriority { .. } => vec![Register::Priority],
@@ -132,6 +75,15 @@ pub(crate) fn writes(op: &Op, qa: Qa) -> Vec<Register> {
             vec![Register::Link(*kind, target.clone())]
         }
         Op::SetCriterion { criterion, .. } => vec![Register::Criterion(*criterion)],
-        Op::EditBody | Op::Comment { .. } | Op::AddCriterion { .. } | Op::Unknown => Vec::new(),
+        Op::Comment { .. } => vec![Register::Comments],
+        Op::EditBody => vec![Register::Body],
+        Op::AddCriterion { .. } => vec![Register::Criteria],
+        Op::Unknown => Vec::new(),
     }
+}
+
+/// Whether a later act in a register takes the earlier one's place. Of the others both stand: to have
+/// read a comment does not replace it.
+pub(crate) const fn replaces(register: &Register) -> bool {
+    !matches!(register, Register::Comments | Register::Body | Register::Criteria)
 }

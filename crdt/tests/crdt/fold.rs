@@ -1,6 +1,6 @@
 //! What people see after they worked together, and after they worked apart.
 
-use towline_proto::{Closing, Column, Op, OriginKind, Qa, Status};
+use towline_proto::{Closing, Column, Op, OriginKind, Qa, Register, Status};
 
 use crate::world::{ann_and_bo, meet};
 
@@ -104,7 +104,7 @@ fn done_against_blocked_is_blocked_until_somebody_who_saw_both_decides() {
     let view = meet(&mut ann, &mut bo);
     assert_eq!((view.column, view.status()), (Column::Backlog, Status::Blocked));
     assert_eq!(view.conflicts.len(), 1);
-    assert_eq!(view.conflicts[0].register, "column");
+    assert_eq!(view.conflicts[0].register, Register::Column);
 
     let mut other = bo.clone();
     bo.does(Op::Unblock);
@@ -215,7 +215,7 @@ fn the_owners_title_is_shown_and_both_are_kept_until_somebody_picks() {
     bo.does(Op::SetTitle { title: "Bos".into() });
     let view = meet(&mut ann, &mut bo);
     assert_eq!(view.title, "Anns");
-    assert_eq!(view.conflicts[0].register, "title");
+    assert_eq!(view.conflicts[0].register, Register::Title);
     bo.does(Op::SetTitle { title: "Bos".into() });
     assert_eq!((bo.view().title.as_str(), bo.view().conflicts.len()), ("Bos", 0));
 }

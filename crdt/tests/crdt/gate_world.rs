@@ -41,6 +41,7 @@ pub(crate) fn act(op: Op) -> Act {
         saw: vec![],
         at: NOON,
         origin: Origin::new(OriginKind::ALL[0], "ann").unwrap(),
+        nonce: None,
     }
 }
 

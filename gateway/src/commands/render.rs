@@ -78,8 +78,8 @@ pub(super) fn page(project: &str, page: &ItemPage) -> String {
     for conflict in page.open_conflicts.iter().take(3) {
         lines.push(format!(
             "conflict over {}: {}",
-            conflict.register,
-            show(&conflict.rule, 120)
+            show(&conflict.about, 80),
+            show(&conflict.why, 120)
         ));
     }
     if let Some(remark) = page.remarks.last() {

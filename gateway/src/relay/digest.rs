@@ -50,7 +50,8 @@ impl Digest {
             }
             EventKind::ConflictRaised { .. } => self.conflicts += 1,
             EventKind::Deleted => self.deleted += 1,
-            EventKind::HoldsChanged { .. } => {}
+            // A conflict was raised with it.
+            EventKind::HoldsChanged { .. } | EventKind::ChangedByMerge { .. } => {}
             EventKind::Claimed { .. }
             | EventKind::Released { .. }
             | EventKind::FieldChanged { .. }

@@ -44,7 +44,9 @@ impl Preset {
     /// Whether an event passes.
     pub const fn wants(self, what: &EventKind) -> bool {
         match what {
-            EventKind::HoldsChanged { .. } | EventKind::ConflictRaised { .. } => true,
+            EventKind::HoldsChanged { .. }
+            | EventKind::ConflictRaised { .. }
+            | EventKind::ChangedByMerge { .. } => true,
             EventKind::ItemCreated { .. }
             | EventKind::StageChanged { .. }
             | EventKind::Deleted

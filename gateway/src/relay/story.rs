@@ -142,6 +142,12 @@ impl Story {
             EventKind::ConflictRaised { rule } => {
                 self.remark(format!("conflict — {}", show(rule, REASON_CHARS)))
             }
+            EventKind::ChangedByMerge { field, before, after } => self.remark(format!(
+                "{} was {}, is {}",
+                show(field, 40),
+                show(before, 80),
+                show(after, 80)
+            )),
             EventKind::ConflictsSettled => self.remark("conflicts settled".to_owned()),
             EventKind::Claimed { holder, .. } => self.remark(format!("claimed by {}", show(holder, 40))),
             EventKind::Released { holder } => self.remark(format!("released by {}", show(holder, 40))),

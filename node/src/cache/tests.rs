@@ -29,6 +29,7 @@ fn item(number: u32) -> ItemView {
         closing: None,
         holds: Holds::default(),
         deleted: false,
+        purged: false,
         qa: Qa::ALL[0],
         priority: 2,
         labels: vec!["store".to_owned()],

@@ -68,6 +68,8 @@ fn one(reply: &Reply) -> String {
         Reply::Page(page) => document("towline.item-page/v1", page),
         Reply::Pages(pages) => under("towline.item-pages/v1", "items", pages),
         Reply::History(lines) => under("towline.history/v1", "lines", lines),
+        Reply::Conflicts(open) => under("towline.conflicts/v1", "conflicts", open),
+        Reply::Explanations(explained) => under("towline.explanations/v1", "items", explained),
         Reply::Status(status) => document("towline.status/v1", status),
         Reply::Doctor(found) => document("towline.doctor/v1", found),
         Reply::Members(members) => under("towline.members/v1", "members", members),

@@ -6,6 +6,8 @@
 
 mod find;
 
+pub(super) use find::letters;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use towline_crdt::view::ItemView;

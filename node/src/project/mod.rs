@@ -6,8 +6,10 @@
 //! the shell that performs what they decide.
 
 mod actor;
+mod conflicts;
 mod docs;
 mod doctor;
+mod explain;
 mod import;
 mod index;
 mod ingest;

@@ -2,11 +2,11 @@
 
 use towline_crdt::fold::{Fate, Folded, fold};
 use towline_crdt::view::ItemView;
-use towline_proto::{Column, ItemId, LinkKind, Op, text};
+use towline_proto::{Column, ItemId, LinkKind, Op, Rule, text};
 
 use super::Project;
 use super::index::Index;
-use crate::dto::{Comment, HistoryLine, ItemCard, ItemPage, MemberInfo, ProjectStatus};
+use crate::dto::{self, Comment, HistoryLine, ItemCard, ItemPage, MemberInfo, ProjectStatus};
 use crate::request::{Failure, FailureCode, Filter};
 
 /// Timeline lines that one request returns at most.
@@ -137,7 +137,7 @@ impl Project {
             dependants: self.index.dependants(id),
             children: self.index.children(id),
             history: self.history(&folded),
-            open_conflicts: view.conflicts.clone(),
+            open_conflicts: self.conflicts_of(&folded),
             refused: view.refused.clone(),
         })
     }
@@ -177,7 +177,7 @@ impl Project {
         Ok(rows.into_iter().skip(from).map(|(_, id)| id).collect())
     }
 
-    fn history(&self, folded: &Folded<'_>) -> Vec<HistoryLine> {
+    pub(super) fn history(&self, folded: &Folded<'_>) -> Vec<HistoryLine> {
         let view = &folded.view;
         let handle = self.index.handle(view);
         let mut lines: Vec<_> = folded
@@ -197,11 +197,17 @@ impl Project {
                     what: folding.record.act.op.name().to_owned(),
                     from: moved.and(folding.from.as_ref()).map(|place| place.column),
                     to: moved.map(|place| place.column),
-                    detail: self.detail(&folding.record.act.op),
+                    detail: self.detail(folded, &folding.record.act.op),
                     overtaken: match &folding.fate {
-                        Fate::Effective => None,
-                        Fate::Overtaken { by, rule } => Some(self.overtaken(folded, by, rule)),
+                        Fate::Effective | Fate::Superseded { .. } => None,
+                        Fate::Overtaken { by, rule } => Some(self.overtaken(folded, by, *rule)),
                         Fate::Refused(why) => Some(format!("refused: {why}")),
+                    },
+                    fate: match &folding.fate {
+                        Fate::Effective => dto::Fate::Effective,
+                        Fate::Superseded { by } => dto::Fate::Superseded { by: *by },
+                        Fate::Overtaken { by, rule } => dto::Fate::Overtaken { by: *by, rule: *rule },
+                        Fate::Refused(_) => dto::Fate::Refused,
                     },
                 };
                 (folding.order, line)
@@ -211,13 +217,18 @@ impl Project {
         lines.into_iter().map(|(_, line)| line).collect()
     }
 
-    fn overtaken(&self, folded: &Folded<'_>, by: &towline_proto::ActId, rule: &str) -> String {
+    fn overtaken(&self, folded: &Folded<'_>, by: &towline_proto::ActId, rule: Rule) -> String {
         match folded.acts.get(by) {
             Some(winner) => {
                 let act = &winner.record.act;
-                format!("overtaken by {} of {}: {rule}", act.op.name(), act.origin)
+                format!(
+                    "overtaken by {} of {}: {}",
+                    act.op.name(),
+                    act.origin,
+                    rule.sentence()
+                )
             }
-            None => rule.to_owned(),
+            None => rule.sentence().to_owned(),
         }
     }
 
@@ -227,7 +238,7 @@ impl Project {
             .map_or_else(|| node.short(), |member| member.name.clone())
     }
 
-    fn detail(&self, op: &Op) -> Option<String> {
+    pub(super) fn detail(&self, folded: &Folded<'_>, op: &Op) -> Option<String> {
         let show = |said: &str| Some(text::show(said, DETAIL_CHARS));
         match op {
             Op::Create { title, .. } | Op::SetTitle { title } => show(title),
@@ -274,6 +285,14 @@ impl Project {
             Op::AddLink { kind, target } | Op::RemoveLink { kind, target } => {
                 Some(format!("{kind} {}", text::show(target, DETAIL_CHARS)))
             }
+            Op::Settle { over, keep } => Some(match folded.acts.get(keep) {
+                Some(kept) => format!(
+                    "{over}: {} of {} counts",
+                    kept.record.act.op.name(),
+                    kept.record.act.origin
+                ),
+                None => over.to_string(),
+            }),
             Op::Comment { text: said } | Op::AddCriterion { text: said } => show(said),
             Op::SetCriterion { state, evidence, .. } => Some(
                 evidence

@@ -17,6 +17,8 @@ impl Request {
             | Self::Show { .. }
             | Self::Search { .. }
             | Self::Ready
+            | Self::Conflicts { .. }
+            | Self::Explain { .. }
             | Self::Log { .. }
             | Self::Status
             | Self::Doctor
@@ -35,6 +37,7 @@ impl Request {
             | Self::Comment { .. }
             | Self::AddCriterion { .. }
             | Self::SetCriterion { .. }
+            | Self::Settle { .. }
             | Self::ImportItems { .. }
             | Self::ImportRelations { .. }
             | Self::Invite { .. }
@@ -84,6 +87,9 @@ impl Project {
                 state,
                 evidence,
             } => self.judge(origin, &item, index, state, evidence),
+            Request::Settle { item, conflict, keep } => {
+                self.settle(origin, &item, conflict.as_deref(), &keep)
+            }
             Request::ImportItems { items, dry_run } => self.import_items(items, dry_run).map(Reply::Imported),
             Request::ImportRelations { relations, dry_run } => {
                 self.import_relations(relations, dry_run).map(Reply::Imported)
@@ -100,6 +106,8 @@ impl Project {
             | Request::Show { .. }
             | Request::Search { .. }
             | Request::Ready
+            | Request::Conflicts { .. }
+            | Request::Explain { .. }
             | Request::Log { .. }
             | Request::Status
             | Request::Doctor
@@ -128,6 +136,8 @@ impl Project {
             }
             Request::Search { text, limit } => self.search(&text, limit.min(MAX_FOUND)).map(Reply::Cards),
             Request::Ready => Ok(Reply::Cards(self.ready())),
+            Request::Conflicts { item } => self.conflicts(item.as_deref()).map(Reply::Conflicts),
+            Request::Explain { item } => self.explain(&item).map(Reply::Explanations),
             Request::Log { item, limit } => self.log(item.as_deref(), limit).map(Reply::History),
             Request::Status => self.status().map(|status| Reply::Status(Box::new(status))),
             Request::Doctor => Ok(Reply::Doctor(self.doctor())),

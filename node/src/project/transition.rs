@@ -107,12 +107,14 @@ impl Project {
                     holder: holder(),
                     generation,
                     renewal,
+                    force: None,
                 }
             }
             Verb::Delete => Op::Delete {
                 reason: reason.clone(),
             },
             Verb::Restore => Op::Restore,
+            Verb::Purge => Op::Purge,
         })
     }
 

@@ -6,7 +6,7 @@
 
 use towline_crdt::compose::{BodyEdit, ComposeError, Draft};
 use towline_crdt::view::ItemView;
-use towline_proto::{Column, ItemId, Kind, LinkKind, Op, Origin, Qa, text};
+use towline_proto::{Column, ItemId, Kind, LinkKind, Op, Origin, Qa, Register, text};
 
 use super::Project;
 use super::stage::Work;
@@ -27,7 +27,7 @@ pub(super) fn conflict(message: impl Into<String>) -> Failure {
 /// What a composer's refusal means to whoever asked.
 pub(crate) fn refusal(error: &ComposeError) -> Failure {
     let code = match error {
-        ComposeError::Illegal(_) => FailureCode::Conflict,
+        ComposeError::Illegal(_) | ComposeError::Uncontested { .. } => FailureCode::Conflict,
         ComposeError::Act(_) | ComposeError::Body(_) | ComposeError::Full { .. } => FailureCode::Usage,
         ComposeError::Doc(_) | ComposeError::Automerge(_) | ComposeError::Gate(_) => FailureCode::Failure,
     };
@@ -288,7 +288,16 @@ impl Project {
         if ops.is_empty() {
             return self.applied(&row.id, Some(row.column), false);
         }
-        let is_edit = ops.iter().all(|op| op.verb().is_none());
+        let about_trash = |op: &Op| {
+            matches!(
+                op,
+                Op::Settle {
+                    over: Register::Deleted,
+                    ..
+                }
+            )
+        };
+        let is_edit = ops.iter().all(|op| op.verb().is_none() && !about_trash(op));
         if row.deleted && is_edit {
             return Err(conflict("the item is deleted; `restore` brings it back"));
         }

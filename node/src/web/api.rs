@@ -198,6 +198,8 @@ fn shape(reply: Reply) -> Result<Value, Failure> {
         Reply::Page(page) => object("towline.item-page/v1", page),
         Reply::Pages(pages) => object("towline.item-pages/v1", json!({ "items": pages })),
         Reply::History(lines) => object("towline.history/v1", json!({ "lines": lines })),
+        Reply::Conflicts(open) => object("towline.conflicts/v1", json!({ "conflicts": open })),
+        Reply::Explanations(explained) => object("towline.explanations/v1", json!({ "items": explained })),
         Reply::Status(status) => object("towline.status/v1", status),
         Reply::Doctor(doctor) => object("towline.doctor/v1", doctor),
         Reply::Members(members) => object("towline.members/v1", json!({ "members": members })),

@@ -114,12 +114,14 @@ fn every_operation_has_its_sample() {
             Op::AddCriterion { .. } => 40,
             Op::SetCriterion { .. } => 41,
             Op::MarkImport { .. } => 42,
+            Op::Purge => 43,
+            Op::Settle { .. } => 44,
             Op::Unknown => return None,
         })
     }
     let there: std::collections::BTreeSet<_> =
         samples::ops().iter().filter_map(|(_, op)| variant(op)).collect();
-    assert_eq!(there, (0..43).collect());
+    assert_eq!(there, (0..45).collect());
 }
 
 #[test]

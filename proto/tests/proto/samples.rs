@@ -9,7 +9,7 @@ use towline_proto::wire::{EntryBytes, JoinReply, JoinRequest, Message};
 use towline_proto::{
     Act, ActId, Author, Closing, Column, CriterionState, Entry, EntryHash, Epoch, Event, EventId, EventKind,
     FailureKind, HoldKind, ItemId, Kind, LinkKind, MemberAct, Millis, NodeId, Op, Origin, OriginKind,
-    ProjectId, Qa, Role, Status, Ticket, Tip, VersionVector,
+    ProjectId, Qa, Register, Role, Status, Ticket, Tip, VersionVector,
 };
 
 pub(crate) const AT: Millis = Millis(1_763_640_900_000);
@@ -119,6 +119,7 @@ pub(crate) fn act(op: Op) -> Act {
             kind: OriginKind::User,
             id: "ann".into(),
         },
+        nonce: None,
     }
 }
 
@@ -137,10 +138,15 @@ pub(crate) fn ops() -> Vec<(&'static str, Op)> {
         kind: FailureKind::GatesFailed,
         detail: "clippy".into(),
     };
-    let take_over = Op::TakeOver {
+    let take_over = |force| Op::TakeOver {
         holder: "bot".into(),
         generation: 4,
         renewal: AT,
+        force,
+    };
+    let settle = |over| Op::Settle {
+        over,
+        keep: act_id(1),
     };
     let link = LinkKind::External;
     let judge = |evidence| Op::SetCriterion {
@@ -220,10 +226,14 @@ pub(crate) fn ops() -> Vec<(&'static str, Op)> {
             },
         ),
         ("release", Op::Release { generation: 3 }),
-        ("take-over", take_over),
+        ("take-over", take_over(reason())),
+        ("take-over-bare", take_over(None)),
         ("delete", Op::Delete { reason: reason() }),
         ("delete-bare", Op::Delete { reason: None }),
         ("restore", Op::Restore),
+        ("purge", Op::Purge),
+        ("settle", settle(Register::Column)),
+        ("settle-criterion", settle(Register::Criterion(act_id(2)))),
         (
             "set-title",
             Op::SetTitle {
@@ -390,6 +400,11 @@ pub(crate) fn event_kinds() -> Vec<EventKind> {
             rule: "the cautious one takes effect".into(),
         },
         EventKind::ConflictsSettled,
+        EventKind::ChangedByMerge {
+            field: "column".into(),
+            before: "done".into(),
+            after: "merge".into(),
+        },
         EventKind::Deleted,
         EventKind::Restored,
     ]

@@ -8,8 +8,8 @@ use towline_proto::table::{leads_to, legal, legal_from};
 use towline_proto::{Closing, Column, FailureKind, Kind, Qa, Standing, Status, Verb};
 
 /// One line a verb: where it is legal from, and what else must be so. `free` means neither frozen
-/// nor blocked; `open` and `worked` are sets of columns. Everything but `restore` needs an item that
-/// is not in the trash.
+/// nor blocked; `open` and `worked` are sets of columns. Everything but `restore` and `purge` needs an
+/// item that is not in the trash; what was purged takes nothing any more.
 const SPEC: &str = "
     triage           upcoming
     start            backlog                free
@@ -36,6 +36,7 @@ const SPEC: &str = "
     take-over        worked                 claimed no-epic
     delete           any
     restore          any
+    purge            any
 ";
 
 fn spec() -> BTreeMap<&'static str, Vec<&'static str>> {
@@ -85,12 +86,13 @@ fn expected(words: &[&str], verb: Verb, standing: Standing) -> bool {
             other => panic!("{other} is no word of this table"),
         };
     }
-    from && met && standing.deleted == (verb == Verb::Restore)
+    let about_trash = matches!(verb, Verb::Restore | Verb::Purge);
+    from && met && !standing.purged && standing.deleted == about_trash
 }
 
 fn standings() -> impl Iterator<Item = Standing> {
     Column::ALL.iter().flat_map(|column| {
-        (0u8..128).map(|bits| Standing {
+        (0u8..=255).map(|bits| Standing {
             column: *column,
             kind: if bits & 1 == 0 { Kind::Story } else { Kind::Epic },
             frozen: bits & 2 != 0,
@@ -99,6 +101,7 @@ fn standings() -> impl Iterator<Item = Standing> {
             failure: bits & 16 != 0,
             claimed: bits & 32 != 0,
             deleted: bits & 64 != 0,
+            purged: bits & 128 != 0,
         })
     })
 }
@@ -114,7 +117,7 @@ fn every_verb_is_legal_exactly_where_the_spec_says() {
             .filter(|verb| expected(&spec[verb.as_str()], *verb, standing))
             .collect();
         assert_eq!(legal_from(standing), here, "{standing:?}");
-        assert!(!here.is_empty(), "{standing:?} is a dead end");
+        assert_eq!(here.is_empty(), standing.purged, "{standing:?} is a dead end");
         for verb in Verb::ALL {
             match legal(*verb, standing) {
                 Ok(()) => assert!(here.contains(verb), "{verb} {standing:?}"),

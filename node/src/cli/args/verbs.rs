@@ -167,6 +167,9 @@ pub enum VerbCommand {
     Delete(MaybeReason),
     #[command(about = about(Verb::Restore))]
     Restore(Items),
+    /// See the table
+    #[command(about = about(Verb::Purge), after_help = "What was written stays in the signed log; it is shown nowhere any more.")]
+    Purge(Items),
 }
 
 /// The table's own words, with a capital letter.
@@ -258,6 +261,7 @@ impl VerbCommand {
             }
             Self::Delete(args) => (args.target, because(Verb::Delete, args.reason)),
             Self::Restore(items) => (items, plain(Verb::Restore)),
+            Self::Purge(items) => (items, plain(Verb::Purge)),
         }
     }
 }

@@ -168,6 +168,12 @@ pub(crate) fn event(view: &View, event: &FeedEvent) -> String {
         EventKind::Commented { excerpt } => format!("“{}”", clean(excerpt)),
         EventKind::ConflictRaised { rule } => format!("‼ conflict: {}", clean(rule)),
         EventKind::ConflictsSettled => "conflicts settled".into(),
+        EventKind::ChangedByMerge { field, before, after } => format!(
+            "{} changed by a merge: {} → {}",
+            clean(field),
+            clean(before),
+            clean(after)
+        ),
         EventKind::Deleted => "put into the trash".into(),
         EventKind::Restored => "restored".into(),
     };

@@ -3,6 +3,7 @@
 //! Nothing here asks, reads a clock or writes anywhere, which is what makes every page a snapshot
 //! test. All foreign text passes `text::clean`.
 
+mod conflicts;
 mod list;
 mod log;
 mod people;
@@ -53,6 +54,8 @@ pub(crate) fn reply(view: &View, shape: Shape, reply: &Reply) -> String {
             pages.join("\n")
         }
         Reply::History(lines) => log::timeline(view, lines, matches!(shape, Shape::Timeline { whole: true })),
+        Reply::Conflicts(open) => conflicts::page(view, open),
+        Reply::Explanations(explained) => conflicts::explained(view, explained),
         Reply::Status(status) => status::page(view, status),
         Reply::Doctor(found) => doctor(view, found),
         Reply::Members(members) => people::members(view, members),

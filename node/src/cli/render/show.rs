@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use towline_crdt::view::{Conflict, Criterion};
+use towline_crdt::view::Criterion;
 use towline_proto::{ActId, Closing, CriterionState, Status};
 
 use super::text::{ago_phrase, clean, clean_lines, fit, pad, plural, wrap};
@@ -279,17 +279,7 @@ fn conflicts(out: &mut String, view: &View, page: &ItemPage) {
         )
     };
     for conflict in &page.open_conflicts {
-        let Conflict {
-            register,
-            rule,
-            winner,
-            losers,
-            ..
-        } = conflict;
-        let sign = view.style.paint(Ink::Red, "‼");
-        let losers: Vec<_> = losers.iter().map(said).collect();
-        let _ = writeln!(out, "  {sign} {}: {} holds", clean(register), said(winner));
-        let _ = writeln!(out, "    against {} ({})", losers.join(", "), clean(rule));
+        super::conflicts::one(out, view, conflict);
     }
     if !page.refused.is_empty() {
         heading(out, view, "Without effect", "");

@@ -124,7 +124,7 @@ impl Index {
 }
 
 /// 0 → a, 25 → z, 26 → aa.
-fn letters(mut place: usize) -> String {
+pub(in crate::project) fn letters(mut place: usize) -> String {
     let mut letters = String::new();
     loop {
         letters.insert(0, char::from(b'a' + u8::try_from(place % 26).unwrap_or(0)));

@@ -83,11 +83,10 @@ fn notices(page: &ItemPage) -> Markup {
                 h2 id="conflicts" { "Conflicts" }
                 p { "Two intents were made apart. The one named first takes effect until somebody who has seen this decides with any of the actions." }
                 ul { @for conflict in &page.open_conflicts {
-                    li { strong { (conflict.register) } ": " (told(page, conflict.winner)) " before "
-                        @for (index, loser) in conflict.losers.iter().enumerate() {
-                            @if index > 0 { " and " } (told(page, *loser))
-                        }
-                        " — " (conflict.rule) }
+                    li { strong { (conflict.about) } ": " (conflict.why)
+                        ul { @for side in &conflict.sides {
+                            li { (told(page, side.line.act)) ": " (side.means) }
+                        } } }
                 } }
             }
         }

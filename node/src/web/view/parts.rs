@@ -94,6 +94,9 @@ pub(super) fn event_line(event: &FeedEvent) -> String {
         EventKind::Commented { .. } => "commented".to_owned(),
         EventKind::ConflictRaised { .. } => "in conflict".to_owned(),
         EventKind::ConflictsSettled => "conflicts settled".to_owned(),
+        EventKind::ChangedByMerge { field, before, after } => {
+            format!("{field} changed by a merge, {before} → {after}")
+        }
         EventKind::Deleted => "deleted".to_owned(),
         EventKind::Restored => "restored".to_owned(),
     };

@@ -85,6 +85,7 @@ fn standing(card: &ItemCard) -> Standing {
         failure: card.holds.failure.is_some(),
         claimed: card.claim.is_some(),
         deleted: card.deleted,
+        purged: false,
     }
 }
 
@@ -319,6 +320,7 @@ impl Project {
             from,
             to,
             detail: detail.map(str::to_owned),
+            fate: towline_node::dto::Fate::default(),
             overtaken: overtaken.map(str::to_owned),
         };
         let remarks = self.remarks.iter().filter(|(id, _)| *id == card.id);

@@ -97,8 +97,9 @@ fn an_item_in_full() {
       50 Release 2  frozen
 
     Conflicts  settled by the next act of somebody who sees both
-      ‼ column: block (waits for the keys) by bob holds
-        against merged by ann (a hold beats an exit)
+      ‼ column: it was put on hold at the same time, so leaving waits until the hold is lifted
+        a  block (waits for the keys) by bob: stay in coding, takes effect
+        b  merged by ann: done, has no effect
 
     Comments  1
       coder-1 (agent)  2m ago

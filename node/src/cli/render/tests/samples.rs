@@ -1,16 +1,18 @@
 //! Ann, bob, coder-1 and their project at noon, for the pages.
 
 use jiff::tz::TimeZone;
-use towline_crdt::view::{Conflict, Criterion, Link};
+use towline_crdt::view::{Criterion, Link};
 use towline_proto::stage::{Blocked, Claim, Holds};
 use towline_proto::{
     ActId, Column, CriterionState, Event, EventId, EventKind, ItemId, Kind, LinkKind, Millis, NodeId, Origin,
-    OriginKind, ProjectId, Qa, Status, Verb,
+    OriginKind, ProjectId, Qa, Rule, Status, Verb,
 };
 
 use crate::cli::render::View;
 use crate::cli::style::Style;
-use crate::dto::{Comment, FeedEvent, HistoryLine, ItemCard, ItemLink, ItemPage, PeerInfo};
+use crate::dto::{
+    Comment, Fate, FeedEvent, HistoryLine, ItemCard, ItemLink, ItemPage, OpenConflict, PeerInfo, Side,
+};
 
 /// 2026-11-20T12:00:00Z.
 pub(super) const NOON: Millis = Millis(1_795_176_000_000);
@@ -160,6 +162,7 @@ pub(super) fn line(minutes: u64, act: u8, who: &str, what: &str) -> HistoryLine 
         from: None,
         to: None,
         detail: None,
+        fate: Fate::Effective,
         overtaken: None,
     }
 }
@@ -191,6 +194,25 @@ pub(super) fn history() -> Vec<HistoryLine> {
         },
         line(2, 6, "ann", "comment"),
     ]
+}
+
+/// Bob blocked what Ann had done.
+pub(super) fn contest() -> OpenConflict {
+    let side = |place: usize, key: &str, means: &str| Side {
+        key: key.into(),
+        effective: key == "a",
+        means: means.into(),
+        line: history().swap_remove(place),
+    };
+    OpenConflict {
+        id: "ab12".into(),
+        item: link(42, "Login fails on Safari", Status::Blocked),
+        about: "column".into(),
+        rule: Rule::Hold,
+        why: Rule::Hold.sentence().into(),
+        since: before(179),
+        sides: vec![side(3, "a", "stay in coding"), side(4, "b", "done")],
+    }
 }
 
 pub(super) fn criterion(text: &str, state: CriterionState, evidence: &[&str]) -> Criterion {
@@ -225,14 +247,7 @@ pub(super) fn page_of_42() -> ItemPage {
         dependants: vec![link(50, "Release 2", Status::Frozen)],
         children: Vec::new(),
         history: history(),
-        open_conflicts: vec![Conflict {
-            id: "ab".into(),
-            register: "column".into(),
-            rule: "a hold beats an exit".into(),
-            winner: ActId([4; 16]),
-            losers: vec![ActId([5; 16])],
-            since: before(179),
-        }],
+        open_conflicts: vec![contest()],
         refused: Vec::new(),
     }
 }

@@ -1,0 +1,462 @@
+//! Stories of people who contradicted each other while apart: what takes effect, what is listed, and
+//! how somebody who sees all of it settles it.
+
+use towline_crdt::fold::{Fate, fold};
+use towline_crdt::view::{Conflict, ItemView};
+use towline_proto::{
+    ActId, Column, CriterionState, EventKind, Op, OriginKind, ProjectId, Qa, Register, Rule, Status,
+};
+
+use crate::world::{Actor, ann_and_bo, cast, meet};
+
+fn start() -> Op {
+    Op::Start { force: None }
+}
+
+fn claim(holder: &str, generation: u32) -> Op {
+    Op::Claim {
+        holder: holder.into(),
+        generation,
+    }
+}
+
+fn send_back() -> Op {
+    Op::RequestChanges {
+        reason: "no tests".into(),
+    }
+}
+
+fn block(reason: &str) -> Op {
+    Op::Block {
+        reason: reason.into(),
+    }
+}
+
+fn title(title: &str) -> Op {
+    Op::SetTitle { title: title.into() }
+}
+
+fn keep(conflict: &Conflict, keep: ActId) -> Op {
+    Op::Settle {
+        over: conflict.register.clone(),
+        keep,
+    }
+}
+
+fn only(view: &ItemView) -> Conflict {
+    assert_eq!(view.conflicts.len(), 1, "{:?}", view.conflicts);
+    view.conflicts[0].clone()
+}
+
+/// What became of the acts with a name, in causal order.
+fn fates(actor: &Actor, name: &str) -> Vec<Fate> {
+    let doc = actor.doc.as_ref().expect("an item");
+    let cast = cast();
+    let folded = fold(doc.id(), doc.acts(), &cast).expect("a creation");
+    let mut named: Vec<_> = folded
+        .acts
+        .values()
+        .filter(|act| act.record.act.op.name() == name)
+        .map(|act| (act.order, act.fate.clone()))
+        .collect();
+    named.sort_by_key(|(order, _)| *order);
+    named.into_iter().map(|(_, fate)| fate).collect()
+}
+
+#[test]
+fn settling_for_what_was_done_closes_the_contest_although_it_was_blocked() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    ann.does(Op::Merged { commit: None });
+    bo.does(block("waiting for keys"));
+    let conflict = only(&meet(&mut ann, &mut bo));
+    assert_eq!(
+        (&conflict.register, conflict.rule),
+        (&Register::Column, Rule::Hold)
+    );
+    let mut cy = bo.clone();
+    bo.does(keep(&conflict, conflict.losers[0]));
+    let view = bo.view();
+    assert_eq!(
+        (view.column, view.status(), view.conflicts.len()),
+        (Column::Done, Status::Done, 0)
+    );
+    cy.does(keep(&conflict, conflict.winner));
+    let view = cy.view();
+    assert_eq!((view.column, view.status()), (Column::Backlog, Status::Blocked));
+    assert!(view.conflicts.is_empty());
+    cy.does(Op::Unblock);
+    assert_eq!(cy.view().column, Column::Backlog, "the exit was settled away");
+}
+
+#[test]
+fn settling_for_the_one_who_lost_brings_the_item_there() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    ann.does(start());
+    bo.hears(&ann);
+    ann.does(Op::Submit);
+    ann.does(send_back());
+    bo.does(Op::Submit);
+    bo.does(Op::PassQa);
+    let view = meet(&mut ann, &mut bo);
+    assert_eq!(view.column, Column::Coding, "sending back is the more cautious");
+    let conflict = only(&view);
+    assert_eq!(conflict.rule, Rule::Cautious);
+    bo.does(keep(&conflict, conflict.losers[0]));
+    let view = bo.view();
+    assert_eq!(
+        (view.column, view.conflicts.len(), view.retries),
+        (Column::Merge, 0, 0)
+    );
+    assert!(matches!(
+        fates(&bo, "request-changes")[0],
+        Fate::Superseded { .. }
+    ));
+    assert!(matches!(
+        fates(&bo, "pass-qa")[0],
+        Fate::Overtaken {
+            rule: Rule::Cautious,
+            ..
+        }
+    ));
+}
+
+#[test]
+fn settling_for_the_winner_leaves_the_item_where_it_stands() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    ann.does(start());
+    bo.does(Op::Move {
+        to: Column::Merge,
+        reason: None,
+    });
+    let before = meet(&mut ann, &mut bo);
+    let conflict = only(&before);
+    ann.does(keep(&conflict, conflict.winner));
+    let after = ann.view();
+    assert_eq!((after.column, after.conflicts.len()), (before.column, 0));
+    assert_eq!(after.entered_at, before.entered_at, "it did not enter anew");
+}
+
+#[test]
+fn a_merge_cannot_be_settled_away_but_something_new_can_be_done() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    ann.does(Op::Merged {
+        commit: Some("abc123".into()),
+    });
+    bo.does(Op::Abandon { reason: None });
+    let view = meet(&mut ann, &mut bo);
+    let conflict = only(&view);
+    assert_eq!((view.column, conflict.rule), (Column::Done, Rule::Fact));
+    assert_eq!(view.attention, ["merged, but abandoned at the same time"]);
+    let mut other = ann.clone();
+    ann.does(keep(&conflict, conflict.losers[0]));
+    assert_eq!(ann.view().column, Column::Done);
+    assert_eq!(ann.view().refused.len(), 1, "it is listed as refused");
+    other.does(keep(&conflict, conflict.winner));
+    assert_eq!(
+        (other.view().conflicts.len(), other.view().attention.len()),
+        (0, 0)
+    );
+}
+
+#[test]
+fn nothing_can_be_settled_that_nobody_contests() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    let created = ann.view().heads[0];
+    let refused = ann.try_does(Op::Settle {
+        over: Register::Title,
+        keep: created,
+    });
+    assert!(
+        refused
+            .expect_err("no contest")
+            .to_string()
+            .contains("nothing is open about the title")
+    );
+    ann.does(title("Anns"));
+    bo.does(title("Bos"));
+    let conflict = only(&meet(&mut ann, &mut bo));
+    ann.does(keep(&conflict, conflict.losers[0]));
+    assert_eq!(
+        (ann.view().title.as_str(), ann.view().conflicts.len()),
+        ("Bos", 0)
+    );
+}
+
+#[test]
+fn two_people_who_settle_it_differently_contend_again() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    ann.does(title("Anns"));
+    bo.does(title("Bos"));
+    let conflict = only(&meet(&mut ann, &mut bo));
+    ann.does(keep(&conflict, conflict.winner));
+    bo.does(keep(&conflict, conflict.losers[0]));
+    let view = meet(&mut ann, &mut bo);
+    assert_eq!(view.title, "Anns", "the owner's");
+    assert_eq!(only(&view).register, Register::Title);
+    let (mut cy, dot) = (ann.clone(), bo.clone());
+    cy.hears(&dot);
+    assert_ne!(only(&view).id, conflict.id, "it is another contest");
+}
+
+#[test]
+fn a_claim_made_while_the_item_moved_on_is_lost_and_listed() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    ann.does(start());
+    bo.hears(&ann);
+    ann.does(Op::Submit);
+    bo.does(claim("coder-1", 1));
+    let view = meet(&mut ann, &mut bo);
+    assert_eq!(
+        (view.column, &view.claim, view.generation),
+        (Column::Qa, &None, 1)
+    );
+    let conflict = only(&view);
+    assert_eq!(conflict.rule, Rule::Left);
+    bo.does(claim("coder-1", 2));
+    assert!(bo.view().conflicts.is_empty(), "claiming anew settles it");
+    assert!(matches!(
+        fates(&bo, "claim")[0],
+        Fate::Overtaken { rule: Rule::Left, .. }
+    ));
+}
+
+#[test]
+fn a_pass_by_a_person_is_not_lost_silently_when_it_was_sent_back() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Human);
+    ann.does(start());
+    ann.does(Op::Submit);
+    bo.hears(&ann);
+    ann.does(send_back());
+    bo.does(Op::PassQa);
+    let view = meet(&mut ann, &mut bo);
+    assert_eq!((view.column, view.holds.review), (Column::Coding, false));
+    let conflict = only(&view);
+    assert_eq!(
+        (&conflict.register, conflict.rule),
+        (&Register::Column, Rule::Left)
+    );
+    ann.does(keep(&conflict, conflict.losers[0]));
+    let view = ann.view();
+    assert_eq!(
+        (view.column, view.holds.review, view.conflicts.len()),
+        (Column::Qa, true, 0)
+    );
+}
+
+#[test]
+fn the_same_step_twice_does_not_end_a_claim_made_after_one_of_them() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    ann.does(start());
+    bo.does(start());
+    bo.does(claim("bo", 1));
+    let view = meet(&mut ann, &mut bo);
+    assert_eq!(view.claim.map(|claim| claim.holder), Some("bo".into()));
+    assert!(view.conflicts.is_empty());
+}
+
+#[test]
+fn a_claim_outlives_an_exit_that_waits_for_a_hold() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    ann.does(start());
+    ann.does(claim("ann", 1));
+    bo.hears(&ann);
+    ann.does(Op::Merged { commit: None });
+    assert_eq!(ann.view().claim, None);
+    bo.does(Op::Freeze);
+    let view = meet(&mut ann, &mut bo);
+    assert_eq!((view.column, view.status()), (Column::Coding, Status::Frozen));
+    assert_eq!(view.claim.map(|claim| claim.holder), Some("ann".into()));
+    bo.does(Op::Unfreeze);
+    let view = bo.view();
+    assert_eq!(
+        (view.column, view.claim, view.conflicts.len()),
+        (Column::Done, None, 0)
+    );
+}
+
+#[test]
+fn generations_go_on_over_a_change_of_column() {
+    let (mut ann, _) = ann_and_bo(Qa::Agent);
+    ann.does(start());
+    ann.does(claim("ann", 1));
+    ann.does(Op::Submit);
+    assert_eq!(ann.view().generation, 1);
+    ann.does(claim("ann", 1));
+    assert_eq!(ann.view().claim, None, "a generation is given once");
+    ann.does(claim("ann", 2));
+    assert_eq!(ann.view().claim.map(|claim| claim.generation), Some(2));
+}
+
+#[test]
+fn who_takes_over_cites_a_renewal_of_the_claim() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    ann.does(start());
+    ann.does(claim("ann", 1));
+    bo.hears(&ann);
+    let claimed_at = bo.view().claim.expect("claimed").at;
+    let take_over = |renewal| Op::TakeOver {
+        holder: "bo".into(),
+        generation: 2,
+        renewal,
+        force: None,
+    };
+    let mut early = bo.clone();
+    early.does(take_over(towline_proto::Millis(claimed_at.0 - 1)));
+    assert_eq!(early.view().claim.map(|claim| claim.holder), Some("ann".into()));
+    assert!(early.view().refused[0].why.contains("from before the claim"));
+    bo.does(take_over(claimed_at));
+    assert_eq!(bo.view().claim.map(|claim| claim.holder), Some("bo".into()));
+}
+
+#[test]
+fn a_renewed_holder_loses_to_a_take_over_of_the_next_generation() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    ann.does(start());
+    ann.does(claim("ann", 1));
+    bo.hears(&ann);
+    let renewal = bo.view().claim.expect("claimed").at;
+    ann.does(Op::Release { generation: 1 });
+    ann.does(claim("ann", 2));
+    bo.kind = OriginKind::Agent;
+    bo.does(Op::TakeOver {
+        holder: "coder-1".into(),
+        generation: 2,
+        renewal,
+        force: None,
+    });
+    let view = meet(&mut ann, &mut bo);
+    assert_eq!(
+        view.claim.as_ref().map(|claim| claim.holder.as_str()),
+        Some("ann")
+    );
+    assert_eq!(
+        (only(&view).register, only(&view).rule),
+        (Register::Claim, Rule::Claim)
+    );
+}
+
+#[test]
+fn two_reasons_for_a_block_are_shown_together() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    ann.does(block("no keys"));
+    bo.does(block("no budget"));
+    let view = meet(&mut ann, &mut bo);
+    assert!(view.conflicts.is_empty());
+    assert_eq!(
+        view.holds.blocked.map(|blocked| blocked.reason),
+        Some("no budget; no keys".into())
+    );
+}
+
+#[test]
+fn judging_a_criterion_apart_keeps_the_cautious_judgement_and_lists_the_other() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    ann.does(Op::AddCriterion {
+        text: "it is fast".into(),
+    });
+    bo.hears(&ann);
+    let criterion = ann.view().criteria[0].id;
+    let judge = |state| Op::SetCriterion {
+        criterion,
+        state,
+        evidence: Some("ci/1881".into()),
+    };
+    ann.does(judge(CriterionState::Met));
+    bo.does(judge(CriterionState::Failed));
+    let view = meet(&mut ann, &mut bo);
+    assert_eq!(view.criteria[0].state, CriterionState::Failed);
+    let conflict = only(&view);
+    assert_eq!(conflict.register, Register::Criterion(criterion));
+    ann.does(keep(&conflict, conflict.losers[0]));
+    assert_eq!(ann.view().criteria[0].state, CriterionState::Met);
+    assert!(ann.view().conflicts.is_empty());
+}
+
+#[test]
+fn what_was_edited_while_it_was_deleted_is_told_in_the_trash_and_keeps_it_from_being_purged() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    ann.does(Op::Comment { text: "seen".into() });
+    bo.hears(&ann);
+    ann.does(Op::Delete { reason: None });
+    assert!(ann.view().attention.is_empty());
+    ann.does(Op::Purge);
+    assert!(ann.view().purged);
+    assert!(ann.try_does(Op::Restore).is_err());
+    bo.does(Op::Comment {
+        text: "and this?".into(),
+    });
+    bo.does(title("Ship it today"));
+    let view = meet(&mut ann, &mut bo);
+    assert_eq!((view.deleted, view.purged), (true, false));
+    assert_eq!(
+        view.attention,
+        ["deleted, but edited 2 times at the same time; `restore` brings all back"]
+    );
+    bo.does(Op::Restore);
+    assert_eq!(
+        (bo.view().deleted, bo.view().title.as_str()),
+        (false, "Ship it today")
+    );
+}
+
+#[test]
+fn restoring_wins_over_purging_and_deleting_over_both() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    ann.does(Op::Delete { reason: None });
+    bo.hears(&ann);
+    ann.does(Op::Purge);
+    bo.does(Op::Restore);
+    let mut cy = bo.clone();
+    let view = meet(&mut ann, &mut bo);
+    assert_eq!((view.deleted, only(&view).register), (false, Register::Deleted));
+    cy.does(Op::Delete { reason: None });
+    let view = meet(&mut cy, &mut ann);
+    assert_eq!((view.deleted, view.purged), (true, false));
+}
+
+#[test]
+fn who_was_shown_something_else_is_told_before_and_after() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    ann.does(Op::Merged { commit: None });
+    bo.does(block("waiting for keys"));
+    let (anns, bos) = (ann.view(), bo.view());
+    meet(&mut ann, &mut bo);
+    let doc = ann.doc.as_ref().expect("an item");
+    let cast = cast();
+    let folded = fold(doc.id(), doc.acts(), &cast).expect("a creation");
+    let changes = |before: &ItemView| {
+        let events = towline_crdt::diff::diff(ProjectId([0; 32]), Some(before), &folded);
+        let told = events.into_iter().filter_map(|event| match event.what {
+            EventKind::ChangedByMerge { field, before, after } => Some((field, before, after)),
+            _ => None,
+        });
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        changes(&anns),
+        [("column".into(), "done".into(), "backlog".into())]
+    );
+    assert_eq!(changes(&bos), [], "nothing that Bo was shown has changed");
+}
+
+#[test]
+fn a_reported_failure_that_the_merge_overtook_draws_attention_and_is_no_conflict() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Server);
+    ann.does(start());
+    ann.does(Op::Submit);
+    bo.hears(&ann);
+    ann.does(Op::Merged {
+        commit: Some("abc123".into()),
+    });
+    bo.does(Op::MergeFailed {
+        kind: towline_proto::FailureKind::GatesFailed,
+        detail: "clippy".into(),
+    });
+    let view = meet(&mut ann, &mut bo);
+    assert_eq!((view.column, view.status()), (Column::Done, Status::Done));
+    assert!(view.conflicts.is_empty());
+    assert_eq!(
+        view.attention,
+        ["merged, but a failed merge (gates-failed) was reported at the same time"]
+    );
+}

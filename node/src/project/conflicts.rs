@@ -1,0 +1,203 @@
+//! What nobody has settled: listing conflicts for people, and settling one.
+//!
+//! Conflicts are derived by the fold; here they get the words, the sides to choose from and their
+//! names. Settling writes one act, which names the side that counts.
+
+use towline_crdt::fold::Folded;
+use towline_crdt::view::Conflict;
+use towline_proto::{ActId, Op, Origin, Register, text};
+
+use super::Project;
+use super::index::letters;
+use super::write::{conflict, usage};
+use crate::dto::{HistoryLine, OpenConflict, Side};
+use crate::request::{Failure, FailureCode, Reply};
+
+/// Items whose conflicts are listed at most.
+const MAX_ITEMS: usize = 1_000;
+/// Characters of what keeping a side means.
+const MEANS_CHARS: usize = 80;
+
+impl Project {
+    /// Open conflicts of one item or of all, oldest first.
+    pub(crate) fn conflicts(&mut self, item: Option<&str>) -> Result<Vec<OpenConflict>, Failure> {
+        let ids = match item {
+            Some(wanted) => self.index.find(wanted)?,
+            None => {
+                let contested = self
+                    .index
+                    .rows()
+                    .filter(|row| !row.conflicts.is_empty() && !row.purged);
+                contested.take(MAX_ITEMS).map(|row| row.id).collect()
+            }
+        };
+        let mut open = Vec::new();
+        for id in ids {
+            let doc = self.doc(&id)?;
+            open.extend(self.conflicts_of(&self.folded(&doc)?));
+        }
+        open.sort_by(|a, b| (a.since, &a.id).cmp(&(b.since, &b.id)));
+        Ok(open)
+    }
+
+    /// The open conflicts of one item.
+    pub(super) fn conflicts_of(&self, folded: &Folded<'_>) -> Vec<OpenConflict> {
+        if folded.view.conflicts.is_empty() {
+            return Vec::new();
+        }
+        let lines = self.history(folded);
+        let conflicts = folded.view.conflicts.iter();
+        conflicts
+            .map(|conflict| self.open_conflict(folded, &lines, conflict))
+            .collect()
+    }
+
+    fn open_conflict(&self, folded: &Folded<'_>, lines: &[HistoryLine], conflict: &Conflict) -> OpenConflict {
+        let contenders = std::iter::once(&conflict.winner).chain(&conflict.losers);
+        let lines = contenders.filter_map(|act| lines.iter().find(|line| line.act == *act));
+        let sides = lines.enumerate().map(|(place, line)| Side {
+            key: letters(place),
+            effective: line.act == conflict.winner,
+            means: self.means(folded, &conflict.register, line),
+            line: line.clone(),
+        });
+        OpenConflict {
+            id: conflict.id.clone(),
+            item: self.index.link(&folded.view.id),
+            about: self.about(folded, &conflict.register),
+            rule: conflict.rule,
+            why: conflict.rule.sentence().to_owned(),
+            since: conflict.since,
+            sides: sides.collect(),
+        }
+    }
+
+    /// A register as people call it: a criterion by its place and text.
+    fn about(&self, folded: &Folded<'_>, register: &Register) -> String {
+        let Register::Criterion(id) = register else {
+            return register.to_string();
+        };
+        let mut criteria = folded.view.criteria.iter().enumerate();
+        match criteria.find(|(_, criterion)| criterion.id == *id) {
+            Some((place, criterion)) => {
+                format!(
+                    "criterion {} ({})",
+                    place + 1,
+                    text::show(&criterion.text, MEANS_CHARS)
+                )
+            }
+            None => register.to_string(),
+        }
+    }
+
+    /// What keeping a side means.
+    fn means(&self, folded: &Folded<'_>, register: &Register, line: &HistoryLine) -> String {
+        let Some(act) = folded.acts.get(&line.act) else {
+            return line.what.clone();
+        };
+        let root = act.keeps.and_then(|root| folded.acts.get(&root)).unwrap_or(act);
+        let op = &root.record.act.op;
+        match (register, op) {
+            (Register::Column, Op::Freeze | Op::Block { .. }) => {
+                format!("stay in {}", folded.view.column)
+            }
+            (Register::Column, _) => match act.to.as_ref().or(act.from.as_ref()) {
+                Some(place) => match &place.closing {
+                    Some(closing) => closing.status().to_string(),
+                    None => place.column.to_string(),
+                },
+                None => line.what.clone(),
+            },
+            (Register::Deleted, Op::Delete { .. }) => "in the trash".to_owned(),
+            (Register::Deleted, Op::Restore) => "out of the trash".to_owned(),
+            (Register::Deleted, Op::Purge) => "gone for good".to_owned(),
+            (Register::Blocked, Op::Unblock) => "not blocked".to_owned(),
+            (Register::Frozen, Op::Unfreeze) => "not frozen".to_owned(),
+            (Register::Blocked, _) => "blocked".to_owned(),
+            (Register::Frozen, _) => "frozen".to_owned(),
+            (Register::Claim, Op::Claim { holder, .. } | Op::TakeOver { holder, .. }) => {
+                format!("claimed by {}", text::show(holder, MEANS_CHARS))
+            }
+            _ => self
+                .detail(folded, op)
+                .map_or_else(|| line.what.clone(), |detail| text::show(&detail, MEANS_CHARS)),
+        }
+    }
+
+    /// Says which side of a conflict counts.
+    pub(crate) fn settle(
+        &mut self,
+        origin: &Origin,
+        item: &str,
+        id: Option<&str>,
+        keep: &str,
+    ) -> Result<Reply, Failure> {
+        let row = self.index.find_one(item)?.clone();
+        let open = self.conflicts(Some(&row.id.to_string()))?;
+        let chosen = choose_conflict(&open, id)?;
+        let side = choose_side(chosen, keep)?;
+        let over = row.conflicts.iter().find(|conflict| conflict.id == chosen.id);
+        let Some(over) = over.map(|conflict| conflict.register.clone()) else {
+            return Err(conflict("that conflict was settled in the meantime"));
+        };
+        self.write_ops(origin, &row, vec![Op::Settle { over, keep: side }], None)
+    }
+}
+
+fn choose_conflict<'c>(open: &'c [OpenConflict], id: Option<&str>) -> Result<&'c OpenConflict, Failure> {
+    let fits: Vec<_> = match id {
+        Some(id) => open
+            .iter()
+            .filter(|conflict| conflict.id.starts_with(id))
+            .collect(),
+        None => open.iter().collect(),
+    };
+    match fits.as_slice() {
+        [one] => Ok(one),
+        [] if open.is_empty() => Err(conflict("nothing is open about this item")),
+        _ => {
+            let known: Vec<_> = open
+                .iter()
+                .map(|one| format!("{} ({})", one.id, one.about))
+                .collect();
+            let message = format!("which of its conflicts? Name one: {}", known.join(", "));
+            Err(Failure::new(FailureCode::NotFound, message))
+        }
+    }
+}
+
+/// The side that a person means: by key, or by what only one side has.
+fn choose_side(open: &OpenConflict, keep: &str) -> Result<ActId, Failure> {
+    let keep = keep.trim();
+    if keep.is_empty() {
+        return Err(usage("settle needs the side to keep"));
+    }
+    if let Some(side) = open.sides.iter().find(|side| side.key == keep) {
+        return Ok(side.line.act);
+    }
+    let fits = |side: &&Side| {
+        let act = side.line.act.to_string();
+        side.means == keep
+            || side.line.what == keep
+            || side.line.origin.id == keep
+            || (keep.len() >= 4 && act.starts_with(keep))
+    };
+    let fitting: Vec<_> = open.sides.iter().filter(fits).collect();
+    match fitting.as_slice() {
+        [side] => Ok(side.line.act),
+        _ => {
+            let sides: Vec<_> = open
+                .sides
+                .iter()
+                .map(|side| {
+                    format!(
+                        "{} ({} by {}: {})",
+                        side.key, side.line.what, side.line.origin, side.means
+                    )
+                })
+                .collect();
+            let message = format!("keep which? One of {}", sides.join(", "));
+            Err(Failure::new(FailureCode::NotFound, message))
+        }
+    }
+}
