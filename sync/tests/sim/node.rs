@@ -1,8 +1,8 @@
-//! A node in memory: a replica, a log, and a gate with one real rule.
+//! A node in memory: a replica, a log, and a gate: the real one, or one with one real rule.
 //!
-//! The changes of an entry are hashes of entries that they build on; the gate answers `Missing`
-//! while one of those is not in the log, as the real one does for Automerge dependencies. The log
-//! checks on its own that it stays causally closed.
+//! In the second the changes of an entry are hashes of entries that they build on; the gate answers
+//! `Missing` while one of those is not in the log, as the real one does for Automerge dependencies. The
+//! log checks on its own that it stays causally closed.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -10,9 +10,12 @@ use ed25519_dalek::SigningKey;
 use towline_proto::member::Genesis;
 use towline_proto::wire::EntryBytes;
 use towline_proto::{
-    Entry, EntryBody, EntryHash, Epoch, ItemChange, ItemId, Millis, NodeId, Payload, ProjectId, limits,
+    Author, Entry, EntryBody, EntryHash, Epoch, ItemChange, ItemId, Millis, NodeId, Payload, ProjectId, Tip,
+    limits,
 };
 use towline_sync::{Batch, Effect, Input, Outcome, Replica};
+
+use super::items::{Items, Taken};
 
 pub(crate) fn key(number: u8) -> SigningKey {
     SigningKey::from_bytes(&[number; 32])
@@ -69,6 +72,8 @@ pub(crate) struct Node {
     pub(crate) log: Vec<Entry>,
     pub(crate) known: BTreeMap<EntryHash, usize>,
     epoch: Option<Epoch>,
+    /// Documents, where the entries are about real items.
+    pub(crate) items: Option<Items>,
     /// How often the gate was asked.
     pub(crate) gated: usize,
     /// Admissions whose own signature was checked.
@@ -91,6 +96,7 @@ impl Node {
             log: Vec::new(),
             known: BTreeMap::new(),
             epoch: None,
+            items: None,
             gated: 0,
             verified: 0,
             missed: 0,
@@ -101,8 +107,27 @@ impl Node {
         node
     }
 
+    /// A node whose entries are about real items.
+    pub(crate) fn with_items(number: u8) -> Self {
+        Self {
+            items: Some(Items::default()),
+            ..Self::new(number)
+        }
+    }
+
     /// The process starts with this log, whatever it knew before.
     pub(crate) fn start(&mut self, log: Vec<Entry>) {
+        // Documents follow from the log: with the same one they are the same.
+        let same = log.iter().map(Entry::hash).eq(self.log.iter().map(Entry::hash));
+        if let Some(items) = self.items.as_mut().filter(|_| !same) {
+            *items = Items::default();
+            for entry in &log {
+                assert!(
+                    matches!(items.take(entry), Taken::Stored),
+                    "a log can be replayed"
+                );
+            }
+        }
         self.replica = Replica::new(genesis().project(), self.id);
         self.log.clear();
         self.known.clear();
@@ -126,23 +151,47 @@ impl Node {
         deps: &[EntryHash],
         filler: usize,
     ) -> (Entry, Vec<Effect>) {
+        let (place, prev) = self.place(fresh);
+        self.sign(now, place, prev, payload(deps, filler))
+    }
+
+    /// The place of the next entry, and what it follows.
+    pub(crate) fn place(&mut self, fresh: Epoch) -> (Author, Vec<Tip>) {
         let epoch = *self.epoch.get_or_insert(fresh);
         let heads = self.replica.heads_of(&self.id);
         let (seq, prev) = match heads.iter().find(|tip| tip.epoch == epoch) {
             Some(tip) => (tip.seq + 1, vec![*tip]),
             None => self.replica.opening(&self.id),
         };
+        let node = self.id;
+        (Author { node, epoch, seq }, prev)
+    }
+
+    /// Signs an entry for a place, stores it and hands it to the replica.
+    pub(crate) fn sign(
+        &mut self,
+        now: Millis,
+        place: Author,
+        prev: Vec<Tip>,
+        payload: Payload,
+    ) -> (Entry, Vec<Effect>) {
         let body = EntryBody {
             project: self.replica.project(),
-            author: self.id,
-            epoch,
-            seq,
+            author: place.node,
+            epoch: place.epoch,
+            seq: place.seq,
             prev,
             members: Vec::new(),
             at: now,
-            payload: payload(deps, filler),
+            payload,
         };
         let entry = Entry::seal(body, &self.key);
+        if let Some(items) = &mut self.items {
+            assert!(
+                matches!(items.take(&entry), Taken::Stored),
+                "what is composed is admitted"
+            );
+        }
         let position = self.append(&entry);
         let written = Input::Written {
             entry: entry.clone(),
@@ -204,13 +253,35 @@ impl Node {
                 blame: true,
             };
         }
-        if !batch.allows(entry) || deps(entry).iter().any(|dep| !self.known.contains_key(dep)) {
+        let taken = match &mut self.items {
+            Some(items) if batch.allows(entry) => items.take(entry),
+            Some(_) => Taken::Missing,
+            None => Taken::Stored,
+        };
+        match taken {
+            Taken::Stored => {}
+            Taken::Refused(why) => panic!("an honest entry was refused: {why}"),
+            Taken::Missing => {
+                self.missed += 1;
+                batch.not_stored(entry);
+                return Outcome::Missing;
+            }
+        }
+        if !batch.allows(entry) || self.deps(entry).iter().any(|dep| !self.known.contains_key(dep)) {
             self.missed += 1;
             batch.not_stored(entry);
             return Outcome::Missing;
         }
         Outcome::Stored {
             position: self.append(entry),
+        }
+    }
+
+    /// The entries that an entry builds on, where its changes are hashes.
+    fn deps(&self, entry: &Entry) -> Vec<EntryHash> {
+        match self.items {
+            Some(_) => Vec::new(),
+            None => deps(entry),
         }
     }
 
@@ -221,7 +292,7 @@ impl Node {
                 "a log holds what its entries follow"
             );
         }
-        for dep in deps(entry) {
+        for dep in self.deps(entry) {
             assert!(
                 self.known.contains_key(&dep),
                 "a log holds what its entries build on"

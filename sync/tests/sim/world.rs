@@ -1,53 +1,49 @@
-//! The simulated fleet and its network.
+//! The simulated fleet: phases of work and trouble, of healing, and of rest.
 //!
-//! Direct streams are reliable and ordered until they break; gossip is delayed, reordered, doubled
-//! and lost. Nodes restart, lose what was in memory, and are put back from old backups.
+//! Nodes restart, lose what was in memory, and are put back from old backups; what the network does is
+//! in [`super::network`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use towline_proto::wire::Message;
-use towline_proto::{Entry, EntryHash, Epoch, Millis, NodeId};
-use towline_sync::{Effect, Input, Verdict};
+use towline_proto::{Author, Entry, EntryHash, Epoch, Millis, NodeId, Payload, Tip};
+use towline_sync::Effect;
 
+use super::items::Items;
+use super::network::Delivery;
 use super::node::Node;
 use super::rng::Rng;
 
 /// How often every node gets a tick, in milliseconds.
-const TICK_MS: u64 = 3_000;
+pub(super) const TICK_MS: u64 = 3_000;
 /// Ticks within which a healed fleet must agree.
 const HEAL_TICKS: u64 = 40;
-
-enum Parcel {
-    Direct { link: u64, bytes: Vec<u8> },
-    Gossip { bytes: Vec<u8> },
-}
-
-struct Delivery {
-    from: usize,
-    to: usize,
-    parcel: Parcel,
-}
+/// Steps of the first phase.
+pub(crate) const STEPS: u64 = 80;
+/// Settlements after which nothing may be contested any more.
+const SETTLEMENTS: usize = 60;
 
 pub(crate) struct World {
-    rng: Rng,
-    now: u64,
-    serial: u64,
-    nodes: Vec<Node>,
-    backups: Vec<Vec<Entry>>,
+    pub(super) rng: Rng,
+    pub(super) now: u64,
+    pub(super) serial: u64,
+    pub(super) nodes: Vec<Node>,
+    pub(super) backups: Vec<Vec<Entry>>,
     /// The pairs that are connected, with the number of the connection.
-    links: BTreeMap<(usize, usize), u64>,
+    pub(super) links: BTreeMap<(usize, usize), u64>,
     /// When the last direct parcel of a direction arrives: streams keep their order.
-    arrives: BTreeMap<(usize, usize), u64>,
-    transit: BTreeMap<(u64, u64), Delivery>,
+    pub(super) arrives: BTreeMap<(usize, usize), u64>,
+    pub(super) transit: BTreeMap<(u64, u64), Delivery>,
     /// What each node has seen by gossip, as gossipsub does.
-    seen: Vec<BTreeSet<EntryHash>>,
-    tokens: BTreeMap<u64, Vec<u8>>,
-    signed: BTreeSet<(NodeId, Epoch, u64)>,
-    loss: u64,
-    next_tick: u64,
-    trace: blake3::Hasher,
-    hellos: usize,
-    others: usize,
+    pub(super) seen: Vec<BTreeSet<EntryHash>>,
+    pub(super) tokens: BTreeMap<u64, Vec<u8>>,
+    pub(super) signed: BTreeSet<(NodeId, Epoch, u64)>,
+    pub(super) loss: u64,
+    pub(super) next_tick: u64,
+    pub(super) trace: blake3::Hasher,
+    pub(super) hellos: usize,
+    pub(super) others: usize,
+    /// What happened, a line a step.
+    pub(crate) story: Vec<String>,
     pub(crate) troubles: Troubles,
 }
 
@@ -62,13 +58,19 @@ pub(crate) struct Troubles {
     pub(crate) rolled_back: usize,
     /// Entries that open an epoch and join two heads.
     pub(crate) joined: usize,
+    /// Conflicts among real items when the fleet had healed.
+    pub(crate) conflicts: usize,
+    /// Acts that were refused by the fold.
+    pub(crate) refused: usize,
 }
 
 impl World {
-    pub(crate) fn new(seed: u64) -> Self {
+    /// A fleet that writes hashes, or one that works on real items.
+    pub(crate) fn new(seed: u64, items: bool) -> Self {
         let mut rng = Rng(seed);
         let count = 3 + rng.below(3);
-        let nodes: Vec<Node> = (0..count).map(|number| Node::new(number as u8 + 1)).collect();
+        let make = if items { Node::with_items } else { Node::new };
+        let nodes: Vec<Node> = (0..count).map(|number| make(number as u8 + 1)).collect();
         let mut world = Self {
             backups: nodes.iter().map(|node| node.log.clone()).collect(),
             seen: vec![BTreeSet::new(); count],
@@ -86,6 +88,7 @@ impl World {
             trace: blake3::Hasher::new(),
             hellos: 0,
             others: 0,
+            story: Vec::new(),
             troubles: Troubles::default(),
         };
         world.loss = world.rng.next() % 70;
@@ -97,9 +100,11 @@ impl World {
         *self.trace.finalize().as_bytes()
     }
 
-    /// Phase one: work and faults.
-    pub(crate) fn misbehave(&mut self) {
-        for _ in 0..80 {
+    /// Phase one: work and faults. Each step draws from a source of its own, so that a failing run
+    /// still fails with the steps left out that have nothing to do with it.
+    pub(crate) fn misbehave(&mut self, seed: u64, without: &BTreeSet<u64>) {
+        for step in (0..STEPS).filter(|step| !without.contains(step)) {
+            self.rng = Rng(Rng(seed).next() ^ Rng(step).next());
             let longest = if self.rng.percent(15) { 6_000 } else { 300 };
             let pause = self.rng.next() % longest;
             self.pass(pause);
@@ -107,11 +112,15 @@ impl World {
             let waiting = self.nodes.iter().map(|node| node.replica.waiting());
             self.troubles.waited += waiting.sum::<usize>();
             match self.rng.below(100) {
+                0..60 if self.nodes[who].items.is_some() => self.work(who),
                 0..60 => self.write(who),
                 60..74 => self.cut_or_join(who),
                 74..76 => self.isolate(who),
                 76..88 => self.restart(who, None),
-                88..93 => self.backups[who] = self.nodes[who].log.clone(),
+                88..93 => {
+                    self.tell(who, "is backed up");
+                    self.backups[who] = self.nodes[who].log.clone();
+                }
                 _ => {
                     let backup = self.backups[who].clone();
                     self.restart(who, Some(backup));
@@ -122,6 +131,7 @@ impl World {
 
     /// Phase two: everybody is connected, nothing is lost, and all must agree soon.
     pub(crate) fn heal(&mut self) {
+        self.tell(0, "and all others are connected");
         self.loss = 0;
         let hoped: BTreeSet<EntryHash> = self
             .nodes
@@ -129,13 +139,7 @@ impl World {
             .flat_map(|node| node.known.keys().copied())
             .collect();
         self.connect_all();
-        for _ in 0..HEAL_TICKS {
-            self.pass(TICK_MS);
-            let digest = self.nodes[0].replica.digest();
-            if self.nodes.iter().all(|node| node.replica.digest() == digest) {
-                break;
-            }
-        }
+        self.agree();
         for node in &self.nodes {
             let has: BTreeSet<EntryHash> = node.known.keys().copied().collect();
             // More may have been under way still, of a node that was put back meanwhile.
@@ -151,6 +155,96 @@ impl World {
             assert_eq!(node.replica.vector().digest(), node.replica.digest());
             assert!(node.replica.forks().is_empty(), "nobody forked");
         }
+        self.compare_items();
+    }
+
+    /// Lets time go by until all hold the same.
+    fn agree(&mut self) {
+        for _ in 0..HEAL_TICKS {
+            self.pass(TICK_MS);
+            let digest = self.nodes[0].replica.digest();
+            if self.nodes.iter().all(|node| node.replica.digest() == digest) {
+                break;
+            }
+        }
+    }
+
+    /// All nodes see the same items, and what they see is lawful.
+    fn compare_items(&mut self) {
+        let Some(items) = &self.nodes[0].items else { return };
+        let rows = items.rows();
+        items.check();
+        for node in &self.nodes {
+            let items = node.items.as_ref().expect("a fleet of one kind");
+            assert_eq!(items.rows(), rows, "equal logs, equal rows");
+        }
+        self.troubles.conflicts += rows.iter().map(|(row, _)| row.conflicts.len()).sum::<usize>();
+        self.troubles.refused += rows.iter().map(|(row, _)| row.refused.len()).sum::<usize>();
+    }
+
+    /// Phase for fleets with items: one node settles whatever is contested, and then nothing is. What
+    /// was under way still, of a node that was put back meanwhile, may bring new contenders.
+    pub(crate) fn settle(&mut self) {
+        if self.nodes[0].items.is_none() {
+            return;
+        }
+        for _ in 0..SETTLEMENTS {
+            let fresh = Epoch(self.rng.next());
+            let (place, prev) = self.nodes[0].place(fresh);
+            match self.items(0).settlement(&place, Millis(self.now)) {
+                Some((payload, said)) => {
+                    self.tell(0, &said);
+                    self.publish(0, place, prev, payload);
+                }
+                None => {
+                    self.agree();
+                    if self.items(0).open() == 0 {
+                        break;
+                    }
+                }
+            }
+        }
+        self.compare_items();
+        assert_eq!(self.items(0).open(), 0, "whoever sees all contenders can settle");
+    }
+
+    fn items(&self, who: usize) -> &Items {
+        self.nodes[who].items.as_ref().expect("a fleet with items")
+    }
+
+    fn tell(&mut self, who: usize, what: &str) {
+        self.story
+            .push(format!("{:>9} ms  node {} {what}", self.now, who + 1));
+    }
+
+    /// Does something to a real item.
+    fn work(&mut self, who: usize) {
+        for _ in 0..=self.rng.below(3) {
+            let fresh = Epoch(self.rng.next());
+            let (place, prev) = self.nodes[who].place(fresh);
+            let mut rng = self.rng.clone();
+            let work = self.items(who).work(&place, Millis(self.now), &mut rng);
+            self.rng = rng;
+            let Some((payload, said)) = work else { continue };
+            self.tell(who, &said);
+            self.publish(who, place, prev, payload);
+        }
+    }
+
+    fn publish(&mut self, who: usize, place: Author, prev: Vec<Tip>, payload: Payload) {
+        let (entry, effects) = self.nodes[who].sign(Millis(self.now), place, prev, payload);
+        self.signed(who, &entry, effects);
+    }
+
+    fn signed(&mut self, who: usize, entry: &Entry, effects: Vec<Effect>) {
+        let place = entry.body().place();
+        assert!(
+            self.signed.insert((place.node, place.epoch, place.seq)),
+            "nobody signs one place twice"
+        );
+        self.seen[who].insert(entry.hash());
+        self.troubles.joined += usize::from(entry.body().prev.len() > 1);
+        self.perform(who, effects);
     }
 
     /// Phase three: nobody writes, so after a while there is nothing to say but Hello.
@@ -181,18 +275,18 @@ impl World {
             let filler = if self.rng.percent(2) { 2_100 } else { 0 };
             let fresh = Epoch(self.rng.next());
             let (entry, effects) = self.nodes[who].write(Millis(self.now), fresh, &deps, filler);
-            let place = entry.body().place();
-            assert!(
-                self.signed.insert((place.node, place.epoch, place.seq)),
-                "nobody signs one place twice"
-            );
-            self.seen[who].insert(entry.hash());
-            self.troubles.joined += usize::from(entry.body().prev.len() > 1);
-            self.perform(who, effects);
+            self.tell(who, "writes");
+            self.signed(who, &entry, effects);
         }
     }
 
     fn restart(&mut self, who: usize, backup: Option<Vec<Entry>>) {
+        let how = if backup.is_some() {
+            "is put back from its backup"
+        } else {
+            "restarts"
+        };
+        self.tell(who, how);
         for other in 0..self.nodes.len() {
             self.disconnect(who, other);
         }
@@ -214,6 +308,12 @@ impl World {
     fn cut_or_join(&mut self, who: usize) {
         let other = self.rng.below(self.nodes.len());
         let pair = (who.min(other), who.max(other));
+        let how = if self.links.contains_key(&pair) {
+            "loses"
+        } else {
+            "meets"
+        };
+        self.tell(who, &format!("{how} node {}", other + 1));
         match self.links.contains_key(&pair) {
             true => self.disconnect(who, other),
             false => self.connect(who, other),
@@ -221,162 +321,9 @@ impl World {
     }
 
     fn isolate(&mut self, who: usize) {
+        self.tell(who, "is alone");
         for other in 0..self.nodes.len() {
             self.disconnect(who, other);
         }
-    }
-
-    fn connect_all(&mut self) {
-        for a in 0..self.nodes.len() {
-            for b in a + 1..self.nodes.len() {
-                self.connect(a, b);
-            }
-        }
-    }
-
-    fn connect(&mut self, a: usize, b: usize) {
-        let pair = (a.min(b), a.max(b));
-        if a == b || self.links.contains_key(&pair) {
-            return;
-        }
-        self.serial += 1;
-        self.links.insert(pair, self.serial);
-        for (at, peer) in [pair, (pair.1, pair.0)] {
-            let peer = self.nodes[peer].id;
-            self.input(at, Input::Connected { peer });
-        }
-    }
-
-    fn disconnect(&mut self, a: usize, b: usize) {
-        let pair = (a.min(b), a.max(b));
-        if self.links.remove(&pair).is_none() {
-            return;
-        }
-        for (at, peer) in [pair, (pair.1, pair.0)] {
-            let peer = self.nodes[peer].id;
-            self.input(at, Input::Disconnected { peer });
-        }
-    }
-
-    fn input(&mut self, who: usize, input: Input) {
-        let effects = self.nodes[who].drive(Millis(self.now), input);
-        self.perform(who, effects);
-    }
-
-    fn perform(&mut self, who: usize, effects: Vec<Effect>) {
-        for effect in effects {
-            match effect {
-                Effect::Send { peer, message } => self.send(who, peer, &message),
-                Effect::Publish { bytes } => self.gossip(who, None, &bytes),
-                Effect::Verdict { token, peer, verdict } => {
-                    let bytes = self.tokens.remove(&token).expect("one verdict each");
-                    if verdict == Verdict::Accept {
-                        self.gossip(who, Some(peer), &bytes);
-                    }
-                }
-                Effect::Penalize { why, .. } => panic!("an honest node was blamed: {why}"),
-                Effect::Fork { .. } => panic!("an honest node was accused"),
-                Effect::Admit { .. } | Effect::Read { .. } => unreachable!("stay inside the node"),
-            }
-        }
-    }
-
-    fn send(&mut self, from: usize, peer: NodeId, message: &Message) {
-        let to = self.index(peer);
-        let Some(link) = self.links.get(&(from.min(to), from.max(to))).copied() else {
-            return;
-        };
-        match message {
-            Message::Hello { .. } => self.hellos += 1,
-            Message::Have { .. } | Message::Entries { .. } | Message::Got { .. } => self.others += 1,
-        }
-        let bytes = message.encode();
-        let soonest = self.now + 1 + self.rng.next() % 80;
-        let last = self.arrives.get(&(from, to)).copied().unwrap_or(0);
-        let at = soonest.max(last + 1);
-        self.arrives.insert((from, to), at);
-        self.post(at, from, to, Parcel::Direct { link, bytes });
-    }
-
-    fn gossip(&mut self, from: usize, except: Option<NodeId>, bytes: &[u8]) {
-        for to in 0..self.nodes.len() {
-            let linked = self.links.contains_key(&(from.min(to), from.max(to)));
-            if !linked || Some(self.nodes[to].id) == except {
-                continue;
-            }
-            for _ in 0..1 + usize::from(self.rng.percent(10)) {
-                let lost = self.rng.percent(self.loss);
-                let slowest = if self.rng.percent(30) { 5_000 } else { 300 };
-                let at = self.now + 1 + self.rng.next() % slowest;
-                if !lost {
-                    let bytes = bytes.to_vec();
-                    self.post(at, from, to, Parcel::Gossip { bytes });
-                }
-            }
-        }
-    }
-
-    fn post(&mut self, at: u64, from: usize, to: usize, parcel: Parcel) {
-        self.serial += 1;
-        self.transit
-            .insert((at, self.serial), Delivery { from, to, parcel });
-    }
-
-    /// Lets time go by, with everything that happens in it.
-    fn pass(&mut self, ms: u64) {
-        let until = self.now + ms;
-        loop {
-            let tick = self.next_tick.max(self.now);
-            let parcel = self.transit.keys().next().map(|(at, _)| *at);
-            let next = parcel.map_or(tick, |at| at.min(tick));
-            if next > until {
-                break;
-            }
-            self.now = next.max(self.now);
-            if parcel == Some(next) {
-                let (_, delivery) = self.transit.pop_first().expect("just looked");
-                self.deliver(delivery);
-            } else {
-                self.next_tick = self.now + TICK_MS;
-                for who in 0..self.nodes.len() {
-                    self.input(who, Input::Tick);
-                }
-            }
-        }
-        self.now = until;
-    }
-
-    fn deliver(&mut self, Delivery { from, to, parcel }: Delivery) {
-        let peer = self.nodes[from].id;
-        let link = self.links.get(&(from.min(to), from.max(to))).copied();
-        self.trace.update(&self.now.to_le_bytes());
-        self.trace.update(&[from as u8, to as u8]);
-        match parcel {
-            Parcel::Direct { link: sent, bytes } if link == Some(sent) => {
-                self.trace.update(&bytes);
-                let message = Message::decode(&bytes).expect("what a replica says can be read");
-                self.input(to, Input::Message { peer, message });
-            }
-            Parcel::Gossip { bytes } if link.is_some() => {
-                self.trace.update(&bytes);
-                let entry = Entry::decode(bytes.clone().into()).expect("an honest entry");
-                // A doubled message that gossipsub does not catch: its memory of them is short.
-                if !self.seen[to].insert(entry.hash()) && self.rng.percent(80) {
-                    return;
-                }
-                self.serial += 1;
-                let token = self.serial;
-                self.tokens.insert(token, bytes.clone());
-                self.input(to, Input::Gossip { peer, token, bytes });
-            }
-            Parcel::Direct { .. } | Parcel::Gossip { .. } => {}
-        }
-    }
-
-    fn index(&self, id: NodeId) -> usize {
-        self.nodes
-            .iter()
-            .position(|node| node.id == id)
-            .expect("a node of this world")
     }
 }

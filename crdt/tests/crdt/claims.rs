@@ -1,0 +1,128 @@
+//! Stories of claims: who may work on an item, and who lost the right without knowing.
+
+use towline_crdt::fold::Fate;
+use towline_proto::{Column, Op, OriginKind, Qa, Register, Rule, Status};
+
+use crate::contests::{fates, only, start};
+use crate::world::{ann_and_bo, meet};
+
+fn claim(holder: &str, generation: u32) -> Op {
+    Op::Claim {
+        holder: holder.into(),
+        generation,
+    }
+}
+
+#[test]
+fn a_claim_made_while_the_item_moved_on_is_lost_and_listed() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    ann.does(start());
+    bo.hears(&ann);
+    ann.does(Op::Submit);
+    bo.does(claim("coder-1", 1));
+    let view = meet(&mut ann, &mut bo);
+    assert_eq!(
+        (view.column, &view.claim, view.generation),
+        (Column::Qa, &None, 1)
+    );
+    let conflict = only(&view);
+    assert_eq!(conflict.rule, Rule::Left);
+    bo.does(claim("coder-1", 2));
+    assert!(bo.view().conflicts.is_empty(), "claiming anew settles it");
+    assert!(matches!(
+        fates(&bo, "claim")[0],
+        Fate::Overtaken { rule: Rule::Left, .. }
+    ));
+}
+
+#[test]
+fn the_same_step_twice_does_not_end_a_claim_made_after_one_of_them() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    ann.does(start());
+    bo.does(start());
+    bo.does(claim("bo", 1));
+    let view = meet(&mut ann, &mut bo);
+    assert_eq!(view.claim.map(|claim| claim.holder), Some("bo".into()));
+    assert!(view.conflicts.is_empty());
+}
+
+#[test]
+fn a_claim_outlives_an_exit_that_waits_for_a_hold() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    ann.does(start());
+    ann.does(claim("ann", 1));
+    bo.hears(&ann);
+    ann.does(Op::Merged { commit: None });
+    assert_eq!(ann.view().claim, None);
+    bo.does(Op::Freeze);
+    let view = meet(&mut ann, &mut bo);
+    assert_eq!((view.column, view.status()), (Column::Coding, Status::Frozen));
+    assert_eq!(view.claim.map(|claim| claim.holder), Some("ann".into()));
+    bo.does(Op::Unfreeze);
+    let view = bo.view();
+    assert_eq!(
+        (view.column, view.claim, view.conflicts.len()),
+        (Column::Done, None, 0)
+    );
+}
+
+#[test]
+fn generations_go_on_over_a_change_of_column() {
+    let (mut ann, _) = ann_and_bo(Qa::Agent);
+    ann.does(start());
+    ann.does(claim("ann", 1));
+    ann.does(Op::Submit);
+    assert_eq!(ann.view().generation, 1);
+    ann.does(claim("ann", 1));
+    assert_eq!(ann.view().claim, None, "a generation is given once");
+    ann.does(claim("ann", 2));
+    assert_eq!(ann.view().claim.map(|claim| claim.generation), Some(2));
+}
+
+#[test]
+fn who_takes_over_cites_a_renewal_of_the_claim() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    ann.does(start());
+    ann.does(claim("ann", 1));
+    bo.hears(&ann);
+    let claimed_at = bo.view().claim.expect("claimed").at;
+    let take_over = |renewal| Op::TakeOver {
+        holder: "bo".into(),
+        generation: 2,
+        renewal,
+        force: None,
+    };
+    let mut early = bo.clone();
+    early.does(take_over(towline_proto::Millis(claimed_at.0 - 1)));
+    assert_eq!(early.view().claim.map(|claim| claim.holder), Some("ann".into()));
+    assert!(early.view().refused[0].why.contains("from before the claim"));
+    bo.does(take_over(claimed_at));
+    assert_eq!(bo.view().claim.map(|claim| claim.holder), Some("bo".into()));
+}
+
+#[test]
+fn a_renewed_holder_loses_to_a_take_over_of_the_next_generation() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    ann.does(start());
+    ann.does(claim("ann", 1));
+    bo.hears(&ann);
+    let renewal = bo.view().claim.expect("claimed").at;
+    ann.does(Op::Release { generation: 1 });
+    ann.does(claim("ann", 2));
+    bo.kind = OriginKind::Agent;
+    bo.does(Op::TakeOver {
+        holder: "coder-1".into(),
+        generation: 2,
+        renewal,
+        force: None,
+    });
+    let view = meet(&mut ann, &mut bo);
+    assert_eq!(
+        view.claim.as_ref().map(|claim| claim.holder.as_str()),
+        Some("ann")
+    );
+    assert_eq!(
+        (only(&view).register, only(&view).rule),
+        (Register::Claim, Rule::Claim)
+    );
+}
