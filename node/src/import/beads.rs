@@ -184,6 +184,7 @@ impl Import {
             blocked: placed.blocked,
             comments,
             links,
+            criteria: Vec::new(),
         })
     }
 
