@@ -91,6 +91,12 @@ pub enum ComposeError {
     Body(towline_proto::text::TextError),
 }
 
+/// The id that the act of this number gets in the entry of an author's place, so that what is written
+/// beside it can name it.
+pub fn act_id(author: &Author, ordinal: u32) -> ActId {
+    ActId::derive(&author.node, author.epoch, author.seq, ordinal)
+}
+
 /// Works on one item under one author's place.
 #[derive(Debug)]
 struct Composer<'a, R> {
@@ -168,12 +174,7 @@ impl<R: Roles> Composer<'_, R> {
                 }
             };
             act.check()?;
-            let id = ActId::derive(
-                &self.author.node,
-                self.author.epoch,
-                self.author.seq,
-                *self.ordinal,
-            );
+            let id = act_id(self.author, *self.ordinal);
             *self.ordinal = self.ordinal.saturating_add(1);
             let bytes = act.encode();
             let node = NodePrefix::from(&self.author.node);

@@ -363,6 +363,15 @@ pub struct ImportComment {
     pub text: String,
 }
 
+/// An acceptance criterion of an imported item, found again by its text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportCriterion {
+    /// What must be true of the work.
+    pub text: String,
+    /// How far it is met.
+    pub state: CriterionState,
+}
+
 /// One item from another tracker, already in our words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportItem {
@@ -396,6 +405,10 @@ pub struct ImportItem {
     pub comments: Vec<ImportComment>,
     /// Further links.
     pub links: Vec<(LinkKind, String)>,
+    /// What must be true of the work, in order. Left out of the encoding where there is nothing, so
+    /// that the hash of a record without criteria is what it was before there were any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub criteria: Vec<ImportCriterion>,
 }
 
 /// How two imported items relate.

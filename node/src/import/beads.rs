@@ -11,8 +11,7 @@ use std::collections::BTreeMap;
 use std::io::BufRead;
 
 use serde_json::Value;
-use towline_proto::text::{self, fit_line, fit_lines};
-use towline_proto::{Kind, limits};
+use towline_proto::{Kind, text};
 
 use super::fields::Fields;
 use super::lines::{Line, Lines};
@@ -101,14 +100,8 @@ impl Import {
 
     /// Counts the fields that nobody took and names those that were of a wrong type.
     fn leftovers(&mut self, line: usize, within: &str, fields: Fields) {
-        let (left, problems) = fields.finish();
-        for name in left {
-            self.out
-                .tally
-                .count(Section::NotCarried, format!("{within}{name}"));
-        }
-        for what in problems {
-            self.out.problem(line, format!("{within}{what}"));
+        for what in self.out.leftovers(within, fields) {
+            self.out.problem(line, what);
         }
     }
 
@@ -144,7 +137,7 @@ impl Import {
         }
         let created_by = created_by
             .or(owner)
-            .and_then(|name| self.name("created_by", &name));
+            .and_then(|name| self.out.name("created_by", &name));
         let created_by = created_by.unwrap_or_else(|| {
             self.out
                 .tally
@@ -154,7 +147,8 @@ impl Import {
         let comments = self.comments(line, fields);
         self.edges(line, &id, fields);
         let links = self.links(fields, &mut labels);
-        let (title, full_title) = self.title(fields, &id);
+        let title = fields.text("title").unwrap_or_default();
+        let (title, full_title) = self.out.title(title, &id);
         let body = self.body(fields, full_title);
         let priority = self.priority(fields);
         let labels = self.labels(fields, labels);
@@ -184,29 +178,8 @@ impl Import {
             blocked: placed.blocked,
             comments,
             links,
+            criteria: Vec::new(),
         })
-    }
-
-    /// A name, label or reference that passes [`text::name`]; nothing when nothing is left of it.
-    fn name(&mut self, field: &str, text: &str) -> Option<String> {
-        let (fitted, changed) = fit_line(text, limits::NAME_CHARS);
-        if changed {
-            self.out.tally.count(Section::Shortened, field);
-        }
-        Some(fitted).filter(|fitted| !fitted.is_empty())
-    }
-
-    /// A reason or comment that passes [`text::note`]; nothing when nothing is left of it.
-    fn note(&mut self, field: &str, text: &str) -> Option<String> {
-        Some(self.fit(field, text, limits::NOTE_BYTES)).filter(|fitted| !fitted.trim().is_empty())
-    }
-
-    fn fit(&mut self, field: &str, text: &str, max_bytes: usize) -> String {
-        let (fitted, changed) = fit_lines(text, max_bytes);
-        if changed {
-            self.out.tally.count(Section::Shortened, field);
-        }
-        fitted
     }
 }
 

@@ -101,6 +101,14 @@ impl Fields {
         texts
     }
 
+    /// A list of texts, or one text in its place.
+    pub(super) fn texts_or_one(&mut self, name: &str) -> Vec<String> {
+        if matches!(self.map.get(name), Some(Value::String(_))) {
+            return self.text(name).into_iter().collect();
+        }
+        self.texts(name)
+    }
+
     /// A list of objects.
     pub(super) fn objects(&mut self, name: &str) -> Vec<Self> {
         let mut objects = Vec::new();
@@ -111,6 +119,43 @@ impl Fields {
             }
         }
         objects
+    }
+
+    /// An object.
+    pub(super) fn object(&mut self, name: &str) -> Option<Self> {
+        match self.take(name)? {
+            Value::Object(map) => Some(Self::new(map)),
+            other => {
+                self.wrong(name, "an object", &other);
+                None
+            }
+        }
+    }
+
+    /// A list of objects, or an object that holds one under `nodes`, with how many there are in all.
+    pub(super) fn nodes(&mut self, name: &str) -> Vec<Self> {
+        if !matches!(self.map.get(name), Some(Value::Object(_))) {
+            return self.objects(name);
+        }
+        let Some(mut connection) = self.object(name) else {
+            return Vec::new();
+        };
+        let nodes = connection.objects("nodes");
+        let total = connection.number("totalCount").unwrap_or_default();
+        if usize::try_from(total).is_ok_and(|total| total > nodes.len()) {
+            let what = format!(
+                "`{name}` holds {} of {total}; the others are not in the file",
+                nodes.len()
+            );
+            self.problems.push(what);
+        }
+        self.problems.append(&mut connection.problems);
+        nodes
+    }
+
+    /// Takes a field that says nothing that is needed.
+    pub(super) fn forget(&mut self, name: &str) {
+        self.map.remove(name);
     }
 
     fn list(&mut self, name: &str) -> Vec<Value> {

@@ -5,8 +5,13 @@
 //! performs nothing: a project takes the result through [`crate::request::Request::ImportItems`] and
 //! [`crate::request::Request::ImportRelations`]. What each field becomes is in `docs/import.md`.
 
+pub mod backlog;
 pub mod beads;
+mod edges;
+mod elements;
 mod fields;
+mod fit;
+pub mod github;
 mod lines;
 #[cfg(test)]
 mod tests;
@@ -41,12 +46,23 @@ pub struct Parsed {
 
 impl Parsed {
     fn problem(&mut self, line: usize, what: impl AsRef<str>) {
+        self.problem_at(None, line, what);
+    }
+
+    /// A problem in one of many files.
+    fn problem_in(&mut self, file: &str, line: usize, what: impl AsRef<str>) {
+        // A name of a file may hold anything but a slash.
+        let file = text::show(file, SHOWN_CHARS);
+        self.problem_at(Some(file), line, what);
+    }
+
+    fn problem_at(&mut self, file: Option<String>, line: usize, what: impl AsRef<str>) {
         self.tally
             .count(Section::Problems, "lines and fields that could not be read");
         if self.problems.len() < PROBLEMS {
             // It may quote the file, and ends on somebody's terminal.
             let what = text::show(what.as_ref(), SHOWN_CHARS);
-            self.problems.push(Problem { line, what });
+            self.problems.push(Problem { file, line, what });
         }
     }
 }
@@ -54,7 +70,9 @@ impl Parsed {
 /// Something in a file that could not be used. The rest of the file was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// Which line, counted from 1.
+    /// Which file, where there are many.
+    pub file: Option<String>,
+    /// Which line, counted from 1; 0 where it is about the file as a whole.
     pub line: usize,
     /// What is wrong with it.
     pub what: String,
@@ -62,7 +80,11 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {}", self.line, self.what)
+        match (&self.file, self.line) {
+            (None, line) => write!(f, "line {line}: {}", self.what),
+            (Some(file), 0) => write!(f, "{file}: {}", self.what),
+            (Some(file), line) => write!(f, "{file}, line {line}: {}", self.what),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! from is kept in the item, so the same record again changes nothing, even where somebody edited the
 //! item here since; a record that changed over there is compared field by field.
 
+mod criteria;
 mod draft;
 
 use std::collections::BTreeSet;
@@ -11,6 +12,7 @@ use std::collections::BTreeSet;
 use towline_crdt::compose::{BodyEdit, Draft};
 use towline_proto::{ItemId, LinkKind, Op};
 
+use criteria::update_criteria;
 use draft::{Drafting, digest, new_item, origin, update_stage};
 
 use super::Project;
@@ -81,10 +83,7 @@ impl Project {
         if row.imported.as_ref() == Some(&digest) {
             return Ok(None);
         }
-        let mut drafting = Drafting {
-            item,
-            drafts: Vec::new(),
-        };
+        let mut drafting = Drafting::new(item);
         if row.title != item.title {
             drafting.changed(Op::SetTitle {
                 title: item.title.clone(),
@@ -140,6 +139,7 @@ impl Project {
                 },
             );
         }
+        update_criteria(&mut drafting, &row, doc.acts());
         update_stage(&mut drafting, &row);
         let body = doc
             .body()
@@ -152,11 +152,7 @@ impl Project {
             drafting.changed(Op::EditBody);
         }
         drafting.changed(Op::MarkImport { digest });
-        Ok(Some(Work {
-            item: Some(*id),
-            drafts: drafting.drafts,
-            body,
-        }))
+        Ok(Some(drafting.work(Some(*id), body)))
     }
 
     /// Makes relations between items that were imported before.
@@ -193,7 +189,7 @@ impl Project {
             if let Err(failure) = self.write(Work {
                 item: Some(from),
                 drafts: vec![draft],
-                body: None,
+                ..Work::default()
             }) {
                 report.related -= 1;
                 report

@@ -10,13 +10,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use towline_crdt::commit::commit;
-use towline_crdt::compose::{BodyEdit, Composed, Draft, compose};
+use towline_crdt::compose::{BodyEdit, Composed, Draft, act_id, compose};
 use towline_crdt::doc::ItemDoc;
 use towline_crdt::members::Membership;
 use towline_crdt::view::ItemView;
 use towline_proto::{
-    Author, Entry, EntryBody, EntryHash, Epoch, ItemChange, ItemId, MemberAct, Millis, NodeId, Payload, Tip,
-    limits,
+    Author, CriterionState, Entry, EntryBody, EntryHash, Epoch, ItemChange, ItemId, MemberAct, Millis,
+    NodeId, Op, Payload, Tip, limits,
 };
 use towline_sync::Outcome;
 
@@ -41,7 +41,7 @@ const MAX_STAGED: usize = 1_024;
 const MAX_STAGED_BYTES: usize = crate::log::BATCH_BYTES / 2;
 
 /// Work on one item.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Work {
     /// Which; a new one when absent, whose creation is then the first draft.
     pub(crate) item: Option<ItemId>,
@@ -49,6 +49,31 @@ pub(crate) struct Work {
     pub(crate) drafts: Vec<Draft>,
     /// What its body becomes.
     pub(crate) body: Option<BodyEdit>,
+    /// Criteria that are judged as soon as they are made, by the places of their makings in `drafts`:
+    /// a judgement names the criterion by an id that only the place in the log decides.
+    pub(crate) judged: BTreeMap<usize, CriterionState>,
+}
+
+impl Work {
+    /// The drafts, each judgement behind the making of its criterion, for an entry whose next act has
+    /// the number `ordinal`.
+    fn judged_drafts(&mut self, place: &Author, ordinal: u32) -> Vec<Draft> {
+        let mut drafts = Vec::with_capacity(self.drafts.len() + self.judged.len());
+        for (at, draft) in std::mem::take(&mut self.drafts).into_iter().enumerate() {
+            let number = ordinal.saturating_add(u32::try_from(drafts.len()).unwrap_or(u32::MAX));
+            let judgement = self.judged.get(&at).map(|state| Draft {
+                op: Op::SetCriterion {
+                    criterion: act_id(place, number),
+                    state: *state,
+                    evidence: None,
+                },
+                ..draft.clone()
+            });
+            drafts.push(draft);
+            drafts.extend(judgement);
+        }
+        drafts
+    }
 }
 
 /// One thing that waits for the next append.
@@ -222,7 +247,7 @@ impl Project {
         place: &Author,
         ordinal: &mut u32,
         staged: &BTreeMap<ItemId, ItemDoc>,
-        work: Work,
+        mut work: Work,
     ) -> Result<(ItemId, Composed), Failure> {
         let item = work.item.unwrap_or_else(|| {
             let at = work.drafts.first().map(|draft| draft.at).unwrap_or_default();
@@ -233,7 +258,8 @@ impl Project {
             _ => None,
         };
         let base = staged.get(&item).or(stored.as_deref());
-        let composed = compose(base, item, place, ordinal, &self.members, work.drafts, work.body)
+        let drafts = work.judged_drafts(place, *ordinal);
+        let composed = compose(base, item, place, ordinal, &self.members, drafts, work.body)
             .map_err(|error| refusal(&error))?;
         let bytes = composed.changes.iter().map(Vec::len).sum::<usize>();
         if bytes > WORK_BYTES || composed.changes.len() > WORK_CHANGES {

@@ -69,9 +69,9 @@ impl Project {
         }
         let drafts = self.drafts(origin, ops);
         let item = self.write(Work {
-            item: None,
             drafts,
             body,
+            ..Work::default()
         })?;
         self.applied(&item, None, true)
     }
@@ -306,6 +306,7 @@ impl Project {
             item: Some(row.id),
             drafts,
             body,
+            ..Work::default()
         })?;
         self.applied(&row.id, Some(row.column), true)
     }

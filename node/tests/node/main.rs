@@ -3,6 +3,7 @@
 
 mod cache;
 mod cluster;
+mod import;
 mod log;
 mod net;
 mod project;

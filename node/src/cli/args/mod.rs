@@ -211,7 +211,7 @@ pub enum Command {
     /// Bring items over from another tracker; importing again updates
     #[command(
         after_help = "Examples:\n  towline import --from beads issues.jsonl --dry-run\n  \
-        towline import --from beads issues.jsonl"
+        towline import --from backlog .\n  towline import --from github issues.json"
     )]
     Import(ImportArgs),
     /// Write every item out

@@ -99,10 +99,10 @@ pub struct WatchArgs {
 /// `import`.
 #[derive(Debug, Clone, Args)]
 pub struct ImportArgs {
-    /// Which tracker wrote the file
+    /// Which tracker wrote it
     #[arg(long, value_enum)]
     pub from: ImportSource,
-    /// The file; - reads the standard input
+    /// The file, for backlog the directory; - reads the standard input
     pub file: PathBuf,
 }
 
@@ -111,6 +111,10 @@ pub struct ImportArgs {
 pub enum ImportSource {
     /// An `issues.jsonl` of beads.
     Beads,
+    /// The directory of a Backlog.md project, its folder `backlog`, or a folder of tasks.
+    Backlog,
+    /// What `gh issue list --state all --json …` wrote.
+    Github,
 }
 
 /// `export`.

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -54,22 +55,26 @@ pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> R
 }
 
 fn read(args: &ImportArgs) -> Result<Parsed, Failure> {
-    let reader: Box<dyn BufRead> = if args.file.as_os_str() == "-" {
-        Box::new(BufReader::new(io::stdin()))
-    } else {
-        let file = File::open(&args.file).map_err(|error| {
-            let code = if error.kind() == io::ErrorKind::NotFound {
-                FailureCode::NotFound
-            } else {
-                FailureCode::Failure
-            };
-            Failure::new(code, format!("{} cannot be read: {error}", args.file.display()))
-        })?;
-        Box::new(BufReader::new(file))
-    };
-    Ok(match args.from {
-        ImportSource::Beads => import::beads::read(reader),
-    })
+    match args.from {
+        ImportSource::Beads => Ok(import::beads::read(reader(&args.file)?)),
+        ImportSource::Backlog => import::backlog::read(&args.file),
+        ImportSource::Github => Ok(import::github::read(reader(&args.file)?)),
+    }
+}
+
+fn reader(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
+    if path.as_os_str() == "-" {
+        return Ok(Box::new(BufReader::new(io::stdin())));
+    }
+    let file = File::open(path).map_err(|error| {
+        let code = if error.kind() == io::ErrorKind::NotFound {
+            FailureCode::NotFound
+        } else {
+            FailureCode::Failure
+        };
+        Failure::new(code, format!("{} cannot be read: {error}", path.display()))
+    })?;
+    Ok(Box::new(BufReader::new(file)))
 }
 
 fn chunks(items: &[ImportItem]) -> Vec<Vec<ImportItem>> {
@@ -81,6 +86,7 @@ fn chunks(items: &[ImportItem]) -> Vec<Vec<ImportItem>> {
                 .comments
                 .iter()
                 .map(|comment| comment.text.len())
+                .chain(item.criteria.iter().map(|criterion| criterion.text.len()))
                 .sum::<usize>();
         let fits =
             chunks.last().is_some_and(|chunk| chunk.len() < IMPORT_CHUNK) && bytes + size <= CHUNK_BYTES;

@@ -1,12 +1,10 @@
 //! What the fields of one issue become: kind, stage, body, labels, comments. One function a field
 //! of ours; each counts what it did. Knows nothing of other issues.
 
-use std::collections::BTreeSet;
-
-use towline_proto::text::fit_line;
 use towline_proto::{Column, Kind, LinkKind, Millis, limits};
 
-use super::{BLOCKED, Fields, Import, NOBODY, Section, TRACKER};
+use super::{BLOCKED, Fields, Import, NOBODY, Section};
+use crate::import::fit::{References, under_heading};
 use crate::request::{ImportComment, ImportStage};
 
 /// The middle of 0 to 4, which is also what the tracker gives an issue without one.
@@ -102,28 +100,14 @@ impl Import {
             (None, Some(by)) => Some(format!("deleted by {by}")),
             (reason, None) => reason,
         };
-        let reason = reason.and_then(|reason| self.note("delete_reason", &reason));
+        let reason = reason.and_then(|reason| self.out.note("delete_reason", &reason));
         (reason, fields.time("deleted_at"))
     }
 
     pub(super) fn assignee(&mut self, assignee: Option<String>) -> Option<String> {
         let name = assignee?;
         self.out.tally.count(Section::Fields, "assignee -> assignee");
-        self.name("assignee", &name)
-    }
-
-    pub(super) fn title(&mut self, fields: &mut Fields, id: &str) -> (String, Option<String>) {
-        let whole = fields.text("title").unwrap_or_default();
-        let (title, changed) = fit_line(&whole, limits::TITLE_CHARS);
-        if title.is_empty() {
-            self.out.tally.count(Section::Fields, "no title -> the id");
-            return (fit_line(id, limits::TITLE_CHARS).0, None);
-        }
-        if changed {
-            self.out.tally.count(Section::Shortened, "title");
-        }
-        let cut = whole.trim().chars().count() > limits::TITLE_CHARS;
-        (title, cut.then_some(whole))
+        self.out.name("assignee", &name)
     }
 
     /// The description, and under headings what has no field of its own here.
@@ -148,10 +132,9 @@ impl Import {
             self.out
                 .tally
                 .count(Section::Fields, format!("{name} -> body, under a heading"));
-            let gap = if body.is_empty() { "" } else { "\n\n" };
-            body = format!("{}{gap}## {heading}\n\n{}", body.trim_end(), text.trim());
+            body = under_heading(&body, heading, &text);
         }
-        self.fit("body", &body, limits::BODY_BYTES)
+        self.out.fit("body", &body, limits::BODY_BYTES)
     }
 
     pub(super) fn priority(&mut self, fields: &mut Fields) -> u8 {
@@ -180,56 +163,29 @@ impl Import {
             self.out.tally.count(Section::Fields, "label -> label");
             labels.add(label);
         }
-        let mut kept = BTreeSet::new();
-        for label in labels.0 {
-            let Some(label) = self.name("label", &label).filter(|label| !kept.contains(label)) else {
-                self.out
-                    .tally
-                    .count(Section::NotCarried, "labels that are empty or there twice");
-                continue;
-            };
-            if kept.len() == limits::LABELS {
-                let what = format!("labels beyond {} of one issue", limits::LABELS);
-                self.out.tally.count(Section::NotCarried, what);
-            } else {
-                kept.insert(label);
-            }
-        }
-        kept.into_iter().collect()
+        self.out.labels(labels.0)
     }
 
     pub(super) fn links(&mut self, fields: &mut Fields, labels: &mut Labels) -> Vec<(LinkKind, String)> {
         let Some(target) = fields.text("external_ref") else {
             return Vec::new();
         };
-        // Imports find their items by such links: as a link, a reference that reads like another
-        // issue of this tracker would let the next import take this item for that one.
-        if target.trim_start().starts_with(TRACKER) {
-            self.out.tally.count(
-                Section::Fields,
-                "external_ref to an issue of the tracker -> label",
-            );
-            labels.add(format!("see:{}", target.trim()));
-            return Vec::new();
-        }
-        self.out
-            .tally
-            .count(Section::Fields, "external_ref -> external link");
-        let target = self.name("external_ref", &target);
-        target
-            .map(|target| (LinkKind::External, target))
-            .into_iter()
-            .collect()
+        let mut references = References::default();
+        self.out.reference("external_ref", &target, &mut references);
+        labels.0.append(&mut references.labels);
+        references.links
     }
 
     pub(super) fn comments(&mut self, line: usize, fields: &mut Fields) -> Vec<ImportComment> {
         let mut comments = Vec::new();
         for (index, mut comment) in fields.objects("comments").into_iter().enumerate() {
-            let said = comment.text("text").and_then(|text| self.note("comment", &text));
+            let said = comment
+                .text("text")
+                .and_then(|text| self.out.note("comment", &text));
             let author = comment
                 .text("author")
-                .and_then(|name| self.name("comment author", &name));
-            let id = comment.id("id").and_then(|id| self.name("comment id", &id));
+                .and_then(|name| self.out.name("comment author", &name));
+            let id = comment.id("id").and_then(|id| self.out.name("comment id", &id));
             let at = comment.time("created_at").unwrap_or_default();
             let _ = comment.id("issue_id"); // The issue that it stands in.
             self.leftovers(line, "comments.", comment);

@@ -27,7 +27,7 @@ impl Import {
             let at = edge.time("created_at").unwrap_or_default();
             let by = edge
                 .text("created_by")
-                .and_then(|name| self.name("relation author", &name));
+                .and_then(|name| self.out.name("relation author", &name));
             let by = by.unwrap_or_else(|| NOBODY.to_owned());
             self.leftovers(line, "dependencies.", edge);
             match to {

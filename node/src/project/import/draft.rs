@@ -3,13 +3,17 @@
 //! Each operation has the time and the person that the record names. Relies on the record and the row
 //! alone: nothing is looked up or written here.
 
+use std::collections::BTreeMap;
+
 use towline_crdt::compose::{BodyEdit, Draft};
 use towline_crdt::view::ItemView;
 use towline_proto::ids::to_hex;
-use towline_proto::{Column, LinkKind, Millis, Op, Origin, OriginKind, Qa, codec, text};
+use towline_proto::{
+    Column, CriterionState, ItemId, LinkKind, Millis, Op, Origin, OriginKind, Qa, codec, text,
+};
 
 use crate::project::stage::Work;
-use crate::request::{ImportItem, ImportStage};
+use crate::request::{ImportCriterion, ImportItem, ImportStage};
 
 pub(super) fn origin(who: &str) -> Origin {
     let (name, _) = text::fit_line(who, towline_proto::limits::NAME_CHARS);
@@ -28,9 +32,39 @@ pub(super) fn origin(who: &str) -> Origin {
 pub(super) struct Drafting<'a> {
     pub(super) item: &'a ImportItem,
     pub(super) drafts: Vec<Draft>,
+    judged: BTreeMap<usize, CriterionState>,
 }
 
-impl Drafting<'_> {
+impl<'a> Drafting<'a> {
+    pub(super) const fn new(item: &'a ImportItem) -> Self {
+        Self {
+            item,
+            drafts: Vec::new(),
+            judged: BTreeMap::new(),
+        }
+    }
+
+    /// All of it as work on an item; on a new one when `id` is absent.
+    pub(super) fn work(self, id: Option<ItemId>, body: Option<BodyEdit>) -> Work {
+        Work {
+            item: id,
+            drafts: self.drafts,
+            body,
+            judged: self.judged,
+        }
+    }
+
+    /// A criterion with its judgement. Criteria are listed by time, and those of one record were all
+    /// made at once: `place` milliseconds keep them in the order that the record has.
+    pub(super) fn criterion(&mut self, at: Millis, place: usize, criterion: &ImportCriterion) {
+        if criterion.state != CriterionState::Open {
+            self.judged.insert(self.drafts.len(), criterion.state);
+        }
+        let at = Millis(at.0.saturating_add(u64::try_from(place).unwrap_or(u64::MAX)));
+        let (item, text) = (self.item, criterion.text.clone());
+        self.at(at, &item.created_by, Op::AddCriterion { text });
+    }
+
     pub(super) fn at(&mut self, at: Millis, who: &str, op: Op) {
         self.drafts.push(Draft {
             op,
@@ -56,10 +90,7 @@ pub(super) fn digest(item: &ImportItem) -> String {
 }
 
 pub(super) fn new_item(item: &ImportItem, number: u32) -> Work {
-    let mut drafting = Drafting {
-        item,
-        drafts: Vec::new(),
-    };
+    let mut drafting = Drafting::new(item);
     let column = match item.stage {
         ImportStage::Open {
             column: Column::Upcoming,
@@ -99,6 +130,9 @@ pub(super) fn new_item(item: &ImportItem, number: u32) -> Work {
     if body.is_some() {
         drafting.made(Op::EditBody);
     }
+    for (place, criterion) in item.criteria.iter().enumerate() {
+        drafting.criterion(item.created_at, place, criterion);
+    }
     for comment in &item.comments {
         drafting.at(
             comment.at,
@@ -133,11 +167,7 @@ pub(super) fn new_item(item: &ImportItem, number: u32) -> Work {
             reason: reason.clone(),
         }),
     }
-    Work {
-        item: None,
-        drafts: drafting.drafts,
-        body,
-    }
+    drafting.work(None, body)
 }
 
 /// Transitions that bring an item where the record says it is. An item that moved on here within the

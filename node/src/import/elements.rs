@@ -1,0 +1,235 @@
+//! The elements of a JSON list of any size, each bounded by a number of bytes; or objects one after the
+//! other, as in JSON Lines.
+//!
+//! Only brackets, strings and line feeds are looked at: what an element says is for a JSON parser. So a
+//! broken element costs itself and, as long as its brackets and quotes are there, no other. Never holds
+//! more than one element.
+
+use std::io::{self, BufRead};
+
+/// What stands next in a file.
+#[derive(Debug)]
+pub(super) enum Element<'a> {
+    /// One element, and whether its end was seen.
+    Whole { bytes: &'a [u8], ended: bool },
+    /// Longer than allowed; it was skipped to its end.
+    TooLong,
+    /// The file ends inside a list.
+    ListCut,
+    /// The file does not begin like JSON; nothing more is read of it.
+    Foreign,
+    /// There is nothing in the file.
+    Nothing,
+}
+
+/// How far a file has been read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Start,
+    Outside,
+    InList,
+    End,
+}
+
+/// Reads elements one after the other into one buffer.
+#[derive(Debug)]
+pub(super) struct Elements<R> {
+    reader: R,
+    buffer: Vec<u8>,
+    max: usize,
+    place: Place,
+    /// The line of the next byte, counted from 1.
+    line: usize,
+    at_line_start: bool,
+    /// The line on which the last element began.
+    began: usize,
+}
+
+impl<R: BufRead> Elements<R> {
+    pub(super) const fn new(reader: R, max: usize) -> Self {
+        Self {
+            reader,
+            buffer: Vec::new(),
+            max,
+            place: Place::Start,
+            line: 1,
+            at_line_start: true,
+            began: 1,
+        }
+    }
+
+    /// The line on which the element that [`Elements::next`] gave last began, counted from 1.
+    pub(super) const fn began(&self) -> usize {
+        self.began
+    }
+
+    fn peek(&mut self) -> io::Result<Option<u8>> {
+        Ok(self.reader.fill_buf()?.first().copied())
+    }
+
+    fn pass(&mut self, byte: u8) {
+        self.reader.consume(1);
+        self.at_line_start = byte == b'\n';
+        if self.at_line_start {
+            self.line += 1;
+        }
+    }
+
+    /// The next element; `None` at the end.
+    pub(super) fn next(&mut self) -> io::Result<Option<Element<'_>>> {
+        loop {
+            let byte = self.peek()?;
+            self.began = self.line;
+            match (self.place, byte) {
+                (Place::End, _) | (Place::Outside, None) => return Ok(None),
+                (Place::Start, None) => {
+                    self.place = Place::End;
+                    return Ok(Some(Element::Nothing));
+                }
+                (Place::InList, None) => {
+                    self.place = Place::End;
+                    return Ok(Some(Element::ListCut));
+                }
+                (Place::InList, Some(byte @ b']')) => {
+                    self.place = Place::Outside;
+                    self.pass(byte);
+                }
+                (Place::Start | Place::Outside, Some(byte @ b'[')) => {
+                    self.place = Place::InList;
+                    self.pass(byte);
+                }
+                (Place::InList, Some(byte @ b',')) => self.pass(byte),
+                (Place::Start, Some(byte @ (0xef | 0xbb | 0xbf))) => self.pass(byte),
+                (_, Some(byte)) if byte.is_ascii_whitespace() => self.pass(byte),
+                (Place::Start, Some(byte)) if byte != b'{' => {
+                    self.place = Place::End;
+                    return Ok(Some(Element::Foreign));
+                }
+                (Place::Start, Some(_)) => self.place = Place::Outside,
+                (Place::Outside | Place::InList, Some(_)) => return self.element().map(Some),
+            }
+        }
+    }
+
+    fn element(&mut self) -> io::Result<Element<'_>> {
+        self.buffer.clear();
+        let in_list = self.place == Place::InList;
+        let (mut depth, mut in_string, mut escaped, mut too_long) = (0usize, false, false, false);
+        let ended = loop {
+            let Some(byte) = self.peek()? else { break false };
+            // Objects one a line: where the next begins, the one before has ended, whatever it lacks.
+            if !in_list && depth > 0 && self.at_line_start && byte == b'{' {
+                break true;
+            }
+            let mut last = false;
+            if in_string {
+                match byte {
+                    _ if escaped => escaped = false,
+                    b'\\' => escaped = true,
+                    // No string holds a line feed: one that is not closed ends with its line.
+                    b'"' | b'\n' => in_string = false,
+                    _ => {}
+                }
+            } else {
+                match byte {
+                    b'"' => in_string = true,
+                    b'{' | b'[' => depth += 1,
+                    b']' | b',' if depth == 0 && in_list => break true,
+                    b'\n' if depth == 0 => break true,
+                    b'}' | b']' => {
+                        depth = depth.saturating_sub(1);
+                        last = depth == 0;
+                    }
+                    _ => {}
+                }
+            }
+            if self.buffer.len() < self.max {
+                self.buffer.push(byte);
+            } else {
+                too_long = true;
+            }
+            self.pass(byte);
+            if last {
+                break true;
+            }
+        };
+        if !ended {
+            self.place = Place::End;
+        }
+        Ok(if too_long {
+            Element::TooLong
+        } else {
+            Element::Whole {
+                bytes: &self.buffer,
+                ended,
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(text: &str) -> Vec<(usize, String)> {
+        let mut elements = Elements::new(text.as_bytes(), 40);
+        let mut all = Vec::new();
+        while let Some(element) = elements.next().expect("memory can be read") {
+            let said = match element {
+                Element::Whole { bytes, ended } => {
+                    let cut = if ended { "" } else { "…" };
+                    format!("{}{cut}", String::from_utf8_lossy(bytes))
+                }
+                other => format!("{other:?}"),
+            };
+            all.push((elements.began(), said));
+        }
+        all
+    }
+
+    fn said(text: &str) -> Vec<String> {
+        all(text).into_iter().map(|(_, said)| said).collect()
+    }
+
+    #[test]
+    fn a_list_gives_its_elements_with_their_lines() {
+        assert_eq!(
+            all("\u{feff}[\n {\"a\": [1, {}]},\n\n {\"b\": \"]},{\\\"\"}\n]\n"),
+            [
+                (2, r#"{"a": [1, {}]}"#.to_owned()),
+                (4, r#"{"b": "]},{\""}"#.to_owned())
+            ]
+        );
+        assert_eq!(said("[]"), [""; 0]);
+        assert_eq!(
+            said("[1, \"two\" ,{}][{}]{}"),
+            ["1", "\"two\" ", "{}", "{}", "{}"]
+        );
+    }
+
+    #[test]
+    fn objects_may_stand_one_a_line() {
+        assert_eq!(said("{\"a\":1}\r\n{\"b\":2}\n"), [r#"{"a":1}"#, r#"{"b":2}"#]);
+        assert_eq!(said("{\"a\":\n{\"b\":2}"), ["{\"a\":\n", r#"{"b":2}"#]);
+    }
+
+    #[test]
+    fn a_string_that_is_not_closed_ends_with_its_line() {
+        assert_eq!(said("[{\"a\":\"b},\n}, {}]"), ["{\"a\":\"b},\n}", "{}"]);
+    }
+
+    #[test]
+    fn what_is_cut_says_so() {
+        assert_eq!(said("[{},{\"a"), ["{}", "{\"a…"]);
+        assert_eq!(said("[{},\n"), ["{}", "ListCut"]);
+        assert_eq!(said("{\"a"), ["{\"a…"]);
+        assert_eq!(said(""), ["Nothing"]);
+        assert_eq!(said("\u{7f}ELF"), ["Foreign"]);
+    }
+
+    #[test]
+    fn an_element_without_end_is_skipped_and_the_next_is_read() {
+        let long = format!("[{{\"a\":\"{}\"}},{{}}]", "x".repeat(100));
+        assert_eq!(said(&long), ["TooLong", "{}"]);
+    }
+}

@@ -1,0 +1,54 @@
+//! Bringing the acceptance criteria of an imported item up to date.
+//!
+//! A criterion is found again by its text. What somebody judged here is taken back by nothing that the
+//! other tracker does not say: a box that is not ticked there says that nobody looked, and a criterion
+//! that vanished there becomes skipped only where nobody but imports ever judged it. Relies on the row
+//! and the acts alone; nothing is looked up or written here.
+
+use std::collections::BTreeSet;
+
+use towline_crdt::doc::Acts;
+use towline_crdt::view::ItemView;
+use towline_proto::{ActId, CriterionState, Op, OriginKind};
+
+use super::draft::Drafting;
+
+pub(super) fn update_criteria(drafting: &mut Drafting<'_>, row: &ItemView, acts: &Acts) {
+    let item = drafting.item;
+    let judged_here: BTreeSet<ActId> = acts
+        .values()
+        .filter(|record| record.act.origin.kind != OriginKind::Import)
+        .filter_map(|record| match &record.act.op {
+            Op::SetCriterion { criterion, .. } => Some(*criterion),
+            _ => None,
+        })
+        .collect();
+    for (place, criterion) in item.criteria.iter().enumerate() {
+        let Some(there) = row.criteria.iter().find(|there| there.text == criterion.text) else {
+            drafting.criterion(item.updated_at, place, criterion);
+            continue;
+        };
+        let says_nothing = criterion.state == CriterionState::Open && judged_here.contains(&there.id);
+        if there.state != criterion.state && !says_nothing {
+            judge(drafting, there.id, criterion.state);
+        }
+    }
+    for there in &row.criteria {
+        let made_by_import = acts
+            .get(&there.id)
+            .is_some_and(|record| record.act.origin.kind == OriginKind::Import);
+        let still_said = item.criteria.iter().any(|criterion| criterion.text == there.text);
+        let settled = there.state == CriterionState::Skipped || judged_here.contains(&there.id);
+        if made_by_import && !still_said && !settled {
+            judge(drafting, there.id, CriterionState::Skipped);
+        }
+    }
+}
+
+fn judge(drafting: &mut Drafting<'_>, criterion: ActId, state: CriterionState) {
+    drafting.changed(Op::SetCriterion {
+        criterion,
+        state,
+        evidence: None,
+    });
+}
