@@ -59,7 +59,7 @@ impl<R: Roles> Machine<'_, R> {
     pub(super) fn project_lists(&self) -> Said {
         let mut said = Said::default();
         let mut in_time: Vec<_> = self.acts.iter().collect();
-        in_time.sort_by_key(|(id, act)| (act.record.act.at, **id));
+        in_time.sort_by_key(|(_, act)| (act.record.act.at, act.order));
         for (id, act) in in_time {
             match &act.record.act.op {
                 Op::Comment { text } => {

@@ -275,3 +275,21 @@ fn a_closed_item_keeps_how_it_ended_in_the_archive() {
     ann.does(Op::Reopen);
     assert_eq!((ann.view().column, ann.view().closing), (Column::Backlog, None));
 }
+
+#[test]
+fn criteria_and_comments_of_one_moment_stand_in_the_order_in_which_they_were_made() {
+    let (mut ann, _) = ann_and_bo(Qa::Agent);
+    for number in 0..8 {
+        ann.clock = 0;
+        ann.does(Op::AddCriterion {
+            text: number.to_string(),
+        });
+    }
+    let texts: Vec<_> = ann
+        .view()
+        .criteria
+        .into_iter()
+        .map(|criterion| criterion.text)
+        .collect();
+    assert_eq!(texts, ["0", "1", "2", "3", "4", "5", "6", "7"]);
+}
