@@ -63,14 +63,12 @@ pub fn diff(project: ProjectId, before: Option<&ItemView>, folded: &Folded<'_>) 
     }
     let new = |conflict: &&Conflict| !before.conflicts.iter().any(|old| old.id == conflict.id);
     for conflict in after.conflicts.iter().filter(new) {
-        told.tell(
-            EventKind::ConflictRaised {
-                rule: conflict.rule.sentence().to_owned(),
-            },
-            Some(conflict.winner),
-        );
-        if let Some(change) = changed_by_merge(before, after, conflict) {
-            told.tell(change, Some(conflict.winner));
+        let raised = EventKind::ConflictRaised {
+            rule: conflict.rule.sentence().to_owned(),
+        };
+        let told_with = changed_by_merge(before, after, conflict);
+        for what in std::iter::once(raised).chain(told_with) {
+            told.tell_about(what, &conflict.id, Some(conflict.winner));
         }
     }
     if !before.conflicts.is_empty() && after.conflicts.is_empty() {
@@ -103,6 +101,15 @@ struct Teller<'a> {
 impl Teller<'_> {
     /// Adds an event. Without a cause of its own it is put down to the item's last act.
     fn tell(&mut self, what: EventKind, cause: Option<ActId>) {
+        let field = match &what {
+            EventKind::FieldChanged { field } => field.clone(),
+            _ => String::new(),
+        };
+        self.tell_about(what, &field, cause);
+    }
+
+    /// Adds an event; `about` tells apart those of one kind that one act brings about.
+    fn tell_about(&mut self, what: EventKind, about: &str, cause: Option<ActId>) {
         let stamp = cause.and_then(|cause| self.folded.stamp(&cause));
         let Stamp {
             act,
@@ -110,11 +117,7 @@ impl Teller<'_> {
             node,
             at,
         } = stamp.unwrap_or_else(|| self.after.last.clone());
-        let field = match &what {
-            EventKind::FieldChanged { field } | EventKind::ChangedByMerge { field, .. } => field.as_str(),
-            _ => "",
-        };
-        let key = format!("{}/{field}", what.name());
+        let key = format!("{}/{about}", what.name());
         self.events.push(Event {
             id: EventId::derive(&self.after.id, &key, &act),
             project: self.project,

@@ -337,3 +337,32 @@ fn a_reported_failure_that_the_merge_overtook_draws_attention_and_is_no_conflict
         ["merged, but a failed merge (gates-failed) was reported at the same time"]
     );
 }
+
+#[test]
+fn a_conflict_is_announced_once_and_another_of_the_same_winner_is_announced_too() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    let mut cy = Actor::new("cy", 3);
+    cy.hears(&ann);
+    ann.does(title("Anns"));
+    bo.does(title("Bos"));
+    cy.does(title("Cys"));
+    let raised = |before: &ItemView, actor: &Actor| {
+        let doc = actor.doc.as_ref().expect("an item");
+        let cast = cast();
+        let folded = fold(doc.id(), doc.acts(), &cast).expect("a creation");
+        let events = towline_crdt::diff::diff(ProjectId([0; 32]), Some(before), &folded);
+        let raised = events
+            .into_iter()
+            .filter(|event| matches!(event.what, EventKind::ConflictRaised { .. }));
+        raised.map(|event| event.id).collect::<Vec<_>>()
+    };
+    let alone = ann.view();
+    ann.hears(&bo);
+    let first = raised(&alone, &ann);
+    assert_eq!((first.len(), raised(&ann.view(), &ann).len()), (1, 0));
+    let two = ann.view();
+    ann.hears(&cy);
+    let second = raised(&two, &ann);
+    assert_eq!(second.len(), 1, "a third contender makes it another contest");
+    assert_ne!(first, second);
+}
