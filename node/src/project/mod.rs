@@ -8,6 +8,7 @@
 mod actor;
 mod docs;
 mod doctor;
+mod filter;
 mod import;
 mod index;
 mod ingest;
@@ -16,6 +17,8 @@ mod mend;
 mod open;
 mod read;
 mod request;
+mod search;
+pub(crate) mod snapshot;
 mod stage;
 mod store;
 mod transition;
@@ -68,6 +71,7 @@ pub struct Project {
     replica: Replica,
     index: index::Index,
     docs: docs::Docs,
+    snap: snapshot::Snap,
 
     stage: stage::Stage,
     own: Option<Own>,
