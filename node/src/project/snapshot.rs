@@ -1,10 +1,10 @@
 //! The snapshot of cards beside a project's store: when it is written, and what it answers.
 //!
-//! It serves commands that find no node running, so it is written where a process leaves the store: on
-//! closing, when the log has moved on since the last one. Against a process that is killed it is also
-//! written while nothing happens, a few cards with each tick, and begun anew when something does: a log
-//! that goes on growing makes any snapshot stale at once, so one written in between would be wasted.
-//! Nothing here is ever between a change and its answer.
+//! It serves commands that would have to open the store, so it is written where a process leaves it: on
+//! closing, when the log has moved on since the last one. For commands beside a running node, and against
+//! one that is killed, it is also written while nothing happens, a few cards with each tick, and begun anew
+//! when something does: a log that goes on growing makes any snapshot stale at once, so one written in
+//! between would be wasted. Nothing here is ever between a change and its answer.
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! The store opened directly, when no node runs: no daemon is needed for local work. Lists are answered
-//! from the snapshot of cards beside it where that is as young as the log, without opening anything.
+//! from the snapshot of cards beside it where that is as young as the log, without opening anything and
+//! without asking a node that runs.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -56,17 +57,17 @@ impl Ask for Ready {
 }
 
 /// The running node if there is one, else the store. What is going to be asked, in its order, is known
-/// where a command is nothing but its questions; the store need not be opened then when its snapshot
-/// answers all of them.
+/// where a command is nothing but its questions; nobody need be asked then when the snapshot answers all
+/// of them. Beside a running node that is so while it rests, and its thread is left to those who write.
 pub(super) fn connect(ctx: &Context, asks: &[&Request]) -> Result<Box<dyn Ask>, Failure> {
     let home = Home::at(ctx.root()?);
     let deadline = Instant::now() + PATIENCE;
     loop {
-        if let Some(client) = Client::connect(&home.socket())? {
-            return Ok(Box::new(client));
-        }
         if let Some(ready) = from_snapshot(ctx, &home, asks) {
             return Ok(Box::new(ready));
+        }
+        if let Some(client) = Client::connect(&home.socket())? {
+            return Ok(Box::new(client));
         }
         match home.lock("towline") {
             Ok(lock) => return open(ctx, &home, lock).map(|direct| Box::new(direct) as Box<dyn Ask>),
