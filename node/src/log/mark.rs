@@ -1,10 +1,10 @@
 //! A mark in a log: tells, without reading the log, whether it is still the same one and still ends where
 //! it ended when the mark was taken.
 //!
-//! What is made from a whole log and kept beside it carries a mark. A look at it reads the head and two
-//! times sixteen bytes, takes no lock and changes nothing: whatever it cannot make out means that the mark
-//! does not stand. A position alone would not do, because a log that was put back from a backup and
-//! written on may end at the same byte.
+//! What is made from a whole log and kept beside it carries a mark. A look at it reads some headers, takes
+//! no lock and changes nothing: whatever it cannot make out means that the mark does not stand. A position
+//! alone would not do, because a log that was put back from a backup and written on may end at the same
+//! byte.
 
 use std::fs::File;
 use std::io;
@@ -13,7 +13,7 @@ use std::path::Path;
 
 use super::Log;
 use super::head;
-use super::record::{RECORD_HEADER_BYTES, place, u64_at};
+use super::record::{RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentHeader, place, u64_at};
 use super::segment::segment_path;
 
 /// Where a log ended, and by which record it is known again.
@@ -61,18 +61,34 @@ impl Mark {
             return Ok(false);
         }
         let (segment, offset) = place(self.last);
+        let Some(file) = sound(dir, segment)? else {
+            return Ok(false);
+        };
         let mut header = [0; RECORD_HEADER_BYTES];
-        File::open(segment_path(dir, segment))?.read_exact_at(&mut header, offset)?;
+        file.read_exact_at(&mut header, offset)?;
         if header != self.header {
             return Ok(false);
         }
         let (segment, offset) = place(self.end);
-        let file = File::open(segment_path(dir, segment))?;
+        let Some(file) = sound(dir, segment)? else {
+            return Ok(false);
+        };
         let mut behind = [0; RECORD_HEADER_BYTES];
         let got = file.read_at(&mut behind, offset)?;
         let ends = file.metadata()?.len() >= offset && behind[..got].iter().all(|byte| *byte == 0);
         Ok(ends && !segment_path(dir, segment.saturating_add(1)).try_exists()?)
     }
+}
+
+/// Opens a segment whose header is of this format and not damaged.
+fn sound(dir: &Path, segment: u32) -> io::Result<Option<File>> {
+    let file = File::open(segment_path(dir, segment))?;
+    let mut bytes = [0; SEGMENT_HEADER_BYTES as usize];
+    file.read_exact_at(&mut bytes, 0)?;
+    let header = SegmentHeader::decode(&bytes);
+    Ok(header
+        .is_ok_and(|header| header.segment == segment)
+        .then_some(file))
 }
 
 impl Log {

@@ -19,6 +19,7 @@ use super::filter::{Facts, looks_at};
 use super::index::Index;
 use crate::cache::{BLOCK_CARDS, Snapshot, Writer, publish};
 use crate::dto::ItemCard;
+use crate::home::files::is_full;
 use crate::log::Mark;
 use crate::request::{Reply, Request};
 
@@ -109,8 +110,13 @@ impl Project {
     /// A snapshot that could not be written is not tried again before something changes: the next
     /// command takes the longer way.
     fn end_snapshot(&mut self, mark: Mark, outcome: std::io::Result<()>) {
-        if let Err(error) = outcome {
-            tracing::warn!(%error, "the snapshot of cards was not written; a list without a node will take longer");
+        match outcome {
+            // On a full disk the room is left to the log, and whoever writes is told of that.
+            Err(error) if is_full(&error) => tracing::debug!("no room for a snapshot of cards"),
+            Err(error) => {
+                tracing::warn!(%error, "the snapshot of cards was not written; a list without a node will take longer");
+            }
+            Ok(()) => {}
         }
         self.snap.kept = Some(mark);
     }
