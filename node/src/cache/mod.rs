@@ -6,12 +6,13 @@
 //! [`meta::APPLIED`] is written in the same batch as what was applied. No read and no write panics
 //! here, whatever the file holds. The bytes are described in `docs/storage.md`.
 
+mod card;
 mod error;
 mod open;
 mod rows;
 mod tables;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fmt;
 use std::ops::{Bound, Deref};
@@ -23,7 +24,7 @@ use towline_proto::{ItemId, Millis, codec};
 
 pub use error::CacheError;
 pub use open::{FORMAT, Opened};
-pub use rows::{read_rows, rows_position, write_rows};
+pub(crate) use rows::{BLOCK_CARDS, Snapshot, Writer, publish};
 pub use tables::{Table, meta};
 
 use crate::home::files;

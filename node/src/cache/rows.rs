@@ -1,122 +1,283 @@
-//! The snapshot of all rows, `rows.snap`: what a cold `list` reads instead of opening sled.
+//! The snapshot of all cards, `rows.snap`: what a cold `list` is answered from instead of opening the
+//! store.
 //!
-//! It is a copy: whoever reads it compares the log position with the log's end, and a file that is
-//! damaged, missing or of another version is simply not there. Written whole or not at all.
+//! Cards stand in board order in blocks of one column each, compressed one by one, so that a reader
+//! decodes what it shows and no more. It is a copy: whoever reads it asks its [`Mark`] whether the log is
+//! still as it was, and a file that is damaged, missing or of another version is simply not there. It
+//! relies on its checksums alone and is therefore not synced.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
+use std::ops::ControlFlow;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use towline_crdt::view::{ItemView, PROJECTION_VERSION};
+use towline_crdt::view::PROJECTION_VERSION;
+use towline_proto::Column;
 
-use super::error::CacheError;
-use crate::home::files::{PRIVATE_MODE, write_atomic};
+use super::card::Kept;
+use crate::dto::ItemCard;
+use crate::home::files::{self, PRIVATE_MODE, temporary_beside};
+use crate::log::Mark;
 
 const MAGIC: [u8; 8] = *b"TOWLROWS";
 /// The version of this file's shape; the projection has one of its own.
-const FORMAT: u32 = 1;
-const HEADER_BYTES: usize = 36;
-/// Level of compression: the fastest; rows shrink to a fifth.
+const FORMAT: u32 = 2;
+/// Raise when a card says something else about the same rows; a snapshot of another version is not read.
+const CARDS_VERSION: u32 = 1;
+const HEADER_BYTES: usize = 64;
+/// Length of a block's line in the table behind the header.
+const LINE_BYTES: usize = 20;
+/// Cards in a block at most: small enough that a short list decodes little.
+pub(crate) const BLOCK_CARDS: usize = 512;
+/// Bytes of cards after which a block ends.
+const BLOCK_BYTES: usize = 512 * 1024;
+/// Bytes that a block may take before it is compressed: the last card of a block may be a large one.
+const BLOCK_MAX_BYTES: usize = 16 * 1024 * 1024;
+/// Blocks that a file may have: room for some 200 million cards.
+const MAX_BLOCKS: usize = 400_000;
+/// Level of compression: the fastest; cards shrink to a sixth.
 const ZSTD_LEVEL: i32 = 1;
-/// Rows for which room is made before they were read.
-const ROOM: u64 = 1024 * 1024;
+/// Room in bytes that is left on the disk for what matters more than a copy.
+const ROOM_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Writes all rows as they were at a log position.
-///
-/// # Errors
-/// [`CacheError::Full`] or what the file system says; the old file stays then.
-pub fn write_rows<'a>(
-    path: &Path,
-    position: u64,
-    rows: impl Iterator<Item = &'a ItemView>,
-) -> Result<(), CacheError> {
-    let io = |error| CacheError::io("write", path)(error);
-    let mut file = vec![0u8; HEADER_BYTES];
-    let mut body = zstd::stream::Encoder::new(&mut file, ZSTD_LEVEL).map_err(io)?;
-    let mut count = 0u64;
-    for row in rows {
-        row.serialize(&mut rmp_serde::Serializer::new(&mut body).with_struct_map())
-            .map_err(|error| io(io::Error::other(error)))?;
-        count += 1;
-    }
-    body.flush().and_then(|()| body.finish().map(drop)).map_err(io)?;
-    file[..8].copy_from_slice(&MAGIC);
-    file[8..12].copy_from_slice(&FORMAT.to_le_bytes());
-    file[12..16].copy_from_slice(&PROJECTION_VERSION.to_le_bytes());
-    file[16..24].copy_from_slice(&position.to_le_bytes());
-    file[24..32].copy_from_slice(&count.to_le_bytes());
-    let crc = checksum(&file);
-    file[32..36].copy_from_slice(&crc.to_le_bytes());
-    write_atomic(path, &file, PRIVATE_MODE).map_err(io)
+/// Which cards a block holds, and where and how long it is.
+#[derive(Debug, Clone, Copy)]
+struct Block {
+    deleted: bool,
+    column: Column,
+    cards: u32,
+    /// Bytes in the file, compressed.
+    len: u32,
+    raw_len: u32,
+    crc: u32,
 }
 
-/// Reads all rows and the log position at which they were so; none when the file is missing,
-/// damaged, or of another version.
-///
-/// # Errors
-/// When the file is there and the file system does not let it be read.
-pub fn read_rows(path: &Path) -> Result<Option<(u64, Vec<ItemView>)>, CacheError> {
-    let io = |error| CacheError::io("read", path)(error);
-    match fs::read(path) {
-        Ok(file) => Ok(decode(&file)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(io(error)),
+/// A snapshot in the making. Cards come in board order, the trash behind the rest.
+#[derive(Default)]
+pub(crate) struct Writer {
+    table: Vec<u8>,
+    blocks: Vec<u8>,
+    cards: u32,
+    raw: Vec<u8>,
+    group: Option<(bool, Column)>,
+}
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writer")
+            .field("bytes", &self.blocks.len())
+            .finish_non_exhaustive()
     }
 }
 
-/// The log position of the snapshot, from its header alone, without a check of what follows.
-///
-/// # Errors
-/// When the file is there and the file system does not let it be read.
-pub fn rows_position(path: &Path) -> Result<Option<u64>, CacheError> {
-    let mut header = [0u8; HEADER_BYTES];
-    let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
-    match read {
-        Ok(()) => Ok(position_of(&header)),
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof
-            ) =>
-        {
-            Ok(None)
+impl Writer {
+    /// Adds a card.
+    pub(crate) fn push(&mut self, card: ItemCard) -> io::Result<()> {
+        let group = Some((card.deleted, card.column));
+        if self.group != group || self.cards as usize >= BLOCK_CARDS || self.raw.len() >= BLOCK_BYTES {
+            self.end_block()?;
+            self.group = group;
         }
-        Err(error) => Err(CacheError::io("read", path)(error)),
+        Kept::from(card)
+            .serialize(&mut rmp_serde::Serializer::new(&mut self.raw))
+            .map_err(io::Error::other)?;
+        self.cards += 1;
+        Ok(())
+    }
+
+    fn end_block(&mut self) -> io::Result<()> {
+        let Some((deleted, column)) = self.group.filter(|_| self.cards > 0) else {
+            return Ok(());
+        };
+        if self.raw.len() > BLOCK_MAX_BYTES || self.table.len() >= MAX_BLOCKS * LINE_BYTES {
+            return Err(io::Error::other("the cards are too large for a snapshot"));
+        }
+        let packed = zstd::bulk::compress(&self.raw, ZSTD_LEVEL)?;
+        let size = |len: usize| u32::try_from(len).map_err(io::Error::other);
+        let place = Column::ALL.iter().position(|known| *known == column);
+        let line = [
+            u32::from_le_bytes([u8::from(deleted), place.unwrap_or(usize::MAX) as u8, 0, 0]),
+            self.cards,
+            size(packed.len())?,
+            size(self.raw.len())?,
+            crc32fast::hash(&packed),
+        ];
+        self.table
+            .extend(line.iter().flat_map(|field| field.to_le_bytes()));
+        self.blocks.extend_from_slice(&packed);
+        self.raw.clear();
+        self.cards = 0;
+        Ok(())
+    }
+
+    /// The bytes of the file, for the log as it was at a mark.
+    pub(crate) fn finish(mut self, mark: &Mark) -> io::Result<Vec<u8>> {
+        self.end_block()?;
+        let mut file = vec![0u8; HEADER_BYTES];
+        file.extend_from_slice(&self.table);
+        let blocks = u32::try_from(self.table.len() / LINE_BYTES).map_err(io::Error::other)?;
+        file[..20].copy_from_slice(&versions());
+        file[20..24].copy_from_slice(&program().to_le_bytes());
+        file[24..28].copy_from_slice(&blocks.to_le_bytes());
+        file[32..64].copy_from_slice(&mark.encode());
+        let crc = checksum(&file);
+        file[28..32].copy_from_slice(&crc.to_le_bytes());
+        file.append(&mut self.blocks);
+        Ok(file)
     }
 }
 
-fn position_of(header: &[u8]) -> Option<u64> {
-    let versions = [FORMAT.to_le_bytes(), PROJECTION_VERSION.to_le_bytes()].concat();
-    (header.get(..8)? == MAGIC && header.get(8..16)? == versions)
-        .then_some(())
-        .and_then(|()| number(header, 16))
+/// Puts a finished snapshot in the place of the old one. It is not synced: a power cut may leave bytes
+/// whose checksum is wrong, and those are as good as none.
+pub(crate) fn publish(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    if files::room(folder)? < ROOM_BYTES.saturating_add(bytes.len() as u64) {
+        return Err(io::ErrorKind::StorageFull.into());
+    }
+    let temporary = temporary_beside(path);
+    let written = fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(PRIVATE_MODE)
+        .open(&temporary)
+        .and_then(|file| file.write_all_at(bytes, 0))
+        .and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        // What is left of it is worthless, and the first error is the one to tell.
+        let _ = fs::remove_file(&temporary);
+    }
+    written
 }
 
-fn decode(file: &[u8]) -> Option<(u64, Vec<ItemView>)> {
-    let position = position_of(file)?;
-    let count = number(file, 24)?;
-    if file.get(32..HEADER_BYTES)? != checksum(file).to_le_bytes() {
-        return None;
-    }
-    let body = zstd::stream::decode_all(file.get(HEADER_BYTES..)?).ok()?;
-    let mut rest = rmp_serde::Deserializer::from_read_ref(body.as_slice());
-    let mut rows = Vec::with_capacity(usize::try_from(count.min(ROOM)).ok()?);
-    for _ in 0..count {
-        rows.push(ItemView::deserialize(&mut rest).ok()?);
-    }
-    Some((position, rows))
+/// An open snapshot. It stays what it was when another one takes its place.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    file: File,
+    mark: Mark,
+    blocks: Vec<Block>,
 }
 
-/// The checksum over everything but its own four bytes.
-fn checksum(file: &[u8]) -> u32 {
+impl Snapshot {
+    /// Opens a snapshot; none when the file is missing, damaged, or of another version.
+    pub(crate) fn open(path: &Path) -> Option<Self> {
+        let mut file = File::open(path).ok()?;
+        let mut table = vec![0u8; HEADER_BYTES];
+        file.read_exact(&mut table).ok()?;
+        if table[..20] != versions() || number(&table, 20)? != program() {
+            return None;
+        }
+        let count = usize::try_from(number(&table, 24)?).ok()?;
+        if count > MAX_BLOCKS {
+            return None;
+        }
+        table.resize(HEADER_BYTES + count * LINE_BYTES, 0);
+        file.read_exact(table.get_mut(HEADER_BYTES..)?).ok()?;
+        if number(&table, 28)? != checksum(&table) {
+            return None;
+        }
+        let (header, lines) = table.split_at_checked(HEADER_BYTES)?;
+        let mark = Mark::decode(header.get(32..)?.first_chunk()?);
+        let blocks = lines.chunks_exact(LINE_BYTES).map(block);
+        Some(Self {
+            file,
+            mark,
+            blocks: blocks.collect::<Option<_>>()?,
+        })
+    }
+
+    /// The log as it was when the snapshot was made.
+    pub(crate) fn mark(&self) -> &Mark {
+        &self.mark
+    }
+
+    /// Gives the cards of the columns that are wanted, of the trash or of the rest, in board order to
+    /// `each` until it has enough; none when what is read is damaged.
+    pub(crate) fn cards(
+        &self,
+        wanted: impl Fn(bool, Column) -> bool,
+        mut each: impl FnMut(ItemCard) -> ControlFlow<()>,
+    ) -> Option<()> {
+        let mut at = (HEADER_BYTES + self.blocks.len() * LINE_BYTES) as u64;
+        let mut packed = Vec::new();
+        for block in &self.blocks {
+            if wanted(block.deleted, block.column) {
+                packed.resize(block.len as usize, 0);
+                self.file.read_exact_at(&mut packed, at).ok()?;
+                if block.decode(&packed, &mut each)?.is_break() {
+                    break;
+                }
+            }
+            at += u64::from(block.len);
+        }
+        Some(())
+    }
+}
+
+impl Block {
+    fn decode(
+        &self,
+        packed: &[u8],
+        each: &mut dyn FnMut(ItemCard) -> ControlFlow<()>,
+    ) -> Option<ControlFlow<()>> {
+        if crc32fast::hash(packed) != self.crc {
+            return None;
+        }
+        let raw = zstd::bulk::decompress(packed, self.raw_len as usize).ok()?;
+        let mut rest = rmp_serde::Deserializer::from_read_ref(raw.as_slice());
+        for _ in 0..self.cards {
+            let kept = Kept::deserialize(&mut rest).ok()?;
+            if each(kept.card(self.deleted, self.column)?).is_break() {
+                return Some(ControlFlow::Break(()));
+            }
+        }
+        Some(ControlFlow::Continue(()))
+    }
+}
+
+fn block(line: &[u8]) -> Option<Block> {
+    let block = Block {
+        deleted: *line.first()? != 0,
+        column: *Column::ALL.get(usize::from(*line.get(1)?))?,
+        cards: number(line, 4)?,
+        len: number(line, 8)?,
+        raw_len: number(line, 12)?,
+        crc: number(line, 16)?,
+    };
+    let sound = block.cards as usize <= BLOCK_CARDS
+        && block.raw_len as usize <= BLOCK_MAX_BYTES
+        && block.len as usize <= BLOCK_MAX_BYTES;
+    sound.then_some(block)
+}
+
+/// What a file of this build begins with.
+fn versions() -> [u8; 20] {
+    let mut bytes = [0; 20];
+    bytes[..8].copy_from_slice(&MAGIC);
+    for (at, version) in [FORMAT, PROJECTION_VERSION, CARDS_VERSION]
+        .into_iter()
+        .enumerate()
+    {
+        bytes[8 + at * 4..12 + at * 4].copy_from_slice(&version.to_le_bytes());
+    }
+    bytes
+}
+
+/// The program that writes: another release may have other rules for what is legal, which cards tell.
+fn program() -> u32 {
+    crc32fast::hash(env!("CARGO_PKG_VERSION").as_bytes())
+}
+
+/// The checksum over header and table, but for its own four bytes.
+fn checksum(table: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&file[..32]);
-    hasher.update(&file[HEADER_BYTES..]);
+    hasher.update(&table[..28]);
+    hasher.update(&table[32..]);
     hasher.finalize()
 }
 
-fn number(file: &[u8], at: usize) -> Option<u64> {
-    let bytes = file.get(at..)?.first_chunk::<8>()?;
-    Some(u64::from_le_bytes(*bytes))
+fn number(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
 }

@@ -10,6 +10,7 @@
 /// |---|---|---|---|
 /// | `Docs` | `docs/1` | item id, 16 bytes | a saved Automerge document |
 /// | `Rows` | `rows/1` | item id, 16 bytes | projection version, u32 le; an `ItemView` in MessagePack |
+/// | `Bodies` | `bodies/1` | item id, 16 bytes | the body in small letters, UTF-8; none for an item that never had one |
 /// | `Feed` | `feed/1` | position, u64 be | one event, as the project's thread encodes it |
 /// | `Cursors` | `cursors/1` | subscriber's name, UTF-8 | feed position, u64 le |
 /// | `Meta` | `meta/1` | name, UTF-8 | small values, as their owner encodes them |
@@ -20,6 +21,8 @@ pub enum Table {
     Docs,
     /// Rows of the index.
     Rows,
+    /// Bodies as they are searched.
+    Bodies,
     /// The feed of events.
     Feed,
     /// How far each subscriber of the feed is.
@@ -32,9 +35,10 @@ pub enum Table {
 
 impl Table {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Docs,
         Self::Rows,
+        Self::Bodies,
         Self::Feed,
         Self::Cursors,
         Self::Meta,
@@ -46,6 +50,7 @@ impl Table {
         match self {
             Self::Docs => "docs/1",
             Self::Rows => "rows/1",
+            Self::Bodies => "bodies/1",
             Self::Feed => "feed/1",
             Self::Cursors => "cursors/1",
             Self::Meta => "meta/1",
@@ -58,6 +63,7 @@ impl Table {
         match self {
             Self::Docs => b'd',
             Self::Rows => b'r',
+            Self::Bodies => b'b',
             Self::Feed => b'f',
             Self::Cursors => b'c',
             Self::Meta => b'm',

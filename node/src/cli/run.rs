@@ -20,7 +20,9 @@ pub(super) fn run(ctx: &Context, command: Command, out: &mut dyn Write) -> Resul
         if plan.signed {
             ctx.origin()?;
         }
-        return perform(ctx, &mut *backend::connect(ctx)?, plan, out);
+        let asks: Vec<_> = plan.asks.iter().map(|(_, request)| request).collect();
+        let mut ask = backend::connect_for(ctx, &asks)?;
+        return perform(ctx, &mut *ask, plan, out);
     }
     match command {
         Command::Init(args) => backend::init(ctx, &args, out)?,

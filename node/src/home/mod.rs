@@ -272,11 +272,6 @@ impl ProjectHome {
         self.dir.join("cache")
     }
 
-    /// The snapshot of its rows.
-    pub fn rows_file(&self) -> PathBuf {
-        self.dir.join("rows.snap")
-    }
-
     /// Writes `project.toml`, which makes the project one of this node's: to be called when its log
     /// is there, so that a crash before leaves nothing that looks like a project.
     ///

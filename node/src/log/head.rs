@@ -47,14 +47,7 @@ impl HeadFile {
             .truncate(false)
             .mode(PRIVATE_MODE)
             .open(path)?;
-        let newest = [0, SLOT_BYTES]
-            .into_iter()
-            .filter_map(|at| {
-                let mut bytes = [0u8; CONTENT_BYTES];
-                file.read_exact_at(&mut bytes, at).ok()?;
-                decode(&bytes)
-            })
-            .max_by_key(|(turn, _)| *turn);
+        let newest = newest(&file);
         let turn = newest.map_or(0, |(turn, _)| turn);
         Ok((Self { file, turn }, newest.map(|(_, head)| head)))
     }
@@ -72,6 +65,22 @@ impl HeadFile {
     pub(crate) fn sync(&self) -> io::Result<()> {
         self.file.sync_all()
     }
+}
+
+/// Reads the newer slot of a head file and changes nothing.
+pub(crate) fn peek(path: &Path) -> io::Result<Option<Head>> {
+    Ok(newest(&File::open(path)?).map(|(_, head)| head))
+}
+
+fn newest(file: &File) -> Option<(u64, Head)> {
+    [0, SLOT_BYTES]
+        .into_iter()
+        .filter_map(|at| {
+            let mut bytes = [0u8; CONTENT_BYTES];
+            file.read_exact_at(&mut bytes, at).ok()?;
+            decode(&bytes)
+        })
+        .max_by_key(|(turn, _)| *turn)
 }
 
 fn encode(turn: u64, head: &Head) -> [u8; CONTENT_BYTES] {

@@ -9,6 +9,7 @@
 mod append;
 mod error;
 mod head;
+mod mark;
 mod open;
 mod record;
 mod reserve;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use towline_proto::{Millis, ProjectId};
 
 pub use error::{Damage, LogError};
+pub use mark::Mark;
 pub use open::{Cut, Opened, Salvaged, Shortened};
 pub use record::{FORMAT, RECORD_BYTES, Record};
 

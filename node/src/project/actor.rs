@@ -179,6 +179,7 @@ impl Actor {
 
     fn tick(&mut self) {
         self.project.store_or_warn();
+        self.project.snapshot_on_tick();
         self.ticks = self.ticks.wrapping_add(1);
         if self.ticks.is_multiple_of(TICKS_PER_LOOK) {
             self.project.feed_replica(Input::Tick);
@@ -198,6 +199,7 @@ impl Project {
     pub fn close(mut self) {
         self.tell_closed();
         self.store_or_warn();
+        self.snapshot_on_close();
         if let Err(error) = self.cache.flush_durable() {
             tracing::error!(%error, "the cache was not flushed; the log has everything");
         }

@@ -4,7 +4,10 @@
 //! computed when asked: names ([`find`]), whether dependencies are satisfied, epics' progress, what is
 //! ready.
 
+mod circles;
 mod find;
+#[cfg(test)]
+mod tests;
 
 pub(super) use find::letters;
 
@@ -14,6 +17,7 @@ use towline_crdt::view::ItemView;
 use towline_proto::table::legal_from;
 use towline_proto::{Closing, Column, ItemId, Kind, Millis};
 
+use super::filter::Facts;
 use crate::dto::{ItemCard, ItemLink};
 
 /// Steps along a chain of successors before it counts as endless.
@@ -22,12 +26,28 @@ const MAX_SUCCESSORS: usize = 32;
 /// All rows of one project.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    rows: BTreeMap<ItemId, ItemView>,
-    numbers: BTreeMap<u32, Vec<ItemId>>,
-    keys: BTreeMap<String, ItemId>,
-    external: BTreeMap<String, BTreeSet<ItemId>>,
-    dependants: BTreeMap<ItemId, BTreeSet<ItemId>>,
-    children: BTreeMap<ItemId, BTreeSet<ItemId>>,
+    /// Boxed: a row is large, and a node of the tree is half empty on average.
+    rows: BTreeMap<ItemId, Box<ItemView>>,
+    /// Sets of pairs and not maps of sets: nearly every number and reference belongs to one item, and a
+    /// set of its own for each took more memory than its row's title.
+    numbers: BTreeSet<(u32, Millis, ItemId)>,
+    /// By the key as a number, in the order of its digits.
+    keys: BTreeMap<u64, ItemId>,
+    external: BTreeSet<(String, ItemId)>,
+    /// What is depended on, and by whom.
+    dependants: BTreeSet<(ItemId, ItemId)>,
+    /// An epic and its items.
+    children: BTreeSet<(ItemId, ItemId)>,
+}
+
+/// The smallest and the largest id, to find what belongs to something.
+const IDS: (ItemId, ItemId) = (ItemId([0; ItemId::LEN]), ItemId([0xff; ItemId::LEN]));
+
+/// The second of each pair whose first is this.
+fn of<'a>(pairs: &'a BTreeSet<(ItemId, ItemId)>, first: &ItemId) -> impl Iterator<Item = &'a ItemId> {
+    pairs
+        .range((*first, IDS.0)..=(*first, IDS.1))
+        .map(|(_, second)| second)
 }
 
 impl Index {
@@ -35,66 +55,42 @@ impl Index {
     pub(crate) fn put(&mut self, row: ItemView) -> Option<ItemView> {
         let before = self.remove(&row.id);
         let id = row.id;
-        let place = self.numbers.entry(row.number).or_default();
-        place.push(id);
-        let stamp = |id: &ItemId| {
-            (
-                self.rows.get(id).map_or(row.created_at, |row| row.created_at),
-                *id,
-            )
-        };
-        place.sort_by_key(stamp);
-        self.keys.insert(id.key(), id);
+        self.numbers.insert((row.number, row.created_at, id));
+        self.keys.insert(find::key(&id), id);
         for reference in row.external() {
-            self.external.entry(reference.to_owned()).or_default().insert(id);
+            self.external.insert((reference.to_owned(), id));
         }
-        for on in &row.depends_on {
-            self.dependants.entry(*on).or_default().insert(id);
-        }
-        if let Some(epic) = row.epic {
-            self.children.entry(epic).or_default().insert(id);
-        }
-        self.rows.insert(id, row);
+        self.dependants.extend(row.depends_on.iter().map(|on| (*on, id)));
+        self.children.extend(row.epic.map(|epic| (epic, id)));
+        self.rows.insert(id, Box::new(row));
         before
     }
 
     /// Takes a row out.
     pub(crate) fn remove(&mut self, id: &ItemId) -> Option<ItemView> {
         let row = self.rows.remove(id)?;
-        if let Some(place) = self.numbers.get_mut(&row.number) {
-            place.retain(|other| other != id);
-            if place.is_empty() {
-                self.numbers.remove(&row.number);
-            }
-        }
-        self.keys.remove(&id.key());
+        self.numbers.remove(&(row.number, row.created_at, *id));
+        self.keys.remove(&find::key(id));
         for reference in row.external() {
-            if let Some(named) = self.external.get_mut(reference) {
-                named.remove(id);
-                if named.is_empty() {
-                    self.external.remove(reference);
-                }
-            }
+            self.external.remove(&(reference.to_owned(), *id));
         }
         for on in &row.depends_on {
-            if let Some(dependants) = self.dependants.get_mut(on) {
-                dependants.remove(id);
-            }
+            self.dependants.remove(&(*on, *id));
         }
-        if let Some(children) = row.epic.and_then(|epic| self.children.get_mut(&epic)) {
-            children.remove(id);
+        if let Some(epic) = row.epic {
+            self.children.remove(&(epic, *id));
         }
-        Some(row)
+        Some(*row)
     }
 
     /// One row.
     pub(crate) fn get(&self, id: &ItemId) -> Option<&ItemView> {
-        self.rows.get(id)
+        self.rows.get(id).map(Box::as_ref)
     }
 
     /// All rows, the trash too, in order of their ids.
     pub(crate) fn rows(&self) -> impl Iterator<Item = &ItemView> {
-        self.rows.values()
+        self.rows.values().map(Box::as_ref)
     }
 
     /// How many rows there are.
@@ -105,14 +101,15 @@ impl Index {
     /// The number for a new item: above every number that is known, the trash's too.
     pub(crate) fn next_number(&self) -> u32 {
         self.numbers
-            .keys()
-            .next_back()
-            .map_or(1, |number| number.saturating_add(1))
+            .last()
+            .map_or(1, |(number, ..)| number.saturating_add(1))
     }
 
     /// The item with an external reference; the oldest on every node where two nodes imported it apart.
     pub(crate) fn by_external(&self, reference: &str) -> Option<ItemId> {
-        self.external.get(reference)?.first().copied()
+        let mut from = self.external.range((reference.to_owned(), IDS.0)..);
+        let (found, id) = from.next()?;
+        (found == reference).then_some(*id)
     }
 
     /// Another item in short.
@@ -140,33 +137,44 @@ impl Index {
     /// A dependency: satisfied when done, or archived from done; a superseded item passes that on to
     /// its successor; one that was closed otherwise never satisfies.
     pub(crate) fn dependency(&self, on: &ItemId) -> ItemLink {
+        let (end, successor) = self.trace(on);
         let mut link = self.link(on);
-        let mut at = *on;
+        link.satisfied = matches!(end, End::Satisfied);
+        if let Some(by) = successor {
+            link.note = Some(format!("superseded by {}", self.link(by).handle));
+        }
+        match end {
+            End::Closed(closing) => link.note = Some(format!("{} without being done", closing.status())),
+            End::Endless => link.note = Some("its successors lead in a circle".into()),
+            End::Satisfied | End::Open => {}
+        }
+        link
+    }
+
+    /// Whether a dependency is satisfied.
+    fn satisfies(&self, on: &ItemId) -> bool {
+        matches!(self.trace(on).0, End::Satisfied)
+    }
+
+    /// Where a dependency leads, and its last successor if it was superseded.
+    fn trace<'a>(&'a self, on: &ItemId) -> (End<'a>, Option<&'a ItemId>) {
+        let (mut at, mut successor) = (on, None);
         for _ in 0..MAX_SUCCESSORS {
-            let Some(row) = self.rows.get(&at) else {
-                link.satisfied = false;
-                return link;
+            let Some(row) = self.rows.get(at) else {
+                return (End::Open, successor);
             };
             let ended = matches!(row.column, Column::Closed | Column::Archived);
             match (&row.closing, ended) {
-                (Some(Closing::Superseded { by }), true) => {
-                    link.note = Some(format!("superseded by {}", self.link(by).handle));
-                    at = *by;
+                (Some(Closing::Superseded { by }), true) => (at, successor) = (by, Some(by)),
+                (Some(closing), true) => return (End::Closed(closing), successor),
+                (_, _) if row.deleted => return (End::Open, successor),
+                (_, _) if matches!(row.column, Column::Done | Column::Archived) => {
+                    return (End::Satisfied, successor);
                 }
-                (Some(closing), true) => {
-                    link.satisfied = false;
-                    link.note = Some(format!("{} without being done", closing.status()));
-                    return link;
-                }
-                (_, _) => {
-                    link.satisfied = matches!(row.column, Column::Done | Column::Archived) && !row.deleted;
-                    return link;
-                }
+                (_, _) => return (End::Open, successor),
             }
         }
-        link.satisfied = false;
-        link.note = Some("its successors lead in a circle".into());
-        link
+        (End::Endless, successor)
     }
 
     /// Whether `from` depends on `to`, directly or not.
@@ -191,30 +199,20 @@ impl Index {
 
     /// Items that depend on this one.
     pub(crate) fn dependants(&self, id: &ItemId) -> Vec<ItemLink> {
-        self.dependants
-            .get(id)
-            .into_iter()
-            .flatten()
-            .map(|id| self.link(id))
-            .collect()
+        of(&self.dependants, id).map(|id| self.link(id)).collect()
     }
 
     /// Items of this epic.
     pub(crate) fn children(&self, id: &ItemId) -> Vec<ItemLink> {
-        self.children
-            .get(id)
-            .into_iter()
-            .flatten()
-            .map(|id| self.link(id))
-            .collect()
+        of(&self.children, id).map(|id| self.link(id)).collect()
     }
 
     /// Dependencies with whether they are satisfied. One that closes a circle, which only happens by
     /// merging, is never satisfied and says why, so that it blocks nobody silently.
-    fn dependencies(&self, row: &ItemView) -> Vec<ItemLink> {
+    fn dependencies(&self, row: &ItemView, leads_back: impl Fn(&ItemId) -> bool) -> Vec<ItemLink> {
         let on = row.depends_on.iter().map(|on| {
             let mut link = self.dependency(on);
-            if !link.satisfied && self.depends_on(on, &row.id) {
+            if !link.satisfied && leads_back(on) {
                 link.note = Some("closes a circle of dependencies".into());
             }
             link
@@ -226,20 +224,32 @@ impl Index {
         if row.kind != Kind::Epic {
             return None;
         }
-        let children = self
-            .children
-            .get(&row.id)
-            .into_iter()
-            .flatten()
-            .filter_map(|id| self.rows.get(id));
-        let counted: Vec<_> = children.filter(|child| !child.deleted).collect();
-        let is_done = |child: &&&ItemView| child.column == Column::Done || child.column == Column::Archived;
-        Some((counted.iter().filter(is_done).count(), counted.len()))
+        let (mut done, mut all) = (0, 0);
+        for child in of(&self.children, &row.id)
+            .filter_map(|id| self.rows.get(id))
+            .filter(|child| !child.deleted)
+        {
+            all += 1;
+            done += usize::from(matches!(child.column, Column::Done | Column::Archived));
+        }
+        Some((done, all))
     }
 
     /// A row as lists and boards show it.
     pub(crate) fn card(&self, row: &ItemView) -> ItemCard {
-        let depends_on = self.dependencies(row);
+        self.card_with(row, |on| self.depends_on(on, &row.id))
+    }
+
+    /// Many rows as cards, in their order.
+    pub(crate) fn cards(&self, rows: Vec<&ItemView>) -> Vec<ItemCard> {
+        let waits = |row: &&ItemView| row.depends_on.iter().any(|on| !self.satisfies(on));
+        let circles = self.circles(rows.iter().copied().filter(waits));
+        let card = |row: &ItemView| self.card_with(row, |on| circles.hold(on, &row.id));
+        rows.into_iter().map(card).collect()
+    }
+
+    fn card_with(&self, row: &ItemView, leads_back: impl Fn(&ItemId) -> bool) -> ItemCard {
+        let depends_on = self.dependencies(row, leads_back);
         ItemCard {
             handle: self.handle(row),
             number: row.number,
@@ -276,24 +286,12 @@ impl Index {
         }
     }
 
-    /// What can be started now: in the backlog, or in coding and claimed by nobody; nothing holds
-    /// it, every dependency is satisfied. By priority, then age.
+    /// What can be started now: nothing is in its way and every dependency is satisfied. By priority,
+    /// then age.
     pub(crate) fn ready(&self) -> Vec<&ItemView> {
-        let startable = |row: &&ItemView| {
-            let place = match row.column {
-                Column::Backlog => true,
-                Column::Coding => row.claim.is_none(),
-                Column::Upcoming
-                | Column::Qa
-                | Column::Merge
-                | Column::Done
-                | Column::Archived
-                | Column::Closed => false,
-            };
-            place && !row.deleted && row.kind != Kind::Epic && row.holds.is_empty()
-        };
-        let met = |row: &&ItemView| row.depends_on.iter().all(|on| self.dependency(on).satisfied);
-        let mut ready: Vec<_> = self.rows.values().filter(startable).filter(met).collect();
+        let met = |row: &&ItemView| row.depends_on.iter().all(|on| self.satisfies(on));
+        let startable = |row: &&ItemView| Facts::from(*row).startable();
+        let mut ready: Vec<_> = self.rows().filter(startable).filter(met).collect();
         ready.sort_by_key(|row| (row.priority, row.created_at, row.id));
         ready
     }
@@ -302,6 +300,18 @@ impl Index {
     pub(crate) fn board_order(row: &ItemView) -> (Column, u8, Millis, ItemId) {
         (row.column, row.priority, row.entered_at, row.id)
     }
+}
+
+/// How following a dependency ends.
+enum End<'a> {
+    /// Done, or archived from done.
+    Satisfied,
+    /// Not yet, or not known here.
+    Open,
+    /// Closed without being done.
+    Closed(&'a Closing),
+    /// Never.
+    Endless,
 }
 
 /// Changes with everything that a transition could depend on: the heads of the stage's registers.

@@ -10,6 +10,7 @@ mod conflicts;
 mod docs;
 mod doctor;
 mod explain;
+mod filter;
 mod import;
 mod index;
 mod ingest;
@@ -18,6 +19,8 @@ mod mend;
 mod open;
 mod read;
 mod request;
+mod search;
+pub(crate) mod snapshot;
 mod stage;
 mod store;
 mod transition;
@@ -70,6 +73,7 @@ pub struct Project {
     replica: Replica,
     index: index::Index,
     docs: docs::Docs,
+    snap: snapshot::Snap,
 
     stage: stage::Stage,
     own: Option<Own>,

@@ -19,6 +19,7 @@ use towline_sync::Replica;
 use super::docs::Docs;
 use super::index::Index;
 use super::ingest::{checked_by_item, with_changes};
+use super::snapshot::Snap;
 use super::stage::Stage;
 use super::{Project, World};
 use crate::cache::{Cache, CacheError, Table, meta};
@@ -131,6 +132,7 @@ impl Project {
         log.trust_end();
 
         let mut project = Self {
+            snap: Snap::of(&dir),
             dir,
             id,
             me,

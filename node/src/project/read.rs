@@ -5,6 +5,7 @@ use towline_crdt::view::ItemView;
 use towline_proto::{Column, ItemId, LinkKind, Op, Rule, text};
 
 use super::Project;
+use super::filter::Facts;
 use super::index::Index;
 use crate::dto::{self, Comment, HistoryLine, ItemCard, ItemPage, MemberInfo, ProjectStatus};
 use crate::request::{Failure, FailureCode, Filter};
@@ -23,73 +24,20 @@ impl Project {
             Some(epic) => Some(self.index.find_one(epic)?.id),
             None => None,
         };
-        let mut rows: Vec<_> = self
-            .index
-            .rows()
-            .filter(|row| passes(filter, row) && epic.is_none_or(|epic| row.epic == Some(epic)))
-            .collect();
-        rows.sort_by_key(|row| Index::board_order(row));
-        let limit = if filter.limit == 0 {
-            usize::MAX
-        } else {
-            filter.limit
+        let passes = |row: &&ItemView| {
+            epic.is_none_or(|epic| row.epic == Some(epic)) && Facts::from(*row).pass(filter)
         };
-        Ok(rows
-            .into_iter()
-            .take(limit)
-            .map(|row| self.index.card(row))
-            .collect())
-    }
-
-    /// Cards that contain every word, best first: in the title before elsewhere.
-    pub(crate) fn search(&mut self, wanted: &str, limit: usize) -> Result<Vec<ItemCard>, Failure> {
-        let words: Vec<String> = wanted.split_whitespace().map(str::to_lowercase).collect();
-        if words.is_empty() {
-            return Err(Failure::new(
-                FailureCode::Usage,
-                "search for what? Give at least one word",
-            ));
+        let mut rows: Vec<_> = self.index.rows().filter(passes).collect();
+        rows.sort_by_key(|row| Index::board_order(row));
+        if filter.limit > 0 {
+            rows.truncate(filter.limit);
         }
-        let mut found = Vec::new();
-        let ids: Vec<ItemId> = self
-            .index
-            .rows()
-            .filter(|row| !row.deleted)
-            .map(|row| row.id)
-            .collect();
-        for id in ids {
-            let Some(row) = self.index.get(&id) else { continue };
-            let title = row.title.to_lowercase();
-            if words.iter().all(|word| title.contains(word)) {
-                found.push((0, id));
-                continue;
-            }
-            let mut haystack = title;
-            for part in row.labels.iter().chain(row.links.iter().map(|link| &link.target)) {
-                haystack.push('\n');
-                haystack.push_str(&part.to_lowercase());
-            }
-            let missing = |haystack: &str| words.iter().any(|word| !haystack.contains(word));
-            if missing(&haystack) && row.body_edit.is_some() {
-                haystack.push('\n');
-                haystack.push_str(&self.body(&id).unwrap_or_default().to_lowercase());
-            }
-            if !missing(&haystack) {
-                found.push((1, id));
-            }
-        }
-        found.sort_unstable();
-        let rows = found.iter().take(limit).filter_map(|(_, id)| self.index.get(id));
-        Ok(rows.map(|row| self.index.card(row)).collect())
+        Ok(self.index.cards(rows))
     }
 
     /// What can be started now.
     pub(crate) fn ready(&self) -> Vec<ItemCard> {
-        self.index
-            .ready()
-            .into_iter()
-            .map(|row| self.index.card(row))
-            .collect()
+        self.index.cards(self.index.ready())
     }
 
     /// The items that a handle names, in full.
@@ -375,30 +323,4 @@ fn related(view: &ItemView) -> impl Iterator<Item = ItemId> {
         .iter()
         .filter(|link| link.kind == LinkKind::Related)
         .filter_map(|link| link.target.parse().ok())
-}
-
-fn passes(filter: &Filter, row: &ItemView) -> bool {
-    let status = row.status();
-    let shown = match (filter.deleted, row.deleted) {
-        (wanted, deleted) if wanted != deleted => return false,
-        (true, _) => true,
-        (false, _) if filter.all || !filter.columns.is_empty() => true,
-        (false, _) => row.column.is_open() || row.column == Column::Done,
-    };
-    let person = |who: &str| {
-        row.assignee.as_deref() == Some(who) || row.claim.as_ref().is_some_and(|claim| claim.holder == who)
-    };
-    let contains = |text: &String| {
-        let title = row.title.to_lowercase();
-        text.to_lowercase()
-            .split_whitespace()
-            .all(|word| title.contains(word))
-    };
-    shown
-        && (filter.columns.is_empty() || filter.columns.contains(&row.column))
-        && (filter.kinds.is_empty() || filter.kinds.contains(&row.kind))
-        && (filter.statuses.is_empty() || filter.statuses.contains(&status))
-        && filter.labels.iter().all(|label| row.labels.contains(label))
-        && filter.assignee.as_deref().is_none_or(person)
-        && filter.text.as_ref().is_none_or(contains)
 }

@@ -4,6 +4,7 @@
 //! crash only means that the next start folds the tail of the log again. One batch holds documents,
 //! rows, events and the position that they reflect, so none of them is ever ahead of another.
 
+use towline_crdt::doc::ItemDoc;
 use towline_proto::codec;
 
 use super::{Project, RECENT};
@@ -14,6 +15,11 @@ use crate::request::{Failure, FailureCode};
 const MAX_DIRTY: usize = 512;
 /// Events kept for subscribers that were away; older ones converge from current state.
 const FEED_KEPT: u64 = 100_000;
+
+/// A body as the search looks at it; one that cannot be read has no words.
+fn searchable(doc: &ItemDoc) -> String {
+    doc.body().unwrap_or_default().to_lowercase()
+}
 
 impl Project {
     /// Writes to the cache what it lacks.
@@ -29,6 +35,9 @@ impl Project {
             batch.put(Table::Docs, &doc.id().0, doc.save());
             if let Some(row) = self.index.get(&doc.id()) {
                 batch.put_row(row);
+                if row.body_edit.is_some() {
+                    batch.put(Table::Bodies, &doc.id().0, searchable(doc));
+                }
             }
         }
         for event in self

@@ -34,13 +34,13 @@ impl Drop for Running {
     }
 }
 
-fn binary() -> Option<PathBuf> {
+pub(crate) fn binary() -> Option<PathBuf> {
     let own = std::env::current_exe().ok()?;
     let mut folders = own.ancestors().skip(1).take(2);
     folders.find_map(|folder| Some(folder.join("towline")).filter(|path| path.exists()))
 }
 
-fn towline(binary: &Path, root: &Path) -> Command {
+pub(crate) fn towline(binary: &Path, root: &Path) -> Command {
     let mut command = Command::new(binary);
     command
         .current_dir(root)
@@ -50,7 +50,7 @@ fn towline(binary: &Path, root: &Path) -> Command {
     command
 }
 
-fn timed(mut command: Command) -> Result<Duration> {
+pub(crate) fn timed(mut command: Command) -> Result<Duration> {
     let begun = Instant::now();
     let status = command.status()?;
     ensure!(status.success(), "{command:?} ended with {status}");
@@ -100,7 +100,7 @@ fn serve(binary: &Path, root: &Path) -> Result<Running> {
 }
 
 /// Resident memory of a node at rest, in bytes.
-fn resident(binary: &Path, root: &Path) -> Result<u64> {
+pub(crate) fn resident(binary: &Path, root: &Path) -> Result<u64> {
     let node = serve(binary, root)?;
     let text = std::fs::read_to_string(format!("/proc/{}/status", node.0.id()))?;
     let line = text

@@ -4,7 +4,9 @@
 //! raw loopback are shown first; on a machine whose sync takes longer than a millisecond the run is
 //! called contended and says nothing. Nothing here asserts a figure: `docs/performance.md` keeps them.
 
+mod fold;
 mod import;
+mod index;
 mod memory;
 mod micro;
 mod nodes;
@@ -74,7 +76,7 @@ impl Row {
             Goal::None => "-".into(),
         };
         println!(
-            "{:<44} {:>11.1} {:>11.1} {:<9} {:>8.2} {:>8}  {}",
+            "{:<52} {:>11.1} {:>11.1} {:<9} {:>8.2} {:>8}  {}",
             self.what,
             self.got,
             self.limit,
@@ -91,6 +93,8 @@ impl Row {
 pub(crate) struct Bench {
     /// Items of a synthetic project.
     pub(crate) items: usize,
+    /// Whether large projects are measured too.
+    pub(crate) full: bool,
     /// Sizes at which the durable writes are taken, side by side: they should cost the same.
     pub(crate) sizes: Vec<usize>,
     /// Repetitions of what is timed one by one.
@@ -106,7 +110,7 @@ const FULL_ITEMS: usize = 10_000;
 
 type Figure = fn(&Bench) -> Result<Vec<Row>>;
 
-const FIGURES: [(&str, Figure); 8] = [
+const FIGURES: [(&str, Figure); 10] = [
     ("durable", writes::durable),
     ("writers", writes::writers),
     ("import", import::import),
@@ -115,6 +119,8 @@ const FIGURES: [(&str, Figure); 8] = [
     ("reconnect", nodes::reconnect),
     ("process", memory::process),
     ("micro", micro::micro),
+    ("fold", fold::fold_lengths),
+    ("index", index::index),
 ];
 
 /// The value at a share of sorted times, in microseconds.
@@ -160,6 +166,7 @@ pub fn run(args: impl Iterator<Item = String>, default_items: usize) -> Result<(
     }
     let mut bench = Bench {
         items,
+        full,
         sizes,
         rounds: 300,
         tracker: towline_node::import::beads::read(text.as_slice()),
@@ -172,7 +179,7 @@ pub fn run(args: impl Iterator<Item = String>, default_items: usize) -> Result<(
     }
     limits()?;
     println!(
-        "{:<44} {:>11} {:>11} {:<9} {:>8} {:>8}  beside",
+        "{:<52} {:>11} {:>11} {:<9} {:>8} {:>8}  beside",
         "figure", "got", "limit", "", "ratio", "goal"
     );
     let (mut failed, mut taken) = (Vec::new(), 0);
@@ -181,11 +188,12 @@ pub fn run(args: impl Iterator<Item = String>, default_items: usize) -> Result<(
             taken += 1;
             // One figure that cannot be taken does not cost the minutes of all others.
             if let Err(why) = median(&bench, figure) {
-                println!("{name:<44} failed: {why:#}");
+                println!("{name:<52} failed: {why:#}");
                 failed.push(name);
             }
         }
     }
+    index::forget();
     anyhow::ensure!(
         failed.is_empty(),
         "{} of {taken} figures failed: {}",

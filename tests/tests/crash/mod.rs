@@ -3,6 +3,7 @@
 //! `TOWLINE_KILLS` says how many rounds; the dice are seeded, so the schedule of kills repeats.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::process::Stdio;
 use std::sync::Mutex;
 use std::thread;
@@ -158,5 +159,52 @@ fn a_killed_command_has_either_done_it_or_not() {
         (ann.items().len()).to_string(),
         "numbers have no hole either"
     );
+    ann.is_sound();
+}
+
+/// The lists that the snapshot of cards can answer.
+fn lists(place: &Place) -> [serde_json::Value; 3] {
+    [&["list"][..], &["list", "--all"], &["ready"]].map(|args| place.json(args))
+}
+
+#[test]
+fn a_list_without_a_node_is_true_after_a_kill_and_takes_no_lock() {
+    let ann = Place::of("ann");
+    ann.init("shop");
+    for title in ["Sell ropes", "Sell sledges", "Count the dogs"] {
+        ann.create(title);
+    }
+    ann.run(&["depends", "add", "1", "2"]).ok();
+    ann.run(&["merged", "3"]).ok();
+    let snapshot = ann.log().with_file_name("rows.snap");
+    let from_snapshot = lists(&ann);
+    fs::remove_file(&snapshot).unwrap();
+    // The first of these opens the store and leaves a snapshot again for the others.
+    assert_eq!(lists(&ann), from_snapshot);
+    assert!(snapshot.exists());
+
+    // Somebody has the store open and no socket yet: what was closed is shown, and nothing is written.
+    let lock = ann.home().lock("a test").unwrap();
+    assert_eq!(lists(&ann), from_snapshot);
+    ann.run(&["create", "story", "Too early"])
+        .refused(75, &["a test"]);
+    drop(lock);
+
+    let node = ann.serve();
+    ann.create("Feed the dogs");
+    ann.run(&["start", "2"]).ok();
+    let from_node = lists(&ann);
+    assert_ne!(from_node, from_snapshot);
+    node.kill();
+    assert_eq!(
+        lists(&ann),
+        from_node,
+        "the snapshot is older than the log and is not asked"
+    );
+    let whole = fs::read(&snapshot).unwrap();
+    for damage in [&b""[..], b"TOWLROWS", &whole[..whole.len() - 1], &[0; 4096]] {
+        fs::write(&snapshot, damage).unwrap();
+        assert_eq!(lists(&ann), from_node);
+    }
     ann.is_sound();
 }

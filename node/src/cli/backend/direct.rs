@@ -1,11 +1,15 @@
-//! The store opened directly, when no node runs: no daemon is needed for local work.
+//! The store opened directly, when no node runs: no daemon is needed for local work. Lists are answered
+//! from the snapshot of cards beside it where that is as young as the log, without opening anything and
+//! without asking a node that runs.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use crate::cli::{Ask, Context};
-use crate::home::{Home, HomeError, Lock, key};
+use crate::home::{Home, HomeError, Lock, ProjectHome, key};
 use crate::project::Project;
-use crate::request::{Envelope, Failure, FailureCode, Reply};
+use crate::project::snapshot::{self, needs_cards_only};
+use crate::request::{Envelope, Failure, FailureCode, Reply, Request};
 use crate::run::open_project;
 use crate::socket::Client;
 
@@ -37,11 +41,31 @@ impl Drop for Direct {
     }
 }
 
-/// The running node if there is one, else the store.
-pub(super) fn connect(ctx: &Context) -> Result<Box<dyn Ask>, Failure> {
+/// Answers that were there before anybody asked: those of the snapshot of cards.
+struct Ready(VecDeque<Reply>);
+
+impl Ask for Ready {
+    fn ask(&mut self, _: Envelope) -> Result<Reply, Failure> {
+        let spent = || {
+            Failure::new(
+                FailureCode::Failure,
+                "the snapshot was asked for more than it answers",
+            )
+        };
+        self.0.pop_front().ok_or_else(spent)
+    }
+}
+
+/// The running node if there is one, else the store. What is going to be asked, in its order, is known
+/// where a command is nothing but its questions; nobody need be asked then when the snapshot answers all
+/// of them. Beside a running node that is so while it rests, and its thread is left to those who write.
+pub(super) fn connect(ctx: &Context, asks: &[&Request]) -> Result<Box<dyn Ask>, Failure> {
     let home = Home::at(ctx.root()?);
     let deadline = Instant::now() + PATIENCE;
     loop {
+        if let Some(ready) = from_snapshot(ctx, &home, asks) {
+            return Ok(Box::new(ready));
+        }
         if let Some(client) = Client::connect(&home.socket())? {
             return Ok(Box::new(client));
         }
@@ -54,8 +78,26 @@ pub(super) fn connect(ctx: &Context) -> Result<Box<dyn Ask>, Failure> {
     }
 }
 
+/// The answers of the snapshot, when it has all of them.
+fn from_snapshot(ctx: &Context, home: &Home, asks: &[&Request]) -> Option<Ready> {
+    if asks.is_empty() || !asks.iter().all(|request| needs_cards_only(request)) {
+        return None;
+    }
+    let place = pick(ctx, home).ok()?;
+    let replies = asks.iter().map(|request| snapshot::answer(place.dir(), request));
+    Some(Ready(replies.collect::<Option<_>>()?))
+}
+
 fn open(ctx: &Context, home: &Home, lock: Lock) -> Result<Direct, Failure> {
     let key = key::load(&home.key_file())?;
+    Ok(Direct {
+        project: Some(open_project(&pick(ctx, home)?, &key)?),
+        _lock: lock,
+    })
+}
+
+/// The project that is meant.
+fn pick(ctx: &Context, home: &Home) -> Result<ProjectHome, Failure> {
     let projects = home.projects()?;
     let names = || {
         projects
@@ -71,27 +113,23 @@ fn open(ctx: &Context, home: &Home, lock: Lock) -> Result<Direct, Failure> {
             wanted.is_none_or(|wanted| place.name == wanted || place.id.to_string().starts_with(wanted))
         })
         .collect();
-    let place = match (fits.as_slice(), wanted) {
-        ([place], _) => *place,
+    match (fits.as_slice(), wanted) {
+        ([place], _) => Ok((*place).clone()),
         ([], Some(wanted)) => {
             let message = format!("no project {wanted:?} here; there is: {}", names());
-            return Err(Failure::new(FailureCode::NotFound, message));
+            Err(Failure::new(FailureCode::NotFound, message))
         }
         ([], None) => {
             let message =
                 "this node has no project yet; `towline up` makes one, `towline join TICKET` joins one";
-            return Err(Failure::new(FailureCode::NotFound, message));
+            Err(Failure::new(FailureCode::NotFound, message))
         }
         (_, _) => {
             let message = format!(
                 "this node has several projects; name one with --project: {}",
                 names()
             );
-            return Err(Failure::new(FailureCode::Usage, message));
+            Err(Failure::new(FailureCode::Usage, message))
         }
-    };
-    Ok(Direct {
-        project: Some(open_project(place, &key)?),
-        _lock: lock,
-    })
+    }
 }

@@ -41,7 +41,15 @@ pub fn socket_path(root: &Path) -> PathBuf {
 /// # Errors
 /// When there is no project here, or somebody else has its store open.
 pub fn connect(ctx: &Context) -> Result<Box<dyn Ask>, Failure> {
-    direct::connect(ctx)
+    direct::connect(ctx, &[])
+}
+
+/// As [`connect`], for a command that asks this and nothing else, in this order.
+///
+/// # Errors
+/// As [`connect`].
+pub fn connect_for(ctx: &Context, asks: &[&Request]) -> Result<Box<dyn Ask>, Failure> {
+    direct::connect(ctx, asks)
 }
 
 /// The running node and nothing else.

@@ -11,7 +11,16 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Foreign text for one line.
 pub(crate) fn clean(text: &str) -> String {
+    if is_plain(text) {
+        return text.to_owned();
+    }
     show(text, usize::MAX)
+}
+
+/// Whether a text is nothing but printable ASCII, as most are: a list looks at each of its cells more than
+/// once.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// Foreign text of several lines. Tabs become four spaces, so that code keeps its shape.
@@ -23,6 +32,9 @@ pub(crate) fn clean_lines(text: &str) -> Vec<String> {
 
 /// Columns that a text takes.
 pub(crate) fn width(text: &str) -> usize {
+    if is_plain(text) {
+        return text.len();
+    }
     text.width()
 }
 
@@ -50,13 +62,13 @@ pub(crate) fn fit(text: &str, most: usize) -> String {
 /// Fills a text up to `to` columns on the right.
 pub(crate) fn pad(text: &str, to: usize) -> String {
     let fill = to.saturating_sub(width(text));
-    format!("{text}{}", " ".repeat(fill))
+    format!("{text}{:fill$}", "")
 }
 
 /// Fills a text up to `to` columns on the left.
 pub(crate) fn pad_left(text: &str, to: usize) -> String {
     let fill = to.saturating_sub(width(text));
-    format!("{}{text}", " ".repeat(fill))
+    format!("{:fill$}{text}", "")
 }
 
 /// Breaks a clean line at spaces so that each part takes at most `most` columns; what follows the

@@ -4,41 +4,52 @@
 //! its key or its whole id names it too. Relies on the index as it stands and never guesses: what
 //! fits several items names none.
 
-use towline_crdt::view::ItemView;
-use towline_proto::{ItemId, text};
+use std::ops::{Bound, RangeInclusive};
 
-use super::Index;
+use towline_crdt::view::ItemView;
+use towline_proto::{ItemId, Millis, text};
+
+use super::{IDS, Index};
 use crate::request::{Failure, FailureCode};
 
 /// Shortest key prefix that names an item.
 const MIN_KEY: usize = 4;
+/// Bits of a hex digit.
+const DIGIT_BITS: u32 = 4;
 /// Items named in a message about an ambiguous handle.
 const NAMED: usize = 5;
 
 impl Index {
+    /// The items that share a number, the oldest first.
+    fn numbered(&self, number: u32) -> impl Iterator<Item = &ItemId> {
+        let (first, last) = ((Millis(0), IDS.0), (Millis(u64::MAX), IDS.1));
+        let range = (number, first.0, first.1)..=(number, last.0, last.1);
+        self.numbers.range(range).map(|(.., id)| id)
+    }
+
     /// What people type for an item.
     pub(crate) fn handle(&self, row: &ItemView) -> String {
-        match self.numbers.get(&row.number).map(Vec::as_slice) {
-            Some(several) if several.len() > 1 => {
-                let place = several.iter().position(|id| *id == row.id).unwrap_or(0);
-                format!("{}{}", row.number, letters(place))
-            }
-            _ => row.number.to_string(),
+        if self.numbered(row.number).nth(1).is_none() {
+            return row.number.to_string();
         }
+        let mut several = self.numbered(row.number);
+        let place = several.position(|id| *id == row.id).unwrap_or(0);
+        format!("{}{}", row.number, letters(place))
     }
 
     /// The shortest prefix of an item's key that no other item shares.
     pub(super) fn short_key(&self, id: &ItemId) -> String {
-        let key = id.key();
-        let shared = |other: Option<(&String, &ItemId)>| {
+        let digits = id.key();
+        let own = number(&digits);
+        let shared = |other: Option<(&u64, &ItemId)>| {
             other.map_or(0, |(other, _)| {
-                other.bytes().zip(key.bytes()).take_while(|(a, b)| a == b).count()
+                ((own ^ other).leading_zeros() / DIGIT_BITS) as usize
             })
         };
-        let below = shared(self.keys.range(..key.clone()).next_back());
-        let above = shared(self.keys.range(format!("{key}\0")..).next());
-        let digits = (below.max(above) + 1).clamp(MIN_KEY, key.len());
-        key.get(..digits).unwrap_or(&key).to_owned()
+        let below = shared(self.keys.range(..own).next_back());
+        let above = shared(self.keys.range((Bound::Excluded(own), Bound::Unbounded)).next());
+        let length = (below.max(above) + 1).clamp(MIN_KEY, digits.len());
+        digits.get(..length).map(str::to_owned).unwrap_or(digits)
     }
 
     /// The items that a person may mean: several only for a number that several share.
@@ -52,13 +63,10 @@ impl Index {
         };
         let digits = wanted.len() - wanted.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         let (number, suffix) = wanted.split_at(digits);
-        if let Some(several) = number
-            .parse()
-            .ok()
-            .and_then(|number: u32| self.numbers.get(&number))
-        {
-            if suffix.is_empty() {
-                return Ok(several.clone());
+        if let Ok(number) = number.parse::<u32>() {
+            let several: Vec<ItemId> = self.numbered(number).copied().collect();
+            if suffix.is_empty() && !several.is_empty() {
+                return Ok(several);
             }
             let named = several
                 .iter()
@@ -81,14 +89,14 @@ impl Index {
                 "type a number such as 42, or at least four digits of a key",
             ));
         }
-        let mut fits = self
-            .keys
-            .range(wanted.clone()..)
-            .take_while(|(key, _)| key.starts_with(&wanted));
-        match (fits.next(), fits.next()) {
-            (Some((_, id)), None) => Ok(vec![*id]),
-            (Some(_), Some(_)) => Err(not_found("several keys begin so; type more digits")),
-            (None, _) => Err(not_found("no number and no key fits")),
+        let fits = prefixed(&wanted).map(|keys| {
+            let mut fits = self.keys.range(keys);
+            (fits.next(), fits.next())
+        });
+        match fits {
+            Some((Some((_, id)), None)) => Ok(vec![*id]),
+            Some((Some(_), Some(_))) => Err(not_found("several keys begin so; type more digits")),
+            Some((None, _)) | None => Err(not_found("no number and no key fits")),
         }
     }
 
@@ -100,6 +108,7 @@ impl Index {
             [id] => self
                 .rows
                 .get(id)
+                .map(Box::as_ref)
                 .ok_or_else(|| Failure::new(FailureCode::NotFound, "no such item")),
             several => {
                 let names: Vec<_> = several
@@ -121,6 +130,23 @@ impl Index {
         let row = self.rows.get(id)?;
         Some(format!("{} ({})", self.handle(row), text::show(&row.title, 40)))
     }
+}
+
+/// A key as a number.
+pub(super) fn key(id: &ItemId) -> u64 {
+    number(&id.key())
+}
+
+/// Hex digits as a number; keys are made of nothing else.
+fn number(digits: &str) -> u64 {
+    u64::from_str_radix(digits, 16).unwrap_or_default()
+}
+
+/// The keys that begin with some hex digits; none when there are more digits than a key has.
+fn prefixed(digits: &str) -> Option<RangeInclusive<u64>> {
+    let missing = u32::try_from(ItemId::KEY_DIGITS.checked_sub(digits.len())?).ok()? * DIGIT_BITS;
+    let first = number(digits).checked_shl(missing)?;
+    Some(first..=first | 1u64.checked_shl(missing)?.wrapping_sub(1))
 }
 
 /// 0 → a, 25 → z, 26 → aa.

@@ -1,0 +1,102 @@
+//! Which items a request means, from a row as well as from a card: a list gives the same whether it is
+//! answered by an open project or from the snapshot of its cards.
+//!
+//! Pure. Whether dependencies are satisfied and which epic an item belongs to are not decided here.
+
+use towline_crdt::view::ItemView;
+use towline_proto::{Column, Kind, Status};
+
+use crate::dto::ItemCard;
+use crate::request::Filter;
+
+/// What a filter looks at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Facts<'a> {
+    deleted: bool,
+    column: Column,
+    kind: Kind,
+    status: Status,
+    held: bool,
+    title: &'a str,
+    labels: &'a [String],
+    assignee: Option<&'a str>,
+    holder: Option<&'a str>,
+}
+
+impl<'a> From<&'a ItemView> for Facts<'a> {
+    fn from(row: &'a ItemView) -> Self {
+        Self {
+            deleted: row.deleted,
+            column: row.column,
+            kind: row.kind,
+            status: row.status(),
+            held: !row.holds.is_empty(),
+            title: &row.title,
+            labels: &row.labels,
+            assignee: row.assignee.as_deref(),
+            holder: row.claim.as_ref().map(|claim| claim.holder.as_str()),
+        }
+    }
+}
+
+impl<'a> From<&'a ItemCard> for Facts<'a> {
+    fn from(card: &'a ItemCard) -> Self {
+        Self {
+            deleted: card.deleted,
+            column: card.column,
+            kind: card.kind,
+            status: card.status,
+            held: !card.holds.is_empty(),
+            title: &card.title,
+            labels: &card.labels,
+            assignee: card.assignee.as_deref(),
+            holder: card.claim.as_ref().map(|claim| claim.holder.as_str()),
+        }
+    }
+}
+
+impl Facts<'_> {
+    /// Whether it passes a filter, its epic left aside.
+    pub(crate) fn pass(&self, filter: &Filter) -> bool {
+        let person = |who: &str| self.assignee == Some(who) || self.holder == Some(who);
+        let contains = |text: &String| {
+            let title = self.title.to_lowercase();
+            text.to_lowercase()
+                .split_whitespace()
+                .all(|word| title.contains(word))
+        };
+        looks_at(filter, self.deleted, self.column)
+            && (filter.kinds.is_empty() || filter.kinds.contains(&self.kind))
+            && (filter.statuses.is_empty() || filter.statuses.contains(&self.status))
+            && filter.labels.iter().all(|label| self.labels.contains(label))
+            && filter.assignee.as_deref().is_none_or(person)
+            && filter.text.as_ref().is_none_or(contains)
+    }
+
+    /// Whether it could be started now if its dependencies allow that: in the backlog, or in coding and
+    /// claimed by nobody, and nothing holds it.
+    pub(crate) fn startable(&self) -> bool {
+        let place = match self.column {
+            Column::Backlog => true,
+            Column::Coding => self.holder.is_none(),
+            Column::Upcoming
+            | Column::Qa
+            | Column::Merge
+            | Column::Done
+            | Column::Archived
+            | Column::Closed => false,
+        };
+        place && !self.deleted && self.kind != Kind::Epic && !self.held
+    }
+}
+
+/// Whether a filter shows items of a column, of the trash or of the rest, at all.
+pub(crate) fn looks_at(filter: &Filter, deleted: bool, column: Column) -> bool {
+    let shown = match (filter.deleted, deleted) {
+        (wanted, deleted) if wanted != deleted => return false,
+        (true, _) => true,
+        (false, _) if filter.all || !filter.columns.is_empty() => true,
+        (false, _) => column.is_open() || column == Column::Done,
+    };
+    shown && (filter.columns.is_empty() || filter.columns.contains(&column))
+}

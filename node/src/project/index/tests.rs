@@ -1,0 +1,91 @@
+//! Circles, keys and links of rows that were made up.
+
+use proptest::prelude::*;
+use towline_proto::ItemId;
+
+use super::*;
+use crate::cache::tests::item;
+
+/// Seven items with some dependencies between them, some done.
+fn woven(edges: &[(u32, u32)], done: &[u32]) -> Index {
+    let mut index = Index::default();
+    for number in 0..7 {
+        let mut row = item(number);
+        let on = edges.iter().filter(|(from, _)| *from == number);
+        row.depends_on = on.map(|(_, to)| item(*to).id).collect();
+        row.depends_on.sort_unstable();
+        row.depends_on.dedup();
+        if done.contains(&number) {
+            row.column = Column::Done;
+        }
+        index.put(row);
+    }
+    index
+}
+
+proptest! {
+    /// Looking at each item by itself follows every dependency back to it; looking at all of them
+    /// together walks once. Both must tell the same circles.
+    #[test]
+    fn many_cards_at_once_are_what_each_of_them_is_alone(
+        edges in proptest::collection::vec((0u32..7, 0u32..8), 0..14),
+        done in proptest::collection::vec(0u32..7, 0..3),
+    ) {
+        let index = woven(&edges, &done);
+        let alone: Vec<_> = index.rows().map(|row| index.card(row)).collect();
+        prop_assert_eq!(index.cards(index.rows().collect()), alone);
+    }
+}
+
+#[test]
+fn a_circle_is_told_and_a_chain_as_long_as_a_project_is_walked() {
+    let index = woven(&[(0, 1), (1, 2), (2, 0), (3, 0)], &[]);
+    let noted = |number| {
+        let cards = index.cards(index.rows().collect());
+        cards.into_iter().nth(number).unwrap().depends_on[0].note.clone()
+    };
+    assert_eq!(noted(1).as_deref(), Some("closes a circle of dependencies"));
+    assert_eq!(noted(3), None, "it waits for a circle and is not in it");
+
+    let mut index = Index::default();
+    for number in 0..50_000u32 {
+        let mut row = item(number);
+        row.depends_on = vec![item(number + 1).id];
+        index.put(row);
+    }
+    let cards = index.cards(index.rows().collect());
+    assert!(cards.iter().all(|card| card.unmet == 1));
+    assert_eq!(index.ready().len(), 0);
+}
+
+#[test]
+fn a_prefix_of_a_key_names_the_one_item_that_has_it() {
+    let mut index = Index::default();
+    for number in 0..3_000 {
+        index.put(item(number));
+    }
+    let keys: Vec<String> = index.rows().map(|row| row.id.key()).collect();
+    let mut longer = 0;
+    for (row, key) in index.rows().zip(&keys) {
+        let short = index.short_key(&row.id);
+        assert_eq!(keys.iter().filter(|other| other.starts_with(&short)).count(), 1);
+        let shorter = &key[..short.len() - 1];
+        if short.len() > 4 {
+            longer += 1;
+            assert!(keys.iter().filter(|other| other.starts_with(shorter)).count() > 1);
+            // Digits alone may be a number as well.
+            if shorter.parse::<u32>().is_err() {
+                assert!(index.find(shorter).is_err());
+            }
+        }
+        if short.parse::<u32>().is_err() {
+            assert_eq!(index.find(&short).unwrap(), [row.id]);
+        }
+        if key.parse::<u32>().is_err() {
+            assert_eq!(index.find(&key.to_uppercase()).unwrap(), [row.id]);
+        }
+        assert!(index.find(&format!("{key}0")).is_err(), "longer than any key");
+    }
+    assert!(longer > 10, "some need more than four digits");
+    assert_eq!(ItemId::KEY_DIGITS, 16);
+}

@@ -1,0 +1,97 @@
+//! Searching: words in titles, labels and references, which are in memory, and in bodies, which are not.
+//!
+//! Bodies are read from a table of their own, in one pass over it and only when the rest of some item
+//! lacks a word: loading an Automerge document for each item to look at its body took longer than
+//! everything else together. A document that the cache does not hold yet is asked itself.
+
+use std::collections::BTreeMap;
+
+use towline_crdt::view::ItemView;
+use towline_proto::ItemId;
+
+use super::Project;
+use crate::cache::{CacheError, Table};
+use crate::dto::ItemCard;
+use crate::request::{Failure, FailureCode};
+
+/// How well an item fits: in its title, or elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Title,
+    Elsewhere,
+}
+
+impl Project {
+    /// Cards that contain every word, best first: in the title before elsewhere.
+    pub(crate) fn search(&self, wanted: &str, limit: usize) -> Result<Vec<ItemCard>, Failure> {
+        let words: Vec<String> = wanted.split_whitespace().map(str::to_lowercase).collect();
+        if words.is_empty() {
+            return Err(Failure::new(
+                FailureCode::Usage,
+                "search for what? Give at least one word",
+            ));
+        }
+        let mut found = Vec::new();
+        // Items whose body must have the words that the rest of them lacks.
+        let mut open: BTreeMap<ItemId, Vec<&str>> = BTreeMap::new();
+        for row in self.index.rows().filter(|row| !row.deleted) {
+            let title = row.title.to_lowercase();
+            if words.iter().all(|word| title.contains(word)) {
+                found.push((Rank::Title, row.id));
+                continue;
+            }
+            let missing = missing(&words, title, row);
+            if missing.is_empty() {
+                found.push((Rank::Elsewhere, row.id));
+            } else if row.body_edit.is_some() {
+                open.insert(row.id, missing);
+            }
+        }
+        for id in self.in_bodies(open)? {
+            found.push((Rank::Elsewhere, id));
+        }
+        found.sort_unstable();
+        let rows = found.iter().take(limit).filter_map(|(_, id)| self.index.get(id));
+        Ok(self.index.cards(rows.collect()))
+    }
+
+    /// The items whose body has the words that each of them lacks.
+    fn in_bodies(&self, mut open: BTreeMap<ItemId, Vec<&str>>) -> Result<Vec<ItemId>, Failure> {
+        let broken = |error: String| Failure::new(FailureCode::Failure, error);
+        let mut found = Vec::new();
+        let has = |body: &str, missing: &[&str]| missing.iter().all(|word| body.contains(word));
+        for doc in self.docs.dirty() {
+            if let Some(missing) = open.remove(&doc.id()) {
+                let body = doc.body().map_err(|error| broken(error.to_string()))?;
+                found.extend(has(&body.to_lowercase(), &missing).then(|| doc.id()));
+            }
+        }
+        if open.is_empty() {
+            return Ok(found);
+        }
+        for pair in self.cache.scan(Table::Bodies, &[]) {
+            let (key, body) = pair.map_err(|error: CacheError| broken(error.to_string()))?;
+            let id = <[u8; ItemId::LEN]>::try_from(key.as_slice()).map(ItemId);
+            let Some((id, missing)) = id.ok().and_then(|id| open.remove_entry(&id)) else {
+                continue;
+            };
+            found.extend(
+                std::str::from_utf8(&body)
+                    .is_ok_and(|body| has(body, &missing))
+                    .then_some(id),
+            );
+        }
+        Ok(found)
+    }
+}
+
+/// The words that are neither in the title nor in labels or references.
+fn missing<'a>(words: &'a [String], title: String, row: &ItemView) -> Vec<&'a str> {
+    let mut haystack = title;
+    for part in row.labels.iter().chain(row.links.iter().map(|link| &link.target)) {
+        haystack.push('\n');
+        haystack.push_str(&part.to_lowercase());
+    }
+    let lacks = |word: &&str| !haystack.contains(word);
+    words.iter().map(String::as_str).filter(lacks).collect()
+}
