@@ -73,9 +73,12 @@ impl Project {
     }
 
     /// A register as people call it: a criterion by its place and text.
-    fn about(&self, folded: &Folded<'_>, register: &Register) -> String {
+    pub(super) fn about(&self, folded: &Folded<'_>, register: &Register) -> String {
         let Register::Criterion(id) = register else {
-            return register.to_string();
+            return match register {
+                Register::Deleted => "trash".to_owned(),
+                register => register.to_string(),
+            };
         };
         let mut criteria = folded.view.criteria.iter().enumerate();
         match criteria.find(|(_, criterion)| criterion.id == *id) {

@@ -10,6 +10,7 @@ mod conflicts;
 mod docs;
 mod doctor;
 mod explain;
+mod history;
 mod import;
 mod index;
 mod ingest;

@@ -36,6 +36,7 @@ impl Project {
             links: Vec::new(),
             remarks: Vec::new(),
             related: Vec::new(),
+            successor: None,
             dependants: Vec::new(),
             children: Vec::new(),
             history: Vec::new(),

@@ -330,6 +330,7 @@ impl Project {
             links: Vec::new(),
             remarks: remarks.map(|(_, remark)| remark.clone()).collect(),
             related: Vec::new(),
+            successor: None,
             dependants: vec![dependency(NOON)],
             children: Vec::new(),
             history: vec![
