@@ -5,7 +5,7 @@
 
 use towline_crdt::fold::Folded;
 use towline_crdt::view::Conflict;
-use towline_proto::{ActId, Op, Origin, Register, text};
+use towline_proto::{ActId, Closing, Op, Origin, Register, text};
 
 use super::Project;
 use super::index::letters;
@@ -106,6 +106,9 @@ impl Project {
             }
             (Register::Column, _) => match act.to.as_ref().or(act.from.as_ref()) {
                 Some(place) => match &place.closing {
+                    Some(Closing::Superseded { by }) => {
+                        format!("superseded by {}", self.index.link(by).handle)
+                    }
                     Some(closing) => closing.status().to_string(),
                     None => place.column.to_string(),
                 },

@@ -100,14 +100,37 @@ impl Project {
             });
         }
         if let Some(claim) = &view.claim {
-            let holder = text::show(&claim.holder, DEED_CHARS);
-            let deed = self.deed(told, Some(claim.act));
-            because.push(format!("{holder} works on it: {deed}."));
+            because.push(format!(
+                "{} works on it: claimed {} on {}, generation {}.",
+                text::show(&claim.holder, DEED_CHARS),
+                ago_phrase(self.now(), claim.at),
+                self.node_name(&claim.node),
+                claim.generation
+            ));
         }
         let attention = view.attention.iter();
         because.extend(attention.map(|fact| format!("Look at this: {}.", text::show(fact, DEED_CHARS))));
         because.extend(self.waits(told));
+        because.extend(self.disputed(told));
         because
+    }
+
+    /// What contends beside the column: who did what apart.
+    fn disputed(&self, told: &Told<'_>) -> Vec<String> {
+        let conflicts = told.folded.view.conflicts.iter();
+        let others = conflicts.filter(|conflict| conflict.register != Register::Column);
+        others
+            .map(|conflict| {
+                let about = self.about(told.folded, &conflict.register);
+                let counts = self.deed(told, Some(conflict.winner));
+                let losers = conflict.losers.iter().take(CONTENDERS);
+                let losers: Vec<_> = losers.map(|act| self.deed(told, Some(*act))).collect();
+                format!(
+                    "Its {about} is disputed: {counts}, which counts; apart from that {}, which does not.",
+                    losers.join(", and ")
+                )
+            })
+            .collect()
     }
 
     /// Where it stands and why, and who wanted it elsewhere.
@@ -149,7 +172,7 @@ impl Project {
                     format!("{deed}, without knowing of the hold: that waits until the hold is lifted.")
                 }
                 rule => format!(
-                    "{deed}, without knowing of it: that does not count, because {}.",
+                    "{deed}, without knowing of it. That does not count: {}.",
                     rule.sentence()
                 ),
             });
