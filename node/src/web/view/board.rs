@@ -243,7 +243,7 @@ fn card(board: &Board, card: &ItemCard, here: &str) -> Markup {
                 @if card.conflicts > 0 {
                     a.badge.contested href={ (path) "#conflicts" } draggable="false"
                         title={ (parts::plural(card.conflicts, "conflict")) ": decided apart, not settled" } {
-                        "‼ " (parts::plural(card.conflicts, "conflict")) }
+                        "‼ " (card.conflicts) span.sr { " in conflict" } }
                 }
                 (badge(card.status))
             }

@@ -37,7 +37,7 @@ fn one(frame: &Frame, project: &str, page: &ItemPage, conflict: &OpenConflict, n
                     p { strong { (side.line.origin) } " " (shown(&deed(&side.line)))
                         span.when { (time(now, side.line.at)) " on " (side.line.node_name) } }
                     p.means { @if side.effective { span.badge.s-done { "counts" } }
-                        @else { span.badge.s-superseded { "does not count" } }
+                        @else { span.badge { "does not count" } }
                         " keeping it means: " strong { (side.means) } }
                     @if let Some(csrf) = frame.csrf() { (keep(csrf, project, page, conflict, side)) }
                 }

@@ -21,7 +21,7 @@ async fn a_contest_is_on_its_card_and_told_with_its_sides_on_the_page() {
     let board = board().await;
     let cards = board.get("/p/demo").await.body;
     assert!(
-        cards.contains("‼ 1 conflict") && cards.contains("/items/2#conflicts"),
+        cards.contains("‼ 1") && cards.contains("/items/2#conflicts"),
         "{cards}"
     );
     let page = board.get("/p/demo/items/2").await.body;
