@@ -184,7 +184,9 @@ fn edited(ctx: &Context, item: &str, out: &mut dyn Write) -> Result<(), Trouble>
         )
         .into());
     }
-    match edit::in_editor(ctx, &mut *backend::connect(ctx)?, item)? {
+    // Not one connection for both: with no node it holds the store, and an editor may stay open long.
+    let editing = edit::begin(ctx, &mut *backend::connect(ctx)?, item)?;
+    match editing.finish(ctx, || backend::connect(ctx))? {
         None => ctx.say("nothing was changed"),
         Some(reply) if ctx.global.json => {
             out.write_all(json::replies(Shape::Applied, vec![reply]).as_bytes())?;

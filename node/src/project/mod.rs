@@ -10,7 +10,6 @@ mod conflicts;
 mod docs;
 mod doctor;
 mod explain;
-mod history;
 mod import;
 mod index;
 mod ingest;
@@ -21,7 +20,9 @@ mod read;
 mod request;
 mod stage;
 mod store;
+mod timeline;
 mod transition;
+mod way;
 mod world;
 mod write;
 

@@ -3,8 +3,6 @@
 //! Reads the fold's outcome and decides nothing. What a line says is the same on every node that holds
 //! the same acts.
 
-use std::collections::BTreeSet;
-
 use towline_crdt::fold::{Fate, Folded, Folding};
 use towline_proto::{ActId, ItemId, LinkKind, Op, Rule, text};
 
@@ -16,39 +14,35 @@ use crate::dto::{self, HistoryLine};
 const DETAIL_CHARS: usize = 400;
 
 impl Project {
-    /// Everything that was done to an item with what became of each, oldest first.
+    /// The lines of one item, oldest first.
     pub(super) fn history(&self, folded: &Folded<'_>) -> Vec<HistoryLine> {
-        let open: BTreeSet<ActId> = folded
-            .view
-            .conflicts
-            .iter()
-            .flat_map(|conflict| conflict.losers.iter().copied())
-            .collect();
         let mut lines: Vec<_> = folded
             .acts
             .iter()
-            .map(|(act, folding)| {
-                let mut line = self.line(folded, *act, folding);
-                line.overtaken = match &folding.fate {
-                    Fate::Effective | Fate::Superseded { .. } => None,
-                    Fate::Overtaken { by, rule } => {
-                        Some(self.overtaken(folded, act, by, *rule, open.contains(act)))
-                    }
-                    Fate::Refused(why) => Some(format!("refused: {why}")),
-                };
-                (folding.order, line)
-            })
+            .map(|(act, folding)| (folding.order, self.line(folded, act, folding)))
             .collect();
         lines.sort_by_key(|(order, line)| (line.at, *order));
         lines.into_iter().map(|(_, line)| line).collect()
     }
 
-    /// One act as a line, without why it has no effect.
-    fn line(&self, folded: &Folded<'_>, act: ActId, folding: &Folding<'_>) -> HistoryLine {
+    /// One act of an item as a line.
+    pub(super) fn line(&self, folded: &Folded<'_>, act: &ActId, folding: &Folding<'_>) -> HistoryLine {
+        HistoryLine {
+            overtaken: match &folding.fate {
+                Fate::Effective | Fate::Superseded { .. } => None,
+                Fate::Overtaken { by, rule } => Some(self.overtaken(folded, act, by, *rule)),
+                Fate::Refused(why) => Some(format!("refused: {why}")),
+            },
+            ..self.bare_line(folded, act, folding)
+        }
+    }
+
+    /// One act without why it has no effect, which names other acts.
+    fn bare_line(&self, folded: &Folded<'_>, act: &ActId, folding: &Folding<'_>) -> HistoryLine {
         let view = &folded.view;
         let moved = folding.to.as_ref().filter(|to| folding.from.as_ref() != Some(to));
         HistoryLine {
-            act,
+            act: *act,
             item: view.id,
             handle: self.index.handle(view),
             title: view.title.clone(),
@@ -71,15 +65,16 @@ impl Project {
     }
 
     /// To whom an act lost, why, and what became of the contest.
-    fn overtaken(&self, folded: &Folded<'_>, act: &ActId, by: &ActId, rule: Rule, open: bool) -> String {
+    fn overtaken(&self, folded: &Folded<'_>, act: &ActId, by: &ActId, rule: Rule) -> String {
         let lost = match folded.acts.get(by) {
             Some(winner) => {
-                let line = self.line(folded, *by, winner);
+                let line = self.bare_line(folded, by, winner);
                 format!("{}: {}", who_did(&line), rule.sentence())
             }
             None => rule.sentence().to_owned(),
         };
-        if open {
+        let conflicts = &folded.view.conflicts;
+        if conflicts.iter().any(|conflict| conflict.losers.contains(act)) {
             return format!("lost to {lost}");
         }
         let settler = |folding: &&Folding<'_>| folding.record.act.saw.contains(act);
@@ -168,7 +163,7 @@ impl Project {
                 let about = self.about(folded, over);
                 Some(match self.root(folded, keep) {
                     Some((root, folding)) => {
-                        let kept = who_did(&self.line(folded, root, folding));
+                        let kept = who_did(&self.bare_line(folded, &root, folding));
                         format!("{about}: it counts that {}", text::show(&kept, DETAIL_CHARS))
                     }
                     None => about,
