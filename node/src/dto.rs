@@ -123,6 +123,9 @@ pub struct ItemPage {
     pub related: Vec<ItemLink>,
     /// What was said.
     pub remarks: Vec<Comment>,
+    /// The item that took its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub successor: Option<ItemLink>,
     /// Items that depend on this one.
     pub dependants: Vec<ItemLink>,
     /// For an epic: its items.

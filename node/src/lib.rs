@@ -9,8 +9,10 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod ages;
 pub mod cache;
 pub mod cli;
+pub mod deeds;
 pub mod dto;
 pub mod export;
 pub mod handle;

@@ -345,6 +345,7 @@ fn page(card: ItemCard) -> ItemPage {
         links: Vec::new(),
         remarks: Vec::new(),
         related: Vec::new(),
+        successor: None,
         dependants: Vec::new(),
         children: Vec::new(),
         history: Vec::new(),

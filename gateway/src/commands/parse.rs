@@ -230,6 +230,21 @@ mod tests {
     }
 
     #[test]
+    fn a_contest_is_settled_by_item_and_side() {
+        assert_eq!(
+            parsed("settle demo/42 b c0ff"),
+            (
+                "settle".to_owned(),
+                Some("demo".to_owned()),
+                vec!["42".to_owned(), "b".to_owned(), "c0ff".to_owned()]
+            )
+        );
+        assert_eq!(parsed("settle 42 \"stay in coding\"").2, ["42", "stay in coding"]);
+        assert!(refused("settle 42").contains("settle N SIDE [CONFLICT]"));
+        assert!(parsed("conflicts").2.is_empty());
+    }
+
+    #[test]
     fn a_wrong_line_says_what_would_be_right() {
         assert_eq!(
             refused("block 42"),

@@ -1,12 +1,17 @@
 //! Items and projects as lines of chat. Everything foreign is made safe to show on one line.
 
-use towline_node::dto::{ItemCard, ItemPage, ProjectStatus};
+use towline_node::deeds::who_did;
+use towline_node::dto::{Explanation, ItemCard, ItemPage, OpenConflict, ProjectStatus};
 use towline_proto::text::show;
 
 /// Longest body or comment in an answer, in characters.
 const TEXT_CHARS: usize = 600;
 /// Lines of a body or criteria in an answer.
 const LINES: usize = 12;
+/// Conflicts that one answer lists.
+const CONFLICTS: usize = 8;
+/// Conflicts that the answer about an item tells.
+const CONFLICTS_OF_ITEM: usize = 3;
 
 fn line(project: &str, card: &ItemCard) -> String {
     let mut parts = vec![card.column.to_string()];
@@ -75,12 +80,8 @@ pub(super) fn page(project: &str, page: &ItemPage) -> String {
     for criterion in page.criteria_list.iter().take(LINES) {
         lines.push(format!("[{}] {}", criterion.state, show(&criterion.text, 120)));
     }
-    for conflict in page.open_conflicts.iter().take(3) {
-        lines.push(format!(
-            "conflict over {}: {}",
-            show(&conflict.about, 80),
-            show(&conflict.why, 120)
-        ));
+    for conflict in page.open_conflicts.iter().take(CONFLICTS_OF_ITEM) {
+        lines.push(sides(conflict));
     }
     if let Some(remark) = page.remarks.last() {
         lines.push(format!(
@@ -91,6 +92,70 @@ pub(super) fn page(project: &str, page: &ItemPage) -> String {
     }
     let legal: Vec<_> = page.card.legal.iter().map(|verb| verb.as_str()).collect();
     lines.push(format!("next: {}", legal.join(", ")));
+    lines.join("\n")
+}
+
+/// Both sides of a conflict in one line, what counts first.
+fn sides(conflict: &OpenConflict) -> String {
+    let sides: Vec<_> = conflict
+        .sides
+        .iter()
+        .map(|side| {
+            let did = show(&who_did(&side.line), 100);
+            format!("[{}] {did} → {}", side.key, show(&side.means, 60))
+        })
+        .collect();
+    format!("‼ {}: {}", show(&conflict.about, 60), sides.join(" ⇄ "))
+}
+
+/// How a conflict is settled from chat.
+fn settle(project: &str, conflict: &OpenConflict, several: bool, prefix: &str) -> String {
+    let keys: Vec<_> = conflict.sides.iter().map(|side| side.key.as_str()).collect();
+    let id = conflict
+        .id
+        .get(..8)
+        .filter(|_| several)
+        .map(|id| format!(" {id}"));
+    format!(
+        "   {prefix}settle {project}/{} {}{}",
+        conflict.item.handle,
+        keys.join("|"),
+        id.unwrap_or_default()
+    )
+}
+
+/// Open conflicts, each with its sides and what to type.
+pub(super) fn conflicts(project: &str, open: &[OpenConflict], prefix: &str) -> String {
+    let mut lines = Vec::new();
+    for conflict in open.iter().take(CONFLICTS) {
+        let item = &conflict.item;
+        let several = open.iter().filter(|other| other.item.id == item.id).count() > 1;
+        lines.push(format!("{project}/{} {}", item.handle, show(&item.title, 80)));
+        lines.push(sides(conflict));
+        lines.push(settle(project, conflict, several, prefix));
+    }
+    if let Some(more) = open.len().checked_sub(CONFLICTS).filter(|more| *more > 0) {
+        lines.push(format!("… and {more} more"));
+    }
+    lines.join("\n")
+}
+
+/// Why items stand where they stand.
+pub(super) fn explanations(project: &str, explained: &[Explanation], prefix: &str) -> String {
+    let mut lines = Vec::new();
+    for one in explained {
+        lines.push(line(project, &one.card));
+        lines.extend(
+            one.because
+                .iter()
+                .take(LINES)
+                .map(|because| show(because, TEXT_CHARS)),
+        );
+        for conflict in one.conflicts.iter().take(CONFLICTS_OF_ITEM) {
+            lines.push(sides(conflict));
+            lines.push(settle(project, conflict, one.conflicts.len() > 1, prefix));
+        }
+    }
     lines.join("\n")
 }
 
@@ -120,4 +185,73 @@ pub(super) fn status(status: &ProjectStatus) -> String {
         None => line.push_str("; no network"),
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use towline_node::dto::{Fate, HistoryLine, ItemLink, Side};
+    use towline_proto::{ActId, ItemId, Millis, NodeId, Origin, OriginKind, Rule};
+
+    use super::*;
+
+    fn line(who: &str, what: &str, detail: Option<&str>) -> HistoryLine {
+        HistoryLine {
+            act: ActId([1; 16]),
+            item: ItemId([2; 16]),
+            handle: "42".into(),
+            title: "Fix login".into(),
+            at: Millis(0),
+            origin: Origin::new(OriginKind::User, who).expect("a name"),
+            node: NodeId([3; 32]),
+            node_name: "laptop".into(),
+            what: what.into(),
+            from: None,
+            to: None,
+            detail: detail.map(str::to_owned),
+            fate: Fate::Effective,
+            overtaken: None,
+        }
+    }
+
+    fn contest() -> OpenConflict {
+        let side = |key: &str, means: &str, line| Side {
+            key: key.into(),
+            effective: key == "a",
+            means: means.into(),
+            line,
+        };
+        OpenConflict {
+            id: "c0ffee0011223344".into(),
+            item: ItemLink {
+                handle: "42".into(),
+                id: ItemId([2; 16]),
+                title: "Fix \u{202e}login".into(),
+                status: None,
+                satisfied: false,
+                note: None,
+            },
+            about: "column".into(),
+            rule: Rule::Hold,
+            why: Rule::Hold.sentence().into(),
+            since: Millis(0),
+            sides: vec![
+                side("a", "stay in coding", line("bo", "block", Some("waits for keys"))),
+                side("b", "done", line("ann", "merged", None)),
+            ],
+        }
+    }
+
+    #[test]
+    fn a_conflict_names_both_sides_and_how_to_settle_it() {
+        assert_eq!(
+            conflicts("demo", &[contest()], "!"),
+            "demo/42 Fix \\u{202e}login\n\
+             ‼ column: [a] bo blocked it (waits for keys) → stay in coding ⇄ [b] ann marked it done → done\n   \
+             !settle demo/42 a|b"
+        );
+        let two = conflicts("demo", &[contest(), contest()], "!");
+        assert!(two.contains("!settle demo/42 a|b c0ffee00"), "{two}");
+        let many: Vec<_> = (0..20).map(|_| contest()).collect();
+        assert!(conflicts("demo", &many, "!").ends_with("… and 12 more"));
+    }
 }

@@ -43,8 +43,39 @@ pub(super) async fn run(handle: &NodeHandle, context: &Context, parsed: &Parsed)
                 other => Err(unexpected(&other)),
             }
         }
+        Does::Explain => {
+            let link = project(handle, context, parsed.project.as_deref())?;
+            let request = Request::Explain {
+                item: parsed.arg(0).to_owned(),
+            };
+            match ask(handle, &link, None, request).await? {
+                Reply::Explanations(explained) => Ok(Answer::Say(render::explanations(
+                    &link.name,
+                    &explained,
+                    &context.prefix,
+                ))),
+                other => Err(unexpected(&other)),
+            }
+        }
+        Does::Conflicts => {
+            let (named, wanted) = item(parsed.arg(0));
+            let link = project(handle, context, named.as_deref())?;
+            let request = Request::Conflicts {
+                item: Some(wanted).filter(|item| !item.is_empty()),
+            };
+            match ask(handle, &link, None, request).await? {
+                Reply::Conflicts(open) if open.is_empty() => {
+                    Ok(Answer::Say(format!("{}: nothing contends", link.name)))
+                }
+                Reply::Conflicts(open) => {
+                    Ok(Answer::Say(render::conflicts(&link.name, &open, &context.prefix)))
+                }
+                other => Err(unexpected(&other)),
+            }
+        }
         Does::Create
         | Does::Move
+        | Does::Settle
         | Does::Plain(_)
         | Does::Reason(_)
         | Does::Supersede
@@ -127,6 +158,11 @@ fn write(link: &ProjectLink, parsed: &Parsed) -> Result<Request, String> {
             by: Some(same_project(link, parsed.arg(1))?),
             ..transition(Verb::Supersede)
         }),
+        Does::Settle => Request::Settle {
+            item: target,
+            keep: parsed.arg(1).to_owned(),
+            conflict: text(2),
+        },
         Does::Comment => Request::Comment {
             item: target,
             text: parsed.arg(1).to_owned(),
@@ -146,6 +182,8 @@ fn write(link: &ProjectLink, parsed: &Parsed) -> Result<Request, String> {
         | Does::AllStatus
         | Does::List
         | Does::Show
+        | Does::Explain
+        | Does::Conflicts
         | Does::Ready
         | Does::Switch => {
             return Err(format!("`{}` writes nothing", parsed.command.name));

@@ -38,6 +38,9 @@ pub(crate) enum Does {
     AllStatus,
     List,
     Show,
+    Explain,
+    Conflicts,
+    Settle,
     Ready,
     Create,
     Move,
@@ -117,6 +120,13 @@ pub(crate) const COMMANDS: &[Command] = &[
     ),
     reads("show", ITEM, "one item", Does::Show),
     reads("ready", &[], "what can be started now", Does::Ready),
+    reads("explain", ITEM, "why it stands where it stands", Does::Explain),
+    reads(
+        "conflicts",
+        &[Arg::Maybe("N")],
+        "what was decided apart and is not settled",
+        Does::Conflicts,
+    ),
     writes(
         "create",
         &[Arg::Word("KIND"), Arg::Rest("TITLE")],
@@ -178,6 +188,12 @@ pub(crate) const COMMANDS: &[Command] = &[
         ITEM_REASON,
         "close it: it should not be done",
         Does::Reason(Verb::Reject),
+    ),
+    writes(
+        "settle",
+        &[Arg::Item, Arg::Word("SIDE"), Arg::Maybe("CONFLICT")],
+        "say which side of a conflict counts",
+        Does::Settle,
     ),
     writes(
         "supersede",
@@ -243,7 +259,14 @@ mod tests {
         for command in COMMANDS {
             let reads = matches!(
                 command.does,
-                Does::Help | Does::Status | Does::AllStatus | Does::List | Does::Show | Does::Ready
+                Does::Help
+                    | Does::Status
+                    | Does::AllStatus
+                    | Does::List
+                    | Does::Show
+                    | Does::Explain
+                    | Does::Conflicts
+                    | Does::Ready
             );
             assert_eq!(command.level == Level::Viewer, reads, "{}", command.name);
         }

@@ -7,48 +7,71 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
+
+use towline_proto::Origin;
 
 use super::context::{Context, HOME};
 use super::{Ask, envelope};
+use crate::dto::ItemPage;
 use crate::request::{Edit, Failure, FailureCode, Reply, Request};
 
-/// Opens the description of `item` and sends what became of it; `None` when nothing did.
-pub(super) fn in_editor(ctx: &Context, ask: &mut dyn Ask, item: &str) -> Result<Option<Reply>, Failure> {
+/// The description of an item on its way through an editor.
+pub(super) struct Editing {
+    page: Box<ItemPage>,
+    origin: Origin,
+}
+
+/// Asks for the description of `item`. Nobody is kept out while it is edited: whoever asks for the
+/// store itself lets go of it after this.
+pub(super) fn begin(ctx: &Context, ask: &mut dyn Ask, item: &str) -> Result<Editing, Failure> {
     let origin = ctx.origin()?;
     let show = Request::Show {
         item: item.to_owned(),
     };
-    let Reply::Page(page) = ask.ask(envelope(ctx, None, show))? else {
-        return Err(failed("the node did not answer with an item".into()));
-    };
-    let draft = Draft::begin(ctx, &page.card.key, &page.body)?;
-    let text = draft.edited(ctx)?;
-    let text = same_ending(&page.body, text);
-    if text == page.body {
-        draft.finish();
-        return Ok(None);
-    }
-    let edit = Request::Edit(Edit {
-        // The id, because a number may come to mean two items while the editor is open.
-        item: page.card.id.to_string(),
-        body: Some(text),
-        body_base: Some(page.body),
-        ..Edit::default()
-    });
-    match ask.ask(envelope(ctx, Some(origin), edit)) {
-        Ok(reply) => {
-            draft.finish();
-            Ok(Some(reply))
+    match ask.ask(envelope(ctx, None, show))? {
+        Reply::Page(page) => Ok(Editing { page, origin }),
+        Reply::Pages(pages) => {
+            let handles: Vec<_> = pages.iter().map(|page| page.card.handle.as_str()).collect();
+            let message = format!("which one? Name one: {}", handles.join(", "));
+            Err(Failure::new(FailureCode::NotFound, message))
         }
-        Err(mut failure) => {
-            failure.message = format!(
-                "{}. What you wrote is in {}",
-                failure.message,
-                draft.path.display()
-            );
-            Err(failure)
+        _ => Err(failed("the node did not answer with an item".into())),
+    }
+}
+
+impl Editing {
+    /// Opens the editor and sends what became of the description; `None` when nothing did.
+    pub(super) fn finish<'a>(
+        self,
+        ctx: &Context,
+        connect: impl FnOnce() -> Result<Box<dyn Ask + 'a>, Failure>,
+    ) -> Result<Option<Reply>, Failure> {
+        let Self { page, origin } = self;
+        let draft = Draft::begin(ctx, &page.card.key, &page.body)?;
+        let text = same_ending(&page.body, draft.edited(ctx, &page.body)?);
+        if text == page.body {
+            draft.remove();
+            return Ok(None);
+        }
+        let edit = Request::Edit(Edit {
+            // The id, because a number may come to mean two items while the editor is open.
+            item: page.card.id.to_string(),
+            body: Some(text),
+            body_base: Some(page.body),
+            ..Edit::default()
+        });
+        let sent = connect().and_then(|mut ask| ask.ask(envelope(ctx, Some(origin), edit)));
+        match sent {
+            Ok(reply) => {
+                draft.remove();
+                Ok(Some(reply))
+            }
+            Err(mut failure) => {
+                failure.message = format!("{}. {}", failure.message, draft.kept());
+                Err(failure)
+            }
         }
     }
 }
@@ -76,8 +99,8 @@ impl Draft {
         Ok(Self { path })
     }
 
-    /// Runs the editor. When it fails, nothing of it counts.
-    fn edited(&self, ctx: &Context) -> Result<String, Failure> {
+    /// Runs the editor. When it fails nothing of it counts, and what was typed is kept.
+    fn edited(&self, ctx: &Context, before: &str) -> Result<String, Failure> {
         let editor = ctx.editor.as_deref().unwrap_or("vi");
         // Through the shell, because people put options there: EDITOR="code --wait".
         let ended = Command::new("sh")
@@ -86,41 +109,46 @@ impl Draft {
             .arg("towline-editor")
             .arg(&self.path)
             .status();
-        match ended {
-            Ok(status) if status.success() => {}
-            Ok(status) => {
-                self.remove();
-                return Err(failed(format!(
-                    "the editor `{editor}` ended with {status}; nothing was written"
-                )));
+        let why = match ended {
+            Ok(status) if status.success() => return self.read(),
+            // What the shell says of a program that is not there, or is none.
+            Ok(status) if matches!(status.code(), Some(126 | 127)) => {
+                format!("the editor `{editor}` cannot be started; set EDITOR to one that can")
             }
-            Err(error) => {
-                self.remove();
-                return Err(failed(format!(
-                    "the editor `{editor}` cannot be started: {error}; set EDITOR"
-                )));
-            }
+            Ok(status) => format!("the editor `{editor}` ended with {status}"),
+            Err(error) => format!("the editor `{editor}` cannot be started: {error}; set EDITOR"),
+        };
+        let untouched = fs::read(&self.path).is_ok_and(|bytes| bytes == before.as_bytes());
+        if untouched {
+            self.remove();
+            return Err(failed(format!("{why}; nothing was written")));
         }
-        read(&self.path)
+        Err(failed(format!("{why}; nothing was written. {}", self.kept())))
     }
 
-    fn finish(self) {
-        self.remove();
+    fn read(&self) -> Result<String, Failure> {
+        let bytes = fs::read(&self.path).map_err(|error| {
+            failed(format!(
+                "the draft {} cannot be read: {error}; nothing was written",
+                self.path.display()
+            ))
+        })?;
+        String::from_utf8(bytes).map_err(|_| {
+            let kept = self.kept();
+            failed(format!(
+                "what the editor left is no text (UTF-8); nothing was written. {kept}"
+            ))
+        })
+    }
+
+    fn kept(&self) -> String {
+        format!("What you wrote is in {}", self.path.display())
     }
 
     fn remove(&self) {
         // A draft that stays behind does no harm, and the edit itself is done.
         let _ = fs::remove_file(&self.path);
     }
-}
-
-fn read(path: &Path) -> Result<String, Failure> {
-    fs::read_to_string(path).map_err(|error| {
-        failed(format!(
-            "the draft {} cannot be read: {error}; nothing was written",
-            path.display()
-        ))
-    })
 }
 
 /// Editors end a file with a line feed that nobody typed.

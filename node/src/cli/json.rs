@@ -5,9 +5,10 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use towline_proto::Column;
 
 use super::plan::Shape;
-use crate::dto::{FeedEvent, ItemPage};
+use crate::dto::{FeedEvent, ItemCard, ItemPage};
 use crate::request::{Failure, Reply, Request};
 
 #[derive(Serialize)]
@@ -29,6 +30,41 @@ pub(crate) fn document(schema: &str, data: impl Serialize) -> String {
         // an empty success.
         Err(error) => {
             format!("{{\"schema\":\"towline.error/v1\",\"code\":\"failure\",\"message\":{error:?}}}\n")
+        }
+    }
+}
+
+/// The cards of a board, by column in the order of the pipeline.
+#[derive(Serialize)]
+struct Columns<'a> {
+    columns: Vec<BoardColumn<'a>>,
+}
+
+#[derive(Serialize)]
+struct BoardColumn<'a> {
+    column: Column,
+    /// How many there are; `items` may hold fewer.
+    count: usize,
+    items: Vec<&'a ItemCard>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(cards: &'a [ItemCard], most: Option<usize>) -> Self {
+        let columns = Column::ALL.iter().map(|column| {
+            let mut items: Vec<_> = cards.iter().filter(|card| card.column == *column).collect();
+            let count = items.len();
+            items.truncate(most.unwrap_or(usize::MAX));
+            BoardColumn {
+                column: *column,
+                count,
+                items,
+            }
+        });
+        let wanted = |column: &BoardColumn<'_>| {
+            column.count > 0 || !matches!(column.column, Column::Archived | Column::Closed)
+        };
+        Self {
+            columns: columns.filter(wanted).collect(),
         }
     }
 }
@@ -58,6 +94,24 @@ pub(crate) fn replies(shape: Shape, mut replies: Vec<Reply>) -> String {
             })
             .collect();
         return under("towline.item-pages/v1", "items", pages);
+    }
+    if replies.len() > 1
+        && replies
+            .iter()
+            .all(|reply| matches!(reply, Reply::Explanations(_)))
+    {
+        let explained = replies.into_iter().filter_map(|reply| match reply {
+            Reply::Explanations(explained) => Some(explained),
+            _ => None,
+        });
+        return under(
+            "towline.explanations/v1",
+            "items",
+            explained.flatten().collect::<Vec<_>>(),
+        );
+    }
+    if let (Shape::Board { most }, Some(Reply::Cards(cards))) = (shape, replies.first()) {
+        return document("towline.columns/v1", Columns::of(cards, most));
     }
     replies.pop().map_or_else(String::new, |reply| one(&reply))
 }
@@ -89,6 +143,16 @@ fn one(reply: &Reply) -> String {
         Reply::Link { url } => document("towline.board/v1", BTreeMap::from([("board", url)])),
         Reply::Done => document("towline.done/v1", BTreeMap::<&str, ()>::new()),
     }
+}
+
+/// An epic and its items.
+pub(crate) fn epic(epic: &ItemCard, items: &[ItemCard]) -> String {
+    #[derive(Serialize)]
+    struct Epic<'a> {
+        epic: &'a ItemCard,
+        items: &'a [ItemCard],
+    }
+    document("towline.epic/v1", Epic { epic, items })
 }
 
 /// What would be asked, for `--dry-run`.

@@ -40,6 +40,12 @@ pub trait Ask {
     fn ask(&mut self, envelope: Envelope) -> Result<Reply, Failure>;
 }
 
+impl<A: Ask + ?Sized> Ask for &mut A {
+    fn ask(&mut self, envelope: Envelope) -> Result<Reply, Failure> {
+        (**self).ask(envelope)
+    }
+}
+
 /// Why a command ends early.
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {

@@ -6,8 +6,8 @@
 use std::path::Path;
 
 use super::args::{
-    AssignArgs, Command, CreateArgs, CriteriaArgs, CriterionCommand, DependsCommand, DoctorArgs, EditArgs,
-    EpicArgs, LabelArgs, LinkArgs, ListArgs, VerbCommand,
+    AssignArgs, Command, ConflictsArgs, ConflictsCommand, CreateArgs, CriteriaArgs, CriterionCommand,
+    DependsCommand, DoctorArgs, EditArgs, EpicArgs, FilterArgs, LabelArgs, LinkArgs, VerbCommand,
 };
 use super::context::Context;
 use crate::request::{Edit, Failure, FailureCode, Filter, NewItem, Request, Transition};
@@ -31,6 +31,11 @@ pub(crate) enum Shape {
     Columns,
     /// Cards in their order.
     Ready,
+    /// Columns beside each other, with so many cards each.
+    Board {
+        /// As was asked for; else what suits the column.
+        most: Option<usize>,
+    },
     /// Items in full.
     Pages,
     /// The criteria of an item.
@@ -48,6 +53,15 @@ impl Plan {
         Self {
             asks: vec![(String::new(), body)],
             shape,
+            writes: false,
+            signed: false,
+        }
+    }
+
+    fn pages(items: &[String], request: impl Fn(String) -> Request) -> Self {
+        Self {
+            asks: Self::each(items.to_vec(), request),
+            shape: Shape::Pages,
             writes: false,
             signed: false,
         }
@@ -83,18 +97,22 @@ pub(crate) fn plan(ctx: &Context, command: &Command) -> Result<Option<Plan>, Fai
             ..Plan::read(Request::Rebuild, Shape::Plain)
         },
         Command::Ready => Plan::read(Request::Ready, Shape::Ready),
-        Command::List(args) => Plan::read(Request::List(filter(ctx, args)?), Shape::Columns),
+        Command::List(args) => {
+            let filter = filter(ctx, &args.filter, args.limit)?;
+            Plan::read(Request::List(filter), Shape::Columns)
+        }
+        Command::Board(args) => {
+            let filter = filter(ctx, &args.filter, 0)?;
+            Plan::read(Request::List(filter), Shape::Board { most: args.limit })
+        }
+        Command::Conflicts(args) => conflicts(args),
+        Command::Explain(args) => Plan::pages(&args.items, |item| Request::Explain { item }),
         Command::Search(args) => {
             let text = args.words.join(" ");
             let limit = args.limit;
             Plan::read(Request::Search { text, limit }, Shape::Columns)
         }
-        Command::Show(args) => Plan {
-            asks: Plan::each(args.items.clone(), |item| Request::Show { item }),
-            shape: Shape::Pages,
-            writes: false,
-            signed: false,
-        },
+        Command::Show(args) => Plan::pages(&args.items, |item| Request::Show { item }),
         Command::Log(args) => {
             let whole = args.item.is_none();
             let body = Request::Log {
@@ -110,24 +128,10 @@ pub(crate) fn plan(ctx: &Context, command: &Command) -> Result<Option<Plan>, Fai
         },
         Command::Verb(verb) => Plan::write(transitions(ctx, verb.clone())?),
         Command::Assign(args) => Plan::write(assign(args)?),
-        Command::Epic(args) => Plan::write(epic(args)?),
+        Command::Epic(args) if args.words.len() > 1 || args.none => Plan::write(epic(args)?),
         Command::Label(args) => Plan::write(label(args)?),
-        Command::Depends(DependsCommand::Add { item, on }) => one(
-            item,
-            Request::Depends {
-                item: item.clone(),
-                add: on.clone(),
-                remove: Vec::new(),
-            },
-        ),
-        Command::Depends(DependsCommand::Remove { item, on }) => one(
-            item,
-            Request::Depends {
-                item: item.clone(),
-                add: Vec::new(),
-                remove: on.clone(),
-            },
-        ),
+        Command::Depends(DependsCommand::Add { item, on }) => one(item, depends(item, on, &[])),
+        Command::Depends(DependsCommand::Remove { item, on }) => one(item, depends(item, &[], on)),
         Command::Comment(args) => one(
             &args.item,
             Request::Comment {
@@ -166,6 +170,7 @@ pub(crate) fn plan(ctx: &Context, command: &Command) -> Result<Option<Plan>, Fai
         | Command::Open
         | Command::Watch(_)
         | Command::Depends(DependsCommand::Tree { .. })
+        | Command::Epic(_)
         | Command::Join(_)
         | Command::Sync(_)
         | Command::Import(_)
@@ -179,7 +184,30 @@ fn usage(message: impl Into<String>) -> Failure {
     Failure::new(FailureCode::Usage, message)
 }
 
-fn filter(ctx: &Context, args: &ListArgs) -> Result<Filter, Failure> {
+fn depends(item: &str, add: &[String], remove: &[String]) -> Request {
+    Request::Depends {
+        item: item.to_owned(),
+        add: add.to_vec(),
+        remove: remove.to_vec(),
+    }
+}
+
+fn conflicts(args: &ConflictsArgs) -> Plan {
+    let item = args.item.clone();
+    match &args.command {
+        None => Plan::read(Request::Conflicts { item }, Shape::Plain),
+        Some(ConflictsCommand::Settle(args)) => {
+            let settle = Request::Settle {
+                item: args.item.clone(),
+                conflict: args.conflict.clone(),
+                keep: args.keep.clone(),
+            };
+            Plan::write(vec![(args.item.clone(), settle)])
+        }
+    }
+}
+
+fn filter(ctx: &Context, args: &FilterArgs, limit: usize) -> Result<Filter, Failure> {
     let assignee = match args.mine {
         true => Some(ctx.origin()?.id),
         false => args.assignee.clone(),
@@ -194,7 +222,7 @@ fn filter(ctx: &Context, args: &ListArgs) -> Result<Filter, Failure> {
         text: args.text.clone(),
         all: args.all,
         deleted: args.deleted,
-        limit: args.limit,
+        limit,
     })
 }
 

@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::path::Path;
 
+use towline_proto::{Kind, Verb};
+
 use super::args::{self, Command, DependsCommand};
 use super::context::Context;
 use super::plan::{Plan, Shape, plan};
@@ -15,6 +17,10 @@ pub(super) fn run(ctx: &Context, command: Command, out: &mut dyn Write) -> Resul
     if let Some(plan) = plan(ctx, &command)? {
         if plan.writes && ctx.global.dry_run {
             return would(ctx, &plan, out).map(|()| 0);
+        }
+        if !sure(ctx, &plan)? {
+            ctx.say("nothing was done");
+            return Ok(0);
         }
         // Who asks is settled before anything is opened, so that a missing name costs nothing.
         if plan.signed {
@@ -41,6 +47,10 @@ pub(super) fn run(ctx: &Context, command: Command, out: &mut dyn Write) -> Resul
         Command::Depends(DependsCommand::Tree { item }) => {
             dependencies(ctx, &mut *backend::connect(ctx)?, item, out)?;
         }
+        Command::Epic(args) => {
+            let item = args.words.into_iter().next().unwrap_or_default();
+            epic(ctx, &mut *backend::connect(ctx)?, item, out)?;
+        }
         Command::Completions { shell } => {
             // Collected first: the generator panics when its writer fails.
             let mut script = Vec::new();
@@ -52,6 +62,22 @@ pub(super) fn run(ctx: &Context, command: Command, out: &mut dyn Write) -> Resul
         _ => return Err(Failure::new(FailureCode::Failure, "this command does nothing yet").into()),
     }
     Ok(0)
+}
+
+/// What cannot be undone is asked about first.
+fn sure(ctx: &Context, plan: &Plan) -> Result<bool, Failure> {
+    let purges =
+        |request: &Request| matches!(request, Request::Transition(asked) if asked.verb == Verb::Purge);
+    let purged: Vec<_> = plan
+        .asks
+        .iter()
+        .filter(|(_, request)| purges(request))
+        .map(|(item, _)| render::text::clean(item))
+        .collect();
+    if purged.is_empty() {
+        return Ok(true);
+    }
+    ctx.confirm(&format!("Empty {} out of the trash for good?", purged.join(", ")))
 }
 
 /// Asks everything that was planned. An item that is refused does not keep the others from theirs.
@@ -139,6 +165,7 @@ const fn empty(reply: &Reply) -> &'static str {
         Reply::Cards(_) => "no items",
         Reply::Peers(_) => "no peers are connected",
         Reply::History(_) => "nothing has happened yet",
+        Reply::Conflicts(_) => "nothing contends: all is settled",
         _ => "done",
     }
 }
@@ -159,7 +186,9 @@ fn edited(ctx: &Context, item: &str, out: &mut dyn Write) -> Result<(), Trouble>
         )
         .into());
     }
-    match edit::in_editor(ctx, &mut *backend::connect(ctx)?, item)? {
+    // Not one connection for both: with no node it holds the store, and an editor may stay open long.
+    let editing = edit::begin(ctx, &mut *backend::connect(ctx)?, item)?;
+    match editing.finish(ctx, || backend::connect(ctx))? {
         None => ctx.say("nothing was changed"),
         Some(reply) if ctx.global.json => {
             out.write_all(json::replies(Shape::Applied, vec![reply]).as_bytes())?;
@@ -186,6 +215,42 @@ fn dependencies(ctx: &Context, ask: &mut dyn Ask, item: String, out: &mut dyn Wr
         json::document("towline.tree/v1", &tree)
     } else {
         tree.page(&ctx.view)
+    };
+    out.write_all(text.as_bytes())?;
+    Ok(())
+}
+
+/// `epic N`: the epic, then its items wherever they stand.
+fn epic(ctx: &Context, ask: &mut dyn Ask, item: String, out: &mut dyn Write) -> Result<(), Trouble> {
+    let page = match ask.ask(envelope(ctx, None, Request::Show { item }))? {
+        Reply::Page(page) => page,
+        Reply::Pages(pages) => {
+            let handles: Vec<_> = pages.iter().map(|page| page.card.handle.as_str()).collect();
+            let message = format!("which one? Name one: {}", handles.join(", "));
+            return Err(Failure::new(FailureCode::NotFound, message).into());
+        }
+        _ => return Err(Failure::new(FailureCode::Failure, "the node did not answer with an item").into()),
+    };
+    let handle = &page.card.handle;
+    if page.card.kind != Kind::Epic {
+        let message = format!(
+            "{handle} is a {}, not an epic; `towline epic {handle} EPIC` puts it into one",
+            page.card.kind
+        );
+        return Err(Failure::new(FailureCode::Usage, message).into());
+    }
+    let below = Request::List(Filter {
+        epic: Some(page.card.id.to_string()),
+        all: true,
+        ..Filter::default()
+    });
+    let Reply::Cards(cards) = ask.ask(envelope(ctx, None, below))? else {
+        return Err(Failure::new(FailureCode::Failure, "the node did not answer with items").into());
+    };
+    let text = if ctx.global.json {
+        json::epic(&page.card, &cards)
+    } else {
+        render::epic(&ctx.view, &page, &cards)
     };
     out.write_all(text.as_bytes())?;
     Ok(())

@@ -5,7 +5,7 @@
 
 use towline_crdt::fold::Folded;
 use towline_crdt::view::Conflict;
-use towline_proto::{ActId, Op, Origin, Register, text};
+use towline_proto::{ActId, Closing, Op, Origin, Register, text};
 
 use super::Project;
 use super::index::letters;
@@ -73,9 +73,12 @@ impl Project {
     }
 
     /// A register as people call it: a criterion by its place and text.
-    fn about(&self, folded: &Folded<'_>, register: &Register) -> String {
+    pub(super) fn about(&self, folded: &Folded<'_>, register: &Register) -> String {
         let Register::Criterion(id) = register else {
-            return register.to_string();
+            return match register {
+                Register::Deleted => "trash".to_owned(),
+                register => register.to_string(),
+            };
         };
         let mut criteria = folded.view.criteria.iter().enumerate();
         match criteria.find(|(_, criterion)| criterion.id == *id) {
@@ -103,6 +106,9 @@ impl Project {
             }
             (Register::Column, _) => match act.to.as_ref().or(act.from.as_ref()) {
                 Some(place) => match &place.closing {
+                    Some(Closing::Superseded { by }) => {
+                        format!("superseded by {}", self.index.link(by).handle)
+                    }
                     Some(closing) => closing.status().to_string(),
                     None => place.column.to_string(),
                 },

@@ -1,17 +1,32 @@
 //! Why an item stands where it stands: what is so, which act made it so, and what became of every
 //! other act, in words for people who have not read the rules.
 //!
-//! Reads the fold's outcome and decides nothing.
+//! Reads the fold's outcome and decides nothing. The ages in its sentences are those of the moment
+//! in which it was asked.
 
 use towline_crdt::fold::Folded;
-use towline_proto::{ActId, Register, text};
+use towline_crdt::view::Conflict;
+use towline_proto::{ActId, Closing, Op, Register, Rule, text};
 
 use super::Project;
-use crate::dto::{Explanation, Fate, HistoryLine};
+use crate::ages::ago_phrase;
+use crate::deeds::who_did;
+use crate::dto::{Explanation, HistoryLine};
 use crate::request::Failure;
 
-/// Characters of a reason in a sentence.
-const REASON_CHARS: usize = 120;
+/// Characters of what somebody did in a sentence.
+const DEED_CHARS: usize = 160;
+/// Sentences about one contest, so that a flood of contenders does not bury the rest.
+const CONTENDERS: usize = 5;
+/// Dependencies that are told by name.
+const WAITS: usize = 10;
+
+/// What an explanation is made from.
+struct Told<'a> {
+    folded: &'a Folded<'a>,
+    acts: &'a [HistoryLine],
+    handle: String,
+}
 
 impl Project {
     /// The items that a handle names, explained.
@@ -22,9 +37,14 @@ impl Project {
             let doc = self.doc(&id)?;
             let folded = self.folded(&doc)?;
             let acts = self.history(&folded);
+            let told = Told {
+                folded: &folded,
+                acts: &acts,
+                handle: self.index.handle(&folded.view),
+            };
             explained.push(Explanation {
                 card: self.index.card(&folded.view),
-                because: self.because(&folded, &acts),
+                because: self.because(&told),
                 conflicts: self.conflicts_of(&folded),
                 acts,
             });
@@ -32,78 +52,186 @@ impl Project {
         Ok(explained)
     }
 
-    fn because(&self, folded: &Folded<'_>, acts: &[HistoryLine]) -> Vec<String> {
-        let view = &folded.view;
-        let by = |act: Option<ActId>| {
-            let line = act.and_then(|act| acts.iter().find(|line| line.act == act));
-            line.map_or_else(String::new, |line| format!(": {}", told(line)))
-        };
-        let head = |register| folded.head(register);
-        let mut because = Vec::new();
-        let place = match &view.closing {
-            Some(closing) => format!("{} ({})", view.column, closing.status()),
-            None => view.column.to_string(),
-        };
-        because.push(format!(
-            "it is in {place}{}",
-            by(view.trail.first().map(|step| step.act))
-        ));
+    fn because(&self, told: &Told<'_>) -> Vec<String> {
+        let (view, handle) = (&told.folded.view, &told.handle);
+        let by = |register| self.deed(told, told.folded.head(&register));
+        let contest = view.conflicts.iter().find(|one| one.register == Register::Column);
+        let hold = contest.filter(|contest| told.is_hold(&contest.winner));
+        let mut because = self.place(told, contest, hold);
         if view.purged {
-            because.push(format!("it was purged{}", by(head(&Register::Deleted))));
-        } else if view.deleted {
-            because.push(format!("it is in the trash{}", by(head(&Register::Deleted))));
-        }
-        if view.holds.frozen {
-            because.push(format!("it is frozen{}", by(head(&Register::Frozen))));
-        }
-        if let Some(blocked) = &view.holds.blocked {
             because.push(format!(
-                "it is blocked, {}{}",
-                text::show(&blocked.reason, REASON_CHARS),
-                by(head(&Register::Blocked))
+                "It was emptied out of the trash: {}.",
+                by(Register::Deleted)
+            ));
+        } else if view.deleted {
+            let deed = by(Register::Deleted);
+            because.push(format!(
+                "It is in the trash: {deed}. `towline restore {handle}` brings it back."
+            ));
+        }
+        // What keeps it from leaving has been told already.
+        let untold = |register| {
+            let head = told.folded.head(&register);
+            hold.is_none_or(|contest| Some(contest.winner) != head)
+        };
+        if view.holds.frozen && untold(Register::Frozen) {
+            let deed = by(Register::Frozen);
+            because.push(format!(
+                "It is frozen: {deed}. `towline unfreeze {handle}` lifts that."
+            ));
+        }
+        if view.holds.blocked.is_some() && untold(Register::Blocked) {
+            let deed = by(Register::Blocked);
+            because.push(format!(
+                "It is blocked: {deed}. `towline unblock {handle}` lifts that."
             ));
         }
         if view.holds.review {
-            because.push(format!("it waits for approval{}", by(head(&Register::Review))));
+            let deed = by(Register::Review);
+            because.push(format!(
+                "It waits for a person: {deed}. `towline approve {handle}` lets it through."
+            ));
         }
         if let Some(failure) = &view.holds.failure {
-            let given_up = if failure.is_final { " and was given up" } else { "" };
-            because.push(format!(
-                "its merge failed, {}{given_up}{}",
-                failure.kind,
-                by(head(&Register::Failure))
-            ));
+            let deed = by(Register::Failure);
+            because.push(match failure.is_final {
+                true => format!("Its merge failed and was given up: {deed}."),
+                false => format!("Its merge failed: {deed}. `towline retry-merge {handle}` tries again."),
+            });
         }
         if let Some(claim) = &view.claim {
             because.push(format!(
-                "{} holds the claim of generation {}{}",
-                text::show(&claim.holder, REASON_CHARS),
-                claim.generation,
-                by(Some(claim.act))
+                "{} works on it: claimed {} on {}, generation {}.",
+                text::show(&claim.holder, DEED_CHARS),
+                ago_phrase(self.now(), claim.at),
+                self.node_name(&claim.node),
+                claim.generation
             ));
         }
-        because.extend(view.attention.iter().cloned());
-        let card = self.index.card(view);
-        for link in card.depends_on.iter().filter(|link| !link.satisfied) {
-            let note = link
-                .note
-                .as_ref()
-                .map(|note| format!(" ({note})"))
-                .unwrap_or_default();
-            because.push(format!("it waits for {}{note}", link.handle));
-        }
-        for line in acts {
-            let why = match (&line.fate, &line.overtaken) {
-                (Fate::Overtaken { .. } | Fate::Refused, Some(why)) => why,
-                _ => continue,
-            };
-            because.push(format!("{} has no effect, {why}", told(line)));
-        }
+        let attention = view.attention.iter();
+        because.extend(attention.map(|fact| format!("Look at this: {}.", text::show(fact, DEED_CHARS))));
+        because.extend(self.waits(told));
+        because.extend(self.disputed(told));
         because
+    }
+
+    /// What contends beside the column: who did what apart.
+    fn disputed(&self, told: &Told<'_>) -> Vec<String> {
+        let conflicts = told.folded.view.conflicts.iter();
+        let others = conflicts.filter(|conflict| conflict.register != Register::Column);
+        others
+            .map(|conflict| {
+                let about = self.about(told.folded, &conflict.register);
+                let counts = self.deed(told, Some(conflict.winner));
+                let losers = conflict.losers.iter().take(CONTENDERS);
+                let losers: Vec<_> = losers.map(|act| self.deed(told, Some(*act))).collect();
+                format!(
+                    "Its {about} is disputed: {counts}, which counts; apart from that {}, which does not.",
+                    losers.join(", and ")
+                )
+            })
+            .collect()
+    }
+
+    /// Where it stands and why, and who wanted it elsewhere.
+    fn place(&self, told: &Told<'_>, contest: Option<&Conflict>, hold: Option<&Conflict>) -> Vec<String> {
+        let (view, handle) = (&told.folded.view, &told.handle);
+        let place = match &view.closing {
+            Some(Closing::Superseded { by }) => {
+                let by = self.index.link(by);
+                let title = text::show(&by.title, DEED_CHARS);
+                format!("{}, replaced by {} {title}", view.column, by.handle)
+                    .trim_end()
+                    .to_owned()
+            }
+            Some(closing) => format!("{} ({})", view.column, closing.status()),
+            None => view.column.to_string(),
+        };
+        let mut said = match hold {
+            Some(contest) => {
+                let deed = self.deed(told, Some(contest.winner));
+                let lift = match told.op(&contest.winner) {
+                    Some(Op::Freeze) => "unfreeze",
+                    _ => "unblock",
+                };
+                vec![format!(
+                    "{handle} stays in {place} because {deed}. `towline {lift} {handle}` lifts that."
+                )]
+            }
+            None => {
+                let deed = self.deed(told, view.trail.first().map(|step| step.act));
+                vec![format!("{handle} is in {place}: {deed}.")]
+            }
+        };
+        let Some(contest) = contest else { return said };
+        for loser in contest.losers.iter().take(CONTENDERS) {
+            let deed = self.deed(told, Some(*loser));
+            let rule = told.rule(loser).unwrap_or(contest.rule);
+            said.push(match rule {
+                Rule::Hold => {
+                    format!("{deed}, without knowing of the hold: that waits until the hold is lifted.")
+                }
+                rule => format!(
+                    "{deed}, without knowing of it. That does not count: {}.",
+                    rule.sentence()
+                ),
+            });
+        }
+        if let Some(more) = contest
+            .losers
+            .len()
+            .checked_sub(CONTENDERS)
+            .filter(|more| *more > 0)
+        {
+            said.push(format!("{more} more wanted something else."));
+        }
+        said
+    }
+
+    fn waits(&self, told: &Told<'_>) -> Vec<String> {
+        let view = &told.folded.view;
+        let links = view.depends_on.iter().map(|on| self.index.dependency(on));
+        let unmet = links.filter(|link| !link.satisfied);
+        unmet
+            .take(WAITS)
+            .map(|link| {
+                let note = link.note.as_deref().unwrap_or("which is not done");
+                let title = text::show(&link.title, DEED_CHARS);
+                format!("It waits for {} {title} ({note}).", link.handle)
+            })
+            .collect()
+    }
+
+    /// Who did an act, what and how long ago.
+    fn deed(&self, told: &Told<'_>, act: Option<ActId>) -> String {
+        let line = act.and_then(|act| told.acts.iter().find(|line| line.act == act));
+        line.map_or_else(
+            || "by an act that is not known here".to_owned(),
+            |line| {
+                let deed = text::show(&who_did(line), DEED_CHARS);
+                format!("{deed} {}", ago_phrase(self.now(), line.at))
+            },
+        )
     }
 }
 
-/// Who did what where, for half a sentence.
-fn told(line: &HistoryLine) -> String {
-    format!("{} by {} on {}", line.what, line.origin, line.node_name)
+impl Told<'_> {
+    fn op(&self, act: &ActId) -> Option<&Op> {
+        let folding = self.folded.acts.get(act)?;
+        let root = folding.keeps.and_then(|root| self.folded.acts.get(&root));
+        Some(&root.unwrap_or(folding).record.act.op)
+    }
+
+    fn is_hold(&self, act: &ActId) -> bool {
+        matches!(self.op(act), Some(Op::Freeze | Op::Block { .. }))
+    }
+
+    /// The rule by which an act lost.
+    fn rule(&self, act: &ActId) -> Option<Rule> {
+        let line = self.acts.iter().find(|line| line.act == *act)?;
+        match &line.fate {
+            crate::dto::Fate::Overtaken { rule, .. } => Some(*rule),
+            _ => None,
+        }
+    }
 }

@@ -23,7 +23,9 @@ mod search;
 pub(crate) mod snapshot;
 mod stage;
 mod store;
+mod timeline;
 mod transition;
+mod way;
 mod world;
 mod write;
 

@@ -102,12 +102,19 @@ impl Project {
                 generation: row.generation,
             },
             Verb::TakeOver => {
+                let force = match (force, reason.clone()) {
+                    (true, None) => {
+                        return Err(usage("take-over --force needs a reason: say why in a few words"));
+                    }
+                    (true, reason) => reason,
+                    (false, _) => None,
+                };
                 let renewal = row.claim.as_ref().map(|claim| claim.at).unwrap_or_default();
                 Op::TakeOver {
                     holder: holder(),
                     generation,
                     renewal,
-                    force: None,
+                    force,
                 }
             }
             Verb::Delete => Op::Delete {

@@ -34,6 +34,17 @@ pub(crate) fn refusal(error: &ComposeError) -> Failure {
     Failure::new(code, error.to_string())
 }
 
+/// Said before anything is composed, because then it can be said how many it would be.
+fn labels_fit(whose: &str, labels: usize) -> Result<(), Failure> {
+    let most = towline_proto::limits::LABELS;
+    if labels <= most {
+        return Ok(());
+    }
+    Err(usage(format!(
+        "{whose} would have {labels} labels; an item has at most {most}"
+    )))
+}
+
 impl Project {
     /// Makes an item.
     pub(crate) fn create_item(&mut self, origin: &Origin, new: NewItem) -> Result<Reply, Failure> {
@@ -55,6 +66,7 @@ impl Project {
             priority: new.priority.unwrap_or(DEFAULT_PRIORITY),
             qa: new.qa.unwrap_or(Qa::Agent),
         }];
+        labels_fit("the item", new.labels.len())?;
         ops.extend(new.labels.into_iter().map(|label| Op::AddLabel { label }));
         ops.extend(depends_on.into_iter().map(|on| Op::AddDependency { on }));
         ops.extend(epic.map(|epic| Op::SetEpic { epic: Some(epic) }));
@@ -157,11 +169,14 @@ impl Project {
                 ops.push(Op::RemoveLabel { label });
             }
         }
+        let taken = ops.len();
         for label in add {
             if !row.labels.contains(&label) {
                 ops.push(Op::AddLabel { label });
             }
         }
+        let left = (row.labels.len() + ops.len()).saturating_sub(2 * taken);
+        labels_fit(&self.index.handle(&row), left)?;
         self.write_ops(origin, &row, ops, None)
     }
 
@@ -188,14 +203,12 @@ impl Project {
             }
             if self.index.depends_on(&on.id, &row.id) {
                 let (this, other) = (self.index.handle(&row), self.index.handle(on));
-                let why = if on.id == row.id {
-                    "itself".into()
+                return Err(conflict(if on.id == row.id {
+                    format!("{this} cannot wait for itself: that would be a circle")
                 } else {
-                    format!("{other}, which waits for it")
-                };
-                return Err(conflict(format!(
-                    "{this} cannot wait for {why}: that would be a circle"
-                )));
+                    let circle = self.circle(row.id, on.id);
+                    format!("{this} cannot wait for {other}: that would be a circle, {circle}")
+                }));
             }
             ops.push(Op::AddDependency { on: on.id });
         }

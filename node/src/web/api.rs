@@ -66,6 +66,23 @@ pub(super) async fn item(
     read(&web, &project, Request::Show { item }).await
 }
 
+/// `/api/v1/projects/{project}/items/{item}/explain`
+pub(super) async fn explain(
+    State(web): State<Arc<Web>>,
+    Path((project, item)): Path<(String, String)>,
+) -> Answer {
+    read(&web, &project, Request::Explain { item }).await
+}
+
+/// `/api/v1/projects/{project}/conflicts`, of one item with `?item=`
+pub(super) async fn conflicts(
+    State(web): State<Arc<Web>>,
+    Path(project): Path<String>,
+    Query(query): Query<Bounded>,
+) -> Answer {
+    read(&web, &project, Request::Conflicts { item: query.item }).await
+}
+
 /// `/api/v1/projects/{project}/ready`
 pub(super) async fn ready(State(web): State<Arc<Web>>, Path(project): Path<String>) -> Answer {
     read(&web, &project, Request::Ready).await
@@ -140,16 +157,56 @@ pub(super) async fn requests(
     headers: HeaderMap,
     asked: Result<Json<Asked>, JsonRejection>,
 ) -> Answer {
-    // Who may ask comes before what is asked: a stranger learns nothing about the shape.
+    let asked = checked(&caller, &headers, asked)?;
+    write(&web, &caller, &project, asked).await
+}
+
+/// Which side of a conflict counts.
+#[derive(Debug, Deserialize)]
+pub(super) struct Settled {
+    #[serde(default)]
+    origin: Option<Origin>,
+    keep: String,
+    #[serde(default)]
+    conflict: Option<String>,
+}
+
+/// `/api/v1/projects/{project}/items/{item}/settle`
+pub(super) async fn settle(
+    State(web): State<Arc<Web>>,
+    Extension(caller): Extension<Caller>,
+    Path((project, item)): Path<(String, String)>,
+    headers: HeaderMap,
+    asked: Result<Json<Settled>, JsonRejection>,
+) -> Answer {
+    let Settled {
+        origin,
+        keep,
+        conflict,
+    } = checked(&caller, &headers, asked)?;
+    let body = Request::Settle { item, conflict, keep };
+    write(&web, &caller, &project, Asked { origin, body }).await
+}
+
+/// Who may ask comes before what is asked: a stranger learns nothing about the shape.
+fn checked<T>(
+    caller: &Caller,
+    headers: &HeaderMap,
+    asked: Result<Json<T>, JsonRejection>,
+) -> Result<T, ApiError> {
     if !caller.program {
-        let shown = text(&headers, HeaderName::from_static("x-csrf-token")).unwrap_or_default();
+        let shown = text(headers, HeaderName::from_static("x-csrf-token")).unwrap_or_default();
         caller.checked_origin(shown)?;
     }
     let usage = |message: String| ApiError(Failure::new(FailureCode::Usage, message));
     let Json(asked) = asked.map_err(|rejection| usage(rejection.body_text()))?;
-    let origin = origin_of(&caller, asked.origin)?;
+    Ok(asked)
+}
+
+async fn write(web: &Web, caller: &Caller, project: &str, asked: Asked) -> Answer {
+    let origin = origin_of(caller, asked.origin)?;
     allowed(&asked.body)?;
-    let link = web.handle.project(Some(&project))?;
+    let link = web.handle.project(Some(project))?;
     Ok(Json(shape(web.ask(&link, Some(origin), asked.body).await?)?))
 }
 

@@ -45,8 +45,11 @@ impl Act {
         let failure = given(self.failure)
             .map(|word| word.parse::<FailureKind>())
             .transpose();
+        let reason = given(self.reason);
         Ok(Transition {
-            reason: given(self.reason),
+            // These ask for a reason only to go over what stands against them.
+            force: matches!(verb, Verb::Start | Verb::TakeOver) && reason.is_some(),
+            reason,
             to,
             by: given(self.by),
             commit: given(self.commit),
@@ -107,6 +110,39 @@ pub(super) async fn comment(
     }
 }
 
+/// The form that settles a conflict.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Settle {
+    csrf: String,
+    back: String,
+    conflict: String,
+    keep: String,
+}
+
+/// `/p/{project}/items/{item}/settle`
+pub(super) async fn settle(
+    State(web): State<Arc<Web>>,
+    Extension(caller): Extension<Caller>,
+    Path((project, item)): Path<(String, String)>,
+    Form(form): Form<Settle>,
+) -> Result<Redirect, PageError> {
+    let write = async {
+        let origin = caller.checked_origin(&form.csrf)?;
+        let link = web.handle.project(Some(&project))?;
+        let request = Request::Settle {
+            item,
+            conflict: Some(form.conflict).filter(|id| !id.is_empty()),
+            keep: form.keep,
+        };
+        web.ask(&link, Some(origin), request).await
+    };
+    match write.await {
+        Ok(_) => Ok(Redirect::to(own_path(&form.back))),
+        Err(failure) => Err(PageError::new(&web, &caller, Some(&project), failure)),
+    }
+}
+
 /// The form that ends a session.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -129,5 +165,25 @@ pub(super) async fn logout(
             ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response()
         }
         Err(failure) => PageError::new(&web, &caller, None, failure).into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_takes_a_start_or_a_claim_past_what_stands_against_it() {
+        let asked = |target: &str, reason: &str| {
+            let form = Act {
+                target: target.into(),
+                reason: reason.into(),
+                ..Act::default()
+            };
+            form.transition("42".into()).expect("a transition")
+        };
+        assert!(asked("start", "the other half is only docs").force);
+        assert!(asked("take-over", "it hangs").force);
+        assert!(!asked("start", "  ").force && !asked("block", "waits").force);
     }
 }

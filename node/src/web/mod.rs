@@ -144,6 +144,7 @@ pub fn router(web: Arc<Web>) -> axum::Router {
         .route("/p/{project}/items/{item}/fragment", get(pages::item_fragment))
         .route("/p/{project}/items/{item}/act", post(forms::act))
         .route("/p/{project}/items/{item}/comment", post(forms::comment))
+        .route("/p/{project}/items/{item}/settle", post(forms::settle))
         .route("/search", get(pages::search))
         .route("/login", get(pages::login))
         .route("/logout", post(forms::logout))
@@ -154,6 +155,15 @@ pub fn router(web: Arc<Web>) -> axum::Router {
         .route("/api/v1/projects/{project}/status", get(api::status))
         .route("/api/v1/projects/{project}/items", get(api::items))
         .route("/api/v1/projects/{project}/items/{item}", get(api::item))
+        .route(
+            "/api/v1/projects/{project}/items/{item}/explain",
+            get(api::explain),
+        )
+        .route(
+            "/api/v1/projects/{project}/items/{item}/settle",
+            post(api::settle),
+        )
+        .route("/api/v1/projects/{project}/conflicts", get(api::conflicts))
         .route("/api/v1/projects/{project}/ready", get(api::ready))
         .route("/api/v1/projects/{project}/search", get(api::search))
         .route("/api/v1/projects/{project}/log", get(api::log))

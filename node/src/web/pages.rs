@@ -150,11 +150,12 @@ pub(super) async fn item(
     Extension(caller): Extension<Caller>,
     Path((project, item)): Path<(String, String)>,
 ) -> Page {
-    let (link, position, page) = load_item(&web, &project, item)
+    let (link, position, page, because) = load_item(&web, &project, item)
         .await
         .map_err(|failure| PageError::new(&web, &caller, Some(&project), failure))?;
     let frame = Frame::new(&web, &caller, Some(&link.name));
-    Ok(html(item_view::page(&frame, &link, position, &page, now())))
+    let page = item_view::page(&frame, &link, position, &page, &because, now());
+    Ok(html(page))
 }
 
 /// `/p/{project}/items/{item}/fragment`
@@ -163,20 +164,35 @@ pub(super) async fn item_fragment(
     Extension(caller): Extension<Caller>,
     Path((project, item)): Path<(String, String)>,
 ) -> Page {
-    let (link, _, page) = load_item(&web, &project, item)
+    let (link, _, page, because) = load_item(&web, &project, item)
         .await
         .map_err(|failure| PageError::new(&web, &caller, Some(&project), failure))?;
     let frame = Frame::new(&web, &caller, Some(&link.name));
-    Ok(html(item_view::fragment(&frame, &link.name, &page, now())))
+    let fragment = item_view::fragment(&frame, &link.name, &page, &because, now());
+    Ok(html(fragment))
 }
 
-async fn load_item(web: &Web, project: &str, item: String) -> Result<(ProjectLink, u64, ItemPage), Failure> {
+/// An item in full, and why it stands where it stands.
+async fn load_item(
+    web: &Web,
+    project: &str,
+    item: String,
+) -> Result<(ProjectLink, u64, ItemPage, Vec<String>), Failure> {
     let link = web.handle.project(Some(project))?;
     let position = *link.feed.borrow();
-    match web.ask(&link, None, Request::Show { item }).await? {
-        Reply::Page(page) => Ok((link, position, *page)),
-        _ => Err(unexpected()),
-    }
+    let explain = Request::Explain { item: item.clone() };
+    let (page, explained) = tokio::join!(
+        web.ask(&link, None, Request::Show { item }),
+        web.ask(&link, None, explain),
+    );
+    let Reply::Page(page) = page? else {
+        return Err(unexpected());
+    };
+    let because = match explained? {
+        Reply::Explanations(explained) => explained.into_iter().flat_map(|one| one.because).collect(),
+        _ => return Err(unexpected()),
+    };
+    Ok((link, position, *page, because))
 }
 
 /// The query of `/search`.

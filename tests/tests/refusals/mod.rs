@@ -1,7 +1,10 @@
 //! Bad input and bad luck: a clear message, the right exit code, and nothing half-done.
 
+mod circles;
 mod disk;
+mod editors;
 mod import;
+mod texts;
 mod tickets;
 
 use std::fs;

@@ -14,7 +14,17 @@ const GROUPS: &[(&str, &[&str])] = &[
     (
         "See",
         &[
-            "list", "show", "ready", "search", "log", "watch", "status", "open",
+            "board",
+            "list",
+            "ready",
+            "show",
+            "explain",
+            "conflicts",
+            "search",
+            "log",
+            "watch",
+            "status",
+            "open",
         ],
     ),
     (

@@ -50,6 +50,23 @@ pub struct CreateArgs {
 /// `list`.
 #[derive(Debug, Args)]
 pub struct ListArgs {
+    /// Which items.
+    #[command(flatten)]
+    pub filter: FilterArgs,
+    /// At most so many
+    #[arg(
+        short = 'n',
+        long,
+        value_name = "COUNT",
+        default_value_t = 0,
+        hide_default_value = true
+    )]
+    pub limit: usize,
+}
+
+/// Which items `list` and `board` show.
+#[derive(Debug, Args)]
+pub struct FilterArgs {
     /// Only this column; may be given several times
     #[arg(short, long = "column", value_parser = one_of(Column::ALL, Column::as_str))]
     pub columns: Vec<Column>,
@@ -80,15 +97,6 @@ pub struct ListArgs {
     /// Only the trash
     #[arg(long, visible_alias = "trash")]
     pub deleted: bool,
-    /// At most so many
-    #[arg(
-        short = 'n',
-        long,
-        value_name = "COUNT",
-        default_value_t = 0,
-        hide_default_value = true
-    )]
-    pub limit: usize,
 }
 
 /// `show`.
@@ -164,7 +172,7 @@ pub struct AssignArgs {
 /// `epic`.
 #[derive(Debug, Args)]
 pub struct EpicArgs {
-    /// The items, then the epic
+    /// An epic, to see it; or items, then the epic they go into
     #[arg(value_names = ["N", "EPIC"], num_args = 1.., required = true)]
     pub words: Vec<String>,
     /// Take them out of their epic

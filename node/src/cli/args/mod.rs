@@ -3,6 +3,7 @@
 //! Only shapes and texts. What a command comes to is in `plan`; words of the domain (kinds, columns,
 //! verbs) come from `towline-proto` and are written nowhere else.
 
+mod contest;
 mod grouped;
 mod item;
 mod minus;
@@ -18,10 +19,11 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, FromArgMatches, Parser, Subcommand};
 use towline_proto::stage::UnknownWord;
 
+pub use contest::{BoardArgs, ConflictsArgs, ConflictsCommand, ExplainArgs, SettleArgs};
 pub(crate) use grouped::command;
 pub use item::{
     AssignArgs, CommentArgs, CreateArgs, CriteriaArgs, CriterionCommand, DependsCommand, EditArgs, EpicArgs,
-    JudgeArgs, LabelArgs, LinkArgs, ListArgs, LogArgs, SearchArgs, ShowArgs,
+    FilterArgs, JudgeArgs, LabelArgs, LinkArgs, ListArgs, LogArgs, SearchArgs, ShowArgs,
 };
 pub use node::{
     DoctorArgs, DownArgs, ExportArgs, ExportFormat, ImportArgs, ImportSource, InitArgs, InviteArgs, JoinArgs,
@@ -124,6 +126,12 @@ pub enum Command {
         towline list --label ui --mine\n  towline list --all --json | jq '.items[].title'"
     )]
     List(ListArgs),
+    /// The board in the terminal: columns side by side
+    #[command(
+        after_help = "What is upcoming stands at the foot of the backlog. Columns that do not fit beside each \
+        other stand below.\n\nExamples:\n  towline board\n  towline board --mine\n  towline board --label ui -n 50"
+    )]
+    Board(BoardArgs),
     /// Everything about an item
     #[command(
         after_help = "An item is 42, 42a where two share the number, a key such as 3f2a, or an id.\n\n\
@@ -141,6 +149,16 @@ pub enum Command {
     Search(SearchArgs),
     /// What can be started now, best first
     Ready,
+    /// Why an item stands where it stands
+    #[command(
+        after_help = "Examples:\n  towline explain 42\n  towline explain 42 --json | jq -r '.items[].because[]'"
+    )]
+    Explain(ExplainArgs),
+    /// What was decided apart and nobody has settled; settle it
+    #[command(
+        after_help = "Examples:\n  towline conflicts\n  towline conflicts 42\n  towline conflicts settle 42 --keep b"
+    )]
+    Conflicts(ConflictsArgs),
     /// The timeline of an item, or of the project
     Log(LogArgs),
     /// Follow what happens
@@ -166,8 +184,8 @@ pub enum Command {
     /// What must be done first
     #[command(subcommand)]
     Depends(DependsCommand),
-    /// Put items into an epic
-    #[command(after_help = "Examples:\n  towline epic 42 43 7\n  towline epic 42 --none")]
+    /// See an epic with its items, or put items into one
+    #[command(after_help = "Examples:\n  towline epic 7\n  towline epic 42 43 7\n  towline epic 42 --none")]
     Epic(EpicArgs),
     /// Say something about an item
     #[command(

@@ -47,6 +47,19 @@ pub struct WithHolder {
     holder: Option<String>,
 }
 
+/// Items whose claim is taken over.
+#[derive(Debug, Clone, Args)]
+pub struct TakeOverArgs {
+    #[command(flatten)]
+    target: WithHolder,
+    /// Take it although its holder's node has been heard of lately; needs a reason
+    #[arg(long, requires = "reason")]
+    force: bool,
+    /// Why it is forced
+    #[arg(short = 'm', long, value_name = "TEXT", requires = "force")]
+    reason: Option<String>,
+}
+
 /// Items to start.
 #[derive(Debug, Clone, Args)]
 pub struct StartArgs {
@@ -161,14 +174,15 @@ pub enum VerbCommand {
     Claim(WithHolder),
     #[command(about = about(Verb::Release))]
     Release(Items),
-    #[command(about = about(Verb::TakeOver))]
-    TakeOver(WithHolder),
+    #[command(about = about(Verb::TakeOver), after_help = "Examples:\n  towline take-over 42\n  \
+        towline take-over 42 --force -m 'coder-1 hangs, its host answers'")]
+    TakeOver(TakeOverArgs),
     #[command(about = about(Verb::Delete))]
     Delete(MaybeReason),
     #[command(about = about(Verb::Restore))]
     Restore(Items),
-    /// See the table
-    #[command(about = about(Verb::Purge), after_help = "What was written stays in the signed log; it is shown nowhere any more.")]
+    #[command(about = about(Verb::Purge), after_help = "Asks first; --yes answers it. What was written stays in \
+        the signed log, but it is shown nowhere any more, cannot be restored, and its number is not given out again.")]
     Purge(Items),
 }
 
@@ -254,10 +268,11 @@ impl VerbCommand {
             Self::Release(items) => (items, plain(Verb::Release)),
             Self::TakeOver(args) => {
                 let transition = Transition {
-                    holder: args.holder,
-                    ..plain(Verb::TakeOver)
+                    holder: args.target.holder,
+                    force: args.force,
+                    ..because(Verb::TakeOver, args.reason)
                 };
-                (args.target, transition)
+                (args.target.target, transition)
             }
             Self::Delete(args) => (args.target, because(Verb::Delete, args.reason)),
             Self::Restore(items) => (items, plain(Verb::Restore)),

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::text::clean;
-use super::{Ink, View, log};
+use super::text::{ago_phrase, clean, fit, pad, width, wrap};
+use super::{Ink, View, log, show};
+use crate::deeds::deed;
 use crate::dto::{Explanation, OpenConflict, Side};
 
 /// Open conflicts, each with its sides and how to settle it.
@@ -13,75 +14,131 @@ pub(super) fn page(view: &View, conflicts: &[OpenConflict]) -> String {
         if place > 0 {
             out.push('\n');
         }
-        let handle = view.style.paint(Ink::Bold, &clean(&conflict.item.handle));
-        let id = view.style.paint(Ink::Dim, &clean(&conflict.id));
-        let _ = writeln!(out, "{handle}  {}  {id}", clean(&conflict.item.title));
-        one(&mut out, view, conflict);
-        let _ = writeln!(
-            out,
-            "  settle it: towline conflicts settle {} --keep {}",
-            clean(&conflict.item.handle),
-            keys(conflict)
-        );
+        let handle = clean(&conflict.item.handle);
+        let room = view.width.saturating_sub(width(&handle) + 2).max(20);
+        let title = fit(&clean(&conflict.item.title), room);
+        let _ = writeln!(out, "{}  {title}", view.style.paint(Ink::Bold, &handle));
+        let alone = conflicts
+            .iter()
+            .filter(|other| other.item.id == conflict.item.id)
+            .count()
+            == 1;
+        one(&mut out, view, conflict, alone);
     }
     out
 }
 
-/// The sides of one conflict, indented, what takes effect first.
-pub(super) fn one(out: &mut String, view: &View, conflict: &OpenConflict) {
+/// One conflict, indented: what about, why, the sides with what takes effect first, and what to type.
+/// `alone` when the item has no other, so that its id need not be named.
+pub(super) fn one(out: &mut String, view: &View, conflict: &OpenConflict, alone: bool) {
     let sign = view.style.paint(Ink::Red, "‼");
-    let _ = writeln!(
-        out,
-        "  {sign} {}: {}",
-        clean(&conflict.about),
-        clean(&conflict.why)
-    );
-    for side in &conflict.sides {
-        let _ = writeln!(out, "    {}", said(view, side));
+    let about = view.style.paint(Ink::Bold, &clean(&conflict.about));
+    let id = view.style.paint(Ink::Dim, &clean(&conflict.id));
+    let _ = writeln!(out, "  {sign} {about}  {id}");
+    for part in wrap(&clean(&conflict.why), view.width.saturating_sub(4).max(24)) {
+        let _ = writeln!(out, "    {}", view.style.paint(Ink::Yellow, &part));
+    }
+    for each in &conflict.sides {
+        side(out, view, each);
+    }
+    let which = match alone {
+        true => String::new(),
+        false => format!(" --conflict {}", conflict.id.get(..8).unwrap_or(&conflict.id)),
+    };
+    let commands: Vec<_> = conflict
+        .sides
+        .iter()
+        .map(|side| {
+            let handle = clean(&conflict.item.handle);
+            let command = format!("towline conflicts settle {handle} --keep {}{which}", side.key);
+            (command, clean(&side.means))
+        })
+        .collect();
+    let longest = commands
+        .iter()
+        .map(|(command, _)| width(command))
+        .max()
+        .unwrap_or(0);
+    let _ = writeln!(out, "    {}", view.style.paint(Ink::Dim, "settle it:"));
+    for (command, means) in commands {
+        let room = view.width.saturating_sub(longest + 9);
+        let means = match room {
+            0..8 => String::new(),
+            _ => format!(
+                "  {}",
+                view.style.paint(Ink::Dim, &format!("→ {}", fit(&means, room)))
+            ),
+        };
+        let _ = writeln!(
+            out,
+            "      {}{means}",
+            pad(&command, if means.is_empty() { 0 } else { longest })
+        );
     }
 }
 
-fn said(view: &View, side: &Side) -> String {
+fn side(out: &mut String, view: &View, side: &Side) {
     let line = &side.line;
-    let detail = line
-        .detail
-        .as_deref()
-        .map_or_else(String::new, |detail| format!(" ({})", clean(detail)));
-    let counts = if side.effective {
-        "takes effect"
-    } else {
-        "has no effect"
+    let (mark, counts, ink) = match side.effective {
+        true => ("●", "counts", Ink::Green),
+        false => ("✗", "does not count", Ink::Dim),
     };
-    format!(
-        "{}  {}{detail} by {}: {}, {}",
-        view.style.paint(Ink::Bold, &side.key),
-        clean(&line.what),
+    let said = format!(
+        "{} @{} {}, {} — {counts}",
         clean(&line.origin.to_string()),
-        clean(&side.means),
-        view.style.paint(Ink::Dim, counts)
-    )
-}
-
-fn keys(conflict: &OpenConflict) -> String {
-    let keys: Vec<_> = conflict.sides.iter().map(|side| side.key.as_str()).collect();
-    keys.join("|")
+        clean(&line.node_name),
+        clean(&deed(line)),
+        ago_phrase(view.now, line.at)
+    );
+    let indent = 4 + width(&side.key) + 4;
+    let parts = wrap(&said, view.width.saturating_sub(indent).max(24));
+    for (at, part) in parts.iter().enumerate() {
+        let _ = match at {
+            0 => writeln!(
+                out,
+                "    {} {}  {part}",
+                view.style.paint(Ink::Bold, &side.key),
+                view.style.paint(ink, mark)
+            ),
+            _ => writeln!(out, "{}{part}", " ".repeat(indent)),
+        };
+    }
 }
 
 /// Why items stand where they stand.
 pub(super) fn explained(view: &View, explanations: &[Explanation]) -> String {
-    let mut out = String::new();
-    for explanation in explanations {
-        let card = &explanation.card;
-        let handle = view.style.paint(Ink::Bold, &clean(&card.handle));
-        let _ = writeln!(out, "{handle}  {}\n", clean(&card.title));
-        for because in &explanation.because {
-            let _ = writeln!(out, "  {}", clean(because));
+    let pages: Vec<_> = explanations.iter().map(|each| explain(view, each)).collect();
+    pages.join("\n")
+}
+
+fn explain(view: &View, explanation: &Explanation) -> String {
+    let card = &explanation.card;
+    let mut out = format!("{}\n\n", show::title(view, card));
+    for because in &explanation.because {
+        for (at, part) in wrap(&clean(because), view.width.saturating_sub(4).max(24))
+            .iter()
+            .enumerate()
+        {
+            let indent = if at == 0 { "  " } else { "    " };
+            let _ = writeln!(out, "{indent}{part}");
         }
-        for conflict in &explanation.conflicts {
-            one(&mut out, view, conflict);
-        }
-        out.push('\n');
-        out.push_str(&log::lines(view, &explanation.acts));
+    }
+    if !explanation.conflicts.is_empty() {
+        show::heading(
+            &mut out,
+            view,
+            "Not settled",
+            &explanation.conflicts.len().to_string(),
+        );
+    }
+    for conflict in &explanation.conflicts {
+        one(&mut out, view, conflict, explanation.conflicts.len() == 1);
+    }
+    show::heading(&mut out, view, "What was done", "");
+    out.push_str(&log::lines(view, &explanation.acts));
+    out.push('\n');
+    for part in wrap(log::LEGEND, view.width) {
+        let _ = writeln!(out, "{}", view.style.paint(Ink::Dim, &part));
     }
     out
 }

@@ -5,12 +5,16 @@ use towline_proto::EventKind;
 use super::text::{ago, clean, day_and_time, fit, pad, pad_left, width, wrap};
 use super::{View, column_ink};
 use crate::cli::style::Ink;
-use crate::dto::{FeedEvent, HistoryLine};
+use crate::dto::{Fate, FeedEvent, HistoryLine};
 
 /// Widest name and node, in columns.
 const WHO: usize = 24;
 /// Widest title in the timeline of a whole project, in columns.
 const TITLE: usize = 28;
+
+/// What the marks of a timeline mean.
+pub(super) const LEGEND: &str =
+    "● counts  · counted until a later act  ✗ lost to another made apart  ⊘ refused";
 
 /// A timeline under the headings of its days. `whole` says which item each line is about.
 pub(super) fn timeline(view: &View, lines: &[HistoryLine], whole: bool) -> String {
@@ -66,23 +70,22 @@ impl Grid {
 
     fn line(&self, view: &View, line: &HistoryLine, time: &str) -> String {
         let paint = |ink, text: &str| view.style.paint(ink, text);
+        let (mark, mark_ink) = mark(line);
         let mut out = format!(
-            "  {}  {}",
+            "  {} {} {}",
             paint(Ink::Dim, time),
+            paint(mark_ink, mark),
             pad(&fit(&who(line), self.who), self.who)
         );
-        let mut used = 4 + width(time) + self.who;
+        let mut used = 5 + width(time) + self.who;
         if self.item > 0 {
             out.push_str(&format!("  {}", pad(&item(line), self.item)));
             used += 2 + self.item;
         }
         let what = pad(&clean(&line.what), self.what);
         used += 2 + self.what;
-        let ink = if line.overtaken.is_some() {
-            Ink::Struck
-        } else {
-            Ink::Cyan
-        };
+        let lost = line.overtaken.is_some();
+        let ink = if lost { Ink::Struck } else { Ink::Cyan };
         out.push_str(&format!("  {}", paint(ink, &what)));
         let indent = used - self.what;
         for (part, ink) in rest(line) {
@@ -92,18 +95,31 @@ impl Grid {
             }
             let part = fit(&part, room);
             used += 2 + width(&part);
-            out.push_str(&format!("  {}", paint(ink, &part)));
+            out.push_str(&format!(
+                "  {}",
+                paint(if lost { Ink::Struck } else { ink }, &part)
+            ));
         }
         let mut out = format!("{}\n", out.trim_end());
         if let Some(why) = &line.overtaken {
             // On lines of its own: of a line that is too long this must not be what is cut.
-            let why = format!("↳ overtaken: {}", clean(why));
+            let why = format!("↳ {}", clean(why));
             for part in wrap(&why, view.width.saturating_sub(indent).max(24)) {
                 let line = format!("{}{}\n", " ".repeat(indent), paint(Ink::Yellow, &part));
                 out.push_str(&line);
             }
         }
         out
+    }
+}
+
+/// What became of an act, at a glance.
+const fn mark(line: &HistoryLine) -> (&'static str, Ink) {
+    match &line.fate {
+        Fate::Effective => ("●", Ink::Green),
+        Fate::Superseded { .. } => ("·", Ink::Dim),
+        Fate::Overtaken { .. } => ("✗", Ink::Yellow),
+        Fate::Refused => ("⊘", Ink::Red),
     }
 }
 
@@ -166,7 +182,7 @@ pub(crate) fn event(view: &View, event: &FeedEvent) -> String {
         EventKind::Released { holder } => format!("released by {}", clean(holder)),
         EventKind::FieldChanged { field } => format!("{} changed", clean(field)),
         EventKind::Commented { excerpt } => format!("“{}”", clean(excerpt)),
-        EventKind::ConflictRaised { rule } => format!("‼ conflict: {}", clean(rule)),
+        EventKind::ConflictRaised { rule } => format!("conflict: {}", clean(rule)),
         EventKind::ConflictsSettled => "conflicts settled".into(),
         EventKind::ChangedByMerge { field, before, after } => format!(
             "{} changed by a merge: {} → {}",
@@ -179,12 +195,31 @@ pub(crate) fn event(view: &View, event: &FeedEvent) -> String {
     };
     let item = fit(&format!("{} {}", what.number, clean(&what.title)), TITLE);
     let by = format!("by {}", clean(&what.origin.to_string()));
-    let room = view.width.saturating_sub(time.len() + TITLE + width(&by) + 6);
+    let (mark, ink) = event_mark(&what.what);
+    let room = view.width.saturating_sub(time.len() + TITLE + width(&by) + 8);
     format!(
-        "{}  {}  {}  {}\n",
+        "{} {} {}  {}  {}\n",
         view.style.paint(Ink::Dim, &time),
+        view.style.paint(ink, mark),
         pad(&item, TITLE),
-        fit(&told, room.max(16)),
+        view.style.paint(ink, &fit(&told, room.max(16))),
         view.style.paint(Ink::Dim, &by),
     )
+}
+
+/// What sort of news an event is, at a glance.
+const fn event_mark(what: &EventKind) -> (&'static str, Ink) {
+    match what {
+        EventKind::ItemCreated { .. } => ("+", Ink::Green),
+        EventKind::StageChanged { to, .. } => ("→", column_ink(*to)),
+        EventKind::HoldsChanged { added, .. } if !added.is_empty() => ("■", Ink::Red),
+        EventKind::HoldsChanged { .. } => ("□", Ink::Green),
+        EventKind::Claimed { .. } | EventKind::Released { .. } => ("◆", Ink::Plain),
+        EventKind::FieldChanged { .. } | EventKind::Commented { .. } => ("·", Ink::Plain),
+        EventKind::ConflictRaised { .. } => ("‼", Ink::Red),
+        EventKind::ConflictsSettled => ("✓", Ink::Green),
+        EventKind::ChangedByMerge { .. } => ("!", Ink::Yellow),
+        EventKind::Deleted => ("−", Ink::Red),
+        EventKind::Restored => ("+", Ink::Green),
+    }
 }

@@ -3,7 +3,9 @@
 //! Nothing here asks, reads a clock or writes anywhere, which is what makes every page a snapshot
 //! test. All foreign text passes `text::clean`.
 
+mod board;
 mod conflicts;
+mod epic;
 mod list;
 mod log;
 mod people;
@@ -22,6 +24,7 @@ use super::style::{Ink, Style};
 use crate::dto::{Applied, Doctor, ImportReport};
 use crate::request::Reply;
 
+pub(crate) use epic::page as epic;
 pub(crate) use log::event;
 pub(crate) use tree::tree;
 
@@ -43,6 +46,7 @@ pub(crate) fn reply(view: &View, shape: Shape, reply: &Reply) -> String {
     match reply {
         Reply::Cards(cards) => match shape {
             Shape::Ready => list::ready(view, cards),
+            Shape::Board { most } => board::page(view, cards, most),
             _ => list::columns(view, cards),
         },
         Reply::Page(page) => match shape {

@@ -8,7 +8,7 @@ use towline_proto::{ActId, Closing, CriterionState, Status};
 use super::text::{ago_phrase, clean, clean_lines, fit, pad, plural, wrap};
 use super::{View, kind_ink, log, priority_ink, status_ink};
 use crate::cli::style::Ink;
-use crate::dto::{ItemLink, ItemPage};
+use crate::dto::{ItemCard, ItemLink, ItemPage};
 
 /// How many lines of history the page ends with.
 const HISTORY: usize = 5;
@@ -82,6 +82,20 @@ fn one_criterion(out: &mut String, view: &View, number: usize, criterion: &Crite
 fn header(view: &View, page: &ItemPage) -> String {
     let card = &page.card;
     let paint = |ink, text: &str| view.style.paint(ink, text);
+    let standing = format!(
+        "{} · {} · {} {} · qa by {}",
+        paint(kind_ink(card.kind), card.kind.as_str()),
+        paint(priority_ink(card.priority), &format!("P{}", card.priority.min(9))),
+        card.column,
+        since(view, page),
+        card.qa
+    );
+    format!("{}\n{standing}\n\n", title(view, card))
+}
+
+/// Handle, title and badges.
+pub(super) fn title(view: &View, card: &ItemCard) -> String {
+    let paint = |ink, text: &str| view.style.paint(ink, text);
     let mut badge = match card.status {
         Status::Active => String::new(),
         status => format!("  {}", paint(status_ink(status), &format!("[{status}]"))),
@@ -91,16 +105,8 @@ fn header(view: &View, page: &ItemPage) -> String {
     }
     let title = wrap(&clean(&card.title), view.width.saturating_sub(30))
         .join(&format!("\n{}", " ".repeat(super::text::width(&card.handle) + 2)));
-    let standing = format!(
-        "{} · {} · {} {} · qa by {}",
-        paint(kind_ink(card.kind), card.kind.as_str()),
-        paint(priority_ink(card.priority), &format!("P{}", card.priority.min(9))),
-        card.column,
-        since(view, page),
-        card.qa
-    );
     format!(
-        "{}  {}{badge}\n{standing}\n\n",
+        "{}  {}{badge}",
         paint(Ink::Bold, &card.handle),
         paint(Ink::Bold, &title)
     )
@@ -141,7 +147,13 @@ fn facts(out: &mut String, view: &View, page: &ItemPage) {
         );
     }
     match &card.closing {
-        Some(Closing::Superseded { by }) => fact("Replaced", format!("by {by}")),
+        Some(Closing::Superseded { by }) => fact(
+            "Replaced",
+            match &page.successor {
+                Some(link) => format!("by {}", one_link(view, link, false)),
+                None => format!("by {}", by.key()),
+            },
+        ),
         Some(Closing::Rejected { reason }) => fact("Rejected", clean(reason)),
         Some(Closing::Abandoned) | None => {}
     }
@@ -192,7 +204,7 @@ fn facts(out: &mut String, view: &View, page: &ItemPage) {
     fact("Key", clean(&card.key));
 }
 
-fn heading(out: &mut String, view: &View, name: &str, more: &str) {
+pub(super) fn heading(out: &mut String, view: &View, name: &str, more: &str) {
     let more = view.style.paint(Ink::Dim, more);
     let line = format!("{}  {more}", view.style.paint(Ink::Bold, name));
     let _ = writeln!(out, "\n{}", line.trim_end());
@@ -258,7 +270,7 @@ fn conflicts(out: &mut String, view: &View, page: &ItemPage) {
             out,
             view,
             "Conflicts",
-            "settled by the next act of somebody who sees both",
+            &format!("`towline explain {}` tells how it came", page.card.handle),
         );
     }
     let said = |act: &ActId| {
@@ -279,7 +291,7 @@ fn conflicts(out: &mut String, view: &View, page: &ItemPage) {
         )
     };
     for conflict in &page.open_conflicts {
-        super::conflicts::one(out, view, conflict);
+        super::conflicts::one(out, view, conflict, page.open_conflicts.len() == 1);
     }
     if !page.refused.is_empty() {
         heading(out, view, "Without effect", "");

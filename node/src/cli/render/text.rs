@@ -9,6 +9,8 @@ use jiff::tz::TimeZone;
 use towline_proto::{Millis, text::show};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+pub(crate) use crate::ages::{ago, ago_phrase};
+
 /// Foreign text for one line.
 pub(crate) fn clean(text: &str) -> String {
     if is_plain(text) {
@@ -52,6 +54,8 @@ pub(crate) fn fit(text: &str, most: usize) -> String {
         }
         out.push(c);
     }
+    // Joined signs can be wider together than one by one.
+    while width(&out) >= most.max(1) && out.pop().is_some() {}
     if most > 0 {
         out.truncate(out.trim_end().len());
         out.push('…');
@@ -92,27 +96,6 @@ pub(crate) fn wrap(line: &str, most: usize) -> Vec<String> {
     }
     lines.push(current);
     lines
-}
-
-/// How long ago, in the largest unit that fits: `now`, `5m`, `3h`, `2d`, `6w`, `2y`.
-pub(crate) fn ago(now: Millis, at: Millis) -> String {
-    let minutes = now.since(at) / 60_000;
-    match minutes {
-        0 => "now".into(),
-        1..=59 => format!("{minutes}m"),
-        60..=1_439 => format!("{}h", minutes / 60),
-        1_440..=20_159 => format!("{}d", minutes / 1_440),
-        20_160..=1_048_319 => format!("{}w", minutes / 10_080),
-        _ => format!("{}y", minutes / 525_600),
-    }
-}
-
-/// The same as a phrase: `just now`, `3h ago`.
-pub(crate) fn ago_phrase(now: Millis, at: Millis) -> String {
-    match ago(now, at).as_str() {
-        "now" => "just now".into(),
-        time => format!("{time} ago"),
-    }
 }
 
 /// Until when: `in 23h`, or `over`.
@@ -179,6 +162,39 @@ pub(crate) fn bytes(number: u64) -> String {
     format!("{}.{} {unit}", tenths / 10, tenths % 10)
 }
 
+/// Breaks a clean line into at most `lines` parts of at most `most` columns: at spaces, and within a
+/// word that is too long. What is cut ends in `…`.
+pub(crate) fn fold_into(line: &str, most: usize, lines: usize) -> Vec<String> {
+    let mut parts = Vec::new();
+    let mut rest: Vec<String> = wrap(line.trim(), most);
+    rest.reverse();
+    while let Some(part) = rest.pop() {
+        if parts.len() + 1 >= lines {
+            let left = std::iter::once(part).chain(rest.into_iter().rev());
+            parts.push(fit(&left.collect::<Vec<_>>().join(" "), most));
+            return parts;
+        }
+        if width(&part) <= most {
+            parts.push(part);
+            continue;
+        }
+        let (mut head, mut used) = (String::new(), 0);
+        for c in part.chars() {
+            used += c.width().unwrap_or(0);
+            if used > most && !head.is_empty() {
+                break;
+            }
+            head.push(c);
+        }
+        let tail = part.get(head.len()..).unwrap_or_default().to_owned();
+        parts.push(head);
+        if !tail.is_empty() {
+            rest.push(tail);
+        }
+    }
+    parts
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,6 +218,15 @@ mod tests {
             ["https://example.org/long", "x"]
         );
         assert_eq!(wrap("", 10), [""]);
+    }
+
+    #[test]
+    fn a_text_folds_into_so_many_lines_and_no_more() {
+        assert_eq!(fold_into("one two three four", 9, 2), ["one two", "three fo…"]);
+        assert_eq!(fold_into("日本語の題名です", 6, 3), ["日本語", "の題名", "です"]);
+        assert_eq!(fold_into("averyverylongword", 5, 2), ["avery", "very…"]);
+        assert_eq!(fold_into("short", 9, 2), ["short"]);
+        assert!(fold_into("", 9, 2).concat().is_empty());
     }
 
     #[test]

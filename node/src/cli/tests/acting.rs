@@ -36,6 +36,7 @@ impl Project {
             links: Vec::new(),
             remarks: Vec::new(),
             related: Vec::new(),
+            successor: None,
             dependants: Vec::new(),
             children: Vec::new(),
             history: Vec::new(),
@@ -144,7 +145,8 @@ fn edited(project: &mut Project, editor: &str) -> (Result<Option<Reply>, Failure
     std::fs::create_dir(home.path().join(HOME)).expect("made");
     let mut ctx = ctx(&typed(&["edit", "4"]), home.path());
     ctx.editor = Some(editor.into());
-    let outcome = edit::in_editor(&ctx, project, "4");
+    let outcome = edit::begin(&ctx, project, "4")
+        .and_then(|editing| editing.finish(&ctx, || Ok(Box::new(&mut *project))));
     let drafts = std::fs::read_dir(home.path().join(HOME)).expect("there").count();
     (outcome, drafts)
 }

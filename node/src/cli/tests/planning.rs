@@ -205,3 +205,54 @@ fn the_configuration_names_the_user_of_a_project() {
     assert_eq!(below.root().expect("found upwards"), home.path());
     assert_eq!(below.origin().expect("configured").id, "carol");
 }
+
+#[test]
+fn contests_are_listed_settled_and_explained() {
+    assert_eq!(
+        asks(&["conflicts"])[0],
+        json!({"request": "conflicts", "item": null})
+    );
+    assert_eq!(asks(&["conflicts", "42"])[0]["item"], "42");
+    let settle = ["conflicts", "settle", "42", "--keep", "b", "--conflict", "c0ff"];
+    assert_eq!(
+        asks(&settle),
+        [json!({"request": "settle", "item": "42", "conflict": "c0ff", "keep": "b"})]
+    );
+    let plan = planned(&settle).expect("planned");
+    assert!(plan.writes && plan.signed);
+    assert_eq!(
+        asks(&["explain", "4", "5"])[1],
+        json!({"request": "explain", "item": "5"})
+    );
+}
+
+#[test]
+fn the_board_takes_the_filters_of_a_list() {
+    let line = [
+        "board", "--mine", "-k", "bug", "-c", "qa", "--label", "ui", "-n", "3",
+    ];
+    let board = asks(&line);
+    assert_eq!(board[0]["assignee"], "ann");
+    assert_eq!(board[0]["columns"], json!(["qa"]));
+    assert_eq!(board[0]["labels"], json!(["ui"]));
+    assert_eq!(board[0]["limit"], 0, "the limit is one of each column");
+}
+
+#[test]
+fn taking_over_by_force_says_why() {
+    let forced = asks(&[
+        "take-over",
+        "42",
+        "--for",
+        "coder-2",
+        "--force",
+        "--reason",
+        "it hangs",
+    ]);
+    assert_eq!(forced[0]["force"], true);
+    assert_eq!(forced[0]["reason"], "it hangs");
+    assert_eq!(forced[0]["holder"], "coder-2");
+    let words = ["towline", "take-over", "42", "--force"].map(Into::into);
+    let refused = Cli::read(words).expect_err("no reason").to_string();
+    assert!(refused.contains("--reason"), "{refused}");
+}

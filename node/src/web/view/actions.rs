@@ -85,6 +85,8 @@ pub(in crate::web) enum Needs {
         /// Whether it is refused without.
         required: bool,
     },
+    /// That somebody is sure of it: it cannot be undone.
+    Sure,
     /// Another item.
     Item,
     /// A commit, welcome.
@@ -104,7 +106,9 @@ fn needs(verb: Verb, card: &ItemCard) -> Needs {
         Verb::Supersede => Needs::Item,
         Verb::Merged => Needs::Commit,
         Verb::MergeFailed => Needs::Failure,
-        Verb::Abandon | Verb::Delete => Needs::Reason { required: false },
+        Verb::Purge => Needs::Sure,
+        // With a reason it is taken by force.
+        Verb::Abandon | Verb::Delete | Verb::TakeOver => Needs::Reason { required: false },
         Verb::Start if card.unmet > 0 => Needs::Reason { required: true },
         _ if verb.rule().reason => Needs::Reason { required: true },
         _ => Needs::Nothing,

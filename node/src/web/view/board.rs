@@ -240,6 +240,11 @@ fn card(board: &Board, card: &ItemCard, here: &str) -> Markup {
                 @if let Some(place) = board.queue.get(&card.id) {
                     span.queue title="Place in the merge queue" { span.sr { "queue place " } (place) (ordinal(*place)) }
                 }
+                @if card.conflicts > 0 {
+                    a.badge.contested href={ (path) "#conflicts" } draggable="false"
+                        title={ (parts::plural(card.conflicts, "conflict")) ": decided apart, not settled" } {
+                        "‼ " (card.conflicts) span.sr { " in conflict" } }
+                }
                 (badge(card.status))
             }
             h3 { a.title href=(path) draggable="false" { (card.title) } }
@@ -281,7 +286,6 @@ fn facts(board: &Board, card: &ItemCard) -> Markup {
             } @else if let Some(assignee) = &card.assignee {
                 li.who title="Assigned to" { svg aria-hidden="true" { use href="#g-person" {} } (assignee) }
             }
-            @if card.conflicts > 0 { li.warn { (parts::plural(card.conflicts, "conflict")) } }
             @if !card.attention.is_empty() { li.warn title=(card.attention.join("; ")) { "attention" } }
             @if card.unmet > 0 { li.wait { "waits for " (card.unmet) } }
             @if card.retries > 0 { li { (parts::plural(card.retries as usize, "retry")) } }

@@ -6,6 +6,7 @@ use towline_proto::{CriterionState, FailureKind, LinkKind, Millis, Verb};
 
 use super::Frame;
 use super::actions::{Needs, is_onward, targets, verbs};
+use super::contest::{conflicts, explanation};
 use super::markdown::Renderer;
 use super::parts::{badge, column_title, item_link, item_path, kind, time};
 use crate::dto::{HistoryLine, ItemPage};
@@ -22,6 +23,7 @@ pub(in crate::web) fn page(
     link: &ProjectLink,
     position: u64,
     page: &ItemPage,
+    because: &[String],
     now: Millis,
 ) -> Markup {
     let path = item_path(&link.name, &page.card.id.to_string());
@@ -29,14 +31,20 @@ pub(in crate::web) fn page(
         p.crumbs { a href={ "/p/" (escape(&link.name)) } { "← " (link.name) } }
         div id="live" data-live={ (path) "/fragment" } data-project=(link.id) data-item=(page.card.id)
             data-position=(position) {
-            (fragment(frame, &link.name, page, now))
+            (fragment(frame, &link.name, page, because, now))
         }
     };
     frame.page(&format!("#{} {}", page.card.handle, page.card.title), main)
 }
 
 /// What changes when the item changes.
-pub(in crate::web) fn fragment(frame: &Frame, project: &str, page: &ItemPage, now: Millis) -> Markup {
+pub(in crate::web) fn fragment(
+    frame: &Frame,
+    project: &str,
+    page: &ItemPage,
+    because: &[String],
+    now: Millis,
+) -> Markup {
     let card = &page.card;
     let markdown = Renderer::new();
     html! {
@@ -46,7 +54,7 @@ pub(in crate::web) fn fragment(frame: &Frame, project: &str, page: &ItemPage, no
             }
             h1 { (card.title) }
         }
-        (notices(page))
+        (notices(frame, project, page, now))
         div.item {
             div.story {
                 section aria-labelledby="description" {
@@ -57,6 +65,7 @@ pub(in crate::web) fn fragment(frame: &Frame, project: &str, page: &ItemPage, no
                 (criteria(page))
                 (relations(project, page))
                 (comments(frame, project, page, &markdown, now))
+                (explanation(page, because))
                 (history(page, now))
             }
             aside aria-label="Facts and actions" {
@@ -68,7 +77,7 @@ pub(in crate::web) fn fragment(frame: &Frame, project: &str, page: &ItemPage, no
 }
 
 /// What somebody must know before anything else.
-fn notices(page: &ItemPage) -> Markup {
+fn notices(frame: &Frame, project: &str, page: &ItemPage, now: Millis) -> Markup {
     let card = &page.card;
     html! {
         @if card.deleted { p.notice { "In the trash." } }
@@ -77,19 +86,9 @@ fn notices(page: &ItemPage) -> Markup {
             p.notice { strong { "Merge failed (" (failure.kind) "): " } (failure.detail)
                 @if failure.is_final { " It was given up." } }
         }
+        @if let Some(by) = &page.successor { p.notice { strong { "Replaced by " } (item_link(project, by)) } }
         @for fact in &card.attention { p.notice { strong { "Attention: " } (fact) } }
-        @if !page.open_conflicts.is_empty() {
-            section.notice.conflicts aria-labelledby="conflicts" {
-                h2 id="conflicts" { "Conflicts" }
-                p { "Two intents were made apart. The one named first takes effect until somebody who has seen this decides with any of the actions." }
-                ul { @for conflict in &page.open_conflicts {
-                    li { strong { (conflict.about) } ": " (conflict.why)
-                        ul { @for side in &conflict.sides {
-                            li { (told(page, side.line.act)) ": " (side.means) }
-                        } } }
-                } }
-            }
-        }
+        (conflicts(frame, project, page, now))
         @if !page.refused.is_empty() {
             details.notice { summary { (page.refused.len()) " refused" }
                 ul { @for refused in &page.refused { li { (told(page, refused.act)) ": " (refused.why) } } }
@@ -232,7 +231,7 @@ fn history_line(line: &HistoryLine, now: Millis) -> Markup {
                 span.when { (time(now, line.at)) " on " (line.node_name) }
             }
             @if let Some(detail) = &line.detail { p.detail { (detail) } }
-            @if let Some(why) = &line.overtaken { p.why { "Overtaken: " (why) } }
+            @if let Some(why) = &line.overtaken { p.why { (why) } }
         }
     }
 }
@@ -293,6 +292,9 @@ fn one_verb(verb: Verb, needs: Needs, form: &impl Fn(Markup) -> Markup) -> Marku
     };
     let fields = match needs {
         Needs::Nothing => return form(button),
+        Needs::Sure => html! {
+            label.sure { input type="checkbox" required; span { "I am sure: it cannot be undone" } }
+        },
         Needs::Reason { required } => field(
             "reason",
             if required { "Reason" } else { "Reason (optional)" },

@@ -5,6 +5,7 @@
 
 pub(super) mod actions;
 pub(super) mod board;
+mod contest;
 pub(super) mod failure;
 pub(super) mod fleet;
 pub(super) mod item;

@@ -2,12 +2,14 @@
 //! talk to. It holds cards, checks revisions and legality by the real table, and feeds events. It
 //! replicates and stores nothing.
 
+// Named by its path, because the board preview includes this file from elsewhere.
+#[path = "canned_contest.rs"]
+mod contest;
+
 use std::thread;
 
 use tokio::sync::{mpsc, watch};
-use towline_node::dto::{
-    Applied, Comment, FeedEvent, HistoryLine, ItemCard, ItemLink, ItemPage, PeerInfo, ProjectStatus,
-};
+use towline_node::dto::{Applied, Comment, FeedEvent, ItemCard, ItemLink, ItemPage, PeerInfo, ProjectStatus};
 use towline_node::handle::{JOBS, Job, ProjectLink};
 use towline_node::request::{Failure, FailureCode, Filter, Reply, Request, Transition};
 use towline_proto::stage::{Blocked, Holds, status};
@@ -213,6 +215,32 @@ impl Project {
                 self.tell(at, origin, EventKind::Commented { excerpt: text });
                 Ok(Reply::Applied(Box::new(self.applied(at, None))))
             }
+            Request::Explain { item } => {
+                let page = self.page(&item)?;
+                let explained = contest::explanation(page.card, page.history, page.open_conflicts);
+                Ok(Reply::Explanations(vec![explained]))
+            }
+            Request::Conflicts { item } => {
+                let asked = |card: &&ItemCard| item.as_ref().is_none_or(|item| *item == card.handle);
+                let cards = self.cards.iter().filter(asked);
+                let open = cards.flat_map(|card| contest::contests(card, &contest::history(card)));
+                Ok(Reply::Conflicts(open.collect()))
+            }
+            Request::Settle { item, keep, .. } => {
+                let origin = origin.ok_or_else(nobody)?;
+                let sides = self
+                    .page(&item)?
+                    .open_conflicts
+                    .into_iter()
+                    .flat_map(|one| one.sides);
+                let sides: Vec<_> = sides.collect();
+                contest::kept(&sides, &keep)
+                    .ok_or_else(|| Failure::new(FailureCode::NotFound, "keep which?"))?;
+                let at = self.find(&item)?;
+                self.cards[at].conflicts = 0;
+                self.tell(at, origin, EventKind::ConflictsSettled);
+                Ok(Reply::Applied(Box::new(self.applied(at, None))))
+            }
             _ => Err(Failure::new(
                 FailureCode::Usage,
                 "a canned project does not do this",
@@ -307,22 +335,7 @@ impl Project {
 
     fn page(&self, item: &str) -> Result<ItemPage, Failure> {
         let card = self.cards[self.find(item)?].clone();
-        let line = |what: &str, from, to, detail: Option<&str>, overtaken: Option<&str>| HistoryLine {
-            act: ActId(card.id.0),
-            item: card.id,
-            handle: card.handle.clone(),
-            title: card.title.clone(),
-            at: card.created_at,
-            origin: card.origin.clone(),
-            node: NodeId([1; 32]),
-            node_name: "workbench".into(),
-            what: what.into(),
-            from,
-            to,
-            detail: detail.map(str::to_owned),
-            fate: towline_node::dto::Fate::default(),
-            overtaken: overtaken.map(str::to_owned),
-        };
+        let history = contest::history(&card);
         let remarks = self.remarks.iter().filter(|(id, _)| *id == card.id);
         Ok(ItemPage {
             body: "# Why\n\nA frame of *exactly* 64 KiB is dropped. See [the log](https://example.org/log).\n\n- measured on two nodes\n- `gossip::publish` says nothing\n\n<img src=x onerror=alert(1)>\n\n[bad](javascript:alert(1)) ![picture](https://example.org/a.png)\n".into(),
@@ -330,15 +343,11 @@ impl Project {
             links: Vec::new(),
             remarks: remarks.map(|(_, remark)| remark.clone()).collect(),
             related: Vec::new(),
+            successor: None,
             dependants: vec![dependency(NOON)],
             children: Vec::new(),
-            history: vec![
-                line("create", None, Some(Column::Backlog), None, None),
-                line("start", Some(Column::Backlog), Some(Column::Coding), None, None),
-                line("submit", Some(Column::Coding), Some(Column::Qa), None, Some("sent back at the same time")),
-                line("request-changes", Some(Column::Qa), Some(Column::Coding), Some("the second test is missing"), None),
-            ],
-            open_conflicts: Vec::new(),
+            open_conflicts: contest::contests(&card, &history),
+            history,
             refused: Vec::new(),
             card,
         })

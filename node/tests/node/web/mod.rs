@@ -3,6 +3,7 @@
 
 mod canned;
 mod client;
+mod contests;
 
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, BufReader};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use towline_node::dto::ItemCard;
 use towline_node::handle::NodeHandle;
 use towline_node::web::{Web, WebConfig, router, serve};
 use towline_proto::{Column, Kind, NodeId};
@@ -28,6 +30,11 @@ async fn board() -> Board {
         coding,
         card(3, Kind::Spike, hostile, NOON),
     ];
+    showing(cards).await
+}
+
+/// A board with one project `demo` of these items.
+async fn showing(cards: Vec<ItemCard>) -> Board {
     let handle = NodeHandle::new(NodeId([1; 32]));
     handle.add(canned::project("demo", cards));
     let config = WebConfig {

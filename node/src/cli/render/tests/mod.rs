@@ -96,10 +96,16 @@ fn an_item_in_full() {
     Needed by
       50 Release 2  frozen
 
-    Conflicts  settled by the next act of somebody who sees both
-      ‼ column: it was put on hold at the same time, so leaving waits until the hold is lifted
-        a  block (waits for the keys) by bob: stay in coding, takes effect
-        b  merged by ann: done, has no effect
+    Conflicts  `towline explain 42` tells how it came
+      ‼ column  ab12
+        it was put on hold at the same time, so leaving waits until
+        the hold is lifted
+        a ●  bob @laptop blocked it (waits for the keys), 3h ago —
+             counts
+        b ✗  ann @laptop marked it done, 2h ago — does not count
+        settle it:
+          towline conflicts settle 42 --keep a  → stay in coding
+          towline conflicts settle 42 --keep b  → done
 
     Comments  1
       coder-1 (agent)  2m ago
@@ -107,12 +113,15 @@ fn an_item_in_full() {
         Patch follows.
 
     History  the last 5 of 6; `towline log 42` has all
-         2d  ann @laptop  title    Login fails
-         3h  ann @laptop  start    backlog → coding
-         3h  bob @laptop  block    waits for the keys
-         2h  ann @laptop  merged   coding → done
-                          ↳ overtaken: a concurrent block holds it
-         2m  ann @laptop  comment
+         2d ● ann @laptop  title    Login fails
+         3h · ann @laptop  start    backlog → coding
+         3h ● bob @laptop  block    waits for the keys
+         2h ✗ ann @laptop  merged   coding → done
+                           ↳ lost to bob blocked it (waits for the
+                           keys): it was put on hold at the same
+                           time, so leaving waits until the hold is
+                           lifted
+         2m ● ann @laptop  comment
 
     Next: submit, unblock, freeze
     ");
@@ -140,15 +149,17 @@ fn a_timeline_has_days_and_says_what_was_overtaken() {
     );
     assert_snapshot!(page, @"
     2026-11-18
-      10:00  ann @laptop  42 Login fails on Safari  create   → backlog
-      10:10  ann @laptop  42 Login fails on Safari  title    Login fails
+      10:00 ● ann @laptop  42 Login fails on Safari  create   → backlog
+      10:10 ● ann @laptop  42 Login fails on Safari  title    Login fails
 
     2026-11-20
-      08:55  ann @laptop  42 Login fails on Safari  start    backlog → coding
-      09:00  bob @laptop  42 Login fails on Safari  block    waits for the keys
-      09:01  ann @laptop  42 Login fails on Safari  merged   coding → done
-                                                    ↳ overtaken: a concurrent block holds it
-      11:58  ann @laptop  42 Login fails on Safari  comment
+      08:55 · ann @laptop  42 Login fails on Safari  start    backlog → coding
+      09:00 ● bob @laptop  42 Login fails on Safari  block    waits for the keys
+      09:01 ✗ ann @laptop  42 Login fails on Safari  merged   coding → done
+                                                     ↳ lost to bob blocked it (waits for the keys): it
+                                                     was put on hold at the same time, so leaving waits
+                                                     until the hold is lifted
+      11:58 ● ann @laptop  42 Login fails on Safari  comment
     ");
 }
 
@@ -164,6 +175,306 @@ fn colour_crosses_out_what_was_overtaken() {
         &Reply::History(history()),
     );
     assert!(page.contains("\x1b[2;9mmerged "), "{page}");
+}
+
+/// A board with something of everything.
+fn full_board() -> Vec<ItemCard> {
+    let mut cards = board();
+    let card_in = |number, column, title: &str| card(number, Kind::Story, column, title);
+    cards.push(ItemCard {
+        status: Status::Frozen,
+        holds: towline_proto::stage::Holds {
+            frozen: true,
+            ..Default::default()
+        },
+        ..card_in(21, Column::Qa, "Passkeys in the mobile app")
+    });
+    cards.push(ItemCard {
+        attention: vec!["merged, but blocked at the same time".into()],
+        ..card_in(
+            22,
+            Column::Merge,
+            "averyverylongwordthatnolinecanholdwithoutbreakingit",
+        )
+    });
+    cards.extend((30..38).map(|number| ItemCard {
+        status: Status::Done,
+        entered_at: before(u64::from(number) * 60),
+        ..card_in(number, Column::Done, "Something that was done")
+    }));
+    cards
+}
+
+#[test]
+fn a_board_puts_columns_beside_each_other() {
+    let shape = Shape::Board { most: None };
+    let page = reply(&view(132), shape, &Reply::Cards(full_board()));
+    assert_snapshot!(page, @r#"
+    BACKLOG  2                CODING  1                 QA  1                     MERGE  1                  DONE  8
+    ────────────────────────  ────────────────────────  ────────────────────────  ────────────────────────  ────────────────────────
+    7 story               3h  42 bug P0             3h  21 story              3h  22 story              3h  30 story              1d
+    Keychain                  Login fails on Safari     Passkeys in the mobile    averyverylongwordthatnol  Something that was done
+    bob                       ‼ conflict                app                       inecanholdwithoutbreaki…
+                              ⊘ blocked: waits for th…  ❄ frozen                  ! attention               31 story              1d
+    5 epic P1             3h  ⧗ waits for 7  ✓ 1/3                                                          Something that was done
+    登录 everywhere           ◆ coder-1
+    \u{1b}[2Jand then some…                                                                                 32 story              1d
+    2/9 done                                                                                                Something that was done
+
+    UPCOMING  1                                                                                             33 story              1d
+    ────────────────────────                                                                                Something that was done
+    12 spike              3h
+    What would passkeys                                                                                     34 story              1d
+    take?                                                                                                   Something that was done
+
+                                                                                                            +3 more
+    "#);
+    assert!(page.lines().all(|line| text::width(line) <= 132), "{page}");
+}
+
+#[test]
+fn a_narrow_board_puts_columns_below_each_other() {
+    let shape = Shape::Board { most: Some(1) };
+    let page = reply(&view(60), shape, &Reply::Cards(full_board()));
+    assert_snapshot!(page, @"
+    BACKLOG  2                     CODING  1
+    ─────────────────────────────  ─────────────────────────────
+    7 story                    3h  42 bug P0                  3h
+    Keychain                       Login fails on Safari
+    bob                            ‼ conflict
+                                   ⊘ blocked: waits for the keys
+    +1 more                        ⧗ waits for 7  ✓ 1/3
+                                   ◆ coder-1
+    UPCOMING  1
+    ─────────────────────────────
+    12 spike                   3h
+    What would passkeys take?
+
+    QA  1                          MERGE  1
+    ─────────────────────────────  ─────────────────────────────
+    21 story                   3h  22 story                   3h
+    Passkeys in the mobile app     averyverylongwordthatnolineca
+    ❄ frozen                       nholdwithoutbreakingit
+                                   ! attention
+
+    DONE  8
+    ─────────────────────────────
+    30 story                   1d
+    Something that was done
+
+    +7 more
+    ");
+    for width in [24, 40, 60, 79, 120, 400] {
+        let page = reply(&view(width), shape, &Reply::Cards(full_board()));
+        assert!(
+            page.lines().all(|line| text::width(line) <= width),
+            "{width}: {page}"
+        );
+    }
+}
+
+#[test]
+fn conflicts_name_their_sides_and_what_to_type() {
+    let page = reply(
+        &view(110),
+        Shape::Plain,
+        &Reply::Conflicts(vec![contest(), naming()]),
+    );
+    assert_snapshot!(page, @"
+    42  Login fails on Safari
+      ‼ column  ab12
+        it was put on hold at the same time, so leaving waits until the hold is lifted
+        a ●  bob @laptop blocked it (waits for the keys), 3h ago — counts
+        b ✗  ann @laptop marked it done, 2h ago — does not count
+        settle it:
+          towline conflicts settle 42 --keep a --conflict ab12  → stay in coding
+          towline conflicts settle 42 --keep b --conflict ab12  → done
+
+    42  Login fails on Safari
+      ‼ title  c0ffee0011223344
+        the higher role's value is shown, or with equal roles a fixed lot's
+        a ●  ann @laptop called it “Login fails on Safari”, 40m ago — counts
+        b ✗  bob @laptop called it “登录 fails on Safari, and on every iPhone that was sold since the autumn”, 40m
+             ago — does not count
+        settle it:
+          towline conflicts settle 42 --keep a --conflict c0ffee00  → Login fails on Safari
+          towline conflicts settle 42 --keep b --conflict c0ffee00  → 登录 fails on Safari, and on every iPhone th…
+    ");
+}
+
+#[test]
+fn conflicts_fit_a_narrow_terminal() {
+    let page = reply(&view(60), Shape::Plain, &Reply::Conflicts(vec![naming()]));
+    assert_snapshot!(page, @"
+    42  Login fails on Safari
+      ‼ title  c0ffee0011223344
+        the higher role's value is shown, or with equal roles a
+        fixed lot's
+        a ●  ann @laptop called it “Login fails on Safari”, 40m
+             ago — counts
+        b ✗  bob @laptop called it “登录 fails on Safari, and on
+             every iPhone that was sold since the autumn”, 40m
+             ago — does not count
+        settle it:
+          towline conflicts settle 42 --keep a  → Login fails on…
+          towline conflicts settle 42 --keep b  → 登录 fails on…
+    ");
+}
+
+#[test]
+fn an_explanation_says_why_first_and_then_what_was_done() {
+    let page = reply(
+        &view(100),
+        Shape::Pages,
+        &Reply::Explanations(vec![explanation()]),
+    );
+    assert_snapshot!(page, @"
+    42  Login fails on Safari  [blocked]
+
+      42 stays in coding because bob blocked it (waits for the keys) 3h ago. `towline unblock 42`
+        lifts that.
+      ann marked it done 2h ago, without knowing of the hold: that waits until the hold is lifted.
+      It waits for 7 Keychain (which is not done).
+
+    Not settled  1
+      ‼ column  ab12
+        it was put on hold at the same time, so leaving waits until the hold is lifted
+        a ●  bob @laptop blocked it (waits for the keys), 3h ago — counts
+        b ✗  ann @laptop marked it done, 2h ago — does not count
+        settle it:
+          towline conflicts settle 42 --keep a  → stay in coding
+          towline conflicts settle 42 --keep b  → done
+
+    What was done
+         2d ● ann @laptop  create   → backlog
+         2d ● ann @laptop  title    Login fails
+         3h · ann @laptop  start    backlog → coding
+         3h ● bob @laptop  block    waits for the keys
+         2h ✗ ann @laptop  merged   coding → done
+                           ↳ lost to bob blocked it (waits for the keys): it was put on hold at the same
+                           time, so leaving waits until the hold is lifted
+         1h ⊘ cem @laptop  submit
+                           ↳ refused: the item is blocked; `unblock` lifts that
+         2m ● ann @laptop  comment
+
+    ● counts  · counted until a later act  ✗ lost to another made apart  ⊘ refused
+    ");
+}
+
+#[test]
+fn an_explanation_fits_a_narrow_terminal() {
+    let page = reply(&view(56), Shape::Pages, &Reply::Explanations(vec![explanation()]));
+    assert_snapshot!(page, @"
+    42  Login fails on Safari  [blocked]
+
+      42 stays in coding because bob blocked it (waits for
+        the keys) 3h ago. `towline unblock 42` lifts that.
+      ann marked it done 2h ago, without knowing of the
+        hold: that waits until the hold is lifted.
+      It waits for 7 Keychain (which is not done).
+
+    Not settled  1
+      ‼ column  ab12
+        it was put on hold at the same time, so leaving
+        waits until the hold is lifted
+        a ●  bob @laptop blocked it (waits for the keys), 3h
+             ago — counts
+        b ✗  ann @laptop marked it done, 2h ago — does not
+             count
+        settle it:
+          towline conflicts settle 42 --keep a  → stay in co…
+          towline conflicts settle 42 --keep b  → done
+
+    What was done
+         2d ● ann @laptop  create   → backlog
+         2d ● ann @laptop  title    Login fails
+         3h · ann @laptop  start    backlog → coding
+         3h ● bob @laptop  block    waits for the keys
+         2h ✗ ann @laptop  merged   coding → done
+                           ↳ lost to bob blocked it (waits
+                           for the keys): it was put on hold
+                           at the same time, so leaving
+                           waits until the hold is lifted
+         1h ⊘ cem @laptop  submit
+                           ↳ refused: the item is blocked;
+                           `unblock` lifts that
+         2m ● ann @laptop  comment
+
+    ● counts  · counted until a later act  ✗ lost to another
+    made apart  ⊘ refused
+    ");
+}
+
+#[test]
+fn an_epic_shows_how_far_it_is() {
+    let mut page = page_of_42();
+    page.card = ItemCard {
+        progress: Some((1, 3)),
+        ..card(5, Kind::Epic, Column::Backlog, "Sign-in works everywhere")
+    };
+    let items = vec![login(), card(7, Kind::Story, Column::Backlog, "Keychain")];
+    assert_snapshot!(epic(&view(80), &page, &items), @"
+    5  Sign-in works everywhere
+    █████████████░░░░░░░░░░░░░░░░░░░░░░░░░░░  1 of 3 items done
+
+    BACKLOG  1
+       7  story  P2  Keychain                                                     3h
+
+    CODING  1
+      42  bug    P0  Login fails on Safari  ‼ 1 conflict      blocked  ◆ coder-1  3h
+    ");
+    assert!(epic(&view(80), &page, &[]).contains("towline epic N 5"));
+}
+
+#[test]
+fn what_was_replaced_names_its_successor() {
+    let mut page = page_of_42();
+    page.card.closing = Some(towline_proto::Closing::Superseded { by: id(57) });
+    page.successor = Some(link(57, "Sign in with a passkey", Status::Active));
+    let page = reply(&view(80), Shape::Pages, &Reply::Page(Box::new(page)));
+    assert!(
+        page.contains("Replaced    by 57 Sign in with a passkey"),
+        "{page}"
+    );
+}
+
+#[test]
+fn a_narrow_timeline_keeps_the_reason_whole() {
+    let page = reply(
+        &view(60),
+        Shape::Timeline { whole: false },
+        &Reply::History(history()),
+    );
+    assert_snapshot!(page, @"
+    2026-11-18
+      10:00 ● ann @laptop  create   → backlog
+      10:10 ● ann @laptop  title    Login fails
+
+    2026-11-20
+      08:55 · ann @laptop  start    backlog → coding
+      09:00 ● bob @laptop  block    waits for the keys
+      09:01 ✗ ann @laptop  merged   coding → done
+                           ↳ lost to bob blocked it (waits for
+                           the keys): it was put on hold at the
+                           same time, so leaving waits until the
+                           hold is lifted
+      11:58 ● ann @laptop  comment
+    ");
+}
+
+#[test]
+fn news_says_what_sort_it_is() {
+    let mut merged = moved();
+    merged.event.what = towline_proto::EventKind::ChangedByMerge {
+        field: "title".into(),
+        before: "Login fails".into(),
+        after: "Login fails on Safari".into(),
+    };
+    let page = reply(&view(100), Shape::Plain, &Reply::Events(vec![moved(), merged]));
+    assert_snapshot!(page, @"
+    11:55 → 42 Login fails on Safari      coding → qa → merge  by ann
+    11:55 ! 42 Login fails on Safari      title changed by a merge: Login fails → Login fails…  by ann
+    ");
 }
 
 #[test]
@@ -214,7 +525,7 @@ fn the_project_at_a_glance() {
       Board     http://127.0.0.1:7800
 
     Last event, 5m ago
-    11:55  42 Login fails on Safari      coding → qa → merge  by ann
+    11:55 → 42 Login fails on Safari      coding → qa → merge  by ann
     ");
 }
 

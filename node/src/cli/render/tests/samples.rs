@@ -11,7 +11,8 @@ use towline_proto::{
 use crate::cli::render::View;
 use crate::cli::style::Style;
 use crate::dto::{
-    Comment, Fate, FeedEvent, HistoryLine, ItemCard, ItemLink, ItemPage, OpenConflict, PeerInfo, Side,
+    Comment, Explanation, Fate, FeedEvent, HistoryLine, ItemCard, ItemLink, ItemPage, OpenConflict, PeerInfo,
+    Side,
 };
 
 /// 2026-11-20T12:00:00Z.
@@ -180,6 +181,7 @@ pub(super) fn history() -> Vec<HistoryLine> {
         HistoryLine {
             from: Some(Column::Backlog),
             to: Some(Column::Coding),
+            fate: Fate::Superseded { by: ActId([5; 16]) },
             ..line(185, 3, "ann", "start")
         },
         HistoryLine {
@@ -189,11 +191,70 @@ pub(super) fn history() -> Vec<HistoryLine> {
         HistoryLine {
             from: Some(Column::Coding),
             to: Some(Column::Done),
-            overtaken: Some("a concurrent block holds it".into()),
+            fate: Fate::Overtaken {
+                by: ActId([4; 16]),
+                rule: Rule::Hold,
+            },
+            overtaken: Some(format!(
+                "lost to bob blocked it (waits for the keys): {}",
+                Rule::Hold.sentence()
+            )),
             ..line(179, 5, "ann", "merged")
         },
         line(2, 6, "ann", "comment"),
     ]
+}
+
+/// What one would read about 42.
+pub(super) fn explanation() -> Explanation {
+    let refused = HistoryLine {
+        fate: Fate::Refused,
+        overtaken: Some("refused: the item is blocked; `unblock` lifts that".into()),
+        ..line(60, 8, "cem", "submit")
+    };
+    let mut acts = history();
+    acts.insert(5, refused);
+    Explanation {
+        card: login(),
+        because: vec![
+            "42 stays in coding because bob blocked it (waits for the keys) 3h ago. `towline unblock 42` lifts that."
+                .into(),
+            "ann marked it done 2h ago, without knowing of the hold: that waits until the hold is lifted.".into(),
+            "It waits for 7 Keychain (which is not done).".into(),
+        ],
+        acts,
+        conflicts: vec![contest()],
+    }
+}
+
+/// Two people called it something else, and there is more about the same item.
+pub(super) fn naming() -> OpenConflict {
+    let side = |key: &str, act: u8, who: &str, title: &str| Side {
+        key: key.into(),
+        effective: key == "a",
+        means: title.into(),
+        line: HistoryLine {
+            detail: Some(title.into()),
+            ..line(40, act, who, "title")
+        },
+    };
+    OpenConflict {
+        id: "c0ffee0011223344".into(),
+        about: "title".into(),
+        rule: Rule::Field,
+        why: Rule::Field.sentence().into(),
+        since: before(40),
+        sides: vec![
+            side("a", 21, "ann", "Login fails on Safari"),
+            side(
+                "b",
+                22,
+                "bob",
+                "登录 fails on Safari, and on every iPhone that was sold since the autumn",
+            ),
+        ],
+        ..contest()
+    }
 }
 
 /// Bob blocked what Ann had done.
@@ -244,6 +305,7 @@ pub(super) fn page_of_42() -> ItemPage {
             text: "It is the SameSite attribute.\nPatch follows.".into(),
         }],
         related: Vec::new(),
+        successor: None,
         dependants: vec![link(50, "Release 2", Status::Frozen)],
         children: Vec::new(),
         history: history(),

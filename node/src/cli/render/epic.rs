@@ -1,0 +1,33 @@
+//! An epic with its items: how far it is, and what is left to do.
+
+use std::fmt::Write as _;
+
+use super::text::{plural, wrap};
+use super::{Ink, View, list, show};
+use crate::dto::{ItemCard, ItemPage};
+
+/// Longest bar, in columns.
+const BAR: usize = 40;
+
+/// The page of an epic and the cards of its items.
+pub(crate) fn page(view: &View, epic: &ItemPage, items: &[ItemCard]) -> String {
+    let card = &epic.card;
+    let mut out = format!("{}\n", show::title(view, card));
+    let (done, all) = card.progress.unwrap_or((0, 0));
+    if all > 0 {
+        let longest = BAR.min(view.width.saturating_sub(20)).max(10);
+        let filled = (done * longest / all).max(usize::from(done > 0)).min(longest);
+        let bar = view.style.paint(Ink::Green, &"█".repeat(filled));
+        let rest = view.style.paint(Ink::Dim, &"░".repeat(longest - filled));
+        let _ = writeln!(out, "{bar}{rest}  {done} of {} done", plural(all, "item"));
+    }
+    out.push('\n');
+    if items.is_empty() {
+        let none = format!("no items yet; `towline epic N {}` puts one in", card.handle);
+        for line in wrap(&none, view.width) {
+            let _ = writeln!(out, "{}", view.style.paint(Ink::Dim, &line));
+        }
+    }
+    out.push_str(&list::columns(view, items));
+    out
+}

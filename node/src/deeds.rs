@@ -1,0 +1,92 @@
+//! What somebody did, as the middle of a sentence: "ann **blocked it (waits for the keys)**".
+//!
+//! For everybody who shows a timeline line to people: pages, explanations, chat. Relies on the line's
+//! word for the act (`towline-proto` gives it) and says only what the line says. Foreign text comes
+//! out as it is in the line; whoever prints it makes it safe.
+
+use towline_proto::Verb;
+
+use crate::dto::HistoryLine;
+
+/// The deed of a line: what its author did.
+pub fn deed(line: &HistoryLine) -> String {
+    match line.what.parse::<Verb>() {
+        Ok(verb) => step(verb, line),
+        Err(_) => edit(line),
+    }
+}
+
+/// Who did what.
+pub fn who_did(line: &HistoryLine) -> String {
+    format!("{} {}", line.origin, deed(line))
+}
+
+fn step(verb: Verb, line: &HistoryLine) -> String {
+    let said = match verb {
+        Verb::Triage => "took it into the backlog",
+        Verb::Start => "started it",
+        Verb::Submit => "submitted it",
+        Verb::RequestChanges => "sent it back",
+        Verb::PassQa => "passed it in QA",
+        Verb::Approve => "approved it",
+        Verb::Merged if line.detail.is_some() => "merged it",
+        Verb::Merged => "marked it done",
+        Verb::MergeFailed => "reported a failed merge",
+        Verb::RetryMerge => "asked for the merge again",
+        Verb::GiveUpMerge => "gave up merging it",
+        Verb::Block => "blocked it",
+        Verb::Unblock => "unblocked it",
+        Verb::Freeze => "froze it",
+        Verb::Unfreeze => "unfroze it",
+        Verb::Abandon => "abandoned it",
+        Verb::Supersede => return format!("replaced it {}", line.detail.as_deref().unwrap_or_default()),
+        Verb::Reject => "rejected it",
+        Verb::Reopen => "reopened it",
+        Verb::Archive => "archived it",
+        Verb::Move => match line.to {
+            Some(to) => return because(&format!("moved it to {to}"), line),
+            None => "moved it",
+        },
+        Verb::Claim => "claimed it",
+        Verb::Release => "gave the claim back",
+        Verb::TakeOver => "took the claim over",
+        Verb::Delete => "put it into the trash",
+        Verb::Restore => "took it out of the trash",
+        Verb::Purge => "emptied it out of the trash",
+    };
+    because(said, line)
+}
+
+fn edit(line: &HistoryLine) -> String {
+    let detail = line.detail.as_deref().unwrap_or_default();
+    match line.what.as_str() {
+        "create" => "created it".to_owned(),
+        "settle" => format!("settled the {detail}"),
+        "title" => format!("called it “{detail}”"),
+        "kind" => format!("made it a {detail}"),
+        "priority" => format!("set its priority to {detail}"),
+        "qa" => format!("left its QA to {detail}"),
+        "epic" if detail == "none" => "took it out of its epic".to_owned(),
+        "epic" => format!("put it into epic {detail}"),
+        "assign" => format!("assigned it to {detail}"),
+        "edit" => "edited the description".to_owned(),
+        "label" => format!("added the label {detail}"),
+        "unlabel" => format!("removed the label {detail}"),
+        "depends" => format!("made it wait for {detail}"),
+        "undepends" => format!("let it no longer wait for {detail}"),
+        "link" => format!("linked it to {detail}"),
+        "unlink" => format!("removed its link to {detail}"),
+        "comment" => "commented".to_owned(),
+        "criterion" => format!("added the criterion “{detail}”"),
+        "judge" => format!("judged a criterion: {detail}"),
+        "import" => "imported it".to_owned(),
+        _ => "did something that a newer version of towline knows".to_owned(),
+    }
+}
+
+fn because(said: &str, line: &HistoryLine) -> String {
+    match &line.detail {
+        Some(detail) => format!("{said} ({detail})"),
+        None => said.to_owned(),
+    }
+}

@@ -1,0 +1,197 @@
+//! Timelines: every act of an item as a line for people, with what became of it and why.
+//!
+//! Reads the fold's outcome and decides nothing. What a line says is the same on every node that holds
+//! the same acts.
+
+use towline_crdt::fold::{Fate, Folded, Folding};
+use towline_proto::{ActId, ItemId, LinkKind, Op, Rule, text};
+
+use super::Project;
+use crate::deeds::who_did;
+use crate::dto::{self, HistoryLine};
+
+/// Characters of an act's text in a timeline.
+const DETAIL_CHARS: usize = 400;
+
+impl Project {
+    /// The lines of one item, oldest first.
+    pub(super) fn history(&self, folded: &Folded<'_>) -> Vec<HistoryLine> {
+        let mut lines: Vec<_> = folded
+            .acts
+            .iter()
+            .map(|(act, folding)| (folding.order, self.line(folded, act, folding)))
+            .collect();
+        lines.sort_by_key(|(order, line)| (line.at, *order));
+        lines.into_iter().map(|(_, line)| line).collect()
+    }
+
+    /// One act of an item as a line.
+    pub(super) fn line(&self, folded: &Folded<'_>, act: &ActId, folding: &Folding<'_>) -> HistoryLine {
+        HistoryLine {
+            overtaken: match &folding.fate {
+                Fate::Effective | Fate::Superseded { .. } => None,
+                Fate::Overtaken { by, rule } => Some(self.overtaken(folded, act, by, *rule)),
+                Fate::Refused(why) => Some(format!("refused: {why}")),
+            },
+            ..self.bare_line(folded, act, folding)
+        }
+    }
+
+    /// One act without why it has no effect, which names other acts.
+    fn bare_line(&self, folded: &Folded<'_>, act: &ActId, folding: &Folding<'_>) -> HistoryLine {
+        let view = &folded.view;
+        let moved = folding.to.as_ref().filter(|to| folding.from.as_ref() != Some(to));
+        HistoryLine {
+            act: *act,
+            item: view.id,
+            handle: self.index.handle(view),
+            title: view.title.clone(),
+            at: folding.record.act.at,
+            origin: folding.record.act.origin.clone(),
+            node: folding.node,
+            node_name: self.node_name(&folding.node),
+            what: folding.record.act.op.name().to_owned(),
+            from: moved.and(folding.from.as_ref()).map(|place| place.column),
+            to: moved.map(|place| place.column),
+            detail: self.detail(folded, &folding.record.act.op),
+            overtaken: None,
+            fate: match &folding.fate {
+                Fate::Effective => dto::Fate::Effective,
+                Fate::Superseded { by } => dto::Fate::Superseded { by: *by },
+                Fate::Overtaken { by, rule } => dto::Fate::Overtaken { by: *by, rule: *rule },
+                Fate::Refused(_) => dto::Fate::Refused,
+            },
+        }
+    }
+
+    /// To whom an act lost, why, and what became of the contest.
+    fn overtaken(&self, folded: &Folded<'_>, act: &ActId, by: &ActId, rule: Rule) -> String {
+        let lost = match folded.acts.get(by) {
+            Some(winner) => {
+                let line = self.bare_line(folded, by, winner);
+                format!("{}: {}", who_did(&line), rule.sentence())
+            }
+            None => rule.sentence().to_owned(),
+        };
+        let conflicts = &folded.view.conflicts;
+        if conflicts.iter().any(|conflict| conflict.losers.contains(act)) {
+            return format!("lost to {lost}");
+        }
+        let settler = |folding: &&Folding<'_>| folding.record.act.saw.contains(act);
+        let settler = folded
+            .acts
+            .values()
+            .filter(settler)
+            .min_by_key(|folding| folding.order);
+        match settler {
+            Some(folding) if folding.keeps == Some(*act) => {
+                let who = &folding.record.act.origin;
+                format!("lost at first to {lost}; {who} decided that it counts")
+            }
+            Some(folding) => {
+                let who = &folding.record.act.origin;
+                format!("lost to {lost}; settled by {who}")
+            }
+            None => format!("lost to {lost}"),
+        }
+    }
+
+    pub(crate) fn node_name(&self, node: &towline_proto::NodeId) -> String {
+        self.members
+            .member(node)
+            .map_or_else(|| node.short(), |member| member.name.clone())
+    }
+
+    pub(super) fn detail(&self, folded: &Folded<'_>, op: &Op) -> Option<String> {
+        let show = |said: &str| Some(text::show(said, DETAIL_CHARS));
+        match op {
+            Op::Create { title, .. } | Op::SetTitle { title } => show(title),
+            Op::Start { force: Some(reason) }
+            | Op::RequestChanges { reason }
+            | Op::Block { reason }
+            | Op::Reject { reason }
+            | Op::Abandon { reason: Some(reason) }
+            | Op::Delete { reason: Some(reason) }
+            | Op::Move {
+                reason: Some(reason), ..
+            } => show(reason),
+            Op::Merged { commit: Some(commit) } => show(commit),
+            Op::MergeFailed { kind, detail } => Some(format!("{kind}: {}", text::show(detail, DETAIL_CHARS))),
+            Op::Supersede { by } => Some(format!("by {}", self.index.link(by).handle)),
+            Op::TakeOver {
+                holder,
+                generation,
+                force: Some(reason),
+                ..
+            } => Some(format!(
+                "{}, generation {generation}, by force: {}",
+                text::show(holder, DETAIL_CHARS),
+                text::show(reason, DETAIL_CHARS)
+            )),
+            Op::Claim { holder, generation }
+            | Op::TakeOver {
+                holder, generation, ..
+            } => Some(format!(
+                "{}, generation {generation}",
+                text::show(holder, DETAIL_CHARS)
+            )),
+            Op::SetKind { kind } => Some(kind.to_string()),
+            Op::SetPriority { priority } => Some(format!("P{priority}")),
+            Op::SetQa { qa } => Some(qa.to_string()),
+            Op::SetEpic { epic } => Some(epic.map_or("none".into(), |epic| self.index.link(&epic).handle)),
+            Op::Assign { who } => Some(
+                who.as_deref()
+                    .map_or("nobody".into(), |who| text::show(who, DETAIL_CHARS)),
+            ),
+            Op::AddLabel { label } | Op::RemoveLabel { label } => show(label),
+            Op::AddDependency { on } | Op::RemoveDependency { on } => Some(self.index.link(on).handle),
+            Op::AddLink {
+                kind: LinkKind::Related,
+                target,
+            }
+            | Op::RemoveLink {
+                kind: LinkKind::Related,
+                target,
+            } if target.parse::<ItemId>().is_ok() => Some(format!(
+                "related to {}",
+                self.index.link(&target.parse().ok()?).handle
+            )),
+            Op::AddLink { kind, target } | Op::RemoveLink { kind, target } => {
+                Some(format!("{kind} {}", text::show(target, DETAIL_CHARS)))
+            }
+            Op::Settle { over, keep } => {
+                let about = self.about(folded, over);
+                Some(match self.root(folded, keep) {
+                    Some((root, folding)) => {
+                        let kept = who_did(&self.bare_line(folded, &root, folding));
+                        format!("{about}: it counts that {}", text::show(&kept, DETAIL_CHARS))
+                    }
+                    None => about,
+                })
+            }
+            Op::Comment { text: said } | Op::AddCriterion { text: said } => show(said),
+            Op::SetCriterion { state, evidence, .. } => Some(
+                evidence
+                    .as_ref()
+                    .map_or_else(|| state.to_string(), |proof| format!("{state}: {proof}")),
+            ),
+            _ => None,
+        }
+    }
+
+    /// The act whose effect an act has: its own, or for one that settles a contest that of the act
+    /// which it keeps.
+    pub(super) fn root<'f, 'a>(
+        &self,
+        folded: &'f Folded<'a>,
+        act: &ActId,
+    ) -> Option<(ActId, &'f Folding<'a>)> {
+        let folding = folded.acts.get(act)?;
+        let kept = folding
+            .keeps
+            .and_then(|root| Some((root, folded.acts.get(&root)?)));
+        // A refused one may name anything, itself included: that would be told without end.
+        Some(kept.unwrap_or((*act, folding)))
+            .filter(|(_, root)| !matches!(root.record.act.op, Op::Settle { .. }))
+    }
+}

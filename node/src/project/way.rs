@@ -1,0 +1,58 @@
+//! From one item to another along dependencies: what a refused circle is made of.
+//!
+//! Reads rows only, looks at each item once, and names few of many.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use towline_proto::ItemId;
+
+use super::Project;
+
+/// Items of a way that are named at each end.
+const NAMED: usize = 4;
+
+impl Project {
+    /// The shortest way from an item to another along what they wait for, both ends included; empty
+    /// where there is none.
+    fn way(&self, from: ItemId, to: ItemId) -> Vec<ItemId> {
+        let mut before: BTreeMap<ItemId, ItemId> = BTreeMap::from([(from, from)]);
+        let mut next = VecDeque::from([from]);
+        while let Some(id) = next.pop_front() {
+            if id == to {
+                break;
+            }
+            let row = self.index.get(&id);
+            for on in row.iter().flat_map(|row| &row.depends_on) {
+                if !before.contains_key(on) {
+                    before.insert(*on, id);
+                    next.push_back(*on);
+                }
+            }
+        }
+        let mut way = Vec::new();
+        let mut at = to;
+        while let Some(earlier) = before.get(&at) {
+            way.push(at);
+            if *earlier == at {
+                break;
+            }
+            at = *earlier;
+        }
+        way.reverse();
+        way
+    }
+
+    /// The circle that `item` waiting for `on` would close, as people read it: `1 → 2 → 3 → 1`.
+    pub(super) fn circle(&self, item: ItemId, on: ItemId) -> String {
+        let circle: Vec<ItemId> = std::iter::once(item).chain(self.way(on, item)).collect();
+        let handle = |id: &ItemId| self.index.link(id).handle;
+        let hidden = circle.len().saturating_sub(2 * NAMED);
+        if hidden < 2 {
+            return circle.iter().map(handle).collect::<Vec<_>>().join(" → ");
+        }
+        let mut named: Vec<_> = circle.iter().take(NAMED).map(handle).collect();
+        named.push(format!("… {hidden} more …"));
+        named.extend(circle.iter().skip(NAMED + hidden).map(handle));
+        named.join(" → ")
+    }
+}

@@ -1,0 +1,92 @@
+//! What contends about an item, with a button for each side, and why the item stands where it stands.
+//!
+//! Pure functions from plain values to markup. Which side counts is the project's to say; here each
+//! is only shown and can be chosen by who is signed in.
+
+use maud::{Markup, html};
+use towline_proto::Millis;
+
+use super::Frame;
+use super::parts::{column_title, item_path, time};
+use crate::deeds::deed;
+use crate::dto::{ItemPage, OpenConflict, Side};
+
+/// Characters of a deed on a page.
+const DEED_CHARS: usize = 200;
+
+/// Conflicts that nobody has settled.
+pub(super) fn conflicts(frame: &Frame, project: &str, page: &ItemPage, now: Millis) -> Markup {
+    html! {
+        @if !page.open_conflicts.is_empty() {
+            section.notice.conflicts aria-labelledby="conflicts" {
+                h2 id="conflicts" { "‼ Decided apart" }
+                p { "People did the following without knowing of each other. What counts now stands first; whoever keeps a side settles it." }
+                @for conflict in &page.open_conflicts { (one(frame, project, page, conflict, now)) }
+            }
+        }
+    }
+}
+
+fn one(frame: &Frame, project: &str, page: &ItemPage, conflict: &OpenConflict, now: Millis) -> Markup {
+    html! {
+        section.contest aria-label={ "Conflict about " (conflict.about) } {
+            h3 { (capital(&conflict.about)) }
+            p.rule { (capital(&conflict.why)) "." }
+            ul.sides { @for side in &conflict.sides {
+                li.counts[side.effective] {
+                    p { strong { (side.line.origin) } " " (shown(&deed(&side.line)))
+                        span.when { (time(now, side.line.at)) " on " (side.line.node_name) } }
+                    p.means { @if side.effective { span.badge.s-done { "counts" } }
+                        @else { span.badge { "does not count" } }
+                        " keeping it means: " strong { (side.means) } }
+                    @if let Some(csrf) = frame.csrf() { (keep(csrf, project, page, conflict, side)) }
+                }
+            } }
+        }
+    }
+}
+
+fn keep(csrf: &str, project: &str, page: &ItemPage, conflict: &OpenConflict, side: &Side) -> Markup {
+    let path = item_path(project, &page.card.id.to_string());
+    html! {
+        form method="post" action={ (path) "/settle" } {
+            input type="hidden" name="csrf" value=(csrf);
+            input type="hidden" name="back" value=(path);
+            input type="hidden" name="conflict" value=(conflict.id);
+            input type="hidden" name="keep" value=(side.line.act);
+            button type="submit" { "Keep this" span.sr { ": " (side.means) } }
+        }
+    }
+}
+
+/// Why it stands where it stands, a sentence each.
+pub(super) fn explanation(page: &ItemPage, because: &[String]) -> Markup {
+    html! {
+        @if !because.is_empty() {
+            section aria-labelledby="why" {
+                h2 id="why" { "Why it is in " (column_title(page.card.column)) }
+                ul.why { @for sentence in because { li { (coded(sentence)) } } }
+            }
+        }
+    }
+}
+
+/// A sentence whose commands stand between backticks.
+fn coded(sentence: &str) -> Markup {
+    html! {
+        @for (at, part) in sentence.split('`').enumerate() {
+            @if at % 2 == 0 { (part) } @else { code { (part) } }
+        }
+    }
+}
+
+fn shown(text: &str) -> String {
+    towline_proto::text::show(text, DEED_CHARS)
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().collect::<String>() + letters.as_str()
+    })
+}

@@ -1,0 +1,109 @@
+//! Contests on the board and in the API: shown with their sides, settled by a button or a program, and
+//! by nobody who is not signed in.
+
+use serde_json::json;
+use towline_proto::{Column, Kind};
+
+use super::canned::{NOON, card};
+use super::client::Board;
+use super::showing;
+
+/// A board whose second item was taken two ways.
+async fn board() -> Board {
+    let mut contested = card(2, Kind::Bug, "Frames are dropped", NOON);
+    contested.column = Column::Coding;
+    contested.conflicts = 1;
+    showing(vec![card(1, Kind::Story, "Sign entries", NOON), contested]).await
+}
+
+#[tokio::test]
+async fn a_contest_is_on_its_card_and_told_with_its_sides_on_the_page() {
+    let board = board().await;
+    let cards = board.get("/p/demo").await.body;
+    assert!(
+        cards.contains("‼ 1") && cards.contains("/items/2#conflicts"),
+        "{cards}"
+    );
+    let page = board.get("/p/demo/items/2").await.body;
+    for part in [
+        "Decided apart",
+        "Of two things done apart the more cautious one takes effect.",
+        "sent it back (the second test is missing)",
+        "submitted it",
+        "Why it is in Coding",
+        "<code>towline unfreeze 2</code>",
+    ] {
+        assert!(page.contains(part), "{part} is missing: {page}");
+    }
+    assert!(!page.contains("Keep this"), "nobody is signed in");
+    let quiet = board.get("/p/demo/items/1").await.body;
+    assert!(!quiet.contains("Decided apart"));
+}
+
+#[tokio::test]
+async fn a_button_settles_it_for_who_is_signed_in() {
+    let board = board().await;
+    let (cookie, csrf) = board.sign_in("ann").await;
+    let page = board
+        .send("GET", "/p/demo/items/2", &[("cookie", &cookie)], "")
+        .await
+        .body;
+    assert_eq!(page.matches("Keep this").count(), 2, "{page}");
+    let path = page
+        .split("action=\"")
+        .filter_map(|part| part.split('"').next())
+        .find(|path| path.ends_with("/settle"))
+        .expect("a form that settles")
+        .to_owned();
+    let keep = page.split("name=\"keep\" value=\"").nth(2).unwrap();
+    let keep = keep.split('"').next().unwrap();
+    let form = |csrf: &str| format!("csrf={csrf}&back=%2Fp%2Fdemo&conflict=c0ffee&keep={keep}");
+    let kind = ("content-type", "application/x-www-form-urlencoded");
+    let cookie = ("cookie", cookie.as_str());
+    let foreign = board.send("POST", &path, &[kind, cookie], &form("foreign")).await;
+    assert_eq!(foreign.status, 403);
+    let cross = ("sec-fetch-site", "cross-site");
+    let cross = board
+        .send("POST", &path, &[kind, cookie, cross], &form(&csrf))
+        .await;
+    assert_eq!(cross.status, 403);
+    let open = board.get("/api/v1/projects/demo/conflicts").await.json();
+    assert_eq!(open["conflicts"].as_array().map(Vec::len), Some(1), "{open}");
+
+    let settled = board.send("POST", &path, &[kind, cookie], &form(&csrf)).await;
+    assert_eq!(settled.status, 303, "{}", settled.body);
+    let open = board.get("/api/v1/projects/demo/conflicts").await.json();
+    assert_eq!(open["conflicts"], json!([]));
+}
+
+#[tokio::test]
+async fn a_program_reads_and_settles_contests() {
+    let board = board().await;
+    let open = board.get("/api/v1/projects/demo/conflicts?item=2").await.json();
+    assert_eq!(open["schema"], "towline.conflicts/v1");
+    assert_eq!(open["conflicts"][0]["sides"][1]["key"], "b");
+    let explained = board.get("/api/v1/projects/demo/items/2/explain").await.json();
+    assert_eq!(explained["schema"], "towline.explanations/v1");
+    assert!(explained["items"][0]["because"][0].is_string(), "{explained}");
+
+    let path = "/api/v1/projects/demo/items/2/settle";
+    let kind = ("content-type", "application/json");
+    let token = ("authorization", "Bearer s3cret");
+    let ask = |body: serde_json::Value| body.to_string();
+    let keep = ask(json!({ "keep": "b", "origin": { "kind": "agent", "id": "coder-1" } }));
+    assert_eq!(board.send("POST", path, &[kind], &keep).await.status, 403);
+    let nobody = ask(json!({ "keep": "b" }));
+    assert_eq!(
+        board.send("POST", path, &[kind, token], &nobody).await.status,
+        400
+    );
+    let neither = ask(json!({ "keep": "z", "origin": { "kind": "agent", "id": "coder-1" } }));
+    assert_eq!(
+        board.send("POST", path, &[kind, token], &neither).await.status,
+        404
+    );
+    let done = board.send("POST", path, &[kind, token], &keep).await;
+    assert_eq!(done.status, 200, "{}", done.body);
+    assert_eq!(done.json()["schema"], "towline.applied/v1");
+    assert_eq!(done.json()["card"]["conflicts"], 0);
+}
