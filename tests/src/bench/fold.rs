@@ -98,6 +98,7 @@ impl History {
             saw: sight.saw(reads),
             at: Millis(1_000 * (1 + number)),
             origin: world::origin()?,
+            nonce: None,
         };
         let id = ActId::derive(&self.node, Epoch(1), number, 0);
         let hash = Act::record_hash(&act.encode());
