@@ -221,6 +221,38 @@ fn lists_show_what_is_open_and_search_finds_words_in_bodies() {
 }
 
 #[test]
+fn a_body_is_found_before_and_after_it_is_stored_and_as_it_was_edited() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut project = create(dir.path());
+    let id = project.id();
+    ask(&mut project, story("Fix the login")).unwrap();
+    ask(&mut project, story("Paint the shed")).unwrap();
+    let found = |project: &mut Project, text: &str| {
+        let text = text.into();
+        match ask(project, Request::Search { text, limit: 10 }).unwrap() {
+            Reply::Cards(cards) => cards.into_iter().map(|card| card.handle).collect::<Vec<_>>(),
+            _ => panic!("cards"),
+        }
+    };
+    assert_eq!(found(&mut project, "USER login"), ["1"]);
+    project.close();
+    let mut project = reopen(dir.path(), id);
+    assert_eq!(found(&mut project, "want user"), ["1", "2"]);
+    let edit = towline_node::request::Edit {
+        item: "2".into(),
+        body: Some("Green, with a Roof.".into()),
+        ..Default::default()
+    };
+    ask(&mut project, Request::Edit(edit)).unwrap();
+    for _ in 0..2 {
+        assert_eq!(found(&mut project, "user"), ["1"]);
+        assert_eq!(found(&mut project, "roof shed"), ["2"]);
+        project.close();
+        project = reopen(dir.path(), id);
+    }
+}
+
+#[test]
 fn a_damaged_log_is_named_refuses_writes_and_can_be_mended() {
     let dir = tempfile::tempdir().unwrap();
     let mut project = create(dir.path());
