@@ -8,6 +8,17 @@ use towline_proto::Verb;
 
 use crate::dto::HistoryLine;
 
+/// How it is said that an act lost, and that somebody who saw it lost made it count all the same.
+pub(crate) const CHOSEN: &str = "decided that it counts";
+
+/// What stands between the contest that somebody settled and whose side counts.
+pub(crate) const IN_FAVOUR: &str = " in favour of ";
+
+/// Whether an act lost and was chosen afterwards: it is no longer without effect.
+pub fn was_chosen(line: &HistoryLine) -> bool {
+    line.overtaken.as_ref().is_some_and(|why| why.ends_with(CHOSEN))
+}
+
 /// The deed of a line: what its author did.
 pub fn deed(line: &HistoryLine) -> String {
     match line.what.parse::<Verb>() {

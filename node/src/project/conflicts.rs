@@ -10,6 +10,7 @@ use towline_proto::{ActId, Closing, Op, Origin, Register, text};
 use super::Project;
 use super::index::letters;
 use super::write::{conflict, usage};
+use crate::deeds::who_did;
 use crate::dto::{HistoryLine, OpenConflict, Side};
 use crate::request::{Failure, FailureCode, Reply};
 
@@ -184,6 +185,10 @@ fn choose_side(open: &OpenConflict, keep: &str) -> Result<ActId, Failure> {
     let fits = |side: &&Side| {
         let act = side.line.act.to_string();
         side.means == keep
+            || side
+                .means
+                .strip_suffix(keep)
+                .is_some_and(|before| before.ends_with(' '))
             || side.line.what == keep
             || side.line.origin.id == keep
             || (keep.len() >= 4 && act.starts_with(keep))
@@ -195,12 +200,7 @@ fn choose_side(open: &OpenConflict, keep: &str) -> Result<ActId, Failure> {
             let sides: Vec<_> = open
                 .sides
                 .iter()
-                .map(|side| {
-                    format!(
-                        "{} ({} by {}: {})",
-                        side.key, side.line.what, side.line.origin, side.means
-                    )
-                })
+                .map(|side| format!("{} ({}: {})", side.key, who_did(&side.line), side.means))
                 .collect();
             let message = format!("keep which? One of {}", sides.join(", "));
             Err(Failure::new(FailureCode::NotFound, message))

@@ -6,11 +6,11 @@
 
 use towline_crdt::fold::Folded;
 use towline_crdt::view::Conflict;
-use towline_proto::{ActId, Closing, Op, Register, Rule, text};
+use towline_proto::{ActId, Closing, Column, Op, Register, Rule, Verb, text};
 
 use super::Project;
 use crate::ages::ago_phrase;
-use crate::deeds::who_did;
+use crate::deeds::{IN_FAVOUR, who_did};
 use crate::dto::{Explanation, HistoryLine};
 use crate::request::Failure;
 
@@ -70,21 +70,28 @@ impl Project {
             ));
         }
         // What keeps it from leaving has been told already.
-        let untold = |register| {
-            let head = told.folded.head(&register);
+        let untold = |register: &Register| {
+            let head = told.folded.head(register);
             hold.is_none_or(|contest| Some(contest.winner) != head)
         };
-        if view.holds.frozen && untold(Register::Frozen) {
-            let deed = by(Register::Frozen);
-            because.push(format!(
-                "It is frozen: {deed}. `towline unfreeze {handle}` lifts that."
-            ));
-        }
-        if view.holds.blocked.is_some() && untold(Register::Blocked) {
-            let deed = by(Register::Blocked);
-            because.push(format!(
-                "It is blocked: {deed}. `towline unblock {handle}` lifts that."
-            ));
+        let holds = [
+            (view.holds.frozen, Register::Frozen, "frozen", Verb::Unfreeze),
+            (
+                view.holds.blocked.is_some(),
+                Register::Blocked,
+                "blocked",
+                Verb::Unblock,
+            ),
+        ];
+        for (held, register, word, lift) in holds {
+            if !held || !untold(&register) {
+                continue;
+            }
+            let deed = by(register);
+            because.push(match view.column.is_open() {
+                true => format!("It is {word}: {deed}. `towline {lift} {handle}` lifts that."),
+                false => format!("It was {word}: {deed}. That holds nothing back any more."),
+            });
         }
         if view.holds.review {
             let deed = by(Register::Review);
@@ -126,8 +133,8 @@ impl Project {
                 let losers = conflict.losers.iter().take(CONTENDERS);
                 let losers: Vec<_> = losers.map(|act| self.deed(told, Some(*act))).collect();
                 format!(
-                    "Its {about} is disputed: {counts}, which counts; apart from that {}, which does not.",
-                    losers.join(", and ")
+                    "Its {about} is disputed. That {counts} counts. That {} does not.",
+                    losers.join(", and that ")
                 )
             })
             .collect()
@@ -136,16 +143,20 @@ impl Project {
     /// Where it stands and why, and who wanted it elsewhere.
     fn place(&self, told: &Told<'_>, contest: Option<&Conflict>, hold: Option<&Conflict>) -> Vec<String> {
         let (view, handle) = (&told.folded.view, &told.handle);
+        let column = match view.column {
+            Column::Done | Column::Closed | Column::Archived => view.column.to_string(),
+            open => format!("in {open}"),
+        };
         let place = match &view.closing {
             Some(Closing::Superseded { by }) => {
                 let by = self.index.link(by);
                 let title = text::show(&by.title, DEED_CHARS);
-                format!("{}, replaced by {} {title}", view.column, by.handle)
+                format!("{column}, replaced by {} {title}", by.handle)
                     .trim_end()
                     .to_owned()
             }
-            Some(closing) => format!("{} ({})", view.column, closing.status()),
-            None => view.column.to_string(),
+            Some(closing) => format!("{column} ({})", closing.status()),
+            None => column,
         };
         let mut said = match hold {
             Some(contest) => {
@@ -155,12 +166,12 @@ impl Project {
                     _ => "unblock",
                 };
                 vec![format!(
-                    "{handle} stays in {place} because {deed}. `towline {lift} {handle}` lifts that."
+                    "{handle} stays {place} because {deed}. `towline {lift} {handle}` lifts that."
                 )]
             }
             None => {
                 let deed = self.deed(told, view.trail.first().map(|step| step.act));
-                vec![format!("{handle} is in {place}: {deed}.")]
+                vec![format!("{handle} is {place}: {deed}.")]
             }
         };
         let Some(contest) = contest else { return said };
@@ -169,10 +180,10 @@ impl Project {
             let rule = told.rule(loser).unwrap_or(contest.rule);
             said.push(match rule {
                 Rule::Hold => {
-                    format!("{deed}, without knowing of the hold: that waits until the hold is lifted.")
+                    format!("Without knowing of the hold, {deed}; that waits until the hold is lifted.")
                 }
                 rule => format!(
-                    "{deed}, without knowing of it. That does not count: {}.",
+                    "Without knowing of it, {deed}. That does not count: {}.",
                     rule.sentence()
                 ),
             });
@@ -209,7 +220,12 @@ impl Project {
             || "by an act that is not known here".to_owned(),
             |line| {
                 let deed = text::show(&who_did(line), DEED_CHARS);
-                format!("{deed} {}", ago_phrase(self.now(), line.at))
+                let ago = ago_phrase(self.now(), line.at);
+                // The age is that of settling, not of what was settled.
+                match deed.split_once(IN_FAVOUR).filter(|_| line.what == "settle") {
+                    Some((settled, kept)) => format!("{settled} {ago}{IN_FAVOUR}{kept}"),
+                    None => format!("{deed} {ago}"),
+                }
             },
         )
     }

@@ -7,7 +7,7 @@ use towline_crdt::fold::{Fate, Folded, Folding};
 use towline_proto::{ActId, ItemId, LinkKind, Op, Rule, text};
 
 use super::Project;
-use crate::deeds::who_did;
+use crate::deeds::{CHOSEN, IN_FAVOUR, deed};
 use crate::dto::{self, HistoryLine};
 
 /// Characters of an act's text in a timeline.
@@ -69,7 +69,7 @@ impl Project {
         let lost = match folded.acts.get(by) {
             Some(winner) => {
                 let line = self.bare_line(folded, by, winner);
-                format!("{}: {}", who_did(&line), rule.sentence())
+                format!("{}, who {}: {}", line.origin, deed(&line), rule.sentence())
             }
             None => rule.sentence().to_owned(),
         };
@@ -77,21 +77,20 @@ impl Project {
         if conflicts.iter().any(|conflict| conflict.losers.contains(act)) {
             return format!("lost to {lost}");
         }
-        let settler = |folding: &&Folding<'_>| folding.record.act.saw.contains(act);
-        let settler = folded
-            .acts
-            .values()
-            .filter(settler)
-            .min_by_key(|folding| folding.order);
-        match settler {
-            Some(folding) if folding.keeps == Some(*act) => {
-                let who = &folding.record.act.origin;
-                format!("lost at first to {lost}; {who} decided that it counts")
+        let saw = |folding: &&Folding<'_>| folding.record.act.saw.contains(act);
+        let mut settlers: Vec<_> = folded.acts.values().filter(saw).collect();
+        settlers.sort_by_key(|folding| folding.order);
+        let chose = |folding: &&&Folding<'_>| folding.keeps == Some(*act);
+        let stands = |folding: &&&Folding<'_>| !matches!(folding.fate, Fate::Overtaken { .. });
+        let who = |folding: &Folding<'_>| folding.record.act.origin.to_string();
+        if let Some(chosen) = settlers.iter().filter(chose).find(stands) {
+            return format!("lost at first to {lost}; {} {CHOSEN}", who(chosen));
+        }
+        match settlers.iter().find(chose).or(settlers.first()) {
+            Some(one) if one.keeps == Some(*act) => {
+                format!("lost to {lost}; {} chose it, and that lost as well", who(one))
             }
-            Some(folding) => {
-                let who = &folding.record.act.origin;
-                format!("lost to {lost}; settled by {who}")
-            }
+            Some(one) => format!("lost to {lost}; settled by {}", who(one)),
             None => format!("lost to {lost}"),
         }
     }
@@ -163,8 +162,9 @@ impl Project {
                 let about = self.about(folded, over);
                 Some(match self.root(folded, keep) {
                     Some((root, folding)) => {
-                        let kept = who_did(&self.bare_line(folded, &root, folding));
-                        format!("{about}: it counts that {}", text::show(&kept, DETAIL_CHARS))
+                        let line = self.bare_line(folded, &root, folding);
+                        let kept = text::show(&deed(&line), DETAIL_CHARS);
+                        format!("{about}{IN_FAVOUR}{}, who {kept}", line.origin)
                     }
                     None => about,
                 })

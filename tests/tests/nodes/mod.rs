@@ -1,5 +1,7 @@
 //! Two nodes as two processes: joining, editing apart, and holding the same afterwards.
 
+mod apart;
+
 use serde_json::Value;
 use towline_tests::process::{Place, port, until};
 

@@ -5,6 +5,7 @@ use towline_proto::EventKind;
 use super::text::{ago, clean, day_and_time, fit, pad, pad_left, width, wrap};
 use super::{View, column_ink};
 use crate::cli::style::Ink;
+use crate::deeds::was_chosen;
 use crate::dto::{Fate, FeedEvent, HistoryLine};
 
 /// Widest name and node, in columns.
@@ -14,7 +15,7 @@ const TITLE: usize = 28;
 
 /// What the marks of a timeline mean.
 pub(super) const LEGEND: &str =
-    "● counts  · counted until a later act  ✗ lost to another made apart  ⊘ refused";
+    "● counts  · counted until a later act  ✗ lost to another made apart  ✓ lost, then chosen  ⊘ refused";
 
 /// A timeline under the headings of its days. `whole` says which item each line is about.
 pub(super) fn timeline(view: &View, lines: &[HistoryLine], whole: bool) -> String {
@@ -84,7 +85,7 @@ impl Grid {
         }
         let what = pad(&clean(&line.what), self.what);
         used += 2 + self.what;
-        let lost = line.overtaken.is_some();
+        let lost = line.overtaken.is_some() && !was_chosen(line);
         let ink = if lost { Ink::Struck } else { Ink::Cyan };
         out.push_str(&format!("  {}", paint(ink, &what)));
         let indent = used - self.what;
@@ -114,8 +115,9 @@ impl Grid {
 }
 
 /// What became of an act, at a glance.
-const fn mark(line: &HistoryLine) -> (&'static str, Ink) {
+fn mark(line: &HistoryLine) -> (&'static str, Ink) {
     match &line.fate {
+        Fate::Overtaken { .. } if was_chosen(line) => ("✓", Ink::Green),
         Fate::Effective => ("●", Ink::Green),
         Fate::Superseded { .. } => ("·", Ink::Dim),
         Fate::Overtaken { .. } => ("✗", Ink::Yellow),
@@ -163,18 +165,13 @@ pub(crate) fn event(view: &View, event: &FeedEvent) -> String {
             removed,
             reason,
         } => {
-            let signed = |sign: char, holds: &[towline_proto::HoldKind]| {
-                holds
-                    .iter()
-                    .map(|hold| format!("{sign}{hold}"))
-                    .collect::<Vec<_>>()
-            };
-            let mut parts = signed('+', added);
-            parts.extend(signed('-', removed));
-            if let Some(reason) = reason {
-                parts.push(clean(reason));
+            let came = added.iter().map(ToString::to_string);
+            let went = removed.iter().map(|hold| format!("no longer {hold}"));
+            let told = came.chain(went).collect::<Vec<_>>().join(", ");
+            match reason {
+                Some(reason) => format!("{told}: {}", clean(reason)),
+                None => told,
             }
-            parts.join(" ")
         }
         EventKind::Claimed { holder, generation } => {
             format!("claimed by {} (generation {generation})", clean(holder))
@@ -196,15 +193,25 @@ pub(crate) fn event(view: &View, event: &FeedEvent) -> String {
     let item = fit(&format!("{} {}", what.number, clean(&what.title)), TITLE);
     let by = format!("by {}", clean(&what.origin.to_string()));
     let (mark, ink) = event_mark(&what.what);
-    let room = view.width.saturating_sub(time.len() + TITLE + width(&by) + 8);
-    format!(
-        "{} {} {}  {}  {}\n",
-        view.style.paint(Ink::Dim, &time),
-        view.style.paint(ink, mark),
-        pad(&item, TITLE),
-        view.style.paint(ink, &fit(&told, room.max(16))),
-        view.style.paint(Ink::Dim, &by),
-    )
+    let before = time.len() + TITLE + 5;
+    let room = view.width.saturating_sub(before + width(&by) + 2);
+    let parts = wrap(&told, room.max(16));
+    let mut out = String::new();
+    for (at, part) in parts.iter().enumerate() {
+        let part = fit(part, room.max(16));
+        let part = view.style.paint(ink, &part);
+        out.push_str(&match at {
+            0 => format!(
+                "{} {} {}  {part}  {}\n",
+                view.style.paint(Ink::Dim, &time),
+                view.style.paint(ink, mark),
+                pad(&item, TITLE),
+                view.style.paint(Ink::Dim, &by),
+            ),
+            _ => format!("{}{part}\n", " ".repeat(before)),
+        });
+    }
+    out
 }
 
 /// What sort of news an event is, at a glance.

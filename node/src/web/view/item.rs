@@ -9,6 +9,7 @@ use super::actions::{Needs, is_onward, targets, verbs};
 use super::contest::{conflicts, explanation};
 use super::markdown::Renderer;
 use super::parts::{badge, column_title, item_link, item_path, kind, time};
+use crate::deeds::was_chosen;
 use crate::dto::{HistoryLine, ItemPage};
 use crate::handle::ProjectLink;
 use crate::web::query::escape;
@@ -220,7 +221,7 @@ fn history(page: &ItemPage, now: Millis) -> Markup {
 
 fn history_line(line: &HistoryLine, now: Millis) -> Markup {
     html! {
-        li.overtaken[line.overtaken.is_some()] {
+        li.overtaken[line.overtaken.is_some() && !was_chosen(line)] {
             p {
                 strong { (line.origin) } " " span.what { (line.what) }
                 @if let (Some(from), Some(to)) = (line.from, line.to) {

@@ -117,8 +117,8 @@ fn an_item_in_full() {
          3h · ann @laptop  start    backlog → coding
          3h ● bob @laptop  block    waits for the keys
          2h ✗ ann @laptop  merged   coding → done
-                           ↳ lost to bob blocked it (waits for the
-                           keys): it was put on hold at the same
+                           ↳ lost to bob, who blocked it (waits for
+                           the keys): it was put on hold at the same
                            time, so leaving waits until the hold is
                            lifted
          2m ● ann @laptop  comment
@@ -156,9 +156,9 @@ fn a_timeline_has_days_and_says_what_was_overtaken() {
       08:55 · ann @laptop  42 Login fails on Safari  start    backlog → coding
       09:00 ● bob @laptop  42 Login fails on Safari  block    waits for the keys
       09:01 ✗ ann @laptop  42 Login fails on Safari  merged   coding → done
-                                                     ↳ lost to bob blocked it (waits for the keys): it
-                                                     was put on hold at the same time, so leaving waits
-                                                     until the hold is lifted
+                                                     ↳ lost to bob, who blocked it (waits for the keys):
+                                                     it was put on hold at the same time, so leaving
+                                                     waits until the hold is lifted
       11:58 ● ann @laptop  42 Login fails on Safari  comment
     ");
 }
@@ -333,7 +333,7 @@ fn an_explanation_says_why_first_and_then_what_was_done() {
 
       42 stays in coding because bob blocked it (waits for the keys) 3h ago. `towline unblock 42`
         lifts that.
-      ann marked it done 2h ago, without knowing of the hold: that waits until the hold is lifted.
+      Without knowing of the hold, ann marked it done 2h ago; that waits until the hold is lifted.
       It waits for 7 Keychain (which is not done).
 
     Not settled  1
@@ -351,13 +351,13 @@ fn an_explanation_says_why_first_and_then_what_was_done() {
          3h · ann @laptop  start    backlog → coding
          3h ● bob @laptop  block    waits for the keys
          2h ✗ ann @laptop  merged   coding → done
-                           ↳ lost to bob blocked it (waits for the keys): it was put on hold at the same
-                           time, so leaving waits until the hold is lifted
+                           ↳ lost to bob, who blocked it (waits for the keys): it was put on hold at the
+                           same time, so leaving waits until the hold is lifted
          1h ⊘ cem @laptop  submit
                            ↳ refused: the item is blocked; `unblock` lifts that
          2m ● ann @laptop  comment
 
-    ● counts  · counted until a later act  ✗ lost to another made apart  ⊘ refused
+    ● counts  · counted until a later act  ✗ lost to another made apart  ✓ lost, then chosen  ⊘ refused
     ");
 }
 
@@ -369,8 +369,8 @@ fn an_explanation_fits_a_narrow_terminal() {
 
       42 stays in coding because bob blocked it (waits for
         the keys) 3h ago. `towline unblock 42` lifts that.
-      ann marked it done 2h ago, without knowing of the
-        hold: that waits until the hold is lifted.
+      Without knowing of the hold, ann marked it done 2h
+        ago; that waits until the hold is lifted.
       It waits for 7 Keychain (which is not done).
 
     Not settled  1
@@ -391,17 +391,18 @@ fn an_explanation_fits_a_narrow_terminal() {
          3h · ann @laptop  start    backlog → coding
          3h ● bob @laptop  block    waits for the keys
          2h ✗ ann @laptop  merged   coding → done
-                           ↳ lost to bob blocked it (waits
-                           for the keys): it was put on hold
-                           at the same time, so leaving
-                           waits until the hold is lifted
+                           ↳ lost to bob, who blocked it
+                           (waits for the keys): it was put
+                           on hold at the same time, so
+                           leaving waits until the hold is
+                           lifted
          1h ⊘ cem @laptop  submit
                            ↳ refused: the item is blocked;
                            `unblock` lifts that
          2m ● ann @laptop  comment
 
     ● counts  · counted until a later act  ✗ lost to another
-    made apart  ⊘ refused
+    made apart  ✓ lost, then chosen  ⊘ refused
     ");
 }
 
@@ -454,10 +455,10 @@ fn a_narrow_timeline_keeps_the_reason_whole() {
       08:55 · ann @laptop  start    backlog → coding
       09:00 ● bob @laptop  block    waits for the keys
       09:01 ✗ ann @laptop  merged   coding → done
-                           ↳ lost to bob blocked it (waits for
-                           the keys): it was put on hold at the
-                           same time, so leaving waits until the
-                           hold is lifted
+                           ↳ lost to bob, who blocked it (waits
+                           for the keys): it was put on hold at
+                           the same time, so leaving waits until
+                           the hold is lifted
       11:58 ● ann @laptop  comment
     ");
 }
@@ -473,7 +474,8 @@ fn news_says_what_sort_it_is() {
     let page = reply(&view(100), Shape::Plain, &Reply::Events(vec![moved(), merged]));
     assert_snapshot!(page, @"
     11:55 → 42 Login fails on Safari      coding → qa → merge  by ann
-    11:55 ! 42 Login fails on Safari      title changed by a merge: Login fails → Login fails…  by ann
+    11:55 ! 42 Login fails on Safari      title changed by a merge: Login fails → Login fails on  by ann
+                                          Safari
     ");
 }
 

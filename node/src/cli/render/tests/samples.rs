@@ -196,7 +196,7 @@ pub(super) fn history() -> Vec<HistoryLine> {
                 rule: Rule::Hold,
             },
             overtaken: Some(format!(
-                "lost to bob blocked it (waits for the keys): {}",
+                "lost to bob, who blocked it (waits for the keys): {}",
                 Rule::Hold.sentence()
             )),
             ..line(179, 5, "ann", "merged")
@@ -219,7 +219,7 @@ pub(super) fn explanation() -> Explanation {
         because: vec![
             "42 stays in coding because bob blocked it (waits for the keys) 3h ago. `towline unblock 42` lifts that."
                 .into(),
-            "ann marked it done 2h ago, without knowing of the hold: that waits until the hold is lifted.".into(),
+            "Without knowing of the hold, ann marked it done 2h ago; that waits until the hold is lifted.".into(),
             "It waits for 7 Keychain (which is not done).".into(),
         ],
         acts,
