@@ -128,12 +128,19 @@ impl Project {
         let others = conflicts.filter(|conflict| conflict.register != Register::Column);
         others
             .map(|conflict| {
-                let about = self.about(told.folded, &conflict.register);
+                let about = match &conflict.register {
+                    Register::Frozen => "Whether it is frozen".to_owned(),
+                    Register::Blocked => "Whether it is blocked".to_owned(),
+                    Register::Review => "Whether it waits for approval".to_owned(),
+                    Register::Failure => "Whether its merge failed".to_owned(),
+                    Register::Deleted => "Whether it is in the trash".to_owned(),
+                    register => format!("Its {}", self.about(told.folded, register)),
+                };
                 let counts = self.deed(told, Some(conflict.winner));
                 let losers = conflict.losers.iter().take(CONTENDERS);
                 let losers: Vec<_> = losers.map(|act| self.deed(told, Some(*act))).collect();
                 format!(
-                    "Its {about} is disputed. That {counts} counts. That {} does not.",
+                    "{about} is disputed. That {counts} counts. That {} does not.",
                     losers.join(", and that ")
                 )
             })

@@ -14,9 +14,10 @@ pub(crate) fn page(view: &View, epic: &ItemPage, items: &[ItemCard]) -> String {
     let card = &epic.card;
     let mut out = format!("{}\n", show::title(view, card));
     let (done, all) = card.progress.unwrap_or((0, 0));
-    if all > 0 {
-        let longest = BAR.min(view.width.saturating_sub(20)).max(10);
-        let filled = (done * longest / all).max(usize::from(done > 0)).min(longest);
+    let longest = BAR.min(view.width.saturating_sub(20)).max(10);
+    if let Some(share) = (done * longest).checked_div(all) {
+        // Anything that is done shows.
+        let filled = share.max(usize::from(done > 0)).min(longest);
         let bar = view.style.paint(Ink::Green, &"█".repeat(filled));
         let rest = view.style.paint(Ink::Dim, &"░".repeat(longest - filled));
         let _ = writeln!(out, "{bar}{rest}  {done} of {} done", plural(all, "item"));

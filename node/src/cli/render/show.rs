@@ -8,6 +8,7 @@ use towline_proto::{ActId, Closing, CriterionState, Status};
 use super::text::{ago_phrase, clean, clean_lines, fit, pad, plural, wrap};
 use super::{View, kind_ink, log, priority_ink, status_ink};
 use crate::cli::style::Ink;
+use crate::deeds::who_did;
 use crate::dto::{ItemCard, ItemLink, ItemPage};
 
 /// How many lines of history the page ends with.
@@ -277,17 +278,7 @@ fn conflicts(out: &mut String, view: &View, page: &ItemPage) {
         let line = page.history.iter().find(|line| line.act == *act);
         line.map_or_else(
             || format!("act {}", act.short()),
-            |line| {
-                let detail = line
-                    .detail
-                    .as_deref()
-                    .map_or_else(String::new, |detail| format!(" ({})", fit(&clean(detail), 40)));
-                format!(
-                    "{}{detail} by {}",
-                    clean(&line.what),
-                    clean(&line.origin.to_string())
-                )
-            },
+            |line| fit(&clean(&who_did(line)), 80),
         )
     };
     for conflict in &page.open_conflicts {

@@ -9,7 +9,7 @@ use super::actions::{Needs, is_onward, targets, verbs};
 use super::contest::{conflicts, explanation};
 use super::markdown::Renderer;
 use super::parts::{badge, column_title, item_link, item_path, kind, time};
-use crate::deeds::was_chosen;
+use crate::deeds::{deed, was_chosen};
 use crate::dto::{HistoryLine, ItemPage};
 use crate::handle::ProjectLink;
 use crate::web::query::escape;
@@ -102,7 +102,7 @@ fn notices(frame: &Frame, project: &str, page: &ItemPage, now: Millis) -> Markup
 fn told(page: &ItemPage, act: towline_proto::ActId) -> Markup {
     html! {
         @if let Some(line) = page.history.iter().find(|line| line.act == act) {
-            em { (line.what) @if let Some(detail) = &line.detail { " “" (short(detail)) "”" } } " by " (line.origin)
+            (line.origin) " " em { (short(&deed(line))) }
         } @else { code { (act.short()) } }
     }
 }
@@ -223,7 +223,7 @@ fn history_line(line: &HistoryLine, now: Millis) -> Markup {
     html! {
         li.overtaken[line.overtaken.is_some() && !was_chosen(line)] {
             p {
-                strong { (line.origin) } " " span.what { (line.what) }
+                strong { (line.origin) } " " span.what { (deed(line)) }
                 @if let (Some(from), Some(to)) = (line.from, line.to) {
                     " " span.step { (column_title(from)) " → " (column_title(to)) }
                 } @else if let Some(to) = line.to {
@@ -231,7 +231,9 @@ fn history_line(line: &HistoryLine, now: Millis) -> Markup {
                 }
                 span.when { (time(now, line.at)) " on " (line.node_name) }
             }
-            @if let Some(detail) = &line.detail { p.detail { (detail) } }
+            // Everything else has its detail in the sentence.
+            @if line.what == "comment" { @if let Some(said) = &line.detail { p.detail { (said) } } }
+            @if line.what == "create" { @if let Some(title) = &line.detail { p.detail { (title) } } }
             @if let Some(why) = &line.overtaken { p.why { (why) } }
         }
     }
