@@ -34,7 +34,7 @@ pub fn diff(project: ProjectId, before: Option<&ItemView>, folded: &Folded<'_>) 
         told.tell(what, folded.head(&Register::Deleted));
     }
     if let Some(change) = stage_change(before, after) {
-        told.tell(change, after.trail.first().map(|step| step.act));
+        told.tell(change, folded.moved_by());
     }
     if let Some((change, register)) = holds_change(before, after) {
         told.tell(change, folded.head(&register));
@@ -63,14 +63,14 @@ pub fn diff(project: ProjectId, before: Option<&ItemView>, folded: &Folded<'_>) 
     }
     let new = |conflict: &&Conflict| !before.conflicts.iter().any(|old| old.id == conflict.id);
     for conflict in after.conflicts.iter().filter(new) {
-        told.tell(
-            EventKind::ConflictRaised {
-                rule: conflict.rule.sentence().to_owned(),
-            },
+        let rule = conflict.rule.sentence().to_owned();
+        told.tell_of(
+            &conflict.id,
+            EventKind::ConflictRaised { rule },
             Some(conflict.winner),
         );
         if let Some(change) = changed_by_merge(before, after, conflict) {
-            told.tell(change, Some(conflict.winner));
+            told.tell_of(&conflict.id, change, Some(conflict.winner));
         }
     }
     if !before.conflicts.is_empty() && after.conflicts.is_empty() {
@@ -103,6 +103,16 @@ struct Teller<'a> {
 impl Teller<'_> {
     /// Adds an event. Without a cause of its own it is put down to the item's last act.
     fn tell(&mut self, what: EventKind, cause: Option<ActId>) {
+        let field = match &what {
+            EventKind::FieldChanged { field } => field.clone(),
+            _ => String::new(),
+        };
+        self.tell_of(&field, what, cause);
+    }
+
+    /// Adds an event of which one cause can bring about several, each about something else: one act can
+    /// win many contests, and each is told.
+    fn tell_of(&mut self, about: &str, what: EventKind, cause: Option<ActId>) {
         let stamp = cause.and_then(|cause| self.folded.stamp(&cause));
         let Stamp {
             act,
@@ -110,11 +120,7 @@ impl Teller<'_> {
             node,
             at,
         } = stamp.unwrap_or_else(|| self.after.last.clone());
-        let field = match &what {
-            EventKind::FieldChanged { field } | EventKind::ChangedByMerge { field, .. } => field.as_str(),
-            _ => "",
-        };
-        let key = format!("{}/{field}", what.name());
+        let key = format!("{}/{about}", what.name());
         self.events.push(Event {
             id: EventId::derive(&self.after.id, &key, &act),
             project: self.project,

@@ -3,9 +3,12 @@
 
 mod contests;
 mod fold;
+mod forged;
+mod found;
 mod gate;
 mod gate_fuzz;
 mod gate_schema;
 mod gate_world;
 mod histories;
+mod news;
 mod world;
