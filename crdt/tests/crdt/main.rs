@@ -10,5 +10,6 @@ mod gate_fuzz;
 mod gate_schema;
 mod gate_world;
 mod histories;
+mod model;
 mod news;
 mod world;
