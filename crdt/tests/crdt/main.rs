@@ -12,4 +12,5 @@ mod gate_world;
 mod histories;
 mod model;
 mod news;
+mod standings;
 mod world;
