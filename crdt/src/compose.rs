@@ -11,7 +11,7 @@ use towline_proto::table::{Illegal, legal};
 use towline_proto::{Act, ActId, Author, ItemId, Millis, Op, Origin, act::ActError, limits};
 
 use crate::doc::{ACTS, Acts, BODY, DocError, ItemDoc, NodePrefix, Record, object, scalar};
-use crate::fold::{Folded, fold};
+use crate::fold::{Fate, Folded, cannot_be_kept, fold};
 use crate::gate::{self, Refusal};
 use crate::members::Roles;
 use crate::view::Conflict;
@@ -75,6 +75,9 @@ pub enum ComposeError {
         /// About what.
         over: String,
     },
+    /// What lost by this rule cannot be what counts.
+    #[error("that cannot be settled for: {0}")]
+    Unkeepable(&'static str),
     /// The item has as much of something as it can have.
     #[error("the item has {max} {what}; that is the limit")]
     Full {
@@ -308,6 +311,11 @@ fn check(folded: Option<&Folded<'_>>, op: &Op) -> Result<(), ComposeError> {
             return Err(ComposeError::Uncontested {
                 over: over.to_string(),
             });
+        }
+        if let Some(Fate::Overtaken { rule, .. }) = folded.acts.get(keep).map(|act| &act.fate)
+            && let Some(why) = cannot_be_kept(*rule)
+        {
+            return Err(ComposeError::Unkeepable(why));
         }
     }
     let full = |what, max| Err(ComposeError::Full { what, max });

@@ -34,7 +34,7 @@ pub fn diff(project: ProjectId, before: Option<&ItemView>, folded: &Folded<'_>) 
         told.tell(what, folded.head(&Register::Deleted));
     }
     if let Some(change) = stage_change(before, after) {
-        told.tell(change, after.trail.first().map(|step| step.act));
+        told.tell(change, folded.moved_by());
     }
     if let Some((change, register)) = holds_change(before, after) {
         told.tell(change, folded.head(&register));
@@ -63,12 +63,14 @@ pub fn diff(project: ProjectId, before: Option<&ItemView>, folded: &Folded<'_>) 
     }
     let new = |conflict: &&Conflict| !before.conflicts.iter().any(|old| old.id == conflict.id);
     for conflict in after.conflicts.iter().filter(new) {
-        let raised = EventKind::ConflictRaised {
-            rule: conflict.rule.sentence().to_owned(),
-        };
-        let told_with = changed_by_merge(before, after, conflict);
-        for what in std::iter::once(raised).chain(told_with) {
-            told.tell_about(what, &conflict.id, Some(conflict.winner));
+        let rule = conflict.rule.sentence().to_owned();
+        told.tell_of(
+            &conflict.id,
+            EventKind::ConflictRaised { rule },
+            Some(conflict.winner),
+        );
+        if let Some(change) = changed_by_merge(before, after, conflict) {
+            told.tell_of(&conflict.id, change, Some(conflict.winner));
         }
     }
     if !before.conflicts.is_empty() && after.conflicts.is_empty() {
@@ -105,11 +107,12 @@ impl Teller<'_> {
             EventKind::FieldChanged { field } => field.clone(),
             _ => String::new(),
         };
-        self.tell_about(what, &field, cause);
+        self.tell_of(&field, what, cause);
     }
 
-    /// Adds an event; `about` tells apart those of one kind that one act brings about.
-    fn tell_about(&mut self, what: EventKind, about: &str, cause: Option<ActId>) {
+    /// Adds an event of which one cause can bring about several, each about something else: one act can
+    /// win many contests, and each is told.
+    fn tell_of(&mut self, about: &str, what: EventKind, cause: Option<ActId>) {
         let stamp = cause.and_then(|cause| self.folded.stamp(&cause));
         let Stamp {
             act,

@@ -34,10 +34,17 @@ pub(super) const fn is_claim(op: &Op) -> bool {
     matches!(op, Op::Claim { .. } | Op::TakeOver { .. })
 }
 
-/// Chooses among the heads of the claim register that belong to the present column. `newest` is the
-/// highest generation that was ever given.
-pub(crate) fn choose(all: &All<'_>, item: ItemId, heads: &[ActId], newest: u32) -> ClaimOutcome {
-    let mut claims: Vec<(ActId, &Folding<'_>)> = heads
+/// Chooses among the acts that count in the present column. `newest` is the highest generation that was
+/// ever given, by one of `heads`: an older claim never stands, for whoever got the newest works with it
+/// until they hear that it does not count.
+pub(crate) fn choose(
+    all: &All<'_>,
+    item: ItemId,
+    counting: &[ActId],
+    heads: &[ActId],
+    newest: u32,
+) -> ClaimOutcome {
+    let mut claims: Vec<(ActId, &Folding<'_>)> = counting
         .iter()
         .filter(|id| effect(all, id).is_some_and(is_claim))
         .filter_map(|id| Some((*id, all.get(id)?)))
@@ -55,12 +62,12 @@ pub(crate) fn choose(all: &All<'_>, item: ItemId, heads: &[ActId], newest: u32) 
         (!current(id), !person, lot, act.record.hash)
     });
     let act = claims.first().map(|(id, _)| *id).filter(current);
-    // With no claim of the newest generation, that generation was given back.
-    let latest = || {
-        let newest = heads.iter().filter_map(|id| Some((all.get(id)?.generation, *id)));
-        newest.max().map(|(_, id)| id)
+    // With no claim of the newest generation, that generation was given back or does not count here.
+    let latest = |ids: &[ActId]| {
+        let of_newest = |id: &&ActId| all.get(id).is_some_and(|act| act.generation == newest);
+        ids.iter().filter(of_newest).max().copied()
     };
-    let Some(by) = act.or_else(latest) else {
+    let Some(by) = act.or_else(|| latest(counting)).or_else(|| latest(heads)) else {
         return ClaimOutcome {
             act,
             losers: Vec::new(),

@@ -22,31 +22,38 @@ pub(crate) struct ColumnOutcome {
     pub(crate) place: Place,
     /// The act that put it there.
     pub(crate) act: Option<ActId>,
-    /// That act, and those made apart that want the same.
+    /// That act, and those made apart that want the same: what others name who count in this column.
     pub(crate) ruling: Vec<ActId>,
     /// What takes effect: an act of the column, or the hold that keeps an exit pending.
     pub(crate) winner: ActId,
     /// Acts that contended and lost.
     pub(super) losers: Vec<Lost>,
-    /// Exits that wait for a hold to be lifted.
-    pub(crate) pending: Vec<ActId>,
+    /// Where nothing but exits contend and all wait for a hold to be lifted: each, with the first exit
+    /// of its row.
+    pub(crate) waits: Option<BTreeMap<ActId, ActId>>,
     /// Holds that a fact went over.
     pub(crate) contradicted: Vec<ActId>,
 }
 
-/// Smaller is stronger.
+/// Smaller is stronger. An act that settles ranks as the step that it repeats, or as the settlement.
 fn rank(all: &All<'_>, id: &ActId) -> (u8, u8) {
     let Some(act) = all.get(id) else {
         return (u8::MAX, 0);
     };
+    let mut act = act;
+    while let Op::Settle { keep, .. } = &act.record.act.op {
+        let Some(kept) = all.get(keep).filter(|kept| kept.to.is_some()) else {
+            break;
+        };
+        act = kept;
+    }
     let to = act.to.as_ref().map_or(Column::Backlog, |place| place.column);
     let from = act.from.as_ref().map_or(to, |place| place.column);
-    match effect(all, id) {
-        Some(Op::Merged { commit: Some(_) }) => (0, 0),
-        Some(Op::Abandon { .. } | Op::Supersede { .. } | Op::Reject { .. }) => (1, 0),
-        Some(Op::RequestChanges { .. } | Op::Reopen) => (2, 0),
-        Some(Op::Merged { commit: None }) => (4, 0),
-        Some(Op::Archive) => (5, 0),
+    match &act.record.act.op {
+        Op::Merged { commit: Some(_) } => (0, 0),
+        Op::Abandon { .. } | Op::Supersede { .. } | Op::Reject { .. } => (1, 0),
+        Op::Merged { commit: None } => (4, 0),
+        Op::Archive => (5, 0),
         _ if to < from => (2, to as u8),
         _ => (3, to as u8),
     }
@@ -101,7 +108,7 @@ pub(crate) fn column<R: Roles>(
         |id: &ActId, act: &Folding<'_>| leaves_open(act) && !is_fact(all, id) && !unseen_by(act).is_empty();
     let place_of = |act: &Folding<'_>| act.to.clone().unwrap_or(Place::open(Column::Backlog));
     let waiting = contenders.iter().filter(|(id, act)| pending(id, act));
-    let mut waiting: Vec<ActId> = waiting.map(|(id, _)| *id).collect();
+    let waiting: Vec<ActId> = waiting.map(|(id, _)| *id).collect();
 
     let standing = contenders.iter().find(|(id, _)| !waiting.contains(id)).copied();
     if let Some((winner, act)) = standing {
@@ -124,7 +131,10 @@ pub(crate) fn column<R: Roles>(
         });
         return Some(ColumnOutcome {
             act: Some(winner),
-            ruling: ruling.iter().map(|(id, _)| *id).collect(),
+            ruling: ruling
+                .iter()
+                .flat_map(|(id, act)| act.stands_with.iter().copied().chain([*id]))
+                .collect(),
             winner,
             losers: losers.collect(),
             contradicted: if is_fact(all, &winner) {
@@ -132,7 +142,7 @@ pub(crate) fn column<R: Roles>(
             } else {
                 Vec::new()
             },
-            pending: waiting,
+            waits: None,
             place,
         });
     }
@@ -141,14 +151,22 @@ pub(crate) fn column<R: Roles>(
     // that one found may itself be such an exit (abandoned, then archived by the sweep, while
     // somebody apart froze it): the item stays where the first exit of the row found it.
     let hold = unseen_by(first).into_iter().min().unwrap_or(first_id);
-    let mut exit = first;
-    while let Some(earlier) = exit.column_before {
-        let Some(act) = all.get(&earlier).filter(|act| pending(&earlier, act)) else {
-            break;
-        };
-        waiting.push(earlier);
-        exit = act;
-    }
+    let first_exit = |(id, act): (ActId, &Folding<'_>)| {
+        let (mut exit, mut before) = (id, act.column_before);
+        while let Some((id, act)) = before.and_then(|id| Some((id, all.get(&id)?))) {
+            if !pending(&id, act) {
+                break;
+            }
+            (exit, before) = (id, act.column_before);
+        }
+        exit
+    };
+    let waits = contenders.iter().map(|(id, act)| (*id, first_exit((*id, act))));
+    let waits: BTreeMap<ActId, ActId> = waits.collect();
+    let exit = waits
+        .get(&first_id)
+        .and_then(|exit| all.get(exit))
+        .unwrap_or(first);
     let losers = contenders.iter().map(|(id, _)| Lost {
         act: *id,
         by: hold,
@@ -157,10 +175,10 @@ pub(crate) fn column<R: Roles>(
     Some(ColumnOutcome {
         place: exit.from.clone().unwrap_or(Place::open(Column::Backlog)),
         act: exit.column_before,
-        ruling: exit.column_before.into_iter().collect(),
+        ruling: exit.ruling.clone(),
         winner: hold,
         losers: losers.collect(),
-        pending: waiting,
+        waits: Some(waits),
         contradicted: Vec::new(),
     })
 }

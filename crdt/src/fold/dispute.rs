@@ -91,10 +91,8 @@ impl<R: Roles> Machine<'_, R> {
             }
             Register::Frozen => flag(&sight.frozen),
             Register::Blocked => flag(&sight.blocked),
-            Register::Review if sight.standing.column == towline_proto::Column::Qa => flag(&sight.review),
-            Register::Failure if sight.standing.column == towline_proto::Column::Merge => {
-                flag(&sight.failure)
-            }
+            Register::Review => flag(&sight.review),
+            Register::Failure => flag(&sight.failure),
             Register::Deleted => flag(&sight.trash),
             Register::Claim => (sight.claim.act, sight.claim.losers.clone()),
             _ => return None,
@@ -146,6 +144,14 @@ impl<R: Roles> Machine<'_, R> {
     /// Turns the disputes among the heads into conflicts and marks who lost in the timeline.
     pub(super) fn conflicts(&mut self, sight: &Sight) -> Vec<Conflict> {
         let disputes = self.disputes(sight, |register| self.heads(register).to_vec());
+        // What an exit that waits would end goes on, and so does what a settlement left as it was.
+        let waiting = sight.column.as_ref().filter(|column| column.waits.is_some());
+        let ruling = waiting.and_then(|column| column.act);
+        for id in sight.found.all().chain(&ruling) {
+            if let Some(act) = self.acts.get_mut(id) {
+                act.fate = Fate::Effective;
+            }
+        }
         let mut conflicts: Vec<_> = disputes.iter().map(|dispute| self.conflict(dispute)).collect();
         for lost in disputes.iter().flat_map(|dispute| &dispute.losers) {
             if let Some(act) = self.acts.get_mut(&lost.act) {

@@ -2,6 +2,8 @@
 //!
 //! Relies on the heads of the registers as the fold left them. Decides and changes nothing.
 
+use std::collections::BTreeSet;
+
 use towline_proto::{ActId, Op, Register, limits};
 
 use super::{Folded, register};
@@ -10,7 +12,7 @@ use crate::view::Stamp;
 impl Folded<'_> {
     /// What a new act doing `op` must name as seen: the heads of every register that it reads or
     /// writes; to put an item into the trash or out of it for good reads all. Sorted, and where
-    /// dishonest authors left more heads than one act can name, the youngest.
+    /// dishonest authors left more heads than one act can name, the youngest of each register.
     pub fn saw(&self, op: &Op) -> Vec<ActId> {
         if matches!(op, Op::Delete { .. } | Op::Purge) {
             return self.heads_of(self.heads.values());
@@ -38,6 +40,36 @@ impl Folded<'_> {
             .max_by_key(|id| (self.acts.get(id).map(|act| act.record.act.at), *id))
     }
 
+    /// What brought the item to where it stands: the act that leads there, the hold that keeps it there
+    /// while an exit waits, or what lifted the hold and let the exit through.
+    pub(crate) fn moved_by(&self) -> Option<ActId> {
+        let mut conflicts = self.view.conflicts.iter();
+        let leads_nowhere = |id: &ActId| self.acts.get(id).is_some_and(|act| act.to.is_none());
+        let keeps = conflicts.find(|conflict| conflict.register == Register::Column);
+        if let Some(hold) = keeps.map(|keeps| keeps.winner).filter(leads_nowhere) {
+            return Some(hold);
+        }
+        let step = self.view.trail.first()?.act;
+        let exit = self.acts.get(&step).filter(|_| !self.view.column.is_open());
+        let let_through = |id: &&ActId| {
+            let (Some(lifting), Some(exit)) = (self.acts.get(id), exit) else {
+                return false;
+            };
+            let unseen = |hold: &ActId| {
+                super::contest::is_hold(&self.acts, hold) && !exit.record.act.saw.contains(hold)
+            };
+            !exit.record.act.saw.contains(id) && lifting.record.act.saw.iter().any(unseen)
+        };
+        let lifted = [Register::Frozen, Register::Blocked];
+        let lifted = lifted
+            .iter()
+            .filter_map(|register| self.heads.get(register))
+            .flatten();
+        let lifted = lifted.filter(let_through);
+        let youngest = lifted.max_by_key(|id| (self.acts.get(id).map(|act| act.order), **id));
+        Some(youngest.copied().unwrap_or(step))
+    }
+
     /// Who did an act, where and when.
     pub fn stamp(&self, act: &ActId) -> Option<Stamp> {
         let folding = self.acts.get(act)?;
@@ -50,15 +82,35 @@ impl Folded<'_> {
         })
     }
 
-    fn heads_of<'h>(&self, heads: impl Iterator<Item = &'h Vec<ActId>>) -> Vec<ActId> {
-        let mut saw: Vec<_> = heads.flatten().copied().collect();
+    /// The heads of some registers, sorted. Where they are more than an act can name, the youngest of
+    /// every register come first: whoever floods one register keeps nobody from naming the others.
+    fn heads_of<'h>(&self, registers: impl Iterator<Item = &'h Vec<ActId>>) -> Vec<ActId> {
+        let registers: Vec<_> = registers.collect();
+        let mut saw: Vec<_> = registers.iter().copied().flatten().copied().collect();
         saw.sort_unstable();
         saw.dedup();
-        if saw.len() > limits::SAW_PER_ACT {
-            saw.sort_by_key(|id| std::cmp::Reverse(self.acts.get(id).map(|act| act.order)));
-            saw.truncate(limits::SAW_PER_ACT);
-            saw.sort_unstable();
+        if saw.len() <= limits::SAW_PER_ACT {
+            return saw;
         }
-        saw
+        let age = |id: &ActId| std::cmp::Reverse(self.acts.get(id).map(|act| act.order));
+        let mut turns: Vec<(usize, _, ActId)> = Vec::new();
+        for heads in registers {
+            let mut heads = heads.clone();
+            heads.sort_by_key(age);
+            turns.extend(
+                heads
+                    .into_iter()
+                    .enumerate()
+                    .map(|(turn, id)| (turn, age(&id), id)),
+            );
+        }
+        turns.sort_unstable();
+        let mut named = BTreeSet::new();
+        for (_, _, id) in turns {
+            if named.len() < limits::SAW_PER_ACT {
+                named.insert(id);
+            }
+        }
+        named.into_iter().collect()
     }
 }

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 
 use towline_proto::{ActId, CriterionState, ItemId, Op, Register};
 
-use super::Machine;
 use super::dispute::state_of;
+use super::{Fate, Folding, Machine};
 use crate::members::Roles;
 use crate::view::{Criterion, Link, Remark};
 
@@ -58,7 +58,7 @@ impl<R: Roles> Machine<'_, R> {
 
     pub(super) fn project_lists(&self) -> Said {
         let mut said = Said::default();
-        let mut in_time: Vec<_> = self.acts.iter().collect();
+        let mut in_time: Vec<_> = self.acts.iter().filter(|(_, act)| !is_refused(act)).collect();
         in_time.sort_by_key(|(_, act)| (act.record.act.at, act.order));
         for (id, act) in in_time {
             match &act.record.act.op {
@@ -89,6 +89,7 @@ impl<R: Roles> Machine<'_, R> {
         let given: BTreeSet<_> = self
             .acts
             .values()
+            .filter(|act| !is_refused(act))
             .filter_map(|act| match &act.record.act.op {
                 Op::SetCriterion {
                     criterion: of,
@@ -100,6 +101,11 @@ impl<R: Roles> Machine<'_, R> {
             .collect();
         given.into_iter().collect()
     }
+}
+
+/// What names an act that is not there is not shown: it stands on nothing.
+const fn is_refused(act: &Folding<'_>) -> bool {
+    matches!(act.fate, Fate::Refused(_))
 }
 
 const fn adds(op: &Op) -> bool {

@@ -18,6 +18,7 @@ mod lists;
 mod order;
 mod project;
 mod register;
+mod settle;
 mod sight;
 
 use std::collections::BTreeMap;
@@ -26,11 +27,12 @@ use towline_proto::table::legal;
 use towline_proto::{ActId, Closing, Column, ItemId, NodeId, Op, Qa, Register, Rule, Verb};
 
 pub(crate) use dispute::shown;
+pub(crate) use settle::cannot_be_kept;
 
 use crate::doc::{Acts, NodePrefix, Record};
 use crate::members::Roles;
 use crate::view::ItemView;
-use sight::Sight;
+use sight::{Sight, Tied};
 
 /// What became of an act.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +103,12 @@ pub struct Folding<'a> {
     pub keeps: Option<ActId>,
     /// The highest claim generation that was given as far as its author knew, its own included.
     pub generation: u32,
+    /// What ruled the column for its author: what an act had to name to count there.
+    pub(crate) ruling: Vec<ActId>,
+    /// What counted of review, failure and claim for its author.
+    pub(crate) found: Tied,
+    /// For one that settles: what else an act may name to count where this one leads.
+    pub(crate) stands_with: Vec<ActId>,
     /// What became of it.
     pub fate: Fate,
     /// Its place in the causal order, the same on every replica.
@@ -122,16 +130,22 @@ pub struct Folded<'a> {
 struct Machine<'a, R: Roles> {
     roles: &'a R,
     item: ItemId,
+    created: ActId,
     acts: BTreeMap<ActId, Folding<'a>>,
     heads: BTreeMap<Register, Vec<ActId>>,
 }
 
 /// Folds all acts of an item. `None` when there is no creation among them, which the gate rules out.
 pub fn fold<'a, R: Roles>(item: ItemId, acts: &'a Acts, roles: &'a R) -> Option<Folded<'a>> {
+    let mut creations = acts
+        .iter()
+        .filter(|(_, record)| matches!(record.act.op, Op::Create { .. }));
+    let (created, _) = creations.next()?;
     let (order, unordered) = order::causal(acts);
     let mut machine = Machine {
         roles,
         item,
+        created: *created,
         acts: BTreeMap::new(),
         heads: BTreeMap::new(),
     };
@@ -160,6 +174,9 @@ impl<'a, R: Roles> Machine<'a, R> {
             column_before: None,
             keeps: None,
             generation: 0,
+            ruling: Vec::new(),
+            found: Tied::default(),
+            stands_with: Vec::new(),
             fate: Fate::Effective,
             order: self.acts.len(),
         }
@@ -188,6 +205,13 @@ impl<'a, R: Roles> Machine<'a, R> {
     fn take_transition(&mut self, id: ActId, record: &'a Record, verb: Verb) {
         let op = &record.act.op;
         let sight = self.sight(|register| self.contenders(&record.act.saw, register));
+        let Some(column) = &sight.column else {
+            return self.refuse(
+                id,
+                record,
+                "it does not name what put the item where it stood".to_owned(),
+            );
+        };
         if let Err(illegal) = legal(verb, sight.standing) {
             return self.refuse(id, record, illegal.why.to_string());
         }
@@ -201,50 +225,11 @@ impl<'a, R: Roles> Machine<'a, R> {
             to: leads_to(op, verb, &sight),
             column_before: sight.column_act,
             generation,
+            ruling: column.ruling.clone(),
+            found: sight.found.clone(),
             ..self.folding(record)
         };
         let lost = self.lost(&sight, &record.act.saw, &folding.writes);
-        self.enter(id, folding, &lost);
-    }
-
-    /// Takes an act that says which of several contenders counts: it repeats the effect of one, and
-    /// supersedes all that contended in front of its author.
-    fn take_settlement(&mut self, id: ActId, record: &'a Record, over: &Register, keep: ActId) {
-        let saw = &record.act.saw;
-        let sight = self.sight(|register| self.contenders(saw, register));
-        let disputes = self.disputes(&sight, |register| self.contenders(saw, register));
-        let Some(dispute) = disputes.iter().find(|dispute| dispute.register == *over) else {
-            return self.refuse(id, record, format!("nothing contended about the {over}"));
-        };
-        if !dispute.has(&keep) {
-            return self.refuse(id, record, "what it keeps did not contend".to_owned());
-        }
-        if dispute.rule() == Rule::Fact && dispute.winner != keep {
-            let why = "a merge is a fact and cannot be settled away; `reopen` or `move` leads on from it";
-            return self.refuse(id, record, why.to_owned());
-        }
-        let (root, to) = match self.acts.get(&keep) {
-            Some(kept) if *over == Register::Column => {
-                let stays = contest::is_hold(&self.acts, &keep);
-                let to = kept.to.clone().or_else(|| kept.from.clone()).filter(|_| !stays);
-                (
-                    kept.keeps.unwrap_or(keep),
-                    to.or_else(|| Some(sight.place.clone())),
-                )
-            }
-            Some(kept) => (kept.keeps.unwrap_or(keep), None),
-            None => (keep, None),
-        };
-        let folding = Folding {
-            writes: register::writes(&record.act.op, sight.qa),
-            from: Some(sight.place.clone()),
-            to,
-            column_before: sight.column_act,
-            keeps: Some(root),
-            generation: sight.generation,
-            ..self.folding(record)
-        };
-        let lost = self.lost(&sight, saw, &folding.writes);
         self.enter(id, folding, &lost);
     }
 
@@ -294,6 +279,11 @@ impl<'a, R: Roles> Machine<'a, R> {
             let heads = self.heads.entry(register.clone()).or_default();
             heads.retain(|head| !saw.contains(head));
             heads.push(id);
+            // Everybody has seen the creation: it stands until anything else is written.
+            if heads.len() > 1 {
+                let created = |id: &ActId| *id != self.created;
+                heads.retain(created);
+            }
         }
         self.acts.insert(id, folding);
     }
@@ -304,7 +294,9 @@ impl<'a, R: Roles> Machine<'a, R> {
         if let [(id, _)] = writers.as_slice() {
             return vec![*id];
         }
-        let superseded = |id: &ActId| writers.iter().any(|(_, other)| other.record.act.saw.contains(id));
+        let superseded = |id: &ActId| {
+            *id == self.created || writers.iter().any(|(_, other)| other.record.act.saw.contains(id))
+        };
         writers
             .iter()
             .map(|(id, _)| *id)

@@ -3,27 +3,25 @@
 use std::collections::BTreeSet;
 
 use towline_proto::stage::{Blocked, Claim, Holds, MergeFailure};
-use towline_proto::{ActId, Column, FailureKind, Op, Register, text};
+use towline_proto::{ActId, Column, Op, Register, text};
 
 use super::contest;
 use super::dispute::{assignee_of, epic_of, imported_of, priority_of, title_of};
 use super::sight::Sight;
-use super::{Fate, Folded, Machine, Place, effect, register};
+use super::{Fate, Folded, Folding, Machine, Place, effect, register};
 use crate::members::Roles;
 use crate::view::{ItemView, Refused, Stamp, Step, TRAIL};
 
 /// Conflicts and refusals that a row lists at most; the timeline shows all.
 const LISTED: usize = 32;
+/// Acts about the trash, made apart, of which each is asked what it had seen.
+const PURGES: usize = 8;
 /// Reasons of a block that are shown together.
 const REASONS: usize = 8;
 
 /// Turns a finished fold into its outcome.
 pub(super) fn project<'a, R: Roles>(mut machine: Machine<'a, R>) -> Option<Folded<'a>> {
-    let (created, _) = machine
-        .acts
-        .iter()
-        .find(|(_, act)| matches!(act.record.act.op, Op::Create { .. }))?;
-    let created = *created;
+    let created = machine.created;
     let sight = machine.sight(|register| machine.heads(register).to_vec());
     let mut conflicts = machine.conflicts(&sight);
     conflicts.truncate(LISTED);
@@ -140,28 +138,12 @@ impl<R: Roles> Machine<'_, R> {
         let Some(winner) = sight.trash.winner.filter(|_| sight.standing.deleted) else {
             return (false, false, None);
         };
-        let mut past = BTreeSet::from([winner]);
-        let mut open = vec![winner];
-        while let Some(act) = open.pop().and_then(|id| self.acts.get(&id)) {
-            open.extend(
-                act.record
-                    .act
-                    .saw
-                    .iter()
-                    .copied()
-                    .filter(|seen| past.insert(*seen)),
-            );
-        }
-        let about_trash = |op: &Op| matches!(op, Op::Delete { .. } | Op::Restore | Op::Purge);
-        let beside = self
-            .acts
-            .iter()
-            .filter(|(id, act)| {
-                let refused = matches!(act.fate, Fate::Refused(_));
-                !past.contains(id) && !refused && !about_trash(&act.record.act.op)
-            })
-            .count();
-        let purged = matches!(effect(&self.acts, &winner), Some(Op::Purge)) && beside == 0;
+        let purges = matches!(effect(&self.acts, &winner), Some(Op::Purge));
+        let same = |id: &&ActId| matches!(effect(&self.acts, id), Some(Op::Purge)) == purges;
+        let heads = self.heads(&Register::Deleted).iter().filter(same).take(PURGES);
+        // Of several who did the same the one who had seen most.
+        let beside = heads.map(|id| self.beside(*id)).min().unwrap_or(0);
+        let purged = purges && beside == 0;
         let said = match beside {
             0 => None,
             1 => Some("deleted, but edited at the same time; `restore` brings both back".to_owned()),
@@ -170,6 +152,23 @@ impl<R: Roles> Machine<'_, R> {
             )),
         };
         (true, purged, said)
+    }
+
+    /// How much was done to the item that this act's author had not seen.
+    fn beside(&self, act: ActId) -> usize {
+        let mut past = BTreeSet::from([act]);
+        let mut open = vec![act];
+        while let Some(act) = open.pop().and_then(|id| self.acts.get(&id)) {
+            let saw = act.record.act.saw.iter().copied();
+            open.extend(saw.filter(|seen| past.insert(*seen)));
+        }
+        let about_trash = |op: &Op| matches!(op, Op::Delete { .. } | Op::Restore | Op::Purge);
+        let beside = self.acts.iter().filter(|(id, act)| {
+            let refused = matches!(act.fate, Fate::Refused(_));
+            let trash = effect(&self.acts, id).is_some_and(about_trash);
+            !past.contains(id) && !refused && !trash
+        });
+        beside.count()
     }
 
     fn holds(&self, sight: &Sight) -> Holds {
@@ -204,30 +203,19 @@ impl<R: Roles> Machine<'_, R> {
 
     /// The failure that an act reports or gives up on.
     fn failure(&self, id: ActId) -> Option<MergeFailure> {
-        let act = self.root(&id)?;
+        let mut act = self.root(&id)?;
+        let is_final = matches!(act.record.act.op, Op::GiveUpMerge);
+        // Behind one who gave up again stands the one who gave up first, and then the report.
+        while matches!(act.record.act.op, Op::GiveUpMerge) {
+            let reported = contest::flag(&self.acts, self.roles, &act.found.failure).winner;
+            act = self.root(&reported?)?;
+        }
         match &act.record.act.op {
             Op::MergeFailed { kind, detail } => Some(MergeFailure {
                 kind: *kind,
                 detail: detail.clone(),
-                is_final: false,
+                is_final,
             }),
-            Op::GiveUpMerge => {
-                let reported = act
-                    .record
-                    .act
-                    .saw
-                    .iter()
-                    .find_map(|seen| match effect(&self.acts, seen) {
-                        Some(Op::MergeFailed { kind, detail }) => Some((*kind, detail.clone())),
-                        _ => None,
-                    });
-                let (kind, detail) = reported.unwrap_or((FailureKind::Other, String::new()));
-                Some(MergeFailure {
-                    kind,
-                    detail,
-                    is_final: true,
-                })
-            }
             _ => None,
         }
     }
@@ -249,6 +237,22 @@ impl<R: Roles> Machine<'_, R> {
             generation: *generation,
             at: act.record.act.at,
         })
+    }
+
+    /// For an act that settles where the item stands: the step that it repeats, or the one that had
+    /// brought the item to where an act was done that leads nowhere. None where it keeps a hold.
+    fn kept_step(&self, act: &Folding<'_>) -> Option<ActId> {
+        let Op::Settle { keep, .. } = &act.record.act.op else {
+            return None;
+        };
+        let kept = self.acts.get(keep)?;
+        if kept.to.is_some() {
+            Some(*keep)
+        } else if contest::is_hold(&self.acts, keep) {
+            None
+        } else {
+            kept.column_before
+        }
     }
 
     /// Walks the acts that ruled the column, youngest first: the trail, since when it stands there,
@@ -277,22 +281,18 @@ impl<R: Roles> Machine<'_, R> {
                 entered_at = Some(act.record.act.at);
             }
             // An act that settles a contest repeats a step; the step itself follows and is counted.
-            let kept = act.keeps.filter(|kept| {
-                let kept = self.acts.get(kept);
-                kept.is_some_and(|kept| kept.writes.first() == Some(&Register::Column))
-            });
             if counting && matches!(act.record.act.op, Op::RequestChanges { .. }) {
                 retries += 1;
             }
-            let out_of_backlog = act
-                .from
-                .as_ref()
-                .is_none_or(|from| matches!(from.column, Column::Upcoming | Column::Backlog));
-            counting = counting && (kept.is_some() || !out_of_backlog);
+            let in_backlog = |place: &Place| matches!(place.column, Column::Upcoming | Column::Backlog);
+            let step = act.keeps.is_none();
+            let left_backlog =
+                act.from.as_ref().is_none_or(in_backlog) && act.to.as_ref().is_none_or(|to| !in_backlog(to));
+            counting = counting && !(step && left_backlog);
             if trail.len() >= TRAIL && entered && !counting {
                 break;
             }
-            next = kept.or(act.column_before);
+            next = self.kept_step(act).or(act.column_before);
         }
         let made = self.acts.get(&created).map(|act| act.record.act.at);
         (trail, entered_at.or(made).unwrap_or_default(), retries)

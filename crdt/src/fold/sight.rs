@@ -13,6 +13,31 @@ use super::contest::{self, ColumnOutcome, Outcome};
 use super::{Machine, Place, effect};
 use crate::members::Roles;
 
+/// The acts that count in the registers which end with their column.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tied {
+    pub(crate) review: Vec<ActId>,
+    pub(crate) failure: Vec<ActId>,
+    pub(crate) claim: Vec<ActId>,
+}
+
+impl Tied {
+    /// Those of one register.
+    pub(crate) fn of(&self, register: &Register) -> &[ActId] {
+        match register {
+            Register::Review => &self.review,
+            Register::Failure => &self.failure,
+            Register::Claim => &self.claim,
+            _ => &[],
+        }
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &ActId> {
+        self.review.iter().chain(&self.failure).chain(&self.claim)
+    }
+}
+
 /// The stage of an item as somebody sees it.
 #[derive(Debug)]
 pub(crate) struct Sight {
@@ -35,6 +60,8 @@ pub(crate) struct Sight {
     pub(crate) review: Outcome,
     pub(crate) failure: Outcome,
     pub(crate) claim: ClaimOutcome,
+    /// What counts of review, failure and claim.
+    pub(crate) found: Tied,
     /// Acts that counted in a column which the item left without their authors' knowledge.
     pub(crate) left: Vec<ActId>,
 }
@@ -53,7 +80,12 @@ impl<R: Roles> Machine<'_, R> {
             .as_ref()
             .map_or(Place::open(Column::Backlog), |column| column.place.clone());
         let mut left = Vec::new();
-        let mut bound = |register| self.bound(column.as_ref(), heads(register), register, &mut left);
+        let mut bound = |register| self.bound(column.as_ref(), &heads(&register), &register, &mut left);
+        let found = Tied {
+            review: bound(Register::Review),
+            failure: bound(Register::Failure),
+            claim: bound(Register::Claim),
+        };
         let flag = |heads: &[ActId]| contest::flag(&self.acts, self.roles, heads);
         let holds = |outcome: &Outcome| {
             outcome
@@ -67,10 +99,9 @@ impl<R: Roles> Machine<'_, R> {
             .max()
             .unwrap_or(0);
         let (frozen, blocked) = (flag(&frozen), flag(&blocked));
-        let review = flag(&bound(&Register::Review));
-        let failure = flag(&bound(&Register::Failure));
-        let claims = bound(&Register::Claim);
-        let claim = claim::choose(&self.acts, self.item, &claims, generation);
+        let review = flag(&found.review);
+        let failure = flag(&found.failure);
+        let claim = claim::choose(&self.acts, self.item, &found.claim, &claim_heads, generation);
         let trash = contest::trash(&self.acts, self.roles, &heads(&Register::Deleted));
         let deleted = trash.winner.and_then(|winner| effect(&self.acts, &winner));
         let deleted = deleted.is_some_and(|op| !matches!(op, Op::Restore));
@@ -85,8 +116,8 @@ impl<R: Roles> Machine<'_, R> {
             kind,
             frozen: holds(&frozen),
             blocked: holds(&blocked),
-            review: place.column == Column::Qa && holds(&review),
-            failure: place.column == Column::Merge && holds(&failure),
+            review: holds(&review),
+            failure: holds(&failure),
             claimed: claim.act.is_some(),
             deleted,
             // Whether a purge counts depends on acts that its author had not seen, and so does not
@@ -111,6 +142,7 @@ impl<R: Roles> Machine<'_, R> {
             review,
             failure,
             claim,
+            found,
             left,
         }
     }
@@ -126,56 +158,74 @@ impl<R: Roles> Machine<'_, R> {
         of(effect(&self.acts, &winner)?)
     }
 
-    /// Of the heads of a register that ends with its column, those that belong to the present one.
-    /// What is lost because the item left the column goes to `left`.
-    ///
-    /// An exit that waits for a hold to be lifted has ended nothing yet: in its place stands what it
-    /// had superseded.
+    /// Of the acts about a register that ends with its column, those that belong to the present one:
+    /// their authors saw the item in this column, put there by what rules it now. What is lost because
+    /// the item left the column goes to `left`.
     fn bound(
         &self,
         column: Option<&ColumnOutcome>,
-        mut heads: Vec<ActId>,
+        heads: &[ActId],
         register: &Register,
         left: &mut Vec<ActId>,
     ) -> Vec<ActId> {
-        let Some(column) = column else { return heads };
-        let mut looked_through = BTreeSet::new();
-        while let Some(at) = heads.iter().position(|id| column.pending.contains(id)) {
-            let exit = heads.swap_remove(at);
-            let Some(act) = self.acts.get(&exit).filter(|_| looked_through.insert(exit)) else {
-                continue;
-            };
-            heads.extend(self.contenders(&act.record.act.saw, register));
+        let Some(column) = column else { return Vec::new() };
+        let mut counting = Vec::new();
+        for head in heads {
+            self.bring(*head, register, column, &mut counting);
         }
-        if !looked_through.is_empty() {
-            heads.sort_unstable();
-            heads.dedup();
-            let seen: BTreeSet<ActId> = heads
-                .iter()
-                .filter_map(|id| self.acts.get(id))
-                .flat_map(|act| act.record.act.saw.iter().copied())
+        counting.sort_unstable();
+        counting.dedup();
+        counting.retain(|id| self.belongs(id, column));
+        if counting.len() > 1 || (counting.len() == 1 && heads.len() > 1) {
+            // Whoever writes here replaces all that counted for them, also what an act of the column
+            // that they saw had brought along.
+            let acts = heads.iter().chain(&counting).filter_map(|id| self.acts.get(id));
+            let writers = acts.filter(|act| act.to.is_none());
+            let replaced: BTreeSet<ActId> = writers
+                .flat_map(|act| act.record.act.saw.iter().chain(act.found.of(register)))
+                .copied()
                 .collect();
-            heads.retain(|id| !seen.contains(id));
+            counting.retain(|id| !replaced.contains(id));
         }
-        let belongs = |id: &ActId| {
-            let saw = self.acts.get(id).map(|act| act.record.act.saw.as_slice());
-            column.ruling.is_empty()
-                || column.ruling.contains(id)
-                || saw.is_some_and(|saw| column.ruling.iter().any(|ruling| saw.contains(ruling)))
-        };
-        let is_step = |id: &ActId| {
-            let act = self.acts.get(id);
-            act.is_some_and(|act| act.writes.first() == Some(&Register::Column))
-                && !contest::sets(&self.acts, id)
-                && !effect(&self.acts, id).is_some_and(claim::is_claim)
-        };
-        let (here, gone): (Vec<ActId>, Vec<ActId>) = heads.into_iter().partition(belongs);
-        for id in gone {
-            if claim::wants(&self.acts, &id) && !left.contains(&id) {
-                left.push(id);
+        for id in heads {
+            if !counting.contains(id) && claim::wants(&self.acts, id) && !left.contains(id) {
+                left.push(*id);
             }
         }
-        // A step of the column only clears what it saw; it does not contend here.
-        here.into_iter().filter(|id| !is_step(id)).collect()
+        counting
+    }
+
+    /// What may count in a register because of one of its heads. A step of the column ends all that it
+    /// saw there, but an exit that waits for a hold has ended nothing yet, and an act that settles and
+    /// leaves the item where it stood for its author ends nothing at all.
+    fn bring(&self, head: ActId, register: &Register, column: &ColumnOutcome, counting: &mut Vec<ActId>) {
+        let Some(act) = self.acts.get(&head) else { return };
+        let Some(to) = &act.to else {
+            return counting.push(head);
+        };
+        if !to.column.is_open() {
+            let first = column.waits.as_ref().and_then(|waits| waits.get(&head));
+            if let Some(exit) = first.and_then(|first| self.acts.get(first)) {
+                counting.extend_from_slice(exit.found.of(register));
+            }
+            return;
+        }
+        let Some(kept) = act.keeps else { return };
+        if act.from.as_ref() == Some(to) {
+            counting.extend_from_slice(act.found.of(register));
+        }
+        let root = self.acts.get(&kept);
+        if root.is_some_and(|root| root.writes.first() == Some(register)) {
+            counting.push(kept);
+        }
+    }
+
+    fn belongs(&self, id: &ActId, column: &ColumnOutcome) -> bool {
+        let Some(act) = self.acts.get(id) else {
+            return false;
+        };
+        let stood = act.from.as_ref().map(|from| from.column);
+        let names = |ruling: &ActId| act.record.act.saw.contains(ruling);
+        stood == Some(column.place.column) && column.ruling.iter().any(names)
     }
 }

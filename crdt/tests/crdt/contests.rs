@@ -139,9 +139,13 @@ fn a_merge_cannot_be_settled_away_but_something_new_can_be_done() {
     assert_eq!((view.column, conflict.rule), (Column::Done, Rule::Fact));
     assert_eq!(view.attention, ["merged, but abandoned at the same time"]);
     let mut other = ann.clone();
-    ann.does(keep(&conflict, conflict.losers[0]));
-    assert_eq!(ann.view().column, Column::Done);
-    assert_eq!(ann.view().refused.len(), 1, "it is listed as refused");
+    let refused = ann
+        .try_does(keep(&conflict, conflict.losers[0]))
+        .expect_err("a fact");
+    assert!(
+        refused.to_string().contains("`reopen` or `move` leads on"),
+        "{refused}"
+    );
     other.does(keep(&conflict, conflict.winner));
     assert_eq!(
         (other.view().conflicts.len(), other.view().attention.len()),

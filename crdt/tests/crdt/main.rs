@@ -4,9 +4,14 @@
 mod claims;
 mod contests;
 mod fold;
+mod forged;
+mod found;
 mod gate;
 mod gate_fuzz;
 mod gate_schema;
 mod gate_world;
 mod histories;
+mod model;
+mod news;
+mod standings;
 mod world;

@@ -22,7 +22,8 @@ impl Roles for Cast {
     }
 }
 
-/// Ann is an owner, Bo and Cy are writers.
+/// Ann is an owner, Bo and Cy are writers, Dot is a maintainer; of Eve, a writer, people say that she
+/// writes records by hand.
 pub(crate) fn cast() -> Cast {
     let member = |byte, role| {
         let node = NodeId([byte; 32]);
@@ -32,6 +33,8 @@ pub(crate) fn cast() -> Cast {
         member(1, Role::Owner),
         member(2, Role::Writer),
         member(3, Role::Writer),
+        member(4, Role::Maintainer),
+        member(5, Role::Writer),
     ]))
 }
 

@@ -27,7 +27,9 @@ pub(super) fn conflict(message: impl Into<String>) -> Failure {
 /// What a composer's refusal means to whoever asked.
 pub(crate) fn refusal(error: &ComposeError) -> Failure {
     let code = match error {
-        ComposeError::Illegal(_) | ComposeError::Uncontested { .. } => FailureCode::Conflict,
+        ComposeError::Illegal(_) | ComposeError::Uncontested { .. } | ComposeError::Unkeepable(_) => {
+            FailureCode::Conflict
+        }
         ComposeError::Act(_) | ComposeError::Body(_) | ComposeError::Full { .. } => FailureCode::Usage,
         ComposeError::Doc(_) | ComposeError::Automerge(_) | ComposeError::Gate(_) => FailureCode::Failure,
     };

@@ -1,0 +1,75 @@
+//! Acts that settle a contest: what they repeat, and when they cannot.
+//!
+//! Relies on what contended in front of their author ([`super::dispute`]). Decides nothing about what an
+//! act that settles contends with in its turn: it stands for what it keeps.
+
+use towline_proto::{ActId, Register, Rule};
+
+use super::{Folding, Machine, contest, register};
+use crate::doc::Record;
+use crate::members::Roles;
+
+/// Acts that one which settles stands with at most: as many settled one after another without a step
+/// between them.
+const STANDS_WITH: usize = 64;
+
+/// Why an act that lost by a rule cannot be what counts, whoever says so.
+pub(crate) const fn cannot_be_kept(rule: Rule) -> Option<&'static str> {
+    match rule {
+        Rule::Fact => {
+            Some("a merge is a fact and cannot be settled away; `reopen` or `move` leads on from it")
+        }
+        Rule::Generation => Some("a later claim was made, and an older one never counts again; `claim` anew"),
+        Rule::Hold | Rule::Cautious | Rule::Tie | Rule::Left | Rule::Claim | Rule::Field | Rule::Circle => {
+            None
+        }
+    }
+}
+
+impl<'a, R: Roles> Machine<'a, R> {
+    /// Takes an act that says which of several contenders counts: it repeats the effect of one, and
+    /// supersedes all that contended in front of its author.
+    pub(super) fn take_settlement(&mut self, id: ActId, record: &'a Record, over: &Register, keep: ActId) {
+        let saw = &record.act.saw;
+        let sight = self.sight(|register| self.contenders(saw, register));
+        let disputes = self.disputes(&sight, |register| self.contenders(saw, register));
+        let Some(dispute) = disputes.iter().find(|dispute| dispute.register == *over) else {
+            return self.refuse(id, record, format!("nothing contended about the {over}"));
+        };
+        if !dispute.has(&keep) {
+            return self.refuse(id, record, "what it keeps did not contend".to_owned());
+        }
+        let lost = dispute.losers.iter().find(|lost| lost.act == keep);
+        if let Some(why) = lost.and_then(|lost| cannot_be_kept(lost.rule)) {
+            return self.refuse(id, record, why.to_owned());
+        }
+        let kept = self.acts.get(&keep);
+        let root = kept.and_then(|kept| kept.keeps).unwrap_or(keep);
+        let ruling = sight.column.as_ref().map(|column| column.ruling.clone());
+        let ruling = ruling.unwrap_or_default();
+        let (to, mut stands_with) = match kept.filter(|_| *over == Register::Column) {
+            None => (None, Vec::new()),
+            Some(kept) if kept.to.is_some() => {
+                let more = kept.stands_with.iter().copied();
+                (kept.to.clone(), more.chain([keep]).collect())
+            }
+            Some(_) if contest::is_hold(&self.acts, &keep) => (Some(sight.place.clone()), ruling.clone()),
+            Some(kept) => (kept.from.clone(), kept.ruling.clone()),
+        };
+        stands_with.drain(..stands_with.len().saturating_sub(STANDS_WITH));
+        let folding = Folding {
+            writes: register::writes(&record.act.op, sight.qa),
+            from: Some(sight.place.clone()),
+            to,
+            column_before: sight.column_act,
+            keeps: Some(root),
+            generation: sight.generation,
+            ruling,
+            found: sight.found.clone(),
+            stands_with,
+            ..self.folding(record)
+        };
+        let lost = self.lost(&sight, saw, &folding.writes);
+        self.enter(id, folding, &lost);
+    }
+}

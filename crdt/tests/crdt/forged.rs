@@ -1,0 +1,85 @@
+//! Records that a dishonest author writes by hand, against honest people: each story was a fault of the
+//! fold that the reference model found.
+
+use towline_crdt::doc::{Acts, NodePrefix, Record};
+use towline_crdt::fold::fold;
+use towline_proto::{Act, ActId, Column, Millis, Op, Origin, OriginKind, Qa, Status};
+
+use crate::world::{Actor, ann_and_bo, cast};
+
+/// Adds an act that somebody wrote by hand.
+fn forge(acts: &mut Acts, number: u16, op: Op, saw: Vec<ActId>) {
+    let act = Act {
+        op,
+        saw,
+        at: Millis(9_000),
+        origin: Origin::new(OriginKind::User, "eve").expect("a name"),
+        nonce: None,
+    };
+    let hash = Act::record_hash(&act.encode());
+    let mut id = [5; 16];
+    id[..2].copy_from_slice(&number.to_be_bytes());
+    let node = NodePrefix([5; 16]);
+    acts.insert(ActId(id), Record { act, node, hash });
+}
+
+/// The acts of an item with one more.
+fn forged(actor: &Actor, op: Op, saw: Vec<ActId>) -> Acts {
+    let mut acts = actor.doc.as_ref().expect("an item").acts().clone();
+    forge(&mut acts, 5, op, saw);
+    acts
+}
+
+#[test]
+fn whoever_floods_one_register_keeps_nobody_from_acting() {
+    let (mut ann, _) = ann_and_bo(Qa::Agent);
+    ann.does(Op::Start { force: None });
+    let block = Op::Block {
+        reason: "no keys".into(),
+    };
+    let cast = cast();
+    let (item, stands) = (ann.view().id, ann.view().heads);
+    let mut acts = ann.doc.as_ref().expect("an item").acts().clone();
+    for number in 0..300 {
+        forge(&mut acts, 1_000 + number, block.clone(), stands.clone());
+    }
+    for number in 0..2 {
+        let folded = fold(item, &acts, &cast).expect("a creation");
+        assert_eq!(folded.view.status(), Status::Blocked);
+        let saw = folded.saw(&Op::Unblock);
+        assert!(saw.len() <= towline_proto::limits::SAW_PER_ACT);
+        drop(folded);
+        forge(&mut acts, 2_000 + number, Op::Unblock, saw);
+    }
+    let saw = fold(item, &acts, &cast).expect("a creation").saw(&Op::Submit);
+    forge(&mut acts, 3_000, Op::Submit, saw);
+    let view = fold(item, &acts, &cast).expect("a creation").view;
+    assert_eq!((view.column, view.refused.len()), (Column::Qa, 0));
+    assert!(view.conflicts.is_empty() && view.holds.is_empty());
+}
+
+#[test]
+fn what_builds_on_an_act_that_is_not_there_is_not_shown() {
+    let (ann, _) = ann_and_bo(Qa::Agent);
+    for op in [
+        Op::AddCriterion { text: "fast".into() },
+        Op::Comment { text: "hm".into() },
+        Op::EditBody,
+    ] {
+        let acts = forged(&ann, op, vec![ActId([9; 16])]);
+        let cast = cast();
+        let view = fold(ann.view().id, &acts, &cast).expect("a creation").view;
+        assert_eq!(view.refused.len(), 1);
+        assert_eq!((view.criteria.len(), view.comments, view.body_edit), (0, 0, None));
+    }
+}
+
+#[test]
+fn a_step_by_somebody_who_has_not_seen_the_item_is_refused() {
+    let (ann, _) = ann_and_bo(Qa::Agent);
+    let acts = forged(&ann, Op::Abandon { reason: None }, vec![]);
+    let cast = cast();
+    let view = fold(ann.view().id, &acts, &cast).expect("a creation").view;
+    assert_eq!((view.column, view.conflicts.len()), (Column::Backlog, 0));
+    assert!(view.refused[0].why.contains("does not name what put the item"));
+}

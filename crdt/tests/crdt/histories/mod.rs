@@ -1,0 +1,196 @@
+//! Random histories of people who work together and apart, held against the reference model.
+
+mod post;
+mod script;
+mod sound;
+mod tries;
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::Strategy;
+use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
+use towline_crdt::doc::Acts;
+use towline_crdt::fold::fold;
+use towline_proto::{ItemId, Rule, Verb};
+
+use crate::model::{Class, Model, Told};
+use crate::world::cast;
+use script::{Played, scripts};
+
+/// Histories that the model is compared over, unless more are asked for.
+const USUAL: u32 = 400;
+
+/// How many histories; `TOWLINE_CASES` says otherwise.
+fn cases(usual: u32) -> u32 {
+    let asked = std::env::var("TOWLINE_CASES").ok();
+    asked.and_then(|asked| asked.parse().ok()).unwrap_or(usual)
+}
+
+fn runner(usual: u32) -> TestRunner {
+    let seed = std::env::var("TOWLINE_SEED").ok();
+    let seed = seed.and_then(|seed| seed.parse().ok()).unwrap_or(1);
+    println!("TOWLINE_SEED={seed} TOWLINE_CASES={}", cases(usual));
+    TestRunner::new(Config {
+        cases: cases(usual),
+        rng_seed: RngSeed::Fixed(seed),
+        failure_persistence: None,
+        max_shrink_iters: 4_000,
+        ..Config::default()
+    })
+}
+
+/// Runs a property; the smallest history that breaks it is printed.
+fn run<S: Strategy>(
+    mut runner: TestRunner,
+    strategy: S,
+    property: impl Fn(S::Value) -> Result<(), TestCaseError>,
+) {
+    if let Err(error) = runner.run(&strategy, property) {
+        panic!("{error}");
+    }
+}
+
+fn both(item: ItemId, acts: &Acts) -> (Told, Told) {
+    let cast = cast();
+    let folded = fold(item, acts, &cast).expect("a creation");
+    let all: BTreeSet<_> = acts.keys().copied().collect();
+    let model = Model::of(item, acts, &cast);
+    (Told::by_fold(&folded), model.tell(&all))
+}
+
+/// How often what occurred.
+#[derive(Default)]
+struct Counts(RefCell<BTreeMap<String, u32>>);
+
+impl Counts {
+    fn one(&self, what: String) {
+        *self.0.borrow_mut().entry(what).or_default() += 1;
+    }
+
+    fn history(&self, played: &Played, told: &Told) {
+        self.one("histories".into());
+        for (id, class) in &told.fates {
+            self.one(format!("fate {}", class.name()));
+            let did = if *class == Class::Refused {
+                "refused"
+            } else {
+                "taken"
+            };
+            self.one(format!("{did} {}", played.acts[id].act.op.name()));
+            let who = if played.honest.contains(id) {
+                "honest"
+            } else {
+                "forged"
+            };
+            self.one(format!("{who} {did}"));
+        }
+    }
+
+    fn stage(&self, told: &Told) {
+        self.one("stages".into());
+        for class in told.fates.values() {
+            if let Class::Overtaken(Some(rule)) = class {
+                self.one(format!("rule {rule}"));
+            }
+        }
+        for (register, ..) in &told.conflicts {
+            let name = register.to_string();
+            let name = name.split_whitespace().next().unwrap_or_default();
+            self.one(format!("contested {name}"));
+        }
+    }
+
+    /// A property that nothing tries is no property: every rule, every fate, every register that can be
+    /// contested and every operation has to occur.
+    fn nothing_is_missing(&self) {
+        // A review hold is only set, or left behind; a circle takes more than one item.
+        let rules = Rule::ALL.iter().filter(|rule| **rule != Rule::Circle);
+        let mut wanted: Vec<String> = rules.map(|rule| format!("rule {rule}")).collect();
+        let registers = [
+            "column",
+            "frozen",
+            "blocked",
+            "merge-failure",
+            "deleted",
+            "claim",
+            "title",
+            "kind",
+            "priority",
+            "qa",
+            "epic",
+            "assignee",
+            "criterion",
+        ];
+        wanted.extend(registers.map(|register| format!("contested {register}")));
+        let fates = [
+            "effective",
+            "superseded",
+            "overtaken, open",
+            "overtaken, settled",
+            "refused",
+        ];
+        wanted.extend(fates.map(|fate| format!("fate {fate}")));
+        wanted.extend(
+            Verb::ALL
+                .iter()
+                .flat_map(|verb| [format!("taken {verb}"), format!("refused {verb}")]),
+        );
+        let edits = [
+            "settle",
+            "title",
+            "kind",
+            "priority",
+            "qa",
+            "epic",
+            "assign",
+            "edit",
+            "label",
+            "unlabel",
+            "depends",
+            "undepends",
+            "link",
+            "unlink",
+            "comment",
+            "criterion",
+            "judge",
+            "import",
+        ];
+        wanted.extend(edits.map(|edit| format!("taken {edit}")));
+        wanted.extend(["refused settle", "forged taken", "forged refused"].map(str::to_owned));
+        let counts = self.0.borrow();
+        wanted.retain(|what| !counts.contains_key(what));
+        assert!(wanted.is_empty(), "these never occurred: {wanted:?}");
+    }
+
+    fn print(&self) {
+        for (what, count) in self.0.borrow().iter() {
+            println!("{count:>7} {what}");
+        }
+    }
+}
+
+#[test]
+fn the_fold_says_what_the_model_says() {
+    let counts = Counts::default();
+    run(runner(USUAL), scripts(), |script| {
+        let played = script.play();
+        for acts in &played.stages {
+            let (fold, model) = both(played.item, acts);
+            if fold != model {
+                let listing = played.listing(acts);
+                return Err(TestCaseError::fail(format!(
+                    "\n{listing}{}",
+                    fold.against(&model)
+                )));
+            }
+            counts.stage(&fold);
+        }
+        counts.history(&played, &both(played.item, &played.acts).0);
+        Ok(())
+    });
+    counts.print();
+    if cases(USUAL) >= USUAL {
+        counts.nothing_is_missing();
+    }
+}

@@ -1,0 +1,171 @@
+//! The same acts in any order, again and again, by the way that a peer's changes take: scanned, checked
+//! and admitted by the gate one by one, into one document; and straight into the fold.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use automerge::transaction::{CommitOptions, Transactable};
+use automerge::{ActorId, Automerge, Change, ObjType, ROOT, ReadDoc};
+use proptest::prelude::*;
+use towline_crdt::doc::{Acts, ItemDoc};
+use towline_crdt::fold::fold;
+use towline_crdt::gate::{self, Refusal};
+use towline_proto::{ActId, Author, ItemId, codec};
+
+use super::script::{Played, scripts};
+use super::{both, run, runner};
+use crate::world::cast;
+
+/// In how many orders each set of acts is delivered.
+const ORDERS: u64 = 50;
+
+fn digest(item: ItemId, acts: &Acts) -> blake3::Hash {
+    let cast = cast();
+    let folded = fold(item, acts, &cast).expect("a creation");
+    blake3::hash(&codec::encode(&folded.view))
+}
+
+/// A small generator of our own: an order is drawn from a number that is printed when it fails.
+struct Lot(u64);
+
+impl Lot {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 33) as usize) % bound.max(1)
+    }
+}
+
+#[test]
+fn any_order_of_the_same_acts_gives_one_row() {
+    run(runner(24), (scripts(), any::<u64>()), |(script, seed)| {
+        let played = script.play();
+        let (told, model) = both(played.item, &played.acts);
+        prop_assert_eq!(told, model);
+        let wanted = digest(played.item, &played.acts);
+        for order in 0..ORDERS {
+            let mut lot = Lot(seed ^ order);
+            let mut waiting = played.written.clone();
+            let mut acts = Acts::new();
+            while !waiting.is_empty() {
+                // With the creation first, for without one there is no item.
+                let index = if acts.is_empty() {
+                    0
+                } else {
+                    lot.below(waiting.len())
+                };
+                let id = waiting.swap_remove(index);
+                acts.insert(id, played.acts[&id].clone());
+                if lot.below(8) == 0 {
+                    digest(played.item, &acts);
+                }
+            }
+            prop_assert_eq!(digest(played.item, &acts), wanted, "order {} of {}", order, seed);
+        }
+        Ok(())
+    });
+}
+
+/// A change on its way, with the place of its entry.
+struct Letter {
+    author: Author,
+    bytes: Vec<u8>,
+}
+
+/// Each act as the change that its author made of it, knowing what they knew.
+fn letters(played: &Played) -> Vec<Letter> {
+    let mut made: BTreeMap<ActId, Change> = BTreeMap::new();
+    let mut desks: BTreeMap<Author, Automerge> = BTreeMap::new();
+    let mut letters = Vec::new();
+    for id in &played.written {
+        let (author, knew) = &played.known[id];
+        let desk = Author { seq: 0, ..*author };
+        let am = desks
+            .entry(desk)
+            .or_insert_with(|| Automerge::new().with_actor(ActorId::from(author.actor())));
+        let news = played
+            .written
+            .iter()
+            .filter(|id| knew.contains(id))
+            .map(|id| made[id].clone());
+        am.apply_changes(news).expect("in causal order");
+        let mut tx = am.transaction();
+        let acts = match tx.get(ROOT, "acts").expect("readable") {
+            Some((_, acts)) => acts,
+            None => {
+                let acts = tx.put_object(ROOT, "acts", ObjType::Map).expect("made");
+                tx.put_object(ROOT, "body", ObjType::Text).expect("made");
+                acts
+            }
+        };
+        tx.put(&acts, id.to_string(), played.acts[id].act.encode())
+            .expect("written");
+        let (hash, _) = tx.commit_with(CommitOptions::default().with_time(0));
+        let change = am.get_change_by_hash(&hash.expect("a change")).expect("there");
+        letters.push(Letter {
+            author: *author,
+            bytes: change.raw_bytes().to_vec(),
+        });
+        made.insert(*id, change);
+    }
+    letters
+}
+
+/// Delivers them in an order drawn by lot, some twice and some before what they build on.
+fn deliver(item: ItemId, letters: &[Letter], lot: &mut Lot) -> Automerge {
+    let mut doc: Option<Automerge> = None;
+    let mut waiting: Vec<usize> = (0..letters.len()).collect();
+    let mut admitted: Vec<usize> = Vec::new();
+    while !waiting.is_empty() {
+        let again = !admitted.is_empty() && lot.below(6) == 0;
+        let drawn = if again {
+            lot.below(admitted.len())
+        } else {
+            lot.below(waiting.len())
+        };
+        let index = if again { admitted[drawn] } else { waiting[drawn] };
+        let Letter { author, bytes } = &letters[index];
+        let checked = gate::check(&item, bytes, author, &mut 0).expect("well formed");
+        match gate::admit(doc.as_ref(), &[checked]) {
+            Ok(next) => {
+                assert!(!again, "a change is admitted once");
+                doc = Some(next);
+                waiting.swap_remove(drawn);
+                admitted.push(index);
+            }
+            Err(Refusal::Known(_)) => assert!(again, "only what was delivered is known"),
+            Err(refusal) => assert!(refusal.is_missing() && !again, "{refusal}"),
+        }
+    }
+    doc.expect("a document")
+}
+
+#[test]
+fn any_order_of_delivery_through_the_gate_gives_one_row() {
+    run(runner(2), (scripts(), any::<u64>()), |(script, seed)| {
+        let mut played = script.play();
+        // A document for each act and order is dear: the beginning of the history has to do.
+        played.cut(14);
+        let letters = letters(&played);
+        let wanted = digest(played.item, &played.acts);
+        let mut heads = BTreeSet::new();
+        for order in 0..ORDERS {
+            let am = deliver(played.item, &letters, &mut Lot(seed ^ order));
+            let doc = ItemDoc::new(played.item, am).expect("an item's document");
+            prop_assert_eq!(doc.acts(), &played.acts);
+            prop_assert_eq!(
+                digest(doc.id(), doc.acts()),
+                wanted,
+                "order {} of {}",
+                order,
+                seed
+            );
+            heads.insert(doc.heads());
+        }
+        prop_assert_eq!(heads.len(), 1);
+        let (told, model) = both(played.item, &played.acts);
+        prop_assert_eq!(told, model);
+        Ok(())
+    });
+}

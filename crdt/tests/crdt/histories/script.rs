@@ -1,0 +1,271 @@
+//! Random histories: five members who share a short past, work apart, and meet again.
+//!
+//! A script is only numbers; what they mean is decided when it is played, from what the actor has in
+//! front of them, so that most of what is tried is legal and every script that proptest cuts down is a
+//! history too. One of the five is dishonest and writes records by hand. Nothing here goes through a
+//! document: acts are put straight into [`Acts`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use towline_crdt::doc::{Acts, NodePrefix, Record};
+use towline_crdt::fold::fold;
+use towline_proto::{
+    Act, ActId, Author, Column, Epoch, ItemId, Kind, Millis, NodeId, Op, Origin, OriginKind, Qa,
+};
+
+use super::tries::{THEMES, beginning, choose, forgery, is_sound};
+use crate::world::{ITEM_AT, cast};
+
+/// How many take part; the last one is dishonest.
+pub(crate) const ACTORS: usize = 5;
+/// The one who writes records by hand.
+const MALLORY: usize = ACTORS - 1;
+
+/// One thing that somebody tries.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Try {
+    pub(crate) who: usize,
+    pub(crate) what: u16,
+    pub(crate) how: u16,
+}
+
+/// What happens before somebody hears of the others again.
+#[derive(Debug, Clone)]
+pub(crate) struct Round {
+    /// What people are busy with: an index into [`THEMES`], so that they get into each other's way.
+    pub(crate) theme: usize,
+    /// Which field or criterion, where the theme is about one.
+    pub(crate) about: u16,
+    pub(crate) tries: Vec<Try>,
+    /// Who hears from whom afterwards; everybody from everybody when empty.
+    pub(crate) hears: Vec<(usize, usize)>,
+}
+
+/// A whole history.
+#[derive(Debug, Clone)]
+pub(crate) struct Script {
+    /// Where the item stands when they part.
+    pub(crate) start: u8,
+    pub(crate) qa: u8,
+    pub(crate) rounds: Vec<Round>,
+}
+
+/// Any history.
+pub(crate) fn scripts() -> impl Strategy<Value = Script> {
+    let attempt = (0..ACTORS + 5, any::<u16>(), any::<u16>()).prop_map(|(who, what, how)| Try {
+        // The dishonest one is busy only now and then.
+        who: if who < ACTORS { who } else { who - ACTORS } % ACTORS,
+        what,
+        how,
+    });
+    let hears = prop_oneof![
+        3 => Just(Vec::new()),
+        2 => prop::collection::vec((0..ACTORS, 0..ACTORS), 1..4),
+    ];
+    let tries = prop::collection::vec(attempt, 1..10);
+    let round =
+        (0..THEMES.len() + 3, any::<u16>(), tries, hears).prop_map(|(theme, about, tries, hears)| Round {
+            theme: theme % THEMES.len(),
+            about,
+            tries,
+            hears,
+        });
+    (any::<u8>(), any::<u8>(), prop::collection::vec(round, 1..5)).prop_map(|(start, qa, rounds)| Script {
+        start,
+        qa,
+        rounds,
+    })
+}
+
+/// Somebody with what they know.
+pub(crate) struct Player {
+    pub(crate) place: Author,
+    pub(crate) knows: Acts,
+    clock: u64,
+}
+
+/// A history as it was played.
+pub(crate) struct Played {
+    pub(crate) item: ItemId,
+    /// Everything that was written.
+    pub(crate) acts: Acts,
+    /// In the order in which it was written.
+    pub(crate) written: Vec<ActId>,
+    /// What there was after each round, and what each of them knew in the end.
+    pub(crate) stages: Vec<Acts>,
+    /// Written by somebody honest.
+    pub(crate) honest: BTreeSet<ActId>,
+    /// And legal from what they had in front of them.
+    pub(crate) sound: BTreeSet<ActId>,
+    /// The place of each, and what its author knew.
+    pub(crate) known: BTreeMap<ActId, (Author, BTreeSet<ActId>)>,
+}
+
+impl Player {
+    fn new(byte: u8) -> Self {
+        Self {
+            place: Author {
+                node: NodeId([byte; 32]),
+                epoch: Epoch(byte.into()),
+                seq: 0,
+            },
+            knows: Acts::new(),
+            clock: 1_000,
+        }
+    }
+
+    pub(super) fn id(&self, ahead: u64) -> ActId {
+        ActId::derive(&self.place.node, self.place.epoch, self.place.seq + ahead, 0)
+    }
+
+    fn writes(&mut self, op: Op, saw: Vec<ActId>, kind: OriginKind) -> ActId {
+        self.clock += 1_000;
+        let act = Act {
+            op,
+            saw,
+            at: Millis(self.clock),
+            origin: Origin::new(kind, format!("node {}", self.place.node.0[0])).expect("a name"),
+            nonce: None,
+        };
+        let id = self.id(0);
+        let hash = Act::record_hash(&act.encode());
+        let node = NodePrefix::from(&self.place.node);
+        self.knows.insert(id, Record { act, node, hash });
+        self.place.seq += 1;
+        id
+    }
+}
+
+impl Script {
+    /// Plays it.
+    pub(crate) fn play(&self) -> Played {
+        let cast = cast();
+        let mut players: Vec<Player> = (1..=ACTORS as u8).map(Player::new).collect();
+        let item = ItemId::derive(ITEM_AT, &players[0].place, 0);
+        let mut played = Played {
+            item,
+            acts: Acts::new(),
+            written: Vec::new(),
+            stages: Vec::new(),
+            honest: BTreeSet::new(),
+            sound: BTreeSet::new(),
+            known: BTreeMap::new(),
+        };
+        let create = Op::Create {
+            number: 1,
+            kind: Kind::Story,
+            title: "Ship it".into(),
+            column: if self.start.is_multiple_of(8) {
+                Column::Upcoming
+            } else {
+                Column::Backlog
+            },
+            priority: 2,
+            qa: Qa::ALL[usize::from(self.qa) % 3],
+        };
+        let id = players[0].writes(create, vec![], OriginKind::User);
+        played.note(id, &players[0], true);
+        // A common past, so that the far columns are reached at all.
+        let theme = self.rounds.first().map_or(0, |round| round.theme);
+        for op in beginning(self.start, theme) {
+            let saw = fold(item, &players[0].knows, &cast).expect("a creation").saw(&op);
+            let id = players[0].writes(op, saw, OriginKind::User);
+            played.note(id, &players[0], true);
+        }
+        everybody_hears(&mut players);
+        for round in &self.rounds {
+            for attempt in &round.tries {
+                let player = &mut players[attempt.who];
+                let folded = fold(item, &player.knows, &cast).expect("a creation");
+                let forged = attempt.who == MALLORY && attempt.what % 3 != 0;
+                let (op, saw) = if forged {
+                    forgery(attempt, &folded, player)
+                } else {
+                    let Some(op) = choose(attempt, round, &folded.view, player) else {
+                        continue;
+                    };
+                    let saw = folded.saw(&op);
+                    (op, saw)
+                };
+                let sound = !forged && is_sound(&op, &folded, player);
+                drop(folded);
+                let id = player.writes(op, saw, origin(attempt));
+                played.note(id, player, !forged);
+                if sound {
+                    played.sound.insert(id);
+                }
+            }
+            for (who, whom) in &round.hears {
+                let theirs = players[*whom].knows.clone();
+                players[*who].knows.extend(theirs);
+            }
+            if round.hears.is_empty() {
+                everybody_hears(&mut players);
+            }
+            played.stages.push(played.acts.clone());
+        }
+        played
+            .stages
+            .extend(players.into_iter().map(|player| player.knows));
+        played
+    }
+}
+
+impl Played {
+    fn note(&mut self, id: ActId, player: &Player, honest: bool) {
+        self.acts.insert(id, player.knows[&id].clone());
+        self.written.push(id);
+        let mut knew: BTreeSet<ActId> = player.knows.keys().copied().collect();
+        knew.remove(&id);
+        let seq = player.place.seq - 1;
+        self.known.insert(id, (Author { seq, ..player.place }, knew));
+        if honest {
+            self.honest.insert(id);
+        }
+    }
+
+    /// Forgets all but the first acts.
+    pub(crate) fn cut(&mut self, length: usize) {
+        self.written.truncate(length);
+        self.acts.retain(|id, _| self.written.contains(id));
+    }
+
+    /// One line an act, for whoever has to read a failure.
+    pub(crate) fn listing(&self, of: &Acts) -> String {
+        let mut lines = String::new();
+        for id in self.written.iter().filter(|id| of.contains_key(id)) {
+            let record = &self.acts[id];
+            let saw: Vec<String> = record.act.saw.iter().map(ActId::short).collect();
+            lines += &format!(
+                "{} node {} {:?} {:?} saw {}\n",
+                id.short(),
+                record.node.0[0],
+                record.act.origin.kind,
+                record.act.op,
+                saw.join(" ")
+            );
+        }
+        lines
+    }
+}
+
+fn everybody_hears(players: &mut [Player]) {
+    let mut all = Acts::new();
+    for player in players.iter() {
+        all.extend(player.knows.clone());
+    }
+    for player in players {
+        player.knows = all.clone();
+    }
+}
+
+/// Ann works as a person, the third and the fourth as agents, the others as either.
+fn origin(attempt: &Try) -> OriginKind {
+    match attempt.who {
+        0 => OriginKind::User,
+        2 | 3 => OriginKind::Agent,
+        _ if attempt.how & 0x100 == 0 => OriginKind::User,
+        _ => OriginKind::Agent,
+    }
+}

@@ -1,0 +1,172 @@
+//! What holds of every state that a history can lead to, and of what is told between two of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
+use towline_crdt::diff::diff;
+use towline_crdt::fold::{Fate, Folded, fold};
+use towline_proto::{ActId, Column, EventKind, ItemId, Op, ProjectId};
+
+use super::script::{Played, scripts};
+use super::{run, runner};
+use crate::world::cast;
+
+type Outcome = Result<(), TestCaseError>;
+
+#[test]
+fn every_state_is_one_that_the_table_allows() {
+    run(runner(120), scripts(), |script| {
+        let cast = cast();
+        let played = script.play();
+        for acts in &played.stages {
+            let folded = fold(played.item, acts, &cast).expect("a creation");
+            possible(&folded)?;
+            accounted_for(&folded)?;
+            for (id, act) in &folded.acts {
+                let refused = matches!(act.fate, Fate::Refused(_));
+                prop_assert!(
+                    !refused || !played.sound.contains(id),
+                    "what was legal for its author is refused: {:?} {:?}\n{}",
+                    act.record.act.op,
+                    act.fate,
+                    played.listing(acts)
+                );
+            }
+        }
+        Ok(())
+    });
+}
+
+/// The row contradicts neither the table nor itself.
+fn possible(folded: &Folded<'_>) -> Outcome {
+    let view = &folded.view;
+    prop_assert!(!view.holds.review || view.column == Column::Qa);
+    prop_assert!(view.holds.failure.is_none() || view.column == Column::Merge);
+    prop_assert!(view.column != Column::Closed || view.closing.is_some());
+    prop_assert!(view.closing.is_none() || matches!(view.column, Column::Closed | Column::Archived));
+    if let Some(claim) = &view.claim {
+        prop_assert!(matches!(view.column, Column::Coding | Column::Qa | Column::Merge));
+        prop_assert_eq!(claim.generation, view.generation, "an older claim never stands");
+    }
+    prop_assert!(!view.purged || view.deleted);
+    prop_assert_eq!(view.trail.first().map(|step| step.column), Some(view.column));
+    let ids: BTreeSet<_> = view.conflicts.iter().map(|conflict| &conflict.id).collect();
+    prop_assert_eq!(ids.len(), view.conflicts.len());
+    Ok(())
+}
+
+/// No intent is lost silently: each counts, or was replaced by somebody who names it, or is the loser of
+/// one open conflict, or was, until somebody who names it went on.
+fn accounted_for(folded: &Folded<'_>) -> Outcome {
+    let mut lost: BTreeMap<ActId, usize> = BTreeMap::new();
+    for conflict in &folded.view.conflicts {
+        prop_assert!(!conflict.losers.contains(&conflict.winner));
+        let taken = |id: &ActId| !matches!(folded.acts[id].fate, Fate::Refused(_));
+        prop_assert!(taken(&conflict.winner) && conflict.losers.iter().all(taken));
+        for loser in &conflict.losers {
+            *lost.entry(*loser).or_default() += 1;
+        }
+    }
+    for (id, act) in &folded.acts {
+        let replaces = |by: &ActId| {
+            let by = &folded.acts[by];
+            let taken = !matches!(by.fate, Fate::Refused(_));
+            taken
+                && by.record.act.saw.contains(id)
+                && act.writes.first().is_some_and(|about| by.writes.contains(about))
+        };
+        let contests = lost.get(id).copied().unwrap_or(0);
+        match &act.fate {
+            Fate::Effective => prop_assert_eq!(contests, 0, "{:?} counts", act),
+            Fate::Superseded { by } => {
+                prop_assert_eq!(contests, 0, "{:?} was replaced", act);
+                prop_assert!(replaces(by), "{:?} does not name what it replaced", by);
+            }
+            Fate::Overtaken { .. } if contests == 0 => {
+                prop_assert!(folded.acts.keys().any(replaces), "{:?} is lost silently", act);
+            }
+            Fate::Overtaken { .. } => prop_assert_eq!(contests, 1, "{:?}", act),
+            Fate::Refused(_) => {
+                prop_assert_eq!(contests, 0);
+                continue;
+            }
+        }
+        if matches!(
+            act.record.act.op,
+            Op::Comment { .. } | Op::EditBody | Op::AddCriterion { .. }
+        ) {
+            prop_assert_eq!(&act.fate, &Fate::Effective, "what only adds stands");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_told_of_each_step_leads_from_the_last_to_the_next() {
+    run(runner(60), scripts(), |script| told(&script.play()));
+}
+
+fn told(played: &Played) -> Outcome {
+    let cast = cast();
+    let mut acts = towline_crdt::doc::Acts::new();
+    let mut before: Option<towline_crdt::view::ItemView> = None;
+    let mut stands: Option<Column> = None;
+    // Which conflict an event told of: whoever sends events on drops those whose id they know.
+    let mut raised = BTreeMap::new();
+    for id in &played.written {
+        acts.insert(*id, played.acts[id].clone());
+        let folded = fold(ItemId(played.item.0), &acts, &cast).expect("a creation");
+        let view = &folded.view;
+        let events = diff(ProjectId([0; 32]), before.as_ref(), &folded);
+        let ids: BTreeSet<_> = events.iter().map(|event| event.id).collect();
+        prop_assert_eq!(ids.len(), events.len(), "{:?}", events);
+        let old = before
+            .as_ref()
+            .map(|before| before.conflicts.as_slice())
+            .unwrap_or_default();
+        let known = |id: &String| old.iter().any(|conflict| conflict.id == *id);
+        let mut new: Vec<&String> = view.conflicts.iter().map(|conflict| &conflict.id).collect();
+        new.retain(|id| !known(id) && before.is_some());
+        let mut told_of = new.iter();
+        for event in &events {
+            match &event.what {
+                EventKind::ItemCreated { column } => {
+                    prop_assert_eq!(stands, None);
+                    stands = Some(*column);
+                }
+                EventKind::StageChanged { from, via, to, .. } => {
+                    prop_assert_eq!(stands, Some(*from));
+                    prop_assert!(!via.contains(from) && !via.contains(to));
+                    stands = Some(*to);
+                }
+                EventKind::ConflictRaised { .. } => {
+                    let conflict = told_of.next();
+                    prop_assert!(conflict.is_some(), "raised without a conflict");
+                    let conflict = conflict.map(|id| (*id).clone());
+                    let earlier = raised.insert(event.id, conflict.clone());
+                    prop_assert!(
+                        earlier.is_none() || earlier == Some(conflict),
+                        "two conflicts, one event"
+                    );
+                }
+                EventKind::Claimed { holder, generation } => {
+                    let claim = view.claim.as_ref().map(|claim| (&claim.holder, claim.generation));
+                    prop_assert_eq!(claim, Some((holder, *generation)));
+                }
+                EventKind::Deleted => prop_assert!(view.deleted),
+                EventKind::Restored => prop_assert!(!view.deleted),
+                EventKind::HoldsChanged { .. }
+                | EventKind::Released { .. }
+                | EventKind::FieldChanged { .. }
+                | EventKind::Commented { .. }
+                | EventKind::ConflictsSettled
+                | EventKind::ChangedByMerge { .. } => {}
+            }
+        }
+        prop_assert!(told_of.next().is_none(), "a conflict is told of once");
+        prop_assert_eq!(stands, Some(view.column), "every change of column is told");
+        before = Some(folded.view);
+    }
+    Ok(())
+}

@@ -1,0 +1,265 @@
+//! The transition table against what really happens: an item is brought into every standing that there
+//! is, and every verb is tried from each, by way of the composer and, where that refuses, by a record
+//! written by hand that the fold has to refuse.
+//!
+//! That the table itself says what the spec says is for `proto/tests/proto/table.rs`.
+
+use towline_crdt::compose::{ComposeError, Draft, compose};
+use towline_crdt::doc::{NodePrefix, Record};
+use towline_crdt::fold::{Fate, fold};
+use towline_crdt::view::ItemView;
+use towline_proto::table::legal;
+use towline_proto::{
+    Act, ActId, Column, FailureKind, ItemId, Kind, Millis, Op, Origin, OriginKind, Qa, Standing, Verb,
+};
+
+use crate::world::{Actor, cast};
+
+fn op(verb: Verb, view: &ItemView) -> Op {
+    let reason = || "because".to_owned();
+    let claim = view.claim.as_ref();
+    match verb {
+        Verb::Triage => Op::Triage,
+        Verb::Start => Op::Start { force: None },
+        Verb::Submit => Op::Submit,
+        Verb::RequestChanges => Op::RequestChanges { reason: reason() },
+        Verb::PassQa => Op::PassQa,
+        Verb::Approve => Op::Approve,
+        Verb::Merged => Op::Merged { commit: None },
+        Verb::MergeFailed => Op::MergeFailed {
+            kind: FailureKind::Conflict,
+            detail: reason(),
+        },
+        Verb::RetryMerge => Op::RetryMerge,
+        Verb::GiveUpMerge => Op::GiveUpMerge,
+        Verb::Block => Op::Block { reason: reason() },
+        Verb::Unblock => Op::Unblock,
+        Verb::Freeze => Op::Freeze,
+        Verb::Unfreeze => Op::Unfreeze,
+        Verb::Abandon => Op::Abandon { reason: None },
+        Verb::Supersede => Op::Supersede { by: ItemId([9; 16]) },
+        Verb::Reject => Op::Reject { reason: reason() },
+        Verb::Reopen => Op::Reopen,
+        Verb::Archive => Op::Archive,
+        Verb::Move => Op::Move {
+            to: Column::Coding,
+            reason: None,
+        },
+        Verb::Claim => Op::Claim {
+            holder: "ann".into(),
+            generation: view.generation + 1,
+        },
+        Verb::Release => Op::Release {
+            generation: view.generation,
+        },
+        Verb::TakeOver => Op::TakeOver {
+            holder: "bo".into(),
+            generation: view.generation + 1,
+            renewal: claim.map_or(Millis(0), |claim| claim.at),
+            force: None,
+        },
+        Verb::Delete => Op::Delete { reason: None },
+        Verb::Restore => Op::Restore,
+        Verb::Purge => Op::Purge,
+    }
+}
+
+/// What the spec's table says becomes of the item.
+fn after(verb: Verb, from: Standing) -> Standing {
+    let to = |column| Standing {
+        column,
+        review: false,
+        failure: false,
+        claimed: false,
+        ..from
+    };
+    match verb {
+        Verb::Triage | Verb::Reopen => to(Column::Backlog),
+        Verb::Start | Verb::RequestChanges | Verb::Move => to(Column::Coding),
+        Verb::Submit => to(Column::Qa),
+        Verb::PassQa => Standing { review: true, ..from },
+        Verb::Approve => to(Column::Merge),
+        Verb::Merged => to(Column::Done),
+        Verb::Abandon | Verb::Supersede | Verb::Reject => to(Column::Closed),
+        Verb::Archive => to(Column::Archived),
+        Verb::MergeFailed | Verb::GiveUpMerge => Standing {
+            failure: true,
+            ..from
+        },
+        Verb::RetryMerge => Standing {
+            failure: false,
+            ..from
+        },
+        Verb::Block => Standing {
+            blocked: true,
+            ..from
+        },
+        Verb::Unblock => Standing {
+            blocked: false,
+            ..from
+        },
+        Verb::Freeze => Standing { frozen: true, ..from },
+        Verb::Unfreeze => Standing {
+            frozen: false,
+            ..from
+        },
+        Verb::Claim | Verb::TakeOver => Standing {
+            claimed: true,
+            ..from
+        },
+        Verb::Release => Standing {
+            claimed: false,
+            ..from
+        },
+        Verb::Delete => Standing {
+            deleted: true,
+            ..from
+        },
+        Verb::Restore => Standing {
+            deleted: false,
+            ..from
+        },
+        Verb::Purge => Standing { purged: true, ..from },
+    }
+}
+
+/// Every standing that an item can be in. Review is only ever in qa, a failure only in merge, a claim
+/// only where work is done, and only what was deleted can be purged.
+fn standings() -> impl Iterator<Item = Standing> {
+    let all = Column::ALL.iter().flat_map(|column| {
+        (0u8..=255).map(|bits| Standing {
+            column: *column,
+            kind: if bits & 1 == 0 { Kind::Story } else { Kind::Epic },
+            frozen: bits & 2 != 0,
+            blocked: bits & 4 != 0,
+            review: bits & 8 != 0,
+            failure: bits & 16 != 0,
+            claimed: bits & 32 != 0,
+            deleted: bits & 64 != 0,
+            purged: bits & 128 != 0,
+        })
+    });
+    all.filter(|standing| {
+        let worked = matches!(standing.column, Column::Coding | Column::Qa | Column::Merge);
+        (!standing.review || standing.column == Column::Qa)
+            && (!standing.failure || standing.column == Column::Merge)
+            && (!standing.claimed || worked)
+            && (!standing.purged || standing.deleted)
+    })
+}
+
+/// Brings an item there.
+fn bring(standing: Standing) -> Actor {
+    let mut ann = Actor::new("ann", 1);
+    ann.create(Qa::Human);
+    let mut does = |verb| {
+        let view = ann.view();
+        ann.does(op(verb, &view));
+    };
+    match standing.column {
+        Column::Upcoming => ann.does(Op::Move {
+            to: Column::Upcoming,
+            reason: None,
+        }),
+        Column::Qa | Column::Merge => ann.does(Op::Move {
+            to: standing.column,
+            reason: None,
+        }),
+        Column::Coding => does(Verb::Start),
+        Column::Backlog | Column::Done | Column::Archived | Column::Closed => {}
+    }
+    let mut does = |wanted: bool, verb| {
+        if wanted {
+            let view = ann.view();
+            ann.does(op(verb, &view));
+        }
+    };
+    let (done, archived) = (
+        standing.column == Column::Done,
+        standing.column == Column::Archived,
+    );
+    does(standing.claimed, Verb::Claim);
+    does(standing.review, Verb::PassQa);
+    does(standing.failure, Verb::MergeFailed);
+    does(standing.frozen, Verb::Freeze);
+    does(standing.blocked, Verb::Block);
+    does(standing.column == Column::Closed, Verb::Reject);
+    does(done || archived, Verb::Merged);
+    does(archived, Verb::Archive);
+    if standing.kind == Kind::Epic {
+        ann.does(Op::SetKind { kind: Kind::Epic });
+    }
+    let mut does = |wanted: bool, verb| {
+        if wanted {
+            let view = ann.view();
+            ann.does(op(verb, &view));
+        }
+    };
+    does(standing.deleted, Verb::Delete);
+    does(standing.purged, Verb::Purge);
+    ann
+}
+
+#[test]
+fn every_verb_does_from_every_standing_what_the_table_says() {
+    let cast = cast();
+    let origin = Origin::new(OriginKind::User, "ann").expect("a name");
+    let mut tried = 0;
+    for standing in standings() {
+        let ann = bring(standing);
+        let doc = ann.doc.as_ref().expect("an item");
+        let view = ann.view();
+        assert_eq!(view.standing(), standing);
+        let here = fold(doc.id(), doc.acts(), &cast).expect("a creation");
+        for verb in Verb::ALL {
+            tried += 1;
+            let op = op(*verb, &view);
+            let draft = Draft {
+                op: op.clone(),
+                origin: origin.clone(),
+                at: Millis(90_000),
+            };
+            let made = compose(Some(doc), doc.id(), &ann.place, &mut 0, &cast, vec![draft], None);
+            match (legal(*verb, standing), made) {
+                (Ok(()), Ok(made)) => {
+                    let then = fold(doc.id(), made.doc.acts(), &cast).expect("a creation").view;
+                    assert!(
+                        then.refused.is_empty(),
+                        "{verb} from {standing:?}: {:?}",
+                        then.refused
+                    );
+                    assert_eq!(
+                        then.standing(),
+                        after(*verb, standing),
+                        "{verb} from {standing:?}"
+                    );
+                }
+                (Err(wanted), Err(ComposeError::Illegal(got))) => {
+                    assert_eq!(got, wanted, "{verb} from {standing:?}");
+                    let mut acts = doc.acts().clone();
+                    let id = ActId([0xee; 16]);
+                    let act = Act {
+                        saw: here.saw(&op),
+                        op,
+                        at: Millis(90_000),
+                        origin: origin.clone(),
+                        nonce: None,
+                    };
+                    let record = Record {
+                        hash: Act::record_hash(&act.encode()),
+                        node: NodePrefix::from(&ann.place.node),
+                        act,
+                    };
+                    acts.insert(id, record);
+                    let forged = fold(doc.id(), &acts, &cast).expect("a creation");
+                    let refused = matches!(forged.acts[&id].fate, Fate::Refused(_));
+                    // Whether a purge counts shows only to those who see all acts, see the design.
+                    let about_purge = standing.purged && matches!(verb, Verb::Restore | Verb::Purge);
+                    assert!(refused || about_purge, "{verb} from {standing:?} is not refused");
+                }
+                (wanted, got) => panic!("{verb} from {standing:?}: the table says {wanted:?}, not {got:?}"),
+            }
+        }
+    }
+    assert_eq!(tried, 360 * Verb::ALL.len());
+}
