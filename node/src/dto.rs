@@ -22,7 +22,8 @@ pub struct ItemLink {
     pub title: String,
     /// Its badge; absent when the item is not known here.
     pub status: Option<Status>,
-    /// For a dependency: whether it is satisfied.
+    /// For a dependency: whether it is not waited for any more, because it is satisfied or because it is
+    /// suspended.
     #[serde(default)]
     pub satisfied: bool,
     /// For a dependency: what to know about it, such as that it was abandoned or closes a cycle.

@@ -19,13 +19,14 @@ impl Project {
         let ids = self.index.find(wanted)?;
         let mut explained = Vec::new();
         for id in ids {
+            let circles = self.circles_of(&id)?;
             let doc = self.doc(&id)?;
             let folded = self.folded(&doc)?;
             let acts = self.history(&folded);
             explained.push(Explanation {
                 card: self.index.card(&folded.view),
                 because: self.because(&folded, &acts),
-                conflicts: self.conflicts_of(&folded),
+                conflicts: self.conflicts_of(&folded).into_iter().chain(circles).collect(),
                 acts,
             });
         }

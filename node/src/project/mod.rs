@@ -20,6 +20,9 @@ mod read;
 mod request;
 mod stage;
 mod store;
+#[cfg(test)]
+mod tests;
+mod timeline;
 mod transition;
 mod world;
 mod write;

@@ -1,18 +1,16 @@
 //! Answers to requests that change nothing.
 
-use towline_crdt::fold::{Fate, Folded, fold};
+use towline_crdt::fold::{Folded, fold};
 use towline_crdt::view::ItemView;
-use towline_proto::{Column, ItemId, LinkKind, Op, Rule, text};
+use towline_proto::{Column, ItemId, LinkKind, Op};
 
 use super::Project;
 use super::index::Index;
-use crate::dto::{self, Comment, HistoryLine, ItemCard, ItemPage, MemberInfo, ProjectStatus};
+use crate::dto::{Comment, HistoryLine, ItemCard, ItemPage, MemberInfo, ProjectStatus};
 use crate::request::{Failure, FailureCode, Filter};
 
 /// Timeline lines that one request returns at most.
 const MAX_LINES: usize = 10_000;
-/// Characters of an act's text in a timeline.
-const DETAIL_CHARS: usize = 400;
 /// Items in full that one export request returns at most.
 const MAX_PAGES: usize = 500;
 
@@ -107,6 +105,7 @@ impl Project {
     }
 
     fn page(&mut self, id: &ItemId) -> Result<ItemPage, Failure> {
+        let circles = self.circles_of(id)?;
         let doc = self.doc(id)?;
         let body = doc
             .body()
@@ -137,7 +136,7 @@ impl Project {
             dependants: self.index.dependants(id),
             children: self.index.children(id),
             history: self.history(&folded),
-            open_conflicts: self.conflicts_of(&folded),
+            open_conflicts: self.conflicts_of(&folded).into_iter().chain(circles).collect(),
             refused: view.refused.clone(),
         })
     }
@@ -177,132 +176,6 @@ impl Project {
         Ok(rows.into_iter().skip(from).map(|(_, id)| id).collect())
     }
 
-    pub(super) fn history(&self, folded: &Folded<'_>) -> Vec<HistoryLine> {
-        let view = &folded.view;
-        let handle = self.index.handle(view);
-        let mut lines: Vec<_> = folded
-            .acts
-            .iter()
-            .map(|(act, folding)| {
-                let moved = folding.to.as_ref().filter(|to| folding.from.as_ref() != Some(to));
-                let line = HistoryLine {
-                    act: *act,
-                    item: view.id,
-                    handle: handle.clone(),
-                    title: view.title.clone(),
-                    at: folding.record.act.at,
-                    origin: folding.record.act.origin.clone(),
-                    node: folding.node,
-                    node_name: self.node_name(&folding.node),
-                    what: folding.record.act.op.name().to_owned(),
-                    from: moved.and(folding.from.as_ref()).map(|place| place.column),
-                    to: moved.map(|place| place.column),
-                    detail: self.detail(folded, &folding.record.act.op),
-                    overtaken: match &folding.fate {
-                        Fate::Effective | Fate::Superseded { .. } => None,
-                        Fate::Overtaken { by, rule } => Some(self.overtaken(folded, by, *rule)),
-                        Fate::Refused(why) => Some(format!("refused: {why}")),
-                    },
-                    fate: match &folding.fate {
-                        Fate::Effective => dto::Fate::Effective,
-                        Fate::Superseded { by } => dto::Fate::Superseded { by: *by },
-                        Fate::Overtaken { by, rule } => dto::Fate::Overtaken { by: *by, rule: *rule },
-                        Fate::Refused(_) => dto::Fate::Refused,
-                    },
-                };
-                (folding.order, line)
-            })
-            .collect();
-        lines.sort_by_key(|(order, line)| (line.at, *order));
-        lines.into_iter().map(|(_, line)| line).collect()
-    }
-
-    fn overtaken(&self, folded: &Folded<'_>, by: &towline_proto::ActId, rule: Rule) -> String {
-        match folded.acts.get(by) {
-            Some(winner) => {
-                let act = &winner.record.act;
-                format!(
-                    "overtaken by {} of {}: {}",
-                    act.op.name(),
-                    act.origin,
-                    rule.sentence()
-                )
-            }
-            None => rule.sentence().to_owned(),
-        }
-    }
-
-    pub(crate) fn node_name(&self, node: &towline_proto::NodeId) -> String {
-        self.members
-            .member(node)
-            .map_or_else(|| node.short(), |member| member.name.clone())
-    }
-
-    pub(super) fn detail(&self, folded: &Folded<'_>, op: &Op) -> Option<String> {
-        let show = |said: &str| Some(text::show(said, DETAIL_CHARS));
-        match op {
-            Op::Create { title, .. } | Op::SetTitle { title } => show(title),
-            Op::Start { force: Some(reason) }
-            | Op::RequestChanges { reason }
-            | Op::Block { reason }
-            | Op::Reject { reason }
-            | Op::Abandon { reason: Some(reason) }
-            | Op::Delete { reason: Some(reason) }
-            | Op::Move {
-                reason: Some(reason), ..
-            } => show(reason),
-            Op::Merged { commit: Some(commit) } => show(commit),
-            Op::MergeFailed { kind, detail } => Some(format!("{kind}: {}", text::show(detail, DETAIL_CHARS))),
-            Op::Supersede { by } => Some(format!("by {}", self.index.link(by).handle)),
-            Op::Claim { holder, generation }
-            | Op::TakeOver {
-                holder, generation, ..
-            } => Some(format!(
-                "{}, generation {generation}",
-                text::show(holder, DETAIL_CHARS)
-            )),
-            Op::SetKind { kind } => Some(kind.to_string()),
-            Op::SetPriority { priority } => Some(format!("P{priority}")),
-            Op::SetQa { qa } => Some(qa.to_string()),
-            Op::SetEpic { epic } => Some(epic.map_or("none".into(), |epic| self.index.link(&epic).handle)),
-            Op::Assign { who } => Some(
-                who.as_deref()
-                    .map_or("nobody".into(), |who| text::show(who, DETAIL_CHARS)),
-            ),
-            Op::AddLabel { label } | Op::RemoveLabel { label } => show(label),
-            Op::AddDependency { on } | Op::RemoveDependency { on } => Some(self.index.link(on).handle),
-            Op::AddLink {
-                kind: LinkKind::Related,
-                target,
-            }
-            | Op::RemoveLink {
-                kind: LinkKind::Related,
-                target,
-            } if target.parse::<ItemId>().is_ok() => Some(format!(
-                "related to {}",
-                self.index.link(&target.parse().ok()?).handle
-            )),
-            Op::AddLink { kind, target } | Op::RemoveLink { kind, target } => {
-                Some(format!("{kind} {}", text::show(target, DETAIL_CHARS)))
-            }
-            Op::Settle { over, keep } => Some(match folded.acts.get(keep) {
-                Some(kept) => format!(
-                    "{over}: {} of {} counts",
-                    kept.record.act.op.name(),
-                    kept.record.act.origin
-                ),
-                None => over.to_string(),
-            }),
-            Op::Comment { text: said } | Op::AddCriterion { text: said } => show(said),
-            Op::SetCriterion { state, evidence, .. } => Some(
-                evidence
-                    .as_ref()
-                    .map_or_else(|| state.to_string(), |proof| format!("{state}: {proof}")),
-            ),
-            _ => None,
-        }
-    }
-
     /// Counts and position.
     pub(crate) fn status(&mut self) -> Result<ProjectStatus, Failure> {
         let alive = || self.index.rows().filter(|row| !row.deleted);
@@ -313,7 +186,9 @@ impl Project {
         let open = |row: &&ItemView| row.column.is_open();
         let (held, conflicts) = (
             alive().filter(open).filter(|row| !row.holds.is_empty()).count(),
-            alive().filter(|row| !row.conflicts.is_empty()).count(),
+            alive()
+                .filter(|row| !row.conflicts.is_empty() || !self.index.circles_at(&row.id).is_empty())
+                .count(),
         );
         let last = self.feed_head.checked_sub(1);
         let last_event = match last {

@@ -119,7 +119,7 @@ impl Project {
     }
 
     fn start(&self, row: &ItemView, force: bool, reason: Option<String>) -> Result<Op, Failure> {
-        let links = row.depends_on.iter().map(|on| self.index.dependency(on));
+        let links = row.depends_on.iter().map(|on| self.index.wait(row, on));
         let unmet: Vec<_> = links
             .filter(|link| !link.satisfied)
             .map(|link| link.handle)

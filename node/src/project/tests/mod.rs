@@ -1,0 +1,4 @@
+//! Projects without a network: replicas whose clocks and meetings a test controls, in one thread.
+
+mod circles;
+mod pair;
