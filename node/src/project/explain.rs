@@ -49,9 +49,7 @@ impl Project {
             "it is in {place}{}",
             by(view.trail.first().map(|step| step.act))
         ));
-        if view.purged {
-            because.push(format!("it was purged{}", by(head(&Register::Deleted))));
-        } else if view.deleted {
+        if view.deleted {
             because.push(format!("it is in the trash{}", by(head(&Register::Deleted))));
         }
         if view.holds.frozen {

@@ -116,17 +116,18 @@ impl Index {
         self.rows.get(id)
     }
 
-    /// All rows, the trash too, in order of their ids.
+    /// The rows that people may see, the trash too, in order of their ids.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = &ItemView> {
+        self.rows().filter(|row| !row.purged)
+    }
+
+    /// All rows, purged ones too, in order of their ids.
     pub(crate) fn rows(&self) -> impl Iterator<Item = &ItemView> {
         self.rows.values()
     }
 
-    /// How many rows there are.
-    pub(crate) fn len(&self) -> usize {
-        self.rows.len()
-    }
-
-    /// The number for a new item: above every number that is known, the trash's too.
+    /// The number for a new item: above every number that is known, those of the trash and of purged
+    /// items too.
     pub(crate) fn next_number(&self) -> u32 {
         self.numbers
             .keys()

@@ -23,7 +23,7 @@ impl Project {
         };
         let mut rows: Vec<_> = self
             .index
-            .rows()
+            .shown()
             .filter(|row| passes(filter, row) && epic.is_none_or(|epic| row.epic == Some(epic)))
             .collect();
         rows.sort_by_key(|row| Index::board_order(row));
@@ -51,7 +51,7 @@ impl Project {
         let mut found = Vec::new();
         let ids: Vec<ItemId> = self
             .index
-            .rows()
+            .shown()
             .filter(|row| !row.deleted)
             .map(|row| row.id)
             .collect();
@@ -98,7 +98,7 @@ impl Project {
 
     /// Items in full, in order of creation.
     pub(crate) fn export(&mut self, offset: usize, limit: usize) -> Result<Vec<ItemPage>, Failure> {
-        let mut ids: Vec<_> = self.index.rows().map(|row| (row.created_at, row.id)).collect();
+        let mut ids: Vec<_> = self.index.shown().map(|row| (row.created_at, row.id)).collect();
         ids.sort_unstable();
         let ids: Vec<_> = ids.into_iter().skip(offset).take(limit.min(MAX_PAGES)).collect();
         ids.iter().map(|(_, id)| self.page(id)).collect()
@@ -170,7 +170,7 @@ impl Project {
 
     /// Items in which the youngest `limit` acts can be: those that changed last.
     fn recently_touched(&self, limit: usize) -> Result<Vec<ItemId>, Failure> {
-        let mut rows: Vec<_> = self.index.rows().map(|row| (row.updated_at, row.id)).collect();
+        let mut rows: Vec<_> = self.index.shown().map(|row| (row.updated_at, row.id)).collect();
         rows.sort_unstable();
         let from = rows.len().saturating_sub(limit);
         Ok(rows.into_iter().skip(from).map(|(_, id)| id).collect())
@@ -178,7 +178,7 @@ impl Project {
 
     /// Counts and position.
     pub(crate) fn status(&mut self) -> Result<ProjectStatus, Failure> {
-        let alive = || self.index.rows().filter(|row| !row.deleted);
+        let alive = || self.index.shown().filter(|row| !row.deleted);
         let columns = Column::ALL
             .iter()
             .map(|column| (*column, alive().filter(|row| row.column == *column).count()));
@@ -204,8 +204,8 @@ impl Project {
             columns,
             held,
             conflicts,
-            deleted: self.index.rows().filter(|row| row.deleted).count(),
-            items: self.index.len(),
+            deleted: self.index.shown().filter(|row| row.deleted).count(),
+            items: self.index.shown().count(),
             entries: self.log.entries(),
             log_bytes: self.log.bytes(),
             members: self.members.members().count(),

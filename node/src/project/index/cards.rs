@@ -21,6 +21,14 @@ impl Index {
                 satisfied: false,
                 note: Some("not known here yet".into()),
             },
+            Some(row) if row.purged => ItemLink {
+                handle: self.handle(row),
+                id: *id,
+                title: String::new(),
+                status: None,
+                satisfied: false,
+                note: Some("purged".to_owned()),
+            },
             Some(row) => ItemLink {
                 handle: self.handle(row),
                 id: *id,
@@ -38,6 +46,7 @@ impl Index {
             .get(id)
             .into_iter()
             .flatten()
+            .filter(|id| self.rows.get(id).is_some_and(|row| !row.purged))
             .map(|id| self.link(id))
             .collect()
     }

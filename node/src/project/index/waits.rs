@@ -195,6 +195,7 @@ impl Index {
             .get(id)
             .into_iter()
             .flatten()
+            .filter(|id| self.rows.get(id).is_some_and(|row| !row.purged))
             .map(|id| self.link(id))
             .collect()
     }
