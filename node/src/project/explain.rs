@@ -91,6 +91,11 @@ impl Project {
                 .unwrap_or_default();
             because.push(format!("it waits for {}{note}", link.handle));
         }
+        for link in card.depends_on.iter().filter(|link| link.satisfied) {
+            if let (true, Some(note)) = (self.index.is_suspended(&view.id, &link.id), &link.note) {
+                because.push(format!("it does not wait for {} ({note})", link.handle));
+            }
+        }
         for line in acts {
             let why = match (&line.fate, &line.overtaken) {
                 (Fate::Overtaken { .. } | Fate::Refused, Some(why)) => why,

@@ -29,6 +29,9 @@ pub(crate) enum Wait {
 /// A dependency: who waits, and for what.
 pub(crate) type Edge = (ItemId, ItemId);
 
+/// An edge in the order in which it is taken.
+type Ranked = (Wait, [u8; 32], ItemId, ItemId);
+
 /// What the circles of a graph come to.
 #[derive(Debug, Default)]
 pub(crate) struct Circles {
@@ -59,7 +62,7 @@ impl Circles {
             .map(|(from, on, _)| (place(from), place(on)))
             .collect();
         let component = components(items.len(), &placed);
-        let mut within: BTreeMap<usize, Vec<(Wait, [u8; 32], ItemId, ItemId)>> = BTreeMap::new();
+        let mut within: BTreeMap<usize, Vec<Ranked>> = BTreeMap::new();
         for ((from, on, wait), (a, b)) in edges.iter().zip(&placed) {
             let home = get(&component, *a);
             if home == get(&component, *b) {

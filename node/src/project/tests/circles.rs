@@ -59,6 +59,15 @@ fn of_a_circle_made_apart_one_dependency_is_suspended_and_both_items_say_so() {
     let note = card.depends_on[0].note.clone().unwrap();
     assert_eq!(note, format!("suspended: it closes a circle with {on}"));
     assert_eq!(ann.card(&on).unmet, 1);
+    let Reply::Explanations(why) = ann.ask(Request::Explain { item: free.clone() }) else {
+        panic!()
+    };
+    let says = format!("it does not wait for {on} (suspended");
+    assert!(
+        why[0].because.iter().any(|because| because.starts_with(&says)),
+        "{why:?}"
+    );
+    assert_eq!(why[0].conflicts.len(), 1);
     let ready = ann.cards(Request::Ready);
     assert!(ready.contains(&free) && !ready.contains(&on), "{ready:?}");
     let Reply::Status(status) = ann.ask(Request::Status) else {
