@@ -24,6 +24,7 @@ mod store;
 mod tests;
 mod timeline;
 mod transition;
+mod upkeep;
 mod world;
 mod write;
 
@@ -88,6 +89,8 @@ pub struct Project {
     feed_stored: u64,
     /// Whether the cache lags behind.
     dirty: bool,
+    /// What it does by itself while a node runs it.
+    upkeep: upkeep::Upkeep,
     members_changed: bool,
     /// What opening found that a person should know.
     findings: Vec<String>,

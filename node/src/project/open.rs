@@ -151,6 +151,7 @@ impl Project {
             recent: VecDeque::new(),
             feed_stored: 0,
             dirty: false,
+            upkeep: super::upkeep::Upkeep::default(),
             members_changed: false,
             findings,
             todo: VecDeque::new(),

@@ -297,6 +297,7 @@ impl Project {
         self.stage.docs_before.entry(id).or_insert(unstored);
         self.stage.feed_before.get_or_insert(self.feed_head);
         self.index.put(outcome.view);
+        self.upkeep.changed(id);
         self.docs.put(Arc::new(doc));
         for event in outcome.events {
             self.feed_head = self.feed_head.saturating_add(1);
@@ -311,7 +312,7 @@ impl Project {
     }
 
     /// Checks that this node may write.
-    fn may_write(&self) -> Result<(), Failure> {
+    pub(super) fn may_write(&self) -> Result<(), Failure> {
         if !self.role().may_write() {
             let (role, name) = (self.role(), self.members.name());
             let why = format!("this node is a {role} of {name}; an owner can invite it as a writer");

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
+use towline_node::dto::ItemCard;
+use towline_node::home::settings::Promote;
 use towline_node::home::{self, Config, Home, key};
 use towline_node::request::{NewItem, Reply, Request, Transition};
 use towline_node::run::{Node, make_project};
@@ -29,10 +31,14 @@ struct Actor {
 }
 
 async fn start(root: &Path, name: &'static str) -> Arc<Node> {
+    start_with(root, &config(name)).await
+}
+
+async fn start_with(root: &Path, config: &Config) -> Arc<Node> {
     let home = Home::at(root);
     let lock = home.lock("test").unwrap();
     let seed = key::load(&home.key_file()).unwrap();
-    Node::start(home, lock, &config(name), seed).await.unwrap()
+    Node::start(home, lock, config, seed).await.unwrap()
 }
 
 /// A node that founds a project.
@@ -221,4 +227,53 @@ async fn a_ticket_works_once_and_a_reader_cannot_write() {
     cy.stop().await;
     bo.stops().await;
     ann.stops().await;
+}
+
+impl Actor {
+    async fn card(&self, item: &str) -> ItemCard {
+        match self.ask(Request::Show { item: item.into() }).await {
+            Reply::Page(page) => page.card,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Waits until something is so.
+async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let wait = async {
+        while !is_so().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, wait).await.expect(what);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_item_starts_on_a_node_that_hears_of_the_last_thing_it_waited_for() {
+    let (ann_root, bo_root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let ann = founder(ann_root.path(), "ann").await;
+    let ticket = ann.invite(Role::Writer).await;
+    home::init::init(bo_root.path(), &config("bo")).unwrap();
+    let auto = Config {
+        promote: Promote::Auto,
+        ..config("bo")
+    };
+    let node = start_with(bo_root.path(), &auto).await;
+    timeout(PATIENCE, node.join(&ticket)).await.unwrap().unwrap();
+    let bo = Actor {
+        name: "bo",
+        node,
+        project: ann.project,
+    };
+    ann.create("First").await;
+    let new = serde_json::json!({ "kind": "bug", "title": "Waits", "depends_on": ["1"] });
+    ann.ask(Request::Create(serde_json::from_value::<NewItem>(new).unwrap()))
+        .await;
+    ann.does("1", Verb::Merged).await;
+    until("it starts, and ann sees it", async || {
+        ann.card("2").await.column == Column::Coding
+    })
+    .await;
+    ann.stops().await;
+    bo.stops().await;
 }

@@ -3,3 +3,4 @@
 mod circles;
 mod pair;
 mod purged;
+mod upkeep;

@@ -20,7 +20,7 @@ const MESSAGES: usize = 10_000;
 
 /// A clock that a test moves.
 #[derive(Debug, Clone)]
-pub(super) struct Clock(Arc<Mutex<(Duration, u64)>>, Instant);
+pub(super) struct Clock(Arc<Mutex<(Duration, u64, u64)>>, Instant);
 
 impl Clock {
     pub(super) fn new() -> Self {
@@ -35,8 +35,10 @@ impl Clock {
 
 impl World for Clock {
     fn now(&self) -> Millis {
-        let passed = self.0.lock().unwrap().0;
-        BEGIN.plus(u64::try_from(passed.as_millis()).unwrap())
+        // No two readings are the same, as is usual among people.
+        let mut state = self.0.lock().unwrap();
+        state.2 += 1;
+        BEGIN.plus(u64::try_from(state.0.as_millis()).unwrap() + state.2)
     }
 
     fn instant(&self) -> Instant {
