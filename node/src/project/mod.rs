@@ -16,6 +16,7 @@ mod ingest;
 mod membership;
 mod mend;
 mod open;
+mod present;
 mod read;
 mod request;
 mod stage;

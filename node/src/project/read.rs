@@ -121,6 +121,7 @@ impl Project {
                     origin: folding.record.act.origin.clone(),
                     at: folding.record.act.at,
                     text: text.clone(),
+                    skewed: false,
                 }),
                 _ => None,
             })

@@ -20,6 +20,7 @@ use towline_proto::{
 };
 use towline_sync::Outcome;
 
+use super::present::clamp;
 use super::write::refusal;
 use super::{Own, Project};
 use crate::dto::FeedEvent;
@@ -299,10 +300,12 @@ impl Project {
         self.index.put(outcome.view);
         self.upkeep.changed(id);
         self.docs.put(Arc::new(doc));
-        for event in outcome.events {
+        for mut event in outcome.events {
             self.feed_head = self.feed_head.saturating_add(1);
+            let skewed = clamp(&mut event.at, seen_at);
             self.stage.events.push(FeedEvent {
                 position: self.feed_head,
+                skewed,
                 seen_at,
                 backfill,
                 event,

@@ -45,6 +45,7 @@ impl Project {
                 Fate::Overtaken { by, rule } => Some(self.overtaken(folded, by, *rule)),
                 Fate::Refused(why) => Some(format!("refused: {why}")),
             },
+            skewed: false,
             fate: match &folding.fate {
                 Fate::Effective => dto::Fate::Effective,
                 Fate::Superseded { by } => dto::Fate::Superseded { by: *by },

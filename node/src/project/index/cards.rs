@@ -103,6 +103,7 @@ impl Index {
             created_at: row.created_at,
             updated_at: row.updated_at,
             entered_at: row.entered_at,
+            skewed: false,
             legal: legal_from(row.standing()),
         }
     }

@@ -3,4 +3,5 @@
 mod circles;
 mod pair;
 mod purged;
+mod skew;
 mod upkeep;

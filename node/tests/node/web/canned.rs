@@ -63,6 +63,7 @@ pub(crate) fn card(number: u32, kind: Kind, title: &str, now: Millis) -> ItemCar
         created_at: made,
         updated_at: made,
         entered_at: made,
+        skewed: false,
         legal: Vec::new(),
     };
     settle(&mut card);
@@ -208,6 +209,7 @@ impl Project {
                         origin: origin.clone(),
                         at: NOON,
                         text: text.clone(),
+                        skewed: false,
                     },
                 ));
                 self.tell(at, origin, EventKind::Commented { excerpt: text });
@@ -300,6 +302,7 @@ impl Project {
             position,
             seen_at: NOON,
             backfill: false,
+            skewed: false,
             event,
         });
         self.feed.send_replace(position);
@@ -322,6 +325,7 @@ impl Project {
             detail: detail.map(str::to_owned),
             fate: towline_node::dto::Fate::default(),
             overtaken: overtaken.map(str::to_owned),
+            skewed: false,
         };
         let remarks = self.remarks.iter().filter(|(id, _)| *id == card.id);
         Ok(ItemPage {
