@@ -76,6 +76,10 @@ pub struct ItemCard {
     /// Who works on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim: Option<Claim>,
+    /// When the node of the claim was last heard of; absent without a running node, and when it was not
+    /// heard of since that was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim_heard: Option<Millis>,
     /// Its epic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epic: Option<ItemLink>,

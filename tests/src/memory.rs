@@ -334,6 +334,7 @@ fn card(number: u32, kind: Kind, title: &str, origin: &Origin) -> ItemCard {
         created_at: now(),
         updated_at: now(),
         entered_at: now(),
+        claim_heard: None,
         skewed: false,
         legal: vec![Verb::Move, Verb::Block],
     }

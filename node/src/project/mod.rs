@@ -16,6 +16,7 @@ mod ingest;
 mod membership;
 mod mend;
 mod open;
+mod presence;
 mod present;
 mod read;
 mod request;
@@ -92,6 +93,8 @@ pub struct Project {
     dirty: bool,
     /// What it does by itself while a node runs it.
     upkeep: upkeep::Upkeep,
+    /// Which nodes it has heard of, and when it says that it is there itself.
+    presence: presence::Heard,
     members_changed: bool,
     /// What opening found that a person should know.
     findings: Vec<String>,

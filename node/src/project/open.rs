@@ -152,6 +152,7 @@ impl Project {
             feed_stored: 0,
             dirty: false,
             upkeep: super::upkeep::Upkeep::default(),
+            presence: super::presence::Heard::default(),
             members_changed: false,
             findings,
             todo: VecDeque::new(),

@@ -1,4 +1,5 @@
-//! Answers as people are shown them: with times that cannot be true put right.
+//! Answers as people are shown them: with what this node knows of the present, and with times that
+//! cannot be true put right.
 //!
 //! A time is what its author's clock said. One that is further ahead of now than
 //! [`limits::SKEW_MS`] is shown as now and flagged. That is an approximation: what matters is how far it
@@ -73,6 +74,7 @@ impl Project {
     }
 
     fn present_card(&self, now: Millis, card: &mut ItemCard) {
+        card.claim_heard = card.claim.as_ref().and_then(|claim| self.claim_heard(claim));
         let claimed = card.claim.as_mut().map(|claim| &mut claim.at);
         let times = [&mut card.created_at, &mut card.updated_at, &mut card.entered_at];
         for at in times.into_iter().chain(claimed) {

@@ -297,6 +297,7 @@ impl Project {
         let unstored = self.docs.unstored(&id);
         self.stage.docs_before.entry(id).or_insert(unstored);
         self.stage.feed_before.get_or_insert(self.feed_head);
+        self.note_claim(&outcome.view);
         self.index.put(outcome.view);
         self.upkeep.changed(id);
         self.docs.put(Arc::new(doc));

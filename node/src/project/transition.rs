@@ -102,12 +102,12 @@ impl Project {
                 generation: row.generation,
             },
             Verb::TakeOver => {
-                let renewal = row.claim.as_ref().map(|claim| claim.at).unwrap_or_default();
+                let force = self.may_take_over(row, force, reason.clone())?;
                 Op::TakeOver {
                     holder: holder(),
                     generation,
-                    renewal,
-                    force: None,
+                    renewal: self.last_renewal(row),
+                    force,
                 }
             }
             Verb::Delete => Op::Delete {

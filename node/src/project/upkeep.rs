@@ -58,6 +58,10 @@ impl Upkeep {
             self.look = self.began;
         }
     }
+
+    pub(super) const fn settings(&self) -> &Settings {
+        &self.settings
+    }
 }
 
 fn system(what: &str) -> Origin {
@@ -97,6 +101,7 @@ impl Project {
             self.upkeep.began = Some(now);
             self.upkeep.look = Some(now);
         }
+        self.beat(now);
         if self.may_write().is_err() {
             return;
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use towline_node::dto::ItemCard;
-use towline_node::home::settings::Promote;
+use towline_node::home::settings::{ClaimTtl, Promote};
 use towline_node::home::{self, Config, Home, key};
 use towline_node::request::{NewItem, Reply, Request, Transition};
 use towline_node::run::{Node, make_project};
@@ -236,6 +236,12 @@ impl Actor {
             other => panic!("{other:?}"),
         }
     }
+
+    async fn takes_over(&self, item: &str) -> Result<Reply, towline_node::request::Failure> {
+        let request = Request::Transition(Transition::plain(item, Verb::TakeOver));
+        let handle = self.node.handle();
+        handle.request(&self.project, Some(self.origin()), request).await
+    }
 }
 
 /// Waits until something is so.
@@ -246,6 +252,65 @@ async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
         }
     };
     timeout(PATIENCE, wait).await.expect(what);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_claim_of_a_living_node_is_its_own_and_that_of_a_dead_one_can_be_taken_over() {
+    /// Short, so that its end can be waited for; a file would not be taken with it.
+    const TTL: Duration = Duration::from_secs(2);
+    let quick = |name| Config {
+        claim_ttl: ClaimTtl(TTL),
+        ..config(name)
+    };
+    let (ann_root, bo_root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (home, seed, _) = home::init::init(ann_root.path(), &config("ann")).unwrap();
+    let project = make_project(&home, &seed, "demo", "ann").unwrap().id;
+    let ann = Actor {
+        name: "ann",
+        node: start_with(ann_root.path(), &quick("ann")).await,
+        project,
+    };
+    let ticket = ann.invite(Role::Writer).await;
+    home::init::init(bo_root.path(), &config("bo")).unwrap();
+    let node = start_with(bo_root.path(), &quick("bo")).await;
+    timeout(PATIENCE, node.join(&ticket)).await.unwrap().unwrap();
+    let bo = Actor {
+        name: "bo",
+        node,
+        project,
+    };
+    ann.create("Worked on by Ann").await;
+    ann.does("1", Verb::Start).await;
+    ann.does("1", Verb::Claim).await;
+    converge(&ann, &bo).await;
+
+    until("bo hears of ann's node", async || {
+        bo.card("1").await.claim_heard.is_some()
+    })
+    .await;
+    let first = bo.card("1").await.claim_heard.unwrap();
+    let later = first.plus(2 * u64::try_from(TTL.as_millis()).unwrap());
+    until("and again, for longer than it takes", async || {
+        bo.card("1").await.claim_heard.unwrap() > later
+    })
+    .await;
+    let refused = bo.takes_over("1").await.unwrap_err();
+    assert_eq!(refused.code.exit(), 5, "{refused}");
+    assert!(refused.message.contains("was heard of"), "{refused}");
+    let before = bo.digest().await;
+    assert_eq!(before, ann.digest().await, "saying so has written nothing");
+
+    ann.stops().await;
+    until("the claim can be taken over", async || {
+        bo.takes_over("1").await.is_ok()
+    })
+    .await;
+    let card = bo.card("1").await;
+    let claim = card.claim.unwrap();
+    assert_eq!((claim.holder.as_str(), claim.generation), ("bo", 2));
+    let last = bo.export().await;
+    assert!(last.contains("take-over"), "{last}");
+    bo.stops().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -47,6 +47,22 @@ pub struct WithHolder {
     holder: Option<String>,
 }
 
+/// Items whose claim is taken from a holder that is gone.
+#[derive(Debug, Clone, Args)]
+pub struct TakeOverArgs {
+    #[command(flatten)]
+    target: Items,
+    /// Who works on it, when it is not you
+    #[arg(long = "for", value_name = "NAME")]
+    holder: Option<String>,
+    /// Take it although the holder's node was heard of lately; needs a reason
+    #[arg(long, requires = "reason")]
+    force: bool,
+    /// Why it is forced
+    #[arg(short = 'm', long, value_name = "TEXT", requires = "force")]
+    reason: Option<String>,
+}
+
 /// Items to start.
 #[derive(Debug, Clone, Args)]
 pub struct StartArgs {
@@ -161,8 +177,9 @@ pub enum VerbCommand {
     Claim(WithHolder),
     #[command(about = about(Verb::Release))]
     Release(Items),
-    #[command(about = about(Verb::TakeOver))]
-    TakeOver(WithHolder),
+    #[command(about = about(Verb::TakeOver), after_help = "Its node must not have been heard of for `claim_ttl` (see `towline config`).\n\n\
+        Examples:\n  towline take-over 42\n  towline take-over 42 --force -m 'the laptop is at the bottom of a lake'")]
+    TakeOver(TakeOverArgs),
     #[command(about = about(Verb::Delete))]
     Delete(MaybeReason),
     #[command(about = about(Verb::Restore))]
@@ -255,7 +272,8 @@ impl VerbCommand {
             Self::TakeOver(args) => {
                 let transition = Transition {
                     holder: args.holder,
-                    ..plain(Verb::TakeOver)
+                    force: args.force,
+                    ..because(Verb::TakeOver, args.reason)
                 };
                 (args.target, transition)
             }

@@ -89,6 +89,7 @@ impl Index {
             labels: row.labels.clone(),
             assignee: row.assignee.clone(),
             claim: row.claim.clone(),
+            claim_heard: None,
             epic: row.epic.map(|epic| self.link(&epic)),
             unmet: depends_on.iter().filter(|link| !link.satisfied).count(),
             depends_on,

@@ -2,6 +2,7 @@
 
 mod circles;
 mod pair;
+mod presence;
 mod purged;
 mod skew;
 mod upkeep;

@@ -64,7 +64,7 @@ pub(super) struct Replica {
     dir: tempfile::TempDir,
 }
 
-fn key(name: &str) -> SigningKey {
+pub(super) fn key(name: &str) -> SigningKey {
     SigningKey::from_bytes(blake3::hash(name.as_bytes()).as_bytes())
 }
 
@@ -251,6 +251,11 @@ fn carry(from: &mut Replica, to: &mut Replica) -> bool {
         match output {
             NetOutput::Send { message, .. } => to.take(NetInput::Message { peer, message }),
             NetOutput::Publish { bytes, .. } => to.take(NetInput::Gossip {
+                peer,
+                token: GossipToken(0),
+                bytes,
+            }),
+            NetOutput::Presence { bytes, .. } => to.take(NetInput::Presence {
                 peer,
                 token: GossipToken(0),
                 bytes,

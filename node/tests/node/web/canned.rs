@@ -63,6 +63,7 @@ pub(crate) fn card(number: u32, kind: Kind, title: &str, now: Millis) -> ItemCar
         created_at: made,
         updated_at: made,
         entered_at: made,
+        claim_heard: None,
         skewed: false,
         legal: Vec::new(),
     };

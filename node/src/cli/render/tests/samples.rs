@@ -75,6 +75,7 @@ pub(crate) fn card(number: u32, kind: Kind, column: Column, title: &str) -> Item
         created_at: before(3_000),
         updated_at: before(180),
         entered_at: before(180),
+        claim_heard: None,
         skewed: false,
         legal: Vec::new(),
     }
