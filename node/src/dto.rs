@@ -3,6 +3,10 @@
 //! These are the versioned schemas that `--json` prints and the API serves. They are computed from
 //! rows and documents by `project`; nothing here is stored.
 
+mod people;
+
+pub use people::{MemberInfo, PeerInfo};
+
 use serde::{Deserialize, Serialize};
 use towline_crdt::view::{Criterion, Link, Refused};
 use towline_proto::stage::{Claim, Holds};
@@ -22,7 +26,8 @@ pub struct ItemLink {
     pub title: String,
     /// Its badge; absent when the item is not known here.
     pub status: Option<Status>,
-    /// For a dependency: whether it is satisfied.
+    /// For a dependency: whether it is not waited for any more, because it is satisfied or because it is
+    /// suspended.
     #[serde(default)]
     pub satisfied: bool,
     /// For a dependency: what to know about it, such as that it was abandoned or closes a cycle.
@@ -71,6 +76,10 @@ pub struct ItemCard {
     /// Who works on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim: Option<Claim>,
+    /// When the node of the claim was last heard of; absent without a running node, and when it was not
+    /// heard of since that was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim_heard: Option<Millis>,
     /// Its epic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epic: Option<ItemLink>,
@@ -102,6 +111,9 @@ pub struct ItemCard {
     pub updated_at: Millis,
     /// Since when it stands in its column.
     pub entered_at: Millis,
+    /// Whether a clock was ahead: a time that cannot be true is shown as when it was seen.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub skewed: bool,
     /// What could be done to it now.
     pub legal: Vec<Verb>,
 }
@@ -149,6 +161,9 @@ pub struct Comment {
     pub at: Millis,
     /// Markdown.
     pub text: String,
+    /// Whether a clock was ahead: a time that cannot be true is shown as when it was seen.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub skewed: bool,
 }
 
 /// One line of a timeline. Schema `towline.history/v1`.
@@ -187,6 +202,9 @@ pub struct HistoryLine {
     /// Why it has no effect, when it has none, as half a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overtaken: Option<String>,
+    /// Whether a clock was ahead: a time that cannot be true is shown as when it was seen.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub skewed: bool,
 }
 
 /// What became of an act.
@@ -298,38 +316,6 @@ pub struct ProjectStatus {
     pub board: Option<String>,
 }
 
-/// A member or an open invitation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct MemberInfo {
-    /// The node; absent for an invitation.
-    pub node: Option<NodeId>,
-    /// What people call it.
-    pub name: String,
-    /// What it may do.
-    pub role: Role,
-    /// Since when, or until when the invitation stands.
-    pub at: Millis,
-    /// The first hex digits of the ticket's hash, for an invitation.
-    pub ticket: Option<String>,
-    /// Whether this is the node itself.
-    pub me: bool,
-}
-
-/// A connected peer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PeerInfo {
-    /// Who.
-    pub node: NodeId,
-    /// What people call it.
-    pub name: String,
-    /// Where, as a multiaddress.
-    pub address: String,
-    /// Whether it holds the same as we do, as far as we know.
-    pub in_sync: bool,
-    /// When it was last heard of.
-    pub seen_at: Millis,
-}
-
 /// What `doctor` found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Doctor {
@@ -348,6 +334,9 @@ pub struct FeedEvent {
     pub seen_at: Millis,
     /// Whether it came with a catch-up rather than as live news.
     pub backfill: bool,
+    /// Whether a clock was ahead: a time that cannot be true is shown as when it was seen.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub skewed: bool,
     /// The event.
     #[serde(flatten)]
     pub event: Event,

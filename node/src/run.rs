@@ -18,7 +18,7 @@ use towline_proto::wire::JoinReply;
 use towline_proto::{Entry, NodeId, ProjectId, Ticket};
 
 use crate::handle::{Job, NodeHandle, ProjectLink};
-use crate::home::{Config, Home, Lock, ProjectHome, files};
+use crate::home::{Config, Home, Lock, ProjectHome, Settings, files};
 use crate::net::{Net, NetInput, Route};
 use crate::project::{self, Mended, Opening, Project, SystemWorld};
 use crate::request::{Failure, FailureCode, Reply, Request};
@@ -51,6 +51,7 @@ pub struct Node {
     home: Home,
     key: SigningKey,
     name: String,
+    settings: Settings,
     handle: NodeHandle,
     net: Net,
     routes: Arc<Routes>,
@@ -155,6 +156,7 @@ impl Node {
         let net = port::start_net(&home, config, &key, &routes).await?;
         let node = Arc::new(Self {
             name: node_name(config, &me),
+            settings: config.settings(),
             home,
             key,
             handle: NodeHandle::new(me),
@@ -191,7 +193,8 @@ impl Node {
         Ok(node)
     }
 
-    fn run_project(&self, opened: Project) -> Result<ProjectLink, Failure> {
+    fn run_project(&self, mut opened: Project) -> Result<ProjectLink, Failure> {
+        opened.configure(self.settings);
         let net = self.net.clone();
         let addresses = Arc::new(move || net.addresses());
         let started = project::start(opened, Some(self.net.output()), addresses).map_err(failed)?;

@@ -1,7 +1,7 @@
 //! The words and bytes of towline, shared by every other crate.
 //!
 //! This crate says what a thing is called ([`stage`], [`act`]), what is legal ([`table`]), how a
-//! record is signed and hashed ([`entry`]), what peers say to each other ([`wire`]), what
+//! record is signed and hashed ([`entry`]), what peers say to each other ([`wire`], [`presence`]), what
 //! subscribers are told ([`event`]) and how large anything may be ([`limits`]).
 //!
 //! It never does IO, reads a clock, draws a random number or touches Automerge. Everything that is
@@ -14,6 +14,7 @@ pub mod event;
 pub mod ids;
 pub mod limits;
 pub mod member;
+pub mod presence;
 pub mod register;
 pub mod stage;
 pub mod table;
@@ -28,6 +29,7 @@ pub use entry::{Author, Entry, EntryBody, ItemChange, Payload};
 pub use event::{Event, EventKind};
 pub use ids::{ActId, EntryHash, Epoch, EventId, ItemId, NodeId, ProjectId};
 pub use member::{MemberAct, Role};
+pub use presence::{Presence, PresenceBody, Renewal};
 pub use register::{Register, Rule};
 pub use stage::{
     Closing, Column, CriterionState, FailureKind, HoldKind, Kind, Origin, OriginKind, Qa, Status,

@@ -66,3 +66,11 @@ pub const PEER_ENTRIES_BURST: u32 = 500;
 pub const VECTOR_ROWS: usize = 20_000;
 /// A displayed time further ahead of when it was first seen than this is clamped, in milliseconds.
 pub const SKEW_MS: u64 = 10 * 60 * 1_000;
+/// Claims that one presence may renew; a node with more takes turns.
+pub const PRESENCE_CLAIMS: usize = 256;
+/// Bytes of one presence: its claims have some 25 each.
+pub const PRESENCE_BYTES: usize = 16 * 1024;
+/// A node that says more often than this that it is there is not passed on, in milliseconds.
+pub const PRESENCE_GAP_MS: u64 = 250;
+/// How often a running node says that it is there, in milliseconds, give or take a quarter.
+pub const PRESENCE_EVERY_MS: u64 = 30_000;

@@ -240,6 +240,7 @@ impl State {
             position,
             seen_at: now(),
             backfill: false,
+            skewed: false,
             event: Event {
                 id: EventId(id),
                 project: self.id,
@@ -333,6 +334,8 @@ fn card(number: u32, kind: Kind, title: &str, origin: &Origin) -> ItemCard {
         created_at: now(),
         updated_at: now(),
         entered_at: now(),
+        claim_heard: None,
+        skewed: false,
         legal: vec![Verb::Move, Verb::Block],
     }
 }

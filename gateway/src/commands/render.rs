@@ -196,6 +196,7 @@ mod tests {
 
     fn line(who: &str, what: &str, detail: Option<&str>) -> HistoryLine {
         HistoryLine {
+            skewed: false,
             act: ActId([1; 16]),
             item: ItemId([2; 16]),
             handle: "42".into(),

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use towline_node::dto::FeedEvent;
-use towline_proto::{EventKind, ItemId, Millis};
+use towline_proto::{Column, EventKind, ItemId, Millis};
 
 use super::digest::Digest;
 use super::spans::Spans;
@@ -47,6 +47,10 @@ impl Preset {
             EventKind::HoldsChanged { .. }
             | EventKind::ConflictRaised { .. }
             | EventKind::ChangedByMerge { .. } => true,
+            // What goes out of sight by itself, a hundred at a time, is no news.
+            EventKind::StageChanged {
+                to: Column::Archived, ..
+            } => matches!(self, Self::All),
             EventKind::ItemCreated { .. }
             | EventKind::StageChanged { .. }
             | EventKind::Deleted

@@ -196,3 +196,11 @@ fn positions_are_never_lost_whatever_the_filter_and_the_gaps() {
     }
     assert_eq!(ledger, super::spans::Ledger::new(600));
 }
+
+#[test]
+fn what_goes_out_of_sight_is_told_to_whoever_wants_everything() {
+    let archived = moved(Column::Done, Column::Archived);
+    assert!(!Preset::Stages.wants(&archived));
+    assert!(Preset::All.wants(&archived));
+    assert!(Preset::Stages.wants(&moved(Column::Merge, Column::Done)));
+}

@@ -41,6 +41,7 @@ impl Feed {
             position: self.position,
             seen_at: Millis(1_000_000),
             backfill: false,
+            skewed: false,
             event: Event {
                 id: EventId(id),
                 project: ProjectId([1; 32]),

@@ -130,6 +130,9 @@ impl From<ItemCard> for Kept {
             created_at,
             updated_at,
             entered_at,
+            // Of the moment of asking, not of the log.
+            claim_heard: _,
+            skewed: _,
             legal,
         } = card;
         Self {
@@ -208,6 +211,8 @@ impl Kept {
             created_at: self.created_at,
             updated_at: self.updated_at,
             entered_at: self.entered_at,
+            claim_heard: None,
+            skewed: false,
             legal: verbs(self.legal),
         })
     }

@@ -15,6 +15,7 @@ mod json;
 mod plan;
 pub(crate) mod render;
 mod run;
+mod settings;
 mod style;
 #[cfg(test)]
 mod tests;

@@ -176,6 +176,7 @@ pub(crate) fn plan(ctx: &Context, command: &Command) -> Result<Option<Plan>, Fai
         | Command::Import(_)
         | Command::Export(_)
         | Command::Completions { .. }
+        | Command::Config(_)
         | Command::Man { .. } => return Ok(None),
     }))
 }

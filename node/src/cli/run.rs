@@ -9,7 +9,7 @@ use super::args::{self, Command, DependsCommand};
 use super::context::Context;
 use super::plan::{Plan, Shape, plan};
 use super::render::tree;
-use super::{Ask, Trouble, backend, complain, edit, envelope, json, render, watch};
+use super::{Ask, Trouble, backend, complain, edit, envelope, json, render, settings, watch};
 use crate::request::{Failure, FailureCode, Filter, Reply, Request};
 
 /// Runs a command. The number is the exit code of the worst answer.
@@ -38,6 +38,7 @@ pub(super) fn run(ctx: &Context, command: Command, out: &mut dyn Write) -> Resul
         Command::Serve(args) => backend::serve(ctx, &args, out)?,
         Command::Down(args) => backend::down(ctx, &args)?,
         Command::Open => backend::open(ctx, out)?,
+        Command::Config(args) => settings::run(ctx, &args, out)?,
         Command::Join(args) => backend::join(ctx, &args, out)?,
         Command::Import(args) => backend::import(ctx, &args, out)?,
         Command::Export(args) => backend::export(ctx, &args, out)?,

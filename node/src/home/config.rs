@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::HomeError;
 use super::files::{PRIVATE_MODE, write_atomic};
+use super::settings::{ArchiveAfter, ClaimTtl, Promote, Settings};
 
 /// Where the board is looked for when nobody says otherwise.
 pub const BOARD_PORT: u16 = 4747;
@@ -32,6 +33,12 @@ pub struct Config {
     pub bootstrap: Vec<String>,
     /// Multiaddresses to tell others instead of what the node sees itself, such as a forwarded port.
     pub announce: Vec<String>,
+    /// Whether backlog items start by themselves when the last thing they wait for is done.
+    pub promote: Promote,
+    /// How long an item stays done or closed before it is archived.
+    pub archive_after: ArchiveAfter,
+    /// How long the node of a claim must not have been heard of before the claim can be taken over.
+    pub claim_ttl: ClaimTtl,
 }
 
 impl Default for Config {
@@ -44,6 +51,9 @@ impl Default for Config {
             mdns: false,
             bootstrap: Vec::new(),
             announce: Vec::new(),
+            promote: Promote::default(),
+            archive_after: ArchiveAfter::default(),
+            claim_ttl: ClaimTtl::default(),
         }
     }
 }
@@ -59,6 +69,15 @@ impl Config {
             path: path.to_owned(),
             why: error.to_string(),
         })
+    }
+
+    /// What its projects do by themselves.
+    pub const fn settings(&self) -> Settings {
+        Settings {
+            promote: self.promote,
+            archive_after: self.archive_after,
+            claim_ttl: self.claim_ttl,
+        }
     }
 
     /// Writes the file, comments and all.
@@ -113,6 +132,21 @@ impl Config {
                 "announce",
                 list(&self.announce),
             ),
+            (
+                "Start backlog items when the last thing they wait for is done: \"auto\" or \"manual\".",
+                "promote",
+                word(&self.promote.to_string()),
+            ),
+            (
+                "Archive what has been done or closed for so long: \"4h\", \"7d\" or \"never\".",
+                "archive_after",
+                word(&self.archive_after.to_string()),
+            ),
+            (
+                "Let a claim be taken over when its node was not heard of for so long.",
+                "claim_ttl",
+                word(&self.claim_ttl.to_string()),
+            ),
         ] {
             // Writing to a string does not fail.
             let _ = write!(text, "\n# {about}\n{key} = {value}\n");
@@ -134,6 +168,8 @@ mod tests {
             node_name: "line\nbreak".to_owned(),
             bootstrap: vec!["/dns4/hub.example/tcp/4001".to_owned()],
             mdns: true,
+            promote: Promote::Auto,
+            archive_after: ArchiveAfter::Never,
             ..Config::default()
         };
         config.store(&path).unwrap();

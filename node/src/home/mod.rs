@@ -15,10 +15,12 @@
 //! Nothing here reads a clock or the environment; randomness is drawn in [`key::create`] alone.
 
 pub mod config;
+pub mod edit;
 pub mod files;
 pub mod init;
 pub mod key;
 pub mod lock;
+pub mod settings;
 
 use std::fs;
 use std::io;
@@ -31,6 +33,7 @@ use towline_proto::ids::to_hex;
 
 pub use config::Config;
 pub use lock::Lock;
+pub use settings::Settings;
 
 use crate::request::{Failure, FailureCode};
 

@@ -37,6 +37,15 @@ pub enum NetInput {
         /// The exact bytes of an entry.
         bytes: Vec<u8>,
     },
+    /// A presence came by gossip and waits for a verdict before it is forwarded.
+    Presence {
+        /// Who forwarded it.
+        peer: NodeId,
+        /// To be given back with the verdict.
+        token: GossipToken,
+        /// The exact bytes of a presence.
+        bytes: Vec<u8>,
+    },
     /// A node that is not a member shows a ticket.
     Join {
         /// Who.
@@ -87,6 +96,13 @@ pub enum NetOutput {
         /// Which project.
         project: ProjectId,
         /// The exact bytes of an entry.
+        bytes: Vec<u8>,
+    },
+    /// Say to the project's members that this node is there.
+    Presence {
+        /// Which project.
+        project: ProjectId,
+        /// The exact bytes of a presence.
         bytes: Vec<u8>,
     },
     /// A gossip message's verdict.

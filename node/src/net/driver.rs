@@ -25,7 +25,7 @@ use towline_proto::{NodeId, ProjectId, limits};
 use super::behaviour::{self, Behaviour};
 use super::conduct::{self, Conduct};
 use super::gate::Classes;
-use super::gossip::{self, Pending, Refused};
+use super::gossip::{self, Pending, Refused, Subject};
 use super::link::End;
 use super::metrics::NetMetrics;
 use super::peers::Peers;
@@ -201,7 +201,8 @@ impl Driver {
                 joinable,
             } => self.set_members(project, members, joinable),
             NetOutput::Send { peer, message } => self.send(peer, message),
-            NetOutput::Publish { project, bytes } => self.publish(&project, bytes),
+            NetOutput::Publish { project, bytes } => self.publish(Subject::Entries, &project, bytes),
+            NetOutput::Presence { project, bytes } => self.publish(Subject::Presence, &project, bytes),
             NetOutput::Verdict { token, peer, verdict } => self.judge(&token, peer, verdict),
             NetOutput::Penalize { peer, why } => self.penalize(peer, &why),
         }
@@ -210,15 +211,13 @@ impl Driver {
     fn set_members(&mut self, project: ProjectId, members: Vec<NodeId>, joinable: bool) {
         let members = members.into_iter().filter(|node| *node != self.me).collect();
         let change = self.shared.roll.set(project, members, joinable);
-        if change.first
-            && let Err(error) = self
-                .swarm
-                .behaviour_mut()
-                .gossip
-                .inner_mut()
-                .subscribe(&gossip::topic(&project))
-        {
-            tracing::error!(%project, %error, "no gossip for a project; catch-up still works");
+        for subject in [Subject::Entries, Subject::Presence] {
+            let gossip = self.swarm.behaviour_mut().gossip.inner_mut();
+            if change.first
+                && let Err(error) = gossip.subscribe(&gossip::topic(subject, &project))
+            {
+                tracing::error!(%project, %error, "no gossip for a project; catch-up still works");
+            }
         }
         // Whoever left one project is disconnected even when it stays in another: gossipsub keeps its
         // old subscription otherwise. It may connect again at once and is then asked anew.
@@ -234,13 +233,13 @@ impl Driver {
         self.dial_due();
     }
 
-    fn publish(&mut self, project: &ProjectId, bytes: Vec<u8>) {
+    fn publish(&mut self, subject: Subject, project: &ProjectId, bytes: Vec<u8>) {
         if bytes.len() > limits::ENTRY_GOSSIP_BYTES {
             tracing::trace!(%project, bytes = bytes.len(), "an entry too large for gossip is left to catch-up");
             return;
         }
         let gossip = self.swarm.behaviour_mut().gossip.inner_mut();
-        match gossip.publish(gossip::topic(project), bytes) {
+        match gossip.publish(gossip::topic(subject, project), bytes) {
             Ok(_) => NetMetrics::add(&self.shared.metrics.gossip_out, 1),
             // Nobody is there, or it went round already: catch-up covers the one, nothing the other needs.
             Err(error) => tracing::trace!(%project, %error, "not gossiped"),
@@ -259,7 +258,7 @@ impl Driver {
         };
         self.report_gossip(&waiting, acceptance);
         if verdict == Verdict::Reject {
-            self.penalize(peer, "it gossiped an entry that is not valid");
+            self.penalize(peer, "it gossiped what is not valid");
         }
     }
 

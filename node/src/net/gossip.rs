@@ -1,6 +1,7 @@
-//! Gossip: one topic per project, every message held until its project has judged it.
+//! Gossip: two topics per project, one for entries and one for presence, every message held until its
+//! project has judged it.
 //!
-//! Entries carry their authors' signatures, so gossipsub's own are left off; a message's id is the
+//! Both carry their authors' signatures, so gossipsub's own are left off; a message's id is the
 //! hash of its bytes. A peer can subscribe to a topic only as a member of that project: whoever is
 //! only a member of another project never gets to see an entry. Losing gossip costs latency alone,
 //! catch-up covers it.
@@ -35,18 +36,38 @@ const VERDICT_WITHIN: Duration = Duration::from_secs(5);
 const REFUSALS: usize = 4_096;
 
 const TOPIC_PREFIX: &str = "towline/1/";
+/// Behind the prefix. A node that does not know presence takes this for no project of its and does not
+/// subscribe.
+const PRESENCE: &str = "presence/";
 
 /// Gossipsub as it is used here.
 pub(crate) type Gossipsub = Behaviour<IdentityTransform, MemberTopics>;
 
-/// The topic of a project.
-pub(crate) fn topic(project: &ProjectId) -> IdentTopic {
-    IdentTopic::new(format!("{TOPIC_PREFIX}{project}"))
+/// What a topic is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// Entries.
+    Entries,
+    /// Who is there.
+    Presence,
 }
 
-/// The project of a topic.
-pub(crate) fn project_of(topic: &TopicHash) -> Option<ProjectId> {
-    topic.as_str().strip_prefix(TOPIC_PREFIX)?.parse().ok()
+/// A topic of a project.
+pub(crate) fn topic(subject: Subject, project: &ProjectId) -> IdentTopic {
+    let subject = match subject {
+        Subject::Entries => "",
+        Subject::Presence => PRESENCE,
+    };
+    IdentTopic::new(format!("{TOPIC_PREFIX}{subject}{project}"))
+}
+
+/// What a topic is about, and its project.
+pub(crate) fn subject_of(topic: &TopicHash) -> Option<(Subject, ProjectId)> {
+    let rest = topic.as_str().strip_prefix(TOPIC_PREFIX)?;
+    match rest.strip_prefix(PRESENCE) {
+        Some(project) => Some((Subject::Presence, project.parse().ok()?)),
+        None => Some((Subject::Entries, rest.parse().ok()?)),
+    }
 }
 
 /// Builds the behaviour.
@@ -113,7 +134,7 @@ impl TopicSubscriptionFilter for MemberTopics {
         let Some(peer) = self.speaker.get() else {
             return true;
         };
-        let (Some(node), Some(project)) = (identity::node_of(&peer), project_of(topic)) else {
+        let (Some(node), Some((_, project))) = (identity::node_of(&peer), subject_of(topic)) else {
             return false;
         };
         let allowed = self.roll.is_member_of(&node, &project);
@@ -181,8 +202,11 @@ mod tests {
     #[test]
     fn a_topic_names_its_project() {
         let project = ProjectId([0xab; 32]);
-        assert_eq!(project_of(&topic(&project).hash()), Some(project));
-        assert_eq!(project_of(&TopicHash::from_raw("towline/1/nonsense")), None);
+        for subject in [Subject::Entries, Subject::Presence] {
+            let topic = topic(subject, &project).hash();
+            assert_eq!(subject_of(&topic), Some((subject, project)));
+        }
+        assert_eq!(subject_of(&TopicHash::from_raw("towline/1/nonsense")), None);
     }
 
     #[test]
@@ -217,10 +241,14 @@ mod tests {
             speaker: speaker.clone(),
             refused: refused.clone(),
         };
-        assert!(filter.can_subscribe(&topic(&ours).hash()), "this node itself may");
-        speaker.set(Some(peer));
-        assert!(!filter.can_subscribe(&topic(&ours).hash()));
-        assert!(filter.can_subscribe(&topic(&theirs).hash()));
+        for subject in [Subject::Entries, Subject::Presence] {
+            let topic = |project| topic(subject, project).hash();
+            speaker.set(None);
+            assert!(filter.can_subscribe(&topic(&ours)), "this node itself may");
+            speaker.set(Some(peer));
+            assert!(!filter.can_subscribe(&topic(&ours)));
+            assert!(filter.can_subscribe(&topic(&theirs)));
+        }
         assert!(refused.take(carol, ours));
         assert!(!refused.take(carol, theirs));
     }

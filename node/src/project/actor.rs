@@ -180,6 +180,7 @@ impl Actor {
     fn tick(&mut self) {
         self.project.store_or_warn();
         self.project.snapshot_on_tick();
+        self.project.tend();
         self.ticks = self.ticks.wrapping_add(1);
         if self.ticks.is_multiple_of(TICKS_PER_LOOK) {
             self.project.feed_replica(Input::Tick);

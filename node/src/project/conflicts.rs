@@ -3,9 +3,11 @@
 //! Conflicts are derived by the fold; here they get the words, the sides to choose from and their
 //! names. Settling writes one act, which names the side that counts.
 
+mod circle;
+
 use towline_crdt::fold::Folded;
 use towline_crdt::view::Conflict;
-use towline_proto::{ActId, Closing, Op, Origin, Register, text};
+use towline_proto::{ActId, Closing, Op, Origin, Register, Rule, text};
 
 use super::Project;
 use super::index::letters;
@@ -36,6 +38,12 @@ impl Project {
         for id in ids {
             let doc = self.doc(&id)?;
             open.extend(self.conflicts_of(&self.folded(&doc)?));
+            if item.is_some() {
+                open.extend(self.circles_of(&id)?);
+            }
+        }
+        if item.is_none() {
+            open.extend(self.all_circles(MAX_ITEMS)?);
         }
         open.sort_by(|a, b| (a.since, &a.id).cmp(&(b.since, &b.id)));
         Ok(open)
@@ -143,6 +151,9 @@ impl Project {
         let open = self.conflicts(Some(&row.id.to_string()))?;
         let chosen = choose_conflict(&open, id)?;
         let side = choose_side(chosen, keep)?;
+        if chosen.rule == Rule::Circle {
+            return self.settle_circle(origin, &row, &chosen.id, &side);
+        }
         let over = row.conflicts.iter().find(|conflict| conflict.id == chosen.id);
         let Some(over) = over.map(|conflict| conflict.register.clone()) else {
             return Err(conflict("that conflict was settled in the meantime"));

@@ -34,6 +34,7 @@ impl Project {
         let ids = self.index.find(wanted)?;
         let mut explained = Vec::new();
         for id in ids {
+            let circles = self.circles_of(&id)?;
             let doc = self.doc(&id)?;
             let folded = self.folded(&doc)?;
             let acts = self.history(&folded);
@@ -45,7 +46,7 @@ impl Project {
             explained.push(Explanation {
                 card: self.index.card(&folded.view),
                 because: self.because(&told),
-                conflicts: self.conflicts_of(&folded),
+                conflicts: self.conflicts_of(&folded).into_iter().chain(circles).collect(),
                 acts,
             });
         }
@@ -208,16 +209,22 @@ impl Project {
 
     fn waits(&self, told: &Told<'_>) -> Vec<String> {
         let view = &told.folded.view;
-        let links = view.depends_on.iter().map(|on| self.index.dependency(on));
-        let unmet = links.filter(|link| !link.satisfied);
-        unmet
-            .take(WAITS)
-            .map(|link| {
-                let note = link.note.as_deref().unwrap_or("which is not done");
-                let title = text::show(&link.title, DEED_CHARS);
-                format!("It waits for {} {title} ({note}).", link.handle)
-            })
-            .collect()
+        let waits = view.depends_on.iter().filter_map(|on| {
+            let link = self.index.wait(view, on);
+            let title = text::show(&link.title, DEED_CHARS);
+            match (link.satisfied, self.index.is_suspended(&view.id, on)) {
+                (true, true) => {
+                    let note = link.note.as_deref().unwrap_or("suspended");
+                    Some(format!("It does not wait for {} {title} ({note}).", link.handle))
+                }
+                (true, false) => None,
+                (false, _) => {
+                    let note = link.note.as_deref().unwrap_or("which is not done");
+                    Some(format!("It waits for {} {title} ({note}).", link.handle))
+                }
+            }
+        });
+        waits.take(WAITS).collect()
     }
 
     /// Who did an act, what and how long ago.

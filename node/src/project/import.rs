@@ -80,7 +80,8 @@ impl Project {
         let Some(row) = self.index.get(id).cloned() else {
             return Ok(None);
         };
-        if row.imported.as_ref() == Some(&digest) {
+        // An act beside a purge that had not seen it would bring the item back.
+        if row.purged || row.imported.as_ref() == Some(&digest) {
             return Ok(None);
         }
         let mut drafting = Drafting::new(item);
@@ -208,6 +209,9 @@ impl Project {
                 .ok_or_else(|| format!("{reference} is not in the project"))
         };
         let (from, to) = (find(&relation.from)?, find(&relation.to)?);
+        if from.purged || to.purged {
+            return Ok(None);
+        }
         let related = Op::AddLink {
             kind: LinkKind::Related,
             target: to.id.to_string(),

@@ -18,6 +18,7 @@ impl Project {
         let input = match input {
             NetInput::Connected { peer, address } => {
                 self.addresses.insert(peer, address);
+                self.presence.hurry(self.world.instant());
                 Input::Connected { peer }
             }
             NetInput::Disconnected { peer } => {
@@ -30,6 +31,7 @@ impl Project {
                 token: token.0,
                 bytes,
             },
+            NetInput::Presence { peer, token, bytes } => return self.take_presence(peer, token, &bytes),
             NetInput::Join { peer, request, reply } => {
                 let answer = self.take_join(peer, request);
                 // Whoever asked may have hung up; the ticket is used up all the same.
@@ -111,7 +113,7 @@ impl Project {
 
     /// Tells the network something, if there is one; waits while its queue is full, which it never
     /// does for a project in turn.
-    fn tell(&self, output: NetOutput) {
+    pub(super) fn tell(&self, output: NetOutput) {
         if let Some(net) = &self.net
             && net.blocking_send(output).is_err()
         {

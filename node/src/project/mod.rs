@@ -17,14 +17,19 @@ mod ingest;
 mod membership;
 mod mend;
 mod open;
+mod presence;
+mod present;
 mod read;
 mod request;
 mod search;
 pub(crate) mod snapshot;
 mod stage;
 mod store;
+#[cfg(test)]
+mod tests;
 mod timeline;
 mod transition;
+mod upkeep;
 mod way;
 mod world;
 mod write;
@@ -91,6 +96,10 @@ pub struct Project {
     feed_stored: u64,
     /// Whether the cache lags behind.
     dirty: bool,
+    /// What it does by itself while a node runs it.
+    upkeep: upkeep::Upkeep,
+    /// Which nodes it has heard of, and when it says that it is there itself.
+    presence: presence::Heard,
     members_changed: bool,
     /// What opening found that a person should know.
     findings: Vec<String>,

@@ -153,6 +153,8 @@ impl Project {
             recent: VecDeque::new(),
             feed_stored: 0,
             dirty: false,
+            upkeep: super::upkeep::Upkeep::default(),
+            presence: super::presence::Heard::default(),
             members_changed: false,
             findings,
             todo: VecDeque::new(),

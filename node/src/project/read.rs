@@ -25,7 +25,7 @@ impl Project {
         let passes = |row: &&ItemView| {
             epic.is_none_or(|epic| row.epic == Some(epic)) && Facts::from(*row).pass(filter)
         };
-        let mut rows: Vec<_> = self.index.rows().filter(passes).collect();
+        let mut rows: Vec<_> = self.index.shown().filter(passes).collect();
         rows.sort_by_key(|row| Index::board_order(row));
         if filter.limit > 0 {
             rows.truncate(filter.limit);
@@ -46,13 +46,14 @@ impl Project {
 
     /// Items in full, in order of creation.
     pub(crate) fn export(&mut self, offset: usize, limit: usize) -> Result<Vec<ItemPage>, Failure> {
-        let mut ids: Vec<_> = self.index.rows().map(|row| (row.created_at, row.id)).collect();
+        let mut ids: Vec<_> = self.index.shown().map(|row| (row.created_at, row.id)).collect();
         ids.sort_unstable();
         let ids: Vec<_> = ids.into_iter().skip(offset).take(limit.min(MAX_PAGES)).collect();
         ids.iter().map(|(_, id)| self.page(id)).collect()
     }
 
     fn page(&mut self, id: &ItemId) -> Result<ItemPage, Failure> {
+        let circles = self.circles_of(id)?;
         let doc = self.doc(id)?;
         let body = doc
             .body()
@@ -68,6 +69,7 @@ impl Project {
                     origin: folding.record.act.origin.clone(),
                     at: folding.record.act.at,
                     text: text.clone(),
+                    skewed: false,
                 }),
                 _ => None,
             })
@@ -87,7 +89,7 @@ impl Project {
             dependants: self.index.dependants(id),
             children: self.index.children(id),
             history: self.history(&folded),
-            open_conflicts: self.conflicts_of(&folded),
+            open_conflicts: self.conflicts_of(&folded).into_iter().chain(circles).collect(),
             refused: view.refused.clone(),
         })
     }
@@ -121,7 +123,7 @@ impl Project {
 
     /// Items in which the youngest `limit` acts can be: those that changed last.
     fn recently_touched(&self, limit: usize) -> Result<Vec<ItemId>, Failure> {
-        let mut rows: Vec<_> = self.index.rows().map(|row| (row.updated_at, row.id)).collect();
+        let mut rows: Vec<_> = self.index.shown().map(|row| (row.updated_at, row.id)).collect();
         rows.sort_unstable();
         let from = rows.len().saturating_sub(limit);
         Ok(rows.into_iter().skip(from).map(|(_, id)| id).collect())
@@ -129,7 +131,7 @@ impl Project {
 
     /// Counts and position.
     pub(crate) fn status(&mut self) -> Result<ProjectStatus, Failure> {
-        let alive = || self.index.rows().filter(|row| !row.deleted);
+        let alive = || self.index.shown().filter(|row| !row.deleted);
         let columns = Column::ALL
             .iter()
             .map(|column| (*column, alive().filter(|row| row.column == *column).count()));
@@ -137,7 +139,9 @@ impl Project {
         let open = |row: &&ItemView| row.column.is_open();
         let (held, conflicts) = (
             alive().filter(open).filter(|row| !row.holds.is_empty()).count(),
-            alive().filter(|row| !row.conflicts.is_empty()).count(),
+            alive()
+                .filter(|row| !row.conflicts.is_empty() || !self.index.circles_at(&row.id).is_empty())
+                .count(),
         );
         let last = self.feed_head.checked_sub(1);
         let last_event = match last {
@@ -153,8 +157,8 @@ impl Project {
             columns,
             held,
             conflicts,
-            deleted: self.index.rows().filter(|row| row.deleted).count(),
-            items: self.index.len(),
+            deleted: self.index.shown().filter(|row| row.deleted).count(),
+            items: self.index.shown().count(),
             entries: self.log.entries(),
             log_bytes: self.log.bytes(),
             members: self.members.members().count(),

@@ -64,6 +64,13 @@ impl Project {
 
     /// Stages what a request changes and gives the answer that holds once it is durable.
     pub(crate) fn stage_request(&mut self, origin: Option<&Origin>, body: Request) -> Result<Reply, Failure> {
+        match self.stage_asked(origin, body) {
+            Ok(reply) => Ok(self.present(reply)),
+            Err(failure) => Err(self.present_failure(failure)),
+        }
+    }
+
+    fn stage_asked(&mut self, origin: Option<&Origin>, body: Request) -> Result<Reply, Failure> {
         let missing = Failure::new(
             FailureCode::Usage,
             towline_proto::stage::OriginError::Empty.to_string(),
@@ -123,6 +130,14 @@ impl Project {
     /// Answers a request that changes nothing for others.
     pub(crate) fn answer(&mut self, body: Request) -> Result<Reply, Failure> {
         match body {
+            // As it was written, the same on every node.
+            Request::Export { offset, limit } => self.export(offset, limit).map(Reply::Pages),
+            body => self.answer_asked(body).map(|reply| self.present(reply)),
+        }
+    }
+
+    fn answer_asked(&mut self, body: Request) -> Result<Reply, Failure> {
+        match body {
             Request::List(filter) => self.list(&filter).map(Reply::Cards),
             Request::Show { item } => {
                 let mut pages = self.show(&item)?;
@@ -143,7 +158,6 @@ impl Project {
             Request::Doctor => Ok(Reply::Doctor(self.doctor())),
             Request::Members => Ok(Reply::Members(self.list_members())),
             Request::Peers => Ok(Reply::Peers(self.peers())),
-            Request::Export { offset, limit } => self.export(offset, limit).map(Reply::Pages),
             Request::Events { after, limit } => self.events(after, limit).map(Reply::Events),
             Request::Rebuild => {
                 let failed = |error: anyhow::Error| Failure::new(FailureCode::Failure, format!("{error:#}"));

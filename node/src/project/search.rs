@@ -34,7 +34,7 @@ impl Project {
         let mut found = Vec::new();
         // Items whose body must have the words that the rest of them lacks.
         let mut open: BTreeMap<ItemId, Vec<&str>> = BTreeMap::new();
-        for row in self.index.rows().filter(|row| !row.deleted) {
+        for row in self.index.shown().filter(|row| !row.deleted) {
             let title = row.title.to_lowercase();
             if words.iter().all(|word| title.contains(word)) {
                 found.push((Rank::Title, row.id));

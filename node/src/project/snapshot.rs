@@ -12,11 +12,12 @@ mod tests;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use towline_proto::{Column, ItemId};
+use towline_proto::{Column, ItemId, Millis};
 
 use super::Project;
 use super::filter::{Facts, looks_at};
 use super::index::Index;
+use super::present::clamp_card;
 use crate::cache::{BLOCK_CARDS, Snapshot, Writer, publish};
 use crate::dto::ItemCard;
 use crate::home::files::is_full;
@@ -125,7 +126,7 @@ impl Project {
 impl Making {
     fn begin(mark: Mark, index: &Index) -> Self {
         let mut order: Vec<_> = index
-            .rows()
+            .shown()
             .map(|row| (row.deleted, Index::board_order(row)))
             .collect();
         order.sort_unstable();
@@ -173,7 +174,7 @@ pub(crate) fn needs_cards_only(request: &Request) -> bool {
 ///
 /// It takes no lock: a snapshot is replaced as a whole, and when the log is found to be as it was after
 /// the file was opened, the answer was true at that moment, whoever writes next.
-pub(crate) fn answer(dir: &Path, request: &Request) -> Option<Reply> {
+pub(crate) fn answer(dir: &Path, request: &Request, now: Millis) -> Option<Reply> {
     if !needs_cards_only(request) {
         return None;
     }
@@ -186,7 +187,9 @@ pub(crate) fn answer(dir: &Path, request: &Request) -> Option<Reply> {
         // Whoever closes the store looks at the header alone, and would keep the file for what it says.
         let _ = std::fs::remove_file(dir.join(FILE));
     }
-    cards.map(Reply::Cards)
+    let mut cards = cards?;
+    cards.iter_mut().for_each(|card| clamp_card(now, card));
+    Some(Reply::Cards(cards))
 }
 
 /// The cards that a request asks for; none when they cannot be read.

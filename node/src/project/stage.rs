@@ -20,6 +20,7 @@ use towline_proto::{
 };
 use towline_sync::Outcome;
 
+use super::present::clamp;
 use super::write::refusal;
 use super::{Own, Project};
 use crate::dto::FeedEvent;
@@ -322,12 +323,16 @@ impl Project {
         let unstored = self.docs.unstored(&id);
         self.stage.docs_before.entry(id).or_insert(unstored);
         self.stage.feed_before.get_or_insert(self.feed_head);
+        self.note_claim(&outcome.view);
         self.index.put(outcome.view);
+        self.upkeep.changed(id);
         self.docs.put(Arc::new(doc));
-        for event in outcome.events {
+        for mut event in outcome.events {
             self.feed_head = self.feed_head.saturating_add(1);
+            let skewed = clamp(&mut event.at, seen_at);
             self.stage.events.push(FeedEvent {
                 position: self.feed_head,
+                skewed,
                 seen_at,
                 backfill,
                 event,
@@ -337,7 +342,7 @@ impl Project {
     }
 
     /// Checks that this node may write.
-    fn may_write(&self) -> Result<(), Failure> {
+    pub(super) fn may_write(&self) -> Result<(), Failure> {
         if !self.role().may_write() {
             let (role, name) = (self.role(), self.members.name());
             let why = format!("this node is a {role} of {name}; an owner can invite it as a writer");

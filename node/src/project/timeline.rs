@@ -55,6 +55,7 @@ impl Project {
             to: moved.map(|place| place.column),
             detail: self.detail(folded, &folding.record.act.op),
             overtaken: None,
+            skewed: false,
             fate: match &folding.fate {
                 Fate::Effective => dto::Fate::Effective,
                 Fate::Superseded { by } => dto::Fate::Superseded { by: *by },

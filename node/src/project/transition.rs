@@ -102,18 +102,11 @@ impl Project {
                 generation: row.generation,
             },
             Verb::TakeOver => {
-                let force = match (force, reason.clone()) {
-                    (true, None) => {
-                        return Err(usage("take-over --force needs a reason: say why in a few words"));
-                    }
-                    (true, reason) => reason,
-                    (false, _) => None,
-                };
-                let renewal = row.claim.as_ref().map(|claim| claim.at).unwrap_or_default();
+                let force = self.may_take_over(row, force, reason.clone())?;
                 Op::TakeOver {
                     holder: holder(),
                     generation,
-                    renewal,
+                    renewal: self.last_renewal(row),
                     force,
                 }
             }
@@ -126,7 +119,7 @@ impl Project {
     }
 
     fn start(&self, row: &ItemView, force: bool, reason: Option<String>) -> Result<Op, Failure> {
-        let links = row.depends_on.iter().map(|on| self.index.dependency(on));
+        let links = row.depends_on.iter().map(|on| self.index.wait(row, on));
         let unmet: Vec<_> = links
             .filter(|link| !link.satisfied)
             .map(|link| link.handle)

@@ -43,7 +43,7 @@ impl Project {
     }
 
     /// The circle that `item` waiting for `on` would close, as people read it: `1 → 2 → 3 → 1`.
-    pub(super) fn circle(&self, item: ItemId, on: ItemId) -> String {
+    pub(super) fn circle_of(&self, item: ItemId, on: ItemId) -> String {
         let circle: Vec<ItemId> = std::iter::once(item).chain(self.way(on, item)).collect();
         let handle = |id: &ItemId| self.index.link(id).handle;
         let hidden = circle.len().saturating_sub(2 * NAMED);

@@ -1,6 +1,6 @@
 //! The clock and the randomness of a node, as one thing that a test can put its own in place of.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use towline_proto::Millis;
 
@@ -8,6 +8,9 @@ use towline_proto::Millis;
 pub trait World: Send {
     /// The time now.
     fn now(&self) -> Millis;
+    /// A reading of the clock that never goes back, for how long something took on this node. It says
+    /// nothing about anybody else's clock.
+    fn instant(&self) -> Instant;
     /// Fills a buffer with random bytes.
     fn random(&self, bytes: &mut [u8]);
 
@@ -27,6 +30,10 @@ impl World for SystemWorld {
     fn now(&self) -> Millis {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    fn instant(&self) -> Instant {
+        Instant::now()
     }
 
     /// # Panics

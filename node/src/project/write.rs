@@ -208,7 +208,7 @@ impl Project {
                 return Err(conflict(if on.id == row.id {
                     format!("{this} cannot wait for itself: that would be a circle")
                 } else {
-                    let circle = self.circle(row.id, on.id);
+                    let circle = self.circle_of(row.id, on.id);
                     format!("{this} cannot wait for {other}: that would be a circle, {circle}")
                 }));
             }

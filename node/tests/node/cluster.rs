@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
+use towline_node::dto::ItemCard;
+use towline_node::home::settings::{ClaimTtl, Promote};
 use towline_node::home::{self, Config, Home, key};
 use towline_node::request::{NewItem, Reply, Request, Transition};
 use towline_node::run::{Node, make_project};
@@ -29,10 +31,14 @@ struct Actor {
 }
 
 async fn start(root: &Path, name: &'static str) -> Arc<Node> {
+    start_with(root, &config(name)).await
+}
+
+async fn start_with(root: &Path, config: &Config) -> Arc<Node> {
     let home = Home::at(root);
     let lock = home.lock("test").unwrap();
     let seed = key::load(&home.key_file()).unwrap();
-    Node::start(home, lock, &config(name), seed).await.unwrap()
+    Node::start(home, lock, config, seed).await.unwrap()
 }
 
 /// A node that founds a project.
@@ -221,4 +227,118 @@ async fn a_ticket_works_once_and_a_reader_cannot_write() {
     cy.stop().await;
     bo.stops().await;
     ann.stops().await;
+}
+
+impl Actor {
+    async fn card(&self, item: &str) -> ItemCard {
+        match self.ask(Request::Show { item: item.into() }).await {
+            Reply::Page(page) => page.card,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn takes_over(&self, item: &str) -> Result<Reply, towline_node::request::Failure> {
+        let request = Request::Transition(Transition::plain(item, Verb::TakeOver));
+        let handle = self.node.handle();
+        handle.request(&self.project, Some(self.origin()), request).await
+    }
+}
+
+/// Waits until something is so.
+async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let wait = async {
+        while !is_so().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, wait).await.expect(what);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_claim_of_a_living_node_is_its_own_and_that_of_a_dead_one_can_be_taken_over() {
+    /// Short, so that its end can be waited for; a file would not be taken with it.
+    const TTL: Duration = Duration::from_secs(2);
+    let quick = |name| Config {
+        claim_ttl: ClaimTtl(TTL),
+        ..config(name)
+    };
+    let (ann_root, bo_root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (home, seed, _) = home::init::init(ann_root.path(), &config("ann")).unwrap();
+    let project = make_project(&home, &seed, "demo", "ann").unwrap().id;
+    let ann = Actor {
+        name: "ann",
+        node: start_with(ann_root.path(), &quick("ann")).await,
+        project,
+    };
+    let ticket = ann.invite(Role::Writer).await;
+    home::init::init(bo_root.path(), &config("bo")).unwrap();
+    let node = start_with(bo_root.path(), &quick("bo")).await;
+    timeout(PATIENCE, node.join(&ticket)).await.unwrap().unwrap();
+    let bo = Actor {
+        name: "bo",
+        node,
+        project,
+    };
+    ann.create("Worked on by Ann").await;
+    ann.does("1", Verb::Start).await;
+    ann.does("1", Verb::Claim).await;
+    converge(&ann, &bo).await;
+
+    until("bo hears of ann's node", async || {
+        bo.card("1").await.claim_heard.is_some()
+    })
+    .await;
+    let first = bo.card("1").await.claim_heard.unwrap();
+    let later = first.plus(2 * u64::try_from(TTL.as_millis()).unwrap());
+    until("and again, for longer than it takes", async || {
+        bo.card("1").await.claim_heard.unwrap() > later
+    })
+    .await;
+    let refused = bo.takes_over("1").await.unwrap_err();
+    assert_eq!(refused.code.exit(), 5, "{refused}");
+    assert!(refused.message.contains("was heard of"), "{refused}");
+    let before = bo.digest().await;
+    assert_eq!(before, ann.digest().await, "saying so has written nothing");
+
+    ann.stops().await;
+    until("the claim can be taken over", async || {
+        bo.takes_over("1").await.is_ok()
+    })
+    .await;
+    let card = bo.card("1").await;
+    let claim = card.claim.unwrap();
+    assert_eq!((claim.holder.as_str(), claim.generation), ("bo", 2));
+    let last = bo.export().await;
+    assert!(last.contains("take-over"), "{last}");
+    bo.stops().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_item_starts_on_a_node_that_hears_of_the_last_thing_it_waited_for() {
+    let (ann_root, bo_root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let ann = founder(ann_root.path(), "ann").await;
+    let ticket = ann.invite(Role::Writer).await;
+    home::init::init(bo_root.path(), &config("bo")).unwrap();
+    let auto = Config {
+        promote: Promote::Auto,
+        ..config("bo")
+    };
+    let node = start_with(bo_root.path(), &auto).await;
+    timeout(PATIENCE, node.join(&ticket)).await.unwrap().unwrap();
+    let bo = Actor {
+        name: "bo",
+        node,
+        project: ann.project,
+    };
+    ann.create("First").await;
+    let new = serde_json::json!({ "kind": "bug", "title": "Waits", "depends_on": ["1"] });
+    ann.ask(Request::Create(serde_json::from_value::<NewItem>(new).unwrap()))
+        .await;
+    ann.does("1", Verb::Merged).await;
+    until("it starts, and ann sees it", async || {
+        ann.card("2").await.column == Column::Coding
+    })
+    .await;
+    ann.stops().await;
+    bo.stops().await;
 }

@@ -13,7 +13,7 @@ use towline_proto::{Act, Entry, EventId, Op, Ticket, codec};
 use crate::samples::{self, act, act_id, entries, event, item, place};
 
 /// Compares with `tests/golden/<name>`, or writes it when blessing.
-fn golden(name: &str, lines: impl IntoIterator<Item = (String, String)>) {
+pub(crate) fn golden(name: &str, lines: impl IntoIterator<Item = (String, String)>) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("tests/golden")
         .join(name);
@@ -36,7 +36,7 @@ fn golden(name: &str, lines: impl IntoIterator<Item = (String, String)>) {
     );
 }
 
-fn line(key: impl Into<String>, value: impl Into<String>) -> (String, String) {
+pub(crate) fn line(key: impl Into<String>, value: impl Into<String>) -> (String, String) {
     (key.into(), value.into())
 }
 

@@ -8,15 +8,20 @@ use towline_proto::entry::EntryError;
 use towline_proto::ids::{from_hex, to_hex};
 use towline_proto::wire::{JoinReply, JoinRequest, Message};
 use towline_proto::{
-    Act, ActId, Entry, Event, ItemId, MemberAct, Millis, NodeId, Op, Origin, Ticket, VersionVector, limits,
+    Act, ActId, Entry, Event, ItemId, MemberAct, Millis, NodeId, Op, Origin, Presence, Ticket, VersionVector,
+    limits,
 };
 
+use crate::presence;
 use crate::samples::{self, AT, act, act_id, entries};
 
 /// Every decoder there is, over the same bytes.
 fn decode_all(bytes: &[u8]) {
     if let Ok(entry) = Entry::decode(bytes.into()) {
         let _ = entry.verify();
+    }
+    if let Ok(presence) = Presence::decode(bytes) {
+        let _ = presence.verify();
     }
     let _ = Act::decode(bytes);
     let _ = Message::decode(bytes);
@@ -49,6 +54,7 @@ fn valid() -> Vec<Vec<u8>> {
             .map(|(_, reply)| reply.encode()),
     );
     all.push(samples::join_request().encode());
+    all.push(presence::sample().bytes().to_vec());
     all.push(samples::ticket().to_string().into_bytes());
     all
 }

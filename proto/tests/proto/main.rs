@@ -2,5 +2,6 @@
 
 mod golden;
 mod hostile;
+mod presence;
 mod samples;
 mod table;

@@ -35,7 +35,9 @@ const GROUPS: &[(&str, &[&str])] = &[
     ),
     (
         "Node",
-        &["init", "up", "serve", "down", "deinit", "doctor", "rebuild"],
+        &[
+            "init", "up", "serve", "down", "config", "deinit", "doctor", "rebuild",
+        ],
     ),
     (
         "Share",

@@ -26,8 +26,8 @@ pub use item::{
     FilterArgs, JudgeArgs, LabelArgs, LinkArgs, ListArgs, LogArgs, SearchArgs, ShowArgs,
 };
 pub use node::{
-    DoctorArgs, DownArgs, ExportArgs, ExportFormat, ImportArgs, ImportSource, InitArgs, InviteArgs, JoinArgs,
-    RunArgs, SyncArgs, WatchArgs,
+    ConfigArgs, DoctorArgs, DownArgs, ExportArgs, ExportFormat, ImportArgs, ImportSource, InitArgs,
+    InviteArgs, JoinArgs, RunArgs, SyncArgs, WatchArgs,
 };
 pub use verbs::VerbCommand;
 
@@ -111,6 +111,12 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Open the board in a browser
     Open,
+    /// The settings of this node, or a new value for one
+    #[command(
+        after_help = "A new value takes effect at the next start of the node. Lists take commas.\n\n\
+        Examples:\n  towline config\n  towline config archive_after\n  towline config promote auto"
+    )]
+    Config(ConfigArgs),
     /// Throw the caches away and fold the log again
     Rebuild,
 
@@ -260,24 +266,7 @@ where
 
 /// Reads `90s`, `30m`, `24h`, `7d`.
 fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("a duration looks like 30s, 15m, 24h or 7d; got {text:?}");
-    let unit = text.chars().last().ok_or_else(wrong)?;
-    let seconds: u64 = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3_600,
-        'd' => 86_400,
-        _ => return Err(wrong()),
-    };
-    let count: u64 = text
-        .strip_suffix(unit)
-        .and_then(|digits| digits.parse().ok())
-        .ok_or_else(wrong)?;
-    count
-        .checked_mul(seconds)
-        .filter(|total| (1..=366 * 86_400).contains(total))
-        .map(Duration::from_secs)
-        .ok_or_else(|| format!("a duration is between 1s and 366d; got {text:?}"))
+    crate::home::settings::span(text)
 }
 
 #[cfg(test)]

@@ -42,6 +42,17 @@ pub struct DoctorArgs {
     pub mend: bool,
 }
 
+/// `config`.
+#[derive(Debug, Clone, Args)]
+pub struct ConfigArgs {
+    /// Which setting; all when absent
+    #[arg(value_name = "KEY")]
+    pub key: Option<String>,
+    /// What it becomes
+    #[arg(value_name = "VALUE", requires = "key")]
+    pub value: Option<String>,
+}
+
 /// `down`.
 #[derive(Debug, Clone, Args)]
 pub struct DownArgs {

@@ -174,8 +174,8 @@ pub enum VerbCommand {
     Claim(WithHolder),
     #[command(about = about(Verb::Release))]
     Release(Items),
-    #[command(about = about(Verb::TakeOver), after_help = "Examples:\n  towline take-over 42\n  \
-        towline take-over 42 --force -m 'coder-1 hangs, its host answers'")]
+    #[command(about = about(Verb::TakeOver), after_help = "Its node must not have been heard of for `claim_ttl` (see `towline config`).\n\n\
+        Examples:\n  towline take-over 42\n  towline take-over 42 --force -m 'the laptop is at the bottom of a lake'")]
     TakeOver(TakeOverArgs),
     #[command(about = about(Verb::Delete))]
     Delete(MaybeReason),

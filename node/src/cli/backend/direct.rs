@@ -84,7 +84,9 @@ fn from_snapshot(ctx: &Context, home: &Home, asks: &[&Request]) -> Option<Ready>
         return None;
     }
     let place = pick(ctx, home).ok()?;
-    let replies = asks.iter().map(|request| snapshot::answer(place.dir(), request));
+    let replies = asks
+        .iter()
+        .map(|request| snapshot::answer(place.dir(), request, ctx.view.now));
     Some(Ready(replies.collect::<Option<_>>()?))
 }
 

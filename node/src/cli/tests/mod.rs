@@ -13,12 +13,12 @@ use super::context::Context;
 use super::render::View;
 use super::style::Style;
 
-fn typed(line: &[&str]) -> Cli {
+pub(super) fn typed(line: &[&str]) -> Cli {
     let words = std::iter::once("towline").chain(line.iter().copied());
     Cli::read(words.map(Into::into)).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn ctx(cli: &Cli, dir: &Path) -> Context {
+pub(super) fn ctx(cli: &Cli, dir: &Path) -> Context {
     Context {
         dir: dir.to_owned(),
         global: cli.global.clone(),

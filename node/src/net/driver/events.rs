@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::{Driver, jitter};
 use crate::net::behaviour::Event;
 use crate::net::gate::Class;
+use crate::net::gossip::Subject;
 use crate::net::metrics::NetMetrics;
 use crate::net::streams::Purpose;
 use crate::net::{NetError, NetInput, gossip, identity, join};
@@ -137,13 +138,13 @@ impl Driver {
         }
         let taken = match (
             identity::node_of(&propagation_source),
-            gossip::project_of(&message.topic),
+            gossip::subject_of(&message.topic),
         ) {
-            (Some(peer), Some(project)) if self.shared.roll.is_member_of(&peer, &project) => {
-                let input = NetInput::Gossip {
-                    peer,
-                    token: token.clone(),
-                    bytes: message.data,
+            (Some(peer), Some((subject, project))) if self.shared.roll.is_member_of(&peer, &project) => {
+                let (token, bytes) = (token.clone(), message.data);
+                let input = match subject {
+                    Subject::Entries => NetInput::Gossip { peer, token, bytes },
+                    Subject::Presence => NetInput::Presence { peer, token, bytes },
                 };
                 self.shared.route.deliver(&project, input)
             }

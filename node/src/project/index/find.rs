@@ -52,8 +52,21 @@ impl Index {
         digits.get(..length).map(str::to_owned).unwrap_or(digits)
     }
 
-    /// The items that a person may mean: several only for a number that several share.
+    /// The items that a person may mean: several only for a number that several share. One that was
+    /// purged is shown to nobody.
     pub(crate) fn find(&self, wanted: &str) -> Result<Vec<ItemId>, Failure> {
+        let mut found = self.named_so(wanted)?;
+        let all = found.len();
+        found.retain(|id| self.rows.get(id).is_some_and(|row| !row.purged));
+        if found.is_empty() && all > 0 {
+            return Err(purged(wanted));
+        }
+        Ok(found)
+    }
+
+    /// The items of a name, also those that were purged: a number that was two items' does not become the
+    /// other one's.
+    fn named_so(&self, wanted: &str) -> Result<Vec<ItemId>, Failure> {
         let wanted = wanted.trim().trim_start_matches('#').to_lowercase();
         let not_found = |why: &str| {
             Failure::new(
@@ -103,13 +116,13 @@ impl Index {
     /// The one item that a person means, for something that changes it: a number that two items
     /// share names neither.
     pub(crate) fn find_one(&self, wanted: &str) -> Result<&ItemView, Failure> {
-        let found = self.find(wanted)?;
+        let found = self.named_so(wanted)?;
         match found.as_slice() {
-            [id] => self
-                .rows
-                .get(id)
-                .map(Box::as_ref)
-                .ok_or_else(|| Failure::new(FailureCode::NotFound, "no such item")),
+            [id] => match self.get(id) {
+                Some(row) if row.purged => Err(purged(wanted)),
+                Some(row) => Ok(row),
+                None => Err(Failure::new(FailureCode::NotFound, "no such item")),
+            },
             several => {
                 let names: Vec<_> = several
                     .iter()
@@ -128,6 +141,9 @@ impl Index {
 
     fn named(&self, id: &ItemId) -> Option<String> {
         let row = self.rows.get(id)?;
+        if row.purged {
+            return Some(format!("{} (purged)", self.handle(row)));
+        }
         Some(format!("{} ({})", self.handle(row), text::show(&row.title, 40)))
     }
 }
@@ -147,6 +163,14 @@ fn prefixed(digits: &str) -> Option<RangeInclusive<u64>> {
     let missing = u32::try_from(ItemId::KEY_DIGITS.checked_sub(digits.len())?).ok()? * DIGIT_BITS;
     let first = number(digits).checked_shl(missing)?;
     Some(first..=first | 1u64.checked_shl(missing)?.wrapping_sub(1))
+}
+
+fn purged(wanted: &str) -> Failure {
+    let message = format!(
+        "{} was purged: it is shown nowhere any more, and its number is not given out again",
+        text::show(wanted.trim(), 80)
+    );
+    Failure::new(FailureCode::NotFound, message)
 }
 
 /// 0 → a, 25 → z, 26 → aa.

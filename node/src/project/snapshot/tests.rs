@@ -13,6 +13,9 @@ use crate::request::{Filter, IMPORT_CHUNK, NewItem, Transition};
 /// Items of the real tracker that are taken: every kind of stage and relation is among them.
 const ITEMS: usize = 400;
 
+/// A moment behind everything that was done.
+const LATER: towline_proto::Millis = towline_proto::Millis(u64::MAX);
+
 fn opening(dir: &Path) -> Opening {
     Opening {
         dir: dir.to_owned(),
@@ -98,7 +101,9 @@ fn truth(project: &mut Project) -> Vec<String> {
 }
 
 fn told(dir: &Path) -> Vec<Option<String>> {
-    let answers = questions().into_iter().map(|request| answer(dir, &request));
+    let answers = questions()
+        .into_iter()
+        .map(|request| answer(dir, &request, LATER));
     answers.map(|reply| reply.map(json)).collect()
 }
 
@@ -180,12 +185,12 @@ fn a_real_tracker_is_listed_the_same_from_the_snapshot_and_from_the_store() {
         std::fs::metadata(dir.join(FILE)).unwrap().modified().unwrap(),
         written
     );
-    assert!(answer(dir, &Request::Status).is_none());
+    assert!(answer(dir, &Request::Status, LATER).is_none());
     let epic = Filter {
         epic: Some("1".into()),
         ..Filter::default()
     };
-    assert!(answer(dir, &Request::List(epic)).is_none());
+    assert!(answer(dir, &Request::List(epic), LATER).is_none());
 }
 
 /// A closed project with a few items, and what it says.

@@ -54,6 +54,8 @@ fn card(number: u32, column: Column) -> ItemCard {
         created_at: NOW,
         updated_at: NOW,
         entered_at: Millis(NOW.0 - 3 * 3_600_000),
+        claim_heard: None,
+        skewed: false,
         legal: legal_from(Standing::active(column, Kind::Bug)),
     }
 }

@@ -65,6 +65,8 @@ pub(crate) fn card(number: u32, kind: Kind, title: &str, now: Millis) -> ItemCar
         created_at: made,
         updated_at: made,
         entered_at: made,
+        claim_heard: None,
+        skewed: false,
         legal: Vec::new(),
     };
     settle(&mut card);
@@ -210,6 +212,7 @@ impl Project {
                         origin: origin.clone(),
                         at: NOON,
                         text: text.clone(),
+                        skewed: false,
                     },
                 ));
                 self.tell(at, origin, EventKind::Commented { excerpt: text });
@@ -328,6 +331,7 @@ impl Project {
             position,
             seen_at: NOON,
             backfill: false,
+            skewed: false,
             event,
         });
         self.feed.send_replace(position);

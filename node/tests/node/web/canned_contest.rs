@@ -75,6 +75,7 @@ pub(crate) fn history(card: &ItemCard) -> Vec<HistoryLine> {
         act
     };
     let line = |place, what: &str, from, to| HistoryLine {
+        skewed: false,
         act: act(place),
         item: card.id,
         handle: card.handle.clone(),

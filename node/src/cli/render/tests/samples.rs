@@ -76,6 +76,8 @@ pub(crate) fn card(number: u32, kind: Kind, column: Column, title: &str) -> Item
         created_at: before(3_000),
         updated_at: before(180),
         entered_at: before(180),
+        claim_heard: None,
+        skewed: false,
         legal: Vec::new(),
     }
 }
@@ -165,6 +167,7 @@ pub(super) fn line(minutes: u64, act: u8, who: &str, what: &str) -> HistoryLine 
         detail: None,
         fate: Fate::Effective,
         overtaken: None,
+        skewed: false,
     }
 }
 
@@ -303,6 +306,7 @@ pub(super) fn page_of_42() -> ItemPage {
             origin: Origin::new(OriginKind::Agent, "coder-1").expect("a name"),
             at: before(2),
             text: "It is the SameSite attribute.\nPatch follows.".into(),
+            skewed: false,
         }],
         related: Vec::new(),
         successor: None,
@@ -319,6 +323,7 @@ pub(crate) fn moved() -> FeedEvent {
         position: 88,
         seen_at: before(5),
         backfill: false,
+        skewed: false,
         event: Event {
             id: EventId([1; 16]),
             project: ProjectId([0xd0; 32]),

@@ -1,0 +1,36 @@
+//! What replies say of members and peers. Computed by `project`; nothing here is stored.
+
+use serde::{Deserialize, Serialize};
+use towline_proto::{Millis, NodeId, Role};
+
+/// A member or an open invitation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberInfo {
+    /// The node; absent for an invitation.
+    pub node: Option<NodeId>,
+    /// What people call it.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// Since when, or until when the invitation stands.
+    pub at: Millis,
+    /// The first hex digits of the ticket's hash, for an invitation.
+    pub ticket: Option<String>,
+    /// Whether this is the node itself.
+    pub me: bool,
+}
+
+/// A connected peer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerInfo {
+    /// Who.
+    pub node: NodeId,
+    /// What people call it.
+    pub name: String,
+    /// Where, as a multiaddress.
+    pub address: String,
+    /// Whether it holds the same as we do, as far as we know.
+    pub in_sync: bool,
+    /// When it was last heard of.
+    pub seen_at: Millis,
+}

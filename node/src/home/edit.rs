@@ -1,0 +1,173 @@
+//! Changing one setting in the configuration file, and nothing else in it.
+//!
+//! The line of the key is replaced where it is one line, and added where it is not there; a person's own
+//! comments and order stay. A value that the node would not start with is refused before anything is
+//! written.
+
+use std::fs;
+use std::path::Path;
+
+use libp2p::Multiaddr;
+use toml::{Table, Value};
+
+use super::files::{PRIVATE_MODE, write_atomic};
+use super::{Config, HomeError};
+use crate::request::{Failure, FailureCode};
+
+/// Settings that are lists of multiaddresses.
+const ADDRESSES: [&str; 3] = ["listen", "bootstrap", "announce"];
+
+fn usage(message: impl Into<String>) -> Failure {
+    Failure::new(FailureCode::Usage, message)
+}
+
+impl Config {
+    /// Every setting with its value, in the order of the file.
+    pub fn entries(&self) -> Vec<(String, Value)> {
+        let all: Table = toml::from_str(&self.text()).unwrap_or_default();
+        let text = self.text();
+        let keys = text.lines().filter_map(|line| line.split_once(" = "));
+        let known = keys.filter(|(key, _)| !key.starts_with('#'));
+        known
+            .filter_map(|(key, _)| Some((key.to_owned(), all.get(key)?.clone())))
+            .collect()
+    }
+
+    /// One setting.
+    ///
+    /// # Errors
+    /// When there is none of that name; says which there are.
+    pub fn entry(&self, key: &str) -> Result<Value, Failure> {
+        let all = self.entries();
+        let found = all.iter().find(|(known, _)| known == key);
+        found.map(|(_, value)| value.clone()).ok_or_else(|| {
+            let known: Vec<_> = all.iter().map(|(known, _)| known.as_str()).collect();
+            let key = towline_proto::text::show(key, 80);
+            usage(format!(
+                "there is no setting {key:?}; there are: {}",
+                known.join(", ")
+            ))
+        })
+    }
+
+    /// Changes one setting in the file; `given` is as a person types it: lists with commas.
+    ///
+    /// # Errors
+    /// When there is no such setting, the value is of no use, or the file cannot be written. The file
+    /// stays as it is then.
+    pub fn set(path: &Path, key: &str, given: &str) -> Result<Self, Failure> {
+        let before = Self::load(path)?;
+        let value = match before.entry(key)? {
+            Value::Array(_) => list(key, given)?,
+            Value::Boolean(_) => match given {
+                "true" => Value::Boolean(true),
+                "false" => Value::Boolean(false),
+                _ => return Err(usage(format!("{key} is true or false; got {given:?}"))),
+            },
+            _ => Value::String(given.to_owned()),
+        };
+        let mut table: Table = toml::from_str(&before.text()).map_err(|error| usage(error.to_string()))?;
+        table.insert(key.to_owned(), value.clone());
+        let wanted: Self = table.try_into().map_err(|error: toml::de::Error| {
+            usage(format!("{key} cannot be {given:?}: {}", error.message()))
+        })?;
+        let text = fs::read_to_string(path).map_err(HomeError::io("read", path))?;
+        let text = replaced(&text, key, &value);
+        // Where the key's value was written over several lines only the whole file can be made anew.
+        if toml::from_str(&text).ok().as_ref() == Some(&wanted) {
+            write_atomic(path, text.as_bytes(), PRIVATE_MODE).map_err(HomeError::io("write", path))?;
+        } else {
+            wanted.store(path)?;
+        }
+        Ok(wanted)
+    }
+}
+
+fn list(key: &str, given: &str) -> Result<Value, Failure> {
+    let parts = given.split(',').map(str::trim).filter(|part| !part.is_empty());
+    let mut values = Vec::new();
+    for part in parts {
+        if ADDRESSES.contains(&key)
+            && let Err(why) = part.parse::<Multiaddr>()
+        {
+            let part = towline_proto::text::show(part, 200);
+            return Err(usage(format!(
+                "{key} takes multiaddresses such as /ip4/203.0.113.7/tcp/4001, with commas between them; {part:?} is none: {why}"
+            )));
+        }
+        values.push(Value::String(part.to_owned()));
+    }
+    Ok(Value::Array(values))
+}
+
+fn replaced(text: &str, key: &str, value: &Value) -> String {
+    let line = format!("{key} = {value}");
+    let is_it = |line: &str| {
+        let rest = line.strip_prefix(key).map(str::trim_start);
+        rest.is_some_and(|rest| rest.starts_with('='))
+    };
+    let mut found = false;
+    let mut lines: Vec<&str> = Vec::new();
+    for old in text.lines() {
+        if is_it(old) {
+            found = true;
+            lines.push(&line);
+        } else {
+            lines.push(old);
+        }
+    }
+    if !found {
+        lines.push(&line);
+    }
+    lines.join("\n") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::settings::Promote;
+    use super::*;
+
+    #[test]
+    fn one_setting_changes_and_everything_else_in_the_file_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        fs::write(&path, "# mine\nmdns = true # at home\nuser = \"ann\"\n").unwrap();
+        let config = Config::set(&path, "promote", "auto").unwrap();
+        assert_eq!((config.promote, config.mdns), (Promote::Auto, true));
+        Config::set(&path, "user", "bo").unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(
+            text,
+            "# mine\nmdns = true # at home\nuser = \"bo\"\npromote = \"auto\"\n"
+        );
+        let config = Config::set(&path, "bootstrap", "/dns4/a.example/tcp/1, /ip4/1.2.3.4/tcp/2").unwrap();
+        assert_eq!(config.bootstrap.len(), 2);
+        assert_eq!(Config::load(&path).unwrap(), config);
+        fs::write(&path, "listen = [\n  \"/ip4/127.0.0.1/tcp/0\",\n]\n").unwrap();
+        let config = Config::set(&path, "listen", "").unwrap();
+        assert_eq!(Config::load(&path).unwrap(), config);
+        assert!(config.listen.is_empty());
+    }
+
+    #[test]
+    fn what_is_no_setting_or_no_value_is_refused_and_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        Config::default().store(&path).unwrap();
+        let before = fs::read_to_string(&path).unwrap();
+        for (key, value, says) in [
+            ("promotion", "auto", "there are: user, node_name, listen"),
+            ("promote", "yes", "\"manual\" or \"auto\""),
+            ("archive_after", "4", "24h"),
+            ("claim_ttl", "1s", "at least 2m"),
+            ("mdns", "on", "true or false"),
+            ("listen", "localhost:80", "multiaddresses such as"),
+            ("board", "nowhere", "board cannot be"),
+        ] {
+            let refused = Config::set(&path, key, value).unwrap_err();
+            assert_eq!(refused.code.exit(), 2, "{key}: {refused}");
+            assert!(refused.message.contains(says), "{key}: {refused}");
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap(), before);
+    }
+}

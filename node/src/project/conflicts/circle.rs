@@ -1,0 +1,131 @@
+//! Circles of dependencies as conflicts: the dependencies that make one, and the act that ends it.
+//!
+//! Which of them is suspended is the index's business ([`crate::project::index`]). A circle belongs to
+//! both items of the suspended dependency and is over as soon as one of its dependencies is removed.
+
+use towline_crdt::fold::{Fate, Folded, Folding};
+use towline_crdt::view::ItemView;
+use towline_proto::ids::to_hex;
+use towline_proto::{ActId, ItemId, Op, Origin, Rule};
+
+use crate::dto::{OpenConflict, Side};
+use crate::project::Project;
+use crate::project::index::{Edge, Wait, letters, rank};
+use crate::project::write::conflict;
+use crate::request::{Failure, Reply};
+
+/// Circles of one item that are listed at most.
+const CIRCLES: usize = 32;
+/// Dependencies of one circle that are listed at most, the suspended one among them.
+const SIDES: usize = 26;
+/// Commands that a refusal names at most.
+const COMMANDS: usize = 5;
+
+/// What a circle is called: the same on every node.
+fn name((from, on): &Edge) -> String {
+    to_hex(&rank(from, on)[..8])
+}
+
+/// The act that made a dependency which is there: the youngest where several did.
+fn added<'f, 'a>(folded: &'f Folded<'a>, on: &ItemId) -> Option<(&'f ActId, &'f Folding<'a>)> {
+    let adds = |folding: &Folding<'_>| {
+        let op = &folding.record.act.op;
+        folding.fate == Fate::Effective && matches!(op, Op::AddDependency { on: added } if added == on)
+    };
+    let acts = folded.acts.iter().filter(|(_, folding)| adds(folding));
+    acts.max_by_key(|(act, folding)| (folding.record.act.at, **act))
+}
+
+impl Project {
+    /// The circles in which a dependency of the item, or one on it, is suspended.
+    pub(in crate::project) fn circles_of(&mut self, id: &ItemId) -> Result<Vec<OpenConflict>, Failure> {
+        let edges: Vec<Edge> = self.index.circles_at(id).iter().take(CIRCLES).copied().collect();
+        edges.into_iter().map(|edge| self.circle(id, edge)).collect()
+    }
+
+    /// Every circle of the project, once each.
+    pub(super) fn all_circles(&mut self, limit: usize) -> Result<Vec<OpenConflict>, Failure> {
+        let edges: Vec<Edge> = self.index.suspended().take(limit).copied().collect();
+        edges.into_iter().map(|edge| self.circle(&edge.0, edge)).collect()
+    }
+
+    fn circle(&mut self, about: &ItemId, edge: Edge) -> Result<OpenConflict, Failure> {
+        let mut edges = self.kept(&edge);
+        edges.truncate(SIDES - 1);
+        edges.push(edge);
+        let mut sides = Vec::with_capacity(edges.len());
+        for (from, on) in edges {
+            let doc = self.doc(&from)?;
+            let folded = self.folded(&doc)?;
+            let Some((act, folding)) = added(&folded, &on) else {
+                continue;
+            };
+            sides.push(Side {
+                key: letters(sides.len()),
+                effective: (from, on) != edge,
+                means: self.waits_for(&(from, on)),
+                line: self.line(&folded, act, folding),
+            });
+        }
+        Ok(OpenConflict {
+            id: name(&edge),
+            item: self.index.link(about),
+            about: "dependencies".to_owned(),
+            rule: Rule::Circle,
+            why: Rule::Circle.sentence().to_owned(),
+            since: sides.iter().map(|side| side.line.at).max().unwrap_or_default(),
+            sides,
+        })
+    }
+
+    /// The dependencies of a circle that are waited for.
+    fn kept(&self, edge: &Edge) -> Vec<Edge> {
+        let rest = self.index.circle(edge).into_iter();
+        let dependencies = rest.filter(|(_, _, wait)| *wait == Wait::Dependency);
+        dependencies.map(|(from, on, _)| (from, on)).collect()
+    }
+
+    fn waits_for(&self, (from, on): &Edge) -> String {
+        let [from, on] = [from, on].map(|id| self.index.link(id).handle);
+        format!("{from} waits for {on}")
+    }
+
+    /// Ends a circle: keeping what takes effect removes the suspended dependency. Keeping that one is
+    /// clear only in a circle of two; else a person has to say which other one goes.
+    pub(super) fn settle_circle(
+        &mut self,
+        origin: &Origin,
+        row: &ItemView,
+        id: &str,
+        keep: &ActId,
+    ) -> Result<Reply, Failure> {
+        let gone = || conflict("that conflict was settled in the meantime");
+        let mut edges = self.index.circles_at(&row.id).iter().copied();
+        let edge = edges.find(|edge| name(edge) == id).ok_or_else(gone)?;
+        let doc = self.doc(&edge.0)?;
+        let is_suspended = added(&self.folded(&doc)?, &edge.1).is_some_and(|(act, _)| act == keep);
+        let removed = if is_suspended { self.other(&edge)? } else { edge };
+        let from = self.index.get(&removed.0).cloned().ok_or_else(gone)?;
+        self.write_ops(origin, &from, vec![Op::RemoveDependency { on: removed.1 }], None)
+    }
+
+    fn other(&self, edge: &Edge) -> Result<Edge, Failure> {
+        let kept = self.kept(edge);
+        match kept.as_slice() {
+            [one] => Ok(*one),
+            [] => Err(conflict("an item cannot wait for itself")),
+            several => {
+                let commands = several.iter().take(COMMANDS).map(|(from, on)| {
+                    let [from, on] = [from, on].map(|id| self.index.link(id).handle);
+                    format!("`towline depends remove {from} {on}`")
+                });
+                let message = format!(
+                    "{} only when another dependency of the circle goes; remove one: {}",
+                    self.waits_for(edge),
+                    commands.collect::<Vec<_>>().join(", ")
+                );
+                Err(conflict(message))
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Cards: rows as lists and boards show them, with what is known of other items.
+//!
+//! Relies on the index as it stands and changes nothing.
+
+use towline_crdt::view::ItemView;
+use towline_proto::table::legal_from;
+use towline_proto::{Column, ItemId, Kind};
+
+use super::{Index, of};
+use crate::dto::{ItemCard, ItemLink};
+
+impl Index {
+    /// Another item in short.
+    pub(crate) fn link(&self, id: &ItemId) -> ItemLink {
+        match self.rows.get(id) {
+            None => ItemLink {
+                handle: id.key().get(..8).unwrap_or_default().to_owned(),
+                id: *id,
+                title: String::new(),
+                status: None,
+                satisfied: false,
+                note: Some("not known here yet".into()),
+            },
+            Some(row) if row.purged => ItemLink {
+                handle: self.handle(row),
+                id: *id,
+                title: String::new(),
+                status: None,
+                satisfied: false,
+                note: Some("purged".to_owned()),
+            },
+            Some(row) => ItemLink {
+                handle: self.handle(row),
+                id: *id,
+                title: row.title.clone(),
+                status: Some(row.status()),
+                satisfied: row.column == Column::Done,
+                note: row.deleted.then(|| "deleted".to_owned()),
+            },
+        }
+    }
+
+    /// Items of this epic.
+    pub(crate) fn children(&self, id: &ItemId) -> Vec<ItemLink> {
+        of(&self.children, id)
+            .filter(|id| self.rows.get(id).is_some_and(|row| !row.purged))
+            .map(|id| self.link(id))
+            .collect()
+    }
+
+    fn progress(&self, row: &ItemView) -> Option<(usize, usize)> {
+        if row.kind != Kind::Epic {
+            return None;
+        }
+        let (mut done, mut all) = (0, 0);
+        let children = of(&self.children, &row.id).filter_map(|id| self.rows.get(id));
+        for child in children.filter(|child| !child.deleted) {
+            let is_done = matches!(child.column, Column::Done | Column::Archived) && child.closing.is_none();
+            all += 1;
+            done += usize::from(is_done);
+        }
+        Some((done, all))
+    }
+
+    /// Many rows as cards, in their order.
+    pub(crate) fn cards(&self, rows: Vec<&ItemView>) -> Vec<ItemCard> {
+        rows.into_iter().map(|row| self.card(row)).collect()
+    }
+
+    /// A row as lists and boards show it.
+    pub(crate) fn card(&self, row: &ItemView) -> ItemCard {
+        let depends_on = self.dependencies(row);
+        ItemCard {
+            handle: self.handle(row),
+            number: row.number,
+            key: self.short_key(&row.id),
+            id: row.id,
+            revision: revision(row),
+            kind: row.kind,
+            title: row.title.clone(),
+            column: row.column,
+            status: row.status(),
+            holds: row.holds.clone(),
+            closing: row.closing.clone(),
+            deleted: row.deleted,
+            priority: row.priority,
+            qa: row.qa,
+            labels: row.labels.clone(),
+            assignee: row.assignee.clone(),
+            claim: row.claim.clone(),
+            claim_heard: None,
+            epic: row.epic.map(|epic| self.link(&epic)),
+            unmet: depends_on.iter().filter(|link| !link.satisfied).count(),
+            depends_on,
+            retries: row.retries,
+            criteria_met: row.criteria_met(),
+            criteria: row.criteria.len(),
+            comments: row.comments,
+            conflicts: row.conflicts.len() + self.circles_at(&row.id).len(),
+            attention: row.attention.clone(),
+            progress: self.progress(row),
+            origin: row.origin.clone(),
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            entered_at: row.entered_at,
+            skewed: false,
+            legal: legal_from(row.standing()),
+        }
+    }
+}
+
+/// Changes with everything that a transition could depend on: the heads of the stage's registers.
+pub(crate) fn revision(row: &ItemView) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for head in &row.heads {
+        hasher.update(&head.0);
+    }
+    towline_proto::ids::to_hex(&hasher.finalize().as_bytes()[..8])
+}

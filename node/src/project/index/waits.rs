@@ -1,0 +1,228 @@
+//! What waits for what: whether dependencies are satisfied, which of them are suspended because they
+//! close a circle, what is ready.
+//!
+//! An item that is closed, done or in the trash waits for nobody, so its dependencies are part of no
+//! circle; a superseded one passes its dependants on to its successor. Relies on [`super::circles`] for
+//! the rule.
+
+use std::collections::BTreeSet;
+
+use towline_crdt::view::ItemView;
+use towline_proto::{Closing, Column, ItemId};
+
+use super::circles::{Circles, Edge, Wait};
+use super::{Index, of};
+use crate::dto::ItemLink;
+use crate::project::filter::Facts;
+
+/// Steps along a chain of successors before it counts as endless.
+const MAX_SUCCESSORS: usize = 32;
+/// Items that are looked at for a new circle before all of them are.
+const NEAR: usize = 1_000;
+/// Items that a note about a circle names.
+const NAMED: usize = 5;
+
+/// The item that took this one's place.
+pub(super) fn successor(row: &ItemView) -> Option<ItemId> {
+    match (&row.closing, row.column) {
+        (Some(Closing::Superseded { by }), Column::Closed | Column::Archived) if !row.purged => Some(*by),
+        _ => None,
+    }
+}
+
+/// What an item waits for.
+pub(super) fn waits(row: &ItemView) -> BTreeSet<(ItemId, Wait)> {
+    if let Some(by) = successor(row) {
+        return BTreeSet::from([(by, Wait::Successor)]);
+    }
+    if row.deleted || !row.column.is_open() {
+        return BTreeSet::new();
+    }
+    row.depends_on.iter().map(|on| (*on, Wait::Dependency)).collect()
+}
+
+impl Index {
+    /// A dependency: satisfied when done, or archived from done; a superseded item passes that on to
+    /// its successor; one that was closed otherwise never satisfies.
+    pub(crate) fn dependency(&self, on: &ItemId) -> ItemLink {
+        let (end, successor) = self.trace(on);
+        let mut link = self.link(on);
+        link.satisfied = matches!(end, End::Satisfied);
+        if let Some(by) = successor {
+            link.note = Some(format!("superseded by {}", self.link(by).handle));
+        }
+        match end {
+            End::Closed(closing) => link.note = Some(format!("{} without being done", closing.status())),
+            End::Endless => link.note = Some("its successors lead in a circle".into()),
+            End::Satisfied | End::Open => {}
+        }
+        link
+    }
+
+    /// Whether a dependency is satisfied.
+    fn satisfies(&self, on: &ItemId) -> bool {
+        matches!(self.trace(on).0, End::Satisfied)
+    }
+
+    /// Where a dependency leads, and its last successor if it was superseded.
+    fn trace<'a>(&'a self, on: &ItemId) -> (End<'a>, Option<&'a ItemId>) {
+        let (mut at, mut successor) = (on, None);
+        for _ in 0..MAX_SUCCESSORS {
+            let Some(row) = self.rows.get(at) else {
+                return (End::Open, successor);
+            };
+            let ended = matches!(row.column, Column::Closed | Column::Archived);
+            match (&row.closing, ended) {
+                (_, _) if row.purged => return (End::Open, successor),
+                (Some(Closing::Superseded { by }), true) => (at, successor) = (by, Some(by)),
+                (Some(closing), true) => return (End::Closed(closing), successor),
+                (_, _) if row.deleted => return (End::Open, successor),
+                (_, _) if matches!(row.column, Column::Done | Column::Archived) => {
+                    return (End::Satisfied, successor);
+                }
+                (_, _) => return (End::Open, successor),
+            }
+        }
+        (End::Endless, successor)
+    }
+
+    /// Whether `from` depends on `to`, directly or not. Items that are done count too: they may come back.
+    pub(crate) fn depends_on(&self, from: &ItemId, to: &ItemId) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut open = vec![*from];
+        while let Some(id) = open.pop() {
+            if id == *to {
+                return true;
+            }
+            if seen.insert(id) {
+                let row = self.get(&id);
+                open.extend(row.into_iter().flat_map(|row| row.depends_on.iter().copied()));
+                open.extend(row.and_then(successor));
+            }
+        }
+        false
+    }
+
+    /// What one dependency of an item means to it: one that is suspended is not waited for.
+    pub(crate) fn wait(&self, row: &ItemView, on: &ItemId) -> ItemLink {
+        let mut link = self.dependency(on);
+        if !link.satisfied && self.is_suspended(&row.id, on) {
+            let rest = self.circle(&(row.id, *on));
+            let others: Vec<_> = rest.iter().map(|(from, _, _)| self.link(from).handle).collect();
+            let more = if others.len() > NAMED { " …" } else { "" };
+            let named = others.get(..NAMED).unwrap_or(&others).join(", ");
+            link.satisfied = true;
+            link.note = Some(if rest.is_empty() {
+                "suspended: it closes a circle".to_owned()
+            } else {
+                format!("suspended: it closes a circle with {named}{more}")
+            });
+        }
+        link
+    }
+
+    /// Whether a dependency is suspended.
+    pub(crate) fn is_suspended(&self, from: &ItemId, on: &ItemId) -> bool {
+        self.circles().is_suspended(from, on)
+    }
+
+    /// The suspended dependencies of an item and those of others on it.
+    pub(crate) fn circles_at(&self, id: &ItemId) -> &[Edge] {
+        self.circles().at(id)
+    }
+
+    /// All suspended dependencies.
+    pub(crate) fn suspended(&self) -> impl Iterator<Item = &Edge> {
+        self.circles().suspended()
+    }
+
+    /// The rest of the circle that a suspended dependency would close.
+    pub(crate) fn circle(&self, edge: &Edge) -> Vec<(ItemId, ItemId, Wait)> {
+        self.circles().rest(edge)
+    }
+
+    fn circles(&self) -> &Circles {
+        self.circles.get_or_init(|| {
+            let rows = self.rows();
+            Circles::of(rows.flat_map(|row| waits(row).into_iter().map(|(on, wait)| (row.id, on, wait))))
+        })
+    }
+
+    /// Notes that an item waits for other items than before. What cannot have made or ended a circle,
+    /// which is nearly everything, costs no look at the whole project.
+    pub(super) fn rejudge(
+        &mut self,
+        id: &ItemId,
+        before: &BTreeSet<(ItemId, Wait)>,
+        after: &BTreeSet<(ItemId, Wait)>,
+    ) {
+        let Some(circles) = self.circles.get() else { return };
+        let ended = before.difference(after).any(|(on, _)| circles.joins(id, on));
+        let made = || after.difference(before).any(|(on, _)| self.is_near(on, id));
+        if ended || made() {
+            self.circles = std::cell::OnceCell::new();
+        }
+    }
+
+    /// Whether `from` waits for `to`, directly or not, or so much waits there that it may.
+    fn is_near(&self, from: &ItemId, to: &ItemId) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut open = vec![*from];
+        while let Some(id) = open.pop() {
+            if id == *to || seen.len() >= NEAR {
+                return true;
+            }
+            if seen.insert(id) {
+                open.extend(self.get(&id).map(waits).into_iter().flatten().map(|(on, _)| on));
+            }
+        }
+        false
+    }
+
+    /// Items that may wait for this one, directly or because it took the place of what they wait for.
+    pub(crate) fn waiting_for(&self, id: &ItemId) -> BTreeSet<ItemId> {
+        let mut seen = BTreeSet::from([*id]);
+        let mut open = vec![*id];
+        while let Some(id) = open.pop().filter(|_| seen.len() <= NEAR) {
+            let replaced = of(&self.superseded, &id);
+            open.extend(replaced.copied().filter(|id| seen.insert(*id)));
+        }
+        let waiting = seen.iter().flat_map(|id| of(&self.dependants, id));
+        waiting.copied().collect()
+    }
+
+    /// Items that depend on this one.
+    pub(crate) fn dependants(&self, id: &ItemId) -> Vec<ItemLink> {
+        of(&self.dependants, id)
+            .filter(|id| self.rows.get(id).is_some_and(|row| !row.purged))
+            .map(|id| self.link(id))
+            .collect()
+    }
+
+    /// Dependencies with whether they are satisfied.
+    pub(super) fn dependencies(&self, row: &ItemView) -> Vec<ItemLink> {
+        row.depends_on.iter().map(|on| self.wait(row, on)).collect()
+    }
+
+    /// What can be started now: nothing is in its way and nothing is waited for. By priority, then age.
+    pub(crate) fn ready(&self) -> Vec<&ItemView> {
+        let met = |row: &ItemView, on: &ItemId| self.satisfies(on) || self.is_suspended(&row.id, on);
+        let met = |row: &&ItemView| row.depends_on.iter().all(|on| met(row, on));
+        let startable = |row: &&ItemView| !row.purged && Facts::from(*row).startable();
+        let mut ready: Vec<_> = self.rows().filter(startable).filter(met).collect();
+        ready.sort_by_key(|row| (row.priority, row.created_at, row.id));
+        ready
+    }
+}
+
+/// How following a dependency ends.
+enum End<'a> {
+    /// Done, or archived from done.
+    Satisfied,
+    /// Not yet, or not known here.
+    Open,
+    /// Closed without being done.
+    Closed(&'a Closing),
+    /// Never.
+    Endless,
+}

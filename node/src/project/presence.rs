@@ -1,0 +1,273 @@
+//! Presence: when this project has heard of which node, and when a claim may be taken over.
+//!
+//! Measured on this node's own monotonic clock, so that nobody's clock decides, and kept in memory only:
+//! a node that has just started knows of nobody and waits. Nothing here is written anywhere. Every node
+//! says all the time that it is there, not only while it holds a claim: a claim that is made is then
+//! known at once to be a living node's.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use towline_crdt::view::ItemView;
+use towline_proto::codec::DecodeError;
+use towline_proto::presence::PresenceError;
+use towline_proto::stage::Claim;
+use towline_proto::{ItemId, Millis, NodeId, Presence, PresenceBody, Renewal, limits};
+
+use super::Project;
+use super::write::{conflict, usage};
+use crate::net::{GossipToken, NetOutput, Verdict};
+use crate::request::Failure;
+
+/// Beats within the shortest time after which claims are taken over.
+const BEATS: u32 = 4;
+/// How soon a new peer hears of this node: its subscription comes a moment after its connection.
+const HURRY: Duration = Duration::from_millis(500);
+/// Renewals of one node that are remembered.
+const RENEWALS: usize = 4 * limits::PRESENCE_CLAIMS;
+
+/// What was heard, and what is to be said.
+#[derive(Debug, Default)]
+pub(crate) struct Heard {
+    nodes: BTreeMap<NodeId, Node>,
+    /// When a claim came to be known here: its node counts as there until so long after.
+    claims: BTreeMap<ItemId, (u32, Instant)>,
+    /// When this node says next that it is there.
+    due: Option<Instant>,
+    /// What it said last.
+    said: Option<(Instant, Millis)>,
+    /// The item whose claim it named last, when it has more than one presence holds.
+    turn: Option<ItemId>,
+}
+
+/// What was heard of one node.
+#[derive(Debug)]
+struct Node {
+    at: Instant,
+    said: Millis,
+    renewals: BTreeMap<ItemId, (u32, Millis)>,
+}
+
+impl Heard {
+    /// Somebody has connected who may not have heard of this node.
+    pub(crate) fn hurry(&mut self, now: Instant) {
+        let soon = now + HURRY;
+        self.due = Some(self.due.map_or(soon, |due| due.min(soon)));
+    }
+
+    fn note(&mut self, now: Instant, body: &PresenceBody) {
+        // Only members get here, and of those there is a limit; one who was removed stays until the end.
+        if self.nodes.len() >= limits::MEMBERS && !self.nodes.contains_key(&body.node) {
+            return;
+        }
+        let node = self.nodes.entry(body.node).or_insert_with(|| Node {
+            at: now,
+            said: body.at,
+            renewals: BTreeMap::new(),
+        });
+        (node.at, node.said) = (now, body.at.max(node.said));
+        // A node with few claims names them all each time; one with many takes turns.
+        let all = body.claims.len() < limits::PRESENCE_CLAIMS;
+        if all || node.renewals.len() > RENEWALS {
+            node.renewals.clear();
+        }
+        let renewals = body.claims.iter();
+        node.renewals
+            .extend(renewals.map(|claim| (claim.item, (claim.generation, body.at))));
+    }
+}
+
+impl Project {
+    /// Says that this node is there, when it is time to.
+    pub(super) fn beat(&mut self, now: Instant) {
+        if self.net.is_none() || self.presence.due.is_some_and(|due| due > now) {
+            return;
+        }
+        let said = self.presence.said;
+        let gap = Duration::from_millis(limits::PRESENCE_GAP_MS);
+        if said.is_some_and(|(at, _)| now.saturating_duration_since(at) < gap) {
+            return;
+        }
+        // A clock that was set back must not make it look like an old one.
+        let at = said.map_or(self.now(), |(_, last)| self.now().max(last.plus(1)));
+        let body = PresenceBody {
+            project: self.id,
+            node: self.me,
+            at,
+            claims: self.my_claims(),
+        };
+        let presence = Presence::seal(body, &self.key);
+        let every = Duration::from_millis(limits::PRESENCE_EVERY_MS);
+        let every = every.min(self.upkeep.settings().claim_ttl.0 / BEATS);
+        // Three quarters to five quarters of it.
+        let part = u32::try_from(self.world.random_u64() % 512).unwrap_or(256);
+        self.presence.said = Some((now, at));
+        self.presence.due = Some(now + every * (768 + part) / 1_024);
+        self.tell(NetOutput::Presence {
+            project: self.id,
+            bytes: presence.bytes().to_vec(),
+        });
+    }
+
+    /// The claims that this node renews: those behind the last one that it named, then from the front.
+    fn my_claims(&mut self) -> Vec<Renewal> {
+        let mine = self.index.shown().filter_map(|row| {
+            let claim = row.claim.as_ref().filter(|claim| claim.node == self.me)?;
+            let generation = claim.generation;
+            Some(Renewal {
+                item: row.id,
+                generation,
+            })
+        });
+        let mut mine: Vec<Renewal> = mine.collect();
+        if mine.len() > limits::PRESENCE_CLAIMS {
+            let turn = self.presence.turn;
+            let first = mine.iter().position(|claim| Some(claim.item) > turn).unwrap_or(0);
+            mine.rotate_left(first);
+            mine.truncate(limits::PRESENCE_CLAIMS);
+            self.presence.turn = mine.last().map(|claim| claim.item);
+        }
+        mine
+    }
+
+    /// Takes a presence from the network and says whether it is passed on.
+    pub(super) fn take_presence(&mut self, peer: NodeId, token: GossipToken, bytes: &[u8]) {
+        let verdict = self.judge_presence(peer, bytes);
+        self.tell(NetOutput::Verdict { token, peer, verdict });
+    }
+
+    fn judge_presence(&mut self, peer: NodeId, bytes: &[u8]) -> Verdict {
+        let presence = match Presence::decode(bytes) {
+            Ok(presence) => presence,
+            // A peer that runs a newer version is not to blame for it.
+            Err(PresenceError::Decode(DecodeError::Version { .. })) => return Verdict::Ignore,
+            Err(why) => {
+                tracing::warn!(peer = %peer.short(), %why, "refused");
+                return Verdict::Reject;
+            }
+        };
+        let body = presence.body();
+        if body.project != self.id {
+            return Verdict::Reject;
+        }
+        // Who was removed here may be a member still for whoever passed this on.
+        if body.node == self.me || self.members.member(&body.node).is_none() {
+            return Verdict::Ignore;
+        }
+        let now = self.world.instant();
+        if let Some(known) = self.presence.nodes.get(&body.node) {
+            let gap = Duration::from_millis(limits::PRESENCE_GAP_MS);
+            let too_soon = now.saturating_duration_since(known.at) < gap;
+            // From the node itself it is new whatever its clock says: that may have been set back.
+            let old = body.at <= known.said && peer != body.node;
+            if too_soon || old {
+                return Verdict::Ignore;
+            }
+        }
+        if presence.verify().is_err() {
+            tracing::warn!(peer = %peer.short(), "refused a presence with a wrong signature");
+            return Verdict::Reject;
+        }
+        self.presence.note(now, body);
+        Verdict::Accept
+    }
+
+    /// Notes when a claim came to be known here.
+    pub(super) fn note_claim(&mut self, row: &ItemView) {
+        if self.upkeep.began.is_none() {
+            return;
+        }
+        let Some(claim) = &row.claim else {
+            self.presence.claims.remove(&row.id);
+            return;
+        };
+        let generation = claim.generation;
+        if self.index.get(&row.id).and_then(|before| before.claim.as_ref()) != Some(claim) {
+            let now = self.world.instant();
+            self.presence.claims.insert(row.id, (generation, now));
+        }
+    }
+
+    /// When the node of a claim was last heard of, by this node's clock. Nothing without a running node.
+    pub(super) fn claim_heard(&self, claim: &Claim) -> Option<Millis> {
+        self.upkeep.began?;
+        if claim.node == self.me {
+            return Some(self.now());
+        }
+        let heard = self.presence.nodes.get(&claim.node)?;
+        let ago = self.world.instant().saturating_duration_since(heard.at);
+        let ago = u64::try_from(ago.as_millis()).unwrap_or(u64::MAX);
+        Some(Millis(self.now().0.saturating_sub(ago)))
+    }
+
+    /// The last renewal of an item's claim that was heard of; never from before the claim.
+    pub(super) fn last_renewal(&self, row: &ItemView) -> Millis {
+        let Some(claim) = &row.claim else {
+            return Millis::default();
+        };
+        let node = self.presence.nodes.get(&claim.node);
+        let renewed = node.and_then(|node| node.renewals.get(&row.id));
+        let renewed = renewed.filter(|(generation, _)| *generation == claim.generation);
+        renewed.map_or(claim.at, |(_, at)| claim.at.max(*at))
+    }
+
+    /// Whether a claim may be taken over, and for what reason where that had to be forced.
+    pub(super) fn may_take_over(
+        &self,
+        row: &ItemView,
+        force: bool,
+        reason: Option<String>,
+    ) -> Result<Option<String>, Failure> {
+        let Some(why_not) = self.held_by_the_living(row) else {
+            return Ok(None);
+        };
+        match (force, reason) {
+            (true, Some(reason)) => Ok(Some(reason)),
+            (true, None) => Err(usage("take-over --force needs a reason: say why in a few words")),
+            (false, _) => Err(conflict(why_not)),
+        }
+    }
+
+    /// Why a claim cannot be taken over without force; nothing when it can.
+    fn held_by_the_living(&self, row: &ItemView) -> Option<String> {
+        // Where nobody holds a claim the table says so.
+        let claim = row.claim.as_ref().filter(|claim| claim.node != self.me)?;
+        let forced = "`--force` with a `--reason` takes it all the same";
+        let holder = format!("{} on {}", claim.holder, self.node_name(&claim.node));
+        let Some(began) = self.upkeep.began else {
+            return Some(format!(
+                "{holder} holds the claim, and without a running node nobody knows whether it is there; start one (`towline up`), or {forced}"
+            ));
+        };
+        let now = self.world.instant();
+        let heard = self.presence.nodes.get(&claim.node).map(|node| node.at);
+        let known = self.presence.claims.get(&row.id);
+        let known = known.filter(|(generation, _)| *generation == claim.generation);
+        let since = [Some(began), heard, known.map(|(_, at)| *at)];
+        let gone = now.saturating_duration_since(since.into_iter().flatten().max().unwrap_or(began));
+        let left = self.upkeep.settings().claim_ttl.0.saturating_sub(gone);
+        if left.is_zero() {
+            return None;
+        }
+        let last = match heard {
+            Some(at) => format!("was heard of {} ago", about(now.saturating_duration_since(at))),
+            None => format!(
+                "was not heard of since this node started {} ago",
+                about(now.saturating_duration_since(began))
+            ),
+        };
+        Some(format!(
+            "{holder} holds the claim, and that node {last}; if nothing more is heard it can be taken over in {}; {forced}",
+            about(left)
+        ))
+    }
+}
+
+fn about(span: Duration) -> String {
+    let seconds = span.as_secs() + u64::from(span.subsec_nanos() > 0);
+    match (seconds / 60, seconds % 60) {
+        (0, seconds) => format!("{seconds}s"),
+        (minutes, 0) => format!("{minutes}m"),
+        (minutes, seconds) => format!("{minutes}m {seconds}s"),
+    }
+}

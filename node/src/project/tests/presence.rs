@@ -1,0 +1,240 @@
+//! Who is there, and when a claim can be taken from whoever is not.
+
+use std::time::Duration;
+
+use towline_proto::{NodeId, Op, Presence, PresenceBody, Renewal, Verb};
+
+use super::pair::{BEGIN, Clock, Replica, key, meet, pair};
+use crate::net::{GossipToken, NetInput, NetOutput, Verdict};
+use crate::request::{Failure, Reply, Request, Transition};
+
+const BEAT: Duration = Duration::from_secs(40);
+const TTL: Duration = Duration::from_secs(10 * 60);
+
+/// Two running nodes; Bo holds the claim of item 1.
+fn claimed(clock: &Clock) -> (Replica, Replica) {
+    let (mut ann, mut bo) = pair(clock);
+    for replica in [&mut ann, &mut bo] {
+        replica.project.tend();
+    }
+    bo.create("worked on", &[]);
+    bo.does("1", Verb::Start);
+    bo.does("1", Verb::Claim);
+    meet(&mut ann, &mut bo);
+    (ann, bo)
+}
+
+fn take_over(replica: &mut Replica, force: bool, reason: Option<&str>) -> Result<Reply, Failure> {
+    let mut asked = Transition::plain("1", Verb::TakeOver);
+    (asked.force, asked.reason) = (force, reason.map(str::to_owned));
+    replica.try_ask(Request::Transition(asked))
+}
+
+/// The last presence that a replica has said.
+fn said(replica: &mut Replica) -> Option<Vec<u8>> {
+    let said = replica.told().into_iter().filter_map(|output| match output {
+        NetOutput::Presence { bytes, .. } => Some(bytes),
+        _ => None,
+    });
+    said.last()
+}
+
+/// Hands a presence in and says what became of it.
+fn hears(replica: &mut Replica, peer: NodeId, bytes: &[u8]) -> Verdict {
+    replica.told();
+    replica.take(NetInput::Presence {
+        peer,
+        token: GossipToken(7),
+        bytes: bytes.to_vec(),
+    });
+    match replica.told().as_slice() {
+        [NetOutput::Verdict { verdict, token, .. }] if token.0 == 7 => *verdict,
+        other => panic!("one verdict, not {other:?}"),
+    }
+}
+
+fn beat(from: &mut Replica, to: &mut Replica) -> PresenceBody {
+    from.project.tend();
+    let bytes = said(from).expect("it says that it is there");
+    assert_eq!(hears(to, from.me, &bytes), Verdict::Accept);
+    Presence::decode(&bytes).unwrap().body().clone()
+}
+
+#[test]
+fn a_claim_is_taken_over_when_its_node_was_not_heard_of_for_long_and_not_before() {
+    let clock = Clock::new();
+    let (mut ann, mut bo) = claimed(&clock);
+    let before = (ann.digest(), bo.digest());
+    let mut last = None;
+    for _ in 0..20 {
+        clock.pass(BEAT);
+        last = Some(beat(&mut bo, &mut ann));
+        assert!(ann.card("1").claim_heard.is_some());
+    }
+    let last = last.unwrap();
+    let item = ann.card("1").id;
+    assert_eq!(last.claims, [Renewal { item, generation: 1 }]);
+    assert_eq!((ann.digest(), bo.digest()), before, "nothing was written");
+
+    clock.pass(TTL - Duration::from_secs(5));
+    let refused = take_over(&mut ann, false, None).unwrap_err();
+    assert_eq!(refused.code.exit(), 5);
+    for part in ["bo on bo", "heard of 9m 55s ago", "in 5s", "--force", "--reason"] {
+        assert!(refused.message.contains(part), "{part}: {refused}");
+    }
+    clock.pass(Duration::from_secs(5));
+    take_over(&mut ann, false, None).unwrap();
+    let card = ann.card("1");
+    let claim = card.claim.unwrap();
+    assert_eq!(
+        (claim.holder.as_str(), claim.generation, claim.node),
+        ("ann", 2, ann.me)
+    );
+    let doc = ann.project.doc(&item).unwrap();
+    let renewal = doc.acts().values().find_map(|record| match &record.act.op {
+        Op::TakeOver {
+            renewal, force: None, ..
+        } => Some(*renewal),
+        _ => None,
+    });
+    assert_eq!(renewal, Some(last.at), "the last renewal that was heard of");
+    meet(&mut ann, &mut bo);
+    assert_eq!(bo.card("1").claim.unwrap().generation, 2);
+    assert!(bo.page("1").refused.is_empty());
+}
+
+#[test]
+fn a_node_that_has_just_started_waits_and_force_needs_a_reason() {
+    let clock = Clock::new();
+    let (ann, bo) = claimed(&clock);
+    clock.pass(TTL * 3);
+    let mut ann = ann.restart(&clock);
+    ann.project.tend();
+    clock.pass(TTL / 2);
+    let refused = take_over(&mut ann, false, None).unwrap_err();
+    assert!(
+        refused
+            .message
+            .contains("not heard of since this node started 5m ago"),
+        "{refused}"
+    );
+    assert_eq!(ann.card("1").claim_heard, None);
+    assert_eq!(take_over(&mut ann, true, None).unwrap_err().code.exit(), 2);
+    clock.pass(TTL / 2);
+    take_over(&mut ann, false, None).unwrap();
+
+    // Without a running node nobody knows; with a reason it is forced, which the act says.
+    let mut bo = bo.restart(&clock);
+    let mut ann = ann.restart(&clock);
+    meet(&mut ann, &mut bo);
+    bo.project.net = None;
+    let refused = take_over(&mut bo, false, None).unwrap_err();
+    assert!(refused.message.contains("without a running node"), "{refused}");
+    take_over(&mut bo, true, Some("ann has left")).unwrap();
+    let item = bo.card("1").id;
+    let doc = bo.project.doc(&item).unwrap();
+    let forced = doc.acts().values().any(
+        |record| matches!(&record.act.op, Op::TakeOver { force: Some(why), .. } if why == "ann has left"),
+    );
+    assert!(forced);
+    // What this node claimed itself it can always take over.
+    take_over(&mut bo, false, None).unwrap();
+    assert_eq!(bo.card("1").claim.unwrap().generation, 4);
+}
+
+#[test]
+fn a_claim_that_was_just_heard_of_is_its_nodes_for_as_long_as_any() {
+    let clock = Clock::new();
+    let (mut ann, mut bo) = pair(&clock);
+    ann.project.tend();
+    clock.pass(TTL * 2);
+    bo.create("worked on", &[]);
+    bo.does("1", Verb::Start);
+    bo.does("1", Verb::Claim);
+    meet(&mut ann, &mut bo);
+    assert_eq!(ann.card("1").claim_heard, None, "its node has said nothing yet");
+    assert_eq!(take_over(&mut ann, false, None).unwrap_err().code.exit(), 5);
+    clock.pass(TTL);
+    take_over(&mut ann, false, None).unwrap();
+}
+
+#[test]
+fn what_is_forged_old_or_a_strangers_is_not_heard() {
+    let clock = Clock::new();
+    let (mut ann, mut bo) = claimed(&clock);
+    let project = ann.project.id();
+    let body = |name: &str, node: NodeId, after: u64| {
+        let at = BEGIN.plus(after);
+        let claims = Vec::new();
+        Presence::seal(
+            PresenceBody {
+                project,
+                node,
+                at,
+                claims,
+            },
+            &key(name),
+        )
+    };
+    let (bos, carrier) = (bo.me, bo.me);
+    let stranger = NodeId(key("mallory").verifying_key().to_bytes());
+    let verdict = |ann: &mut Replica, presence: &Presence| hears(ann, carrier, presence.bytes());
+    assert_eq!(verdict(&mut ann, &body("mallory", stranger, 0)), Verdict::Ignore);
+    assert_eq!(verdict(&mut ann, &body("mallory", bos, 0)), Verdict::Reject);
+    assert_eq!(hears(&mut ann, bos, &[1, 0]), Verdict::Reject);
+    assert_eq!(
+        hears(&mut ann, bos, &[2, 0]),
+        Verdict::Ignore,
+        "of a newer version"
+    );
+    assert_eq!(ann.card("1").claim_heard, None);
+
+    let mut other = body("bo", bos, 0).body().clone();
+    other.project = towline_proto::ProjectId([9; 32]);
+    let other = Presence::seal(other, &key("bo"));
+    assert_eq!(verdict(&mut ann, &other), Verdict::Reject);
+
+    clock.pass(BEAT);
+    bo.project.tend();
+    let bytes = said(&mut bo).unwrap();
+    assert_eq!(hears(&mut ann, bos, &bytes), Verdict::Accept);
+    assert_eq!(
+        hears(&mut ann, bos, &bytes),
+        Verdict::Ignore,
+        "too soon after the last"
+    );
+    clock.pass(BEAT);
+    // Somebody passes an old one on again, so that a dead node seems to live.
+    assert_eq!(hears(&mut ann, stranger, &bytes), Verdict::Ignore);
+    // From the node itself it is no old one: its clock was set back, or it would not be connected.
+    assert_eq!(hears(&mut ann, bos, &bytes), Verdict::Accept);
+    clock.pass(TTL);
+    assert_eq!(hears(&mut ann, stranger, &bytes), Verdict::Ignore);
+    take_over(&mut ann, false, None).unwrap();
+}
+
+#[test]
+fn a_node_says_every_half_minute_that_it_is_there_and_takes_turns_with_many_claims() {
+    let clock = Clock::new();
+    let (mut ann, _) = pair(&clock);
+    for number in 1..=300 {
+        ann.create("work", &[]);
+        ann.does(&number.to_string(), Verb::Start);
+        ann.does(&number.to_string(), Verb::Claim);
+    }
+    ann.told();
+    let mut items = std::collections::BTreeSet::new();
+    let mut count = 0;
+    for _ in 0..60 {
+        ann.project.tend();
+        if let Some(bytes) = said(&mut ann) {
+            let presence = Presence::decode(&bytes).unwrap();
+            presence.verify().unwrap();
+            items.extend(presence.body().claims.iter().map(|claim| claim.item));
+            count += 1;
+        }
+        clock.pass(Duration::from_secs(5));
+    }
+    assert!((8..=14).contains(&count), "{count} times in five minutes");
+    assert_eq!(items.len(), 300);
+}

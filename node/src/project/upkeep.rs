@@ -1,0 +1,234 @@
+//! What a running node does by itself: items start when the last thing they wait for is done, and what
+//! has been over for a while goes out of sight.
+//!
+//! Takes no input but the state and the time, and may run at any moment. Several nodes may come to the
+//! same decision: they wait for different times, so that usually one of them writes it, and where two do
+//! it has one effect. Nothing is done where people contend: an act by the system would settle what they
+//! have not looked at.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use towline_crdt::view::{ItemView, TRAIL};
+use towline_proto::table::legal;
+use towline_proto::{Column, ItemId, Kind, Millis, NodeId, Op, Origin, OriginKind, Verb};
+
+use super::Project;
+use super::stage::Work;
+use crate::home::Settings;
+use crate::home::settings::{ArchiveAfter, Promote};
+
+/// Items that are started at once: a tick is a quarter of a second.
+const STARTS: usize = 32;
+/// Changed items that wait for a look; beyond that everything is looked at.
+const CHANGED: usize = 10_000;
+/// The longest time that a node leaves a start to others, in milliseconds.
+const START_SPREAD_MS: u64 = 5_000;
+/// How often what is over is looked at, and how long after the start for the first time.
+const SWEEP: Duration = Duration::from_secs(60);
+/// Items that are archived at once, so that an imported tracker does not hold anything up.
+const ARCHIVED: usize = 100;
+/// The longest time that a node leaves an item to others to archive, in milliseconds.
+const SWEEP_SPREAD_MS: u64 = 10 * 60 * 1_000;
+
+/// What a project does by itself, and what it has to look at for that.
+#[derive(Debug, Default)]
+pub(crate) struct Upkeep {
+    settings: Settings,
+    /// When a node began to run it, on the monotonic clock.
+    pub(super) began: Option<Instant>,
+    swept: Option<Instant>,
+    /// Items that changed since they were looked at.
+    changed: BTreeSet<ItemId>,
+    /// When everything is looked at again.
+    look: Option<Instant>,
+    /// Items that can start, and when this node starts them.
+    due: BTreeMap<ItemId, Instant>,
+}
+
+impl Upkeep {
+    /// Notes that an item changed.
+    pub(crate) fn changed(&mut self, id: ItemId) {
+        if self.settings.promote != Promote::Auto || self.began.is_none() {
+            return;
+        }
+        if self.changed.len() < CHANGED {
+            self.changed.insert(id);
+        } else {
+            self.look = self.began;
+        }
+    }
+
+    pub(super) const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+}
+
+fn system(what: &str) -> Origin {
+    Origin {
+        kind: OriginKind::System,
+        id: what.to_owned(),
+    }
+}
+
+/// A time up to `most`, another for each node and item.
+fn spread_ms(me: &NodeId, item: &ItemId, most: u64) -> u64 {
+    let mut hasher = blake3::Hasher::new_derive_key("towline/spread/1");
+    hasher.update(&me.0);
+    hasher.update(&item.0);
+    let mut bytes = [0; 8];
+    hasher.finalize_xof().fill(&mut bytes);
+    u64::from_le_bytes(bytes) % most
+}
+
+/// Whether it was beyond the backlog: a person has put it back then. A trail that is too long to tell
+/// counts as yes.
+fn was_started(row: &ItemView) -> bool {
+    let beyond = |column| !matches!(column, Column::Upcoming | Column::Backlog);
+    row.trail.len() >= TRAIL || row.trail.iter().any(|step| beyond(step.column))
+}
+
+impl Project {
+    /// Says what the project does by itself while a node runs it.
+    pub const fn configure(&mut self, settings: Settings) {
+        self.upkeep.settings = settings;
+    }
+
+    /// Does what is due. What it writes is durable when this returns.
+    pub(crate) fn tend(&mut self) {
+        let now = self.world.instant();
+        if self.upkeep.began.is_none() {
+            self.upkeep.began = Some(now);
+            self.upkeep.look = Some(now);
+        }
+        self.beat(now);
+        if self.may_write().is_err() {
+            return;
+        }
+        let mut works = self.starts(now);
+        works.extend(self.sweep(now));
+        if works.is_empty() {
+            return;
+        }
+        let written = self.write_batch(works).and_then(|written| {
+            for failure in written.into_iter().filter_map(Result::err) {
+                tracing::debug!(%failure, "left alone");
+            }
+            self.commit_stage()
+        });
+        if let Err(failure) = written {
+            tracing::warn!(%failure, "nothing was started or archived; it is tried again");
+            self.upkeep.look = Some(now + SWEEP);
+        }
+        self.run_effects();
+    }
+
+    fn work(&self, item: ItemId, what: &str, op: Op) -> Work {
+        Work {
+            item: Some(item),
+            drafts: self.drafts(&system(what), vec![op]),
+            ..Work::default()
+        }
+    }
+
+    /// Items that start now: their time has come and they still can.
+    fn starts(&mut self, now: Instant) -> Vec<Work> {
+        if self.upkeep.settings.promote != Promote::Auto {
+            return Vec::new();
+        }
+        self.find_startable(now);
+        let due = self.upkeep.due.iter().filter(|(_, at)| **at <= now);
+        let due: Vec<ItemId> = due.map(|(id, _)| *id).take(STARTS).collect();
+        let mut works = Vec::new();
+        for id in due {
+            self.upkeep.due.remove(&id);
+            if self.index.get(&id).is_some_and(|row| self.may_start(row)) {
+                works.push(self.work(id, "promotion", Op::Start { force: None }));
+            }
+        }
+        works
+    }
+
+    /// Looks at what changed, or at everything, for items that can start. Whoever made the last thing
+    /// satisfied starts them at once; the others wait whether that happens.
+    fn find_startable(&mut self, now: Instant) {
+        let mut candidates: BTreeMap<ItemId, bool> = BTreeMap::new();
+        let changed = std::mem::take(&mut self.upkeep.changed);
+        if self.upkeep.look.is_some_and(|at| at <= now) {
+            self.upkeep.look = None;
+            let waiting = self.index.shown().filter(|row| !row.depends_on.is_empty());
+            candidates.extend(waiting.map(|row| (row.id, false)));
+        }
+        if !changed.is_empty() {
+            // A dependency that came to be suspended elsewhere is not waited for any more.
+            let freed = self
+                .index
+                .suspended()
+                .take(CHANGED)
+                .map(|(from, _)| (*from, false));
+            candidates.extend(freed);
+        }
+        for id in changed {
+            let mine = self.index.get(&id).is_some_and(|row| row.last.node == self.me);
+            for id in self.index.waiting_for(&id).into_iter().chain([id]) {
+                let at_once = candidates.entry(id).or_insert(mine);
+                *at_once = *at_once || mine;
+            }
+        }
+        for (id, at_once) in candidates {
+            if !self.index.get(&id).is_some_and(|row| self.may_start(row)) {
+                continue;
+            }
+            let spread = Duration::from_millis(spread_ms(&self.me, &id, START_SPREAD_MS));
+            let at = if at_once { now } else { now + spread };
+            let due = self.upkeep.due.entry(id).or_insert(at);
+            *due = at.min(*due);
+        }
+    }
+
+    /// Whether an item starts by itself. One that depends on nothing, or only on what is suspended, waits
+    /// for a person.
+    fn may_start(&self, row: &ItemView) -> bool {
+        row.column == Column::Backlog
+            && row.kind != Kind::Epic
+            && !row.deleted
+            && row.holds.is_empty()
+            && row.conflicts.is_empty()
+            && !was_started(row)
+            && row.depends_on.iter().all(|on| self.index.wait(row, on).satisfied)
+            && row
+                .depends_on
+                .iter()
+                .any(|on| self.index.dependency(on).satisfied)
+    }
+
+    /// Items that go out of sight now.
+    fn sweep(&mut self, now: Instant) -> Vec<Work> {
+        let ArchiveAfter::Span(after) = self.upkeep.settings.archive_after else {
+            return Vec::new();
+        };
+        let last = self.upkeep.swept.or(self.upkeep.began).unwrap_or(now);
+        if now.saturating_duration_since(last) < SWEEP {
+            return Vec::new();
+        }
+        self.upkeep.swept = Some(now);
+        let after = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+        let today = self.now();
+        let over = self.index.shown().filter(|row| self.is_over(row, after, today));
+        let over: Vec<ItemId> = over.map(|row| row.id).take(ARCHIVED).collect();
+        let works = over.into_iter().map(|id| self.work(id, "retention", Op::Archive));
+        works.collect()
+    }
+
+    /// Whether an item has been over for long enough. Somebody's clock may be ahead: what was entered in
+    /// the future is not.
+    fn is_over(&self, row: &ItemView, after: u64, now: Millis) -> bool {
+        let spread = spread_ms(&self.me, &row.id, SWEEP_SPREAD_MS);
+        let due = row.entered_at.0.saturating_add(after).saturating_add(spread);
+        matches!(row.column, Column::Done | Column::Closed)
+            && due <= now.0
+            && row.conflicts.is_empty()
+            && row.attention.is_empty()
+            && legal(Verb::Archive, row.standing()).is_ok()
+    }
+}

@@ -1,0 +1,151 @@
+//! Presence: the word of a running node that it is there, and which claims it renews.
+//!
+//! Gossip and not history: it is kept in no document, no log and no cache, and says nothing about what
+//! is true of an item. Signed, because it is passed on by others and whoever could make one up could keep
+//! a dead node's claims from being taken over. Its `at` grows with each one of a node, so that an old one
+//! that somebody passes on again is known for what it is.
+
+use std::sync::Arc;
+
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use serde::{Deserialize, Serialize};
+
+use crate::codec::{self, DecodeError};
+use crate::{ItemId, Millis, NodeId, ProjectId, limits};
+
+/// The version byte in front of every presence.
+pub const PRESENCE_VERSION: u8 = 1;
+
+const DOMAIN: &str = "towline/presence/1";
+/// Where the body begins: behind the version and the signature.
+const BODY_AT: usize = 1 + Signature::BYTE_SIZE;
+
+/// What a node says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PresenceBody {
+    /// In which project.
+    pub project: ProjectId,
+    /// Who.
+    pub node: NodeId,
+    /// When, by its own clock; above every one that it has said before.
+    pub at: Millis,
+    /// The claims that it renews, at most [`limits::PRESENCE_CLAIMS`]; a node with more takes turns.
+    pub claims: Vec<Renewal>,
+}
+
+/// A claim that is renewed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Renewal {
+    /// On which item.
+    #[serde(rename = "i")]
+    pub item: ItemId,
+    /// Of which generation.
+    #[serde(rename = "g")]
+    pub generation: u32,
+}
+
+/// A presence as it was signed or received.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Presence {
+    bytes: Arc<[u8]>,
+    body: PresenceBody,
+}
+
+/// Why bytes are not a presence.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PresenceError {
+    /// Not readable.
+    #[error("the presence is not readable: {0}")]
+    Decode(#[from] DecodeError),
+    /// More claims than the limit allows.
+    #[error("the presence names {got} claims; at most {max} are allowed")]
+    TooMany {
+        /// How many.
+        got: usize,
+        /// How many are allowed.
+        max: usize,
+    },
+    /// The node is not a valid key.
+    #[error("the node is not an ed25519 key")]
+    Key,
+    /// The signature does not fit.
+    #[error("the signature is wrong")]
+    Signature,
+}
+
+impl Presence {
+    /// Signs what a node says.
+    pub fn seal(body: PresenceBody, key: &SigningKey) -> Self {
+        let encoded = codec::encode(&body);
+        let signature = key.sign(&signed(&encoded));
+        let mut bytes = Vec::with_capacity(BODY_AT + encoded.len());
+        bytes.push(PRESENCE_VERSION);
+        bytes.extend_from_slice(&signature.to_bytes());
+        bytes.extend_from_slice(&encoded);
+        Self {
+            bytes: bytes.into(),
+            body,
+        }
+    }
+
+    /// Reads a presence and checks its bounds, not its signature: see [`Presence::verify`].
+    ///
+    /// # Errors
+    /// When it is too large, of another version, not readable or out of bounds.
+    pub fn decode(bytes: &[u8]) -> Result<Self, PresenceError> {
+        if bytes.len() > limits::PRESENCE_BYTES {
+            return Err(DecodeError::TooLarge {
+                got: bytes.len(),
+                max: limits::PRESENCE_BYTES,
+            }
+            .into());
+        }
+        let got = *bytes.first().ok_or(DecodeError::Short)?;
+        if got != PRESENCE_VERSION {
+            let known = PRESENCE_VERSION;
+            return Err(DecodeError::Version { got, known }.into());
+        }
+        let body: PresenceBody = codec::decode(bytes.get(BODY_AT..).ok_or(DecodeError::Short)?)?;
+        if body.claims.len() > limits::PRESENCE_CLAIMS {
+            return Err(PresenceError::TooMany {
+                got: body.claims.len(),
+                max: limits::PRESENCE_CLAIMS,
+            });
+        }
+        Ok(Self {
+            bytes: bytes.into(),
+            body,
+        })
+    }
+
+    /// Checks the signature over the exact bytes, strictly.
+    ///
+    /// # Errors
+    /// When the node is not a key or did not sign this.
+    pub fn verify(&self) -> Result<(), PresenceError> {
+        let key = VerifyingKey::from_bytes(&self.body.node.0).map_err(|_| PresenceError::Key)?;
+        let signature = self.bytes.get(1..BODY_AT).ok_or(DecodeError::Short)?;
+        let signature = Signature::from_slice(signature).map_err(|_| PresenceError::Signature)?;
+        let encoded = self.bytes.get(BODY_AT..).ok_or(DecodeError::Short)?;
+        key.verify_strict(&signed(encoded), &signature)
+            .map_err(|_| PresenceError::Signature)
+    }
+
+    /// The exact bytes.
+    pub const fn bytes(&self) -> &Arc<[u8]> {
+        &self.bytes
+    }
+
+    /// What was said.
+    pub const fn body(&self) -> &PresenceBody {
+        &self.body
+    }
+}
+
+fn signed(encoded: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(DOMAIN.len() + 1 + encoded.len());
+    bytes.extend_from_slice(DOMAIN.as_bytes());
+    bytes.push(PRESENCE_VERSION);
+    bytes.extend_from_slice(encoded);
+    bytes
+}

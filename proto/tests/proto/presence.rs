@@ -1,0 +1,63 @@
+//! Presence: its pinned bytes, and what is refused.
+
+use towline_proto::ids::to_hex;
+use towline_proto::presence::PresenceError;
+use towline_proto::{Presence, PresenceBody, ProjectId, Renewal, limits};
+
+use crate::golden::{golden, line};
+use crate::samples::{AT, ann, ben, item, node};
+
+pub(crate) fn sample() -> Presence {
+    let renewal = |generation| Renewal {
+        item: item(),
+        generation,
+    };
+    let body = PresenceBody {
+        project: ProjectId([7; 32]),
+        node: node(&ann()),
+        at: AT,
+        claims: vec![renewal(1), renewal(300)],
+    };
+    Presence::seal(body, &ann())
+}
+
+#[test]
+fn a_presence_is_pinned() {
+    let presence = sample();
+    let read = Presence::decode(presence.bytes()).expect("decodes");
+    assert_eq!((read.verify(), read.body()), (Ok(()), presence.body()));
+    golden("presence.hex", [line("bytes", to_hex(presence.bytes()))]);
+}
+
+#[test]
+fn a_presence_is_bounded_versioned_and_signed_by_the_node_that_it_names() {
+    let good = sample();
+    let mut body = good.body().clone();
+    body.node = ben();
+    let forged = Presence::seal(body.clone(), &ann());
+    assert_eq!(
+        Presence::decode(forged.bytes()).expect("readable").verify(),
+        Err(PresenceError::Signature)
+    );
+    let mut changed = good.bytes().to_vec();
+    let last = changed.len() - 1;
+    changed[last] ^= 1;
+    assert!(
+        Presence::decode(&changed).is_err() || Presence::decode(&changed).expect("read").verify().is_err()
+    );
+    body.claims = vec![body.claims[0]; limits::PRESENCE_CLAIMS + 1];
+    let many = Presence::seal(body, &ann());
+    assert!(many.bytes().len() <= limits::PRESENCE_BYTES, "full ones fit");
+    assert_eq!(
+        Presence::decode(many.bytes()),
+        Err(PresenceError::TooMany {
+            got: limits::PRESENCE_CLAIMS + 1,
+            max: limits::PRESENCE_CLAIMS
+        })
+    );
+    let long = vec![1; limits::PRESENCE_BYTES + 1];
+    let newer = [&[2], &good.bytes()[1..]].concat();
+    for bytes in [&long[..], &newer, &good.bytes()[..40], &[]] {
+        assert!(matches!(Presence::decode(bytes), Err(PresenceError::Decode(_))));
+    }
+}
