@@ -19,6 +19,7 @@ mod order;
 mod project;
 mod register;
 mod sight;
+mod ties;
 
 use std::collections::BTreeMap;
 
