@@ -8,6 +8,7 @@
 pub mod beads;
 mod fields;
 mod lines;
+pub mod own;
 #[cfg(test)]
 mod tests;
 

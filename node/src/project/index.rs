@@ -110,6 +110,11 @@ impl Index {
             .map_or(1, |number| number.saturating_add(1))
     }
 
+    /// The items that have a number.
+    pub(crate) fn numbered(&self, number: u32) -> impl Iterator<Item = &ItemId> {
+        self.numbers.get(&number).into_iter().flatten()
+    }
+
     /// The item with an external reference; the oldest on every node where two nodes imported it apart.
     pub(crate) fn by_external(&self, reference: &str) -> Option<ItemId> {
         self.external.get(reference)?.first().copied()

@@ -6,10 +6,12 @@
 //! the shell that performs what they decide.
 
 mod actor;
+mod carry;
 mod conflicts;
 mod docs;
 mod doctor;
 mod explain;
+mod export;
 mod import;
 mod index;
 mod ingest;
@@ -18,6 +20,7 @@ mod mend;
 mod open;
 mod read;
 mod request;
+mod retell;
 mod stage;
 mod store;
 mod transition;
@@ -36,8 +39,10 @@ use towline_proto::{Entry, ItemId, Millis, NodeId, ProjectId, Tip};
 use towline_sync::{Effect, Replica};
 
 pub use actor::{Started, start};
+pub use carry::Arrived;
 pub use mend::Mended;
 pub use open::Opening;
+pub use retell::{Pass, Taken};
 pub use world::{SystemWorld, World};
 
 use crate::cache::{Cache, Table};

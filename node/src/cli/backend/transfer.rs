@@ -1,25 +1,28 @@
 //! `import` and `export`: whole files in and out, in pieces that a request can carry.
 
+mod bundle;
+mod export;
+mod own;
+
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::connect;
-use crate::cli::args::{ExportArgs, ExportFormat, ImportArgs, ImportSource};
+use crate::cli::args::{ImportArgs, ImportSource};
 use crate::cli::{Ask, Context, Trouble, envelope, json};
 use crate::dto::ImportReport;
-use crate::export;
-use crate::home::files;
 use crate::import::{self, Parsed};
 use crate::request::{Failure, FailureCode, IMPORT_CHUNK, ImportItem, Reply, Request};
 
 /// Bytes of text that one import request carries at most, below what the socket takes.
 const CHUNK_BYTES: usize = 1024 * 1024;
-/// Items that one export request asks for.
-const PAGE: usize = 200;
 /// Problems that are shown; the summary counts the rest.
 const SHOWN: usize = 20;
+
+pub(super) use export::export;
 
 fn failure(message: String) -> Failure {
     Failure::new(FailureCode::Failure, message)
@@ -27,6 +30,11 @@ fn failure(message: String) -> Failure {
 
 /// `import`.
 pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> Result<(), Trouble> {
+    match args.from {
+        ImportSource::Jsonl => return own::import(ctx, args, out),
+        ImportSource::Bundle => return bundle::import(ctx, args, out),
+        ImportSource::Beads => {}
+    }
     let origin = ctx.origin()?;
     let parsed = read(args)?;
     let mut ask = connect(ctx)?;
@@ -54,22 +62,26 @@ pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> R
 }
 
 fn read(args: &ImportArgs) -> Result<Parsed, Failure> {
-    let reader: Box<dyn BufRead> = if args.file.as_os_str() == "-" {
-        Box::new(BufReader::new(io::stdin()))
-    } else {
-        let file = File::open(&args.file).map_err(|error| {
-            let code = if error.kind() == io::ErrorKind::NotFound {
-                FailureCode::NotFound
-            } else {
-                FailureCode::Failure
-            };
-            Failure::new(code, format!("{} cannot be read: {error}", args.file.display()))
-        })?;
-        Box::new(BufReader::new(file))
-    };
-    Ok(match args.from {
-        ImportSource::Beads => import::beads::read(reader),
-    })
+    match args.from {
+        ImportSource::Beads => Ok(import::beads::read(reader(&args.file)?)),
+        // These have ways of their own.
+        ImportSource::Jsonl | ImportSource::Bundle => Ok(Parsed::default()),
+    }
+}
+
+fn reader(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
+    if path.as_os_str() == "-" {
+        return Ok(Box::new(BufReader::new(io::stdin())));
+    }
+    let file = File::open(path).map_err(|error| {
+        let code = if error.kind() == io::ErrorKind::NotFound {
+            FailureCode::NotFound
+        } else {
+            FailureCode::Failure
+        };
+        Failure::new(code, format!("{} cannot be read: {error}", path.display()))
+    })?;
+    Ok(Box::new(BufReader::new(file)))
 }
 
 fn chunks(items: &[ImportItem]) -> Vec<Vec<ImportItem>> {
@@ -180,38 +192,4 @@ fn tell(ctx: &Context, parsed: &Parsed, report: &ImportReport, out: &mut dyn Wri
         problems.len()
     ))
     .into())
-}
-
-/// `export`.
-pub(super) fn export(ctx: &Context, args: &ExportArgs, out: &mut dyn Write) -> Result<(), Trouble> {
-    let mut ask = connect(ctx)?;
-    let mut pages = Vec::new();
-    loop {
-        let request = Request::Export {
-            offset: pages.len(),
-            limit: PAGE,
-        };
-        let Reply::Pages(more) = ask.ask(envelope(ctx, None, request))? else {
-            return Err(failure("the node answered an export with something else".into()).into());
-        };
-        if more.is_empty() {
-            break;
-        }
-        pages.extend(more);
-    }
-    let ExportFormat::Jsonl = args.to;
-    match &args.output {
-        None => {
-            let mut out = BufWriter::new(out);
-            export::jsonl::write(pages, &mut out)?;
-            out.flush()?;
-        }
-        Some(path) => {
-            let mut bytes = Vec::new();
-            let count = export::jsonl::write(pages, &mut bytes)?;
-            files::write_atomic(path, &bytes, files::PUBLIC_MODE)?;
-            ctx.say(&format!("{count} items written to {}", path.display()));
-        }
-    }
-    Ok(())
 }
