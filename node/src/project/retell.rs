@@ -18,7 +18,7 @@ use towline_crdt::compose::BodyEdit;
 use towline_proto::{ActId, ItemId, Op};
 
 use super::Project;
-use super::stage::replay::Rewrite;
+use super::stage::replay::{Rewrite, head};
 use crate::export::line::{ActRef, Line, digest, items_named, native};
 use crate::request::{Failure, FailureCode, IMPORT_CHUNK};
 
@@ -162,6 +162,7 @@ impl Project {
                 item: None,
                 line,
                 known: Vec::new(),
+                heads: Vec::new(),
                 upto: if more { 1 } else { line.acts.len() },
                 steps,
                 body,
@@ -185,10 +186,12 @@ impl Project {
                 base: None,
                 text: line.body.clone(),
             });
+            let (known, heads) = self.acts_of(&id)?;
             let work = Rewrite {
                 item: Some(id),
                 line,
-                known: self.acts_of(&id)?,
+                known,
+                heads,
                 upto: line.acts.len(),
                 steps,
                 body,
@@ -268,11 +271,14 @@ impl Project {
             .any(|row| !of_file.contains(self.reference_of(row).as_str()))
     }
 
-    /// The acts of an item in the order of its line.
-    fn acts_of(&mut self, id: &ItemId) -> Result<Vec<ActId>, Failure> {
+    /// The acts of an item in the order of its line, and the beginnings of their hashes.
+    fn acts_of(&mut self, id: &ItemId) -> Result<(Vec<ActId>, Vec<u64>), Failure> {
         let doc = self.doc(id)?;
         let folded = self.folded(&doc)?;
-        Ok(super::export::order(&folded))
+        let order = super::export::order(&folded);
+        let heads = order.iter().filter_map(|act| doc.acts().get(act));
+        let heads = heads.map(|record| head(&record.hash)).collect();
+        Ok((order, heads))
     }
 }
 

@@ -7,6 +7,8 @@
 //! first is sealed. The creation names the link that says where the item came from, so that
 //! whatever follows has seen it.
 
+mod order;
+
 use std::collections::BTreeMap;
 
 use towline_crdt::compose::{self, BodyEdit};
@@ -16,6 +18,9 @@ use towline_proto::{
 };
 
 use super::{ENTRY_TARGET_BYTES, ENTRY_TARGET_CHANGES};
+use order::Order;
+pub(in crate::project) use order::head;
+
 use crate::export::line::{ActRef, Line, LineAct, read};
 use crate::project::Project;
 use crate::project::write::refusal;
@@ -29,12 +34,6 @@ const PART_ACTS: usize = 2_000;
 const ACT_BYTES: usize = 400;
 /// What one more act that was seen takes.
 const SAW_BYTES: usize = 18;
-/// Numbers that are tried for one act at most, for each step of the order that it has to keep: one of
-/// e^64 acts finds none.
-const TRIES_PER_STEP: u32 = 64;
-/// Numbers that are tried for one item at most: some tenths of a second.
-const TRIES: u32 = 50_000;
-
 /// An item of an export that is written here.
 pub(crate) struct Rewrite<'l> {
     /// The item; a new one when absent.
@@ -43,6 +42,8 @@ pub(crate) struct Rewrite<'l> {
     pub(crate) line: &'l Line,
     /// The ids of the acts that are here already, in the order of the line.
     pub(crate) known: Vec<ActId>,
+    /// The beginnings of the hashes of those.
+    pub(crate) heads: Vec<u64>,
     /// How many of the line's acts shall be here then.
     pub(crate) upto: usize,
     /// For each act that stood against another, its step in the order of ties.
@@ -218,8 +219,7 @@ struct Retelling<'w> {
     order: Vec<Vec<usize>>,
     /// The link that says where a new item came from.
     link: Option<ActId>,
-    steps: u32,
-    tries: u32,
+    ties: Order<'w>,
 }
 
 impl<'w> Retelling<'w> {
@@ -287,8 +287,7 @@ impl<'w> Retelling<'w> {
                 .map(|part| part.into_iter().map(|(_, at)| at).collect())
                 .collect(),
             link,
-            steps: work.steps.values().max().map_or(0, |last| last + 1),
-            tries: TRIES,
+            ties: Order::new(work.line, &work.steps, &work.heads),
             work,
         })
     }
@@ -365,29 +364,6 @@ impl<'w> Retelling<'w> {
             origin: told.origin.clone(),
             nonce: None,
         };
-        let step = u32::try_from(at)
-            .ok()
-            .and_then(|at| self.work.steps.get(&at).copied());
-        Ok(match step {
-            Some(step) => self.in_step(act, step),
-            None => act,
-        })
-    }
-
-    /// The act with a number that puts the hash of its record into the part of all hashes that belongs
-    /// to its step. Without one that is found it stays as it is, and the item is compared afterwards.
-    fn in_step(&mut self, mut act: Act, step: u32) -> Act {
-        let tries = TRIES_PER_STEP.saturating_mul(self.steps).min(self.tries);
-        for nonce in 0..tries {
-            act.nonce = nonce.checked_sub(1);
-            self.tries = self.tries.saturating_sub(1);
-            let hash = Act::record_hash(&act.encode());
-            let head = hash.first_chunk().map_or(0, |head| u64::from_be_bytes(*head));
-            if (u128::from(head) * u128::from(self.steps)) >> 64 == u128::from(step) {
-                return act;
-            }
-        }
-        act.nonce = None;
-        act
+        Ok(self.ties.numbered(at, act))
     }
 }
