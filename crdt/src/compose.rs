@@ -5,6 +5,9 @@
 //! becomes splices of its text. What comes out is what the gate admits. Randomness and time are
 //! arguments: the author's place decides every id.
 
+mod body;
+mod replay;
+
 use automerge::transaction::{CommitOptions, Transactable};
 use automerge::{ActorId, Automerge, AutomergeError, ObjType, ROOT, ReadDoc};
 use towline_proto::table::{Illegal, legal};
@@ -15,6 +18,9 @@ use crate::fold::{Fate, Folded, cannot_be_kept, fold};
 use crate::gate::{self, Refusal};
 use crate::members::Roles;
 use crate::view::Conflict;
+
+use body::{merge, pieces};
+pub use replay::replay;
 
 /// Characters that one change inserts or deletes at most, with room left for the acts beside them.
 const CHARS_PER_CHANGE: usize = limits::OPS_PER_CHANGE as usize - 400;
@@ -142,25 +148,27 @@ pub fn compose<R: Roles>(
         changes: Vec::new(),
     };
     composer.write_acts(drafts)?;
-    if let Some(edit) = body {
-        towline_proto::text::body(&edit.text).map_err(ComposeError::Body)?;
-        composer.write_body(edit)?;
-    }
-    let Composer {
-        am, acts, changes, ..
-    } = composer;
-    // The bounds that depend on sizes; everything else about a change of ours holds by construction,
-    // and the tests put every composed change through the whole gate.
-    for change in &changes {
-        gate::scan(change)?;
-    }
-    Ok(Composed {
-        changes,
-        doc: ItemDoc::with_acts(item, am, acts),
-    })
+    composer.finish(body)
 }
 
 impl<R: Roles> Composer<'_, R> {
+    /// Writes the body and gives everything out.
+    fn finish(mut self, body: Option<BodyEdit>) -> Result<Composed, ComposeError> {
+        if let Some(edit) = body {
+            towline_proto::text::body(&edit.text).map_err(ComposeError::Body)?;
+            self.write_body(edit)?;
+        }
+        // The bounds that depend on sizes; everything else about a change of ours holds by
+        // construction, and the tests put every composed change through the whole gate.
+        for change in &self.changes {
+            gate::scan(change)?;
+        }
+        Ok(Composed {
+            changes: self.changes,
+            doc: ItemDoc::with_acts(self.item, self.am, self.acts),
+        })
+    }
+
     fn write_acts(&mut self, drafts: Vec<Draft>) -> Result<(), ComposeError> {
         let mut records = Vec::with_capacity(drafts.len());
         for draft in drafts {
@@ -191,6 +199,11 @@ impl<R: Roles> Composer<'_, R> {
             );
             records.push((id, bytes));
         }
+        self.put_records(records)
+    }
+
+    /// Puts records into the document, in as many changes as they take.
+    fn put_records(&mut self, records: Vec<(ActId, Vec<u8>)>) -> Result<(), ComposeError> {
         let mut group = Vec::new();
         let mut bytes = 0;
         for (id, record) in records {
@@ -325,92 +338,5 @@ fn check(folded: Option<&Folded<'_>>, op: &Op) -> Result<(), ComposeError> {
             full("comments", limits::COMMENTS)
         }
         _ => Ok(()),
-    }
-}
-
-/// Three texts to one: what `edited` changed of `base` goes into `present`, character by character,
-/// as Automerge would merge the two edits had they been made apart.
-fn merge(base: &str, present: &str, edited: &str) -> Result<String, AutomergeError> {
-    let mut root = Automerge::new().with_actor(ActorId::from([0u8]));
-    let mut tx = root.transaction();
-    let body = tx.put_object(ROOT, BODY, ObjType::Text)?;
-    tx.splice_text(&body, 0, 0, base)?;
-    tx.commit();
-    let mut theirs = root.fork().with_actor(ActorId::from([1u8]));
-    let mut tx = theirs.transaction();
-    tx.update_text(&body, present)?;
-    tx.commit();
-    let mut ours = root.with_actor(ActorId::from([2u8]));
-    let mut tx = ours.transaction();
-    tx.update_text(&body, edited)?;
-    tx.commit();
-    ours.merge(&mut theirs)?;
-    ours.text(&body)
-}
-
-/// One splice of a text, in characters.
-struct Piece {
-    at: usize,
-    delete: isize,
-    insert: String,
-}
-
-/// Splices that make `new` of `old`, none with more operations than a change may have: the common
-/// beginning and end stay, what is between goes piece by piece.
-fn pieces(old: &str, new: &str) -> Vec<Piece> {
-    let old: Vec<char> = old.chars().collect();
-    let new: Vec<char> = new.chars().collect();
-    let start = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
-    let (old, new) = (
-        old.get(start..).unwrap_or_default(),
-        new.get(start..).unwrap_or_default(),
-    );
-    let end = old
-        .iter()
-        .rev()
-        .zip(new.iter().rev())
-        .take_while(|(a, b)| a == b)
-        .count();
-    let old = old.get(..old.len() - end).unwrap_or_default();
-    let new = new.get(..new.len() - end).unwrap_or_default();
-
-    let deletions = old.chunks(CHARS_PER_CHANGE).map(|chunk| Piece {
-        at: start,
-        delete: isize::try_from(chunk.len()).unwrap_or(0),
-        insert: String::new(),
-    });
-    let insertions = new
-        .chunks(CHARS_PER_CHANGE)
-        .enumerate()
-        .map(|(index, chunk)| Piece {
-            at: start + index * CHARS_PER_CHANGE,
-            delete: 0,
-            insert: chunk.iter().collect(),
-        });
-    deletions.chain(insertions).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::pieces;
-
-    #[test]
-    fn pieces_turn_any_text_into_any_other() {
-        let long = "long ".repeat(1_000);
-        for (old, new) in [
-            ("", "abc"),
-            ("abc", ""),
-            ("abc", "axc"),
-            ("aaa", "aa"),
-            ("", long.as_str()),
-            (long.as_str(), "x"),
-        ] {
-            let mut text: Vec<char> = old.chars().collect();
-            for piece in pieces(old, new) {
-                let end = piece.at + usize::try_from(piece.delete).expect("not negative");
-                text.splice(piece.at..end, piece.insert.chars());
-            }
-            assert_eq!(text.iter().collect::<String>(), new);
-        }
     }
 }

@@ -4,13 +4,19 @@
 //! node through its socket and opening the store oneself are the same thing. Nothing here performs
 //! anything: see `project`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
-use towline_proto::{Column, CriterionState, FailureKind, Kind, LinkKind, Millis, Origin, Qa, Role, Verb};
+use towline_proto::{
+    Column, CriterionState, FailureKind, Kind, LinkKind, Millis, Origin, ProjectId, Qa, Role, Verb,
+};
 
 use crate::dto::{
     Applied, Doctor, EntryInfo, Explanation, FeedEvent, HistoryLine, ImportReport, ItemCard, ItemPage,
     MemberInfo, OpenConflict, PeerInfo, ProjectStatus,
 };
+use crate::export::line::Line;
+use crate::project::{Arrived, Pass, Taken};
 
 /// What a person types for an item: `42`, `42a`, `#42`, a key prefix of four or more hex digits, or
 /// the full id.
@@ -69,6 +75,27 @@ pub enum Request {
         offset: usize,
         /// At most so many.
         limit: usize,
+    },
+    /// Every item with everything that was done to it, in order of creation. Paged like
+    /// [`Request::Export`]; a page may hold fewer than `limit`, and the last is empty.
+    ExportLines {
+        /// Items to skip.
+        offset: usize,
+        /// At most so many.
+        limit: usize,
+    },
+    /// Entries of the log in its order, as they were signed.
+    Records {
+        /// Where the last answer ended; 0 for the beginning.
+        after: u64,
+    },
+    /// Entries of this project that came without a network. They pass what any entry of a peer
+    /// passes; asked again with the same, nothing changes.
+    Carried {
+        /// Which project they are of.
+        project: ProjectId,
+        /// Entries in base64, at most [`CARRIED`] of them.
+        records: Vec<String>,
     },
     /// Events after a feed position, for `watch` and subscribers.
     Events {
@@ -165,6 +192,16 @@ pub enum Request {
         dry_run: bool,
     },
 
+    /// Lines of an export of ours.
+    ImportLines {
+        /// At most [`IMPORT_CHUNK`] of them.
+        lines: Vec<Line>,
+        /// The references of the items that they name, by what the file calls them.
+        names: BTreeMap<String, String>,
+        /// Which pass over the file.
+        pass: Pass,
+    },
+
     /// A ticket for a new member.
     Invite {
         /// What it may do.
@@ -185,6 +222,9 @@ pub enum Request {
 
 /// At most so many items or relations in one import request.
 pub const IMPORT_CHUNK: usize = 200;
+
+/// At most so many entries in one [`Request::Carried`].
+pub const CARRIED: usize = 1_024;
 
 /// Which items to list. Empty means all that are open or done.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -470,6 +510,21 @@ pub enum Reply {
     Applied(Box<Applied>),
     /// Counts of an import chunk.
     Imported(ImportReport),
+    /// Items with everything that was done to them.
+    Lines(Vec<Line>),
+    /// What became of each line of an import.
+    Taken(Vec<Taken>),
+    /// Entries of the log.
+    Records {
+        /// Which project they are of.
+        project: ProjectId,
+        /// Entries in base64; none behind the end.
+        records: Vec<String>,
+        /// Where to go on.
+        next: u64,
+    },
+    /// What became of entries that came without a network.
+    Arrived(Arrived),
     /// A ticket.
     Ticket {
         /// The string to hand over.

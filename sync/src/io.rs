@@ -41,6 +41,11 @@ pub enum Input {
         /// The exact bytes of an entry.
         bytes: Vec<u8>,
     },
+    /// Entries came without a network: from a file that somebody carried here.
+    Carried {
+        /// The entries, in any order; what they build on best before them.
+        entries: Vec<Entry>,
+    },
     /// An entry was made here and is durable.
     Written {
         /// The entry.

@@ -25,6 +25,7 @@
 //! | [`io`] | everything that goes in and comes out |
 //! | `replica` | the state, and the dispatch of inputs |
 //! | `admission` | from foreign bytes to [`Effect::Admit`] and back |
+//! | `carried` | entries that came without a network |
 //! | `holding` | what waits, what was refused, what proves a fork |
 //! | `conversation` | Hello and Have with each peer, the end of a round, the tick |
 //! | `giving` | Entries and Got: sending a peer what it lacks |
@@ -38,6 +39,7 @@
 #![warn(clippy::indexing_slicing)]
 
 mod admission;
+mod carried;
 mod catchup;
 mod chain;
 mod conversation;

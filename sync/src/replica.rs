@@ -88,6 +88,7 @@ impl Replica {
             Input::Disconnected { peer } => self.disconnected(now, &peer, &mut out),
             Input::Message { peer, message } => self.message(now, peer, message, &mut out),
             Input::Gossip { peer, token, bytes } => self.gossip(now, peer, token, bytes, &mut out),
+            Input::Carried { entries } => self.carried(entries, &mut out),
             Input::Written { entry, position } => self.written(now, &entry, position, &mut out),
             Input::Outcome { hash, outcome } => self.outcome(now, hash, outcome, &mut out),
             Input::Read {
@@ -150,6 +151,11 @@ impl Replica {
     /// Where in the log the entry of that place is.
     pub fn position(&self, place: &Author) -> Option<u64> {
         self.chain.epoch(&place.node, place.epoch)?.position(place.seq)
+    }
+
+    /// Whether this very entry waits for a predecessor or a dependency.
+    pub fn holds(&self, entry: &Entry) -> bool {
+        self.waiting.contains(entry)
     }
 
     /// How many entries wait for a predecessor or a dependency.

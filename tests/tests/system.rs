@@ -6,4 +6,5 @@ mod fleet;
 mod matrix;
 mod nodes;
 mod refusals;
+mod transfer;
 mod webhook;

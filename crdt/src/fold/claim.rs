@@ -10,6 +10,7 @@ use towline_proto::{ActId, ItemId, Op, OriginKind, Register, Rule};
 use super::contest::All;
 use super::sight::Sight;
 use super::{Folding, Lost, effect};
+use crate::doc::NodePrefix;
 
 /// The outcome for the claim.
 #[derive(Debug)]
@@ -53,13 +54,12 @@ pub(crate) fn choose(
     claims.sort_by_cached_key(|(id, act)| {
         let root = act.keeps.and_then(|root| all.get(&root)).unwrap_or(act);
         let person = root.record.act.origin.kind == OriginKind::User;
-        let mut hasher = blake3::Hasher::new_derive_key("towline/claim-lot/1");
-        hasher
-            .update(&item.0)
-            .update(&newest.to_le_bytes())
-            .update(&root.record.node.0);
-        let lot = *hasher.finalize().as_bytes();
-        (!current(id), !person, lot, act.record.hash)
+        (
+            !current(id),
+            !person,
+            lot(item, newest, root.record.node),
+            act.record.hash,
+        )
     });
     let act = claims.first().map(|(id, _)| *id).filter(current);
     // With no claim of the newest generation, that generation was given back or does not count here.
@@ -86,6 +86,16 @@ pub(crate) fn choose(
         act,
         losers: losers.collect(),
     }
+}
+
+/// What decides between claims of one generation: nobody can steer it.
+pub(super) fn lot(item: ItemId, generation: u32, author: NodePrefix) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new_derive_key("towline/claim-lot/1");
+    hasher
+        .update(&item.0)
+        .update(&generation.to_le_bytes())
+        .update(&author.0);
+    *hasher.finalize().as_bytes()
 }
 
 /// A claim must take the next generation and a release the present one; what carries an older one

@@ -60,7 +60,7 @@ fn rank(all: &All<'_>, id: &ActId) -> (u8, u8) {
 }
 
 /// Higher role first, then smaller hash.
-fn tie<R: Roles>(act: &Folding<'_>, roles: &R) -> (Reverse<Option<Role>>, [u8; 32]) {
+pub(super) fn tie<R: Roles>(act: &Folding<'_>, roles: &R) -> (Reverse<Option<Role>>, [u8; 32]) {
     (Reverse(roles.role(act.record.node)), act.record.hash)
 }
 

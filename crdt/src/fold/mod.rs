@@ -20,6 +20,7 @@ mod project;
 mod register;
 mod settle;
 mod sight;
+mod ties;
 
 use std::collections::BTreeMap;
 

@@ -131,6 +131,10 @@ fn one(reply: &Reply) -> String {
         Reply::Events(events) => under("towline.events/v1", "events", events),
         Reply::Applied(applied) => under("towline.applied/v1", "applied", [applied]),
         Reply::Imported(report) => document("towline.import/v1", report),
+        Reply::Lines(lines) => under("towline.exports/v1", "lines", lines),
+        Reply::Taken(taken) => under("towline.taken/v1", "lines", taken),
+        Reply::Records { records, .. } => under("towline.records/v1", "records", records),
+        Reply::Arrived(arrived) => document("towline.arrived/v1", arrived),
         Reply::Ticket { ticket, expires } => document(
             "towline.ticket/v1",
             BTreeMap::from([("ticket", ticket.clone()), ("expires", expires.to_string())]),

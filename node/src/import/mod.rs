@@ -13,6 +13,7 @@ mod fields;
 mod fit;
 pub mod github;
 mod lines;
+pub mod own;
 #[cfg(test)]
 mod tests;
 

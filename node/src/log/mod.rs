@@ -291,6 +291,30 @@ impl Log {
         })
     }
 
+    /// The record at a position, or the first one behind it where a segment ends or `at` is 0, with the
+    /// position behind the record; nothing behind the end.
+    ///
+    /// # Errors
+    /// As [`Log::read`].
+    pub fn read_next(&self, at: u64) -> Result<Option<(Record, u64)>, LogError> {
+        let (mut number, mut offset) = place(at);
+        if at == 0 {
+            (number, offset) = (1, SEGMENT_HEADER_BYTES);
+        }
+        while let Some(segment) = number
+            .checked_sub(1)
+            .and_then(|index| self.segments.get(index as usize))
+        {
+            if offset < segment.end {
+                let record = self.read(position(number, offset))?;
+                let behind = offset + (RECORD_HEADER_BYTES + record.bytes.len()) as u64;
+                return Ok(Some((record, position(number, behind))));
+            }
+            (number, offset) = (number + 1, SEGMENT_HEADER_BYTES);
+        }
+        Ok(None)
+    }
+
     /// The project whose log it is.
     pub const fn project(&self) -> ProjectId {
         self.project

@@ -75,7 +75,7 @@ impl Project {
     }
 
     /// What brings an item up to date, or nothing when the record is the one it was made from.
-    fn update_item(&mut self, id: &ItemId, item: &ImportItem) -> Result<Option<Work>, Failure> {
+    pub(super) fn update_item(&mut self, id: &ItemId, item: &ImportItem) -> Result<Option<Work>, Failure> {
         let digest = digest(item);
         let Some(row) = self.index.get(id).cloned() else {
             return Ok(None);

@@ -6,10 +6,12 @@
 //! the shell that performs what they decide.
 
 mod actor;
+mod carry;
 mod conflicts;
 mod docs;
 mod doctor;
 mod explain;
+mod export;
 mod filter;
 mod import;
 mod index;
@@ -21,6 +23,7 @@ mod presence;
 mod present;
 mod read;
 mod request;
+mod retell;
 mod search;
 pub(crate) mod snapshot;
 mod stage;
@@ -46,8 +49,10 @@ use towline_proto::{Entry, ItemId, Millis, NodeId, ProjectId, Tip};
 use towline_sync::{Effect, Replica};
 
 pub use actor::{Started, start};
+pub use carry::Arrived;
 pub use mend::Mended;
 pub use open::Opening;
+pub use retell::{Pass, Taken};
 pub use world::{SystemWorld, World};
 
 use crate::cache::{Cache, Table};

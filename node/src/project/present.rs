@@ -46,6 +46,10 @@ impl Project {
             | Reply::Peers(_)
             | Reply::Events(_)
             | Reply::Imported(_)
+            | Reply::Lines(_)
+            | Reply::Taken(_)
+            | Reply::Records { .. }
+            | Reply::Arrived(_)
             | Reply::Ticket { .. }
             | Reply::Entry(_)
             | Reply::Synced { .. }

@@ -12,8 +12,6 @@ use crate::request::{Failure, FailureCode, Filter};
 
 /// Timeline lines that one request returns at most.
 const MAX_LINES: usize = 10_000;
-/// Items in full that one export request returns at most.
-const MAX_PAGES: usize = 500;
 
 impl Project {
     /// Cards that pass a filter, in board order.
@@ -44,15 +42,7 @@ impl Project {
         ids.iter().map(|id| self.page(id)).collect()
     }
 
-    /// Items in full, in order of creation.
-    pub(crate) fn export(&mut self, offset: usize, limit: usize) -> Result<Vec<ItemPage>, Failure> {
-        let mut ids: Vec<_> = self.index.shown().map(|row| (row.created_at, row.id)).collect();
-        ids.sort_unstable();
-        let ids: Vec<_> = ids.into_iter().skip(offset).take(limit.min(MAX_PAGES)).collect();
-        ids.iter().map(|(_, id)| self.page(id)).collect()
-    }
-
-    fn page(&mut self, id: &ItemId) -> Result<ItemPage, Failure> {
+    pub(super) fn page(&mut self, id: &ItemId) -> Result<ItemPage, Failure> {
         let circles = self.circles_of(id)?;
         let doc = self.doc(id)?;
         let body = doc

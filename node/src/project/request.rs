@@ -25,6 +25,9 @@ impl Request {
             | Self::Members
             | Self::Peers
             | Self::Export { .. }
+            | Self::ExportLines { .. }
+            | Self::Records { .. }
+            | Self::Carried { .. }
             | Self::Events { .. }
             | Self::Rebuild
             | Self::SyncNow => false,
@@ -40,6 +43,7 @@ impl Request {
             | Self::Settle { .. }
             | Self::ImportItems { .. }
             | Self::ImportRelations { .. }
+            | Self::ImportLines { .. }
             | Self::Invite { .. }
             | Self::Withdraw { .. } => true,
         }
@@ -101,6 +105,9 @@ impl Project {
             Request::ImportRelations { relations, dry_run } => {
                 self.import_relations(relations, dry_run).map(Reply::Imported)
             }
+            Request::ImportLines { lines, names, pass } => {
+                self.take_lines(&lines, &names, pass).map(Reply::Taken)
+            }
             Request::Invite { role, valid_ms } => self.invite(role, valid_ms),
             Request::Withdraw { ticket } => {
                 let entry = self.withdraw(&ticket)?;
@@ -121,6 +128,9 @@ impl Project {
             | Request::Members
             | Request::Peers
             | Request::Export { .. }
+            | Request::ExportLines { .. }
+            | Request::Records { .. }
+            | Request::Carried { .. }
             | Request::Events { .. }
             | Request::Rebuild
             | Request::SyncNow => self.answer(body),
@@ -158,6 +168,9 @@ impl Project {
             Request::Doctor => Ok(Reply::Doctor(self.doctor())),
             Request::Members => Ok(Reply::Members(self.list_members())),
             Request::Peers => Ok(Reply::Peers(self.peers())),
+            Request::ExportLines { offset, limit } => self.export_lines(offset, limit).map(Reply::Lines),
+            Request::Records { after } => self.records(after),
+            Request::Carried { project, records } => self.carried(&project, &records).map(Reply::Arrived),
             Request::Events { after, limit } => self.events(after, limit).map(Reply::Events),
             Request::Rebuild => {
                 let failed = |error: anyhow::Error| Failure::new(FailureCode::Failure, format!("{error:#}"));

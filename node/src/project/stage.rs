@@ -4,6 +4,7 @@
 //! on it; nobody outside is told before [`Project::commit_stage`] has synced the log. When the log
 //! refuses, everything staged is undone and every request in it fails.
 
+pub(in crate::project) mod replay;
 mod settle;
 
 use std::collections::BTreeMap;

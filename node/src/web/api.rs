@@ -229,10 +229,15 @@ fn origin_of(caller: &Caller, named: Option<Origin>) -> Result<Origin, Failure> 
 }
 
 /// Membership and the store itself are changed at the node, never from afar: whoever steals a
-/// browser session must not be able to let others in.
+/// browser session must not be able to let others in. So are acts in the names of others.
 fn allowed(request: &Request) -> Result<(), Failure> {
     match request {
-        Request::Invite { .. } | Request::Withdraw { .. } | Request::Rebuild => Err(Failure::new(
+        Request::Invite { .. }
+        | Request::Withdraw { .. }
+        | Request::Rebuild
+        | Request::ImportLines { .. }
+        | Request::Records { .. }
+        | Request::Carried { .. } => Err(Failure::new(
             FailureCode::NotAllowed,
             "this is done with `towline` on the node itself, not over HTTP",
         )),
@@ -264,6 +269,17 @@ fn shape(reply: Reply) -> Result<Value, Failure> {
         Reply::Events(events) => object("towline.events/v1", json!({ "events": events })),
         Reply::Applied(applied) => object("towline.applied/v1", applied),
         Reply::Imported(report) => object("towline.import/v1", report),
+        Reply::Lines(lines) => object("towline.exports/v1", json!({ "lines": lines })),
+        Reply::Taken(taken) => object("towline.taken/v1", json!({ "lines": taken })),
+        Reply::Records {
+            project,
+            records,
+            next,
+        } => object(
+            "towline.records/v1",
+            json!({ "project": project, "records": records, "next": next }),
+        ),
+        Reply::Arrived(arrived) => object("towline.arrived/v1", arrived),
         Reply::Ticket { ticket, expires } => object(
             "towline.ticket/v1",
             json!({ "ticket": ticket, "expires": expires }),

@@ -76,8 +76,8 @@ impl Actor {
     }
 
     async fn export(&self) -> String {
-        let Reply::Pages(pages) = self
-            .ask(Request::Export {
+        let Reply::Lines(lines) = self
+            .ask(Request::ExportLines {
                 offset: 0,
                 limit: 500,
             })
@@ -86,7 +86,7 @@ impl Actor {
             panic!()
         };
         let mut out = Vec::new();
-        towline_node::export::jsonl::write(pages, &mut out).unwrap();
+        towline_node::export::jsonl::write(lines, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 

@@ -67,11 +67,9 @@ impl Place {
         }) else {
             panic!("pages")
         };
-        let mut out = Vec::new();
-        towline_node::export::jsonl::write(pages, &mut out).unwrap();
-        let text = String::from_utf8(out).unwrap();
-        text.lines()
-            .map(|line| serde_json::from_str(line).unwrap())
+        pages
+            .iter()
+            .map(|page| serde_json::to_value(page).unwrap())
             .collect()
     }
 

@@ -3,6 +3,7 @@
 
 mod cache;
 mod cluster;
+mod export;
 mod import;
 mod log;
 mod net;

@@ -50,18 +50,18 @@ fn transition(item: &str, verb: Verb) -> Request {
 }
 
 fn everything(project: &mut Project) -> String {
-    let Reply::Pages(pages) = ask(
+    let Reply::Lines(lines) = ask(
         project,
-        Request::Export {
+        Request::ExportLines {
             offset: 0,
             limit: 500,
         },
     )
     .unwrap() else {
-        panic!("pages")
+        panic!("lines")
     };
     let mut out = Vec::new();
-    towline_node::export::jsonl::write(pages, &mut out).unwrap();
+    towline_node::export::jsonl::write(lines, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 

@@ -77,8 +77,10 @@ fn assert_kept(place: &Place, done: &BTreeSet<String>) {
     let mut there = Vec::new();
     for item in place.items() {
         there.push(item["title"].as_str().unwrap().to_owned());
-        for remark in item["remarks"].as_array().unwrap() {
-            there.push(remark["text"].as_str().unwrap().to_owned());
+        for act in item["acts"].as_array().unwrap() {
+            if act["op"] == "comment" {
+                there.push(act["with"]["text"].as_str().unwrap().to_owned());
+            }
         }
     }
     let found: BTreeSet<String> = there.iter().cloned().collect();

@@ -235,11 +235,16 @@ pub enum Command {
     /// Bring items over from another tracker; importing again updates
     #[command(
         after_help = "Examples:\n  towline import --from beads issues.jsonl --dry-run\n  \
-        towline import --from backlog .\n  towline import --from github issues.json"
+        towline import --from backlog .\n  towline import --from github issues.json\n  \
+        towline import --from jsonl items.jsonl\n  \
+        towline import --from bundle log.bundle"
     )]
     Import(ImportArgs),
     /// Write every item out
-    #[command(after_help = "Examples:\n  towline export --to jsonl > items.jsonl")]
+    #[command(after_help = "Examples:\n  towline export --to jsonl > items.jsonl\n  \
+        towline export --to csv -o items.csv\n  \
+        towline export --to markdown -o backlog\n  \
+        towline export --to bundle -o log.bundle")]
     Export(ExportArgs),
     /// Print completions for a shell
     #[command(

@@ -126,6 +126,10 @@ pub enum ImportSource {
     Backlog,
     /// What `gh issue list --state all --json …` wrote.
     Github,
+    /// What `export --to jsonl` wrote: everything, act by act.
+    Jsonl,
+    /// What `export --to bundle` wrote, into a copy of the same project.
+    Bundle,
 }
 
 /// `export`.
@@ -134,7 +138,7 @@ pub struct ExportArgs {
     /// In which format
     #[arg(long, value_enum)]
     pub to: ExportFormat,
-    /// Write to FILE instead of the standard output
+    /// Write to FILE instead of the standard output; for markdown the folder, and needed, as for bundle
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
@@ -142,6 +146,12 @@ pub struct ExportArgs {
 /// Formats that can be exported to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ExportFormat {
-    /// One `towline.item-page/v1` a line.
+    /// Everything, one item a line, to be imported elsewhere.
     Jsonl,
+    /// A table for spreadsheets and other trackers.
+    Csv,
+    /// One file an item, in the shape of Backlog.md.
+    Markdown,
+    /// The signed log, to be carried to another copy of the same project.
+    Bundle,
 }

@@ -1,26 +1,28 @@
 //! `import` and `export`: whole files in and out, in pieces that a request can carry.
 
+mod bundle;
+mod export;
+mod own;
+
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::connect;
-use crate::cli::args::{ExportArgs, ExportFormat, ImportArgs, ImportSource};
+use crate::cli::args::{ImportArgs, ImportSource};
 use crate::cli::{Ask, Context, Trouble, envelope, json};
 use crate::dto::ImportReport;
-use crate::export;
-use crate::home::files;
 use crate::import::{self, Parsed};
 use crate::request::{Failure, FailureCode, IMPORT_CHUNK, ImportItem, Reply, Request};
 
 /// Bytes of text that one import request carries at most, below what the socket takes.
 const CHUNK_BYTES: usize = 1024 * 1024;
-/// Items that one export request asks for.
-const PAGE: usize = 200;
 /// Problems that are shown; the summary counts the rest.
 const SHOWN: usize = 20;
+
+pub(super) use export::export;
 
 fn failure(message: String) -> Failure {
     Failure::new(FailureCode::Failure, message)
@@ -28,6 +30,11 @@ fn failure(message: String) -> Failure {
 
 /// `import`.
 pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> Result<(), Trouble> {
+    match args.from {
+        ImportSource::Jsonl => return own::import(ctx, args, out),
+        ImportSource::Bundle => return bundle::import(ctx, args, out),
+        ImportSource::Beads | ImportSource::Backlog | ImportSource::Github => {}
+    }
     let origin = ctx.origin()?;
     let parsed = read(args)?;
     let mut ask = connect(ctx)?;
@@ -59,6 +66,8 @@ fn read(args: &ImportArgs) -> Result<Parsed, Failure> {
         ImportSource::Beads => Ok(import::beads::read(reader(&args.file)?)),
         ImportSource::Backlog => import::backlog::read(&args.file),
         ImportSource::Github => Ok(import::github::read(reader(&args.file)?)),
+        // These have ways of their own.
+        ImportSource::Jsonl | ImportSource::Bundle => Ok(Parsed::default()),
     }
 }
 
@@ -186,38 +195,4 @@ fn tell(ctx: &Context, parsed: &Parsed, report: &ImportReport, out: &mut dyn Wri
         problems.len()
     ))
     .into())
-}
-
-/// `export`.
-pub(super) fn export(ctx: &Context, args: &ExportArgs, out: &mut dyn Write) -> Result<(), Trouble> {
-    let mut ask = connect(ctx)?;
-    let mut pages = Vec::new();
-    loop {
-        let request = Request::Export {
-            offset: pages.len(),
-            limit: PAGE,
-        };
-        let Reply::Pages(more) = ask.ask(envelope(ctx, None, request))? else {
-            return Err(failure("the node answered an export with something else".into()).into());
-        };
-        if more.is_empty() {
-            break;
-        }
-        pages.extend(more);
-    }
-    let ExportFormat::Jsonl = args.to;
-    match &args.output {
-        None => {
-            let mut out = BufWriter::new(out);
-            export::jsonl::write(pages, &mut out)?;
-            out.flush()?;
-        }
-        Some(path) => {
-            let mut bytes = Vec::new();
-            let count = export::jsonl::write(pages, &mut bytes)?;
-            files::write_atomic(path, &bytes, files::PUBLIC_MODE)?;
-            ctx.say(&format!("{count} items written to {}", path.display()));
-        }
-    }
-    Ok(())
 }

@@ -175,6 +175,10 @@ pub(super) fn new_item(item: &ImportItem, number: u32) -> Work {
 pub(super) fn update_stage(drafting: &mut Drafting<'_>, row: &ItemView) {
     let item = drafting.item;
     let deleted = matches!(item.stage, ImportStage::Deleted { .. });
+    if row.deleted && deleted {
+        // Nothing can be done to it there.
+        return;
+    }
     if row.deleted && !deleted {
         drafting.changed(Op::Restore);
     }

@@ -21,7 +21,7 @@ const NAMED: usize = 5;
 
 impl Index {
     /// The items that share a number, the oldest first.
-    fn numbered(&self, number: u32) -> impl Iterator<Item = &ItemId> {
+    pub(crate) fn numbered(&self, number: u32) -> impl Iterator<Item = &ItemId> {
         let (first, last) = ((Millis(0), IDS.0), (Millis(u64::MAX), IDS.1));
         let range = (number, first.0, first.1)..=(number, last.0, last.1);
         self.numbers.range(range).map(|(.., id)| id)

@@ -57,11 +57,11 @@ fn a_time_far_ahead_is_shown_as_when_it_was_seen_and_flagged() {
     assert!(seen.iter().all(|event| event.event.at < soon));
     // Exports say what was written, and so the same everywhere.
     let export = |replica: &mut super::pair::Replica| {
-        let Reply::Pages(pages) = replica.ask(Request::Export { offset: 0, limit: 9 }) else {
+        let Reply::Lines(lines) = replica.ask(Request::ExportLines { offset: 0, limit: 9 }) else {
             panic!()
         };
         let mut out = Vec::new();
-        crate::export::jsonl::write(pages, &mut out).unwrap();
+        crate::export::jsonl::write(lines, &mut out).unwrap();
         out
     };
     assert_eq!(export(&mut ann), export(&mut bo));

@@ -1,0 +1,64 @@
+//! Acts that were done elsewhere, written again under this author's place: what an import of an
+//! export needs.
+//!
+//! An act is written with the operation, time, origin and `saw` that it is given; only its id is new.
+//! Whether it was legal from what its author saw is not asked here: the fold judges it, and what was
+//! refused or overtaken stays so. Sizes and texts are checked as for any other act.
+
+use automerge::{ActorId, Automerge};
+use towline_proto::{Act, ActId, Author, ItemId, limits};
+
+use super::{BodyEdit, ComposeError, Composed, Composer};
+use crate::doc::{Acts, ItemDoc, NodePrefix, Record};
+use crate::members::Roles;
+
+/// Makes the changes that record `acts` in an item: `base` is its document, or none for a new item,
+/// whose creation must then be the first of them and whose id must be
+/// `ItemId::derive(at, author, ordinal)`. The n-th act gets the id
+/// `ActId::derive(author, ordinal + n)`, so that what is written beside it can name it.
+///
+/// # Errors
+/// When something is out of bounds; nothing has been changed then.
+pub fn replay<R: Roles>(
+    base: Option<&ItemDoc>,
+    item: ItemId,
+    author: &Author,
+    ordinal: &mut u32,
+    roles: &R,
+    acts: Vec<Act>,
+    body: Option<BodyEdit>,
+) -> Result<Composed, ComposeError> {
+    let (mut am, before) = match base {
+        Some(doc) => (doc.automerge().clone(), doc.acts().clone()),
+        None => (Automerge::new(), Acts::new()),
+    };
+    if before.len() + acts.len() > limits::ACTS_PER_ITEM {
+        return Err(ComposeError::Full {
+            what: "acts",
+            max: limits::ACTS_PER_ITEM,
+        });
+    }
+    am.set_actor(ActorId::from(author.actor()));
+    let node = NodePrefix::from(&author.node);
+    let mut composer = Composer {
+        item,
+        author,
+        ordinal,
+        roles,
+        am,
+        acts: before,
+        changes: Vec::new(),
+    };
+    let mut records = Vec::with_capacity(acts.len());
+    for act in acts {
+        act.check()?;
+        let id = ActId::derive(&author.node, author.epoch, author.seq, *composer.ordinal);
+        *composer.ordinal = composer.ordinal.saturating_add(1);
+        let bytes = act.encode();
+        let hash = Act::record_hash(&bytes);
+        composer.acts.insert(id, Record { act, node, hash });
+        records.push((id, bytes));
+    }
+    composer.put_records(records)?;
+    composer.finish(body)
+}

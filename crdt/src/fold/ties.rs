@@ -1,0 +1,90 @@
+//! Which acts stood against each other, and in which order they go where nothing but a tie decides.
+//!
+//! A tie goes by the author's role and then by the hash of the record, between claims by a lot. All of
+//! that is bound to who signed. Whoever writes the same acts again under another key needs the order
+//! itself: it is the same for every fold of the same acts and members. Decides and changes nothing.
+
+use std::collections::BTreeSet;
+
+use towline_proto::{ActId, ItemId, Op, Register};
+
+use super::{Folded, Folding, claim, contest, effect, register};
+use crate::members::Roles;
+
+impl Folded<'_> {
+    /// Groups of two or more acts that contend, or contended in front of somebody, each in the order
+    /// of their ties: who stands first goes first.
+    pub fn ties<R: Roles>(&self, roles: &R) -> BTreeSet<Vec<ActId>> {
+        let mut groups = BTreeSet::new();
+        let mut add = |register: &Register, contenders: Vec<ActId>| {
+            let group = self.in_order(roles, register, contenders);
+            if group.len() > 1 {
+                groups.insert(group);
+            }
+        };
+        for act in self.acts.values() {
+            let saw = &act.record.act.saw;
+            let op = &act.record.act.op;
+            if saw.len() < 2 {
+                continue;
+            }
+            let looks = op.verb().is_some() || matches!(op, Op::Settle { .. });
+            let read = register::STAGE.iter().filter(|_| looks);
+            let registers: BTreeSet<&Register> = act.writes.iter().chain(read).collect();
+            for register in registers.into_iter().filter(|register| is_decided(register)) {
+                add(register, self.contenders(saw, register));
+            }
+        }
+        for (register, heads) in self.heads.iter().filter(|(register, _)| is_decided(register)) {
+            if heads.len() > 1 {
+                add(register, heads.clone());
+            }
+        }
+        groups
+    }
+
+    /// The acts among `saw` that write `register` and were not superseded by another of them.
+    fn contenders(&self, saw: &[ActId], register: &Register) -> Vec<ActId> {
+        let writes = |id: &&ActId| {
+            let act = self.acts.get(id);
+            act.is_some_and(|act| act.writes.contains(register))
+        };
+        let writers: Vec<ActId> = saw.iter().filter(writes).copied().collect();
+        if writers.len() < 2 {
+            return writers;
+        }
+        let superseded: BTreeSet<ActId> = writers
+            .iter()
+            .filter_map(|id| self.acts.get(id))
+            .flat_map(|act| act.record.act.saw.iter().copied())
+            .collect();
+        writers
+            .into_iter()
+            .filter(|id| !superseded.contains(id))
+            .collect()
+    }
+
+    fn in_order<R: Roles>(&self, roles: &R, register: &Register, contenders: Vec<ActId>) -> Vec<ActId> {
+        let mut group: Vec<(ActId, &Folding<'_>)> = contenders
+            .iter()
+            .filter_map(|id| Some((*id, self.acts.get(id)?)))
+            .collect();
+        if *register == Register::Claim {
+            group.retain(|(id, _)| effect(&self.acts, id).is_some_and(claim::is_claim));
+            let newest = group.iter().map(|(_, act)| act.generation).max().unwrap_or(0);
+            let item: ItemId = self.view.id;
+            group.sort_by_cached_key(|(_, act)| {
+                let root = act.keeps.and_then(|root| self.acts.get(&root)).unwrap_or(act);
+                (claim::lot(item, newest, root.record.node), act.record.hash)
+            });
+        } else {
+            group.sort_by_cached_key(|(_, act)| contest::tie(act, roles));
+        }
+        group.into_iter().map(|(id, _)| id).collect()
+    }
+}
+
+/// Whether of several acts in the register one has to be chosen.
+const fn is_decided(register: &Register) -> bool {
+    register.is_contested() || matches!(register, Register::Imported)
+}

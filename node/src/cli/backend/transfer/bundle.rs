@@ -1,0 +1,240 @@
+//! `export --to bundle` and `import --from bundle`: the signed log, carried where no network goes.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use towline_proto::{Entry, Payload, ProjectId};
+
+use super::export::odd;
+use super::failure;
+use crate::cli::args::ImportArgs;
+use crate::cli::backend::connect;
+use crate::cli::{Ask, Context, Trouble, envelope, json};
+use crate::dto::ProjectStatus;
+use crate::export::bundle::{self, BundleError, Header, Writer};
+use crate::home::files;
+use crate::project::Arrived;
+use crate::request::{CARRIED, Failure, FailureCode, Reply, Request};
+
+/// Bytes of entries that one request carries at most, unless one alone has more.
+const CHUNK_BYTES: usize = 512 * 1024;
+/// Reasons that are kept.
+const REASONS: usize = 8;
+
+/// Why a bundle is not taken.
+enum Refused {
+    Bundle(BundleError),
+    Failure(Failure),
+}
+
+impl From<BundleError> for Refused {
+    fn from(error: BundleError) -> Self {
+        Self::Bundle(error)
+    }
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+/// Writes every entry of the log into a file, which takes its name when it is whole.
+pub(super) fn export(ctx: &Context, path: &Path) -> Result<(), Trouble> {
+    let mut ask = connect(ctx)?;
+    let temporary = files::temporary_beside(path);
+    let written = write(ctx, &mut *ask, &temporary).and_then(|count| {
+        fs::rename(&temporary, path)?;
+        Ok(count)
+    });
+    match written {
+        Ok(count) => {
+            let size = fs::metadata(path)?.len();
+            ctx.say(&format!(
+                "{count} entries, {size} bytes, written to {}",
+                path.display()
+            ));
+            Ok(())
+        }
+        Err(trouble) => {
+            // What is left of it is worthless, and the first error is the one to tell.
+            let _ = fs::remove_file(&temporary);
+            Err(trouble)
+        }
+    }
+}
+
+fn write(ctx: &Context, ask: &mut dyn Ask, path: &Path) -> Result<u64, Trouble> {
+    let mut writer = None;
+    let mut after = 0;
+    loop {
+        let request = Request::Records { after };
+        let Reply::Records {
+            project,
+            records,
+            next,
+        } = ask.ask(envelope(ctx, None, request))?
+        else {
+            return Err(odd().into());
+        };
+        let writer = match &mut writer {
+            Some(writer) => writer,
+            none => {
+                let file = OpenOptions::new()
+                    .write(true)
+                    .create(true)
+                    .truncate(true)
+                    .open(path)?;
+                none.insert(Writer::begin(file, project)?)
+            }
+        };
+        if records.is_empty() {
+            break;
+        }
+        for record in records {
+            let bytes = STANDARD.decode(record).map_err(|_| odd())?;
+            writer.add(&bytes)?;
+        }
+        after = next;
+    }
+    match writer {
+        Some(writer) => Ok(writer.finish()?),
+        None => Ok(0),
+    }
+}
+
+/// Reads a bundle twice: once to see that it is whole, once to hand its entries in.
+pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> Result<(), Trouble> {
+    if args.file.as_os_str() == "-" {
+        let message = "a bundle is read twice and cannot come from the standard input; give its file";
+        return Err(Failure::new(FailureCode::Usage, message).into());
+    }
+    let mut called = None;
+    let header = look(&args.file, &mut called)?;
+    ctx.root().map_err(|failure| {
+        let message = format!(
+            "{failure}\na bundle brings entries into a copy of its project; `towline join TICKET` makes such a copy"
+        );
+        Failure::new(failure.code, message)
+    })?;
+    let mut ask = connect(ctx)?;
+    let Reply::Status(status) = ask.ask(envelope(ctx, None, Request::Status))? else {
+        return Err(odd().into());
+    };
+    fits(&header, called.as_deref(), &status)?;
+    if ctx.global.dry_run {
+        writeln!(out, "entries: {} in the bundle, of this project", header.entries)?;
+        return Ok(());
+    }
+    let arrived = hand_in(ctx, &mut *ask, &args.file)?;
+    tell(ctx, &arrived, out)
+}
+
+/// Sees that a bundle is whole, and what its project is called.
+fn look(path: &Path, called: &mut Option<String>) -> Result<Header, Failure> {
+    let mut at = 0_u64;
+    let read = bundle::read(path, |_, bytes| {
+        at += 1;
+        let entry = Entry::decode(bytes.into());
+        let entry = entry.map_err(|why| Refused::Failure(failure(format!("entry {at}: {why}"))))?;
+        if let Payload::Genesis(genesis) = &entry.body().payload {
+            called.get_or_insert_with(|| genesis.name.clone());
+        }
+        Ok::<(), Refused>(())
+    });
+    read.map_err(|refused| unusable(path, refused))
+}
+
+fn unusable(path: &Path, refused: Refused) -> Failure {
+    let (code, why) = match refused {
+        Refused::Bundle(BundleError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => {
+            (FailureCode::NotFound, BundleError::Io(error).to_string())
+        }
+        Refused::Bundle(error) => (FailureCode::Failure, error.to_string()),
+        Refused::Failure(failure) => (failure.code, failure.message),
+    };
+    let why = towline_proto::text::show(&why, 300);
+    Failure::new(code, format!("{}: {why}", path.display()))
+}
+
+fn fits(header: &Header, called: Option<&str>, status: &ProjectStatus) -> Result<(), Failure> {
+    if header.project == status.id {
+        return Ok(());
+    }
+    let name = |name: Option<&str>, id: &ProjectId| match name {
+        Some(name) => format!("{} ({})", towline_proto::text::show(name, 80), id.short()),
+        None => id.short(),
+    };
+    let message = format!(
+        "the bundle is of project {}, and this is {}; nothing was taken",
+        name(called, &header.project),
+        name(Some(&status.name), &status.id)
+    );
+    Err(Failure::new(FailureCode::Conflict, message))
+}
+
+fn hand_in(ctx: &Context, ask: &mut dyn Ask, path: &Path) -> Result<Arrived, Failure> {
+    let mut arrived = Arrived::default();
+    let mut records: Vec<String> = Vec::new();
+    let mut size = 0;
+    let mut send = |project: ProjectId, records: &mut Vec<String>| -> Result<(), Failure> {
+        let request = Request::Carried {
+            project,
+            records: std::mem::take(records),
+        };
+        let Reply::Arrived(more) = ask.ask(envelope(ctx, None, request))? else {
+            return Err(odd());
+        };
+        arrived.new += more.new;
+        arrived.known += more.known;
+        arrived.waiting += more.waiting;
+        arrived.refused += more.refused;
+        let room = REASONS.saturating_sub(arrived.reasons.len());
+        arrived.reasons.extend(more.reasons.into_iter().take(room));
+        Ok(())
+    };
+    let header = bundle::read(path, |header, bytes| {
+        if !records.is_empty() && (size + bytes.len() > CHUNK_BYTES || records.len() >= CARRIED) {
+            send(header.project, &mut records)?;
+            size = 0;
+        }
+        size += bytes.len();
+        records.push(STANDARD.encode(&bytes));
+        Ok::<(), Refused>(())
+    });
+    let header = header.map_err(|refused| unusable(path, refused))?;
+    if !records.is_empty() {
+        send(header.project, &mut records)?;
+    }
+    Ok(arrived)
+}
+
+fn tell(ctx: &Context, arrived: &Arrived, out: &mut dyn Write) -> Result<(), Trouble> {
+    if ctx.global.json {
+        out.write_all(json::document("towline.arrived/v1", arrived).as_bytes())?;
+    } else {
+        writeln!(
+            out,
+            "entries: {} new, {} here before, {} waiting, {} refused",
+            arrived.new, arrived.known, arrived.waiting, arrived.refused
+        )?;
+        for reason in &arrived.reasons {
+            ctx.say(reason);
+        }
+    }
+    if arrived.waiting > 0 {
+        ctx.say("those that wait build on entries that the bundle does not have; they come in with those");
+    }
+    if arrived.refused == 0 {
+        return Ok(());
+    }
+    out.flush()?;
+    Err(failure(format!(
+        "{} entries were refused; the rest was taken",
+        arrived.refused
+    ))
+    .into())
+}

@@ -1,0 +1,197 @@
+//! `export`: what the project holds, in one of its formats, to a file, a folder or the standard output.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use super::{bundle, failure};
+use crate::cli::args::{ExportArgs, ExportFormat};
+use crate::cli::backend::connect;
+use crate::cli::{Ask, Context, Trouble, envelope};
+use crate::dto::ItemPage;
+use crate::export::{self, markdown};
+use crate::home::files;
+use crate::request::{Failure, FailureCode, Reply, Request};
+
+/// Items that one export request asks for.
+const PAGE: usize = 200;
+/// Files that are named when a folder is not empty.
+const NAMED: usize = 3;
+
+/// `export`.
+pub(in crate::cli::backend) fn export(
+    ctx: &Context,
+    args: &ExportArgs,
+    out: &mut dyn Write,
+) -> Result<(), Trouble> {
+    let needs = |what: &str| {
+        let message = format!("`export --to {what}` needs `-o`: say where to write");
+        Failure::new(FailureCode::Usage, message)
+    };
+    match args.to {
+        ExportFormat::Jsonl => {
+            let mut ask = connect(ctx)?;
+            write(ctx, args.output.as_deref(), out, |out| lines(ctx, &mut *ask, out))
+        }
+        ExportFormat::Csv => {
+            let mut ask = connect(ctx)?;
+            let project = name(ctx, &mut *ask)?;
+            let pages = pages(ctx, &mut *ask)?;
+            write(ctx, args.output.as_deref(), out, |mut out| {
+                Ok(export::csv::write(&project, &pages, &mut out)?)
+            })
+        }
+        ExportFormat::Markdown => {
+            let dir = args.output.as_deref().ok_or_else(|| needs("markdown"))?;
+            let pages = pages(ctx, &mut *connect(ctx)?)?;
+            folder(ctx, &pages, dir)
+        }
+        ExportFormat::Bundle => {
+            let file = args.output.as_deref().ok_or_else(|| needs("bundle"))?;
+            bundle::export(ctx, file)
+        }
+    }
+}
+
+/// Writes to a file, which is replaced whole or stays as it was, or to the standard output.
+fn write(
+    ctx: &Context,
+    path: Option<&Path>,
+    out: &mut dyn Write,
+    with: impl FnOnce(&mut dyn Write) -> Result<usize, Trouble>,
+) -> Result<(), Trouble> {
+    match path {
+        None => {
+            let mut out = BufWriter::new(out);
+            with(&mut out)?;
+            out.flush()?;
+        }
+        Some(path) => {
+            let mut bytes = Vec::new();
+            let count = with(&mut bytes)?;
+            files::write_atomic(path, &bytes, files::PUBLIC_MODE)?;
+            ctx.say(&format!("{count} items written to {}", path.display()));
+        }
+    }
+    Ok(())
+}
+
+fn lines(ctx: &Context, ask: &mut dyn Ask, mut out: &mut dyn Write) -> Result<usize, Trouble> {
+    let mut offset = 0;
+    loop {
+        let request = Request::ExportLines { offset, limit: PAGE };
+        let Reply::Lines(more) = ask.ask(envelope(ctx, None, request))? else {
+            return Err(odd().into());
+        };
+        if more.is_empty() {
+            return Ok(offset);
+        }
+        offset += export::jsonl::write(more, &mut out)?;
+    }
+}
+
+fn pages(ctx: &Context, ask: &mut dyn Ask) -> Result<Vec<ItemPage>, Failure> {
+    let mut pages = Vec::new();
+    let mut offset = 0;
+    loop {
+        let request = Request::Export { offset, limit: PAGE };
+        let Reply::Pages(more) = ask.ask(envelope(ctx, None, request))? else {
+            return Err(odd());
+        };
+        if more.is_empty() {
+            break;
+        }
+        offset += more.len();
+        pages.extend(more);
+    }
+    pages.sort_by_key(|page: &ItemPage| (page.card.created_at, page.card.number, page.card.id));
+    Ok(pages)
+}
+
+fn name(ctx: &Context, ask: &mut dyn Ask) -> Result<String, Failure> {
+    match ask.ask(envelope(ctx, None, Request::Status))? {
+        Reply::Status(status) => Ok(status.name),
+        _ => Err(odd()),
+    }
+}
+
+pub(super) fn odd() -> Failure {
+    failure("the node answered an export with something else; it may be another version".into())
+}
+
+/// Writes a file an item into a folder that has nothing else in it.
+fn folder(ctx: &Context, pages: &[ItemPage], dir: &Path) -> Result<(), Trouble> {
+    let written: Vec<_> = pages.iter().filter_map(markdown::file).collect();
+    let ours: BTreeSet<PathBuf> = written
+        .iter()
+        .map(|file| dir.join(file.folder).join(&file.name))
+        .collect();
+    let mut others = Vec::new();
+    strangers(dir, &ours, &mut others)?;
+    if !others.is_empty() && !ctx.global.yes {
+        let names: Vec<String> = others
+            .iter()
+            .take(NAMED)
+            .map(|path| path.display().to_string())
+            .collect();
+        let message = format!(
+            "{} has files that are not of this export ({}); name an empty folder, or --yes leaves them where they are",
+            dir.display(),
+            towline_proto::text::show(&names.join(", "), 300)
+        );
+        return Err(Failure::new(FailureCode::Usage, message).into());
+    }
+    if ctx.global.dry_run {
+        ctx.say(&format!(
+            "{} files would be written to {}",
+            written.len(),
+            dir.display()
+        ));
+        return Ok(());
+    }
+    for folder in markdown::FOLDERS {
+        if written.iter().any(|file| file.folder == folder) {
+            fs::create_dir_all(dir.join(folder))?;
+        }
+    }
+    fs::create_dir_all(dir)?;
+    for file in &written {
+        fs::write(dir.join(file.folder).join(&file.name), &file.text)?;
+    }
+    let left_out = pages.len() - written.len();
+    let trash = if left_out > 0 {
+        format!("; {left_out} in the trash left out")
+    } else {
+        String::new()
+    };
+    ctx.say(&format!(
+        "{} files written to {}{trash}",
+        written.len(),
+        dir.display()
+    ));
+    Ok(())
+}
+
+/// Files below a folder that are none of `ours`; enough of them to name some.
+fn strangers(dir: &Path, ours: &BTreeSet<PathBuf>, found: &mut Vec<PathBuf>) -> io::Result<()> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let entry = entry?;
+        let path = entry.path();
+        if found.len() > NAMED {
+            break;
+        }
+        // A folder of ours that is a link leads elsewhere.
+        if entry.file_type()?.is_dir() && ours.iter().any(|file| file.starts_with(&path)) {
+            strangers(&path, ours, found)?;
+        } else if !(entry.file_type()?.is_file() && ours.contains(&path)) {
+            found.push(path);
+        }
+    }
+    Ok(())
+}

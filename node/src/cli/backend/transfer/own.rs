@@ -1,0 +1,198 @@
+//! `import --from jsonl`: an export of ours, in two passes over its lines.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+
+use towline_proto::Origin;
+
+use super::{CHUNK_BYTES, SHOWN, bar, failure, reader};
+use crate::cli::args::ImportArgs;
+use crate::cli::backend::connect;
+use crate::cli::{Ask, Context, Trouble, envelope, json};
+use crate::dto::ImportReport;
+use crate::export::line::Line;
+use crate::import::own::{self, Own};
+use crate::project::{Pass, Taken};
+use crate::request::{Failure, IMPORT_CHUNK, Reply, Request};
+
+/// Numbers that are listed as shared.
+const LISTED: usize = 20;
+
+/// What the passes came to.
+#[derive(Default)]
+struct Tally {
+    report: ImportReport,
+    /// Numbers that an item here had before.
+    shared: BTreeSet<u32>,
+    problems: Vec<(usize, String)>,
+}
+
+/// Takes every line of a file.
+pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> Result<(), Trouble> {
+    let origin = ctx.origin()?;
+    let mut file = own::read(reader(&args.file)?);
+    let mut ask = connect(ctx)?;
+    let bar = bar(ctx, file.lines.len());
+    let mut tally = Tally::default();
+    let first = if ctx.global.dry_run {
+        Pass::Look
+    } else {
+        Pass::Make
+    };
+    let mut made = BTreeSet::new();
+    let mut left = Vec::new();
+    for chunk in chunks(&file.lines) {
+        for (line, taken) in ask_pass(ctx, &mut *ask, &origin, &file, chunk, first)? {
+            if let Taken::Made { more: true, .. } = &taken {
+                made.insert(line.0);
+            }
+            if matches!(taken, Taken::Here | Taken::Made { more: true, .. }) && first == Pass::Make {
+                left.push(line.clone());
+            } else {
+                bar.inc(1);
+            }
+            tally.count(line, taken, &made, first);
+        }
+    }
+    for chunk in chunks(&left) {
+        for (line, taken) in ask_pass(ctx, &mut *ask, &origin, &file, chunk, Pass::Fill)? {
+            tally.count(line, taken, &made, Pass::Fill);
+            bar.inc(1);
+        }
+    }
+    bar.finish_and_clear();
+    for (line, what) in std::mem::take(&mut tally.problems) {
+        file.problem(line, &what);
+    }
+    tell(ctx, &file, tally, out)
+}
+
+type Numbered = (usize, Line);
+
+/// Lines in pieces that a request can carry; a line that is larger goes alone.
+fn chunks(lines: &[Numbered]) -> Vec<&[Numbered]> {
+    let mut chunks = Vec::new();
+    let (mut start, mut bytes) = (0, 0);
+    for (at, (_, line)) in lines.iter().enumerate() {
+        let size = serde_json::to_vec(line).map_or(0, |bytes| bytes.len());
+        if at > start && (at - start >= IMPORT_CHUNK || bytes + size > CHUNK_BYTES) {
+            chunks.extend(lines.get(start..at));
+            (start, bytes) = (at, 0);
+        }
+        bytes += size;
+    }
+    chunks.extend(lines.get(start..).filter(|rest| !rest.is_empty()));
+    chunks
+}
+
+fn ask_pass<'l>(
+    ctx: &Context,
+    ask: &mut dyn Ask,
+    origin: &Origin,
+    file: &Own,
+    chunk: &'l [Numbered],
+    pass: Pass,
+) -> Result<Vec<(&'l Numbered, Taken)>, Failure> {
+    let lines: Vec<Line> = chunk.iter().map(|(_, line)| line.clone()).collect();
+    let request = Request::ImportLines {
+        names: file.names(&lines),
+        lines,
+        pass,
+    };
+    match ask.ask(envelope(ctx, Some(origin.clone()), request)) {
+        Ok(Reply::Taken(taken)) if taken.len() == chunk.len() => Ok(chunk.iter().zip(taken).collect()),
+        Ok(_) => Err(failure(
+            "the node answered an import with something else; it may be another version".into(),
+        )),
+        // One line too large for the socket must not keep the others out.
+        Err(failure) if chunk.len() == 1 => {
+            let why = format!("{failure}; `towline down` first lets it in, if it is only too large");
+            Ok(chunk
+                .iter()
+                .map(|line| (line, Taken::Refused { why: why.clone() }))
+                .collect())
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+impl Tally {
+    fn count(&mut self, (number, line): &Numbered, taken: Taken, made: &BTreeSet<usize>, pass: Pass) {
+        let mut compare = |differs: Vec<String>| {
+            if !differs.is_empty() {
+                let fields = differs.join(", ");
+                let what = format!(
+                    "item {} was imported, but comes out otherwise in: {fields}",
+                    line.handle
+                );
+                self.problems.push((*number, what));
+            }
+        };
+        match taken {
+            Taken::Made { shared, differs, .. } => {
+                compare(differs);
+                self.report.created += 1;
+                if shared {
+                    self.shared.insert(line.number);
+                }
+            }
+            Taken::Here => {}
+            Taken::Updated { differs } => {
+                compare(differs);
+                self.report.updated += usize::from(!made.contains(number));
+            }
+            Taken::Unchanged => self.report.unchanged += usize::from(!made.contains(number)),
+            Taken::Refused { why } if pass == Pass::Fill && made.contains(number) => {
+                let what = format!("item {} was made, but not all of it: {why}", line.handle);
+                self.problems.push((*number, what));
+            }
+            Taken::Refused { why } => self.problems.push((*number, why)),
+        }
+    }
+}
+
+fn tell(ctx: &Context, file: &Own, tally: Tally, out: &mut dyn Write) -> Result<(), Trouble> {
+    let report = ImportReport {
+        problems: file.problems.clone(),
+        ..tally.report
+    };
+    if ctx.global.json {
+        out.write_all(json::document("towline.import/v1", &report).as_bytes())?;
+    } else {
+        let would = if ctx.global.dry_run { "would be " } else { "" };
+        writeln!(
+            out,
+            "items: {} {would}created, {} {would}updated, {} unchanged",
+            report.created, report.updated, report.unchanged
+        )?;
+        if !tally.shared.is_empty() {
+            let numbers: Vec<String> = tally.shared.iter().take(LISTED).map(u32::to_string).collect();
+            let more = tally.shared.len().saturating_sub(LISTED);
+            let more = if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            };
+            writeln!(
+                out,
+                "numbers that were taken here, and are shared now (42a, 42b): {}{more}",
+                numbers.join(", ")
+            )?;
+        }
+        for problem in report.problems.iter().take(SHOWN) {
+            ctx.say(problem);
+        }
+    }
+    let problems = report.problems.len() + file.more_problems;
+    if problems == 0 {
+        return Ok(());
+    }
+    if problems > SHOWN && !ctx.global.json {
+        ctx.say(&format!("… and {} more; --json lists them", problems - SHOWN));
+    }
+    out.flush()?;
+    Err(failure(format!(
+        "{problems} things could not be imported as they were; the rest was"
+    ))
+    .into())
+}

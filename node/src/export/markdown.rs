@@ -1,0 +1,265 @@
+//! One markdown file an item, in the shape of Backlog.md: fields between two lines `---`, then sections
+//! between marks.
+//!
+//! Gives names and texts and writes nothing. A name is made of letters and digits of the title alone,
+//! so that no title leads anywhere else; what could be read as a mark in a text is taken apart. Holds,
+//! claims and the timeline are not in it: it is for reading and for moving on, and no backup.
+
+use std::fmt::Write as _;
+
+use towline_proto::{Column, CriterionState, LinkKind, Millis};
+
+use crate::dto::{ItemLink, ItemPage};
+
+/// Folders that files go into, as Backlog.md has them.
+pub const FOLDERS: [&str; 4] = ["tasks", "drafts", "completed", "archive/tasks"];
+/// Bytes of a title in a file's name.
+const WORDS_BYTES: usize = 80;
+
+/// One file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MarkdownFile {
+    /// One of [`FOLDERS`].
+    pub folder: &'static str,
+    /// Its name.
+    pub name: String,
+    /// What is in it.
+    pub text: String,
+}
+
+/// The file of an item; none for one in the trash.
+pub fn file(page: &ItemPage) -> Option<MarkdownFile> {
+    if page.card.deleted {
+        return None;
+    }
+    Some(MarkdownFile {
+        folder: folder(page),
+        name: name(&page.card.handle, &page.card.title),
+        text: text(page),
+    })
+}
+
+fn folder(page: &ItemPage) -> &'static str {
+    match page.card.column {
+        _ if page.card.closing.is_some() => "archive/tasks",
+        Column::Upcoming => "drafts",
+        Column::Archived => "completed",
+        Column::Closed => "archive/tasks",
+        Column::Backlog | Column::Coding | Column::Qa | Column::Merge | Column::Done => "tasks",
+    }
+}
+
+fn name(handle: &str, title: &str) -> String {
+    let mut words = String::new();
+    for c in title.chars() {
+        let next = if c.is_alphanumeric() { c } else { '-' };
+        if words.len() + next.len_utf8() > WORDS_BYTES {
+            break;
+        }
+        if next != '-' || !(words.is_empty() || words.ends_with('-')) {
+            words.push(next);
+        }
+    }
+    match words.trim_end_matches('-') {
+        "" => format!("task-{handle}.md"),
+        words => format!("task-{handle} - {words}.md"),
+    }
+}
+
+fn text(page: &ItemPage) -> String {
+    let card = &page.card;
+    let mut out = String::from("---\n");
+    field(&mut out, "id", &format!("task-{}", card.handle));
+    field(&mut out, "title", &quoted(&card.title));
+    field(&mut out, "status", status(page));
+    let people: Vec<String> = card.assignee.iter().map(|name| person(name)).collect();
+    list(&mut out, "assignee", people);
+    field(&mut out, "reporter", &person(&card.origin.id));
+    field(&mut out, "created_date", &quoted(&minute(card.created_at)));
+    field(&mut out, "updated_date", &quoted(&minute(card.updated_at)));
+    list(
+        &mut out,
+        "labels",
+        card.labels.iter().map(|label| quoted(label)).collect(),
+    );
+    list(
+        &mut out,
+        "dependencies",
+        card.depends_on.iter().map(task).collect(),
+    );
+    let links = page.links.iter().filter(|link| link.kind != LinkKind::Related);
+    let links: Vec<String> = links.map(|link| quoted(&link.target)).collect();
+    if !links.is_empty() {
+        list(&mut out, "references", links);
+    }
+    field(&mut out, "priority", priority(card.priority));
+    field(&mut out, "type", card.kind.as_str());
+    if let Some(epic) = &card.epic {
+        field(&mut out, "parent_task_id", &task(epic));
+    }
+    out.push_str("---\n\n## Description\n\n");
+    section(&mut out, "SECTION:DESCRIPTION", &unmarked(&page.body));
+    if !page.criteria_list.is_empty() {
+        let mut lines = String::new();
+        for (at, criterion) in page.criteria_list.iter().enumerate() {
+            let tick = if criterion.state == CriterionState::Met {
+                'x'
+            } else {
+                ' '
+            };
+            let text = unmarked(&criterion.text).trim_end().replace('\n', "\n  ");
+            // Writing to a string cannot fail.
+            let _ = writeln!(lines, "- [{tick}] #{} {text}", at + 1);
+        }
+        out.push_str("\n## Acceptance Criteria\n\n");
+        section(&mut out, "AC", lines.trim_end());
+    }
+    if !page.remarks.is_empty() {
+        let mut lines = String::new();
+        for remark in &page.remarks {
+            let (who, when) = (&remark.origin.id, minute(remark.at));
+            let said = unruled(&unmarked(&remark.text));
+            let _ = writeln!(lines, "author: @{who}\ncreated: {when}\n---\n{said}\n---\n");
+        }
+        out.push_str("\n## Comments\n\n");
+        section(&mut out, "COMMENTS", lines.trim_end());
+    }
+    out
+}
+
+fn field(out: &mut String, name: &str, value: &str) {
+    let _ = writeln!(out, "{name}: {value}");
+}
+
+fn list(out: &mut String, name: &str, values: Vec<String>) {
+    if values.is_empty() {
+        field(out, name, "[]");
+        return;
+    }
+    let _ = writeln!(out, "{name}:");
+    for value in values {
+        let _ = writeln!(out, "  - {value}");
+    }
+}
+
+fn section(out: &mut String, mark: &str, text: &str) {
+    let gap = if text.is_empty() || text.ends_with('\n') {
+        ""
+    } else {
+        "\n"
+    };
+    let _ = write!(out, "<!-- {mark}:BEGIN -->\n{text}{gap}<!-- {mark}:END -->\n");
+}
+
+/// A text of one line as YAML: between single quotes nothing means anything else.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+fn person(name: &str) -> String {
+    quoted(&format!("@{name}"))
+}
+
+fn task(link: &ItemLink) -> String {
+    quoted(&format!("task-{}", link.handle))
+}
+
+/// A time as Backlog.md writes it, in UTC.
+fn minute(at: Millis) -> String {
+    let text = at.to_string();
+    text.get(..16).unwrap_or(&text).replacen('T', " ", 1)
+}
+
+fn status(page: &ItemPage) -> &'static str {
+    match page.card.column {
+        Column::Upcoming => "Draft",
+        Column::Backlog if page.card.holds.blocked.is_some() => "Blocked",
+        Column::Backlog => "To Do",
+        Column::Coding | Column::Qa | Column::Merge => "In Progress",
+        Column::Closed => "To Do",
+        Column::Archived if page.card.closing.is_some() => "To Do",
+        Column::Done | Column::Archived => "Done",
+    }
+}
+
+const fn priority(priority: u8) -> &'static str {
+    match priority {
+        0 => "critical",
+        1 => "high",
+        2 => "medium",
+        _ => "low",
+    }
+}
+
+/// A text in which no line is a mark: `<!-- AC:END -->` in a body would end it.
+fn unmarked(text: &str) -> String {
+    let is_mark = |line: &str| {
+        let inner = line
+            .trim()
+            .strip_prefix("<!--")
+            .and_then(|line| line.strip_suffix("-->"));
+        inner.is_some_and(|inner| inner.trim().ends_with(":BEGIN") || inner.trim().ends_with(":END"))
+    };
+    let lines: Vec<String> = text
+        .lines()
+        .map(|line| {
+            if is_mark(line) {
+                line.replacen("<!--", "&lt;!--", 1)
+            } else {
+                line.to_owned()
+            }
+        })
+        .collect();
+    lines.join("\n")
+}
+
+/// A comment in which no line is a bare rule, which would end it.
+fn unruled(text: &str) -> String {
+    let lines: Vec<String> = text
+        .lines()
+        .map(|line| {
+            if line.trim_end() == "---" {
+                format!(" {line}")
+            } else {
+                line.to_owned()
+            }
+        })
+        .collect();
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_title_leads_anywhere_else() {
+        assert_eq!(name("42", "Ship it, now!"), "task-42 - Ship-it-now.md");
+        assert_eq!(name("7", "../../etc/passwd"), "task-7 - etc-passwd.md");
+        assert_eq!(name("7a", "…/\\:*?\"<>|"), "task-7a.md");
+        assert_eq!(name("1", ".hidden"), "task-1 - hidden.md");
+        assert_eq!(name("1", "con"), "task-1 - con.md");
+        assert_eq!(name("3", "Größe ändern"), "task-3 - Größe-ändern.md");
+        let long = name("4294967295", &"🚀wörter ".repeat(100));
+        assert!(long.len() < 255 && long.ends_with(".md"), "{long}");
+        for title in ["a\u{0}b", "a\u{202e}b", "a/b", "a\nb"] {
+            let name = name("1", title);
+            assert!(!name.contains(['\0', '\u{202e}', '/', '\n']), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_cannot_end_its_section() {
+        let text = unmarked("one\n<!-- SECTION:DESCRIPTION:END -->\n  <!--AC:BEGIN-->\n<!-- a comment -->");
+        assert_eq!(
+            text,
+            "one\n&lt;!-- SECTION:DESCRIPTION:END -->\n  &lt;!--AC:BEGIN-->\n<!-- a comment -->"
+        );
+        assert_eq!(unruled("a\n---\nb"), "a\n ---\nb");
+    }
+
+    #[test]
+    fn quotes_hold_any_line() {
+        assert_eq!(quoted("it's: [a] #b"), "'it''s: [a] #b'");
+    }
+}

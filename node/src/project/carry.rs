@@ -1,0 +1,123 @@
+//! The signed log going in and out without a network.
+//!
+//! What comes in is handed to the replication core like entries of a peer and passes the same gate, so
+//! a file needs no trust: only members' entries get in, each whole or not at all. What goes out are
+//! the records of the log as they stand.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use towline_proto::{Entry, ProjectId};
+use towline_sync::Input;
+
+use super::Project;
+use crate::request::{CARRIED, Failure, FailureCode, Reply};
+
+/// Bytes of entries in one answer; one larger entry still travels alone.
+const REPLY_TARGET_BYTES: usize = 1024 * 1024;
+/// Reasons that are told.
+const REASONS: usize = 8;
+
+/// What became of entries that came without a network.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arrived {
+    /// Were not here, and are now.
+    pub new: usize,
+    /// Were here before.
+    pub known: usize,
+    /// Wait for something that they build on.
+    pub waiting: usize,
+    /// Will never be here.
+    pub refused: usize,
+    /// Why the first of those were not taken, one line each.
+    pub reasons: Vec<String>,
+}
+
+impl Project {
+    /// The next entries of the log.
+    pub(crate) fn records(&self, after: u64) -> Result<Reply, Failure> {
+        let mut records = Vec::new();
+        let mut bytes = 0;
+        let mut next = after;
+        while bytes < REPLY_TARGET_BYTES && records.len() < CARRIED {
+            let Some((record, behind)) = self.log.read_next(next).map_err(|error| {
+                let why = format!("the log cannot be read: {error}; `towline doctor` says more");
+                Failure::new(FailureCode::Failure, why)
+            })?
+            else {
+                break;
+            };
+            bytes += record.bytes.len();
+            records.push(STANDARD.encode(&record.bytes));
+            next = behind;
+        }
+        Ok(Reply::Records {
+            project: self.id,
+            records,
+            next,
+        })
+    }
+
+    /// Takes entries that somebody carried here.
+    pub(crate) fn carried(&mut self, project: &ProjectId, records: &[String]) -> Result<Arrived, Failure> {
+        let usage = |message: String| Failure::new(FailureCode::Usage, message);
+        if *project != self.id {
+            return Err(usage(format!(
+                "these entries are of project {}; this is {} ({})",
+                project.short(),
+                self.id.short(),
+                self.name()
+            )));
+        }
+        if records.len() > CARRIED {
+            return Err(usage(format!("at most {CARRIED} entries go into one request")));
+        }
+        if let Some(why) = self.log.damage() {
+            let why = format!("nothing was taken: {why}; stop the node and run `towline doctor --mend`");
+            return Err(Failure::new(FailureCode::Failure, why));
+        }
+        let mut arrived = Arrived::default();
+        let mut entries = Vec::with_capacity(records.len());
+        for record in records {
+            let bytes = STANDARD
+                .decode(record)
+                .map_err(|_| usage("an entry is no base64".to_owned()))?;
+            match Entry::decode(bytes.into()) {
+                Err(why) => arrived.refuse(why.to_string()),
+                Ok(entry) if entry.project() != self.id => {
+                    arrived.refuse(format!("entry {} is of another project", entry.hash().short()));
+                }
+                Ok(entry) if self.replica.contains(&entry.body().author, &entry.tip()) => arrived.known += 1,
+                Ok(entry) => entries.push(entry),
+            }
+        }
+        self.feed_replica(Input::Carried {
+            entries: entries.clone(),
+        });
+        self.run_effects();
+        for entry in entries {
+            if self.replica.contains(&entry.body().author, &entry.tip()) {
+                arrived.new += 1;
+            } else if self.replica.holds(&entry) {
+                arrived.waiting += 1;
+            } else {
+                let (hash, author) = (entry.hash().short(), self.node_name(&entry.body().author));
+                let why = match entry.verify() {
+                    Err(why) => why.to_string(),
+                    Ok(()) => "its author may not write it, or it does not follow what is here".to_owned(),
+                };
+                arrived.refuse(format!("entry {hash} of {author}: {why}"));
+            }
+        }
+        Ok(arrived)
+    }
+}
+
+impl Arrived {
+    fn refuse(&mut self, why: String) {
+        self.refused += 1;
+        if self.reasons.len() < REASONS {
+            self.reasons.push(towline_proto::text::show(&why, 200));
+        }
+    }
+}

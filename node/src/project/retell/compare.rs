@@ -1,0 +1,120 @@
+//! A line of a file beside the line that an item here would give.
+//!
+//! Relies on the two lines alone and changes nothing.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use towline_proto::{Column, LinkKind};
+
+use crate::export::line::{Line, LineAct};
+use crate::request::{ImportComment, ImportCriterion, ImportItem, ImportStage};
+
+/// Names of fields that are told at most.
+const TOLD: usize = 8;
+
+/// Whether an item has every act of a line.
+pub(super) fn has_all(present: &Line, line: &Line) -> bool {
+    if present.acts == line.acts {
+        return true;
+    }
+    if present.acts.len() < line.acts.len() {
+        return false;
+    }
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for act in &present.acts {
+        *counts.entry(done(act)).or_default() += 1;
+    }
+    line.acts.iter().all(|act| {
+        let count = counts.get_mut(&done(act)).filter(|count| **count > 0);
+        count.map(|count| *count -= 1).is_some()
+    })
+}
+
+/// An act without what its author saw.
+fn done(act: &LineAct) -> String {
+    serde_json::json!([act.op, act.with, act.at, act.origin]).to_string()
+}
+
+/// Whether the acts of an item are the first of a line's.
+pub(super) fn begins(present: &Line, line: &Line) -> bool {
+    line.acts.starts_with(&present.acts)
+}
+
+/// The fields in which two lines differ. What an item is called here does not count.
+pub(super) fn differences(present: &Line, line: &Line) -> Vec<String> {
+    if present == line {
+        return Vec::new();
+    }
+    let fields = |line: &Line| match serde_json::to_value(line) {
+        Ok(Value::Object(fields)) => fields,
+        _ => serde_json::Map::new(),
+    };
+    let (present, line) = (fields(present), fields(line));
+    let names = present
+        .keys()
+        .chain(line.keys().filter(|name| !present.contains_key(*name)));
+    let differing = names.filter(|name| present.get(*name) != line.get(*name));
+    differing
+        .filter(|name| name.as_str() != "handle")
+        .take(TOLD)
+        .cloned()
+        .collect()
+}
+
+/// What a line says, for an item that went its own way.
+pub(super) fn as_import(line: &Line) -> ImportItem {
+    let reason = |op: &str| {
+        let last = line.acts.iter().rev().find(|act| act.op == op);
+        last.and_then(|act| Some(act.with.get("reason")?.as_str()?.to_owned()))
+    };
+    let stage = match line.column {
+        _ if line.deleted => ImportStage::Deleted {
+            reason: reason("delete"),
+        },
+        column if column.is_open() => ImportStage::Open { column },
+        Column::Done | Column::Archived if line.closing.is_none() => ImportStage::Done,
+        _ => ImportStage::Abandoned {
+            reason: reason("abandon"),
+        },
+    };
+    let comments = line
+        .acts
+        .iter()
+        .enumerate()
+        .filter(|(_, act)| act.op == "comment");
+    let comments = comments.map(|(at, act)| ImportComment {
+        id: at.to_string(),
+        author: act.origin.id.clone(),
+        at: act.at,
+        text: act
+            .with
+            .get("text")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned(),
+    });
+    let criteria = line.criteria.iter().map(|criterion| ImportCriterion {
+        text: criterion.text.clone(),
+        state: criterion.state,
+    });
+    let links = line.links.iter().filter(|link| link.kind != LinkKind::Related);
+    ImportItem {
+        external: line.reference.clone(),
+        kind: line.kind,
+        title: line.title.clone(),
+        body: line.body.clone(),
+        priority: line.priority,
+        labels: line.labels.clone(),
+        assignee: line.assignee.clone(),
+        created_by: line.origin.id.clone(),
+        created_at: line.created_at,
+        updated_at: line.updated_at,
+        stage,
+        frozen: line.holds.frozen,
+        blocked: line.holds.blocked.as_ref().map(|blocked| blocked.reason.clone()),
+        comments: comments.collect(),
+        links: links.map(|link| (link.kind, link.target.clone())).collect(),
+        criteria: criteria.collect(),
+    }
+}

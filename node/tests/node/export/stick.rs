@@ -1,0 +1,90 @@
+//! Entries that are carried in: from members, in any state, and from nobody.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+use towline_node::project::Arrived;
+use towline_node::request::{Reply, Request};
+use towline_proto::{Origin, OriginKind, ProjectId};
+
+use super::store::Store;
+
+fn hand_in(store: &mut Store, project: ProjectId, records: &[Vec<u8>]) -> Arrived {
+    let records = records.iter().map(|record| STANDARD.encode(record)).collect();
+    let Reply::Arrived(arrived) = store.ask(Request::Carried { project, records }) else {
+        panic!("arrived")
+    };
+    arrived
+}
+
+#[test]
+fn what_is_carried_both_ways_is_the_same_on_both_sides() {
+    let mut ann = Store::new(7);
+    ann.create("story", "Both know it", json!({}));
+    let mut bob = ann.twin(7);
+    ann.create("story", "Ann's", json!({}));
+    bob.create("story", "Bob's", json!({}));
+    assert_ne!(ann.export(), bob.export());
+    let (project, records) = ann.records();
+    let arrived = hand_in(&mut bob, project, &records);
+    assert_eq!((arrived.new, arrived.refused), (1, 0), "{arrived:?}");
+    assert_eq!(arrived.known, records.len() - 1);
+    ann.take_from(&mut bob);
+    assert_eq!(ann.export(), bob.export());
+    let (project, records) = bob.records();
+    let again = hand_in(&mut bob, project, &records);
+    assert_eq!((again.new, again.known), (0, records.len()));
+    ann.is_sound();
+    bob.reopened(7).is_sound();
+}
+
+#[test]
+fn what_came_too_early_waits_and_what_is_forged_is_refused() {
+    let mut ann = Store::new(7);
+    let mut bob = ann.twin(7);
+    for title in ["One", "Two", "Three"] {
+        ann.create("story", title, json!({}));
+    }
+    let (project, records) = ann.records();
+    let late = hand_in(&mut bob, project, &records[3..]);
+    assert_eq!((late.new, late.waiting), (0, 1), "{late:?}");
+    let mut forged = records[1].clone();
+    forged[20] ^= 1;
+    let garbage = hand_in(&mut bob, project, &[forged, b"garbage".to_vec(), Vec::new()]);
+    assert_eq!((garbage.new, garbage.refused), (0, 3), "{garbage:?}");
+    assert_eq!(garbage.reasons.len(), 3);
+    let rest = hand_in(&mut bob, project, &records[1..3]);
+    assert_eq!(rest.new, 2, "{rest:?}");
+    assert_eq!(ann.export(), bob.export(), "what waited came in with it");
+    bob.is_sound();
+}
+
+#[test]
+fn another_project_and_a_stranger_get_nothing_in() {
+    let mut ann = Store::new(7);
+    let mut eve = Store::new(9);
+    eve.create("story", "Eve's", json!({}));
+    let before = ann.export();
+    let (project, records) = eve.records();
+    let origin = Origin::new(OriginKind::User, "ann").unwrap();
+    let encoded = records.iter().map(|record| STANDARD.encode(record)).collect();
+    let refused = ann.project.request(
+        Some(&origin),
+        Request::Carried {
+            project,
+            records: encoded,
+        },
+    );
+    assert!(
+        refused
+            .unwrap_err()
+            .message
+            .contains("these entries are of project")
+    );
+    // Under the name of Ann's project they are found out one by one.
+    let id = ann.project.id();
+    let arrived = hand_in(&mut ann, id, &records);
+    assert_eq!((arrived.new, arrived.refused), (0, records.len()), "{arrived:?}");
+    assert_eq!(ann.export(), before);
+    ann.is_sound();
+}
