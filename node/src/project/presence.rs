@@ -218,13 +218,12 @@ impl Project {
         force: bool,
         reason: Option<String>,
     ) -> Result<Option<String>, Failure> {
-        let Some(why_not) = self.held_by_the_living(row) else {
-            return Ok(None);
-        };
         match (force, reason) {
             (true, Some(reason)) => Ok(Some(reason)),
             (true, None) => Err(usage("take-over --force needs a reason: say why in a few words")),
-            (false, _) => Err(conflict(why_not)),
+            (false, _) => self
+                .held_by_the_living(row)
+                .map_or(Ok(None), |why_not| Err(conflict(why_not))),
         }
     }
 

@@ -10,7 +10,8 @@ use towline_proto::ids::to_hex;
 use towline_proto::wire::{JoinReply, JoinRequest, Message};
 use towline_proto::{Act, Entry, EventId, Op, Ticket, codec};
 
-use crate::samples::{self, act, act_id, entries, event, item, place};
+use crate::samples::{self, act, act_id, entries, item, place};
+use crate::told::{self, event};
 
 /// Compares with `tests/golden/<name>`, or writes it when blessing.
 pub(crate) fn golden(name: &str, lines: impl IntoIterator<Item = (String, String)>) {
@@ -178,7 +179,7 @@ fn the_ticket_string_is_pinned() {
 #[test]
 fn the_json_of_events_is_pinned() {
     let mut lines = Vec::new();
-    for what in samples::event_kinds() {
+    for what in told::event_kinds() {
         let event = event(what);
         let json = serde_json::to_string(&event).expect("serialises");
         assert_eq!(

@@ -5,3 +5,4 @@ mod hostile;
 mod presence;
 mod samples;
 mod table;
+mod told;

@@ -7,9 +7,9 @@ use towline_proto::member::{Genesis, TicketHash};
 use towline_proto::ticket::Secret;
 use towline_proto::wire::{EntryBytes, JoinReply, JoinRequest, Message};
 use towline_proto::{
-    Act, ActId, Author, Closing, Column, CriterionState, Entry, EntryHash, Epoch, Event, EventId, EventKind,
-    FailureKind, HoldKind, ItemId, Kind, LinkKind, MemberAct, Millis, NodeId, Op, Origin, OriginKind,
-    ProjectId, Qa, Register, Role, Status, Ticket, Tip, VersionVector,
+    Act, ActId, Author, Column, CriterionState, Entry, EntryHash, Epoch, FailureKind, ItemId, Kind, LinkKind,
+    MemberAct, Millis, NodeId, Op, Origin, OriginKind, ProjectId, Qa, Register, Role, Ticket, Tip,
+    VersionVector,
 };
 
 pub(crate) const AT: Millis = Millis(1_763_640_900_000);
@@ -348,64 +348,4 @@ pub(crate) fn ticket() -> Ticket {
         expires: AT,
         secret: Secret([9; 32]),
     }
-}
-
-pub(crate) fn event(what: EventKind) -> Event {
-    Event {
-        id: EventId::derive(&item(), what.name(), &act_id(0)),
-        project: entries()[0].1.project(),
-        item: item(),
-        number: 42,
-        kind: Kind::Bug,
-        title: "Ship it".into(),
-        status: Status::Active,
-        origin: act(Op::Triage).origin,
-        node: place().node,
-        at: AT,
-        what,
-    }
-}
-
-/// Every kind of event, optional parts given.
-pub(crate) fn event_kinds() -> Vec<EventKind> {
-    let stage = EventKind::StageChanged {
-        from: Column::Coding,
-        via: vec![Column::Qa],
-        to: Column::Closed,
-        closing: Some(Closing::Superseded { by: item() }),
-    };
-    let holds = EventKind::HoldsChanged {
-        added: vec![HoldKind::Blocked],
-        removed: vec![HoldKind::Frozen],
-        reason: Some("because".into()),
-    };
-    vec![
-        EventKind::ItemCreated {
-            column: Column::Backlog,
-        },
-        stage,
-        holds,
-        EventKind::Claimed {
-            holder: "bot".into(),
-            generation: 3,
-        },
-        EventKind::Released { holder: "bot".into() },
-        EventKind::FieldChanged {
-            field: "title".into(),
-        },
-        EventKind::Commented {
-            excerpt: "Hm.".into(),
-        },
-        EventKind::ConflictRaised {
-            rule: "the cautious one takes effect".into(),
-        },
-        EventKind::ConflictsSettled,
-        EventKind::ChangedByMerge {
-            field: "column".into(),
-            before: "done".into(),
-            after: "merge".into(),
-        },
-        EventKind::Deleted,
-        EventKind::Restored,
-    ]
 }
