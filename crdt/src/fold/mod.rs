@@ -295,9 +295,13 @@ impl<'a, R: Roles> Machine<'a, R> {
         if let [(id, _)] = writers.as_slice() {
             return vec![*id];
         }
-        let superseded = |id: &ActId| {
-            *id == self.created || writers.iter().any(|(_, other)| other.record.act.saw.contains(id))
-        };
+        // Sorted once: many who wrote apart would otherwise each be looked for in all the others.
+        let mut seen: Vec<ActId> = writers
+            .iter()
+            .flat_map(|(_, other)| other.record.act.saw.iter().copied())
+            .collect();
+        seen.sort_unstable();
+        let superseded = |id: &ActId| *id == self.created || seen.binary_search(id).is_ok();
         writers
             .iter()
             .map(|(id, _)| *id)

@@ -1,13 +1,13 @@
 //! Causal order: every act behind all acts that it names as seen.
 //!
-//! Ties go by act id, so the order is the same on every replica. An act that names one that is not
+//! The creation goes first, and ties go by act id, so the order is the same on every replica. An act that names one that is not
 //! there, or that stands in a cycle (two dishonest authors can make one, ids being predictable), is
 //! left over together with everything that builds on it.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
-use towline_proto::ActId;
+use towline_proto::{ActId, Op};
 
 use crate::doc::Acts;
 
@@ -19,7 +19,8 @@ pub(crate) fn causal(acts: &Acts) -> (Vec<ActId>, Vec<ActId>) {
     for (id, record) in acts {
         let saw = &record.act.saw;
         if saw.is_empty() {
-            ready.push(Reverse(*id));
+            let is_creation = matches!(record.act.op, Op::Create { .. });
+            ready.push(Reverse((!is_creation, *id)));
             continue;
         }
         unmet.insert(*id, saw.len());
@@ -28,7 +29,7 @@ pub(crate) fn causal(acts: &Acts) -> (Vec<ActId>, Vec<ActId>) {
         }
     }
     let mut order = Vec::with_capacity(acts.len());
-    while let Some(Reverse(id)) = ready.pop() {
+    while let Some(Reverse((_, id))) = ready.pop() {
         order.push(id);
         for follower in followers.remove(&id).unwrap_or_default() {
             let Some(left) = unmet.get_mut(&follower) else {
@@ -37,7 +38,7 @@ pub(crate) fn causal(acts: &Acts) -> (Vec<ActId>, Vec<ActId>) {
             *left = left.saturating_sub(1);
             if *left == 0 {
                 unmet.remove(&follower);
-                ready.push(Reverse(follower));
+                ready.push(Reverse((true, follower)));
             }
         }
     }
