@@ -245,13 +245,11 @@ impl<'a, R: Roles> Machine<'a, R> {
             to,
             ..self.folding(record)
         };
-        let lost = match folding.writes.first() {
-            Some(register) if register.is_contested() && record.act.saw.len() > 1 => {
-                let heads = self.contenders(&record.act.saw, register);
-                self.field_losers(register, &heads)
-            }
-            _ => Vec::new(),
-        };
+        let lost = folding.writes.first().map(|register| {
+            let heads = self.contenders(&record.act.saw, register);
+            self.field_losers(register, &heads)
+        });
+        let lost = lost.unwrap_or_default();
         self.enter(id, folding, &lost);
     }
 
