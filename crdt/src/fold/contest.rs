@@ -36,16 +36,11 @@ pub(crate) struct ColumnOutcome {
 }
 
 /// Smaller is stronger. An act that settles ranks as the step that it repeats, or as the settlement.
-fn rank(all: &All<'_>, id: &ActId) -> (u8, u8) {
-    let Some(act) = all.get(id) else {
-        return (u8::MAX, 0);
-    };
-    let mut act = act;
-    while let Op::Settle { keep, .. } = &act.record.act.op {
-        let Some(kept) = all.get(keep).filter(|kept| kept.to.is_some()) else {
-            break;
-        };
-        act = kept;
+pub(super) fn rank(all: &All<'_>, act: &Folding<'_>) -> (u8, u8) {
+    if let Op::Settle { keep, .. } = &act.record.act.op
+        && let Some(kept) = all.get(keep).filter(|kept| kept.to.is_some())
+    {
+        return kept.rank;
     }
     let to = act.to.as_ref().map_or(Column::Backlog, |place| place.column);
     let from = act.from.as_ref().map_or(to, |place| place.column);
@@ -97,7 +92,7 @@ pub(crate) fn column<R: Roles>(
     heads: &[ActId],
     holds: &[&[ActId]],
 ) -> Option<ColumnOutcome> {
-    let contenders = sorted(all, heads, |id, act| (rank(all, id), tie(act, roles)));
+    let contenders = sorted(all, heads, |_, act| (act.rank, tie(act, roles)));
     let (first_id, first) = contenders.first().copied()?;
     let holding: Vec<ActId> = holds.iter().copied().flatten().copied().collect();
     let unseen_by = |act: &Folding<'_>| -> Vec<ActId> {
@@ -116,14 +111,14 @@ pub(crate) fn column<R: Roles>(
         let (ruling, losing): (Vec<_>, Vec<_>) = contenders
             .iter()
             .partition(|(id, act)| *id == winner || place_of(act).is_same(&place));
-        let losers = losing.iter().map(|(id, _)| Lost {
+        let losers = losing.iter().map(|(id, lost)| Lost {
             act: *id,
             by: winner,
             rule: if is_fact(all, &winner) {
                 Rule::Fact
             } else if waiting.contains(id) {
                 Rule::Hold
-            } else if rank(all, id) == rank(all, &winner) {
+            } else if lost.rank == act.rank {
                 Rule::Tie
             } else {
                 Rule::Cautious

@@ -110,6 +110,8 @@ pub struct Folding<'a> {
     pub(crate) found: Tied,
     /// For one that settles: what else an act may name to count where this one leads.
     pub(crate) stands_with: Vec<ActId>,
+    /// How cautious it is as an act of the column: smaller is more.
+    pub(crate) rank: (u8, u8),
     /// What became of it.
     pub fate: Fate,
     /// Its place in the causal order, the same on every replica.
@@ -178,6 +180,7 @@ impl<'a, R: Roles> Machine<'a, R> {
             ruling: Vec::new(),
             found: Tied::default(),
             stands_with: Vec::new(),
+            rank: (u8::MAX, 0),
             fate: Fate::Effective,
             order: self.acts.len(),
         }
@@ -255,7 +258,8 @@ impl<'a, R: Roles> Machine<'a, R> {
 
     /// Enters an effective act: it supersedes what it saw in the registers that it writes. What had
     /// lost a contest in front of its author was overtaken; anything else counted until now.
-    fn enter(&mut self, id: ActId, folding: Folding<'a>, lost: &[Lost]) {
+    fn enter(&mut self, id: ActId, mut folding: Folding<'a>, lost: &[Lost]) {
+        folding.rank = contest::rank(&self.acts, &folding);
         let saw = &folding.record.act.saw;
         for register in &folding.writes {
             for gone in self.contenders(saw, register) {
