@@ -35,7 +35,8 @@ pub(crate) struct ColumnOutcome {
     pub(crate) contradicted: Vec<ActId>,
 }
 
-/// Smaller is stronger. An act that settles ranks as the step that it repeats, or as the settlement.
+/// Smaller is stronger: a step forward is the larger the later its column, done without a commit and the
+/// archive last. An act that settles ranks as the step that it repeats, or as the settlement.
 pub(super) fn rank(all: &All<'_>, act: &Folding<'_>) -> (u8, u8) {
     if let Op::Settle { keep, .. } = &act.record.act.op
         && let Some(kept) = all.get(keep).filter(|kept| kept.to.is_some())
@@ -47,8 +48,6 @@ pub(super) fn rank(all: &All<'_>, act: &Folding<'_>) -> (u8, u8) {
     match &act.record.act.op {
         Op::Merged { commit: Some(_) } => (0, 0),
         Op::Abandon { .. } | Op::Supersede { .. } | Op::Reject { .. } => (1, 0),
-        Op::Merged { commit: None } => (4, 0),
-        Op::Archive => (5, 0),
         _ if to < from => (2, to as u8),
         _ => (3, to as u8),
     }
@@ -78,9 +77,7 @@ fn sorted<'f, 'a, K: Ord>(
     key: impl Fn(&ActId, &Folding<'a>) -> K,
 ) -> Vec<(ActId, &'f Folding<'a>)> {
     let mut contenders: Vec<_> = heads.iter().filter_map(|id| Some((*id, all.get(id)?))).collect();
-    if contenders.len() > 1 {
-        contenders.sort_by_cached_key(|(id, act)| key(id, act));
-    }
+    contenders.sort_by_cached_key(|(id, act)| key(id, act));
     contenders
 }
 

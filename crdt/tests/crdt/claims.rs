@@ -126,3 +126,24 @@ fn a_renewed_holder_loses_to_a_take_over_of_the_next_generation() {
         (Register::Claim, Rule::Claim)
     );
 }
+
+#[test]
+fn of_two_agents_claims_the_lot_decides_and_nobody_can_steer_it() {
+    let won = |wait: u64, name: &str| {
+        let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+        ann.does(start());
+        bo.hears(&ann);
+        (ann.kind, bo.kind) = (OriginKind::Agent, OriginKind::Agent);
+        bo.clock += wait;
+        ann.does(claim("ann's", 1));
+        bo.does(claim(name, 1));
+        let view = meet(&mut ann, &mut bo);
+        view.claim.expect("one of them holds it").node
+    };
+    let first = won(0, "bo's");
+    for wait in 1..24 {
+        // Another time or name makes another record, and would win a contest of hashes now and then.
+        assert_eq!(won(wait, "bo's"), first);
+        assert_eq!(won(wait, &format!("bo's {wait}")), first);
+    }
+}
