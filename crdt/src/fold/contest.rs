@@ -31,12 +31,14 @@ pub(crate) struct ColumnOutcome {
     /// Where nothing but exits contend and all wait for a hold to be lifted: each, with the first exit
     /// of its row.
     pub(crate) waits: Option<BTreeMap<ActId, ActId>>,
+    /// The fact that put it there.
+    pub(crate) fact: Option<ActId>,
     /// Holds that a fact went over.
     pub(crate) contradicted: Vec<ActId>,
 }
 
-/// Smaller is stronger: a step forward is the larger the later its column, done without a commit and the
-/// archive last. An act that settles ranks as the step that it repeats, or as the settlement.
+/// Smaller is stronger: a step forward is the larger the later its column, done without a commit last. An
+/// act that settles ranks as the step that it repeats, or as the settlement.
 pub(super) fn rank(all: &All<'_>, act: &Folding<'_>) -> (u8, u8) {
     if let Op::Settle { keep, .. } = &act.record.act.op
         && let Some(kept) = all.get(keep).filter(|kept| kept.to.is_some())
@@ -48,9 +50,34 @@ pub(super) fn rank(all: &All<'_>, act: &Folding<'_>) -> (u8, u8) {
     match &act.record.act.op {
         Op::Merged { commit: Some(_) } => (0, 0),
         Op::Abandon { .. } | Op::Supersede { .. } | Op::Reject { .. } => (1, 0),
+        Op::Archive => ARCHIVING,
         _ if to < from => (2, to as u8),
         _ => (3, to as u8),
     }
+}
+
+/// How cautious it is to archive what somebody has led on from meanwhile.
+const ARCHIVING: (u8, u8) = (4, 0);
+
+/// Steps back in which somebody can have led on from an end.
+const STEPS: usize = 1_000;
+
+/// What an act stands for among those that contend with it: itself, and where it archives what nobody
+/// among them has led on from, the end that it archives. Putting an item out of sight takes nothing from
+/// how it ended.
+fn stands_for(all: &All<'_>, heads: &[ActId], id: ActId) -> ActId {
+    let archives = |id: &ActId| {
+        let act = all.get(id)?;
+        act.column_before
+            .filter(|_| matches!(act.record.act.op, Op::Archive))
+    };
+    let Some(end) = archives(&id) else { return id };
+    let leads_on = |head: &ActId| {
+        let before = |id: &ActId| all.get(id).and_then(|act| act.column_before);
+        let mut steps = std::iter::successors(before(head), before).take(STEPS);
+        archives(head) != Some(end) && steps.any(|step| step == end)
+    };
+    if heads.iter().any(leads_on) { id } else { end }
 }
 
 /// Higher role first, then smaller hash.
@@ -89,15 +116,22 @@ pub(crate) fn column<R: Roles>(
     heads: &[ActId],
     holds: &[&[ActId]],
 ) -> Option<ColumnOutcome> {
-    let contenders = sorted(all, heads, |_, act| (act.rank, tie(act, roles)));
+    let ends: BTreeMap<ActId, ActId> = heads
+        .iter()
+        .map(|id| (*id, stands_for(all, heads, *id)))
+        .collect();
+    let end = |id: &ActId| ends.get(id).copied().unwrap_or(*id);
+    let rank = |id: &ActId| all.get(&end(id)).map(|act| act.rank);
+    let contenders = sorted(all, heads, |id, act| (rank(id), tie(act, roles)));
     let (first_id, first) = contenders.first().copied()?;
     let holding: Vec<ActId> = holds.iter().copied().flatten().copied().collect();
     let unseen_by = |act: &Folding<'_>| -> Vec<ActId> {
         let unseen = |hold: &&ActId| sets(all, hold) && !act.record.act.saw.contains(hold);
         holding.iter().filter(unseen).copied().collect()
     };
-    let pending =
-        |id: &ActId, act: &Folding<'_>| leaves_open(act) && !is_fact(all, id) && !unseen_by(act).is_empty();
+    let pending = |id: &ActId, act: &Folding<'_>| {
+        leaves_open(act) && !is_fact(all, &end(id)) && !unseen_by(act).is_empty()
+    };
     let place_of = |act: &Folding<'_>| act.to.clone().unwrap_or(Place::open(Column::Backlog));
     let waiting = contenders.iter().filter(|(id, act)| pending(id, act));
     let waiting: Vec<ActId> = waiting.map(|(id, _)| *id).collect();
@@ -108,14 +142,14 @@ pub(crate) fn column<R: Roles>(
         let (ruling, losing): (Vec<_>, Vec<_>) = contenders
             .iter()
             .partition(|(id, act)| *id == winner || place_of(act).is_same(&place));
-        let losers = losing.iter().map(|(id, lost)| Lost {
+        let losers = losing.iter().map(|(id, _)| Lost {
             act: *id,
             by: winner,
-            rule: if is_fact(all, &winner) {
+            rule: if is_fact(all, &end(&winner)) {
                 Rule::Fact
             } else if waiting.contains(id) {
                 Rule::Hold
-            } else if lost.rank == act.rank {
+            } else if rank(id) == rank(&winner) {
                 Rule::Tie
             } else {
                 Rule::Cautious
@@ -127,9 +161,10 @@ pub(crate) fn column<R: Roles>(
                 .iter()
                 .flat_map(|(id, act)| act.stands_with.iter().copied().chain([*id]))
                 .collect(),
+            fact: Some(end(&winner)).filter(|end| is_fact(all, end)),
             winner,
             losers: losers.collect(),
-            contradicted: if is_fact(all, &winner) {
+            contradicted: if is_fact(all, &end(&winner)) {
                 unseen_by(act)
             } else {
                 Vec::new()
@@ -171,6 +206,7 @@ pub(crate) fn column<R: Roles>(
         winner: hold,
         losers: losers.collect(),
         waits: Some(waits),
+        fact: None,
         contradicted: Vec::new(),
     })
 }

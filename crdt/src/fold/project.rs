@@ -115,12 +115,13 @@ impl<R: Roles> Machine<'_, R> {
         let Some(column) = &sight.column else {
             return Vec::new();
         };
-        let Some(fact) = column.act.filter(|act| contest::is_fact(&self.acts, act)) else {
+        let Some(fact) = column.fact else {
             return Vec::new();
         };
         let knew = |id: &ActId| {
-            let fact = self.acts.get(&fact);
-            fact.is_some_and(|fact| fact.record.act.saw.contains(id))
+            let acts = [Some(fact), column.act].into_iter().flatten();
+            let mut acts = acts.filter_map(|act| self.acts.get(&act));
+            acts.any(|act| act.record.act.saw.contains(id))
         };
         let reports = self.heads(&Register::Failure).iter();
         let reports = reports.filter(|id| matches!(self.op(id), Some(Op::MergeFailed { .. })) && !knew(id));

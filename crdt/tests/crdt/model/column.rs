@@ -99,6 +99,27 @@ impl Model<'_> {
         holds
     }
 
+    /// To archive something takes nothing from how it ended: among those of whom nobody has led on from
+    /// that end, an archiving stands for it.
+    fn stands_for(&self, id: ActId, heads: &[ActId]) -> ActId {
+        let archived = |id: ActId| match self.known[&id].op() {
+            Op::Archive => self.known[&id].sight.mover,
+            _ => None,
+        };
+        let Some(end) = archived(id) else { return id };
+        let leads_on = |head: &&ActId| archived(**head) != Some(end) && self.comes_from(**head, end);
+        if heads.iter().any(|head| leads_on(&head)) {
+            id
+        } else {
+            end
+        }
+    }
+
+    fn comes_from(&self, id: ActId, end: ActId) -> bool {
+        let before = self.known[&id].sight.mover;
+        before.is_some_and(|before| before == end || self.comes_from(before, end))
+    }
+
     /// How cautious it is; less is more.
     fn caution(&self, id: ActId) -> (u8, Option<Column>) {
         let known = &self.known[&id];
@@ -140,13 +161,22 @@ impl Model<'_> {
 
     pub(super) fn judge_column(&self, among: &Set, sight: &mut Sight) {
         let mut heads: Vec<ActId> = self.heads(among, &Register::Column).into_iter().collect();
-        heads.sort_by_key(|id| (!self.kept_by(*id, among).is_empty(), self.precedence(*id)));
+        let all = heads.clone();
+        let end = |id: ActId| self.stands_for(id, &all);
+        let kept_by = |id: ActId| match self.is_fact(end(id)) {
+            true => Set::new(),
+            false => self.kept_by(id, among),
+        };
+        heads.sort_by_key(|id| {
+            let (_, role, hash) = self.precedence(*id);
+            (!kept_by(*id).is_empty(), self.caution(end(*id)), role, hash)
+        });
         let Some(first) = heads.first().copied() else {
             return;
         };
         let mut losers = BTreeMap::new();
         let winner;
-        let holds = self.kept_by(first, among);
+        let holds = kept_by(first);
         if holds.is_empty() {
             winner = first;
             sight.mover = Some(first);
@@ -158,11 +188,11 @@ impl Model<'_> {
                 sight.rulers.extend(rulers);
             }
             for loser in heads.iter().filter(|id| !same(id)) {
-                let rule = if self.is_fact(first) {
+                let rule = if self.is_fact(end(first)) {
                     Rule::Fact
-                } else if !self.kept_by(*loser, among).is_empty() {
+                } else if !kept_by(*loser).is_empty() {
                     Rule::Hold
-                } else if self.caution(first) == self.caution(*loser) {
+                } else if self.caution(end(first)) == self.caution(end(*loser)) {
                     Rule::Tie
                 } else {
                     Rule::Cautious
