@@ -13,5 +13,6 @@ mod gate_world;
 mod histories;
 mod model;
 mod news;
+mod shown;
 mod standings;
 mod world;

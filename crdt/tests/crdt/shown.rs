@@ -1,0 +1,205 @@
+//! What somebody was shown before and after a merge, for everything that two people can contend about.
+
+use towline_crdt::diff::diff;
+use towline_crdt::fold::fold;
+use towline_proto::{
+    Column, CriterionState, EventKind, FailureKind, ItemId, Kind, Op, OriginKind, ProjectId, Qa, Register,
+};
+
+use crate::world::{Actor, ann_and_bo, cast};
+
+/// Both do the first part together, then Ann, the owner, and Bo go apart; gives what Bo is told when he
+/// hears of Ann.
+fn told(together: Vec<Op>, anns: Vec<Op>, bos: Vec<Op>) -> Vec<(String, String, String)> {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Human);
+    together.into_iter().for_each(|op| ann.does(op));
+    bo.hears(&ann);
+    anns.into_iter().for_each(|op| ann.does(op));
+    bos.into_iter().for_each(|op| bo.does(op));
+    changes(&mut bo, &ann)
+}
+
+fn changes(bo: &mut Actor, ann: &Actor) -> Vec<(String, String, String)> {
+    let before = bo.view();
+    bo.hears(ann);
+    let doc = bo.doc.as_ref().expect("an item");
+    let cast = cast();
+    let folded = fold(doc.id(), doc.acts(), &cast).expect("a creation");
+    let events = diff(ProjectId([0; 32]), Some(&before), &folded);
+    let told = events.into_iter().filter_map(|event| match event.what {
+        EventKind::ChangedByMerge { field, before, after } => Some((field, before, after)),
+        _ => None,
+    });
+    told.collect()
+}
+
+fn says(told: &[(String, String, String)], field: &str, before: &str, after: &str) {
+    let one = (field.to_owned(), before.to_owned(), after.to_owned());
+    assert_eq!(told, [one]);
+}
+
+fn start() -> Op {
+    Op::Start { force: None }
+}
+
+fn block() -> Op {
+    Op::Block {
+        reason: "no keys".into(),
+    }
+}
+
+fn claim(holder: &str) -> Op {
+    Op::Claim {
+        holder: holder.into(),
+        generation: 1,
+    }
+}
+
+fn failed() -> Op {
+    Op::MergeFailed {
+        kind: FailureKind::Conflict,
+        detail: String::new(),
+    }
+}
+
+#[test]
+fn holds_that_come_back_are_told_before_and_after() {
+    let told_of =
+        |first: Op, lifted: Op, again: Op| told(vec![first], vec![lifted.clone(), again], vec![lifted]);
+    says(
+        &told_of(Op::Freeze, Op::Unfreeze, Op::Freeze),
+        "frozen",
+        "not frozen",
+        "frozen",
+    );
+    says(
+        &told_of(block(), Op::Unblock, block()),
+        "blocked",
+        "not blocked",
+        "blocked",
+    );
+    let to_merge = || Op::Move {
+        to: Column::Merge,
+        reason: None,
+    };
+    says(
+        &told(vec![to_merge(), failed()], vec![failed()], vec![Op::RetryMerge]),
+        "merge-failure",
+        "to be merged",
+        "merge failed",
+    );
+}
+
+#[test]
+fn fields_that_another_wrote_are_told_before_and_after() {
+    let fields: [(&str, Op, Op, &str, &str); 5] = [
+        (
+            "title",
+            Op::SetTitle { title: "Anns".into() },
+            Op::SetTitle { title: "Bos".into() },
+            "Bos",
+            "Anns",
+        ),
+        (
+            "kind",
+            Op::SetKind { kind: Kind::Bug },
+            Op::SetKind { kind: Kind::Spike },
+            "spike",
+            "bug",
+        ),
+        (
+            "priority",
+            Op::SetPriority { priority: 0 },
+            Op::SetPriority { priority: 4 },
+            "P4",
+            "P0",
+        ),
+        (
+            "qa",
+            Op::SetQa { qa: Qa::Server },
+            Op::SetQa { qa: Qa::Agent },
+            "agent",
+            "server",
+        ),
+        (
+            "assignee",
+            Op::Assign { who: None },
+            Op::Assign {
+                who: Some("cy".into()),
+            },
+            "cy",
+            "nobody",
+        ),
+    ];
+    for (field, anns, bos, before, after) in fields {
+        says(&told(vec![], vec![anns], vec![bos]), field, before, after);
+    }
+    let epic = ItemId([7; 16]);
+    let told = told(
+        vec![],
+        vec![Op::SetEpic { epic: None }],
+        vec![Op::SetEpic { epic: Some(epic) }],
+    );
+    says(&told, "epic", &epic.key(), "no epic");
+}
+
+#[test]
+fn who_works_on_it_is_told() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    ann.does(start());
+    bo.hears(&ann);
+    bo.kind = OriginKind::Agent;
+    ann.does(claim("ann"));
+    bo.does(claim("coder-1"));
+    says(
+        &changes(&mut bo, &ann),
+        "claim",
+        "claimed by coder-1",
+        "claimed by ann",
+    );
+}
+
+#[test]
+fn the_trash_and_a_judgement_are_told() {
+    let delete = || Op::Delete { reason: None };
+    says(
+        &told(vec![delete()], vec![Op::Restore, delete()], vec![Op::Restore]),
+        "deleted",
+        "not deleted",
+        "deleted",
+    );
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    ann.does(Op::AddCriterion { text: "fast".into() });
+    bo.hears(&ann);
+    let criterion = ann.view().criteria[0].id;
+    let judge = |state| Op::SetCriterion {
+        criterion,
+        state,
+        evidence: None,
+    };
+    ann.does(judge(CriterionState::Failed));
+    bo.does(judge(CriterionState::Met));
+    let name = Register::Criterion(criterion).to_string();
+    says(&changes(&mut bo, &ann), &name, "met", "failed");
+}
+
+#[test]
+fn an_approval_that_another_took_back_is_told_as_a_change_of_column() {
+    let told = told(
+        vec![start(), Op::Submit, Op::PassQa],
+        vec![Op::RequestChanges {
+            reason: "no tests".into(),
+        }],
+        vec![Op::Approve],
+    );
+    says(&told, "column", "merge", "coding");
+}
+
+#[test]
+fn the_record_that_an_item_was_imported_from_is_in_its_row() {
+    let (mut ann, _) = ann_and_bo(Qa::Agent);
+    ann.does(Op::MarkImport {
+        digest: "00ff".into(),
+    });
+    assert_eq!(ann.view().imported.as_deref(), Some("00ff"));
+}
