@@ -21,7 +21,7 @@ pub fn diff(project: ProjectId, before: Option<&ItemView>, folded: &Folded<'_>) 
     let Some(before) = before else {
         told.tell(EventKind::ItemCreated { column: after.column }, folded.created());
         if after.deleted {
-            told.tell(EventKind::Deleted, folded.head(&Register::Deleted));
+            told.tell(EventKind::Deleted, folded.said_by(&Register::Deleted));
         }
         return told.events;
     };
@@ -31,17 +31,18 @@ pub fn diff(project: ProjectId, before: Option<&ItemView>, folded: &Folded<'_>) 
         } else {
             EventKind::Restored
         };
-        told.tell(what, folded.head(&Register::Deleted));
+        told.tell(what, folded.said_by(&Register::Deleted));
     }
     if let Some(change) = stage_change(before, after) {
         told.tell(change, folded.moved_by());
     }
     if let Some((change, register)) = holds_change(before, after) {
-        told.tell(change, folded.head(&register));
+        told.tell(change, folded.said_by(&register));
     }
     claim_change(before, after, &mut told);
-    for (field, register) in changed_fields(before, after) {
-        let cause = register.and_then(|register| folded.head(&register));
+    for (field, registers) in changed_fields(before, after) {
+        let causes = registers.iter().filter_map(|register| folded.said_by(register));
+        let cause = folded.youngest(causes);
         told.tell(
             EventKind::FieldChanged {
                 field: field.to_owned(),
@@ -234,32 +235,74 @@ fn claim_change(before: &ItemView, after: &ItemView, told: &mut Teller<'_>) {
     }
 }
 
-/// Fields that changed, with the register whose head tells who did it.
-fn changed_fields(before: &ItemView, after: &ItemView) -> Vec<(&'static str, Option<Register>)> {
+/// Fields that changed, with the registers that tell who did it: of a set or list those of its members
+/// that changed, for two who add something each may be heard of one by one.
+fn changed_fields(before: &ItemView, after: &ItemView) -> Vec<(&'static str, Vec<Register>)> {
+    let one = |register| vec![register];
     let pairs = [
-        ("title", before.title != after.title, Some(Register::Title)),
-        ("kind", before.kind != after.kind, Some(Register::Kind)),
+        ("title", before.title != after.title, one(Register::Title)),
+        ("kind", before.kind != after.kind, one(Register::Kind)),
         (
             "priority",
             before.priority != after.priority,
-            Some(Register::Priority),
+            one(Register::Priority),
         ),
-        ("qa", before.qa != after.qa, Some(Register::Qa)),
-        ("epic", before.epic != after.epic, Some(Register::Epic)),
+        ("qa", before.qa != after.qa, one(Register::Qa)),
+        ("epic", before.epic != after.epic, one(Register::Epic)),
         (
             "assignee",
             before.assignee != after.assignee,
-            Some(Register::Assignee),
+            one(Register::Assignee),
         ),
-        ("labels", before.labels != after.labels, None),
-        ("depends_on", before.depends_on != after.depends_on, None),
-        ("links", before.links != after.links, None),
-        ("criteria", before.criteria != after.criteria, None),
-        ("body", before.body_edit != after.body_edit, None),
+        (
+            "labels",
+            before.labels != after.labels,
+            changed(&before.labels, &after.labels, |label| {
+                Register::Label(label.clone())
+            }),
+        ),
+        (
+            "depends_on",
+            before.depends_on != after.depends_on,
+            changed(&before.depends_on, &after.depends_on, |on| {
+                Register::Dependency(*on)
+            }),
+        ),
+        (
+            "links",
+            before.links != after.links,
+            changed(&before.links, &after.links, |link| {
+                Register::Link(link.kind, link.target.clone())
+            }),
+        ),
+        (
+            "criteria",
+            before.criteria != after.criteria,
+            changed(&before.criteria, &after.criteria, |criterion| {
+                Register::Criterion(criterion.id)
+            }),
+        ),
+        ("body", before.body_edit != after.body_edit, one(Register::Body)),
     ];
     pairs
         .into_iter()
         .filter(|(_, changed, _)| *changed)
-        .map(|(field, _, register)| (field, register))
+        .map(|(field, _, registers)| (field, registers))
         .collect()
+}
+
+/// The registers of what stands in one list and not in the other. Lists can be long, and mostly one
+/// thing in them changed: what is the same at both ends is left out before anything is looked for.
+fn changed<T: PartialEq>(before: &[T], after: &[T], register: impl Fn(&T) -> Register) -> Vec<Register> {
+    let same = before.iter().zip(after).take_while(|(a, b)| a == b).count();
+    let rest = |list| <[T]>::get(list, same..).unwrap_or_default();
+    let (before, after) = (rest(before), rest(after));
+    let pairs = before.iter().rev().zip(after.iter().rev());
+    let same = pairs.take_while(|(a, b)| a == b).count();
+    let rest = |list: &[T]| list.len().saturating_sub(same);
+    let before = before.get(..rest(before)).unwrap_or_default();
+    let after = after.get(..rest(after)).unwrap_or_default();
+    let gone = before.iter().filter(|one| !after.contains(one));
+    let new = after.iter().filter(|one| !before.contains(one));
+    gone.chain(new).map(register).collect()
 }

@@ -53,21 +53,35 @@ const STAGE: [Register; 7] = [
 ];
 
 impl<R: Roles> Machine<'_, R> {
-    /// All disputes about the stage and about those fields and criteria that have heads.
-    pub(super) fn disputes(&self, sight: &Sight, heads: impl Fn(&Register) -> Vec<ActId>) -> Vec<Dispute> {
-        let mut disputes: Vec<_> = STAGE
-            .into_iter()
-            .filter_map(|register| self.stage_dispute(sight, register))
-            .collect();
-        let contested = self.heads.keys().filter(|register| register.is_contested());
-        for register in contested.filter(|register| !STAGE.contains(register)) {
-            let heads = heads(register);
-            if heads.len() > 1 {
-                let losers = self.field_losers(register, &heads);
-                disputes.extend(Dispute::new(register.clone(), None, losers));
-            }
+    /// All disputes among the heads.
+    fn disputes(&self, sight: &Sight) -> Vec<Dispute> {
+        let fields = self.heads.keys().filter(|register| !STAGE.contains(register));
+        let registers = STAGE.iter().chain(fields);
+        registers
+            .filter_map(|register| self.dispute(sight, register, || self.heads(register).to_vec()))
+            .collect()
+    }
+
+    /// The dispute about one register, if there is one: somebody can make thousands of registers, and
+    /// whoever settles looks at one. `heads` gives its heads.
+    pub(super) fn dispute(
+        &self,
+        sight: &Sight,
+        register: &Register,
+        heads: impl FnOnce() -> Vec<ActId>,
+    ) -> Option<Dispute> {
+        if STAGE.contains(register) {
+            return self.stage_dispute(sight, register.clone());
         }
-        disputes
+        if !register.is_contested() {
+            return None;
+        }
+        let heads = heads();
+        let losers = match heads.len() {
+            0 | 1 => Vec::new(),
+            _ => self.field_losers(register, &heads),
+        };
+        Dispute::new(register.clone(), None, losers)
     }
 
     fn stage_dispute(&self, sight: &Sight, register: Register) -> Option<Dispute> {
@@ -143,7 +157,7 @@ impl<R: Roles> Machine<'_, R> {
 
     /// Turns the disputes among the heads into conflicts and marks who lost in the timeline.
     pub(super) fn conflicts(&mut self, sight: &Sight) -> Vec<Conflict> {
-        let disputes = self.disputes(sight, |register| self.heads(register).to_vec());
+        let disputes = self.disputes(sight);
         // What an exit that waits would end goes on, and so does what a settlement left as it was.
         let waiting = sight.column.as_ref().filter(|column| column.waits.is_some());
         let ruling = waiting.and_then(|column| column.act);

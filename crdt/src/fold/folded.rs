@@ -4,9 +4,9 @@
 
 use std::collections::BTreeSet;
 
-use towline_proto::{ActId, Op, Register, limits};
+use towline_proto::{ActId, Millis, Op, Register, limits};
 
-use super::{Folded, register};
+use super::{Folded, contest, dispute, effect, register};
 use crate::view::Stamp;
 
 impl Folded<'_> {
@@ -35,9 +35,69 @@ impl Folded<'_> {
     /// The youngest head of a register: who to name for what it says now.
     pub fn head(&self, register: &Register) -> Option<ActId> {
         let heads = self.heads.get(register)?.iter();
-        heads
-            .copied()
-            .max_by_key(|id| (self.acts.get(id).map(|act| act.record.act.at), *id))
+        self.youngest(heads.copied())
+    }
+
+    /// The act by which a register says what it says now, which is not always its youngest head: of two
+    /// who wrote apart the older one can win.
+    pub(crate) fn said_by(&self, register: &Register) -> Option<ActId> {
+        let view = &self.view;
+        let says = |id: &&ActId| {
+            let sets = contest::sets(&self.acts, id);
+            let Some(op) = effect(&self.acts, id) else {
+                return false;
+            };
+            match register {
+                Register::Frozen => sets == view.holds.frozen,
+                Register::Blocked => sets == view.holds.blocked.is_some(),
+                Register::Review => sets == view.holds.review,
+                Register::Failure => sets == view.holds.failure.is_some(),
+                Register::Deleted => matches!(op, Op::Restore) != view.deleted,
+                Register::Title => dispute::title_of(op).as_deref() == Some(view.title.as_str()),
+                Register::Kind => contest::kind_of(op) == Some(view.kind),
+                Register::Priority => dispute::priority_of(op) == Some(view.priority),
+                Register::Qa => contest::qa_of(op) == Some(view.qa),
+                Register::Epic => dispute::epic_of(op) == Some(view.epic),
+                Register::Assignee => dispute::assignee_of(op).as_ref() == Some(&view.assignee),
+                Register::Label(label) => matches!(op, Op::AddLabel { .. }) == view.labels.contains(label),
+                Register::Dependency(on) => {
+                    matches!(op, Op::AddDependency { .. }) == view.depends_on.contains(on)
+                }
+                Register::Link(kind, target) => {
+                    let mut links = view.links.iter();
+                    let there = links.any(|link| link.kind == *kind && link.target == *target);
+                    matches!(op, Op::AddLink { .. }) == there
+                }
+                Register::Criterion(id) => {
+                    let criterion = view.criteria.iter().find(|criterion| criterion.id == *id);
+                    criterion.is_some_and(|criterion| dispute::state_of(op) == Some(criterion.state))
+                }
+                Register::Column
+                | Register::Claim
+                | Register::Imported
+                | Register::Comments
+                | Register::Body
+                | Register::Criteria => true,
+            }
+        };
+        let Some(heads) = self.heads.get(register) else {
+            // A criterion that nobody has judged is known by the act that made it.
+            return match register {
+                Register::Criterion(id) => Some(*id).filter(|id| self.acts.contains_key(id)),
+                _ => None,
+            };
+        };
+        let youngest = heads.iter().filter(says).max_by_key(|id| self.age(id));
+        youngest.copied().or_else(|| self.head(register))
+    }
+
+    /// The youngest act of several.
+    pub(crate) fn youngest(&self, acts: impl Iterator<Item = ActId>) -> Option<ActId> {
+        acts.max_by_key(|id| self.age(id))
+    }
+
+    fn age(&self, id: &ActId) -> (Option<Millis>, ActId) {
+        (self.acts.get(id).map(|act| act.record.act.at), *id)
     }
 
     /// What brought the item to where it stands: the act that leads there, the hold that keeps it there

@@ -4,7 +4,7 @@
 //! Relies on the finished machine and reads it only. Nothing here contends: of members of a set an
 //! addition stands against a removal made apart, and of judgements of a criterion the more cautious.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use towline_proto::{ActId, CriterionState, ItemId, Op, Register};
 
@@ -58,6 +58,7 @@ impl<R: Roles> Machine<'_, R> {
 
     pub(super) fn project_lists(&self) -> Said {
         let mut said = Said::default();
+        let mut evidence: BTreeMap<ActId, BTreeSet<&String>> = BTreeMap::new();
         let mut in_time: Vec<_> = self.acts.iter().filter(|(_, act)| !is_refused(act)).collect();
         in_time.sort_by_key(|(_, act)| (act.record.act.at, act.order));
         for (id, act) in in_time {
@@ -72,10 +73,22 @@ impl<R: Roles> Machine<'_, R> {
                     id: *id,
                     text: text.clone(),
                     state: self.criterion_state(id),
-                    evidence: self.evidence(id),
+                    evidence: Vec::new(),
                 }),
+                Op::SetCriterion {
+                    criterion,
+                    evidence: Some(proof),
+                    ..
+                } => {
+                    evidence.entry(*criterion).or_default().insert(proof);
+                }
                 _ => {}
             }
+        }
+        // In one pass over the acts: an item can have as many criteria as acts.
+        for criterion in &mut said.criteria {
+            let given = evidence.remove(&criterion.id).into_iter().flatten();
+            criterion.evidence = given.cloned().collect();
         }
         said
     }
@@ -83,23 +96,6 @@ impl<R: Roles> Machine<'_, R> {
     fn criterion_state(&self, criterion: &ActId) -> CriterionState {
         let state = self.field(&Register::Criterion(*criterion), state_of);
         state.unwrap_or(CriterionState::Open)
-    }
-
-    fn evidence(&self, criterion: &ActId) -> Vec<String> {
-        let given: BTreeSet<_> = self
-            .acts
-            .values()
-            .filter(|act| !is_refused(act))
-            .filter_map(|act| match &act.record.act.op {
-                Op::SetCriterion {
-                    criterion: of,
-                    evidence: Some(evidence),
-                    ..
-                } if of == criterion => Some(evidence.clone()),
-                _ => None,
-            })
-            .collect();
-        given.into_iter().collect()
     }
 }
 

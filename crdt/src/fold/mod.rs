@@ -279,13 +279,17 @@ impl<'a, R: Roles> Machine<'a, R> {
                     Some(_) => {}
                 }
             }
+            // Looked up one by one first: where many write apart nearly nobody replaces anything.
+            let replaces = saw.iter().any(|id| self.writer(id, register).is_some());
             let heads = self.heads.entry(register.clone()).or_default();
-            heads.retain(|head| !saw.contains(head));
+            if replaces {
+                heads.retain(|head| !saw.contains(head));
+            }
             heads.push(id);
-            // Everybody has seen the creation: it stands until anything else is written.
-            if heads.len() > 1 {
-                let created = |id: &ActId| *id != self.created;
-                heads.retain(created);
+            // Everybody has seen the creation, the first act of all: it stands until anything else is
+            // written.
+            if heads.len() > 1 && heads.first() == Some(&self.created) {
+                heads.remove(0);
             }
         }
         self.acts.insert(id, folding);

@@ -32,8 +32,7 @@ impl<'a, R: Roles> Machine<'a, R> {
     pub(super) fn take_settlement(&mut self, id: ActId, record: &'a Record, over: &Register, keep: ActId) {
         let saw = &record.act.saw;
         let sight = self.sight(|register| self.contenders(saw, register));
-        let disputes = self.disputes(&sight, |register| self.contenders(saw, register));
-        let Some(dispute) = disputes.iter().find(|dispute| dispute.register == *over) else {
+        let Some(dispute) = self.dispute(&sight, over, || self.contenders(saw, over)) else {
             return self.refuse(id, record, format!("nothing contended about the {over}"));
         };
         if !dispute.has(&keep) {

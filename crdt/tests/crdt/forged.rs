@@ -2,8 +2,10 @@
 //! fold that the reference model found.
 
 use towline_crdt::doc::{Acts, NodePrefix, Record};
-use towline_crdt::fold::fold;
-use towline_proto::{Act, ActId, Column, Millis, Op, Origin, OriginKind, Qa, Status};
+use towline_crdt::fold::{Fate, fold};
+use towline_proto::{
+    Act, ActId, Column, CriterionState, Millis, Op, Origin, OriginKind, Qa, Register, Status,
+};
 
 use crate::world::{Actor, ann_and_bo, cast};
 
@@ -56,6 +58,50 @@ fn whoever_floods_one_register_keeps_nobody_from_acting() {
     let view = fold(item, &acts, &cast).expect("a creation").view;
     assert_eq!((view.column, view.refused.len()), (Column::Qa, 0));
     assert!(view.conflicts.is_empty() && view.holds.is_empty());
+}
+
+#[test]
+fn a_flood_of_settlements_of_nothing_and_of_criteria_costs_each_a_look_at_one_register() {
+    let (ann, _) = ann_and_bo(Qa::Agent);
+    let view = ann.view();
+    let mut acts = ann.doc.as_ref().expect("an item").acts().clone();
+    for number in 0..6_000_u16 {
+        let made = Op::AddCriterion { text: "fast".into() };
+        forge(&mut acts, 20_000 + number, made, view.heads.clone());
+        let mut criterion = [5; 16];
+        criterion[..2].copy_from_slice(&(20_000 + number).to_be_bytes());
+        let judged = Op::SetCriterion {
+            criterion: ActId(criterion),
+            state: CriterionState::Met,
+            evidence: Some("a run".into()),
+        };
+        forge(&mut acts, 1_000 + number, judged, view.heads.clone());
+        let settled = Op::Settle {
+            over: Register::Title,
+            keep: view.last.act,
+        };
+        forge(&mut acts, 10_000 + number, settled, view.heads.clone());
+    }
+    let cast = cast();
+    let begun = std::time::Instant::now();
+    let folded = fold(view.id, &acts, &cast).expect("a creation");
+    let refused = folded
+        .acts
+        .values()
+        .filter(|act| matches!(act.fate, Fate::Refused(_)));
+    assert_eq!(refused.count(), 6_000);
+    assert!(
+        folded
+            .view
+            .criteria
+            .iter()
+            .all(|criterion| criterion.evidence == ["a run"])
+    );
+    assert!(
+        begun.elapsed() < std::time::Duration::from_secs(5),
+        "{:?}",
+        begun.elapsed()
+    );
 }
 
 #[test]

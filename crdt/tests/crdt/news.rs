@@ -78,3 +78,59 @@ fn one_act_that_wins_twice_is_told_of_twice() {
     );
     assert_ne!(ids[0], ids[1]);
 }
+
+fn ids_of(events: &[Event], name: &str) -> Vec<towline_proto::EventId> {
+    let named = events.iter().filter(|event| match &event.what {
+        EventKind::FieldChanged { field } => field == name,
+        EventKind::HoldsChanged { .. } => name == "holds",
+        _ => false,
+    });
+    named.map(|event| event.id).collect()
+}
+
+#[test]
+fn what_two_others_did_before_the_last_act_is_told_of_twice() {
+    let label = |label: &str| Op::AddLabel { label: label.into() };
+    let criterion = |text: &str| Op::AddCriterion { text: text.into() };
+    for (name, first, second) in [
+        ("labels", label("ui"), label("api")),
+        ("criteria", criterion("fast"), criterion("small")),
+    ] {
+        let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+        let mut cy = Actor::new("cy", 3);
+        cy.hears(&ann);
+        bo.does(first);
+        cy.does(second);
+        ann.clock += 1_000_000;
+        ann.does(Op::Comment { text: "hm".into() });
+        let told = [news(&mut ann, &bo), news(&mut ann, &cy)];
+        let ids: Vec<_> = told.iter().flat_map(|events| ids_of(events, name)).collect();
+        assert_eq!(ids.len(), 2, "{name}");
+        assert_ne!(ids[0], ids[1], "{name}");
+    }
+}
+
+#[test]
+fn an_earlier_act_that_wins_later_is_told_of_as_its_own() {
+    let title = |title: &str| Op::SetTitle { title: title.into() };
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    let mut dot = Actor::new("dot", 4);
+    let mut cy = Actor::new("cy", 3);
+    dot.hears(&ann);
+    cy.hears(&ann);
+    bo.does(Op::Freeze);
+    ann.hears(&bo);
+    bo.clock += 1_000_000;
+    cy.does(Op::Freeze);
+    bo.does(Op::Unfreeze);
+    bo.does(title("By a writer"));
+    dot.does(title("By a maintainer"));
+    let first = news(&mut ann, &bo);
+    let second = [news(&mut ann, &dot), news(&mut ann, &cy)].concat();
+    assert!(ann.view().holds.frozen && ann.view().title == "By a maintainer");
+    for name in ["title", "holds"] {
+        let ids = [ids_of(&first, name), ids_of(&second, name)].concat();
+        assert_eq!(ids.len(), 2, "{name}");
+        assert_ne!(ids[0], ids[1], "{name}");
+    }
+}
