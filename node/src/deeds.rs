@@ -6,7 +6,7 @@
 
 use towline_proto::Verb;
 
-use crate::dto::HistoryLine;
+use crate::dto::{HistoryLine, OpenConflict, Side};
 
 /// How it is said that an act lost, and that somebody who saw it lost made it count all the same.
 pub(crate) const CHOSEN: &str = "decided that it counts";
@@ -30,6 +30,16 @@ pub fn deed(line: &HistoryLine) -> String {
 /// Who did what.
 pub fn who_did(line: &HistoryLine) -> String {
     format!("{} {}", line.origin, deed(line))
+}
+
+/// The deed of one side of a conflict. In a circle of dependencies it may have been done to another item
+/// than the one that the conflict is shown at, which is then named.
+pub fn side_deed(conflict: &OpenConflict, side: &Side) -> String {
+    if side.line.item == conflict.item.id {
+        deed(&side.line)
+    } else {
+        format!("made it so that {}", side.means)
+    }
 }
 
 fn step(verb: Verb, line: &HistoryLine) -> String {

@@ -19,6 +19,7 @@ pub mod handle;
 pub mod home;
 pub mod import;
 pub mod log;
+mod marks;
 pub mod net;
 pub mod project;
 pub mod request;

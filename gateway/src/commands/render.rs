@@ -1,6 +1,6 @@
 //! Items and projects as lines of chat. Everything foreign is made safe to show on one line.
 
-use towline_node::deeds::who_did;
+use towline_node::deeds::side_deed;
 use towline_node::dto::{Explanation, ItemCard, ItemPage, OpenConflict, ProjectStatus};
 use towline_proto::text::show;
 
@@ -101,7 +101,8 @@ fn sides(conflict: &OpenConflict) -> String {
         .sides
         .iter()
         .map(|side| {
-            let did = show(&who_did(&side.line), 100);
+            let did = format!("{} {}", side.line.origin, side_deed(conflict, side));
+            let did = show(&did, 100);
             format!("[{}] {did} → {}", side.key, show(&side.means, 60))
         })
         .collect();

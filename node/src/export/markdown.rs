@@ -2,14 +2,15 @@
 //! between marks.
 //!
 //! Gives names and texts and writes nothing. A name is made of letters and digits of the title alone,
-//! so that no title leads anywhere else; what could be read as a mark in a text is taken apart. Holds,
-//! claims and the timeline are not in it: it is for reading and for moving on, and no backup.
+//! so that no title leads anywhere else; what could be read as a mark in a text is hidden. Holds, claims and the timeline are not in it: it is for reading and for moving on, and no backup.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use towline_proto::{Column, CriterionState, LinkKind, Millis};
+use towline_proto::{Column, CriterionState, ItemId, LinkKind, Millis};
 
 use crate::dto::{ItemLink, ItemPage};
+use crate::marks;
 
 /// Folders that files go into, as Backlog.md has them.
 pub const FOLDERS: [&str; 4] = ["tasks", "drafts", "completed", "archive/tasks"];
@@ -27,16 +28,17 @@ pub struct MarkdownFile {
     pub text: String,
 }
 
-/// The file of an item; none for one in the trash.
-pub fn file(page: &ItemPage) -> Option<MarkdownFile> {
-    if page.card.deleted {
-        return None;
-    }
-    Some(MarkdownFile {
-        folder: folder(page),
-        name: name(&page.card.handle, &page.card.title),
-        text: text(page),
-    })
+/// The files of these items, without those in the trash; nothing in a file names an item that has none.
+pub fn files(pages: &[ItemPage]) -> Vec<MarkdownFile> {
+    let kept: Vec<&ItemPage> = pages.iter().filter(|page| !page.card.deleted).collect();
+    let known: BTreeSet<ItemId> = kept.iter().map(|page| page.card.id).collect();
+    kept.into_iter()
+        .map(|page| MarkdownFile {
+            folder: folder(page),
+            name: name(&page.card.handle, &page.card.title),
+            text: text(page, &known),
+        })
+        .collect()
 }
 
 fn folder(page: &ItemPage) -> &'static str {
@@ -66,7 +68,7 @@ fn name(handle: &str, title: &str) -> String {
     }
 }
 
-fn text(page: &ItemPage) -> String {
+fn text(page: &ItemPage, known: &BTreeSet<ItemId>) -> String {
     let card = &page.card;
     let mut out = String::from("---\n");
     field(&mut out, "id", &format!("task-{}", card.handle));
@@ -82,11 +84,8 @@ fn text(page: &ItemPage) -> String {
         "labels",
         card.labels.iter().map(|label| quoted(label)).collect(),
     );
-    list(
-        &mut out,
-        "dependencies",
-        card.depends_on.iter().map(task).collect(),
-    );
+    let depends_on = card.depends_on.iter().filter(|link| known.contains(&link.id));
+    list(&mut out, "dependencies", depends_on.map(task).collect());
     let links = page.links.iter().filter(|link| link.kind != LinkKind::Related);
     let links: Vec<String> = links.map(|link| quoted(&link.target)).collect();
     if !links.is_empty() {
@@ -94,11 +93,11 @@ fn text(page: &ItemPage) -> String {
     }
     field(&mut out, "priority", priority(card.priority));
     field(&mut out, "type", card.kind.as_str());
-    if let Some(epic) = &card.epic {
+    if let Some(epic) = card.epic.as_ref().filter(|epic| known.contains(&epic.id)) {
         field(&mut out, "parent_task_id", &task(epic));
     }
     out.push_str("---\n\n## Description\n\n");
-    section(&mut out, "SECTION:DESCRIPTION", &unmarked(&page.body));
+    section(&mut out, "SECTION:DESCRIPTION", &marks::hidden(&page.body));
     if !page.criteria_list.is_empty() {
         let mut lines = String::new();
         for (at, criterion) in page.criteria_list.iter().enumerate() {
@@ -107,7 +106,7 @@ fn text(page: &ItemPage) -> String {
             } else {
                 ' '
             };
-            let text = unmarked(&criterion.text).trim_end().replace('\n', "\n  ");
+            let text = marks::hidden(&marks::unboxed(&criterion.text)).replace('\n', "\n  ");
             // Writing to a string cannot fail.
             let _ = writeln!(lines, "- [{tick}] #{} {text}", at + 1);
         }
@@ -118,7 +117,7 @@ fn text(page: &ItemPage) -> String {
         let mut lines = String::new();
         for remark in &page.remarks {
             let (who, when) = (&remark.origin.id, minute(remark.at));
-            let said = unruled(&unmarked(&remark.text));
+            let said = marks::unruled(&marks::hidden(&remark.text));
             let _ = writeln!(lines, "author: @{who}\ncreated: {when}\n---\n{said}\n---\n");
         }
         out.push_str("\n## Comments\n\n");
@@ -191,43 +190,6 @@ const fn priority(priority: u8) -> &'static str {
     }
 }
 
-/// A text in which no line is a mark: `<!-- AC:END -->` in a body would end it.
-fn unmarked(text: &str) -> String {
-    let is_mark = |line: &str| {
-        let inner = line
-            .trim()
-            .strip_prefix("<!--")
-            .and_then(|line| line.strip_suffix("-->"));
-        inner.is_some_and(|inner| inner.trim().ends_with(":BEGIN") || inner.trim().ends_with(":END"))
-    };
-    let lines: Vec<String> = text
-        .lines()
-        .map(|line| {
-            if is_mark(line) {
-                line.replacen("<!--", "&lt;!--", 1)
-            } else {
-                line.to_owned()
-            }
-        })
-        .collect();
-    lines.join("\n")
-}
-
-/// A comment in which no line is a bare rule, which would end it.
-fn unruled(text: &str) -> String {
-    let lines: Vec<String> = text
-        .lines()
-        .map(|line| {
-            if line.trim_end() == "---" {
-                format!(" {line}")
-            } else {
-                line.to_owned()
-            }
-        })
-        .collect();
-    lines.join("\n")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -246,16 +208,6 @@ mod tests {
             let name = name("1", title);
             assert!(!name.contains(['\0', '\u{202e}', '/', '\n']), "{name:?}");
         }
-    }
-
-    #[test]
-    fn a_text_cannot_end_its_section() {
-        let text = unmarked("one\n<!-- SECTION:DESCRIPTION:END -->\n  <!--AC:BEGIN-->\n<!-- a comment -->");
-        assert_eq!(
-            text,
-            "one\n&lt;!-- SECTION:DESCRIPTION:END -->\n  &lt;!--AC:BEGIN-->\n<!-- a comment -->"
-        );
-        assert_eq!(unruled("a\n---\nb"), "a\n ---\nb");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use towline_proto::{ActId, Closing, Op, Origin, Register, Rule, text};
 use super::Project;
 use super::index::letters;
 use super::write::{conflict, usage};
-use crate::deeds::who_did;
+use crate::deeds::side_deed;
 use crate::dto::{HistoryLine, OpenConflict, Side};
 use crate::request::{Failure, FailureCode, Reply};
 
@@ -211,7 +211,10 @@ fn choose_side(open: &OpenConflict, keep: &str) -> Result<ActId, Failure> {
             let sides: Vec<_> = open
                 .sides
                 .iter()
-                .map(|side| format!("{} ({}: {})", side.key, who_did(&side.line), side.means))
+                .map(|side| {
+                    let (who, did) = (&side.line.origin, side_deed(open, side));
+                    format!("{} ({who} {did}: {})", side.key, side.means)
+                })
                 .collect();
             let message = format!("keep which? One of {}", sides.join(", "));
             Err(Failure::new(FailureCode::NotFound, message))

@@ -2,6 +2,7 @@
 
 mod broken;
 mod chance;
+mod folder;
 mod stick;
 mod store;
 

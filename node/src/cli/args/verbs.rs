@@ -6,6 +6,15 @@ use towline_proto::{Column, FailureKind, Verb};
 use super::one_of;
 use crate::request::Transition;
 
+/// Where `move` leads.
+const OPEN: &[Column] = &[
+    Column::Upcoming,
+    Column::Backlog,
+    Column::Coding,
+    Column::Qa,
+    Column::Merge,
+];
+
 /// Which items a transition is about.
 #[derive(Debug, Clone, Args)]
 pub struct Items {
@@ -113,7 +122,7 @@ pub struct MoveArgs {
     #[arg(value_name = "N", required = true)]
     items: Vec<String>,
     /// An open column
-    #[arg(value_name = "COLUMN", required = true, value_parser = one_of(Column::ALL, Column::as_str))]
+    #[arg(value_name = "COLUMN", required = true, value_parser = one_of(OPEN, Column::as_str))]
     to: Column,
     /// Why; - reads it from the standard input
     #[arg(short = 'm', long, value_name = "TEXT")]

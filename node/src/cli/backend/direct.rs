@@ -78,6 +78,22 @@ pub(super) fn connect(ctx: &Context, asks: &[&Request]) -> Result<Box<dyn Ask>, 
     }
 }
 
+/// The lock for somebody who keeps it for longer, such as a node that starts: a command that is just being
+/// done does not keep it from starting.
+pub(super) fn lock(home: &Home, what: &str) -> Result<Lock, Failure> {
+    patiently(|| home.lock(what)).map_err(Failure::from)
+}
+
+fn patiently<T>(mut take: impl FnMut() -> Result<T, HomeError>) -> Result<T, HomeError> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match take() {
+            Err(HomeError::Busy { .. }) if Instant::now() < deadline => std::thread::sleep(POLL),
+            outcome => return outcome,
+        }
+    }
+}
+
 /// The answers of the snapshot, when it has all of them.
 fn from_snapshot(ctx: &Context, home: &Home, asks: &[&Request]) -> Option<Ready> {
     if asks.is_empty() || !asks.iter().all(|request| needs_cards_only(request)) {
@@ -133,5 +149,27 @@ fn pick(ctx: &Context, home: &Home) -> Result<ProjectHome, Failure> {
             );
             Err(Failure::new(FailureCode::Usage, message))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_that_starts_waits_for_a_command_that_is_being_done() {
+        let busy = || HomeError::Busy {
+            holder: "`towline` (pid 7)".to_owned(),
+        };
+        let mut looked = 0;
+        let taken = patiently(|| {
+            looked += 1;
+            if looked < 4 { Err(busy()) } else { Ok(()) }
+        });
+        assert_eq!((taken.is_ok(), looked), (true, 4));
+
+        let began = Instant::now();
+        let given_up = patiently(|| Err::<(), _>(busy()));
+        assert!(matches!(given_up, Err(HomeError::Busy { .. })) && began.elapsed() >= PATIENCE);
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use tokio::runtime::Runtime;
 use towline_proto::Ticket;
 
-use super::socket_path;
+use super::{direct, socket_path};
 use crate::cli::args::{InitArgs, JoinArgs, RunArgs};
 use crate::cli::{Context, Trouble};
 use crate::home::init::{self, plan_deinit, plan_init};
@@ -46,7 +46,7 @@ pub(super) fn init(ctx: &Context, args: &InitArgs, out: &mut dyn Write) -> Resul
         return Ok(());
     }
     let home = make_home(ctx, args.node_name.clone())?;
-    let lock = home.lock("towline init").map_err(Failure::from)?;
+    let lock = direct::lock(&home, "towline init")?;
     let config = Config::load(&home.config_file()).map_err(Failure::from)?;
     let key = key::load(&home.key_file()).map_err(Failure::from)?;
     let me = towline_proto::NodeId(key.verifying_key().to_bytes());
@@ -84,7 +84,7 @@ pub(super) fn deinit(ctx: &Context) -> Result<(), Trouble> {
 /// `doctor --mend`: makes damaged logs anew from what is whole in them.
 pub(super) fn mend(ctx: &Context, out: &mut dyn Write) -> Result<(), Trouble> {
     let home = Home::at(ctx.root()?);
-    let _lock = home.lock("towline doctor --mend").map_err(Failure::from)?;
+    let _lock = direct::lock(&home, "towline doctor --mend")?;
     let key = key::load(&home.key_file()).map_err(Failure::from)?;
     for place in home.projects().map_err(Failure::from)? {
         if ctx
@@ -127,7 +127,7 @@ pub(super) fn run(ctx: &Context, args: &RunArgs, greet: bool, out: &mut dyn Writ
         let message = format!("a node is running here already (pid {}){board}", info.pid);
         return Err(Failure::new(FailureCode::Busy, message).into());
     }
-    let lock = home.lock("towline up").map_err(Failure::from)?;
+    let lock = direct::lock(&home, "towline up")?;
     let mut config = Config::load(&home.config_file()).map_err(Failure::from)?;
     if !args.listen.is_empty() {
         config.listen.clone_from(&args.listen);
@@ -212,7 +212,7 @@ pub(super) fn join(ctx: &Context, args: &JoinArgs, out: &mut dyn Write) -> Resul
         Ok(root) => Home::at(root),
         Err(_) => make_home(ctx, args.node_name.clone())?,
     };
-    let lock = home.lock("towline join").map_err(Failure::from)?;
+    let lock = direct::lock(&home, "towline join")?;
     let config = Config::load(&home.config_file()).map_err(Failure::from)?;
     let key = key::load(&home.key_file()).map_err(Failure::from)?;
     let reply = runtime()?.block_on(async {

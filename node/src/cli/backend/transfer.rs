@@ -14,7 +14,7 @@ use super::connect;
 use crate::cli::args::{ImportArgs, ImportSource};
 use crate::cli::{Ask, Context, Trouble, envelope, json};
 use crate::dto::ImportReport;
-use crate::import::{self, Parsed};
+use crate::import::{self, PROBLEMS, Parsed};
 use crate::request::{Failure, FailureCode, IMPORT_CHUNK, ImportItem, Reply, Request};
 
 /// Bytes of text that one import request carries at most, below what the socket takes.
@@ -190,8 +190,14 @@ fn tell(ctx: &Context, parsed: &Parsed, report: &ImportReport, out: &mut dyn Wri
         return Ok(());
     }
     out.flush()?;
+    // What is kept of them is bounded; the summary has counted all.
+    let more = if parsed.problems.len() < PROBLEMS {
+        ""
+    } else {
+        " or more"
+    };
     Err(failure(format!(
-        "{} things could not be imported; the rest was",
+        "{}{more} things could not be imported; the rest was",
         problems.len()
     ))
     .into())

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::text::{ago_phrase, clean, fit, pad, width, wrap};
 use super::{Ink, View, log, show};
-use crate::deeds::deed;
+use crate::deeds::side_deed;
 use crate::dto::{Explanation, OpenConflict, Side};
 
 /// Open conflicts, each with its sides and how to settle it.
@@ -39,7 +39,7 @@ pub(super) fn one(out: &mut String, view: &View, conflict: &OpenConflict, alone:
         let _ = writeln!(out, "    {}", view.style.paint(Ink::Yellow, &part));
     }
     for each in &conflict.sides {
-        side(out, view, each);
+        side(out, view, conflict, each);
     }
     let which = match alone {
         true => String::new(),
@@ -77,7 +77,7 @@ pub(super) fn one(out: &mut String, view: &View, conflict: &OpenConflict, alone:
     }
 }
 
-fn side(out: &mut String, view: &View, side: &Side) {
+fn side(out: &mut String, view: &View, conflict: &OpenConflict, side: &Side) {
     let line = &side.line;
     let (mark, counts, ink) = match side.effective {
         true => ("●", "counts", Ink::Green),
@@ -87,7 +87,7 @@ fn side(out: &mut String, view: &View, side: &Side) {
         "{} @{} {}, {} — {counts}",
         clean(&line.origin.to_string()),
         clean(&line.node_name),
-        clean(&deed(line)),
+        clean(&side_deed(conflict, side)),
         ago_phrase(view.now, line.at)
     );
     let indent = 4 + width(&side.key) + 4;

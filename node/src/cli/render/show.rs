@@ -5,7 +5,7 @@ use std::fmt::Write;
 use towline_crdt::view::Criterion;
 use towline_proto::{ActId, Closing, CriterionState, Status};
 
-use super::text::{ago_phrase, clean, clean_lines, fit, pad, plural, wrap};
+use super::text::{ago_phrase, clean, clean_lines, fit, pad, plural, width, wrap};
 use super::{View, kind_ink, log, priority_ink, status_ink};
 use crate::cli::style::Ink;
 use crate::deeds::who_did;
@@ -13,6 +13,8 @@ use crate::dto::{ItemCard, ItemLink, ItemPage};
 
 /// How many lines of history the page ends with.
 const HISTORY: usize = 5;
+/// Columns of the badge of the trash.
+const BADGE_TRASH: usize = "  [in the trash]".len();
 
 /// The page of an item.
 pub(super) fn page(view: &View, page: &ItemPage) -> String {
@@ -104,8 +106,13 @@ pub(super) fn title(view: &View, card: &ItemCard) -> String {
     if card.deleted {
         badge.push_str(&format!("  {}", paint(Ink::Red, "[in the trash]")));
     }
-    let title = wrap(&clean(&card.title), view.width.saturating_sub(30))
-        .join(&format!("\n{}", " ".repeat(super::text::width(&card.handle) + 2)));
+    let indent = width(&card.handle) + 2;
+    let mut badges = if card.deleted { BADGE_TRASH } else { 0 };
+    if card.status != Status::Active {
+        badges += width(card.status.as_str()) + 4;
+    }
+    let room = view.width.saturating_sub(indent + badges).max(24);
+    let title = wrap(&clean(&card.title), room).join(&format!("\n{}", " ".repeat(indent)));
     format!(
         "{}  {}{badge}",
         paint(Ink::Bold, &card.handle),
@@ -127,9 +134,18 @@ fn since(view: &View, page: &ItemPage) -> String {
 
 fn facts(out: &mut String, view: &View, page: &ItemPage) {
     let card = &page.card;
-    let mut fact = |name: &str, value: String| {
-        let name = view.style.paint(Ink::Dim, &pad(name, 10));
-        let _ = writeln!(out, "  {name}  {value}");
+    let mut painted = |name: &str, ink: Ink, value: &str| {
+        let room = view.width.saturating_sub(14).max(24);
+        for (at, part) in wrap(value, room).iter().enumerate() {
+            let name = view
+                .style
+                .paint(Ink::Dim, &pad(if at == 0 { name } else { "" }, 10));
+            let _ = writeln!(out, "  {name}  {}", view.style.paint(ink, part));
+        }
+    };
+    let mut fact = |name: &str, value: String| match name {
+        "Attention" => painted(name, Ink::Yellow, &value),
+        _ => painted(name, Ink::Plain, &value),
     };
     if let Some(blocked) = &card.holds.blocked {
         fact("Blocked", clean(&blocked.reason));
@@ -159,7 +175,7 @@ fn facts(out: &mut String, view: &View, page: &ItemPage) {
         Some(Closing::Abandoned) | None => {}
     }
     for attention in &card.attention {
-        fact("Attention", view.style.paint(Ink::Yellow, &clean(attention)));
+        fact("Attention", clean(attention));
     }
     if let Some(claim) = &card.claim {
         let since = ago_phrase(view.now, claim.at);

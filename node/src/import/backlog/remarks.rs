@@ -1,7 +1,8 @@
 //! The comments of a task. Two ways of writing them are about: fields, a line `---`, text, a line `---`;
 //! and fields, an empty line and text between marks of their own. Relies on the lines alone.
 
-use super::sections::Line;
+use super::sections::{Line, joined};
+use crate::marks;
 
 /// One comment as it stands.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -40,7 +41,7 @@ pub(super) fn remarks(lines: &[Line<'_>]) -> Vec<Remark> {
             .find(|at| ends(rest.get(*at..).unwrap_or_default()))
             .unwrap_or(rest.len());
         let (text, after) = rest.split_at(end);
-        remark.text = joined(text);
+        remark.text = marks::ruled(&marks::shown(&joined(text)));
         rest = after;
         remarks.push(remark);
     }
@@ -91,7 +92,7 @@ fn marked(lines: &[Line<'_>]) -> Vec<Remark> {
         let fields = block.iter().take_while(|(_, line)| field(line).is_some()).count();
         let (fields, text) = block.split_at(fields);
         fields.iter().for_each(|(_, line)| remark.field(line));
-        remark.text = joined(text);
+        remark.text = marks::shown(&joined(text));
         rest = after;
         remarks.push(remark);
     }
@@ -123,9 +124,4 @@ fn is_mark(line: &str, end: &str) -> bool {
         .and_then(|line| line.strip_suffix("-->"))
         .and_then(|inner| inner.trim().strip_prefix("COMMENT:"))
         == Some(end)
-}
-
-fn joined(lines: &[Line<'_>]) -> String {
-    let lines: Vec<_> = lines.iter().map(|(_, line)| *line).collect();
-    lines.join("\n").trim().to_owned()
 }

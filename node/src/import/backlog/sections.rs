@@ -12,6 +12,7 @@ use towline_proto::CriterionState;
 use super::front::Wrong;
 use super::remarks::{Remark, remarks};
 use crate::import::fit::under_heading;
+use crate::marks;
 
 /// What the content of a task comes to.
 #[derive(Debug, Default)]
@@ -38,9 +39,18 @@ struct Block<'a> {
 
 impl Block<'_> {
     fn text(&self) -> String {
-        let lines: Vec<_> = self.lines.iter().map(|(_, line)| *line).collect();
-        lines.join("\n").trim().to_owned()
+        marks::shown(&joined(&self.lines))
     }
+}
+
+/// Lines as one text, without the empty ones around it. The first of a code block keeps its indent.
+pub(super) fn joined(lines: &[Line<'_>]) -> String {
+    let lines: Vec<_> = lines
+        .iter()
+        .map(|(_, line)| *line)
+        .skip_while(|line| line.trim().is_empty())
+        .collect();
+    lines.join("\n").trim_end().to_owned()
 }
 
 /// Reads a content that begins on some line of its file.
@@ -189,6 +199,7 @@ fn is_heading(line: &str) -> Option<&str> {
 /// The boxes of a list. Lines that are indented belong to the box above them; all others stay in the
 /// body.
 fn checklist(block: &Block<'_>, title: &str, content: &mut Content, headed: &mut Vec<(String, String)>) {
+    let before = content.criteria.len();
     let mut others = Vec::new();
     let mut last = None;
     for (_, line) in &block.lines {
@@ -196,7 +207,7 @@ fn checklist(block: &Block<'_>, title: &str, content: &mut Content, headed: &mut
             content
                 .fates
                 .push(format!("{} -> criterion", title.to_lowercase()));
-            content.criteria.push((text.to_owned(), state));
+            content.criteria.push((marks::boxed(text).to_owned(), state));
             last = Some(content.criteria.len() - 1);
         } else if line.trim().is_empty() {
             others.push("");
@@ -207,7 +218,7 @@ fn checklist(block: &Block<'_>, title: &str, content: &mut Content, headed: &mut
             match above {
                 Some((text, _)) => {
                     text.push('\n');
-                    text.push_str(line.trim());
+                    text.push_str(marks::boxed(line.trim()));
                 }
                 None => {
                     last = None;
@@ -215,6 +226,9 @@ fn checklist(block: &Block<'_>, title: &str, content: &mut Content, headed: &mut
                 }
             }
         }
+    }
+    for (text, _) in content.criteria.iter_mut().skip(before) {
+        *text = marks::shown(text);
     }
     let text = others.join("\n").trim().to_owned();
     if !text.is_empty() {

@@ -8,7 +8,7 @@ use towline_proto::Millis;
 
 use super::Frame;
 use super::parts::{column_title, item_path, time};
-use crate::deeds::deed;
+use crate::deeds::side_deed;
 use crate::dto::{ItemPage, OpenConflict, Side};
 
 /// Characters of a deed on a page.
@@ -34,7 +34,7 @@ fn one(frame: &Frame, project: &str, page: &ItemPage, conflict: &OpenConflict, n
             p.rule { (capital(&conflict.why)) "." }
             ul.sides { @for side in &conflict.sides {
                 li.counts[side.effective] {
-                    p { strong { (side.line.origin) } " " (shown(&deed(&side.line)))
+                    p { strong { (side.line.origin) } " " (shown(&side_deed(conflict, side)))
                         span.when { (time(now, side.line.at)) " on " (side.line.node_name) } }
                     p.means { @if side.effective { span.badge.s-done { "counts" } }
                         @else { span.badge { "does not count" } }

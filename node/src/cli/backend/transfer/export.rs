@@ -122,7 +122,7 @@ pub(super) fn odd() -> Failure {
 
 /// Writes a file an item into a folder that has nothing else in it.
 fn folder(ctx: &Context, pages: &[ItemPage], dir: &Path) -> Result<(), Trouble> {
-    let written: Vec<_> = pages.iter().filter_map(markdown::file).collect();
+    let written = markdown::files(pages);
     let ours: BTreeSet<PathBuf> = written
         .iter()
         .map(|file| dir.join(file.folder).join(&file.name))
