@@ -86,8 +86,12 @@ fn text(page: &ItemPage, known: &BTreeSet<ItemId>) -> String {
     );
     let depends_on = card.depends_on.iter().filter(|link| known.contains(&link.id));
     list(&mut out, "dependencies", depends_on.map(task).collect());
-    let links = page.links.iter().filter(|link| link.kind != LinkKind::Related);
-    let links: Vec<String> = links.map(|link| quoted(&link.target)).collect();
+    // What it was called in another folder of tasks would be read as a task of this one.
+    let told = page
+        .links
+        .iter()
+        .filter(|link| link.kind != LinkKind::Related && !link.target.starts_with("backlog:"));
+    let links: Vec<String> = told.map(|link| quoted(&link.target)).collect();
     if !links.is_empty() {
         list(&mut out, "references", links);
     }

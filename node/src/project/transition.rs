@@ -4,6 +4,7 @@
 //! decided where the entry is composed. A failure leaves no trace.
 
 use towline_crdt::view::ItemView;
+use towline_proto::table::legal;
 use towline_proto::{Op, Origin, Verb};
 
 use super::Project;
@@ -119,6 +120,10 @@ impl Project {
     }
 
     fn start(&self, row: &ItemView, force: bool, reason: Option<String>) -> Result<Op, Failure> {
+        if legal(Verb::Start, row.standing()).is_err() {
+            // Refused by the table, which says what is legal; no `--force` would help.
+            return Ok(Op::Start { force: None });
+        }
         let links = row.depends_on.iter().map(|on| self.index.wait(row, on));
         let unmet: Vec<_> = links
             .filter(|link| !link.satisfied)

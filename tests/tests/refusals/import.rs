@@ -105,8 +105,8 @@ fn broken_tasks_are_named_with_their_files_and_the_rest_is_imported() {
     let items = ann.items();
     assert_eq!(items.len(), 1);
     assert_eq!(
-        (&items[0]["title"], &items[0]["criteria_met"]),
-        (&"First".into(), &1.into())
+        (&items[0]["title"], &items[0]["criteria"][0]["state"]),
+        (&"First".into(), &"met".into())
     );
     write("task-2 - Broken.md", &task("task-2", "Mended"));
     write("task-3 - Cut.md", &task("task-3", "Whole"));

@@ -59,7 +59,11 @@ pub(super) fn one(out: &mut String, view: &View, conflict: &OpenConflict, alone:
         .map(|(command, _)| width(command))
         .max()
         .unwrap_or(0);
-    let _ = writeln!(out, "    {}", view.style.paint(Ink::Dim, "settle it:"));
+    let first = match conflict.item.note.as_deref() {
+        Some("deleted") => "restore it, then settle it:",
+        _ => "settle it:",
+    };
+    let _ = writeln!(out, "    {}", view.style.paint(Ink::Dim, first));
     for (command, means) in commands {
         let room = view.width.saturating_sub(longest + 9);
         let means = match room {
