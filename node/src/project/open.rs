@@ -249,6 +249,7 @@ impl Project {
         };
         Log::salvage(&self.dir.join("log"), self.id, |record| replay.take(record, None))?;
         let cursors: Vec<_> = self.cache.scan(Table::Cursors, b"").collect::<Result<_, _>>()?;
+        self.drop_snapshot();
         self.cache.clear()?;
         let mut batch = crate::cache::Batch::default();
         for (name, value) in cursors {
