@@ -157,6 +157,7 @@ impl Project {
             presence: super::presence::Heard::default(),
             members_changed: false,
             findings,
+            unstored: None,
             todo: VecDeque::new(),
             net: None,
             addresses: BTreeMap::new(),
