@@ -91,10 +91,16 @@ impl Project {
                 Ok(entry) => entries.push(entry),
             }
         }
+        self.unstored = None;
         self.feed_replica(Input::Carried {
             entries: entries.clone(),
         });
         self.run_effects();
+        // Nobody asks a peer for these again: whoever carried them has to.
+        if let Some(failure) = self.unstored.take() {
+            let why = format!("{failure}; import the bundle again when that is mended");
+            return Err(Failure::new(failure.code, why));
+        }
         for entry in entries {
             if self.replica.contains(&entry.body().author, &entry.tip()) {
                 arrived.new += 1;

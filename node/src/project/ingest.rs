@@ -108,6 +108,7 @@ impl Project {
     fn commit_remote(&mut self) {
         if let Err(failure) = self.commit_stage() {
             tracing::error!(%failure, "entries from peers were not stored; they will be asked for again");
+            self.unstored = Some(failure);
         }
     }
 

@@ -109,6 +109,8 @@ pub struct Project {
     /// What opening found that a person should know.
     findings: Vec<String>,
 
+    /// Why entries that came from elsewhere were not stored the last time that this happened.
+    unstored: Option<Failure>,
     /// What the replication core wants done.
     todo: VecDeque<Effect>,
     net: Option<mpsc::Sender<NetOutput>>,

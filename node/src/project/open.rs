@@ -157,6 +157,7 @@ impl Project {
             presence: super::presence::Heard::default(),
             members_changed: false,
             findings,
+            unstored: None,
             todo: VecDeque::new(),
             net: None,
             addresses: BTreeMap::new(),
@@ -249,6 +250,7 @@ impl Project {
         };
         Log::salvage(&self.dir.join("log"), self.id, |record| replay.take(record, None))?;
         let cursors: Vec<_> = self.cache.scan(Table::Cursors, b"").collect::<Result<_, _>>()?;
+        self.drop_snapshot();
         self.cache.clear()?;
         let mut batch = crate::cache::Batch::default();
         for (name, value) in cursors {

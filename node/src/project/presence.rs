@@ -188,6 +188,11 @@ impl Project {
         }
     }
 
+    /// Forgets the claim on an item that is not here after all.
+    pub(super) fn forget_claim(&mut self, item: &ItemId) {
+        self.presence.claims.remove(item);
+    }
+
     /// When the node of a claim was last heard of, by this node's clock. Nothing without a running node.
     pub(super) fn claim_heard(&self, claim: &Claim) -> Option<Millis> {
         self.upkeep.began?;

@@ -69,6 +69,17 @@ impl Project {
         self.log.mark(self.applied?)
     }
 
+    /// Forgets the snapshot: it was made from rows that are made again now, and may be as wrong as they.
+    pub(crate) fn drop_snapshot(&mut self) {
+        self.snap = Snap::default();
+        match std::fs::remove_file(self.snapshot_file()) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                tracing::warn!(%error, "the old snapshot of cards stays until the next one is written");
+            }
+            _ => {}
+        }
+    }
+
     fn snapshot_file(&self) -> PathBuf {
         self.dir.join(FILE)
     }

@@ -19,6 +19,8 @@ const FILES: usize = 100_000;
 const CONFIG_BYTES: u64 = 64 * 1024;
 /// How far below a folder of tasks further folders are looked into.
 const DEPTH: usize = 4;
+/// What is said of a folder of tasks that is none.
+const NO_FOLDER: &str = "no folder, or a link to somewhere else, which is not followed";
 /// The folders of tasks in the order in which they are read, so that of two tasks of one id the one
 /// that is worked on is kept.
 const FOLDERS: [(&str, Folder); 4] = [
@@ -73,12 +75,14 @@ pub(super) fn find(dir: &Path) -> Result<Listing, Failure> {
     let root = configured(dir)
         .into_iter()
         .chain(["backlog".into(), ".backlog".into()])
-        .map(|name: PathBuf| dir.join(name))
-        .find(|inner| inner.is_dir())
+        .find_map(|name: PathBuf| below(dir, &name))
         .unwrap_or_else(|| dir.to_owned());
     let mut listing = Listing::default();
     let names = entries(&root).map_err(|error| cannot(&root, &error))?;
-    if FOLDERS.iter().all(|(name, _)| !root.join(name).is_dir()) {
+    if FOLDERS
+        .iter()
+        .all(|(name, _)| below(&root, Path::new(name)).is_none())
+    {
         let folder = root.canonicalize().ok();
         let folder = folder.as_deref().and_then(Path::file_name);
         let folder = FOLDERS
@@ -89,8 +93,12 @@ pub(super) fn find(dir: &Path) -> Result<Listing, Failure> {
         listing.walk(&root, "", folder, DEPTH);
     } else {
         for (name, folder) in FOLDERS {
-            if names.iter().any(|there| there == name) {
-                listing.walk(&root.join(name), name, folder, 0);
+            if !names.iter().any(|there| there == name) {
+                continue;
+            }
+            match below(&root, Path::new(name)) {
+                Some(tasks) => listing.walk(&tasks, name, folder, 0),
+                None => listing.problems.push((name.to_owned(), NO_FOLDER.to_owned())),
             }
         }
         for name in names
@@ -113,14 +121,26 @@ pub(super) fn find(dir: &Path) -> Result<Listing, Failure> {
 /// The folder that the project's configuration names, where it is one below the project.
 fn configured(dir: &Path) -> Option<PathBuf> {
     let mut text = String::new();
-    let file = fs::File::open(dir.join("backlog.config.yml")).ok()?;
+    let path = dir.join("backlog.config.yml");
+    fs::symlink_metadata(&path).ok().filter(fs::Metadata::is_file)?;
+    let file = fs::File::open(path).ok()?;
     file.take(CONFIG_BYTES).read_to_string(&mut text).ok()?;
     let (mut fields, _) = front::parse(&text).ok()?;
     let name = PathBuf::from(fields.remove("backlog_directory")?.as_str()?);
-    let below = name
+    let is_below = name
         .components()
         .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-    below.then_some(name)
+    is_below.then_some(name)
+}
+
+/// A folder below another, where no part of the way there is a link.
+fn below(dir: &Path, name: &Path) -> Option<PathBuf> {
+    let mut path = dir.to_owned();
+    for part in name.components() {
+        path.push(part);
+        fs::symlink_metadata(&path).ok().filter(fs::Metadata::is_dir)?;
+    }
+    Some(path)
 }
 
 fn cannot(dir: &Path, error: &io::Error) -> Failure {

@@ -334,3 +334,26 @@ fn a_project_that_rests_writes_its_snapshot_and_one_that_works_does_not() {
     drop(project);
     assert_eq!(all_told(dir), expected);
 }
+
+#[test]
+fn a_rebuild_puts_a_snapshot_of_wrong_rows_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    let mut project = create(dir);
+    let id = project.id();
+    ask(&mut project, story("Sell ropes"));
+    ask(&mut project, story("Sell nets"));
+    // A row that is gone from the cache is gone from the snapshot, and the log knows better.
+    let lost = project.index.find_one("2").unwrap().id;
+    project.index.remove(&lost);
+    project.snapshot_on_close();
+    assert!(!all_told(dir)[0].contains("Sell nets"));
+    project.rebuild().unwrap();
+    assert_eq!(told(dir)[0], None, "nothing is told rather than what was wrong");
+    let truth = truth(&mut project);
+    project.close();
+    assert_eq!(all_told(dir), truth);
+    assert!(truth[0].contains("Sell nets"));
+    reopen(dir, id).close();
+    assert_eq!(all_told(dir), truth);
+}

@@ -67,8 +67,14 @@ impl Project {
         for (id, before) in stage.rows_before {
             self.docs.forget(&id);
             match before {
-                Some(row) => drop(self.index.put(row)),
-                None => drop(self.index.remove(&id)),
+                Some(row) => {
+                    self.note_claim(&row);
+                    self.index.put(row);
+                }
+                None => {
+                    self.forget_claim(&id);
+                    self.index.remove(&id);
+                }
             }
         }
         for doc in stage.docs_before.into_values().flatten() {

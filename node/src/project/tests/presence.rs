@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use towline_proto::{NodeId, Op, Presence, PresenceBody, Renewal, Verb};
+use towline_proto::{
+    Entry, EntryBody, Epoch, ItemChange, ItemId, NodeId, Op, Origin, OriginKind, Payload, Presence,
+    PresenceBody, Renewal, Verb, limits,
+};
 
 use super::pair::{BEGIN, Clock, Replica, key, meet, pair};
 use crate::net::{GossipToken, NetInput, NetOutput, Verdict};
@@ -237,4 +240,48 @@ fn a_node_says_every_half_minute_that_it_is_there_and_takes_turns_with_many_clai
     }
     assert!((8..=14).contains(&count), "{count} times in five minutes");
     assert_eq!(items.len(), 300);
+}
+
+/// An entry that no log takes, so that everything which is staged with it is undone.
+fn too_large(replica: &Replica) -> Entry {
+    let project = &replica.project;
+    let change = ItemChange {
+        item: ItemId([0; ItemId::LEN]),
+        change: vec![0; 2 * limits::ENTRY_BYTES],
+    };
+    let body = EntryBody {
+        project: project.id(),
+        author: replica.me,
+        epoch: Epoch(99),
+        seq: 0,
+        prev: vec![],
+        members: vec![],
+        at: BEGIN,
+        payload: Payload::Changes(vec![change]),
+    };
+    Entry::seal(body, &project.key)
+}
+
+#[test]
+fn a_release_that_could_not_be_written_leaves_the_claim_as_young_as_it_was() {
+    let clock = Clock::new();
+    let (mut ann, mut bo) = pair(&clock);
+    for replica in [&mut ann, &mut bo] {
+        replica.project.tend();
+    }
+    clock.pass(TTL * 2);
+    bo.create("worked on", &[]);
+    bo.does("1", Verb::Start);
+    bo.does("1", Verb::Claim);
+    meet(&mut ann, &mut bo);
+    assert!(take_over(&mut ann, false, None).is_err(), "it was just made");
+    let origin = Origin::new(OriginKind::User, "ann").unwrap();
+    let release = Request::Transition(Transition::plain("1", Verb::Release));
+    ann.project.stage_request(Some(&origin), release).unwrap();
+    let entry = too_large(&ann);
+    ann.project.stage_remote(entry);
+    ann.project.commit_stage().unwrap_err();
+    assert_eq!(ann.card("1").claim.unwrap().holder, "bo");
+    let refused = take_over(&mut ann, false, None).unwrap_err();
+    assert!(refused.message.contains("can be taken over in"), "{refused}");
 }

@@ -130,6 +130,30 @@ fn ties_that_cannot_be_kept_cost_a_bounded_search() {
 }
 
 #[test]
+fn ties_that_are_named_over_and_over_are_read_once() {
+    let mut line = whole();
+    let acts = line["acts"].as_array_mut().unwrap();
+    for number in 0..1_000 {
+        let at = "2026-01-01T00:00:00Z";
+        acts.push(json!({ "op": "set-title", "with": { "title": format!("t{number}") }, "at": at, "origin": { "kind": "user", "id": "x" } }));
+    }
+    let all: Vec<usize> = (0..acts.len()).collect();
+    let mut ties = vec![all];
+    ties.resize(1_000_000, vec![0, 1]);
+    line["ties"] = json!(ties);
+    let text = format!("{line}\n");
+    let mut other = Store::new(8);
+    let begun = std::time::Instant::now();
+    let taken = other.import(&text);
+    assert!(matches!(taken.as_slice(), [Taken::Made { .. }]), "{taken:?}");
+    assert!(
+        begun.elapsed() < std::time::Duration::from_secs(20),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+#[test]
 fn a_file_with_broken_lines_gives_the_whole_ones() {
     let mut ann = lively();
     let export = ann.export();

@@ -8,6 +8,7 @@ use towline_node::request::{Reply, Request};
 use towline_proto::{Origin, OriginKind, ProjectId};
 
 use super::store::Store;
+use crate::tools::TinyDisk;
 
 fn hand_in(store: &mut Store, project: ProjectId, records: &[Vec<u8>]) -> Arrived {
     let records = records.iter().map(|record| STANDARD.encode(record)).collect();
@@ -87,4 +88,36 @@ fn another_project_and_a_stranger_get_nothing_in() {
     assert_eq!((arrived.new, arrived.refused), (0, records.len()), "{arrived:?}");
     assert_eq!(ann.export(), before);
     ann.is_sound();
+}
+
+#[test]
+fn a_full_disk_is_said_and_what_was_carried_comes_in_when_there_is_room() {
+    let Some(disk) = TinyDisk::mount(16 * 1024 * 1024) else {
+        return;
+    };
+    let mut ann = Store::new(7);
+    ann.create("story", "Much is said about it", json!({}));
+    for _ in 0..100 {
+        let text = "x".repeat(30_000);
+        ann.does(json!({ "request": "comment", "item": "1", "text": text }));
+    }
+    let mut bob = ann.twin_in(7, tempfile::tempdir_in(disk.path()).unwrap());
+    let before = bob.export();
+    let ballast = disk.fill();
+    let (project, records) = ann.records();
+    let encoded = records.iter().map(|record| STANDARD.encode(record)).collect();
+    let carried = Request::Carried {
+        project,
+        records: encoded,
+    };
+    let origin = Origin::new(OriginKind::User, "ann").unwrap();
+    let refused = bob.project.request(Some(&origin), carried).unwrap_err();
+    assert!(refused.message.contains("the disk is full"), "{refused}");
+    assert!(refused.message.contains("import the bundle again"), "{refused}");
+    assert_eq!(bob.export(), before, "what was not stored is not shown");
+    std::fs::remove_file(ballast).unwrap();
+    let arrived = hand_in(&mut bob, project, &records);
+    assert_eq!((arrived.waiting, arrived.refused), (0, 0), "{arrived:?}");
+    assert_eq!(ann.export(), bob.export());
+    bob.is_sound();
 }

@@ -78,14 +78,18 @@ impl Store {
     /// Another copy of a project under the same key, as after a backup was put back: it knows the
     /// beginning and nothing more, and writes in another epoch.
     pub(super) fn twin(&mut self, seed: u8) -> Self {
-        let (_, records) = self.records();
-        let entry = towline_proto::Entry::decode(records[0].clone().into()).unwrap();
-        let dir = tempfile::tempdir().unwrap();
-        let world = self.world.clone();
-        let project = Project::create(opening(dir.path(), seed, world.clone()), &entry).unwrap();
-        let mut twin = Self { project, dir, world };
+        let mut twin = self.twin_in(seed, tempfile::tempdir().unwrap());
         twin.take_from(self);
         twin
+    }
+
+    /// A copy in a folder that knows the beginning alone.
+    pub(super) fn twin_in(&mut self, seed: u8, dir: tempfile::TempDir) -> Self {
+        let (_, records) = self.records();
+        let entry = towline_proto::Entry::decode(records[0].clone().into()).unwrap();
+        let world = self.world.clone();
+        let project = Project::create(opening(dir.path(), seed, world.clone()), &entry).unwrap();
+        Self { project, dir, world }
     }
 
     pub(super) fn records(&mut self) -> (ProjectId, Vec<Vec<u8>>) {

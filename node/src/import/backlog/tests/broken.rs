@@ -1,6 +1,7 @@
 //! Files that are broken, hostile, or not what they seem: named, made harmless, and no reason to panic.
 
 use std::fs;
+use std::path::Path;
 
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -63,6 +64,34 @@ fn a_file_that_cannot_be_used_is_named_and_the_rest_is_read() {
         );
     }
     assert_eq!(parsed.tally.get(Section::NotCarried, "files that are no .md"), 1);
+}
+
+#[test]
+fn no_folder_of_a_project_leads_out_of_it() {
+    let (private, _) = of(&[("tasks/task-1 - Salary.md", &task("task-1", ""))]);
+    let private = private.path().join("backlog");
+    let (project, _) = of(&[("drafts/draft-1 - Ours.md", &task("draft-1", ""))]);
+    let link = |to: &Path, from: &Path| std::os::unix::fs::symlink(to, from).expect("a link");
+    link(&private.join("tasks"), &project.path().join("backlog/tasks"));
+    let parsed = read(project.path()).expect("a project");
+    let read_items: Vec<_> = parsed.items.iter().map(|item| item.external.as_str()).collect();
+    assert_eq!(read_items, ["backlog:draft-1"]);
+    assert!(
+        parsed.problems[0].to_string().contains("not followed"),
+        "{:?}",
+        parsed.problems
+    );
+
+    for configured in [false, true] {
+        let project = TempDir::new().expect("a directory");
+        link(&private, &project.path().join("backlog"));
+        if configured {
+            let text = "backlog_directory: backlog\n";
+            fs::write(project.path().join("backlog.config.yml"), text).expect("a configuration");
+        }
+        let items = read(project.path()).map(|parsed| parsed.items.len());
+        assert_eq!(items.unwrap_or_default(), 0);
+    }
 }
 
 #[test]
