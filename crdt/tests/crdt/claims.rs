@@ -147,3 +147,24 @@ fn of_two_agents_claims_the_lot_decides_and_nobody_can_steer_it() {
         assert_eq!(won(wait, &format!("bo's {wait}")), first);
     }
 }
+
+#[test]
+fn a_release_that_carries_an_older_generation_takes_nothing_from_the_present_holder() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    ann.does(start());
+    ann.does(claim("coder-1", 1));
+    bo.hears(&ann);
+    bo.does(Op::TakeOver {
+        holder: "coder-2".into(),
+        generation: 2,
+        renewal: bo.view().claim.expect("claimed").at,
+        force: None,
+    });
+    ann.hears(&bo);
+    ann.does(Op::Release { generation: 1 });
+    let view = ann.view();
+    assert_eq!(view.claim.map(|claim| claim.holder), Some("coder-2".into()));
+    assert!(view.refused[0].why.contains("not the present one"));
+    ann.does(Op::Release { generation: 2 });
+    assert_eq!(ann.view().claim, None);
+}
