@@ -208,3 +208,10 @@ fn the_badge_is_the_first_that_applies() {
         }
     }
 }
+
+#[test]
+fn a_reason_is_asked_for_where_the_spec_says_that_one_is_required() {
+    let asks = Verb::ALL.iter().filter(|verb| verb.rule().reason);
+    let asks: Vec<&str> = asks.map(|verb| verb.as_str()).collect();
+    assert_eq!(asks, ["request-changes", "block", "reject"]);
+}
