@@ -28,6 +28,8 @@ const CHARS_PER_CHANGE: usize = limits::OPS_PER_CHANGE as usize - 400;
 /// Bytes of records that one change of acts aims at: with one more record and its key it stays below
 /// what a change may have.
 const RECORD_BYTES_PER_CHANGE: usize = limits::CHANGE_BYTES - limits::ACT_BYTES - 4 * 1024;
+/// What a record takes in a change beside its bytes: its key, and its place in the columns.
+const KEY_BYTES: usize = 48;
 /// Acts that one change holds at most.
 const ACTS_PER_CHANGE: usize = 200;
 
@@ -184,10 +186,9 @@ impl<R: Roles> Composer<'_, R> {
                     nonce: None,
                 }
             };
-            act.check()?;
+            let bytes = act.record()?;
             let id = act_id(self.author, *self.ordinal);
             *self.ordinal = self.ordinal.saturating_add(1);
-            let bytes = act.encode();
             let node = NodePrefix::from(&self.author.node);
             self.acts.insert(
                 id,
@@ -207,7 +208,7 @@ impl<R: Roles> Composer<'_, R> {
         let mut group = Vec::new();
         let mut bytes = 0;
         for (id, record) in records {
-            bytes += record.len();
+            bytes += record.len() + KEY_BYTES;
             group.push((id, record));
             if bytes >= RECORD_BYTES_PER_CHANGE || group.len() >= ACTS_PER_CHANGE {
                 self.put_acts(std::mem::take(&mut group))?;

@@ -325,6 +325,14 @@ pub enum ActError {
         /// What it may be.
         want: &'static str,
     },
+    /// More bytes than the record of one act may have.
+    #[error("the act has {got} bytes; at most {max} fit into its record: say it in fewer words")]
+    Size {
+        /// Bytes.
+        got: usize,
+        /// Most bytes.
+        max: usize,
+    },
     /// Nothing contends there.
     #[error("there is nothing to settle about the {over}: everything that is written there stands")]
     Over {
@@ -556,6 +564,21 @@ impl Act {
     /// The bytes that go into the document.
     pub fn encode(&self) -> Vec<u8> {
         codec::encode(self)
+    }
+
+    /// The bytes that go into the document, of an act that everybody will read: what [`Act::decode`]
+    /// refuses is refused here, before it stands in a log behind which nobody could read on.
+    ///
+    /// # Errors
+    /// The first thing that is out of bounds.
+    pub fn record(&self) -> Result<Vec<u8>, ActError> {
+        self.check()?;
+        let bytes = self.encode();
+        if bytes.len() > limits::ACT_BYTES {
+            let (got, max) = (bytes.len(), limits::ACT_BYTES);
+            return Err(ActError::Size { got, max });
+        }
+        Ok(bytes)
     }
 
     /// Reads and checks a record. An operation of a newer version becomes [`Op::Unknown`].

@@ -51,10 +51,9 @@ pub fn replay<R: Roles>(
     };
     let mut records = Vec::with_capacity(acts.len());
     for act in acts {
-        act.check()?;
+        let bytes = act.record()?;
         let id = ActId::derive(&author.node, author.epoch, author.seq, *composer.ordinal);
         *composer.ordinal = composer.ordinal.saturating_add(1);
-        let bytes = act.encode();
         let hash = Act::record_hash(&bytes);
         composer.acts.insert(id, Record { act, node, hash });
         records.push((id, bytes));

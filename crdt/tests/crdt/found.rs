@@ -1,9 +1,12 @@
 //! Stories that the reference model told otherwise than the fold did: each was a fault of the fold, and
 //! random histories are not needed to see that it stays away.
 
+use towline_crdt::compose::{Draft, compose};
 use towline_crdt::fold::{Fate, fold};
 use towline_crdt::view::{Conflict, ItemView};
-use towline_proto::{ActId, Closing, Column, FailureKind, Op, Qa, Register, Rule, Status};
+use towline_proto::{
+    ActId, Closing, Column, FailureKind, Millis, Op, Origin, OriginKind, Qa, Register, Rule, Status,
+};
 
 use crate::world::{Actor, ann_and_bo, cast, meet};
 
@@ -330,4 +333,55 @@ fn a_claim_outlives_a_settled_exit_that_waits_again() {
     let view = meet(&mut ann, &mut bo);
     assert_eq!((view.column, view.status()), (Column::Coding, Status::Frozen));
     assert_eq!(holder(&view), Some("ann"));
+}
+
+#[test]
+fn a_report_that_no_gate_would_read_is_not_written() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Server);
+    ann.does(Op::Start { force: None });
+    ann.does(Op::Submit);
+    let report = |bytes: usize| Op::MergeFailed {
+        kind: FailureKind::GatesFailed,
+        detail: "x".repeat(bytes),
+    };
+    let refused = ann
+        .try_does(report(towline_proto::limits::ACT_BYTES))
+        .unwrap_err();
+    assert!(refused.to_string().contains("fewer words"), "{refused}");
+    ann.does(report(towline_proto::limits::ACT_BYTES - 1_000));
+    bo.hears(&ann);
+    assert!(bo.view().holds.failure.is_some());
+}
+
+#[test]
+fn a_large_act_behind_many_small_ones_fits_into_some_change() {
+    let (mut ann, _) = ann_and_bo(Qa::Server);
+    ann.does(Op::Start { force: None });
+    ann.does(Op::Submit);
+    let label = |number: usize| Op::AddLabel {
+        label: ((number % 60) as u8 + b'A').to_string(),
+    };
+    let report = Op::MergeFailed {
+        kind: FailureKind::Other,
+        detail: "x".repeat(towline_proto::limits::ACT_BYTES - 600),
+    };
+    for small in 130..190 {
+        let ops = (0..small).map(label).chain([report.clone()]);
+        let drafts = ops.map(|op| Draft {
+            op,
+            origin: Origin::new(OriginKind::User, "a").expect("a name"),
+            at: Millis(1),
+        });
+        let base = ann.doc.as_ref().expect("an item");
+        let made = compose(
+            Some(base),
+            base.id(),
+            &ann.place,
+            &mut 0,
+            &cast(),
+            drafts.collect(),
+            None,
+        );
+        assert!(made.is_ok(), "{small}: {:?}", made.err());
+    }
 }

@@ -60,12 +60,12 @@ pub(super) fn line(line: &Line) -> Result<BTreeMap<u32, u32>, String> {
         let op = read(act, any_act, |_| Ok(ItemId([0; 16]))).map_err(wrong)?;
         let act = Act {
             op,
-            saw: Vec::new(),
+            saw: vec![ActId([0; 16]); act.saw.len()],
             at: act.at,
             origin: act.origin.clone(),
             nonce: None,
         };
-        act.check().map_err(|why| wrong(why.to_string()))?;
+        act.record().map_err(|why| wrong(why.to_string()))?;
         if let Op::Create { number, .. } = act.op
             && number != line.number
         {
