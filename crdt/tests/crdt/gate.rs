@@ -260,3 +260,10 @@ fn dependencies_and_actors_are_counted_before_they_are_read() {
     let twice = forge(&bytes, |change| change.deps = vec![dep, dep]);
     assert!(matches!(gate::scan(&twice), Err(Refusal::Malformed(_))));
 }
+
+#[test]
+fn only_what_is_not_here_yet_can_be_cured_by_time() {
+    assert!(gate::Refusal::Missing(Vec::new()).is_missing());
+    assert!(!gate::Refusal::Compressed.is_missing());
+    assert!(!gate::Refusal::NotCanonical.is_missing());
+}

@@ -203,3 +203,128 @@ fn the_record_that_an_item_was_imported_from_is_in_its_row() {
     });
     assert_eq!(ann.view().imported.as_deref(), Some("00ff"));
 }
+
+/// Bo, who wrote last, hears of Ann, whose word counts: whoever is told must be told that it was Ann.
+#[test]
+fn what_counts_is_put_down_to_whoever_said_it_and_not_to_whoever_wrote_last() {
+    let label = || Op::AddLabel { label: "ui".into() };
+    let unlabel = || Op::RemoveLabel { label: "ui".into() };
+    let on = ItemId([8; 16]);
+    let cases: Vec<(&str, Vec<Op>, Vec<Op>, Vec<Op>)> = vec![
+        (
+            "title",
+            vec![],
+            vec![Op::SetTitle { title: "Anns".into() }],
+            vec![Op::SetTitle { title: "Bos".into() }],
+        ),
+        (
+            "kind",
+            vec![],
+            vec![Op::SetKind { kind: Kind::Bug }],
+            vec![Op::SetKind { kind: Kind::Spike }],
+        ),
+        (
+            "priority",
+            vec![],
+            vec![Op::SetPriority { priority: 0 }],
+            vec![Op::SetPriority { priority: 4 }],
+        ),
+        (
+            "qa",
+            vec![],
+            vec![Op::SetQa { qa: Qa::Server }],
+            vec![Op::SetQa { qa: Qa::Agent }],
+        ),
+        (
+            "epic",
+            vec![],
+            vec![Op::SetEpic { epic: Some(on) }],
+            vec![Op::SetEpic { epic: None }],
+        ),
+        (
+            "assignee",
+            vec![],
+            vec![Op::Assign {
+                who: Some("ann".into()),
+            }],
+            vec![Op::Assign {
+                who: Some("bo".into()),
+            }],
+        ),
+        ("labels", vec![label()], vec![unlabel(), label()], vec![unlabel()]),
+        (
+            "depends_on",
+            vec![Op::AddDependency { on }],
+            vec![Op::RemoveDependency { on }, Op::AddDependency { on }],
+            vec![Op::RemoveDependency { on }],
+        ),
+        (
+            "holds-changed",
+            vec![Op::Freeze],
+            vec![Op::Unfreeze, Op::Freeze],
+            vec![Op::Unfreeze],
+        ),
+        (
+            "holds-changed",
+            vec![block()],
+            vec![Op::Unblock, block()],
+            vec![Op::Unblock],
+        ),
+        (
+            "deleted",
+            vec![Op::Delete { reason: None }],
+            vec![Op::Restore, Op::Delete { reason: None }],
+            vec![Op::Restore],
+        ),
+        (
+            "holds-changed",
+            vec![
+                Op::Move {
+                    to: Column::Merge,
+                    reason: None,
+                },
+                failed(),
+            ],
+            vec![failed()],
+            vec![Op::RetryMerge],
+        ),
+    ];
+    for (what, together, anns, bos) in cases {
+        let (mut ann, mut bo) = ann_and_bo(Qa::Human);
+        together.into_iter().for_each(|op| ann.does(op));
+        bo.hears(&ann);
+        bo.clock += 1_000_000;
+        anns.into_iter().for_each(|op| ann.does(op));
+        bos.into_iter().for_each(|op| bo.does(op));
+        let before = bo.view();
+        bo.hears(&ann);
+        let doc = bo.doc.as_ref().expect("an item");
+        let cast = cast();
+        let folded = fold(doc.id(), doc.acts(), &cast).expect("a creation");
+        let events = diff(ProjectId([0; 32]), Some(&before), &folded);
+        let named = |event: &&towline_proto::Event| match &event.what {
+            EventKind::FieldChanged { field } => field == what,
+            other => other.name() == what,
+        };
+        let event = events
+            .iter()
+            .find(named)
+            .unwrap_or_else(|| panic!("{what}: {events:?}"));
+        assert_eq!(event.origin.id, "ann", "{what}");
+    }
+}
+
+#[test]
+fn that_an_item_was_made_is_put_down_to_whoever_made_it() {
+    let (ann, mut bo) = ann_and_bo(Qa::Agent);
+    bo.does(Op::Comment { text: "hm".into() });
+    let doc = bo.doc.as_ref().expect("an item");
+    let cast = cast();
+    let folded = fold(doc.id(), doc.acts(), &cast).expect("a creation");
+    let events = diff(ProjectId([0; 32]), None, &folded);
+    let made = events
+        .iter()
+        .find(|event| event.what.name() == "item-created")
+        .expect("made");
+    assert_eq!((made.origin.id.as_str(), made.node), ("ann", ann.place.node));
+}
