@@ -204,13 +204,16 @@ fn the_record_that_an_item_was_imported_from_is_in_its_row() {
     assert_eq!(ann.view().imported.as_deref(), Some("00ff"));
 }
 
+/// What is told; what both do together; what Ann and Bo do apart.
+type Case = (&'static str, Vec<Op>, Vec<Op>, Vec<Op>);
+
 /// Bo, who wrote last, hears of Ann, whose word counts: whoever is told must be told that it was Ann.
 #[test]
 fn what_counts_is_put_down_to_whoever_said_it_and_not_to_whoever_wrote_last() {
     let label = || Op::AddLabel { label: "ui".into() };
     let unlabel = || Op::RemoveLabel { label: "ui".into() };
     let on = ItemId([8; 16]);
-    let cases: Vec<(&str, Vec<Op>, Vec<Op>, Vec<Op>)> = vec![
+    let cases: Vec<Case> = vec![
         (
             "title",
             vec![],
