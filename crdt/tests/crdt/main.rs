@@ -3,6 +3,7 @@
 
 mod claims;
 mod contests;
+mod ends;
 mod fold;
 mod forged;
 mod found;
