@@ -242,6 +242,9 @@ fn dependencies_and_actors_are_counted_before_they_are_read() {
             max: limits::DEPS_PER_CHANGE
         })
     );
+    // As many as are allowed are looked for, and are not there.
+    let most = wrap(&uleb(limits::DEPS_PER_CHANGE as u64));
+    assert!(matches!(gate::scan(&most), Err(Refusal::Malformed(_))));
     let mut data = vec![0, 24];
     data.extend(place(1).actor());
     data.extend([1, 1, 0, 0]); // seq, start_op, time, no message
