@@ -3,7 +3,8 @@
 use towline_crdt::diff::diff;
 use towline_crdt::fold::fold;
 use towline_proto::{
-    Column, CriterionState, EventKind, FailureKind, ItemId, Kind, Op, OriginKind, ProjectId, Qa, Register,
+    Column, CriterionState, EventKind, FailureKind, ItemId, Kind, LinkKind, Op, OriginKind, ProjectId, Qa,
+    Register,
 };
 
 use crate::world::{Actor, ann_and_bo, cast};
@@ -212,6 +213,15 @@ type Case = (&'static str, Vec<Op>, Vec<Op>, Vec<Op>);
 fn what_counts_is_put_down_to_whoever_said_it_and_not_to_whoever_wrote_last() {
     let label = || Op::AddLabel { label: "ui".into() };
     let unlabel = || Op::RemoveLabel { label: "ui".into() };
+    let (kind, target) = (LinkKind::Commit, || "c0ffee".to_owned());
+    let link = || Op::AddLink {
+        kind,
+        target: target(),
+    };
+    let unlink = || Op::RemoveLink {
+        kind,
+        target: target(),
+    };
     let on = ItemId([8; 16]);
     let cases: Vec<Case> = vec![
         (
@@ -254,6 +264,7 @@ fn what_counts_is_put_down_to_whoever_said_it_and_not_to_whoever_wrote_last() {
                 who: Some("bo".into()),
             }],
         ),
+        ("links", vec![link()], vec![unlink(), link()], vec![unlink()]),
         ("labels", vec![label()], vec![unlabel(), label()], vec![unlabel()]),
         (
             "depends_on",
