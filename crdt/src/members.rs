@@ -67,8 +67,29 @@ pub struct Membership {
     name: String,
     members: BTreeMap<NodePrefix, Member>,
     invitations: BTreeMap<TicketHash, Invitation>,
-    known: BTreeSet<EntryHash>,
+    known: BTreeMap<EntryHash, Known>,
     heads: BTreeSet<EntryHash>,
+    /// By whose entries each member is one.
+    grants: BTreeMap<NodePrefix, Vec<Grant>>,
+}
+
+/// A membership entry that was taken.
+#[derive(Debug, Clone)]
+struct Known {
+    /// Which one it was here. Whatever it names was taken before it.
+    turn: usize,
+    /// The heads that it names.
+    behind: Vec<EntryHash>,
+    /// Whether those were all the heads there were here, so that every entry taken before it is behind it.
+    all: bool,
+}
+
+/// One admission.
+#[derive(Debug, Clone, Copy)]
+struct Grant {
+    /// The turn of the entry that admits.
+    turn: usize,
+    role: Role,
 }
 
 /// Why a membership entry is not admitted.
@@ -126,8 +147,22 @@ impl Membership {
             name: genesis.name.clone(),
             members: BTreeMap::from([(NodePrefix::from(&author), founder)]),
             invitations: BTreeMap::new(),
-            known: BTreeSet::from([entry.hash()]),
+            known: BTreeMap::from([(
+                entry.hash(),
+                Known {
+                    turn: 0,
+                    behind: Vec::new(),
+                    all: true,
+                },
+            )]),
             heads: BTreeSet::from([entry.hash()]),
+            grants: BTreeMap::from([(
+                NodePrefix::from(&author),
+                vec![Grant {
+                    turn: 0,
+                    role: Role::Owner,
+                }],
+            )]),
         }
     }
 
@@ -158,14 +193,66 @@ impl Membership {
         self.invitations.get(ticket)
     }
 
-    /// The membership heads that an entry written now names.
-    pub fn heads(&self) -> Vec<EntryHash> {
-        self.heads
+    /// The membership heads that an entry of `author` names now. Where there are more than an entry can
+    /// name, one by which the author is what it is comes first.
+    pub fn heads(&self, author: &NodeId) -> Vec<EntryHash> {
+        let mut heads: Vec<EntryHash> = self.heads.iter().rev().copied().collect();
+        if heads.len() > limits::HEADS_PER_ENTRY {
+            let role = self.member(author).map(|member| member.role);
+            let vouches = |head: &EntryHash| self.role_behind(author, &[*head]) == role;
+            if let Some(at) = heads.iter().position(vouches) {
+                heads.swap(0, at);
+            }
+            heads.truncate(limits::HEADS_PER_ENTRY);
+        }
+        heads
+    }
+
+    /// What the author of an entry was by the membership heads that the entry names, all of which are
+    /// here: the same on every replica, whatever else it knows of the membership by now.
+    pub fn role_of(&self, entry: &Entry) -> Option<Role> {
+        let body = entry.body();
+        if self.heads.iter().all(|head| body.members.contains(head)) {
+            return self.member(&body.author).map(|member| member.role);
+        }
+        self.role_behind(&body.author, &body.members)
+    }
+
+    /// The highest role that a node was given by `heads` or by what is behind them. The walk ends where
+    /// everything earlier is behind an entry, which is at once unless owners have just been apart, and at
+    /// the node's first admission.
+    fn role_behind(&self, node: &NodeId, heads: &[EntryHash]) -> Option<Role> {
+        self.member(node)?;
+        let grants = self.grants.get(&NodePrefix::from(node))?;
+        let first = grants.iter().map(|grant| grant.turn).min()?;
+        let mut role = None;
+        let mut next = heads.to_vec();
+        let mut seen: BTreeSet<EntryHash> = heads.iter().copied().collect();
+        while let Some(hash) = next.pop() {
+            let Some(known) = self.known.get(&hash).filter(|known| known.turn >= first) else {
+                continue;
+            };
+            let behind = |grant: &&Grant| grant.turn == known.turn || known.all && grant.turn < known.turn;
+            role = role.max(grants.iter().filter(behind).map(|grant| grant.role).max());
+            if !known.all {
+                next.extend(known.behind.iter().filter(|behind| seen.insert(**behind)));
+            }
+        }
+        role
+    }
+
+    /// A digest of all that ties ask of the membership: who stands above the other writers. Rows that were
+    /// folded by another digest may have to be folded again.
+    pub fn ranks(&self) -> u64 {
+        let mut hasher = blake3::Hasher::new();
+        for owner in self.members.values().filter(|member| member.role == Role::Owner) {
+            hasher.update(&owner.node.0);
+        }
+        let hash = hasher.finalize();
+        hash.as_bytes()
             .iter()
-            .rev()
-            .take(limits::HEADS_PER_ENTRY)
-            .copied()
-            .collect()
+            .take(8)
+            .fold(0, |number, byte| number << 8 | u64::from(*byte))
     }
 
     /// The heads that an entry names and that are not here yet.
@@ -174,7 +261,7 @@ impl Membership {
             .body()
             .members
             .iter()
-            .filter(|head| !self.known.contains(*head))
+            .filter(|head| !self.known.contains_key(*head))
             .copied()
             .collect()
     }
@@ -189,7 +276,7 @@ impl Membership {
             Payload::Genesis(_) => Err(MemberRefusal::SecondGenesis),
             Payload::Changes(_) => Ok(()),
             Payload::Member(act) => {
-                let role = self.member(&author).map(|member| member.role);
+                let role = self.role_of(entry);
                 if !role.is_some_and(Role::may_invite) {
                     return Err(MemberRefusal::NotAllowed {
                         author: author.short(),
@@ -238,6 +325,7 @@ impl Membership {
             return;
         };
         let author = entry.body().author;
+        let turn = self.known.len();
         match act {
             MemberAct::Invite {
                 ticket,
@@ -272,12 +360,19 @@ impl Membership {
                     .entry(NodePrefix::from(node))
                     .and_modify(|known| known.merge(&member))
                     .or_insert(member);
+                let role = invitation.role;
+                self.grants
+                    .entry(NodePrefix::from(node))
+                    .or_default()
+                    .push(Grant { turn, role });
             }
         }
-        for head in &entry.body().members {
+        let behind = entry.body().members.clone();
+        for head in &behind {
             self.heads.remove(head);
         }
+        let all = self.heads.is_empty();
         self.heads.insert(entry.hash());
-        self.known.insert(entry.hash());
+        self.known.insert(entry.hash(), Known { turn, behind, all });
     }
 }

@@ -12,6 +12,7 @@ mod gate_fuzz;
 mod gate_schema;
 mod gate_world;
 mod histories;
+mod members;
 mod model;
 mod news;
 mod shown;

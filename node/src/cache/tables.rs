@@ -87,6 +87,8 @@ pub mod meta {
     pub const APPLIED: &str = "applied";
     /// The position of the last event of the feed, u64 le.
     pub const FEED_HEAD: &str = "feed-head";
+    /// The digest of who stands above whom that the rows were folded by, u64 le.
+    pub const RANKS: &str = "ranks";
 }
 
 #[cfg(test)]

@@ -212,8 +212,11 @@ impl Project {
             }
             Payload::Changes(changes) => {
                 let author = entry.body().author;
-                let role = self.members.member(&author).map(|member| member.role);
-                if !role.is_some_and(towline_proto::Role::may_write) {
+                if !self
+                    .members
+                    .role_of(entry)
+                    .is_some_and(towline_proto::Role::may_write)
+                {
                     return Err(refused(format!("{} may not write", author.short())));
                 }
                 let seen_at = self.now();

@@ -21,6 +21,7 @@ mod mend;
 mod open;
 mod presence;
 mod present;
+mod ranks;
 mod read;
 mod request;
 mod retell;
@@ -106,6 +107,8 @@ pub struct Project {
     /// Which nodes it has heard of, and when it says that it is there itself.
     presence: presence::Heard,
     members_changed: bool,
+    /// Who stands above whom by the rows: [`Membership::ranks`] when they were folded.
+    ranks: u64,
     /// What opening found that a person should know.
     findings: Vec<String>,
 

@@ -156,6 +156,7 @@ impl Project {
             upkeep: super::upkeep::Upkeep::default(),
             presence: super::presence::Heard::default(),
             members_changed: false,
+            ranks: 0,
             findings,
             unstored: None,
             todo: VecDeque::new(),
@@ -176,12 +177,16 @@ impl Project {
         }
         project.load_rows()?;
         project.apply_tail(replay.tail);
+        if project.ranks != project.members.ranks() {
+            project.fold_again();
+        }
         Ok(project)
     }
 
     fn load_rows(&mut self) -> anyhow::Result<()> {
         self.feed_head = self.cache.u64(Table::Meta, meta::FEED_HEAD)?.unwrap_or(0);
         self.feed_stored = self.feed_head;
+        self.ranks = self.cache.u64(Table::Meta, meta::RANKS)?.unwrap_or(0);
         let mut stale = Vec::new();
         for row in self.cache.rows() {
             match row? {
@@ -261,6 +266,7 @@ impl Project {
         self.docs.clear();
         self.recent.clear();
         (self.feed_head, self.feed_stored, self.applied) = (0, 0, None);
+        self.ranks = self.members.ranks();
         self.apply_tail(replay.tail);
         self.store()?;
         self.pull_cursors_back()

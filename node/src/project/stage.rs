@@ -109,6 +109,8 @@ pub(crate) struct Stage {
     /// ago is in the log and in memory only.
     docs_before: BTreeMap<ItemId, Option<Arc<ItemDoc>>>,
     members_before: Option<Membership>,
+    /// Whether somebody who could write before stands higher now.
+    raised: bool,
     own_before: Option<Option<Own>>,
     feed_before: Option<u64>,
     events: Vec<FeedEvent>,
@@ -169,7 +171,7 @@ impl Project {
             epoch: place.epoch,
             seq: place.seq,
             prev,
-            members: self.members.heads(),
+            members: self.members.heads(&self.me),
             at: self.now(),
             payload,
         };
@@ -293,8 +295,21 @@ impl Project {
         self.stage
             .members_before
             .get_or_insert_with(|| self.members.clone());
+        let raised = match &entry.body().payload {
+            Payload::Member(MemberAct::Admit { node, .. }) => self.members.member(node).cloned(),
+            _ => None,
+        };
         self.members.apply(entry);
         self.members_changed = true;
+        // Whoever could not write has done nothing that a tie could be about.
+        let raised = raised.filter(|before| {
+            before.role.may_write()
+                && self
+                    .members
+                    .member(&before.node)
+                    .is_some_and(|now| now.role != before.role)
+        });
+        self.stage.raised = self.stage.raised || raised.is_some();
     }
 
     /// Stages an entry that was admitted.
@@ -310,7 +325,13 @@ impl Project {
 
     /// Enters a document: its row, and the events that tell the difference, which this node saw first
     /// at `seen_at`.
-    pub(crate) fn stage_doc(&mut self, doc: ItemDoc, backfill: bool, seen_at: Millis) -> Result<(), Failure> {
+    pub(crate) fn stage_doc(
+        &mut self,
+        doc: impl Into<Arc<ItemDoc>>,
+        backfill: bool,
+        seen_at: Millis,
+    ) -> Result<(), Failure> {
+        let doc = doc.into();
         let id = doc.id();
         let before = self.index.get(&id);
         let Some(outcome) = commit(self.id, before, &doc, &self.members) else {
@@ -327,7 +348,7 @@ impl Project {
         self.note_claim(&outcome.view);
         self.index.put(outcome.view);
         self.upkeep.changed(id);
-        self.docs.put(Arc::new(doc));
+        self.docs.put(doc);
         for mut event in outcome.events {
             self.feed_head = self.feed_head.saturating_add(1);
             let skewed = clamp(&mut event.at, seen_at);

@@ -52,6 +52,7 @@ impl Project {
             batch.remove(Table::Feed, &position.to_be_bytes());
         }
         batch.put_u64(Table::Meta, meta::FEED_HEAD, self.feed_head);
+        batch.put_u64(Table::Meta, meta::RANKS, self.ranks);
         if let Some(applied) = self.applied {
             batch.put_u64(Table::Meta, meta::APPLIED, applied);
         }

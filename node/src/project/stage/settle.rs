@@ -60,6 +60,11 @@ impl Project {
             let effects = self.replica.handle(now, input);
             self.todo.extend(effects);
         }
+        if stage.raised {
+            self.fold_again();
+        } else {
+            self.ranks = self.members.ranks();
+        }
         Ok(())
     }
 

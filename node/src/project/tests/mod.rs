@@ -4,5 +4,6 @@ mod circles;
 mod pair;
 mod presence;
 mod purged;
+mod ranks;
 mod skew;
 mod upkeep;

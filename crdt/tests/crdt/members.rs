@@ -1,0 +1,322 @@
+//! Membership by what an entry's author had seen: random histories of owners who invite while they are
+//! apart, taken in different orders, against a slow search. Relies on real keys; never on a role that a
+//! replica happens to know of by now.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
+
+use ed25519_dalek::SigningKey;
+use proptest::collection::vec;
+use proptest::prelude::{ProptestConfig, proptest};
+use proptest::test_runner::RngSeed;
+use proptest::{prop_assert, prop_assert_eq};
+use towline_crdt::members::{MemberRefusal, Membership};
+use towline_proto::member::{Genesis, TicketHash};
+use towline_proto::{
+    Entry, EntryBody, EntryHash, Epoch, MemberAct, Millis, NodeId, Payload, ProjectId, Role, Tip,
+};
+
+const ROLES: [Role; 3] = [Role::Reader, Role::Writer, Role::Owner];
+/// People whom the histories are about; the first founds the project and lets the next two in as owners.
+const PEOPLE: usize = 5;
+const OWNERS: usize = 3;
+
+/// Somebody, and the membership as it is known there.
+struct Person {
+    me: usize,
+    heard: Vec<Entry>,
+    members: Membership,
+    last: Option<Tip>,
+}
+
+fn key(person: usize) -> SigningKey {
+    SigningKey::from_bytes(&[u8::try_from(person).expect("few people") + 1; 32])
+}
+
+fn id(person: usize) -> NodeId {
+    NodeId(key(person).verifying_key().to_bytes())
+}
+
+/// The beginning of the project.
+static FOUNDING: LazyLock<(Entry, Membership)> = LazyLock::new(found);
+
+fn found() -> (Entry, Membership) {
+    let genesis = Genesis {
+        name: "harbour".into(),
+        node_name: "ann".into(),
+        nonce: vec![7; 16],
+    };
+    let body = EntryBody {
+        project: ProjectId([0; 32]),
+        author: id(0),
+        epoch: Epoch(0),
+        seq: 0,
+        prev: Vec::new(),
+        members: Vec::new(),
+        at: Millis::default(),
+        payload: Payload::Genesis(genesis.clone()),
+    };
+    let entry = Entry::seal(body, &key(0));
+    let members = Membership::begin(&entry, &genesis);
+    (entry, members)
+}
+
+fn entry(author: usize, last: Option<Tip>, behind: Vec<EntryHash>, payload: Payload) -> Entry {
+    let (first, _) = &*FOUNDING;
+    let body = EntryBody {
+        project: first.project(),
+        author: id(author),
+        epoch: last.map_or(Epoch(1), |tip| tip.epoch),
+        seq: last.map_or(0, |tip| tip.seq + 1),
+        prev: last.into_iter().collect(),
+        members: behind,
+        at: Millis::default(),
+        payload,
+    };
+    Entry::seal(body, &key(author))
+}
+
+/// Work on no item by somebody who had seen these heads.
+fn work(author: usize, behind: &[EntryHash]) -> Entry {
+    entry(author, None, behind.to_vec(), Payload::Changes(Vec::new()))
+}
+
+impl Person {
+    fn new(person: usize) -> Self {
+        let (first, members) = &*FOUNDING;
+        Self {
+            me: person,
+            heard: Vec::new(),
+            members: members.clone(),
+            last: (person == 0).then(|| first.tip()),
+        }
+    }
+
+    fn hears(&mut self, entries: &[Entry]) {
+        for entry in entries {
+            if !self.heard.contains(entry) {
+                self.members.check(entry).expect("an owner's word");
+                self.members.apply(entry);
+                self.heard.push(entry.clone());
+            }
+        }
+    }
+
+    fn does(&mut self, act: MemberAct) {
+        let behind = self.members.heads(&id(self.me));
+        let made = entry(self.me, self.last, behind, Payload::Member(act));
+        self.last = Some(made.tip());
+        self.hears(&[made]);
+    }
+
+    fn lets_in(&mut self, who: usize, role: Role) {
+        let mut ticket = TicketHash(id(self.me).0);
+        ticket.0[0] = u8::try_from(self.heard.len()).expect("a short history");
+        self.does(MemberAct::Invite {
+            ticket,
+            role,
+            expires: Millis::default(),
+        });
+        self.does(MemberAct::Admit {
+            node: id(who),
+            name: format!("node{who}"),
+            ticket,
+        });
+    }
+}
+
+/// Three owners who know of each other.
+fn three_owners() -> Vec<Person> {
+    let mut people: Vec<Person> = (0..OWNERS).map(Person::new).collect();
+    for who in 1..OWNERS {
+        people[0].lets_in(who, Role::Owner);
+    }
+    let heard = people[0].heard.clone();
+    for person in &mut people[1..] {
+        person.hears(&heard);
+    }
+    people
+}
+
+/// What a node is by some heads, found by looking through everything behind them.
+fn slowly(all: &[Entry], who: usize, heads: &[EntryHash]) -> Option<Role> {
+    let (first, _) = &*FOUNDING;
+    let by_hash: BTreeMap<EntryHash, &Entry> = all.iter().map(|entry| (entry.hash(), entry)).collect();
+    let mut behind: BTreeSet<EntryHash> = heads.iter().copied().collect();
+    loop {
+        let further: Vec<EntryHash> = behind
+            .iter()
+            .filter_map(|hash| by_hash.get(hash))
+            .flat_map(|entry| entry.body().members.clone())
+            .collect();
+        let known = behind.len();
+        behind.extend(further);
+        if behind.len() == known {
+            break;
+        }
+    }
+    let tickets: BTreeMap<TicketHash, Role> = all
+        .iter()
+        .filter_map(|entry| match &entry.body().payload {
+            Payload::Member(MemberAct::Invite { ticket, role, .. }) => Some((*ticket, *role)),
+            _ => None,
+        })
+        .collect();
+    let founder = (who == 0 && behind.contains(&first.hash())).then_some(Role::Owner);
+    let given = behind
+        .iter()
+        .filter_map(|hash| by_hash.get(hash))
+        .filter_map(|entry| match &entry.body().payload {
+            Payload::Member(MemberAct::Admit { node, ticket, .. }) if *node == id(who) => {
+                tickets.get(ticket).copied()
+            }
+            _ => None,
+        });
+    given.chain(founder).max()
+}
+
+/// The entries in another order in which each comes behind what it names; `turn` picks among those that may
+/// come next.
+fn shuffled(all: &[Entry], mut turn: usize) -> Vec<Entry> {
+    let (first, _) = &*FOUNDING;
+    let mut left: Vec<Entry> = all.to_vec();
+    let mut known = BTreeSet::from([first.hash()]);
+    let mut order = Vec::new();
+    while !left.is_empty() {
+        let may: Vec<usize> = (0..left.len())
+            .filter(|at| left[*at].body().members.iter().all(|head| known.contains(head)))
+            .filter(|at| left[*at].body().prev.iter().all(|tip| known.contains(&tip.hash)))
+            .collect();
+        let entry = left.remove(may[turn % may.len()]);
+        turn = turn.wrapping_mul(31).wrapping_add(17);
+        known.insert(entry.hash());
+        order.push(entry);
+    }
+    order
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, rng_seed: RngSeed::Fixed(1), failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whoever takes the entries in whatever order finds the same of every author at every head.
+    #[test]
+    fn a_role_is_what_the_heads_of_an_entry_say(
+        steps in vec((0..OWNERS, 0..OWNERS, 1..PEOPLE, 0..ROLES.len(), proptest::bool::ANY), 0..14),
+        turns in vec(0..1_000_usize, 4),
+    ) {
+        let mut people = three_owners();
+        for (owner, other, who, role, meets) in steps {
+            if meets {
+                let theirs = people[other].heard.clone();
+                people[owner].hears(&theirs);
+            } else {
+                people[owner].lets_in(who, ROLES[role]);
+            }
+        }
+        let mut all: Vec<Entry> = Vec::new();
+        for entry in people.iter().flat_map(|person| &person.heard) {
+            if !all.contains(entry) {
+                all.push(entry.clone());
+            }
+        }
+        let all = shuffled(&all, 0);
+        let mut said = Vec::new();
+        for (at, entry) in all.iter().enumerate() {
+            for heads in [vec![entry.hash()], vec![entry.hash(), all[at / 2].hash()]] {
+                for who in 0..PEOPLE {
+                    said.push((who, work(who, &heads), slowly(&all, who, &heads)));
+                }
+            }
+        }
+        for turn in turns {
+            let mut reader = Person::new(4);
+            reader.hears(&shuffled(&all, turn));
+            for (who, work, role) in &said {
+                prop_assert_eq!(reader.members.role_of(work), *role, "node{}", who);
+            }
+            for who in 0..PEOPLE {
+                let heads = reader.members.heads(&id(who));
+                let found = reader.members.role_of(&work(who, &heads));
+                prop_assert_eq!(found, reader.members.member(&id(who)).map(|member| member.role));
+                prop_assert!(heads.len() <= towline_proto::limits::HEADS_PER_ENTRY);
+            }
+        }
+    }
+}
+
+/// A reader signs work, and an owner makes it a writer a moment later. Who knew of the grant took the work and
+/// who did not refused it, for good.
+#[test]
+fn what_a_reader_signed_is_refused_by_those_who_know_that_it_may_write_by_now() {
+    let mut people = three_owners();
+    people[0].lets_in(4, Role::Reader);
+    let before = people[0].members.heads(&id(4));
+    people[0].lets_in(4, Role::Writer);
+    let after = people[0].members.heads(&id(4));
+    let members = &people[0].members;
+    assert_eq!(members.role_of(&work(4, &before)), Some(Role::Reader));
+    assert_eq!(members.role_of(&work(4, &after)), Some(Role::Writer));
+}
+
+/// The same for the membership: what somebody signed before it was an owner does not hold afterwards.
+#[test]
+fn nobody_invites_by_heads_that_do_not_make_it_an_owner() {
+    let mut people = three_owners();
+    people[0].lets_in(4, Role::Writer);
+    let before = people[0].members.heads(&id(4));
+    people[0].lets_in(4, Role::Owner);
+    let invite = MemberAct::Invite {
+        ticket: TicketHash([99; 32]),
+        role: Role::Owner,
+        expires: Millis::default(),
+    };
+    let early = entry(4, None, before, Payload::Member(invite.clone()));
+    let refused = people[0].members.check(&early);
+    assert!(
+        matches!(
+            refused,
+            Err(MemberRefusal::NotAllowed {
+                role: Some(Role::Writer),
+                ..
+            })
+        ),
+        "{refused:?}"
+    );
+    let now = people[0].members.heads(&id(4));
+    assert_eq!(
+        people[0]
+            .members
+            .check(&entry(4, None, now, Payload::Member(invite))),
+        Ok(())
+    );
+}
+
+/// More owners than an entry can name heads write at the same time. What the last of them signs then must name
+/// the one head by which it is an owner.
+#[test]
+fn among_many_heads_an_author_names_the_one_that_vouches_for_it() {
+    let crowd = towline_proto::limits::HEADS_PER_ENTRY + 6;
+    let mut people: Vec<Person> = (0..crowd).map(Person::new).collect();
+    for who in 1..crowd {
+        people[0].lets_in(who, Role::Owner);
+    }
+    let heard = people[0].heard.clone();
+    for person in &mut people[1..] {
+        person.hears(&heard);
+    }
+    for person in &mut people {
+        person.lets_in(crowd + person.me, Role::Writer);
+    }
+    let apart: Vec<Entry> = people.iter().flat_map(|person| person.heard.clone()).collect();
+    let mut reader = Person::new(crowd);
+    reader.hears(&apart);
+    for who in crowd..2 * crowd {
+        let heads = reader.members.heads(&id(who));
+        assert_eq!(heads.len(), towline_proto::limits::HEADS_PER_ENTRY);
+        assert_eq!(
+            reader.members.role_of(&work(who, &heads)),
+            Some(Role::Writer),
+            "node{who}"
+        );
+    }
+}
