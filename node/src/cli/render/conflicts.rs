@@ -141,7 +141,7 @@ fn explain(view: &View, explanation: &Explanation) -> String {
     show::heading(&mut out, view, "What was done", "");
     out.push_str(&log::lines(view, &explanation.acts));
     out.push('\n');
-    for part in wrap(log::LEGEND, view.width) {
+    for part in log::legend(view) {
         let _ = writeln!(out, "{}", view.style.paint(Ink::Dim, &part));
     }
     out

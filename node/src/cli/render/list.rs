@@ -9,8 +9,10 @@ use crate::dto::ItemCard;
 
 /// Widest name of an assignee or holder, in columns.
 const WHO: usize = 16;
-/// The title keeps at least so much, in columns, however narrow the terminal is.
+/// The title and its notes have at least so much, in columns, before other cells give way.
 const NARROW: usize = 24;
+/// They keep so much when every other cell has given way, in columns.
+const NARROWEST: usize = 12;
 
 /// Cards under the heading of their column.
 pub(super) fn columns(view: &View, cards: &[ItemCard]) -> String {
@@ -126,23 +128,46 @@ impl Grid {
             who: widest(&|row| width(&row.who)),
             age: widest(&|row| width(&row.age)),
         };
-        let optional = |width: usize| if width == 0 { 0 } else { width + 2 };
-        let fixed = 2 + grid.handle + 2 + grid.kind + 2 + 2 + 2 + optional(grid.badge) + optional(grid.who);
-        let room = view.width.saturating_sub(fixed + 2 + grid.age).max(NARROW);
+        // In a narrow terminal who works on it goes first, then how old it is, what kind, and the badge.
+        let give_way: [fn(&mut Self) -> &mut usize; 4] = [
+            |grid| &mut grid.who,
+            |grid| &mut grid.age,
+            |grid| &mut grid.kind,
+            |grid| &mut grid.badge,
+        ];
+        for cell in give_way {
+            if grid.room(view) < NARROW {
+                *cell(&mut grid) = 0;
+            }
+        }
+        let room = grid.room(view).max(NARROWEST);
         grid.title = widest(&|row| width(&row.title) + row.notes_width()).min(room);
         grid
+    }
+
+    /// What is left for the title and its notes, in columns.
+    fn room(&self, view: &View) -> usize {
+        let cells = [self.kind, self.badge, self.who, self.age];
+        let others: usize = cells
+            .into_iter()
+            .filter(|cell| *cell > 0)
+            .map(|cell| cell + 2)
+            .sum();
+        let priority = 2;
+        view.width
+            .saturating_sub(2 + self.handle + 2 + priority + 2 + others)
     }
 
     fn line(&self, view: &View, row: &Row<'_>) -> String {
         let paint = |ink, text: &str| view.style.paint(ink, text);
         let card = row.card;
-        let mut line = format!(
-            "  {}  {}  {}  {}",
-            paint(Ink::Bold, &pad_left(&card.handle, self.handle)),
-            paint(kind_ink(card.kind), &pad(card.kind.as_str(), self.kind)),
-            paint(priority_ink(card.priority), &format!("P{}", card.priority.min(9))),
-            self.title(view, row),
-        );
+        let mut line = format!("  {}", paint(Ink::Bold, &pad_left(&card.handle, self.handle)));
+        if self.kind > 0 {
+            let kind = paint(kind_ink(card.kind), &pad(card.kind.as_str(), self.kind));
+            line.push_str(&format!("  {kind}"));
+        }
+        let priority = paint(priority_ink(card.priority), &format!("P{}", card.priority.min(9)));
+        line.push_str(&format!("  {priority}  {}", self.title(view, row)));
         if self.badge > 0 {
             let badge = paint(status_ink(card.status), &pad(row.badge, self.badge));
             line.push_str(&format!("  {badge}"));
@@ -150,8 +175,10 @@ impl Grid {
         if self.who > 0 {
             line.push_str(&format!("  {}", pad(&row.who, self.who)));
         }
-        let age = paint(Ink::Dim, &pad_left(&row.age, self.age));
-        format!("{line}  {age}\n")
+        if self.age > 0 {
+            line.push_str(&format!("  {}", paint(Ink::Dim, &pad_left(&row.age, self.age))));
+        }
+        format!("{}\n", line.trim_end())
     }
 
     /// Title and notes in one cell. Where both do not fit the title keeps three fifths.

@@ -12,16 +12,38 @@ use crate::dto::{Fate, FeedEvent, HistoryLine};
 const WHO: usize = 24;
 /// Widest title in the timeline of a whole project, in columns.
 const TITLE: usize = 28;
+/// A title keeps at least so much in a narrow terminal, in columns.
+const NARROWEST: usize = 8;
 
 /// What the marks of a timeline mean.
-pub(super) const LEGEND: &str =
-    "● counts  · counted until a later act  ✗ lost to another made apart  ✓ lost, then chosen  ⊘ refused";
+const LEGEND: [&str; 5] = [
+    "● counts",
+    "· counted until a later act",
+    "✗ lost to another made apart",
+    "✓ lost, then chosen",
+    "⊘ refused",
+];
+
+/// The lines that say what the marks of a timeline mean.
+pub(super) fn legend(view: &View) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for part in LEGEND {
+        match lines.last_mut() {
+            Some(line) if width(line) + 2 + width(part) <= view.width => {
+                line.push_str("  ");
+                line.push_str(part);
+            }
+            _ => lines.push(part.to_owned()),
+        }
+    }
+    lines
+}
 
 /// A timeline under the headings of its days. `whole` says which item each line is about.
 pub(super) fn timeline(view: &View, lines: &[HistoryLine], whole: bool) -> String {
     let mut page = String::new();
     let mut today = String::new();
-    let grid = Grid::of(lines, whole);
+    let grid = Grid::of(view, lines, whole);
     for line in lines {
         let (day, time) = day_and_time(&view.zone, line.at);
         if day != today {
@@ -38,7 +60,7 @@ pub(super) fn timeline(view: &View, lines: &[HistoryLine], whole: bool) -> Strin
 
 /// Lines of one item with their relative times, for the foot of its page.
 pub(super) fn lines(view: &View, lines: &[HistoryLine]) -> String {
-    let grid = Grid::of(lines, false);
+    let grid = Grid::of(view, lines, false);
     lines
         .iter()
         .map(|line| {
@@ -55,18 +77,21 @@ struct Grid {
 }
 
 impl Grid {
-    fn of(lines: &[HistoryLine], whole: bool) -> Self {
+    fn of(view: &View, lines: &[HistoryLine], whole: bool) -> Self {
         let widest =
             |measure: &dyn Fn(&HistoryLine) -> usize| lines.iter().map(measure).max().unwrap_or_default();
-        Self {
-            who: widest(&|line| width(&who(line))).min(WHO),
-            what: widest(&|line| width(&clean(&line.what))),
-            item: if whole {
-                widest(&|line| width(&item(line)))
-            } else {
-                0
-            },
+        let what = widest(&|line| width(&clean(&line.what)));
+        let who = widest(&|line| width(&who(line))).min(WHO);
+        if !whole {
+            let item = 0;
+            return Self { who, what, item };
         }
+        // What stands around the title: the time, the mark, and the spaces between the cells.
+        let room = view.width.saturating_sub(2 + 5 + 3 + who + 2 + 2 + what);
+        let item = widest(&|line| width(&item(line, TITLE))).min(room.max(NARROWEST));
+        let over = NARROWEST.saturating_sub(room);
+        let who = who.saturating_sub(over).max(NARROWEST);
+        Self { who, what, item }
     }
 
     fn line(&self, view: &View, line: &HistoryLine, time: &str) -> String {
@@ -80,7 +105,7 @@ impl Grid {
         );
         let mut used = 5 + width(time) + self.who;
         if self.item > 0 {
-            out.push_str(&format!("  {}", pad(&item(line), self.item)));
+            out.push_str(&format!("  {}", pad(&item(line, self.item), self.item)));
             used += 2 + self.item;
         }
         let what = pad(&clean(&line.what), self.what);
@@ -88,13 +113,15 @@ impl Grid {
         let lost = line.overtaken.is_some() && !was_chosen(line);
         let ink = if lost { Ink::Struck } else { Ink::Cyan };
         out.push_str(&format!("  {}", paint(ink, &what)));
-        let indent = used - self.what;
+        // In a narrow terminal what comes below begins further left than what was done.
+        let indent = (used - self.what).min(view.width.saturating_sub(24));
         for (part, ink) in rest(line) {
-            let room = view.width.saturating_sub(used + 2);
-            if room < 8 {
-                break;
+            if view.width.saturating_sub(used + 2) < 8 {
+                out.truncate(out.trim_end().len());
+                out.push_str(&format!("\n{}", " ".repeat(indent.saturating_sub(2))));
+                used = indent.saturating_sub(2);
             }
-            let part = fit(&part, room);
+            let part = fit(&part, view.width.saturating_sub(used + 2).max(8));
             used += 2 + width(&part);
             out.push_str(&format!(
                 "  {}",
@@ -129,8 +156,8 @@ fn who(line: &HistoryLine) -> String {
     format!("{} @{}", clean(&line.origin.to_string()), clean(&line.node_name))
 }
 
-fn item(line: &HistoryLine) -> String {
-    fit(&format!("{} {}", clean(&line.handle), clean(&line.title)), TITLE)
+fn item(line: &HistoryLine, most: usize) -> String {
+    fit(&format!("{} {}", clean(&line.handle), clean(&line.title)), most)
 }
 
 fn rest(line: &HistoryLine) -> Vec<(String, Ink)> {
@@ -190,26 +217,42 @@ pub(crate) fn event(view: &View, event: &FeedEvent) -> String {
         EventKind::Deleted => "put into the trash".into(),
         EventKind::Restored => "restored".into(),
     };
-    let item = fit(&format!("{} {}", what.number, clean(&what.title)), TITLE);
     let by = format!("by {}", clean(&what.origin.to_string()));
+    let most = TITLE.min(view.width * 35 / 100).max(NARROWEST);
+    let item = fit(&format!("{} {}", what.number, clean(&what.title)), most);
     let (mark, ink) = event_mark(&what.what);
-    let before = time.len() + TITLE + 5;
-    let room = view.width.saturating_sub(before + width(&by) + 2);
-    let parts = wrap(&told, room.max(16));
+    let before = time.len() + most + 5;
+    let room = view.width.saturating_sub(before);
+    // Who did it stands beside the first line where that leaves enough for what was done.
+    let beside = room.saturating_sub(width(&by) + 2);
+    let (room, by_beside) = if beside >= 16 {
+        (beside, true)
+    } else {
+        (room.max(16), false)
+    };
+    let mut parts = wrap(&told, room);
+    if !by_beside {
+        parts.push(fit(&by, room));
+    }
     let mut out = String::new();
     for (at, part) in parts.iter().enumerate() {
-        let part = fit(part, room.max(16));
-        let part = view.style.paint(ink, &part);
-        out.push_str(&match at {
-            0 => format!(
-                "{} {} {}  {part}  {}\n",
+        let by_line = !by_beside && at + 1 == parts.len();
+        let part = view
+            .style
+            .paint(if by_line { Ink::Dim } else { ink }, &fit(part, room));
+        match at {
+            0 => out.push_str(&format!(
+                "{} {} {}  {part}",
                 view.style.paint(Ink::Dim, &time),
                 view.style.paint(ink, mark),
-                pad(&item, TITLE),
-                view.style.paint(Ink::Dim, &by),
-            ),
-            _ => format!("{}{part}\n", " ".repeat(before)),
-        });
+                pad(&item, most),
+            )),
+            _ => out.push_str(&format!("{}{part}", " ".repeat(before))),
+        }
+        if at == 0 && by_beside {
+            out.push_str(&format!("  {}", view.style.paint(Ink::Dim, &by)));
+        }
+        out.push('\n');
     }
     out
 }

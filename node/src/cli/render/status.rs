@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::text::{ago_phrase, bytes, clean, count, pad, pad_left, plural};
+use super::text::{ago_phrase, bytes, clean, count, pad, pad_left, plural, wrap};
 use super::{View, column_ink, log};
 use crate::cli::style::Ink;
 use crate::dto::ProjectStatus;
@@ -40,7 +40,10 @@ pub(super) fn page(view: &View, status: &ProjectStatus) -> String {
     }
     out.push('\n');
     let mut fact = |name: &str, value: String| {
-        let _ = writeln!(out, "  {}  {value}", paint(Ink::Dim, &pad(name, 8)));
+        for (at, part) in wrap(&value, view.width.saturating_sub(12)).iter().enumerate() {
+            let name = if at == 0 { name } else { "" };
+            let _ = writeln!(out, "  {}  {part}", paint(Ink::Dim, &pad(name, 8)));
+        }
     };
     fact(
         "Items",

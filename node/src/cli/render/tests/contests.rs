@@ -136,8 +136,9 @@ fn an_explanation_fits_a_narrow_terminal() {
                            `unblock` lifts that
          2m ● ann @laptop  comment
 
-    ● counts  · counted until a later act  ✗ lost to another
-    made apart  ✓ lost, then chosen  ⊘ refused
+    ● counts  · counted until a later act
+    ✗ lost to another made apart  ✓ lost, then chosen
+    ⊘ refused
     ");
 }
 

@@ -2,6 +2,7 @@
 
 mod boards;
 mod contests;
+mod narrow;
 pub(crate) mod samples;
 
 use insta::assert_snapshot;
@@ -179,9 +180,8 @@ fn colour_crosses_out_what_was_overtaken() {
     assert!(page.contains("\x1b[2;9mmerged "), "{page}");
 }
 
-#[test]
-fn the_project_at_a_glance() {
-    let status = ProjectStatus {
+fn status() -> ProjectStatus {
+    ProjectStatus {
         id: ProjectId([0xd0; 32]),
         name: "shop".into(),
         node: NodeId([0x3f; 32]),
@@ -207,8 +207,12 @@ fn the_project_at_a_glance() {
         last_event: Some(moved()),
         peers: Some(vec![peer("desk", true), peer("build-host", false)]),
         board: Some("http://127.0.0.1:7800".into()),
-    };
-    let page = reply(&view(80), Shape::Plain, &Reply::Status(Box::new(status)));
+    }
+}
+
+#[test]
+fn the_project_at_a_glance() {
+    let page = reply(&view(80), Shape::Plain, &Reply::Status(Box::new(status())));
     assert_snapshot!(page, @"
     shop  owner on laptop
 
