@@ -241,12 +241,13 @@ impl Membership {
         role
     }
 
-    /// A digest of all that ties ask of the membership: who stands above the other writers. Rows that were
+    /// A digest of all that ties ask of the membership: what everybody is who may write. Rows that were
     /// folded by another digest may have to be folded again.
     pub fn ranks(&self) -> u64 {
         let mut hasher = blake3::Hasher::new();
-        for owner in self.members.values().filter(|member| member.role == Role::Owner) {
-            hasher.update(&owner.node.0);
+        for member in self.members.values().filter(|member| member.role.may_write()) {
+            hasher.update(&member.node.0);
+            hasher.update(member.role.as_str().as_bytes());
         }
         let hash = hasher.finalize();
         hash.as_bytes()

@@ -240,7 +240,7 @@ impl Project {
     }
 
     /// Throws the cache away and folds the whole log again. Subscribers keep their cursors: the same
-    /// log gives the same feed.
+    /// log gives the same feed, short of what `docs/design/002-log-and-cache.md` names.
     ///
     /// # Errors
     /// When the cache cannot be written or the log cannot be read.

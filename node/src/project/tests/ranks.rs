@@ -32,12 +32,12 @@ fn titles(who: &mut Replica) -> Vec<String> {
     (1..=ITEMS).map(title).collect()
 }
 
-/// Another owner, who did not know that the node was let in as a writer, lets it in as an owner.
-fn raise(ann: &mut Replica, who: NodeId) {
+/// Another owner, who did not know that the node was let in as a writer, lets it in as more.
+fn raise(ann: &mut Replica, who: NodeId, role: Role) {
     let ticket = TicketHash([3; 32]);
     let invite = MemberAct::Invite {
         ticket,
-        role: Role::Owner,
+        role,
         expires: Millis(u64::MAX),
     };
     let name = "bo".to_owned();
@@ -66,7 +66,7 @@ fn what_a_role_decided_is_decided_again_on_every_replica_when_somebody_rises() {
     let (mut ann, mut bo) = retitled(&clock);
     assert_eq!(titles(&mut bo), ["ann's"; ITEMS], "she is the owner");
 
-    raise(&mut ann, bo.me);
+    raise(&mut ann, bo.me, Role::Owner);
     let after = titles(&mut ann);
     assert!(
         after.contains(&"ann's".to_owned()) && after.contains(&"bo's".to_owned()),
@@ -86,7 +86,7 @@ fn a_process_that_dies_before_everything_is_folded_again_does_it_at_its_next_sta
     let (mut ann, bo) = retitled(&clock);
     let before = ann.project.index.rows().cloned().collect::<Vec<_>>();
     let ranks = ann.project.ranks;
-    raise(&mut ann, bo.me);
+    raise(&mut ann, bo.me, Role::Owner);
     let after = titles(&mut ann);
 
     // What the cache holds when the process ends behind the entry and before the items.
@@ -101,4 +101,15 @@ fn a_process_that_dies_before_everything_is_folded_again_does_it_at_its_next_sta
     let mut ann = ann.restart(&clock);
     assert_eq!(titles(&mut ann), after);
     assert_eq!(findings(&mut ann), [""; 0]);
+}
+
+#[test]
+fn every_rise_of_somebody_who_may_write_changes_the_digest() {
+    let clock = Clock::new();
+    let (mut ann, bo) = pair(&clock);
+    let writer = ann.project.ranks;
+    assert_eq!(writer, bo.project.ranks);
+    raise(&mut ann, bo.me, Role::Maintainer);
+    assert_ne!(ann.project.ranks, writer);
+    assert_eq!(ann.project.ranks, ann.project.members.ranks());
 }
