@@ -30,6 +30,9 @@ pub struct ItemLink {
     /// suspended.
     #[serde(default)]
     pub satisfied: bool,
+    /// For a dependency: whether it is suspended, because it closes a circle.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub suspended: bool,
     /// For a dependency: what to know about it, such as that it was abandoned or closes a cycle.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,

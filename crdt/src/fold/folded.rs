@@ -40,7 +40,7 @@ impl Folded<'_> {
 
     /// The act by which a register says what it says now, which is not always its youngest head: of two
     /// who wrote apart the older one can win.
-    pub(crate) fn said_by(&self, register: &Register) -> Option<ActId> {
+    pub fn said_by(&self, register: &Register) -> Option<ActId> {
         let view = &self.view;
         let says = |id: &&ActId| {
             let sets = contest::sets(&self.acts, id);

@@ -230,6 +230,7 @@ mod tests {
                 title: "Fix \u{202e}login".into(),
                 status: None,
                 satisfied: false,
+                suspended: false,
                 note: None,
             },
             about: "column".into(),

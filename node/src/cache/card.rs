@@ -12,8 +12,8 @@ use crate::dto::{ItemCard, ItemLink};
 
 const _: () = assert!(Verb::ALL.len() <= 64, "verbs have a bit each");
 
-/// Another item in short: handle, id, title, badge, satisfied, note.
-type KeptLink = (String, ItemId, String, Option<u8>, bool, Option<String>);
+/// Another item in short: handle, id, title, badge, satisfied, suspended, note.
+type KeptLink = (String, ItemId, String, Option<u8>, bool, bool, Option<String>);
 
 /// A card without its column and whether it is in the trash, which the block says.
 #[derive(Debug, Serialize, Deserialize)]
@@ -74,13 +74,14 @@ fn kept_link(link: ItemLink) -> KeptLink {
         title,
         status,
         satisfied,
+        suspended,
         note,
     } = link;
     let status = status.map(|status| number(Status::ALL, &status));
-    (handle, id, title, status, satisfied, note)
+    (handle, id, title, status, satisfied, suspended, note)
 }
 
-fn link((handle, id, title, status, satisfied, note): KeptLink) -> Option<ItemLink> {
+fn link((handle, id, title, status, satisfied, suspended, note): KeptLink) -> Option<ItemLink> {
     let status = match status {
         Some(number) => Some(word(Status::ALL, number)?),
         None => None,
@@ -91,6 +92,7 @@ fn link((handle, id, title, status, satisfied, note): KeptLink) -> Option<ItemLi
         title,
         status,
         satisfied,
+        suspended,
         note,
     })
 }

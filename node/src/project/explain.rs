@@ -55,7 +55,7 @@ impl Project {
 
     fn because(&self, told: &Told<'_>) -> Vec<String> {
         let (view, handle) = (&told.folded.view, &told.handle);
-        let by = |register| self.deed(told, told.folded.head(&register));
+        let by = |register| self.deed(told, told.folded.said_by(&register));
         let contest = view.conflicts.iter().find(|one| one.register == Register::Column);
         let hold = contest.filter(|contest| told.is_hold(&contest.winner));
         let mut because = self.place(told, contest, hold);
@@ -72,8 +72,8 @@ impl Project {
         }
         // What keeps it from leaving has been told already.
         let untold = |register: &Register| {
-            let head = told.folded.head(register);
-            hold.is_none_or(|contest| Some(contest.winner) != head)
+            let by = told.folded.said_by(register);
+            hold.is_none_or(|contest| Some(contest.winner) != by)
         };
         let holds = [
             (view.holds.frozen, Register::Frozen, "frozen", Verb::Unfreeze),

@@ -220,6 +220,7 @@ impl Project {
     pub(super) fn may_take_over(
         &self,
         row: &ItemView,
+        taker: &str,
         force: bool,
         reason: Option<String>,
     ) -> Result<Option<String>, Failure> {
@@ -227,17 +228,23 @@ impl Project {
             (true, Some(reason)) => Ok(Some(reason)),
             (true, None) => Err(usage("take-over --force needs a reason: say why in a few words")),
             (false, _) => self
-                .held_by_the_living(row)
+                .held_by_the_living(row, taker)
                 .map_or(Ok(None), |why_not| Err(conflict(why_not))),
         }
     }
 
     /// Why a claim cannot be taken over without force; nothing when it can.
-    fn held_by_the_living(&self, row: &ItemView) -> Option<String> {
+    fn held_by_the_living(&self, row: &ItemView, taker: &str) -> Option<String> {
         // Where nobody holds a claim the table says so.
-        let claim = row.claim.as_ref().filter(|claim| claim.node != self.me)?;
+        let claim = row.claim.as_ref()?;
         let forced = "`--force` with a `--reason` takes it all the same";
         let holder = format!("{} on {}", claim.holder, self.node_name(&claim.node));
+        if claim.node == self.me {
+            // Whoever holds it may take it anew, after a crash for instance.
+            let other = claim.holder != taker;
+            let here = format!("{holder} holds the claim, and that is this node, which is there; {forced}");
+            return other.then_some(here);
+        }
         let Some(began) = self.upkeep.began else {
             return Some(format!(
                 "{holder} holds the claim, and without a running node nobody knows whether it is there; start one (`towline up`), or {forced}"

@@ -4,8 +4,9 @@
 //! decided where the entry is composed. A failure leaves no trace.
 
 use towline_crdt::view::ItemView;
+use towline_proto::stage::Claim;
 use towline_proto::table::legal;
-use towline_proto::{Op, Origin, Verb};
+use towline_proto::{Op, Origin, OriginKind, Verb};
 
 use super::Project;
 use super::write::{conflict, usage};
@@ -83,6 +84,14 @@ impl Project {
                 if by == row.id {
                     return Err(usage("an item cannot take its own place"));
                 }
+                if self.index.depends_on(&by, &row.id) {
+                    let [this, by] = [&row.id, &by].map(|id| self.index.link(id).handle);
+                    let message = format!(
+                        "{by} waits for {this}, if only through others, so it would wait for itself in its place; \
+                         remove that dependency first (`towline depends tree {by}` shows it)"
+                    );
+                    return Err(conflict(message));
+                }
                 Op::Supersede { by }
             }
             Verb::Reject => Op::Reject { reason: required()? },
@@ -99,13 +108,12 @@ impl Project {
                 }
             }
             Verb::Claim => self.claim(row, holder(), generation)?,
-            Verb::Release => Op::Release {
-                generation: row.generation,
-            },
+            Verb::Release => self.release(row, origin)?,
             Verb::TakeOver => {
-                let force = self.may_take_over(row, force, reason.clone())?;
+                let taker = holder();
+                let force = self.may_take_over(row, &taker, force, reason.clone())?;
                 Op::TakeOver {
-                    holder: holder(),
+                    holder: taker,
                     generation,
                     renewal: self.last_renewal(row),
                     force,
@@ -146,10 +154,32 @@ impl Project {
                 Err(conflict(format!("{holder} holds the claim already")))
             }
             Some(claim) => Err(conflict(format!(
-                "{} holds the claim since {} (generation {}); `release` gives it back",
-                claim.holder, claim.at, claim.generation
+                "{} on {} holds the claim since {} (generation {}); `take-over` takes it once that node is gone",
+                claim.holder,
+                self.node_name(&claim.node),
+                claim.at,
+                claim.generation
             ))),
             None => Ok(Op::Claim { holder, generation }),
         }
+    }
+
+    /// A claim is given back by its holder, and by a person at the node whose agent holds it. Anybody else
+    /// would pass by what guards a take-over.
+    fn release(&self, row: &ItemView, origin: &Origin) -> Result<Op, Failure> {
+        let own = |claim: &Claim| {
+            let at_home = claim.node == self.me && origin.kind == OriginKind::User;
+            at_home || claim.holder == origin.id
+        };
+        if let Some(claim) = row.claim.as_ref().filter(|claim| !own(claim)) {
+            return Err(conflict(format!(
+                "{} on {} holds the claim, and nobody else gives it back; `take-over` takes it once that node is gone, \
+                 with `--force` and a `--reason` at once",
+                claim.holder,
+                self.node_name(&claim.node)
+            )));
+        }
+        let generation = row.generation;
+        Ok(Op::Release { generation })
     }
 }

@@ -4,6 +4,8 @@
 //! looked at, and the entry is composed against the documents as they stand. A failure leaves no
 //! trace. Transitions have a module of their own, `transition`.
 
+use std::collections::BTreeSet;
+
 use towline_crdt::compose::{BodyEdit, ComposeError, Draft};
 use towline_crdt::view::ItemView;
 use towline_proto::{Column, ItemId, Kind, LinkKind, Op, Origin, Qa, Register, text};
@@ -102,6 +104,27 @@ impl Project {
         )))
     }
 
+    /// Refuses an epic that belongs to the item, however far up. Epics that were nested in a circle by
+    /// people apart end the walk.
+    fn may_belong(&self, row: &ItemView, epic: Option<ItemId>) -> Result<(), Failure> {
+        let mut seen = BTreeSet::new();
+        let mut above = epic;
+        while let Some(id) = above.filter(|id| seen.insert(*id)) {
+            if id == row.id {
+                let [this, epic] = [Some(id), epic].map(|id| id.and_then(|id| self.index.get(&id)));
+                let [this, epic] = [this, epic].map(|row| row.map(|row| self.index.handle(row)));
+                return Err(usage(match (this, epic) {
+                    (Some(this), Some(epic)) if this != epic => {
+                        format!("{epic} belongs to {this}, so {this} cannot belong to {epic}")
+                    }
+                    _ => "an epic cannot belong to itself".to_owned(),
+                }));
+            }
+            above = self.index.get(&id).and_then(|row| row.epic);
+        }
+        Ok(())
+    }
+
     /// Changes fields.
     pub(crate) fn edit(&mut self, origin: &Origin, edit: Edit) -> Result<Reply, Failure> {
         let row = self.index.find_one(&edit.item)?.clone();
@@ -110,6 +133,13 @@ impl Project {
             ops.push(Op::SetTitle { title });
         }
         if let Some(kind) = edit.kind.filter(|kind| *kind != row.kind) {
+            if let Some(item) = self.index.children(&row.id).first() {
+                let (epic, item) = (self.index.handle(&row), &item.handle);
+                let message = format!(
+                    "{epic} stays an epic while items belong to it, such as {item}; `towline edit {item} --epic ''` takes one out"
+                );
+                return Err(conflict(message));
+            }
             ops.push(Op::SetKind { kind });
         }
         if let Some(priority) = edit.priority.filter(|priority| *priority != row.priority) {
@@ -124,9 +154,7 @@ impl Project {
             } else {
                 Some(self.epic(&wanted)?)
             };
-            if epic == Some(row.id) {
-                return Err(usage("an epic cannot belong to itself"));
-            }
+            self.may_belong(&row, epic)?;
             if epic != row.epic {
                 ops.push(Op::SetEpic { epic });
             }

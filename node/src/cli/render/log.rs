@@ -15,6 +15,9 @@ const TITLE: usize = 28;
 /// A title keeps at least so much in a narrow terminal, in columns.
 const NARROWEST: usize = 8;
 
+/// What stands beside a time that cannot be true and was put right.
+pub(super) const CLOCK_AHEAD: &str = "(clock ahead)";
+
 /// What the marks of a timeline mean.
 const LEGEND: [&str; 5] = [
     "● counts",
@@ -169,6 +172,9 @@ fn rest(line: &HistoryLine) -> Vec<(String, Ink)> {
     }
     if let Some(detail) = &line.detail {
         parts.push((clean(detail), Ink::Plain));
+    }
+    if line.skewed {
+        parts.push((CLOCK_AHEAD.to_owned(), Ink::Yellow));
     }
     parts
 }

@@ -13,6 +13,8 @@ use crate::dto::{ItemCard, ItemLink, ItemPage};
 
 /// How many lines of history the page ends with.
 const HISTORY: usize = 5;
+/// A node that was heard of within this time is there: presence is said every 30 s, give or take.
+const HEARD_JUST_NOW_MS: u64 = 90_000;
 /// Columns of the badge of the trash.
 const BADGE_TRASH: usize = "  [in the trash]".len();
 
@@ -179,12 +181,19 @@ fn facts(out: &mut String, view: &View, page: &ItemPage) {
     }
     if let Some(claim) = &card.claim {
         let since = ago_phrase(view.now, claim.at);
-        let place = claim.node.short();
+        let heard = match card.claim_heard {
+            Some(heard) if heard.0.saturating_add(HEARD_JUST_NOW_MS) < view.now.0 => {
+                format!("; its node was heard of {}", ago_phrase(view.now, heard))
+            }
+            Some(_) | None => String::new(),
+        };
+        let line = page.history.iter().find(|line| line.act == claim.act);
+        let place = line.map_or_else(|| claim.node.short(), |line| clean(&line.node_name));
         let holder = clean(&claim.holder);
         fact(
             "Claimed",
             format!(
-                "by {holder} on {place}, {since} (generation {})",
+                "by {holder} on {place}, {since} (generation {}){heard}",
                 claim.generation
             ),
         );
@@ -218,6 +227,12 @@ fn facts(out: &mut String, view: &View, page: &ItemPage) {
         "Asked by",
         format!("{asked}, {}", ago_phrase(view.now, card.created_at)),
     );
+    if card.skewed {
+        fact(
+            "Clock",
+            "the clock of who did this was ahead; such times are shown as now".into(),
+        );
+    }
     fact("Key", clean(&card.key));
 }
 
@@ -260,6 +275,7 @@ pub(super) fn one_link(view: &View, link: &ItemLink, ticks: bool) -> String {
     let paint = |ink, text: &str| view.style.paint(ink, text);
     let done = link.satisfied || link.status == Some(Status::Done);
     let tick = match (ticks, done) {
+        (true, _) if link.suspended => "◌ ".into(),
         (true, true) => paint(Ink::Green, "✓ "),
         (true, false) => "· ".into(),
         (false, _) => String::new(),

@@ -32,6 +32,7 @@ pub(crate) fn tree(root: &ItemCard, cards: &[ItemCard]) -> Tree {
         title: root.title.clone(),
         status: Some(root.status),
         satisfied: false,
+        suspended: false,
         note: None,
     };
     let mut told = BTreeSet::new();

@@ -19,6 +19,7 @@ impl Index {
                 title: String::new(),
                 status: None,
                 satisfied: false,
+                suspended: false,
                 note: Some("not known here yet".into()),
             },
             Some(row) if row.purged => ItemLink {
@@ -27,6 +28,7 @@ impl Index {
                 title: String::new(),
                 status: None,
                 satisfied: false,
+                suspended: false,
                 note: Some("purged".to_owned()),
             },
             Some(row) => ItemLink {
@@ -35,6 +37,7 @@ impl Index {
                 title: row.title.clone(),
                 status: Some(row.status()),
                 satisfied: row.column == Column::Done,
+                suspended: false,
                 note: row.deleted.then(|| "deleted".to_owned()),
             },
         }

@@ -1,8 +1,9 @@
 //! Names of items: what people type for one, and which one they mean.
 //!
 //! An item's handle is its number: `42`, or `42a` and `42b` where two items share a number. A prefix of
-//! its key or its whole id names it too. Relies on the index as it stands and never guesses: what
-//! fits several items names none.
+//! its key or its whole id names it too, unless it reads as a number: `2300` and `2300a` are numbers or
+//! nothing, because an item may get that number tomorrow. Relies on the index as it stands and never
+//! guesses: what fits several items names none.
 
 use std::ops::{Bound, RangeInclusive};
 
@@ -14,6 +15,8 @@ use crate::request::{Failure, FailureCode};
 
 /// Shortest key prefix that names an item.
 const MIN_KEY: usize = 4;
+/// Letters that tell items of one number apart, at most: enough for 18,278 items.
+const LETTERS: usize = 3;
 /// Bits of a hex digit.
 const DIGIT_BITS: u32 = 4;
 /// Items named in a message about an ambiguous handle.
@@ -37,7 +40,7 @@ impl Index {
         format!("{}{}", row.number, letters(place))
     }
 
-    /// The shortest prefix of an item's key that no other item shares.
+    /// The shortest prefix of an item's key that no other item shares and that is no item's number.
     pub(super) fn short_key(&self, id: &ItemId) -> String {
         let digits = id.key();
         let own = number(&digits);
@@ -49,7 +52,9 @@ impl Index {
         let below = shared(self.keys.range(..own).next_back());
         let above = shared(self.keys.range((Bound::Excluded(own), Bound::Unbounded)).next());
         let length = (below.max(above) + 1).clamp(MIN_KEY, digits.len());
-        digits.get(..length).map(str::to_owned).unwrap_or(digits)
+        let mut prefixes = (length..digits.len()).filter_map(|length| digits.get(..length));
+        let short = prefixes.find(|prefix| as_number(prefix).is_none());
+        short.map(str::to_owned).unwrap_or(digits)
     }
 
     /// The items that a person may mean: several only for a number that several share. One that was
@@ -74,9 +79,7 @@ impl Index {
                 format!("no item {:?}: {why}", text::show(&wanted, 80)),
             )
         };
-        let digits = wanted.len() - wanted.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let (number, suffix) = wanted.split_at(digits);
-        if let Ok(number) = number.parse::<u32>() {
+        if let Some((number, suffix)) = as_number(&wanted) {
             let several: Vec<ItemId> = self.numbered(number).copied().collect();
             if suffix.is_empty() && !several.is_empty() {
                 return Ok(several);
@@ -88,6 +91,16 @@ impl Index {
             if let Some((_, id)) = named.filter(|_| several.len() > 1) {
                 return Ok(vec![*id]);
             }
+            let there_is = match several.as_slice() {
+                [] => String::new(),
+                [_] => format!(": there is one item {number} only"),
+                [.., last] => {
+                    let last = self.get(last).map(|row| self.handle(row));
+                    format!(": there are {number}a to {}", last.unwrap_or_default())
+                }
+            };
+            let message = format!("no item {wanted}{there_is}");
+            return Err(Failure::new(FailureCode::NotFound, message));
         }
         if let Ok(id) = wanted.parse::<ItemId>() {
             return if self.rows.contains_key(&id) {
@@ -109,7 +122,7 @@ impl Index {
         match fits {
             Some((Some((_, id)), None)) => Ok(vec![*id]),
             Some((Some(_), Some(_))) => Err(not_found("several keys begin so; type more digits")),
-            Some((None, _)) | None => Err(not_found("no number and no key fits")),
+            Some((None, _)) | None => Err(not_found("no key begins so")),
         }
     }
 
@@ -146,6 +159,18 @@ impl Index {
         }
         Some(format!("{} ({})", self.handle(row), text::show(&row.title, 40)))
     }
+}
+
+/// What reads as an item's number: digits, and letters where two items share it.
+fn as_number(wanted: &str) -> Option<(u32, &str)> {
+    let digits = wanted.len() - wanted.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, suffix) = wanted.split_at(digits);
+    let lettered = suffix.len() <= LETTERS && suffix.bytes().all(|byte| byte.is_ascii_lowercase());
+    number
+        .parse()
+        .ok()
+        .filter(|_| lettered)
+        .map(|number| (number, suffix))
 }
 
 /// A key as a number.

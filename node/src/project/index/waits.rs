@@ -111,7 +111,7 @@ impl Index {
             let others: Vec<_> = rest.iter().map(|(from, _, _)| self.link(from).handle).collect();
             let more = if others.len() > NAMED { " …" } else { "" };
             let named = others.get(..NAMED).unwrap_or(&others).join(", ");
-            link.satisfied = true;
+            (link.satisfied, link.suspended) = (true, true);
             link.note = Some(if rest.is_empty() {
                 "suspended: it closes a circle".to_owned()
             } else {

@@ -1,6 +1,8 @@
 //! Projects without a network: replicas whose clocks and meetings a test controls, in one thread.
 
 mod circles;
+mod epics;
+mod explained;
 mod pair;
 mod presence;
 mod purged;

@@ -106,6 +106,57 @@ fn a_claim_is_taken_over_when_its_node_was_not_heard_of_for_long_and_not_before(
     assert!(bo.page("1").refused.is_empty());
 }
 
+fn by(kind: OriginKind, name: &str) -> Origin {
+    Origin::new(kind, name).unwrap()
+}
+
+fn asks(replica: &mut Replica, origin: &Origin, verb: Verb, force: Option<&str>) -> Result<Reply, Failure> {
+    let mut asked = Transition::plain("1", verb);
+    (asked.force, asked.reason) = (force.is_some(), force.map(str::to_owned));
+    replica.project.request(Some(origin), Request::Transition(asked))
+}
+
+#[test]
+fn an_agent_takes_nothing_from_another_of_its_node_without_a_reason() {
+    let clock = Clock::new();
+    let (mut ann, _) = pair(&clock);
+    ann.project.tend();
+    ann.create("worked on", &[]);
+    ann.does("1", Verb::Start);
+    let [coder, other] = ["coder-1", "coder-2"].map(|name| by(OriginKind::Agent, name));
+    asks(&mut ann, &coder, Verb::Claim, None).unwrap();
+    clock.pass(TTL * 2);
+    for verb in [Verb::TakeOver, Verb::Release] {
+        let refused = asks(&mut ann, &other, verb, None).unwrap_err();
+        assert_eq!(refused.code.exit(), 5);
+        assert!(
+            refused.message.contains("coder-1 on ann holds the claim"),
+            "{refused}"
+        );
+    }
+    asks(&mut ann, &coder, Verb::TakeOver, None).unwrap();
+    asks(&mut ann, &other, Verb::TakeOver, Some("coder-1 has crashed")).unwrap();
+    let claim = ann.card("1").claim.unwrap();
+    assert_eq!((claim.holder.as_str(), claim.generation), ("coder-2", 3));
+}
+
+#[test]
+fn a_claim_is_given_back_by_its_holder_or_by_a_person_at_its_node() {
+    let clock = Clock::new();
+    let (mut ann, mut bo) = claimed(&clock);
+    let refused = asks(&mut ann, &by(OriginKind::User, "ann"), Verb::Release, None).unwrap_err();
+    assert_eq!(refused.code.exit(), 5);
+    for part in ["bo on bo holds the claim", "`take-over`", "--force"] {
+        assert!(refused.message.contains(part), "{refused}");
+    }
+    let coder = by(OriginKind::Agent, "coder-1");
+    asks(&mut bo, &coder, Verb::Release, None).unwrap_err();
+    bo.does("1", Verb::Release);
+    asks(&mut bo, &coder, Verb::Claim, None).unwrap();
+    asks(&mut bo, &by(OriginKind::User, "bo"), Verb::Release, None).unwrap();
+    assert_eq!(bo.card("1").claim, None);
+}
+
 #[test]
 fn a_node_that_has_just_started_waits_and_force_needs_a_reason() {
     let clock = Clock::new();
@@ -275,7 +326,8 @@ fn a_release_that_could_not_be_written_leaves_the_claim_as_young_as_it_was() {
     bo.does("1", Verb::Claim);
     meet(&mut ann, &mut bo);
     assert!(take_over(&mut ann, false, None).is_err(), "it was just made");
-    let origin = Origin::new(OriginKind::User, "ann").unwrap();
+    // Bo works at the other machine now, too.
+    let origin = by(OriginKind::User, "bo");
     let release = Request::Transition(Transition::plain("1", Verb::Release));
     ann.project.stage_request(Some(&origin), release).unwrap();
     let entry = too_large(&ann);

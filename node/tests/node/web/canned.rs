@@ -101,6 +101,7 @@ pub(crate) fn dependency(now: Millis) -> ItemLink {
         title: other.title,
         status: Some(other.status),
         satisfied: false,
+        suspended: false,
         note: None,
     }
 }

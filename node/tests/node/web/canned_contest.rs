@@ -32,6 +32,7 @@ pub(crate) fn contests(card: &ItemCard, history: &[HistoryLine]) -> Vec<OpenConf
             title: card.title.clone(),
             status: Some(card.status),
             satisfied: false,
+            suspended: false,
             note: None,
         },
         about: "column".into(),

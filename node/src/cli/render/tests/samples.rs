@@ -89,6 +89,7 @@ pub(super) fn link(number: u32, title: &str, status: Status) -> ItemLink {
         title: title.into(),
         status: Some(status),
         satisfied: status == Status::Done,
+        suspended: false,
         note: None,
     }
 }
