@@ -11,10 +11,11 @@ use crate::view::Stamp;
 
 impl Folded<'_> {
     /// What a new act doing `op` must name as seen: the heads of every register that it reads or
-    /// writes; to put an item into the trash or out of it for good reads all. Sorted, and where
+    /// writes; to put an item into the trash or out of it for good, or to settle that, reads all. Sorted, and where
     /// dishonest authors left more heads than one act can name, the youngest of each register.
     pub fn saw(&self, op: &Op) -> Vec<ActId> {
-        if matches!(op, Op::Delete { .. } | Op::Purge) {
+        let over_trash = matches!(op, Op::Settle { over, .. } if *over == Register::Deleted);
+        if over_trash || matches!(op, Op::Delete { .. } | Op::Purge) {
             return self.heads_of(self.heads.values());
         }
         let mut registers = register::writes(op, self.view.qa);

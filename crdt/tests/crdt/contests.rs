@@ -296,6 +296,24 @@ fn restoring_wins_over_purging_and_deleting_over_both() {
 }
 
 #[test]
+fn who_settles_that_an_item_is_gone_for_good_has_it_gone() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    ann.does(Op::Comment { text: "seen".into() });
+    ann.does(Op::Delete { reason: None });
+    bo.hears(&ann);
+    ann.does(Op::Purge);
+    bo.does(Op::Restore);
+    bo.does(title("Ship it today"));
+    let view = meet(&mut ann, &mut bo);
+    let conflict = only(&view);
+    assert_eq!((conflict.register.clone(), conflict.losers.len()), (Register::Deleted, 1));
+    ann.does(keep(&conflict, conflict.losers[0]));
+    let view = meet(&mut ann, &mut bo);
+    assert!(view.purged && view.conflicts.is_empty());
+    assert!(ann.try_does(Op::Restore).is_err());
+}
+
+#[test]
 fn who_was_shown_something_else_is_told_before_and_after() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     ann.does(Op::Merged { commit: None });
