@@ -115,26 +115,34 @@ impl Teller<'_> {
     /// win many contests, and each is told.
     fn tell_of(&mut self, about: &str, what: EventKind, cause: Option<ActId>) {
         let stamp = cause.and_then(|cause| self.folded.stamp(&cause));
-        let Stamp {
-            act,
-            origin,
-            node,
-            at,
-        } = stamp.unwrap_or_else(|| self.after.last.clone());
-        let key = format!("{}/{about}", what.name());
-        self.events.push(Event {
-            id: EventId::derive(&self.after.id, &key, &act),
-            project: self.project,
-            item: self.after.id,
-            number: self.after.number,
-            kind: self.after.kind,
-            title: self.after.title.clone(),
-            status: self.after.status(),
-            origin,
-            node,
-            at,
-            what,
-        });
+        let stamp = stamp.unwrap_or_else(|| self.after.last.clone());
+        self.events
+            .push(event(self.project, self.after, stamp, about, what));
+    }
+}
+
+/// One event about an item that shows `view`. Its id comes from the item, from what happened, from what
+/// that is about, and from the act of the stamp.
+pub fn event(project: ProjectId, view: &ItemView, stamp: Stamp, about: &str, what: EventKind) -> Event {
+    let Stamp {
+        act,
+        origin,
+        node,
+        at,
+    } = stamp;
+    let key = format!("{}/{about}", what.name());
+    Event {
+        id: EventId::derive(&view.id, &key, &act),
+        project,
+        item: view.id,
+        number: view.number,
+        kind: view.kind,
+        title: view.title.clone(),
+        status: view.status(),
+        origin,
+        node,
+        at,
+        what,
     }
 }
 

@@ -21,6 +21,7 @@ mod register;
 mod settle;
 mod sight;
 mod ties;
+mod waits;
 
 use std::collections::BTreeMap;
 

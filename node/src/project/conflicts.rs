@@ -4,6 +4,7 @@
 //! names. Settling writes one act, which names the side that counts.
 
 mod circle;
+mod news;
 
 use towline_crdt::fold::Folded;
 use towline_crdt::view::Conflict;

@@ -1,18 +1,21 @@
 //! The index: all rows of a project in memory, and what takes more than one row to know.
 //!
 //! Rows come from `towline_crdt::commit` and are never changed here. What depends on other items is
-//! computed when asked: names ([`find`]), what waits for what ([`waits`]), cards ([`cards`]).
+//! computed when asked: names ([`find`]), what waits for what ([`waits`]), cards ([`cards`]). Which circles
+//! came and went with a row is noted as it is entered ([`turns`]), for whoever is to be told.
 
 mod cards;
 mod circles;
 mod find;
 #[cfg(test)]
 mod tests;
+mod turns;
 mod waits;
 
 pub(super) use cards::revision;
-pub(super) use circles::{Edge, Wait, rank};
+pub(super) use circles::{Edge, Wait, Way, rank};
 pub(super) use find::letters;
+pub(super) use turns::Turn;
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,6 +44,8 @@ pub(crate) struct Index {
     superseded: BTreeSet<(ItemId, ItemId)>,
     /// Computed when somebody asks, and again when a circle may have come or gone.
     circles: OnceCell<Circles>,
+    /// Dependencies that were suspended or let go since somebody last asked.
+    turns: BTreeMap<Edge, Turn>,
 }
 
 /// The smallest and the largest id, to find what belongs to something.
@@ -54,11 +59,31 @@ fn of<'a>(pairs: &'a BTreeSet<(ItemId, ItemId)>, first: &ItemId) -> impl Iterato
 }
 
 impl Index {
-    /// Enters a row in place of the one before, which is returned.
+    /// Enters a row that was there before this process: nothing about it is news.
+    pub(crate) fn load(&mut self, row: ItemView) {
+        let (id, waits) = (row.id, waits::waits(&row));
+        let before = self.enter(row);
+        let waited = before.as_ref().map(waits::waits).unwrap_or_default();
+        self.rejudge(&id, &waited, &waits);
+    }
+
+    /// Enters a row in place of the one before, which is returned, and notes which circles that makes or
+    /// ends: nothing is looked at unless the item waits for others than before.
     pub(crate) fn put(&mut self, row: ItemView) -> Option<ItemView> {
+        let (id, waits) = (row.id, waits::waits(&row));
+        let waited = self.get(&id).map(waits::waits).unwrap_or_default();
+        let around = (waited != waits).then(|| self.around(&id));
+        let before = self.enter(row);
+        self.rejudge(&id, &waited, &waits);
+        if let Some(around) = around {
+            self.note_turns(&id, &waited, around);
+        }
+        before
+    }
+
+    fn enter(&mut self, row: ItemView) -> Option<ItemView> {
         let before = self.take_out(&row.id);
         let id = row.id;
-        let waits = waits::waits(&row);
         self.numbers.insert((row.number, row.created_at, id));
         self.keys.insert(find::key(&id), id);
         for reference in row.external() {
@@ -68,8 +93,6 @@ impl Index {
         self.children.extend(row.epic.map(|epic| (epic, id)));
         self.superseded.extend(waits::successor(&row).map(|by| (by, id)));
         self.rows.insert(id, Box::new(row));
-        let waited = before.as_ref().map(waits::waits).unwrap_or_default();
-        self.rejudge(&id, &waited, &waits);
         before
     }
 

@@ -220,14 +220,12 @@ impl Project {
                     return Err(refused(format!("{} may not write", author.short())));
                 }
                 let seen_at = self.now();
-                for doc in self.admit_changes(entry, changes)? {
-                    let failed = |why: crate::request::Failure| Outcome::Refused {
-                        why: why.message,
-                        blame: false,
-                    };
-                    self.stage_doc(doc, !live, seen_at).map_err(failed)?;
-                }
-                Ok(())
+                let docs = self.admit_changes(entry, changes)?;
+                let failed = |why: crate::request::Failure| Outcome::Refused {
+                    why: why.message,
+                    blame: false,
+                };
+                self.stage_docs(docs, !live, seen_at).map_err(failed)
             }
         }
     }

@@ -190,14 +190,14 @@ impl Project {
         let mut stale = Vec::new();
         for row in self.cache.rows() {
             match row? {
-                (_, Some(row)) => drop(self.index.put(row)),
+                (_, Some(row)) => self.index.load(row),
                 (item, None) => stale.push(item),
             }
         }
         for item in stale {
             let doc = self.doc(&item)?;
             let view = self.folded(&doc)?.view;
-            self.index.put(view);
+            self.index.load(view);
             self.docs.put(doc);
             self.dirty = true;
             self.store_if_full();
@@ -230,12 +230,19 @@ impl Project {
         let Payload::Changes(changes) = &entry.body().payload else {
             return Ok(());
         };
+        let mut docs = Vec::new();
         for (item, checked) in checked_by_item(entry, changes)? {
             let base = self.stored_doc(&item)?;
             let am = gate::apply(base.as_ref().map(|doc| doc.automerge()), &checked)?;
-            let doc = with_changes(item, base.as_deref(), am, checked, &entry.body().author);
-            self.stage_doc(doc, true, seen_at)?;
+            docs.push(with_changes(
+                item,
+                base.as_deref(),
+                am,
+                checked,
+                &entry.body().author,
+            ));
         }
+        self.stage_docs(docs, true, seen_at)?;
         Ok(())
     }
 

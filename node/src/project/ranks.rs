@@ -22,7 +22,7 @@ impl Project {
                 if same {
                     Ok(())
                 } else {
-                    self.stage_doc(doc, false, now)
+                    self.stage_docs([doc], false, now)
                 }
             });
             if let Err(failure) = folded {

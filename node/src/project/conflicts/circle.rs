@@ -17,7 +17,7 @@ use crate::request::{Failure, Reply};
 /// Circles of one item that are listed at most.
 const CIRCLES: usize = 32;
 /// Dependencies of one circle that are listed at most, the suspended one among them.
-const SIDES: usize = 26;
+pub(super) const SIDES: usize = 26;
 /// Commands that a refusal names at most.
 const COMMANDS: usize = 5;
 

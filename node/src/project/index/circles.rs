@@ -29,6 +29,9 @@ pub(crate) enum Wait {
 /// A dependency: who waits, and for what.
 pub(crate) type Edge = (ItemId, ItemId);
 
+/// A dependency or succession.
+pub(crate) type Way = (ItemId, ItemId, Wait);
+
 /// An edge in the order in which it is taken.
 type Ranked = (Wait, [u8; 32], ItemId, ItemId);
 
@@ -52,7 +55,7 @@ pub(crate) fn rank(from: &ItemId, on: &ItemId) -> [u8; 32] {
 
 impl Circles {
     /// Judges a whole graph.
-    pub(crate) fn of(edges: impl IntoIterator<Item = (ItemId, ItemId, Wait)>) -> Self {
+    pub(crate) fn of(edges: impl IntoIterator<Item = Way>) -> Self {
         let edges: BTreeSet<_> = edges.into_iter().collect();
         let items: BTreeSet<ItemId> = edges.iter().flat_map(|(from, on, _)| [*from, *on]).collect();
         let items: Vec<ItemId> = items.into_iter().collect();
@@ -119,7 +122,7 @@ impl Circles {
 
     /// The shortest circle that a suspended dependency would close: the way back from what it waits for,
     /// edge by edge. Empty for an item that waits for itself.
-    pub(crate) fn rest(&self, (from, on): &Edge) -> Vec<(ItemId, ItemId, Wait)> {
+    pub(crate) fn rest(&self, (from, on): &Edge) -> Vec<Way> {
         let mut came: BTreeMap<ItemId, (ItemId, Wait)> = BTreeMap::new();
         let mut open = VecDeque::from([*on]);
         while let Some(at) = open.pop_front() {

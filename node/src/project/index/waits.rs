@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use towline_crdt::view::ItemView;
 use towline_proto::{Closing, Column, ItemId};
 
-use super::circles::{Circles, Edge, Wait};
+use super::circles::{Circles, Edge, Wait, Way};
 use super::{Index, of};
 use crate::dto::ItemLink;
 use crate::project::filter::Facts;
@@ -30,12 +30,17 @@ pub(super) fn successor(row: &ItemView) -> Option<ItemId> {
     }
 }
 
+/// Whether an item waits for its dependencies.
+pub(super) fn depends(row: &ItemView) -> bool {
+    successor(row).is_none() && !row.deleted && row.column.is_open()
+}
+
 /// What an item waits for.
 pub(super) fn waits(row: &ItemView) -> BTreeSet<(ItemId, Wait)> {
     if let Some(by) = successor(row) {
         return BTreeSet::from([(by, Wait::Successor)]);
     }
-    if row.deleted || !row.column.is_open() {
+    if !depends(row) {
         return BTreeSet::new();
     }
     row.depends_on.iter().map(|on| (*on, Wait::Dependency)).collect()
@@ -121,6 +126,12 @@ impl Index {
         link
     }
 
+    /// Whether an item waits for another as it did.
+    pub(crate) fn waits_still(&self, (from, on, wait): &Way) -> bool {
+        let row = self.get(from);
+        row.is_some_and(|row| waits(row).contains(&(*on, *wait)))
+    }
+
     /// Whether a dependency is suspended.
     pub(crate) fn is_suspended(&self, from: &ItemId, on: &ItemId) -> bool {
         self.circles().is_suspended(from, on)
@@ -137,7 +148,7 @@ impl Index {
     }
 
     /// The rest of the circle that a suspended dependency would close.
-    pub(crate) fn circle(&self, edge: &Edge) -> Vec<(ItemId, ItemId, Wait)> {
+    pub(crate) fn circle(&self, edge: &Edge) -> Vec<Way> {
         self.circles().rest(edge)
     }
 

@@ -112,11 +112,8 @@ impl Project {
         }
         self.seal(open.place, open.prev, Payload::Changes(open.changes))?;
         let seen_at = self.now();
-        for doc in open.docs.into_values() {
-            // It happened long ago: nobody is told as if it were news.
-            self.stage_doc(doc, true, seen_at)?;
-        }
-        Ok(())
+        // It happened long ago: nobody is told as if it were news.
+        self.stage_docs(open.docs.into_values(), true, seen_at)
     }
 
     fn rewrite(

@@ -82,6 +82,7 @@ impl Project {
                 }
             }
         }
+        drop(self.index.take_turns());
         for doc in stage.docs_before.into_values().flatten() {
             self.docs.put(doc);
         }

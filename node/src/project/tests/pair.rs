@@ -11,7 +11,7 @@ use towline_proto::{Entry, Millis, NodeId, Origin, OriginKind, Role, Ticket, Ver
 use crate::dto::{ItemCard, ItemPage, OpenConflict};
 use crate::net::{GossipToken, NetInput, NetOutput};
 use crate::project::{Opening, Project, World};
-use crate::request::{Failure, NewItem, Reply, Request, Transition};
+use crate::request::{Edit, Failure, NewItem, Reply, Request, Transition};
 
 /// When every test begins.
 pub(super) const BEGIN: Millis = Millis(1_760_000_000_000);
@@ -94,6 +94,15 @@ impl Replica {
 
     /// Ends and starts again, as a process does.
     pub(super) fn restart(self, clock: &Clock) -> Self {
+        self.begin_again(clock, Project::close)
+    }
+
+    /// Is killed, with whatever the cache lacks by then, and starts again.
+    pub(super) fn killed(self, clock: &Clock) -> Self {
+        self.begin_again(clock, drop)
+    }
+
+    fn begin_again(self, clock: &Clock, end: fn(Project)) -> Self {
         let Self {
             project,
             me,
@@ -102,7 +111,7 @@ impl Replica {
             ..
         } = self;
         let id = project.id();
-        project.close();
+        end(project);
         let opening = Opening {
             dir: dir.path().to_owned(),
             key: key(name),
@@ -136,6 +145,14 @@ impl Replica {
 
     pub(super) fn does(&mut self, item: &str, verb: Verb) {
         self.ask(Request::Transition(Transition::plain(item, verb)));
+    }
+
+    pub(super) fn retitle(&mut self, item: &str, title: &str) {
+        self.ask(Request::Edit(Edit {
+            item: item.into(),
+            title: Some(title.into()),
+            ..Edit::default()
+        }));
     }
 
     pub(super) fn depends(&mut self, item: &str, on: &str) {

@@ -1,0 +1,57 @@
+//! Which acts make an item wait for another, and which one let it go again: by these a circle of
+//! dependencies is told apart from one that was there before.
+//!
+//! Relies on the finished fold. Answers alike before and after the waiting has ended, so that the end of
+//! a circle can be told as the end of that circle.
+
+use towline_proto::{ActId, Closing, ItemId, Op, Register};
+
+use super::{Fate, Folded, Folding};
+use crate::view::Stamp;
+
+impl Folded<'_> {
+    /// The acts by which the item depends on `on`: the last that said so, and the last that brought the
+    /// item back, which waited for nobody while it was closed or in the trash.
+    pub fn depends_by(&self, on: &ItemId) -> Vec<ActId> {
+        let adds =
+            |act: &Folding<'_>| matches!(&act.record.act.op, Op::AddDependency { on: added } if added == on);
+        self.last(adds).into_iter().chain(self.last(is_back)).collect()
+    }
+
+    /// The act by which `by` took the item's place.
+    pub fn succeeded_by(&self, by: &ItemId) -> Option<ActId> {
+        let names = |closing: &Closing| matches!(closing, Closing::Superseded { by: named } if named == by);
+        self.last(|act| {
+            let to = act.to.as_ref();
+            to.and_then(|to| to.closing.as_ref()).is_some_and(names)
+        })
+    }
+
+    /// Who ended that the item waits for `on`, where it does so no more.
+    pub fn let_go_by(&self, on: &ItemId) -> Option<Stamp> {
+        let view = &self.view;
+        let removed = Register::Dependency(*on);
+        let act = if view.deleted {
+            self.said_by(&Register::Deleted)
+        } else if view.column.is_open() && !view.depends_on.contains(on) && self.head(&removed).is_some() {
+            self.said_by(&removed)
+        } else {
+            self.moved_by()
+        };
+        self.stamp(&act?)
+    }
+
+    /// The last act of a sort, in causal order, that ever counted.
+    fn last(&self, is: impl Fn(&Folding<'_>) -> bool) -> Option<ActId> {
+        let counted = |act: &Folding<'_>| matches!(act.fate, Fate::Effective | Fate::Superseded { .. });
+        let acts = self.acts.iter().filter(|(_, act)| counted(act) && is(act));
+        acts.max_by_key(|(_, act)| act.order).map(|(id, _)| *id)
+    }
+}
+
+/// Whether an act brought the item back from where it waited for nobody.
+fn is_back(act: &Folding<'_>) -> bool {
+    let ended = act.from.as_ref().is_some_and(|from| !from.column.is_open());
+    let open = act.to.as_ref().is_some_and(|to| to.column.is_open());
+    matches!(act.record.act.op, Op::Restore) || (ended && open)
+}

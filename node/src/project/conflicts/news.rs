@@ -1,0 +1,116 @@
+//! Circles of dependencies as news: what both items of a suspended dependency have to tell when a circle
+//! comes, and when it has gone.
+//!
+//! An event is named by the acts that make the circle, as a contest is by its contenders: every replica
+//! that sees the same circle tells the same event, its end is the end of that circle, and one that comes
+//! back because an item was reopened is another.
+
+use towline_crdt::diff::event;
+use towline_crdt::view::Stamp;
+use towline_proto::ids::to_hex;
+use towline_proto::{ActId, Event, EventKind, ItemId};
+
+use super::circle::SIDES;
+use crate::project::Project;
+use crate::project::index::{Turn, Wait, Way};
+use crate::request::Failure;
+
+/// Steps of a circle that are named at most; the middle of a longer one is left out.
+const NAMED: usize = 4;
+
+/// The acts that make a circle, and the youngest of them.
+struct Ties {
+    name: String,
+    last: Stamp,
+}
+
+impl Project {
+    /// What is to be told of a circle that came or went: nothing when it was too much to draw.
+    pub(in crate::project) fn circle_news(&mut self, turn: &Turn) -> Result<Vec<Event>, Failure> {
+        let Some(ties) = self.ties(&turn.circle)? else {
+            return Ok(Vec::new());
+        };
+        let (what, by) = if turn.is_suspended {
+            let rule = self.circle_told(&turn.circle);
+            (EventKind::ConflictRaised { rule }, None)
+        } else {
+            (EventKind::ConflictsSettled, self.let_go(&turn.circle)?)
+        };
+        let act = ties.last.act;
+        let stamp = Stamp {
+            act,
+            ..by.unwrap_or(ties.last)
+        };
+        let (from, on) = turn.edge;
+        let both = [Some(from), (from != on).then_some(on)];
+        let rows = both.iter().flatten().filter_map(|id| self.index.get(id));
+        let news = rows.map(|row| event(self.id, row, stamp.clone(), &ties.name, what.clone()));
+        Ok(news.collect())
+    }
+
+    fn ties(&mut self, circle: &[Way]) -> Result<Option<Ties>, Failure> {
+        let mut acts: Vec<ActId> = Vec::new();
+        let mut last: Option<Stamp> = None;
+        for (from, on, wait) in circle.iter().rev().take(SIDES) {
+            let doc = self.doc(from)?;
+            let folded = self.folded(&doc)?;
+            let made = match wait {
+                Wait::Dependency => folded.depends_by(on),
+                Wait::Successor => folded.succeeded_by(on).into_iter().collect(),
+            };
+            let stamps = made.iter().filter_map(|act| folded.stamp(act));
+            last = stamps.chain(last).max_by_key(|stamp| (stamp.at, stamp.act));
+            acts.extend(made);
+        }
+        acts.sort_unstable();
+        acts.dedup();
+        let mut hasher = blake3::Hasher::new_derive_key("towline/circle/1");
+        for act in &acts {
+            hasher.update(&act.0);
+        }
+        let name = to_hex(&hasher.finalize().as_bytes()[..8]);
+        Ok(last.map(|last| Ties { name, last }))
+    }
+
+    /// Who took a step out of a circle that is no more. Nobody where all of them are there, and another
+    /// dependency is suspended now.
+    fn let_go(&mut self, circle: &[Way]) -> Result<Option<Stamp>, Failure> {
+        let gone = circle.iter().find(|way| !self.index.waits_still(way)).copied();
+        let Some((from, on, _)) = gone else {
+            return Ok(None);
+        };
+        let doc = self.doc(&from)?;
+        Ok(self.folded(&doc)?.let_go_by(&on))
+    }
+
+    /// A circle in words for people who have not read the rules.
+    fn circle_told(&self, circle: &[Way]) -> String {
+        let handle = |id: &ItemId| self.index.link(id).handle;
+        let Some((from, on, _)) = circle.last() else {
+            return String::new();
+        };
+        let (from, on) = (handle(from), handle(on));
+        let step = |(from, on, wait): &Way| match wait {
+            Wait::Dependency => format!("{} waits for {}", handle(from), handle(on)),
+            Wait::Successor => format!("{} was superseded by {}", handle(from), handle(on)),
+        };
+        match circle {
+            [_] => return format!("{from} waits for itself, which is ignored until somebody removes it"),
+            [(_, _, Wait::Dependency), _] => {
+                return format!(
+                    "{on} and {from} wait for each other; until somebody removes one of the two dependencies, {from} does not wait for {on}"
+                );
+            }
+            _ => {}
+        }
+        let hidden = circle.len().saturating_sub(2 * NAMED);
+        let mut steps: Vec<_> = circle.iter().map(step).collect();
+        if hidden > 1 {
+            steps.splice(NAMED..NAMED + hidden, [format!("… {hidden} more …")]);
+        }
+        format!(
+            "they wait for each other in a circle; until somebody removes one of these dependencies, {from} does not wait for {on}: {}",
+            steps.join(", ")
+        )
+    }
+}

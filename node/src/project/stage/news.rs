@@ -1,0 +1,113 @@
+//! What an entry changes for people: its documents' rows, and the events that tell the difference.
+//!
+//! An item's own events come from the fold. A circle of dependencies takes more than one item to see, so
+//! what the index noted is told when all documents of an entry are in: the same log gives the same events
+//! at the same positions, however it is read. An item is told settled when neither contests nor circles
+//! of it are left. Relies on `towline_crdt` for what an event is; nobody outside hears of anything here
+//! before the log is synced.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use towline_crdt::commit::commit;
+use towline_crdt::doc::ItemDoc;
+use towline_proto::{Event, EventKind, Millis};
+
+use crate::dto::FeedEvent;
+use crate::project::Project;
+use crate::project::present::clamp;
+use crate::request::{Failure, FailureCode};
+
+/// How an entry came.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    /// Long after it was made, so that it is no news.
+    backfill: bool,
+    /// When this node saw it first.
+    at: Millis,
+}
+
+impl Project {
+    /// Enters the documents of one entry: their rows, and the events that tell the difference, which this
+    /// node saw first at `seen_at`.
+    pub(crate) fn stage_docs(
+        &mut self,
+        docs: impl IntoIterator<Item = impl Into<Arc<ItemDoc>>>,
+        backfill: bool,
+        seen_at: Millis,
+    ) -> Result<(), Failure> {
+        let seen = Seen {
+            backfill,
+            at: seen_at,
+        };
+        let mut settled = Vec::new();
+        let mut docs = docs.into_iter();
+        let staged = docs.try_for_each(|doc| self.stage_doc(doc.into(), seen, &mut settled));
+        self.tell_circles(seen, settled);
+        staged
+    }
+
+    /// Enters one document. What is said to be settled is handed out: there may be circles left.
+    fn stage_doc(&mut self, doc: Arc<ItemDoc>, seen: Seen, settled: &mut Vec<Event>) -> Result<(), Failure> {
+        let id = doc.id();
+        let before = self.index.get(&id);
+        let Some(outcome) = commit(self.id, before, &doc, &self.members) else {
+            return Err(Failure::new(
+                FailureCode::Failure,
+                format!("item {} has no creation", id.short()),
+            ));
+        };
+        let before = before.cloned();
+        self.stage.rows_before.entry(id).or_insert(before);
+        let unstored = self.docs.unstored(&id);
+        self.stage.docs_before.entry(id).or_insert(unstored);
+        self.stage.feed_before.get_or_insert(self.feed_head);
+        self.note_claim(&outcome.view);
+        self.index.put(outcome.view);
+        self.upkeep.changed(id);
+        self.docs.put(doc);
+        for event in outcome.events {
+            match event.what {
+                EventKind::ConflictsSettled => settled.push(event),
+                _ => self.enter(event, seen),
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells of circles that came or went, and of items that nothing contends about any more.
+    fn tell_circles(&mut self, seen: Seen, mut settled: Vec<Event>) {
+        for turn in self.index.take_turns().into_values() {
+            match self.circle_news(&turn) {
+                Ok(news) if turn.is_suspended => news.into_iter().for_each(|event| self.enter(event, seen)),
+                Ok(news) => settled.extend(news),
+                Err(failure) => {
+                    tracing::error!(%failure, "a circle of dependencies is listed and was not told");
+                }
+            }
+        }
+        let mut told = BTreeSet::new();
+        for event in settled {
+            let contested = self
+                .index
+                .get(&event.item)
+                .is_none_or(|row| !row.conflicts.is_empty());
+            if !contested && !told.contains(&event.item) && !self.index.is_in_circle(&event.item) {
+                told.insert(event.item);
+                self.enter(event, seen);
+            }
+        }
+    }
+
+    fn enter(&mut self, mut event: Event, seen: Seen) {
+        self.feed_head = self.feed_head.saturating_add(1);
+        let skewed = clamp(&mut event.at, seen.at);
+        self.stage.events.push(FeedEvent {
+            position: self.feed_head,
+            skewed,
+            seen_at: seen.at,
+            backfill: seen.backfill,
+            event,
+        });
+    }
+}
