@@ -354,7 +354,7 @@ impl Project {
         self.applied(&row.id, Some(row.column), true)
     }
 
-    fn applied(&self, id: &ItemId, from: Option<Column>, changed: bool) -> Result<Reply, Failure> {
+    pub(super) fn applied(&self, id: &ItemId, from: Option<Column>, changed: bool) -> Result<Reply, Failure> {
         let row = self.index.get(id).ok_or_else(|| {
             Failure::new(
                 FailureCode::Failure,

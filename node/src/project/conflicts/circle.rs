@@ -106,7 +106,15 @@ impl Project {
         let is_suspended = added(&self.folded(&doc)?, &edge.1).is_some_and(|(act, _)| act == keep);
         let removed = if is_suspended { self.other(&edge)? } else { edge };
         let from = self.index.get(&removed.0).cloned().ok_or_else(gone)?;
-        self.write_ops(origin, &from, vec![Op::RemoveDependency { on: removed.1 }], None)
+        let [waited, on] = [removed.0, removed.1].map(|id| self.index.link(&id).handle);
+        self.write_ops(origin, &from, vec![Op::RemoveDependency { on: removed.1 }], None)?;
+        // The answer is about the item that was asked about, though the act may be the other one's.
+        let note = format!("{waited} does not depend on {on} any more");
+        let mut reply = self.applied(&row.id, Some(row.column), true)?;
+        if let Reply::Applied(applied) = &mut reply {
+            applied.notes.insert(0, note);
+        }
+        Ok(reply)
     }
 
     fn other(&self, edge: &Edge) -> Result<Edge, Failure> {

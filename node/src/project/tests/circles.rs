@@ -134,6 +134,32 @@ fn settling_removes_the_dependency_that_does_not_count() {
 }
 
 #[test]
+fn settling_answers_about_the_item_that_was_asked_about() {
+    let clock = Clock::new();
+    for asked in ["1", "2"] {
+        for keep in ["a", "b"] {
+            let (mut ann, mut bo) = apart(&clock);
+            ann.depends("1", "2");
+            bo.depends("2", "1");
+            meet(&mut ann, &mut bo);
+            let open = ann.conflicts(Some(asked));
+            let gone = open[0].sides.iter().find(|side| side.key != keep).unwrap();
+            let (waits, on) = gone.means.split_once(" waits for ").unwrap();
+            let Reply::Applied(applied) = ann.settle(asked, keep).unwrap() else {
+                panic!("applied")
+            };
+            assert_eq!(applied.card.handle, asked);
+            assert_eq!((applied.from, applied.changed), (Some(applied.card.column), true));
+            assert_eq!(applied.card.conflicts, 0);
+            assert_eq!(
+                applied.notes[0],
+                format!("{waits} does not depend on {on} any more")
+            );
+        }
+    }
+}
+
+#[test]
 fn keeping_the_suspended_dependency_of_a_longer_circle_asks_which_other_one_goes() {
     let clock = Clock::new();
     let (mut ann, mut bo) = apart(&clock);
