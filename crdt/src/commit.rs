@@ -6,7 +6,7 @@
 use towline_proto::{Event, ProjectId};
 
 use crate::diff::diff;
-use crate::doc::ItemDoc;
+use crate::doc::{Acts, ItemDoc};
 use crate::fold::fold;
 use crate::members::Roles;
 use crate::view::ItemView;
@@ -20,11 +20,11 @@ pub struct Commit {
     pub events: Vec<Event>,
 }
 
-/// Folds a document and compares it with the row before. `None` when the document holds no creation,
+/// Folds a document and compares it with the row before and the acts that made that. `None` when the document holds no creation,
 /// which the gate rules out.
 pub fn commit<R: Roles>(
     project: ProjectId,
-    before: Option<&ItemView>,
+    before: Option<(&ItemView, &Acts)>,
     doc: &ItemDoc,
     roles: &R,
 ) -> Option<Commit> {

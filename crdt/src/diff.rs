@@ -3,22 +3,29 @@
 //! An event's id is derived from the act that brought it about, so it is the same on every replica
 //! however many steps arrived at once.
 
-use towline_proto::{ActId, Column, Event, EventId, EventKind, HoldKind, ProjectId, Register};
+use towline_proto::{
+    ActId, Column, Event, EventId, EventKind, HoldKind, Op, ProjectId, Register, limits, text,
+};
 
-use crate::fold::{Folded, shown};
+use crate::doc::Acts;
+use crate::fold::{Fate, Folded, shown};
 use crate::view::{Conflict, ItemView, Stamp};
 
-/// The events between `before` and the outcome of a fold, in the order in which people would tell
-/// them.
-pub fn diff(project: ProjectId, before: Option<&ItemView>, folded: &Folded<'_>) -> Vec<Event> {
+/// Characters of a comment in an event.
+const EXCERPT_CHARS: usize = 160;
+
+/// The events between `before`, a row and the acts that it came from, and the outcome of a fold, in the
+/// order in which people would tell them.
+pub fn diff(project: ProjectId, before: Option<(&ItemView, &Acts)>, folded: &Folded<'_>) -> Vec<Event> {
     let after = &folded.view;
     let mut told = Teller {
         project,
         folded,
         after,
+        came: before.map(|(_, acts)| Came::since(acts, folded)),
         events: Vec::new(),
     };
-    let Some(before) = before else {
+    let Some((before, _)) = before else {
         told.tell(EventKind::ItemCreated { column: after.column }, folded.created());
         if after.deleted {
             told.tell(EventKind::Deleted, folded.said_by(&Register::Deleted));
@@ -42,26 +49,9 @@ pub fn diff(project: ProjectId, before: Option<&ItemView>, folded: &Folded<'_>) 
     claim_change(before, after, &mut told);
     for (field, registers) in changed_fields(before, after) {
         let causes = registers.iter().filter_map(|register| folded.said_by(register));
-        let cause = folded.youngest(causes);
-        told.tell(
-            EventKind::FieldChanged {
-                field: field.to_owned(),
-            },
-            cause,
-        );
+        told.tell_field(field, folded.youngest(causes));
     }
-    if let Some(remark) = after
-        .last_comment
-        .as_ref()
-        .filter(|_| before.last_comment != after.last_comment)
-    {
-        told.tell(
-            EventKind::Commented {
-                excerpt: remark.excerpt.clone(),
-            },
-            Some(remark.act),
-        );
-    }
+    told.said();
     let new = |conflict: &&Conflict| !before.conflicts.iter().any(|old| old.id == conflict.id);
     for conflict in after.conflicts.iter().filter(new) {
         let rule = conflict.rule.sentence().to_owned();
@@ -94,27 +84,83 @@ fn changed_by_merge(before: &ItemView, after: &ItemView, conflict: &Conflict) ->
     })
 }
 
+/// What came since a row was made.
+struct Came {
+    /// The youngest act, in causal order.
+    youngest: Option<ActId>,
+    /// The youngest edit of the body.
+    edit: Option<ActId>,
+    /// Comments as they were made, the oldest left out where they are too many.
+    comments: Vec<ActId>,
+}
+
+impl Came {
+    fn since(known: &Acts, folded: &Folded<'_>) -> Self {
+        let new = folded.acts.iter().filter(|(id, _)| !known.contains_key(id));
+        let mut new: Vec<_> = new
+            .filter(|(_, act)| !matches!(act.fate, Fate::Refused(_)))
+            .collect();
+        new.sort_unstable_by_key(|(_, act)| act.order);
+        let op = |id: &ActId| folded.acts.get(id).map(|act| &act.record.act.op);
+        let mut new = new.into_iter().map(|(id, _)| *id).collect::<Vec<_>>();
+        let youngest = new.last().copied();
+        let edit = new
+            .iter()
+            .rfind(|id| matches!(op(id), Some(Op::EditBody)))
+            .copied();
+        new.retain(|id| matches!(op(id), Some(Op::Comment { .. })));
+        new.drain(..new.len().saturating_sub(limits::COMMENTS_TOLD));
+        Self {
+            youngest,
+            edit,
+            comments: new,
+        }
+    }
+}
+
 struct Teller<'a> {
     project: ProjectId,
     folded: &'a Folded<'a>,
     after: &'a ItemView,
+    /// What came, unless the item is new.
+    came: Option<Came>,
     events: Vec<Event>,
 }
 
 impl Teller<'_> {
-    /// Adds an event. Without a cause of its own it is put down to the item's last act.
+    /// Adds an event. Without a cause of its own it is put down to the last act.
     fn tell(&mut self, what: EventKind, cause: Option<ActId>) {
-        let field = match &what {
-            EventKind::FieldChanged { field } => field.clone(),
-            _ => String::new(),
+        self.tell_of("", what, cause);
+    }
+
+    fn tell_field(&mut self, field: &str, cause: Option<ActId>) {
+        let what = EventKind::FieldChanged {
+            field: field.to_owned(),
         };
-        self.tell_of(&field, what, cause);
+        self.tell_of(field, what, cause);
+    }
+
+    /// Tells what was written: that the body is another, and each comment, wherever the clocks of their
+    /// authors put them among those that were known.
+    fn said(&mut self) {
+        let Some(came) = &mut self.came else { return };
+        let comments = std::mem::take(&mut came.comments);
+        if let Some(edit) = came.edit {
+            self.tell_field("body", Some(edit));
+        }
+        for id in comments {
+            if let Some(Op::Comment { text }) = self.folded.acts.get(&id).map(|act| &act.record.act.op) {
+                let excerpt = text::show(text, EXCERPT_CHARS);
+                self.tell(EventKind::Commented { excerpt }, Some(id));
+            }
+        }
     }
 
     /// Adds an event of which one cause can bring about several, each about something else: one act can
     /// win many contests, and each is told.
     fn tell_of(&mut self, about: &str, what: EventKind, cause: Option<ActId>) {
-        let stamp = cause.and_then(|cause| self.folded.stamp(&cause));
+        let youngest = self.came.as_ref().and_then(|came| came.youngest);
+        let stamp = cause.or(youngest).and_then(|cause| self.folded.stamp(&cause));
         let stamp = stamp.unwrap_or_else(|| self.after.last.clone());
         self.events
             .push(event(self.project, self.after, stamp, about, what));
@@ -243,7 +289,7 @@ fn claim_change(before: &ItemView, after: &ItemView, told: &mut Teller<'_>) {
     }
 }
 
-/// Fields that changed, with the registers that tell who did it: of a set or list those of its members
+/// Fields that changed but for the body, with the registers that tell who did it: of a set or list those of its members
 /// that changed, for two who add something each may be heard of one by one.
 fn changed_fields(before: &ItemView, after: &ItemView) -> Vec<(&'static str, Vec<Register>)> {
     let one = |register| vec![register];
@@ -290,7 +336,6 @@ fn changed_fields(before: &ItemView, after: &ItemView) -> Vec<(&'static str, Vec
                 Register::Criterion(criterion.id)
             }),
         ),
-        ("body", before.body_edit != after.body_edit, one(Register::Body)),
     ];
     pairs
         .into_iter()

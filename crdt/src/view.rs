@@ -13,7 +13,7 @@ use towline_proto::{
 };
 
 /// Raise when the fold or this type changes what a row says.
-pub const PROJECTION_VERSION: u32 = 3;
+pub const PROJECTION_VERSION: u32 = 4;
 
 /// How many column steps a row remembers, so that a jump over several can be told as one line.
 pub const TRAIL: usize = 8;
@@ -65,8 +65,6 @@ pub struct ItemView {
     pub links: Vec<Link>,
     /// How many comments there are.
     pub comments: u32,
-    /// The last comment, for events.
-    pub last_comment: Option<Remark>,
     /// The last edit of the body, if it was ever edited.
     pub body_edit: Option<ActId>,
     /// The hash of the foreign record that it was last imported from.
@@ -112,15 +110,6 @@ pub struct Link {
     pub kind: LinkKind,
     /// Where.
     pub target: String,
-}
-
-/// A comment, shortened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Remark {
-    /// The act.
-    pub act: ActId,
-    /// The beginning of the text.
-    pub excerpt: String,
 }
 
 /// Who did something, where and when.

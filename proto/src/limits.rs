@@ -38,6 +38,8 @@ pub const NAME_CHARS: usize = 200;
 pub const LABELS: usize = 64;
 /// Comments of one item.
 pub const COMMENTS: usize = 10_000;
+/// Comments of one item that one entry tells of, the youngest: who writes more at once has imported them.
+pub const COMMENTS_TOLD: usize = 32;
 /// Acts of one item, of all kinds.
 pub const ACTS_PER_ITEM: usize = 50_000;
 /// Bytes of entries that wait for a predecessor, in one project.

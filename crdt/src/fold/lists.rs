@@ -11,10 +11,7 @@ use towline_proto::{ActId, CriterionState, ItemId, Op, Register};
 use super::dispute::state_of;
 use super::{Fate, Folding, Machine};
 use crate::members::Roles;
-use crate::view::{Criterion, Link, Remark};
-
-/// Characters of a comment in a row.
-const EXCERPT_CHARS: usize = 160;
+use crate::view::{Criterion, Link};
 
 /// Labels, dependencies and links.
 #[derive(Default)]
@@ -29,7 +26,6 @@ pub(super) struct Sets {
 pub(super) struct Said {
     pub(super) criteria: Vec<Criterion>,
     pub(super) comments: u32,
-    pub(super) last_comment: Option<Remark>,
     pub(super) body_edit: Option<ActId>,
 }
 
@@ -63,11 +59,7 @@ impl<R: Roles> Machine<'_, R> {
         in_time.sort_by_key(|(_, act)| (act.record.act.at, act.order));
         for (id, act) in in_time {
             match &act.record.act.op {
-                Op::Comment { text } => {
-                    said.comments = said.comments.saturating_add(1);
-                    let excerpt = towline_proto::text::show(text, EXCERPT_CHARS);
-                    said.last_comment = Some(Remark { act: *id, excerpt });
-                }
+                Op::Comment { .. } => said.comments = said.comments.saturating_add(1),
                 Op::EditBody => said.body_edit = Some(*id),
                 Op::AddCriterion { text } => said.criteria.push(Criterion {
                     id: *id,

@@ -80,7 +80,6 @@ pub(super) fn project<'a, R: Roles>(mut machine: Machine<'a, R>) -> Option<Folde
         criteria: said.criteria,
         links: sets.links,
         comments: said.comments,
-        last_comment: said.last_comment,
         body_edit: said.body_edit,
         imported: machine.field(&Register::Imported, imported_of),
         conflicts,

@@ -3,9 +3,9 @@
 
 use towline_crdt::fold::{Fate, fold};
 use towline_crdt::view::{Conflict, ItemView};
-use towline_proto::{ActId, Column, CriterionState, EventKind, Op, ProjectId, Qa, Register, Rule, Status};
+use towline_proto::{ActId, Column, CriterionState, EventKind, Op, Qa, Register, Rule, Status};
 
-use crate::world::{Actor, ann_and_bo, cast, meet};
+use crate::world::{Actor, Shown, ann_and_bo, cast, meet};
 
 pub(crate) fn start() -> Op {
     Op::Start { force: None }
@@ -318,13 +318,10 @@ fn who_was_shown_something_else_is_told_before_and_after() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     ann.does(Op::Merged { commit: None });
     bo.does(block("waiting for keys"));
-    let (anns, bos) = (ann.view(), bo.view());
+    let (anns, bos) = (ann.shown(), bo.shown());
     meet(&mut ann, &mut bo);
-    let doc = ann.doc.as_ref().expect("an item");
-    let cast = cast();
-    let folded = fold(doc.id(), doc.acts(), &cast).expect("a creation");
-    let changes = |before: &ItemView| {
-        let events = towline_crdt::diff::diff(ProjectId([0; 32]), Some(before), &folded);
+    let changes = |before: &Shown| {
+        let events = ann.told_since(before);
         let told = events.into_iter().filter_map(|event| match event.what {
             EventKind::ChangedByMerge { field, before, after } => Some((field, before, after)),
             _ => None,
@@ -368,21 +365,18 @@ fn a_conflict_is_announced_once_and_another_of_the_same_winner_is_announced_too(
     ann.does(title("Anns"));
     bo.does(title("Bos"));
     cy.does(title("Cys"));
-    let raised = |before: &ItemView, actor: &Actor| {
-        let doc = actor.doc.as_ref().expect("an item");
-        let cast = cast();
-        let folded = fold(doc.id(), doc.acts(), &cast).expect("a creation");
-        let events = towline_crdt::diff::diff(ProjectId([0; 32]), Some(before), &folded);
+    let raised = |before: &Shown, actor: &Actor| {
+        let events = actor.told_since(before);
         let raised = events
             .into_iter()
             .filter(|event| matches!(event.what, EventKind::ConflictRaised { .. }));
         raised.map(|event| event.id).collect::<Vec<_>>()
     };
-    let alone = ann.view();
+    let alone = ann.shown();
     ann.hears(&bo);
     let first = raised(&alone, &ann);
-    assert_eq!((first.len(), raised(&ann.view(), &ann).len()), (1, 0));
-    let two = ann.view();
+    assert_eq!((first.len(), raised(&ann.shown(), &ann).len()), (1, 0));
+    let two = ann.shown();
     ann.hears(&cy);
     let second = raised(&two, &ann);
     assert_eq!(second.len(), 1, "a third contender makes it another contest");

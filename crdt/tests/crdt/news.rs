@@ -1,11 +1,9 @@
 //! What people are told when they hear of what others did: news that have an id are dropped by whoever
 //! knows the id, so two news must never share one.
 
-use towline_crdt::diff::diff;
-use towline_crdt::fold::fold;
-use towline_proto::{Column, Event, EventKind, Op, ProjectId, Qa};
+use towline_proto::{Column, Event, EventKind, Op, Qa, limits};
 
-use crate::world::{Actor, ann_and_bo, cast};
+use crate::world::{Actor, ann_and_bo};
 
 fn block(reason: &str) -> Op {
     Op::Block {
@@ -15,15 +13,9 @@ fn block(reason: &str) -> Op {
 
 /// What Ann is told when she hears of what Bo did.
 fn news(ann: &mut Actor, bo: &Actor) -> Vec<Event> {
-    let before = ann.view();
+    let before = ann.shown();
     ann.hears(bo);
-    let doc = ann.doc.as_ref().expect("an item");
-    let cast = cast();
-    diff(
-        ProjectId([0; 32]),
-        Some(&before),
-        &fold(doc.id(), doc.acts(), &cast).expect("a creation"),
-    )
+    ann.told_since(&before)
 }
 
 fn stage(events: &[Event]) -> &Event {
@@ -112,7 +104,6 @@ fn what_two_others_did_before_the_last_act_is_told_of_twice() {
 
 #[test]
 fn an_earlier_act_that_wins_later_is_told_of_as_its_own() {
-    let title = |title: &str| Op::SetTitle { title: title.into() };
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     let mut dot = Actor::new("dot", 4);
     let mut cy = Actor::new("cy", 3);
@@ -133,4 +124,67 @@ fn an_earlier_act_that_wins_later_is_told_of_as_its_own() {
         assert_eq!(ids.len(), 2, "{name}");
         assert_ne!(ids[0], ids[1], "{name}");
     }
+}
+
+fn title(title: &str) -> Op {
+    Op::SetTitle { title: title.into() }
+}
+
+fn comments(events: &[Event]) -> Vec<(String, towline_proto::EventId)> {
+    let comments = events.iter().filter_map(|event| match &event.what {
+        EventKind::Commented { excerpt } => Some((excerpt.clone(), event.id)),
+        _ => None,
+    });
+    comments.collect()
+}
+
+fn says(actor: &mut Actor, text: &str) {
+    actor.does(Op::Comment { text: text.into() });
+}
+
+#[test]
+fn every_comment_that_comes_is_told_by_the_same_event_everywhere() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    let mut cy = Actor::new("cy", 3);
+    cy.hears(&ann);
+    for text in ["one", "two"] {
+        says(&mut bo, text);
+    }
+    // Said later, by a clock that is behind.
+    ann.clock += 1_000_000;
+    says(&mut ann, "three");
+    let both = comments(&news(&mut ann, &bo));
+    let words: Vec<_> = both.iter().map(|(text, _)| text.as_str()).collect();
+    assert_eq!(words, ["one", "two"], "though a younger one was known");
+    assert_ne!(both[0].1, both[1].1);
+    let anns = ann.clone();
+    let all = comments(&news(&mut cy, &anns));
+    assert_eq!(all[..2], both, "the same events, whatever else comes with them");
+    assert_eq!(all.len(), 3);
+    assert!(comments(&news(&mut cy, &anns)).is_empty(), "they are told once");
+}
+
+#[test]
+fn of_more_comments_than_anybody_reads_the_youngest_are_told() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    for number in 0..limits::COMMENTS_TOLD + 5 {
+        says(&mut bo, &number.to_string());
+    }
+    let told = comments(&news(&mut ann, &bo));
+    let words: Vec<_> = told.into_iter().map(|(text, _)| text).collect();
+    let youngest = (5..limits::COMMENTS_TOLD + 5).map(|number| number.to_string());
+    assert_eq!(words, youngest.collect::<Vec<_>>());
+}
+
+#[test]
+fn an_edit_of_the_body_is_told_though_a_younger_one_was_known() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    bo.writes(None, "Bo was here.");
+    ann.clock += 1_000_000;
+    ann.writes(None, "So was Ann.");
+    let told = news(&mut ann, &bo);
+    let body = told
+        .iter()
+        .find(|event| matches!(&event.what, EventKind::FieldChanged { field } if field == "body"));
+    assert_eq!(body.expect("told").origin.id, "bo");
 }

@@ -21,12 +21,9 @@ fn told(together: Vec<Op>, anns: Vec<Op>, bos: Vec<Op>) -> Vec<(String, String, 
 }
 
 fn changes(bo: &mut Actor, ann: &Actor) -> Vec<(String, String, String)> {
-    let before = bo.view();
+    let before = bo.shown();
     bo.hears(ann);
-    let doc = bo.doc.as_ref().expect("an item");
-    let cast = cast();
-    let folded = fold(doc.id(), doc.acts(), &cast).expect("a creation");
-    let events = diff(ProjectId([0; 32]), Some(&before), &folded);
+    let events = bo.told_since(&before);
     let told = events.into_iter().filter_map(|event| match event.what {
         EventKind::ChangedByMerge { field, before, after } => Some((field, before, after)),
         _ => None,
@@ -310,12 +307,9 @@ fn what_counts_is_put_down_to_whoever_said_it_and_not_to_whoever_wrote_last() {
         bo.clock += 1_000_000;
         anns.into_iter().for_each(|op| ann.does(op));
         bos.into_iter().for_each(|op| bo.does(op));
-        let before = bo.view();
+        let before = bo.shown();
         bo.hears(&ann);
-        let doc = bo.doc.as_ref().expect("an item");
-        let cast = cast();
-        let folded = fold(doc.id(), doc.acts(), &cast).expect("a creation");
-        let events = diff(ProjectId([0; 32]), Some(&before), &folded);
+        let events = bo.told_since(&before);
         let named = |event: &&towline_proto::Event| match &event.what {
             EventKind::FieldChanged { field } => field == what,
             other => other.name() == what,

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use towline_crdt::compose::{BodyEdit, ComposeError, Composed, Draft, compose};
-use towline_crdt::doc::{ItemDoc, NodePrefix};
+use towline_crdt::diff::diff;
+use towline_crdt::doc::{Acts, ItemDoc, NodePrefix};
 use towline_crdt::fold::fold;
 use towline_crdt::gate;
 use towline_crdt::members::Roles;
 use towline_crdt::view::ItemView;
-use towline_proto::{Author, Column, Epoch, ItemId, Kind, Millis, NodeId, Op, Origin, OriginKind, Qa, Role};
+use towline_proto::{
+    Author, Column, Epoch, Event, ItemId, Kind, Millis, NodeId, Op, Origin, OriginKind, ProjectId, Qa, Role,
+};
 
 /// Everybody's role in these stories.
 pub(crate) struct Cast(pub(crate) BTreeMap<NodePrefix, (NodeId, Role)>);
@@ -37,6 +40,9 @@ pub(crate) fn cast() -> Cast {
         member(5, Role::Writer),
     ]))
 }
+
+/// What somebody was shown, and the acts that it came from.
+pub(crate) type Shown = (ItemView, Acts);
 
 /// Somebody with a replica of one item.
 #[derive(Clone)]
@@ -98,6 +104,20 @@ impl Actor {
         self.doc = Some(made.doc);
         self.place.seq += 1;
         item
+    }
+
+    /// What is shown now.
+    pub(crate) fn shown(&self) -> Shown {
+        let doc = self.doc.as_ref().expect("an item");
+        (self.view(), doc.acts().clone())
+    }
+
+    /// What is told of what came since.
+    pub(crate) fn told_since(&self, (view, acts): &Shown) -> Vec<Event> {
+        let doc = self.doc.as_ref().expect("an item");
+        let cast = cast();
+        let folded = fold(doc.id(), doc.acts(), &cast).expect("a creation");
+        diff(ProjectId([0; 32]), Some((view, acts)), &folded)
     }
 
     /// Does something to it.

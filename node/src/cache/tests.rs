@@ -43,7 +43,6 @@ pub(crate) fn item(number: u32) -> ItemView {
         criteria: Vec::new(),
         links: Vec::new(),
         comments: 0,
-        last_comment: None,
         body_edit: None,
         imported: None,
         conflicts: Vec::new(),

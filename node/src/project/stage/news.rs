@@ -50,8 +50,10 @@ impl Project {
     /// Enters one document. What is said to be settled is handed out: there may be circles left.
     fn stage_doc(&mut self, doc: Arc<ItemDoc>, seen: Seen, settled: &mut Vec<Event>) -> Result<(), Failure> {
         let id = doc.id();
+        let known = self.stored_doc(&id)?;
         let before = self.index.get(&id);
-        let Some(outcome) = commit(self.id, before, &doc, &self.members) else {
+        let shown = before.zip(known.as_ref().map(|doc| doc.acts()));
+        let Some(outcome) = commit(self.id, shown, &doc, &self.members) else {
             return Err(Failure::new(
                 FailureCode::Failure,
                 format!("item {} has no creation", id.short()),
