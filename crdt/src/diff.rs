@@ -1,7 +1,8 @@
 //! What changed between two rows of an item, as typed events.
 //!
 //! An event's id is derived from the act that brought it about, so it is the same on every replica
-//! however many steps arrived at once.
+//! however many steps arrived at once. Where that act was known before, and says again what is so, the id
+//! names the youngest act that came as well: no act comes twice, so no two changes share an id.
 
 use towline_proto::{
     ActId, Column, Event, EventId, EventKind, HoldKind, Op, ProjectId, Register, limits, text,
@@ -85,7 +86,9 @@ fn changed_by_merge(before: &ItemView, after: &ItemView, conflict: &Conflict) ->
 }
 
 /// What came since a row was made.
-struct Came {
+struct Came<'a> {
+    /// The acts that were there.
+    known: &'a Acts,
     /// The youngest act, in causal order.
     youngest: Option<ActId>,
     /// The youngest edit of the body.
@@ -94,8 +97,8 @@ struct Came {
     comments: Vec<ActId>,
 }
 
-impl Came {
-    fn since(known: &Acts, folded: &Folded<'_>) -> Self {
+impl<'a> Came<'a> {
+    fn since(known: &'a Acts, folded: &Folded<'_>) -> Self {
         let new = folded.acts.iter().filter(|(id, _)| !known.contains_key(id));
         let mut new: Vec<_> = new
             .filter(|(_, act)| !matches!(act.fate, Fate::Refused(_)))
@@ -111,6 +114,7 @@ impl Came {
         new.retain(|id| matches!(op(id), Some(Op::Comment { .. })));
         new.drain(..new.len().saturating_sub(limits::COMMENTS_TOLD));
         Self {
+            known,
             youngest,
             edit,
             comments: new,
@@ -123,7 +127,7 @@ struct Teller<'a> {
     folded: &'a Folded<'a>,
     after: &'a ItemView,
     /// What came, unless the item is new.
-    came: Option<Came>,
+    came: Option<Came<'a>>,
     events: Vec<Event>,
 }
 
@@ -159,11 +163,18 @@ impl Teller<'_> {
     /// Adds an event of which one cause can bring about several, each about something else: one act can
     /// win many contests, and each is told.
     fn tell_of(&mut self, about: &str, what: EventKind, cause: Option<ActId>) {
-        let youngest = self.came.as_ref().and_then(|came| came.youngest);
+        let came = self.came.as_ref();
+        let youngest = came.and_then(|came| came.youngest);
         let stamp = cause.or(youngest).and_then(|cause| self.folded.stamp(&cause));
         let stamp = stamp.unwrap_or_else(|| self.after.last.clone());
+        let again = youngest.filter(|_| came.is_some_and(|came| came.known.contains_key(&stamp.act)));
+        let about = match (&what, again) {
+            // Named by its contenders, of which the winner may well have been known.
+            (EventKind::ConflictRaised { .. }, _) | (_, None) => about.to_owned(),
+            (_, Some(youngest)) => format!("{about}/{youngest}"),
+        };
         self.events
-            .push(event(self.project, self.after, stamp, about, what));
+            .push(event(self.project, self.after, stamp, &about, what));
     }
 }
 

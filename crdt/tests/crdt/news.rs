@@ -130,6 +130,41 @@ fn title(title: &str) -> Op {
     Op::SetTitle { title: title.into() }
 }
 
+#[test]
+fn that_an_older_value_is_back_is_news_of_its_own() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    let mut dot = Actor::new("dot", 4);
+    dot.hears(&ann);
+    let first = {
+        let before = ann.shown();
+        bo.does(title("Bos"));
+        ann.hears(&bo);
+        ann.told_since(&before)
+    };
+    dot.does(title("Dots"));
+    let over = news(&mut ann, &dot);
+    let mut cy = Actor::new("cy", 3);
+    cy.hears(&dot);
+    // Cy replaces what went over Bo's title, and loses to Bo.
+    let mut back = None;
+    for attempt in 0..32 {
+        let (mut ann, mut cy) = (ann.clone(), cy.clone());
+        cy.does(title(&format!("Cys {attempt}")));
+        let told = news(&mut ann, &cy);
+        if ann.view().title == "Bos" {
+            back = Some(told);
+            break;
+        }
+    }
+    let back = back.expect("one of them loses to Bo");
+    let ids: Vec<_> = [first, over, back]
+        .iter()
+        .map(|told| ids_of(told, "title"))
+        .collect();
+    assert!(ids.iter().all(|ids| ids.len() == 1), "{ids:?}");
+    assert_ne!(ids[0], ids[2], "whoever knows the id would drop the news");
+}
+
 fn comments(events: &[Event]) -> Vec<(String, towline_proto::EventId)> {
     let comments = events.iter().filter_map(|event| match &event.what {
         EventKind::Commented { excerpt } => Some((excerpt.clone(), event.id)),

@@ -111,6 +111,7 @@ fn told(played: &Played) -> Outcome {
     let cast = cast();
     let mut acts = towline_crdt::doc::Acts::new();
     let mut known = towline_crdt::doc::Acts::new();
+    let mut ids_told = BTreeSet::new();
     let mut before: Option<towline_crdt::view::ItemView> = None;
     let mut stands: Option<Column> = None;
     // Which conflict an event told of: whoever sends events on drops those whose id they know.
@@ -125,6 +126,15 @@ fn told(played: &Played) -> Outcome {
             &folded,
         );
         known.clone_from(&acts);
+        for event in &events {
+            // A conflict is named by its contenders, and those may be the same again.
+            let is_named = matches!(event.what, EventKind::ConflictRaised { .. });
+            prop_assert!(
+                ids_told.insert(event.id) || is_named,
+                "two changes, one event: {:?}",
+                event
+            );
+        }
         let ids: BTreeSet<_> = events.iter().map(|event| event.id).collect();
         prop_assert_eq!(ids.len(), events.len(), "{:?}", events);
         let old = before
