@@ -14,6 +14,12 @@ pub(crate) const CHOSEN: &str = "decided that it counts";
 /// What stands between the contest that somebody settled and whose side counts.
 pub(crate) const IN_FAVOUR: &str = " in favour of ";
 
+/// What is noted of an item that is in the trash.
+pub(crate) const IN_TRASH: &str = "deleted";
+
+/// What a contest is about that decides whether an item is in the trash.
+pub(crate) const ABOUT_TRASH: &str = "trash";
+
 /// Whether an act lost and was chosen afterwards: it is no longer without effect.
 pub fn was_chosen(line: &HistoryLine) -> bool {
     line.overtaken.as_ref().is_some_and(|why| why.ends_with(CHOSEN))
@@ -40,6 +46,12 @@ pub fn side_deed(conflict: &OpenConflict, side: &Side) -> String {
     } else {
         format!("made it so that {}", side.means)
     }
+}
+
+/// Whether a conflict can be settled only when its item is out of the trash. Whether it stays there can be
+/// settled at any time.
+pub fn is_restored_first(conflict: &OpenConflict) -> bool {
+    conflict.item.note.as_deref() == Some(IN_TRASH) && conflict.about != ABOUT_TRASH
 }
 
 fn step(verb: Verb, line: &HistoryLine) -> String {

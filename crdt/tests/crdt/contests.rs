@@ -306,7 +306,10 @@ fn who_settles_that_an_item_is_gone_for_good_has_it_gone() {
     bo.does(title("Ship it today"));
     let view = meet(&mut ann, &mut bo);
     let conflict = only(&view);
-    assert_eq!((conflict.register.clone(), conflict.losers.len()), (Register::Deleted, 1));
+    assert_eq!(
+        (conflict.register.clone(), conflict.losers.len()),
+        (Register::Deleted, 1)
+    );
     ann.does(keep(&conflict, conflict.losers[0]));
     let view = meet(&mut ann, &mut bo);
     assert!(view.purged && view.conflicts.is_empty());

@@ -1,6 +1,6 @@
 //! Items and projects as lines of chat. Everything foreign is made safe to show on one line.
 
-use towline_node::deeds::side_deed;
+use towline_node::deeds::{is_restored_first, side_deed};
 use towline_node::dto::{Explanation, ItemCard, ItemPage, OpenConflict, ProjectStatus};
 use towline_proto::text::show;
 
@@ -117,9 +117,13 @@ fn settle(project: &str, conflict: &OpenConflict, several: bool, prefix: &str) -
         .get(..8)
         .filter(|_| several)
         .map(|id| format!(" {id}"));
+    let handle = &conflict.item.handle;
+    let first = match is_restored_first(conflict) {
+        true => format!("in the trash; `towline restore {handle}` on a node, then "),
+        false => String::new(),
+    };
     format!(
-        "   {prefix}settle {project}/{} {}{}",
-        conflict.item.handle,
+        "   {first}{prefix}settle {project}/{handle} {}{}",
         keys.join("|"),
         id.unwrap_or_default()
     )
@@ -242,6 +246,20 @@ mod tests {
                 side("b", "done", line("ann", "merged", None)),
             ],
         }
+    }
+
+    #[test]
+    fn of_an_item_in_the_trash_it_is_said_what_comes_first() {
+        let mut deleted = contest();
+        deleted.item.note = Some("deleted".into());
+        let told = conflicts("demo", &[deleted.clone()], "!");
+        assert!(
+            told.ends_with("   in the trash; `towline restore 42` on a node, then !settle demo/42 a|b"),
+            "{told}"
+        );
+        deleted.about = "trash".into();
+        let told = conflicts("demo", &[deleted], "!");
+        assert!(told.ends_with("\n   !settle demo/42 a|b"), "{told}");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use towline_proto::{ActId, Closing, Op, Origin, Register, Rule, text};
 use super::Project;
 use super::index::letters;
 use super::write::{conflict, usage};
-use crate::deeds::side_deed;
+use crate::deeds::{ABOUT_TRASH, is_restored_first, side_deed};
 use crate::dto::{HistoryLine, OpenConflict, Side};
 use crate::request::{Failure, FailureCode, Reply};
 
@@ -86,7 +86,7 @@ impl Project {
     pub(super) fn about(&self, folded: &Folded<'_>, register: &Register) -> String {
         let Register::Criterion(id) = register else {
             return match register {
-                Register::Deleted => "trash".to_owned(),
+                Register::Deleted => ABOUT_TRASH.to_owned(),
                 register => register.to_string(),
             };
         };
@@ -151,6 +151,13 @@ impl Project {
         let row = self.index.find_one(item)?.clone();
         let open = self.conflicts(Some(&row.id.to_string()))?;
         let chosen = choose_conflict(&open, id)?;
+        if is_restored_first(chosen) {
+            let handle = self.index.handle(&row);
+            let message = format!(
+                "{handle} is in the trash; `towline restore {handle}` brings it back, then it can be settled"
+            );
+            return Err(conflict(message));
+        }
         let side = choose_side(chosen, keep)?;
         if chosen.rule == Rule::Circle {
             return self.settle_circle(origin, &row, &chosen.id, &side);

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::text::{ago_phrase, clean, fit, pad, width, wrap};
 use super::{Ink, View, log, show};
-use crate::deeds::side_deed;
+use crate::deeds::{is_restored_first, side_deed};
 use crate::dto::{Explanation, OpenConflict, Side};
 
 /// Open conflicts, each with its sides and how to settle it.
@@ -59,11 +59,14 @@ pub(super) fn one(out: &mut String, view: &View, conflict: &OpenConflict, alone:
         .map(|(command, _)| width(command))
         .max()
         .unwrap_or(0);
-    let first = match conflict.item.note.as_deref() {
-        Some("deleted") => "restore it, then settle it:",
-        _ => "settle it:",
-    };
-    let _ = writeln!(out, "    {}", view.style.paint(Ink::Dim, first));
+    let dim = |text: &str| view.style.paint(Ink::Dim, text);
+    if is_restored_first(conflict) {
+        let _ = writeln!(out, "    {}", dim("it is in the trash; restore it first:"));
+        let _ = writeln!(out, "      towline restore {}", clean(&conflict.item.handle));
+        let _ = writeln!(out, "    {}", dim("then settle it:"));
+    } else {
+        let _ = writeln!(out, "    {}", dim("settle it:"));
+    }
     for (command, means) in commands {
         let room = view.width.saturating_sub(longest + 9);
         let means = match room {

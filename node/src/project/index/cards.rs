@@ -7,6 +7,7 @@ use towline_proto::table::legal_from;
 use towline_proto::{Column, ItemId, Kind};
 
 use super::{Index, of};
+use crate::deeds::IN_TRASH;
 use crate::dto::{ItemCard, ItemLink};
 
 impl Index {
@@ -38,7 +39,7 @@ impl Index {
                 status: Some(row.status()),
                 satisfied: row.column == Column::Done,
                 suspended: false,
-                note: row.deleted.then(|| "deleted".to_owned()),
+                note: row.deleted.then(|| IN_TRASH.to_owned()),
             },
         }
     }

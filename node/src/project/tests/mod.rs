@@ -9,4 +9,5 @@ mod presence;
 mod purged;
 mod ranks;
 mod skew;
+mod trash;
 mod upkeep;

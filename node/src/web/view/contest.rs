@@ -8,7 +8,7 @@ use towline_proto::Millis;
 
 use super::Frame;
 use super::parts::{column_title, item_path, time};
-use crate::deeds::side_deed;
+use crate::deeds::{is_restored_first, side_deed};
 use crate::dto::{ItemPage, OpenConflict, Side};
 
 /// Characters of a deed on a page.
@@ -32,6 +32,9 @@ fn one(frame: &Frame, project: &str, page: &ItemPage, conflict: &OpenConflict, n
         section.contest aria-label={ "Conflict about " (conflict.about) } {
             h3 { (capital(&conflict.about)) }
             p.rule { (capital(&conflict.why)) "." }
+            @if is_restored_first(conflict) {
+                p.notice { "The item is in the trash: restore it, then a side can be kept." }
+            }
             ul.sides { @for side in &conflict.sides {
                 li.counts[side.effective] {
                     p { strong { (side.line.origin) } " " (shown(&side_deed(conflict, side)))
@@ -39,7 +42,7 @@ fn one(frame: &Frame, project: &str, page: &ItemPage, conflict: &OpenConflict, n
                     p.means { @if side.effective { span.badge.s-done { "counts" } }
                         @else { span.badge { "does not count" } }
                         " keeping it means: " strong { (side.means) } }
-                    @if let Some(csrf) = frame.csrf() { (keep(csrf, project, page, conflict, side)) }
+                    @if let Some(csrf) = frame.csrf().filter(|_| !is_restored_first(conflict)) { (keep(csrf, project, page, conflict, side)) }
                 }
             } }
         }

@@ -33,7 +33,7 @@ pub(crate) fn contests(card: &ItemCard, history: &[HistoryLine]) -> Vec<OpenConf
             status: Some(card.status),
             satisfied: false,
             suspended: false,
-            note: None,
+            note: card.deleted.then(|| "deleted".to_owned()),
         },
         about: "column".into(),
         rule: Rule::Cautious,

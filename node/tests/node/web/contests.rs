@@ -77,6 +77,23 @@ async fn a_button_settles_it_for_who_is_signed_in() {
 }
 
 #[tokio::test]
+async fn in_the_trash_it_has_no_buttons_but_says_what_comes_first() {
+    let mut contested = card(2, Kind::Bug, "Frames are dropped", NOON);
+    (contested.conflicts, contested.deleted) = (1, true);
+    let board = showing(vec![contested]).await;
+    let (cookie, _) = board.sign_in("ann").await;
+    let page = board
+        .send("GET", "/p/demo/items/2", &[("cookie", &cookie)], "")
+        .await
+        .body;
+    assert!(
+        page.contains("Decided apart") && page.contains("restore it, then a side can be kept"),
+        "{page}"
+    );
+    assert!(!page.contains("Keep this"), "{page}");
+}
+
+#[tokio::test]
 async fn a_program_reads_and_settles_contests() {
     let board = board().await;
     let open = board.get("/api/v1/projects/demo/conflicts?item=2").await.json();

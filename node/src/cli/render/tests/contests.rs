@@ -38,6 +38,26 @@ fn conflicts_name_their_sides_and_what_to_type() {
 }
 
 #[test]
+fn a_conflict_of_an_item_in_the_trash_says_what_comes_first() {
+    let mut deleted = naming();
+    deleted.item.note = Some("deleted".into());
+    let page = reply(&view(110), Shape::Plain, &Reply::Conflicts(vec![deleted]));
+    assert_snapshot!(page, @"
+    42  Login fails on Safari
+      ‼ title  c0ffee0011223344
+        the higher role's value is shown, or with equal roles a fixed lot's
+        a ●  ann @laptop called it “Login fails on Safari”, 40m ago — counts
+        b ✗  bob @laptop called it “登录 fails on Safari, and on every iPhone that was sold since the autumn”, 40m
+             ago — does not count
+        it is in the trash; restore it first:
+          towline restore 42
+        then settle it:
+          towline conflicts settle 42 --keep a  → Login fails on Safari
+          towline conflicts settle 42 --keep b  → 登录 fails on Safari, and on every iPhone that was sold since th…
+    ");
+}
+
+#[test]
 fn conflicts_fit_a_narrow_terminal() {
     let page = reply(&view(60), Shape::Plain, &Reply::Conflicts(vec![naming()]));
     assert_snapshot!(page, @"

@@ -1,0 +1,58 @@
+//! Contests of items in the trash: listed with what has to come first, settled when the item is back.
+
+use towline_proto::Verb;
+
+use super::pair::{Clock, Replica, meet, pair};
+use crate::deeds::is_restored_first;
+
+fn title(replica: &mut Replica) -> String {
+    replica.card("1").title
+}
+
+#[test]
+fn what_was_edited_apart_is_settled_after_the_item_is_back() {
+    let clock = Clock::new();
+    let (mut ann, mut bo) = pair(&clock);
+    ann.create("one", &[]);
+    meet(&mut ann, &mut bo);
+    ann.retitle("1", "Anns");
+    bo.retitle("1", "Bos");
+    meet(&mut ann, &mut bo);
+    assert!(!is_restored_first(&ann.conflicts(None)[0]));
+    ann.does("1", Verb::Delete);
+
+    let open = ann.conflicts(None);
+    assert!(is_restored_first(&open[0]), "{open:?}");
+    let shown = title(&mut ann);
+    let refused = ann.settle("1", "b").unwrap_err();
+    assert_eq!(refused.code.exit(), 5);
+    assert_eq!(
+        refused.message,
+        "1 is in the trash; `towline restore 1` brings it back, then it can be settled"
+    );
+    assert_eq!(title(&mut ann), shown, "nothing was changed");
+    ann.does("1", Verb::Restore);
+    ann.settle("1", "b").unwrap();
+    assert!(ann.conflicts(None).is_empty());
+    assert_ne!(title(&mut ann), shown);
+}
+
+#[test]
+fn whether_it_stays_in_the_trash_is_settled_while_it_is_there() {
+    let clock = Clock::new();
+    let (mut ann, mut bo) = pair(&clock);
+    ann.create("one", &[]);
+    ann.does("1", Verb::Delete);
+    meet(&mut ann, &mut bo);
+    // Bo brings it back; Ann, who does not know, does so as well and throws it away once more.
+    bo.does("1", Verb::Restore);
+    ann.does("1", Verb::Restore);
+    ann.does("1", Verb::Delete);
+    meet(&mut ann, &mut bo);
+    let open = ann.conflicts(None);
+    assert_eq!(open[0].about, "trash");
+    assert!(!is_restored_first(&open[0]), "{open:?}");
+    let back = open[0].sides.iter().find(|side| side.means == "out of the trash");
+    ann.settle("1", &back.unwrap().key).unwrap();
+    assert!(!ann.card("1").deleted && ann.conflicts(None).is_empty());
+}
