@@ -12,6 +12,8 @@ use crate::doc::Acts;
 use crate::fold::{Fate, Folded, shown};
 use crate::view::{Conflict, ItemView, Stamp};
 
+/// What an event is named by when no act came, and somebody stands higher than before.
+const RISEN: &str = "roles";
 /// Characters of a comment in an event.
 const EXCERPT_CHARS: usize = 160;
 
@@ -167,11 +169,14 @@ impl Teller<'_> {
         let youngest = came.and_then(|came| came.youngest);
         let stamp = cause.or(youngest).and_then(|cause| self.folded.stamp(&cause));
         let stamp = stamp.unwrap_or_else(|| self.after.last.clone());
-        let again = youngest.filter(|_| came.is_some_and(|came| came.known.contains_key(&stamp.act)));
+        let again = came.filter(|came| came.known.contains_key(&stamp.act));
         let about = match (&what, again) {
             // Named by its contenders, of which the winner may well have been known.
             (EventKind::ConflictRaised { .. }, _) | (_, None) => about.to_owned(),
-            (_, Some(youngest)) => format!("{about}/{youngest}"),
+            (_, Some(_)) => match youngest {
+                Some(youngest) => format!("{about}/{youngest}"),
+                None => format!("{about}/{RISEN}"),
+            },
         };
         self.events
             .push(event(self.project, self.after, stamp, &about, what));

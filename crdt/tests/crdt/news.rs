@@ -1,9 +1,11 @@
 //! What people are told when they hear of what others did: news that have an id are dropped by whoever
 //! knows the id, so two news must never share one.
 
-use towline_proto::{Column, Event, EventKind, Op, Qa, limits};
+use towline_crdt::diff::diff;
+use towline_crdt::fold::fold;
+use towline_proto::{Column, Event, EventKind, Op, ProjectId, Qa, Role, limits};
 
-use crate::world::{Actor, ann_and_bo};
+use crate::world::{Actor, ann_and_bo, cast};
 
 fn block(reason: &str) -> Op {
     Op::Block {
@@ -163,6 +165,29 @@ fn that_an_older_value_is_back_is_news_of_its_own() {
         .collect();
     assert!(ids.iter().all(|ids| ids.len() == 1), "{ids:?}");
     assert_ne!(ids[0], ids[2], "whoever knows the id would drop the news");
+}
+
+#[test]
+fn what_a_rise_brings_back_is_news_of_its_own() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    let mut dot = Actor::new("dot", 4);
+    dot.hears(&ann);
+    bo.does(title("Bos"));
+    let first = news(&mut ann, &bo);
+    dot.does(title("Dots"));
+    news(&mut ann, &dot);
+    let (before, acts) = ann.shown();
+    assert_eq!(before.title, "Dots", "a maintainer goes before a writer");
+    let mut cast = cast();
+    for (_, (node, role)) in cast.0.iter_mut().filter(|(_, (node, _))| *node == bo.place.node) {
+        assert_eq!((*node, *role), (bo.place.node, Role::Writer));
+        *role = Role::Owner;
+    }
+    let folded = fold(before.id, &acts, &cast).expect("a creation");
+    assert_eq!(folded.view.title, "Bos");
+    let back = diff(ProjectId([0; 32]), Some((&before, &acts)), &folded);
+    assert_eq!(ids_of(&back, "title").len(), 1);
+    assert_ne!(ids_of(&back, "title"), ids_of(&first, "title"));
 }
 
 fn comments(events: &[Event]) -> Vec<(String, towline_proto::EventId)> {
