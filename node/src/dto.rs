@@ -261,6 +261,9 @@ pub struct Side {
     pub effective: bool,
     /// What keeping it means: a column, a value.
     pub means: String,
+    /// Why it cannot be kept, with what leads on instead; absent when it can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unkeepable: Option<String>,
     /// What was done.
     pub line: HistoryLine,
 }

@@ -29,7 +29,7 @@ use towline_proto::table::legal;
 use towline_proto::{ActId, Closing, Column, ItemId, NodeId, Op, Qa, Register, Rule, Verb};
 
 pub(crate) use dispute::shown;
-pub(crate) use settle::cannot_be_kept;
+pub use settle::cannot_be_kept;
 
 use crate::doc::{Acts, NodePrefix, Record};
 use crate::members::Roles;

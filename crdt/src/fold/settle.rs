@@ -14,7 +14,7 @@ use crate::members::Roles;
 const STANDS_WITH: usize = 64;
 
 /// Why an act that lost by a rule cannot be what counts, whoever says so.
-pub(crate) const fn cannot_be_kept(rule: Rule) -> Option<&'static str> {
+pub const fn cannot_be_kept(rule: Rule) -> Option<&'static str> {
     match rule {
         Rule::Fact => {
             Some("a merge is a fact and cannot be settled away; `reopen` or `move` leads on from it")

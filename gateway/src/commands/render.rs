@@ -111,7 +111,8 @@ fn sides(conflict: &OpenConflict) -> String {
 
 /// How a conflict is settled from chat.
 fn settle(project: &str, conflict: &OpenConflict, several: bool, prefix: &str) -> String {
-    let keys: Vec<_> = conflict.sides.iter().map(|side| side.key.as_str()).collect();
+    let keepable = conflict.sides.iter().filter(|side| side.unkeepable.is_none());
+    let keys: Vec<_> = keepable.map(|side| side.key.as_str()).collect();
     let id = conflict
         .id
         .get(..8)
@@ -224,6 +225,7 @@ mod tests {
             key: key.into(),
             effective: key == "a",
             means: means.into(),
+            unkeepable: None,
             line,
         };
         OpenConflict {

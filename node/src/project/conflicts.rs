@@ -6,7 +6,7 @@
 mod circle;
 mod news;
 
-use towline_crdt::fold::Folded;
+use towline_crdt::fold::{Folded, cannot_be_kept};
 use towline_crdt::view::Conflict;
 use towline_proto::{ActId, Closing, Op, Origin, Register, Rule, text};
 
@@ -14,7 +14,7 @@ use super::Project;
 use super::index::letters;
 use super::write::{conflict, usage};
 use crate::deeds::{ABOUT_TRASH, is_restored_first, side_deed};
-use crate::dto::{HistoryLine, OpenConflict, Side};
+use crate::dto::{Fate, HistoryLine, OpenConflict, Side};
 use crate::request::{Failure, FailureCode, Reply};
 
 /// Items whose conflicts are listed at most.
@@ -69,6 +69,10 @@ impl Project {
             key: letters(place),
             effective: line.act == conflict.winner,
             means: self.means(folded, &conflict.register, line),
+            unkeepable: match &line.fate {
+                Fate::Overtaken { rule, .. } => cannot_be_kept(*rule).map(str::to_owned),
+                Fate::Effective | Fate::Superseded { .. } | Fate::Refused => None,
+            },
             line: line.clone(),
         });
         OpenConflict {

@@ -45,9 +45,8 @@ pub(super) fn one(out: &mut String, view: &View, conflict: &OpenConflict, alone:
         true => String::new(),
         false => format!(" --conflict {}", conflict.id.get(..8).unwrap_or(&conflict.id)),
     };
-    let commands: Vec<_> = conflict
-        .sides
-        .iter()
+    let keepable = conflict.sides.iter().filter(|side| side.unkeepable.is_none());
+    let commands: Vec<_> = keepable
         .map(|side| {
             let handle = clean(&conflict.item.handle);
             let command = format!("towline conflicts settle {handle} --keep {}{which}", side.key);
@@ -81,6 +80,13 @@ pub(super) fn one(out: &mut String, view: &View, conflict: &OpenConflict, alone:
             "      {}{means}",
             pad(&command, if means.is_empty() { 0 } else { longest })
         );
+    }
+    for side in &conflict.sides {
+        let Some(why) = &side.unkeepable else { continue };
+        let said = format!("{} cannot be kept: {}", side.key, clean(why));
+        for part in wrap(&said, view.width.saturating_sub(4).max(24)) {
+            let _ = writeln!(out, "    {}", view.style.paint(Ink::Dim, &part));
+        }
     }
 }
 

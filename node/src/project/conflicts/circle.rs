@@ -26,13 +26,17 @@ fn name((from, on): &Edge) -> String {
     to_hex(&rank(from, on)[..8])
 }
 
-/// The act that made a dependency which is there: the youngest where several did.
-fn added<'f, 'a>(folded: &'f Folded<'a>, on: &ItemId) -> Option<(&'f ActId, &'f Folding<'a>)> {
-    let adds = |folding: &Folding<'_>| {
-        let op = &folding.record.act.op;
-        folding.fate == Fate::Effective && matches!(op, Op::AddDependency { on: added } if added == on)
+/// The act by which an item waits for another: the youngest where several are to the same effect.
+fn made<'f, 'a>(folded: &'f Folded<'a>, on: &ItemId, wait: Wait) -> Option<(&'f ActId, &'f Folding<'a>)> {
+    let makes = |folding: &Folding<'_>| {
+        let to = match (&folding.record.act.op, wait) {
+            (Op::AddDependency { on }, Wait::Dependency) => on,
+            (Op::Supersede { by }, Wait::Successor) => by,
+            _ => return false,
+        };
+        folding.fate == Fate::Effective && to == on
     };
-    let acts = folded.acts.iter().filter(|(_, folding)| adds(folding));
+    let acts = folded.acts.iter().filter(|(_, folding)| makes(folding));
     acts.max_by_key(|(act, folding)| (folding.record.act.at, **act))
 }
 
@@ -50,20 +54,32 @@ impl Project {
     }
 
     fn circle(&mut self, about: &ItemId, edge: Edge) -> Result<OpenConflict, Failure> {
-        let mut edges = self.kept(&edge);
+        let mut edges = self.index.circle(&edge);
         edges.truncate(SIDES - 1);
-        edges.push(edge);
+        edges.push((edge.0, edge.1, Wait::Dependency));
         let mut sides = Vec::with_capacity(edges.len());
-        for (from, on) in edges {
+        for (from, on, wait) in edges {
             let doc = self.doc(&from)?;
             let folded = self.folded(&doc)?;
-            let Some((act, folding)) = added(&folded, &on) else {
+            let Some((act, folding)) = made(&folded, &on, wait) else {
                 continue;
+            };
+            let effective = (from, on) != edge;
+            let means = match wait {
+                Wait::Dependency => self.waits_for(&(from, on)),
+                Wait::Successor => {
+                    let [from, on] = [from, on].map(|id| self.index.link(&id).handle);
+                    format!("{on} takes the place of {from}")
+                }
             };
             sides.push(Side {
                 key: letters(sides.len()),
-                effective: (from, on) != edge,
-                means: self.waits_for(&(from, on)),
+                effective,
+                means,
+                unkeepable: match effective {
+                    true => None,
+                    false => self.other(&edge).err().map(|failure| failure.message),
+                },
                 line: self.line(&folded, act, folding),
             });
         }
@@ -103,7 +119,8 @@ impl Project {
         let mut edges = self.index.circles_at(&row.id).iter().copied();
         let edge = edges.find(|edge| name(edge) == id).ok_or_else(gone)?;
         let doc = self.doc(&edge.0)?;
-        let is_suspended = added(&self.folded(&doc)?, &edge.1).is_some_and(|(act, _)| act == keep);
+        let folded = self.folded(&doc)?;
+        let is_suspended = made(&folded, &edge.1, Wait::Dependency).is_some_and(|(act, _)| act == keep);
         let removed = if is_suspended { self.other(&edge)? } else { edge };
         let from = self.index.get(&removed.0).cloned().ok_or_else(gone)?;
         let [waited, on] = [removed.0, removed.1].map(|id| self.index.link(&id).handle);
@@ -121,7 +138,14 @@ impl Project {
         let kept = self.kept(edge);
         match kept.as_slice() {
             [one] => Ok(*one),
-            [] => Err(conflict("an item cannot wait for itself")),
+            [] => {
+                let [from, on] = [edge.0, edge.1].map(|id| self.index.link(&id).handle);
+                let message = format!(
+                    "{from} takes the place of {on}, if only through others, and cannot wait for itself; \
+                     `towline reopen {on}` has {on} done for its own sake"
+                );
+                Err(conflict(message))
+            }
             several => {
                 let commands = several.iter().take(COMMANDS).map(|(from, on)| {
                     let [from, on] = [from, on].map(|id| self.index.link(id).handle);

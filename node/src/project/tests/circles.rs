@@ -212,3 +212,67 @@ fn a_circle_through_a_successor_blocks_nobody_either() {
     assert!(waits == "1" || waits == "3");
     assert!(ann.cards(Request::Ready).contains(&waits));
 }
+
+/// One puts another in an item's place, and somebody apart has that one wait for the item.
+#[test]
+fn a_circle_of_a_successor_and_a_dependency_is_settled_as_it_says() {
+    let clock = Clock::new();
+    let (mut ann, mut bo) = apart(&clock);
+    let mut asked = Transition::plain("1", Verb::Supersede);
+    asked.by = Some("2".into());
+    ann.ask(Request::Transition(asked));
+    bo.depends("2", "1");
+    meet(&mut ann, &mut bo);
+
+    let open = ann.conflicts(None);
+    let [circle] = open.as_slice() else {
+        panic!("{open:?}")
+    };
+    let means: Vec<_> = circle
+        .sides
+        .iter()
+        .map(|side| (side.effective, side.means.as_str()))
+        .collect();
+    assert_eq!(
+        means,
+        [(true, "2 takes the place of 1"), (false, "2 waits for 1")]
+    );
+    let why = circle.sides[1].unkeepable.clone().unwrap();
+    assert!(
+        why.contains("cannot wait for itself") && why.contains("`towline reopen 1`"),
+        "{why}"
+    );
+    assert_eq!(ann.settle("2", "b").unwrap_err().message, why);
+    ann.settle("2", "a").unwrap();
+    assert!(ann.conflicts(None).is_empty());
+    assert!(ann.card("2").depends_on.is_empty());
+}
+
+#[test]
+fn an_item_does_not_take_the_place_of_one_that_it_waits_for() {
+    let clock = Clock::new();
+    let (mut ann, _) = apart(&clock);
+    ann.depends("3", "2");
+    ann.depends("2", "1");
+    let mut asked = Transition::plain("1", Verb::Supersede);
+    asked.by = Some("3".into());
+    let refused = ann.try_ask(Request::Transition(asked)).unwrap_err();
+    assert_eq!(refused.code.exit(), 5);
+    assert!(refused.message.contains("3 waits for 1"), "{refused}");
+}
+
+#[test]
+fn in_a_longer_circle_the_suspended_side_says_what_has_to_go_for_it() {
+    let clock = Clock::new();
+    let (mut ann, mut bo) = apart(&clock);
+    ann.depends("1", "2");
+    ann.depends("2", "3");
+    bo.depends("3", "1");
+    meet(&mut ann, &mut bo);
+    let open = ann.conflicts(None);
+    let side = open[0].sides.iter().find(|side| !side.effective).unwrap();
+    let why = side.unkeepable.as_deref().unwrap();
+    assert_eq!(why.matches("`towline depends remove").count(), 2, "{why}");
+    let others = open[0].sides.iter().filter(|side| side.effective);
+    assert!(others.clone().count() == 2 && others.clone().all(|side| side.unkeepable.is_none()));
+}

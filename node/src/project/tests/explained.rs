@@ -19,6 +19,32 @@ fn because(who: &mut Replica) -> Vec<String> {
 }
 
 #[test]
+fn what_cannot_be_kept_against_a_merge_says_so_before_anybody_tries() {
+    let clock = Clock::new();
+    let (mut ann, mut bo) = pair(&clock);
+    ann.create("contended", &[]);
+    meet(&mut ann, &mut bo);
+    let mut merged = Transition::plain("1", Verb::Merged);
+    merged.commit = Some("abc1234".into());
+    ann.ask(Request::Transition(merged));
+    bo.does("1", Verb::Abandon);
+    meet(&mut ann, &mut bo);
+    let open = ann.conflicts(Some("1"));
+    let whys: Vec<_> = open[0]
+        .sides
+        .iter()
+        .map(|side| side.unkeepable.as_deref())
+        .collect();
+    let [None, Some(why)] = whys.as_slice() else {
+        panic!("{whys:?}")
+    };
+    let refused = ann.settle("1", "b").unwrap_err().message;
+    assert!(refused.contains(why), "{refused}");
+    ann.settle("1", "a").unwrap();
+    assert!(bo.conflicts(Some("1")).len() == 1 && ann.conflicts(Some("1")).is_empty());
+}
+
+#[test]
 fn a_hold_is_put_down_to_who_put_it_there_and_not_to_who_lifted_another_later() {
     let clock = Clock::new();
     let (mut ann, mut bo) = pair(&clock);

@@ -42,7 +42,8 @@ fn one(frame: &Frame, project: &str, page: &ItemPage, conflict: &OpenConflict, n
                     p.means { @if side.effective { span.badge.s-done { "counts" } }
                         @else { span.badge { "does not count" } }
                         " keeping it means: " strong { (side.means) } }
-                    @if let Some(csrf) = frame.csrf().filter(|_| !is_restored_first(conflict)) { (keep(csrf, project, page, conflict, side)) }
+                    @if let Some(why) = &side.unkeepable { p.none { "It cannot be kept: " (coded(why)) } }
+                    @else if let Some(csrf) = frame.csrf().filter(|_| !is_restored_first(conflict)) { (keep(csrf, project, page, conflict, side)) }
                 }
             } }
         }

@@ -9,6 +9,7 @@ pub(crate) fn contests(card: &ItemCard, history: &[HistoryLine]) -> Vec<OpenConf
         key: key.into(),
         effective: key == "a",
         means: column.to_string(),
+        unkeepable: None,
         line,
     };
     let mut sides: Vec<_> = history

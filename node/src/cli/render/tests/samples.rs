@@ -237,6 +237,7 @@ pub(super) fn naming() -> OpenConflict {
         key: key.into(),
         effective: key == "a",
         means: title.into(),
+        unkeepable: None,
         line: HistoryLine {
             detail: Some(title.into()),
             ..line(40, act, who, "title")
@@ -267,6 +268,7 @@ pub(super) fn contest() -> OpenConflict {
         key: key.into(),
         effective: key == "a",
         means: means.into(),
+        unkeepable: None,
         line: history().swap_remove(place),
     };
     OpenConflict {
