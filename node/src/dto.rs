@@ -359,6 +359,9 @@ pub struct Applied {
     pub notes: Vec<String>,
     /// Whether anything was written; `false` when it was so already.
     pub changed: bool,
+    /// Whether it was emptied out of the trash by this, and will not be found again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub purged: bool,
 }
 
 /// An entry that was written.

@@ -218,6 +218,12 @@ pub enum Request {
     Rebuild,
     /// Wait until every connected peer and we hold the same; the timeout is the asker's.
     SyncNow,
+    /// What a request would come to: it is staged, answered and undone, and nothing is written. A
+    /// request of its own, so that a node that does not know it refuses it instead of doing it.
+    Rehearse {
+        /// What would be asked.
+        of: Box<Request>,
+    },
 }
 
 /// At most so many items or relations in one import request.

@@ -80,7 +80,9 @@ impl Serving {
         let board = format!("http://{address}");
         let web_config = WebConfig {
             title: face.title,
-            allowed_hosts: vec![address.to_string()],
+            allowed_hosts: std::iter::once(address.to_string())
+                .chain(config.allowed_hosts.iter().cloned())
+                .collect(),
             fleet: face.fleet,
             api_token: None,
         };

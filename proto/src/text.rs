@@ -30,11 +30,65 @@ pub enum TextError {
     /// A character that could rewrite a terminal or reverse a line.
     #[error("it contains the character U+{0:04X}, which cannot be shown safely")]
     Unsafe(u32),
+    /// A character that nobody sees.
+    #[error("it contains the character U+{0:04X}, which cannot be seen")]
+    Invisible(u32),
 }
 
 /// Whether a character could move the cursor, colour a terminal or reorder a line.
 pub fn is_unsafe(c: char) -> bool {
     c.is_control() || is_bidi_control(c) || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')
+}
+
+/// Whether a character takes no ink and no place of its own. Joiners and tags have their uses; see
+/// [`legible`].
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180e}' | '\u{200b}'
+        | '\u{2060}'..='\u{2065}' | '\u{206a}'..='\u{206f}' | '\u{3164}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+        | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e00ff}')
+}
+
+/// Invisible, and in no use that would need it where it is shown: tags are part of flags.
+fn is_hidden(c: char) -> bool {
+    is_invisible(c) && !matches!(c, '\u{e0020}'..='\u{e007f}')
+}
+
+const fn is_joiner(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}')
+}
+
+const fn is_selector(c: char) -> bool {
+    matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
+}
+
+/// Whether something can be joined to it: a letter of a script that joins, or a sign.
+const fn joins(c: char) -> bool {
+    c as u32 >= 0x0600 && !matches!(c, '\u{2000}'..='\u{206f}' | '\u{3000}' | '\u{2800}')
+}
+
+/// Checks that a line can be read: something of it is seen, and nothing in it is hidden. Joiners stay
+/// where they join (emoji, and the scripts that need them), and tags in the flags of regions.
+///
+/// Asked where a text is made and not by the gate: what is in a log already stays.
+///
+/// # Errors
+/// [`TextError`] with what is wrong.
+pub fn legible(text: &str) -> Result<&str, TextError> {
+    let mut before = None;
+    let mut in_flag = false;
+    let mut seen = false;
+    for c in text.chars() {
+        let is_tag = matches!(c, '\u{e0020}'..='\u{e007f}');
+        in_flag = c == '\u{1f3f4}' || in_flag && is_tag;
+        let hidden = is_invisible(c) && !(is_tag && in_flag);
+        if hidden || is_joiner(c) && !before.is_some_and(joins) {
+            return Err(TextError::Invisible(u32::from(c)));
+        }
+        seen |= !(c.is_whitespace() || is_tag || is_joiner(c) || is_selector(c) || c == '\u{2800}');
+        before = Some(c);
+    }
+    if seen { Ok(text) } else { Err(TextError::Empty) }
 }
 
 fn is_bidi_control(c: char) -> bool {
@@ -115,7 +169,7 @@ pub fn show(text: &str, max: usize) -> String {
         }
         match c {
             '\n' | '\t' | '\r' => out.push(' '),
-            c if is_unsafe(c) => out.extend(c.escape_unicode()),
+            c if is_unsafe(c) || is_hidden(c) => out.extend(c.escape_unicode()),
             c => out.push(c),
         }
     }
@@ -163,6 +217,36 @@ mod tests {
             title(&"é".repeat(201)),
             Err(TextError::TooManyChars { got: 201, max: 200 })
         );
+    }
+
+    #[test]
+    fn a_line_that_is_made_can_be_read() {
+        for fine in [
+            "Ship it",
+            "👩\u{200d}👩\u{200d}👧 family, ❤\u{fe0f} and 👍🏽",
+            "🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f} wins",
+            "می\u{200c}خواهم",
+            "ශ්\u{200d}රී ලංකා",
+            "登录 é e\u{301}",
+        ] {
+            assert_eq!(legible(fine), Ok(fine));
+        }
+        for (hidden, c) in [
+            ("\u{200b}", 0x200b),
+            ("pay\u{200b}pal", 0x200b),
+            ("\u{3164}", 0x3164),
+            ("a\u{e0041}", 0xe0041),
+            ("a\u{200d}b", 0x200d),
+            ("\u{200c}x", 0x200c),
+            ("🏴 \u{e0067}", 0xe0067),
+            ("word\u{2060}joiner", 0x2060),
+        ] {
+            assert_eq!(legible(hidden), Err(TextError::Invisible(c)), "{hidden:?}");
+        }
+        for empty in ["\u{2800}", "\u{fe0f}", " \u{a0}"] {
+            assert_eq!(legible(empty), Err(TextError::Empty), "{empty:?}");
+        }
+        assert_eq!(show("a\u{200b}b", 80), "a\\u{200b}b");
     }
 
     #[test]

@@ -71,7 +71,10 @@ impl Replica {
     }
 
     fn hello(&mut self, now: Millis, peer: NodeId, digest: [u8; 32], out: &mut Vec<Effect>) {
-        if !self.compare(peer, digest) {
+        if self.compare(peer, digest) {
+            // It may not know yet that what it told of is here.
+            self.tell(now, peer, out);
+        } else {
             self.ask_if_useful(now, peer, out);
         }
     }
@@ -103,7 +106,6 @@ impl Replica {
         let ours = self.digest();
         if let Some(state) = self.peers.get_mut(&peer) {
             state.theirs = Some(theirs);
-            state.in_sync = theirs == ours;
             state.want &= theirs != ours;
         }
         theirs == ours
@@ -127,11 +129,12 @@ impl Replica {
         }
         let stored = std::mem::take(&mut state.stored);
         let asked = state.asked.take().is_some();
-        if let Some(theirs) = state.theirs {
-            state.in_sync = theirs == ours;
-            if asked && stored == 0 && theirs != ours {
-                state.barren = Some((ours, theirs, now));
-            }
+        if let Some(theirs) = state.theirs
+            && asked
+            && stored == 0
+            && theirs != ours
+        {
+            state.barren = Some((ours, theirs, now));
         }
         self.tell(now, peer, out);
         if stored > 0 {
@@ -173,7 +176,6 @@ impl Replica {
         }
         state.want = false;
         if let Some(theirs) = state.theirs {
-            state.in_sync = theirs == ours;
             let barren = state
                 .barren
                 .is_some_and(|(us, them, at)| (us, them) == (ours, theirs) && now.since(at) < BARREN_MS);

@@ -16,7 +16,7 @@ use crate::catchup::{Plan, Slot};
 /// What there is to know about a connected peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeerState {
-    /// Whether it had exactly what this node had when they last compared.
+    /// Whether it has said that it holds exactly what this node holds now.
     pub in_sync: bool,
     /// When anything came from it last.
     pub last_heard: Millis,
@@ -62,7 +62,6 @@ pub(crate) struct Taking {
 /// One connected peer.
 #[derive(Debug)]
 pub(crate) struct Peer {
-    pub(crate) in_sync: bool,
     pub(crate) last_heard: Millis,
     /// What it said last that it holds.
     pub(crate) theirs: Option<[u8; 32]>,
@@ -86,7 +85,6 @@ pub(crate) struct Peer {
 impl Peer {
     pub(crate) fn new(now: Millis) -> Self {
         Self {
-            in_sync: false,
             last_heard: now,
             theirs: None,
             told: None,
@@ -107,9 +105,11 @@ impl Peer {
         self.asked.is_none() && self.giving.is_none() && self.taking.is_none()
     }
 
-    pub(crate) const fn state(&self) -> PeerState {
+    /// What there is to know about it, where this node holds `ours`. What was written here since it last
+    /// spoke is not in what it said, so a peer that has fallen silent is never taken to hold it.
+    pub(crate) fn state(&self, ours: [u8; 32]) -> PeerState {
         PeerState {
-            in_sync: self.in_sync,
+            in_sync: self.theirs == Some(ours),
             last_heard: self.last_heard,
         }
     }

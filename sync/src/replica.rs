@@ -175,7 +175,8 @@ impl Replica {
 
     /// Who is connected.
     pub fn peers(&self) -> impl Iterator<Item = (NodeId, PeerState)> {
-        self.peers.iter().map(|(id, peer)| (*id, peer.state()))
+        let ours = self.digest();
+        self.peers.iter().map(move |(id, peer)| (*id, peer.state(ours)))
     }
 
     /// Authors who signed two histories.

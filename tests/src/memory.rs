@@ -293,6 +293,7 @@ fn applied(card: ItemCard, from: Option<Column>) -> Reply {
         from,
         notes: Vec::new(),
         changed: true,
+        purged: false,
     }))
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod crash;
+mod dry_run;
 mod fleet;
 mod matrix;
 mod nodes;

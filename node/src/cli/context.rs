@@ -19,9 +19,8 @@ use crate::request::{Failure, FailureCode};
 
 /// The directory inside a project's root that holds everything of a node.
 pub const HOME: &str = ".towline";
-/// Most that is read from the standard input for one text, in bytes: the largest body and one more,
-/// so that a larger one is refused by its own rule and not cut.
-const TEXT_BYTES: u64 = towline_proto::limits::BODY_BYTES as u64 + 1;
+/// Bytes of the line end that programs put behind a text.
+const LINE_END: u64 = 1;
 /// Width for pages that go into a file or a pipe, in columns: titles of 200 characters fit uncut.
 const UNBOUNDED: usize = 400;
 
@@ -149,20 +148,30 @@ impl Context {
         Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
     }
 
-    /// A text as it was given, or the standard input for `-`.
+    /// A text as it was given, or the standard input for `-`, of at most so many bytes.
     ///
     /// # Errors
-    /// When the standard input cannot be read or is no text.
-    pub fn text(&self, given: String) -> Result<String, Failure> {
+    /// When the standard input cannot be read, is no text, or is longer.
+    pub fn text(&self, given: String, max_bytes: usize) -> Result<String, Failure> {
         if given != "-" {
             return Ok(given);
         }
-        let mut text = String::new();
-        io::stdin()
-            .take(TEXT_BYTES)
-            .read_to_string(&mut text)
-            .map_err(unreadable)?;
-        Ok(text)
+        // Not read to its end, so how long it is cannot be said.
+        let mut bytes = Vec::new();
+        let mut stdin = io::stdin().take(max_bytes as u64 + LINE_END + 1);
+        stdin.read_to_end(&mut bytes).map_err(unreadable)?;
+        let whole = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+        if whole.len() > max_bytes {
+            let message =
+                format!("the standard input is too long: at most {max_bytes} bytes are allowed here");
+            return Err(Failure::new(FailureCode::Usage, message));
+        }
+        String::from_utf8(bytes).map_err(|_| {
+            unreadable(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "it is no text (UTF-8)",
+            ))
+        })
     }
 }
 

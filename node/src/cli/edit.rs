@@ -13,6 +13,7 @@ use std::process::Command;
 use towline_proto::Origin;
 
 use super::context::{Context, HOME};
+use super::render::text::clean;
 use super::{Ask, envelope};
 use crate::dto::ItemPage;
 use crate::request::{Edit, Failure, FailureCode, Reply, Request};
@@ -27,14 +28,20 @@ pub(super) struct Editing {
 /// store itself lets go of it after this.
 pub(super) fn begin(ctx: &Context, ask: &mut dyn Ask, item: &str) -> Result<Editing, Failure> {
     let origin = ctx.origin()?;
-    let show = Request::Show {
-        item: item.to_owned(),
-    };
+    let page = one_page(ctx, ask, item.to_owned())?;
+    Ok(Editing { page, origin })
+}
+
+/// The one item that is meant; of a number that several share the names to choose from.
+pub(super) fn one_page(ctx: &Context, ask: &mut dyn Ask, item: String) -> Result<Box<ItemPage>, Failure> {
+    let show = Request::Show { item: item.clone() };
     match ask.ask(envelope(ctx, None, show))? {
-        Reply::Page(page) => Ok(Editing { page, origin }),
+        Reply::Page(page) => Ok(page),
         Reply::Pages(pages) => {
-            let handles: Vec<_> = pages.iter().map(|page| page.card.handle.as_str()).collect();
-            let message = format!("which one? Name one: {}", handles.join(", "));
+            let named = |page: &ItemPage| format!("{} ({})", page.card.handle, clean(&page.card.title));
+            let names: Vec<_> = pages.iter().map(named).collect();
+            let (wanted, count) = (clean(&item), pages.len());
+            let message = format!("{wanted} is {count} items; name one: {}", names.join(", "));
             Err(Failure::new(FailureCode::NotFound, message))
         }
         _ => Err(failed("the node did not answer with an item".into())),

@@ -7,20 +7,31 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use towline_proto::Column;
 
-use super::plan::Shape;
+use super::plan::{self, Shape};
 use crate::dto::{FeedEvent, ItemCard, ItemPage};
-use crate::request::{Failure, Reply, Request};
+use crate::request::{Failure, Reply};
 
 #[derive(Serialize)]
 struct Document<'a, T: Serialize> {
     schema: &'a str,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dry_run: bool,
     #[serde(flatten)]
     data: T,
 }
 
 /// A document on one line.
 pub(crate) fn document(schema: &str, data: impl Serialize) -> String {
-    let document = Document { schema, data };
+    written(schema, false, data)
+}
+
+/// A document of what would be, with `dry_run` behind its schema when it is one.
+pub(crate) fn written(schema: &str, dry_run: bool, data: impl Serialize) -> String {
+    let document = Document {
+        schema,
+        dry_run,
+        data,
+    };
     match serde_json::to_string(&document) {
         Ok(mut line) => {
             line.push('\n');
@@ -40,6 +51,13 @@ struct Columns<'a> {
     columns: Vec<BoardColumn<'a>>,
 }
 
+/// Some of the cards that there are.
+#[derive(Serialize)]
+struct Listed<'a> {
+    total: usize,
+    items: &'a [ItemCard],
+}
+
 #[derive(Serialize)]
 struct BoardColumn<'a> {
     column: Column,
@@ -49,7 +67,7 @@ struct BoardColumn<'a> {
 }
 
 impl<'a> Columns<'a> {
-    fn of(cards: &'a [ItemCard], most: Option<usize>) -> Self {
+    fn of(cards: &'a [ItemCard], most: Option<usize>, only: plan::Columns) -> Self {
         let columns = Column::ALL.iter().map(|column| {
             let mut items: Vec<_> = cards.iter().filter(|card| card.column == *column).collect();
             let count = items.len();
@@ -61,7 +79,8 @@ impl<'a> Columns<'a> {
             }
         });
         let wanted = |column: &BoardColumn<'_>| {
-            column.count > 0 || !matches!(column.column, Column::Archived | Column::Closed)
+            let ended = matches!(column.column, Column::Archived | Column::Closed);
+            only.has(column.column) && (column.count > 0 || !ended || only.names(column.column))
         };
         Self {
             columns: columns.filter(wanted).collect(),
@@ -110,8 +129,14 @@ pub(crate) fn replies(shape: Shape, mut replies: Vec<Reply>) -> String {
             explained.flatten().collect::<Vec<_>>(),
         );
     }
-    if let (Shape::Board { most }, Some(Reply::Cards(cards))) = (shape, replies.first()) {
-        return document("towline.columns/v1", Columns::of(cards, most));
+    if let (Shape::Board { most, only }, Some(Reply::Cards(cards))) = (shape, replies.first()) {
+        return document("towline.columns/v1", Columns::of(cards, most, only));
+    }
+    if let (Shape::Columns { most: Some(most) }, [Reply::Cards(cards)]) = (shape, replies.as_mut_slice()) {
+        // `total` says how many there are where fewer were asked for.
+        let total = cards.len();
+        cards.truncate(most);
+        return document("towline.items/v1", Listed { total, items: cards });
     }
     replies.pop().map_or_else(String::new, |reply| one(&reply))
 }
@@ -159,9 +184,32 @@ pub(crate) fn epic(epic: &ItemCard, items: &[ItemCard]) -> String {
     document("towline.epic/v1", Epic { epic, items })
 }
 
-/// What would be asked, for `--dry-run`.
-pub(crate) fn requests(requests: &[&Request]) -> String {
-    under("towline.requests/v1", "requests", requests)
+/// What a command that writes would have been answered.
+pub(crate) fn rehearsed(replies: Vec<Reply>) -> String {
+    let mut applied = Vec::new();
+    for reply in replies {
+        match reply {
+            Reply::Applied(one) => applied.push(*one),
+            // Nobody can join by a ticket that was not made.
+            Reply::Ticket { expires, .. } => {
+                let expires = BTreeMap::from([("expires", expires.to_string())]);
+                return written("towline.ticket/v1", true, expires);
+            }
+            Reply::Entry(entry) => return written("towline.entry/v1", true, entry),
+            _ => return written("towline.done/v1", true, BTreeMap::<&str, ()>::new()),
+        }
+    }
+    written("towline.applied/v1", true, BTreeMap::from([("applied", applied)]))
+}
+
+/// What a command that is more than requests would do.
+pub(crate) fn steps(steps: &[String]) -> String {
+    written("towline.plan/v1", true, BTreeMap::from([("steps", steps)]))
+}
+
+/// It was done, and there is nothing more to say.
+pub(crate) fn done() -> String {
+    one(&Reply::Done)
 }
 
 /// One event of a stream.

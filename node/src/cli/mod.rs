@@ -10,6 +10,7 @@
 pub mod args;
 pub mod backend;
 pub mod context;
+mod dry;
 mod edit;
 mod json;
 mod plan;

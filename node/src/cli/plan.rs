@@ -3,14 +3,19 @@
 //! Several items make several requests. Everything that can be refused without a store is refused
 //! here, before anything is sent.
 
+mod fields;
+
 use std::path::Path;
 
+use towline_proto::{Column, Verb, limits};
+
 use super::args::{
-    AssignArgs, Command, ConflictsArgs, ConflictsCommand, CreateArgs, CriteriaArgs, CriterionCommand,
-    DependsCommand, DoctorArgs, EditArgs, EpicArgs, FilterArgs, LabelArgs, LinkArgs, VerbCommand,
+    Command, ConflictsArgs, ConflictsCommand, CreateArgs, DependsCommand, DoctorArgs, EditArgs, FilterArgs,
+    VerbCommand,
 };
 use super::context::Context;
 use crate::request::{Edit, Failure, FailureCode, Filter, NewItem, Request, Transition};
+use fields::{assign, criteria, epic, label, link};
 
 /// What is to be asked, and how the answers are shown.
 #[derive(Debug)]
@@ -18,7 +23,7 @@ pub(crate) struct Plan {
     /// What each request is about, for its errors, and the request.
     pub(crate) asks: Vec<(String, Request)>,
     pub(crate) shape: Shape,
-    /// Whether `--dry-run` holds it back.
+    /// Whether it changes something; `--dry-run` only rehearses it then.
     pub(crate) writes: bool,
     /// Whether it must be known who asks.
     pub(crate) signed: bool,
@@ -28,13 +33,18 @@ pub(crate) struct Plan {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
     /// Cards by column.
-    Columns,
+    Columns {
+        /// How many cards of all at most.
+        most: Option<usize>,
+    },
     /// Cards in their order.
     Ready,
     /// Columns beside each other, with so many cards each.
     Board {
         /// As was asked for; else what suits the column.
         most: Option<usize>,
+        /// The columns that were asked for; all when that is none.
+        only: Columns,
     },
     /// Items in full.
     Pages,
@@ -46,6 +56,30 @@ pub(crate) enum Shape {
     Applied,
     /// The one answer as it is.
     Plain,
+}
+
+/// Some columns of the pipeline.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Columns([bool; Column::ALL.len()]);
+
+impl Columns {
+    /// These; none means all.
+    pub(crate) fn of(columns: &[Column]) -> Self {
+        let mut is_in = Column::ALL.iter().map(|column| columns.contains(column));
+        Self(std::array::from_fn(|_| is_in.next().unwrap_or_default()))
+    }
+
+    /// Whether a column is one of them.
+    pub(crate) fn has(&self, column: Column) -> bool {
+        let all = !self.0.contains(&true);
+        let mut named = Column::ALL.iter().zip(self.0);
+        all || named.any(|(each, is_in)| is_in && *each == column)
+    }
+
+    /// Whether this column was asked for by its name.
+    pub(crate) fn names(&self, column: Column) -> bool {
+        self.0.contains(&true) && self.has(column)
+    }
 }
 
 impl Plan {
@@ -76,6 +110,13 @@ impl Plan {
         }
     }
 
+    /// The same, to be looked at only.
+    pub(crate) fn rehearsed(mut self) -> Self {
+        let rehearse = |(item, body)| (item, Request::Rehearse { of: Box::new(body) });
+        self.asks = self.asks.into_iter().map(rehearse).collect();
+        self
+    }
+
     fn each(items: Vec<String>, request: impl Fn(String) -> Request) -> Vec<(String, Request)> {
         items
             .into_iter()
@@ -98,19 +139,23 @@ pub(crate) fn plan(ctx: &Context, command: &Command) -> Result<Option<Plan>, Fai
         },
         Command::Ready => Plan::read(Request::Ready, Shape::Ready),
         Command::List(args) => {
-            let filter = filter(ctx, &args.filter, args.limit)?;
-            Plan::read(Request::List(filter), Shape::Columns)
+            // All of them, so that the heads can say how many there are.
+            let filter = filter(ctx, &args.filter)?;
+            Plan::read(Request::List(filter), Shape::Columns { most: args.limit })
         }
         Command::Board(args) => {
-            let filter = filter(ctx, &args.filter, 0)?;
-            Plan::read(Request::List(filter), Shape::Board { most: args.limit })
+            let only = Columns::of(&args.filter.columns);
+            let filter = filter(ctx, &args.filter)?;
+            let most = args.limit;
+            Plan::read(Request::List(filter), Shape::Board { most, only })
         }
         Command::Conflicts(args) => conflicts(args),
         Command::Explain(args) => Plan::pages(&args.items, |item| Request::Explain { item }),
         Command::Search(args) => {
             let text = args.words.join(" ");
-            let limit = args.limit;
-            Plan::read(Request::Search { text, limit }, Shape::Columns)
+            let most = Some(args.limit);
+            let limit = usize::MAX;
+            Plan::read(Request::Search { text, limit }, Shape::Columns { most })
         }
         Command::Show(args) => Plan::pages(&args.items, |item| Request::Show { item }),
         Command::Log(args) => {
@@ -136,7 +181,7 @@ pub(crate) fn plan(ctx: &Context, command: &Command) -> Result<Option<Plan>, Fai
             &args.item,
             Request::Comment {
                 item: args.item.clone(),
-                text: ctx.text(args.text.clone())?,
+                text: ctx.text(args.text.clone(), limits::NOTE_BYTES)?,
             },
         ),
         Command::Criteria(args) => return criteria(ctx, args).map(Some),
@@ -208,7 +253,7 @@ fn conflicts(args: &ConflictsArgs) -> Plan {
     }
 }
 
-fn filter(ctx: &Context, args: &FilterArgs, limit: usize) -> Result<Filter, Failure> {
+fn filter(ctx: &Context, args: &FilterArgs) -> Result<Filter, Failure> {
     let assignee = match args.mine {
         true => Some(ctx.origin()?.id),
         false => args.assignee.clone(),
@@ -223,13 +268,13 @@ fn filter(ctx: &Context, args: &FilterArgs, limit: usize) -> Result<Filter, Fail
         text: args.text.clone(),
         all: args.all,
         deleted: args.deleted,
-        limit,
+        limit: 0,
     })
 }
 
 fn new_item(ctx: &Context, args: &CreateArgs) -> Result<NewItem, Failure> {
     let body = match (&args.body, &args.body_file) {
-        (Some(body), _) => ctx.text(body.clone())?,
+        (Some(body), _) => ctx.text(body.clone(), limits::BODY_BYTES)?,
         (None, Some(file)) => read(&ctx.dir.join(file))?,
         (None, None) => String::new(),
     };
@@ -267,7 +312,8 @@ fn read(file: &Path) -> Result<String, Failure> {
 
 /// The changed fields; `None` when none is named and the editor is to be opened.
 fn edit(ctx: &Context, args: &EditArgs) -> Result<Option<Edit>, Failure> {
-    let body = args.body.clone().map(|body| ctx.text(body)).transpose()?;
+    let body = args.body.clone();
+    let body = body.map(|body| ctx.text(body, limits::BODY_BYTES)).transpose()?;
     let edit = Edit {
         item: args.item.clone(),
         title: args.title.clone(),
@@ -296,9 +342,13 @@ fn transitions(ctx: &Context, verb: VerbCommand) -> Result<Vec<(String, Request)
             "--expect goes with one item: a revision belongs to an item",
         ));
     }
+    let most = match transition.verb {
+        Verb::MergeFailed => limits::BODY_BYTES,
+        _ => limits::NOTE_BYTES,
+    };
     transition.reason = transition
         .reason
-        .map(|reason| ctx.text(reason).map(|text| text.trim_end().to_owned()))
+        .map(|reason| ctx.text(reason, most).map(|text| text.trim_end().to_owned()))
         .transpose()?;
     Ok(Plan::each(target.items, |item| {
         Request::Transition(Transition {
@@ -307,93 +357,4 @@ fn transitions(ctx: &Context, verb: VerbCommand) -> Result<Vec<(String, Request)
             ..transition.clone()
         })
     }))
-}
-
-/// Splits `N… LAST`; with the flag everything is an item.
-fn items_and_last(words: &[String], flag: bool, last: &str) -> Result<(Vec<String>, String), Failure> {
-    match words.split_last() {
-        _ if flag => Ok((words.to_vec(), String::new())),
-        Some((value, items)) if !items.is_empty() => Ok((items.to_vec(), value.clone())),
-        _ => Err(usage(format!("name at least one item, then {last}"))),
-    }
-}
-
-fn assign(args: &AssignArgs) -> Result<Vec<(String, Request)>, Failure> {
-    let (items, who) = items_and_last(&args.words, args.nobody, "who is to do it, or give --nobody")?;
-    Ok(Plan::each(items, |item| {
-        Request::Edit(Edit {
-            item,
-            assignee: Some(who.clone()),
-            ..Edit::default()
-        })
-    }))
-}
-
-fn epic(args: &EpicArgs) -> Result<Vec<(String, Request)>, Failure> {
-    let (items, epic) = items_and_last(&args.words, args.none, "the epic, or give --none")?;
-    Ok(Plan::each(items, |item| {
-        Request::Edit(Edit {
-            item,
-            epic: Some(epic.clone()),
-            ..Edit::default()
-        })
-    }))
-}
-
-fn label(args: &LabelArgs) -> Result<Vec<(String, Request)>, Failure> {
-    let (mut items, mut add, remove) = (Vec::new(), args.add.clone(), args.remove.clone());
-    for word in &args.words {
-        match word.split_at_checked(1) {
-            Some(("+", label)) if !label.is_empty() => add.push(label.to_owned()),
-            _ => items.push(word.clone()),
-        }
-    }
-    if items.is_empty() {
-        return Err(usage("name at least one item"));
-    }
-    if add.is_empty() && remove.is_empty() {
-        return Err(usage("name a label: +LABEL adds it, -LABEL removes it"));
-    }
-    Ok(Plan::each(items, |item| Request::Label {
-        item,
-        add: add.clone(),
-        remove: remove.clone(),
-    }))
-}
-
-fn criteria(ctx: &Context, args: &CriteriaArgs) -> Result<Plan, Failure> {
-    let item = args.item.clone();
-    let body = match &args.command {
-        None => return Ok(Plan::read(Request::Show { item }, Shape::Criteria)),
-        Some(CriterionCommand::Add { text }) => Request::AddCriterion {
-            item,
-            text: ctx.text(text.clone())?.trim_end().to_owned(),
-        },
-        Some(judgement) => {
-            let Some((state, of)) = judgement.judgement() else {
-                return Err(usage("met, failed, skipped or open"));
-            };
-            Request::SetCriterion {
-                item,
-                index: of.index,
-                state,
-                evidence: of.evidence.clone(),
-            }
-        }
-    };
-    Ok(Plan::write(vec![(args.item.clone(), body)]))
-}
-
-fn link(args: &LinkArgs) -> Request {
-    let link = vec![(args.kind, args.target.clone())];
-    let (add, remove) = if args.remove {
-        (Vec::new(), link)
-    } else {
-        (link, Vec::new())
-    };
-    Request::Link {
-        item: args.item.clone(),
-        add,
-        remove,
-    }
 }

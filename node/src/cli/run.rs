@@ -9,18 +9,29 @@ use super::args::{self, Command, DependsCommand};
 use super::context::Context;
 use super::plan::{Plan, Shape, plan};
 use super::render::tree;
-use super::{Ask, Trouble, backend, complain, edit, envelope, json, render, settings, watch};
+use super::{Ask, Trouble, backend, complain, dry, edit, envelope, json, render, settings, watch};
 use crate::request::{Failure, FailureCode, Filter, Reply, Request};
 
 /// Runs a command. The number is the exit code of the worst answer.
 pub(super) fn run(ctx: &Context, command: Command, out: &mut dyn Write) -> Result<u8, Trouble> {
-    if let Some(plan) = plan(ctx, &command)? {
-        if plan.writes && ctx.global.dry_run {
-            return would(ctx, &plan, out).map(|()| 0);
-        }
-        if !sure(ctx, &plan)? {
-            ctx.say("nothing was done");
-            return Ok(0);
+    let dry_run = ctx.global.dry_run;
+    if let Some(mut plan) = plan(ctx, &command)? {
+        if dry_run && plan.writes {
+            plan = plan.rehearsed();
+        } else if dry_run {
+            ctx.say(dry::READS);
+        } else if purges(&plan) && !ctx.global.yes {
+            // Nobody is asked about what is not there or may not be done.
+            let refused = foresee(ctx, &mut plan)?;
+            if plan.asks.is_empty() {
+                return Ok(refused);
+            }
+            if !sure(ctx, &plan)? {
+                ctx.say("nothing was done");
+                return Ok(refused);
+            }
+            let done = perform(ctx, &mut *backend::connect(ctx)?, plan, out)?;
+            return Ok(done.max(refused));
         }
         // Who asks is settled before anything is opened, so that a missing name costs nothing.
         if plan.signed {
@@ -30,13 +41,16 @@ pub(super) fn run(ctx: &Context, command: Command, out: &mut dyn Write) -> Resul
         let mut ask = backend::connect_for(ctx, &asks)?;
         return perform(ctx, &mut *ask, plan, out);
     }
+    if dry_run && dry::instead(ctx, &command, out)? {
+        return Ok(0);
+    }
     match command {
         Command::Init(args) => backend::init(ctx, &args, out)?,
         Command::Deinit => backend::deinit(ctx, out)?,
         Command::Doctor(_) => backend::mend(ctx, out)?,
         Command::Up(args) => backend::up(ctx, &args, out)?,
         Command::Serve(args) => backend::serve(ctx, &args, out)?,
-        Command::Down(args) => backend::down(ctx, &args)?,
+        Command::Down(args) => backend::down(ctx, &args, out)?,
         Command::Open => backend::open(ctx, out)?,
         Command::Config(args) => settings::run(ctx, &args, out)?,
         Command::Join(args) => backend::join(ctx, &args, out)?,
@@ -58,27 +72,48 @@ pub(super) fn run(ctx: &Context, command: Command, out: &mut dyn Write) -> Resul
             clap_complete::generate(shell, &mut args::command(), "towline", &mut script);
             out.write_all(&script)?;
         }
-        Command::Man { directory } => manual(ctx, directory.as_deref(), out)?,
+        Command::Man { into } => manual(ctx, into.as_deref(), out)?,
         // All others have a plan.
         _ => return Err(Failure::new(FailureCode::Failure, "this command does nothing yet").into()),
     }
     Ok(0)
 }
 
+/// Whether something is emptied out of the trash, which cannot be undone.
+fn purges(plan: &Plan) -> bool {
+    let is_purge = |(_, request): &(String, Request)| matches!(request, Request::Transition(asked) if asked.verb == Verb::Purge);
+    plan.asks.iter().any(is_purge)
+}
+
+/// Takes what would be refused out of a plan and says why. The number is the worst exit code of that.
+fn foresee(ctx: &Context, plan: &mut Plan) -> Result<u8, Failure> {
+    let origin = Some(ctx.origin()?);
+    let mut ask = backend::connect(ctx)?;
+    let several = plan.asks.len() > 1;
+    let (mut worst, mut left) = (0, Vec::new());
+    for (item, request) in std::mem::take(&mut plan.asks) {
+        let of = Box::new(request.clone());
+        match ask.ask(envelope(ctx, origin.clone(), Request::Rehearse { of })) {
+            Ok(_) => left.push((item, request)),
+            Err(failure) => {
+                let about = if several { item.as_str() } else { "" };
+                complain(ctx.global.json, ctx.talk, about, &failure);
+                worst = worst.max(failure.code.exit());
+            }
+        }
+    }
+    plan.asks = left;
+    Ok(worst)
+}
+
 /// What cannot be undone is asked about first.
 fn sure(ctx: &Context, plan: &Plan) -> Result<bool, Failure> {
-    let purges =
-        |request: &Request| matches!(request, Request::Transition(asked) if asked.verb == Verb::Purge);
-    let purged: Vec<_> = plan
+    let items: Vec<_> = plan
         .asks
         .iter()
-        .filter(|(_, request)| purges(request))
         .map(|(item, _)| render::text::clean(item))
         .collect();
-    if purged.is_empty() {
-        return Ok(true);
-    }
-    ctx.confirm(&format!("Empty {} out of the trash for good?", purged.join(", ")))
+    ctx.confirm(&format!("Empty {} out of the trash for good?", items.join(", ")))
 }
 
 /// Asks everything that was planned. An item that is refused does not keep the others from theirs.
@@ -90,6 +125,7 @@ pub(super) fn perform(
 ) -> Result<u8, Trouble> {
     let origin = if plan.signed { Some(ctx.origin()?) } else { None };
     let several = plan.asks.len() > 1;
+    let rehearsal = ctx.global.dry_run && plan.writes;
     let (mut worst, mut replies) = (0, Vec::new());
     for (at, (item, body)) in plan.asks.into_iter().enumerate() {
         match ask.ask(envelope(ctx, origin.clone(), body)) {
@@ -97,6 +133,8 @@ pub(super) fn perform(
                 worst = worst.max(findings(&reply));
                 if ctx.global.json {
                     replies.push(reply);
+                } else if rehearsal {
+                    dry::show(ctx, &reply, out)?;
                 } else {
                     show(ctx, plan.shape, &reply, at > 0, out)?;
                 }
@@ -112,7 +150,9 @@ pub(super) fn perform(
             }
         }
     }
-    if !replies.is_empty() {
+    if rehearsal && !replies.is_empty() {
+        out.write_all(json::rehearsed(replies).as_bytes())?;
+    } else if !replies.is_empty() {
         out.write_all(json::replies(plan.shape, replies).as_bytes())?;
     }
     Ok(worst)
@@ -171,25 +211,11 @@ const fn empty(reply: &Reply) -> &'static str {
     }
 }
 
-/// `--dry-run` of everything that writes.
-fn would(ctx: &Context, plan: &Plan, out: &mut dyn Write) -> Result<(), Trouble> {
-    let requests: Vec<_> = plan.asks.iter().map(|(_, request)| request).collect();
-    out.write_all(json::requests(&requests).as_bytes())?;
-    ctx.say("nothing was done; these are the requests that would be made");
-    Ok(())
-}
-
 fn edited(ctx: &Context, item: &str, out: &mut dyn Write) -> Result<(), Trouble> {
-    if ctx.global.dry_run {
-        return Err(Failure::new(
-            FailureCode::Usage,
-            "--dry-run does not go with the editor; name the fields to change",
-        )
-        .into());
-    }
     // Not one connection for both: with no node it holds the store, and an editor may stay open long.
     let editing = edit::begin(ctx, &mut *backend::connect(ctx)?, item)?;
     match editing.finish(ctx, || backend::connect(ctx))? {
+        None if ctx.global.json => out.write_all(json::replies(Shape::Applied, Vec::new()).as_bytes())?,
         None => ctx.say("nothing was changed"),
         Some(reply) if ctx.global.json => {
             out.write_all(json::replies(Shape::Applied, vec![reply]).as_bytes())?;
@@ -206,9 +232,8 @@ fn dependencies(ctx: &Context, ask: &mut dyn Ask, item: String, out: &mut dyn Wr
         all: true,
         ..Filter::default()
     });
-    let page = ask.ask(envelope(ctx, None, Request::Show { item }))?;
-    let cards = ask.ask(envelope(ctx, None, all))?;
-    let (Reply::Page(page), Reply::Cards(cards)) = (page, cards) else {
+    let page = edit::one_page(ctx, ask, item)?;
+    let Reply::Cards(cards) = ask.ask(envelope(ctx, None, all))? else {
         return Err(Failure::new(FailureCode::Failure, "the node did not answer with items").into());
     };
     let tree = tree(&page.card, &cards);
@@ -223,15 +248,7 @@ fn dependencies(ctx: &Context, ask: &mut dyn Ask, item: String, out: &mut dyn Wr
 
 /// `epic N`: the epic, then its items wherever they stand.
 fn epic(ctx: &Context, ask: &mut dyn Ask, item: String, out: &mut dyn Write) -> Result<(), Trouble> {
-    let page = match ask.ask(envelope(ctx, None, Request::Show { item }))? {
-        Reply::Page(page) => page,
-        Reply::Pages(pages) => {
-            let handles: Vec<_> = pages.iter().map(|page| page.card.handle.as_str()).collect();
-            let message = format!("which one? Name one: {}", handles.join(", "));
-            return Err(Failure::new(FailureCode::NotFound, message).into());
-        }
-        _ => return Err(Failure::new(FailureCode::Failure, "the node did not answer with an item").into()),
-    };
+    let page = edit::one_page(ctx, ask, item)?;
     let handle = &page.card.handle;
     if page.card.kind != Kind::Epic {
         let message = format!(

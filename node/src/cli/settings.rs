@@ -1,6 +1,7 @@
 //! `config`: the settings of the node here, with the file that they are in, and a new value for one.
 //!
-//! Only reads and writes that file. A running node keeps what it was started with.
+//! Only reads and writes that file. A running node keeps what it was started with; who asks is read
+//! from it by each command.
 
 use std::io::Write;
 
@@ -9,7 +10,7 @@ use toml::{Table, Value};
 
 use super::args::ConfigArgs;
 use super::context::Context;
-use super::{Trouble, json};
+use super::{Trouble, dry, json};
 use crate::home::{Config, Home};
 
 #[derive(Serialize)]
@@ -23,13 +24,14 @@ pub(super) fn run(ctx: &Context, args: &ConfigArgs, out: &mut dyn Write) -> Resu
     let config = Config::load(&path).map_err(crate::request::Failure::from)?;
     let shown = match (&args.key, &args.value) {
         (Some(key), Some(value)) if ctx.global.dry_run => {
-            config.entry(key)?;
-            ctx.say(&format!("{key} would become {value:?} in {}", path.display()));
-            return Ok(());
+            let (wanted, _) = Config::changed(&path, key, value)?;
+            let value = plain(&wanted.entry(key)?);
+            let step = format!("set {key} to {value:?} in {}", path.display());
+            return dry::tell(ctx, &[step], out);
         }
         (Some(key), Some(value)) => {
             let config = Config::set(&path, key, value)?;
-            ctx.say("it takes effect at the next start of the node");
+            ctx.say(takes_effect(key));
             vec![(key.clone(), config.entry(key)?)]
         }
         (Some(key), None) => vec![(key.clone(), config.entry(key)?)],
@@ -55,6 +57,15 @@ pub(super) fn run(ctx: &Context, args: &ConfigArgs, out: &mut dyn Write) -> Resu
         writeln!(out, "{}", line.trim_end())?;
     }
     Ok(())
+}
+
+/// From when on a new value counts.
+fn takes_effect(key: &str) -> &'static str {
+    match key {
+        "user" => "it takes effect with the next command",
+        "node_name" => "it takes effect for projects that are made or joined from now on",
+        _ => "it takes effect at the next start of the node",
+    }
 }
 
 /// A value as it can be given back to `config`.

@@ -26,7 +26,7 @@ pub(super) fn run(ctx: &Context, args: &WatchArgs, out: &mut dyn Write) -> Resul
         None => here(ctx, ask)?,
     };
     ctx.say(&format!("watching from position {after}; Ctrl-C ends it"));
-    let mut left = args.limit.unwrap_or(u64::MAX);
+    let mut left = args.limit.unwrap_or(usize::MAX);
     while left > 0 {
         let body = Request::Events { after, limit: EVENTS };
         let Reply::Events(events) = ask.ask(envelope(ctx, None, body))? else {

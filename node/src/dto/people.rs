@@ -29,7 +29,7 @@ pub struct PeerInfo {
     pub name: String,
     /// Where, as a multiaddress.
     pub address: String,
-    /// Whether it holds the same as we do, as far as we know.
+    /// Whether it has said that it holds what we hold now.
     pub in_sync: bool,
     /// When it was last heard of.
     pub seen_at: Millis,

@@ -27,6 +27,8 @@ pub struct Config {
     pub listen: Vec<String>,
     /// Where the board and the API are served. When the port is taken, a free one is used.
     pub board: SocketAddr,
+    /// Names that the board answers for besides its own address, such as the one of a proxy before it.
+    pub allowed_hosts: Vec<String>,
     /// Whether the node makes itself known on the local network, and looks for others there.
     pub mdns: bool,
     /// Multiaddresses that are always tried.
@@ -48,6 +50,7 @@ impl Default for Config {
             node_name: String::new(),
             listen: vec!["/ip4/0.0.0.0/tcp/0".to_owned(), "/ip6/::/tcp/0".to_owned()],
             board: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, BOARD_PORT)),
+            allowed_hosts: Vec::new(),
             mdns: false,
             bootstrap: Vec::new(),
             announce: Vec::new(),
@@ -95,7 +98,9 @@ impl Config {
             toml::Value::Array(values).to_string()
         };
         let word = |value: &str| toml::Value::String(value.to_owned()).to_string();
-        let mut text = String::from("# towline: changes take effect at the next start of the node.\n");
+        let mut text = String::from(
+            "# towline: changes take effect at the next start of the node; that of `user` at once.\n",
+        );
         for (about, key, value) in [
             (
                 "In whose name commands act that name nobody.",
@@ -116,6 +121,11 @@ impl Config {
                 "Where the board is; when the port is taken, a free one is used.",
                 "board",
                 word(&self.board.to_string()),
+            ),
+            (
+                "Names that the board answers for besides its own address, such as board.example:443.",
+                "allowed_hosts",
+                list(&self.allowed_hosts),
             ),
             (
                 "Find other nodes on the local network, and be found there.",

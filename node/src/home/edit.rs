@@ -9,6 +9,7 @@ use std::path::Path;
 
 use libp2p::Multiaddr;
 use toml::{Table, Value};
+use towline_proto::text;
 
 use super::files::{PRIVATE_MODE, write_atomic};
 use super::{Config, HomeError};
@@ -16,6 +17,8 @@ use crate::request::{Failure, FailureCode};
 
 /// Settings that are lists of multiaddresses.
 const ADDRESSES: [&str; 3] = ["listen", "bootstrap", "announce"];
+/// Settings that are names, shown to others.
+const NAMES: [&str; 2] = ["user", "node_name"];
 
 fn usage(message: impl Into<String>) -> Failure {
     Failure::new(FailureCode::Usage, message)
@@ -42,7 +45,7 @@ impl Config {
         let found = all.iter().find(|(known, _)| known == key);
         found.map(|(_, value)| value.clone()).ok_or_else(|| {
             let known: Vec<_> = all.iter().map(|(known, _)| known.as_str()).collect();
-            let key = towline_proto::text::show(key, 80);
+            let key = text::show(key, 80);
             usage(format!(
                 "there is no setting {key:?}; there are: {}",
                 known.join(", ")
@@ -56,21 +59,7 @@ impl Config {
     /// When there is no such setting, the value is of no use, or the file cannot be written. The file
     /// stays as it is then.
     pub fn set(path: &Path, key: &str, given: &str) -> Result<Self, Failure> {
-        let before = Self::load(path)?;
-        let value = match before.entry(key)? {
-            Value::Array(_) => list(key, given)?,
-            Value::Boolean(_) => match given {
-                "true" => Value::Boolean(true),
-                "false" => Value::Boolean(false),
-                _ => return Err(usage(format!("{key} is true or false; got {given:?}"))),
-            },
-            _ => Value::String(given.to_owned()),
-        };
-        let mut table: Table = toml::from_str(&before.text()).map_err(|error| usage(error.to_string()))?;
-        table.insert(key.to_owned(), value.clone());
-        let wanted: Self = table.try_into().map_err(|error: toml::de::Error| {
-            usage(format!("{key} cannot be {given:?}: {}", error.message()))
-        })?;
+        let (wanted, value) = Self::changed(path, key, given)?;
         let text = fs::read_to_string(path).map_err(HomeError::io("read", path))?;
         let text = replaced(&text, key, &value);
         // Where the key's value was written over several lines only the whole file can be made anew.
@@ -81,6 +70,34 @@ impl Config {
         }
         Ok(wanted)
     }
+
+    /// What [`Config::set`] would make of the file, and the value that it would write; changes nothing.
+    ///
+    /// # Errors
+    /// When there is no such setting, or the value is of no use.
+    pub fn changed(path: &Path, key: &str, given: &str) -> Result<(Self, Value), Failure> {
+        let before = Self::load(path)?;
+        let value = match before.entry(key)? {
+            Value::Array(_) => list(key, given)?,
+            Value::Boolean(_) => match given {
+                "true" => Value::Boolean(true),
+                "false" => Value::Boolean(false),
+                _ => return Err(usage(format!("{key} is true or false; got {given:?}"))),
+            },
+            _ => {
+                if NAMES.contains(&key) && !given.is_empty() {
+                    text::name(given).map_err(|why| usage(format!("{key} cannot be used: {why}")))?;
+                }
+                Value::String(given.to_owned())
+            }
+        };
+        let mut table: Table = toml::from_str(&before.text()).map_err(|error| usage(error.to_string()))?;
+        table.insert(key.to_owned(), value.clone());
+        let wanted: Self = table.try_into().map_err(|error: toml::de::Error| {
+            usage(format!("{key} cannot be {given:?}: {}", error.message()))
+        })?;
+        Ok((wanted, value))
+    }
 }
 
 fn list(key: &str, given: &str) -> Result<Value, Failure> {
@@ -90,14 +107,26 @@ fn list(key: &str, given: &str) -> Result<Value, Failure> {
         if ADDRESSES.contains(&key)
             && let Err(why) = part.parse::<Multiaddr>()
         {
-            let part = towline_proto::text::show(part, 200);
+            let part = text::show(part, 200);
             return Err(usage(format!(
                 "{key} takes multiaddresses such as /ip4/203.0.113.7/tcp/4001, with commas between them; {part:?} is none: {why}"
+            )));
+        }
+        if key == "allowed_hosts" && !is_host(part) {
+            let part = text::show(part, 200);
+            return Err(usage(format!(
+                "{key} takes names as a browser sends them, such as board.example or board.example:8443, with commas between them; {part:?} is none"
             )));
         }
         values.push(Value::String(part.to_owned()));
     }
     Ok(Value::Array(values))
+}
+
+/// Whether it could stand in the `Host` line of a request.
+fn is_host(text: &str) -> bool {
+    let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
+    text.chars().all(known)
 }
 
 fn replaced(text: &str, key: &str, value: &Value) -> String {
@@ -163,6 +192,9 @@ mod tests {
             ("mdns", "on", "true or false"),
             ("listen", "localhost:80", "multiaddresses such as"),
             ("board", "nowhere", "board cannot be"),
+            ("node_name", "lap\u{1b}[31mtop", "U+001B"),
+            ("user", "zo\u{7}e", "U+0007"),
+            ("allowed_hosts", "https://board.example", "board.example:8443"),
         ] {
             let refused = Config::set(&path, key, value).unwrap_err();
             assert_eq!(refused.code.exit(), 2, "{key}: {refused}");

@@ -124,7 +124,9 @@ impl Actor {
 
     fn perform(&mut self, job: Job) {
         match job {
-            Job::Request { body, reply, .. } => answer(reply, self.project.answer(*body)),
+            Job::Request { origin, body, reply } => {
+                answer(reply, self.project.request(origin.as_ref(), *body));
+            }
             Job::Cursor { subscriber, reply } => answer(reply, self.project.cursor(&subscriber)),
             Job::SetCursor {
                 subscriber,

@@ -23,6 +23,7 @@ mod presence;
 mod present;
 mod ranks;
 mod read;
+mod refused;
 mod request;
 mod retell;
 mod search;

@@ -31,7 +31,7 @@ const RENEWALS: usize = 4 * limits::PRESENCE_CLAIMS;
 pub(crate) struct Heard {
     nodes: BTreeMap<NodeId, Node>,
     /// When a claim came to be known here: its node counts as there until so long after.
-    claims: BTreeMap<ItemId, (u32, Instant)>,
+    pub(super) claims: BTreeMap<ItemId, (u32, Instant)>,
     /// When this node says next that it is there.
     due: Option<Instant>,
     /// What it said last.

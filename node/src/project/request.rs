@@ -10,6 +10,46 @@ use crate::request::{Failure, FailureCode, Reply, Request};
 const MAX_FOUND: usize = 1_000;
 
 impl Request {
+    /// Whether it goes over a whole project or brings many items in, and may take its time.
+    pub(crate) const fn is_long(&self) -> bool {
+        match self {
+            Self::Doctor
+            | Self::Rebuild
+            | Self::Export { .. }
+            | Self::ExportLines { .. }
+            | Self::Records { .. }
+            | Self::Carried { .. }
+            | Self::ImportItems { .. }
+            | Self::ImportRelations { .. }
+            | Self::ImportLines { .. } => true,
+            Self::Rehearse { of } => of.is_long(),
+            Self::List(_)
+            | Self::Show { .. }
+            | Self::Search { .. }
+            | Self::Ready
+            | Self::Conflicts { .. }
+            | Self::Explain { .. }
+            | Self::Log { .. }
+            | Self::Status
+            | Self::Members
+            | Self::Peers
+            | Self::Events { .. }
+            | Self::Create(_)
+            | Self::Edit(_)
+            | Self::Transition(_)
+            | Self::Label { .. }
+            | Self::Depends { .. }
+            | Self::Link { .. }
+            | Self::Comment { .. }
+            | Self::AddCriterion { .. }
+            | Self::SetCriterion { .. }
+            | Self::Settle { .. }
+            | Self::Invite { .. }
+            | Self::Withdraw { .. }
+            | Self::SyncNow => false,
+        }
+    }
+
     /// Whether it changes something and so needs an origin and a synced log.
     pub const fn writes(&self) -> bool {
         match self {
@@ -30,7 +70,8 @@ impl Request {
             | Self::Carried { .. }
             | Self::Events { .. }
             | Self::Rebuild
-            | Self::SyncNow => false,
+            | Self::SyncNow
+            | Self::Rehearse { .. } => false,
             Self::Create(_)
             | Self::Edit(_)
             | Self::Transition(_)
@@ -56,6 +97,9 @@ impl Project {
     /// # Errors
     /// [`Failure`] with what would be right. Nothing was changed then.
     pub fn request(&mut self, origin: Option<&Origin>, body: Request) -> Result<Reply, Failure> {
+        if let Request::Rehearse { of } = body {
+            return self.rehearse(origin, *of);
+        }
         if !body.writes() {
             return self.answer(body);
         }
@@ -133,8 +177,35 @@ impl Project {
             | Request::Carried { .. }
             | Request::Events { .. }
             | Request::Rebuild
-            | Request::SyncNow => self.answer(body),
+            | Request::SyncNow
+            | Request::Rehearse { .. } => self.answer(body),
         }
+    }
+
+    /// What a request would come to: the answer or the refusal that it would get now. Nothing of it is
+    /// left, in the log or in memory.
+    pub(crate) fn rehearse(&mut self, origin: Option<&Origin>, body: Request) -> Result<Reply, Failure> {
+        // What was staged before is not part of it.
+        self.commit_stage()?;
+        if matches!(body, Request::Rebuild) {
+            return Ok(Reply::Done);
+        }
+        if !body.writes() {
+            return self.answer(body);
+        }
+        let claims = self.presence.claims.clone();
+        let answer = self.stage_request(origin, body);
+        self.undo_stage();
+        // Undoing tells them apart again, as if each had been heard of just now.
+        self.presence.claims = claims;
+        Ok(match answer? {
+            // Nobody could join by it.
+            Reply::Ticket { expires, .. } => Reply::Ticket {
+                ticket: String::new(),
+                expires,
+            },
+            reply => reply,
+        })
     }
 
     /// Answers a request that changes nothing for others.
@@ -178,6 +249,9 @@ impl Project {
                 Ok(Reply::Done)
             }
             Request::SyncNow => {
+                // Whoever waits for this need not wait for the next regular look too.
+                self.feed_replica(towline_sync::Input::Tick);
+                self.run_effects();
                 let peers = self.peers();
                 let equal = peers.iter().filter(|peer| peer.in_sync).count();
                 Ok(Reply::Synced {

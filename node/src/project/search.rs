@@ -14,15 +14,16 @@ use crate::cache::{CacheError, Table};
 use crate::dto::ItemCard;
 use crate::request::{Failure, FailureCode};
 
-/// How well an item fits: in its title, or elsewhere.
+/// How well an item fits: by what people type for it, in its title, or elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
+    Named,
     Title,
     Elsewhere,
 }
 
 impl Project {
-    /// Cards that contain every word, best first: in the title before elsewhere.
+    /// Cards that contain every word, best first: what is called so, then in the title, then elsewhere.
     pub(crate) fn search(&self, wanted: &str, limit: usize) -> Result<Vec<ItemCard>, Failure> {
         let words: Vec<String> = wanted.split_whitespace().map(str::to_lowercase).collect();
         if words.is_empty() {
@@ -31,10 +32,16 @@ impl Project {
                 "search for what? Give at least one word",
             ));
         }
+        // What names no item is no less a word.
+        let called = self.index.find(wanted).unwrap_or_default();
         let mut found = Vec::new();
         // Items whose body must have the words that the rest of them lacks.
         let mut open: BTreeMap<ItemId, Vec<&str>> = BTreeMap::new();
         for row in self.index.shown().filter(|row| !row.deleted) {
+            if called.contains(&row.id) {
+                found.push((Rank::Named, row.id));
+                continue;
+            }
             let title = row.title.to_lowercase();
             if words.iter().all(|word| title.contains(word)) {
                 found.push((Rank::Title, row.id));

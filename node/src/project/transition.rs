@@ -8,9 +8,24 @@ use towline_proto::stage::Claim;
 use towline_proto::table::legal;
 use towline_proto::{Op, Origin, OriginKind, Verb};
 
-use super::Project;
 use super::write::{conflict, usage};
+use super::{Project, refused};
 use crate::request::{Failure, Reply, Transition};
+
+/// Hex digits of a commit: as few as programs shorten it to, as many as the longest hash has.
+const COMMIT: std::ops::RangeInclusive<usize> = 7..=64;
+
+/// Whether it can be a commit: what says that it is merged is taken for a fact.
+fn is_commit(commit: &str) -> Result<(), Failure> {
+    if COMMIT.contains(&commit.len()) && commit.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(());
+    }
+    let commit = towline_proto::text::show(commit, 80);
+    let (least, most) = (COMMIT.start(), COMMIT.end());
+    Err(usage(format!(
+        "{commit:?} is no commit: it has {least} to {most} hex digits, such as 3f2a1c9"
+    )))
+}
 
 impl Project {
     /// A transition of the table.
@@ -29,6 +44,9 @@ impl Project {
             ));
             failure.current = Some(Box::new(self.index.card(&row)));
             return Err(failure);
+        }
+        if let Some(why) = refused::useless(asked.verb, &row).filter(|_| !row.deleted && !row.purged) {
+            return Err(conflict(why));
         }
         let op = self.transition_op(origin, &row, asked)?;
         self.write_ops(origin, &row, vec![op], None)
@@ -61,7 +79,10 @@ impl Project {
             Verb::RequestChanges => Op::RequestChanges { reason: required()? },
             Verb::PassQa => Op::PassQa,
             Verb::Approve => Op::Approve,
-            Verb::Merged => Op::Merged { commit },
+            Verb::Merged => {
+                commit.as_deref().map_or(Ok(()), is_commit)?;
+                Op::Merged { commit }
+            }
             Verb::MergeFailed => {
                 let kind = failure.unwrap_or(towline_proto::FailureKind::Other);
                 Op::MergeFailed {
@@ -142,7 +163,7 @@ impl Project {
             (false, true, Some(reason)) => Ok(Op::Start { force: Some(reason) }),
             (false, true, None) => Err(usage("start --force needs a reason: say why in a few words")),
             (false, false, _) => Err(conflict(format!(
-                "cannot start: it waits for {}; `--force` with a reason starts it all the same",
+                "`start` is not possible: it waits for {}; `--force` with a reason starts it all the same",
                 unmet.join(", ")
             ))),
         }

@@ -10,8 +10,8 @@ use towline_crdt::compose::{BodyEdit, ComposeError, Draft};
 use towline_crdt::view::ItemView;
 use towline_proto::{Column, ItemId, Kind, LinkKind, Op, Origin, Qa, Register, text};
 
-use super::Project;
 use super::stage::Work;
+use super::{Project, refused};
 use crate::dto::Applied;
 use crate::request::{Edit, Failure, FailureCode, NewItem, Reply};
 
@@ -35,7 +35,10 @@ pub(crate) fn refusal(error: &ComposeError) -> Failure {
         ComposeError::Act(_) | ComposeError::Body(_) | ComposeError::Full { .. } => FailureCode::Usage,
         ComposeError::Doc(_) | ComposeError::Automerge(_) | ComposeError::Gate(_) => FailureCode::Failure,
     };
-    Failure::new(code, error.to_string())
+    match error {
+        ComposeError::Illegal(illegal) => Failure::new(code, refused::sentence(illegal)),
+        error => Failure::new(code, error.to_string()),
+    }
 }
 
 /// Said before anything is composed, because then it can be said how many it would be.
@@ -49,10 +52,18 @@ fn labels_fit(whose: &str, labels: usize) -> Result<(), Failure> {
     )))
 }
 
+/// A title that is made here is one line that can be read.
+fn legible(title: &str) -> Result<(), Failure> {
+    let checked = text::title(title).and_then(text::legible);
+    checked
+        .map(|_| ())
+        .map_err(|why| usage(format!("the title cannot be used: {why}")))
+}
+
 impl Project {
     /// Makes an item.
     pub(crate) fn create_item(&mut self, origin: &Origin, new: NewItem) -> Result<Reply, Failure> {
-        text::title(&new.title).map_err(|why| usage(format!("the title cannot be used: {why}")))?;
+        legible(&new.title)?;
         let mut depends_on = Vec::new();
         for on in &new.depends_on {
             depends_on.push(self.index.find_one(on)?.id);
@@ -130,6 +141,7 @@ impl Project {
         let row = self.index.find_one(&edit.item)?.clone();
         let mut ops = Vec::new();
         if let Some(title) = edit.title.filter(|title| *title != row.title) {
+            legible(&title)?;
             ops.push(Op::SetTitle { title });
         }
         if let Some(kind) = edit.kind.filter(|kind| *kind != row.kind) {
@@ -376,6 +388,7 @@ impl Project {
             from,
             notes,
             changed,
+            purged: row.purged,
         })))
     }
 }

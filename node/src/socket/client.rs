@@ -14,7 +14,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::path::shorten;
-use super::{CONNECT_TIMEOUT, Control, Greeting, Heard, NodeInfo, REPLY_BYTES, REPLY_TIMEOUT, REQUEST_BYTES};
+use super::{
+    CONNECT_TIMEOUT, Control, Greeting, Heard, LONG_TIMEOUT, NodeInfo, REPLY_BYTES, REPLY_TIMEOUT,
+    REQUEST_BYTES,
+};
 use crate::request::{Envelope, Failure, FailureCode, Reply};
 
 /// A connection to a running node.
@@ -68,6 +71,27 @@ impl Client {
         }
     }
 
+    /// Sees that the node is there at all: whoever listens is asked who it is, which takes it no work. A
+    /// process that is stopped still has its connections taken, by the system.
+    ///
+    /// # Errors
+    /// When it says nothing within `within`.
+    pub fn greeted(mut self, within: Duration) -> Result<Self, Failure> {
+        let patience = std::mem::replace(&mut self.timeout, within);
+        self.hello().map_err(|failure| match failure.code {
+            FailureCode::TimedOut => Failure::new(
+                FailureCode::Unreachable,
+                format!(
+                    "the node here takes connections and says nothing for {} s; its process may be stopped or hang",
+                    within.as_secs().max(1)
+                ),
+            ),
+            _ => failure,
+        })?;
+        self.timeout = patience;
+        Ok(self)
+    }
+
     /// Waits at most so long for each reply from now on.
     #[must_use]
     pub const fn with_timeout(mut self, timeout: Duration) -> Self {
@@ -80,7 +104,13 @@ impl Client {
     /// # Errors
     /// What the node says, or that it is gone or too slow.
     pub fn ask(&mut self, envelope: &Envelope) -> Result<Reply, Failure> {
-        match self.exchange(envelope)? {
+        let patience = self.timeout;
+        if self.timeout == REPLY_TIMEOUT && envelope.body.is_long() {
+            self.timeout = LONG_TIMEOUT;
+        }
+        let heard = self.exchange(envelope);
+        self.timeout = patience;
+        match heard? {
             Heard::Ok(reply) => Ok(reply),
             Heard::Error(failure) => Err(failure),
         }
@@ -155,12 +185,16 @@ impl Client {
         bytes.push(b'\n');
         // Until the answer is whole, whatever goes wrong leaves the stream between two lines.
         self.broken = true;
-        let deadline = Instant::now() + self.timeout;
+        let timeout = self.timeout;
+        let deadline = Instant::now() + timeout;
         let answer = self.send(&bytes).and_then(|()| self.receive(deadline));
         let answer = answer.map_err(|error| match error.kind() {
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Failure::new(
                 FailureCode::TimedOut,
-                format!("the node did not answer within {} s", self.timeout.as_secs()),
+                format!(
+                    "the node did not answer within {} s; it may have much to do, or hang",
+                    timeout.as_secs()
+                ),
             ),
             _ => gone(&error.to_string()),
         })?;

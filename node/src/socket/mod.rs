@@ -33,9 +33,13 @@ pub const REPLY_BYTES: usize = 256 * 1024 * 1024;
 pub const CONNECTIONS: usize = 64;
 /// How long a client waits for the connection. It only ever waits when the server's queue is full.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a client waits for a reply unless it says otherwise: an import chunk or a rebuild of a
-/// large project takes seconds, never this long.
-pub const REPLY_TIMEOUT: Duration = Duration::from_secs(120);
+/// How long a client waits for a node to say who it is: it does that beside whatever else it does.
+pub const GREETING: Duration = Duration::from_secs(10);
+/// How long a client waits for a reply unless it says otherwise.
+pub const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long it waits for what goes over a whole project, or brings many items in: a rebuild of a large
+/// project takes seconds, and a busy machine may take some times that.
+pub const LONG_TIMEOUT: Duration = Duration::from_secs(300);
 /// How long a connection may lie idle before the server takes its place back.
 const IDLE: Duration = Duration::from_secs(600);
 /// How long a client may take to read what it asked for.

@@ -297,3 +297,24 @@ fn the_sixty_fifth_client_is_told_to_try_again() {
         .any(|hello| hello.is_ok());
     assert!(freed);
 }
+
+#[test]
+fn a_process_that_is_stopped_is_told_from_one_that_is_busy() {
+    // The system takes connections for whoever listens, also where nobody will ever answer.
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("node.sock");
+    let _listens = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let client = Client::connect(&path).unwrap().unwrap();
+    let failure = client.greeted(Duration::from_millis(50)).unwrap_err();
+    assert_eq!(failure.code, FailureCode::Unreachable);
+    assert!(failure.message.contains("stopped or hang"), "{failure}");
+
+    let node = node_at(&home.path().join("busy.sock"));
+    let ann = Client::connect(&node.path).unwrap().unwrap();
+    let mut ann = ann
+        .greeted(Duration::from_secs(20))
+        .unwrap()
+        .with_timeout(Duration::from_millis(50));
+    let failure = ann.ask(&asks("ann", Request::Doctor)).unwrap_err();
+    assert_eq!(failure.code, FailureCode::TimedOut);
+}

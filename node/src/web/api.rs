@@ -237,7 +237,8 @@ fn allowed(request: &Request) -> Result<(), Failure> {
         | Request::Rebuild
         | Request::ImportLines { .. }
         | Request::Records { .. }
-        | Request::Carried { .. } => Err(Failure::new(
+        | Request::Carried { .. }
+        | Request::Rehearse { .. } => Err(Failure::new(
             FailureCode::NotAllowed,
             "this is done with `towline` on the node itself, not over HTTP",
         )),

@@ -99,7 +99,9 @@ fn admit(web: &Web, request: &Request) -> Result<Caller, (StatusCode, String)> {
     if !loopback_name && !web.config.allowed_hosts.iter().any(|allowed| allowed == host) {
         return Err((
             StatusCode::MISDIRECTED_REQUEST,
-            format!("this board does not answer for the host {host:?}; add it to `allowed_hosts`"),
+            format!(
+                "this board does not answer for the host {host:?}; `towline config allowed_hosts` takes more names"
+            ),
         ));
     }
     let caller = Caller {

@@ -184,3 +184,23 @@ fn a_thousand_restarts_leave_one_row_in_the_vector() {
         .filter(|(_, _, message)| matches!(message, Message::Have { .. }));
     assert!(haves.count() <= 2);
 }
+
+#[test]
+fn a_peer_that_falls_silent_is_not_taken_to_hold_what_was_written_since() {
+    let mut net = Net::new(2);
+    net.write(ANN, 3);
+    net.connect(ANN, BEA);
+    net.settle();
+    net.pass(9_000);
+    let in_sync = |net: &Net, who: usize| net.nodes[who].replica.peers().all(|(_, peer)| peer.in_sync);
+    assert!(in_sync(&net, ANN) && in_sync(&net, BEA));
+    // Gossip brings it to Bea at once, and Ann cannot know that before Bea says so.
+    net.write(ANN, 1);
+    assert!(net.agree() && !in_sync(&net, ANN));
+    // Asked now, Bea answers at once and does not wait for her own next look.
+    for _ in 0..2 {
+        net.input(ANN, towline_sync::Input::Tick);
+    }
+    net.settle();
+    assert!(in_sync(&net, ANN));
+}

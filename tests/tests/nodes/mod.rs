@@ -1,6 +1,7 @@
 //! Two nodes as two processes: joining, editing apart, and holding the same afterwards.
 
 mod apart;
+mod stopped;
 
 use serde_json::Value;
 use towline_tests::process::{Place, port, until};
@@ -66,6 +67,16 @@ fn two_nodes_that_were_edited_apart_hold_the_same_bytes_afterwards() {
         "{both}"
     );
     ben.run(&["comment", "3", "Which one?"]).refused(3, &["3a", "3b"]);
+    ben.run(&["depends", "tree", "3"]).refused(3, &["3a", "3b"]);
+    ben.run(&["show", "3c"])
+        .refused(3, &["no item 3c: there are 3a to 3b"]);
+    let criteria = ben.run(&["criteria", "3"]).ok();
+    assert!(
+        criteria.contains("3a  Made") && !criteria.contains("Next:"),
+        "{criteria}"
+    );
+    let found = ben.json(&["search", "3"]);
+    assert_eq!(found["items"][0]["handle"], "3a", "{found}");
     ben.run(&["comment", "3b", "Found by its letter."]).ok();
     until("the comment is with Ann", || {
         ann.export().contains("Found by its letter.")

@@ -6,6 +6,7 @@ mod editors;
 mod import;
 mod texts;
 mod tickets;
+mod words;
 
 use std::fs;
 
@@ -34,7 +35,7 @@ fn what_cannot_be_meant_is_refused_and_changes_nothing() {
         refused(
             &["approve", "1"],
             5,
-            &["cannot approve", "backlog", "Legal from here", "start"],
+            &["`approve` is not possible", "backlog", "Legal from here", "start"],
         );
         refused(&["start", "2"], 5, &["1"]);
         refused(&["show", "99"], 3, &["99"]);

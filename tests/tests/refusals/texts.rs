@@ -118,7 +118,7 @@ fn purging_asks_first_and_only_empties_the_trash() {
     ann.run(&["purge", "1"])
         .refused(2, &["Empty 1 out of the trash", "--yes"]);
     ann.run(&["purge", "2", "--yes"])
-        .refused(5, &["cannot purge", "not deleted"]);
+        .refused(5, &["`purge` is not possible", "not in the trash"]);
     assert_eq!(ann.export(), before);
     ann.run(&["purge", "1", "--yes"]).ok();
     // What is purged may be hidden altogether or told to be gone; it never comes back.

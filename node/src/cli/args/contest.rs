@@ -11,7 +11,7 @@ pub struct BoardArgs {
     #[command(flatten)]
     pub filter: FilterArgs,
     /// At most so many cards in a column [default: 5 that ended, 30 others]
-    #[arg(short = 'n', long, value_name = "COUNT")]
+    #[arg(short = 'n', long, value_name = "COUNT", value_parser = super::at_least_one)]
     pub limit: Option<usize>,
 }
 

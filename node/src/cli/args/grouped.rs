@@ -121,6 +121,17 @@ mod tests {
     }
 
     #[test]
+    fn no_argument_of_a_command_is_taken_for_a_global_one() {
+        let tree = Cli::command();
+        let globals: Vec<_> = tree.get_arguments().map(clap::Arg::get_id).collect();
+        for each in tree.get_subcommands() {
+            let own = each.get_arguments().map(clap::Arg::get_id);
+            let shared: Vec<_> = own.filter(|id| globals.contains(id)).collect();
+            assert!(shared.is_empty(), "{}: {shared:?}", each.get_name());
+        }
+    }
+
+    #[test]
     fn every_verb_of_the_table_is_a_command() {
         let tree = Cli::command();
         for verb in Verb::ALL {

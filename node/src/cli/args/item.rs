@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use towline_proto::{Column, CriterionState, Kind, LinkKind, Qa, Status};
 
-use super::one_of;
+use super::{at_least_one, one_of};
 
 /// `create`.
 #[derive(Debug, Args)]
@@ -54,14 +54,8 @@ pub struct ListArgs {
     #[command(flatten)]
     pub filter: FilterArgs,
     /// At most so many
-    #[arg(
-        short = 'n',
-        long,
-        value_name = "COUNT",
-        default_value_t = 0,
-        hide_default_value = true
-    )]
-    pub limit: usize,
+    #[arg(short = 'n', long, value_name = "COUNT", value_parser = at_least_one)]
+    pub limit: Option<usize>,
 }
 
 /// Which items `list` and `board` show.
@@ -143,7 +137,7 @@ pub struct SearchArgs {
     #[arg(value_name = "TEXT", required = true)]
     pub words: Vec<String>,
     /// At most so many
-    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 50)]
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 50, value_parser = at_least_one)]
     pub limit: usize,
 }
 
@@ -154,7 +148,7 @@ pub struct LogArgs {
     #[arg(value_name = "N")]
     pub item: Option<String>,
     /// The last so many lines
-    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 50)]
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 50, value_parser = at_least_one)]
     pub limit: usize,
 }
 

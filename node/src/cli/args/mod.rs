@@ -113,7 +113,8 @@ pub enum Command {
     Open,
     /// The settings of this node, or a new value for one
     #[command(
-        after_help = "A new value takes effect at the next start of the node. Lists take commas.\n\n\
+        after_help = "A new value takes effect at the next start of the node, that of `user` with the next \
+        command. Lists take commas.\n\n\
         Examples:\n  towline config\n  towline config archive_after\n  towline config promote auto"
     )]
     Config(ConfigArgs),
@@ -257,7 +258,9 @@ pub enum Command {
     /// Print the manual page, or write all of them to a directory
     Man {
         /// Where the pages go
-        directory: Option<PathBuf>,
+        // Its id must be its own: as `directory` it would be taken for that of `-C`.
+        #[arg(value_name = "DIRECTORY")]
+        into: Option<PathBuf>,
     },
 }
 
@@ -269,6 +272,15 @@ where
     PossibleValuesParser::new(all.iter().map(move |each| word(*each))).try_map(|text| text.parse::<T>())
 }
 
+/// Reads how many of something are to be shown: none of them would be no answer.
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("at least 1".to_owned()),
+        Ok(number) => Ok(number),
+        Err(_) => Err("not a number from 1 up".to_owned()),
+    }
+}
+
 /// Reads `90s`, `30m`, `24h`, `7d`.
 fn duration(text: &str) -> Result<Duration, String> {
     crate::home::settings::span(text)
@@ -277,6 +289,17 @@ fn duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_asks_for_nothing() {
+        for command in ["list", "board", "log", "search x", "watch"] {
+            for (count, fits) in [("1", true), ("0", false), ("-1", false), ("many", false)] {
+                let line = format!("towline {command} -n {count}");
+                let read = Cli::read(line.split(' ').map(OsString::from));
+                assert_eq!(read.is_ok(), fits, "{line}");
+            }
+        }
+    }
 
     #[test]
     fn durations_have_a_unit_and_an_end() {

@@ -103,8 +103,8 @@ pub struct WatchArgs {
     #[arg(long, value_name = "POSITION")]
     pub after: Option<u64>,
     /// End after so many events
-    #[arg(short = 'n', long, value_name = "COUNT")]
-    pub limit: Option<u64>,
+    #[arg(short = 'n', long, value_name = "COUNT", value_parser = super::at_least_one)]
+    pub limit: Option<usize>,
 }
 
 /// `import`.

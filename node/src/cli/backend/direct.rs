@@ -11,7 +11,7 @@ use crate::project::Project;
 use crate::project::snapshot::{self, needs_cards_only};
 use crate::request::{Envelope, Failure, FailureCode, Reply, Request};
 use crate::run::open_project;
-use crate::socket::Client;
+use crate::socket::{Client, GREETING};
 
 /// How long a command waits for another one that has the store open: each takes milliseconds.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -67,7 +67,7 @@ pub(super) fn connect(ctx: &Context, asks: &[&Request]) -> Result<Box<dyn Ask>, 
             return Ok(Box::new(ready));
         }
         if let Some(client) = Client::connect(&home.socket())? {
-            return Ok(Box::new(client));
+            return Ok(Box::new(client.greeted(GREETING)?));
         }
         match home.lock("towline") {
             Ok(lock) => return open(ctx, &home, lock).map(|direct| Box::new(direct) as Box<dyn Ask>),

@@ -1,5 +1,6 @@
 //! Making, running, joining and leaving a node.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
@@ -8,13 +9,13 @@ use towline_proto::Ticket;
 
 use super::{direct, socket_path};
 use crate::cli::args::{InitArgs, JoinArgs, RunArgs};
-use crate::cli::{Context, Trouble};
+use crate::cli::{Context, Trouble, json};
 use crate::home::init::{self, plan_deinit, plan_init};
 use crate::home::{Config, Home, key};
 use crate::request::{Failure, FailureCode, Reply};
 use crate::run::{Node, make_project, mend_project, node_name};
 use crate::serving::{Face, Serving};
-use crate::socket::Client;
+use crate::socket::{Client, GREETING};
 
 fn failed(error: impl std::fmt::Display) -> Failure {
     Failure::new(FailureCode::Failure, error.to_string())
@@ -34,17 +35,34 @@ fn directory_name(dir: &Path) -> String {
     }
 }
 
+/// The name that was given to a project or a node, checked before anything is made under it.
+fn named(what: &str, name: &str) -> Result<String, Failure> {
+    let checked = towline_proto::text::name(name);
+    let refused = |why| {
+        Failure::new(
+            FailureCode::Usage,
+            format!("the {what}'s name cannot be used: {why}"),
+        )
+    };
+    checked.map(str::to_owned).map_err(refused)
+}
+
+/// What a new project is called.
+pub(in crate::cli) fn project_name(dir: &Path, given: Option<&str>) -> Result<String, Failure> {
+    match given {
+        Some(name) => named("project", name),
+        None => Ok(directory_name(dir)),
+    }
+}
+
 /// `init`: a key, a configuration and a project.
 pub(super) fn init(ctx: &Context, args: &InitArgs, out: &mut dyn Write) -> Result<(), Trouble> {
     let steps = plan_init(&ctx.dir).map_err(Failure::from)?;
-    let name = args.name.clone().unwrap_or_else(|| directory_name(&ctx.dir));
+    let name = project_name(&ctx.dir, args.name.as_deref())?;
     for step in &steps {
         ctx.say(&format!("will {step}"));
     }
     ctx.say(&format!("will make the project {name:?}"));
-    if ctx.global.dry_run {
-        return Ok(());
-    }
     let home = make_home(ctx, args.node_name.clone())?;
     let lock = direct::lock(&home, "towline init")?;
     let config = Config::load(&home.config_file()).map_err(Failure::from)?;
@@ -52,11 +70,17 @@ pub(super) fn init(ctx: &Context, args: &InitArgs, out: &mut dyn Write) -> Resul
     let me = towline_proto::NodeId(key.verifying_key().to_bytes());
     let place = make_project(&home, &key, &name, &node_name(&config, &me))?;
     drop(lock);
-    writeln!(out, "{} {}", place.id, place.name)?;
+    if ctx.global.json {
+        let project = BTreeMap::from([("id", place.id.to_string()), ("name", place.name)]);
+        out.write_all(json::document("towline.project/v1", project).as_bytes())?;
+    } else {
+        writeln!(out, "{} {}", place.id, place.name)?;
+    }
     Ok(())
 }
 
 fn make_home(ctx: &Context, node_name: Option<String>) -> Result<Home, Failure> {
+    let node_name = node_name.map(|name| named("node", &name)).transpose()?;
     let config = Config {
         node_name: node_name.unwrap_or_default(),
         ..Config::default()
@@ -66,18 +90,18 @@ fn make_home(ctx: &Context, node_name: Option<String>) -> Result<Home, Failure> 
 }
 
 /// `deinit`: takes back what `init` did, with everything in it.
-pub(super) fn deinit(ctx: &Context) -> Result<(), Trouble> {
+pub(super) fn deinit(ctx: &Context, out: &mut dyn Write) -> Result<(), Trouble> {
     let home = Home::at(ctx.root()?);
     for step in plan_deinit(&home).map_err(Failure::from)? {
         ctx.say(&format!("will {step}"));
-    }
-    if ctx.global.dry_run {
-        return Ok(());
     }
     if !ctx.confirm("Remove all of this? What no other node has is lost.")? {
         return Err(Failure::new(FailureCode::Failure, "nothing was removed").into());
     }
     init::deinit(&home).map_err(Failure::from)?;
+    if ctx.global.json {
+        out.write_all(json::done().as_bytes())?;
+    }
     Ok(())
 }
 
@@ -96,6 +120,9 @@ pub(super) fn mend(ctx: &Context, out: &mut dyn Write) -> Result<(), Trouble> {
             continue;
         }
         let mended = mend_project(&place, &key)?;
+        if ctx.global.json {
+            continue;
+        }
         writeln!(
             out,
             "{}: {} entries kept, {} left out, {} gaps; the old log is in {}",
@@ -105,6 +132,9 @@ pub(super) fn mend(ctx: &Context, out: &mut dyn Write) -> Result<(), Trouble> {
             mended.gaps,
             mended.aside.display()
         )?;
+    }
+    if ctx.global.json {
+        out.write_all(json::done().as_bytes())?;
     }
     ctx.say("what is missing comes from the peers: `towline up`");
     Ok(())
@@ -118,22 +148,9 @@ pub(super) fn run(ctx: &Context, args: &RunArgs, greet: bool, out: &mut dyn Writ
         Err(failure) if !greet => return Err(failure.into()),
         Err(_) => make_home(ctx, None)?,
     };
-    if let Some(mut client) = Client::connect(&socket_path(home.root()))? {
-        let info = client.hello()?;
-        let board = info
-            .board
-            .map(|board| format!(", its board is at {board}"))
-            .unwrap_or_default();
-        let message = format!("a node is running here already (pid {}){board}", info.pid);
-        return Err(Failure::new(FailureCode::Busy, message).into());
-    }
+    nobody_runs(&home)?;
     let lock = direct::lock(&home, "towline up")?;
-    let mut config = Config::load(&home.config_file()).map_err(Failure::from)?;
-    if !args.listen.is_empty() {
-        config.listen.clone_from(&args.listen);
-    }
-    config.board = args.board.unwrap_or(config.board);
-    config.mdns = config.mdns && !args.no_mdns;
+    let config = run_config(&home, args)?;
     let key = key::load(&home.key_file()).map_err(Failure::from)?;
     if greet && home.projects().map_err(Failure::from)?.is_empty() {
         let me = towline_proto::NodeId(key.verifying_key().to_bytes());
@@ -159,6 +176,37 @@ pub(super) fn run(ctx: &Context, args: &RunArgs, greet: bool, out: &mut dyn Writ
         ctx.say("the node has ended; everything is on disk");
         Ok(())
     })
+}
+
+/// Refuses where a node runs already.
+pub(in crate::cli) fn nobody_runs(home: &Home) -> Result<(), Failure> {
+    let Some(client) = Client::connect(&socket_path(home.root()))? else {
+        return Ok(());
+    };
+    let info = client.greeted(GREETING)?.hello()?;
+    let board = info
+        .board
+        .map(|board| format!(", its board is at {board}"))
+        .unwrap_or_default();
+    let message = format!("a node is running here already (pid {}){board}", info.pid);
+    Err(Failure::new(FailureCode::Busy, message))
+}
+
+/// What is configured, with what was asked for this once.
+pub(in crate::cli) fn run_config(home: &Home, args: &RunArgs) -> Result<Config, Failure> {
+    let file = home.config_file();
+    // A node that is not made yet will have what a new one has.
+    let mut config = if file.exists() {
+        Config::load(&file)?
+    } else {
+        Config::default()
+    };
+    if !args.listen.is_empty() {
+        config.listen.clone_from(&args.listen);
+    }
+    config.board = args.board.unwrap_or(config.board);
+    config.mdns = config.mdns && !args.no_mdns;
+    Ok(config)
 }
 
 fn greeting(ctx: &Context, serving: &Serving, who: &str, out: &mut dyn Write) -> Result<(), Trouble> {
@@ -196,7 +244,7 @@ fn runtime() -> Result<Runtime, Failure> {
 
 /// `join`: through the running node, or with a node that runs until everything has come.
 pub(super) fn join(ctx: &Context, args: &JoinArgs, out: &mut dyn Write) -> Result<(), Trouble> {
-    let ticket = ctx.text(args.ticket.clone())?;
+    let ticket = ctx.text(args.ticket.clone(), towline_proto::limits::NOTE_BYTES)?;
     let ticket: Ticket = ticket
         .trim()
         .parse()
@@ -205,6 +253,7 @@ pub(super) fn join(ctx: &Context, args: &JoinArgs, out: &mut dyn Write) -> Resul
     if let Ok(root) = &root
         && let Some(client) = Client::connect(&socket_path(root))?
     {
+        let client = client.greeted(GREETING)?;
         let reply = client.with_timeout(args.timeout).join(&ticket.to_string())?;
         return joined(ctx, &ticket, &reply, out);
     }
@@ -227,7 +276,7 @@ pub(super) fn join(ctx: &Context, args: &JoinArgs, out: &mut dyn Write) -> Resul
 fn joined(ctx: &Context, ticket: &Ticket, reply: &Reply, out: &mut dyn Write) -> Result<(), Trouble> {
     if let Reply::Status(status) = reply {
         if ctx.global.json {
-            out.write_all(crate::cli::json::document("towline.status/v1", status).as_bytes())?;
+            out.write_all(json::document("towline.status/v1", status).as_bytes())?;
             return Ok(());
         }
         writeln!(

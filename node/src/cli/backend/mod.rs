@@ -18,7 +18,7 @@ use super::context::{Context, HOME};
 use super::{Ask, Trouble, envelope, json, render};
 use crate::home::{Home, HomeError};
 use crate::request::{Envelope, Failure, FailureCode, Reply, Request};
-use crate::socket::Client;
+use crate::socket::{Client, GREETING};
 
 /// How often something is looked at that cannot tell us of its change.
 const POLL: Duration = Duration::from_millis(50);
@@ -57,15 +57,17 @@ pub fn connect_for(ctx: &Context, asks: &[&Request]) -> Result<Box<dyn Ask>, Fai
 /// # Errors
 /// When none runs here.
 pub fn running(ctx: &Context) -> Result<Box<Client>, Failure> {
-    Client::connect(&socket_path(ctx.root()?))?.map_or_else(
-        || {
-            Err(Failure::new(
-                FailureCode::Unreachable,
-                "no node is running here; `towline up` starts one",
-            ))
-        },
-        |client| Ok(Box::new(client)),
-    )
+    running_within(ctx, GREETING)
+}
+
+fn running_within(ctx: &Context, within: Duration) -> Result<Box<Client>, Failure> {
+    match Client::connect(&socket_path(ctx.root()?))? {
+        Some(client) => client.greeted(within).map(Box::new),
+        None => Err(Failure::new(
+            FailureCode::Unreachable,
+            "no node is running here; `towline up` starts one",
+        )),
+    }
 }
 
 /// `init`.
@@ -80,9 +82,11 @@ pub fn init(ctx: &Context, args: &InitArgs, out: &mut dyn Write) -> Result<(), T
 ///
 /// # Errors
 /// When it cannot be done.
-pub fn deinit(ctx: &Context, _out: &mut dyn Write) -> Result<(), Trouble> {
-    life::deinit(ctx)
+pub fn deinit(ctx: &Context, out: &mut dyn Write) -> Result<(), Trouble> {
+    life::deinit(ctx, out)
 }
+
+pub(super) use life::{nobody_runs, project_name, run_config};
 
 /// `doctor --mend`.
 ///
@@ -136,7 +140,7 @@ pub fn export(ctx: &Context, args: &ExportArgs, out: &mut dyn Write) -> Result<(
 ///
 /// # Errors
 /// When none runs here, or it does not end in time.
-pub fn down(ctx: &Context, args: &DownArgs) -> Result<(), Trouble> {
+pub fn down(ctx: &Context, args: &DownArgs, out: &mut dyn Write) -> Result<(), Trouble> {
     let home = Home::at(ctx.root()?);
     running(ctx)?.stop()?;
     let deadline = Instant::now() + args.timeout;
@@ -150,6 +154,9 @@ pub fn down(ctx: &Context, args: &DownArgs) -> Result<(), Trouble> {
             .into());
         }
         thread::sleep(POLL);
+    }
+    if ctx.global.json {
+        out.write_all(json::done().as_bytes())?;
     }
     ctx.say("the node has ended");
     Ok(())
@@ -202,7 +209,7 @@ pub fn open(ctx: &Context, out: &mut dyn Write) -> Result<(), Trouble> {
 /// # Errors
 /// When no node runs here, or they do not hold the same in time.
 pub fn sync_wait(ctx: &Context, timeout: Duration, out: &mut dyn Write) -> Result<(), Trouble> {
-    let mut ask = running(ctx)?.with_timeout(timeout);
+    let mut ask = running_within(ctx, timeout.min(GREETING))?.with_timeout(timeout);
     let deadline = Instant::now() + timeout;
     loop {
         let reply = Ask::ask(&mut ask, envelope(ctx, None, Request::SyncNow))?;

@@ -12,6 +12,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::connect;
 use crate::cli::args::{ImportArgs, ImportSource};
+use crate::cli::render::text::plural;
 use crate::cli::{Ask, Context, Trouble, envelope, json};
 use crate::dto::ImportReport;
 use crate::import::{self, PROBLEMS, Parsed};
@@ -160,7 +161,7 @@ fn tell(ctx: &Context, parsed: &Parsed, report: &ImportReport, out: &mut dyn Wri
             problems: problems.clone(),
             ..report.clone()
         };
-        out.write_all(json::document("towline.import/v1", whole).as_bytes())?;
+        out.write_all(json::written("towline.import/v1", ctx.global.dry_run, whole).as_bytes())?;
     } else {
         let would = if ctx.global.dry_run { "would be " } else { "" };
         writeln!(
@@ -197,8 +198,8 @@ fn tell(ctx: &Context, parsed: &Parsed, report: &ImportReport, out: &mut dyn Wri
         " or more"
     };
     Err(failure(format!(
-        "{}{more} things could not be imported; the rest was",
-        problems.len()
+        "{}{more} could not be imported; the rest was",
+        plural(problems.len(), "thing")
     ))
     .into())
 }

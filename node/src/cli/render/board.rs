@@ -7,6 +7,7 @@ use towline_proto::{Column, Status};
 
 use super::text::{ago, clean, count, fit, fold_into, pad, width};
 use super::{View, column_ink, kind_ink, priority_ink, status_ink};
+use crate::cli::plan::Columns;
 use crate::cli::style::Ink;
 use crate::dto::{ItemCard, ItemLink};
 
@@ -23,22 +24,32 @@ const ENDED: usize = 5;
 /// Cards of the other columns.
 const OPEN: usize = 30;
 
-/// Cards in columns. `most` cards of each, or what suits it.
-pub(super) fn page(view: &View, cards: &[ItemCard], most: Option<usize>) -> String {
+/// Cards in columns, those that were asked for. `most` cards of each, or what suits it.
+pub(super) fn page(view: &View, cards: &[ItemCard], most: Option<usize>, only: Columns) -> String {
     if cards.is_empty() {
         return String::new();
     }
     let has = |column| cards.iter().any(|card| card.column == column);
-    let mut stacks = vec![
-        Stack::of(&[Column::Backlog, Column::Upcoming], cards, most),
-        Stack::of(&[Column::Coding], cards, most),
-        Stack::of(&[Column::Qa], cards, most),
-        Stack::of(&[Column::Merge], cards, most),
-        Stack::of(&[Column::Done], cards, most),
+    let pipeline: [&[Column]; 7] = [
+        &[Column::Backlog, Column::Upcoming],
+        &[Column::Coding],
+        &[Column::Qa],
+        &[Column::Merge],
+        &[Column::Done],
+        &[Column::Archived],
+        &[Column::Closed],
     ];
-    let ended = [Column::Archived, Column::Closed];
-    for column in ended.into_iter().filter(|column| has(*column)) {
-        stacks.push(Stack::of(&[column], cards, most));
+    let mut stacks = Vec::new();
+    for columns in pipeline {
+        // What has ended for good takes no room where there is none of it.
+        let shown = |column: &Column| {
+            let ended = matches!(column, Column::Archived | Column::Closed);
+            only.has(*column) && (!ended || has(*column) || only.names(*column))
+        };
+        let columns: Vec<_> = columns.iter().copied().filter(shown).collect();
+        if !columns.is_empty() {
+            stacks.push(Stack::of(&columns, cards, most));
+        }
     }
     // As many as fit in each band, and the bands equally long.
     let beside = ((view.width + GAP) / (NARROW + GAP)).clamp(1, stacks.len());

@@ -29,6 +29,6 @@ pub(crate) fn page(view: &View, epic: &ItemPage, items: &[ItemCard]) -> String {
             let _ = writeln!(out, "{}", view.style.paint(Ink::Dim, &line));
         }
     }
-    out.push_str(&list::columns(view, items));
+    out.push_str(&list::columns(view, items, None));
     out
 }

@@ -14,9 +14,10 @@ const NARROW: usize = 24;
 /// They keep so much when every other cell has given way, in columns.
 const NARROWEST: usize = 12;
 
-/// Cards under the heading of their column.
-pub(super) fn columns(view: &View, cards: &[ItemCard]) -> String {
-    let rows: Vec<_> = cards.iter().map(|card| Row::of(view, card)).collect();
+/// Cards under the heading of their column, `most` of all at most; each heading says how many there are.
+pub(super) fn columns(view: &View, cards: &[ItemCard], most: Option<usize>) -> String {
+    let shown = cards.iter().take(most.unwrap_or(usize::MAX));
+    let rows: Vec<_> = shown.map(|card| Row::of(view, card)).collect();
     let grid = Grid::of(view, &rows);
     let mut page = String::new();
     for column in Column::ALL {
@@ -28,7 +29,12 @@ pub(super) fn columns(view: &View, cards: &[ItemCard]) -> String {
             page.push('\n');
         }
         let heading = view.style.paint(Ink::Bold, &column.as_str().to_uppercase());
-        let number = view.style.paint(Ink::Dim, &here.len().to_string());
+        let all = cards.iter().filter(|card| card.column == *column).count();
+        let number = match here.len() {
+            shown if shown == all => all.to_string(),
+            shown => format!("{shown} of {all}"),
+        };
+        let number = view.style.paint(Ink::Dim, &number);
         page.push_str(&format!("{heading}  {number}\n"));
         for row in here {
             page.push_str(&grid.line(view, row));

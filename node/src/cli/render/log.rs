@@ -12,8 +12,12 @@ use crate::dto::{Fate, FeedEvent, HistoryLine};
 const WHO: usize = 24;
 /// Widest title in the timeline of a whole project, in columns.
 const TITLE: usize = 28;
+/// From so many columns on titles stand whole.
+const WHOLE: usize = 400;
 /// A title keeps at least so much in a narrow terminal, in columns.
 const NARROWEST: usize = 8;
+/// What an act was about keeps so much beside the title, in columns.
+const DETAIL: usize = 24;
 
 /// What stands beside a time that cannot be true and was put right.
 pub(super) const CLOCK_AHEAD: &str = "(clock ahead)";
@@ -91,7 +95,13 @@ impl Grid {
         }
         // What stands around the title: the time, the mark, and the spaces between the cells.
         let room = view.width.saturating_sub(2 + 5 + 3 + who + 2 + 2 + what);
-        let item = widest(&|line| width(&item(line, TITLE))).min(room.max(NARROWEST));
+        // Where there is no end to the line, in a file or a pipe, titles are not cut.
+        let most = TITLE
+            .max(view.width / 2)
+            .min(if view.width >= WHOLE { usize::MAX } else { TITLE });
+        let detail = widest(&|line| rest(line, None).iter().map(|(part, _)| width(part) + 2).sum());
+        let for_item = room.saturating_sub(detail.min(DETAIL));
+        let item = widest(&|line| width(&item(line, most))).min(for_item.max(NARROWEST));
         let over = NARROWEST.saturating_sub(room);
         let who = who.saturating_sub(over).max(NARROWEST);
         Self { who, what, item }
@@ -118,8 +128,10 @@ impl Grid {
         out.push_str(&format!("  {}", paint(ink, &what)));
         // In a narrow terminal what comes below begins further left than what was done.
         let indent = (used - self.what).min(view.width.saturating_sub(24));
-        for (part, ink) in rest(line) {
-            if view.width.saturating_sub(used + 2) < 8 {
+        let shown = (self.item > 0).then(|| item(line, self.item));
+        for (part, ink) in rest(line, shown.as_deref()) {
+            let left = view.width.saturating_sub(used + 2);
+            if left < 8 || left < DETAIL && left < width(&part) {
                 out.truncate(out.trim_end().len());
                 out.push_str(&format!("\n{}", " ".repeat(indent.saturating_sub(2))));
                 used = indent.saturating_sub(2);
@@ -163,14 +175,18 @@ fn item(line: &HistoryLine, most: usize) -> String {
     fit(&format!("{} {}", clean(&line.handle), clean(&line.title)), most)
 }
 
-fn rest(line: &HistoryLine) -> Vec<(String, Ink)> {
+/// What is to be said behind the deed, where the line names its item as `shown`.
+fn rest(line: &HistoryLine, shown: Option<&str>) -> Vec<(String, Ink)> {
     let mut parts = Vec::new();
     match (line.from, line.to) {
         (Some(from), Some(to)) => parts.push((format!("{from} → {to}"), column_ink(to))),
         (None, Some(to)) => parts.push((format!("→ {to}"), column_ink(to))),
         (_, None) => {}
     }
-    if let Some(detail) = &line.detail {
+    // A title that stands there already is not said twice.
+    let said =
+        |detail: &str| *detail == line.title && shown.is_some_and(|shown| shown.ends_with(&clean(detail)));
+    if let Some(detail) = line.detail.as_ref().filter(|detail| !said(detail)) {
         parts.push((clean(detail), Ink::Plain));
     }
     if line.skewed {

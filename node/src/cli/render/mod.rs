@@ -21,7 +21,7 @@ use towline_proto::{Column, Kind, Millis, Status};
 
 use super::plan::Shape;
 use super::style::{Ink, Style};
-use crate::dto::{Applied, Doctor, ImportReport};
+use crate::dto::{Applied, Doctor, ImportReport, ItemPage};
 use crate::request::Reply;
 
 pub(crate) use epic::page as epic;
@@ -46,16 +46,23 @@ pub(crate) fn reply(view: &View, shape: Shape, reply: &Reply) -> String {
     match reply {
         Reply::Cards(cards) => match shape {
             Shape::Ready => list::ready(view, cards),
-            Shape::Board { most } => board::page(view, cards, most),
-            _ => list::columns(view, cards),
+            Shape::Board { most, only } => board::page(view, cards, most, only),
+            Shape::Columns { most } => list::columns(view, cards, most),
+            _ => list::columns(view, cards, None),
         },
         Reply::Page(page) => match shape {
             Shape::Criteria => show::criteria(view, page),
             _ => show::page(view, page),
         },
         Reply::Pages(pages) => {
-            let pages: Vec<_> = pages.iter().map(|page| show::page(view, page)).collect();
-            pages.join("\n")
+            let one = |page: &ItemPage| match shape {
+                Shape::Criteria => {
+                    let title = show::title(view, &page.card);
+                    format!("{title}\n{}", show::criteria(view, page))
+                }
+                _ => show::page(view, page),
+            };
+            pages.iter().map(one).collect::<Vec<_>>().join("\n")
         }
         Reply::History(lines) => log::timeline(view, lines, matches!(shape, Shape::Timeline { whole: true })),
         Reply::Conflicts(open) => conflicts::page(view, open),
@@ -85,8 +92,13 @@ fn applied(view: &View, done: &Applied) -> String {
         Some(from) if from != card.column => format!("{from} → {}", card.column),
         Some(_) | None => card.column.to_string(),
     };
-    if card.deleted {
+    if done.purged {
+        line = "purged: gone for good".into();
+    } else if card.deleted {
         line = "in the trash".into();
+    } else if card.holds.frozen && card.holds.blocked.is_some() {
+        // The badge is only the first of them.
+        line = format!("{line}, frozen and blocked");
     } else if !matches!(card.status, Status::Active | Status::Done) {
         line = format!("{line}, {}", card.status);
     }

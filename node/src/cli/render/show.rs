@@ -5,7 +5,7 @@ use std::fmt::Write;
 use towline_crdt::view::Criterion;
 use towline_proto::{ActId, Closing, CriterionState, Status};
 
-use super::text::{ago_phrase, clean, clean_lines, fit, pad, plural, width, wrap};
+use super::text::{ago_phrase, clean, clean_lines, fit, fold_into, pad, plural, width, wrap};
 use super::{View, kind_ink, log, priority_ink, status_ink};
 use crate::cli::style::Ink;
 use crate::deeds::who_did;
@@ -15,6 +15,10 @@ use crate::dto::{ItemCard, ItemLink, ItemPage};
 const HISTORY: usize = 5;
 /// A node that was heard of within this time is there: presence is said every 30 s, give or take.
 const HEARD_JUST_NOW_MS: u64 = 90_000;
+/// The title of another item keeps at least so much, in columns.
+const LINK_TITLE: usize = 12;
+/// Lines of a title: more than any has.
+const TITLE_LINES: usize = 200;
 /// Columns of the badge of the trash.
 const BADGE_TRASH: usize = "  [in the trash]".len();
 
@@ -114,7 +118,8 @@ pub(super) fn title(view: &View, card: &ItemCard) -> String {
         badges += width(card.status.as_str()) + 4;
     }
     let room = view.width.saturating_sub(indent + badges).max(24);
-    let title = wrap(&clean(&card.title), room).join(&format!("\n{}", " ".repeat(indent)));
+    // A word that is too long is broken: nobody copies half a title out of a page.
+    let title = fold_into(&clean(&card.title), room, TITLE_LINES).join(&format!("\n{}", " ".repeat(indent)));
     format!(
         "{}  {}{badge}",
         paint(Ink::Bold, &card.handle),
@@ -169,7 +174,10 @@ fn facts(out: &mut String, view: &View, page: &ItemPage) {
         Some(Closing::Superseded { by }) => fact(
             "Replaced",
             match &page.successor {
-                Some(link) => format!("by {}", one_link(view, link, false)),
+                Some(link) => format!(
+                    "by {}",
+                    one_link(view, link, false, view.width.saturating_sub(17))
+                ),
                 None => format!("by {}", by.key()),
             },
         ),
@@ -266,12 +274,16 @@ fn links(out: &mut String, view: &View, name: &str, links: &[ItemLink], ticks: b
     }
     heading(out, view, name, "");
     for link in links {
-        let _ = writeln!(out, "  {}", one_link(view, link, ticks));
+        let _ = writeln!(
+            out,
+            "  {}",
+            one_link(view, link, ticks, view.width.saturating_sub(2))
+        );
     }
 }
 
-/// A line for another item: tick, handle, title, badge and what to know about it.
-pub(super) fn one_link(view: &View, link: &ItemLink, ticks: bool) -> String {
+/// A line for another item in `room` columns: tick, handle, title, badge and what to know about it.
+pub(super) fn one_link(view: &View, link: &ItemLink, ticks: bool, room: usize) -> String {
     let paint = |ink, text: &str| view.style.paint(ink, text);
     let done = link.satisfied || link.status == Some(Status::Done);
     let tick = match (ticks, done) {
@@ -280,21 +292,29 @@ pub(super) fn one_link(view: &View, link: &ItemLink, ticks: bool) -> String {
         (true, false) => "· ".into(),
         (false, _) => String::new(),
     };
+    let handle = clean(&link.handle);
+    let badge = match link.status {
+        None | Some(Status::Active) => "",
+        Some(status) => status.as_str(),
+    };
+    let beside = |text: &str| if text.is_empty() { 0 } else { width(text) + 2 };
+    let room = room.saturating_sub(2 * usize::from(ticks) + width(&handle) + 1 + beside(badge));
+    let note = link.note.as_deref().map(|note| format!("! {}", clean(note)));
+    let note = fit(&note.unwrap_or_default(), room.saturating_sub(LINK_TITLE + 2));
     let title = match link.title.as_str() {
         "" => "(not known here yet)".into(),
-        title => fit(&clean(title), view.width.saturating_sub(40).max(20)),
+        title => clean(title),
     };
+    let title = fit(&title, room.saturating_sub(beside(&note)).max(LINK_TITLE));
     let badge = match link.status {
         None | Some(Status::Active) => String::new(),
-        Some(status) => format!("  {}", paint(status_ink(status), status.as_str())),
+        Some(status) => format!("  {}", paint(status_ink(status), badge)),
     };
-    let note = link.note.as_deref().map_or_else(String::new, |note| {
-        format!("  {}", paint(Ink::Yellow, &format!("! {}", clean(note))))
-    });
-    format!(
-        "{tick}{} {title}{badge}{note}",
-        paint(Ink::Bold, &clean(&link.handle))
-    )
+    let note = match note.as_str() {
+        "" => String::new(),
+        note => format!("  {}", paint(Ink::Yellow, note)),
+    };
+    format!("{tick}{} {title}{badge}{note}", paint(Ink::Bold, &handle))
 }
 
 fn conflicts(out: &mut String, view: &View, page: &ItemPage) {

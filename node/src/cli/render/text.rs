@@ -178,14 +178,7 @@ pub(crate) fn fold_into(line: &str, most: usize, lines: usize) -> Vec<String> {
             parts.push(part);
             continue;
         }
-        let (mut head, mut used) = (String::new(), 0);
-        for c in part.chars() {
-            used += c.width().unwrap_or(0);
-            if used > most && !head.is_empty() {
-                break;
-            }
-            head.push(c);
-        }
+        let head = begin(&part, most);
         let tail = part.get(head.len()..).unwrap_or_default().to_owned();
         parts.push(head);
         if !tail.is_empty() {
@@ -193,6 +186,20 @@ pub(crate) fn fold_into(line: &str, most: usize, lines: usize) -> Vec<String> {
         }
     }
     parts
+}
+
+/// The beginning of a text that takes at most `most` columns, and at least one character. Signs are
+/// measured together: one that a selector makes an emoji takes more than both by themselves.
+fn begin(text: &str, most: usize) -> String {
+    let mut head = String::new();
+    for c in text.chars() {
+        head.push(c);
+        if width(&head) > most && head.chars().nth(1).is_some() {
+            head.pop();
+            break;
+        }
+    }
+    head
 }
 
 #[cfg(test)]
@@ -225,6 +232,9 @@ mod tests {
         assert_eq!(fold_into("one two three four", 9, 2), ["one two", "three fo…"]);
         assert_eq!(fold_into("日本語の題名です", 6, 3), ["日本語", "の題名", "です"]);
         assert_eq!(fold_into("averyverylongword", 5, 2), ["avery", "very…"]);
+        for part in fold_into(&"❤\u{fe0f}".repeat(60), 22, 3) {
+            assert!(width(&part) <= 22, "{part} is {} wide", width(&part));
+        }
         assert_eq!(fold_into("short", 9, 2), ["short"]);
         assert!(fold_into("", 9, 2).concat().is_empty());
     }

@@ -5,11 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use towline_proto::ItemId;
 
+use super::text::width;
 use super::{View, show::one_link};
 use crate::dto::{ItemCard, ItemLink};
 
 /// Most lines of a tree: a graph that is larger than a screen is not read as one.
 const LINES: usize = 500;
+/// Columns of an arm of the tree.
+const ARM: usize = 3;
 
 /// An item and what it waits for.
 #[derive(Debug, Serialize)]
@@ -62,12 +65,14 @@ fn grow(
 
 /// The tree as lines.
 fn lines(view: &View, tree: &Tree) -> String {
-    let mut out = format!("{}\n", one_link(view, &tree.link, false));
-    branches(&mut out, view, tree, "");
+    let mut out = format!("{}\n", one_link(view, &tree.link, false, view.width));
+    branches(&mut out, view, tree, "", 1);
     out
 }
 
-fn branches(out: &mut String, view: &View, tree: &Tree, before: &str) {
+fn branches(out: &mut String, view: &View, tree: &Tree, before: &str, depth: usize) {
+    // What lies deeper than half the width says how deep it lies, and moves no further to the right.
+    let deep = (depth - 1) * ARM > view.width / 2;
     for (at, branch) in tree.depends_on.iter().enumerate() {
         let last = at + 1 == tree.depends_on.len();
         let (arm, trunk) = if last {
@@ -76,9 +81,20 @@ fn branches(out: &mut String, view: &View, tree: &Tree, before: &str) {
             ("├─ ", "│  ")
         };
         let above = if branch.repeated { "  (see above)" } else { "" };
-        let line = one_link(view, &branch.link, true);
-        out.push_str(&format!("{before}{arm}{line}{above}\n"));
-        branches(out, view, branch, &format!("{before}{trunk}"));
+        let start = if deep {
+            format!("{} {depth} {arm}", "…".repeat(ARM))
+        } else {
+            format!("{before}{arm}")
+        };
+        let room = view.width.saturating_sub(width(&start) + width(above));
+        let line = one_link(view, &branch.link, true, room);
+        out.push_str(&format!("{start}{line}{above}\n"));
+        let before = if deep {
+            before.to_owned()
+        } else {
+            format!("{before}{trunk}")
+        };
+        branches(out, view, branch, &before, depth + 1);
     }
 }
 

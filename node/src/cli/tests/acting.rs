@@ -56,9 +56,14 @@ impl Ask for Project {
                 from: Some(Column::Backlog),
                 notes: Vec::new(),
                 changed: true,
+                purged: false,
             })))
         };
-        match envelope.body {
+        let body = match envelope.body {
+            Request::Rehearse { of } => *of,
+            body => body,
+        };
+        match body {
             Request::Show { item } if item == "4" => Ok(Reply::Page(Box::new(self.page()))),
             Request::Show { item } => missing(&item),
             Request::Transition(asked) if asked.item == "4" => applied(self.page()),
@@ -117,14 +122,28 @@ fn json_is_one_document_with_its_schema_first() {
 }
 
 #[test]
-fn a_dry_run_says_what_it_would_ask_and_opens_nothing() {
-    let cli = typed(&["start", "4", "--dry-run"]);
+fn a_dry_run_asks_what_would_be_and_says_so() {
+    let (code, out) = performed(&["doctor", "--dry-run"]);
+    assert_eq!((code, out.is_empty()), (6, false));
+    let cli = typed(&["start", "4", "9", "--dry-run", "--json"]);
     let ctx = ctx(&cli, std::path::Path::new("/nowhere"));
+    let plan = plan(&ctx, &cli.command)
+        .expect("planned")
+        .expect("asks")
+        .rehearsed();
+    let mut project = Project::new();
     let mut out = Vec::new();
-    assert_eq!(run::run(&ctx, cli.command, &mut out).expect("planned"), 0);
+    let code = run::perform(&ctx, &mut project, plan, &mut out).expect("written");
     let document: Value = serde_json::from_slice(&out).expect("JSON");
-    assert_eq!(document["schema"], "towline.requests/v1");
-    assert_eq!(document["requests"][0]["verb"], "start");
+    assert_eq!(code, 3);
+    assert_eq!(document["schema"], "towline.applied/v1");
+    assert_eq!(document["dry_run"], true);
+    assert!(
+        project
+            .asked
+            .iter()
+            .all(|asked| matches!(asked, Request::Rehearse { .. }))
+    );
 }
 
 #[test]

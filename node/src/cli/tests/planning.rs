@@ -38,6 +38,19 @@ fn labels_are_added_with_plus_and_removed_with_minus() {
     assert_eq!(got, [request("42"), request("43")]);
     let failure = planned(&["label", "42"]).expect_err("no label");
     assert_eq!(failure.code, FailureCode::Usage);
+    let behind = asks(&["label", "7", "+new", "--", "-old"]);
+    assert_eq!(
+        (&behind[0]["item"], &behind[0]["remove"]),
+        (&json!("7"), &json!(["old"]))
+    );
+    for both in [
+        &["label", "1", "+x", "-x"][..],
+        &["label", "1", "--add", "x", "--", "-x"],
+    ] {
+        let failure = planned(both).expect_err("contradicts itself");
+        assert_eq!(failure.code, FailureCode::Usage);
+        assert!(failure.message.contains("\"x\""), "{failure}");
+    }
 }
 
 #[test]

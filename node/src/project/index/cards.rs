@@ -6,6 +6,7 @@ use towline_crdt::view::ItemView;
 use towline_proto::table::legal_from;
 use towline_proto::{Column, ItemId, Kind};
 
+use super::super::refused;
 use super::{Index, of};
 use crate::deeds::IN_TRASH;
 use crate::dto::{ItemCard, ItemLink};
@@ -108,7 +109,10 @@ impl Index {
             updated_at: row.updated_at,
             entered_at: row.entered_at,
             skewed: false,
-            legal: legal_from(row.standing()),
+            legal: legal_from(row.standing())
+                .into_iter()
+                .filter(|verb| refused::useless(*verb, row).is_none())
+                .collect(),
         }
     }
 }

@@ -68,6 +68,12 @@ impl Project {
         Ok(())
     }
 
+    /// Takes back everything that is staged.
+    pub(in crate::project) fn undo_stage(&mut self) {
+        let stage = std::mem::take(&mut self.stage);
+        self.undo(stage);
+    }
+
     fn undo(&mut self, stage: Stage) {
         for (id, before) in stage.rows_before {
             self.docs.forget(&id);

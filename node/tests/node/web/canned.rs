@@ -307,6 +307,7 @@ impl Project {
             from,
             notes: Vec::new(),
             changed: true,
+            purged: false,
         }
     }
 

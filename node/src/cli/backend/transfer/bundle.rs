@@ -12,7 +12,7 @@ use super::export::odd;
 use super::failure;
 use crate::cli::args::ImportArgs;
 use crate::cli::backend::connect;
-use crate::cli::{Ask, Context, Trouble, envelope, json};
+use crate::cli::{Ask, Context, Trouble, dry, envelope, json};
 use crate::dto::ProjectStatus;
 use crate::export::bundle::{self, BundleError, Header, Writer};
 use crate::home::files;
@@ -43,8 +43,15 @@ impl From<Failure> for Refused {
 }
 
 /// Writes every entry of the log into a file, which takes its name when it is whole.
-pub(super) fn export(ctx: &Context, path: &Path) -> Result<(), Trouble> {
+pub(super) fn export(ctx: &Context, path: &Path, out: &mut dyn Write) -> Result<(), Trouble> {
     let mut ask = connect(ctx)?;
+    if ctx.global.dry_run {
+        let Reply::Status(status) = ask.ask(envelope(ctx, None, Request::Status))? else {
+            return Err(odd().into());
+        };
+        let step = format!("write {} entries to {}", status.entries, path.display());
+        return dry::tell(ctx, &[step], out);
+    }
     let temporary = files::temporary_beside(path);
     let written = write(ctx, &mut *ask, &temporary).and_then(|count| {
         fs::rename(&temporary, path)?;
@@ -126,8 +133,11 @@ pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> R
     };
     fits(&header, called.as_deref(), &status)?;
     if ctx.global.dry_run {
-        writeln!(out, "entries: {} in the bundle, of this project", header.entries)?;
-        return Ok(());
+        let step = format!(
+            "take in the {} entries of the bundle, which is of this project",
+            header.entries
+        );
+        return dry::tell(ctx, &[step], out);
     }
     let arrived = hand_in(ctx, &mut *ask, &args.file)?;
     tell(ctx, &arrived, out)
@@ -233,8 +243,11 @@ fn tell(ctx: &Context, arrived: &Arrived, out: &mut dyn Write) -> Result<(), Tro
     }
     out.flush()?;
     Err(failure(format!(
-        "{} entries were refused; the rest was taken",
-        arrived.refused
+        "{} refused; the rest was taken",
+        match arrived.refused {
+            1 => "1 entry was".to_owned(),
+            more => format!("{more} entries were"),
+        }
     ))
     .into())
 }

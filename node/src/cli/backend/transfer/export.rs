@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::{bundle, failure};
 use crate::cli::args::{ExportArgs, ExportFormat};
 use crate::cli::backend::connect;
-use crate::cli::{Ask, Context, Trouble, envelope};
+use crate::cli::{Ask, Context, Trouble, dry, envelope};
 use crate::dto::ItemPage;
 use crate::export::{self, markdown};
 use crate::home::files;
@@ -45,11 +45,11 @@ pub(in crate::cli::backend) fn export(
         ExportFormat::Markdown => {
             let dir = args.output.as_deref().ok_or_else(|| needs("markdown"))?;
             let pages = pages(ctx, &mut *connect(ctx)?)?;
-            folder(ctx, &pages, dir)
+            folder(ctx, &pages, dir, out)
         }
         ExportFormat::Bundle => {
             let file = args.output.as_deref().ok_or_else(|| needs("bundle"))?;
-            bundle::export(ctx, file)
+            bundle::export(ctx, file, out)
         }
     }
 }
@@ -70,6 +70,10 @@ fn write(
         Some(path) => {
             let mut bytes = Vec::new();
             let count = with(&mut bytes)?;
+            if ctx.global.dry_run {
+                let step = format!("write {count} items to {}", path.display());
+                return dry::tell(ctx, &[step], out);
+            }
             files::write_atomic(path, &bytes, files::PUBLIC_MODE)?;
             ctx.say(&format!("{count} items written to {}", path.display()));
         }
@@ -121,7 +125,7 @@ pub(super) fn odd() -> Failure {
 }
 
 /// Writes a file an item into a folder that has nothing else in it.
-fn folder(ctx: &Context, pages: &[ItemPage], dir: &Path) -> Result<(), Trouble> {
+fn folder(ctx: &Context, pages: &[ItemPage], dir: &Path, out: &mut dyn Write) -> Result<(), Trouble> {
     let written = markdown::files(pages);
     let ours: BTreeSet<PathBuf> = written
         .iter()
@@ -143,12 +147,8 @@ fn folder(ctx: &Context, pages: &[ItemPage], dir: &Path) -> Result<(), Trouble> 
         return Err(Failure::new(FailureCode::Usage, message).into());
     }
     if ctx.global.dry_run {
-        ctx.say(&format!(
-            "{} files would be written to {}",
-            written.len(),
-            dir.display()
-        ));
-        return Ok(());
+        let step = format!("write {} files to {}", written.len(), dir.display());
+        return dry::tell(ctx, &[step], out);
     }
     for folder in markdown::FOLDERS {
         if written.iter().any(|file| file.folder == folder) {

@@ -8,6 +8,7 @@ use towline_proto::Origin;
 use super::{CHUNK_BYTES, SHOWN, bar, failure, reader};
 use crate::cli::args::ImportArgs;
 use crate::cli::backend::connect;
+use crate::cli::render::text::plural;
 use crate::cli::{Ask, Context, Trouble, envelope, json};
 use crate::dto::ImportReport;
 use crate::export::line::Line;
@@ -157,7 +158,7 @@ fn tell(ctx: &Context, file: &Own, tally: Tally, out: &mut dyn Write) -> Result<
         ..tally.report
     };
     if ctx.global.json {
-        out.write_all(json::document("towline.import/v1", &report).as_bytes())?;
+        out.write_all(json::written("towline.import/v1", ctx.global.dry_run, &report).as_bytes())?;
     } else {
         let would = if ctx.global.dry_run { "would be " } else { "" };
         writeln!(
@@ -192,7 +193,8 @@ fn tell(ctx: &Context, file: &Own, tally: Tally, out: &mut dyn Write) -> Result<
     }
     out.flush()?;
     Err(failure(format!(
-        "{problems} things could not be imported as they were; the rest was"
+        "{} could not be imported as it was in the file; the rest was",
+        plural(problems, "thing")
     ))
     .into())
 }

@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 use towline_proto::{Column, Kind, Status};
 
 use super::samples::*;
-use crate::cli::plan::Shape;
+use crate::cli::plan::{Columns, Shape};
 use crate::cli::render::{epic, reply, text};
 use crate::dto::ItemCard;
 use crate::request::Reply;
@@ -39,7 +39,10 @@ fn full_board() -> Vec<ItemCard> {
 
 #[test]
 fn a_board_puts_columns_beside_each_other() {
-    let shape = Shape::Board { most: None };
+    let shape = Shape::Board {
+        most: None,
+        only: Columns::default(),
+    };
     let page = reply(&view(132), shape, &Reply::Cards(full_board()));
     assert_snapshot!(page, @r#"
     BACKLOG  2                CODING  1                 QA  1                     MERGE  1                  DONE  8
@@ -66,7 +69,10 @@ fn a_board_puts_columns_beside_each_other() {
 
 #[test]
 fn a_narrow_board_puts_columns_below_each_other() {
-    let shape = Shape::Board { most: Some(1) };
+    let shape = Shape::Board {
+        most: Some(1),
+        only: Columns::default(),
+    };
     let page = reply(&view(60), shape, &Reply::Cards(full_board()));
     assert_snapshot!(page, @"
     BACKLOG  2                     CODING  1

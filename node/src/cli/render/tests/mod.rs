@@ -15,7 +15,7 @@ use crate::dto::{ItemCard, ItemLink, MemberInfo, ProjectStatus};
 
 #[test]
 fn a_list_is_grouped_and_aligned() {
-    let page = reply(&view(110), Shape::Columns, &Reply::Cards(board()));
+    let page = reply(&view(110), Shape::Columns { most: None }, &Reply::Cards(board()));
     assert_snapshot!(page, @r#"
     UPCOMING  1
       12  spike  P2  What would passkeys take?                                                               3h
@@ -31,7 +31,7 @@ fn a_list_is_grouped_and_aligned() {
 
 #[test]
 fn a_narrow_terminal_cuts_titles_and_notes() {
-    let page = reply(&view(72), Shape::Columns, &Reply::Cards(board()));
+    let page = reply(&view(72), Shape::Columns { most: None }, &Reply::Cards(board()));
     assert_snapshot!(page, @r#"
     UPCOMING  1
       12  spike  P2  What would passkeys take?                            3h
@@ -311,6 +311,7 @@ fn what_a_write_came_to_is_one_line() {
             from,
             notes: Vec::new(),
             changed,
+            purged: false,
         };
         reply(&view(80), Shape::Applied, &Reply::Applied(Box::new(applied)))
     };

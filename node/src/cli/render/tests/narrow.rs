@@ -3,8 +3,12 @@
 
 use insta::assert_snapshot;
 
+use towline_proto::{Column, Kind};
+
 use super::samples::*;
 use super::*;
+use crate::cli::plan::Columns;
+use crate::dto::ItemLink;
 
 /// Lines that are wider than the terminal.
 fn too_wide(page: &str, columns: usize) -> Vec<&str> {
@@ -16,7 +20,7 @@ fn lists_and_timelines_fit_into_forty_columns() {
     for columns in [40, 48, 56, 64, 80, 120] {
         let view = view(columns);
         let pages = [
-            reply(&view, Shape::Columns, &Reply::Cards(board())),
+            reply(&view, Shape::Columns { most: None }, &Reply::Cards(board())),
             reply(&view, Shape::Ready, &Reply::Cards(board())),
             reply(&view, Shape::Timeline { whole: true }, &Reply::History(history())),
             reply(
@@ -42,7 +46,7 @@ fn lists_and_timelines_fit_into_forty_columns() {
 
 #[test]
 fn what_matters_least_gives_way_to_the_title() {
-    assert_snapshot!(reply(&view(48), Shape::Columns, &Reply::Cards(board())), @r"
+    assert_snapshot!(reply(&view(48), Shape::Columns { most: None }, &Reply::Cards(board())), @r"
     UPCOMING  1
       12  P2  What would passkeys take?
 
@@ -88,4 +92,107 @@ fn the_legend_breaks_between_its_marks() {
     ● counts  · counted until a later act
     ✗ lost to another made apart  ✓ lost, then chosen  ⊘ refused
     ");
+}
+
+#[test]
+fn no_title_makes_a_page_wider_than_the_terminal() {
+    let titles = [
+        "x".repeat(200),
+        "❤\u{fe0f}".repeat(100),
+        "日本語".repeat(60),
+        "👩\u{200d}👩\u{200d}👧".repeat(30),
+        "e\u{301}".repeat(90),
+        format!("{} tail", "y".repeat(190)),
+    ];
+    for columns in [40, 60, 80] {
+        let view = view(columns);
+        for title in &titles {
+            let mut page = page_of_42();
+            page.card.title.clone_from(title);
+            page.body = String::new();
+            let cards = vec![page.card.clone()];
+            let only = Columns::default();
+            let board = reply(
+                &view,
+                Shape::Board { most: None, only },
+                &Reply::Cards(cards.clone()),
+            );
+            assert_eq!(too_wide(&board, columns), [""; 0], "{columns}:\n{board}");
+            assert!(!board.starts_with('\n'), "{columns}:\n{board}");
+            let list = reply(&view, Shape::Columns { most: None }, &Reply::Cards(cards));
+            assert_eq!(too_wide(&list, columns), [""; 0], "{columns}:\n{list}");
+            let head = show::title(&view, &page.card);
+            assert_eq!(too_wide(&head, columns), [""; 0], "{columns}:\n{head}");
+        }
+    }
+}
+
+#[test]
+fn a_deep_tree_stays_within_the_terminal() {
+    let mut cards: Vec<_> = (1..=400)
+        .map(|n| card(n, Kind::Story, Column::Backlog, "A link of a chain"))
+        .collect();
+    for at in 0..cards.len() - 1 {
+        let next = &cards[at + 1];
+        let link = ItemLink {
+            handle: next.handle.clone(),
+            id: next.id,
+            title: next.title.clone(),
+            status: Some(next.status),
+            satisfied: false,
+            suspended: false,
+            note: Some("waits for something that was closed".into()),
+        };
+        cards[at].depends_on = vec![link];
+    }
+    for columns in [40, 80] {
+        let view = view(columns);
+        let tree = tree(&cards[0], &cards).page(&view);
+        assert_eq!(tree.lines().count(), 400);
+        assert_eq!(too_wide(&tree, columns), [""; 0], "{columns}");
+        assert!(tree.contains("399 └─ "), "{tree}");
+    }
+}
+
+#[test]
+fn a_timeline_keeps_room_for_what_an_act_was_about() {
+    let mut lines = history();
+    for line in &mut lines {
+        line.title = "A title that would take every column that there is on the line".into();
+    }
+    let wide = reply(
+        &view(80),
+        Shape::Timeline { whole: true },
+        &Reply::History(lines.clone()),
+    );
+    assert!(wide.contains("waits for the keys"), "{wide}");
+    let piped = reply(
+        &view(400),
+        Shape::Timeline { whole: true },
+        &Reply::History(lines.clone()),
+    );
+    for line in piped.lines() {
+        assert!(line.matches("A title that would").count() <= 1, "{piped}");
+    }
+    assert!(piped.contains("on the line"), "{piped}");
+}
+
+#[test]
+fn a_list_that_was_cut_says_how_many_there_are() {
+    let page = reply(
+        &view(80),
+        Shape::Columns { most: Some(2) },
+        &Reply::Cards(board()),
+    );
+    assert!(page.contains("BACKLOG  1 of 2\n"), "{page}");
+    let only = Columns::of(&[Column::Coding]);
+    let page = reply(
+        &view(200),
+        Shape::Board { most: None, only },
+        &Reply::Cards(board()),
+    );
+    assert!(
+        page.contains("CODING") && !page.contains("BACKLOG") && !page.contains("DONE"),
+        "{page}"
+    );
 }

@@ -1,0 +1,202 @@
+//! `--dry-run`: what a command would come to, and nothing done.
+//!
+//! What is nothing but requests is rehearsed by the project, so that it answers or refuses as it would.
+//! The commands that are more than that say here what they would do. None ignores the flag: the one
+//! match is over all of them. Nothing in this file changes a file, a node or a project.
+
+use std::io::Write;
+
+use towline_proto::Ticket;
+
+use super::args::{Command, DoctorArgs, RunArgs};
+use super::context::{Context, now};
+use super::{Trouble, backend, json, render};
+use crate::home::Home;
+use crate::home::init::{plan_deinit, plan_init};
+use crate::request::{Failure, FailureCode, Reply};
+
+/// Said by commands that change nothing anyway.
+pub(super) const READS: &str = "this command changes nothing; --dry-run makes no difference to it";
+
+fn usage(message: impl Into<String>) -> Trouble {
+    Failure::new(FailureCode::Usage, message).into()
+}
+
+/// One line that says what a write would come to.
+pub(super) fn show(ctx: &Context, reply: &Reply, out: &mut dyn Write) -> Result<(), Trouble> {
+    match reply {
+        Reply::Applied(done) if ctx.global.quiet => writeln!(out, "{}", done.card.handle)?,
+        Reply::Applied(done) => {
+            let line = render::reply(&ctx.view, super::plan::Shape::Applied, reply);
+            write!(out, "would: {line}")?;
+            for note in &done.notes {
+                ctx.say(&format!("note: {}", render::text::clean(note)));
+            }
+        }
+        Reply::Ticket { expires, .. } => {
+            let ends = render::text::until(ctx.view.now, *expires);
+            writeln!(
+                out,
+                "would make a ticket that admits one node, once, and ends {ends}"
+            )?;
+        }
+        Reply::Entry(_) => writeln!(out, "would make the ticket void")?,
+        _ => writeln!(out, "would throw the caches away and fold the log again")?,
+    }
+    ctx.say("nothing was done");
+    Ok(())
+}
+
+/// Says what a command that is more than requests would do. False when it has only to read, or looks at
+/// the flag itself.
+pub(super) fn instead(ctx: &Context, command: &Command, out: &mut dyn Write) -> Result<bool, Trouble> {
+    let steps = match command {
+        Command::Init(args) => {
+            let name = backend::project_name(&ctx.dir, args.name.as_deref())?;
+            let mut steps = init_steps(ctx)?;
+            steps.push(format!("make the project {name:?}"));
+            steps
+        }
+        Command::Deinit => {
+            let home = Home::at(ctx.root()?);
+            let steps = plan_deinit(&home).map_err(Failure::from)?;
+            steps.iter().map(ToString::to_string).collect()
+        }
+        Command::Doctor(DoctorArgs { mend: true }) => {
+            let home = Home::at(ctx.root()?);
+            let projects = home.projects().map_err(Failure::from)?;
+            let wanted = ctx.global.project.as_ref();
+            let meant = projects
+                .iter()
+                .filter(|place| wanted.is_none_or(|wanted| *wanted == place.name));
+            meant
+                .map(|place| {
+                    let name = render::text::clean(&place.name);
+                    format!("make the log of {name} anew from what is whole in it, and set the old one aside")
+                })
+                .collect()
+        }
+        Command::Up(args) => run_steps(ctx, args, true)?,
+        Command::Serve(args) => run_steps(ctx, args, false)?,
+        Command::Down(_) => vec![format!(
+            "end the node (pid {})",
+            backend::running(ctx)?.hello()?.pid
+        )],
+        Command::Open => {
+            ctx.origin()?;
+            let board = backend::running(ctx)?.hello()?.board;
+            let board = board.ok_or_else(|| {
+                Trouble::from(Failure::new(
+                    FailureCode::Failure,
+                    "the node that runs here serves no board",
+                ))
+            })?;
+            vec![format!(
+                "make a link that signs in to {board}, and open it in a browser"
+            )]
+        }
+        Command::Join(args) => {
+            let ticket = ctx.text(args.ticket.clone(), towline_proto::limits::NOTE_BYTES)?;
+            let ticket: Ticket = ticket.trim().parse().map_err(|why| usage(format!("{why}")))?;
+            if ticket.expires <= now() {
+                return Err(Failure::new(FailureCode::NotAllowed, "the ticket has expired").into());
+            }
+            let mut steps = if ctx.root().is_ok() {
+                Vec::new()
+            } else {
+                init_steps(ctx)?
+            };
+            let name = render::text::clean(&ticket.name);
+            steps.push(format!(
+                "ask {} to let this node into {name} as a {}; whether it does is known then",
+                ticket.inviter.short(),
+                ticket.role
+            ));
+            steps
+        }
+        Command::Man { into: Some(into) } => {
+            vec![format!(
+                "write the manual pages to {}",
+                ctx.dir.join(into).display()
+            )]
+        }
+        Command::Edit(_) => {
+            return Err(usage(
+                "--dry-run does not go with the editor; name the fields to change",
+            ));
+        }
+        // These look at the flag where they would write.
+        Command::Config(args) if args.value.is_some() => return Ok(false),
+        Command::Import(_) => return Ok(false),
+        Command::Export(args) if args.output.is_some() => return Ok(false),
+        Command::Config(_)
+        | Command::Export(_)
+        | Command::Man { into: None }
+        | Command::Completions { .. }
+        | Command::Watch(_)
+        | Command::Sync(_)
+        | Command::Depends(_)
+        | Command::Epic(_)
+        | Command::Doctor(_)
+        | Command::Status
+        | Command::Rebuild
+        | Command::Create(_)
+        | Command::List(_)
+        | Command::Board(_)
+        | Command::Show(_)
+        | Command::Search(_)
+        | Command::Ready
+        | Command::Explain(_)
+        | Command::Conflicts(_)
+        | Command::Log(_)
+        | Command::Verb(_)
+        | Command::Assign(_)
+        | Command::Label(_)
+        | Command::Comment(_)
+        | Command::Criteria(_)
+        | Command::Link(_)
+        | Command::Invite(_)
+        | Command::Withdraw { .. }
+        | Command::Members
+        | Command::Peers => {
+            ctx.say(READS);
+            return Ok(false);
+        }
+    };
+    tell(ctx, &steps, out)?;
+    Ok(true)
+}
+
+/// Prints what would be done.
+pub(super) fn tell(ctx: &Context, steps: &[String], out: &mut dyn Write) -> Result<(), Trouble> {
+    if ctx.global.json {
+        out.write_all(json::steps(steps).as_bytes())?;
+    } else {
+        for step in steps {
+            writeln!(out, "would {step}")?;
+        }
+        ctx.say("nothing was done");
+    }
+    Ok(())
+}
+
+fn init_steps(ctx: &Context) -> Result<Vec<String>, Failure> {
+    let steps = plan_init(&ctx.dir).map_err(Failure::from)?;
+    Ok(steps.iter().map(ToString::to_string).collect())
+}
+
+fn run_steps(ctx: &Context, args: &RunArgs, makes: bool) -> Result<Vec<String>, Failure> {
+    let (mut steps, home) = match ctx.root() {
+        Ok(root) => (Vec::new(), Home::at(root)),
+        Err(failure) if !makes => return Err(failure),
+        Err(_) => (init_steps(ctx)?, Home::at(&ctx.dir)),
+    };
+    backend::nobody_runs(&home)?;
+    let config = backend::run_config(&home, args)?;
+    if makes && (!steps.is_empty() || home.projects()?.is_empty()) {
+        let name = backend::project_name(home.root(), None)?;
+        steps.push(format!("make the project {name:?}"));
+    }
+    steps.push(format!("start the node, with its board at {}", config.board));
+    Ok(steps)
+}
