@@ -1,6 +1,7 @@
 //! From the registers' heads to the row: the values, the conflicts, the trail.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use towline_proto::stage::{Blocked, Claim, Holds, MergeFailure};
 use towline_proto::{ActId, Column, Op, Register, text};
@@ -63,7 +64,7 @@ pub(super) fn project<'a, R: Roles>(mut machine: Machine<'a, R>) -> Option<Folde
         kind: sight.standing.kind,
         title: machine.field(&Register::Title, title_of)?,
         column: place.column,
-        closing: place.closing,
+        closing: place.closing.map(Arc::unwrap_or_clone),
         holds: machine.holds(&sight),
         deleted,
         purged,
@@ -187,16 +188,14 @@ impl<R: Roles> Machine<'_, R> {
 
     /// The reasons of all who block it, each once.
     fn blocked(&self) -> Blocked {
-        let mut reasons: Vec<&str> = Vec::new();
-        for id in self.heads(&Register::Blocked) {
-            if let Some(Op::Block { reason }) = effect(&self.acts, id)
-                && !reasons.contains(&reason.as_str())
-            {
-                reasons.push(reason);
-            }
-        }
-        reasons.sort_unstable();
-        reasons.truncate(REASONS);
+        let heads = self.heads(&Register::Blocked).iter();
+        let reasons: BTreeSet<&str> = heads
+            .filter_map(|id| match effect(&self.acts, id) {
+                Some(Op::Block { reason }) => Some(reason.as_str()),
+                _ => None,
+            })
+            .collect();
+        let reasons: Vec<&str> = reasons.into_iter().take(REASONS).collect();
         let (reason, _) = text::fit_lines(&reasons.join("; "), towline_proto::limits::NOTE_BYTES);
         Blocked { reason }
     }
