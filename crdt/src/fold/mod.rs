@@ -8,7 +8,8 @@
 //! cautious one (pipeline spec, *When replicas disagree*; docs/design/001-fold.md). [`project`] turns
 //! the outcome into a row, [`dispute`] into conflicts.
 //!
-//! The work grows linearly with the number of acts as long as few contend.
+//! The work grows about linearly with the number of acts, whatever contends, but for settlements over many
+//! claims (docs/design/001-fold.md, *What it costs*).
 
 mod claim;
 mod column;
@@ -269,7 +270,7 @@ impl<'a, R: Roles> Machine<'a, R> {
         let contenders = |register: &Register| named.contenders(register, Some(self.created));
         let gone: Vec<Vec<ActId>> = folding.writes.iter().map(contenders).collect();
         let lost = match (folding.writes.first(), gone.first()) {
-            (Some(register), Some(heads)) => self.field_losers(register, heads),
+            (Some(register), Some(heads)) if register.is_contested() => self.field_losers(register, heads),
             _ => Vec::new(),
         };
         self.enter(id, folding, &lost, gone);
