@@ -7,8 +7,8 @@
 
 use towline_proto::{ActId, ItemId, Op, OriginKind, Register, Rule};
 
-use super::contest::All;
 use super::sight::Sight;
+use super::taken::Taken;
 use super::{Folding, Lost, effect};
 use crate::doc::NodePrefix;
 
@@ -39,7 +39,7 @@ pub(super) const fn is_claim(op: &Op) -> bool {
 /// ever given, by one of `heads`: an older claim never stands, for whoever got the newest works with it
 /// until they hear that it does not count.
 pub(crate) fn choose(
-    all: &All<'_>,
+    all: &Taken<'_>,
     item: ItemId,
     counting: &[ActId],
     heads: &[ActId],
@@ -123,7 +123,7 @@ pub(super) fn stale(op: &Op, sight: &Sight) -> Option<String> {
 
 /// Whether an act of a register that ends with its column wants something that is lost when the
 /// column changed without its author's knowledge. A report and a release have what they want.
-pub(super) fn wants(all: &All<'_>, id: &ActId) -> bool {
+pub(super) fn wants(all: &Taken<'_>, id: &ActId) -> bool {
     let about_column = all
         .get(id)
         .is_none_or(|act| act.writes.first() == Some(&Register::Column));

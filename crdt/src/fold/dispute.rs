@@ -5,7 +5,8 @@
 
 use towline_proto::{ActId, CriterionState, ItemId, Kind, Op, Qa, Register, Rule};
 
-use super::contest::{self, ColumnOutcome, Outcome};
+use super::column::ColumnOutcome;
+use super::contest::{self, Outcome};
 use super::sight::Sight;
 use super::{Fate, Lost, Machine, effect};
 use crate::members::Roles;
@@ -114,8 +115,14 @@ impl<R: Roles> Machine<'_, R> {
         Dispute::new(register, winner, losers)
     }
 
-    /// Those that lost in front of the author of an act that saw `saw` and writes `writes`.
-    pub(super) fn lost(&self, sight: &Sight, saw: &[ActId], writes: &[Register]) -> Vec<Lost> {
+    /// Those that lost in front of the author of an act that writes `writes`; `heads` gives what contended
+    /// there about a register.
+    pub(super) fn lost(
+        &self,
+        sight: &Sight,
+        writes: &[Register],
+        heads: impl Fn(&Register) -> Vec<ActId>,
+    ) -> Vec<Lost> {
         let contested = writes.iter().filter(|register| register.is_contested());
         let left = sight.column.iter().flat_map(|column| left_behind(sight, column));
         let disputes = contested.flat_map(|register| {
@@ -123,7 +130,7 @@ impl<R: Roles> Machine<'_, R> {
                 let dispute = self.stage_dispute(sight, register.clone());
                 dispute.map(|dispute| dispute.losers).unwrap_or_default()
             } else {
-                self.field_losers(register, &self.contenders(saw, register))
+                self.field_losers(register, &heads(register))
             }
         });
         disputes.chain(left).collect()

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use towline_proto::{ActId, Millis, Op, Register, limits};
 
 use super::{Folded, contest, dispute, effect, register};
-use crate::view::Stamp;
+use crate::view::{Criterion, Link, Stamp};
 
 impl Folded<'_> {
     /// What a new act doing `op` must name as seen: the heads of every register that it reads or
@@ -60,17 +60,18 @@ impl Folded<'_> {
                 Register::Qa => contest::qa_of(op) == Some(view.qa),
                 Register::Epic => dispute::epic_of(op) == Some(view.epic),
                 Register::Assignee => dispute::assignee_of(op).as_ref() == Some(&view.assignee),
-                Register::Label(label) => matches!(op, Op::AddLabel { .. }) == view.labels.contains(label),
+                Register::Label(label) => {
+                    matches!(op, Op::AddLabel { .. }) == view.labels.binary_search(label).is_ok()
+                }
                 Register::Dependency(on) => {
-                    matches!(op, Op::AddDependency { .. }) == view.depends_on.contains(on)
+                    matches!(op, Op::AddDependency { .. }) == view.depends_on.binary_search(on).is_ok()
                 }
                 Register::Link(kind, target) => {
-                    let mut links = view.links.iter();
-                    let there = links.any(|link| link.kind == *kind && link.target == *target);
-                    matches!(op, Op::AddLink { .. }) == there
+                    let by = |link: &Link| (link.kind, link.target.as_str()).cmp(&(*kind, target.as_str()));
+                    matches!(op, Op::AddLink { .. }) == view.links.binary_search_by(by).is_ok()
                 }
                 Register::Criterion(id) => {
-                    let criterion = view.criteria.iter().find(|criterion| criterion.id == *id);
+                    let criterion = self.criterion(id);
                     criterion.is_some_and(|criterion| dispute::state_of(op) == Some(criterion.state))
                 }
                 Register::Column
@@ -90,6 +91,14 @@ impl Folded<'_> {
         };
         let youngest = heads.iter().filter(says).max_by_key(|id| self.age(id));
         youngest.copied().or_else(|| self.head(register))
+    }
+
+    /// A criterion of the row, which lists them by time: an item can have as many as acts.
+    fn criterion(&self, id: &ActId) -> Option<&Criterion> {
+        let at = |id: &ActId| self.acts.get(id).map(|act| (act.record.act.at, act.order));
+        let criteria = &self.view.criteria;
+        let index = criteria.binary_search_by_key(&at(id), |criterion| at(&criterion.id));
+        criteria.get(index.ok()?)
     }
 
     /// The youngest act of several.
@@ -112,14 +121,17 @@ impl Folded<'_> {
         }
         let step = self.view.trail.first()?.act;
         let exit = self.acts.get(&step).filter(|_| !self.view.column.is_open());
+        let saw: BTreeSet<ActId> = exit
+            .iter()
+            .flat_map(|exit| &exit.record.act.saw)
+            .copied()
+            .collect();
         let let_through = |id: &&ActId| {
-            let (Some(lifting), Some(exit)) = (self.acts.get(id), exit) else {
+            let Some(lifting) = self.acts.get(id).filter(|_| exit.is_some()) else {
                 return false;
             };
-            let unseen = |hold: &ActId| {
-                super::contest::is_hold(&self.acts, hold) && !exit.record.act.saw.contains(hold)
-            };
-            !exit.record.act.saw.contains(id) && lifting.record.act.saw.iter().any(unseen)
+            let unseen = |hold: &ActId| !saw.contains(hold) && contest::is_hold(&self.acts, hold);
+            !saw.contains(id) && lifting.record.act.saw.iter().any(unseen)
         };
         let lifted = [Register::Frozen, Register::Blocked];
         let lifted = lifted

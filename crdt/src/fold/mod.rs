@@ -8,9 +8,11 @@
 //! cautious one (pipeline spec, *When replicas disagree*; docs/design/001-fold.md). [`project`] turns
 //! the outcome into a row, [`dispute`] into conflicts.
 //!
-//! The work grows linearly with the number of acts as long as few contend.
+//! The work grows about linearly with the number of acts, whatever contends, but for settlements over many
+//! claims (docs/design/001-fold.md, *What it costs*).
 
 mod claim;
+mod column;
 mod contest;
 mod dispute;
 mod folded;
@@ -20,21 +22,25 @@ mod project;
 mod register;
 mod settle;
 mod sight;
+mod taken;
 mod ties;
 mod waits;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use towline_proto::table::legal;
 use towline_proto::{ActId, Closing, Column, ItemId, NodeId, Op, Qa, Register, Rule, Verb};
 
 pub(crate) use dispute::shown;
 pub use settle::cannot_be_kept;
+pub use taken::Taken;
 
 use crate::doc::{Acts, NodePrefix, Record};
 use crate::members::Roles;
 use crate::view::ItemView;
 use sight::{Sight, Tied};
+use taken::Named;
 
 /// What became of an act.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,8 +68,8 @@ pub enum Fate {
 pub struct Place {
     /// The column.
     pub column: Column,
-    /// How it ended.
-    pub closing: Option<Closing>,
+    /// How it ended. Shared, because a reason can be long and every act that finds the item there keeps it.
+    pub closing: Option<Arc<Closing>>,
 }
 
 impl Place {
@@ -77,8 +83,10 @@ impl Place {
     /// Whether two intents want the same: the words of a reason do not count.
     fn is_same(&self, other: &Self) -> bool {
         let closing = match (&self.closing, &other.closing) {
-            (Some(Closing::Superseded { by }), Some(Closing::Superseded { by: other })) => by == other,
-            (Some(a), Some(b)) => a.status() == b.status(),
+            (Some(a), Some(b)) => match (a.as_ref(), b.as_ref()) {
+                (Closing::Superseded { by }, Closing::Superseded { by: other }) => by == other,
+                (a, b) => a.status() == b.status(),
+            },
             (None, None) => true,
             (Some(_), None) | (None, Some(_)) => false,
         };
@@ -106,9 +114,9 @@ pub struct Folding<'a> {
     /// The highest claim generation that was given as far as its author knew, its own included.
     pub generation: u32,
     /// What ruled the column for its author: what an act had to name to count there.
-    pub(crate) ruling: Vec<ActId>,
+    pub(crate) ruling: Arc<[ActId]>,
     /// What counted of review, failure and claim for its author.
-    pub(crate) found: Tied,
+    pub(crate) found: Arc<Tied>,
     /// For one that settles: what else an act may name to count where this one leads.
     pub(crate) stands_with: Vec<ActId>,
     /// How cautious it is as an act of the column: smaller is more.
@@ -125,7 +133,7 @@ pub struct Folded<'a> {
     /// The row.
     pub view: ItemView,
     /// Every act, with its fate.
-    pub acts: BTreeMap<ActId, Folding<'a>>,
+    pub acts: Taken<'a>,
     /// The acts of each register that no later one saw.
     heads: BTreeMap<Register, Vec<ActId>>,
 }
@@ -135,7 +143,11 @@ struct Machine<'a, R: Roles> {
     roles: &'a R,
     item: ItemId,
     created: ActId,
-    acts: BTreeMap<ActId, Folding<'a>>,
+    acts: Taken<'a>,
+    /// While acts are taken: of each register those that none of them replaced, by their place in the
+    /// causal order. Somebody can leave thousands, of which the next act replaces one.
+    open: BTreeMap<Register, BTreeMap<usize, ActId>>,
+    /// The same once all are taken.
     heads: BTreeMap<Register, Vec<ActId>>,
 }
 
@@ -150,7 +162,8 @@ pub fn fold<'a, R: Roles>(item: ItemId, acts: &'a Acts, roles: &'a R) -> Option<
         roles,
         item,
         created: *created,
-        acts: BTreeMap::new(),
+        acts: Taken::default(),
+        open: BTreeMap::new(),
         heads: BTreeMap::new(),
     };
     for id in order {
@@ -163,6 +176,7 @@ pub fn fold<'a, R: Roles>(item: ItemId, acts: &'a Acts, roles: &'a R) -> Option<
             machine.refuse(id, record, "it names an act that is not there".to_owned());
         }
     }
+    machine.close();
     project::project(machine)
 }
 
@@ -178,8 +192,8 @@ impl<'a, R: Roles> Machine<'a, R> {
             column_before: None,
             keeps: None,
             generation: 0,
-            ruling: Vec::new(),
-            found: Tied::default(),
+            ruling: Arc::default(),
+            found: Arc::default(),
             stands_with: Vec::new(),
             rank: (u8::MAX, 0),
             fate: Fate::Effective,
@@ -209,7 +223,9 @@ impl<'a, R: Roles> Machine<'a, R> {
 
     fn take_transition(&mut self, id: ActId, record: &'a Record, verb: Verb) {
         let op = &record.act.op;
-        let sight = self.sight(|register| self.contenders(&record.act.saw, register));
+        let named = Named::of(&self.acts, &record.act.saw);
+        let contenders = |register: &Register| named.contenders(register, Some(self.created));
+        let sight = self.sight(contenders);
         let Some(column) = &sight.column else {
             return self.refuse(
                 id,
@@ -230,12 +246,13 @@ impl<'a, R: Roles> Machine<'a, R> {
             to: leads_to(op, verb, &sight),
             column_before: sight.column_act,
             generation,
-            ruling: column.ruling.clone(),
-            found: sight.found.clone(),
+            ruling: Arc::clone(&column.ruling),
+            found: Arc::clone(&sight.found),
             ..self.folding(record)
         };
-        let lost = self.lost(&sight, &record.act.saw, &folding.writes);
-        self.enter(id, folding, &lost);
+        let lost = self.lost(&sight, &folding.writes, contenders);
+        let gone = folding.writes.iter().map(contenders).collect();
+        self.enter(id, folding, &lost, gone);
     }
 
     /// Takes an act that edits a field, a set or a list: always legal.
@@ -249,28 +266,33 @@ impl<'a, R: Roles> Machine<'a, R> {
             to,
             ..self.folding(record)
         };
-        let lost = folding.writes.first().map(|register| {
-            let heads = self.contenders(&record.act.saw, register);
-            self.field_losers(register, &heads)
-        });
-        let lost = lost.unwrap_or_default();
-        self.enter(id, folding, &lost);
+        let named = Named::of(&self.acts, &record.act.saw);
+        let contenders = |register: &Register| named.contenders(register, Some(self.created));
+        let gone: Vec<Vec<ActId>> = folding.writes.iter().map(contenders).collect();
+        let lost = match (folding.writes.first(), gone.first()) {
+            (Some(register), Some(heads)) if register.is_contested() => self.field_losers(register, heads),
+            _ => Vec::new(),
+        };
+        self.enter(id, folding, &lost, gone);
     }
 
-    /// Enters an effective act: it supersedes what it saw in the registers that it writes. What had
-    /// lost a contest in front of its author was overtaken; anything else counted until now.
-    fn enter(&mut self, id: ActId, mut folding: Folding<'a>, lost: &[Lost]) {
+    /// Enters an effective act: it supersedes what it saw in the registers that it writes, `gone` of each.
+    /// What had lost a contest in front of its author was overtaken; anything else counted until now.
+    fn enter(&mut self, id: ActId, mut folding: Folding<'a>, lost: &[Lost], gone: Vec<Vec<ActId>>) {
         folding.rank = contest::rank(&self.acts, &folding);
-        let saw = &folding.record.act.saw;
-        for register in &folding.writes {
-            for gone in self.contenders(saw, register) {
+        let mut first_lost: BTreeMap<ActId, &Lost> = BTreeMap::new();
+        for lost in lost {
+            first_lost.entry(lost.act).or_insert(lost);
+        }
+        for (register, gone) in folding.writes.iter().zip(gone) {
+            for gone in gone {
                 let Some(act) = self.acts.get_mut(&gone) else {
                     continue;
                 };
                 if act.writes.first() != Some(register) || !register::replaces(register) {
                     continue;
                 }
-                match lost.iter().find(|lost| lost.act == gone) {
+                match first_lost.get(&gone) {
                     None => act.fate = Fate::Superseded { by: id },
                     Some(Lost { by, rule, .. }) if act.fate == Fate::Effective => {
                         let (by, rule) = (*by, *rule);
@@ -280,47 +302,27 @@ impl<'a, R: Roles> Machine<'a, R> {
                     Some(_) => {}
                 }
             }
-            // Looked up one by one first: where many write apart nearly nobody replaces anything.
-            let replaces = saw.iter().any(|id| self.writer(id, register).is_some());
-            let heads = self.heads.entry(register.clone()).or_default();
-            if replaces {
-                heads.retain(|head| !saw.contains(head));
+            let heads = self.open.entry(register.clone()).or_default();
+            for named in &folding.record.act.saw {
+                if let Some(act) = self.acts.get(named) {
+                    heads.remove(&act.order);
+                }
             }
-            heads.push(id);
+            heads.insert(folding.order, id);
             // Everybody has seen the creation, the first act of all: it stands until anything else is
             // written.
-            if heads.len() > 1 && heads.first() == Some(&self.created) {
-                heads.remove(0);
+            if heads.len() > 1 && heads.values().next() == Some(&self.created) {
+                heads.pop_first();
             }
         }
         self.acts.insert(id, folding);
     }
 
-    /// The acts among `saw` that write `register` and were not superseded by another of them.
-    fn contenders(&self, saw: &[ActId], register: &Register) -> Vec<ActId> {
-        let writers: Vec<_> = saw.iter().filter_map(|id| self.writer(id, register)).collect();
-        if let [(id, _)] = writers.as_slice() {
-            return vec![*id];
-        }
-        // Sorted once: many who wrote apart would otherwise each be looked for in all the others.
-        let mut seen: Vec<ActId> = writers
-            .iter()
-            .flat_map(|(_, other)| other.record.act.saw.iter().copied())
-            .collect();
-        seen.sort_unstable();
-        let superseded = |id: &ActId| *id == self.created || seen.binary_search(id).is_ok();
-        writers
-            .iter()
-            .map(|(id, _)| *id)
-            .filter(|id| !superseded(id))
-            .collect()
-    }
-
-    fn writer(&self, id: &ActId, register: &Register) -> Option<(ActId, &Folding<'a>)> {
-        self.acts
-            .get(id)
-            .filter(|act| act.writes.contains(register))
-            .map(|act| (*id, act))
+    /// All acts are taken: what is open in a register are its heads.
+    fn close(&mut self) {
+        let open = std::mem::take(&mut self.open).into_iter();
+        let heads = open.map(|(register, heads)| (register, heads.into_values().collect()));
+        self.heads = heads.collect();
     }
 
     fn heads(&self, register: &Register) -> &[ActId] {
@@ -337,7 +339,7 @@ struct Lost {
 }
 
 /// What an act does: for one that settles a contest, what the act does that it keeps.
-fn effect<'f>(acts: &'f BTreeMap<ActId, Folding<'_>>, id: &ActId) -> Option<&'f Op> {
+fn effect<'f>(acts: &'f Taken<'_>, id: &ActId) -> Option<&'f Op> {
     let act = acts.get(id)?;
     let root = act.keeps.and_then(|root| acts.get(&root)).unwrap_or(act);
     Some(&root.record.act.op)
@@ -355,8 +357,11 @@ fn leads_to(op: &Op, verb: Verb, sight: &Sight) -> Option<Place> {
         Op::Reject { reason } => Some(Closing::Rejected {
             reason: reason.clone(),
         }),
-        Op::Archive => sight.place.closing.clone(),
         _ => None,
+    };
+    let closing = match op {
+        Op::Archive => sight.place.closing.clone(),
+        _ => closing.map(Arc::new),
     };
     Some(Place { column, closing })
 }

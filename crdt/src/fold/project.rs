@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use towline_proto::stage::{Blocked, Claim, Holds, MergeFailure};
-use towline_proto::{ActId, Column, Op, Register, text};
+use towline_proto::{ActId, Column, Millis, Op, Register, text};
 
 use super::contest;
 use super::dispute::{assignee_of, epic_of, imported_of, priority_of, title_of};
 use super::sight::Sight;
 use super::{Fate, Folded, Folding, Machine, Place, effect, register};
 use crate::members::Roles;
-use crate::view::{ItemView, Refused, Stamp, Step, TRAIL};
+use crate::view::{Conflict, ItemView, Refused, Stamp, Step, TRAIL};
 
 /// Conflicts and refusals that a row lists at most; the timeline shows all.
 const LISTED: usize = 32;
@@ -21,82 +21,9 @@ const REASONS: usize = 8;
 
 /// Turns a finished fold into its outcome.
 pub(super) fn project<'a, R: Roles>(mut machine: Machine<'a, R>) -> Option<Folded<'a>> {
-    let created = machine.created;
     let sight = machine.sight(|register| machine.heads(register).to_vec());
-    let mut conflicts = machine.conflicts(&sight);
-    conflicts.truncate(LISTED);
-    let column_act = sight.column_act.or(Some(created));
-    let place = sight.place.clone();
-
-    let (deleted, purged, beside) = machine.trash(&sight);
-    let mut attention = machine.attention(&sight);
-    attention.extend(beside);
-    let (trail, entered_at, retries) = machine.walk(created, column_act, &place);
-    let sets = machine.project_sets();
-    let said = machine.project_lists();
-    let heads = {
-        let heads = register::STAGE
-            .iter()
-            .flat_map(|register| machine.heads(register));
-        let heads: BTreeSet<ActId> = heads.copied().collect();
-        heads.into_iter().collect()
-    };
-    let refused = machine.acts.iter().filter_map(|(id, act)| match &act.fate {
-        Fate::Refused(why) => Some(Refused {
-            act: *id,
-            why: why.clone(),
-        }),
-        Fate::Effective | Fate::Superseded { .. } | Fate::Overtaken { .. } => None,
-    });
-    let refused = refused.take(LISTED).collect();
-    let first = machine.acts.get(&created)?;
-    let Op::Create { number, .. } = &first.record.act.op else {
-        return None;
-    };
-    let (last_id, last) = machine
-        .acts
-        .iter()
-        .max_by_key(|(id, act)| (act.record.act.at, **id))?;
-    let view = ItemView {
-        id: machine.item,
-        number: *number,
-        kind: sight.standing.kind,
-        title: machine.field(&Register::Title, title_of)?,
-        column: place.column,
-        closing: place.closing,
-        holds: machine.holds(&sight),
-        deleted,
-        purged,
-        qa: sight.qa,
-        priority: machine.field(&Register::Priority, priority_of)?,
-        labels: sets.labels,
-        depends_on: sets.depends_on,
-        epic: machine.field(&Register::Epic, epic_of).flatten(),
-        assignee: machine.field(&Register::Assignee, assignee_of).flatten(),
-        origin: first.record.act.origin.clone(),
-        claim: machine.claim(&sight),
-        generation: sight.generation,
-        retries,
-        criteria: said.criteria,
-        links: sets.links,
-        comments: said.comments,
-        body_edit: said.body_edit,
-        imported: machine.field(&Register::Imported, imported_of),
-        conflicts,
-        attention,
-        refused,
-        trail,
-        last: Stamp {
-            act: *last_id,
-            origin: last.record.act.origin.clone(),
-            node: last.node,
-            at: last.record.act.at,
-        },
-        created_at: first.record.act.at,
-        updated_at: last.record.act.at,
-        entered_at,
-        heads,
-    };
+    let conflicts = machine.conflicts(&sight);
+    let view = machine.row(&sight, conflicts)?;
     Some(Folded {
         view,
         acts: machine.acts,
@@ -105,6 +32,88 @@ pub(super) fn project<'a, R: Roles>(mut machine: Machine<'a, R>) -> Option<Folde
 }
 
 impl<R: Roles> Machine<'_, R> {
+    /// The row, once every act has its fate.
+    fn row(&self, sight: &Sight, mut conflicts: Vec<Conflict>) -> Option<ItemView> {
+        let first = self.acts.get(&self.created)?;
+        let Op::Create { number, .. } = &first.record.act.op else {
+            return None;
+        };
+        let last = self.last()?;
+        let (deleted, purged, beside) = self.trash(sight);
+        let mut attention = self.attention(sight);
+        attention.extend(beside);
+        let (trail, entered_at, retries) = self.walk(sight);
+        let sets = self.project_sets();
+        let said = self.project_lists();
+        conflicts.truncate(LISTED);
+        Some(ItemView {
+            id: self.item,
+            number: *number,
+            kind: sight.standing.kind,
+            title: self.field(&Register::Title, title_of)?,
+            column: sight.place.column,
+            closing: sight.place.closing.as_deref().cloned(),
+            holds: self.holds(sight),
+            deleted,
+            purged,
+            qa: sight.qa,
+            priority: self.field(&Register::Priority, priority_of)?,
+            labels: sets.labels,
+            depends_on: sets.depends_on,
+            epic: self.field(&Register::Epic, epic_of).flatten(),
+            assignee: self.field(&Register::Assignee, assignee_of).flatten(),
+            origin: first.record.act.origin.clone(),
+            claim: self.claim(sight),
+            generation: sight.generation,
+            retries,
+            criteria: said.criteria,
+            links: sets.links,
+            comments: said.comments,
+            body_edit: said.body_edit,
+            imported: self.field(&Register::Imported, imported_of),
+            conflicts,
+            attention,
+            refused: self.refused(),
+            trail,
+            updated_at: last.at,
+            last,
+            created_at: first.record.act.at,
+            entered_at,
+            heads: self.stage_heads(),
+        })
+    }
+
+    /// The youngest act by its time.
+    fn last(&self) -> Option<Stamp> {
+        let acts = self.acts.iter();
+        let (id, last) = acts.max_by_key(|(id, act)| (act.record.act.at, **id))?;
+        Some(Stamp {
+            act: *id,
+            origin: last.record.act.origin.clone(),
+            node: last.node,
+            at: last.record.act.at,
+        })
+    }
+
+    /// What never took effect, as far as a row lists it.
+    fn refused(&self) -> Vec<Refused> {
+        let refused = self.acts.iter().filter_map(|(id, act)| match &act.fate {
+            Fate::Refused(why) => Some(Refused {
+                act: *id,
+                why: why.clone(),
+            }),
+            Fate::Effective | Fate::Superseded { .. } | Fate::Overtaken { .. } => None,
+        });
+        refused.take(LISTED).collect()
+    }
+
+    /// The heads of all that decides what is legal.
+    fn stage_heads(&self) -> Vec<ActId> {
+        let heads = register::STAGE.iter().flat_map(|register| self.heads(register));
+        let heads: BTreeSet<ActId> = heads.copied().collect();
+        heads.into_iter().collect()
+    }
+
     pub(super) fn op(&self, id: &ActId) -> Option<&Op> {
         self.acts.get(id).map(|act| &act.record.act.op)
     }
@@ -187,16 +196,14 @@ impl<R: Roles> Machine<'_, R> {
 
     /// The reasons of all who block it, each once.
     fn blocked(&self) -> Blocked {
-        let mut reasons: Vec<&str> = Vec::new();
-        for id in self.heads(&Register::Blocked) {
-            if let Some(Op::Block { reason }) = effect(&self.acts, id)
-                && !reasons.contains(&reason.as_str())
-            {
-                reasons.push(reason);
-            }
-        }
-        reasons.sort_unstable();
-        reasons.truncate(REASONS);
+        let heads = self.heads(&Register::Blocked).iter();
+        let reasons: BTreeSet<&str> = heads
+            .filter_map(|id| match effect(&self.acts, id) {
+                Some(Op::Block { reason }) => Some(reason.as_str()),
+                _ => None,
+            })
+            .collect();
+        let reasons: Vec<&str> = reasons.into_iter().take(REASONS).collect();
         let (reason, _) = text::fit_lines(&reasons.join("; "), towline_proto::limits::NOTE_BYTES);
         Blocked { reason }
     }
@@ -257,18 +264,14 @@ impl<R: Roles> Machine<'_, R> {
 
     /// Walks the acts that ruled the column, youngest first: the trail, since when it stands there,
     /// and how often it was sent back since it last left the backlog.
-    fn walk(
-        &self,
-        created: ActId,
-        column_act: Option<ActId>,
-        place: &Place,
-    ) -> (Vec<Step>, towline_proto::Millis, u32) {
+    fn walk(&self, sight: &Sight) -> (Vec<Step>, Millis, u32) {
+        let place = &sight.place;
         let mut trail: Vec<Step> = Vec::new();
         let mut retries = 0;
         let mut counting = true;
         let mut entered_at = None;
         let mut entered = false;
-        let mut next = column_act;
+        let mut next = sight.column_act.or(Some(self.created));
         // The chain of predecessors is acyclic because the acts were taken in causal order.
         while let Some(id) = next {
             let Some(act) = self.acts.get(&id) else { break };
@@ -294,7 +297,7 @@ impl<R: Roles> Machine<'_, R> {
             }
             next = self.kept_step(act).or(act.column_before);
         }
-        let made = self.acts.get(&created).map(|act| act.record.act.at);
+        let made = self.acts.get(&self.created).map(|act| act.record.act.at);
         (trail, entered_at.or(made).unwrap_or_default(), retries)
     }
 }

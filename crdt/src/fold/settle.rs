@@ -3,9 +3,12 @@
 //! Relies on what contended in front of their author ([`super::dispute`]). Decides nothing about what an
 //! act that settles contends with in its turn: it stands for what it keeps.
 
+use std::sync::Arc;
+
 use towline_proto::{ActId, Register, Rule};
 
-use super::{Folding, Machine, contest, register};
+use super::taken::Named;
+use super::{Folding, Machine, column, contest, register};
 use crate::doc::Record;
 use crate::members::Roles;
 
@@ -31,8 +34,10 @@ impl<'a, R: Roles> Machine<'a, R> {
     /// supersedes all that contended in front of its author.
     pub(super) fn take_settlement(&mut self, id: ActId, record: &'a Record, over: &Register, keep: ActId) {
         let saw = &record.act.saw;
-        let sight = self.sight(|register| self.contenders(saw, register));
-        let Some(dispute) = self.dispute(&sight, over, || self.contenders(saw, over)) else {
+        let named = Named::of(&self.acts, saw);
+        let contenders = |register: &Register| named.contenders(register, Some(self.created));
+        let sight = self.sight(contenders);
+        let Some(dispute) = self.dispute(&sight, over, || contenders(over)) else {
             return self.refuse(id, record, format!("nothing contended about the {over}"));
         };
         if !dispute.has(&keep) {
@@ -46,14 +51,15 @@ impl<'a, R: Roles> Machine<'a, R> {
         let root = kept.and_then(|kept| kept.keeps).unwrap_or(keep);
         let ruling = sight.column.as_ref().map(|column| column.ruling.clone());
         let ruling = ruling.unwrap_or_default();
+        let rulers = |ruling: &[ActId]| column::rulers(&self.acts, ruling).collect();
         let (to, mut stands_with) = match kept.filter(|_| *over == Register::Column) {
             None => (None, Vec::new()),
             Some(kept) if kept.to.is_some() => {
                 let more = kept.stands_with.iter().copied();
                 (kept.to.clone(), more.chain([keep]).collect())
             }
-            Some(_) if contest::is_hold(&self.acts, &keep) => (Some(sight.place.clone()), ruling.clone()),
-            Some(kept) => (kept.from.clone(), kept.ruling.clone()),
+            Some(_) if contest::is_hold(&self.acts, &keep) => (Some(sight.place.clone()), rulers(&ruling)),
+            Some(kept) => (kept.from.clone(), rulers(&kept.ruling)),
         };
         stands_with.drain(..stands_with.len().saturating_sub(STANDS_WITH));
         let folding = Folding {
@@ -64,11 +70,12 @@ impl<'a, R: Roles> Machine<'a, R> {
             keeps: Some(root),
             generation: sight.generation,
             ruling,
-            found: sight.found.clone(),
+            found: Arc::clone(&sight.found),
             stands_with,
             ..self.folding(record)
         };
-        let lost = self.lost(&sight, saw, &folding.writes);
-        self.enter(id, folding, &lost);
+        let lost = self.lost(&sight, &folding.writes, contenders);
+        let gone = folding.writes.iter().map(contenders).collect();
+        self.enter(id, folding, &lost, gone);
     }
 }

@@ -5,11 +5,13 @@
 //! Relies on the acts that were taken so far and changes none.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use towline_proto::{ActId, Column, Kind, Millis, Op, Qa, Register, Standing};
 
 use super::claim::{self, ClaimOutcome};
-use super::contest::{self, ColumnOutcome, Outcome};
+use super::column::{self, ColumnOutcome};
+use super::contest::{self, Outcome};
 use super::{Machine, Place, effect};
 use crate::members::Roles;
 
@@ -61,7 +63,7 @@ pub(crate) struct Sight {
     pub(crate) failure: Outcome,
     pub(crate) claim: ClaimOutcome,
     /// What counts of review, failure and claim.
-    pub(crate) found: Tied,
+    pub(crate) found: Arc<Tied>,
     /// Acts that counted in a column which the item left without their authors' knowledge.
     pub(crate) left: Vec<ActId>,
 }
@@ -70,7 +72,7 @@ impl<R: Roles> Machine<'_, R> {
     /// Judges the stage. `heads` gives the heads of a register.
     pub(super) fn sight(&self, heads: impl Fn(&Register) -> Vec<ActId>) -> Sight {
         let (frozen, blocked) = (heads(&Register::Frozen), heads(&Register::Blocked));
-        let column = contest::column(
+        let column = column::column(
             &self.acts,
             self.roles,
             &heads(&Register::Column),
@@ -80,11 +82,12 @@ impl<R: Roles> Machine<'_, R> {
             .as_ref()
             .map_or(Place::open(Column::Backlog), |column| column.place.clone());
         let mut left = Vec::new();
-        let mut bound = |register| self.bound(column.as_ref(), &heads(&register), &register, &mut left);
+        let claim_heads = heads(&Register::Claim);
+        let mut bound = |register, heads: &[ActId]| self.bound(column.as_ref(), heads, &register, &mut left);
         let found = Tied {
-            review: bound(Register::Review),
-            failure: bound(Register::Failure),
-            claim: bound(Register::Claim),
+            review: bound(Register::Review, &heads(&Register::Review)),
+            failure: bound(Register::Failure, &heads(&Register::Failure)),
+            claim: bound(Register::Claim, &claim_heads),
         };
         let flag = |heads: &[ActId]| contest::flag(&self.acts, self.roles, heads);
         let holds = |outcome: &Outcome| {
@@ -92,7 +95,6 @@ impl<R: Roles> Machine<'_, R> {
                 .winner
                 .is_some_and(|winner| contest::sets(&self.acts, &winner))
         };
-        let claim_heads = heads(&Register::Claim);
         let generation = claim_heads
             .iter()
             .filter_map(|id| Some(self.acts.get(id)?.generation))
@@ -142,7 +144,7 @@ impl<R: Roles> Machine<'_, R> {
             review,
             failure,
             claim,
-            found,
+            found: Arc::new(found),
             left,
         }
     }
@@ -170,25 +172,33 @@ impl<R: Roles> Machine<'_, R> {
     ) -> Vec<ActId> {
         let Some(column) = column else { return Vec::new() };
         let mut counting = Vec::new();
+        let mut exits = BTreeSet::new();
         for head in heads {
-            self.bring(*head, register, column, &mut counting);
+            self.bring(*head, register, column, &mut counting, &mut exits);
+        }
+        for exit in exits.iter().filter_map(|exit| self.acts.get(exit)) {
+            counting.extend_from_slice(exit.found.of(register));
         }
         counting.sort_unstable();
         counting.dedup();
-        counting.retain(|id| self.belongs(id, column));
+        if !counting.is_empty() {
+            let rulers: BTreeSet<ActId> = column::rulers(&self.acts, &column.ruling).collect();
+            counting.retain(|id| self.belongs(id, column, &rulers));
+        }
         if counting.len() > 1 || (counting.len() == 1 && heads.len() > 1) {
             // Whoever writes here replaces all that counted for them, also what an act of the column
             // that they saw had brought along.
             let acts = heads.iter().chain(&counting).filter_map(|id| self.acts.get(id));
             let writers = acts.filter(|act| act.to.is_none());
-            let replaced: BTreeSet<ActId> = writers
-                .flat_map(|act| act.record.act.saw.iter().chain(act.found.of(register)))
-                .copied()
-                .collect();
+            let replaced = writers.flat_map(|act| act.record.act.saw.iter().chain(act.found.of(register)));
+            let replaced = replaced.filter(|id| counting.binary_search(id).is_ok());
+            let replaced: BTreeSet<ActId> = replaced.copied().collect();
             counting.retain(|id| !replaced.contains(id));
         }
+        let mut known: BTreeSet<ActId> = left.iter().copied().collect();
         for id in heads {
-            if !counting.contains(id) && claim::wants(&self.acts, id) && !left.contains(id) {
+            let counts = counting.binary_search(id).is_ok();
+            if !counts && claim::wants(&self.acts, id) && known.insert(*id) {
                 left.push(*id);
             }
         }
@@ -197,17 +207,22 @@ impl<R: Roles> Machine<'_, R> {
 
     /// What may count in a register because of one of its heads. A step of the column ends all that it
     /// saw there, but an exit that waits for a hold has ended nothing yet, and an act that settles and
-    /// leaves the item where it stood for its author ends nothing at all.
-    fn bring(&self, head: ActId, register: &Register, column: &ColumnOutcome, counting: &mut Vec<ActId>) {
+    /// leaves the item where it stood for its author ends nothing at all. What counted before an exit is
+    /// asked of the first of its row, which goes to `exits`: many can share it.
+    fn bring(
+        &self,
+        head: ActId,
+        register: &Register,
+        column: &ColumnOutcome,
+        counting: &mut Vec<ActId>,
+        exits: &mut BTreeSet<ActId>,
+    ) {
         let Some(act) = self.acts.get(&head) else { return };
         let Some(to) = &act.to else {
             return counting.push(head);
         };
         if !to.column.is_open() {
-            let first = column.waits.as_ref().and_then(|waits| waits.get(&head));
-            if let Some(exit) = first.and_then(|first| self.acts.get(first)) {
-                counting.extend_from_slice(exit.found.of(register));
-            }
+            exits.extend(column.waits.as_ref().and_then(|waits| waits.get(&head)));
             return;
         }
         let Some(kept) = act.keeps else { return };
@@ -220,12 +235,12 @@ impl<R: Roles> Machine<'_, R> {
         }
     }
 
-    fn belongs(&self, id: &ActId, column: &ColumnOutcome) -> bool {
+    fn belongs(&self, id: &ActId, column: &ColumnOutcome, rulers: &BTreeSet<ActId>) -> bool {
         let Some(act) = self.acts.get(id) else {
             return false;
         };
         let stood = act.from.as_ref().map(|from| from.column);
-        let names = |ruling: &ActId| act.record.act.saw.contains(ruling);
-        stood == Some(column.place.column) && column.ruling.iter().any(names)
+        let mut names = act.record.act.saw.iter();
+        stood == Some(column.place.column) && names.any(|named| rulers.contains(named))
     }
 }

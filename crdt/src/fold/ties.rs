@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use towline_proto::{ActId, ItemId, Op, Register};
 
+use super::taken::Named;
 use super::{Folded, Folding, claim, contest, effect, register};
 use crate::members::Roles;
 
@@ -31,8 +32,9 @@ impl Folded<'_> {
             let looks = op.verb().is_some() || matches!(op, Op::Settle { .. });
             let read = register::STAGE.iter().filter(|_| looks);
             let registers: BTreeSet<&Register> = act.writes.iter().chain(read).collect();
+            let named = Named::of(&self.acts, saw);
             for register in registers.into_iter().filter(|register| is_decided(register)) {
-                add(register, self.contenders(saw, register));
+                add(register, named.contenders(register, None));
             }
         }
         for (register, heads) in self.heads.iter().filter(|(register, _)| is_decided(register)) {
@@ -41,27 +43,6 @@ impl Folded<'_> {
             }
         }
         groups
-    }
-
-    /// The acts among `saw` that write `register` and were not superseded by another of them.
-    fn contenders(&self, saw: &[ActId], register: &Register) -> Vec<ActId> {
-        let writes = |id: &&ActId| {
-            let act = self.acts.get(id);
-            act.is_some_and(|act| act.writes.contains(register))
-        };
-        let writers: Vec<ActId> = saw.iter().filter(writes).copied().collect();
-        if writers.len() < 2 {
-            return writers;
-        }
-        let superseded: BTreeSet<ActId> = writers
-            .iter()
-            .filter_map(|id| self.acts.get(id))
-            .flat_map(|act| act.record.act.saw.iter().copied())
-            .collect();
-        writers
-            .into_iter()
-            .filter(|id| !superseded.contains(id))
-            .collect()
     }
 
     fn in_order<R: Roles>(&self, roles: &R, register: &Register, contenders: Vec<ActId>) -> Vec<ActId> {

@@ -23,7 +23,7 @@ impl Folded<'_> {
         let names = |closing: &Closing| matches!(closing, Closing::Superseded { by: named } if named == by);
         self.last(|act| {
             let to = act.to.as_ref();
-            to.and_then(|to| to.closing.as_ref()).is_some_and(names)
+            to.and_then(|to| to.closing.as_deref()).is_some_and(names)
         })
     }
 

@@ -1,7 +1,9 @@
 //! What people see after they worked together, and after they worked apart.
 
+use towline_crdt::fold::Fate;
 use towline_proto::{Closing, Column, Op, OriginKind, Qa, Register, Status};
 
+use crate::contests::fates;
 use crate::world::{ann_and_bo, meet};
 
 fn start() -> Op {
@@ -292,4 +294,22 @@ fn criteria_and_comments_of_one_moment_stand_in_the_order_in_which_they_were_mad
         .map(|criterion| criterion.text)
         .collect();
     assert_eq!(texts, ["0", "1", "2", "3", "4", "5", "6", "7"]);
+}
+
+#[test]
+fn marks_of_two_imports_made_apart_are_replaced_and_not_overtaken() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    let mark = |digest: &str| Op::MarkImport {
+        digest: digest.into(),
+    };
+    ann.does(mark("one"));
+    bo.does(mark("two"));
+    let view = meet(&mut ann, &mut bo);
+    assert!(view.conflicts.is_empty(), "nobody has to settle it");
+    ann.does(mark("three"));
+    let fates = fates(&ann, "import");
+    let replaced = fates
+        .iter()
+        .filter(|fate| matches!(fate, Fate::Superseded { .. }));
+    assert_eq!((fates.len(), replaced.count()), (3, 2), "{fates:?}");
 }

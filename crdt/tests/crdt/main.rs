@@ -4,6 +4,7 @@
 mod claims;
 mod contests;
 mod ends;
+mod floods;
 mod fold;
 mod forged;
 mod found;

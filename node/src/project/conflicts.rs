@@ -119,7 +119,7 @@ impl Project {
                 format!("stay in {}", folded.view.column)
             }
             (Register::Column, _) => match act.to.as_ref().or(act.from.as_ref()) {
-                Some(place) => match &place.closing {
+                Some(place) => match place.closing.as_deref() {
                     Some(Closing::Superseded { by }) => {
                         format!("superseded by {}", self.index.link(by).handle)
                     }

@@ -1,5 +1,6 @@
 //! Random histories of people who work together and apart, held against the reference model.
 
+mod heard;
 mod post;
 mod script;
 mod sound;

@@ -25,10 +25,10 @@ fn digest(item: ItemId, acts: &Acts) -> blake3::Hash {
 }
 
 /// A small generator of our own: an order is drawn from a number that is printed when it fails.
-struct Lot(u64);
+pub(super) struct Lot(pub(super) u64);
 
 impl Lot {
-    fn below(&mut self, bound: usize) -> usize {
+    pub(super) fn below(&mut self, bound: usize) -> usize {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use towline_crdt::doc::{Acts, Record};
 use towline_crdt::members::Roles;
-use towline_proto::{ActId, Closing, Column, ItemId, NodeId, Op, Qa, Register, Role, Rule};
+use towline_proto::{ActId, Closing, Column, ItemId, NodeId, Op, Register, Role, Rule};
 
 pub(crate) use told::{Class, Told};
 
@@ -111,7 +111,7 @@ impl<'a> Model<'a> {
         known.generation = known.sight.generation;
         known.refused = self.objection(&known);
         if known.refused.is_none() {
-            known.writes = writes(known.op(), &known.sight);
+            known.writes = table::writes(known.op(), known.sight.qa);
             known.to = self.leads_to(&known);
             if let Op::Claim { generation, .. } | Op::TakeOver { generation, .. } = known.op() {
                 known.generation = known.generation.max(*generation);
@@ -220,54 +220,5 @@ impl<'a> Model<'a> {
 
     fn effect_op(&self, id: ActId) -> &Op {
         self.known[&self.effect(id)].op()
-    }
-}
-
-/// The registers that go with a column.
-const TIED: [Register; 3] = [Register::Review, Register::Failure, Register::Claim];
-
-/// Which registers an operation writes; the first is what it is about.
-fn writes(op: &Op, sight: &Sight) -> Vec<Register> {
-    let step = || {
-        let mut registers = vec![Register::Column];
-        registers.extend(TIED);
-        registers
-    };
-    match op {
-        Op::Create { .. } => {
-            let mut registers = step();
-            registers.extend([Register::Title, Register::Kind, Register::Priority, Register::Qa]);
-            registers
-        }
-        Op::PassQa if sight.qa == Some(Qa::Human) => vec![Register::Review],
-        Op::MergeFailed { .. } | Op::RetryMerge | Op::GiveUpMerge => vec![Register::Failure],
-        Op::Block { .. } | Op::Unblock => vec![Register::Blocked],
-        Op::Freeze | Op::Unfreeze => vec![Register::Frozen],
-        Op::Claim { .. } | Op::Release { .. } | Op::TakeOver { .. } => vec![Register::Claim],
-        Op::Delete { .. } | Op::Restore | Op::Purge => vec![Register::Deleted],
-        Op::Settle {
-            over: Register::Column,
-            ..
-        } => step(),
-        Op::Settle { over, .. } => vec![over.clone()],
-        Op::SetTitle { .. } => vec![Register::Title],
-        Op::SetKind { .. } => vec![Register::Kind],
-        Op::SetPriority { .. } => vec![Register::Priority],
-        Op::SetQa { .. } => vec![Register::Qa],
-        Op::SetEpic { .. } => vec![Register::Epic],
-        Op::Assign { .. } => vec![Register::Assignee],
-        Op::AddLabel { label } | Op::RemoveLabel { label } => vec![Register::Label(label.clone())],
-        Op::AddDependency { on } | Op::RemoveDependency { on } => vec![Register::Dependency(*on)],
-        Op::AddLink { kind, target } | Op::RemoveLink { kind, target } => {
-            vec![Register::Link(*kind, target.clone())]
-        }
-        Op::AddCriterion { .. } => vec![Register::Criteria],
-        Op::SetCriterion { criterion, .. } => vec![Register::Criterion(*criterion)],
-        Op::Comment { .. } => vec![Register::Comments],
-        Op::EditBody => vec![Register::Body],
-        Op::MarkImport { .. } => vec![Register::Imported],
-        Op::Unknown => vec![],
-        // The rest are steps from column to column.
-        _ => step(),
     }
 }

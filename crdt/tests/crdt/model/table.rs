@@ -1,53 +1,92 @@
 //! The transition table once more, as the spec has it: `proto/tests/proto/table.rs` holds the real one
-//! against the same text.
+//! against the same text. From what the spec says that an event does follows which registers it replaces.
 
-use towline_proto::{Column, Kind, Standing, Verb};
+use towline_proto::{Column, Kind, Op, Qa, Register, Standing, Verb};
 
-/// One line a verb: where it is legal from, and what else must be so.
+/// One line a verb: where it is legal from and what else must be so; then what it does. `+` puts a hold on
+/// the item and `-` takes it off; a column is where it goes.
 const SPEC: &str = "
-    triage           upcoming
-    start            backlog                free
-    submit           coding                 free
-    request-changes  qa merge
-    pass-qa          qa                     free
-    approve          qa                     free review
-    merged           open
-    merge-failed     merge
-    retry-merge      merge                  failure
-    give-up-merge    merge                  failure
-    block            open
-    unblock          open                   blocked
-    freeze           open                   unfrozen
-    unfreeze         open                   frozen
-    abandon          open
-    supersede        open
-    reject           open
-    reopen           done closed archived
-    archive          done closed
-    move             any
-    claim            worked                 free unclaimed no-epic
-    release          worked                 claimed
-    take-over        worked                 claimed no-epic
-    delete           any
-    restore          any
-    purge            any
+    triage           upcoming                     -> backlog
+    start            backlog free                 -> coding
+    submit           coding free                  -> qa; merge where qa = server
+    request-changes  qa merge                     -> coding
+    pass-qa          qa free                      -> merge; +review-hold where qa = human
+    approve          qa free review               -> merge
+    merged           open                         -> done
+    merge-failed     merge                        -> +merge-failure
+    retry-merge      merge failure                -> -merge-failure
+    give-up-merge    merge failure                -> +merge-failure final
+    block            open                         -> +blocked
+    unblock          open blocked                 -> -blocked
+    freeze           open unfrozen                -> +frozen
+    unfreeze         open frozen                  -> -frozen
+    abandon          open                         -> closed
+    supersede        open                         -> closed
+    reject           open                         -> closed
+    reopen           done closed archived         -> backlog
+    archive          done closed                  -> archived
+    move             any                          -> a column
+    claim            worked free unclaimed no-epic -> the claim
+    release          worked claimed               -> the claim
+    take-over        worked claimed no-epic       -> the claim
+    delete           any                          -> the tombstone
+    restore          any                          -> the tombstone
+    purge            any                          -> the tombstone
 ";
+
+/// One line for everything else that can be done: which of the work item's fields it is about.
+const FIELDS: &str = "
+    create     its first column; title; kind; priority; mode of qa
+    title      title
+    kind       kind
+    priority   priority
+    qa         mode of qa
+    epic       epic
+    assign     assignee
+    edit       body
+    label      a label
+    unlabel    a label
+    depends    a dependency
+    undepends  a dependency
+    link       a link
+    unlink     a link
+    comment    comments
+    criterion  criteria
+    judge      a criterion
+    import     origin
+    settle     what was contested
+    unknown
+";
+
+/// What only means something in a column, and so ends when the item leaves it: a review, a failed merge and
+/// the claim.
+pub(super) const TIED: [Register; 3] = [Register::Review, Register::Failure, Register::Claim];
+
+/// The line of a name, without it.
+fn row(table: &'static str, name: &str) -> Option<&'static str> {
+    let mut rows = table.lines().map(str::trim).filter_map(|row| {
+        let (first, rest) = row.split_once(' ').unwrap_or((row, ""));
+        (first == name).then_some(rest.trim())
+    });
+    let row = rows.next();
+    assert!(rows.next().is_none(), "two rows for {name}");
+    row
+}
 
 /// Whether the table allows a verb.
 pub(super) fn allows(verb: Verb, standing: &Standing) -> bool {
-    let row = SPEC
-        .lines()
-        .map(|row| row.split_whitespace().collect::<Vec<_>>())
-        .find(|row| row.first() == Some(&verb.as_str()))
+    let (from, _) = row(SPEC, verb.as_str())
+        .and_then(|row| row.split_once("->"))
         .expect("a row");
+    let words: Vec<&str> = from.split_whitespace().collect();
     let column = standing.column;
-    let from = row[1..].iter().any(|word| match *word {
+    let from = words.iter().any(|word| match *word {
         "any" => true,
         "open" => column < Column::Done,
         "worked" => matches!(column, Column::Coding | Column::Qa | Column::Merge),
         name => name == column.as_str(),
     });
-    let met = row[1..].iter().all(|word| match *word {
+    let met = words.iter().all(|word| match *word {
         "free" => !standing.frozen && !standing.blocked,
         "review" => standing.review,
         "failure" => standing.failure,
@@ -61,4 +100,63 @@ pub(super) fn allows(verb: Verb, standing: &Standing) -> bool {
     });
     let about_trash = matches!(verb, Verb::Restore | Verb::Purge);
     from && met && !standing.purged && standing.deleted == about_trash
+}
+
+/// Which registers an operation replaces for an author who saw this QA mode; the first is what it is about.
+pub(super) fn writes(op: &Op, qa: Option<Qa>) -> Vec<Register> {
+    let does = match op.verb() {
+        Some(verb) => row(SPEC, verb.as_str()).and_then(|row| row.split_once("->")),
+        None => row(FIELDS, op.name()).map(|row| ("", row)),
+    };
+    let (_, does) = does.unwrap_or_else(|| panic!("no row for {}", op.name()));
+    let all: Vec<&str> = does.split(';').map(str::trim).collect();
+    if op.verb().is_none() {
+        return all.iter().flat_map(|what| replaced(what, op)).collect();
+    }
+    let mode = format!("where qa = {}", qa.map_or("", Qa::as_str));
+    let special = all.iter().find_map(|what| what.strip_suffix(mode.as_str()));
+    replaced(special.unwrap_or(all[0]).trim(), op)
+}
+
+/// What goes when this is done.
+fn replaced(what: &str, op: &Op) -> Vec<Register> {
+    let step = || [&[Register::Column], &TIED[..]].concat();
+    if what == "a column" || Column::ALL.iter().any(|column| column.as_str() == what) {
+        return step();
+    }
+    let one = match what {
+        "" => return vec![],
+        "+frozen" | "-frozen" => Register::Frozen,
+        "+blocked" | "-blocked" => Register::Blocked,
+        "+review-hold" => Register::Review,
+        "+merge-failure" | "-merge-failure" | "+merge-failure final" => Register::Failure,
+        // At its creation there is nothing in a column that could end.
+        "its first column" => Register::Column,
+        "the claim" => Register::Claim,
+        "the tombstone" => Register::Deleted,
+        "title" => Register::Title,
+        "kind" => Register::Kind,
+        "priority" => Register::Priority,
+        "mode of qa" => Register::Qa,
+        "epic" => Register::Epic,
+        "assignee" => Register::Assignee,
+        "body" => Register::Body,
+        "comments" => Register::Comments,
+        "criteria" => Register::Criteria,
+        "origin" => Register::Imported,
+        which => match (which, op) {
+            ("what was contested", Op::Settle { over, .. }) if *over == Register::Column => return step(),
+            ("what was contested", Op::Settle { over, .. }) => over.clone(),
+            ("a label", Op::AddLabel { label } | Op::RemoveLabel { label }) => Register::Label(label.clone()),
+            ("a dependency", Op::AddDependency { on } | Op::RemoveDependency { on }) => {
+                Register::Dependency(*on)
+            }
+            ("a link", Op::AddLink { kind, target } | Op::RemoveLink { kind, target }) => {
+                Register::Link(*kind, target.clone())
+            }
+            ("a criterion", Op::SetCriterion { criterion, .. }) => Register::Criterion(*criterion),
+            _ => panic!("{op:?} is not about {which}"),
+        },
+    };
+    vec![one]
 }

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use towline_proto::{ActId, FailureKind, Op, OriginKind, Register, Rule};
 
 use super::sight::{Contest, Held, Sight};
-use super::{Model, Set, TIED};
+use super::table::TIED;
+use super::{Model, Set};
 
 impl Model<'_> {
     pub(super) fn judge_tied(&self, among: &Set, sight: &mut Sight) {

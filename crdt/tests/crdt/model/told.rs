@@ -56,6 +56,13 @@ pub(crate) struct Told {
     pub(crate) refused: Set,
     pub(crate) conflicts: BTreeSet<(Register, ActId, Set)>,
     pub(crate) fates: BTreeMap<ActId, Class>,
+    /// What each act is about, and all that it replaces.
+    pub(crate) writes: BTreeMap<ActId, (Option<Register>, BTreeSet<Register>)>,
+}
+
+/// What an act is about, and all that it replaces.
+fn written(writes: &[Register]) -> (Option<Register>, BTreeSet<Register>) {
+    (writes.first().cloned(), writes.iter().cloned().collect())
 }
 
 impl Told {
@@ -120,6 +127,11 @@ impl Told {
                 })
                 .collect(),
             fates,
+            writes: folded
+                .acts
+                .iter()
+                .map(|(id, act)| (*id, written(&act.writes)))
+                .collect(),
         }
     }
 }
@@ -166,6 +178,13 @@ impl Model<'_> {
             fates: all
                 .iter()
                 .map(|id| (*id, self.fate(*id, &standing, &sight)))
+                .collect(),
+            writes: all
+                .iter()
+                .map(|id| {
+                    let writes = self.known.get(id).map(|known| known.writes.as_slice());
+                    (*id, written(writes.unwrap_or_default()))
+                })
                 .collect(),
         }
     }

@@ -1,0 +1,167 @@
+//! What replicas are told that hear of the same acts in different orders: whoever hears every event that one
+//! of them sends, and drops those whose id they know, knows where the item stands, what holds it and who
+//! works on it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
+use towline_crdt::diff::diff;
+use towline_crdt::doc::Acts;
+use towline_crdt::fold::fold;
+use towline_crdt::view::ItemView;
+use towline_proto::{ActId, Column, Event, EventId, EventKind, HoldKind, ProjectId};
+
+use super::post::Lot;
+use super::script::{Played, scripts};
+use super::{run, runner};
+use crate::world::cast;
+
+/// How many replicas hear of each history.
+const REPLICAS: u64 = 8;
+
+type Outcome = Result<(), TestCaseError>;
+
+/// One replica, and somebody who knows no more of the item than the events that it sends.
+#[derive(Default)]
+struct Replica {
+    acts: Acts,
+    shown: Option<ItemView>,
+    heard: Vec<ActId>,
+    sent: BTreeMap<EventId, EventKind>,
+    follower: Follower,
+}
+
+/// What somebody knows who hears events only.
+#[derive(Debug, Default)]
+struct Follower {
+    column: Option<Column>,
+    holds: BTreeSet<HoldKind>,
+    holder: Option<(String, u32)>,
+}
+
+impl Follower {
+    fn hears(&mut self, event: &EventKind) -> Outcome {
+        match event {
+            EventKind::ItemCreated { column } => self.column = Some(*column),
+            EventKind::StageChanged { from, to, .. } => {
+                prop_assert_eq!(self.column, Some(*from));
+                // These mean something in their column only, and end with it.
+                if from != to {
+                    self.holds.remove(&HoldKind::ReviewHold);
+                    self.holds.remove(&HoldKind::MergeFailure);
+                }
+                self.column = Some(*to);
+            }
+            EventKind::HoldsChanged { added, removed, .. } => {
+                for hold in removed {
+                    self.holds.remove(hold);
+                }
+                self.holds.extend(added);
+            }
+            EventKind::Claimed { holder, generation } => {
+                self.holder = Some((holder.clone(), *generation));
+            }
+            EventKind::Released { .. } => self.holder = None,
+            EventKind::FieldChanged { .. }
+            | EventKind::Commented { .. }
+            | EventKind::ConflictRaised { .. }
+            | EventKind::ConflictsSettled
+            | EventKind::ChangedByMerge { .. }
+            | EventKind::Deleted
+            | EventKind::Restored => {}
+        }
+        Ok(())
+    }
+
+    fn agrees(&self, view: &ItemView) -> Outcome {
+        prop_assert_eq!(self.column, Some(view.column));
+        prop_assert_eq!(&self.holds, &view.holds.kinds().into_iter().collect());
+        let holder = view.claim.as_ref();
+        let holder = holder.map(|claim| (claim.holder.clone(), claim.generation));
+        prop_assert_eq!(&self.holder, &holder);
+        Ok(())
+    }
+}
+
+impl Replica {
+    /// Takes some acts up at once and tells of what changed.
+    fn hears(&mut self, played: &Played, news: &[ActId]) -> Outcome {
+        let known = self.acts.clone();
+        for id in news {
+            self.acts.insert(*id, played.acts[id].clone());
+            self.heard.push(*id);
+        }
+        let cast = cast();
+        let folded = fold(played.item, &self.acts, &cast).expect("a creation");
+        let before = self.shown.as_ref().map(|row| (row, &known));
+        for Event { id, what, .. } in diff(ProjectId([0; 32]), before, &folded) {
+            self.follower.hears(&what)?;
+            let earlier = self.sent.insert(id, what.clone());
+            // A conflict that is back is the same one, and told under the same id.
+            let is_back = matches!(what, EventKind::ConflictRaised { .. }) && earlier.as_ref() == Some(&what);
+            prop_assert!(
+                earlier.is_none() || is_back,
+                "one id, told as {:?} and as {:?}",
+                earlier,
+                what
+            );
+        }
+        self.follower.agrees(&folded.view)?;
+        self.shown = Some(folded.view);
+        Ok(())
+    }
+}
+
+/// Everything that was written, in some order in which no act comes before what its author knew.
+fn deliver(played: &Played, lot: &mut Lot) -> Vec<ActId> {
+    let mut waiting = played.written.clone();
+    let mut order: Vec<ActId> = Vec::new();
+    let mut there = BTreeSet::new();
+    while !waiting.is_empty() {
+        let ready = |id: &ActId| played.known[id].1.is_subset(&there);
+        let ready: Vec<usize> = (0..waiting.len())
+            .filter(|index| ready(&waiting[*index]))
+            .collect();
+        let id = waiting.remove(ready[lot.below(ready.len())]);
+        there.insert(id);
+        order.push(id);
+    }
+    order
+}
+
+#[test]
+fn whoever_hears_events_only_knows_where_the_item_stands_whatever_the_order() {
+    run(runner(60), (scripts(), any::<u64>()), |(script, seed)| {
+        let played = script.play();
+        let mut rows = BTreeSet::new();
+        for number in 0..REPLICAS {
+            let mut lot = Lot(seed ^ number);
+            let order = deliver(&played, &mut lot);
+            let mut replica = Replica::default();
+            let mut rest = order.as_slice();
+            while !rest.is_empty() {
+                // The creation alone, and then mostly one by one.
+                let many = if replica.heard.is_empty() || lot.below(3) > 0 {
+                    1
+                } else {
+                    1 + lot.below(4)
+                };
+                let (news, later) = rest.split_at(many.min(rest.len()));
+                if let Err(error) = replica.hears(&played, news) {
+                    let order: Vec<String> = replica.heard.iter().map(ActId::short).collect();
+                    return Err(TestCaseError::fail(format!(
+                        "{error}\n{}heard in the order {}, {} at last",
+                        played.listing(&played.acts),
+                        order.join(" "),
+                        news.len()
+                    )));
+                }
+                rest = later;
+            }
+            rows.insert(format!("{:?}", replica.shown));
+        }
+        prop_assert_eq!(rows.len(), 1, "all are shown the same");
+        Ok(())
+    });
+}
