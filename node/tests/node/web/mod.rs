@@ -4,6 +4,7 @@
 mod canned;
 mod client;
 mod contests;
+mod shared;
 
 use std::time::Duration;
 
