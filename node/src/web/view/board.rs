@@ -19,6 +19,10 @@ use crate::web::query::{BoardQuery, Tab, escape};
 const COLUMN_CARDS: usize = 200;
 /// Cards that the done column shows: people look for what was done lately.
 const DONE_CARDS: usize = 50;
+/// Items that a card waits for by name.
+const NAMED: usize = 3;
+/// Items that a card waits for by their titles, for who points at it.
+const TITLED: usize = 12;
 /// Suggestions of the label and assignee filters.
 const SUGGESTIONS: usize = 200;
 
@@ -287,12 +291,28 @@ fn facts(board: &Board, card: &ItemCard) -> Markup {
                 li.who title="Assigned to" { svg aria-hidden="true" { use href="#g-person" {} } (assignee) }
             }
             @if !card.attention.is_empty() { li.warn title=(card.attention.join("; ")) { "attention" } }
-            @if card.unmet > 0 { li.wait { "waits for " (card.unmet) } }
+            @if card.unmet > 0 { (waits(card)) }
             @if card.retries > 0 { li { (parts::plural(card.retries as usize, "retry")) } }
             @if card.criteria > 0 { li { (card.criteria_met) "/" (card.criteria) " criteria" } }
             @if let Some((done, all)) = card.progress { li { (done) "/" (all) " done" } }
             @if card.comments > 0 { li { (parts::plural(card.comments as usize, "comment")) } }
             li.age { (time(board.now, card.entered_at)) }
+        }
+    }
+}
+
+/// What it waits for by its handles, of which a long list is cut.
+fn waits(card: &ItemCard) -> Markup {
+    let open = || card.depends_on.iter().filter(|link| !link.satisfied);
+    let handles: Vec<_> = open().take(NAMED).map(|link| link.handle.as_str()).collect();
+    let titles: Vec<_> = open()
+        .take(TITLED)
+        .map(|link| format!("{} {}", link.handle, link.title))
+        .collect();
+    let more = card.unmet.saturating_sub(handles.len());
+    html! {
+        li.wait title=(titles.join("; ")) {
+            "waits for " (handles.join(", ")) @if more > 0 { " +" (more) " more" }
         }
     }
 }

@@ -10,7 +10,7 @@ use towline_proto::{
 use super::actions::{Needs, targets, verbs};
 use super::board::{Board, fragment};
 use super::parts::{ago, badge};
-use crate::dto::{ItemCard, ProjectStatus};
+use crate::dto::{ItemCard, ItemLink, ProjectStatus};
 use crate::handle::ProjectLink;
 use crate::web::query::BoardQuery;
 
@@ -143,6 +143,31 @@ fn a_menu_offers_the_transition_that_leads_there_and_the_override_where_none_doe
     let mut deleted = card(4, Column::Backlog);
     deleted.legal = vec![Verb::Restore];
     assert_eq!(told(&deleted), "");
+}
+
+#[test]
+fn a_card_names_what_it_waits_for() {
+    let link = |number: u32, satisfied: bool| ItemLink {
+        handle: number.to_string(),
+        id: ItemId([9; 16]),
+        title: format!("Item {number}"),
+        status: Some(Status::Active),
+        satisfied,
+        suspended: false,
+        note: None,
+    };
+    let waiting = |open: std::ops::Range<u32>| {
+        let mut card = card(1, Column::Backlog);
+        card.unmet = open.len();
+        card.depends_on = open.map(|number| link(number, false)).collect();
+        card.depends_on.push(link(7, true));
+        render(vec![card], BoardQuery::default(), None)
+    };
+    assert!(waiting(40..41).contains(">waits for 40</li>"));
+    assert!(waiting(40..43).contains(">waits for 40, 41, 42</li>"));
+    let long = waiting(40..45);
+    assert!(long.contains(">waits for 40, 41, 42 +2 more</li>"), "{long}");
+    assert!(long.contains("title=\"40 Item 40; 41 Item 41"), "{long}");
 }
 
 #[test]
