@@ -38,6 +38,9 @@ impl Act {
         let given = |field: String| Some(field.trim().to_owned()).filter(|field| !field.is_empty());
         let usage =
             |error: towline_proto::stage::UnknownWord| Failure::new(FailureCode::Usage, error.to_string());
+        if self.target.is_empty() {
+            return Err(Failure::new(FailureCode::Usage, "choose where to move it"));
+        }
         let (verb, to) = match self.target.split_once(':') {
             Some(("move", column)) => (Verb::Move, Some(column.parse::<Column>().map_err(usage)?)),
             _ => (self.target.parse::<Verb>().map_err(usage)?, None),
@@ -185,5 +188,13 @@ mod tests {
         assert!(asked("start", "the other half is only docs").force);
         assert!(asked("take-over", "it hangs").force);
         assert!(!asked("start", "  ").force && !asked("block", "waits").force);
+    }
+
+    #[test]
+    fn a_menu_in_which_nothing_was_chosen_says_so() {
+        let refused = Act::default()
+            .transition("42".into())
+            .expect_err("nothing chosen");
+        assert_eq!(refused.message, "choose where to move it");
     }
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use maud::{Markup, html};
 use towline_proto::{Column, ItemId, Kind, Millis, Status};
 
-use super::actions::targets;
+use super::actions::{options, targets};
 use super::parts::{badge, column_title, item_path, kind, priority, time};
 use super::{Frame, parts};
 use crate::dto::{ItemCard, ProjectStatus};
@@ -267,12 +267,8 @@ fn card(board: &Board, card: &ItemCard, here: &str) -> Markup {
                         input type="hidden" name="csrf" value=(csrf);
                         input type="hidden" name="expect" value=(card.revision);
                         input type="hidden" name="back" value=(here);
-                        select name="target" aria-label={ "Move #" (card.handle) " to" } {
-                            @for target in targets(card) {
-                                option value=(target.value) data-column=(target.column) selected[target.proposed] {
-                                    (column_title(target.column)) " (" (target.by) ")"
-                                }
-                            }
+                        select name="target" required aria-label={ "Move #" (card.handle) " to" } {
+                            (options(&targets(card)))
                         }
                         button type="submit" { "Move" }
                     }

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use towline_proto::{CriterionState, FailureKind, LinkKind, Millis, Verb};
 
 use super::Frame;
-use super::actions::{Needs, is_onward, targets, verbs};
+use super::actions::{Needs, is_onward, options, targets, verbs};
 use super::contest::{conflicts, explanation};
 use super::markdown::Renderer;
 use super::parts::{badge, column_title, item_link, item_path, kind, time};
@@ -273,9 +273,7 @@ fn actions(frame: &Frame, project: &str, page: &ItemPage) -> Markup {
                 (form(html! {
                     label for="target" { "Move to" }
                     div.row {
-                        select id="target" name="target" { @for target in &move_to {
-                            option value=(target.value) selected[target.proposed] { (column_title(target.column)) " (" (target.by) ")" }
-                        } }
+                        select id="target" name="target" required { (options(&move_to)) }
                         button type="submit" { "Move" }
                     }
                 }))

@@ -146,6 +146,58 @@ fn a_menu_offers_the_transition_that_leads_there_and_the_override_where_none_doe
 }
 
 #[test]
+fn the_menu_proposes_the_next_ordinary_step_and_never_a_fact() {
+    let proposed = |card: &ItemCard| {
+        let proposed = targets(card).into_iter().find(|target| target.proposed);
+        proposed.map(|target| target.value)
+    };
+    let held = |mut card: ItemCard, frozen: bool| {
+        let mut standing = Standing::active(card.column, card.kind);
+        (standing.frozen, standing.failure) = (frozen, !frozen);
+        card.legal = legal_from(standing);
+        card
+    };
+    let mut waiting = card(1, Column::Backlog);
+    waiting.unmet = 1;
+    for (card, expected) in [
+        (card(2, Column::Upcoming), Some("triage")),
+        (card(3, Column::Backlog), Some("start")),
+        (card(4, Column::Coding), Some("submit")),
+        (card(5, Column::Qa), Some("pass-qa")),
+        (card(6, Column::Done), Some("archive")),
+        (card(7, Column::Merge), None),
+        (card(8, Column::Archived), None),
+        (held(card(9, Column::Backlog), true), None),
+        (held(card(10, Column::Merge), false), None),
+        (waiting, None),
+    ] {
+        assert_eq!(
+            proposed(&card).as_deref(),
+            expected,
+            "{} {:?}",
+            card.column,
+            card.legal
+        );
+    }
+}
+
+#[test]
+fn a_menu_without_a_proposal_moves_nothing_by_one_press() {
+    let page = render(vec![card(1, Column::Merge)], BoardQuery::default(), Some("token"));
+    assert!(
+        page.contains("<option value=\"\" selected>Choose where</option>"),
+        "{page}"
+    );
+    assert!(page.contains("<select name=\"target\" required"), "{page}");
+    let page = render(
+        vec![card(1, Column::Backlog)],
+        BoardQuery::default(),
+        Some("token"),
+    );
+    assert!(!page.contains("Choose where"), "{page}");
+}
+
+#[test]
 fn a_card_names_what_it_waits_for() {
     let link = |number: u32, satisfied: bool| ItemLink {
         handle: number.to_string(),
