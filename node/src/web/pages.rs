@@ -16,9 +16,9 @@ use super::guard::Caller;
 use super::query::{BoardQuery, escape};
 use super::view::board::Board;
 use super::view::fleet::{Found, Project};
-use super::view::{Frame, board, choice, fleet as fleet_view, item as item_view};
+use super::view::{Frame, board, choice, contest, fleet as fleet_view, item as item_view};
 use super::{Web, now};
-use crate::dto::{ItemCard, ItemPage};
+use crate::dto::{ItemCard, ItemPage, OpenConflict};
 use crate::handle::ProjectLink;
 use crate::request::{Failure, FailureCode, Filter, Reply, Request};
 
@@ -144,6 +144,41 @@ async fn load_board(web: &Web, caller: &Caller, project: &str, query: BoardQuery
         csrf,
         now(),
     ))
+}
+
+/// `/p/{project}/conflicts`
+pub(super) async fn conflicts(
+    State(web): State<Arc<Web>>,
+    Extension(caller): Extension<Caller>,
+    Path(project): Path<String>,
+) -> Page {
+    let (link, position, open) = load_conflicts(&web, &project)
+        .await
+        .map_err(|failure| PageError::new(&web, &caller, Some(&project), failure))?;
+    let frame = Frame::new(&web, &caller, Some(&link.name));
+    Ok(html(contest::page(&frame, &link, position, &open, now())))
+}
+
+/// `/p/{project}/conflicts/fragment`
+pub(super) async fn conflicts_fragment(
+    State(web): State<Arc<Web>>,
+    Extension(caller): Extension<Caller>,
+    Path(project): Path<String>,
+) -> Page {
+    let (link, _, open) = load_conflicts(&web, &project)
+        .await
+        .map_err(|failure| PageError::new(&web, &caller, Some(&project), failure))?;
+    let frame = Frame::new(&web, &caller, Some(&link.name));
+    Ok(html(contest::fragment(&frame, &link.name, &open, now())))
+}
+
+async fn load_conflicts(web: &Web, project: &str) -> Result<(ProjectLink, u64, Vec<OpenConflict>), Failure> {
+    let link = web.handle.project(Some(project))?;
+    let position = *link.feed.borrow();
+    match web.ask(&link, None, Request::Conflicts { item: None }).await? {
+        Reply::Conflicts(open) => Ok((link, position, open)),
+        _ => Err(unexpected()),
+    }
 }
 
 /// `/p/{project}/items/{item}`

@@ -39,8 +39,8 @@ const PLAIN: &[Verb] = &[
     Verb::Archive,
 ];
 
-/// What a menu may propose, where one press is enough to do it. Never a fact: `merged` cannot be taken
-/// back by anybody.
+/// What a menu may propose, where one press is enough to do it. Never a fact: who presses by
+/// mistake must not have said that work reached the main branch.
 const ORDINARY: &[Verb] = &[
     Verb::Triage,
     Verb::Start,

@@ -6,7 +6,7 @@
 pub(super) mod actions;
 pub(super) mod board;
 pub(super) mod choice;
-mod contest;
+pub(super) mod contest;
 pub(super) mod failure;
 pub(super) mod fleet;
 pub(super) mod item;

@@ -223,6 +223,28 @@ fn a_card_names_what_it_waits_for() {
 }
 
 #[test]
+fn who_works_on_it_is_cut_on_a_card_and_not_called_an_agent() {
+    let mut long = card(1, Column::Coding);
+    long.assignee = Some("x".repeat(120));
+    let page = render(vec![long], BoardQuery::default(), None);
+    assert!(
+        page.contains(&format!("title=\"Assigned to {}\"", "x".repeat(120))),
+        "{page}"
+    );
+    assert!(page.matches('x').count() < 200, "{page}");
+    let mut claimed = card(2, Column::Coding);
+    claimed.claim = Some(towline_proto::stage::Claim {
+        act: towline_proto::ActId([1; 16]),
+        holder: "ann".into(),
+        node: towline_proto::NodeId([1; 32]),
+        generation: 1,
+        at: NOW,
+    });
+    let page = render(vec![claimed], BoardQuery::default(), None);
+    assert!(page.contains("#g-claim") && !page.contains("#g-agent"), "{page}");
+}
+
+#[test]
 fn only_legal_verbs_are_offered_and_each_asks_for_what_it_needs() {
     for column in Column::ALL {
         let card = card(1, *column);

@@ -5,6 +5,7 @@ mod canned;
 mod client;
 mod contests;
 mod shared;
+mod trash;
 
 use std::time::Duration;
 
