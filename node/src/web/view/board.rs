@@ -335,6 +335,7 @@ fn facts(board: &Board, card: &ItemCard) -> Markup {
             @if card.criteria > 0 { li { (card.criteria_met) "/" (card.criteria) " criteria" } }
             @if let Some((done, all)) = card.progress { li { (done) "/" (all) " done" } }
             @if card.comments > 0 { li { (parts::plural(card.comments as usize, "comment")) } }
+            @if card.skewed { li { (parts::clock_ahead(true)) } }
             li.age { (time(board.now, card.entered_at)) }
         }
     }

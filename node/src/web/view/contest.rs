@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use towline_proto::Millis;
 
 use super::Frame;
-use super::parts::{column_title, item_link, item_path, time};
+use super::parts::{clock_ahead, column_title, item_link, item_path, time};
 use crate::deeds::{is_restored_first, side_deed};
 use crate::dto::{ItemPage, OpenConflict, Side};
 use crate::handle::ProjectLink;
@@ -84,7 +84,7 @@ fn one(frame: &Frame, project: &str, conflict: &OpenConflict, back: Option<&str>
             ul.sides { @for side in &conflict.sides {
                 li.counts[side.effective] {
                     p { strong { (side.line.origin) } " " (shown(&side_deed(conflict, side)))
-                        span.when { (time(now, side.line.at)) " on " (side.line.node_name) } }
+                        span.when { (time(now, side.line.at)) " on " (side.line.node_name) } (clock_ahead(side.line.skewed)) }
                     p.means { @if side.effective { span.badge.s-done { "counts" } }
                         @else { span.badge { "does not count" } }
                         " keeping it means: " strong { (side.means) } }

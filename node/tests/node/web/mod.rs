@@ -2,6 +2,7 @@
 //! canned project behind the real queue.
 
 mod canned;
+mod claims;
 mod client;
 mod contests;
 mod shared;
