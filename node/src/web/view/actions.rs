@@ -135,8 +135,7 @@ fn needs(verb: Verb, card: &ItemCard) -> Needs {
         Verb::Merged => Needs::Commit,
         Verb::MergeFailed => Needs::Failure,
         Verb::Purge => Needs::Sure,
-        // With a reason it is taken by force.
-        Verb::Abandon | Verb::Delete | Verb::TakeOver => Needs::Reason { required: false },
+        Verb::Abandon | Verb::Delete => Needs::Reason { required: false },
         Verb::Start if card.unmet > 0 => Needs::Reason { required: true },
         _ if verb.rule().reason => Needs::Reason { required: true },
         _ => Needs::Nothing,

@@ -70,3 +70,55 @@ async fn a_suspended_dependency_is_not_called_satisfied() {
     assert!(page.contains("◌ suspended") && page.contains("it closes a circle with 6"));
     assert_eq!(page.matches("○ waiting").count(), 1);
 }
+
+#[tokio::test]
+async fn a_refused_take_over_leads_to_a_form_that_forces_it_for_a_reason() {
+    let board = board().await;
+    let (cookie, csrf) = board.sign_in("ann").await;
+    let headers = [
+        ("cookie", cookie.as_str()),
+        ("content-type", "application/x-www-form-urlencoded"),
+    ];
+    let page = board.send("GET", "/p/demo/items/1", &headers[..1], "").await.body;
+    let button = page
+        .split("<button")
+        .find(|part| part.contains("value=\"take-over\""));
+    assert!(button.is_some(), "{page}");
+    let path = "/p/demo/items/1/act";
+    let ask = |more: &str| format!("csrf={csrf}&expect=r1-0&target=take-over&back=%2Fp%2Fdemo{more}");
+
+    let refused = board.send("POST", path, &headers, &ask("&reason=it+hangs")).await;
+    assert_eq!(refused.status, 409, "a reason alone forces nothing");
+    for part in [
+        "that node was heard of 3m ago",
+        "last resort",
+        "name=\"force\" value=\"yes\"",
+        "name=\"reason\" required",
+        "name=\"expect\" value=\"r1-0\"",
+    ] {
+        assert!(refused.body.contains(part), "{part} is missing: {}", refused.body);
+    }
+    let unreasoned = board
+        .send("POST", path, &headers, &ask("&force=yes&reason=+"))
+        .await;
+    assert_eq!(unreasoned.status, 400, "{}", unreasoned.body);
+    let stale = ask("").replace("r1-0", "r1-old");
+    let stale = board.send("POST", path, &headers, &stale).await;
+    assert_eq!(stale.status, 409);
+    assert!(
+        !stale.body.contains("last resort"),
+        "the item changed: look first"
+    );
+
+    let forced = board
+        .send("POST", path, &headers, &ask("&force=yes&reason=it+hangs"))
+        .await;
+    assert_eq!(forced.status, 303, "{}", forced.body);
+    assert!(
+        board
+            .get("/p/demo/items/1")
+            .await
+            .body
+            .contains("ann, generation")
+    );
+}
