@@ -269,12 +269,14 @@ fn card(board: &Board, card: &ItemCard, here: &str) -> Markup {
                 @if let Some(place) = board.queue.get(&card.id) {
                     span.queue title="Place in the merge queue" { span.sr { "queue place " } (place) (ordinal(*place)) }
                 }
-                @if card.conflicts > 0 {
-                    a.badge.contested href={ (path) "#conflicts" } draggable="false"
-                        title={ (parts::plural(card.conflicts, "conflict")) ": decided apart, not settled" } {
-                        "‼ " (card.conflicts) span.sr { " in conflict" } }
+                span.badges {
+                    @if card.conflicts > 0 {
+                        a.badge.contested href={ (path) "#conflicts" } draggable="false"
+                            title={ (parts::plural(card.conflicts, "conflict")) ": decided apart, not settled" } {
+                            "‼ " (card.conflicts) span.sr { " in conflict" } }
+                    }
+                    (badge(card.status))
                 }
-                (badge(card.status))
             }
             h3 { a.title href=(path) draggable="false" { (card.title) } }
             @if let Some(reason) = card.holds.blocked.as_ref() { p.reason { (excerpt(&reason.reason)) } }

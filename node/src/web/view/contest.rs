@@ -50,14 +50,14 @@ pub(in crate::web) fn page(
             (fragment(frame, &link.name, open, now))
         }
     };
-    frame.page("In conflict", main)
+    frame.page("Conflicts", main)
 }
 
 /// What changes on that page, oldest first.
 pub(in crate::web) fn fragment(frame: &Frame, project: &str, open: &[OpenConflict], now: Millis) -> Markup {
     let here = format!("/p/{}/conflicts", escape(project));
     html! {
-        h1 { "In conflict " span.count { (open.len()) } }
+        h1 { "Conflicts " span.count { (open.len()) } }
         @if open.is_empty() { p.empty { "Everything is settled." } }
         @else {
             section.notice.conflicts {

@@ -56,6 +56,8 @@ pub(in crate::web) fn fragment(
                 (clock_ahead(card.skewed))
             }
             h1 { (card.title) }
+            // On a phone they stand below everything that was ever done to it.
+            @if frame.csrf().is_some() { p.jump { a.button href="#actions" { "What can be done" } } }
         }
         (notices(frame, project, page, now))
         div.item {
@@ -337,7 +339,9 @@ fn facts(project: &str, page: &ItemPage, now: Millis) -> Markup {
                 dt { "QA by" } dd { (card.qa) }
                 @if let Some(assignee) = &card.assignee { dt { "Assignee" } dd { (assignee) } }
                 @if let Some(claim) = &card.claim {
-                    dt { "Claimed by" } dd { (claim.holder) ", generation " (claim.generation) ", " (time(now, claim.at))
+                    dt { "Claimed by" } dd { (claim.holder)
+                        @if let Some(line) = page.history.iter().find(|line| line.act == claim.act) { " on " (line.node_name) }
+                        ", generation " (claim.generation) ", " (time(now, claim.at))
                         " (" (heard_of(card.claim_heard, now)) ")" }
                 }
                 @if let Some(epic) = &card.epic { dt { "Epic" } dd { (item_link(project, epic)) } }

@@ -1,4 +1,5 @@
-//! What a board leads to: the trash and back, and all that nobody has settled.
+//! What a board leads to: the trash and back, all that nobody has settled, and on a phone what can be
+//! done about an item.
 
 use towline_proto::{Column, Kind};
 
@@ -95,5 +96,32 @@ async fn the_count_of_conflicts_leads_to_all_of_them() {
     assert!(
         settled.contains("Everything is settled") && !settled.contains("Frames"),
         "{settled}"
+    );
+}
+
+#[tokio::test]
+async fn a_phone_gets_a_way_past_the_history_to_what_can_be_done() {
+    let board = board().await;
+    let (cookie, _) = board.sign_in("ann").await;
+    let cookie = [("cookie", cookie.as_str())];
+    let page = board.send("GET", "/p/demo/items/3", &cookie, "").await.body;
+    assert!(
+        page.contains("href=\"#actions\"") && page.contains("id=\"actions\""),
+        "{page}"
+    );
+    let reader = board.get("/p/demo/items/3").await.body;
+    assert!(
+        !reader.contains("href=\"#actions\""),
+        "nothing can be done without signing in"
+    );
+
+    let style = board.get("/assets/board.css").await.body;
+    let narrow = style
+        .split("@media (max-width: 720px)")
+        .nth(1)
+        .expect("rules for phones");
+    assert!(
+        !narrow.contains(".tally { display: none"),
+        "what is in conflict is shown on phones"
     );
 }
