@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Extension, Path, Query, State};
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use towline_proto::Origin;
@@ -58,12 +58,19 @@ pub(super) async fn items(
     read(&web, &project, Request::List(filter)).await
 }
 
-/// `/api/v1/projects/{project}/items/{item}`
+/// `/api/v1/projects/{project}/items/{item}`: one item, or with 300 all that share the number.
 pub(super) async fn item(
     State(web): State<Arc<Web>>,
     Path((project, item)): Path<(String, String)>,
-) -> Answer {
-    read(&web, &project, Request::Show { item }).await
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    let link = web.handle.project(Some(&project))?;
+    let reply = web.ask(&link, None, Request::Show { item }).await?;
+    // A number that several items share has no one answer, and who looks for a field of one is told.
+    let status = match reply {
+        Reply::Pages(_) => StatusCode::MULTIPLE_CHOICES,
+        _ => StatusCode::OK,
+    };
+    Ok((status, Json(shape(reply)?)))
 }
 
 /// `/api/v1/projects/{project}/items/{item}/explain`

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::Web;
 use super::guard::Caller;
+use super::view::failure::LastResort;
 use super::view::{Frame, failure};
 use crate::request::{Failure, FailureCode};
 
@@ -20,6 +21,7 @@ pub(super) struct PageError {
     caller: Caller,
     project: Option<String>,
     failure: Failure,
+    resort: Option<LastResort>,
 }
 
 impl PageError {
@@ -29,14 +31,20 @@ impl PageError {
             caller: caller.clone(),
             project: project.map(str::to_owned),
             failure,
+            resort: None,
         }
+    }
+
+    /// The same with what could be done all the same.
+    pub(super) fn offering(self, resort: Option<LastResort>) -> Self {
+        Self { resort, ..self }
     }
 }
 
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
         let frame = Frame::new(&self.web, &self.caller, self.project.as_deref());
-        let page = failure::page(&frame, &self.failure);
+        let page = failure::page(&frame, &self.failure, self.resort.as_ref());
         (status(self.failure.code), Html(page.into_string())).into_response()
     }
 }
@@ -71,7 +79,7 @@ pub(super) fn refusal(web: &Web, status: StatusCode, why: &str, api: bool) -> Re
         response
     } else {
         let frame = Frame::bare(web);
-        (status, Html(failure::page(&frame, &failure).into_string())).into_response()
+        (status, Html(failure::page(&frame, &failure, None).into_string())).into_response()
     }
 }
 

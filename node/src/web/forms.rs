@@ -15,7 +15,9 @@ use super::Web;
 use super::error::PageError;
 use super::guard::{Caller, text};
 use super::query::own_path;
-use crate::request::{Failure, FailureCode, Request, Transition};
+use super::view::failure::LastResort;
+use crate::handle::ProjectLink;
+use crate::request::{Failure, FailureCode, Reply, Request, Transition};
 
 /// A transition form. Empty fields are what an untouched input sends; they mean nothing.
 #[derive(Debug, Default, Deserialize)]
@@ -31,6 +33,8 @@ pub(super) struct Act {
     by: String,
     commit: String,
     failure: String,
+    /// Whether a claim is taken from a holder that may still be there.
+    force: String,
 }
 
 impl Act {
@@ -38,6 +42,9 @@ impl Act {
         let given = |field: String| Some(field.trim().to_owned()).filter(|field| !field.is_empty());
         let usage =
             |error: towline_proto::stage::UnknownWord| Failure::new(FailureCode::Usage, error.to_string());
+        if self.target.is_empty() {
+            return Err(Failure::new(FailureCode::Usage, "choose where to move it"));
+        }
         let (verb, to) = match self.target.split_once(':') {
             Some(("move", column)) => (Verb::Move, Some(column.parse::<Column>().map_err(usage)?)),
             _ => (self.target.parse::<Verb>().map_err(usage)?, None),
@@ -46,9 +53,18 @@ impl Act {
             .map(|word| word.parse::<FailureKind>())
             .transpose();
         let reason = given(self.reason);
+        let force = match verb {
+            // It asks for a reason only to go over what it waits for.
+            Verb::Start => reason.is_some(),
+            Verb::TakeOver => !self.force.is_empty(),
+            _ => false,
+        };
+        if force && reason.is_none() {
+            let why = "taking a claim by force needs a reason: say why in a few words";
+            return Err(Failure::new(FailureCode::Usage, why));
+        }
         Ok(Transition {
-            // These ask for a reason only to go over what stands against them.
-            force: matches!(verb, Verb::Start | Verb::TakeOver) && reason.is_some(),
+            force,
             reason,
             to,
             by: given(self.by),
@@ -68,16 +84,42 @@ pub(super) async fn act(
     Form(form): Form<Act>,
 ) -> Result<Redirect, PageError> {
     let back = own_path(&form.back).to_owned();
+    let plain = |failure: Failure| (failure, None);
     let write = async {
-        let origin = caller.checked_origin(&form.csrf)?;
-        let link = web.handle.project(Some(&project))?;
-        let request = Request::Transition(form.transition(item)?);
-        web.ask(&link, Some(origin), request).await
+        let origin = caller.checked_origin(&form.csrf).map_err(plain)?;
+        let link = web.handle.project(Some(&project)).map_err(plain)?;
+        let asked = form.transition(item).map_err(plain)?;
+        let request = Request::Transition(asked.clone());
+        match web.ask(&link, Some(origin), request).await {
+            Ok(_) => Ok(()),
+            Err(failure) => Err((failure, last_resort(&web, &link, &asked, &back).await)),
+        }
     };
     match write.await {
-        Ok(_) => Ok(Redirect::to(&back)),
-        Err(failure) => Err(PageError::new(&web, &caller, Some(&project), failure)),
+        Ok(()) => Ok(Redirect::to(&back)),
+        Err((failure, resort)) => {
+            Err(PageError::new(&web, &caller, Some(&project), failure).offering(resort))
+        }
     }
+}
+
+/// What is left to whom a take-over was refused: to do it by force. Not where the item has changed,
+/// which is to be looked at first, nor where nobody holds a claim.
+async fn last_resort(web: &Web, link: &ProjectLink, asked: &Transition, back: &str) -> Option<LastResort> {
+    if asked.verb != Verb::TakeOver || asked.force {
+        return None;
+    }
+    let item = asked.item.clone();
+    let Ok(Reply::Page(page)) = web.ask(link, None, Request::Show { item }).await else {
+        return None;
+    };
+    let card = page.card;
+    let changed = asked.expect.as_ref().is_some_and(|seen| *seen != card.revision);
+    let offered = !changed && card.claim.is_some() && card.legal.contains(&Verb::TakeOver);
+    offered.then(|| LastResort {
+        card: Box::new(card),
+        back: back.to_owned(),
+    })
 }
 
 /// A comment form.
@@ -173,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reason_takes_a_start_or_a_claim_past_what_stands_against_it() {
+    fn a_reason_takes_a_start_past_what_it_waits_for_but_a_claim_only_with_force() {
         let asked = |target: &str, reason: &str| {
             let form = Act {
                 target: target.into(),
@@ -183,7 +225,15 @@ mod tests {
             form.transition("42".into()).expect("a transition")
         };
         assert!(asked("start", "the other half is only docs").force);
-        assert!(asked("take-over", "it hangs").force);
+        assert!(!asked("take-over", "it hangs").force);
         assert!(!asked("start", "  ").force && !asked("block", "waits").force);
+    }
+
+    #[test]
+    fn a_menu_in_which_nothing_was_chosen_says_so() {
+        let refused = Act::default()
+            .transition("42".into())
+            .expect_err("nothing chosen");
+        assert_eq!(refused.message, "choose where to move it");
     }
 }

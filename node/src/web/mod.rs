@@ -140,6 +140,8 @@ pub fn router(web: Arc<Web>) -> axum::Router {
         .route("/fragment", get(pages::fleet_fragment))
         .route("/p/{project}", get(pages::board))
         .route("/p/{project}/fragment", get(pages::board_fragment))
+        .route("/p/{project}/conflicts", get(pages::conflicts))
+        .route("/p/{project}/conflicts/fragment", get(pages::conflicts_fragment))
         .route("/p/{project}/items/{item}", get(pages::item))
         .route("/p/{project}/items/{item}/fragment", get(pages::item_fragment))
         .route("/p/{project}/items/{item}/act", post(forms::act))

@@ -16,13 +16,15 @@ use super::guard::Caller;
 use super::query::{BoardQuery, escape};
 use super::view::board::Board;
 use super::view::fleet::{Found, Project};
-use super::view::{Frame, board, fleet as fleet_view, item as item_view};
+use super::view::{Frame, board, choice, contest, fleet as fleet_view, item as item_view};
 use super::{Web, now};
-use crate::dto::{ItemCard, ItemPage};
+use crate::dto::{ItemCard, ItemPage, OpenConflict};
 use crate::handle::ProjectLink;
 use crate::request::{Failure, FailureCode, Filter, Reply, Request};
 
 type Page = Result<Html<String>, PageError>;
+/// An item's address answers 300 where several items share the number.
+type ItemAnswer = Result<(StatusCode, Html<String>), PageError>;
 
 /// Cards that a search shows of each project.
 const FOUND: usize = 50;
@@ -144,18 +146,61 @@ async fn load_board(web: &Web, caller: &Caller, project: &str, query: BoardQuery
     ))
 }
 
+/// `/p/{project}/conflicts`
+pub(super) async fn conflicts(
+    State(web): State<Arc<Web>>,
+    Extension(caller): Extension<Caller>,
+    Path(project): Path<String>,
+) -> Page {
+    let (link, position, open) = load_conflicts(&web, &project)
+        .await
+        .map_err(|failure| PageError::new(&web, &caller, Some(&project), failure))?;
+    let frame = Frame::new(&web, &caller, Some(&link.name));
+    Ok(html(contest::page(&frame, &link, position, &open, now())))
+}
+
+/// `/p/{project}/conflicts/fragment`
+pub(super) async fn conflicts_fragment(
+    State(web): State<Arc<Web>>,
+    Extension(caller): Extension<Caller>,
+    Path(project): Path<String>,
+) -> Page {
+    let (link, _, open) = load_conflicts(&web, &project)
+        .await
+        .map_err(|failure| PageError::new(&web, &caller, Some(&project), failure))?;
+    let frame = Frame::new(&web, &caller, Some(&link.name));
+    Ok(html(contest::fragment(&frame, &link.name, &open, now())))
+}
+
+async fn load_conflicts(web: &Web, project: &str) -> Result<(ProjectLink, u64, Vec<OpenConflict>), Failure> {
+    let link = web.handle.project(Some(project))?;
+    let position = *link.feed.borrow();
+    match web.ask(&link, None, Request::Conflicts { item: None }).await? {
+        Reply::Conflicts(open) => Ok((link, position, open)),
+        _ => Err(unexpected()),
+    }
+}
+
 /// `/p/{project}/items/{item}`
 pub(super) async fn item(
     State(web): State<Arc<Web>>,
     Extension(caller): Extension<Caller>,
     Path((project, item)): Path<(String, String)>,
-) -> Page {
-    let (link, position, page, because) = load_item(&web, &project, item)
+) -> ItemAnswer {
+    let (link, position, meant) = load_item(&web, &project, item)
         .await
         .map_err(|failure| PageError::new(&web, &caller, Some(&project), failure))?;
     let frame = Frame::new(&web, &caller, Some(&link.name));
-    let page = item_view::page(&frame, &link, position, &page, &because, now());
-    Ok(html(page))
+    Ok(match meant {
+        Meant::One(page, because) => {
+            let page = item_view::page(&frame, &link, position, &page, &because, now());
+            (StatusCode::OK, html(page))
+        }
+        Meant::Several(pages) => {
+            let page = choice::page(&frame, &link.name, &pages, now());
+            (StatusCode::MULTIPLE_CHOICES, html(page))
+        }
+    })
 }
 
 /// `/p/{project}/items/{item}/fragment`
@@ -163,21 +208,32 @@ pub(super) async fn item_fragment(
     State(web): State<Arc<Web>>,
     Extension(caller): Extension<Caller>,
     Path((project, item)): Path<(String, String)>,
-) -> Page {
-    let (link, _, page, because) = load_item(&web, &project, item)
+) -> ItemAnswer {
+    let (link, _, meant) = load_item(&web, &project, item)
         .await
         .map_err(|failure| PageError::new(&web, &caller, Some(&project), failure))?;
     let frame = Frame::new(&web, &caller, Some(&link.name));
-    let fragment = item_view::fragment(&frame, &link.name, &page, &because, now());
-    Ok(html(fragment))
+    Ok(match meant {
+        Meant::One(page, because) => {
+            let fragment = item_view::fragment(&frame, &link.name, &page, &because, now());
+            (StatusCode::OK, html(fragment))
+        }
+        Meant::Several(pages) => {
+            let fragment = choice::fragment(&link.name, &pages, now());
+            (StatusCode::MULTIPLE_CHOICES, html(fragment))
+        }
+    })
 }
 
-/// An item in full, and why it stands where it stands.
-async fn load_item(
-    web: &Web,
-    project: &str,
-    item: String,
-) -> Result<(ProjectLink, u64, ItemPage, Vec<String>), Failure> {
+/// What somebody asked for by a handle.
+enum Meant {
+    /// The item in full, and why it stands where it stands.
+    One(Box<ItemPage>, Vec<String>),
+    /// The items that share the number.
+    Several(Vec<ItemPage>),
+}
+
+async fn load_item(web: &Web, project: &str, item: String) -> Result<(ProjectLink, u64, Meant), Failure> {
     let link = web.handle.project(Some(project))?;
     let position = *link.feed.borrow();
     let explain = Request::Explain { item: item.clone() };
@@ -185,14 +241,16 @@ async fn load_item(
         web.ask(&link, None, Request::Show { item }),
         web.ask(&link, None, explain),
     );
-    let Reply::Page(page) = page? else {
-        return Err(unexpected());
+    let page = match page? {
+        Reply::Page(page) => page,
+        Reply::Pages(pages) => return Ok((link, position, Meant::Several(pages))),
+        _ => return Err(unexpected()),
     };
     let because = match explained? {
         Reply::Explanations(explained) => explained.into_iter().flat_map(|one| one.because).collect(),
         _ => return Err(unexpected()),
     };
-    Ok((link, position, *page, because))
+    Ok((link, position, Meant::One(page, because)))
 }
 
 /// The query of `/search`.

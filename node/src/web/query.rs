@@ -19,10 +19,18 @@ pub(super) enum Tab {
     Done,
     /// Archived and closed.
     Archived,
+    /// Deleted, and not emptied out.
+    Trash,
 }
 
 impl Tab {
-    pub(super) const ALL: [Self; 4] = [Self::Backlog, Self::Progress, Self::Done, Self::Archived];
+    pub(super) const ALL: [Self; 5] = [
+        Self::Backlog,
+        Self::Progress,
+        Self::Done,
+        Self::Archived,
+        Self::Trash,
+    ];
 
     pub(super) const fn as_str(self) -> &'static str {
         match self {
@@ -30,6 +38,7 @@ impl Tab {
             Self::Progress => "progress",
             Self::Done => "done",
             Self::Archived => "archived",
+            Self::Trash => "trash",
         }
     }
 
@@ -39,9 +48,17 @@ impl Tab {
             Self::Progress => "In progress",
             Self::Done => "Done",
             Self::Archived => "Archived",
+            Self::Trash => "Trash",
         }
     }
 
+    /// Whether one list holds the items of both: what is in progress is listed with the backlog.
+    pub(super) fn is_listed_with(self, other: Self) -> bool {
+        let apart = |tab: Self| matches!(tab, Self::Archived | Self::Trash);
+        self == other || (!apart(self) && !apart(other))
+    }
+
+    /// Where an item of a column stands unless it is in the trash.
     pub(super) const fn of(column: Column) -> Self {
         match column {
             Column::Upcoming | Column::Backlog => Self::Backlog,
@@ -93,11 +110,12 @@ impl BoardQuery {
             .map_err(usage)?;
         let columns = match self.tab() {
             Tab::Archived => vec![Column::Archived, Column::Closed],
-            Tab::Backlog | Tab::Progress | Tab::Done => Vec::new(),
+            Tab::Backlog | Tab::Progress | Tab::Done | Tab::Trash => Vec::new(),
         };
         Ok(Filter {
             all: !columns.is_empty(),
             columns,
+            deleted: self.tab() == Tab::Trash,
             kinds: kind.into_iter().collect(),
             labels: given(&self.label).into_iter().collect(),
             assignee: given(&self.assignee),

@@ -4,9 +4,11 @@
 //! because that one knows its rules; only what no transition reaches is the human override. Nothing
 //! that is not in the card's `legal` is ever offered.
 
+use maud::{Markup, html};
 use towline_proto::table::leads_to;
 use towline_proto::{Column, Verb};
 
+use super::parts::column_title;
 use crate::dto::ItemCard;
 
 /// One entry of a *Move to* menu.
@@ -18,7 +20,7 @@ pub(in crate::web) struct Target {
     pub(in crate::web) value: String,
     /// The transition that this is, for people.
     pub(in crate::web) by: &'static str,
-    /// What the menu proposes: the first that is a transition rather than the override.
+    /// What the menu proposes: the next ordinary step, where there is one.
     pub(in crate::web) proposed: bool,
 }
 
@@ -37,13 +39,25 @@ const PLAIN: &[Verb] = &[
     Verb::Archive,
 ];
 
+/// What a menu may propose, where one press is enough to do it. Never a fact: who presses by
+/// mistake must not have said that work reached the main branch.
+const ORDINARY: &[Verb] = &[
+    Verb::Triage,
+    Verb::Start,
+    Verb::Submit,
+    Verb::PassQa,
+    Verb::Approve,
+    Verb::Archive,
+];
+
 /// Where an item can be put, in pipeline order.
 pub(in crate::web) fn targets(card: &ItemCard) -> Vec<Target> {
     let mut targets: Vec<_> = Column::ALL
         .iter()
         .filter_map(|column| target(card, *column))
         .collect();
-    if let Some(onward) = targets.iter_mut().find(|target| target.by != OVERRIDE) {
+    let ordinary = |target: &&mut Target| ORDINARY.iter().any(|verb| verb.as_str() == target.by);
+    if let Some(onward) = targets.iter_mut().find(ordinary) {
         onward.proposed = true;
     }
     targets
@@ -72,6 +86,20 @@ fn target(card: &ItemCard, column: Column) -> Option<Target> {
             proposed: false,
         }),
         None => None,
+    }
+}
+
+/// The entries of a menu. Where nothing is proposed nothing is chosen, and a press does nothing.
+pub(super) fn options(targets: &[Target]) -> Markup {
+    html! {
+        @if !targets.iter().any(|target| target.proposed) {
+            option value="" selected { "Choose where" }
+        }
+        @for target in targets {
+            option value=(target.value) data-column=(target.column) selected[target.proposed] {
+                (column_title(target.column)) " (" (target.by) ")"
+            }
+        }
     }
 }
 
@@ -107,8 +135,7 @@ fn needs(verb: Verb, card: &ItemCard) -> Needs {
         Verb::Merged => Needs::Commit,
         Verb::MergeFailed => Needs::Failure,
         Verb::Purge => Needs::Sure,
-        // With a reason it is taken by force.
-        Verb::Abandon | Verb::Delete | Verb::TakeOver => Needs::Reason { required: false },
+        Verb::Abandon | Verb::Delete => Needs::Reason { required: false },
         Verb::Start if card.unmet > 0 => Needs::Reason { required: true },
         _ if verb.rule().reason => Needs::Reason { required: true },
         _ => Needs::Nothing,

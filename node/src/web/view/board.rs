@@ -6,9 +6,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use maud::{Markup, html};
-use towline_proto::{Column, ItemId, Kind, Millis, Status};
+use towline_proto::{Column, ItemId, Kind, Millis, Status, Verb};
 
-use super::actions::targets;
+use super::actions::{options, targets};
 use super::parts::{badge, column_title, item_path, kind, priority, time};
 use super::{Frame, parts};
 use crate::dto::{ItemCard, ProjectStatus};
@@ -19,6 +19,12 @@ use crate::web::query::{BoardQuery, Tab, escape};
 const COLUMN_CARDS: usize = 200;
 /// Cards that the done column shows: people look for what was done lately.
 const DONE_CARDS: usize = 50;
+/// Items that a card waits for by name.
+const NAMED: usize = 3;
+/// Items that a card waits for by their titles, for who points at it.
+const TITLED: usize = 12;
+/// Characters of a name on a card.
+const NAME_CHARS: usize = 32;
 /// Suggestions of the label and assignee filters.
 const SUGGESTIONS: usize = 200;
 
@@ -79,9 +85,13 @@ impl Board {
 
     fn count(&self, tab: Tab) -> usize {
         let of_tab = |column: Column| Tab::of(column) == tab;
-        // Only a filter makes the project's own counts wrong, and it lists either part.
-        if self.query.is_filtered() && (tab == Tab::Archived) == (self.query.tab() == Tab::Archived) {
-            return self.cards.iter().filter(|card| of_tab(card.column)).count();
+        // Only a filter makes the project's own counts wrong, and it is known for what is listed alone.
+        if self.query.is_filtered() && tab.is_listed_with(self.query.tab()) {
+            let shown = |card: &&ItemCard| tab == Tab::Trash || of_tab(card.column);
+            return self.cards.iter().filter(shown).count();
+        }
+        if tab == Tab::Trash {
+            return self.status.deleted;
         }
         let counts = self.status.columns.iter().filter(|(column, _)| of_tab(*column));
         counts.map(|(_, count)| count).sum()
@@ -111,7 +121,9 @@ pub(in crate::web) fn fragment(board: &Board) -> Markup {
             p.empty { "Nothing passes this filter. " a href=(board.path()) { "Show everything" } }
         }
         div.board data-tab=(tab.as_str()) data-path=(board.path()) {
-            @if tab == Tab::Archived {
+            @if tab == Tab::Trash {
+                (trash(board))
+            } @else if tab == Tab::Archived {
                 (column(board, Column::Archived, &[Column::Archived]))
                 (column(board, Column::Closed, &[Column::Closed]))
             } @else {
@@ -130,7 +142,7 @@ fn tabs(board: &Board) -> Markup {
     html! {
         nav.tabs aria-label="Parts of the board" {
             a.whole href={ (board.path()) (board.query.with(&[("tab", ""), ("show", "")])) }
-                aria-current=[(now != Tab::Archived).then_some("page")] { "Board" }
+                aria-current=[now.is_listed_with(Tab::Backlog).then_some("page")] { "Board" }
             @for tab in Tab::ALL {
                 a class={ "part t-" (tab.as_str()) }
                     href={ (board.path()) (board.query.with(&[("tab", tab.as_str()), ("show", "")])) }
@@ -140,7 +152,9 @@ fn tabs(board: &Board) -> Markup {
             }
             span.tally {
                 @if board.status.held > 0 { span { (board.status.held) " held" } }
-                @if board.status.conflicts > 0 { span.warn { (board.status.conflicts) " in conflict" } }
+                @if board.status.conflicts > 0 {
+                    a.warn href={ (board.path()) "/conflicts" } { (board.status.conflicts) " in conflict" }
+                }
             }
         }
     }
@@ -196,31 +210,46 @@ fn column(board: &Board, head: Column, parts: &[Column]) -> Markup {
                 @if *part != head && total(*part) > 0 {
                     h3.foot { (column_title(*part)) " " span.count { (total(*part)) } }
                 }
-                @if *part == head || total(*part) > 0 { (list(board, *part, total(*part))) }
+                @if *part == head || total(*part) > 0 {
+                    (list(board, part.as_str(), |card| card.column == *part))
+                }
             }
         }
     }
 }
 
-fn list(board: &Board, column: Column, total: usize) -> Markup {
-    let most = match column {
-        _ if board.query.show == column.as_str() => usize::MAX,
-        Column::Done => DONE_CARDS,
+/// Everything in the trash, wherever it stood.
+fn trash(board: &Board) -> Markup {
+    html! {
+        section.column.c-trash.t-trash aria-labelledby="col-trash" {
+            header {
+                h2 id="col-trash" { "Trash" }
+                span.count { (board.cards.len()) span.sr { " items" } }
+            }
+            (list(board, "trash", |_| true))
+        }
+    }
+}
+
+/// The cards of a list that pass, at most so many unless the address asks for all by the list's name.
+fn list(board: &Board, name: &str, passes: impl Fn(&ItemCard) -> bool) -> Markup {
+    let most = match name {
+        _ if board.query.show == name => usize::MAX,
+        _ if name == Column::Done.as_str() => DONE_CARDS,
         _ => COLUMN_CARDS,
     };
-    let hidden = total.saturating_sub(most);
+    let cards: Vec<_> = board.cards.iter().filter(|card| passes(card)).collect();
+    let hidden = cards.len().saturating_sub(most);
     let here = board.here();
     html! {
-        ul.cards data-column=(column) {
-            @for item in board.cards.iter().filter(|card| card.column == column).take(most) {
-                li { (card(board, item, &here)) }
-            }
-            @if total == 0 { li.none aria-hidden="true" { "Nothing here" } }
+        ul.cards data-column=(name) {
+            @for item in cards.iter().take(most) { li { (card(board, item, &here)) } }
+            @if cards.is_empty() { li.none aria-hidden="true" { "Nothing here" } }
         }
         @if hidden > 0 {
             p.more { "and " (hidden) " more · "
-                a href={ (board.path()) (board.query.with(&[("show", column.as_str())])) } {
-                    "Show all" span.sr { " in " (column_title(column)) }
+                a href={ (board.path()) (board.query.with(&[("show", name)])) } {
+                    "Show all" span.sr { " in " (name) }
                 }
             }
         }
@@ -240,12 +269,14 @@ fn card(board: &Board, card: &ItemCard, here: &str) -> Markup {
                 @if let Some(place) = board.queue.get(&card.id) {
                     span.queue title="Place in the merge queue" { span.sr { "queue place " } (place) (ordinal(*place)) }
                 }
-                @if card.conflicts > 0 {
-                    a.badge.contested href={ (path) "#conflicts" } draggable="false"
-                        title={ (parts::plural(card.conflicts, "conflict")) ": decided apart, not settled" } {
-                        "‼ " (card.conflicts) span.sr { " in conflict" } }
+                span.badges {
+                    @if card.conflicts > 0 {
+                        a.badge.contested href={ (path) "#conflicts" } draggable="false"
+                            title={ (parts::plural(card.conflicts, "conflict")) ": decided apart, not settled" } {
+                            "‼ " (card.conflicts) span.sr { " in conflict" } }
+                    }
+                    (badge(card.status))
                 }
-                (badge(card.status))
             }
             h3 { a.title href=(path) draggable="false" { (card.title) } }
             @if let Some(reason) = card.holds.blocked.as_ref() { p.reason { (excerpt(&reason.reason)) } }
@@ -256,24 +287,38 @@ fn card(board: &Board, card: &ItemCard, here: &str) -> Markup {
                 ul.labels aria-label="Labels" { @for label in card.labels.iter().take(6) { li { (label) } } }
             }
             (facts(board, card))
-            @if let Some(csrf) = &board.csrf {
-                details.move {
-                    summary { "Move" span.sr { " #" (card.handle) } }
-                    form method="post" action={ (item_path(&board.name, &card.id.to_string())) "/act" } {
-                        input type="hidden" name="csrf" value=(csrf);
-                        input type="hidden" name="expect" value=(card.revision);
-                        input type="hidden" name="back" value=(here);
-                        select name="target" aria-label={ "Move #" (card.handle) " to" } {
-                            @for target in targets(card) {
-                                option value=(target.value) data-column=(target.column) selected[target.proposed] {
-                                    (column_title(target.column)) " (" (target.by) ")"
-                                }
-                            }
-                        }
-                        button type="submit" { "Move" }
-                    }
-                }
+            @if let Some(csrf) = &board.csrf { (moves(board, card, csrf, here)) }
+        }
+    }
+}
+
+/// What can be done to an item from its card: moving it, or bringing it back from the trash.
+fn moves(board: &Board, card: &ItemCard, csrf: &str, here: &str) -> Markup {
+    let form = |body: Markup| {
+        html! {
+            form method="post" action={ (item_path(&board.name, &card.id.to_string())) "/act" } {
+                input type="hidden" name="csrf" value=(csrf);
+                input type="hidden" name="expect" value=(card.revision);
+                input type="hidden" name="back" value=(here);
+                (body)
             }
+        }
+    };
+    let to = targets(card);
+    html! {
+        @if !to.is_empty() {
+            details.move {
+                summary { "Move" span.sr { " #" (card.handle) } }
+                (form(html! {
+                    select name="target" required aria-label={ "Move #" (card.handle) " to" } { (options(&to)) }
+                    button type="submit" { "Move" }
+                }))
+            }
+        }
+        @if card.deleted && card.legal.contains(&Verb::Restore) {
+            (form(html! {
+                button type="submit" name="target" value=(Verb::Restore) { "Restore" span.sr { " #" (card.handle) } }
+            }))
         }
     }
 }
@@ -282,17 +327,44 @@ fn facts(board: &Board, card: &ItemCard) -> Markup {
     html! {
         ul.facts aria-label="About this item" {
             @if let Some(claim) = &card.claim {
-                li.who title="Works on it" { svg aria-hidden="true" { use href="#g-agent" {} } (claim.holder) }
+                (person("g-claim", "Claimed by", &claim.holder))
             } @else if let Some(assignee) = &card.assignee {
-                li.who title="Assigned to" { svg aria-hidden="true" { use href="#g-person" {} } (assignee) }
+                (person("g-person", "Assigned to", assignee))
             }
             @if !card.attention.is_empty() { li.warn title=(card.attention.join("; ")) { "attention" } }
-            @if card.unmet > 0 { li.wait { "waits for " (card.unmet) } }
+            @if card.unmet > 0 { (waits(card)) }
             @if card.retries > 0 { li { (parts::plural(card.retries as usize, "retry")) } }
             @if card.criteria > 0 { li { (card.criteria_met) "/" (card.criteria) " criteria" } }
             @if let Some((done, all)) = card.progress { li { (done) "/" (all) " done" } }
             @if card.comments > 0 { li { (parts::plural(card.comments as usize, "comment")) } }
+            @if card.skewed { li { (parts::clock_ahead(true)) } }
             li.age { (time(board.now, card.entered_at)) }
+        }
+    }
+}
+
+/// Who works on it or is to. A name alone does not tell whether it is an agent's.
+fn person(glyph: &str, role: &str, name: &str) -> Markup {
+    html! {
+        li.who title={ (role) " " (name) } {
+            svg aria-hidden="true" { use href={ "#" (glyph) } {} }
+            span.sr { (role) " " } span { (towline_proto::text::show(name, NAME_CHARS)) }
+        }
+    }
+}
+
+/// What it waits for by its handles, of which a long list is cut.
+fn waits(card: &ItemCard) -> Markup {
+    let open = || card.depends_on.iter().filter(|link| !link.satisfied);
+    let handles: Vec<_> = open().take(NAMED).map(|link| link.handle.as_str()).collect();
+    let titles: Vec<_> = open()
+        .take(TITLED)
+        .map(|link| format!("{} {}", link.handle, link.title))
+        .collect();
+    let more = card.unmet.saturating_sub(handles.len());
+    html! {
+        li.wait title=(titles.join("; ")) {
+            "waits for " (handles.join(", ")) @if more > 0 { " +" (more) " more" }
         }
     }
 }

@@ -7,12 +7,16 @@ use maud::{Markup, html};
 use towline_proto::Millis;
 
 use super::Frame;
-use super::parts::{column_title, item_path, time};
+use super::parts::{clock_ahead, column_title, item_link, item_path, time};
 use crate::deeds::{is_restored_first, side_deed};
 use crate::dto::{ItemPage, OpenConflict, Side};
+use crate::handle::ProjectLink;
+use crate::web::query::escape;
 
 /// Characters of a deed on a page.
 const DEED_CHARS: usize = 200;
+/// Conflicts on the page of a project, the oldest ones.
+const CONFLICTS: usize = 200;
 
 /// Conflicts that nobody has settled.
 pub(super) fn conflicts(frame: &Frame, project: &str, page: &ItemPage, now: Millis) -> Markup {
@@ -20,16 +24,58 @@ pub(super) fn conflicts(frame: &Frame, project: &str, page: &ItemPage, now: Mill
         @if !page.open_conflicts.is_empty() {
             section.notice.conflicts aria-labelledby="conflicts" {
                 h2 id="conflicts" { "‼ Decided apart" }
-                p { "People did the following without knowing of each other. What counts now stands first; whoever keeps a side settles it." }
-                @for conflict in &page.open_conflicts { (one(frame, project, page, conflict, now)) }
+                (explained())
+                @for conflict in &page.open_conflicts { (one(frame, project, conflict, None, now)) }
             }
         }
     }
 }
 
-fn one(frame: &Frame, project: &str, page: &ItemPage, conflict: &OpenConflict, now: Millis) -> Markup {
+fn explained() -> Markup {
+    html! { p { "People did the following without knowing of each other. What counts now stands first; whoever keeps a side settles it." } }
+}
+
+/// The page of everything in a project that nobody has settled.
+pub(in crate::web) fn page(
+    frame: &Frame,
+    link: &ProjectLink,
+    position: u64,
+    open: &[OpenConflict],
+    now: Millis,
+) -> Markup {
+    let path = format!("/p/{}", escape(&link.name));
+    let main = html! {
+        p.crumbs { a href=(path) { "← " (link.name) } }
+        div id="live" data-live={ (path) "/conflicts/fragment" } data-project=(link.id) data-position=(position) {
+            (fragment(frame, &link.name, open, now))
+        }
+    };
+    frame.page("Conflicts", main)
+}
+
+/// What changes on that page, oldest first.
+pub(in crate::web) fn fragment(frame: &Frame, project: &str, open: &[OpenConflict], now: Millis) -> Markup {
+    let here = format!("/p/{}/conflicts", escape(project));
+    html! {
+        h1 { "Conflicts " span.count { (open.len()) } }
+        @if open.is_empty() { p.empty { "Everything is settled." } }
+        @else {
+            section.notice.conflicts {
+                (explained())
+                @for conflict in open.iter().take(CONFLICTS) { (one(frame, project, conflict, Some(&here), now)) }
+                @if open.len() > CONFLICTS {
+                    p.none { "and " (open.len() - CONFLICTS) " younger ones: " code { "towline conflicts" } }
+                }
+            }
+        }
+    }
+}
+
+/// One conflict. Elsewhere than on the page of its item it names that, and `back` leads there again.
+fn one(frame: &Frame, project: &str, conflict: &OpenConflict, back: Option<&str>, now: Millis) -> Markup {
     html! {
         section.contest aria-label={ "Conflict about " (conflict.about) } {
+            @if back.is_some() { p { (item_link(project, &conflict.item)) } }
             h3 { (capital(&conflict.about)) }
             p.rule { (capital(&conflict.why)) "." }
             @if is_restored_first(conflict) {
@@ -38,24 +84,27 @@ fn one(frame: &Frame, project: &str, page: &ItemPage, conflict: &OpenConflict, n
             ul.sides { @for side in &conflict.sides {
                 li.counts[side.effective] {
                     p { strong { (side.line.origin) } " " (shown(&side_deed(conflict, side)))
-                        span.when { (time(now, side.line.at)) " on " (side.line.node_name) } }
+                        span.when { (time(now, side.line.at)) " on " (side.line.node_name) } (clock_ahead(side.line.skewed)) }
                     p.means { @if side.effective { span.badge.s-done { "counts" } }
                         @else { span.badge { "does not count" } }
                         " keeping it means: " strong { (side.means) } }
-                    @if let Some(why) = &side.unkeepable { p.none { "It cannot be kept: " (coded(why)) } }
-                    @else if let Some(csrf) = frame.csrf().filter(|_| !is_restored_first(conflict)) { (keep(csrf, project, page, conflict, side)) }
+                    @if let Some(why) = &side.unkeepable {
+                        p.none { "It cannot be kept: " (coded(why)) }
+                    } @else if let Some(csrf) = frame.csrf().filter(|_| !is_restored_first(conflict)) {
+                        (keep(csrf, project, conflict, side, back))
+                    }
                 }
             } }
         }
     }
 }
 
-fn keep(csrf: &str, project: &str, page: &ItemPage, conflict: &OpenConflict, side: &Side) -> Markup {
-    let path = item_path(project, &page.card.id.to_string());
+fn keep(csrf: &str, project: &str, conflict: &OpenConflict, side: &Side, back: Option<&str>) -> Markup {
+    let path = item_path(project, &conflict.item.id.to_string());
     html! {
         form method="post" action={ (path) "/settle" } {
             input type="hidden" name="csrf" value=(csrf);
-            input type="hidden" name="back" value=(path);
+            input type="hidden" name="back" value=(back.unwrap_or(&path));
             input type="hidden" name="conflict" value=(conflict.id);
             input type="hidden" name="keep" value=(side.line.act);
             button type="submit" { "Keep this" span.sr { ": " (side.means) } }

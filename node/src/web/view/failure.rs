@@ -5,10 +5,19 @@ use maud::{Markup, html};
 
 use super::Frame;
 use super::parts::{badge, column_title, item_path, kind};
+use crate::dto::ItemCard;
 use crate::request::{Failure, FailureCode};
 use crate::web::query::escape;
 
-pub(in crate::web) fn page(frame: &Frame, failure: &Failure) -> Markup {
+/// A take-over that was refused and can be forced.
+pub(in crate::web) struct LastResort {
+    /// The item as it stands.
+    pub(in crate::web) card: Box<ItemCard>,
+    /// Where to go afterwards.
+    pub(in crate::web) back: String,
+}
+
+pub(in crate::web) fn page(frame: &Frame, failure: &Failure, resort: Option<&LastResort>) -> Markup {
     let title = match failure.code {
         FailureCode::Usage => "That was not understood",
         FailureCode::NotFound => "Not here",
@@ -37,6 +46,9 @@ pub(in crate::web) fn page(frame: &Frame, failure: &Failure) -> Markup {
                     }
                 }
             }
+            @if let (Some(resort), Some(project), Some(csrf)) = (resort, &frame.here, frame.csrf()) {
+                (by_force(csrf, project, resort))
+            }
             p {
                 @if let Some(project) = &frame.here {
                     a.button href={ "/p/" (escape(project)) } { "Back to the board" }
@@ -47,4 +59,29 @@ pub(in crate::web) fn page(frame: &Frame, failure: &Failure) -> Markup {
         }
     };
     frame.page(title, main)
+}
+
+fn by_force(csrf: &str, project: &str, resort: &LastResort) -> Markup {
+    let card = &resort.card;
+    let holder = card
+        .claim
+        .as_ref()
+        .map_or("nobody", |claim| claim.holder.as_str());
+    html! {
+        section.notice aria-labelledby="force" {
+            h2 id="force" { "By force, as a last resort" }
+            p { strong { (holder) } " may still be at work on #" (card.handle) ". What is handed in under the old claim"
+                " is kept and does not count. Take it only if you know that the holder is gone or hangs." }
+            form.say method="post" action={ (item_path(project, &card.id.to_string())) "/act" } {
+                input type="hidden" name="csrf" value=(csrf);
+                input type="hidden" name="expect" value=(card.revision);
+                input type="hidden" name="back" value=(resort.back);
+                input type="hidden" name="target" value="take-over";
+                input type="hidden" name="force" value="yes";
+                label for="why" { "Reason, which everybody will see" }
+                input id="why" name="reason" required autocomplete="off";
+                button type="submit" { "Take it over by force" }
+            }
+        }
+    }
 }

@@ -71,7 +71,9 @@ fn standing(name: &str, status: &ProjectStatus, now: Millis) -> Markup {
         } }
         ul.facts aria-label="State" {
             @if status.held > 0 { li.wait { (status.held) " held" } }
-            @if status.conflicts > 0 { li.warn { (status.conflicts) " in conflict" } }
+            @if status.conflicts > 0 {
+                li { a.warn href={ "/p/" (escape(name)) "/conflicts" } { (status.conflicts) " in conflict" } }
+            }
             li { (presence(status)) }
             @if status.waiting > 0 { li.wait { (plural(status.waiting, "entry")) " waiting" } }
         }

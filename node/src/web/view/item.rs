@@ -5,10 +5,11 @@ use maud::{Markup, html};
 use towline_proto::{CriterionState, FailureKind, LinkKind, Millis, Verb};
 
 use super::Frame;
-use super::actions::{Needs, is_onward, targets, verbs};
+use super::actions::{Needs, is_onward, options, targets, verbs};
 use super::contest::{conflicts, explanation};
 use super::markdown::Renderer;
-use super::parts::{badge, column_title, item_link, item_path, kind, time};
+use super::parts::{badge, clock_ahead, column_title, dependency_state, item_link, item_path, kind, time};
+use crate::ages::ago_phrase;
 use crate::deeds::{deed, was_chosen};
 use crate::dto::{HistoryLine, ItemPage};
 use crate::handle::ProjectLink;
@@ -52,8 +53,11 @@ pub(in crate::web) fn fragment(
         header.item-head {
             p.meta { span.handle { "#" (card.handle) } (kind(card.kind)) (badge(card.status))
                 span { "in " strong { (column_title(card.column)) } " for " (time(now, card.entered_at)) }
+                (clock_ahead(card.skewed))
             }
             h1 { (card.title) }
+            // On a phone they stand below everything that was ever done to it.
+            @if frame.csrf().is_some() { p.jump { a.button href="#actions" { "What can be done" } } }
         }
         (notices(frame, project, page, now))
         div.item {
@@ -160,7 +164,7 @@ fn relations(project: &str, page: &ItemPage) -> Markup {
                     h2 id=(id) { (title) }
                     ul.refs { @for link in links { li {
                         @if id == "depends" {
-                            span.state { @if link.satisfied { "✓ satisfied" } @else { "○ waiting" } } " "
+                            (dependency_state(link)) " "
                         }
                         (item_link(project, link))
                     } } }
@@ -191,7 +195,7 @@ fn comments(frame: &Frame, project: &str, page: &ItemPage, markdown: &Renderer, 
             @if earlier > 0 { p.none { (earlier) " earlier ones: " code { "towline show " (page.card.handle) } } }
             @for remark in page.remarks.iter().skip(earlier) {
                 article.comment {
-                    p.meta { strong { (remark.origin) } " " (time(now, remark.at)) }
+                    p.meta { strong { (remark.origin) } " " (time(now, remark.at)) (clock_ahead(remark.skewed)) }
                     div.prose { (markdown.render(&remark.text)) }
                 }
             }
@@ -230,6 +234,7 @@ fn history_line(line: &HistoryLine, now: Millis) -> Markup {
                     " " span.step { (column_title(to)) }
                 }
                 span.when { (time(now, line.at)) " on " (line.node_name) }
+                (clock_ahead(line.skewed))
             }
             // Everything else has its detail in the sentence.
             @if line.what == "comment" { @if let Some(said) = &line.detail { p.detail { (said) } } }
@@ -273,9 +278,7 @@ fn actions(frame: &Frame, project: &str, page: &ItemPage) -> Markup {
                 (form(html! {
                     label for="target" { "Move to" }
                     div.row {
-                        select id="target" name="target" { @for target in &move_to {
-                            option value=(target.value) selected[target.proposed] { (column_title(target.column)) " (" (target.by) ")" }
-                        } }
+                        select id="target" name="target" required { (options(&move_to)) }
                         button type="submit" { "Move" }
                     }
                 }))
@@ -317,6 +320,14 @@ fn one_verb(verb: Verb, needs: Needs, form: &impl Fn(Markup) -> Markup) -> Marku
     }
 }
 
+/// When the node of a claim was last heard of.
+fn heard_of(heard: Option<Millis>, now: Millis) -> String {
+    match heard {
+        Some(at) => format!("its node was heard of {}", ago_phrase(now, at)),
+        None => "its node was not heard of since this node started".to_owned(),
+    }
+}
+
 fn facts(project: &str, page: &ItemPage, now: Millis) -> Markup {
     let card = &page.card;
     html! {
@@ -328,7 +339,10 @@ fn facts(project: &str, page: &ItemPage, now: Millis) -> Markup {
                 dt { "QA by" } dd { (card.qa) }
                 @if let Some(assignee) = &card.assignee { dt { "Assignee" } dd { (assignee) } }
                 @if let Some(claim) = &card.claim {
-                    dt { "Claimed by" } dd { (claim.holder) ", generation " (claim.generation) ", " (time(now, claim.at)) }
+                    dt { "Claimed by" } dd { (claim.holder)
+                        @if let Some(line) = page.history.iter().find(|line| line.act == claim.act) { " on " (line.node_name) }
+                        ", generation " (claim.generation) ", " (time(now, claim.at))
+                        " (" (heard_of(card.claim_heard, now)) ")" }
                 }
                 @if let Some(epic) = &card.epic { dt { "Epic" } dd { (item_link(project, epic)) } }
                 @if !card.labels.is_empty() {

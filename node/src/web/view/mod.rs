@@ -5,7 +5,8 @@
 
 pub(super) mod actions;
 pub(super) mod board;
-mod contest;
+pub(super) mod choice;
+pub(super) mod contest;
 pub(super) mod failure;
 pub(super) mod fleet;
 pub(super) mod item;

@@ -77,6 +77,28 @@ pub(super) fn item_link(project: &str, link: &ItemLink) -> Markup {
     }
 }
 
+/// The mark of a time that cannot be true. What is shown beside it is when it was seen.
+pub(super) fn clock_ahead(skewed: bool) -> Markup {
+    html! {
+        @if skewed {
+            " " span.skew title="A clock was more than ten minutes ahead: its time cannot be true and is shown as when it was seen" {
+                "clock ahead"
+            }
+        }
+    }
+}
+
+/// How it stands with a dependency: satisfied, waited for, or set aside because it closes a circle.
+pub(super) fn dependency_state(link: &ItemLink) -> Markup {
+    // A suspended one is not waited for and counts as satisfied.
+    let state = match (link.satisfied, link.suspended) {
+        (true, true) => "◌ suspended",
+        (true, false) => "✓ satisfied",
+        (false, _) => "○ waiting",
+    };
+    html! { span.state { (state) } }
+}
+
 /// One event as half a sentence, for the fleet page.
 pub(super) fn event_line(event: &FeedEvent) -> String {
     let event = &event.event;

@@ -10,7 +10,7 @@ use towline_proto::{
 use super::actions::{Needs, targets, verbs};
 use super::board::{Board, fragment};
 use super::parts::{ago, badge};
-use crate::dto::{ItemCard, ProjectStatus};
+use crate::dto::{ItemCard, ItemLink, ProjectStatus};
 use crate::handle::ProjectLink;
 use crate::web::query::BoardQuery;
 
@@ -143,6 +143,105 @@ fn a_menu_offers_the_transition_that_leads_there_and_the_override_where_none_doe
     let mut deleted = card(4, Column::Backlog);
     deleted.legal = vec![Verb::Restore];
     assert_eq!(told(&deleted), "");
+}
+
+#[test]
+fn the_menu_proposes_the_next_ordinary_step_and_never_a_fact() {
+    let proposed = |card: &ItemCard| {
+        let proposed = targets(card).into_iter().find(|target| target.proposed);
+        proposed.map(|target| target.value)
+    };
+    let held = |mut card: ItemCard, frozen: bool| {
+        let mut standing = Standing::active(card.column, card.kind);
+        (standing.frozen, standing.failure) = (frozen, !frozen);
+        card.legal = legal_from(standing);
+        card
+    };
+    let mut waiting = card(1, Column::Backlog);
+    waiting.unmet = 1;
+    for (card, expected) in [
+        (card(2, Column::Upcoming), Some("triage")),
+        (card(3, Column::Backlog), Some("start")),
+        (card(4, Column::Coding), Some("submit")),
+        (card(5, Column::Qa), Some("pass-qa")),
+        (card(6, Column::Done), Some("archive")),
+        (card(7, Column::Merge), None),
+        (card(8, Column::Archived), None),
+        (held(card(9, Column::Backlog), true), None),
+        (held(card(10, Column::Merge), false), None),
+        (waiting, None),
+    ] {
+        assert_eq!(
+            proposed(&card).as_deref(),
+            expected,
+            "{} {:?}",
+            card.column,
+            card.legal
+        );
+    }
+}
+
+#[test]
+fn a_menu_without_a_proposal_moves_nothing_by_one_press() {
+    let page = render(vec![card(1, Column::Merge)], BoardQuery::default(), Some("token"));
+    assert!(
+        page.contains("<option value=\"\" selected>Choose where</option>"),
+        "{page}"
+    );
+    assert!(page.contains("<select name=\"target\" required"), "{page}");
+    let page = render(
+        vec![card(1, Column::Backlog)],
+        BoardQuery::default(),
+        Some("token"),
+    );
+    assert!(!page.contains("Choose where"), "{page}");
+}
+
+#[test]
+fn a_card_names_what_it_waits_for() {
+    let link = |number: u32, satisfied: bool| ItemLink {
+        handle: number.to_string(),
+        id: ItemId([9; 16]),
+        title: format!("Item {number}"),
+        status: Some(Status::Active),
+        satisfied,
+        suspended: false,
+        note: None,
+    };
+    let waiting = |open: std::ops::Range<u32>| {
+        let mut card = card(1, Column::Backlog);
+        card.unmet = open.len();
+        card.depends_on = open.map(|number| link(number, false)).collect();
+        card.depends_on.push(link(7, true));
+        render(vec![card], BoardQuery::default(), None)
+    };
+    assert!(waiting(40..41).contains(">waits for 40</li>"));
+    assert!(waiting(40..43).contains(">waits for 40, 41, 42</li>"));
+    let long = waiting(40..45);
+    assert!(long.contains(">waits for 40, 41, 42 +2 more</li>"), "{long}");
+    assert!(long.contains("title=\"40 Item 40; 41 Item 41"), "{long}");
+}
+
+#[test]
+fn who_works_on_it_is_cut_on_a_card_and_not_called_an_agent() {
+    let mut long = card(1, Column::Coding);
+    long.assignee = Some("x".repeat(120));
+    let page = render(vec![long], BoardQuery::default(), None);
+    assert!(
+        page.contains(&format!("title=\"Assigned to {}\"", "x".repeat(120))),
+        "{page}"
+    );
+    assert!(page.matches('x').count() < 200, "{page}");
+    let mut claimed = card(2, Column::Coding);
+    claimed.claim = Some(towline_proto::stage::Claim {
+        act: towline_proto::ActId([1; 16]),
+        holder: "ann".into(),
+        node: towline_proto::NodeId([1; 32]),
+        generation: 1,
+        at: NOW,
+    });
+    let page = render(vec![claimed], BoardQuery::default(), None);
+    assert!(page.contains("#g-claim") && !page.contains("#g-agent"), "{page}");
 }
 
 #[test]

@@ -5,18 +5,20 @@
 // Named by its path, because the board preview includes this file from elsewhere.
 #[path = "canned_contest.rs"]
 mod contest;
+#[path = "canned_page.rs"]
+mod page;
 
 use std::thread;
 
 use tokio::sync::{mpsc, watch};
-use towline_node::dto::{Applied, Comment, FeedEvent, ItemCard, ItemLink, ItemPage, PeerInfo, ProjectStatus};
+use towline_node::dto::{Applied, Comment, FeedEvent, ItemCard, ItemLink, ItemPage, ProjectStatus};
 use towline_node::handle::{JOBS, Job, ProjectLink};
 use towline_node::request::{Failure, FailureCode, Filter, Reply, Request, Transition};
 use towline_proto::stage::{Blocked, Holds, status};
 use towline_proto::table::{leads_to, legal, legal_from};
 use towline_proto::{
     ActId, Column, Event, EventId, EventKind, ItemId, Kind, Millis, NodeId, Origin, OriginKind, ProjectId,
-    Qa, Role, Standing, Verb,
+    Qa, Standing, Verb,
 };
 
 /// The hour in which everything happens: 2026-11-20T12:00:00Z.
@@ -151,7 +153,8 @@ fn passes(card: &ItemCard, filter: &Filter) -> bool {
     } else {
         filter.columns.contains(&card.column)
     };
-    column
+    card.deleted == filter.deleted
+        && (column || filter.deleted)
         && (filter.kinds.is_empty() || filter.kinds.contains(&card.kind))
         && (filter.statuses.is_empty() || filter.statuses.contains(&card.status))
         && filter.labels.iter().all(|label| card.labels.contains(label))
@@ -190,7 +193,13 @@ impl Project {
                         .collect(),
                 ))
             }
-            Request::Show { item } => Ok(Reply::Page(Box::new(self.page(&item)?))),
+            Request::Show { item } => {
+                let mut meant = self.meant(&item)?;
+                Ok(match meant.len() {
+                    1 => Reply::Page(Box::new(meant.remove(0))),
+                    _ => Reply::Pages(meant),
+                })
+            }
             Request::Status => Ok(Reply::Status(Box::new(self.status()))),
             Request::Events { after, limit } => {
                 let news = self
@@ -220,9 +229,10 @@ impl Project {
                 Ok(Reply::Applied(Box::new(self.applied(at, None))))
             }
             Request::Explain { item } => {
-                let page = self.page(&item)?;
-                let explained = contest::explanation(page.card, page.history, page.open_conflicts);
-                Ok(Reply::Explanations(vec![explained]))
+                let of = |page: ItemPage| contest::explanation(page.card, page.history, page.open_conflicts);
+                Ok(Reply::Explanations(
+                    self.meant(&item)?.into_iter().map(of).collect(),
+                ))
             }
             Request::Conflicts { item } => {
                 let asked = |card: &&ItemCard| item.as_ref().is_none_or(|item| *item == card.handle);
@@ -232,12 +242,9 @@ impl Project {
             }
             Request::Settle { item, keep, .. } => {
                 let origin = origin.ok_or_else(nobody)?;
-                let sides = self
-                    .page(&item)?
-                    .open_conflicts
-                    .into_iter()
-                    .flat_map(|one| one.sides);
-                let sides: Vec<_> = sides.collect();
+                let meant = self.meant(&item)?.into_iter();
+                let open = meant.flat_map(|page| page.open_conflicts);
+                let sides: Vec<_> = open.flat_map(|one| one.sides).collect();
                 contest::kept(&sides, &keep)
                     .ok_or_else(|| Failure::new(FailureCode::NotFound, "keep which?"))?;
                 let at = self.find(&item)?;
@@ -283,6 +290,18 @@ impl Project {
         match asked.verb {
             Verb::Freeze | Verb::Unfreeze => card.holds.frozen = asked.verb == Verb::Freeze,
             Verb::Block | Verb::Unblock => card.holds.blocked = asked.reason.map(|reason| Blocked { reason }),
+            Verb::TakeOver => match &mut card.claim {
+                Some(claim) if asked.force => claim.holder.clone_from(&origin.id),
+                Some(claim) => {
+                    let holds = format!(
+                        "{} on laptop holds the claim, and that node was heard of 3m ago",
+                        claim.holder
+                    );
+                    return Err(refuse(card, holds));
+                }
+                None => {}
+            },
+            Verb::Delete | Verb::Restore => card.deleted = asked.verb == Verb::Delete,
             _ => card.column = asked.to.or(leads_to(asked.verb, card.qa)).unwrap_or(from),
         }
         card.revision.push('+');
@@ -339,58 +358,25 @@ impl Project {
         self.feed.send_replace(position);
     }
 
-    fn page(&self, item: &str) -> Result<ItemPage, Failure> {
-        let card = self.cards[self.find(item)?].clone();
-        let history = contest::history(&card);
+    /// The items that somebody means: several where a plain number is shared.
+    fn meant(&self, item: &str) -> Result<Vec<ItemPage>, Failure> {
+        let of_number = |card: &&ItemCard| card.number.to_string() == item;
+        let shared: Vec<_> = self.cards.iter().filter(of_number).collect();
+        let meant = match shared.len() {
+            0 | 1 => vec![&self.cards[self.find(item)?]],
+            _ => shared,
+        };
+        Ok(meant.into_iter().map(|card| self.page(card.clone())).collect())
+    }
+
+    fn page(&self, card: ItemCard) -> ItemPage {
         let remarks = self.remarks.iter().filter(|(id, _)| *id == card.id);
-        Ok(ItemPage {
-            body: "# Why\n\nA frame of *exactly* 64 KiB is dropped. See [the log](https://example.org/log).\n\n- measured on two nodes\n- `gossip::publish` says nothing\n\n<img src=x onerror=alert(1)>\n\n[bad](javascript:alert(1)) ![picture](https://example.org/a.png)\n".into(),
-            criteria_list: Vec::new(),
-            links: Vec::new(),
-            remarks: remarks.map(|(_, remark)| remark.clone()).collect(),
-            related: Vec::new(),
-            successor: None,
-            dependants: vec![dependency(NOON)],
-            children: Vec::new(),
-            open_conflicts: contest::contests(&card, &history),
-            history,
-            refused: Vec::new(),
-            card,
-        })
+        let remarks = remarks.map(|(_, remark)| remark.clone()).collect();
+        page::page(card, remarks)
     }
 
     fn status(&self) -> ProjectStatus {
-        let count = |column: &Column| self.cards.iter().filter(|card| card.column == *column).count();
-        let peer = |name: &str, in_sync| PeerInfo {
-            node: NodeId([2; 32]),
-            name: name.into(),
-            address: "/ip4/127.0.0.1/tcp/4001".into(),
-            in_sync,
-            seen_at: NOON,
-        };
-        ProjectStatus {
-            id: self.id,
-            name: self.name.clone(),
-            node: NodeId([1; 32]),
-            node_name: "workbench".into(),
-            role: Role::Owner,
-            columns: Column::ALL
-                .iter()
-                .map(|column| (*column, count(column)))
-                .collect(),
-            held: self.cards.iter().filter(|card| !card.holds.is_empty()).count(),
-            conflicts: self.cards.iter().filter(|card| card.conflicts > 0).count(),
-            deleted: 0,
-            items: self.cards.len(),
-            entries: 0,
-            log_bytes: 0,
-            members: 2,
-            waiting: 0,
-            digest: "00".into(),
-            last_event: self.events.last().cloned(),
-            peers: Some(vec![peer("laptop", true), peer("builder", false)]),
-            board: None,
-        }
+        page::status(self.id, &self.name, &self.cards, self.events.last().cloned())
     }
 }
 

@@ -77,7 +77,7 @@ pub(crate) fn history(card: &ItemCard) -> Vec<HistoryLine> {
         act
     };
     let line = |place, what: &str, from, to| HistoryLine {
-        skewed: false,
+        skewed: card.skewed && place == 4,
         act: act(place),
         item: card.id,
         handle: card.handle.clone(),

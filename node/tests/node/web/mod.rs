@@ -2,8 +2,11 @@
 //! canned project behind the real queue.
 
 mod canned;
+mod claims;
 mod client;
 mod contests;
+mod shared;
+mod trash;
 
 use std::time::Duration;
 
