@@ -3,10 +3,10 @@
 //! Nobody else makes rows or events: what is shown, stored and announced therefore always comes from
 //! the same fold of the same acts (lessons, *a mirror table drifted*).
 
-use towline_proto::{Event, ProjectId};
+use towline_proto::{Event, ItemId, ProjectId};
 
 use crate::diff::diff;
-use crate::doc::ItemDoc;
+use crate::doc::{Acts, ItemDoc};
 use crate::fold::fold;
 use crate::members::Roles;
 use crate::view::ItemView;
@@ -28,7 +28,18 @@ pub fn commit<R: Roles>(
     doc: &ItemDoc,
     roles: &R,
 ) -> Option<Commit> {
-    let folded = fold(doc.id(), doc.acts(), roles)?;
+    commit_acts(project, before, doc.id(), doc.acts(), roles)
+}
+
+/// [`commit`] of the acts that a document has, or had when some of its changes were not in it yet.
+pub fn commit_acts<R: Roles>(
+    project: ProjectId,
+    before: Option<&ItemView>,
+    item: ItemId,
+    acts: &Acts,
+    roles: &R,
+) -> Option<Commit> {
+    let folded = fold(item, acts, roles)?;
     let events = diff(project, before, &folded);
     Some(Commit {
         view: folded.view,

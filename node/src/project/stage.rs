@@ -10,7 +10,7 @@ mod settle;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use towline_crdt::commit::commit;
+use towline_crdt::commit::{Commit, commit};
 use towline_crdt::compose::{BodyEdit, Composed, Draft, act_id, compose};
 use towline_crdt::doc::ItemDoc;
 use towline_crdt::members::Membership;
@@ -128,6 +128,11 @@ impl Stage {
         self.docs_before.clear();
         self.feed_before = None;
         std::mem::take(&mut self.events)
+    }
+
+    /// How many more entries it takes before it is full.
+    pub(crate) fn room(&self) -> usize {
+        MAX_STAGED.saturating_sub(self.staged.len())
     }
 
     /// Whether it is time for an append: so many things wait that answers would be held up, or so many
@@ -340,7 +345,15 @@ impl Project {
                 format!("item {} has no creation", id.short()),
             ));
         };
-        let before = before.cloned();
+        self.stage_row(outcome, backfill, seen_at);
+        self.docs.put(doc);
+        Ok(())
+    }
+
+    /// Enters a row and its events; the document that it is of is entered behind it.
+    pub(super) fn stage_row(&mut self, outcome: Commit, backfill: bool, seen_at: Millis) {
+        let id = outcome.view.id;
+        let before = self.index.get(&id).cloned();
         self.stage.rows_before.entry(id).or_insert(before);
         let unstored = self.docs.unstored(&id);
         self.stage.docs_before.entry(id).or_insert(unstored);
@@ -348,7 +361,6 @@ impl Project {
         self.note_claim(&outcome.view);
         self.index.put(outcome.view);
         self.upkeep.changed(id);
-        self.docs.put(doc);
         for mut event in outcome.events {
             self.feed_head = self.feed_head.saturating_add(1);
             let skewed = clamp(&mut event.at, seen_at);
@@ -360,7 +372,6 @@ impl Project {
                 event,
             });
         }
-        Ok(())
     }
 
     /// Checks that this node may write.
