@@ -31,7 +31,7 @@ pub(super) fn follows(doc: &mut Automerge, changes: &[Checked]) -> Result<bool, 
     heads.insert(first.change.hash());
     let mut last = highest(doc).max(last_op(first));
     let mut seqs = BTreeMap::from([(first.change.actor_id(), first.header.seq)]);
-    let mut made = vec![first];
+    let mut made: Made<'_> = BTreeMap::from([(first.change.actor_id(), vec![ops(first)])]);
     for checked in rest {
         let (header, actor) = (&checked.header, checked.change.actor_id());
         let seq_before = match seqs.get(actor) {
@@ -45,9 +45,10 @@ pub(super) fn follows(doc: &mut Automerge, changes: &[Checked]) -> Result<bool, 
             && header.start_op == last.saturating_add(1)
             && header.seq == seq_before.saturating_add(1)
             && checked.creator == maker
-            && checked.refers.iter().all(|(counter, actor)| {
-                made.iter().any(|made| makes(made, *counter, actor)) || holds(doc, *counter, actor)
-            });
+            && checked
+                .refers
+                .iter()
+                .all(|(counter, actor)| makes(&made, *counter, actor) || holds(doc, *counter, actor));
         if !right {
             return Ok(false);
         }
@@ -55,7 +56,7 @@ pub(super) fn follows(doc: &mut Automerge, changes: &[Checked]) -> Result<bool, 
         known.insert(checked.change.hash());
         last = last_op(checked);
         seqs.insert(actor, header.seq);
-        made.push(checked);
+        made.entry(actor).or_default().push(ops(checked));
     }
     Ok(true)
 }
@@ -67,16 +68,24 @@ fn highest(doc: &Automerge) -> u64 {
     ops.map(|meta| meta.max_op).max().unwrap_or(0)
 }
 
-/// The number of a change's last operation; it holds at least one, and the scan bounds the sum.
-const fn last_op(checked: &Checked) -> u64 {
-    checked
-        .header
-        .start_op
-        .saturating_add(checked.header.ops)
-        .saturating_sub(1)
+/// The first and the last operation of each actor's changes; they ascend along a chain.
+type Made<'a> = BTreeMap<&'a ActorId, Vec<(u64, u64)>>;
+
+const fn ops(checked: &Checked) -> (u64, u64) {
+    (checked.header.start_op, last_op(checked))
 }
 
-/// Whether one of the change's operations has this number.
-fn makes(checked: &Checked, counter: u64, actor: &ActorId) -> bool {
-    *checked.change.actor_id() == *actor && (checked.header.start_op..=last_op(checked)).contains(&counter)
+/// The number of a change's last operation; it holds at least one, and the scan bounds the sum.
+const fn last_op(checked: &Checked) -> u64 {
+    let header = &checked.header;
+    header.start_op.saturating_add(header.ops).saturating_sub(1)
+}
+
+/// Whether one of the changes before has an operation of this number.
+fn makes(made: &Made<'_>, counter: u64, actor: &ActorId) -> bool {
+    let Some(ranges) = made.get(actor) else {
+        return false;
+    };
+    let behind = ranges.partition_point(|(_, last)| *last < counter);
+    ranges.get(behind).is_some_and(|(first, _)| *first <= counter)
 }

@@ -34,7 +34,7 @@ const SHARED_BYTES: usize = 32 * 1024;
 const MAX_THREADS: usize = 8;
 
 /// An entry, and whether it came by gossip.
-type Coming = (Entry, bool);
+pub(super) type Coming = (Entry, bool);
 
 /// What the entries of a run change of one item.
 struct Group<'a> {
@@ -56,7 +56,7 @@ enum Base {
 }
 
 /// An item that passed, with its row and events after each entry, by that one's place in the run.
-struct Passed {
+pub(super) struct Passed {
     doc: ItemDoc,
     commits: Vec<(usize, Commit)>,
 }
@@ -92,7 +92,7 @@ impl Project {
     }
 
     /// The items of a run, when every entry of it passes; nothing is staged yet.
-    fn pass(&mut self, batch: &mut Batch, run: &[Coming]) -> Option<Vec<Passed>> {
+    pub(super) fn pass(&mut self, batch: &mut Batch, run: &[Coming]) -> Option<Vec<Passed>> {
         let bytes: usize = run.iter().map(|(entry, _)| entry.bytes().len()).sum();
         if run.len() == 1 && bytes < SHARED_BYTES {
             return None;

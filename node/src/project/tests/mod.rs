@@ -8,4 +8,5 @@ mod presence;
 mod purged;
 mod ranks;
 mod skew;
+mod together;
 mod upkeep;
