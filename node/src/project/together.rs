@@ -98,10 +98,11 @@ impl Project {
             return None;
         }
         for (entry, _) in run {
-            let author = entry.body().author;
-            let role = self.members.member(&author).map(|member| member.role);
-            let may = role.is_some_and(towline_proto::Role::may_write);
-            if !may || !batch.allows(entry) || !self.members.missing(entry).is_empty() {
+            let may = self
+                .members
+                .role_of(entry)
+                .is_some_and(towline_proto::Role::may_write);
+            if !self.members.missing(entry).is_empty() || !may || !batch.allows(entry) {
                 return None;
             }
         }
