@@ -3,9 +3,11 @@
 //! Nobody else makes rows or events: what is shown, stored and announced therefore always comes from
 //! the same fold of the same acts (lessons, *a mirror table drifted*).
 
-use towline_proto::{Event, ProjectId};
+use std::collections::BTreeSet;
 
-use crate::diff::diff;
+use towline_proto::{ActId, Event, ItemId, ProjectId};
+
+use crate::diff::{diff, diff_since};
 use crate::doc::{Acts, ItemDoc};
 use crate::fold::fold;
 use crate::members::Roles;
@@ -20,8 +22,8 @@ pub struct Commit {
     pub events: Vec<Event>,
 }
 
-/// Folds a document and compares it with the row before and the acts that made that. `None` when the document holds no creation,
-/// which the gate rules out.
+/// Folds a document and compares it with the row before and the acts that made that. `None` when the
+/// document holds no creation, which the gate rules out.
 pub fn commit<R: Roles>(
     project: ProjectId,
     before: Option<(&ItemView, &Acts)>,
@@ -30,6 +32,23 @@ pub fn commit<R: Roles>(
 ) -> Option<Commit> {
     let folded = fold(doc.id(), doc.acts(), roles)?;
     let events = diff(project, before, &folded);
+    Some(Commit {
+        view: folded.view,
+        events,
+    })
+}
+
+/// [`commit`] of the acts that a document has, or had when some of its changes were not in it yet, where it
+/// is known which of them came since the row before.
+pub fn commit_acts<R: Roles>(
+    project: ProjectId,
+    before: Option<(&ItemView, BTreeSet<ActId>)>,
+    item: ItemId,
+    acts: &Acts,
+    roles: &R,
+) -> Option<Commit> {
+    let folded = fold(item, acts, roles)?;
+    let events = diff_since(project, before, &folded);
     Some(Commit {
         view: folded.view,
         events,

@@ -4,12 +4,14 @@
 //! however many steps arrived at once. Where that act was known before, and says again what is so, the id
 //! names the youngest act that came as well: no act comes twice, so no two changes share an id.
 
+use std::collections::BTreeSet;
+
 use towline_proto::{
     ActId, Column, Event, EventId, EventKind, HoldKind, Op, ProjectId, Register, limits, text,
 };
 
 use crate::doc::Acts;
-use crate::fold::{Fate, Folded, shown};
+use crate::fold::{Fate, Folded, Folding, shown};
 use crate::view::{Conflict, ItemView, Stamp};
 
 /// What an event is named by when no act came, and somebody stands higher than before.
@@ -20,15 +22,29 @@ const EXCERPT_CHARS: usize = 160;
 /// The events between `before`, a row and the acts that it came from, and the outcome of a fold, in the
 /// order in which people would tell them.
 pub fn diff(project: ProjectId, before: Option<(&ItemView, &Acts)>, folded: &Folded<'_>) -> Vec<Event> {
+    let new = |known: &Acts| {
+        let acts = folded.acts.keys().copied();
+        acts.filter(|id| !known.contains_key(id)).collect()
+    };
+    diff_since(project, before.map(|(view, known)| (view, new(known))), folded)
+}
+
+/// [`diff`] where it is known which acts came since the row `before`.
+pub fn diff_since(
+    project: ProjectId,
+    before: Option<(&ItemView, BTreeSet<ActId>)>,
+    folded: &Folded<'_>,
+) -> Vec<Event> {
     let after = &folded.view;
+    let (before, new) = before.map_or((None, None), |(view, new)| (Some(view), Some(new)));
     let mut told = Teller {
         project,
         folded,
         after,
-        came: before.map(|(_, acts)| Came::since(acts, folded)),
+        came: new.map(|new| Came::of(new, folded)),
         events: Vec::new(),
     };
-    let Some((before, _)) = before else {
+    let Some(before) = before else {
         told.tell(EventKind::ItemCreated { column: after.column }, folded.created());
         if after.deleted {
             told.tell(EventKind::Deleted, folded.said_by(&Register::Deleted));
@@ -88,9 +104,9 @@ fn changed_by_merge(before: &ItemView, after: &ItemView, conflict: &Conflict) ->
 }
 
 /// What came since a row was made.
-struct Came<'a> {
-    /// The acts that were there.
-    known: &'a Acts,
+struct Came {
+    /// All of it.
+    new: BTreeSet<ActId>,
     /// The youngest act, in causal order.
     youngest: Option<ActId>,
     /// The youngest edit of the body.
@@ -99,27 +115,24 @@ struct Came<'a> {
     comments: Vec<ActId>,
 }
 
-impl<'a> Came<'a> {
-    fn since(known: &'a Acts, folded: &Folded<'_>) -> Self {
-        let new = folded.acts.iter().filter(|(id, _)| !known.contains_key(id));
-        let mut new: Vec<_> = new
+impl Came {
+    fn of(new: BTreeSet<ActId>, folded: &Folded<'_>) -> Self {
+        let acts = new.iter().filter_map(|id| Some((*id, folded.acts.get(id)?)));
+        let mut acts: Vec<_> = acts
             .filter(|(_, act)| !matches!(act.fate, Fate::Refused(_)))
             .collect();
-        new.sort_unstable_by_key(|(_, act)| act.order);
-        let op = |id: &ActId| folded.acts.get(id).map(|act| &act.record.act.op);
-        let mut new = new.into_iter().map(|(id, _)| *id).collect::<Vec<_>>();
-        let youngest = new.last().copied();
-        let edit = new
-            .iter()
-            .rfind(|id| matches!(op(id), Some(Op::EditBody)))
-            .copied();
-        new.retain(|id| matches!(op(id), Some(Op::Comment { .. })));
-        new.drain(..new.len().saturating_sub(limits::COMMENTS_TOLD));
+        acts.sort_unstable_by_key(|(_, act)| act.order);
+        let youngest = acts.last().map(|(id, _)| *id);
+        let edits = |act: &Folding<'_>| matches!(act.record.act.op, Op::EditBody);
+        let edit = acts.iter().rfind(|(_, act)| edits(act)).map(|(id, _)| *id);
+        acts.retain(|(_, act)| matches!(act.record.act.op, Op::Comment { .. }));
+        let too_many = acts.len().saturating_sub(limits::COMMENTS_TOLD);
+        let comments = acts.into_iter().skip(too_many).map(|(id, _)| id).collect();
         Self {
-            known,
+            new,
             youngest,
             edit,
-            comments: new,
+            comments,
         }
     }
 }
@@ -129,7 +142,7 @@ struct Teller<'a> {
     folded: &'a Folded<'a>,
     after: &'a ItemView,
     /// What came, unless the item is new.
-    came: Option<Came<'a>>,
+    came: Option<Came>,
     events: Vec<Event>,
 }
 
@@ -169,7 +182,7 @@ impl Teller<'_> {
         let youngest = came.and_then(|came| came.youngest);
         let stamp = cause.or(youngest).and_then(|cause| self.folded.stamp(&cause));
         let stamp = stamp.unwrap_or_else(|| self.after.last.clone());
-        let again = came.filter(|came| came.known.contains_key(&stamp.act));
+        let again = came.filter(|came| !came.new.contains(&stamp.act));
         let about = match (&what, again) {
             // Named by its contenders, of which the winner may well have been known.
             (EventKind::ConflictRaised { .. }, _) | (_, None) => about.to_owned(),

@@ -24,6 +24,7 @@
 //! few). What a panic hook prints on the way is the caller's affair too. This module does no IO,
 //! reads no clock and keeps no state.
 
+mod chain;
 mod scan;
 mod schema;
 mod scratch;

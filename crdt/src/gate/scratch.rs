@@ -1,44 +1,48 @@
 //! The last stage: applying checked changes to a scratch copy of their item's document.
 //!
 //! Rules alone are not enough: of the mutants that pass them, some still panic inside Automerge and
-//! some apply but cannot be read again. So the copy takes the changes under a guard, must give each
-//! back byte for byte, and must survive being saved and loaded. The caller's document is never
+//! some apply but cannot be read again. So the copy takes the changes under a guard and must survive
+//! being saved and loaded, which gives back each of them byte for byte. The caller's document is never
 //! touched. What a rule looks at is the change's ancestors, never the rest of the document: a replica
 //! that holds more must not decide otherwise.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use automerge::{ActorId, Automerge, AutomergeError, ChangeHash, ChangeMetadata, ObjId, ROOT, ReadDoc};
 
-use super::{Checked, Refusal};
+use super::{Checked, Refusal, chain};
 
 /// Longest excerpt of a panic's message, in characters.
 const PANIC_CHARS: usize = 200;
 
 /// Applies changes of one item, in order, to a copy of its document (or to none, when the first of
-/// them creates it), and checks that the result can be saved and loaded. All or nothing; when a batch
-/// is refused, the caller admits its entries one by one to find the guilty one.
+/// them creates it), and checks that the result can be saved and loaded. All or nothing; when the
+/// changes of several entries are refused together, the caller admits its entries one by one: what
+/// is said of an entry is what is said of it alone.
+///
+/// That a document with all of them reads back stands for each of its parts: reading rebuilds every
+/// change from the columns and compares heads, which name the bytes of all changes by their hashes,
+/// and what comes later only adds to the columns.
 ///
 /// # Errors
 /// The first change's reason; [`Refusal::Missing`] when it depends on changes that are not here.
 pub fn admit(doc: Option<&Automerge>, changes: &[Checked]) -> Result<Automerge, Refusal> {
-    let admitted = apply(doc, changes)?;
+    let admitted = guarded(|| join(doc, changes))?;
     reload(&admitted)?;
     Ok(admitted)
 }
 
-/// [`admit`] without the save and load, which cost about as much as the rest. Catch-up applies entry
-/// by entry with this and calls [`reload`] once for the batch, before anything of it is stored.
+/// [`admit`] without the save and load, for entries that passed the gate before: those of this
+/// node's own log.
 ///
 /// # Errors
 /// As [`admit`].
 pub fn apply(doc: Option<&Automerge>, changes: &[Checked]) -> Result<Automerge, Refusal> {
     guarded(|| {
-        let mut scratch = doc.map_or_else(Automerge::new, Automerge::clone);
-        for checked in changes {
-            step(&mut scratch, checked)?;
-        }
+        let before = doc.map(Automerge::get_heads).unwrap_or_default();
+        let scratch = join(doc, changes)?;
+        gives_back(&scratch, &before, changes)?;
         Ok(scratch)
     })
 }
@@ -72,32 +76,69 @@ pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, Refusal>) -> Result<T,
     })
 }
 
+/// A copy of the document with the changes: at once where each builds on all that is before it, or
+/// else one after the other.
+fn join(doc: Option<&Automerge>, changes: &[Checked]) -> Result<Automerge, Refusal> {
+    let mut scratch = doc.map_or_else(Automerge::new, Automerge::clone);
+    if changes.len() > 1 && chain::follows(&mut scratch, changes)? {
+        enter(&mut scratch, changes)?;
+        return Ok(scratch);
+    }
+    for checked in changes {
+        step(&mut scratch, checked)?;
+    }
+    Ok(scratch)
+}
+
 fn step(doc: &mut Automerge, checked: &Checked) -> Result<(), Refusal> {
+    begins_or_follows(doc, checked)?;
+    enter(doc, std::slice::from_ref(checked))
+}
+
+/// Checks that a change is new and stands where it may stand in this document.
+pub(super) fn begins_or_follows(doc: &mut Automerge, checked: &Checked) -> Result<(), Refusal> {
     let hash = checked.change.hash();
     if doc.get_change_meta_by_hash(&hash).is_some() {
         return Err(Refusal::Known(hash));
     }
-    if checked.creates {
-        if !doc.get_heads().is_empty() {
-            return Err(Refusal::Schema("a second beginning of the item".into()));
-        }
-    } else {
-        lineage(doc, checked)?;
+    if !checked.creates {
+        return lineage(doc, checked);
     }
-    doc.apply_changes([checked.change.clone()])
-        .map_err(|error| match error {
-            AutomergeError::DuplicateSeqNumber(got, _) => Refusal::Seq {
-                got,
-                want: got.saturating_add(1),
-            },
-            other => Refusal::Inapplicable(other.to_string()),
-        })?;
+    if doc.get_heads().is_empty() {
+        return Ok(());
+    }
+    Err(Refusal::Schema("a second beginning of the item".into()))
+}
+
+fn enter(doc: &mut Automerge, changes: &[Checked]) -> Result<(), Refusal> {
+    let changes: Vec<_> = changes.iter().map(|checked| checked.change.clone()).collect();
+    doc.apply_changes(changes).map_err(|error| match error {
+        AutomergeError::DuplicateSeqNumber(got, _) => Refusal::Seq {
+            got,
+            want: got.saturating_add(1),
+        },
+        other => Refusal::Inapplicable(other.to_string()),
+    })?;
     let missing = doc.get_missing_deps(&[]);
-    if !missing.is_empty() {
-        return Err(Refusal::Missing(missing));
+    if missing.is_empty() {
+        return Ok(());
     }
-    let kept = doc.get_change_by_hash(&hash);
-    if kept.is_some_and(|kept| kept.raw_bytes() == checked.change.raw_bytes()) {
+    Err(Refusal::Missing(missing))
+}
+
+/// Checks that the document gives these changes, and nothing else that was not in it `before`, back
+/// byte for byte.
+fn gives_back(doc: &Automerge, before: &[ChangeHash], changes: &[Checked]) -> Result<(), Refusal> {
+    let kept: BTreeMap<_, _> = doc
+        .get_changes(before)
+        .into_iter()
+        .map(|change| (change.hash(), change))
+        .collect();
+    let same = |checked: &Checked| {
+        kept.get(&checked.change.hash())
+            .is_some_and(|kept| kept.raw_bytes() == checked.change.raw_bytes())
+    };
+    if kept.len() == changes.len() && changes.iter().all(same) {
         return Ok(());
     }
     Err(Refusal::NotCanonical)
@@ -143,28 +184,33 @@ fn lineage(doc: &mut Automerge, checked: &Checked) -> Result<(), Refusal> {
 
 /// Checks that every object and element which the change names comes from its ancestors.
 fn references(doc: &Automerge, checked: &Checked, unseen: &[ChangeMetadata<'_>]) -> Result<(), Refusal> {
-    let acts = doc.get(ROOT, "acts").ok().flatten();
-    let maker = match &acts {
-        Some((_, ObjId::Id(_, actor, _))) => Some(actor),
-        Some((_, ObjId::Root)) | None => None,
-    };
-    if checked.creator.as_ref() != maker {
+    if checked.creator != maker(doc) {
         return Err(Refusal::Schema("a write to an object of another item".into()));
     }
     for (counter, actor) in &checked.refers {
         let hidden = unseen
             .iter()
             .any(|meta| *meta.actor == *actor && (meta.start_op..=meta.max_op).contains(counter));
-        let exists = doc
-            .hash_for_opid(&ObjId::Id(*counter, actor.clone(), 0))
-            .is_some();
-        if hidden || !exists {
+        if hidden || !holds(doc, *counter, actor) {
             return Err(Refusal::Lineage(format!(
                 "it uses operation {counter}@{actor}, which they do not hold"
             )));
         }
     }
     Ok(())
+}
+
+/// Who made the item.
+pub(super) fn maker(doc: &Automerge) -> Option<ActorId> {
+    match doc.get(ROOT, "acts").ok().flatten() {
+        Some((_, ObjId::Id(_, actor, _))) => Some(actor),
+        Some((_, ObjId::Root)) | None => None,
+    }
+}
+
+/// Whether the document has this operation.
+pub(super) fn holds(doc: &Automerge, counter: u64, actor: &ActorId) -> bool {
+    doc.hash_for_opid(&ObjId::Id(counter, actor.clone(), 0)).is_some()
 }
 
 /// The changes that are no ancestors of a change with these dependencies.
@@ -178,7 +224,7 @@ fn unseen<'a>(doc: &'a Automerge, deps: &[ChangeHash]) -> Vec<ChangeMetadata<'a>
 
 /// The number of an actor's last change in the document. Automerge tells it of the document's own
 /// actor only, so that is lent for the question and put back.
-fn last_seq(doc: &mut Automerge, actor: &ActorId) -> u64 {
+pub(super) fn last_seq(doc: &mut Automerge, actor: &ActorId) -> u64 {
     let own = doc.get_actor().clone();
     doc.set_actor(actor.clone());
     let last = doc.get_last_local_change().map_or(0, |change| change.seq());

@@ -153,7 +153,7 @@ fn mutate(data: &[u8], damage: &[Damage]) -> Vec<u8> {
 }
 
 /// Keeps panics inside Automerge and its columns off the output; the test's own are shown.
-fn hush() {
+pub(crate) fn hush() {
     let shown = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         let foreign = |at: &panic::Location<'_>| {

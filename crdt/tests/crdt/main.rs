@@ -11,6 +11,7 @@ mod found;
 mod gate;
 mod gate_fuzz;
 mod gate_schema;
+mod gate_together;
 mod gate_world;
 mod histories;
 mod members;

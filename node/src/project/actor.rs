@@ -18,7 +18,7 @@ use crate::request::{Failure, Reply};
 /// Requests that share one sync at most.
 const MAX_BATCH: usize = 256;
 /// Stack of a project's thread: Automerge recurses, and nested input was cut off long before this.
-const STACK_BYTES: usize = 16 * 1024 * 1024;
+pub(super) const STACK_BYTES: usize = 16 * 1024 * 1024;
 /// Quarter seconds between two looks of the replication core at its peers.
 const TICKS_PER_LOOK: u32 = 8;
 

@@ -63,7 +63,8 @@ impl Project {
             };
             match effect {
                 Effect::Admit { entry, live, .. } => {
-                    self.admit(&mut batch, entry, live);
+                    let run = self.take_run(entry, live);
+                    self.admit_run(&mut batch, run);
                     if self.stage.is_full() {
                         self.commit_remote();
                     }
@@ -177,7 +178,8 @@ impl Project {
         });
     }
 
-    fn admit(&mut self, batch: &mut Batch, entry: Entry, live: bool) {
+    /// Admits one entry, or says why not.
+    pub(super) fn admit(&mut self, batch: &mut Batch, entry: Entry, live: bool) {
         let outcome = if batch.allows(&entry) {
             self.try_admit(&entry, live)
         } else {

@@ -33,6 +33,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod together;
 mod transition;
 mod upkeep;
 mod way;

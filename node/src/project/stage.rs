@@ -8,7 +8,7 @@ mod news;
 pub(in crate::project) mod replay;
 mod settle;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use towline_crdt::compose::{BodyEdit, Composed, Draft, act_id, compose};
@@ -16,8 +16,8 @@ use towline_crdt::doc::ItemDoc;
 use towline_crdt::members::Membership;
 use towline_crdt::view::ItemView;
 use towline_proto::{
-    Author, CriterionState, Entry, EntryBody, EntryHash, Epoch, ItemChange, ItemId, MemberAct, NodeId, Op,
-    Payload, Tip, limits,
+    ActId, Author, CriterionState, Entry, EntryBody, EntryHash, Epoch, ItemChange, ItemId, MemberAct, NodeId,
+    Op, Payload, Tip, limits,
 };
 use towline_sync::Outcome;
 
@@ -111,6 +111,9 @@ pub(crate) struct Stage {
     /// Whether somebody who could write before stands higher now.
     raised: bool,
     own_before: Option<Option<Own>>,
+    /// Acts that are in documents already and whose entries are not entered yet, while several entries are
+    /// entered together.
+    coming: BTreeMap<ItemId, BTreeSet<ActId>>,
     feed_before: Option<u64>,
     events: Vec<FeedEvent>,
 }
@@ -127,6 +130,16 @@ impl Stage {
         self.docs_before.clear();
         self.feed_before = None;
         std::mem::take(&mut self.events)
+    }
+
+    /// Acts of an item's document that have not come yet for whoever tells of an entry.
+    pub(crate) fn coming(&self, item: &ItemId) -> Option<&BTreeSet<ActId>> {
+        self.coming.get(item)
+    }
+
+    /// How many more entries it takes before it is full.
+    pub(crate) fn room(&self) -> usize {
+        MAX_STAGED.saturating_sub(self.staged.len())
     }
 
     /// Whether it is time for an append: so many things wait that answers would be held up, or so many

@@ -6,6 +6,7 @@
 //! back because an item was reopened is another.
 
 use towline_crdt::diff::event;
+use towline_crdt::fold::{Folded, fold};
 use towline_crdt::view::Stamp;
 use towline_proto::ids::to_hex;
 use towline_proto::{ActId, Event, EventKind, ItemId};
@@ -13,7 +14,7 @@ use towline_proto::{ActId, Event, EventKind, ItemId};
 use super::circle::SIDES;
 use crate::project::Project;
 use crate::project::index::{Turn, Wait, Way};
-use crate::request::Failure;
+use crate::request::{Failure, FailureCode};
 
 /// Steps of a circle that are named at most; the middle of a longer one is left out.
 const NAMED: usize = 4;
@@ -52,15 +53,18 @@ impl Project {
         let mut acts: Vec<ActId> = Vec::new();
         let mut last: Option<Stamp> = None;
         for (from, on, wait) in circle.iter().rev().take(SIDES) {
-            let doc = self.doc(from)?;
-            let folded = self.folded(&doc)?;
-            let made = match wait {
-                Wait::Dependency => folded.depends_by(on),
-                Wait::Successor => folded.succeeded_by(on).into_iter().collect(),
-            };
-            let stamps = made.iter().filter_map(|act| folded.stamp(act));
-            last = stamps.chain(last).max_by_key(|stamp| (stamp.at, stamp.act));
-            acts.extend(made);
+            let made: Vec<Stamp> = self.folded_so_far(from, |folded| {
+                let made = match wait {
+                    Wait::Dependency => folded.depends_by(on),
+                    Wait::Successor => folded.succeeded_by(on).into_iter().collect(),
+                };
+                made.iter().filter_map(|act| folded.stamp(act)).collect()
+            })?;
+            acts.extend(made.iter().map(|stamp| stamp.act));
+            last = made
+                .into_iter()
+                .chain(last)
+                .max_by_key(|stamp| (stamp.at, stamp.act));
         }
         acts.sort_unstable();
         acts.dedup();
@@ -79,8 +83,26 @@ impl Project {
         let Some((from, on, _)) = gone else {
             return Ok(None);
         };
-        let doc = self.doc(&from)?;
-        Ok(self.folded(&doc)?.let_go_by(&on))
+        self.folded_so_far(&from, |folded| folded.let_go_by(&on))
+    }
+
+    /// Looks at an item as it is after the entry that is being told, though entries behind that may be in
+    /// its document already.
+    fn folded_so_far<T>(&mut self, id: &ItemId, look: impl FnOnce(&Folded<'_>) -> T) -> Result<T, Failure> {
+        let doc = self.doc(id)?;
+        let Some(coming) = self.stage.coming(id) else {
+            return Ok(look(&self.folded(&doc)?));
+        };
+        let here = doc.acts().iter().filter(|(act, _)| !coming.contains(act));
+        let here = here.map(|(act, record)| (*act, record.clone())).collect();
+        let nothing = || {
+            Failure::new(
+                FailureCode::Failure,
+                format!("item {} has no creation", id.short()),
+            )
+        };
+        let folded = fold(*id, &here, &self.members).ok_or_else(nothing)?;
+        Ok(look(&folded))
     }
 
     /// A circle in words for people who have not read the rules.

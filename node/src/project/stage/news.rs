@@ -9,9 +9,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use towline_crdt::commit::commit;
+use towline_crdt::commit::{Commit, commit};
 use towline_crdt::doc::ItemDoc;
-use towline_proto::{Event, EventKind, Millis};
+use towline_proto::{ActId, Event, EventKind, ItemId, Millis};
 
 use crate::dto::FeedEvent;
 use crate::project::Project;
@@ -47,6 +47,51 @@ impl Project {
         staged
     }
 
+    /// Enters documents with the acts of several entries, none of which is entered yet.
+    pub(in crate::project) fn stage_ahead(
+        &mut self,
+        docs: impl IntoIterator<Item = (ItemDoc, BTreeSet<ActId>)>,
+    ) {
+        for (doc, coming) in docs {
+            let id = doc.id();
+            self.keep_before(&id);
+            self.stage.coming.insert(id, coming);
+            self.docs.put(Arc::new(doc));
+        }
+    }
+
+    /// Enters one of those entries: rows and events, and which acts it brought.
+    pub(in crate::project) fn stage_commits(
+        &mut self,
+        commits: Vec<(Commit, BTreeSet<ActId>)>,
+        backfill: bool,
+        seen_at: Millis,
+    ) {
+        let seen = Seen {
+            backfill,
+            at: seen_at,
+        };
+        for (commit, came) in &commits {
+            if let Some(coming) = self.stage.coming.get_mut(&commit.view.id) {
+                coming.retain(|act| !came.contains(act));
+            }
+        }
+        self.stage.coming.retain(|_, coming| !coming.is_empty());
+        let mut settled = Vec::new();
+        for (commit, _) in commits {
+            self.stage_row(commit, seen, &mut settled);
+        }
+        self.tell_circles(seen, settled);
+    }
+
+    /// Keeps what an item is before the stage, once.
+    fn keep_before(&mut self, id: &ItemId) {
+        let before = self.index.get(id).cloned();
+        self.stage.rows_before.entry(*id).or_insert(before);
+        let unstored = self.docs.unstored(id);
+        self.stage.docs_before.entry(*id).or_insert(unstored);
+    }
+
     /// Enters one document. What is said to be settled is handed out: there may be circles left.
     fn stage_doc(&mut self, doc: Arc<ItemDoc>, seen: Seen, settled: &mut Vec<Event>) -> Result<(), Failure> {
         let id = doc.id();
@@ -59,22 +104,25 @@ impl Project {
                 format!("item {} has no creation", id.short()),
             ));
         };
-        let before = before.cloned();
-        self.stage.rows_before.entry(id).or_insert(before);
-        let unstored = self.docs.unstored(&id);
-        self.stage.docs_before.entry(id).or_insert(unstored);
+        self.stage_row(outcome, seen, settled);
+        self.docs.put(doc);
+        Ok(())
+    }
+
+    /// Enters one row and its events but for what is said to be settled.
+    fn stage_row(&mut self, outcome: Commit, seen: Seen, settled: &mut Vec<Event>) {
+        let id = outcome.view.id;
+        self.keep_before(&id);
         self.stage.feed_before.get_or_insert(self.feed_head);
         self.note_claim(&outcome.view);
         self.index.put(outcome.view);
         self.upkeep.changed(id);
-        self.docs.put(doc);
         for event in outcome.events {
             match event.what {
                 EventKind::ConflictsSettled => settled.push(event),
                 _ => self.enter(event, seen),
             }
         }
-        Ok(())
     }
 
     /// Tells of circles that came or went, and of items that nothing contends about any more.

@@ -9,5 +9,6 @@ mod presence;
 mod purged;
 mod ranks;
 mod skew;
+mod together;
 mod trash;
 mod upkeep;

@@ -69,7 +69,7 @@ pub(super) fn key(name: &str) -> SigningKey {
 }
 
 impl Replica {
-    fn make(name: &'static str, clock: &Clock, genesis: Option<Entry>) -> Self {
+    pub(super) fn make(name: &'static str, clock: &Clock, genesis: Option<Entry>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let key = key(name);
         let genesis = genesis.unwrap_or_else(|| Project::genesis(&key, clock, "demo", name));
