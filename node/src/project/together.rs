@@ -74,7 +74,7 @@ impl Project {
         let mut run = vec![(entry, live)];
         while open && run.len() < room && bytes < RUN_BYTES {
             open = matches!(self.todo.front(), Some(Effect::Admit { entry, .. }) if is_changes(entry));
-            if let Some(Effect::Admit { entry, live, .. }) = self.todo.pop_front_if(|_| open) {
+            if open && let Some(Effect::Admit { entry, live, .. }) = self.todo.pop_front() {
                 bytes += entry.bytes().len();
                 run.push((entry, live));
             }
