@@ -2,10 +2,12 @@
 //!
 //! An item is found again by its external reference. The hash of the foreign record that it was made
 //! from is kept in the item, so the same record again changes nothing, even where somebody edited the
-//! item here since; a record that changed over there is compared field by field.
+//! item here since; a record that changed over there is compared field by field, and moves the item
+//! only where the record itself has moved.
 
 mod criteria;
 mod draft;
+mod stage;
 
 use std::collections::BTreeSet;
 
@@ -13,7 +15,9 @@ use towline_crdt::compose::{BodyEdit, Draft};
 use towline_proto::{ItemId, LinkKind, Op};
 
 use criteria::update_criteria;
-use draft::{Drafting, digest, new_item, origin, update_stage};
+use draft::{Drafting, digest, new_item, origin};
+pub(super) use stage::{Said, read_mark};
+use stage::{is_deleted, said_before, stays_deleted, update_stage};
 
 use super::Project;
 use super::stage::Work;
@@ -23,6 +27,16 @@ use crate::request::{Failure, FailureCode, IMPORT_CHUNK, ImportItem, ImportRelat
 fn too_many() -> Failure {
     let message = format!("at most {IMPORT_CHUNK} items or relations go into one import request");
     Failure::new(FailureCode::Usage, message)
+}
+
+/// What is to be done about an item that is here.
+pub(super) enum Update {
+    /// The record is the one that it was made from, or says nothing that counts here.
+    Nothing,
+    /// It is in the trash here, and stays there.
+    InTrash,
+    /// What brings it up to date.
+    Work(Work),
 }
 
 impl Project {
@@ -53,9 +67,13 @@ impl Project {
                     works.push((item.external.clone(), new_item(item, number)));
                     number = number.saturating_add(1);
                 }
-                Some(id) => match self.update_item(&id, item)? {
-                    None => report.unchanged += 1,
-                    Some(work) => {
+                Some(id) => match self.update_item(&id, item, None)? {
+                    Update::Nothing => report.unchanged += 1,
+                    Update::InTrash => {
+                        report.unchanged += 1;
+                        report.notes.push(self.in_trash(&item.external, &id));
+                    }
+                    Update::Work(work) => {
                         report.updated += 1;
                         works.push((item.external.clone(), work));
                     }
@@ -74,15 +92,42 @@ impl Project {
         Ok(report)
     }
 
-    /// What brings an item up to date, or nothing when the record is the one it was made from.
-    pub(super) fn update_item(&mut self, id: &ItemId, item: &ImportItem) -> Result<Option<Work>, Failure> {
+    /// The sentence about an item that the record has changed for, and that stays in the trash.
+    pub(super) fn in_trash(&self, what: &str, id: &ItemId) -> String {
+        let row = self.index.get(id);
+        let handle = row.map_or_else(|| id.to_string(), |row| self.index.handle(row));
+        format!(
+            "{what}: item {handle} is in the trash here and stays there as it is; `towline restore {handle}` and \
+             another import bring it up to date"
+        )
+    }
+
+    /// What brings an item up to date. `before` is where the record stood when the item was last
+    /// brought up to date; what the mark of the item says when absent.
+    pub(super) fn update_item(
+        &mut self,
+        id: &ItemId,
+        item: &ImportItem,
+        before: Option<Said>,
+    ) -> Result<Update, Failure> {
         let digest = digest(item);
         let Some(row) = self.index.get(id).cloned() else {
-            return Ok(None);
+            return Ok(Update::Nothing);
         };
+        let known = row.imported.as_deref().map(read_mark);
         // An act beside a purge that had not seen it would bring the item back.
-        if row.purged || row.imported.as_ref() == Some(&digest) {
-            return Ok(None);
+        if row.purged || known.is_some_and(|(known, _)| known == digest) {
+            return Ok(Update::Nothing);
+        }
+        let doc = self.doc(id)?;
+        let before = before.unwrap_or_else(|| said_before(&row, doc.acts()));
+        let now = Said::by(item);
+        if stays_deleted(&row, doc.acts(), before, now) {
+            return Ok(if is_deleted(now) {
+                Update::Nothing
+            } else {
+                Update::InTrash
+            });
         }
         let mut drafting = Drafting::new(item);
         if row.title != item.title {
@@ -118,7 +163,6 @@ impl Project {
                 });
             }
         }
-        let doc = self.doc(id)?;
         let said: BTreeSet<_> = doc
             .acts()
             .values()
@@ -141,7 +185,7 @@ impl Project {
             );
         }
         update_criteria(&mut drafting, &row, doc.acts());
-        update_stage(&mut drafting, &row);
+        update_stage(&mut drafting, &row, before);
         let body = doc
             .body()
             .map_err(|error| Failure::new(FailureCode::Failure, error.to_string()))?;
@@ -152,8 +196,10 @@ impl Project {
         if body.is_some() {
             drafting.changed(Op::EditBody);
         }
-        drafting.changed(Op::MarkImport { digest });
-        Ok(Some(drafting.work(Some(*id), body)))
+        drafting.changed(Op::MarkImport {
+            digest: now.mark(&digest),
+        });
+        Ok(Update::Work(drafting.work(Some(*id), body)))
     }
 
     /// Makes relations between items that were imported before.

@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 
 use towline_crdt::compose::{BodyEdit, Draft};
-use towline_crdt::view::ItemView;
 use towline_proto::ids::to_hex;
 use towline_proto::{
     Column, CriterionState, ItemId, LinkKind, Millis, Op, Origin, OriginKind, Qa, codec, text,
 };
 
+use super::stage::Said;
 use crate::project::stage::Work;
 use crate::request::{ImportCriterion, ImportItem, ImportStage};
 
@@ -142,7 +142,9 @@ pub(super) fn new_item(item: &ImportItem, number: u32) -> Work {
             },
         );
     }
-    drafting.made(Op::MarkImport { digest: digest(item) });
+    drafting.made(Op::MarkImport {
+        digest: Said::by(item).mark(&digest(item)),
+    });
     if item.frozen {
         drafting.changed(Op::Freeze);
     }
@@ -168,47 +170,4 @@ pub(super) fn new_item(item: &ImportItem, number: u32) -> Work {
         }),
     }
     drafting.work(None, body)
-}
-
-/// Transitions that bring an item where the record says it is. An item that moved on here within the
-/// open columns stays where it is: the other tracker knows nothing of our columns.
-pub(super) fn update_stage(drafting: &mut Drafting<'_>, row: &ItemView) {
-    let item = drafting.item;
-    let deleted = matches!(item.stage, ImportStage::Deleted { .. });
-    if row.deleted && deleted {
-        // Nothing can be done to it there.
-        return;
-    }
-    if row.deleted && !deleted {
-        drafting.changed(Op::Restore);
-    }
-    if item.frozen && !row.holds.frozen && row.column.is_open() {
-        drafting.changed(Op::Freeze);
-    }
-    if let Some(reason) = item
-        .blocked
-        .as_ref()
-        .filter(|_| row.holds.blocked.is_none() && row.column.is_open())
-    {
-        drafting.changed(Op::Block {
-            reason: reason.clone(),
-        });
-    }
-    match &item.stage {
-        ImportStage::Open { .. } if row.column.is_open() => {}
-        ImportStage::Open { .. } => drafting.changed(Op::Reopen),
-        ImportStage::Done if row.column.is_open() => drafting.changed(Op::Merged { commit: None }),
-        ImportStage::Abandoned { reason } if row.column.is_open() => {
-            drafting.changed(Op::Abandon {
-                reason: reason.clone(),
-            });
-        }
-        ImportStage::Done | ImportStage::Abandoned { .. } => {}
-        ImportStage::Deleted { reason } if !row.deleted => {
-            drafting.changed(Op::Delete {
-                reason: reason.clone(),
-            });
-        }
-        ImportStage::Deleted { .. } => {}
-    }
 }

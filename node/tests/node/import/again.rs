@@ -1,0 +1,157 @@
+//! What was done here with imported items between two imports stays as it is, until the other tracker
+//! says something new about the same thing.
+
+use towline_node::dto::ImportReport;
+use towline_node::request::{ImportComment, ImportItem, ImportStage, Request, Transition};
+use towline_proto::{Column, Kind, Millis, Verb};
+
+use super::{Place, place};
+
+const MARCH: Millis = Millis(1_772_442_000_000);
+
+/// The issue as it stands over there.
+pub(super) fn issue(external: &str) -> ImportItem {
+    ImportItem {
+        external: external.to_owned(),
+        kind: Kind::Story,
+        title: "Card form".to_owned(),
+        body: String::new(),
+        priority: 2,
+        labels: Vec::new(),
+        assignee: None,
+        created_by: "ann".to_owned(),
+        created_at: MARCH,
+        updated_at: MARCH,
+        stage: OPEN,
+        frozen: false,
+        blocked: None,
+        comments: Vec::new(),
+        links: Vec::new(),
+        criteria: Vec::new(),
+    }
+}
+
+const OPEN: ImportStage = ImportStage::Open {
+    column: Column::Backlog,
+};
+const ISSUE: &str = "github:acme/shop#4";
+
+/// Somebody says something over there.
+fn comments(issue: &mut ImportItem) {
+    let place = issue.comments.len();
+    issue.updated_at = Millis(issue.updated_at.0 + 60_000);
+    issue.comments.push(ImportComment {
+        id: format!("IC_{place}"),
+        author: "bob".to_owned(),
+        at: issue.updated_at,
+        text: format!("thought {place}"),
+    });
+}
+
+impl Place {
+    pub(super) fn brings(&mut self, items: &[ImportItem]) -> ImportReport {
+        self.imports(items.to_vec())
+    }
+
+    fn does(&mut self, item: &str, verb: Verb) {
+        let mut transition = Transition::plain(item, verb);
+        transition.commit = (verb == Verb::Merged).then(|| "abc123".to_owned());
+        transition.reason = (verb == Verb::Block).then(|| "waits for the bank".to_owned());
+        self.ask(Request::Transition(transition));
+    }
+}
+
+#[test]
+fn what_was_merged_here_is_not_opened_again_by_a_comment_over_there() {
+    let mut here = place();
+    let mut card = issue(ISSUE);
+    here.brings(&[card.clone()]);
+    here.does("1", Verb::Merged);
+    comments(&mut card);
+    let report = here.brings(&[card.clone()]);
+    assert_eq!((report.updated, report.notes.len()), (1, 0));
+    let item = here.item(ISSUE);
+    assert_eq!((&item["column"], &item["comments"]), (&"done".into(), &1.into()));
+
+    // Closed over there as well: nothing is left to do. Opened again there: that is news.
+    card.stage = ImportStage::Done;
+    here.brings(&[card.clone()]);
+    assert_eq!(here.item(ISSUE)["column"], "done");
+    card.stage = OPEN;
+    here.brings(&[card.clone()]);
+    assert_eq!(here.item(ISSUE)["column"], "backlog");
+    here.restarts();
+}
+
+#[test]
+fn what_was_reopened_here_stays_open_while_the_issue_stays_closed() {
+    let mut here = place();
+    let mut card = issue(ISSUE);
+    card.stage = ImportStage::Done;
+    here.brings(&[card.clone()]);
+    here.does("1", Verb::Reopen);
+    comments(&mut card);
+    here.brings(&[card.clone()]);
+    assert_eq!(here.item(ISSUE)["column"], "backlog");
+}
+
+#[test]
+fn what_is_in_the_trash_here_stays_there_and_the_summary_says_so() {
+    let mut here = place();
+    let mut card = issue(ISSUE);
+    here.brings(&[card.clone()]);
+    here.does("1", Verb::Delete);
+    assert_eq!(
+        here.brings(&[card.clone()]).notes,
+        [""; 0],
+        "nothing is new there"
+    );
+    comments(&mut card);
+    let report = here.brings(&[card.clone()]);
+    assert_eq!((report.updated, report.unchanged), (0, 1));
+    let [note] = report.notes.as_slice() else {
+        panic!("{:?}", report.notes)
+    };
+    assert!(
+        note.contains(ISSUE) && note.contains("towline restore 1"),
+        "{note}"
+    );
+    let item = here.item(ISSUE);
+    assert_eq!((&item["deleted"], &item["comments"]), (&true.into(), &0.into()));
+
+    // Whoever brings it back gets what was missed with the next import.
+    here.does("1", Verb::Restore);
+    assert_eq!(here.brings(&[card.clone()]).updated, 1);
+    assert_eq!(here.item(ISSUE)["comments"], 1);
+
+    // Deleted there and brought back there: what an import did it takes back.
+    card.stage = ImportStage::Deleted { reason: None };
+    here.brings(&[card.clone()]);
+    assert_eq!(here.item(ISSUE)["deleted"], true);
+    card.stage = OPEN;
+    here.brings(&[card.clone()]);
+    let item = here.item(ISSUE);
+    assert_eq!(
+        (&item["deleted"], &item["column"]),
+        (&false.into(), &"backlog".into())
+    );
+    here.restarts();
+}
+
+#[test]
+fn a_hold_that_was_lifted_here_does_not_come_back_with_a_comment() {
+    let mut here = place();
+    let mut card = issue(ISSUE);
+    card.blocked = Some("imported as blocked".to_owned());
+    card.frozen = true;
+    here.brings(&[card.clone()]);
+    here.does("1", Verb::Unblock);
+    here.does("1", Verb::Unfreeze);
+    comments(&mut card);
+    here.brings(&[card.clone()]);
+    let item = here.item(ISSUE);
+    assert_eq!(
+        (&item["status"], &item["comments"]),
+        (&"active".into(), &1.into())
+    );
+}
