@@ -24,6 +24,9 @@ use super::stage::Work;
 use crate::dto::ImportReport;
 use crate::request::{Failure, FailureCode, IMPORT_CHUNK, ImportItem, ImportRelation, RelationKind};
 
+/// Items of one reference that are named at most.
+const NAMED: usize = 4;
+
 fn too_many() -> Failure {
     let message = format!("at most {IMPORT_CHUNK} items or relations go into one import request");
     Failure::new(FailureCode::Usage, message)
@@ -67,17 +70,20 @@ impl Project {
                     works.push((item.external.clone(), new_item(item, number)));
                     number = number.saturating_add(1);
                 }
-                Some(id) => match self.update_item(&id, item, None)? {
-                    Update::Nothing => report.unchanged += 1,
-                    Update::InTrash => {
-                        report.unchanged += 1;
-                        report.notes.push(self.in_trash(&item.external, &id));
+                Some(id) => {
+                    report.notes.extend(self.several(&item.external, &id));
+                    match self.update_item(&id, item, None)? {
+                        Update::Nothing => report.unchanged += 1,
+                        Update::InTrash => {
+                            report.unchanged += 1;
+                            report.notes.push(self.in_trash(&item.external, &id));
+                        }
+                        Update::Work(work) => {
+                            report.updated += 1;
+                            works.push((item.external.clone(), work));
+                        }
                     }
-                    Update::Work(work) => {
-                        report.updated += 1;
-                        works.push((item.external.clone(), work));
-                    }
-                },
+                }
             }
         }
         if dry_run {
@@ -100,6 +106,26 @@ impl Project {
             "{what}: item {handle} is in the trash here and stays there as it is; `towline restore {handle}` and \
              another import bring it up to date"
         )
+    }
+
+    /// The sentence about living items that share a reference, of which `id` is the one that counts.
+    fn several(&self, reference: &str, id: &ItemId) -> Option<String> {
+        let living = self.index.all_by_external(reference).filter(|row| !row.deleted);
+        let mut handles: Vec<String> = living.map(|row| self.index.handle(row)).collect();
+        let more = handles.len().saturating_sub(NAMED);
+        handles.truncate(NAMED);
+        let last = match more {
+            0 => handles.pop()?,
+            more => format!("{more} more"),
+        };
+        if handles.is_empty() {
+            return None;
+        }
+        let kept = self.index.handle(self.index.get(id)?);
+        Some(format!(
+            "{reference}: items {} and {last} here; only {kept} is brought up to date, delete what is not needed",
+            handles.join(", ")
+        ))
     }
 
     /// What brings an item up to date. `before` is where the record stood when the item was last
