@@ -7,6 +7,7 @@
 
 mod criteria;
 mod draft;
+mod parts;
 mod stage;
 
 use std::collections::BTreeSet;
@@ -66,8 +67,7 @@ impl Project {
             }
             match self.index.by_external(&item.external) {
                 None => {
-                    report.created += 1;
-                    works.push((item.external.clone(), new_item(item, number)));
+                    works.push((item.external.clone(), true, new_item(item, number)));
                     number = number.saturating_add(1);
                 }
                 Some(id) => {
@@ -79,20 +79,29 @@ impl Project {
                             report.notes.push(self.in_trash(&item.external, &id));
                         }
                         Update::Work(work) => {
-                            report.updated += 1;
-                            works.push((item.external.clone(), work));
+                            works.push((item.external.clone(), false, work));
                         }
                     }
                 }
             }
         }
-        if dry_run {
-            return Ok(report);
+        let mut named = Vec::with_capacity(works.len());
+        let mut asked = Vec::with_capacity(works.len());
+        for (name, is_new, work) in works {
+            named.push((name, is_new));
+            asked.push(work);
         }
-        let (names, works): (Vec<_>, Vec<_>) = works.into_iter().unzip();
-        for (name, result) in names.iter().zip(self.write_batch(works)?) {
-            if let Err(failure) = result {
-                report.problems.push(format!("{name}: {failure}"));
+        let done: Vec<Result<(), Failure>> = if dry_run {
+            named.iter().map(|_| Ok(())).collect()
+        } else {
+            let done = self.write_import(asked)?.into_iter();
+            done.map(|outcome| outcome.map(drop)).collect()
+        };
+        for ((name, is_new), outcome) in named.into_iter().zip(done) {
+            match outcome {
+                Ok(()) if is_new => report.created += 1,
+                Ok(()) => report.updated += 1,
+                Err(failure) => report.problems.push(format!("{name}: {failure}")),
             }
         }
         Ok(report)

@@ -2,6 +2,7 @@
 //! meantime stays.
 
 mod again;
+mod large;
 
 use std::fs;
 use std::path::{Path, PathBuf};
