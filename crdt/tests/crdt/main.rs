@@ -18,4 +18,5 @@ mod model;
 mod news;
 mod shown;
 mod standings;
+mod together;
 mod world;

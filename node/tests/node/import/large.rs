@@ -82,3 +82,11 @@ fn what_could_not_be_written_is_not_counted() {
     let report = here.brings(&[wrong]);
     assert_eq!((report.updated, report.problems.len()), (0, 1));
 }
+
+#[test]
+fn thousands_of_comments_take_no_longer_than_they_must() {
+    // Folded anew for each, they took longer than a test may.
+    let mut here = place();
+    assert_eq!(here.brings(&[talkative(4_000, 10)]).problems, [""; 0]);
+    assert_eq!(here.item(ISSUE)["comments"], 4_000);
+}
