@@ -18,7 +18,7 @@ use towline_proto::{ItemId, LinkKind, Op};
 use criteria::update_criteria;
 use draft::{Drafting, digest, new_item, origin};
 pub(super) use stage::{Said, read_mark};
-use stage::{is_deleted, said_before, stays_deleted, update_stage};
+use stage::{is_deleted, said_before, stays_deleted, update_labels, update_stage};
 
 use super::Project;
 use super::stage::Work;
@@ -183,9 +183,7 @@ impl Project {
                 who: item.assignee.clone(),
             });
         }
-        for label in item.labels.iter().filter(|label| !row.labels.contains(label)) {
-            drafting.changed(Op::AddLabel { label: label.clone() });
-        }
+        update_labels(&mut drafting, &row, doc.acts());
         for (kind, target) in &item.links {
             if !row
                 .links
@@ -220,7 +218,7 @@ impl Project {
             );
         }
         update_criteria(&mut drafting, &row, doc.acts());
-        update_stage(&mut drafting, &row, before);
+        update_stage(&mut drafting, &row, doc.acts(), before);
         let body = doc
             .body()
             .map_err(|error| Failure::new(FailureCode::Failure, error.to_string()))?;

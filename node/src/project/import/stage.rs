@@ -12,6 +12,7 @@ use towline_crdt::view::ItemView;
 use towline_proto::{ActId, Op, OriginKind, Register};
 
 use super::draft::Drafting;
+use crate::export::line::is_reference;
 use crate::request::{ImportItem, ImportStage};
 
 /// Where an item stands as far as another tracker can say it.
@@ -144,7 +145,7 @@ pub(super) fn is_deleted(now: Said) -> bool {
 /// Transitions that bring an item where the record has come since it was last imported. An item that
 /// moved on here within the open columns stays where it is: the other tracker knows nothing of our
 /// columns.
-pub(super) fn update_stage(drafting: &mut Drafting<'_>, row: &ItemView, before: Said) {
+pub(super) fn update_stage(drafting: &mut Drafting<'_>, row: &ItemView, acts: &Acts, before: Said) {
     let item = drafting.item;
     let now = Said::by(item);
     if row.deleted {
@@ -163,6 +164,13 @@ pub(super) fn update_stage(drafting: &mut Drafting<'_>, row: &ItemView, before: 
             reason: reason.clone(),
         });
     }
+    let lifted = |was: bool, is: bool, register| was && !is && open && is_of_imports(acts, &register);
+    if row.holds.frozen && lifted(before.frozen, now.frozen, Register::Frozen) {
+        drafting.changed(Op::Unfreeze);
+    }
+    if row.holds.blocked.is_some() && lifted(before.blocked, now.blocked, Register::Blocked) {
+        drafting.changed(Op::Unblock);
+    }
     if now.at == before.at {
         return;
     }
@@ -176,6 +184,21 @@ pub(super) fn update_stage(drafting: &mut Drafting<'_>, row: &ItemView, before: 
             reason: reason.clone(),
         }),
         ImportStage::Open { .. } | ImportStage::Done | ImportStage::Abandoned { .. } => {}
+    }
+}
+
+/// Labels that the record has; those that imports have put on and it has no more come off.
+pub(super) fn update_labels(drafting: &mut Drafting<'_>, row: &ItemView, acts: &Acts) {
+    let item = drafting.item;
+    // A line of an export tells what people did there, and not what this project imported.
+    let takes_off = !is_reference(&item.external);
+    for label in row.labels.iter().filter(|label| !item.labels.contains(label)) {
+        if takes_off && is_of_imports(acts, &Register::Label(label.clone())) {
+            drafting.changed(Op::RemoveLabel { label: label.clone() });
+        }
+    }
+    for label in item.labels.iter().filter(|label| !row.labels.contains(label)) {
+        drafting.changed(Op::AddLabel { label: label.clone() });
     }
 }
 
@@ -203,6 +226,9 @@ fn is_about(op: &Op, register: &Register) -> bool {
         Op::Freeze | Op::Unfreeze => *register == Register::Frozen,
         Op::Block { .. } | Op::Unblock => *register == Register::Blocked,
         Op::Delete { .. } | Op::Restore | Op::Purge => *register == Register::Deleted,
+        Op::AddLabel { label } | Op::RemoveLabel { label } => {
+            matches!(register, Register::Label(of) if of == label)
+        }
         Op::Settle { over, .. } => over == register,
         _ => false,
     }

@@ -155,3 +155,48 @@ fn a_hold_that_was_lifted_here_does_not_come_back_with_a_comment() {
         (&"active".into(), &1.into())
     );
 }
+
+#[test]
+fn what_an_import_has_set_it_takes_back_and_nothing_that_people_did() {
+    let mut here = place();
+    let mut held = issue(ISSUE);
+    held.blocked = Some("imported as blocked".to_owned());
+    held.frozen = true;
+    held.labels = vec!["browser".to_owned(), "bug".to_owned()];
+    let mut busy = held.clone();
+    busy.external = "github:acme/shop#5".to_owned();
+    here.brings(&[held.clone(), busy.clone()]);
+    here.ask(Request::Label {
+        item: "1".to_owned(),
+        add: vec!["mine".to_owned()],
+        remove: Vec::new(),
+    });
+    // Somebody here has looked at the other one and holds it for a reason of their own.
+    here.does("2", Verb::Unblock);
+    here.does("2", Verb::Block);
+    here.does("2", Verb::Unfreeze);
+    here.does("2", Verb::Freeze);
+    for issue in [&mut held, &mut busy] {
+        (issue.blocked, issue.frozen) = (None, false);
+        issue.labels = vec!["bug".to_owned(), "ui".to_owned()];
+    }
+    assert_eq!(here.brings(&[held.clone(), busy]).updated, 2);
+    let item = here.item(ISSUE);
+    assert_eq!(
+        (&item["status"], &item["labels"]),
+        (&"active".into(), &serde_json::json!(["bug", "mine", "ui"]))
+    );
+    let busy = here.item("github:acme/shop#5");
+    assert_eq!(busy["holds"]["blocked"]["reason"], "waits for the bank");
+    assert_eq!(busy["status"], "frozen");
+
+    // Closed over there while it is held there as well: it is not held any more.
+    (held.blocked, held.frozen) = (Some("imported as blocked".to_owned()), true);
+    here.brings(&[held.clone()]);
+    assert_eq!(here.item(ISSUE)["status"], "frozen");
+    (held.blocked, held.frozen) = (None, false);
+    held.stage = ImportStage::Done;
+    here.brings(&[held]);
+    assert_eq!(here.item(ISSUE)["status"], "done");
+    here.restarts();
+}
