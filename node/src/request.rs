@@ -399,7 +399,8 @@ pub enum ImportStage {
 /// A remark of an imported item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportComment {
-    /// Its id in the other tracker; a comment is imported once.
+    /// Its id in the other tracker, so that the record of an issue tells its comments apart. A comment is
+    /// found again by its time and text; one that was edited over there is another.
     pub id: String,
     /// Who said it.
     pub author: String,
