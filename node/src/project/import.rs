@@ -16,7 +16,7 @@ use towline_crdt::compose::{BodyEdit, Draft};
 use towline_proto::{ItemId, LinkKind, Op};
 
 use criteria::update_criteria;
-use draft::{Drafting, digest, new_item, origin};
+use draft::{Drafting, NEVER, digest, new_item, origin};
 pub(super) use stage::{Said, read_mark};
 use stage::{is_deleted, said_before, stays_deleted, update_labels, update_stage};
 
@@ -53,6 +53,7 @@ impl Project {
         if items.len() > IMPORT_CHUNK {
             return Err(too_many());
         }
+        let now = self.now();
         let mut report = ImportReport::default();
         let mut works = Vec::new();
         let mut number = self.index.next_number();
@@ -67,7 +68,7 @@ impl Project {
             }
             match self.index.by_external(&item.external) {
                 None => {
-                    works.push((item.external.clone(), true, new_item(item, number)));
+                    works.push((item.external.clone(), true, new_item(now, item, number)));
                     number = number.saturating_add(1);
                 }
                 Some(id) => {
@@ -164,7 +165,7 @@ impl Project {
                 Update::InTrash
             });
         }
-        let mut drafting = Drafting::new(item);
+        let mut drafting = Drafting::new(self.now(), item);
         if row.title != item.title {
             drafting.changed(Op::SetTitle {
                 title: item.title.clone(),
@@ -204,18 +205,17 @@ impl Project {
                 _ => None,
             })
             .collect();
-        for comment in item
-            .comments
-            .iter()
-            .filter(|comment| !said.contains(&(comment.at, comment.text.as_str())))
-        {
-            drafting.at(
-                comment.at,
-                &comment.author,
-                Op::Comment {
-                    text: comment.text.clone(),
-                },
-            );
+        let texts: BTreeSet<&str> = said.iter().map(|(_, text)| *text).collect();
+        for (place, comment) in item.comments.iter().enumerate() {
+            let text = comment.text.as_str();
+            let known = if comment.at == NEVER {
+                texts.contains(text)
+            } else {
+                said.contains(&(comment.at, text))
+            };
+            if !known {
+                drafting.comment(place, comment);
+            }
         }
         update_criteria(&mut drafting, &row, doc.acts());
         update_stage(&mut drafting, &row, doc.acts(), before);
@@ -261,10 +261,11 @@ impl Project {
             if dry_run {
                 continue;
             }
+            let made_at = self.index.get(&from).map(|row| row.created_at);
             let draft = Draft {
                 op,
                 origin: origin(&relation.by),
-                at: relation.at,
+                at: made_at.filter(|_| relation.at == NEVER).unwrap_or(relation.at),
             };
             if let Err(failure) = self.write(Work {
                 item: Some(from),

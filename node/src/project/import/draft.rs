@@ -13,7 +13,10 @@ use towline_proto::{
 
 use super::stage::Said;
 use crate::project::stage::Work;
-use crate::request::{ImportCriterion, ImportItem, ImportStage};
+use crate::request::{ImportComment, ImportCriterion, ImportItem, ImportStage};
+
+/// The time of what the other tracker gives none.
+pub(super) const NEVER: Millis = Millis(0);
 
 pub(super) fn origin(who: &str) -> Origin {
     let (name, _) = text::fit_line(who, towline_proto::limits::NAME_CHARS);
@@ -33,11 +36,14 @@ pub(super) struct Drafting<'a> {
     pub(super) item: &'a ImportItem,
     pub(super) drafts: Vec<Draft>,
     judged: BTreeMap<usize, CriterionState>,
+    /// When this import is made: the time of what has none.
+    now: Millis,
 }
 
 impl<'a> Drafting<'a> {
-    pub(super) const fn new(item: &'a ImportItem) -> Self {
+    pub(super) const fn new(now: Millis, item: &'a ImportItem) -> Self {
         Self {
+            now,
             item,
             drafts: Vec::new(),
             judged: BTreeMap::new(),
@@ -60,16 +66,40 @@ impl<'a> Drafting<'a> {
         if criterion.state != CriterionState::Open {
             self.judged.insert(self.drafts.len(), criterion.state);
         }
-        let at = Millis(at.0.saturating_add(u64::try_from(place).unwrap_or(u64::MAX)));
+        let at = self.behind(at, place);
         let (item, text) = (self.item, criterion.text.clone());
         self.at(at, &item.created_by, Op::AddCriterion { text });
+    }
+
+    /// A comment; those without a time stay in the order that the record has.
+    pub(super) fn comment(&mut self, place: usize, comment: &ImportComment) {
+        let at = if comment.at == NEVER {
+            self.behind(NEVER, place)
+        } else {
+            comment.at
+        };
+        let text = comment.text.clone();
+        self.at(at, &comment.author, Op::Comment { text });
+    }
+
+    /// Some milliseconds after a time.
+    fn behind(&self, at: Millis, place: usize) -> Millis {
+        let place = u64::try_from(place).unwrap_or(u64::MAX);
+        Millis(self.when(at).0.saturating_add(place))
+    }
+
+    /// The time of something: that of the item where the record says none, and of the import where the
+    /// item has none either.
+    fn when(&self, at: Millis) -> Millis {
+        let said = [at, self.item.created_at].into_iter().find(|at| *at != NEVER);
+        said.unwrap_or(self.now)
     }
 
     pub(super) fn at(&mut self, at: Millis, who: &str, op: Op) {
         self.drafts.push(Draft {
             op,
             origin: origin(who),
-            at,
+            at: self.when(at),
         });
     }
 
@@ -89,8 +119,8 @@ pub(super) fn digest(item: &ImportItem) -> String {
     to_hex(&blake3::derive_key("towline/import/1", &codec::encode(item))[..16])
 }
 
-pub(super) fn new_item(item: &ImportItem, number: u32) -> Work {
-    let mut drafting = Drafting::new(item);
+pub(super) fn new_item(now: Millis, item: &ImportItem, number: u32) -> Work {
+    let mut drafting = Drafting::new(now, item);
     let column = match item.stage {
         ImportStage::Open {
             column: Column::Upcoming,
@@ -133,14 +163,8 @@ pub(super) fn new_item(item: &ImportItem, number: u32) -> Work {
     for (place, criterion) in item.criteria.iter().enumerate() {
         drafting.criterion(item.created_at, place, criterion);
     }
-    for comment in &item.comments {
-        drafting.at(
-            comment.at,
-            &comment.author,
-            Op::Comment {
-                text: comment.text.clone(),
-            },
-        );
+    for (place, comment) in item.comments.iter().enumerate() {
+        drafting.comment(place, comment);
     }
     drafting.made(Op::MarkImport {
         digest: Said::by(item).mark(&digest(item)),

@@ -200,3 +200,33 @@ fn what_an_import_has_set_it_takes_back_and_nothing_that_people_did() {
     assert_eq!(here.item(ISSUE)["status"], "done");
     here.restarts();
 }
+
+#[test]
+fn what_has_no_date_there_is_as_old_as_its_item_or_as_the_import() {
+    let mut here = place();
+    let mut dated = issue("github:acme/shop#5");
+    let mut card = issue(ISSUE);
+    (card.created_at, card.updated_at) = (Millis(0), Millis(0));
+    for issue in [&mut card, &mut dated] {
+        comments(issue);
+        comments(issue);
+        issue
+            .comments
+            .iter_mut()
+            .for_each(|comment| comment.at = Millis(0));
+    }
+    card.updated_at = Millis(0);
+    here.brings(&[card.clone(), dated.clone()]);
+    let all = serde_json::to_string(&here.export()).unwrap();
+    assert!(!all.contains("1970"), "{all}");
+    let created = dated.created_at.to_string();
+    assert_eq!(here.item("github:acme/shop#5")["created_at"], created);
+    assert!(here.item(ISSUE)["created_at"].as_str().unwrap() > created.as_str());
+
+    // The same again is nothing new, and one more comment is one more.
+    assert_eq!(here.brings(&[card.clone(), dated]).unchanged, 2);
+    comments(&mut card);
+    card.comments[2].at = Millis(0);
+    here.brings(&[card]);
+    assert_eq!(here.item(ISSUE)["comments"], 3);
+}
