@@ -255,7 +255,7 @@ fn a_later_export_moves_only_what_has_moved_there() {
     ann.verb("3", "merged", json!({}));
     let mut other = Store::new(8);
     other.import(&ann.export());
-    other.verb("1", "merged", json!({ "commit": "abc123" }));
+    other.verb("1", "merged", json!({ "commit": "3f2a1c9" }));
     other.verb("2", "delete", json!({}));
     other.does(json!({ "request": "label", "item": "3", "add": ["mine"], "remove": [] }));
     for item in ["1", "2", "3"] {

@@ -55,7 +55,7 @@ impl Place {
 
     fn does(&mut self, item: &str, verb: Verb) {
         let mut transition = Transition::plain(item, verb);
-        transition.commit = (verb == Verb::Merged).then(|| "abc123".to_owned());
+        transition.commit = (verb == Verb::Merged).then(|| "3f2a1c9".to_owned());
         transition.reason = (verb == Verb::Block).then(|| "waits for the bank".to_owned());
         self.ask(Request::Transition(transition));
     }
