@@ -6,6 +6,7 @@
 //! arguments: the author's place decides every id.
 
 mod body;
+mod present;
 mod replay;
 
 use automerge::transaction::{CommitOptions, Transactable};
@@ -20,6 +21,7 @@ use crate::members::Roles;
 use crate::view::Conflict;
 
 use body::{merge, pieces};
+use present::{Present, room};
 pub use replay::replay;
 
 /// Characters that one change inserts or deletes at most, with room left for the acts beside them.
@@ -173,23 +175,40 @@ impl<R: Roles> Composer<'_, R> {
 
     fn write_acts(&mut self, drafts: Vec<Draft>) -> Result<(), ComposeError> {
         let mut records = Vec::with_capacity(drafts.len());
+        // Folding for every draft, thousands of comments would take the square of their number.
+        let mut present: Option<Present> = None;
         for draft in drafts {
-            let act = {
+            if present.is_none() && present::is_edit(&draft.op) {
                 let folded = fold(self.item, &self.acts, self.roles);
-                check(folded.as_ref(), &draft.op)?;
-                let saw = folded.map(|folded| folded.saw(&draft.op)).unwrap_or_default();
-                Act {
-                    op: draft.op,
-                    saw,
-                    at: draft.at,
-                    origin: draft.origin,
-                    nonce: None,
+                present = folded.as_ref().map(Present::of);
+            }
+            let edit = present.as_ref().and_then(|present| present.edit(&draft.op));
+            let saw = match (&edit, &present) {
+                (Some(edit), Some(present)) => {
+                    present.room(&draft.op)?;
+                    edit.saw.clone()
                 }
+                _ => {
+                    let folded = fold(self.item, &self.acts, self.roles);
+                    check(folded.as_ref(), &draft.op)?;
+                    folded.map(|folded| folded.saw(&draft.op)).unwrap_or_default()
+                }
+            };
+            let act = Act {
+                op: draft.op,
+                saw,
+                at: draft.at,
+                origin: draft.origin,
+                nonce: None,
             };
             let bytes = act.record()?;
             let id = act_id(self.author, *self.ordinal);
             *self.ordinal = self.ordinal.saturating_add(1);
             let node = NodePrefix::from(&self.author.node);
+            match (&mut present, edit) {
+                (Some(present), Some(edit)) => present.take(id, &act.op, edit),
+                (present, _) => *present = None,
+            }
             self.acts.insert(
                 id,
                 Record {
@@ -308,12 +327,8 @@ fn check(folded: Option<&Folded<'_>>, op: &Op) -> Result<(), ComposeError> {
     if let Some(verb) = op.verb() {
         legal(verb, folded.view.standing())?;
     }
-    if folded.acts.len() >= limits::ACTS_PER_ITEM {
-        return Err(ComposeError::Full {
-            what: "acts",
-            max: limits::ACTS_PER_ITEM,
-        });
-    }
+    let view = &folded.view;
+    room(op, folded.acts.len(), view.labels.len(), view.comments as usize)?;
     if let Op::Settle { over, keep } = op {
         let open = folded
             .view
@@ -332,12 +347,5 @@ fn check(folded: Option<&Folded<'_>>, op: &Op) -> Result<(), ComposeError> {
             return Err(ComposeError::Unkeepable(why));
         }
     }
-    let full = |what, max| Err(ComposeError::Full { what, max });
-    match op {
-        Op::AddLabel { .. } if folded.view.labels.len() >= limits::LABELS => full("labels", limits::LABELS),
-        Op::Comment { .. } if folded.view.comments as usize >= limits::COMMENTS => {
-            full("comments", limits::COMMENTS)
-        }
-        _ => Ok(()),
-    }
+    Ok(())
 }

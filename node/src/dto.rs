@@ -388,4 +388,7 @@ pub struct ImportReport {
     pub related_before: usize,
     /// What could not be brought over, one line each.
     pub problems: Vec<String>,
+    /// What was left as it is here, and what else somebody should know; one line each.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }

@@ -399,11 +399,13 @@ pub enum ImportStage {
 /// A remark of an imported item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportComment {
-    /// Its id in the other tracker; a comment is imported once.
+    /// Its id in the other tracker, so that the record of an issue tells its comments apart. A comment is
+    /// found again by its time and text, or by its text alone where it has no time; one that was
+    /// edited over there is another.
     pub id: String,
     /// Who said it.
     pub author: String,
-    /// When.
+    /// When; 0 where that is not known.
     pub at: Millis,
     /// What.
     pub text: String,
@@ -437,9 +439,9 @@ pub struct ImportItem {
     pub assignee: Option<String>,
     /// Who made it there.
     pub created_by: String,
-    /// When.
+    /// When; 0 where that is not known, and it then is when it is imported.
     pub created_at: Millis,
-    /// When it last changed or ended there.
+    /// When it last changed or ended there; 0 where that is not known.
     pub updated_at: Millis,
     /// Where it ends up.
     pub stage: ImportStage,

@@ -2,7 +2,7 @@
 //!
 //! Relies on the heads of the registers as the fold left them. Decides and changes nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use towline_proto::{ActId, Millis, Op, Register, limits};
 
@@ -23,6 +23,11 @@ impl Folded<'_> {
             registers.extend_from_slice(register::STAGE);
         }
         self.heads_of(registers.iter().filter_map(|register| self.heads.get(register)))
+    }
+
+    /// The acts of each register that no later one saw.
+    pub(crate) fn registers(&self) -> &BTreeMap<Register, Vec<ActId>> {
+        &self.heads
     }
 
     /// The act that created the item.

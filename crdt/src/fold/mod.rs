@@ -33,6 +33,7 @@ use towline_proto::table::legal;
 use towline_proto::{ActId, Closing, Column, ItemId, NodeId, Op, Qa, Register, Rule, Verb};
 
 pub(crate) use dispute::shown;
+pub(crate) use register::writes;
 pub use settle::cannot_be_kept;
 pub use taken::Taken;
 

@@ -19,4 +19,5 @@ mod model;
 mod news;
 mod shown;
 mod standings;
+mod together;
 mod world;

@@ -108,7 +108,7 @@ fn cells(project: &str, page: &ItemPage) -> [String; 31] {
         reason(page),
         card.priority.to_string(),
         card.qa.to_string(),
-        card.labels.join(" "),
+        several(card.labels.iter().map(String::as_str)),
         handles(&card.depends_on),
         handles(&unmet),
         card.claim
@@ -120,7 +120,7 @@ fn cells(project: &str, page: &ItemPage) -> [String; 31] {
         card.comments.to_string(),
         card.conflicts.to_string(),
         if card.deleted { "yes" } else { "no" }.to_owned(),
-        links.join(" "),
+        several(links.iter().map(String::as_str)),
         card.key.clone(),
     ]
 }
@@ -173,12 +173,24 @@ fn row<'c>(cells: impl IntoIterator<Item = &'c str>, out: &mut impl Write) -> io
     out.write_all(b"\r\n")
 }
 
+/// What a spreadsheet takes for the beginning of a formula, or passes over before one.
+const GUARDED: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '\n'];
+
+/// Labels or links in one cell: one a comma apart, in quotes where it holds a comma or a quote itself.
+fn several<'t>(texts: impl IntoIterator<Item = &'t str>) -> String {
+    let quoted = |text: &str| {
+        if text.contains([',', '"']) || text.trim() != text {
+            format!("\"{}\"", text.replace('"', "\"\""))
+        } else {
+            text.to_owned()
+        }
+    };
+    texts.into_iter().map(quoted).collect::<Vec<_>>().join(", ")
+}
+
 /// A cell: behind an apostrophe where a spreadsheet would calculate, in quotes where it must be.
 fn cell(text: &str) -> String {
-    let formula = text
-        .trim_start_matches('\'')
-        .starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let guarded = if formula {
+    let guarded = if text.trim_start_matches('\'').starts_with(GUARDED) {
         format!("'{text}")
     } else {
         text.to_owned()
@@ -198,13 +210,7 @@ mod tests {
     /// What a reader has to do to get the text back.
     fn unguarded(cell: &str) -> &str {
         match cell.strip_prefix('\'') {
-            Some(text)
-                if text
-                    .trim_start_matches('\'')
-                    .starts_with(['=', '+', '-', '@', '\t', '\r']) =>
-            {
-                text
-            }
+            Some(text) if text.trim_start_matches('\'').starts_with(GUARDED) => text,
             _ => cell,
         }
     }
@@ -224,6 +230,7 @@ mod tests {
             " spaces ",
             "",
             "\ttab",
+            "\n=1+1",
             "naïve “ünïcode” 🚀",
         ];
         let mut out = Vec::new();
@@ -241,9 +248,17 @@ mod tests {
 
     #[test]
     fn no_cell_begins_like_a_formula() {
-        for text in ["=1", "+1", "-1", "@x", "\t=1", "\r=1", "''=1"] {
+        for text in ["=1", "+1", "-1", "@x", "\t=1", "\r=1", "\n=1", "\r\n=1", "''=1"] {
             let cell = cell(text);
             assert!(cell.trim_start_matches('"').starts_with('\''), "{cell}");
         }
+    }
+
+    #[test]
+    fn labels_of_several_words_are_told_from_several_labels() {
+        assert_eq!(several(["a b", "c"]), "a b, c");
+        assert_eq!(several(["a", "b", "c"]), "a, b, c");
+        assert_eq!(several(["a, b", "say \"c\""]), r#""a, b", "say ""c""""#);
+        assert_eq!(several([]), "");
     }
 }

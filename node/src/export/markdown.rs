@@ -77,8 +77,14 @@ fn text(page: &ItemPage, known: &BTreeSet<ItemId>) -> String {
     let people: Vec<String> = card.assignee.iter().map(|name| person(name)).collect();
     list(&mut out, "assignee", people);
     field(&mut out, "reporter", &person(&card.origin.id));
-    field(&mut out, "created_date", &quoted(&minute(card.created_at)));
-    field(&mut out, "updated_date", &quoted(&minute(card.updated_at)));
+    for (name, at) in [
+        ("created_date", card.created_at),
+        ("updated_date", card.updated_at),
+    ] {
+        if at.0 > 0 {
+            field(&mut out, name, &quoted(&minute(at)));
+        }
+    }
     list(
         &mut out,
         "labels",

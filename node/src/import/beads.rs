@@ -54,8 +54,8 @@ pub fn read(reader: impl BufRead) -> Parsed {
 #[derive(Debug, Default)]
 struct Import {
     out: Parsed,
-    /// Of every issue: its line and kind.
-    known: BTreeMap<String, (usize, Kind)>,
+    /// Of every issue: its line, its kind and its place among the items.
+    known: BTreeMap<String, (usize, Kind, usize)>,
     edges: Vec<Edge>,
 }
 
@@ -109,13 +109,13 @@ impl Import {
         let id = fields.id("id").ok_or("it has no `id`; the issue is left out")?;
         let external = external(&id);
         text::name(&external).map_err(|error| format!("its `id` cannot be used: {error}"))?;
-        if let Some((first, _)) = self.known.get(&id) {
+        if let Some((first, ..)) = self.known.get(&id) {
             return Err(format!("issue {id} again; the one on line {first} is kept"));
         }
 
         let mut labels = Labels::default();
         let kind = self.kind(fields, &mut labels);
-        self.known.insert(id.clone(), (line, kind));
+        self.known.insert(id.clone(), (line, kind, self.out.items.len()));
         let created_at = fields.time("created_at");
         let updated_at = fields.time("updated_at");
         let (placed, ended_at) = self.stage(fields, &mut labels);

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use towline_proto::{Kind, Millis};
 
 use super::{Parsed, Section};
-use crate::request::{ImportRelation, RelationKind};
+use crate::request::{ImportItem, ImportRelation, ImportStage, RelationKind};
 
 /// A relation as it stands in the source, its ends by their external references.
 #[derive(Debug)]
@@ -75,7 +75,10 @@ impl Parsed {
                     }
                 },
                 RelationKind::DependsOn => (RelationKind::DependsOn, "depends on"),
-                RelationKind::SupersededBy => (RelationKind::SupersededBy, "superseded by"),
+                RelationKind::SupersededBy => {
+                    let from = places.get(&edge.from).and_then(|place| self.items.get(*place));
+                    (RelationKind::SupersededBy, superseded(from))
+                }
                 RelationKind::Related => (RelationKind::Related, "related"),
             };
             if !seen.insert((edge.from.clone(), kind, edge.to.clone())) {
@@ -104,6 +107,16 @@ impl Parsed {
                 self.tally.count(Section::Kinds, what);
             }
         }
+    }
+}
+
+/// What a relation to a successor becomes: an item that has ended otherwise cannot be superseded.
+pub(super) fn superseded(from: Option<&ImportItem>) -> &'static str {
+    let is_open = |item: &ImportItem| matches!(item.stage, ImportStage::Open { .. });
+    if from.is_none_or(is_open) {
+        "superseded by"
+    } else {
+        "related, because it is closed already"
     }
 }
 

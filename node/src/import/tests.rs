@@ -240,6 +240,27 @@ fn relations_keep_their_direction() {
         ]
     );
     assert_eq!(parsed.relations[0].by, "ann");
+    let related = |word: &str| parsed.tally.get(Section::Relations, word);
+    assert_eq!(related("supersedes -> superseded by"), 1);
+}
+
+#[test]
+fn the_summary_does_not_say_superseded_of_what_only_is_related() {
+    let text = concat!(
+        r#"{"id":"old","title":"O","status":"closed","dependencies":[{"issue_id":"old","depends_on_id":"new","type":"supersedes"}]}"#,
+        "\n",
+        r#"{"id":"new","title":"N"}"#,
+    );
+    let tally = read(text).tally;
+    let said = "supersedes -> related, because it is closed already";
+    assert_eq!(tally.get(Section::Relations, said), 1, "{}", tally.render());
+    let issues = std::fs::read(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../tests/data/github-issues.json"
+    ));
+    let tally = super::github::read(issues.unwrap().as_slice()).tally;
+    let said = "duplicate -> related, because it is closed already";
+    assert_eq!(tally.get(Section::Relations, said), 1, "{}", tally.render());
 }
 
 #[test]

@@ -2,10 +2,13 @@
 //!
 //! An item is found again by its external reference. The hash of the foreign record that it was made
 //! from is kept in the item, so the same record again changes nothing, even where somebody edited the
-//! item here since; a record that changed over there is compared field by field.
+//! item here since; a record that changed over there is compared field by field, and moves the item
+//! only where the record itself has moved.
 
 mod criteria;
 mod draft;
+mod parts;
+mod stage;
 
 use std::collections::BTreeSet;
 
@@ -13,16 +16,31 @@ use towline_crdt::compose::{BodyEdit, Draft};
 use towline_proto::{ItemId, LinkKind, Op};
 
 use criteria::update_criteria;
-use draft::{Drafting, digest, new_item, origin, update_stage};
+use draft::{Drafting, NEVER, digest, new_item, origin};
+pub(super) use stage::{Said, read_mark};
+use stage::{is_deleted, said_before, stays_deleted, update_labels, update_stage};
 
 use super::Project;
 use super::stage::Work;
 use crate::dto::ImportReport;
 use crate::request::{Failure, FailureCode, IMPORT_CHUNK, ImportItem, ImportRelation, RelationKind};
 
+/// Items of one reference that are named at most.
+const NAMED: usize = 4;
+
 fn too_many() -> Failure {
     let message = format!("at most {IMPORT_CHUNK} items or relations go into one import request");
     Failure::new(FailureCode::Usage, message)
+}
+
+/// What is to be done about an item that is here.
+pub(super) enum Update {
+    /// The record is the one that it was made from, or says nothing that counts here.
+    Nothing,
+    /// It is in the trash here, and stays there.
+    InTrash,
+    /// What brings it up to date.
+    Work(Work),
 }
 
 impl Project {
@@ -35,6 +53,7 @@ impl Project {
         if items.len() > IMPORT_CHUNK {
             return Err(too_many());
         }
+        let now = self.now();
         let mut report = ImportReport::default();
         let mut works = Vec::new();
         let mut number = self.index.next_number();
@@ -49,42 +68,104 @@ impl Project {
             }
             match self.index.by_external(&item.external) {
                 None => {
-                    report.created += 1;
-                    works.push((item.external.clone(), new_item(item, number)));
+                    works.push((item.external.clone(), true, new_item(now, item, number)));
                     number = number.saturating_add(1);
                 }
-                Some(id) => match self.update_item(&id, item)? {
-                    None => report.unchanged += 1,
-                    Some(work) => {
-                        report.updated += 1;
-                        works.push((item.external.clone(), work));
+                Some(id) => {
+                    report.notes.extend(self.several(&item.external, &id));
+                    match self.update_item(&id, item, None)? {
+                        Update::Nothing => report.unchanged += 1,
+                        Update::InTrash => {
+                            report.unchanged += 1;
+                            report.notes.push(self.in_trash(&item.external, &id));
+                        }
+                        Update::Work(work) => {
+                            works.push((item.external.clone(), false, work));
+                        }
                     }
-                },
+                }
             }
         }
-        if dry_run {
-            return Ok(report);
+        let mut named = Vec::with_capacity(works.len());
+        let mut asked = Vec::with_capacity(works.len());
+        for (name, is_new, work) in works {
+            named.push((name, is_new));
+            asked.push(work);
         }
-        let (names, works): (Vec<_>, Vec<_>) = works.into_iter().unzip();
-        for (name, result) in names.iter().zip(self.write_batch(works)?) {
-            if let Err(failure) = result {
-                report.problems.push(format!("{name}: {failure}"));
+        let done: Vec<Result<(), Failure>> = if dry_run {
+            named.iter().map(|_| Ok(())).collect()
+        } else {
+            let done = self.write_import(asked)?.into_iter();
+            done.map(|outcome| outcome.map(drop)).collect()
+        };
+        for ((name, is_new), outcome) in named.into_iter().zip(done) {
+            match outcome {
+                Ok(()) if is_new => report.created += 1,
+                Ok(()) => report.updated += 1,
+                Err(failure) => report.problems.push(format!("{name}: {failure}")),
             }
         }
         Ok(report)
     }
 
-    /// What brings an item up to date, or nothing when the record is the one it was made from.
-    pub(super) fn update_item(&mut self, id: &ItemId, item: &ImportItem) -> Result<Option<Work>, Failure> {
+    /// The sentence about an item that the record has changed for, and that stays in the trash.
+    pub(super) fn in_trash(&self, what: &str, id: &ItemId) -> String {
+        let row = self.index.get(id);
+        let handle = row.map_or_else(|| id.to_string(), |row| self.index.handle(row));
+        format!(
+            "{what}: item {handle} is in the trash here and stays there as it is; `towline restore {handle}` and \
+             another import bring it up to date"
+        )
+    }
+
+    /// The sentence about living items that share a reference, of which `id` is the one that counts.
+    fn several(&self, reference: &str, id: &ItemId) -> Option<String> {
+        let living = self.index.all_by_external(reference).filter(|row| !row.deleted);
+        let mut handles: Vec<String> = living.map(|row| self.index.handle(row)).collect();
+        let more = handles.len().saturating_sub(NAMED);
+        handles.truncate(NAMED);
+        let last = match more {
+            0 => handles.pop()?,
+            more => format!("{more} more"),
+        };
+        if handles.is_empty() {
+            return None;
+        }
+        let kept = self.index.handle(self.index.get(id)?);
+        Some(format!(
+            "{reference}: items {} and {last} here; only {kept} is brought up to date, delete what is not needed",
+            handles.join(", ")
+        ))
+    }
+
+    /// What brings an item up to date. `before` is where the record stood when the item was last
+    /// brought up to date; what the mark of the item says when absent.
+    pub(super) fn update_item(
+        &mut self,
+        id: &ItemId,
+        item: &ImportItem,
+        before: Option<Said>,
+    ) -> Result<Update, Failure> {
         let digest = digest(item);
         let Some(row) = self.index.get(id).cloned() else {
-            return Ok(None);
+            return Ok(Update::Nothing);
         };
+        let known = row.imported.as_deref().map(read_mark);
         // An act beside a purge that had not seen it would bring the item back.
-        if row.purged || row.imported.as_ref() == Some(&digest) {
-            return Ok(None);
+        if row.purged || known.is_some_and(|(known, _)| known == digest) {
+            return Ok(Update::Nothing);
         }
-        let mut drafting = Drafting::new(item);
+        let doc = self.doc(id)?;
+        let before = before.unwrap_or_else(|| said_before(&row, doc.acts()));
+        let now = Said::by(item);
+        if stays_deleted(&row, doc.acts(), before, now) {
+            return Ok(if is_deleted(now) {
+                Update::Nothing
+            } else {
+                Update::InTrash
+            });
+        }
+        let mut drafting = Drafting::new(self.now(), item);
         if row.title != item.title {
             drafting.changed(Op::SetTitle {
                 title: item.title.clone(),
@@ -103,9 +184,7 @@ impl Project {
                 who: item.assignee.clone(),
             });
         }
-        for label in item.labels.iter().filter(|label| !row.labels.contains(label)) {
-            drafting.changed(Op::AddLabel { label: label.clone() });
-        }
+        update_labels(&mut drafting, &row, doc.acts());
         for (kind, target) in &item.links {
             if !row
                 .links
@@ -118,7 +197,6 @@ impl Project {
                 });
             }
         }
-        let doc = self.doc(id)?;
         let said: BTreeSet<_> = doc
             .acts()
             .values()
@@ -127,21 +205,20 @@ impl Project {
                 _ => None,
             })
             .collect();
-        for comment in item
-            .comments
-            .iter()
-            .filter(|comment| !said.contains(&(comment.at, comment.text.as_str())))
-        {
-            drafting.at(
-                comment.at,
-                &comment.author,
-                Op::Comment {
-                    text: comment.text.clone(),
-                },
-            );
+        let texts: BTreeSet<&str> = said.iter().map(|(_, text)| *text).collect();
+        for (place, comment) in item.comments.iter().enumerate() {
+            let text = comment.text.as_str();
+            let known = if comment.at == NEVER {
+                texts.contains(text)
+            } else {
+                said.contains(&(comment.at, text))
+            };
+            if !known {
+                drafting.comment(place, comment);
+            }
         }
         update_criteria(&mut drafting, &row, doc.acts());
-        update_stage(&mut drafting, &row);
+        update_stage(&mut drafting, &row, doc.acts(), before);
         let body = doc
             .body()
             .map_err(|error| Failure::new(FailureCode::Failure, error.to_string()))?;
@@ -152,8 +229,10 @@ impl Project {
         if body.is_some() {
             drafting.changed(Op::EditBody);
         }
-        drafting.changed(Op::MarkImport { digest });
-        Ok(Some(drafting.work(Some(*id), body)))
+        drafting.changed(Op::MarkImport {
+            digest: now.mark(&digest),
+        });
+        Ok(Update::Work(drafting.work(Some(*id), body)))
     }
 
     /// Makes relations between items that were imported before.
@@ -182,10 +261,11 @@ impl Project {
             if dry_run {
                 continue;
             }
+            let made_at = self.index.get(&from).map(|row| row.created_at);
             let draft = Draft {
                 op,
                 origin: origin(&relation.by),
-                at: relation.at,
+                at: made_at.filter(|_| relation.at == NEVER).unwrap_or(relation.at),
             };
             if let Err(failure) = self.write(Work {
                 item: Some(from),

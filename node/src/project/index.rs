@@ -145,11 +145,21 @@ impl Index {
             .map_or(1, |(number, ..)| number.saturating_add(1))
     }
 
-    /// The item with an external reference; the oldest on every node where two nodes imported it apart.
+    /// The item with an external reference. Of several, which come of nodes that imported apart, a
+    /// living one before one in the trash and that before a purged one, then the oldest: the same on
+    /// every node.
     pub(crate) fn by_external(&self, reference: &str) -> Option<ItemId> {
-        let mut from = self.external.range((reference.to_owned(), IDS.0)..);
-        let (found, id) = from.next()?;
-        (found == reference).then_some(*id)
+        let rows = self.all_by_external(reference);
+        rows.min_by_key(|row| (row.purged, row.deleted, row.id))
+            .map(|row| row.id)
+    }
+
+    /// All items with an external reference, purged ones too.
+    pub(crate) fn all_by_external<'a>(&'a self, reference: &'a str) -> impl Iterator<Item = &'a ItemView> {
+        let from = (reference.to_owned(), IDS.0);
+        let of_reference = move |(found, id): &'a (String, ItemId)| (found == reference).then_some(id);
+        let ids = self.external.range(from..).map_while(of_reference);
+        ids.filter_map(|id| self.get(id))
     }
 
     /// Board order: by column, then priority, then how long it stands there.

@@ -18,6 +18,7 @@ use towline_crdt::compose::BodyEdit;
 use towline_proto::{ActId, ItemId, Op};
 
 use super::Project;
+use super::import::{Said, Update, read_mark};
 use super::stage::replay::{Rewrite, head};
 use crate::export::line::{ActRef, Line, digest, items_named, native};
 use crate::request::{Failure, FailureCode, IMPORT_CHUNK};
@@ -56,6 +57,11 @@ pub enum Taken {
     },
     /// It had all of it.
     Unchanged,
+    /// It is in the trash here, and was left there.
+    InTrash {
+        /// The sentence about it.
+        note: String,
+    },
     /// It was not taken.
     Refused {
         /// Why.
@@ -198,7 +204,9 @@ impl Project {
             };
             return Ok(Ok((Taken::Updated { differs }, work)));
         }
-        self.bring_up_to_date(&id, line, pass == Pass::Look).map(Err)
+        let moves = compare::moves(&present, line);
+        self.bring_up_to_date(&id, line, moves, pass == Pass::Look)
+            .map(Err)
     }
 
     /// What a written item comes to otherwise than its line says.
@@ -226,22 +234,39 @@ impl Project {
     }
 
     /// An item that went its own way: fields, labels, comments and stage, as from any other tracker.
-    fn bring_up_to_date(&mut self, id: &ItemId, line: &Line, dry_run: bool) -> Result<Taken, Failure> {
+    /// `moves` says whether the line moves it in a way that has not been done here.
+    fn bring_up_to_date(
+        &mut self,
+        id: &ItemId,
+        line: &Line,
+        moves: bool,
+        dry_run: bool,
+    ) -> Result<Taken, Failure> {
         let mark = digest(line);
         let doc = self.doc(id)?;
-        let marked = |op: &Op| matches!(op, Op::MarkImport { digest } if *digest == mark);
+        let marked = |op: &Op| matches!(op, Op::MarkImport { digest } if read_mark(digest).0 == mark);
         if doc.acts().values().any(|record| marked(&record.act.op)) {
             return Ok(Taken::Unchanged);
         }
         let item = compare::as_import(line);
-        let Some(mut work) = self.update_item(id, &item)? else {
-            return Ok(Taken::Unchanged);
+        let now = Said::by(&item);
+        let imported = self.index.get(id).and_then(|row| row.imported.as_deref());
+        let known = imported.and_then(|mark| read_mark(mark).1);
+        let before = known.unwrap_or_else(|| if moves { now.unlike() } else { now });
+        let mut work = match self.update_item(id, &item, Some(before))? {
+            Update::Nothing => return Ok(Taken::Unchanged),
+            Update::InTrash => {
+                let note = self.in_trash(&format!("item {}", line.handle), id);
+                return Ok(Taken::InTrash { note });
+            }
+            Update::Work(work) => work,
         };
         let differs = Vec::new();
-        let changes = work.drafts.len() > 1 || work.body.is_some();
+        let changes =
+            work.drafts.len() > 1 || work.body.is_some() || known.is_some_and(|before| before != now);
         for draft in &mut work.drafts {
             if let Op::MarkImport { digest } = &mut draft.op {
-                digest.clone_from(&mark);
+                *digest = now.mark(&mark);
             }
         }
         if !changes {

@@ -10,7 +10,7 @@ use serde_json::json;
 use towline_node::import::beads;
 use towline_node::project::Taken;
 use towline_node::request::{IMPORT_CHUNK, Reply, Request};
-use towline_proto::Millis;
+use towline_proto::{Column, Millis};
 
 use store::{Store, assert_same, problems};
 
@@ -243,6 +243,46 @@ fn a_later_export_brings_what_is_new_and_leaves_what_was_done_here() {
         assert!(again.iter().all(|taken| *taken == Taken::Unchanged), "{again:?}");
     }
     assert_same(&before, &other.export());
+    other.is_sound();
+}
+
+#[test]
+fn a_later_export_moves_only_what_has_moved_there() {
+    let mut ann = Store::new(7);
+    for title in ["Merged here", "Deleted here", "Reopened there"] {
+        ann.create("story", title, json!({}));
+    }
+    ann.verb("3", "merged", json!({}));
+    let mut other = Store::new(8);
+    other.import(&ann.export());
+    other.verb("1", "merged", json!({ "commit": "3f2a1c9" }));
+    other.verb("2", "delete", json!({}));
+    other.does(json!({ "request": "label", "item": "3", "add": ["mine"], "remove": [] }));
+    for item in ["1", "2", "3"] {
+        ann.does(json!({ "request": "comment", "item": item, "text": "News" }));
+    }
+    ann.verb("3", "reopen", json!({}));
+    let late = ann.export();
+    let taken = other.import(&late);
+    let [
+        Taken::Updated { .. },
+        Taken::InTrash { note },
+        Taken::Updated { .. },
+    ] = taken.as_slice()
+    else {
+        panic!("{taken:?}")
+    };
+    assert!(note.contains("towline restore 2"), "{note}");
+    let lines = other.lines();
+    assert_eq!(
+        (lines[0].column, lines[1].deleted, lines[2].column),
+        (Column::Done, true, Column::Backlog)
+    );
+    // Merged here again; what the file says has been done already.
+    other.verb("3", "merged", json!({}));
+    ann.does(json!({ "request": "comment", "item": "3", "text": "More news" }));
+    other.import(&ann.export());
+    assert_eq!(other.lines()[2].column, Column::Done);
     other.is_sound();
 }
 

@@ -1,6 +1,9 @@
 //! Trackers brought over into a project: once, again, and in a later version; what was said here in the
 //! meantime stays.
 
+mod again;
+mod large;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -39,19 +42,23 @@ impl Place {
         self.project.request(Some(&ann), request).unwrap()
     }
 
+    fn imports(&mut self, items: Vec<ImportItem>) -> ImportReport {
+        let dry_run = false;
+        let Reply::Imported(report) = self.ask(Request::ImportItems { items, dry_run }) else {
+            panic!("a report")
+        };
+        report
+    }
+
     /// Everything of a source, as the command line brings it over.
     fn import(&mut self, parsed: &Parsed) -> ImportReport {
-        let items = Request::ImportItems {
-            items: parsed.items.clone(),
-            dry_run: false,
-        };
+        let mut report = self.imports(parsed.items.clone());
         let relations = Request::ImportRelations {
             relations: parsed.relations.clone(),
             dry_run: false,
         };
-        let (Reply::Imported(mut report), Reply::Imported(related)) = (self.ask(items), self.ask(relations))
-        else {
-            panic!("reports")
+        let Reply::Imported(related) = self.ask(relations) else {
+            panic!("a report")
         };
         report.related = related.related;
         report.related_before = related.related_before;

@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::connect;
 use crate::cli::args::{ImportArgs, ImportSource};
-use crate::cli::render::text::plural;
+use crate::cli::render::text::{clean, plural};
 use crate::cli::{Ask, Context, Trouble, envelope, json};
 use crate::dto::ImportReport;
 use crate::import::{self, PROBLEMS, Parsed};
@@ -133,6 +133,7 @@ fn add(total: &mut ImportReport, part: ImportReport) {
     total.related += part.related;
     total.related_before += part.related_before;
     total.problems.extend(part.problems);
+    total.notes.extend(part.notes);
 }
 
 fn bar(ctx: &Context, length: usize) -> ProgressBar {
@@ -147,6 +148,21 @@ fn bar(ctx: &Context, length: usize) -> ProgressBar {
         bar.set_style(style);
     }
     bar
+}
+
+/// What was left as it is here.
+fn write_notes(notes: &[String], out: &mut dyn Write) -> io::Result<()> {
+    if notes.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "left as it is here")?;
+    for note in notes.iter().take(SHOWN) {
+        writeln!(out, "  {}", clean(note))?;
+    }
+    if notes.len() > SHOWN {
+        writeln!(out, "  … and {} more; --json lists them all", notes.len() - SHOWN)?;
+    }
+    Ok(())
 }
 
 fn tell(ctx: &Context, parsed: &Parsed, report: &ImportReport, out: &mut dyn Write) -> Result<(), Trouble> {
@@ -177,6 +193,7 @@ fn tell(ctx: &Context, parsed: &Parsed, report: &ImportReport, out: &mut dyn Wri
             )?;
         }
         out.write_all(parsed.tally.render().as_bytes())?;
+        write_notes(&report.notes, out)?;
         for problem in problems.iter().take(SHOWN) {
             ctx.say(problem);
         }

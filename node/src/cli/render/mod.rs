@@ -137,6 +137,9 @@ pub(crate) fn imported(report: &ImportReport) -> String {
     for problem in &report.problems {
         page.push_str(&format!("! {}\n", text::clean(problem)));
     }
+    for note in &report.notes {
+        page.push_str(&format!("{}\n", text::clean(note)));
+    }
     page
 }
 

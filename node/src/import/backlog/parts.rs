@@ -121,7 +121,7 @@ impl Import {
         let mut date = |field| {
             let text = fields.text(field)?;
             let time = when(&text);
-            if time.is_none() {
+            if time.is_none() && !is_never(&text) {
                 let what = format!("`{field}`: a time looks like 2026-11-20 12:35; got {text:?}");
                 self.out.problem_in(&found.name, 0, what);
             }
@@ -218,12 +218,14 @@ impl Import {
                 continue;
             }
             let mut at = remark.created.as_deref().and_then(when);
-            if let (None, Some(created)) = (at, &remark.created) {
+            if let (None, Some(created)) = (at, &remark.created)
+                && !is_never(created)
+            {
                 let what = format!("`created`: a time looks like 2026-11-20 12:35; got {created:?}");
                 self.out.problem_in(&found.name, remark.line, what);
             }
             // They are dated to the minute, and listed by time: those of one minute stay in order.
-            if let Some(before) = comments.last() {
+            if let Some(before) = comments.last().filter(|before| before.at.0 > 0) {
                 let minute = at.unwrap_or(before.at);
                 let together = before.at >= minute && before.at.0 - minute.0 < 60_000;
                 at = Some(if together { Millis(before.at.0 + 1) } else { minute });
@@ -241,6 +243,11 @@ impl Import {
         }
         comments
     }
+}
+
+/// The date that our own exports have had where an item had none.
+fn is_never(text: &str) -> bool {
+    text.trim().starts_with("1970-01-01")
 }
 
 /// A time as tasks have had them: `2026-11-20 12:35` (in UTC), a date alone, RFC 3339, or the day first

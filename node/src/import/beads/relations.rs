@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use towline_proto::{Kind, Millis};
 
 use super::{Fields, Import, NOBODY, Section, external};
+use crate::import::edges::superseded;
 use crate::request::{ImportRelation, RelationKind};
 
 /// A relation as it stands in the file, until all issues are known.
@@ -60,7 +61,7 @@ impl Import {
                 by,
             } = edge;
             let ends = (self.known.get(&from), self.known.get(&to));
-            let (Some(_), Some((_, parent))) = ends else {
+            let (Some((_, _, place)), Some((_, parent, _))) = ends else {
                 let missing = if ends.0.is_none() { &from } else { &to };
                 let what = format!("{word} of {from} on {to}: no issue {missing} in this file");
                 self.out.problem(line, what);
@@ -78,7 +79,10 @@ impl Import {
                 "parent-child" if in_epic.insert(from.clone()) => (RelationKind::Epic, "epic"),
                 "parent-child" => (RelationKind::Related, "related, because it has an epic already"),
                 // `bd supersede OLD --with NEW` writes OLD as the issue and NEW as what it depends on.
-                "supersedes" => (RelationKind::SupersededBy, "superseded by"),
+                "supersedes" => {
+                    let from = self.out.items.get(*place);
+                    (RelationKind::SupersededBy, superseded(from))
+                }
                 _ => (RelationKind::Related, "related"),
             };
             let (from, to) = (external(&from), external(&to));

@@ -6,14 +6,17 @@
 use std::collections::BTreeMap;
 
 use towline_crdt::compose::{BodyEdit, Draft};
-use towline_crdt::view::ItemView;
 use towline_proto::ids::to_hex;
 use towline_proto::{
     Column, CriterionState, ItemId, LinkKind, Millis, Op, Origin, OriginKind, Qa, codec, text,
 };
 
+use super::stage::Said;
 use crate::project::stage::Work;
-use crate::request::{ImportCriterion, ImportItem, ImportStage};
+use crate::request::{ImportComment, ImportCriterion, ImportItem, ImportStage};
+
+/// The time of what the other tracker gives none.
+pub(super) const NEVER: Millis = Millis(0);
 
 pub(super) fn origin(who: &str) -> Origin {
     let (name, _) = text::fit_line(who, towline_proto::limits::NAME_CHARS);
@@ -33,11 +36,14 @@ pub(super) struct Drafting<'a> {
     pub(super) item: &'a ImportItem,
     pub(super) drafts: Vec<Draft>,
     judged: BTreeMap<usize, CriterionState>,
+    /// When this import is made: the time of what has none.
+    now: Millis,
 }
 
 impl<'a> Drafting<'a> {
-    pub(super) const fn new(item: &'a ImportItem) -> Self {
+    pub(super) const fn new(now: Millis, item: &'a ImportItem) -> Self {
         Self {
+            now,
             item,
             drafts: Vec::new(),
             judged: BTreeMap::new(),
@@ -60,16 +66,40 @@ impl<'a> Drafting<'a> {
         if criterion.state != CriterionState::Open {
             self.judged.insert(self.drafts.len(), criterion.state);
         }
-        let at = Millis(at.0.saturating_add(u64::try_from(place).unwrap_or(u64::MAX)));
+        let at = self.behind(at, place);
         let (item, text) = (self.item, criterion.text.clone());
         self.at(at, &item.created_by, Op::AddCriterion { text });
+    }
+
+    /// A comment; those without a time stay in the order that the record has.
+    pub(super) fn comment(&mut self, place: usize, comment: &ImportComment) {
+        let at = if comment.at == NEVER {
+            self.behind(NEVER, place)
+        } else {
+            comment.at
+        };
+        let text = comment.text.clone();
+        self.at(at, &comment.author, Op::Comment { text });
+    }
+
+    /// Some milliseconds after a time.
+    fn behind(&self, at: Millis, place: usize) -> Millis {
+        let place = u64::try_from(place).unwrap_or(u64::MAX);
+        Millis(self.when(at).0.saturating_add(place))
+    }
+
+    /// The time of something: that of the item where the record says none, and of the import where the
+    /// item has none either.
+    fn when(&self, at: Millis) -> Millis {
+        let said = [at, self.item.created_at].into_iter().find(|at| *at != NEVER);
+        said.unwrap_or(self.now)
     }
 
     pub(super) fn at(&mut self, at: Millis, who: &str, op: Op) {
         self.drafts.push(Draft {
             op,
             origin: origin(who),
-            at,
+            at: self.when(at),
         });
     }
 
@@ -89,8 +119,8 @@ pub(super) fn digest(item: &ImportItem) -> String {
     to_hex(&blake3::derive_key("towline/import/1", &codec::encode(item))[..16])
 }
 
-pub(super) fn new_item(item: &ImportItem, number: u32) -> Work {
-    let mut drafting = Drafting::new(item);
+pub(super) fn new_item(now: Millis, item: &ImportItem, number: u32) -> Work {
+    let mut drafting = Drafting::new(now, item);
     let column = match item.stage {
         ImportStage::Open {
             column: Column::Upcoming,
@@ -133,16 +163,12 @@ pub(super) fn new_item(item: &ImportItem, number: u32) -> Work {
     for (place, criterion) in item.criteria.iter().enumerate() {
         drafting.criterion(item.created_at, place, criterion);
     }
-    for comment in &item.comments {
-        drafting.at(
-            comment.at,
-            &comment.author,
-            Op::Comment {
-                text: comment.text.clone(),
-            },
-        );
+    for (place, comment) in item.comments.iter().enumerate() {
+        drafting.comment(place, comment);
     }
-    drafting.made(Op::MarkImport { digest: digest(item) });
+    drafting.made(Op::MarkImport {
+        digest: Said::by(item).mark(&digest(item)),
+    });
     if item.frozen {
         drafting.changed(Op::Freeze);
     }
@@ -168,47 +194,4 @@ pub(super) fn new_item(item: &ImportItem, number: u32) -> Work {
         }),
     }
     drafting.work(None, body)
-}
-
-/// Transitions that bring an item where the record says it is. An item that moved on here within the
-/// open columns stays where it is: the other tracker knows nothing of our columns.
-pub(super) fn update_stage(drafting: &mut Drafting<'_>, row: &ItemView) {
-    let item = drafting.item;
-    let deleted = matches!(item.stage, ImportStage::Deleted { .. });
-    if row.deleted && deleted {
-        // Nothing can be done to it there.
-        return;
-    }
-    if row.deleted && !deleted {
-        drafting.changed(Op::Restore);
-    }
-    if item.frozen && !row.holds.frozen && row.column.is_open() {
-        drafting.changed(Op::Freeze);
-    }
-    if let Some(reason) = item
-        .blocked
-        .as_ref()
-        .filter(|_| row.holds.blocked.is_none() && row.column.is_open())
-    {
-        drafting.changed(Op::Block {
-            reason: reason.clone(),
-        });
-    }
-    match &item.stage {
-        ImportStage::Open { .. } if row.column.is_open() => {}
-        ImportStage::Open { .. } => drafting.changed(Op::Reopen),
-        ImportStage::Done if row.column.is_open() => drafting.changed(Op::Merged { commit: None }),
-        ImportStage::Abandoned { reason } if row.column.is_open() => {
-            drafting.changed(Op::Abandon {
-                reason: reason.clone(),
-            });
-        }
-        ImportStage::Done | ImportStage::Abandoned { .. } => {}
-        ImportStage::Deleted { reason } if !row.deleted => {
-            drafting.changed(Op::Delete {
-                reason: reason.clone(),
-            });
-        }
-        ImportStage::Deleted { .. } => {}
-    }
 }

@@ -12,6 +12,29 @@ use crate::request::{ImportComment, ImportCriterion, ImportItem, ImportStage};
 
 /// Names of fields that are told at most.
 const TOLD: usize = 8;
+/// Operations that change where an item stands or what holds it.
+const MOVES: [&str; 20] = [
+    "triage",
+    "start",
+    "submit",
+    "request-changes",
+    "pass-qa",
+    "approve",
+    "merged",
+    "abandon",
+    "supersede",
+    "reject",
+    "reopen",
+    "archive",
+    "move",
+    "block",
+    "unblock",
+    "freeze",
+    "unfreeze",
+    "delete",
+    "restore",
+    "settle",
+];
 
 /// Whether an item has every act of a line.
 pub(super) fn has_all(present: &Line, line: &Line) -> bool {
@@ -21,13 +44,23 @@ pub(super) fn has_all(present: &Line, line: &Line) -> bool {
     if present.acts.len() < line.acts.len() {
         return false;
     }
+    lacking(present, line).next().is_none()
+}
+
+/// Whether a line moves its item in a way that has not been done here.
+pub(super) fn moves(present: &Line, line: &Line) -> bool {
+    lacking(present, line).any(|act| MOVES.contains(&act.op.as_str()))
+}
+
+/// The acts of a line that an item does not have.
+fn lacking<'l>(present: &Line, line: &'l Line) -> impl Iterator<Item = &'l LineAct> {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for act in &present.acts {
         *counts.entry(done(act)).or_default() += 1;
     }
-    line.acts.iter().all(|act| {
+    line.acts.iter().filter(move |act| {
         let count = counts.get_mut(&done(act)).filter(|count| **count > 0);
-        count.map(|count| *count -= 1).is_some()
+        count.map(|count| *count -= 1).is_none()
     })
 }
 

@@ -4,6 +4,7 @@ mod circle_news;
 mod circles;
 mod epics;
 mod explained;
+mod imports;
 mod pair;
 mod presence;
 mod purged;

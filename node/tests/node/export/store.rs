@@ -225,7 +225,7 @@ pub(super) fn problems(taken: &[Taken]) -> Vec<&Taken> {
     let fine = |taken: &&Taken| match taken {
         Taken::Made { differs, .. } | Taken::Updated { differs } => !differs.is_empty(),
         Taken::Here | Taken::Unchanged => false,
-        Taken::Refused { .. } => true,
+        Taken::Refused { .. } | Taken::InTrash { .. } => true,
     };
     taken.iter().filter(fine).collect()
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use towline_proto::Origin;
 
-use super::{CHUNK_BYTES, SHOWN, bar, failure, reader};
+use super::{CHUNK_BYTES, SHOWN, bar, failure, reader, write_notes};
 use crate::cli::args::ImportArgs;
 use crate::cli::backend::connect;
 use crate::cli::render::text::plural;
@@ -143,6 +143,10 @@ impl Tally {
                 self.report.updated += usize::from(!made.contains(number));
             }
             Taken::Unchanged => self.report.unchanged += usize::from(!made.contains(number)),
+            Taken::InTrash { note } => {
+                self.report.unchanged += 1;
+                self.report.notes.push(note);
+            }
             Taken::Refused { why } if pass == Pass::Fill && made.contains(number) => {
                 let what = format!("item {} was made, but not all of it: {why}", line.handle);
                 self.problems.push((*number, what));
@@ -180,6 +184,7 @@ fn tell(ctx: &Context, file: &Own, tally: Tally, out: &mut dyn Write) -> Result<
                 numbers.join(", ")
             )?;
         }
+        write_notes(&report.notes, out)?;
         for problem in report.problems.iter().take(SHOWN) {
             ctx.say(problem);
         }

@@ -1,0 +1,235 @@
+//! Where an import puts items, and what it leaves where it is.
+//!
+//! The mark of an import says where the record stood then. Only what the record says otherwise since is
+//! done here: a comment over there neither opens again what was merged here nor takes anything out of
+//! the trash. What an import itself has set it takes back when the record no longer says so, and
+//! nothing that people did. Relies on the row and the acts alone; nothing is looked up or written here.
+
+use std::collections::BTreeSet;
+
+use towline_crdt::doc::Acts;
+use towline_crdt::view::ItemView;
+use towline_proto::{ActId, Op, OriginKind, Register};
+
+use super::draft::Drafting;
+use crate::export::line::is_reference;
+use crate::request::{ImportItem, ImportStage};
+
+/// Where an item stands as far as another tracker can say it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum At {
+    Open,
+    Done,
+    Abandoned,
+    Deleted,
+}
+
+impl At {
+    const ALL: [Self; 4] = [Self::Open, Self::Done, Self::Abandoned, Self::Deleted];
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Done => "done",
+            Self::Abandoned => "abandoned",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
+/// What a record says about the stage of its item.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::project) struct Said {
+    at: At,
+    frozen: bool,
+    blocked: bool,
+}
+
+impl Said {
+    pub(in crate::project) const fn by(item: &ImportItem) -> Self {
+        Self {
+            at: match item.stage {
+                ImportStage::Open { .. } => At::Open,
+                ImportStage::Done => At::Done,
+                ImportStage::Abandoned { .. } => At::Abandoned,
+                ImportStage::Deleted { .. } => At::Deleted,
+            },
+            frozen: item.frozen,
+            blocked: item.blocked.is_some(),
+        }
+    }
+
+    /// Something else in every respect: for a record that has moved in a way that is not known.
+    pub(in crate::project) fn unlike(self) -> Self {
+        Self {
+            at: if self.at == At::Open { At::Done } else { At::Open },
+            frozen: !self.frozen,
+            blocked: !self.blocked,
+        }
+    }
+
+    /// The mark of an import: the digest of the record and where it stood.
+    pub(in crate::project) fn mark(self, digest: &str) -> String {
+        let frozen = if self.frozen { "+frozen" } else { "" };
+        let blocked = if self.blocked { "+blocked" } else { "" };
+        format!("{digest}/{}{frozen}{blocked}", self.at.word())
+    }
+
+    fn read(words: &str) -> Option<Self> {
+        let mut words = words.split('+');
+        let at = words.next()?;
+        let at = At::ALL.into_iter().find(|known| known.word() == at)?;
+        let holds: BTreeSet<&str> = words.collect();
+        Some(Self {
+            at,
+            frozen: holds.contains("frozen"),
+            blocked: holds.contains("blocked"),
+        })
+    }
+
+    /// What imports have done to an item: marks of earlier versions do not say where its record stood.
+    fn done(acts: &Acts) -> Self {
+        let mut said = Self {
+            at: At::Open,
+            frozen: false,
+            blocked: false,
+        };
+        let by_import = |act: &ActId| acts.get(act).filter(|record| is_import(&record.act.origin.kind));
+        let mut in_time: Vec<_> = acts
+            .keys()
+            .filter_map(by_import)
+            .map(|record| &record.act)
+            .collect();
+        in_time.sort_by_key(|act| (act.at, !matches!(act.op, Op::Create { .. })));
+        for act in in_time {
+            match &act.op {
+                Op::Merged { .. } => said.at = At::Done,
+                Op::Abandon { .. } => said.at = At::Abandoned,
+                Op::Delete { .. } => said.at = At::Deleted,
+                Op::Create { .. } | Op::Reopen | Op::Restore => said.at = At::Open,
+                Op::Freeze | Op::Unfreeze => said.frozen = matches!(act.op, Op::Freeze),
+                Op::Block { .. } | Op::Unblock => said.blocked = matches!(act.op, Op::Block { .. }),
+                _ => {}
+            }
+        }
+        said
+    }
+}
+
+/// The two parts of a mark: the digest of the record, and where the record stood, if the mark says it.
+pub(in crate::project) fn read_mark(mark: &str) -> (&str, Option<Said>) {
+    match mark.rsplit_once('/') {
+        Some((digest, words)) => (digest, Said::read(words)),
+        None => (mark, None),
+    }
+}
+
+/// Where the record stood when the item was last imported.
+pub(super) fn said_before(row: &ItemView, acts: &Acts) -> Said {
+    let mark = row.imported.as_deref().map(read_mark);
+    mark.and_then(|(_, said)| said)
+        .unwrap_or_else(|| Said::done(acts))
+}
+
+/// Whether an item stays in the trash whatever the record says: somebody here has put it there.
+pub(super) fn stays_deleted(row: &ItemView, acts: &Acts, before: Said, now: Said) -> bool {
+    let brought_back = before.at == At::Deleted && now.at != At::Deleted;
+    row.deleted && !(brought_back && is_of_imports(acts, &Register::Deleted))
+}
+
+/// Whether nothing is to be said about an item that stays in the trash: it is deleted there as well.
+pub(super) fn is_deleted(now: Said) -> bool {
+    now.at == At::Deleted
+}
+
+/// Transitions that bring an item where the record has come since it was last imported. An item that
+/// moved on here within the open columns stays where it is: the other tracker knows nothing of our
+/// columns.
+pub(super) fn update_stage(drafting: &mut Drafting<'_>, row: &ItemView, acts: &Acts, before: Said) {
+    let item = drafting.item;
+    let now = Said::by(item);
+    if row.deleted {
+        drafting.changed(Op::Restore);
+    }
+    let open = row.column.is_open();
+    if now.frozen && !before.frozen && !row.holds.frozen && open {
+        drafting.changed(Op::Freeze);
+    }
+    if let Some(reason) = &item.blocked
+        && !before.blocked
+        && row.holds.blocked.is_none()
+        && open
+    {
+        drafting.changed(Op::Block {
+            reason: reason.clone(),
+        });
+    }
+    let lifted = |was: bool, is: bool, register| was && !is && open && is_of_imports(acts, &register);
+    if row.holds.frozen && lifted(before.frozen, now.frozen, Register::Frozen) {
+        drafting.changed(Op::Unfreeze);
+    }
+    if row.holds.blocked.is_some() && lifted(before.blocked, now.blocked, Register::Blocked) {
+        drafting.changed(Op::Unblock);
+    }
+    if now.at == before.at {
+        return;
+    }
+    match &item.stage {
+        ImportStage::Open { .. } if !open => drafting.changed(Op::Reopen),
+        ImportStage::Done if open => drafting.changed(Op::Merged { commit: None }),
+        ImportStage::Abandoned { reason } if open => drafting.changed(Op::Abandon {
+            reason: reason.clone(),
+        }),
+        ImportStage::Deleted { reason } => drafting.changed(Op::Delete {
+            reason: reason.clone(),
+        }),
+        ImportStage::Open { .. } | ImportStage::Done | ImportStage::Abandoned { .. } => {}
+    }
+}
+
+/// Labels that the record has; those that imports have put on and it has no more come off.
+pub(super) fn update_labels(drafting: &mut Drafting<'_>, row: &ItemView, acts: &Acts) {
+    let item = drafting.item;
+    // A line of an export tells what people did there, and not what this project imported.
+    let takes_off = !is_reference(&item.external);
+    for label in row.labels.iter().filter(|label| !item.labels.contains(label)) {
+        if takes_off && is_of_imports(acts, &Register::Label(label.clone())) {
+            drafting.changed(Op::RemoveLabel { label: label.clone() });
+        }
+    }
+    for label in item.labels.iter().filter(|label| !row.labels.contains(label)) {
+        drafting.changed(Op::AddLabel { label: label.clone() });
+    }
+}
+
+/// Whether what a register says now was put there by imports alone.
+pub(super) fn is_of_imports(acts: &Acts, register: &Register) -> bool {
+    let of_register: Vec<_> = acts
+        .iter()
+        .filter(|(_, record)| is_about(&record.act.op, register))
+        .collect();
+    let replaced: BTreeSet<&ActId> = of_register
+        .iter()
+        .flat_map(|(_, record)| &record.act.saw)
+        .collect();
+    let mut standing = of_register.iter().filter(|(id, _)| !replaced.contains(id));
+    standing.all(|(_, record)| is_import(&record.act.origin.kind))
+}
+
+const fn is_import(kind: &OriginKind) -> bool {
+    matches!(kind, OriginKind::Import)
+}
+
+/// Whether an operation says something in one of the registers that imports take back.
+fn is_about(op: &Op, register: &Register) -> bool {
+    match op {
+        Op::Freeze | Op::Unfreeze => *register == Register::Frozen,
+        Op::Block { .. } | Op::Unblock => *register == Register::Blocked,
+        Op::Delete { .. } | Op::Restore | Op::Purge => *register == Register::Deleted,
+        Op::AddLabel { label } | Op::RemoveLabel { label } => {
+            matches!(register, Register::Label(of) if of == label)
+        }
+        Op::Settle { over, .. } => over == register,
+        _ => false,
+    }
+}
