@@ -75,7 +75,7 @@ fn filled(dir: &Path) {
     assert_eq!(opened, Opened::Fresh);
     for number in 0..300 {
         let mut batch = Batch::default();
-        batch.put_row(&item(number));
+        batch.put_row(&Row::of(item(number)));
         batch.put(Table::Docs, item(number).id.as_bytes(), vec![number as u8; 3_000]);
         batch.put_u64(Table::Meta, meta::APPLIED, u64::from(number));
         cache.write(batch).unwrap();
@@ -93,7 +93,7 @@ fn a_batch_is_there_after_a_restart_table_by_table() {
     for position in [1, 2, 300] {
         batch.put_feed(position, format!("event {position}"));
     }
-    batch.put_row(&item(42));
+    batch.put_row(&Row::of(item(42)));
     batch.put_u64(Table::Cursors, "chat", 2);
     batch.put_u64(Table::Meta, meta::FEED_HEAD, 300);
     batch.put(Table::Quarantine, &[9; 32], "twice");
@@ -123,7 +123,8 @@ fn a_batch_is_there_after_a_restart_table_by_table() {
     let (last, _) = cache.scan(Table::Feed, &[]).next_back().unwrap().unwrap();
     assert_eq!(last, 300u64.to_be_bytes());
     let rows: BTreeMap<_, _> = cache.rows().map(Result::unwrap).collect();
-    assert_eq!(rows, BTreeMap::from([(item(42).id, Some(item(42)))]));
+    let row = (Row::of(item(42)), item(42));
+    assert_eq!(rows, BTreeMap::from([(item(42).id, Some(row))]));
     assert!(cache.size_on_disk().unwrap() > 0);
     cache.clear().unwrap();
     assert_eq!(Table::ALL.map(|table| cache.scan(table, &[]).count()), [0; 7]);
@@ -286,7 +287,7 @@ fn flipped_bits_and_lost_blocks_always_end_with_an_open_cache() {
             }
         };
         let mut batch = Batch::default();
-        batch.put_row(&item(1));
+        batch.put_row(&Row::of(item(1)));
         cache.write(batch).unwrap();
         assert_eq!(cache.row(&item(1).id).unwrap(), Some(item(1)));
     }
@@ -298,7 +299,10 @@ fn read_all(cache: &Cache) -> Result<(Option<u64>, Vec<ItemView>), CacheError> {
     let applied = cache.u64(Table::Meta, meta::APPLIED)?;
     let rows = cache.rows().collect::<Result<Vec<_>, _>>()?;
     cache.scan(Table::Docs, &[]).try_for_each(|pair| pair.map(drop))?;
-    Ok((applied, rows.into_iter().filter_map(|(_, row)| row).collect()))
+    let whole = rows
+        .into_iter()
+        .filter_map(|(_, row)| row.map(|(_, whole)| whole));
+    Ok((applied, whole.collect()))
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -77,7 +77,7 @@ impl Project {
     /// What brings an item up to date, or nothing when the record is the one it was made from.
     pub(super) fn update_item(&mut self, id: &ItemId, item: &ImportItem) -> Result<Option<Work>, Failure> {
         let digest = digest(item);
-        let Some(row) = self.index.get(id).cloned() else {
+        let Some(row) = self.index.get(id) else {
             return Ok(None);
         };
         // An act beside a purge that had not seen it would bring the item back.

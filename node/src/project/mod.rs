@@ -176,7 +176,7 @@ impl Project {
 
     /// An item's document, if there is such an item yet.
     fn stored_doc(&mut self, id: &ItemId) -> Result<Option<Arc<ItemDoc>>, Failure> {
-        match self.index.get(id) {
+        match self.index.row(id) {
             Some(_) => self.doc(id).map(Some),
             None => Ok(None),
         }

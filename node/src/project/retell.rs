@@ -258,7 +258,7 @@ impl Project {
 
     /// The item that a reference names here: one that was made here, or one that came with it.
     fn by_reference(&self, reference: &str) -> Option<ItemId> {
-        let native = native(&self.id, reference).filter(|id| self.index.get(id).is_some());
+        let native = native(&self.id, reference).filter(|id| self.index.row(id).is_some());
         native.or_else(|| self.index.by_external(reference))
     }
 
@@ -267,8 +267,9 @@ impl Project {
         let of_file: BTreeSet<&str> = names.values().map(String::as_str).collect();
         let with_number = self.index.numbered(line.number);
         with_number
+            .iter()
             .filter_map(|id| self.index.get(id))
-            .any(|row| !of_file.contains(self.reference_of(row).as_str()))
+            .any(|row| !of_file.contains(self.reference_of(&row).as_str()))
     }
 
     /// The acts of an item in the order of its line, and the beginnings of their hashes.

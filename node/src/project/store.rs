@@ -33,9 +33,9 @@ impl Project {
         let mut batch = Batch::default();
         for doc in self.docs.dirty() {
             batch.put(Table::Docs, &doc.id().0, doc.save());
-            if let Some(row) = self.index.get(&doc.id()) {
+            if let Some(row) = self.index.row(&doc.id()) {
                 batch.put_row(row);
-                if row.body_edit.is_some() {
+                if row.has_body {
                     batch.put(Table::Bodies, &doc.id().0, searchable(doc));
                 }
             }

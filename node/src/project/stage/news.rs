@@ -52,14 +52,13 @@ impl Project {
         let id = doc.id();
         let known = self.stored_doc(&id)?;
         let before = self.index.get(&id);
-        let shown = before.zip(known.as_ref().map(|doc| doc.acts()));
+        let shown = before.as_ref().zip(known.as_ref().map(|doc| doc.acts()));
         let Some(outcome) = commit(self.id, shown, &doc, &self.members) else {
             return Err(Failure::new(
                 FailureCode::Failure,
                 format!("item {} has no creation", id.short()),
             ));
         };
-        let before = before.cloned();
         self.stage.rows_before.entry(id).or_insert(before);
         let unstored = self.docs.unstored(&id);
         self.stage.docs_before.entry(id).or_insert(unstored);
