@@ -9,8 +9,10 @@
 mod card;
 mod error;
 mod open;
+mod pack;
 mod row;
 mod rows;
+mod scan;
 mod tables;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -27,6 +29,7 @@ pub use error::CacheError;
 pub use open::{FORMAT, Opened};
 pub use row::{Facts, Row};
 pub(crate) use rows::{BLOCK_CARDS, Snapshot, Writer, publish};
+pub use scan::{Pair, Scan};
 pub use tables::{Table, meta};
 
 use crate::home::files;
@@ -69,6 +72,7 @@ impl Deref for Value {
 #[derive(Default)]
 pub struct Batch {
     inner: sled::Batch,
+    packer: pack::Packer,
     writes: usize,
     bytes: u64,
 }
@@ -96,6 +100,12 @@ impl Batch {
         self.writes += 1;
     }
 
+    /// Sets the document of an item, as it was saved.
+    pub fn put_doc(&mut self, item: &ItemId, saved: &[u8]) {
+        let packed = self.packer.pack(saved);
+        self.put(Table::Docs, item.as_bytes(), packed);
+    }
+
     /// Sets the row of an item.
     pub fn put_row(&mut self, row: &Row) {
         let mut value = PROJECTION_VERSION.to_le_bytes().to_vec();
@@ -109,8 +119,9 @@ impl Batch {
     }
 
     /// Sets an event of the feed.
-    pub fn put_feed(&mut self, position: u64, event: impl Into<Vec<u8>>) {
-        self.put(Table::Feed, &position.to_be_bytes(), event);
+    pub fn put_feed(&mut self, position: u64, event: &[u8]) {
+        let packed = self.packer.pack(event);
+        self.put(Table::Feed, &position.to_be_bytes(), packed);
     }
 
     /// How many writes it holds.
@@ -190,6 +201,30 @@ impl Cache {
     pub fn get(&self, table: Table, key: &[u8]) -> Result<Option<Value>, CacheError> {
         let value = guard("reading", || self.store.db.get(table.key(key)))?;
         Ok(value.map(Value))
+    }
+
+    /// Reads the document of an item as it was saved.
+    ///
+    /// # Errors
+    /// [`CacheError::Damaged`].
+    pub fn doc(&self, item: &ItemId) -> Result<Option<Vec<u8>>, CacheError> {
+        let Some(packed) = self.get(Table::Docs, item.as_bytes())? else {
+            return Ok(None);
+        };
+        pack::Unpacker::default()
+            .unpack(&packed)
+            .map(Some)
+            .ok_or_else(|| unreadable("reading a document"))
+    }
+
+    /// The events of the feed from a position on, in their order.
+    pub fn feed(&self, from: u64) -> impl Iterator<Item = Result<Vec<u8>, CacheError>> {
+        let mut unpacker = pack::Unpacker::default();
+        self.scan_from(Table::Feed, &from.to_be_bytes()).map(move |pair| {
+            let (_, packed) = pair?;
+            let event = unpacker.unpack(&packed);
+            event.ok_or_else(|| unreadable("reading an event"))
+        })
     }
 
     /// Reads the row of an item; none when there is none or another version of the projection made
@@ -293,52 +328,10 @@ impl Drop for Cache {
     }
 }
 
-/// Pairs of one table, keys without the table's tag.
-///
-/// sled looks at what it may forget only when pages were asked for some 16,000 times, and a scan asks
-/// for each page once: one pass over a hundred thousand rows kept all of them in memory, whatever sled was
-/// told to keep. So each pair is asked for once more, which takes a tenth of reading it.
-pub struct Scan {
-    pairs: sled::Iter,
-    db: sled::Db,
-}
-
-impl fmt::Debug for Scan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scan").finish_non_exhaustive()
-    }
-}
-
-/// A key without its table's tag, and its value.
-pub type Pair = (Vec<u8>, Value);
-
-impl Scan {
-    fn pair(&mut self, from: Step) -> Option<Result<Pair, CacheError>> {
-        let found = guard("reading", || {
-            let found = from(&mut self.pairs).transpose()?;
-            if let Some((key, _)) = &found {
-                self.db.contains_key(key)?;
-            }
-            Ok(found)
-        });
-        let pair = found.transpose()?;
-        Some(pair.map(|(key, value)| (key.get(1..).unwrap_or_default().to_vec(), Value(value))))
-    }
-}
-
-/// A step along the pairs, from the front or from the back.
-type Step = fn(&mut sled::Iter) -> Option<sled::Result<(sled::IVec, sled::IVec)>>;
-
-impl Iterator for Scan {
-    type Item = Result<Pair, CacheError>;
-    fn next(&mut self) -> Option<Self::Item> {
-        self.pair(sled::Iter::next)
-    }
-}
-
-impl DoubleEndedIterator for Scan {
-    fn next_back(&mut self) -> Option<Self::Item> {
-        self.pair(sled::Iter::next_back)
+fn unreadable(what: &'static str) -> CacheError {
+    CacheError::Damaged {
+        what,
+        why: "it cannot be unpacked".to_owned(),
     }
 }
 

@@ -151,64 +151,21 @@ impl Row {
 
     /// The whole row; none when the bytes are not one, which [`Row::read`] rules out.
     pub fn view(&self) -> Option<ItemView> {
-        let mut from = reader(&self.packed);
-        let title = String::deserialize(&mut from).ok()?;
-        let (labels, links) = Words::deserialize(&mut from).ok()?;
-        let (depends_on, epic, closing) = Ties::deserialize(&mut from).ok()?;
-        let rest = Rest::deserialize(&mut from).ok()?;
+        whole(self.id, self.front(), &self.packed)
+    }
+
+    fn front(&self) -> Front {
         let facts = &self.facts;
-        let act = |place: Place| act(&rest.acts, place);
-        let (last, kind, by, node, at) = rest.last;
-        let rare: Rare = part(rest.rare)?.unwrap_or_default();
-        let step = |(column, place)| {
-            Some(Step {
-                column: word(Column::ALL, column)?,
-                act: act(place)?,
-            })
-        };
-        Some(ItemView {
-            id: facts.id,
-            number: facts.number,
-            kind: facts.kind,
-            title,
-            column: facts.column,
-            closing: part(closing)?,
-            holds: rare.holds,
-            deleted: facts.deleted,
-            purged: facts.purged,
-            qa: word(Qa::ALL, rest.qa)?,
-            priority: facts.priority,
-            labels: labels.into_iter().map(str::to_owned).collect(),
-            depends_on,
-            epic,
-            assignee: rest.assignee,
-            origin: origin(rest.origin)?,
-            claim: rare.claim,
-            generation: rest.generation,
-            retries: rest.retries,
-            criteria: rare.criteria,
-            links: links.into_iter().map(link).collect::<Option<_>>()?,
-            comments: rest.comments,
-            body_edit: match rest.body_edit {
-                Some(place) => Some(act(place)?),
-                None => None,
-            },
-            imported: rest.imported,
-            conflicts: rare.conflicts,
-            attention: rare.attention,
-            refused: rare.refused,
-            trail: rest.trail.into_iter().map(step).collect::<Option<_>>()?,
-            last: Stamp {
-                act: act(last)?,
-                origin: origin((kind, by))?,
-                node,
-                at,
-            },
-            created_at: facts.created_at,
-            updated_at: facts.updated_at,
-            entered_at: facts.entered_at,
-            heads: rest.heads.into_iter().map(act).collect::<Option<_>>()?,
-        })
+        (
+            facts.number,
+            number(Kind::ALL, &facts.kind),
+            number(Column::ALL, &facts.column),
+            u8::from(facts.deleted) * DELETED + u8::from(facts.purged) * PURGED,
+            facts.priority,
+            facts.created_at,
+            facts.updated_at,
+            facts.entered_at,
+        )
     }
 
     /// The title alone.
@@ -235,19 +192,7 @@ impl Row {
 
     /// Its bytes for the cache.
     pub(super) fn write(&self, into: &mut Vec<u8>) {
-        let facts = &self.facts;
-        let flags = u8::from(facts.deleted) * DELETED + u8::from(facts.purged) * PURGED;
-        let front: Front = (
-            facts.number,
-            number(Kind::ALL, &facts.kind),
-            number(Column::ALL, &facts.column),
-            flags,
-            facts.priority,
-            facts.created_at,
-            facts.updated_at,
-            facts.entered_at,
-        );
-        put(into, &front);
+        put(into, &self.front());
         into.extend_from_slice(&self.packed);
     }
 
@@ -255,33 +200,75 @@ impl Row {
     pub(super) fn read(id: ItemId, bytes: &[u8]) -> Option<(Self, ItemView)> {
         let mut rest = bytes;
         let mut from = rmp_serde::Deserializer::new(&mut rest);
-        let (number, kind, column, flags, priority, created_at, updated_at, entered_at) =
-            Front::deserialize(&mut from).ok()?;
-        let mut row = Self {
-            facts: Facts {
-                id,
-                number,
-                kind: word(Kind::ALL, kind)?,
-                column: word(Column::ALL, column)?,
-                status: Status::Active,
-                deleted: flags & DELETED != 0,
-                purged: flags & PURGED != 0,
-                priority,
-                held: false,
-                claimed: false,
-                depends: false,
-                disputed: false,
-                has_body: false,
-                created_at,
-                updated_at,
-                entered_at,
-            },
+        let front = Front::deserialize(&mut from).ok()?;
+        let view = whole(id, front, rest)?;
+        let row = Self {
+            facts: Facts::of(&view),
             packed: rest.into(),
         };
-        let view = row.view()?;
-        row.facts = Facts::of(&view);
         Some((row, view))
     }
+}
+
+fn whole(id: ItemId, front: Front, packed: &[u8]) -> Option<ItemView> {
+    let (own_number, kind, column, flags, priority, created_at, updated_at, entered_at) = front;
+    let mut from = reader(packed);
+    let title = String::deserialize(&mut from).ok()?;
+    let (labels, links) = Words::deserialize(&mut from).ok()?;
+    let (depends_on, epic, closing) = Ties::deserialize(&mut from).ok()?;
+    let rest = Rest::deserialize(&mut from).ok()?;
+    let act = |place: Place| act(&rest.acts, place);
+    let (last, by_kind, by, node, at) = rest.last;
+    let rare: Rare = part(rest.rare)?.unwrap_or_default();
+    let step = |(column, place)| {
+        Some(Step {
+            column: word(Column::ALL, column)?,
+            act: act(place)?,
+        })
+    };
+    Some(ItemView {
+        id,
+        number: own_number,
+        kind: word(Kind::ALL, kind)?,
+        title,
+        column: word(Column::ALL, column)?,
+        closing: part(closing)?,
+        holds: rare.holds,
+        deleted: flags & DELETED != 0,
+        purged: flags & PURGED != 0,
+        qa: word(Qa::ALL, rest.qa)?,
+        priority,
+        labels: labels.into_iter().map(str::to_owned).collect(),
+        depends_on,
+        epic,
+        assignee: rest.assignee,
+        origin: origin(rest.origin)?,
+        claim: rare.claim,
+        generation: rest.generation,
+        retries: rest.retries,
+        criteria: rare.criteria,
+        links: links.into_iter().map(link).collect::<Option<_>>()?,
+        comments: rest.comments,
+        body_edit: match rest.body_edit {
+            Some(place) => Some(act(place)?),
+            None => None,
+        },
+        imported: rest.imported,
+        conflicts: rare.conflicts,
+        attention: rare.attention,
+        refused: rare.refused,
+        trail: rest.trail.into_iter().map(step).collect::<Option<_>>()?,
+        last: Stamp {
+            act: act(last)?,
+            origin: origin((by_kind, by))?,
+            node,
+            at,
+        },
+        created_at,
+        updated_at,
+        entered_at,
+        heads: rest.heads.into_iter().map(act).collect::<Option<_>>()?,
+    })
 }
 
 fn pack(row: ItemView) -> Vec<u8> {
