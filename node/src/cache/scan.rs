@@ -11,7 +11,7 @@ use super::error::{CacheError, guard};
 ///
 /// sled looks at what it may forget only when pages were asked for some 16,000 times, and a scan asks
 /// for each page once: one pass over a hundred thousand rows kept all of them in memory, whatever sled was
-/// told to keep. So each pair is asked for once more, which takes a tenth of reading it.
+/// told to keep. So each pair is asked for once more.
 pub struct Scan {
     pub(super) pairs: sled::Iter,
     pub(super) db: sled::Db,
