@@ -51,14 +51,14 @@ pub(super) struct Kept {
 }
 
 /// The number of a word among all of its sort.
-fn number<T: PartialEq>(all: &[T], word: &T) -> u8 {
+pub(super) fn number<T: PartialEq>(all: &[T], word: &T) -> u8 {
     let place = all.iter().position(|known| known == word);
     place
         .and_then(|place| u8::try_from(place).ok())
         .unwrap_or(u8::MAX)
 }
 
-fn word<T: Copy>(all: &[T], number: u8) -> Option<T> {
+pub(super) fn word<T: Copy>(all: &[T], number: u8) -> Option<T> {
     all.get(usize::from(number)).copied()
 }
 

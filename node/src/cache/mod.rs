@@ -9,7 +9,10 @@
 mod card;
 mod error;
 mod open;
+mod pack;
+mod row;
 mod rows;
+mod scan;
 mod tables;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -20,11 +23,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use towline_crdt::view::{ItemView, PROJECTION_VERSION};
-use towline_proto::{ItemId, Millis, codec};
+use towline_proto::{ItemId, Millis};
 
 pub use error::CacheError;
 pub use open::{FORMAT, Opened};
+pub use row::{Facts, Row};
 pub(crate) use rows::{BLOCK_CARDS, Snapshot, Writer, publish};
+pub use scan::{Pair, Scan};
 pub use tables::{Table, meta};
 
 use crate::home::files;
@@ -67,6 +72,7 @@ impl Deref for Value {
 #[derive(Default)]
 pub struct Batch {
     inner: sled::Batch,
+    packer: pack::Packer,
     writes: usize,
     bytes: u64,
 }
@@ -94,10 +100,16 @@ impl Batch {
         self.writes += 1;
     }
 
+    /// Sets the document of an item, as it was saved.
+    pub fn put_doc(&mut self, item: &ItemId, saved: &[u8]) {
+        let packed = self.packer.pack(saved);
+        self.put(Table::Docs, item.as_bytes(), packed);
+    }
+
     /// Sets the row of an item.
-    pub fn put_row(&mut self, row: &ItemView) {
+    pub fn put_row(&mut self, row: &Row) {
         let mut value = PROJECTION_VERSION.to_le_bytes().to_vec();
-        value.extend_from_slice(&codec::encode(row));
+        row.write(&mut value);
         self.put(Table::Rows, row.id.as_bytes(), value);
     }
 
@@ -107,8 +119,9 @@ impl Batch {
     }
 
     /// Sets an event of the feed.
-    pub fn put_feed(&mut self, position: u64, event: impl Into<Vec<u8>>) {
-        self.put(Table::Feed, &position.to_be_bytes(), event);
+    pub fn put_feed(&mut self, position: u64, event: &[u8]) {
+        let packed = self.packer.pack(event);
+        self.put(Table::Feed, &position.to_be_bytes(), packed);
     }
 
     /// How many writes it holds.
@@ -190,6 +203,30 @@ impl Cache {
         Ok(value.map(Value))
     }
 
+    /// Reads the document of an item as it was saved.
+    ///
+    /// # Errors
+    /// [`CacheError::Damaged`].
+    pub fn doc(&self, item: &ItemId) -> Result<Option<Vec<u8>>, CacheError> {
+        let Some(packed) = self.get(Table::Docs, item.as_bytes())? else {
+            return Ok(None);
+        };
+        pack::Unpacker::default()
+            .unpack(&packed)
+            .map(Some)
+            .ok_or_else(|| unreadable("reading a document"))
+    }
+
+    /// The events of the feed from a position on, in their order.
+    pub fn feed(&self, from: u64) -> impl Iterator<Item = Result<Vec<u8>, CacheError>> {
+        let mut unpacker = pack::Unpacker::default();
+        self.scan_from(Table::Feed, &from.to_be_bytes()).map(move |pair| {
+            let (_, packed) = pair?;
+            let event = unpacker.unpack(&packed);
+            event.ok_or_else(|| unreadable("reading an event"))
+        })
+    }
+
     /// Reads the row of an item; none when there is none or another version of the projection made
     /// it, so that it must be made again.
     ///
@@ -197,18 +234,20 @@ impl Cache {
     /// [`CacheError::Damaged`].
     pub fn row(&self, item: &ItemId) -> Result<Option<ItemView>, CacheError> {
         let value = self.get(Table::Rows, item.as_bytes())?;
-        value.map_or(Ok(None), |value| decode_row(&value))
+        let row = value.map_or(Ok(None), |value| decode_row(*item, &value))?;
+        Ok(row.map(|(_, row)| row))
     }
 
-    /// Every row, in order of the items' ids: the id, and the row unless it must be made again.
-    pub fn rows(&self) -> impl Iterator<Item = Result<(ItemId, Option<ItemView>), CacheError>> {
+    /// Every row, in order of the items' ids: the id, and the row, packed and whole, unless it must be
+    /// made again.
+    pub fn rows(&self) -> impl Iterator<Item = Result<(ItemId, Option<(Row, ItemView)>), CacheError>> {
         self.scan(Table::Rows, &[]).map(|found| {
             let (key, value) = found?;
             let id = <[u8; ItemId::LEN]>::try_from(key.as_slice()).map_err(|_| CacheError::Damaged {
                 what: "reading a row",
                 why: format!("its key has {} bytes", key.len()),
             })?;
-            Ok((ItemId(id), decode_row(&value)?))
+            Ok((ItemId(id), decode_row(ItemId(id), &value)?))
         })
     }
 
@@ -232,6 +271,7 @@ impl Cache {
     pub fn scan(&self, table: Table, prefix: &[u8]) -> Scan {
         Scan {
             pairs: self.store.db.scan_prefix(table.key(prefix)),
+            db: self.store.db.clone(),
         }
     }
 
@@ -241,6 +281,7 @@ impl Cache {
         let range = (Bound::Included(table.key(key)), Bound::Excluded(end));
         Scan {
             pairs: self.store.db.range::<Vec<u8>, _>(range),
+            db: self.store.db.clone(),
         }
     }
 
@@ -287,42 +328,14 @@ impl Drop for Cache {
     }
 }
 
-/// Pairs of one table, keys without the table's tag.
-pub struct Scan {
-    pairs: sled::Iter,
-}
-
-impl fmt::Debug for Scan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scan").finish_non_exhaustive()
+fn unreadable(what: &'static str) -> CacheError {
+    CacheError::Damaged {
+        what,
+        why: "it cannot be unpacked".to_owned(),
     }
 }
 
-/// A key without its table's tag, and its value.
-pub type Pair = (Vec<u8>, Value);
-
-fn pair(found: Option<(sled::IVec, sled::IVec)>) -> Option<Pair> {
-    found.map(|(key, value)| (key.get(1..).unwrap_or_default().to_vec(), Value(value)))
-}
-
-impl Iterator for Scan {
-    type Item = Result<Pair, CacheError>;
-    fn next(&mut self) -> Option<Self::Item> {
-        guard("reading", || self.pairs.next().transpose())
-            .map(pair)
-            .transpose()
-    }
-}
-
-impl DoubleEndedIterator for Scan {
-    fn next_back(&mut self) -> Option<Self::Item> {
-        guard("reading", || self.pairs.next_back().transpose())
-            .map(pair)
-            .transpose()
-    }
-}
-
-fn decode_row(value: &[u8]) -> Result<Option<ItemView>, CacheError> {
+fn decode_row(item: ItemId, value: &[u8]) -> Result<Option<(Row, ItemView)>, CacheError> {
     let damaged = |why: String| CacheError::Damaged {
         what: "reading a row",
         why,
@@ -333,6 +346,6 @@ fn decode_row(value: &[u8]) -> Result<Option<ItemView>, CacheError> {
     if u32::from_le_bytes(*version) != PROJECTION_VERSION {
         return Ok(None);
     }
-    let row = codec::decode(row).map_err(|error| damaged(error.to_string()))?;
+    let row = Row::read(item, row).ok_or_else(|| damaged("it is not one".to_owned()))?;
     Ok(Some(row))
 }

@@ -24,8 +24,9 @@ pub const FORMAT: u32 = 1;
 /// The file that says in plain text who wrote the cache, readable without sled.
 const FORMAT_FILE: &str = "format";
 const FORMAT_WORDS: &str = "towline cache";
-/// How much of the tree sled keeps in memory, in bytes.
-const MEMORY_BYTES: u64 = 16 * 1024 * 1024;
+/// How much of the tree sled keeps in memory, in bytes: what is asked for often is kept by the project, and
+/// the rest is in the system's page cache.
+const MEMORY_BYTES: u64 = 4 * 1024 * 1024;
 /// How long sled may take to give its lock back after it was closed. The home's lock keeps other
 /// processes away, so whoever has the cache open is about to close it.
 const CLOSING: Duration = Duration::from_secs(2);

@@ -69,14 +69,24 @@ fn open(dir: &Path) -> (Cache, Opened) {
     Cache::open(NOW, dir).unwrap()
 }
 
+/// What a document may be saved as: half of it repeats itself.
+fn saved(number: u32) -> Vec<u8> {
+    let mut saved = vec![number as u8; 4_000];
+    blake3::Hasher::new()
+        .update(&number.to_le_bytes())
+        .finalize_xof()
+        .fill(&mut saved[..2_000]);
+    saved
+}
+
 /// A closed cache with some rows, documents and a cursor.
 fn filled(dir: &Path) {
     let (cache, opened) = open(dir);
     assert_eq!(opened, Opened::Fresh);
     for number in 0..300 {
         let mut batch = Batch::default();
-        batch.put_row(&item(number));
-        batch.put(Table::Docs, item(number).id.as_bytes(), vec![number as u8; 3_000]);
+        batch.put_row(&Row::of(item(number)));
+        batch.put_doc(&item(number).id, &saved(number));
         batch.put_u64(Table::Meta, meta::APPLIED, u64::from(number));
         cache.write(batch).unwrap();
     }
@@ -91,13 +101,14 @@ fn a_batch_is_there_after_a_restart_table_by_table() {
     let mut batch = Batch::default();
     assert!(batch.is_empty());
     for position in [1, 2, 300] {
-        batch.put_feed(position, format!("event {position}"));
+        batch.put_feed(position, format!("event {position}").as_bytes());
     }
-    batch.put_row(&item(42));
+    batch.put_row(&Row::of(item(42)));
+    batch.put_doc(&item(42).id, &saved(42));
     batch.put_u64(Table::Cursors, "chat", 2);
     batch.put_u64(Table::Meta, meta::FEED_HEAD, 300);
     batch.put(Table::Quarantine, &[9; 32], "twice");
-    assert_eq!(batch.len(), 7);
+    assert_eq!(batch.len(), 8);
     cache.write(batch).unwrap();
     let mut batch = Batch::default();
     batch.remove(Table::Quarantine, &[9; 32]);
@@ -109,13 +120,15 @@ fn a_batch_is_there_after_a_restart_table_by_table() {
     assert_eq!(opened, Opened::Kept);
     assert_eq!(cache.row(&item(42).id).unwrap(), Some(item(42)));
     assert_eq!(cache.row(&item(43).id).unwrap(), None);
+    assert_eq!(cache.doc(&item(42).id).unwrap(), Some(saved(42)));
+    assert_eq!(cache.doc(&item(43).id).unwrap(), None);
     assert_eq!(cache.u64(Table::Cursors, "chat").unwrap(), Some(2));
     assert_eq!(cache.u64(Table::Cursors, "board").unwrap(), None);
     assert_eq!(cache.get(Table::Quarantine, &[9; 32]).unwrap(), None);
     let after = |key: u64| -> Vec<String> {
         cache
-            .scan_from(Table::Feed, &key.to_be_bytes())
-            .map(|found| String::from_utf8(found.unwrap().1.to_vec()).unwrap())
+            .feed(key)
+            .map(|found| String::from_utf8(found.unwrap()).unwrap())
             .collect()
     };
     assert_eq!(after(0), ["event 1", "event 2", "event 300"]);
@@ -123,7 +136,8 @@ fn a_batch_is_there_after_a_restart_table_by_table() {
     let (last, _) = cache.scan(Table::Feed, &[]).next_back().unwrap().unwrap();
     assert_eq!(last, 300u64.to_be_bytes());
     let rows: BTreeMap<_, _> = cache.rows().map(Result::unwrap).collect();
-    assert_eq!(rows, BTreeMap::from([(item(42).id, Some(item(42)))]));
+    let row = (Row::of(item(42)), item(42));
+    assert_eq!(rows, BTreeMap::from([(item(42).id, Some(row))]));
     assert!(cache.size_on_disk().unwrap() > 0);
     cache.clear().unwrap();
     assert_eq!(Table::ALL.map(|table| cache.scan(table, &[]).count()), [0; 7]);
@@ -286,7 +300,7 @@ fn flipped_bits_and_lost_blocks_always_end_with_an_open_cache() {
             }
         };
         let mut batch = Batch::default();
-        batch.put_row(&item(1));
+        batch.put_row(&Row::of(item(1)));
         cache.write(batch).unwrap();
         assert_eq!(cache.row(&item(1).id).unwrap(), Some(item(1)));
     }
@@ -297,8 +311,17 @@ fn flipped_bits_and_lost_blocks_always_end_with_an_open_cache() {
 fn read_all(cache: &Cache) -> Result<(Option<u64>, Vec<ItemView>), CacheError> {
     let applied = cache.u64(Table::Meta, meta::APPLIED)?;
     let rows = cache.rows().collect::<Result<Vec<_>, _>>()?;
-    cache.scan(Table::Docs, &[]).try_for_each(|pair| pair.map(drop))?;
-    Ok((applied, rows.into_iter().filter_map(|(_, row)| row).collect()))
+    for row in rows.iter().flat_map(|(_, row)| row) {
+        let doc = cache.doc(&row.0.id)?;
+        assert!(
+            doc.is_none_or(|doc| doc == saved(row.0.number)),
+            "never something else"
+        );
+    }
+    let whole = rows
+        .into_iter()
+        .filter_map(|(_, row)| row.map(|(_, whole)| whole));
+    Ok((applied, whole.collect()))
 }
 
 fn copy(from: &Path, to: &Path) {

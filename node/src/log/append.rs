@@ -54,6 +54,19 @@ impl Log {
         Ok(positions)
     }
 
+    /// Gives the disk back what is left of the last step of room, but for the smallest one: after an import
+    /// that may be megabytes. For a log that is about to be closed; the next append after that finds room.
+    pub fn give_room_back(&mut self) {
+        let Some(last) = self.segments.last().filter(|_| self.closed.is_none()) else {
+            return;
+        };
+        let kept = last.end.saturating_add(GROW_MIN_BYTES);
+        // What is cut off is zeros, so a crash before or after it makes no difference.
+        if self.allocated > kept && last.file.set_len(kept).is_ok() {
+            self.allocated = kept;
+        }
+    }
+
     fn check_open(&self) -> Result<(), LogError> {
         match self.closed.clone() {
             None => Ok(()),

@@ -121,6 +121,37 @@ fn a_long_log_rolls_over_segments_and_can_be_read_from_the_middle() {
 }
 
 #[test]
+fn a_log_that_is_closed_keeps_little_room_and_an_append_finds_it() {
+    let home = TempDir::new().unwrap();
+    let dir = home.path().join("log");
+    let mut log = Log::create(&dir, PROJECT).unwrap();
+    let large = || (Millis(1), Arc::from(vec![7u8; 700_000]));
+    for _ in 0..3 {
+        log.append(&[large()], None).unwrap();
+    }
+    let size = || segment_file(&dir, 1).metadata().unwrap().len();
+    let grown = size();
+    log.give_room_back();
+    let kept = size();
+    assert!(kept < grown, "{grown} bytes became {kept}");
+    let mark = log.mark(position(1, SEGMENT_HEADER_BYTES)).unwrap();
+    assert!(mark.stands(&dir));
+    drop(log);
+
+    let mut found = 0;
+    let (mut log, opened) = Log::open::<Infallible>(&dir, PROJECT, |_| {
+        found += 1;
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!((found, opened.damage, opened.cut), (3, None, None));
+    log.append(&[entry("small")], None).unwrap();
+    assert_eq!(size(), kept, "there was room for it");
+    log.give_room_back();
+    assert_eq!(size(), kept, "and there is no room to give");
+}
+
+#[test]
 fn a_crash_at_any_byte_of_the_last_append_leaves_everything_before_it() {
     let (_home, dir, positions) = written(&["one", "two"]);
     let head_before = fs::read(dir.join("head")).unwrap();

@@ -202,6 +202,7 @@ impl Project {
     pub fn close(mut self) {
         self.tell_closed();
         self.store_or_warn();
+        self.log.give_room_back();
         self.snapshot_on_close();
         if let Err(error) = self.cache.flush_durable() {
             tracing::error!(%error, "the cache was not flushed; the log has everything");

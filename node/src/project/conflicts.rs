@@ -28,10 +28,7 @@ impl Project {
         let ids = match item {
             Some(wanted) => self.index.find(wanted)?,
             None => {
-                let contested = self
-                    .index
-                    .rows()
-                    .filter(|row| !row.conflicts.is_empty() && !row.purged);
+                let contested = self.index.shown().filter(|row| row.disputed);
                 contested.take(MAX_ITEMS).map(|row| row.id).collect()
             }
         };
@@ -152,7 +149,7 @@ impl Project {
         id: Option<&str>,
         keep: &str,
     ) -> Result<Reply, Failure> {
-        let row = self.index.find_one(item)?.clone();
+        let row = self.index.find_one(item)?;
         let open = self.conflicts(Some(&row.id.to_string()))?;
         let chosen = choose_conflict(&open, id)?;
         if is_restored_first(chosen) {

@@ -128,7 +128,9 @@ impl Project {
         };
         match fold(id, fresh.acts(), &self.members) {
             None => doctor.findings.push(format!("item {} has no creation", id.key())),
-            Some(folded) if self.index.get(&id) != Some(&folded.view) => doctor.findings.push(drifted("row")),
+            Some(folded) if self.index.get(&id).as_ref() != Some(&folded.view) => {
+                doctor.findings.push(drifted("row"))
+            }
             Some(_) => {}
         }
         match self.doc(&id) {

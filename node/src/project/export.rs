@@ -138,7 +138,7 @@ impl Project {
     /// What people type for an item that is exported, the whole id of any other.
     fn item_name(&self, id: &ItemId) -> String {
         match self.index.get(id).filter(|row| !row.purged) {
-            Some(row) => self.index.handle(row),
+            Some(row) => self.index.handle(&row),
             None => id.to_string(),
         }
     }

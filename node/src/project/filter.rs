@@ -6,31 +6,59 @@
 use towline_crdt::view::ItemView;
 use towline_proto::{Column, Kind, Status};
 
+use crate::cache::Row;
 use crate::dto::ItemCard;
 use crate::request::Filter;
 
-/// What a filter looks at.
+/// What a filter looks at first: it stands open in a row.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Facts<'a> {
+pub(crate) struct Facts {
     deleted: bool,
     column: Column,
     kind: Kind,
     status: Status,
     held: bool,
+    claimed: bool,
+}
+
+/// What it looks at then.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Words<'a> {
     title: &'a str,
     labels: &'a [String],
     assignee: Option<&'a str>,
     holder: Option<&'a str>,
 }
 
-impl<'a> From<&'a ItemView> for Facts<'a> {
-    fn from(row: &'a ItemView) -> Self {
+impl From<&Row> for Facts {
+    fn from(row: &Row) -> Self {
         Self {
             deleted: row.deleted,
             column: row.column,
             kind: row.kind,
-            status: row.status(),
-            held: !row.holds.is_empty(),
+            status: row.status,
+            held: row.held,
+            claimed: row.claimed,
+        }
+    }
+}
+
+impl From<&ItemCard> for Facts {
+    fn from(card: &ItemCard) -> Self {
+        Self {
+            deleted: card.deleted,
+            column: card.column,
+            kind: card.kind,
+            status: card.status,
+            held: !card.holds.is_empty(),
+            claimed: card.claim.is_some(),
+        }
+    }
+}
+
+impl<'a> From<&'a ItemView> for Words<'a> {
+    fn from(row: &'a ItemView) -> Self {
+        Self {
             title: &row.title,
             labels: &row.labels,
             assignee: row.assignee.as_deref(),
@@ -39,14 +67,9 @@ impl<'a> From<&'a ItemView> for Facts<'a> {
     }
 }
 
-impl<'a> From<&'a ItemCard> for Facts<'a> {
+impl<'a> From<&'a ItemCard> for Words<'a> {
     fn from(card: &'a ItemCard) -> Self {
         Self {
-            deleted: card.deleted,
-            column: card.column,
-            kind: card.kind,
-            status: card.status,
-            held: !card.holds.is_empty(),
             title: &card.title,
             labels: &card.labels,
             assignee: card.assignee.as_deref(),
@@ -55,22 +78,12 @@ impl<'a> From<&'a ItemCard> for Facts<'a> {
     }
 }
 
-impl Facts<'_> {
-    /// Whether it passes a filter, its epic left aside.
+impl Facts {
+    /// Whether they pass a filter.
     pub(crate) fn pass(&self, filter: &Filter) -> bool {
-        let person = |who: &str| self.assignee == Some(who) || self.holder == Some(who);
-        let contains = |text: &String| {
-            let title = self.title.to_lowercase();
-            text.to_lowercase()
-                .split_whitespace()
-                .all(|word| title.contains(word))
-        };
         looks_at(filter, self.deleted, self.column)
             && (filter.kinds.is_empty() || filter.kinds.contains(&self.kind))
             && (filter.statuses.is_empty() || filter.statuses.contains(&self.status))
-            && filter.labels.iter().all(|label| self.labels.contains(label))
-            && filter.assignee.as_deref().is_none_or(person)
-            && filter.text.as_ref().is_none_or(contains)
     }
 
     /// Whether it could be started now if its dependencies allow that: in the backlog, or in coding and
@@ -78,7 +91,7 @@ impl Facts<'_> {
     pub(crate) fn startable(&self) -> bool {
         let place = match self.column {
             Column::Backlog => true,
-            Column::Coding => self.holder.is_none(),
+            Column::Coding => !self.claimed,
             Column::Upcoming
             | Column::Qa
             | Column::Merge
@@ -87,6 +100,27 @@ impl Facts<'_> {
             | Column::Closed => false,
         };
         place && !self.deleted && self.kind != Kind::Epic && !self.held
+    }
+}
+
+impl Words<'_> {
+    /// Whether a filter asks for any.
+    pub(crate) const fn matter(filter: &Filter) -> bool {
+        !filter.labels.is_empty() || filter.assignee.is_some() || filter.text.is_some()
+    }
+
+    /// Whether they pass a filter, its epic left aside.
+    pub(crate) fn pass(&self, filter: &Filter) -> bool {
+        let person = |who: &str| self.assignee == Some(who) || self.holder == Some(who);
+        let contains = |text: &String| {
+            let title = self.title.to_lowercase();
+            text.to_lowercase()
+                .split_whitespace()
+                .all(|word| title.contains(word))
+        };
+        filter.labels.iter().all(|label| self.labels.contains(label))
+            && filter.assignee.as_deref().is_none_or(person)
+            && filter.text.as_ref().is_none_or(contains)
     }
 }
 

@@ -111,7 +111,7 @@ impl Project {
     /// The sentence about an item that the record has changed for, and that stays in the trash.
     pub(super) fn in_trash(&self, what: &str, id: &ItemId) -> String {
         let row = self.index.get(id);
-        let handle = row.map_or_else(|| id.to_string(), |row| self.index.handle(row));
+        let handle = row.map_or_else(|| id.to_string(), |row| self.index.handle(&row));
         format!(
             "{what}: item {handle} is in the trash here and stays there as it is; `towline restore {handle}` and \
              another import bring it up to date"
@@ -121,7 +121,7 @@ impl Project {
     /// The sentence about living items that share a reference, of which `id` is the one that counts.
     fn several(&self, reference: &str, id: &ItemId) -> Option<String> {
         let living = self.index.all_by_external(reference).filter(|row| !row.deleted);
-        let mut handles: Vec<String> = living.map(|row| self.index.handle(row)).collect();
+        let mut handles: Vec<String> = living.map(|row| self.index.handle(&row)).collect();
         let more = handles.len().saturating_sub(NAMED);
         handles.truncate(NAMED);
         let last = match more {
@@ -131,7 +131,7 @@ impl Project {
         if handles.is_empty() {
             return None;
         }
-        let kept = self.index.handle(self.index.get(id)?);
+        let kept = self.index.handle(&self.index.get(id)?);
         Some(format!(
             "{reference}: items {} and {last} here; only {kept} is brought up to date, delete what is not needed",
             handles.join(", ")
@@ -147,7 +147,7 @@ impl Project {
         before: Option<Said>,
     ) -> Result<Update, Failure> {
         let digest = digest(item);
-        let Some(row) = self.index.get(id).cloned() else {
+        let Some(row) = self.index.get(id) else {
             return Ok(Update::Nothing);
         };
         let known = row.imported.as_deref().map(read_mark);

@@ -1,8 +1,9 @@
 //! The index: all rows of a project in memory, and what takes more than one row to know.
 //!
-//! Rows come from `towline_crdt::commit` and are never changed here. What depends on other items is
-//! computed when asked: names ([`find`]), what waits for what ([`waits`]), cards ([`cards`]). Which circles
-//! came and went with a row is noted as it is entered ([`turns`]), for whoever is to be told.
+//! Rows come from `towline_crdt::commit` and are never changed here. They are held packed ([`Row`]): what a
+//! pass over all of them asks stands open, and one that is asked for by name is unpacked. What depends on
+//! other items is computed when asked: names ([`find`]), what waits for what ([`waits`]), cards ([`cards`]).
+//! Which circles came and went with a row is noted as it is entered ([`turns`]), for whoever is to be told.
 
 mod cards;
 mod circles;
@@ -23,19 +24,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use towline_crdt::view::ItemView;
 use towline_proto::{Column, ItemId, Millis};
 
+use crate::cache::Row;
 use circles::Circles;
 
 /// All rows of one project.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    /// Boxed: a row is large, and a node of the tree is half empty on average.
-    rows: BTreeMap<ItemId, Box<ItemView>>,
+    rows: BTreeMap<ItemId, Row>,
     /// Sets of pairs and not maps of sets: nearly every number and reference belongs to one item, and a
     /// set of its own for each took more memory than its row's title.
-    numbers: BTreeSet<(u32, Millis, ItemId)>,
+    numbers: BTreeSet<(u32, ItemId)>,
     /// By the key as a number, in the order of its digits.
     keys: BTreeMap<u64, ItemId>,
-    external: BTreeSet<(String, ItemId)>,
+    /// External references by their hash: the rows have them whole.
+    external: BTreeSet<(u64, ItemId)>,
     /// What is depended on, and by whom.
     dependants: BTreeSet<(ItemId, ItemId)>,
     /// An epic and its items.
@@ -59,6 +61,39 @@ fn of<'a>(pairs: &'a BTreeSet<(ItemId, ItemId)>, first: &ItemId) -> impl Iterato
 }
 
 impl Index {
+    /// An index of many rows at once, packed and whole. Made so its maps have no empty places: filled one
+    /// by one in the order of their ids they would be half empty.
+    ///
+    /// # Errors
+    /// The first of the rows' own.
+    pub(crate) fn of<E>(rows: impl Iterator<Item = Result<(Row, ItemView), E>>) -> Result<Self, E> {
+        let mut packed = Vec::new();
+        let (mut numbers, mut keys, mut external) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut dependants, mut children, mut superseded) = (Vec::new(), Vec::new(), Vec::new());
+        for row in rows {
+            let (row, view) = row?;
+            let id = row.id;
+            numbers.push((row.number, id));
+            keys.push((find::key(&id), id));
+            external.extend(view.external().map(|reference| (find::hash(reference), id)));
+            dependants.extend(view.depends_on.iter().map(|on| (*on, id)));
+            children.extend(view.epic.map(|epic| (epic, id)));
+            superseded.extend(waits::successor(&view).map(|by| (by, id)));
+            packed.push((id, row));
+        }
+        Ok(Self {
+            rows: packed.into_iter().collect(),
+            numbers: numbers.into_iter().collect(),
+            keys: keys.into_iter().collect(),
+            external: external.into_iter().collect(),
+            dependants: dependants.into_iter().collect(),
+            children: children.into_iter().collect(),
+            superseded: superseded.into_iter().collect(),
+            circles: OnceCell::new(),
+            turns: BTreeMap::new(),
+        })
+    }
+
     /// Enters a row that was there before this process: nothing about it is news.
     pub(crate) fn load(&mut self, row: ItemView) {
         let (id, waits) = (row.id, waits::waits(&row));
@@ -71,7 +106,7 @@ impl Index {
     /// ends: nothing is looked at unless the item waits for others than before.
     pub(crate) fn put(&mut self, row: ItemView) -> Option<ItemView> {
         let (id, waits) = (row.id, waits::waits(&row));
-        let waited = self.get(&id).map(waits::waits).unwrap_or_default();
+        let waited = self.rows.get(&id).map(waits::held_waits).unwrap_or_default();
         let around = (waited != waits).then(|| self.around(&id));
         let before = self.enter(row);
         self.rejudge(&id, &waited, &waits);
@@ -84,31 +119,30 @@ impl Index {
     fn enter(&mut self, row: ItemView) -> Option<ItemView> {
         let before = self.take_out(&row.id);
         let id = row.id;
-        self.numbers.insert((row.number, row.created_at, id));
+        self.numbers.insert((row.number, id));
         self.keys.insert(find::key(&id), id);
-        for reference in row.external() {
-            self.external.insert((reference.to_owned(), id));
-        }
+        let references = row.external().map(|reference| (find::hash(reference), id));
+        self.external.extend(references);
         self.dependants.extend(row.depends_on.iter().map(|on| (*on, id)));
         self.children.extend(row.epic.map(|epic| (epic, id)));
         self.superseded.extend(waits::successor(&row).map(|by| (by, id)));
-        self.rows.insert(id, Box::new(row));
+        self.rows.insert(id, Row::of(row));
         before
     }
 
     /// Takes a row out.
-    pub(crate) fn remove(&mut self, id: &ItemId) -> Option<ItemView> {
-        let row = self.take_out(id)?;
-        self.rejudge(id, &waits::waits(&row), &BTreeSet::new());
-        Some(row)
+    pub(crate) fn remove(&mut self, id: &ItemId) {
+        if let Some(row) = self.take_out(id) {
+            self.rejudge(id, &waits::waits(&row), &BTreeSet::new());
+        }
     }
 
     fn take_out(&mut self, id: &ItemId) -> Option<ItemView> {
-        let row = self.rows.remove(id)?;
-        self.numbers.remove(&(row.number, row.created_at, *id));
+        let row = self.rows.remove(id)?.view()?;
+        self.numbers.remove(&(row.number, *id));
         self.keys.remove(&find::key(id));
         for reference in row.external() {
-            self.external.remove(&(reference.to_owned(), *id));
+            self.external.remove(&(find::hash(reference), *id));
         }
         for on in &row.depends_on {
             self.dependants.remove(&(*on, *id));
@@ -119,22 +153,27 @@ impl Index {
         if let Some(by) = waits::successor(&row) {
             self.superseded.remove(&(by, *id));
         }
-        Some(*row)
+        Some(row)
     }
 
-    /// One row.
-    pub(crate) fn get(&self, id: &ItemId) -> Option<&ItemView> {
-        self.rows.get(id).map(Box::as_ref)
+    /// One row, whole.
+    pub(crate) fn get(&self, id: &ItemId) -> Option<ItemView> {
+        self.rows.get(id).and_then(Row::view)
+    }
+
+    /// One row as it is held.
+    pub(crate) fn row(&self, id: &ItemId) -> Option<&Row> {
+        self.rows.get(id)
     }
 
     /// The rows that people may see, the trash too, in order of their ids.
-    pub(crate) fn shown(&self) -> impl Iterator<Item = &ItemView> {
+    pub(crate) fn shown(&self) -> impl Iterator<Item = &Row> {
         self.rows().filter(|row| !row.purged)
     }
 
     /// All rows, purged ones too, in order of their ids.
-    pub(crate) fn rows(&self) -> impl Iterator<Item = &ItemView> {
-        self.rows.values().map(Box::as_ref)
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.rows.values()
     }
 
     /// The number for a new item: above every number that is known, those of the trash and of purged
@@ -142,7 +181,7 @@ impl Index {
     pub(crate) fn next_number(&self) -> u32 {
         self.numbers
             .last()
-            .map_or(1, |(number, ..)| number.saturating_add(1))
+            .map_or(1, |(number, _)| number.saturating_add(1))
     }
 
     /// The item with an external reference. Of several, which come of nodes that imported apart, a
@@ -155,15 +194,15 @@ impl Index {
     }
 
     /// All items with an external reference, purged ones too.
-    pub(crate) fn all_by_external<'a>(&'a self, reference: &'a str) -> impl Iterator<Item = &'a ItemView> {
-        let from = (reference.to_owned(), IDS.0);
-        let of_reference = move |(found, id): &'a (String, ItemId)| (found == reference).then_some(id);
-        let ids = self.external.range(from..).map_while(of_reference);
-        ids.filter_map(|id| self.get(id))
+    pub(crate) fn all_by_external<'a>(&'a self, reference: &'a str) -> impl Iterator<Item = ItemView> + 'a {
+        let hash = find::hash(reference);
+        let fits = self.external.range((hash, IDS.0)..=(hash, IDS.1));
+        let rows = fits.filter_map(|(_, id)| self.get(id));
+        rows.filter(move |row| row.external().any(|known| known == reference))
     }
 
     /// Board order: by column, then priority, then how long it stands there.
-    pub(crate) fn board_order(row: &ItemView) -> (Column, u8, Millis, ItemId) {
+    pub(crate) fn board_order(row: &Row) -> (Column, u8, Millis, ItemId) {
         (row.column, row.priority, row.entered_at, row.id)
     }
 }

@@ -58,7 +58,7 @@ pub use open::Opening;
 pub use retell::{Pass, Taken};
 pub use world::{SystemWorld, World};
 
-use crate::cache::{Cache, Table};
+use crate::cache::Cache;
 use crate::dto::FeedEvent;
 use crate::log::Log;
 use crate::net::NetOutput;
@@ -164,10 +164,7 @@ impl Project {
                 format!("{why}; `towline rebuild` makes it again"),
             )
         };
-        let saved = self
-            .cache
-            .get(Table::Docs, &id.0)
-            .map_err(|error| broken(error.to_string()))?;
+        let saved = self.cache.doc(id).map_err(|error| broken(error.to_string()))?;
         let saved = saved
             .ok_or_else(|| broken(format!("the document of item {} is not in the cache", id.short())))?;
         let doc = Arc::new(ItemDoc::load(*id, &saved).map_err(|error| broken(error.to_string()))?);
@@ -177,7 +174,7 @@ impl Project {
 
     /// An item's document, if there is such an item yet.
     fn stored_doc(&mut self, id: &ItemId) -> Result<Option<Arc<ItemDoc>>, Failure> {
-        match self.index.get(id) {
+        match self.index.row(id) {
             Some(_) => self.doc(id).map(Some),
             None => Ok(None),
         }
@@ -195,12 +192,8 @@ impl Project {
         let first_recent = self.recent.front().map_or(u64::MAX, |event| event.position);
         let mut events = Vec::new();
         if after.saturating_add(1) < first_recent {
-            for row in self
-                .cache
-                .scan_from(Table::Feed, &after.saturating_add(1).to_be_bytes())
-            {
-                let (_, bytes) =
-                    row.map_err(|error| Failure::new(FailureCode::Failure, error.to_string()))?;
+            for event in self.cache.feed(after.saturating_add(1)) {
+                let bytes = event.map_err(|error| Failure::new(FailureCode::Failure, error.to_string()))?;
                 let event: FeedEvent = towline_proto::codec::decode(&bytes).map_err(|error| {
                     Failure::new(FailureCode::Failure, format!("the feed is damaged: {error}"))
                 })?;

@@ -188,12 +188,15 @@ impl Project {
         self.feed_stored = self.feed_head;
         self.ranks = self.cache.u64(Table::Meta, meta::RANKS)?.unwrap_or(0);
         let mut stale = Vec::new();
-        for row in self.cache.rows() {
-            match row? {
-                (_, Some(row)) => self.index.load(row),
-                (item, None) => stale.push(item),
+        let current = self.cache.rows().filter_map(|row| match row {
+            Ok((_, Some(row))) => Some(Ok(row)),
+            Ok((item, None)) => {
+                stale.push(item);
+                None
             }
-        }
+            Err(error) => Some(Err(error)),
+        });
+        self.index = Index::of(current)?;
         for item in stale {
             let doc = self.doc(&item)?;
             let view = self.folded(&doc)?.view;

@@ -111,8 +111,9 @@ impl Project {
 
     /// The claims that this node renews: those behind the last one that it named, then from the front.
     fn my_claims(&mut self) -> Vec<Renewal> {
-        let mine = self.index.shown().filter_map(|row| {
-            let claim = row.claim.as_ref().filter(|claim| claim.node == self.me)?;
+        let claimed = self.index.shown().filter(|row| row.claimed);
+        let mine = claimed.filter_map(|row| {
+            let claim = row.view()?.claim.filter(|claim| claim.node == self.me)?;
             let generation = claim.generation;
             Some(Renewal {
                 item: row.id,
@@ -182,7 +183,7 @@ impl Project {
             return;
         };
         let generation = claim.generation;
-        if self.index.get(&row.id).and_then(|before| before.claim.as_ref()) != Some(claim) {
+        if self.index.get(&row.id).and_then(|before| before.claim).as_ref() != Some(claim) {
             let now = self.world.instant();
             self.presence.claims.insert(row.id, (generation, now));
         }

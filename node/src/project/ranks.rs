@@ -18,7 +18,7 @@ impl Project {
         let now = self.now();
         for item in items {
             let folded = self.doc(&item).and_then(|doc| {
-                let same = self.index.get(&item) == Some(&self.folded(&doc)?.view);
+                let same = self.index.get(&item).as_ref() == Some(&self.folded(&doc)?.view);
                 if same {
                     Ok(())
                 } else {

@@ -5,8 +5,9 @@ use towline_crdt::view::ItemView;
 use towline_proto::{Closing, Column, ItemId, LinkKind, Op};
 
 use super::Project;
-use super::filter::Facts;
+use super::filter::{Facts, Words};
 use super::index::Index;
+use crate::cache::Row;
 use crate::dto::{Comment, HistoryLine, ItemCard, ItemPage, MemberInfo, ProjectStatus};
 use crate::request::{Failure, FailureCode, Filter};
 
@@ -20,9 +21,11 @@ impl Project {
             Some(epic) => Some(self.index.find_one(epic)?.id),
             None => None,
         };
-        let passes = |row: &&ItemView| {
-            epic.is_none_or(|epic| row.epic == Some(epic)) && Facts::from(*row).pass(filter)
-        };
+        let whole = epic.is_some() || Words::matter(filter);
+        let passes_whole =
+            |row: ItemView| epic.is_none_or(|epic| row.epic == Some(epic)) && Words::from(&row).pass(filter);
+        let passes =
+            |row: &&Row| Facts::from(*row).pass(filter) && (!whole || row.view().is_some_and(passes_whole));
         let mut rows: Vec<_> = self.index.shown().filter(passes).collect();
         rows.sort_by_key(|row| Index::board_order(row));
         if filter.limit > 0 {
@@ -126,11 +129,11 @@ impl Project {
             .iter()
             .map(|column| (*column, alive().filter(|row| row.column == *column).count()));
         let columns = columns.collect();
-        let open = |row: &&ItemView| row.column.is_open();
+        let open = |row: &&Row| row.column.is_open();
         let (held, conflicts) = (
-            alive().filter(open).filter(|row| !row.holds.is_empty()).count(),
+            alive().filter(open).filter(|row| row.held).count(),
             alive()
-                .filter(|row| !row.conflicts.is_empty() || !self.index.circles_at(&row.id).is_empty())
+                .filter(|row| row.disputed || !self.index.circles_at(&row.id).is_empty())
                 .count(),
         );
         let last = self.feed_head.checked_sub(1);

@@ -250,8 +250,8 @@ impl Project {
         }
         let item = compare::as_import(line);
         let now = Said::by(&item);
-        let imported = self.index.get(id).and_then(|row| row.imported.as_deref());
-        let known = imported.and_then(|mark| read_mark(mark).1);
+        let imported = self.index.get(id).and_then(|row| row.imported);
+        let known = imported.and_then(|mark| read_mark(&mark).1);
         let before = known.unwrap_or_else(|| if moves { now.unlike() } else { now });
         let mut work = match self.update_item(id, &item, Some(before))? {
             Update::Nothing => return Ok(Taken::Unchanged),
@@ -283,7 +283,7 @@ impl Project {
 
     /// The item that a reference names here: one that was made here, or one that came with it.
     fn by_reference(&self, reference: &str) -> Option<ItemId> {
-        let native = native(&self.id, reference).filter(|id| self.index.get(id).is_some());
+        let native = native(&self.id, reference).filter(|id| self.index.row(id).is_some());
         native.or_else(|| self.index.by_external(reference))
     }
 
@@ -292,8 +292,9 @@ impl Project {
         let of_file: BTreeSet<&str> = names.values().map(String::as_str).collect();
         let with_number = self.index.numbered(line.number);
         with_number
+            .iter()
             .filter_map(|id| self.index.get(id))
-            .any(|row| !of_file.contains(self.reference_of(row).as_str()))
+            .any(|row| !of_file.contains(self.reference_of(&row).as_str()))
     }
 
     /// The acts of an item in the order of its line, and the beginnings of their hashes.

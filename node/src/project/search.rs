@@ -6,11 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use towline_crdt::view::ItemView;
 use towline_proto::ItemId;
 
 use super::Project;
-use crate::cache::{CacheError, Table};
+use crate::cache::{CacheError, Row, Table};
 use crate::dto::ItemCard;
 use crate::request::{Failure, FailureCode};
 
@@ -42,7 +41,7 @@ impl Project {
                 found.push((Rank::Named, row.id));
                 continue;
             }
-            let title = row.title.to_lowercase();
+            let title = row.title().to_lowercase();
             if words.iter().all(|word| title.contains(word)) {
                 found.push((Rank::Title, row.id));
                 continue;
@@ -50,7 +49,7 @@ impl Project {
             let missing = missing(&words, title, row);
             if missing.is_empty() {
                 found.push((Rank::Elsewhere, row.id));
-            } else if row.body_edit.is_some() {
+            } else if row.has_body {
                 open.insert(row.id, missing);
             }
         }
@@ -58,8 +57,8 @@ impl Project {
             found.push((Rank::Elsewhere, id));
         }
         found.sort_unstable();
-        let rows = found.iter().take(limit).filter_map(|(_, id)| self.index.get(id));
-        Ok(self.index.cards(rows.collect()))
+        let rows = found.iter().take(limit).filter_map(|(_, id)| self.index.row(id));
+        Ok(self.index.cards(rows))
     }
 
     /// The items whose body has the words that each of them lacks.
@@ -93,9 +92,13 @@ impl Project {
 }
 
 /// The words that are neither in the title nor in labels or references.
-fn missing<'a>(words: &'a [String], title: String, row: &ItemView) -> Vec<&'a str> {
+fn missing<'a>(words: &'a [String], title: String, row: &Row) -> Vec<&'a str> {
     let mut haystack = title;
-    for part in row.labels.iter().chain(row.links.iter().map(|link| &link.target)) {
+    let (labels, links) = row.words();
+    for part in labels
+        .into_iter()
+        .chain(links.into_iter().map(|(_, target)| target))
+    {
         haystack.push('\n');
         haystack.push_str(&part.to_lowercase());
     }

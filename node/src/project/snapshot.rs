@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use towline_proto::{Column, ItemId, Millis};
 
 use super::Project;
-use super::filter::{Facts, looks_at};
+use super::filter::{Facts, Words, looks_at};
 use super::index::Index;
 use super::present::clamp_card;
 use crate::cache::{BLOCK_CARDS, Snapshot, Writer, publish};
@@ -157,7 +157,7 @@ impl Making {
             .unwrap_or_default()
             .chunks(BLOCK_CARDS)
         {
-            for card in index.cards(ids.iter().filter_map(|id| index.get(id)).collect()) {
+            for card in index.cards(ids.iter().filter_map(|id| index.row(id))) {
                 self.writer.push(card)?;
             }
         }
@@ -214,7 +214,7 @@ fn pick(snapshot: &Snapshot, request: &Request) -> Option<Vec<ItemCard>> {
         };
         let wanted = |deleted: bool, column| looks_at(filter, deleted, column);
         snapshot.cards(wanted, |card| {
-            if Facts::from(&card).pass(filter) {
+            if Facts::from(&card).pass(filter) && Words::from(&card).pass(filter) {
                 cards.push(card);
             }
             if cards.len() < most {

@@ -32,10 +32,10 @@ impl Project {
         }
         let mut batch = Batch::default();
         for doc in self.docs.dirty() {
-            batch.put(Table::Docs, &doc.id().0, doc.save());
-            if let Some(row) = self.index.get(&doc.id()) {
+            batch.put_doc(&doc.id(), &doc.save());
+            if let Some(row) = self.index.row(&doc.id()) {
                 batch.put_row(row);
-                if row.body_edit.is_some() {
+                if row.has_body {
                     batch.put(Table::Bodies, &doc.id().0, searchable(doc));
                 }
             }
@@ -45,7 +45,7 @@ impl Project {
             .iter()
             .filter(|event| event.position > self.feed_stored)
         {
-            batch.put_feed(event.position, codec::encode(event));
+            batch.put_feed(event.position, &codec::encode(event));
         }
         let kept = self.feed_head.saturating_sub(FEED_KEPT);
         for position in self.feed_stored.saturating_sub(FEED_KEPT)..kept {

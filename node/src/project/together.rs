@@ -37,10 +37,10 @@ const MAX_THREADS: usize = 8;
 pub(super) type Coming = (Entry, bool);
 
 /// What the entries of a run change of one item.
-struct Group<'a> {
+struct Group {
     item: ItemId,
     base: Base,
-    before: Option<&'a ItemView>,
+    before: Option<ItemView>,
     /// All changes, in the order of their entries.
     changes: Vec<Checked>,
     /// Of each entry its place in the run, its author, and how many of the changes are its.
@@ -115,7 +115,7 @@ impl Project {
             Payload::Changes(changes) => checked_by_item(entry, changes).ok(),
             Payload::Genesis(_) | Payload::Member(_) => None,
         })?;
-        let mut by_item: BTreeMap<ItemId, Group<'_>> = BTreeMap::new();
+        let mut by_item: BTreeMap<ItemId, Group> = BTreeMap::new();
         for (at, items) in checked.into_iter().enumerate() {
             let author = run.get(at)?.0.body().author;
             for (item, changes) in items {
@@ -162,7 +162,7 @@ impl Project {
     }
 }
 
-impl Group<'_> {
+impl Group {
     const fn new(item: ItemId) -> Self {
         Self {
             item,
@@ -194,7 +194,7 @@ impl Group<'_> {
                 acts.insert(id, Record { act, node, hash });
                 came.insert(id);
             }
-            let before = commits.last().map(|(_, commit, _)| &commit.view).or(self.before);
+            let before = commits.last().map(|(_, commit, _)| &commit.view).or(self.before.as_ref());
             let before = before.map(|view| (view, came.clone()));
             let commit = commit_acts(project, before, item, &acts, members)?;
             commits.push((at, commit, came));

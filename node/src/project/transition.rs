@@ -30,7 +30,7 @@ fn is_commit(commit: &str) -> Result<(), Failure> {
 impl Project {
     /// A transition of the table.
     pub(crate) fn transition(&mut self, origin: &Origin, asked: Transition) -> Result<Reply, Failure> {
-        let row = self.index.find_one(&asked.item)?.clone();
+        let row = self.index.find_one(&asked.item)?;
         if asked
             .expect
             .as_ref()

@@ -15,6 +15,7 @@ use towline_proto::{Column, ItemId, Kind, Millis, NodeId, Op, Origin, OriginKind
 
 use super::Project;
 use super::stage::Work;
+use crate::cache::Row;
 use crate::home::Settings;
 use crate::home::settings::{ArchiveAfter, Promote};
 
@@ -142,7 +143,7 @@ impl Project {
         let mut works = Vec::new();
         for id in due {
             self.upkeep.due.remove(&id);
-            if self.index.get(&id).is_some_and(|row| self.may_start(row)) {
+            if self.index.row(&id).is_some_and(|row| self.may_start(row)) {
                 works.push(self.work(id, "promotion", Op::Start { force: None }));
             }
         }
@@ -156,7 +157,7 @@ impl Project {
         let changed = std::mem::take(&mut self.upkeep.changed);
         if self.upkeep.look.is_some_and(|at| at <= now) {
             self.upkeep.look = None;
-            let waiting = self.index.shown().filter(|row| !row.depends_on.is_empty());
+            let waiting = self.index.shown().filter(|row| row.depends);
             candidates.extend(waiting.map(|row| (row.id, false)));
         }
         if !changed.is_empty() {
@@ -176,7 +177,7 @@ impl Project {
             }
         }
         for (id, at_once) in candidates {
-            if !self.index.get(&id).is_some_and(|row| self.may_start(row)) {
+            if !self.index.row(&id).is_some_and(|row| self.may_start(row)) {
                 continue;
             }
             let spread = Duration::from_millis(spread_ms(&self.me, &id, START_SPREAD_MS));
@@ -188,13 +189,19 @@ impl Project {
 
     /// Whether an item starts by itself. One that depends on nothing, or only on what is suspended, waits
     /// for a person.
-    fn may_start(&self, row: &ItemView) -> bool {
+    fn may_start(&self, row: &Row) -> bool {
         row.column == Column::Backlog
             && row.kind != Kind::Epic
             && !row.deleted
-            && row.holds.is_empty()
-            && row.conflicts.is_empty()
-            && !was_started(row)
+            && !row.held
+            && !row.disputed
+            && row.depends
+            && row.view().is_some_and(|row| self.is_free(&row))
+    }
+
+    /// Whether an item was never started, and what it depends on lets it start.
+    fn is_free(&self, row: &ItemView) -> bool {
+        !was_started(row)
             && row.depends_on.iter().all(|on| self.index.wait(row, on).satisfied)
             && row
                 .depends_on
@@ -222,13 +229,14 @@ impl Project {
 
     /// Whether an item has been over for long enough. Somebody's clock may be ahead: what was entered in
     /// the future is not.
-    fn is_over(&self, row: &ItemView, after: u64, now: Millis) -> bool {
+    fn is_over(&self, row: &Row, after: u64, now: Millis) -> bool {
+        let is_quiet =
+            |row: ItemView| row.attention.is_empty() && legal(Verb::Archive, row.standing()).is_ok();
         let spread = spread_ms(&self.me, &row.id, SWEEP_SPREAD_MS);
         let due = row.entered_at.0.saturating_add(after).saturating_add(spread);
         matches!(row.column, Column::Done | Column::Closed)
             && due <= now.0
-            && row.conflicts.is_empty()
-            && row.attention.is_empty()
-            && legal(Verb::Archive, row.standing()).is_ok()
+            && !row.disputed
+            && row.view().is_some_and(is_quiet)
     }
 }

@@ -21,12 +21,12 @@ impl Project {
             if id == to {
                 break;
             }
-            let row = self.index.get(&id);
-            for on in row.iter().flat_map(|row| &row.depends_on) {
-                if !before.contains_key(on) {
-                    before.insert(*on, id);
-                    next.push_back(*on);
-                }
+            let row = self.index.row(&id);
+            for on in row.into_iter().flat_map(|row| row.ties().0) {
+                before.entry(on).or_insert_with(|| {
+                    next.push_back(on);
+                    id
+                });
             }
         }
         let mut way = Vec::new();

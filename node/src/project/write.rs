@@ -110,7 +110,7 @@ impl Project {
         }
         Err(usage(format!(
             "{} is a {}, not an epic",
-            self.index.handle(row),
+            self.index.handle(&row),
             row.kind
         )))
     }
@@ -123,7 +123,7 @@ impl Project {
         while let Some(id) = above.filter(|id| seen.insert(*id)) {
             if id == row.id {
                 let [this, epic] = [Some(id), epic].map(|id| id.and_then(|id| self.index.get(&id)));
-                let [this, epic] = [this, epic].map(|row| row.map(|row| self.index.handle(row)));
+                let [this, epic] = [this, epic].map(|row| row.map(|row| self.index.handle(&row)));
                 return Err(usage(match (this, epic) {
                     (Some(this), Some(epic)) if this != epic => {
                         format!("{epic} belongs to {this}, so {this} cannot belong to {epic}")
@@ -138,7 +138,7 @@ impl Project {
 
     /// Changes fields.
     pub(crate) fn edit(&mut self, origin: &Origin, edit: Edit) -> Result<Reply, Failure> {
-        let row = self.index.find_one(&edit.item)?.clone();
+        let row = self.index.find_one(&edit.item)?;
         let mut ops = Vec::new();
         if let Some(title) = edit.title.filter(|title| *title != row.title) {
             legible(&title)?;
@@ -204,7 +204,7 @@ impl Project {
         add: Vec<String>,
         remove: Vec<String>,
     ) -> Result<Reply, Failure> {
-        let row = self.index.find_one(item)?.clone();
+        let row = self.index.find_one(item)?;
         let mut ops = Vec::new();
         for label in remove {
             if row.labels.contains(&label) {
@@ -230,7 +230,7 @@ impl Project {
         add: &[String],
         remove: &[String],
     ) -> Result<Reply, Failure> {
-        let row = self.index.find_one(item)?.clone();
+        let row = self.index.find_one(item)?;
         let mut ops = Vec::new();
         for wanted in remove {
             let on = self.index.find_one(wanted)?.id;
@@ -244,7 +244,7 @@ impl Project {
                 continue;
             }
             if self.index.depends_on(&on.id, &row.id) {
-                let (this, other) = (self.index.handle(&row), self.index.handle(on));
+                let (this, other) = (self.index.handle(&row), self.index.handle(&on));
                 return Err(conflict(if on.id == row.id {
                     format!("{this} cannot wait for itself: that would be a circle")
                 } else {
@@ -265,7 +265,7 @@ impl Project {
         add: Vec<(LinkKind, String)>,
         remove: Vec<(LinkKind, String)>,
     ) -> Result<Reply, Failure> {
-        let row = self.index.find_one(item)?.clone();
+        let row = self.index.find_one(item)?;
         let has = |kind: LinkKind, target: &str| {
             row.links
                 .iter()
@@ -287,7 +287,7 @@ impl Project {
 
     /// Says something, or adds a criterion: one operation without conditions.
     pub(crate) fn say(&mut self, origin: &Origin, item: &str, op: Op) -> Result<Reply, Failure> {
-        let row = self.index.find_one(item)?.clone();
+        let row = self.index.find_one(item)?;
         self.write_ops(origin, &row, vec![op], None)
     }
 
@@ -300,7 +300,7 @@ impl Project {
         state: towline_proto::CriterionState,
         evidence: Option<String>,
     ) -> Result<Reply, Failure> {
-        let row = self.index.find_one(item)?.clone();
+        let row = self.index.find_one(item)?;
         let criterion = place.checked_sub(1).and_then(|place| row.criteria.get(place));
         let Some(criterion) = criterion.map(|criterion| criterion.id) else {
             let message = format!(
@@ -373,7 +373,7 @@ impl Project {
                 "the item is not in the index; run `towline doctor`",
             )
         })?;
-        let card = self.index.card(row);
+        let card = self.index.card(&row);
         let mut notes = Vec::new();
         for link in card.depends_on.iter().filter(|link| !link.satisfied) {
             let note = link

@@ -21,7 +21,7 @@ fn child_that_writes_batches() {
     for number in begun + 1..2_000_000 {
         let mut batch = Batch::default();
         batch.put_u64(Table::Meta, meta::APPLIED, number);
-        batch.put_feed(number, vec![number as u8; 200]);
+        batch.put(Table::Feed, &number.to_be_bytes(), vec![number as u8; 200]);
         cache.write(batch).unwrap();
         if number % 10 == 0 {
             cache.flush_durable().unwrap();
@@ -90,9 +90,9 @@ fn a_node_starts_on_a_full_disk_because_the_reserve_pays_for_it() {
     );
     assert_eq!(cache.u64(Table::Cursors, "chat").unwrap(), Some(12));
     // Nothing is written, nothing hangs, and reading goes on.
-    for number in 0..3 {
+    for number in 0..3u64 {
         let mut batch = Batch::default();
-        batch.put_feed(number, vec![1; 20_000]);
+        batch.put(Table::Feed, &number.to_be_bytes(), vec![1; 20_000]);
         assert!(matches!(cache.write(batch), Err(CacheError::Full { .. })));
         cache.flush_durable().unwrap();
     }

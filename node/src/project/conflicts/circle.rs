@@ -122,7 +122,7 @@ impl Project {
         let folded = self.folded(&doc)?;
         let is_suspended = made(&folded, &edge.1, Wait::Dependency).is_some_and(|(act, _)| act == keep);
         let removed = if is_suspended { self.other(&edge)? } else { edge };
-        let from = self.index.get(&removed.0).cloned().ok_or_else(gone)?;
+        let from = self.index.get(&removed.0).ok_or_else(gone)?;
         let [waited, on] = [removed.0, removed.1].map(|id| self.index.link(&id).handle);
         self.write_ops(origin, &from, vec![Op::RemoveDependency { on: removed.1 }], None)?;
         // The answer is about the item that was asked about, though the act may be the other one's.

@@ -45,7 +45,7 @@ impl Project {
         let (from, on) = turn.edge;
         let both = [Some(from), (from != on).then_some(on)];
         let rows = both.iter().flatten().filter_map(|id| self.index.get(id));
-        let news = rows.map(|row| event(self.id, row, stamp.clone(), &ties.name, what.clone()));
+        let news = rows.map(|row| event(self.id, &row, stamp.clone(), &ties.name, what.clone()));
         Ok(news.collect())
     }
 

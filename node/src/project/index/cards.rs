@@ -4,10 +4,11 @@
 
 use towline_crdt::view::ItemView;
 use towline_proto::table::legal_from;
-use towline_proto::{Column, ItemId, Kind};
+use towline_proto::{Column, ItemId, Kind, Status};
 
 use super::super::refused;
 use super::{Index, of};
+use crate::cache::Row;
 use crate::deeds::IN_TRASH;
 use crate::dto::{ItemCard, ItemLink};
 
@@ -25,7 +26,7 @@ impl Index {
                 note: Some("not known here yet".into()),
             },
             Some(row) if row.purged => ItemLink {
-                handle: self.handle(row),
+                handle: self.handle_of(row.number, id),
                 id: *id,
                 title: String::new(),
                 status: None,
@@ -34,10 +35,10 @@ impl Index {
                 note: Some("purged".to_owned()),
             },
             Some(row) => ItemLink {
-                handle: self.handle(row),
+                handle: self.handle_of(row.number, id),
                 id: *id,
-                title: row.title.clone(),
-                status: Some(row.status()),
+                title: row.title().to_owned(),
+                status: Some(row.status),
                 satisfied: row.column == Column::Done,
                 suspended: false,
                 note: row.deleted.then(|| IN_TRASH.to_owned()),
@@ -60,16 +61,16 @@ impl Index {
         let (mut done, mut all) = (0, 0);
         let children = of(&self.children, &row.id).filter_map(|id| self.rows.get(id));
         for child in children.filter(|child| !child.deleted) {
-            let is_done = matches!(child.column, Column::Done | Column::Archived) && child.closing.is_none();
             all += 1;
-            done += usize::from(is_done);
+            done += usize::from(child.status == Status::Done);
         }
         Some((done, all))
     }
 
     /// Many rows as cards, in their order.
-    pub(crate) fn cards(&self, rows: Vec<&ItemView>) -> Vec<ItemCard> {
-        rows.into_iter().map(|row| self.card(row)).collect()
+    pub(crate) fn cards<'a>(&self, rows: impl IntoIterator<Item = &'a Row>) -> Vec<ItemCard> {
+        let views = rows.into_iter().filter_map(Row::view);
+        views.map(|row| self.card(&row)).collect()
     }
 
     /// A row as lists and boards show it.

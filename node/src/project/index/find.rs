@@ -8,7 +8,7 @@
 use std::ops::{Bound, RangeInclusive};
 
 use towline_crdt::view::ItemView;
-use towline_proto::{ItemId, Millis, text};
+use towline_proto::{ItemId, text};
 
 use super::{IDS, Index};
 use crate::request::{Failure, FailureCode};
@@ -23,21 +23,31 @@ const DIGIT_BITS: u32 = 4;
 const NAMED: usize = 5;
 
 impl Index {
+    fn with_number(&self, number: u32) -> impl Iterator<Item = ItemId> {
+        let range = (number, IDS.0)..=(number, IDS.1);
+        self.numbers.range(range).map(|(_, id)| *id)
+    }
+
     /// The items that share a number, the oldest first.
-    pub(crate) fn numbered(&self, number: u32) -> impl Iterator<Item = &ItemId> {
-        let (first, last) = ((Millis(0), IDS.0), (Millis(u64::MAX), IDS.1));
-        let range = (number, first.0, first.1)..=(number, last.0, last.1);
-        self.numbers.range(range).map(|(.., id)| id)
+    pub(crate) fn numbered(&self, number: u32) -> Vec<ItemId> {
+        let mut items: Vec<ItemId> = self.with_number(number).collect();
+        items.sort_by_key(|id| (self.rows.get(id).map(|row| row.created_at), *id));
+        items
     }
 
     /// What people type for an item.
     pub(crate) fn handle(&self, row: &ItemView) -> String {
-        if self.numbered(row.number).nth(1).is_none() {
-            return row.number.to_string();
+        self.handle_of(row.number, &row.id)
+    }
+
+    /// What people type for the item with a number and an id.
+    pub(super) fn handle_of(&self, number: u32, id: &ItemId) -> String {
+        if self.with_number(number).nth(1).is_none() {
+            return number.to_string();
         }
-        let mut several = self.numbered(row.number);
-        let place = several.position(|id| *id == row.id).unwrap_or(0);
-        format!("{}{}", row.number, letters(place))
+        let several = self.numbered(number);
+        let place = several.iter().position(|other| other == id).unwrap_or(0);
+        format!("{number}{}", letters(place))
     }
 
     /// The shortest prefix of an item's key that no other item shares and that is no item's number.
@@ -80,7 +90,7 @@ impl Index {
             )
         };
         if let Some((number, suffix)) = as_number(&wanted) {
-            let several: Vec<ItemId> = self.numbered(number).copied().collect();
+            let several = self.numbered(number);
             if suffix.is_empty() && !several.is_empty() {
                 return Ok(several);
             }
@@ -95,7 +105,7 @@ impl Index {
                 [] => String::new(),
                 [_] => format!(": there is one item {number} only"),
                 [.., last] => {
-                    let last = self.get(last).map(|row| self.handle(row));
+                    let last = self.rows.get(last).map(|row| self.handle_of(row.number, last));
                     format!(": there are {number}a to {}", last.unwrap_or_default())
                 }
             };
@@ -128,7 +138,7 @@ impl Index {
 
     /// The one item that a person means, for something that changes it: a number that two items
     /// share names neither.
-    pub(crate) fn find_one(&self, wanted: &str) -> Result<&ItemView, Failure> {
+    pub(crate) fn find_one(&self, wanted: &str) -> Result<ItemView, Failure> {
         let found = self.named_so(wanted)?;
         match found.as_slice() {
             [id] => match self.get(id) {
@@ -154,10 +164,11 @@ impl Index {
 
     fn named(&self, id: &ItemId) -> Option<String> {
         let row = self.rows.get(id)?;
+        let handle = self.handle_of(row.number, id);
         if row.purged {
-            return Some(format!("{} (purged)", self.handle(row)));
+            return Some(format!("{handle} (purged)"));
         }
-        Some(format!("{} ({})", self.handle(row), text::show(&row.title, 40)))
+        Some(format!("{handle} ({})", text::show(row.title(), 40)))
     }
 }
 
@@ -176,6 +187,14 @@ fn as_number(wanted: &str) -> Option<(u32, &str)> {
 /// A key as a number.
 pub(super) fn key(id: &ItemId) -> u64 {
     number(&id.key())
+}
+
+/// A reference as a number. Two may share one; whoever looks one up compares the references too.
+pub(super) fn hash(reference: &str) -> u64 {
+    let hash = blake3::hash(reference.as_bytes());
+    hash.as_bytes()
+        .first_chunk()
+        .map_or(0, |first| u64::from_le_bytes(*first))
 }
 
 /// Hex digits as a number; keys are made of nothing else.

@@ -160,8 +160,12 @@ impl Index {
 
     /// What some items wait for among themselves, unless that is too much.
     fn within(&self, items: &BTreeSet<ItemId>) -> Option<Vec<Way>> {
-        let rows = items.iter().filter_map(|id| self.get(id));
-        let ways = rows.flat_map(|row| waits::waits(row).into_iter().map(|(on, wait)| (row.id, on, wait)));
+        let rows = items.iter().filter_map(|id| self.row(id));
+        let ways = rows.flat_map(|row| {
+            waits::held_waits(row)
+                .into_iter()
+                .map(|(on, wait)| (row.id, on, wait))
+        });
         let ways = ways.filter(|(_, on, _)| items.contains(on));
         let ways: Vec<_> = ways.take(MOST + 1).collect();
         (ways.len() <= MOST).then_some(ways)
@@ -170,11 +174,11 @@ impl Index {
     /// What an item waits for, or what waits for it.
     fn next(&self, id: &ItemId, forth: bool) -> Vec<ItemId> {
         if forth {
-            let row = self.get(id);
-            let ways = row.map(waits::waits).into_iter().flatten();
+            let row = self.row(id);
+            let ways = row.map(waits::held_waits).into_iter().flatten();
             return ways.map(|(on, _)| on).collect();
         }
-        let depends = |from: &&ItemId| self.get(from).is_some_and(waits::depends);
+        let depends = |from: &&ItemId| self.get(from).as_ref().is_some_and(waits::depends);
         let dependants = of(&self.dependants, id).filter(depends);
         dependants.chain(of(&self.superseded, id)).copied().collect()
     }

@@ -8,10 +8,11 @@
 use std::collections::BTreeSet;
 
 use towline_crdt::view::ItemView;
-use towline_proto::{Closing, Column, ItemId};
+use towline_proto::{Closing, Column, ItemId, Status};
 
 use super::circles::{Circles, Edge, Wait, Way};
 use super::{Index, of};
+use crate::cache::Row;
 use crate::dto::ItemLink;
 use crate::project::filter::Facts;
 
@@ -46,6 +47,14 @@ pub(super) fn waits(row: &ItemView) -> BTreeSet<(ItemId, Wait)> {
     row.depends_on.iter().map(|on| (*on, Wait::Dependency)).collect()
 }
 
+/// What an item waits for, from its row as it is held: few wait, and only those are unpacked.
+pub(super) fn held_waits(row: &Row) -> BTreeSet<(ItemId, Wait)> {
+    let waits_at_all =
+        row.status == Status::Superseded || row.depends && !row.deleted && row.column.is_open();
+    let row = waits_at_all.then(|| row.view()).flatten();
+    row.as_ref().map(waits).unwrap_or_default()
+}
+
 impl Index {
     /// A dependency: satisfied when done, or archived from done; a superseded item passes that on to
     /// its successor; one that was closed otherwise never satisfies.
@@ -54,10 +63,10 @@ impl Index {
         let mut link = self.link(on);
         link.satisfied = matches!(end, End::Satisfied);
         if let Some(by) = successor {
-            link.note = Some(format!("superseded by {}", self.link(by).handle));
+            link.note = Some(format!("superseded by {}", self.link(&by).handle));
         }
         match end {
-            End::Closed(closing) => link.note = Some(format!("{} without being done", closing.status())),
+            End::Closed(status) => link.note = Some(format!("{status} without being done")),
             End::Endless => link.note = Some("its successors lead in a circle".into()),
             End::Satisfied | End::Open => {}
         }
@@ -70,22 +79,23 @@ impl Index {
     }
 
     /// Where a dependency leads, and its last successor if it was superseded.
-    fn trace<'a>(&'a self, on: &ItemId) -> (End<'a>, Option<&'a ItemId>) {
-        let (mut at, mut successor) = (on, None);
+    fn trace(&self, on: &ItemId) -> (End, Option<ItemId>) {
+        let (mut at, mut successor) = (*on, None);
         for _ in 0..MAX_SUCCESSORS {
-            let Some(row) = self.rows.get(at) else {
+            let Some(row) = self.rows.get(&at) else {
                 return (End::Open, successor);
             };
             let ended = matches!(row.column, Column::Closed | Column::Archived);
-            match (&row.closing, ended) {
-                (_, _) if row.purged => return (End::Open, successor),
-                (Some(Closing::Superseded { by }), true) => (at, successor) = (by, Some(by)),
-                (Some(closing), true) => return (End::Closed(closing), successor),
-                (_, _) if row.deleted => return (End::Open, successor),
-                (_, _) if matches!(row.column, Column::Done | Column::Archived) => {
+            let closing = if ended { row.ties().1 } else { None };
+            match closing {
+                _ if row.purged => return (End::Open, successor),
+                Some(Closing::Superseded { by }) => (at, successor) = (by, Some(by)),
+                Some(closing) => return (End::Closed(closing.status()), successor),
+                None if row.deleted => return (End::Open, successor),
+                None if matches!(row.column, Column::Done | Column::Archived) => {
                     return (End::Satisfied, successor);
                 }
-                (_, _) => return (End::Open, successor),
+                None => return (End::Open, successor),
             }
         }
         (End::Endless, successor)
@@ -99,10 +109,11 @@ impl Index {
             if id == *to {
                 return true;
             }
+            let ties = |row: &&Row| row.depends || row.status == Status::Superseded;
             if seen.insert(id) {
-                let row = self.get(&id);
-                open.extend(row.into_iter().flat_map(|row| row.depends_on.iter().copied()));
-                open.extend(row.and_then(successor));
+                let row = self.rows.get(&id).filter(ties).and_then(Row::view);
+                open.extend(row.as_ref().and_then(successor));
+                open.extend(row.into_iter().flat_map(|row| row.depends_on));
             }
         }
         false
@@ -128,8 +139,8 @@ impl Index {
 
     /// Whether an item waits for another as it did.
     pub(crate) fn waits_still(&self, (from, on, wait): &Way) -> bool {
-        let row = self.get(from);
-        row.is_some_and(|row| waits(row).contains(&(*on, *wait)))
+        let row = self.rows.get(from);
+        row.is_some_and(|row| held_waits(row).contains(&(*on, *wait)))
     }
 
     /// Whether a dependency is suspended.
@@ -155,7 +166,8 @@ impl Index {
     fn circles(&self) -> &Circles {
         self.circles.get_or_init(|| {
             let rows = self.rows();
-            Circles::of(rows.flat_map(|row| waits(row).into_iter().map(|(on, wait)| (row.id, on, wait))))
+            let waits = |row: &Row| held_waits(row).into_iter();
+            Circles::of(rows.flat_map(|row| waits(row).map(|(on, wait)| (row.id, on, wait))))
         })
     }
 
@@ -184,7 +196,8 @@ impl Index {
                 return true;
             }
             if seen.insert(id) {
-                open.extend(self.get(&id).map(waits).into_iter().flatten().map(|(on, _)| on));
+                let waits = self.rows.get(&id).map(held_waits);
+                open.extend(waits.into_iter().flatten().map(|(on, _)| on));
             }
         }
         false
@@ -216,10 +229,10 @@ impl Index {
     }
 
     /// What can be started now: nothing is in its way and nothing is waited for. By priority, then age.
-    pub(crate) fn ready(&self) -> Vec<&ItemView> {
-        let met = |row: &ItemView, on: &ItemId| self.satisfies(on) || self.is_suspended(&row.id, on);
-        let met = |row: &&ItemView| row.depends_on.iter().all(|on| met(row, on));
-        let startable = |row: &&ItemView| !row.purged && Facts::from(*row).startable();
+    pub(crate) fn ready(&self) -> Vec<&Row> {
+        let met = |row: &Row, on: &ItemId| self.satisfies(on) || self.is_suspended(&row.id, on);
+        let met = |row: &&Row| !row.depends || row.ties().0.iter().all(|on| met(row, on));
+        let startable = |row: &&Row| !row.purged && Facts::from(*row).startable();
         let mut ready: Vec<_> = self.rows().filter(startable).filter(met).collect();
         ready.sort_by_key(|row| (row.priority, row.created_at, row.id));
         ready
@@ -227,13 +240,13 @@ impl Index {
 }
 
 /// How following a dependency ends.
-enum End<'a> {
+enum End {
     /// Done, or archived from done.
     Satisfied,
     /// Not yet, or not known here.
     Open,
-    /// Closed without being done.
-    Closed(&'a Closing),
+    /// Closed without being done; so it shows.
+    Closed(Status),
     /// Never.
     Endless,
 }

@@ -86,7 +86,7 @@ impl Project {
 
     /// Keeps what an item is before the stage, once.
     fn keep_before(&mut self, id: &ItemId) {
-        let before = self.index.get(id).cloned();
+        let before = self.index.get(id);
         self.stage.rows_before.entry(*id).or_insert(before);
         let unstored = self.docs.unstored(id);
         self.stage.docs_before.entry(*id).or_insert(unstored);
@@ -97,7 +97,7 @@ impl Project {
         let id = doc.id();
         let known = self.stored_doc(&id)?;
         let before = self.index.get(&id);
-        let shown = before.zip(known.as_ref().map(|doc| doc.acts()));
+        let shown = before.as_ref().zip(known.as_ref().map(|doc| doc.acts()));
         let Some(outcome) = commit(self.id, shown, &doc, &self.members) else {
             return Err(Failure::new(
                 FailureCode::Failure,

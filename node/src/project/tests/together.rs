@@ -143,7 +143,7 @@ fn outcome(project: &mut Project) -> Outcome {
         log.push(record.bytes.to_vec());
         at = behind;
     }
-    let rows: Vec<_> = project.index.rows().cloned().collect();
+    let rows: Vec<_> = project.index.rows().filter_map(|row| row.view()).collect();
     let mut docs = Vec::new();
     for row in &rows {
         let doc = project.doc(&row.id).unwrap();

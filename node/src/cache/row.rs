@@ -1,0 +1,395 @@
+//! A row in few bytes, as the cache keeps it and the index holds it.
+//!
+//! What lists choose and sort by stands open ([`Facts`]). The rest is packed: fields by their place, words
+//! by their number, each act named once, and what is rarely there left out. Nobody else knows the form. A
+//! row comes back exactly as it went in. Bytes that are no row are none: nothing here panics.
+
+#[cfg(test)]
+mod tests;
+
+use std::ops::Deref;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+use towline_crdt::view::{Conflict, Criterion, ItemView, Link, Refused, Stamp, Step};
+use towline_proto::stage::{Claim, Holds};
+use towline_proto::{
+    ActId, Closing, Column, ItemId, Kind, LinkKind, Millis, NodeId, Origin, OriginKind, Qa, Status, codec,
+};
+
+use super::card::{number, word};
+
+/// A row as it is held: some 400 bytes where an [`ItemView`] takes 1,200 with what it points to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    facts: Facts,
+    /// The title, [`Words`], [`Ties`] and [`Rest`] in MessagePack, one behind the other.
+    packed: Box<[u8]>,
+}
+
+/// What can be asked of a row without unpacking it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Facts {
+    /// Its id.
+    pub id: ItemId,
+    /// What people type.
+    pub number: u32,
+    /// What sort of work.
+    pub kind: Kind,
+    /// Where it stands.
+    pub column: Column,
+    /// The one badge.
+    pub status: Status,
+    /// In the trash.
+    pub deleted: bool,
+    /// Emptied out of the trash.
+    pub purged: bool,
+    /// 0 (highest) to 4.
+    pub priority: u8,
+    /// Whether anything holds it.
+    pub held: bool,
+    /// Whether somebody works on it.
+    pub claimed: bool,
+    /// Whether it depends on anything.
+    pub depends: bool,
+    /// Whether it has a conflict of its own.
+    pub disputed: bool,
+    /// Whether its body was ever edited.
+    pub has_body: bool,
+    /// When it was made.
+    pub created_at: Millis,
+    /// When it last changed.
+    pub updated_at: Millis,
+    /// Since when it stands in its column.
+    pub entered_at: Millis,
+}
+
+/// What a search looks at besides the title: labels, and where links point to.
+pub(crate) type Words<'a> = (Vec<&'a str>, Vec<(u8, &'a str)>);
+
+/// What ties a row to other items: dependencies, the epic, and how it ended.
+type Ties = (Vec<ItemId>, Option<ItemId>, Option<ByteBuf>);
+
+/// What stands at the front of a stored row: number, kind, column, flags, priority, and when it was made,
+/// changed and entered.
+type Front = (u32, u8, u8, u8, u8, Millis, Millis, Millis);
+
+const DELETED: u8 = 1;
+const PURGED: u8 = 2;
+
+/// Where an act stands in the list of those that a row names.
+type Place = usize;
+
+/// The rest of a row.
+#[derive(Serialize, Deserialize)]
+struct Rest {
+    acts: ByteBuf,
+    heads: Vec<Place>,
+    trail: Vec<(u8, Place)>,
+    body_edit: Option<Place>,
+    last: (Place, u8, String, NodeId, Millis),
+    qa: u8,
+    assignee: Option<String>,
+    origin: (u8, String),
+    generation: u32,
+    retries: u32,
+    comments: u32,
+    imported: Option<String>,
+    rare: Option<ByteBuf>,
+}
+
+/// What few rows have, in the encoding of everything else.
+#[derive(Default, PartialEq, Serialize, Deserialize)]
+struct Rare {
+    holds: Holds,
+    claim: Option<Claim>,
+    criteria: Vec<Criterion>,
+    conflicts: Vec<Conflict>,
+    attention: Vec<String>,
+    refused: Vec<Refused>,
+}
+
+impl Facts {
+    fn of(row: &ItemView) -> Self {
+        Self {
+            id: row.id,
+            number: row.number,
+            kind: row.kind,
+            column: row.column,
+            status: row.status(),
+            deleted: row.deleted,
+            purged: row.purged,
+            priority: row.priority,
+            held: !row.holds.is_empty(),
+            claimed: row.claim.is_some(),
+            depends: !row.depends_on.is_empty(),
+            disputed: !row.conflicts.is_empty(),
+            has_body: row.body_edit.is_some(),
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+            entered_at: row.entered_at,
+        }
+    }
+}
+
+impl Deref for Row {
+    type Target = Facts;
+    fn deref(&self) -> &Facts {
+        &self.facts
+    }
+}
+
+impl Row {
+    /// Packs a row.
+    pub fn of(row: ItemView) -> Self {
+        Self {
+            facts: Facts::of(&row),
+            packed: pack(row).into_boxed_slice(),
+        }
+    }
+
+    /// The whole row; none when the bytes are not one, which [`Row::read`] rules out.
+    pub fn view(&self) -> Option<ItemView> {
+        whole(self.id, self.front(), &self.packed)
+    }
+
+    fn front(&self) -> Front {
+        let facts = &self.facts;
+        (
+            facts.number,
+            number(Kind::ALL, &facts.kind),
+            number(Column::ALL, &facts.column),
+            u8::from(facts.deleted) * DELETED + u8::from(facts.purged) * PURGED,
+            facts.priority,
+            facts.created_at,
+            facts.updated_at,
+            facts.entered_at,
+        )
+    }
+
+    /// The title alone.
+    pub(crate) fn title(&self) -> &str {
+        <&str>::deserialize(&mut reader(&self.packed)).unwrap_or_default()
+    }
+
+    /// Labels, and where links point to.
+    pub(crate) fn words(&self) -> Words<'_> {
+        let mut from = reader(&self.packed);
+        let words = <&str>::deserialize(&mut from).and_then(|_| Words::deserialize(&mut from));
+        words.unwrap_or_default()
+    }
+
+    /// Its dependencies and how it ended.
+    pub(crate) fn ties(&self) -> (Vec<ItemId>, Option<Closing>) {
+        let mut from = reader(&self.packed);
+        let ties = <&str>::deserialize(&mut from)
+            .and_then(|_| Words::deserialize(&mut from))
+            .and_then(|_| Ties::deserialize(&mut from));
+        let (depends_on, _, closing) = ties.unwrap_or_default();
+        (depends_on, part(closing).unwrap_or_default())
+    }
+
+    /// Its bytes for the cache.
+    pub(super) fn write(&self, into: &mut Vec<u8>) {
+        put(into, &self.front());
+        into.extend_from_slice(&self.packed);
+    }
+
+    /// What [`Row::write`] wrote, packed and whole; none when it is something else.
+    pub(super) fn read(id: ItemId, bytes: &[u8]) -> Option<(Self, ItemView)> {
+        let mut rest = bytes;
+        let mut from = rmp_serde::Deserializer::new(&mut rest);
+        let front = Front::deserialize(&mut from).ok()?;
+        let view = whole(id, front, rest)?;
+        let row = Self {
+            facts: Facts::of(&view),
+            packed: rest.into(),
+        };
+        Some((row, view))
+    }
+}
+
+fn whole(id: ItemId, front: Front, packed: &[u8]) -> Option<ItemView> {
+    let (own_number, kind, column, flags, priority, created_at, updated_at, entered_at) = front;
+    let mut from = reader(packed);
+    let title = String::deserialize(&mut from).ok()?;
+    let (labels, links) = Words::deserialize(&mut from).ok()?;
+    let (depends_on, epic, closing) = Ties::deserialize(&mut from).ok()?;
+    let rest = Rest::deserialize(&mut from).ok()?;
+    let act = |place: Place| act(&rest.acts, place);
+    let (last, by_kind, by, node, at) = rest.last;
+    let rare: Rare = part(rest.rare)?.unwrap_or_default();
+    let step = |(column, place)| {
+        Some(Step {
+            column: word(Column::ALL, column)?,
+            act: act(place)?,
+        })
+    };
+    Some(ItemView {
+        id,
+        number: own_number,
+        kind: word(Kind::ALL, kind)?,
+        title,
+        column: word(Column::ALL, column)?,
+        closing: part(closing)?,
+        holds: rare.holds,
+        deleted: flags & DELETED != 0,
+        purged: flags & PURGED != 0,
+        qa: word(Qa::ALL, rest.qa)?,
+        priority,
+        labels: labels.into_iter().map(str::to_owned).collect(),
+        depends_on,
+        epic,
+        assignee: rest.assignee,
+        origin: origin(rest.origin)?,
+        claim: rare.claim,
+        generation: rest.generation,
+        retries: rest.retries,
+        criteria: rare.criteria,
+        links: links.into_iter().map(link).collect::<Option<_>>()?,
+        comments: rest.comments,
+        body_edit: match rest.body_edit {
+            Some(place) => Some(act(place)?),
+            None => None,
+        },
+        imported: rest.imported,
+        conflicts: rare.conflicts,
+        attention: rare.attention,
+        refused: rare.refused,
+        trail: rest.trail.into_iter().map(step).collect::<Option<_>>()?,
+        last: Stamp {
+            act: act(last)?,
+            origin: origin((by_kind, by))?,
+            node,
+            at,
+        },
+        created_at,
+        updated_at,
+        entered_at,
+        heads: rest.heads.into_iter().map(act).collect::<Option<_>>()?,
+    })
+}
+
+fn pack(row: ItemView) -> Vec<u8> {
+    // In full, so that a field that is added later is not forgotten here.
+    let ItemView {
+        id: _,
+        number: _,
+        kind: _,
+        title,
+        column: _,
+        closing,
+        holds,
+        deleted: _,
+        purged: _,
+        qa,
+        priority: _,
+        labels,
+        depends_on,
+        epic,
+        assignee,
+        origin,
+        claim,
+        generation,
+        retries,
+        criteria,
+        links,
+        comments,
+        body_edit,
+        imported,
+        conflicts,
+        attention,
+        refused,
+        trail,
+        last,
+        created_at: _,
+        updated_at: _,
+        entered_at: _,
+        heads,
+    } = row;
+    let steps = trail.iter().map(|step| &step.act);
+    let mut acts: Vec<ActId> = heads.iter().chain(steps).chain(&body_edit).copied().collect();
+    acts.push(last.act);
+    acts.sort_unstable();
+    acts.dedup();
+    let place = |act: &ActId| acts.binary_search(act).unwrap_or(Place::MAX);
+    let rare = Rare {
+        holds,
+        claim,
+        criteria,
+        conflicts,
+        attention,
+        refused,
+    };
+    let rest = Rest {
+        acts: ByteBuf::from(acts.iter().flat_map(|act| act.0).collect::<Vec<u8>>()),
+        heads: heads.iter().map(place).collect(),
+        trail: trail
+            .iter()
+            .map(|step| (number(Column::ALL, &step.column), place(&step.act)))
+            .collect(),
+        body_edit: body_edit.as_ref().map(place),
+        last: (
+            place(&last.act),
+            number(OriginKind::ALL, &last.origin.kind),
+            last.origin.id,
+            last.node,
+            last.at,
+        ),
+        qa: number(Qa::ALL, &qa),
+        assignee,
+        origin: (number(OriginKind::ALL, &origin.kind), origin.id),
+        generation,
+        retries,
+        comments,
+        imported,
+        rare: (rare != Rare::default()).then(|| ByteBuf::from(codec::encode(&rare))),
+    };
+    let words: Words<'_> = (
+        labels.iter().map(String::as_str).collect(),
+        links
+            .iter()
+            .map(|link| (number(LinkKind::ALL, &link.kind), link.target.as_str()))
+            .collect(),
+    );
+    let closing = closing.map(|closing| ByteBuf::from(codec::encode(&closing)));
+    let ties: Ties = (depends_on, epic, closing);
+    let mut packed = Vec::new();
+    put(&mut packed, &title);
+    put(&mut packed, &words);
+    put(&mut packed, &ties);
+    put(&mut packed, &rest);
+    packed
+}
+
+/// Adds a value, fields by their place. Plain data always encodes into memory.
+fn put<T: Serialize>(into: &mut Vec<u8>, value: &T) {
+    let encoded = value.serialize(&mut rmp_serde::Serializer::new(into));
+    debug_assert!(encoded.is_ok(), "plain data encodes");
+}
+
+fn reader(bytes: &[u8]) -> rmp_serde::Deserializer<rmp_serde::decode::ReadRefReader<'_, [u8]>> {
+    rmp_serde::Deserializer::from_read_ref(bytes)
+}
+
+/// A part of its own; none when the bytes are not one.
+fn part<T: DeserializeOwned>(bytes: Option<ByteBuf>) -> Option<Option<T>> {
+    bytes.map_or(Some(None), |bytes| codec::decode(&bytes).ok().map(Some))
+}
+
+fn act(acts: &[u8], place: Place) -> Option<ActId> {
+    let from = place.checked_mul(ActId::LEN)?;
+    Some(ActId(*acts.get(from..)?.first_chunk()?))
+}
+
+fn origin((kind, id): (u8, String)) -> Option<Origin> {
+    let kind = word(OriginKind::ALL, kind)?;
+    Some(Origin { kind, id })
+}
+
+fn link((kind, target): (u8, &str)) -> Option<Link> {
+    let kind = word(LinkKind::ALL, kind)?;
+    let target = target.to_owned();
+    Some(Link { kind, target })
+}

@@ -1,0 +1,57 @@
+//! Going through a table pair by pair, without keeping it in memory.
+//!
+//! Relies on sled's iterators. A page that turns out to be damaged is an error, and no panic.
+
+use std::fmt;
+
+use super::Value;
+use super::error::{CacheError, guard};
+
+/// Pairs of one table, keys without the table's tag.
+///
+/// sled looks at what it may forget only when pages were asked for some 16,000 times, and a scan asks
+/// for each page once: one pass over a hundred thousand rows kept all of them in memory, whatever sled was
+/// told to keep. So each pair is asked for once more.
+pub struct Scan {
+    pub(super) pairs: sled::Iter,
+    pub(super) db: sled::Db,
+}
+
+impl fmt::Debug for Scan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scan").finish_non_exhaustive()
+    }
+}
+
+/// A key without its table's tag, and its value.
+pub type Pair = (Vec<u8>, Value);
+
+impl Scan {
+    fn pair(&mut self, from: Step) -> Option<Result<Pair, CacheError>> {
+        let found = guard("reading", || {
+            let found = from(&mut self.pairs).transpose()?;
+            if let Some((key, _)) = &found {
+                self.db.contains_key(key)?;
+            }
+            Ok(found)
+        });
+        let pair = found.transpose()?;
+        Some(pair.map(|(key, value)| (key.get(1..).unwrap_or_default().to_vec(), Value(value))))
+    }
+}
+
+/// A step along the pairs, from the front or from the back.
+type Step = fn(&mut sled::Iter) -> Option<sled::Result<(sled::IVec, sled::IVec)>>;
+
+impl Iterator for Scan {
+    type Item = Result<Pair, CacheError>;
+    fn next(&mut self) -> Option<Self::Item> {
+        self.pair(sled::Iter::next)
+    }
+}
+
+impl DoubleEndedIterator for Scan {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        self.pair(sled::Iter::next_back)
+    }
+}
