@@ -10,7 +10,7 @@ mod present;
 mod replay;
 
 use automerge::transaction::{CommitOptions, Transactable};
-use automerge::{ActorId, Automerge, AutomergeError, ObjType, ROOT, ReadDoc};
+use automerge::{ActorId, Automerge, AutomergeError, ChangeHash, ObjType, ROOT, ReadDoc};
 use towline_proto::table::{Illegal, legal};
 use towline_proto::{Act, ActId, Author, ItemId, Millis, Op, Origin, act::ActError, limits};
 
@@ -119,7 +119,8 @@ struct Composer<'a, R> {
     roles: &'a R,
     am: Automerge,
     acts: Acts,
-    changes: Vec<Vec<u8>>,
+    /// The heads of the document before anything was written.
+    before: Vec<ChangeHash>,
 }
 
 /// Makes the changes that do all of `drafts` and `body` to an item: `base` is its document, or none
@@ -142,6 +143,7 @@ pub fn compose<R: Roles>(
         None => (Automerge::new(), Acts::new()),
     };
     am.set_actor(ActorId::from(author.actor()));
+    let before = am.get_heads();
     let mut composer = Composer {
         item,
         author,
@@ -149,7 +151,7 @@ pub fn compose<R: Roles>(
         roles,
         am,
         acts,
-        changes: Vec::new(),
+        before,
     };
     composer.write_acts(drafts)?;
     composer.finish(body)
@@ -164,11 +166,14 @@ impl<R: Roles> Composer<'_, R> {
         }
         // The bounds that depend on sizes; everything else about a change of ours holds by
         // construction, and the tests put every composed change through the whole gate.
-        for change in &self.changes {
+        // Automerge makes changes anew out of the whole document, so they are asked for once.
+        let changes = self.am.get_changes(&self.before).into_iter();
+        let changes: Vec<Vec<u8>> = changes.map(|change| change.raw_bytes().to_vec()).collect();
+        for change in &changes {
             gate::scan(change)?;
         }
         Ok(Composed {
-            changes: self.changes,
+            changes,
             doc: ItemDoc::with_acts(self.item, self.am, self.acts),
         })
     }
@@ -260,7 +265,7 @@ impl<R: Roles> Composer<'_, R> {
         .map_err(|source| DocError::Automerge { item, source }.into())
     }
 
-    /// Runs one transaction and keeps its change.
+    /// Runs one transaction, which makes one change.
     fn transact(
         &mut self,
         work: impl FnOnce(&mut automerge::transaction::Transaction<'_>) -> Result<(), AutomergeError>,
@@ -270,8 +275,7 @@ impl<R: Roles> Composer<'_, R> {
             tx.rollback();
             return Err(error);
         }
-        let (hash, _) = tx.commit_with(CommitOptions::default().with_time(0));
-        self.keep(hash);
+        tx.commit_with(CommitOptions::default().with_time(0));
         Ok(())
     }
 
@@ -310,15 +314,8 @@ impl<R: Roles> Composer<'_, R> {
             tx.rollback();
             return Ok(false);
         }
-        let (hash, _) = tx.commit_with(CommitOptions::default().with_time(0));
-        self.keep(hash);
+        tx.commit_with(CommitOptions::default().with_time(0));
         Ok(true)
-    }
-
-    fn keep(&mut self, hash: Option<automerge::ChangeHash>) {
-        if let Some(change) = hash.and_then(|hash| self.am.get_change_by_hash(&hash)) {
-            self.changes.push(change.raw_bytes().to_vec());
-        }
     }
 }
 

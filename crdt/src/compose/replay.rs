@@ -40,6 +40,7 @@ pub fn replay<R: Roles>(
     }
     am.set_actor(ActorId::from(author.actor()));
     let node = NodePrefix::from(&author.node);
+    let heads = am.get_heads();
     let mut composer = Composer {
         item,
         author,
@@ -47,7 +48,7 @@ pub fn replay<R: Roles>(
         roles,
         am,
         acts: before,
-        changes: Vec::new(),
+        before: heads,
     };
     let mut records = Vec::with_capacity(acts.len());
     for act in acts {

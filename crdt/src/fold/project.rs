@@ -16,6 +16,8 @@ use crate::view::{Conflict, ItemView, Refused, Stamp, Step, TRAIL};
 const LISTED: usize = 32;
 /// Acts about the trash, made apart, of which each is asked what it had seen.
 const PURGES: usize = 8;
+/// Commits, or things done beside a deletion, that a sentence names at most.
+const NAMED: usize = 4;
 /// Reasons of a block that are shown together.
 const REASONS: usize = 8;
 
@@ -123,22 +125,51 @@ impl<R: Roles> Machine<'_, R> {
         let Some(column) = &sight.column else {
             return Vec::new();
         };
-        let Some(fact) = column.fact else {
-            return Vec::new();
-        };
         let knew = |id: &ActId| {
-            let acts = [Some(fact), column.act].into_iter().flatten();
+            let acts = [column.fact, column.act].into_iter().flatten();
             let mut acts = acts.filter_map(|act| self.acts.get(&act));
             acts.any(|act| act.record.act.saw.contains(id))
         };
         let reports = self.heads(&Register::Failure).iter();
         let reports = reports.filter(|id| matches!(self.op(id), Some(Op::MergeFailed { .. })) && !knew(id));
+        if column.fact.is_none() {
+            // Somebody called it done. That is no fact, and a report that it cannot be merged is.
+            let is_done = matches!(sight.place.column, Column::Done | Column::Archived)
+                && sight.place.closing.is_none();
+            let reports = reports
+                .filter(|_| is_done)
+                .filter_map(|id| effect(&self.acts, id));
+            return reports
+                .map(|op| format!("done, but {} at the same time", past(op)))
+                .collect();
+        }
         let lost = column.losers.iter().map(|lost| &lost.act);
         let against = column.contradicted.iter().chain(lost).chain(reports);
-        against
-            .filter_map(|id| effect(&self.acts, id))
-            .map(|op| format!("merged, but {} at the same time", past(op)))
-            .collect()
+        let against = against.filter_map(|id| effect(&self.acts, id));
+        let against = against.map(|op| format!("merged, but {} at the same time", past(op)));
+        against.chain(self.merged_apart()).collect()
+    }
+
+    /// The commits of several merges that did not know of each other.
+    fn merged_apart(&self) -> Option<String> {
+        let heads = self.heads(&Register::Column).iter();
+        let commits: BTreeSet<&str> = heads
+            .filter_map(|id| match effect(&self.acts, id) {
+                Some(Op::Merged { commit }) => commit.as_deref(),
+                _ => None,
+            })
+            .collect();
+        let named: Vec<_> = commits
+            .iter()
+            .take(NAMED)
+            .map(|commit| text::show(commit, 16))
+            .collect();
+        (commits.len() > 1).then(|| {
+            format!(
+                "merged more than once at the same time, as {}",
+                named.join(" and ")
+            )
+        })
     }
 
     /// Whether the item is in the trash, whether it was emptied out of there, and what people should
@@ -151,20 +182,43 @@ impl<R: Roles> Machine<'_, R> {
         let same = |id: &&ActId| matches!(effect(&self.acts, id), Some(Op::Purge)) == purges;
         let heads = self.heads(&Register::Deleted).iter().filter(same).take(PURGES);
         // Of several who did the same the one who had seen most.
-        let beside = heads.map(|id| self.beside(*id)).min().unwrap_or(0);
-        let purged = purges && beside == 0;
-        let said = match beside {
-            0 => None,
-            1 => Some("deleted, but edited at the same time; `restore` brings both back".to_owned()),
-            many => Some(format!(
-                "deleted, but edited {many} times at the same time; `restore` brings all back"
-            )),
-        };
-        (true, purged, said)
+        let beside = heads.map(|id| self.beside(*id)).min_by_key(Vec::len);
+        let beside = beside.unwrap_or_default();
+        let purged = purges && beside.is_empty();
+        (true, purged, self.done_beside(&beside))
     }
 
-    /// How much was done to the item that this act's author had not seen.
-    fn beside(&self, act: ActId) -> usize {
+    /// What was done to an item while somebody put it into the trash. What matters to whoever decides whether
+    /// it belongs there is named, the rest is counted.
+    fn done_beside(&self, acts: &[ActId]) -> Option<String> {
+        let mut named: BTreeSet<String> = BTreeSet::new();
+        let mut edits = 0;
+        for op in acts.iter().filter_map(|id| effect(&self.acts, id)) {
+            match op {
+                Op::Merged { commit: Some(commit) } => {
+                    named.insert(format!("merged ({})", text::show(commit, 16)));
+                }
+                Op::Claim { holder, .. } | Op::TakeOver { holder, .. } => {
+                    named.insert(format!("claimed by {}", text::show(holder, 40)));
+                }
+                Op::Freeze | Op::Block { .. } | Op::MergeFailed { .. } => drop(named.insert(past(op))),
+                _ => edits += 1,
+            }
+        }
+        let mut said: Vec<String> = named.into_iter().take(NAMED).collect();
+        match edits {
+            0 => {}
+            1 => said.push("edited".to_owned()),
+            many => said.push(format!("edited {many} times")),
+        }
+        let back = if acts.len() == 1 { "both" } else { "all" };
+        let said = said.join(" and ");
+        (!acts.is_empty())
+            .then(|| format!("deleted, but {said} at the same time; `restore` brings {back} back"))
+    }
+
+    /// What was done to the item that this act's author had not seen.
+    fn beside(&self, act: ActId) -> Vec<ActId> {
         let mut past = BTreeSet::from([act]);
         let mut open = vec![act];
         while let Some(act) = open.pop().and_then(|id| self.acts.get(&id)) {
@@ -177,7 +231,7 @@ impl<R: Roles> Machine<'_, R> {
             let trash = effect(&self.acts, id).is_some_and(about_trash);
             !past.contains(id) && !refused && !trash
         });
-        beside.count()
+        beside.map(|(id, _)| *id).collect()
     }
 
     fn holds(&self, sight: &Sight) -> Holds {
@@ -313,6 +367,14 @@ fn past(op: &Op) -> String {
         Op::RequestChanges { .. } => "sent back".into(),
         Op::MergeFailed { kind, .. } => format!("a failed merge ({kind}) was reported"),
         Op::Move { to, .. } => format!("moved to {to}"),
+        Op::Merged { .. } => "marked done".into(),
+        Op::Triage => "triaged".into(),
+        Op::Start { .. } => "started".into(),
+        Op::Submit => "submitted".into(),
+        Op::PassQa => "passed by QA".into(),
+        Op::Approve => "approved".into(),
+        Op::Reopen => "reopened".into(),
+        Op::Archive => "archived".into(),
         op => op.name().to_owned(),
     }
 }

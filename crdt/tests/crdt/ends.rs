@@ -17,7 +17,7 @@ fn what_was_merged_and_archived_since_is_not_lost_to_somebody_who_was_away() {
     bo.does(Op::Submit);
     let view = meet(&mut ann, &mut bo);
     assert_eq!((view.column, only(&view).rule), (Column::Archived, Rule::Fact));
-    assert_eq!(view.attention, ["merged, but submit at the same time"]);
+    assert_eq!(view.attention, ["merged, but submitted at the same time"]);
     ann.does(Op::Reopen);
     assert_eq!(ann.view().column, Column::Backlog);
 }

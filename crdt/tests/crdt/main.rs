@@ -1,6 +1,7 @@
 //! Tests of the crate from outside: one binary, one module a subject.
 #![allow(clippy::unwrap_used)]
 
+mod attention;
 mod claims;
 mod contests;
 mod ends;

@@ -194,7 +194,10 @@ impl Group {
                 acts.insert(id, Record { act, node, hash });
                 came.insert(id);
             }
-            let before = commits.last().map(|(_, commit, _)| &commit.view).or(self.before.as_ref());
+            let before = commits
+                .last()
+                .map(|(_, commit, _)| &commit.view)
+                .or(self.before.as_ref());
             let before = before.map(|view| (view, came.clone()));
             let commit = commit_acts(project, before, item, &acts, members)?;
             commits.push((at, commit, came));

@@ -1,0 +1,65 @@
+//! What people should look at although nothing contends: facts beside what stands.
+
+use towline_proto::{Column, FailureKind, Op, Qa, Status};
+
+use crate::world::{Actor, ann_and_bo, meet};
+
+#[test]
+fn the_trash_names_what_matters_of_what_was_done_at_the_same_time() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    let mut cy = Actor::new("cy", 3);
+    cy.hears(&ann);
+    ann.does(Op::Delete { reason: None });
+    bo.does(Op::Merged {
+        commit: Some("abc1234".into()),
+    });
+    cy.does(Op::Freeze);
+    bo.does(Op::Comment { text: "there".into() });
+    let view = meet(&mut ann, &mut bo);
+    assert_eq!(
+        view.attention,
+        ["deleted, but merged (abc1234) and edited at the same time; `restore` brings all back"]
+    );
+    let view = meet(&mut ann, &mut cy);
+    let both =
+        "deleted, but frozen and merged (abc1234) and edited at the same time; `restore` brings all back";
+    assert_eq!((view.attention, view.holds.frozen), (vec![both.to_owned()], true));
+}
+
+#[test]
+fn what_is_called_done_draws_attention_when_its_merge_was_reported_to_fail() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Server);
+    ann.does(Op::Start { force: None });
+    ann.does(Op::Submit);
+    bo.hears(&ann);
+    ann.does(Op::Merged { commit: None });
+    bo.does(Op::MergeFailed {
+        kind: FailureKind::GatesFailed,
+        detail: "two tests".into(),
+    });
+    let view = meet(&mut ann, &mut bo);
+    assert_eq!(view.column, Column::Done);
+    assert_eq!(
+        view.attention,
+        ["done, but a failed merge (gates-failed) was reported at the same time"]
+    );
+    assert_eq!(view.status(), Status::Done, "done shows no failure");
+    ann.does(Op::Reopen);
+    assert!(ann.view().attention.is_empty());
+}
+
+#[test]
+fn two_merges_made_apart_are_both_named() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    let merged = |commit: &str| Op::Merged {
+        commit: Some(commit.into()),
+    };
+    ann.does(merged("abc1234"));
+    bo.does(merged("def5678"));
+    let view = meet(&mut ann, &mut bo);
+    assert!(view.conflicts.is_empty());
+    assert_eq!(
+        view.attention,
+        ["merged more than once at the same time, as abc1234 and def5678"]
+    );
+}
