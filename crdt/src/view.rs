@@ -13,7 +13,7 @@ use towline_proto::{
 };
 
 /// Raise when the fold or this type changes what a row says.
-pub const PROJECTION_VERSION: u32 = 4;
+pub const PROJECTION_VERSION: u32 = 5;
 
 /// How many column steps a row remembers, so that a jump over several can be told as one line.
 pub const TRAIL: usize = 8;

@@ -212,7 +212,11 @@ impl<R: Roles> Machine<'_, R> {
             many => said.push(format!("edited {many} times")),
         }
         let back = if acts.len() == 1 { "both" } else { "all" };
-        let said = said.join(" and ");
+        let said = match said.split_last() {
+            Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+            Some((only, _)) => only.clone(),
+            None => String::new(),
+        };
         (!acts.is_empty())
             .then(|| format!("deleted, but {said} at the same time; `restore` brings {back} back"))
     }
