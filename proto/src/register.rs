@@ -151,12 +151,14 @@ impl Rule {
             Self::Hold => "it was put on hold at the same time, so leaving waits until the hold is lifted",
             Self::Cautious => "of two things done apart the more cautious one takes effect",
             Self::Tie => {
-                "both are equally cautious: the higher role takes effect, or with equal roles a fixed lot"
+                "both are equally cautious: the higher role takes effect, between equal roles a fixed draw"
             }
             Self::Left => "the item left the column at the same time, and this only counts in that column",
-            Self::Claim => "only one can hold the claim: a person before an agent, then a fixed lot",
+            Self::Claim => "only one can hold the claim: a person before an agent, then a fixed draw",
             Self::Generation => "a later claim was made or given back at the same time",
-            Self::Field => "the higher role's value is shown, or with equal roles a fixed lot's",
+            Self::Field => {
+                "both wrote it at the same time: the higher role's counts, between equal roles a fixed draw"
+            }
             Self::Circle => {
                 "items cannot wait for each other in a circle, so one of the dependencies is ignored"
             }

@@ -1,13 +1,11 @@
 //! Floods: one item with very many acts of a member who means harm, or of many who were away for long.
 //!
 //! Whatever shape they have, twice the acts may cost about twice the work. Work is counted in acts looked
-//! up, which is the same on every machine; how long it takes is only printed, by the test that is
-//! ignored. Acts are made as records directly, with the ids in the order in which they are made.
-
-use std::time::Instant;
+//! up, which is the same on every machine. Acts are made as records directly, with the ids in the order in which
+//! they are made.
 
 use towline_crdt::doc::{Acts, NodePrefix, Record};
-use towline_crdt::fold::{Fate, Folded, fold};
+use towline_crdt::fold::fold;
 use towline_proto::{
     Act, ActId, Column, CriterionState, FailureKind, ItemId, Kind, Millis, Op, Origin, OriginKind, Qa,
     Register,
@@ -346,32 +344,4 @@ fn twice_the_acts_of_any_flood_cost_about_twice_the_work() {
         }
     }
     assert!(dear.is_empty(), "{dear:#?}");
-}
-
-fn refused(folded: &Folded<'_>) -> usize {
-    let refused = folded.acts.values();
-    refused.filter(|act| matches!(act.fate, Fate::Refused(_))).count()
-}
-
-#[test]
-#[ignore = "prints how long each flood takes: TOWLINE_FLOOD=8000 says how many acts"]
-fn how_long_floods_take() {
-    let asked = std::env::var("TOWLINE_FLOOD").ok();
-    let most: usize = asked.and_then(|asked| asked.parse().ok()).unwrap_or(2_000);
-    let cast = cast();
-    for (name, shape) in SHAPES {
-        let mut line = format!("{name:48}");
-        for acts in [most / 4, most / 2, most] {
-            let acts = shape(acts);
-            let begun = Instant::now();
-            let folded = fold(ITEM, &acts, &cast).expect("a creation");
-            let took = begun.elapsed().as_secs_f64();
-            line += &format!(
-                " {:>6} acts {took:7.3} s ({} refused)",
-                acts.len(),
-                refused(&folded)
-            );
-        }
-        println!("{line}");
-    }
 }

@@ -27,7 +27,7 @@ fn conflicts_name_their_sides_and_what_to_type() {
 
     42  Login fails on Safari
       ‼ title  c0ffee0011223344
-        the higher role's value is shown, or with equal roles a fixed lot's
+        both wrote it at the same time: the higher role's counts, between equal roles a fixed draw
         a ●  ann @laptop called it “Login fails on Safari”, 40m ago — counts
         b ✗  bob @laptop called it “登录 fails on Safari, and on every iPhone that was sold since the autumn”, 40m
              ago — does not count
@@ -45,7 +45,7 @@ fn a_conflict_of_an_item_in_the_trash_says_what_comes_first() {
     assert_snapshot!(page, @"
     42  Login fails on Safari
       ‼ title  c0ffee0011223344
-        the higher role's value is shown, or with equal roles a fixed lot's
+        both wrote it at the same time: the higher role's counts, between equal roles a fixed draw
         a ●  ann @laptop called it “Login fails on Safari”, 40m ago — counts
         b ✗  bob @laptop called it “登录 fails on Safari, and on every iPhone that was sold since the autumn”, 40m
              ago — does not count
@@ -63,8 +63,8 @@ fn conflicts_fit_a_narrow_terminal() {
     assert_snapshot!(page, @"
     42  Login fails on Safari
       ‼ title  c0ffee0011223344
-        the higher role's value is shown, or with equal roles a
-        fixed lot's
+        both wrote it at the same time: the higher role's
+        counts, between equal roles a fixed draw
         a ●  ann @laptop called it “Login fails on Safari”, 40m
              ago — counts
         b ✗  bob @laptop called it “登录 fails on Safari, and on
