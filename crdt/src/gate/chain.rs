@@ -89,3 +89,8 @@ fn makes(made: &Made<'_>, counter: u64, actor: &ActorId) -> bool {
     let behind = ranges.partition_point(|(_, last)| *last < counter);
     ranges.get(behind).is_some_and(|(first, _)| *first <= counter)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+#[path = "chain_tests.rs"]
+mod tests;

@@ -1,7 +1,9 @@
 //! What people should look at although nothing contends: facts beside what stands.
 
-use towline_proto::{Column, FailureKind, Op, Qa, Status};
+use towline_crdt::fold::Fate;
+use towline_proto::{Column, FailureKind, Op, Qa, Rule, Status};
 
+use crate::contests::fates;
 use crate::world::{Actor, ann_and_bo, meet};
 
 #[test]
@@ -67,4 +69,28 @@ fn two_merges_made_apart_are_both_named() {
         view.attention,
         ["merged more than once at the same time, as abc1234 and def5678"]
     );
+}
+
+/// Nobody has to look any more, and the timeline still says who lost.
+#[test]
+fn a_title_that_lost_stays_lost_when_somebody_writes_a_third() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    let title = |title: &str| Op::SetTitle { title: title.into() };
+    ann.does(title("Ship it today"));
+    bo.does(title("Ship it tomorrow"));
+    assert_eq!(meet(&mut ann, &mut bo).conflicts.len(), 1);
+    ann.does(title("Ship it"));
+    assert!(ann.view().conflicts.is_empty());
+    let all = fates(&ann, "title");
+    let lost = all.iter().filter(|fate| {
+        matches!(
+            fate,
+            Fate::Overtaken {
+                rule: Rule::Field,
+                ..
+            }
+        )
+    });
+    let followed = all.iter().filter(|fate| matches!(fate, Fate::Superseded { .. }));
+    assert_eq!((all.len(), lost.count(), followed.count()), (3, 1, 1), "{all:?}");
 }

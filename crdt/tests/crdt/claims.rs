@@ -168,3 +168,30 @@ fn a_release_that_carries_an_older_generation_takes_nothing_from_the_present_hol
     ann.does(Op::Release { generation: 2 });
     assert_eq!(ann.view().claim, None);
 }
+
+#[test]
+fn a_take_over_of_an_older_generation_never_stands() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
+    ann.does(start());
+    ann.does(claim("ann", 1));
+    bo.hears(&ann);
+    let renewal = bo.view().claim.expect("claimed").at;
+    for generation in [1, 2] {
+        ann.does(Op::Release { generation });
+        ann.does(claim("ann", generation + 1));
+    }
+    bo.does(Op::TakeOver {
+        holder: "bo".into(),
+        generation: 2,
+        renewal,
+        force: None,
+    });
+    let view = meet(&mut ann, &mut bo);
+    let conflict = only(&view);
+    assert_eq!(
+        (conflict.register, conflict.rule),
+        (Register::Claim, Rule::Generation)
+    );
+    let holder = view.claim.map(|claim| (claim.holder, claim.generation));
+    assert_eq!(holder, Some(("ann".into(), 3)));
+}
