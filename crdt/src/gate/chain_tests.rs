@@ -102,3 +102,25 @@ fn what_was_done_apart_or_comes_in_another_order_is_no_chain() {
     changes.extend(one);
     assert!(!follows(&mut Automerge::new(), &changes).unwrap());
 }
+
+#[test]
+fn somebody_who_had_been_apart_and_then_heard_of_the_rest_goes_on_with_the_chain() {
+    let (made, created) = does(None, place(1, 0), create(), None);
+    let (long, theirs) = does(
+        Some(&made),
+        place(1, 1),
+        edit(),
+        Some("A long plank, of oak, and nails."),
+    );
+    let title = "Ash".to_owned();
+    let (short, mut changes) = does(Some(&made), place(2, 0), Op::SetTitle { title }, None);
+    let mut both = short.automerge().clone();
+    both.merge(&mut long.automerge().clone()).unwrap();
+    let both = ItemDoc::new(made.id(), both).unwrap();
+    let (_, more) = does(Some(&both), place(2, 1), edit(), Some("Oak."));
+    changes.extend(more);
+    let mut doc = Automerge::new();
+    let here = created.into_iter().chain(theirs).map(|checked| checked.change);
+    doc.apply_changes(here.collect::<Vec<_>>()).unwrap();
+    assert!(follows(&mut doc, &changes).unwrap());
+}
