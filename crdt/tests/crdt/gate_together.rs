@@ -6,14 +6,14 @@
 use std::collections::BTreeMap;
 use std::panic::{self, AssertUnwindSafe};
 
-use automerge::legacy::{ElementId, Key, OpType};
-use automerge::{Automerge, ChangeHash, ExpandedChange, ReadDoc, ScalarValue};
+use automerge::legacy::{ElementId, Key, OpId, OpType};
+use automerge::{ActorId, Automerge, ChangeHash, ExpandedChange, ReadDoc, ScalarValue};
 use proptest::prelude::*;
 use towline_crdt::gate::{self, Checked, Refusal};
 use towline_proto::{Author, Op};
 
 use crate::gate_fuzz::hush;
-use crate::gate_world::{Writer, check, forge};
+use crate::gate_world::{Writer, check, forge, place};
 
 /// What one of three does next: who, what, where.
 type Step = (usize, u8, u8);
@@ -161,6 +161,36 @@ proptest! {
                 (alone, together) => prop_assert!(false, "{:?} alone, {:?} together", alone.is_ok(), together),
             }
         }
+    }
+}
+
+/// Every change of the chain builds on all before it. The last writes next to a letter of the one before, or
+/// next to one of somebody who has written nothing.
+#[test]
+fn a_chain_whose_last_change_names_a_letter_that_is_not_there_is_refused_as_it_is_alone() {
+    hush();
+    let (ann, sent) = history(&[(2, 0, 0), (2, 1, 0), (2, 1, 5)]);
+    let end = gate::scan(&sent[3].bytes).unwrap().start_op;
+    for maker in [1, 7] {
+        let mut forged = sent.clone();
+        forged[3].bytes = forge(&sent[3].bytes, |change| {
+            let letter = OpId::new(end - 1, &ActorId::from(place(maker).actor()));
+            let insert = change.operations.iter_mut().find(|op| op.insert).unwrap();
+            insert.key = Key::Seq(ElementId::Id(letter));
+        });
+        let checked: Vec<_> = forged
+            .iter()
+            .map(|sent| check(&ann.item, &sent.bytes, &sent.author).unwrap())
+            .collect();
+        let alone = one_by_one(&checked).map(|doc| doc.get_heads());
+        let together = gate::admit(None, &checked).map(|doc| doc.get_heads());
+        assert_eq!(alone, together, "by {maker}");
+        let is_there = maker == 1;
+        assert_eq!(together.is_ok(), is_there, "{together:?}");
+        assert!(
+            is_there || matches!(together, Err(Refusal::Lineage(_))),
+            "{together:?}"
+        );
     }
 }
 

@@ -62,7 +62,7 @@ impl Project {
         }
         if stage.raised {
             self.fold_again();
-        } else {
+        } else if stage.members_before.is_some() {
             self.ranks = self.members.ranks();
         }
         Ok(())
