@@ -198,7 +198,7 @@ fn tell(ctx: &Context, file: &Own, tally: Tally, out: &mut dyn Write) -> Result<
     }
     out.flush()?;
     Err(failure(format!(
-        "{} could not be imported as it was in the file; the rest was",
+        "{} could not be imported as the file has it; the rest was",
         plural(problems, "thing")
     ))
     .into())
