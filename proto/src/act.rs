@@ -291,6 +291,10 @@ pub enum Op {
     MarkImport {
         /// A hash of the record, in hex.
         digest: String,
+        /// When the record last changed over there, so that an older one is known by it; zero where
+        /// the record does not say. Absent from what earlier versions wrote.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        record_at: Option<Millis>,
     },
 
     /// Something a newer version wrote: kept, shown as unknown, without effect.
@@ -521,7 +525,7 @@ impl Op {
                 text("link", text::name(target))
             }
             Self::Comment { text: said } => text("comment", text::note(said)),
-            Self::MarkImport { digest } => text("digest", text::name(digest)),
+            Self::MarkImport { digest, .. } => text("digest", text::name(digest)),
             Self::AddCriterion { text: criterion } => text("criterion", text::note(criterion)),
             Self::SetCriterion {
                 evidence: Some(evidence),

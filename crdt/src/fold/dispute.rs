@@ -251,7 +251,7 @@ pub(super) fn assignee_of(op: &Op) -> Option<Option<String>> {
 
 pub(super) fn imported_of(op: &Op) -> Option<String> {
     match op {
-        Op::MarkImport { digest } => Some(digest.clone()),
+        Op::MarkImport { digest, .. } => Some(digest.clone()),
         _ => None,
     }
 }

@@ -301,6 +301,7 @@ fn marks_of_two_imports_made_apart_are_replaced_and_not_overtaken() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     let mark = |digest: &str| Op::MarkImport {
         digest: digest.into(),
+        record_at: None,
     };
     ann.does(mark("one"));
     bo.does(mark("two"));

@@ -198,6 +198,7 @@ fn the_record_that_an_item_was_imported_from_is_in_its_row() {
     let (mut ann, _) = ann_and_bo(Qa::Agent);
     ann.does(Op::MarkImport {
         digest: "00ff".into(),
+        record_at: None,
     });
     assert_eq!(ann.view().imported.as_deref(), Some("00ff"));
 }

@@ -46,7 +46,10 @@ fn op(number: u16) -> Op {
         },
         13..=15 => Op::Comment { text: "hm".into() },
         16 => Op::EditBody,
-        17 => Op::MarkImport { digest: label() },
+        17 => Op::MarkImport {
+            digest: label(),
+            record_at: None,
+        },
         18 => Op::AddCriterion { text: label() },
         19 => Op::SetCriterion {
             criterion: towline_proto::ActId([few as u8; 16]),

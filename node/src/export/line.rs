@@ -235,7 +235,7 @@ pub fn is_mark(op: &Op) -> bool {
             kind: LinkKind::External,
             target,
         } => is_reference(target),
-        Op::MarkImport { digest } => digest.starts_with(TRACKER),
+        Op::MarkImport { digest, .. } => digest.starts_with(TRACKER),
         _ => false,
     }
 }

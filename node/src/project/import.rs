@@ -231,6 +231,7 @@ impl Project {
         }
         drafting.changed(Op::MarkImport {
             digest: now.mark(&digest),
+            record_at: None,
         });
         Ok(Update::Work(drafting.work(Some(*id), body)))
     }

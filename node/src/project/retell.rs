@@ -244,7 +244,7 @@ impl Project {
     ) -> Result<Taken, Failure> {
         let mark = digest(line);
         let doc = self.doc(id)?;
-        let marked = |op: &Op| matches!(op, Op::MarkImport { digest } if read_mark(digest).0 == mark);
+        let marked = |op: &Op| matches!(op, Op::MarkImport { digest, .. } if read_mark(digest).0 == mark);
         if doc.acts().values().any(|record| marked(&record.act.op)) {
             return Ok(Taken::Unchanged);
         }
@@ -265,7 +265,7 @@ impl Project {
         let changes =
             work.drafts.len() > 1 || work.body.is_some() || known.is_some_and(|before| before != now);
         for draft in &mut work.drafts {
-            if let Op::MarkImport { digest } = &mut draft.op {
+            if let Op::MarkImport { digest, .. } = &mut draft.op {
                 *digest = now.mark(&mark);
             }
         }

@@ -149,6 +149,10 @@ pub(crate) fn ops() -> Vec<(&'static str, Op)> {
         keep: act_id(1),
     };
     let link = LinkKind::External;
+    let mark = |record_at| Op::MarkImport {
+        digest: "00112233445566778899aabbccddeeff".into(),
+        record_at,
+    };
     let judge = |evidence| Op::SetCriterion {
         criterion: act_id(1),
         state: CriterionState::Met,
@@ -156,12 +160,8 @@ pub(crate) fn ops() -> Vec<(&'static str, Op)> {
     };
     vec![
         ("create", create),
-        (
-            "mark-import",
-            Op::MarkImport {
-                digest: "00112233445566778899aabbccddeeff".into(),
-            },
-        ),
+        ("mark-import", mark(None)),
+        ("mark-import-dated", mark(Some(AT))),
         ("triage", Op::Triage),
         ("start", Op::Start { force: reason() }),
         ("start-bare", Op::Start { force: None }),

@@ -252,6 +252,7 @@ fn edit(what: u16, how: u16, view: &ItemView, player: &Player) -> Op {
         13 => Op::EditBody,
         14 => Op::MarkImport {
             digest: format!("{few}"),
+            record_at: None,
         },
         15 => Op::AddCriterion {
             text: "it is fast".into(),

@@ -168,6 +168,7 @@ pub(super) fn new_item(now: Millis, item: &ImportItem, number: u32) -> Work {
     }
     drafting.made(Op::MarkImport {
         digest: Said::by(item).mark(&digest(item)),
+        record_at: None,
     });
     if item.frozen {
         drafting.changed(Op::Freeze);
