@@ -297,6 +297,16 @@ pub enum Op {
         record_at: Option<Millis>,
     },
 
+    /// A setting of the project. Stands in the project's settings only ([`ItemId::settings`]), and takes
+    /// effect only when a maintainer or an owner signed it.
+    Set {
+        /// Which; one that this version does not know is kept for those that do.
+        key: String,
+        /// Its value; absent to go back to what holds when nobody says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        value: Option<String>,
+    },
+
     /// Something a newer version wrote: kept, shown as unknown, without effect.
     #[serde(other)]
     Unknown,
@@ -404,6 +414,7 @@ impl Op {
             | Self::AddCriterion { .. }
             | Self::SetCriterion { .. }
             | Self::MarkImport { .. }
+            | Self::Set { .. }
             | Self::Unknown => return None,
         })
     }
@@ -432,6 +443,7 @@ impl Op {
                 Self::AddCriterion { .. } => "criterion",
                 Self::SetCriterion { .. } => "judge",
                 Self::MarkImport { .. } => "import",
+                Self::Set { .. } => "set",
                 _ => "unknown",
             },
         }
@@ -526,6 +538,12 @@ impl Op {
             }
             Self::Comment { text: said } => text("comment", text::note(said)),
             Self::MarkImport { digest, .. } => text("digest", text::name(digest)),
+            Self::Set { key, value } => {
+                text("name of the setting", text::name(key))?;
+                value
+                    .as_deref()
+                    .map_or(Ok(()), |value| text("value of the setting", text::name(value)))
+            }
             Self::AddCriterion { text: criterion } => text("criterion", text::note(criterion)),
             Self::SetCriterion {
                 evidence: Some(evidence),

@@ -215,6 +215,17 @@ impl ItemId {
         Self(bytes)
     }
 
+    /// The id under which a project's settings are kept: derived from the project alone, so that every
+    /// member writes to the same document. Its time is 0, which no item has that somebody made.
+    pub fn settings(project: &ProjectId) -> Self {
+        let random = derive16("towline/settings-id/1", &[&project.0]);
+        let mut bytes = [0u8; 16];
+        bytes[6..].copy_from_slice(&random[..10]);
+        bytes[6] = (bytes[6] & 0x0f) | 0x70;
+        bytes[8] = (bytes[8] & 0x3f) | 0x80;
+        Self(bytes)
+    }
+
     /// When it was made, by its maker's clock.
     pub fn at(&self) -> crate::Millis {
         let [a, b, c, d, e, f, ..] = self.0;

@@ -32,6 +32,14 @@ impl Role {
         }
     }
 
+    /// Whether the project's settings may be changed.
+    pub const fn may_set(self) -> bool {
+        match self {
+            Self::Reader | Self::Writer => false,
+            Self::Maintainer | Self::Owner => true,
+        }
+    }
+
     /// Whether the membership may be changed.
     pub const fn may_invite(self) -> bool {
         match self {

@@ -57,6 +57,8 @@ pub enum Register {
     Body,
     /// That there are criteria.
     Criteria,
+    /// A setting of the project, by its name.
+    Setting(String),
 }
 
 impl Register {
@@ -77,7 +79,8 @@ impl Register {
             | Self::Qa
             | Self::Epic
             | Self::Assignee
-            | Self::Criterion(_) => true,
+            | Self::Criterion(_)
+            | Self::Setting(_) => true,
             Self::Imported
             | Self::Label(_)
             | Self::Dependency(_)
@@ -114,6 +117,7 @@ impl fmt::Display for Register {
             Self::Comments => f.pad("comments"),
             Self::Body => f.pad("body"),
             Self::Criteria => f.pad("criteria"),
+            Self::Setting(key) => write!(f, "setting {key}"),
         }
     }
 }

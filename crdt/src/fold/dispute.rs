@@ -147,6 +147,7 @@ impl<R: Roles> Machine<'_, R> {
             Register::Epic => contest::field(acts, roles, heads, epic_of),
             Register::Assignee => contest::field(acts, roles, heads, assignee_of),
             Register::Imported => contest::field(acts, roles, heads, imported_of),
+            Register::Setting(_) => contest::field(acts, roles, heads, setting_of),
             Register::Criterion(_) => contest::judgement(acts, roles, heads, caution_of),
             _ => Outcome::default(),
         }
@@ -252,6 +253,13 @@ pub(super) fn assignee_of(op: &Op) -> Option<Option<String>> {
 pub(super) fn imported_of(op: &Op) -> Option<String> {
     match op {
         Op::MarkImport { digest, .. } => Some(digest.clone()),
+        _ => None,
+    }
+}
+
+pub(super) fn setting_of(op: &Op) -> Option<Option<String>> {
+    match op {
+        Op::Set { value, .. } => Some(value.clone()),
         _ => None,
     }
 }

@@ -25,6 +25,29 @@ impl Folded<'_> {
         self.heads_of(registers.iter().filter_map(|register| self.heads.get(register)))
     }
 
+    /// The acts of the project's settings that take effect, by the names of the settings: in a fold of
+    /// their document ([`crate::settings`]).
+    pub fn settings(&self) -> BTreeMap<&str, ActId> {
+        let loses = |id: &ActId| {
+            let mut open = self.view.conflicts.iter();
+            open.any(|conflict| conflict.losers.contains(id))
+        };
+        let effective = self.heads.iter().filter_map(|(register, heads)| match register {
+            Register::Setting(key) => {
+                // Of several that want the same the youngest, for whoever asks who wrote it.
+                let winners = heads.iter().filter(|id| !loses(id)).copied();
+                Some((key.as_str(), self.youngest(winners)?))
+            }
+            _ => None,
+        });
+        effective.collect()
+    }
+
+    /// The value that an act gives to a setting: its own, or that of the act which it keeps.
+    pub fn setting(&self, act: &ActId) -> Option<String> {
+        effect(&self.acts, act).and_then(dispute::setting_of).flatten()
+    }
+
     /// The acts of each register that no later one saw.
     pub(crate) fn registers(&self) -> &BTreeMap<Register, Vec<ActId>> {
         &self.heads
@@ -84,7 +107,8 @@ impl Folded<'_> {
                 | Register::Imported
                 | Register::Comments
                 | Register::Body
-                | Register::Criteria => true,
+                | Register::Criteria
+                | Register::Setting(_) => true,
             }
         };
         let Some(heads) = self.heads.get(register) else {

@@ -30,7 +30,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use towline_proto::table::legal;
-use towline_proto::{ActId, Closing, Column, ItemId, NodeId, Op, Qa, Register, Rule, Verb};
+use towline_proto::{ActId, Closing, Column, ItemId, NodeId, Op, Qa, Register, Role, Rule, Verb};
 
 pub(crate) use dispute::shown;
 pub(crate) use register::writes;
@@ -128,6 +128,21 @@ pub struct Folding<'a> {
     pub order: usize,
 }
 
+/// Why a setting that a writer wrote has no effect.
+const NO_SETTER: &str = "only a maintainer or an owner changes the project's settings";
+
+/// Whether an operation changes a setting of the project.
+pub(crate) const fn sets(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::Set { .. }
+            | Op::Settle {
+                over: Register::Setting(_),
+                ..
+            }
+    )
+}
+
 /// The outcome of a fold.
 #[derive(Debug)]
 pub struct Folded<'a> {
@@ -210,9 +225,16 @@ impl<'a, R: Roles> Machine<'a, R> {
         self.acts.insert(id, folding);
     }
 
+    /// Whether whoever signed an act may change the project's settings. Roles only grow, so what the gate
+    /// admitted stays effective.
+    fn may_set(&self, record: &Record) -> bool {
+        self.roles.role(record.node).is_some_and(Role::may_set)
+    }
+
     /// Takes one act whose predecessors have all been taken.
     fn take(&mut self, id: ActId, record: &'a Record) {
         match &record.act.op {
+            op if sets(op) && !self.may_set(record) => self.refuse(id, record, NO_SETTER.to_owned()),
             Op::Settle { over, keep } => self.take_settlement(id, record, over, *keep),
             Op::Unknown => self.refuse(id, record, "a newer version of towline wrote it".to_owned()),
             op => match op.verb() {

@@ -69,6 +69,7 @@ pub(crate) fn writes(op: &Op, qa: Qa) -> Vec<Register> {
         Op::SetEpic { .. } => vec![Register::Epic],
         Op::Assign { .. } => vec![Register::Assignee],
         Op::MarkImport { .. } => vec![Register::Imported],
+        Op::Set { key, .. } => vec![Register::Setting(key.clone())],
         Op::AddLabel { label } | Op::RemoveLabel { label } => vec![Register::Label(label.clone())],
         Op::AddDependency { on } | Op::RemoveDependency { on } => vec![Register::Dependency(*on)],
         Op::AddLink { kind, target } | Op::RemoveLink { kind, target } => {

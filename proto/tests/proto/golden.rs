@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use towline_proto::ids::to_hex;
 use towline_proto::wire::{JoinReply, JoinRequest, Message};
-use towline_proto::{Act, Entry, EventId, Op, Ticket, codec};
+use towline_proto::{Act, Entry, EventId, ItemId, Op, Ticket, codec};
 
 use crate::samples::{self, act, act_id, entries, item, place};
 use crate::told::{self, event};
@@ -117,12 +117,13 @@ fn every_operation_has_its_sample() {
             Op::MarkImport { .. } => 42,
             Op::Purge => 43,
             Op::Settle { .. } => 44,
+            Op::Set { .. } => 45,
             Op::Unknown => return None,
         })
     }
     let there: std::collections::BTreeSet<_> =
         samples::ops().iter().filter_map(|(_, op)| variant(op)).collect();
-    assert_eq!(there, (0..45).collect());
+    assert_eq!(there, (0..46).collect());
 }
 
 #[test]
@@ -134,6 +135,10 @@ fn derived_ids_are_pinned() {
             line("actor", to_hex(&place().actor())),
             line("item id", item().to_string()),
             line("item key", item().key()),
+            line(
+                "settings id",
+                ItemId::settings(&entries()[0].1.project()).to_string(),
+            ),
             line("act id", act_id(0).to_string()),
             line(
                 "event id",

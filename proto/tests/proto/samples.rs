@@ -280,6 +280,21 @@ pub(crate) fn ops() -> Vec<(&'static str, Op)> {
         ),
         ("set-criterion", judge(Some("log".into()))),
         ("set-criterion-bare", judge(None)),
+        (
+            "set",
+            Op::Set {
+                key: "promote".into(),
+                value: Some("auto".into()),
+            },
+        ),
+        (
+            "set-bare",
+            Op::Set {
+                key: "promote".into(),
+                value: None,
+            },
+        ),
+        ("settle-setting", settle(Register::Setting("promote".into()))),
     ]
 }
 

@@ -122,6 +122,7 @@ impl Counts {
             "epic",
             "assignee",
             "criterion",
+            "setting",
         ];
         wanted.extend(registers.map(|register| format!("contested {register}")));
         let fates = [
@@ -156,9 +157,10 @@ impl Counts {
             "criterion",
             "judge",
             "import",
+            "set",
         ];
         wanted.extend(edits.map(|edit| format!("taken {edit}")));
-        wanted.extend(["refused settle", "forged taken", "forged refused"].map(str::to_owned));
+        wanted.extend(["refused settle", "refused set", "forged taken", "forged refused"].map(str::to_owned));
         let counts = self.0.borrow();
         wanted.retain(|what| !counts.contains_key(what));
         assert!(wanted.is_empty(), "these never occurred: {wanted:?}");

@@ -23,7 +23,7 @@ pub(super) fn is_sound(op: &Op, folded: &Folded<'_>, player: &Player) -> bool {
         Op::TakeOver {
             generation, renewal, ..
         } => *generation == view.generation + 1 && claim.is_some_and(|claim| claim.at <= *renewal),
-        Op::Settle { keep, .. } => {
+        Op::Settle { keep, over } => {
             let lost = folded.acts.get(keep).map(|act| &act.fate);
             let hopeless = matches!(
                 lost,
@@ -32,10 +32,17 @@ pub(super) fn is_sound(op: &Op, folded: &Folded<'_>, player: &Player) -> bool {
                     ..
                 })
             );
-            *keep != player.id(0) && !hopeless
+            let allowed = !matches!(over, Register::Setting(_)) || may_set(player);
+            *keep != player.id(0) && !hopeless && allowed
         }
+        Op::Set { .. } => may_set(player),
         _ => true,
     }
+}
+
+/// Ann is an owner and the fourth a maintainer; the others may not change settings.
+fn may_set(player: &Player) -> bool {
+    matches!(player.place.node.0[0], 1 | 4)
 }
 
 /// What Ann did before they parted: mostly something that suits what they are busy with then.
@@ -134,7 +141,7 @@ pub(super) fn choose(attempt: &Try, round: &Round, view: &ItemView, player: &Pla
         let what = if round.theme == THEMES.len() - 1 {
             16
         } else {
-            round.about % 8
+            [0, 1, 2, 3, 4, 5, 6, 7, 18, 18][usize::from(round.about) % 10]
         };
         return Some(edit(what, how, view, player));
     }
@@ -221,7 +228,7 @@ fn edit(what: u16, how: u16, view: &ItemView, player: &Player) -> Op {
     let few = usize::from(how) % 3;
     let other = ItemId([few as u8; 16]);
     let label = || ["ui", "api"][few % 2].to_owned();
-    match what % 19 {
+    match what % 20 {
         0 | 1 => Op::SetTitle {
             title: ["one", "two", "three"][few].into(),
         },
@@ -271,6 +278,10 @@ fn edit(what: u16, how: u16, view: &ItemView, player: &Player) -> Op {
                 },
             }
         }
+        18 => Op::Set {
+            key: ["promote", "retry_limit"][usize::from(how >> 4) % 2].into(),
+            value: [None, Some("auto".to_owned()), Some("manual".to_owned())][few].clone(),
+        },
         // A settlement of something that nobody contests, by somebody who has not looked.
         _ => Op::Settle {
             over: [Register::Column, Register::Claim, Register::Title][few].clone(),

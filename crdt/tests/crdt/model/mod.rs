@@ -125,6 +125,11 @@ impl<'a> Model<'a> {
         let sight = &known.sight;
         match known.op() {
             Op::Unknown => return Some("not known to this version"),
+            Op::Set { .. }
+            | Op::Settle {
+                over: Register::Setting(_),
+                ..
+            } if known.role < Role::Maintainer => return Some("settings are a maintainer's"),
             Op::Create { .. } if !known.record.act.saw.is_empty() => {
                 return Some("the item is there already");
             }

@@ -62,6 +62,8 @@ pub(super) struct Sight {
     pub(super) depends_on: BTreeSet<ItemId>,
     pub(super) links: BTreeSet<(LinkKind, String)>,
     pub(super) criteria: BTreeMap<ActId, CriterionState>,
+    /// Of the project's settings, where the document is that.
+    pub(super) settings: BTreeMap<String, Option<String>>,
     pub(super) contests: Vec<Contest>,
 }
 

@@ -55,6 +55,7 @@ const FIELDS: &str = "
     judge      a criterion
     import     origin
     settle     what was contested
+    set        a setting
     unknown
 ";
 
@@ -154,6 +155,7 @@ fn replaced(what: &str, op: &Op) -> Vec<Register> {
             ("a link", Op::AddLink { kind, target } | Op::RemoveLink { kind, target }) => {
                 Register::Link(*kind, target.clone())
             }
+            ("a setting", Op::Set { key, .. }) => Register::Setting(key.clone()),
             ("a criterion", Op::SetCriterion { criterion, .. }) => Register::Criterion(*criterion),
             _ => panic!("{op:?} is not about {which}"),
         },

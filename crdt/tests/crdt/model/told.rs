@@ -51,6 +51,7 @@ pub(crate) struct Told {
     pub(crate) depends_on: BTreeSet<ItemId>,
     pub(crate) links: BTreeSet<(LinkKind, String)>,
     pub(crate) criteria: BTreeMap<ActId, CriterionState>,
+    pub(crate) settings: BTreeMap<String, Option<String>>,
     pub(crate) comments: u32,
     pub(crate) retries: u32,
     pub(crate) refused: Set,
@@ -117,6 +118,11 @@ impl Told {
                 .map(|link| (link.kind, link.target))
                 .collect(),
             criteria: view.criteria.iter().map(|one| (one.id, one.state)).collect(),
+            settings: folded
+                .settings()
+                .into_iter()
+                .map(|(key, act)| (key.to_owned(), folded.setting(&act)))
+                .collect(),
             comments: view.comments,
             retries: view.retries,
             refused,
@@ -166,6 +172,7 @@ impl Model<'_> {
             depends_on: sight.depends_on.clone(),
             links: sight.links.clone(),
             criteria: self.criteria(&standing, &sight),
+            settings: sight.settings.clone(),
             comments: self.count(&standing, |op| matches!(op, Op::Comment { .. })),
             retries: sight.ruling.map_or(0, |ruling| self.retries(ruling)),
             refused: all.difference(&standing).copied().collect(),

@@ -17,6 +17,7 @@ impl Model<'_> {
             | Register::Qa
             | Register::Epic
             | Register::Assignee => self.judge_field(&heads, register, sight),
+            Register::Setting(_) => self.judge_field(&heads, register, sight),
             Register::Criterion(id) => self.judge_criterion(*id, &heads, sight),
             Register::Label(_) | Register::Dependency(_) | Register::Link(..) => {
                 for id in &heads {
@@ -58,6 +59,9 @@ impl Model<'_> {
             (Register::Qa, Op::Create { qa, .. } | Op::SetQa { qa }) => sight.qa = Some(*qa),
             (Register::Epic, Op::SetEpic { epic }) => sight.epic = *epic,
             (Register::Assignee, Op::Assign { who }) => sight.assignee = who.clone(),
+            (Register::Setting(key), Op::Set { value, .. }) => {
+                sight.settings.insert(key.clone(), value.clone());
+            }
             (register, op) => panic!("{op:?} does not write the {register}"),
         }
         self.contest(register.clone(), &winning, &losing, Rule::Field, sight);
@@ -111,6 +115,7 @@ fn field(register: &Register, op: &Op) -> String {
         (Register::Qa, Op::Create { qa, .. } | Op::SetQa { qa }) => qa.to_string(),
         (_, Op::SetEpic { epic }) => format!("{epic:?}"),
         (_, Op::Assign { who }) => format!("{who:?}"),
+        (_, Op::Set { value, .. }) => format!("{value:?}"),
         (register, op) => panic!("{op:?} does not write the {register}"),
     }
 }
