@@ -14,7 +14,7 @@ use towline_node::home::{Config as NodeConfig, Home, key};
 use towline_node::request::{Failure, Reply};
 use towline_node::run::Node;
 use towline_node::serving::{Face, Serving};
-use towline_node::socket::Client;
+use towline_node::socket;
 use towline_proto::Ticket;
 
 use crate::cli::{Cli, Up};
@@ -81,7 +81,7 @@ pub fn up(cli: &Cli, args: &Up, out: &mut impl Write) -> anyhow::Result<()> {
 pub fn join(cli: &Cli, ticket: &str, patience: Duration, out: &mut impl Write) -> anyhow::Result<()> {
     let ticket: Ticket = ticket.parse()?;
     let home = home(&cli.dir)?;
-    let reply = if let Some(client) = Client::connect(&home.socket())? {
+    let reply = if let Some(client) = socket::find(&home)? {
         client.with_timeout(patience).join(&ticket.to_string())?
     } else {
         let lock = home.lock("towline-gateway join").map_err(Failure::from)?;

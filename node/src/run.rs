@@ -3,16 +3,18 @@
 //! `towline up`, `towline serve` and the gateway start the same [`Node`]. What faces people (socket,
 //! board, relay) is put around it by whoever starts it and talks to it through its handle.
 
+mod ground;
 mod port;
+mod threads;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use ed25519_dalek::SigningKey;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use towline_proto::wire::JoinReply;
 use towline_proto::{Entry, NodeId, ProjectId, Ticket};
@@ -23,8 +25,6 @@ use crate::net::{Net, NetInput, Route};
 use crate::project::{self, Mended, Opening, Project, SystemWorld};
 use crate::request::{Failure, FailureCode, Reply, Request};
 
-/// How often projects look after what waits, in milliseconds; see [`Job::Tick`].
-const TICK_MS: u64 = 250;
 /// How often a joining command looks whether everything has come, in milliseconds.
 const JOIN_POLL_MS: u64 = 50;
 /// How often the address book is kept, in milliseconds.
@@ -57,10 +57,10 @@ pub struct Node {
     routes: Arc<Routes>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     stop: CancellationToken,
-    /// A project's thread has ended by itself.
-    broken: CancellationToken,
+    /// The node cannot go on, and why.
+    broken: watch::Sender<Option<Failure>>,
     // Given back when the node is dropped, behind everything that it guards.
-    _lock: Lock,
+    lock: Lock,
 }
 
 fn failed(error: impl std::fmt::Display) -> Failure {
@@ -99,6 +99,7 @@ pub fn make_project(
     name: &str,
     node_name: &str,
 ) -> Result<ProjectHome, Failure> {
+    project::check_clock()?;
     towline_proto::text::name(name).map_err(|why| {
         Failure::new(
             FailureCode::Usage,
@@ -129,6 +130,7 @@ fn adopt_project(home: &Home, key: &SigningKey, genesis: &Entry, name: &str) -> 
 /// # Errors
 /// When the store cannot be opened.
 pub fn open_project(place: &ProjectHome, key: &SigningKey) -> Result<Project, Failure> {
+    project::check_clock()?;
     Project::open(opening(place, key), place.id).map_err(|error| failed(format!("{error:#}")))
 }
 
@@ -137,6 +139,7 @@ pub fn open_project(place: &ProjectHome, key: &SigningKey) -> Result<Project, Fa
 /// # Errors
 /// When nothing can be kept or the files cannot be made.
 pub fn mend_project(place: &ProjectHome, key: &SigningKey) -> Result<Mended, Failure> {
+    project::check_clock()?;
     Project::mend(opening(place, key), place.id).map_err(|error| failed(format!("{error:#}")))
 }
 
@@ -151,6 +154,7 @@ impl Node {
         config: &Config,
         key: SigningKey,
     ) -> Result<Arc<Self>, Failure> {
+        project::check_clock()?;
         let me = NodeId(key.verifying_key().to_bytes());
         let routes = Arc::new(Routes::default());
         let net = port::start_net(&home, config, &key, &routes).await?;
@@ -164,8 +168,8 @@ impl Node {
             routes,
             threads: Mutex::default(),
             stop: CancellationToken::new(),
-            broken: CancellationToken::new(),
-            _lock: lock,
+            broken: watch::Sender::new(None),
+            lock,
         });
         let mut broken = None;
         for place in node.home.projects()? {
@@ -190,6 +194,7 @@ impl Node {
             node.net.dial(peer, addresses).await;
         }
         tokio::spawn(Arc::clone(&node).keep_book());
+        tokio::spawn(ground::watch(Arc::downgrade(&node)));
         Ok(node)
     }
 
@@ -208,8 +213,12 @@ impl Node {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(started.thread);
-        tokio::spawn(tick(link.jobs.clone(), self.stop.clone()));
-        tokio::spawn(watch(link.jobs.clone(), self.stop.clone(), self.broken.clone()));
+        tokio::spawn(threads::tick(link.jobs.clone(), self.stop.clone()));
+        tokio::spawn(threads::watch(
+            link.jobs.clone(),
+            self.stop.clone(),
+            self.broken.clone(),
+        ));
         self.handle.add(link.clone());
         Ok(link)
     }
@@ -229,10 +238,19 @@ impl Node {
         &self.home
     }
 
-    /// Waits until a project's thread has ended by itself, which only a bug of ours brings about: the
-    /// process should end then and be started again. What was said done is on disk.
-    pub async fn broken(&self) {
-        self.broken.cancelled().await;
+    /// Waits until the node cannot go on and says why: its folder is gone, or a project's thread has ended by
+    /// itself, which only a bug of ours brings about. The process should end then.
+    pub async fn broken(&self) -> Failure {
+        let mut broken = self.broken.subscribe();
+        let why = broken.wait_for(Option::is_some).await;
+        // The sender lives as long as this node.
+        let why = why.ok().and_then(|why| why.clone());
+        why.unwrap_or_else(|| failed("the node has ended"))
+    }
+
+    /// Tells clients where its socket is.
+    pub(crate) fn listens_at(&self, socket: &Path) {
+        self.lock.listens_at(socket);
     }
 
     /// What this node calls itself.
@@ -371,25 +389,6 @@ impl Node {
                 self.write_book();
                 kept = book;
             }
-        }
-    }
-}
-
-/// Notices the end of a project's thread that nobody asked for.
-async fn watch(jobs: mpsc::Sender<Job>, stop: CancellationToken, broken: CancellationToken) {
-    jobs.closed().await;
-    if !stop.is_cancelled() {
-        broken.cancel();
-    }
-}
-
-/// Wakes a project's thread up. A full queue needs no waking.
-async fn tick(jobs: mpsc::Sender<Job>, stop: CancellationToken) {
-    let mut interval = tokio::time::interval(Duration::from_millis(TICK_MS));
-    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    while stop.run_until_cancelled(interval.tick()).await.is_some() {
-        if let Err(mpsc::error::TrySendError::Closed(_)) = jobs.try_send(Job::Tick) {
-            return;
         }
     }
 }

@@ -5,6 +5,7 @@
 //! takes requests, then the projects' threads, then the network.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use towline_proto::Ticket;
 use crate::home::Config;
 use crate::request::{Failure, FailureCode, Reply};
 use crate::run::Node;
-use crate::socket::{self, Controls, NodeInfo};
+use crate::socket::{self, Controls, NodeInfo, Socket};
 use crate::web::{self, Web, WebConfig};
 
 /// How long a node that joins waits for what the project holds before it answers; the rest comes later.
@@ -65,10 +66,14 @@ impl Controls for NodeControls {
             url: self.web.login_link(&self.board, who),
         })
     }
+
+    fn listens_at(&self, socket: &Path) {
+        self.node.listens_at(socket);
+    }
 }
 
 impl Serving {
-    /// Serves a node's socket and board.
+    /// Serves a node's socket and board. Both are there when this returns.
     ///
     /// # Errors
     /// When neither the configured port nor a free one can be had, or the socket cannot be made.
@@ -87,6 +92,7 @@ impl Serving {
             api_token: None,
         };
         let web = Web::new(node.handle().clone(), web_config).map_err(|error| failed("the board", &error))?;
+        let socket = Socket::bind(node.home())?;
         let stop = CancellationToken::new();
         let info = NodeInfo {
             node: node.handle().me(),
@@ -100,7 +106,8 @@ impl Serving {
         };
         let mut tasks = JoinSet::new();
         tasks.spawn(socket::serve(
-            node.home().socket(),
+            socket,
+            node.home().clone(),
             node.handle().clone(),
             info,
             Arc::new(controls),
@@ -149,10 +156,7 @@ impl Serving {
         let mut outcome = Ok(());
         tokio::select! {
             () = self.stop.cancelled() => {}
-            () = self.node.broken() => {
-                let why = "a project's thread has ended by itself, which is a bug; what was said done is on disk";
-                outcome = Err(Failure::new(FailureCode::Failure, why));
-            }
+            why = self.node.broken() => outcome = Err(why),
             () = signalled() => tracing::info!("ending because of a signal"),
             Some(ended) = self.tasks.join_next() => outcome = flatten(ended),
         }
@@ -193,15 +197,35 @@ async fn bind(wanted: SocketAddr) -> Result<TcpListener, Failure> {
     }
 }
 
-/// Ends at the first SIGINT or SIGTERM.
+/// Ends at the first SIGINT, SIGTERM or SIGHUP. A node that was started to outlive its terminal (`nohup`) goes on
+/// ignoring the last.
 async fn signalled() {
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         return std::future::pending().await;
     };
+    let mut hangup = match ignores_hangup() {
+        true => None,
+        false => signal(SignalKind::hangup()).ok(),
+    };
+    let hung_up = async {
+        match &mut hangup {
+            Some(hangup) => hangup.recv().await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
+        _ = hung_up => {}
     }
+}
+
+/// Whether whoever started this process has it ignore SIGHUP: the first bit of what the system says is ignored.
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let bits = ignored.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok());
+    bits.is_some_and(|bits| bits & 1 == 1)
 }

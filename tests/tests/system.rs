@@ -3,6 +3,7 @@
 
 mod crash;
 mod dry_run;
+mod first;
 mod fleet;
 mod matrix;
 mod nodes;

@@ -1,4 +1,4 @@
-//! What the tests need beside Rust: a browser and a chat server. Installed where missing, outside the
+//! What the tests need beside Rust: a browser, a chat server, a wrong clock, a disk without modes. Installed where missing, outside the
 //! repository, and said before it is done.
 //!
 //! Nothing here is fatal but a missing nextest: a test that cannot run its real part says so itself,
@@ -33,7 +33,13 @@ pub(crate) fn cache_dir() -> Result<PathBuf> {
 
 /// Installs what is missing and goes on without what cannot be installed.
 pub(crate) fn install() {
-    for (what, done) in [("a browser", browser()), ("a chat server", synapse())] {
+    for (what, done) in [
+        ("a browser", browser()),
+        ("a chat server", synapse()),
+        ("a wrong clock", program("faketime", "faketime")),
+        ("a disk without modes", program("mkfs.exfat", "exfatprogs")),
+        ("its driver", program("mount.exfat-fuse", "exfat-fuse")),
+    ] {
         if let Err(error) = done {
             eprintln!("xtask: WITHOUT {what}: {error:#}");
             eprintln!("xtask: tests that need {what} will say so, and fail where CI is set");
@@ -51,6 +57,17 @@ pub(crate) fn nextest() -> Result<()> {
     }
     eprintln!("xtask: cargo-nextest is missing; building it (once, some minutes)");
     run(cargo(["install", "cargo-nextest", "--locked"]))
+}
+
+/// A program of a package. Not started to see whether it is there: some mount before they say anything.
+fn program(name: &str, package: &str) -> Result<()> {
+    let mut look = command("sh");
+    look.args(["-c", "PATH=$PATH:/usr/sbin:/sbin; command -v \"$1\"", "sh", name]);
+    if succeeds(look) {
+        return Ok(());
+    }
+    eprintln!("xtask: no {name}; installing {package}");
+    apt(package)
 }
 
 fn browser() -> Result<()> {

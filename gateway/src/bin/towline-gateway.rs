@@ -4,19 +4,21 @@ use std::io::stdout;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::Parser;
 use towline_gateway::cli::{self, Cli, Command};
 use towline_gateway::run;
 use towline_node::request::Failure;
 
 fn main() -> ExitCode {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("TOWLINE_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,towline=info"));
+    let wanted = std::env::var("TOWLINE_LOG").ok();
+    let filter = wanted
+        .filter(|wanted| !wanted.trim().is_empty())
+        .and_then(|wanted| tracing_subscriber::EnvFilter::try_new(wanted).ok())
+        .unwrap_or_else(|| tracing_subscriber::EnvFilter::new("warn,towline=info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .init();
-    match perform(&Cli::parse()) {
+    match perform(&Cli::read()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("towline-gateway: {error:#}");

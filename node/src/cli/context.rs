@@ -1,20 +1,20 @@
 //! The world that a command runs in: directory, flags, terminal, clock, environment.
 //!
-//! The only file of the command line that reads the environment, the clock or the terminal. All of
-//! it is read once, into a plain value, which tests make themselves.
+//! The only file of the command line that reads the clock or the terminal; it and `person` read the
+//! environment. All of it is read once, into a plain value, which tests make themselves.
 
-use std::env;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::tz::TimeZone;
-use towline_proto::{Millis, Origin, OriginKind};
+use towline_proto::Millis;
 
 use super::args::Global;
+use super::person::variable;
 use super::render::View;
 use super::style::Style;
+use crate::home::{BusyTimeout, find};
 use crate::request::{Failure, FailureCode};
 
 /// The directory inside a project's root that holds everything of a node.
@@ -39,13 +39,15 @@ pub struct Context {
     pub user: Option<String>,
     /// VISUAL or EDITOR.
     pub editor: Option<String>,
+    /// `--busy-timeout` or TOWLINE_BUSY_TIMEOUT.
+    pub busy_timeout: Option<BusyTimeout>,
 }
 
 impl Context {
     /// The context of this process.
     ///
     /// # Errors
-    /// When the directory of `-C` is not there.
+    /// When the directory of `-C` is not there, or a variable of the environment is of no use.
     pub fn of_process(global: Global) -> Result<Self, Failure> {
         let dir = global.directory.clone().unwrap_or_else(|| PathBuf::from("."));
         let dir = dir.canonicalize().map_err(|error| {
@@ -54,9 +56,19 @@ impl Context {
                 format!("the directory {} cannot be used: {error}", dir.display()),
             )
         })?;
-        let wanted = set("NO_COLOR").is_none();
+        let from_environment = || {
+            let text = variable("TOWLINE_BUSY_TIMEOUT")?;
+            let parsed = text.trim().parse::<BusyTimeout>();
+            let refused = |why| Failure::new(FailureCode::Usage, format!("TOWLINE_BUSY_TIMEOUT: {why}"));
+            Some(parsed.map_err(refused))
+        };
+        let busy_timeout = match global.busy_timeout {
+            Some(given) => Some(given),
+            None => from_environment().transpose()?,
+        };
+        let wanted = variable("NO_COLOR").is_none();
         let terminal = io::stdout().is_terminal();
-        let width = match set("COLUMNS").and_then(|columns| columns.parse().ok()) {
+        let width = match variable("COLUMNS").and_then(|columns| columns.parse().ok()) {
             Some(columns) => columns,
             None if terminal => {
                 terminal_size::terminal_size().map_or(80, |(columns, _)| usize::from(columns.0))
@@ -72,50 +84,28 @@ impl Context {
                 zone: TimeZone::system(),
             },
             talk: Style::new(wanted && io::stderr().is_terminal()),
-            user: set("TOWLINE_USER"),
-            editor: set("VISUAL").or_else(|| set("EDITOR")),
+            user: variable("TOWLINE_USER"),
+            editor: variable("VISUAL").or_else(|| variable("EDITOR")),
+            busy_timeout,
             global,
         })
     }
 
-    /// The nearest directory upwards that holds a project.
+    /// The directory that holds the project: the nearest one upwards, where a linked worktree of git counts as
+    /// the main checkout.
     ///
     /// # Errors
     /// When there is none.
-    pub fn root(&self) -> Result<&Path, Failure> {
-        self.dir
-            .ancestors()
-            .find(|dir| dir.join(HOME).is_dir())
-            .ok_or_else(|| {
-                Failure::new(
-                    FailureCode::NotFound,
-                    format!(
-                        "no project in {} or above; `towline init` makes one, `towline join TICKET` joins one",
-                        self.dir.display()
-                    ),
-                )
-            })
-    }
-
-    /// Who asks: `--as`, TOWLINE_USER, `user` in the configuration, git's user.name.
-    ///
-    /// # Errors
-    /// When none of them says, or the name cannot be used.
-    pub fn origin(&self) -> Result<Origin, Failure> {
-        let kind = if self.global.agent {
-            OriginKind::Agent
-        } else {
-            OriginKind::User
-        };
-        let name = self
-            .global
-            .name
-            .clone()
-            .or_else(|| self.user.clone())
-            .or_else(|| self.root().ok().and_then(configured_user))
-            .or_else(|| git_user(&self.dir))
-            .unwrap_or_default();
-        Origin::new(kind, name).map_err(|error| Failure::new(FailureCode::Usage, error.to_string()))
+    pub fn root(&self) -> Result<PathBuf, Failure> {
+        find::root(&self.dir, |dir| dir.join(HOME).is_dir()).ok_or_else(|| {
+            Failure::new(
+                FailureCode::NotFound,
+                format!(
+                    "no project in {} or above; `towline init` makes one, `towline join TICKET` joins one",
+                    self.dir.display()
+                ),
+            )
+        })
     }
 
     /// Says something to people, on the standard error.
@@ -183,7 +173,7 @@ pub fn now() -> Millis {
 
 /// What the program logs to the standard error: warnings, more with `-v`, or what TOWLINE_LOG says.
 pub(super) fn log_filter(verbose: u8) -> String {
-    set("TOWLINE_LOG").unwrap_or_else(|| {
+    variable("TOWLINE_LOG").unwrap_or_else(|| {
         match verbose {
             0 => "warn",
             1 => "towline=info,towline_node=info,warn",
@@ -192,29 +182,6 @@ pub(super) fn log_filter(verbose: u8) -> String {
         }
         .to_owned()
     })
-}
-
-fn set(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-fn configured_user(root: &Path) -> Option<String> {
-    let text = std::fs::read_to_string(root.join(HOME).join("config.toml")).ok()?;
-    let table: toml::Table = text.parse().ok()?;
-    table.get("user")?.as_str().map(str::to_owned)
-}
-
-fn git_user(dir: &Path) -> Option<String> {
-    let asked = Command::new("git")
-        .args(["config", "user.name"])
-        .current_dir(dir)
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
-    let name = String::from_utf8(asked.stdout).ok()?;
-    let name = name.trim();
-    (!name.is_empty()).then(|| name.to_owned())
 }
 
 fn unreadable(error: io::Error) -> Failure {

@@ -52,6 +52,7 @@ pub(super) fn show(ctx: &Context, reply: &Reply, out: &mut dyn Write) -> Result<
 pub(super) fn instead(ctx: &Context, command: &Command, out: &mut dyn Write) -> Result<bool, Trouble> {
     let steps = match command {
         Command::Init(args) => {
+            backend::no_project_yet(ctx, args)?;
             let name = backend::project_name(&ctx.dir, args.name.as_deref())?;
             let mut steps = init_steps(ctx)?;
             steps.push(format!("make the project {name:?}"));

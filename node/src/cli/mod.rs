@@ -13,6 +13,7 @@ pub mod context;
 mod dry;
 mod edit;
 mod json;
+mod person;
 mod plan;
 pub(crate) mod render;
 mod run;

@@ -62,7 +62,7 @@ pub(super) fn run(ctx: &Context, args: &ConfigArgs, out: &mut dyn Write) -> Resu
 /// From when on a new value counts.
 fn takes_effect(key: &str) -> &'static str {
     match key {
-        "user" => "it takes effect with the next command",
+        "user" | "busy_timeout" => "it takes effect with the next command",
         "node_name" => "it takes effect for projects that are made or joined from now on",
         _ => "it takes effect at the next start of the node",
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::HomeError;
 use super::files::{PRIVATE_MODE, write_atomic};
-use super::settings::{ArchiveAfter, ClaimTtl, Promote, Settings};
+use super::settings::{ArchiveAfter, BusyTimeout, ClaimTtl, Promote, Settings};
 
 /// Where the board is looked for when nobody says otherwise.
 pub const BOARD_PORT: u16 = 4747;
@@ -41,6 +41,8 @@ pub struct Config {
     pub archive_after: ArchiveAfter,
     /// How long the node of a claim must not have been heard of before the claim can be taken over.
     pub claim_ttl: ClaimTtl,
+    /// How long a command waits while others are in the way.
+    pub busy_timeout: BusyTimeout,
 }
 
 impl Default for Config {
@@ -57,21 +59,42 @@ impl Default for Config {
             promote: Promote::default(),
             archive_after: ArchiveAfter::default(),
             claim_ttl: ClaimTtl::default(),
+            busy_timeout: BusyTimeout::default(),
         }
     }
 }
 
 impl Config {
-    /// Reads the file; keys that are not there have their defaults.
+    /// Reads the file; keys that are not there, or whose value is empty, have their defaults.
     ///
     /// # Errors
     /// [`HomeError::Invalid`] with the line, or when it cannot be read.
     pub fn load(path: &Path) -> Result<Self, HomeError> {
         let text = fs::read_to_string(path).map_err(HomeError::io("read", path))?;
-        toml::from_str(&text).map_err(|error| HomeError::Invalid {
+        let read = toml::from_str(&text).or_else(|error| without_blanks(&text).ok_or(error));
+        let mut config: Self = read.map_err(|error| HomeError::Invalid {
             path: path.to_owned(),
             why: error.to_string(),
-        })
+        })?;
+        config.tidy();
+        Ok(config)
+    }
+
+    /// Nothing but spaces is no value, in a list either.
+    fn tidy(&mut self) {
+        for text in [&mut self.user, &mut self.node_name] {
+            if text.trim().is_empty() {
+                text.clear();
+            }
+        }
+        for list in [
+            &mut self.listen,
+            &mut self.allowed_hosts,
+            &mut self.bootstrap,
+            &mut self.announce,
+        ] {
+            list.retain(|text| !text.trim().is_empty());
+        }
     }
 
     /// What its projects do by themselves.
@@ -99,7 +122,7 @@ impl Config {
         };
         let word = |value: &str| toml::Value::String(value.to_owned()).to_string();
         let mut text = String::from(
-            "# towline: changes take effect at the next start of the node; that of `user` at once.\n",
+            "# towline: changes take effect at the next start of the node; `user` and `busy_timeout` at once.\n",
         );
         for (about, key, value) in [
             (
@@ -157,12 +180,29 @@ impl Config {
                 "claim_ttl",
                 word(&self.claim_ttl.to_string()),
             ),
+            (
+                "Let commands wait for so long while others have the project open.",
+                "busy_timeout",
+                word(&self.busy_timeout.to_string()),
+            ),
         ] {
             // Writing to a string does not fail.
             let _ = write!(text, "\n# {about}\n{key} = {value}\n");
         }
         text
     }
+}
+
+/// The file without the keys whose value is an empty text, where that makes it a configuration. A key that is not
+/// known stays what it is: a mistake.
+fn without_blanks(text: &str) -> Option<Config> {
+    let mut table: toml::Table = toml::from_str(text).ok()?;
+    let known: toml::Table = toml::from_str(&Config::default().text()).ok()?;
+    table.retain(|key, value| {
+        let blank = value.as_str().is_some_and(|text| text.trim().is_empty());
+        !(blank && known.contains_key(key))
+    });
+    table.try_into().ok()
 }
 
 #[cfg(test)]
@@ -186,6 +226,24 @@ mod tests {
         assert_eq!(Config::load(&path).unwrap(), config);
         fs::write(&path, "").unwrap();
         assert_eq!(Config::load(&path).unwrap(), Config::default());
+    }
+
+    #[test]
+    fn what_is_empty_counts_as_absent() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        for (key, _) in Config::default().entries() {
+            for blank in ["\"\"", "\"  \""] {
+                fs::write(&path, format!("{key} = {blank}\n")).unwrap();
+                let read = Config::load(&path);
+                assert_eq!(read.unwrap(), Config::default(), "{key} = {blank}");
+            }
+        }
+        fs::write(&path, "bootstrap = [\"\"]\nuser = \"ann\"\nboard = \"\"\n").unwrap();
+        let read = Config::load(&path).unwrap();
+        assert_eq!((read.user.as_str(), read.bootstrap.len()), ("ann", 0));
+        fs::write(&path, "bord = \"\"\n").unwrap();
+        assert!(Config::load(&path).is_err(), "a misspelt key is no empty setting");
     }
 
     #[test]

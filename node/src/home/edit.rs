@@ -53,7 +53,8 @@ impl Config {
         })
     }
 
-    /// Changes one setting in the file; `given` is as a person types it: lists with commas.
+    /// Changes one setting in the file; `given` is as a person types it: lists with commas, nothing for a list
+    /// without anything in it, and for what any other setting is by itself.
     ///
     /// # Errors
     /// When there is no such setting, the value is of no use, or the file cannot be written. The file
@@ -77,7 +78,11 @@ impl Config {
     /// When there is no such setting, or the value is of no use.
     pub fn changed(path: &Path, key: &str, given: &str) -> Result<(Self, Value), Failure> {
         let before = Self::load(path)?;
+        let blank = given.trim().is_empty();
         let value = match before.entry(key)? {
+            Value::Array(_) if blank => Value::Array(Vec::new()),
+            // Nothing is the value that the key has when it is not there.
+            _ if blank => Self::default().entry(key)?,
             Value::Array(_) => list(key, given)?,
             Value::Boolean(_) => match given {
                 "true" => Value::Boolean(true),
@@ -85,7 +90,7 @@ impl Config {
                 _ => return Err(usage(format!("{key} is true or false; got {given:?}"))),
             },
             _ => {
-                if NAMES.contains(&key) && !given.is_empty() {
+                if NAMES.contains(&key) {
                     text::name(given).map_err(|why| usage(format!("{key} cannot be used: {why}")))?;
                 }
                 Value::String(given.to_owned())
@@ -176,6 +181,25 @@ mod tests {
         let config = Config::set(&path, "listen", "").unwrap();
         assert_eq!(Config::load(&path).unwrap(), config);
         assert!(config.listen.is_empty());
+    }
+
+    #[test]
+    fn an_empty_value_takes_a_setting_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        Config::default().store(&path).unwrap();
+        let before = fs::read_to_string(&path).unwrap();
+        for (key, value) in [
+            ("user", "bo"),
+            ("board", "127.0.0.1:80"),
+            ("mdns", "true"),
+            ("announce", "/ip4/1.2.3.4/tcp/1"),
+        ] {
+            Config::set(&path, key, value).unwrap();
+            assert_ne!(fs::read_to_string(&path).unwrap(), before, "{key}");
+            Config::set(&path, key, "").unwrap();
+            assert_eq!(fs::read_to_string(&path).unwrap(), before, "{key}");
+        }
     }
 
     #[test]

@@ -5,19 +5,14 @@
 
 use std::fmt;
 use std::fs;
-use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use ed25519_dalek::SigningKey;
 
-use super::files::{PRIVATE_MODE, PUBLIC_MODE, sync_folder, write_atomic};
+use super::files::sync_folder;
+use super::ignore::{Change, Ignore, LINE};
 use super::{Config, Home, HomeError, key};
-
-const IGNORE_LINE: &str = ".towline/";
-/// What the `undo` file says when `init` added a line, or made the whole file.
-const UNDO_LINE: &str = "gitignore-line\n";
-const UNDO_FILE: &str = "gitignore-file\n";
 
 /// One thing that will be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,9 +37,9 @@ impl fmt::Display for Step {
             Self::MakeFolder(path) => {
                 write!(f, "make {} with a new key and a configuration", path.display())
             }
-            Self::AddLine(path) => write!(f, "add the line {IGNORE_LINE} to {}", path.display()),
+            Self::AddLine(path) => write!(f, "add the line {LINE} to {}", path.display()),
             Self::MakeIgnoreFile(path) => {
-                write!(f, "make {} with the line {IGNORE_LINE}", path.display())
+                write!(f, "make {} with the line {LINE}", path.display())
             }
             Self::RemoveFolder(path) => write!(
                 f,
@@ -52,7 +47,7 @@ impl fmt::Display for Step {
                 path.display()
             ),
             Self::RemoveLine(path) => {
-                write!(f, "remove the line {IGNORE_LINE} from {}", path.display())
+                write!(f, "remove the line {LINE} from {}", path.display())
             }
             Self::RemoveIgnoreFile(path) => {
                 write!(f, "remove {}, which holds only that line", path.display())
@@ -72,14 +67,11 @@ pub fn plan_init(root: &Path) -> Result<Vec<Step>, HomeError> {
         return Err(HomeError::Exists { path: home.dir() });
     }
     let mut steps = vec![Step::MakeFolder(home.dir())];
-    let in_git = root.ancestors().any(|folder| folder.join(".git").exists());
-    if in_git {
-        let path = root.join(".gitignore");
-        match read_ignore(&path)? {
-            None => steps.push(Step::MakeIgnoreFile(path)),
-            Some(text) if text.lines().any(is_ignore_line) => {}
-            Some(_) => steps.push(Step::AddLine(path)),
-        }
+    let ignore = Ignore::of(&root);
+    match ignore.wanted()? {
+        Some(Change::Make) => steps.push(Step::MakeIgnoreFile(ignore.path().to_owned())),
+        Some(_) => steps.push(Step::AddLine(ignore.path().to_owned())),
+        None => {}
     }
     Ok(steps)
 }
@@ -88,11 +80,22 @@ pub fn plan_init(root: &Path) -> Result<Vec<Step>, HomeError> {
 ///
 /// # Errors
 /// [`HomeError::Exists`], [`HomeError::Busy`], or what the file system says. The configuration is
-/// written last, so that an `init` that was cut short can be made again.
+/// written last, so that an `init` that was cut short can be made again; one that is refused leaves nothing.
 pub fn init(root: &Path, config: &Config) -> Result<(Home, SigningKey, Vec<Step>), HomeError> {
     let steps = plan_init(root)?;
     let root = fs::canonicalize(root).map_err(HomeError::io("find", root))?;
     let home = Home::at(&root);
+    let dir = home.dir();
+    let was_there = dir.exists();
+    let made = make(&home, config);
+    if made.is_err() && !was_there {
+        // Nobody else has begun to use it: what keeps others out is in it. The first error is the one to tell.
+        let _ = deinit(&home).map(drop).or_else(|_| fs::remove_dir(&dir));
+    }
+    Ok((home, made?, steps))
+}
+
+fn make(home: &Home, config: &Config) -> Result<SigningKey, HomeError> {
     let dir = home.dir();
     fs::DirBuilder::new()
         .recursive(true)
@@ -100,29 +103,14 @@ pub fn init(root: &Path, config: &Config) -> Result<(Home, SigningKey, Vec<Step>
         .create(&dir)
         .map_err(HomeError::io("make", &dir))?;
     let _lock = home.lock("towline init")?;
-    for step in &steps {
-        let (path, text, undo) = match step {
-            Step::AddLine(path) => {
-                let text = read_ignore(path)?.unwrap_or_default();
-                let gap = if text.is_empty() || text.ends_with('\n') {
-                    ""
-                } else {
-                    "\n"
-                };
-                (path, format!("{text}{gap}{IGNORE_LINE}\n"), UNDO_LINE)
-            }
-            Step::MakeIgnoreFile(path) => (path, format!("{IGNORE_LINE}\n"), UNDO_FILE),
-            Step::MakeFolder(_) | Step::RemoveFolder(_) | Step::RemoveLine(_) | Step::RemoveIgnoreFile(_) => {
-                continue;
-            }
-        };
-        write(&dir.join("undo"), undo, PRIVATE_MODE)?;
-        write(path, &text, PUBLIC_MODE)?;
+    let key = new_key(home)?;
+    let ignore = Ignore::of(home.root());
+    if let Some(change) = ignore.wanted()? {
+        ignore.add(change, &home.undo_file())?;
     }
-    let key = new_key(&home)?;
     config.store(&home.config_file())?;
-    sync_folder(&root).map_err(HomeError::io("sync", &root))?;
-    Ok((home, key, steps))
+    sync_folder(home.root()).map_err(HomeError::io("sync", home.root()))?;
+    Ok(key)
 }
 
 /// What `deinit` would do; changes nothing.
@@ -130,23 +118,12 @@ pub fn init(root: &Path, config: &Config) -> Result<(Home, SigningKey, Vec<Step>
 /// # Errors
 /// When the ignore file cannot be read.
 pub fn plan_deinit(home: &Home) -> Result<Vec<Step>, HomeError> {
-    let undo = match fs::read_to_string(home.dir().join("undo")) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-        Err(error) => return Err(HomeError::io("read", &home.dir().join("undo"))(error)),
-    };
-    let path = home.root().join(".gitignore");
     let mut steps = Vec::new();
-    if !undo.is_empty()
-        && let Some(text) = read_ignore(&path)?
-        && text.lines().any(is_ignore_line)
-    {
-        let alone = text.lines().all(is_ignore_line);
-        steps.push(if alone && undo == UNDO_FILE {
-            Step::RemoveIgnoreFile(path)
-        } else {
-            Step::RemoveLine(path)
-        });
+    let ignore = Ignore::of(home.root());
+    match ignore.back(&home.undo_file())? {
+        Some(Change::Unmake) => steps.push(Step::RemoveIgnoreFile(ignore.path().to_owned())),
+        Some(_) => steps.push(Step::RemoveLine(ignore.path().to_owned())),
+        None => {}
     }
     steps.push(Step::RemoveFolder(home.dir()));
     Ok(steps)
@@ -157,22 +134,19 @@ pub fn plan_deinit(home: &Home) -> Result<Vec<Step>, HomeError> {
 /// # Errors
 /// [`HomeError::Busy`], or what the file system says.
 pub fn deinit(home: &Home) -> Result<Vec<Step>, HomeError> {
-    let _lock = home.lock("towline deinit")?;
+    let lock = home.lock("towline deinit")?;
     let steps = plan_deinit(home)?;
-    for step in &steps {
-        match step {
-            Step::RemoveLine(path) => {
-                let text = read_ignore(path)?.unwrap_or_default();
-                let kept: String = text
-                    .split_inclusive('\n')
-                    .filter(|line| !is_ignore_line(line))
-                    .collect();
-                write(path, &kept, PUBLIC_MODE)?;
-            }
-            Step::RemoveIgnoreFile(path) => fs::remove_file(path).map_err(HomeError::io("remove", path))?,
-            Step::RemoveFolder(path) => fs::remove_dir_all(path).map_err(HomeError::io("remove", path))?,
-            Step::MakeFolder(_) | Step::AddLine(_) | Step::MakeIgnoreFile(_) => {}
-        }
+    let ignore = Ignore::of(home.root());
+    if let Some(change) = ignore.back(&home.undo_file())? {
+        ignore.take_back(change, &home.undo_file())?;
+    }
+    key::forget(&home.key_file())?;
+    let dir = home.dir();
+    let removed = fs::remove_dir_all(&dir);
+    // Network and FUSE file systems keep what is open under another name, and the lock's own file is.
+    drop(lock);
+    if removed.is_err() && dir.exists() {
+        fs::remove_dir_all(&dir).map_err(HomeError::io("remove", &dir))?;
     }
     sync_folder(home.root()).map_err(HomeError::io("sync", home.root()))?;
     Ok(steps)
@@ -192,30 +166,10 @@ fn new_key(home: &Home) -> Result<SigningKey, HomeError> {
     }
 }
 
-fn is_ignore_line(line: &str) -> bool {
-    matches!(line.trim(), ".towline/" | ".towline" | "/.towline/" | "/.towline")
-}
-
-fn read_ignore(path: &Path) -> Result<Option<String>, HomeError> {
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(HomeError::io("read", path)(error)),
-    }
-}
-
-fn write(path: &Path, text: &str, mode: u32) -> Result<(), HomeError> {
-    write_atomic(path, text.as_bytes(), mode).map_err(HomeError::io("write", path))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::home::FOLDER;
-
-    fn ignore(root: &Path) -> Option<String> {
-        read_ignore(&root.join(".gitignore")).unwrap()
-    }
 
     #[test]
     fn init_outside_of_git_touches_only_its_folder_and_deinit_leaves_nothing() {
@@ -238,25 +192,6 @@ mod tests {
     }
 
     #[test]
-    fn in_a_repository_one_ignore_line_comes_and_goes() {
-        for before in [None, Some("target\n"), Some("target"), Some("")] {
-            let folder = tempfile::tempdir().unwrap();
-            let root = folder.path();
-            fs::create_dir(root.join(".git")).unwrap();
-            if let Some(text) = before {
-                fs::write(root.join(".gitignore"), text).unwrap();
-            }
-            let (home, ..) = init(root, &Config::default()).unwrap();
-            let lines = ignore(root).unwrap();
-            assert_eq!(lines.lines().filter(|line| *line == ".towline/").count(), 1);
-            deinit(&home).unwrap();
-            let after = ignore(root);
-            let same = |text: &str| text.trim_end().to_owned();
-            assert_eq!(after.as_deref().map(same), before.map(same));
-        }
-    }
-
-    #[test]
     fn a_line_that_was_there_before_stays() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
@@ -265,7 +200,8 @@ mod tests {
         let (home, _, steps) = init(root, &Config::default()).unwrap();
         assert_eq!(steps.len(), 1);
         deinit(&home).unwrap();
-        assert_eq!(ignore(root).as_deref(), Some("/target\n.towline/\n"));
+        let text = fs::read_to_string(root.join(".gitignore")).unwrap();
+        assert_eq!(text, "/target\n.towline/\n");
     }
 
     #[test]

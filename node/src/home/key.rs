@@ -1,11 +1,13 @@
 //! The node's key: an ed25519 seed in hex, in a file that only its owner may read.
 //!
-//! The seed is never printed and never part of an error. A key is never overwritten.
+//! On a file system without modes, such as that of a memory stick, there is no such file. The key is then in the
+//! user's state folder, and its own file says where. The seed is never printed and never part of an error. A key
+//! is never overwritten.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 
 use ed25519_dalek::SigningKey;
 use towline_proto::ids::{from_hex, to_hex};
@@ -13,23 +15,102 @@ use towline_proto::ids::{from_hex, to_hex};
 use super::HomeError;
 use super::files::{PRIVATE_MODE, sync_folder};
 
+/// What a key file begins with that only says where the key is.
+const ELSEWHERE: &str = "at ";
+/// Bytes of a key file that are read at most.
+const FILE_BYTES: u64 = 8 * 1024;
+/// Random bytes in the name of a key that is elsewhere.
+const NAME_BYTES: usize = 8;
+
 /// Draws a key and writes it to a new file.
 ///
 /// # Errors
-/// [`HomeError::Exists`], or when there is no randomness or no room.
+/// [`HomeError::Exists`], [`HomeError::NoModes`], or when there is no randomness or no room.
 pub fn create(path: &Path) -> Result<SigningKey, HomeError> {
-    let mut seed = [0u8; 32];
-    getrandom::fill(&mut seed)
-        .map_err(|error| HomeError::io("draw a key for", path)(io::Error::other(error.to_string())))?;
-    let key = SigningKey::from_bytes(&seed);
-    store(path, &key)?;
+    let key = SigningKey::from_bytes(&random(path)?);
+    match store(path, &key) {
+        Err(HomeError::KeyMode { .. }) => store_elsewhere(path, &key)?,
+        stored => stored?,
+    }
     Ok(key)
+}
+
+fn random<const N: usize>(path: &Path) -> Result<[u8; N], HomeError> {
+    let mut bytes = [0u8; N];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| HomeError::io("draw a key for", path)(io::Error::other(error.to_string())))?;
+    Ok(bytes)
+}
+
+/// Keeps a key in the user's state folder and says so in its own file.
+fn store_elsewhere(path: &Path, key: &SigningKey) -> Result<(), HomeError> {
+    let no_modes = |why: String| HomeError::NoModes {
+        path: path.to_owned(),
+        why,
+    };
+    let folder = state_folder().ok_or_else(|| no_modes("there is none".to_owned()))?;
+    let file = folder.join(to_hex(&random::<NAME_BYTES>(path)?));
+    let name = file
+        .to_str()
+        .ok_or_else(|| no_modes("its path is no text".to_owned()))?;
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&folder)
+        .map_err(|error| no_modes(format!("{}: {error}", folder.display())))?;
+    store(&file, key).map_err(|error| no_modes(error.to_string()))?;
+    let note = format!("{ELSEWHERE}{name}\n");
+    if let Err(error) = fs::write(path, note) {
+        let _ = fs::remove_file(&file);
+        return Err(HomeError::io("write", path)(error));
+    }
+    tracing::warn!(
+        key = name,
+        "the file system here has no file modes: others on this machine may read the project; its key is kept elsewhere"
+    );
+    Ok(())
+}
+
+/// Where programs keep what is to survive and is nobody else's.
+fn state_folder() -> Option<PathBuf> {
+    let set = |name| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|dir| dir.is_absolute())
+    };
+    let state = set("XDG_STATE_HOME").or_else(|| Some(set("HOME")?.join(".local/state")))?;
+    Some(state.join("towline/keys"))
+}
+
+/// Where the key is that a file stands for.
+fn whereabouts(path: &Path) -> Result<PathBuf, HomeError> {
+    let mut text = String::new();
+    let file = File::open(path).map_err(HomeError::io("read", path))?;
+    file.take(FILE_BYTES)
+        .read_to_string(&mut text)
+        .map_err(HomeError::io("read", path))?;
+    let elsewhere = text
+        .strip_prefix(ELSEWHERE)
+        .map(|path| PathBuf::from(path.trim_end()));
+    Ok(elsewhere.unwrap_or_else(|| path.to_owned()))
+}
+
+/// Removes a key that is elsewhere.
+pub(super) fn forget(path: &Path) -> Result<(), HomeError> {
+    let Some(file) = whereabouts(path).ok().filter(|file| file != path) else {
+        return Ok(());
+    };
+    match fs::remove_file(&file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(HomeError::io("remove", &file)(error)),
+        _ => Ok(()),
+    }
 }
 
 /// Writes a key to a new file.
 ///
 /// # Errors
-/// [`HomeError::Exists`], or when the file cannot be written; no part of it is left then.
+/// [`HomeError::Exists`], [`HomeError::KeyMode`] when the file system lets others read it all the same, or when
+/// the file cannot be written; no part of it is left then.
 pub fn store(path: &Path, key: &SigningKey) -> Result<(), HomeError> {
     let mut file = OpenOptions::new()
         .write(true)
@@ -42,6 +123,10 @@ pub fn store(path: &Path, key: &SigningKey) -> Result<(), HomeError> {
             },
             _ => HomeError::io("make", path)(error),
         })?;
+    if let Err(error) = is_private(path, &file) {
+        let _ = fs::remove_file(path);
+        return Err(error);
+    }
     let text = format!("{}\n", to_hex(key.as_bytes()));
     if let Err(error) = file.write_all(text.as_bytes()).and_then(|()| file.sync_all()) {
         let _ = fs::remove_file(path);
@@ -58,20 +143,30 @@ pub fn store(path: &Path, key: &SigningKey) -> Result<(), HomeError> {
 /// # Errors
 /// [`HomeError::KeyMode`] when others may read it, [`HomeError::Invalid`] when it is not a key.
 pub fn load(path: &Path) -> Result<SigningKey, HomeError> {
-    let meta = fs::metadata(path).map_err(HomeError::io("read", path))?;
-    let mode = meta.mode() & 0o777;
-    if mode & 0o077 != 0 {
-        return Err(HomeError::KeyMode {
-            path: path.to_owned(),
-            mode,
-        });
-    }
-    let text = fs::read_to_string(path).map_err(HomeError::io("read", path))?;
+    let path = &whereabouts(path)?;
+    let file = File::open(path).map_err(HomeError::io("read", path))?;
+    is_private(path, &file)?;
+    let mut text = String::new();
+    file.take(FILE_BYTES)
+        .read_to_string(&mut text)
+        .map_err(HomeError::io("read", path))?;
     let seed = from_hex::<32>(text.trim_end()).ok_or_else(|| HomeError::Invalid {
         path: path.to_owned(),
         why: "a key is 64 hex digits; put it back from a backup".to_owned(),
     })?;
     Ok(SigningKey::from_bytes(&seed))
+}
+
+fn is_private(path: &Path, file: &File) -> Result<(), HomeError> {
+    let meta = file.metadata().map_err(HomeError::io("read", path))?;
+    let mode = meta.mode() & 0o777;
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    Err(HomeError::KeyMode {
+        path: path.to_owned(),
+        mode,
+    })
 }
 
 #[cfg(test)]

@@ -1,24 +1,37 @@
 //! The lock of a home: one process has the stores open, and the others are told which.
 //!
-//! The lock is the kernel's and goes with the process, so a killed one leaves none behind. What the
-//! file says is only for people.
+//! The lock is the kernel's and goes with the process, so a killed one leaves none behind. What the file says is
+//! for people, and for clients of a node: where its socket is, when that could not be made in its usual place.
+//! Whether anybody has the lock is asked of the kernel alone.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 
 use super::HomeError;
 use super::files::PRIVATE_MODE;
 
-/// How much of the file is read to name the holder, in bytes.
-const HOLDER_BYTES: u64 = 200;
+/// How much of the file is read, in bytes: two short lines.
+const TEXT_BYTES: u64 = 1_000;
+/// What stands before the path of a node's socket.
+const SOCKET: &str = "socket ";
 
 /// A lock that is held until it is dropped.
 #[derive(Debug)]
 pub struct Lock {
-    // Never read again: closing it is what gives the lock back.
-    _file: File,
+    // Closing it is what gives the lock back.
+    file: File,
+    what: String,
+}
+
+/// Who has a lock, as they wrote it down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// Who, as in "`towline up` (pid 123)".
+    pub who: String,
+    /// Where it listens, when it is a node that does already.
+    pub socket: Option<PathBuf>,
 }
 
 impl Lock {
@@ -27,7 +40,7 @@ impl Lock {
     /// # Errors
     /// [`HomeError::Busy`] with who has it.
     pub fn take(path: &Path, what: &str) -> Result<Self, HomeError> {
-        let mut file = OpenOptions::new()
+        let file = OpenOptions::new()
             .read(true)
             .write(true)
             .create(true)
@@ -35,35 +48,124 @@ impl Lock {
             .mode(PRIVATE_MODE)
             .open(path)
             .map_err(HomeError::io("open", path))?;
+        if !file.metadata().is_ok_and(|meta| meta.is_file()) {
+            return Err(no_file(path));
+        }
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(HomeError::Busy {
-                    holder: holder(&mut file),
+                    holder: Holder::of(&file).who,
                 });
             }
             Err(TryLockError::Error(error)) => return Err(HomeError::io("lock", path)(error)),
         }
-        let text = format!("`{what}` (pid {})\n", std::process::id());
+        let lock = Self {
+            file,
+            what: what.to_owned(),
+        };
+        lock.write(None);
+        Ok(lock)
+    }
+
+    /// Tells clients where the holder listens.
+    pub fn listens_at(&self, socket: &Path) {
+        self.write(Some(socket));
+    }
+
+    /// Whether the file at `path` is still the one that is locked. Where it is not, another process can have a
+    /// lock of its own, and what this one writes is in a folder that is gone or was replaced. A file system that
+    /// cannot be asked just now, or numbers its files anew, is no proof of that.
+    pub fn is_at(&self, path: &Path) -> bool {
+        let there = match fs::symlink_metadata(path) {
+            Ok(there) => there,
+            Err(error) => {
+                return !matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                );
+            }
+        };
+        let same = |held: fs::Metadata| (held.dev(), held.ino()) == (there.dev(), there.ino());
+        if self.file.metadata().map_or(true, same) {
+            return true;
+        }
+        match Holder::ask(path) {
+            Ok(holder) => holder.is_some_and(|holder| holder.who == self.name()),
+            Err(_) => true,
+        }
+    }
+
+    fn name(&self) -> String {
+        format!("`{}` (pid {})", self.what, std::process::id())
+    }
+
+    fn write(&self, socket: Option<&Path>) {
+        let mut text = format!("{}\n", self.name());
+        // A path that is no text is found by nobody; its usual place is.
+        if let Some(socket) = socket.and_then(Path::to_str) {
+            text.push_str(&format!("{SOCKET}{socket}\n"));
+        }
+        let mut file = &self.file;
         // On a full disk the lock is held all the same; it only cannot say by whom.
         let _ = file
             .set_len(0)
             .and_then(|()| file.seek(SeekFrom::Start(0)))
             .and_then(|_| file.write_all(text.as_bytes()));
-        Ok(Self { _file: file })
     }
 }
 
-fn holder(file: &mut File) -> String {
-    let mut bytes = Vec::new();
-    // What cannot be read is answered below.
-    let _ = file.take(HOLDER_BYTES).read_to_end(&mut bytes);
-    let text = String::from_utf8_lossy(&bytes);
-    let line = text.lines().next().unwrap_or_default().trim();
-    if line.is_empty() {
-        "another process".to_owned()
-    } else {
-        line.to_owned()
+impl Holder {
+    /// Who has the lock now; none when nobody has it, or there is no such file.
+    ///
+    /// # Errors
+    /// When the file is there and cannot be asked.
+    pub fn ask(path: &Path) -> Result<Option<Self>, HomeError> {
+        // Looked at first: opening a pipe would wait for whoever writes to it.
+        let file = match fs::metadata(path) {
+            Ok(meta) if meta.is_file() => File::open(path),
+            Ok(_) => return Err(no_file(path)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => Err(error),
+        };
+        let file = file.map_err(HomeError::io("open", path))?;
+        match file.try_lock_shared() {
+            Ok(()) => Ok(None),
+            Err(TryLockError::WouldBlock) => Ok(Some(Self::of(&file))),
+            Err(TryLockError::Error(error)) => Err(HomeError::io("ask", path)(error)),
+        }
+    }
+
+    /// Where the file says that a node listens. It may have ended since: only a connection tells.
+    pub fn noted_socket(path: &Path) -> Option<PathBuf> {
+        let is_file = fs::metadata(path).is_ok_and(|meta| meta.is_file());
+        let file = is_file.then(|| File::open(path).ok()).flatten();
+        file.and_then(|file| Self::of(&file).socket)
+    }
+
+    fn of(mut file: &File) -> Self {
+        let mut bytes = Vec::new();
+        // What cannot be read is answered below.
+        let _ = file
+            .seek(SeekFrom::Start(0))
+            .and_then(|_| file.take(TEXT_BYTES).read_to_end(&mut bytes));
+        let text = String::from_utf8_lossy(&bytes);
+        let mut lines = text.lines();
+        let who = lines.next().unwrap_or_default().trim();
+        let who = if who.is_empty() { "another process" } else { who };
+        Self {
+            who: who.to_owned(),
+            socket: lines
+                .find_map(|line| line.strip_prefix(SOCKET))
+                .map(PathBuf::from),
+        }
+    }
+}
+
+fn no_file(path: &Path) -> HomeError {
+    HomeError::Invalid {
+        path: path.to_owned(),
+        why: "this must be an ordinary file; remove it, and it is made anew".to_owned(),
     }
 }
 
@@ -93,5 +195,46 @@ mod tests {
             "no rest of the longer line"
         );
         drop(second);
+    }
+
+    #[test]
+    fn whoever_asks_is_told_of_the_holder_and_its_socket_and_takes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        assert_eq!(Holder::ask(&path).unwrap(), None, "no file");
+        let node = Lock::take(&path, "towline up").unwrap();
+        node.listens_at(Path::new("/run/somewhere.sock"));
+        let holder = Holder::ask(&path).unwrap().unwrap();
+        assert!(holder.who.starts_with("`towline up` (pid"), "{holder:?}");
+        assert_eq!(holder.socket.as_deref(), Some(Path::new("/run/somewhere.sock")));
+        drop(node);
+        // What a killed process has left says nothing about who has it now.
+        assert_eq!(Holder::ask(&path).unwrap(), None);
+        assert!(Holder::noted_socket(&path).is_some());
+        drop(Lock::take(&path, "towline").unwrap());
+        assert_eq!(Holder::noted_socket(&path), None);
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused_and_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        assert!(matches!(Lock::take(&path, "x"), Err(HomeError::Invalid { .. })));
+        assert!(matches!(Holder::ask(&path), Err(HomeError::Invalid { .. })));
+        assert_eq!(Holder::noted_socket(&path), None);
+    }
+
+    #[test]
+    fn a_lock_whose_file_is_gone_or_another_one_knows_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let lock = Lock::take(&path, "towline up").unwrap();
+        assert!(lock.is_at(&path));
+        fs::remove_file(&path).unwrap();
+        assert!(!lock.is_at(&path));
+        fs::write(&path, "").unwrap();
+        assert!(!lock.is_at(&path));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! <root>/.towline/            mode 0700
-//!   key                       the node's ed25519 seed, mode 0600
+//!   key                       the node's ed25519 seed, mode 0600; or where it is, on a disk without modes
 //!   config.toml               what a person may change
 //!   lock                      held by whoever has the stores open
 //!   node.sock                 where a running node listens
@@ -12,11 +12,13 @@
 //!     log/  cache/  rows.snap
 //! ```
 //!
-//! Nothing here reads a clock or the environment; randomness is drawn in [`key::create`] alone.
+//! Nothing here reads a clock, and only `key` the environment; randomness is drawn in [`key::create`] alone.
 
 pub mod config;
 pub mod edit;
 pub mod files;
+pub mod find;
+mod ignore;
 pub mod init;
 pub mod key;
 pub mod lock;
@@ -32,8 +34,8 @@ use towline_proto::ProjectId;
 use towline_proto::ids::to_hex;
 
 pub use config::Config;
-pub use lock::Lock;
-pub use settings::Settings;
+pub use lock::{Holder, Lock};
+pub use settings::{BusyTimeout, Settings};
 
 use crate::request::{Failure, FailureCode};
 
@@ -55,12 +57,6 @@ pub enum HomeError {
         /// What the system said.
         source: io::Error,
     },
-    /// No `.towline` here or above.
-    #[error("there is no {FOLDER} in {start} or above; `towline init` makes one")]
-    NotFound {
-        /// Where the search began.
-        start: PathBuf,
-    },
     /// There is one already.
     #[error("{path} is there already")]
     Exists {
@@ -68,7 +64,7 @@ pub enum HomeError {
         path: PathBuf,
     },
     /// Somebody else has it open.
-    #[error("in use by {holder}; try again when it is done, or talk to it through its socket")]
+    #[error("in use by {holder}; try again when it is done")]
     Busy {
         /// Who, as in "`towline up` (pid 123)".
         holder: String,
@@ -80,6 +76,17 @@ pub enum HomeError {
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
+    },
+    /// The file system has no modes.
+    #[error(
+        "the file system of {path} has no file modes, so a key there could be read by others; \
+         nor can it be kept in your state folder ({why}). Set XDG_STATE_HOME or HOME to a folder of yours"
+    )]
+    NoModes {
+        /// Where the key was to be.
+        path: PathBuf,
+        /// Why it cannot be elsewhere either.
+        why: String,
     },
     /// A file does not hold what it should.
     #[error("{path}: {why}")]
@@ -101,9 +108,8 @@ impl HomeError {
     pub const fn code(&self) -> FailureCode {
         match self {
             Self::Busy { .. } => FailureCode::Busy,
-            Self::NotFound { .. } => FailureCode::NotFound,
             Self::Exists { .. } => FailureCode::Usage,
-            Self::KeyMode { .. } => FailureCode::NotAllowed,
+            Self::KeyMode { .. } | Self::NoModes { .. } => FailureCode::NotAllowed,
             Self::Io { .. } | Self::Invalid { .. } => FailureCode::Failure,
         }
     }
@@ -144,19 +150,6 @@ impl Home {
         Self { root: root.into() }
     }
 
-    /// Looks for a `.towline` in `start` and then in every folder above it, as git does.
-    ///
-    /// # Errors
-    /// [`HomeError::NotFound`], or when `start` is not a folder.
-    pub fn find(start: &Path) -> Result<Self, HomeError> {
-        let whole = fs::canonicalize(start).map_err(HomeError::io("find", start))?;
-        whole
-            .ancestors()
-            .map(Self::at)
-            .find(Home::exists)
-            .ok_or(HomeError::NotFound { start: whole.clone() })
-    }
-
     /// Whether `init` was finished here.
     pub fn exists(&self) -> bool {
         self.dir().join("config.toml").is_file()
@@ -182,6 +175,11 @@ impl Home {
         self.dir().join("config.toml")
     }
 
+    /// What `init` changed outside of the folder.
+    pub(crate) fn undo_file(&self) -> PathBuf {
+        self.dir().join("undo")
+    }
+
     /// The lock.
     pub fn lock_file(&self) -> PathBuf {
         self.dir().join("lock")
@@ -198,6 +196,14 @@ impl Home {
     /// [`HomeError::Busy`] with who has it.
     pub fn lock(&self, what: &str) -> Result<Lock, HomeError> {
         Lock::take(&self.lock_file(), what)
+    }
+
+    /// Who has the lock now.
+    ///
+    /// # Errors
+    /// When that cannot be asked.
+    pub fn holder(&self) -> Result<Option<Holder>, HomeError> {
+        Holder::ask(&self.lock_file())
     }
 
     /// The projects of the node, sorted by name.
@@ -235,6 +241,13 @@ impl Home {
         Ok(projects)
     }
 
+    /// Where the folder of a project is.
+    pub(crate) fn project_dir(&self, id: &ProjectId) -> PathBuf {
+        self.dir()
+            .join("projects")
+            .join(to_hex(&id.0[..PROJECT_NAME_BYTES]))
+    }
+
     /// The folder of a project, made if need be. The project is listed once
     /// [`ProjectHome::register`] was called.
     ///
@@ -242,7 +255,7 @@ impl Home {
     /// When the folder cannot be made.
     pub fn make_project(&self, id: ProjectId, name: &str) -> Result<ProjectHome, HomeError> {
         let folder = self.dir().join("projects");
-        let dir = folder.join(to_hex(&id.0[..PROJECT_NAME_BYTES]));
+        let dir = self.project_dir(&id);
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -263,6 +276,14 @@ impl ProjectHome {
     /// The project's folder.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// The same project with its store in another folder.
+    pub(crate) fn moved_to(&self, dir: &Path) -> Self {
+        Self {
+            dir: dir.to_owned(),
+            ..self.clone()
+        }
     }
 
     /// The folder of its log.
@@ -305,21 +326,6 @@ fn missing(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_home_is_found_from_a_folder_below_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let below = folder.path().join("src/deep");
-        fs::create_dir_all(&below).unwrap();
-        let lost = Home::find(&below).unwrap_err();
-        assert!(lost.to_string().contains("`towline init` makes one"));
-        assert_eq!(lost.code(), FailureCode::NotFound);
-        fs::create_dir(folder.path().join(FOLDER)).unwrap();
-        assert!(Home::find(&below).is_err(), "half an init is no home");
-        fs::write(folder.path().join(FOLDER).join("config.toml"), "").unwrap();
-        let home = Home::find(&below).unwrap();
-        assert_eq!(home.root(), fs::canonicalize(folder.path()).unwrap());
-    }
 
     #[test]
     fn projects_are_listed_once_they_are_registered() {

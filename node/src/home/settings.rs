@@ -16,6 +16,10 @@ const CLAIM_TTL: Duration = Duration::from_secs(10 * 60);
 /// The shortest such time that can be written: a few of the 30 s in which nodes say that they are there.
 const MIN_CLAIM_TTL: Duration = Duration::from_secs(2 * 60);
 
+/// How long commands wait for each other when nobody says otherwise: some hundred that begin at once are done by
+/// then.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// What the projects of a node do by themselves.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Settings {
@@ -50,6 +54,10 @@ pub enum ArchiveAfter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClaimTtl(pub Duration);
 
+/// How long a command waits while others have the store open, or a node has no place for another client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BusyTimeout(pub Duration);
+
 impl Default for ArchiveAfter {
     fn default() -> Self {
         Self::Span(ARCHIVE_AFTER)
@@ -59,6 +67,31 @@ impl Default for ArchiveAfter {
 impl Default for ClaimTtl {
     fn default() -> Self {
         Self(CLAIM_TTL)
+    }
+}
+
+impl Default for BusyTimeout {
+    fn default() -> Self {
+        Self(BUSY_TIMEOUT)
+    }
+}
+
+impl fmt::Display for BusyTimeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&written(self.0))
+    }
+}
+
+impl std::str::FromStr for BusyTimeout {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "0" | "0s" => Ok(Self(Duration::ZERO)),
+            _ => span(text)
+                .map(Self)
+                .map_err(|why| format!("busy_timeout is 0s or a duration: {why}")),
+        }
     }
 }
 
@@ -179,7 +212,7 @@ macro_rules! as_text {
     )*};
 }
 
-as_text!(Promote ArchiveAfter ClaimTtl);
+as_text!(Promote ArchiveAfter ClaimTtl BusyTimeout);
 
 #[cfg(test)]
 mod tests {
@@ -193,6 +226,9 @@ mod tests {
         assert_eq!("never".parse(), Ok(ArchiveAfter::Never));
         assert_eq!("4h".parse(), Ok(ArchiveAfter::default()));
         assert_eq!("10m".parse(), Ok(ClaimTtl::default()));
+        assert_eq!("0s".parse(), Ok(BusyTimeout(Duration::ZERO)));
+        assert_eq!("30s".parse(), Ok(BusyTimeout::default()));
+        assert!("-1s".parse::<BusyTimeout>().unwrap_err().contains("0s"));
         let why = "5s".parse::<ClaimTtl>().unwrap_err();
         assert!(why.contains("at least 2m"), "{why}");
         let why = "soon".parse::<ArchiveAfter>().unwrap_err();

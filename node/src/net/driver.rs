@@ -6,19 +6,20 @@
 
 mod events;
 mod links;
+mod listen;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
 use libp2p::identity::Keypair;
+use libp2p::swarm::ConnectionId;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
-use libp2p::swarm::{ConnectionId, SwarmEvent};
 use libp2p::{Multiaddr, Swarm, gossipsub};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use towline_proto::wire::{JoinReply, JoinRequest};
 use towline_proto::{NodeId, ProjectId, limits};
 
@@ -33,8 +34,6 @@ use super::{GossipToken, NetError, NetOutput, Shared, Verdict, identity};
 
 /// How often due dials, deadlines and expired entries are looked at; the shortest wait there is.
 const TICK: Duration = Duration::from_millis(500);
-/// How long the start waits for listeners to get their addresses.
-const LISTEN_WITHIN: Duration = Duration::from_secs(5);
 /// Dials that are started at once.
 const DIALS: usize = 16;
 /// Places that are kept free for those who dial us.
@@ -116,49 +115,6 @@ impl Driver {
             report,
             reports,
         })
-    }
-
-    /// Listens, and waits until every listener has an address.
-    pub(super) async fn listen(&mut self, listen: &[String], announce: &[Multiaddr]) -> Result<(), NetError> {
-        for address in announce {
-            self.swarm.add_external_address(address.clone());
-        }
-        let mut waiting = HashMap::new();
-        for text in listen {
-            let (address, _) = identity::parse(text)?;
-            let listener = self.swarm.listen_on(address).map_err(|error| NetError::Listen {
-                address: text.clone(),
-                why: error.to_string(),
-            })?;
-            waiting.insert(listener, text.clone());
-        }
-        let deadline = Instant::now() + LISTEN_WITHIN;
-        while let Some(address) = waiting.values().next() {
-            let Ok(event) = timeout_at(deadline, self.swarm.select_next_some()).await else {
-                return Err(NetError::Listen {
-                    address: address.clone(),
-                    why: "the system gave it no address".into(),
-                });
-            };
-            match &event {
-                SwarmEvent::NewListenAddr { listener_id, .. } => {
-                    waiting.remove(listener_id);
-                }
-                SwarmEvent::ListenerClosed {
-                    listener_id,
-                    reason: Err(error),
-                    ..
-                } => {
-                    return Err(NetError::Listen {
-                        address: waiting.remove(listener_id).unwrap_or_default(),
-                        why: error.to_string(),
-                    });
-                }
-                _ => {}
-            }
-            self.on_event(event);
-        }
-        Ok(())
     }
 
     /// Runs until it is told to stop or the last handle is gone.

@@ -33,6 +33,8 @@ pub struct NetConfig {
     pub key: [u8; 32],
     /// Where to listen, as multiaddresses: `/ip4/0.0.0.0/tcp/4001`. May be empty.
     pub listen: Vec<String>,
+    /// Whether one of these is enough: nobody chose them, and a machine may lack IPv6.
+    pub any: bool,
     /// Where others should dial, when that is not where this node listens.
     pub announce: Vec<String>,
     /// Where some members are, each ending in `/p2p/` and the node.
@@ -131,7 +133,7 @@ impl fmt::Debug for Net {
 }
 
 impl Net {
-    /// Starts the swarm's task and returns when every listener has an address. The second value ends
+    /// Starts the swarm's task and returns when the listeners have addresses. The second value ends
     /// when the network has stopped.
     ///
     /// # Errors
@@ -163,7 +165,7 @@ impl Net {
         let (outputs, from_projects) = mpsc::channel(OUTPUTS);
         let (commands, from_handles) = mpsc::channel(COMMANDS);
         let mut driver = Driver::new(node, key, Arc::clone(&shared), config.mdns)?;
-        driver.listen(&config.listen, &announce).await?;
+        driver.listen(&config.listen, config.any, &announce).await?;
         let span = tracing::info_span!("net", node = %node.short());
         let task = tokio::spawn(driver.run(from_projects, from_handles).instrument(span));
         let net = Self {

@@ -56,7 +56,7 @@ pub use carry::Arrived;
 pub use mend::Mended;
 pub use open::Opening;
 pub use retell::{Pass, Taken};
-pub use world::{SystemWorld, World};
+pub use world::{SystemWorld, World, check_clock};
 
 use crate::cache::Cache;
 use crate::dto::FeedEvent;

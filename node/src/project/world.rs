@@ -4,6 +4,20 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use towline_proto::Millis;
 
+use crate::request::{Failure, FailureCode};
+
+/// Sees that the machine's clock can be used. Before 1970 there are no times here, and the cache's engine panics.
+///
+/// # Errors
+/// When it says a time before 1970.
+pub fn check_clock() -> Result<(), Failure> {
+    if SystemTime::now() >= UNIX_EPOCH {
+        return Ok(());
+    }
+    let why = "the clock of this machine says a time before 1970; nothing was done. Set it and try again";
+    Err(Failure::new(FailureCode::Failure, why))
+}
+
 /// Time and randomness.
 pub trait World: Send {
     /// The time now.

@@ -37,6 +37,7 @@ pub(super) async fn start_net(
     let net_config = |listen: Vec<String>| NetConfig {
         key: key.to_bytes(),
         listen,
+        any: config.listen == Config::default().listen,
         announce: config.announce.clone(),
         bootstrap: config.bootstrap.clone(),
         mdns: config.mdns,

@@ -9,10 +9,13 @@
 
 mod client;
 mod path;
+mod place;
+mod runtime;
 mod server;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::path::Path;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -20,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use towline_proto::NodeId;
 
 pub use client::Client;
+pub use place::{Socket, find};
 pub use server::serve;
 
 use crate::request::{Envelope, Failure, Reply};
@@ -44,6 +48,8 @@ pub const LONG_TIMEOUT: Duration = Duration::from_secs(300);
 const IDLE: Duration = Duration::from_secs(600);
 /// How long a client may take to read what it asked for.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often the node sees whether its socket is still there.
+const LOOK: Duration = Duration::from_secs(1);
 /// How long connections may finish what they began once the node stops.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -88,6 +94,8 @@ pub trait Controls: Send + Sync {
     /// # Errors
     /// When the node serves no board.
     fn login(&self, who: &str) -> Result<Reply, Failure>;
+    /// The node listens here now.
+    fn listens_at(&self, socket: &Path);
 }
 
 /// What a client sends.

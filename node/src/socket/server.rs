@@ -4,38 +4,39 @@
 //! than one line of a client in memory, and never lets a silent client keep its place for ever.
 
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Answer, CONNECTIONS, Control, Controls, GRACE, IDLE, Line, NodeInfo, REQUEST_BYTES, WRITE_TIMEOUT, path,
+    Answer, CONNECTIONS, Control, Controls, GRACE, IDLE, LOOK, Line, NodeInfo, REQUEST_BYTES, Socket,
+    WRITE_TIMEOUT,
 };
 use crate::handle::NodeHandle;
+use crate::home::Home;
 use crate::request::{Envelope, Failure, FailureCode, Reply};
 
-/// Serves the handle's projects on a socket at `path` until `stop` is cancelled, by anybody or by a
-/// client's `stop`. The file is there, with mode 0600, from the first poll on and gone at the end.
+/// Serves the handle's projects on a home's socket until `stop` is cancelled, by anybody or by a client's `stop`.
+/// The file has mode 0600, is made anew when it vanishes, and is gone at the end.
 ///
 /// # Errors
-/// When somebody answers on the path already (busy), or the socket cannot be made.
+/// None at present; a socket that cannot be made anew is tried again.
 pub async fn serve(
-    path: PathBuf,
+    mut socket: Socket,
+    home: Home,
     handle: NodeHandle,
     info: NodeInfo,
     controls: Arc<dyn Controls>,
     stop: CancellationToken,
 ) -> Result<(), Failure> {
-    let listener = bind(&path)?;
-    tracing::debug!(path = %path.display(), "listening on the local socket");
+    tracing::debug!(path = %socket.path().display(), "listening on the local socket");
+    controls.listens_at(socket.path());
     let shared = Arc::new(Shared {
         handle,
         info,
@@ -44,11 +45,20 @@ pub async fn serve(
     });
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let mut connections = JoinSet::new();
+    let mut looks = interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut missing = false;
     loop {
         let accepted = tokio::select! {
             () = shared.stop.cancelled() => break,
             Some(_) = connections.join_next() => continue,
-            accepted = listener.accept() => accepted,
+            _ = looks.tick() => {
+                if !socket.is_there() {
+                    again(&mut socket, &home, &*shared.controls, &mut missing);
+                }
+                continue;
+            }
+            accepted = socket.listener.accept() => accepted,
         };
         let stream = match accepted {
             Ok((stream, _)) => stream,
@@ -72,8 +82,7 @@ pub async fn serve(
             Err(_) => refuse(stream),
         }
     }
-    drop(listener);
-    remove(&path);
+    socket.remove();
     let finish = async { while connections.join_next().await.is_some() {} };
     if timeout(GRACE, finish).await.is_err() {
         tracing::warn!("local connections did not finish in time and were cut");
@@ -203,47 +212,20 @@ fn refuse(stream: UnixStream) {
     }
 }
 
-/// Makes the socket. A file that is left over from a killed process is replaced; one that somebody
-/// answers on is not.
-fn bind(path: &Path) -> Result<UnixListener, Failure> {
-    let fail = |error: io::Error| {
-        Failure::new(
-            FailureCode::Failure,
-            format!("the socket {} cannot be made: {error}", path.display()),
-        )
-    };
-    match std::os::unix::net::UnixStream::connect(&path::shorten(path).map_err(fail)?.path) {
-        Ok(_) => {
-            return Err(Failure::new(
-                FailureCode::Busy,
-                format!("a node is running here already: it answers on {}", path.display()),
-            ));
+/// Makes a socket that has vanished anew: somebody cleans up, and clients would take the node for one that does not
+/// run. What cannot be made is said once and tried again with the next look.
+fn again(socket: &mut Socket, home: &Home, controls: &dyn Controls, missing: &mut bool) {
+    match Socket::bind(home) {
+        Ok(new) => {
+            tracing::warn!(path = %new.path().display(), "the local socket was gone and has been made anew");
+            controls.listens_at(new.path());
+            *socket = new;
+            *missing = false;
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            std::fs::remove_file(path).map_err(fail)?;
+        Err(error) if !*missing => {
+            tracing::error!(%error, "the local socket is gone; commands cannot reach this node");
+            *missing = true;
         }
-        Err(error) => return Err(fail(error)),
-    }
-    // Between bind and chmod anybody could connect, so the socket is made inside a directory of
-    // our own and moved to its place when it has its mode.
-    let nursery = path.with_extension("new");
-    let made = nursery.join("s");
-    let _ = std::fs::remove_file(&made);
-    let _ = std::fs::remove_dir(&nursery);
-    let build = || -> io::Result<UnixListener> {
-        std::fs::DirBuilder::new().mode(0o700).create(&nursery)?;
-        let listener = UnixListener::bind(&path::shorten(&made)?.path)?;
-        std::fs::set_permissions(&made, std::fs::Permissions::from_mode(0o600))?;
-        std::fs::rename(&made, path)?;
-        std::fs::remove_dir(&nursery)?;
-        Ok(listener)
-    };
-    build().map_err(fail)
-}
-
-fn remove(path: &Path) {
-    if let Err(error) = std::fs::remove_file(path) {
-        tracing::debug!(%error, path = %path.display(), "the socket was gone already");
+        Err(_) => {}
     }
 }

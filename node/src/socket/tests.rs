@@ -19,6 +19,7 @@ use super::*;
 use crate::cli::render::tests::samples::moved;
 use crate::dto::FeedEvent;
 use crate::handle::{JOBS, Job, NodeHandle, ProjectLink};
+use crate::home::Home;
 use crate::request::{FailureCode, Request};
 
 /// A node whose only project says on every search how many jobs it has seen.
@@ -44,6 +45,7 @@ impl Controls for NoControls {
             url: format!("http://127.0.0.1:1/login?code={who}"),
         })
     }
+    fn listens_at(&self, _: &Path) {}
 }
 
 fn answers(mut jobs: mpsc::Receiver<Job>) {
@@ -80,7 +82,14 @@ fn answers(mut jobs: mpsc::Receiver<Job>) {
     }
 }
 
-pub(crate) fn node_at(path: &Path) -> Node {
+/// The node of the home in a folder, whose `.towline` is made if need be.
+pub(crate) fn node_at(root: &Path) -> Node {
+    try_node_at(root).expect("a socket")
+}
+
+fn try_node_at(root: &Path) -> Result<Node, Failure> {
+    let home = Home::at(root);
+    std::fs::create_dir_all(home.dir()).expect("made");
     let me = NodeId([7; 32]);
     let (jobs, queue) = mpsc::channel(JOBS);
     let handle = NodeHandle::new(me);
@@ -97,33 +106,29 @@ pub(crate) fn node_at(path: &Path) -> Node {
         pid: 1,
         board: Some("http://127.0.0.1:1".into()),
     };
-    let (ready, up) = std::sync::mpsc::channel();
+    let (bound, is_bound) = std::sync::mpsc::channel();
     let server = std::thread::spawn({
-        let (path, stop) = (path.to_owned(), stop.clone());
+        let stop = stop.clone();
         move || {
             tokio::runtime::Builder::new_current_thread()
                 .enable_all()
                 .build()
                 .expect("a runtime")
                 .block_on(async move {
-                    let mut serving = std::pin::pin!(serve(path, handle, info, Arc::new(NoControls), stop));
-                    // The first poll binds.
-                    let first = futures::poll!(&mut serving);
-                    ready.send(()).expect("the test waits");
-                    match first {
-                        std::task::Poll::Ready(done) => done,
-                        std::task::Poll::Pending => serving.await,
-                    }
+                    let socket = Socket::bind(&home);
+                    let path = socket.as_ref().map(|socket| socket.path().to_owned());
+                    bound.send(path.map_err(Clone::clone)).expect("the test waits");
+                    serve(socket?, home, handle, info, Arc::new(NoControls), stop).await
                 })
         }
     });
-    up.recv().expect("the server thread lives");
-    Node {
-        path: path.to_owned(),
+    let path = is_bound.recv().expect("the server thread lives")?;
+    Ok(Node {
+        path,
         stop,
         server: Some(server),
         _project: project,
-    }
+    })
 }
 
 impl Node {
@@ -156,7 +161,7 @@ fn asks(name: &str, body: Request) -> Envelope {
 #[test]
 fn one_connection_carries_many_requests_of_ann_and_bob() {
     let home = tempfile::tempdir().expect("tempdir");
-    let node = node_at(&home.path().join("node.sock"));
+    let node = node_at(home.path());
     let (mut ann, mut bob) = (node.client(), node.client());
     for round in 1..=3 {
         for (client, name) in [(&mut ann, "ann"), (&mut bob, "bob")] {
@@ -171,7 +176,7 @@ fn one_connection_carries_many_requests_of_ann_and_bob() {
 #[test]
 fn a_failure_keeps_its_code_and_the_connection_lives_on() {
     let home = tempfile::tempdir().expect("tempdir");
-    let node = node_at(&home.path().join("node.sock"));
+    let node = node_at(home.path());
     let mut ann = node.client();
     let search = Request::Search {
         text: "x".repeat(1_000_000),
@@ -192,7 +197,7 @@ fn a_failure_keeps_its_code_and_the_connection_lives_on() {
 #[test]
 fn hello_names_the_node_and_stop_ends_it_and_its_file() {
     let home = tempfile::tempdir().expect("tempdir");
-    let mut node = node_at(&home.path().join("node.sock"));
+    let mut node = node_at(home.path());
     let mut ann = node.client();
     let info = ann.hello().expect("greeted");
     assert_eq!(info.node, NodeId([7; 32]));
@@ -208,7 +213,8 @@ fn hello_names_the_node_and_stop_ends_it_and_its_file() {
 #[test]
 fn a_left_over_socket_is_replaced_but_a_living_one_is_not() {
     let home = tempfile::tempdir().expect("tempdir");
-    let path = home.path().join("node.sock");
+    let path = Home::at(home.path()).socket();
+    std::fs::create_dir(path.parent().expect("a folder")).expect("made");
     drop(std::os::unix::net::UnixListener::bind(&path).expect("a killed node's socket"));
     assert!(path.exists());
     assert!(
@@ -216,8 +222,8 @@ fn a_left_over_socket_is_replaced_but_a_living_one_is_not() {
             .expect("nobody answers is no error")
             .is_none()
     );
-    let first = node_at(&path);
-    let failure = node_at(&path).ended().expect_err("the first one lives");
+    let first = node_at(home.path());
+    let failure = try_node_at(home.path()).err().expect("the first one lives");
     assert_eq!(failure.code, FailureCode::Busy);
     assert!(first.client().hello().is_ok());
 }
@@ -227,14 +233,14 @@ fn a_project_deep_in_the_tree_is_reached_too() {
     let home = tempfile::tempdir().expect("tempdir");
     let deep = home.path().join("d".repeat(120));
     std::fs::create_dir(&deep).expect("made");
-    let node = node_at(&deep.join("node.sock"));
+    let node = node_at(&deep);
     assert!(node.client().hello().is_ok());
 }
 
 #[test]
 fn a_line_without_end_is_refused_and_cut_off() {
     let home = tempfile::tempdir().expect("tempdir");
-    let node = node_at(&home.path().join("node.sock"));
+    let node = node_at(home.path());
     let mut mallory = UnixStream::connect(&node.path).expect("connected");
     let junk = vec![b'x'; REQUEST_BYTES + 1];
     mallory
@@ -251,7 +257,7 @@ fn a_line_without_end_is_refused_and_cut_off() {
 #[test]
 fn what_is_no_request_is_explained() {
     let home = tempfile::tempdir().expect("tempdir");
-    let node = node_at(&home.path().join("node.sock"));
+    let node = node_at(home.path());
     let mut mallory = UnixStream::connect(&node.path).expect("connected");
     mallory
         .write_all(b"{\"control\":\"explode\"}\n\xff\xfe\n[[[[\n")
@@ -270,7 +276,7 @@ fn what_is_no_request_is_explained() {
 #[test]
 fn an_answer_that_never_comes_ends_in_a_timeout_and_spoils_the_connection() {
     let home = tempfile::tempdir().expect("tempdir");
-    let node = node_at(&home.path().join("node.sock"));
+    let node = node_at(home.path());
     let mut ann = node.client().with_timeout(Duration::from_millis(50));
     let failure = ann
         .ask(&asks("ann", Request::Doctor))
@@ -283,7 +289,7 @@ fn an_answer_that_never_comes_ends_in_a_timeout_and_spoils_the_connection() {
 #[test]
 fn the_sixty_fifth_client_is_told_to_try_again() {
     let home = tempfile::tempdir().expect("tempdir");
-    let node = node_at(&home.path().join("node.sock"));
+    let node = node_at(home.path());
     let mut crowd: Vec<_> = (0..CONNECTIONS).map(|_| node.client()).collect();
     for client in &mut crowd {
         client.hello().expect("has a place");
@@ -309,7 +315,8 @@ fn a_process_that_is_stopped_is_told_from_one_that_is_busy() {
     assert_eq!(failure.code, FailureCode::Unreachable);
     assert!(failure.message.contains("stopped or hang"), "{failure}");
 
-    let node = node_at(&home.path().join("busy.sock"));
+    let other = tempfile::tempdir().unwrap();
+    let node = node_at(other.path());
     let ann = Client::connect(&node.path).unwrap().unwrap();
     let mut ann = ann
         .greeted(Duration::from_secs(20))
@@ -317,4 +324,50 @@ fn a_process_that_is_stopped_is_told_from_one_that_is_busy() {
         .with_timeout(Duration::from_millis(50));
     let failure = ann.ask(&asks("ann", Request::Doctor)).unwrap_err();
     assert_eq!(failure.code, FailureCode::TimedOut);
+}
+
+#[test]
+fn a_socket_that_was_removed_is_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let node = node_at(folder.path());
+    let mut ann = node.client();
+    std::fs::remove_file(&node.path).unwrap();
+    let (sender, made) = std::sync::mpsc::channel();
+    let home = Home::at(folder.path());
+    std::thread::spawn(move || {
+        while !matches!(find(&home), Ok(Some(_))) {
+            std::thread::yield_now();
+        }
+        let _ = sender.send(());
+    });
+    made.recv_timeout(Duration::from_secs(20))
+        .expect("a socket, some seconds later");
+    assert!(ann.hello().is_ok(), "who was connected stays so");
+    assert!(node.client().hello().is_ok());
+}
+
+#[test]
+fn where_no_socket_can_be_it_is_in_the_runtime_folder_and_found_through_the_lock() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::at(folder.path());
+    // A folder that is not empty stands for a file system that has no sockets: nothing can be bound there.
+    std::fs::create_dir_all(home.socket().join("in the way")).unwrap();
+    let node = node_at(folder.path());
+    assert!(!node.path.starts_with(folder.path()), "{}", node.path.display());
+    let mode = std::fs::metadata(node.path.parent().unwrap())
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o700);
+    assert!(find(&home).unwrap().is_none(), "nobody has said where");
+    let lock = home.lock("towline up").unwrap();
+    lock.listens_at(&node.path);
+    assert!(find(&home).unwrap().unwrap().hello().is_ok());
+    // A socket where others can put theirs is not believed.
+    let open = folder.path().join("open");
+    std::fs::create_dir(&open).unwrap();
+    std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let _theirs = std::os::unix::net::UnixListener::bind(open.join("s")).unwrap();
+    lock.listens_at(&open.join("s"));
+    assert!(find(&home).unwrap().is_none());
 }

@@ -6,6 +6,7 @@
 //! file that knows how to let time pass.
 
 mod place;
+pub mod world;
 
 use std::fmt;
 use std::io::Read;

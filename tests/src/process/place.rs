@@ -214,7 +214,14 @@ impl Place {
     /// # Panics
     /// When it ends before that.
     pub fn start(&self, args: &[&str]) -> Running<'_> {
-        let mut command = self.command(args);
+        self.start_as(self.command(args))
+    }
+
+    /// Starts the node by a command that was made elsewhere, and waits until it prints its first line.
+    ///
+    /// # Panics
+    /// When it ends before that.
+    pub fn start_as(&self, mut command: Command) -> Running<'_> {
         let log = self.empty.join("node.err");
         let err = fs::File::create(&log).expect("a file for what the node says");
         command.stdout(Stdio::piped()).stderr(err);
@@ -281,6 +288,20 @@ impl Running<'_> {
         });
         let status = ended.expect("an exit");
         assert!(status.success(), "{status}: {}", self.said());
+    }
+
+    /// Waits until it ends by itself, and gives its exit code and what it has said.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub fn ends(mut self) -> (Option<i32>, String) {
+        let mut child = self.child.take().expect("it runs");
+        let mut ended = None;
+        until("the node ends", || {
+            ended = child.try_wait().expect("a child of ours");
+            ended.is_some()
+        });
+        (ended.and_then(|status| status.code()), self.said())
     }
 
     /// Ends it as a power cut does: SIGKILL, without a word.

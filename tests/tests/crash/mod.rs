@@ -188,7 +188,7 @@ fn a_list_without_a_node_is_true_after_a_kill_and_takes_no_lock() {
     // Somebody has the store open and no socket yet: what was closed is shown, and nothing is written.
     let lock = ann.home().lock("a test").unwrap();
     assert_eq!(lists(&ann), from_snapshot);
-    ann.run(&["create", "story", "Too early"])
+    ann.run(&["create", "story", "Too early", "--busy-timeout", "1s"])
         .refused(75, &["a test"]);
     drop(lock);
 

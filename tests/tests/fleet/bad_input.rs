@@ -51,3 +51,15 @@ fn a_ticket_admits_one_gateway_and_no_second() {
     let nonsense = complaint(&gateway(first.folder(), &["join", "towline-nonsense"]));
     assert!(nonsense.contains("ticket"), "{nonsense}");
 }
+
+#[test]
+fn variables_that_are_empty_count_as_absent() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = std::process::Command::new(towline_tests::process::program("towline-gateway"));
+    for name in ["TOWLINE_GATEWAY_DIR", "TOWLINE_GATEWAY_CONFIG", "TOWLINE_LOG"] {
+        command.env(name, "");
+    }
+    command.arg("init").current_dir(folder.path());
+    towline_tests::process::finish(command).ok();
+    assert!(folder.path().join(".towline-gateway/gateway.toml").exists());
+}

@@ -18,7 +18,10 @@ fn editor(place: &Place, name: &str, script: &str) -> PathBuf {
 
 fn edit(place: &Place, editor: &Path) -> Outcome {
     let mut command = place.command(&["edit", "1"]);
-    command.env("EDITOR", editor).env_remove("VISUAL");
+    command
+        .env("EDITOR", editor)
+        .env_remove("VISUAL")
+        .env("TOWLINE_BUSY_TIMEOUT", "2s");
     finish(command)
 }
 

@@ -19,6 +19,8 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, FromArgMatches, Parser, Subcommand};
 use towline_proto::stage::UnknownWord;
 
+use crate::home::BusyTimeout;
+
 pub use contest::{BoardArgs, ConflictsArgs, ConflictsCommand, ExplainArgs, SettleArgs};
 pub(crate) use grouped::command;
 pub use item::{
@@ -79,21 +81,29 @@ pub struct Global {
     /// Say what would be done and do nothing
     #[arg(long, global = true)]
     pub dry_run: bool,
-    /// Who asks for this [default: TOWLINE_USER, `user` in the configuration, git's user.name]
+    /// Who asks for this [default: TOWLINE_USER, the setting `user`, git's user.name, the
+    /// account's name]
     // Its id must be its own: as `name` it would be hidden wherever a command has a `--name`.
     #[arg(id = "as", long = "as", value_name = "NAME", global = true)]
     pub name: Option<String>,
     /// The one who asks is a coding agent
     #[arg(long, global = true)]
     pub agent: bool,
+    /// Wait at most so long while others have the project open [default: TOWLINE_BUSY_TIMEOUT, the setting
+    /// `busy_timeout`, 30s]
+    #[arg(long, value_name = "TIME", global = true)]
+    pub busy_timeout: Option<BusyTimeout>,
 }
 
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Make a key and a project in this directory
-    #[command(after_help = "Touches only .towline/ and one line of .gitignore.\n\n\
-        Examples:\n  towline init\n  towline init --name shop --node-name laptop\n  towline init --dry-run")]
+    #[command(
+        after_help = "Touches only .towline/ and one line of .gitignore. `git clean -fdx` removes .towline/, and \
+        with it what no other member has.\n\n\
+        Examples:\n  towline init\n  towline init --name shop --node-name laptop\n  towline init --dry-run"
+    )]
     Init(InitArgs),
     /// Take the project out of this directory again
     Deinit,

@@ -18,6 +18,9 @@ pub struct InitArgs {
     /// What people call this node [default: the machine's name]
     #[arg(long, value_name = "NAME")]
     pub node_name: Option<String>,
+    /// Make a project of its own here, although this directory belongs to one already
+    #[arg(long)]
+    pub here: bool,
 }
 
 /// `up` and `serve`.

@@ -1,33 +1,40 @@
 //! The store opened directly, when no node runs: no daemon is needed for local work. Lists are answered
 //! from the snapshot of cards beside it where that is as young as the log, without opening anything and
-//! without asking a node that runs.
+//! without asking a node that runs. A store that cannot be written is read from a copy.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
 
+use super::patience::Patience;
+use super::read_only::{self, Copied};
 use crate::cli::{Ask, Context};
 use crate::home::{Home, HomeError, Lock, ProjectHome, key};
 use crate::project::Project;
 use crate::project::snapshot::{self, needs_cards_only};
 use crate::request::{Envelope, Failure, FailureCode, Reply, Request};
 use crate::run::open_project;
-use crate::socket::{Client, GREETING};
-
-/// How long a command waits for another one that has the store open: each takes milliseconds.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// How often it looks again.
-const POLL: Duration = Duration::from_millis(10);
+use crate::socket::{self, Client, GREETING};
 
 /// One project's store, open for one command.
 pub(super) struct Direct {
     // Closed when dropped, before the lock behind it is given back.
     project: Option<Project>,
-    _lock: Lock,
+    ground: Ground,
+}
+
+/// What an open store stands on.
+enum Ground {
+    /// The project's own folder, and nobody else has it open.
+    Own(#[expect(dead_code, reason = "held for as long as the store is open")] Lock),
+    /// A copy, because the folder cannot be written.
+    Copy(Copied),
 }
 
 impl Ask for Direct {
     fn ask(&mut self, envelope: Envelope) -> Result<Reply, Failure> {
         let closed = || Failure::new(FailureCode::Failure, "the store is closed");
+        if let Ground::Copy(copied) = &self.ground {
+            copied.permits(&envelope.body)?;
+        }
         let project = self.project.as_mut().ok_or_else(closed)?;
         project.request(envelope.origin.as_ref(), envelope.body)
     }
@@ -61,37 +68,44 @@ impl Ask for Ready {
 /// of them. Beside a running node that is so while it rests, and its thread is left to those who write.
 pub(super) fn connect(ctx: &Context, asks: &[&Request]) -> Result<Box<dyn Ask>, Failure> {
     let home = Home::at(ctx.root()?);
-    let deadline = Instant::now() + PATIENCE;
+    let mut patience = Patience::of(ctx, &home);
     loop {
         if let Some(ready) = from_snapshot(ctx, &home, asks) {
             return Ok(Box::new(ready));
         }
-        if let Some(client) = Client::connect(&home.socket())? {
-            return Ok(Box::new(client.greeted(GREETING)?));
-        }
-        match home.lock("towline") {
-            Ok(lock) => return open(ctx, &home, lock).map(|direct| Box::new(direct) as Box<dyn Ask>),
-            // Another command, or a node that is just starting and has no socket yet.
-            Err(HomeError::Busy { .. }) if Instant::now() < deadline => std::thread::sleep(POLL),
-            Err(error) => return Err(error.into()),
+        let busy = match node(&home) {
+            Ok(Some(client)) => return Ok(Box::new(client)),
+            Err(failure) if failure.code == FailureCode::Busy => failure,
+            Err(failure) => return Err(failure),
+            Ok(None) => match home.lock("towline") {
+                Ok(lock) => return open(ctx, &home, lock).map(|direct| Box::new(direct) as Box<dyn Ask>),
+                // Another command, or a node that has no socket yet.
+                Err(busy @ HomeError::Busy { .. }) => busy.into(),
+                Err(error) if read_only::is_why(&error) => {
+                    return read(ctx, &home, error).map(|direct| Box::new(direct) as Box<dyn Ask>);
+                }
+                Err(error) => return Err(error.into()),
+            },
+        };
+        if !patience.wait() {
+            return Err(patience.said(busy));
         }
     }
+}
+
+/// The node that runs in a home and has a place for this client.
+///
+/// # Errors
+/// Busy when it has none, and what else keeps it from answering.
+pub(super) fn node(home: &Home) -> Result<Option<Client>, Failure> {
+    let found = socket::find(home)?;
+    found.map(|client| client.greeted(GREETING)).transpose()
 }
 
 /// The lock for somebody who keeps it for longer, such as a node that starts: a command that is just being
 /// done does not keep it from starting.
-pub(super) fn lock(home: &Home, what: &str) -> Result<Lock, Failure> {
-    patiently(|| home.lock(what)).map_err(Failure::from)
-}
-
-fn patiently<T>(mut take: impl FnMut() -> Result<T, HomeError>) -> Result<T, HomeError> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match take() {
-            Err(HomeError::Busy { .. }) if Instant::now() < deadline => std::thread::sleep(POLL),
-            outcome => return outcome,
-        }
-    }
+pub(super) fn lock(ctx: &Context, home: &Home, what: &str) -> Result<Lock, Failure> {
+    Patience::of(ctx, home).until_free(|| home.lock(what))
 }
 
 /// The answers of the snapshot, when it has all of them.
@@ -110,7 +124,17 @@ fn open(ctx: &Context, home: &Home, lock: Lock) -> Result<Direct, Failure> {
     let key = key::load(&home.key_file())?;
     Ok(Direct {
         project: Some(open_project(&pick(ctx, home)?, &key)?),
-        _lock: lock,
+        ground: Ground::Own(lock),
+    })
+}
+
+/// Opens a copy of a store that cannot be written.
+fn read(ctx: &Context, home: &Home, why: HomeError) -> Result<Direct, Failure> {
+    let key = key::load(&home.key_file())?;
+    let copied = Copied::of(&pick(ctx, home)?, why)?;
+    Ok(Direct {
+        project: Some(open_project(copied.place(), &key)?),
+        ground: Ground::Copy(copied),
     })
 }
 
@@ -149,27 +173,5 @@ fn pick(ctx: &Context, home: &Home) -> Result<ProjectHome, Failure> {
             );
             Err(Failure::new(FailureCode::Usage, message))
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_node_that_starts_waits_for_a_command_that_is_being_done() {
-        let busy = || HomeError::Busy {
-            holder: "`towline` (pid 7)".to_owned(),
-        };
-        let mut looked = 0;
-        let taken = patiently(|| {
-            looked += 1;
-            if looked < 4 { Err(busy()) } else { Ok(()) }
-        });
-        assert_eq!((taken.is_ok(), looked), (true, 4));
-
-        let began = Instant::now();
-        let given_up = patiently(|| Err::<(), _>(busy()));
-        assert!(matches!(given_up, Err(HomeError::Busy { .. })) && began.elapsed() >= PATIENCE);
     }
 }

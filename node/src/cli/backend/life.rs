@@ -2,20 +2,22 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use tokio::runtime::Runtime;
 use towline_proto::Ticket;
 
-use super::{direct, socket_path};
+use super::direct;
 use crate::cli::args::{InitArgs, JoinArgs, RunArgs};
 use crate::cli::{Context, Trouble, json};
 use crate::home::init::{self, plan_deinit, plan_init};
 use crate::home::{Config, Home, key};
+use crate::project::check_clock;
 use crate::request::{Failure, FailureCode, Reply};
 use crate::run::{Node, make_project, mend_project, node_name};
 use crate::serving::{Face, Serving};
-use crate::socket::{Client, GREETING};
+use crate::socket::GREETING;
 
 fn failed(error: impl std::fmt::Display) -> Failure {
     Failure::new(FailureCode::Failure, error.to_string())
@@ -55,8 +57,33 @@ pub(in crate::cli) fn project_name(dir: &Path, given: Option<&str>) -> Result<St
     }
 }
 
+/// Refuses to make a project where there is one already that commands would use, unless one of its own is asked
+/// for: most often somebody is only in another folder than they think.
+pub(in crate::cli) fn no_project_yet(ctx: &Context, args: &InitArgs) -> Result<(), Failure> {
+    let Ok(root) = ctx.root() else { return Ok(()) };
+    // A disk that is mounted below a project is a place of its own: nobody is there by mistake.
+    let device = |dir: &Path| std::fs::metadata(dir).map(|meta| meta.dev()).ok();
+    if args.here || root == ctx.dir || device(&root) != device(&ctx.dir) {
+        return Ok(());
+    }
+    let how = if ctx.dir.starts_with(&root) {
+        "this directory is below it"
+    } else {
+        "this is a linked worktree of its repository"
+    };
+    Err(Failure::new(
+        FailureCode::Usage,
+        format!(
+            "there is a project in {} already, and {how}: commands here use it. \
+             `towline init --here` makes another one here all the same",
+            root.display()
+        ),
+    ))
+}
+
 /// `init`: a key, a configuration and a project.
 pub(super) fn init(ctx: &Context, args: &InitArgs, out: &mut dyn Write) -> Result<(), Trouble> {
+    no_project_yet(ctx, args)?;
     let steps = plan_init(&ctx.dir).map_err(Failure::from)?;
     let name = project_name(&ctx.dir, args.name.as_deref())?;
     for step in &steps {
@@ -64,7 +91,7 @@ pub(super) fn init(ctx: &Context, args: &InitArgs, out: &mut dyn Write) -> Resul
     }
     ctx.say(&format!("will make the project {name:?}"));
     let home = make_home(ctx, args.node_name.clone())?;
-    let lock = direct::lock(&home, "towline init")?;
+    let lock = direct::lock(ctx, &home, "towline init")?;
     let config = Config::load(&home.config_file()).map_err(Failure::from)?;
     let key = key::load(&home.key_file()).map_err(Failure::from)?;
     let me = towline_proto::NodeId(key.verifying_key().to_bytes());
@@ -80,6 +107,7 @@ pub(super) fn init(ctx: &Context, args: &InitArgs, out: &mut dyn Write) -> Resul
 }
 
 fn make_home(ctx: &Context, node_name: Option<String>) -> Result<Home, Failure> {
+    check_clock()?;
     let node_name = node_name.map(|name| named("node", &name)).transpose()?;
     let config = Config {
         node_name: node_name.unwrap_or_default(),
@@ -108,7 +136,7 @@ pub(super) fn deinit(ctx: &Context, out: &mut dyn Write) -> Result<(), Trouble> 
 /// `doctor --mend`: makes damaged logs anew from what is whole in them.
 pub(super) fn mend(ctx: &Context, out: &mut dyn Write) -> Result<(), Trouble> {
     let home = Home::at(ctx.root()?);
-    let _lock = direct::lock(&home, "towline doctor --mend")?;
+    let _lock = direct::lock(ctx, &home, "towline doctor --mend")?;
     let key = key::load(&home.key_file()).map_err(Failure::from)?;
     for place in home.projects().map_err(Failure::from)? {
         if ctx
@@ -146,10 +174,14 @@ pub(super) fn run(ctx: &Context, args: &RunArgs, greet: bool, out: &mut dyn Writ
     let home = match ctx.root() {
         Ok(root) => Home::at(root),
         Err(failure) if !greet => return Err(failure.into()),
-        Err(_) => make_home(ctx, None)?,
+        Err(_) => {
+            // A name that cannot be used is refused before anything is made.
+            ctx.origin()?;
+            make_home(ctx, None)?
+        }
     };
     nobody_runs(&home)?;
-    let lock = direct::lock(&home, "towline up")?;
+    let lock = direct::lock(ctx, &home, if greet { "towline up" } else { "towline serve" })?;
     let config = run_config(&home, args)?;
     let key = key::load(&home.key_file()).map_err(Failure::from)?;
     if greet && home.projects().map_err(Failure::from)?.is_empty() {
@@ -161,7 +193,7 @@ pub(super) fn run(ctx: &Context, args: &RunArgs, greet: bool, out: &mut dyn Writ
             &node_name(&config, &me),
         )?;
     }
-    let who = ctx.origin().map_or_else(|_| "me".to_owned(), |origin| origin.id);
+    let who = if greet { ctx.origin()?.id } else { String::new() };
     let title = directory_name(home.root());
     runtime()?.block_on(async {
         let node = Node::start(home, lock, &config, key).await?;
@@ -180,15 +212,21 @@ pub(super) fn run(ctx: &Context, args: &RunArgs, greet: bool, out: &mut dyn Writ
 
 /// Refuses where a node runs already.
 pub(in crate::cli) fn nobody_runs(home: &Home) -> Result<(), Failure> {
-    let Some(client) = Client::connect(&socket_path(home.root()))? else {
-        return Ok(());
+    let who = match crate::socket::find(home)? {
+        Some(client) => {
+            let info = client.greeted(GREETING)?.hello()?;
+            let board = info.board.map(|board| format!(", its board is at {board}"));
+            format!("(pid {}){}", info.pid, board.unwrap_or_default())
+        }
+        // Only a node notes a socket; anybody else is soon done and waited for.
+        None => match home.holder()? {
+            Some(holder) if holder.socket.is_some() => {
+                format!("but does not answer on its socket: {}", holder.who)
+            }
+            _ => return Ok(()),
+        },
     };
-    let info = client.greeted(GREETING)?.hello()?;
-    let board = info
-        .board
-        .map(|board| format!(", its board is at {board}"))
-        .unwrap_or_default();
-    let message = format!("a node is running here already (pid {}){board}", info.pid);
+    let message = format!("a node is running here already {who}");
     Err(Failure::new(FailureCode::Busy, message))
 }
 
@@ -249,11 +287,10 @@ pub(super) fn join(ctx: &Context, args: &JoinArgs, out: &mut dyn Write) -> Resul
         .trim()
         .parse()
         .map_err(|why| Failure::new(FailureCode::Usage, format!("{why}")))?;
-    let root = ctx.root().map(Path::to_owned);
+    let root = ctx.root();
     if let Ok(root) = &root
-        && let Some(client) = Client::connect(&socket_path(root))?
+        && let Some(client) = direct::node(&Home::at(root))?
     {
-        let client = client.greeted(GREETING)?;
         let reply = client.with_timeout(args.timeout).join(&ticket.to_string())?;
         return joined(ctx, &ticket, &reply, out);
     }
@@ -261,7 +298,7 @@ pub(super) fn join(ctx: &Context, args: &JoinArgs, out: &mut dyn Write) -> Resul
         Ok(root) => Home::at(root),
         Err(_) => make_home(ctx, args.node_name.clone())?,
     };
-    let lock = direct::lock(&home, "towline join")?;
+    let lock = direct::lock(ctx, &home, "towline join")?;
     let config = Config::load(&home.config_file()).map_err(Failure::from)?;
     let key = key::load(&home.key_file()).map_err(Failure::from)?;
     let reply = runtime()?.block_on(async {

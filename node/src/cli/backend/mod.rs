@@ -5,20 +5,22 @@
 
 mod direct;
 mod life;
+mod patience;
+mod read_only;
 mod transfer;
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::args::{DownArgs, ExportArgs, ImportArgs, InitArgs, JoinArgs, RunArgs};
-use super::context::{Context, HOME};
+use super::context::Context;
 use super::{Ask, Trouble, envelope, json, render};
-use crate::home::{Home, HomeError};
+use crate::home::{Holder, Home};
 use crate::request::{Envelope, Failure, FailureCode, Reply, Request};
-use crate::socket::{Client, GREETING};
+use crate::socket::{self, Client, GREETING};
+use patience::Patience;
 
 /// How often something is looked at that cannot tell us of its change.
 const POLL: Duration = Duration::from_millis(50);
@@ -29,11 +31,6 @@ impl Ask for Client {
     fn ask(&mut self, envelope: Envelope) -> Result<Reply, Failure> {
         Self::ask(self, &envelope)
     }
-}
-
-/// Where the node of a project listens.
-pub fn socket_path(root: &Path) -> PathBuf {
-    root.join(HOME).join("node.sock")
 }
 
 /// The running node, or the store opened directly.
@@ -52,22 +49,44 @@ pub fn connect_for(ctx: &Context, asks: &[&Request]) -> Result<Box<dyn Ask>, Fai
     direct::connect(ctx, asks)
 }
 
-/// The running node and nothing else.
+/// The running node and nothing else. Whether one runs is asked of the lock: one that is just starting, or making
+/// its socket anew, is waited for.
 ///
 /// # Errors
-/// When none runs here.
+/// When none runs here, or it cannot be reached.
 pub fn running(ctx: &Context) -> Result<Box<Client>, Failure> {
     running_within(ctx, GREETING)
 }
 
 fn running_within(ctx: &Context, within: Duration) -> Result<Box<Client>, Failure> {
-    match Client::connect(&socket_path(ctx.root()?))? {
-        Some(client) => client.greeted(within).map(Box::new),
-        None => Err(Failure::new(
-            FailureCode::Unreachable,
-            "no node is running here; `towline up` starts one",
-        )),
+    let home = Home::at(ctx.root()?);
+    let mut patience = Patience::of(ctx, &home);
+    loop {
+        let busy = match socket::find(&home)?.map(|client| client.greeted(within)) {
+            Some(Ok(client)) => return Ok(Box::new(client)),
+            Some(Err(failure)) if failure.code == FailureCode::Busy => failure,
+            Some(Err(failure)) => return Err(failure),
+            None => match home.holder()? {
+                Some(holder) => silent(&holder),
+                None => {
+                    let why = "no node is running here; `towline up` starts one";
+                    return Err(Failure::new(FailureCode::Unreachable, why));
+                }
+            },
+        };
+        if !patience.wait() {
+            return Err(patience.said(busy));
+        }
     }
+}
+
+/// Somebody has the project open and answers nobody.
+fn silent(holder: &Holder) -> Failure {
+    let message = format!(
+        "{} has the project open and does not answer on a socket; end it if it is a node that hangs",
+        holder.who
+    );
+    Failure::new(FailureCode::Unreachable, message)
 }
 
 /// `init`.
@@ -86,7 +105,7 @@ pub fn deinit(ctx: &Context, out: &mut dyn Write) -> Result<(), Trouble> {
     life::deinit(ctx, out)
 }
 
-pub(super) use life::{nobody_runs, project_name, run_config};
+pub(super) use life::{no_project_yet, nobody_runs, project_name, run_config};
 
 /// `doctor --mend`.
 ///
@@ -144,8 +163,8 @@ pub fn down(ctx: &Context, args: &DownArgs, out: &mut dyn Write) -> Result<(), T
     let home = Home::at(ctx.root()?);
     running(ctx)?.stop()?;
     let deadline = Instant::now() + args.timeout;
-    // The socket goes first and the lock last, with everything stored and the network closed between.
-    while Client::connect(&home.socket())?.is_some() || is_locked(&home)? {
+    // The lock goes last, with everything stored and the network closed.
+    while home.holder().map_err(Failure::from)?.is_some() {
         if Instant::now() >= deadline {
             return Err(Failure::new(
                 FailureCode::TimedOut,
@@ -160,15 +179,6 @@ pub fn down(ctx: &Context, args: &DownArgs, out: &mut dyn Write) -> Result<(), T
     }
     ctx.say("the node has ended");
     Ok(())
-}
-
-/// Whether somebody has the stores open.
-fn is_locked(home: &Home) -> Result<bool, Failure> {
-    match home.lock("towline down") {
-        Ok(_) => Ok(false),
-        Err(HomeError::Busy { .. }) => Ok(true),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// `open`: prints a link to the board that signs in once, and shows it in a browser.

@@ -109,15 +109,20 @@ pub(crate) fn until(now: Millis, at: Millis) -> String {
     }
 }
 
-/// The day and the time of day, for people.
+/// The day with its zone, and the time of day, for people. Where the zone of this machine is not known, times are
+/// UTC and each of them says so.
 pub(crate) fn day_and_time(zone: &TimeZone, at: Millis) -> (String, String) {
     let shown = i64::try_from(at.0)
         .ok()
         .and_then(|ms| Timestamp::from_millisecond(ms).ok())
         .map(|time| time.to_zoned(zone.clone()));
     match shown {
+        Some(time) if zone.is_unknown() => (
+            time.strftime("%Y-%m-%d (UTC)").to_string(),
+            time.strftime("%H:%MZ").to_string(),
+        ),
         Some(time) => (
-            time.strftime("%Y-%m-%d").to_string(),
+            time.strftime("%Y-%m-%d (%Z)").to_string(),
             time.strftime("%H:%M").to_string(),
         ),
         None => ("far away".into(), "--:--".into()),

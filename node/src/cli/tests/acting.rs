@@ -242,7 +242,7 @@ fn against(home: &std::path::Path, line: &[&str]) -> String {
 fn a_running_node_is_asked_watched_and_ended_through_its_socket() {
     let home = tempfile::tempdir().expect("tempdir");
     std::fs::create_dir(home.path().join(HOME)).expect("made");
-    let mut node = node_at(&backend::socket_path(home.path()));
+    let mut node = node_at(home.path());
     let board = against(home.path(), &["open", "--json"]);
     assert!(
         board.contains(r#""board":"http://127.0.0.1:1/login?code=ann""#),

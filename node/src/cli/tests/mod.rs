@@ -31,5 +31,6 @@ pub(super) fn ctx(cli: &Cli, dir: &Path) -> Context {
         talk: Style::PLAIN,
         user: Some("ann".into()),
         editor: None,
+        busy_timeout: None,
     }
 }

@@ -50,6 +50,7 @@ pub(crate) async fn start_with(seed: u8, listen: &str, queue: usize) -> Actor {
     let config = NetConfig {
         key: [seed; 32],
         listen: vec![listen.to_owned()],
+        any: false,
         announce: vec![],
         bootstrap: vec![],
         mdns: false,

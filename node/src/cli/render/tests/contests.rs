@@ -170,11 +170,11 @@ fn a_narrow_timeline_keeps_the_reason_whole() {
         &Reply::History(history()),
     );
     assert_snapshot!(page, @"
-    2026-11-18
+    2026-11-18 (UTC)
       10:00 ● ann @laptop  create   → backlog
       10:10 ● ann @laptop  title    Login fails
 
-    2026-11-20
+    2026-11-20 (UTC)
       08:55 · ann @laptop  start    backlog → coding
       09:00 ● bob @laptop  block    waits for the keys
       09:01 ✗ ann @laptop  merged   coding → done

@@ -151,11 +151,11 @@ fn a_timeline_has_days_and_says_what_was_overtaken() {
         &Reply::History(history()),
     );
     assert_snapshot!(page, @"
-    2026-11-18
+    2026-11-18 (UTC)
       10:00 ● ann @laptop  42 Login fails on Safari  create   → backlog
       10:10 ● ann @laptop  42 Login fails on Safari  title    Login fails
 
-    2026-11-20
+    2026-11-20 (UTC)
       08:55 · ann @laptop  42 Login fails on Safari  start    backlog → coding
       09:00 ● bob @laptop  42 Login fails on Safari  block    waits for the keys
       09:01 ✗ ann @laptop  42 Login fails on Safari  merged   coding → done

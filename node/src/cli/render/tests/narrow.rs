@@ -58,13 +58,13 @@ fn what_matters_least_gives_way_to_the_title() {
       42  P0  Login fails on S…  ‼ 1 confl…  blocked
     ");
     assert_snapshot!(reply(&view(40), Shape::Timeline { whole: true }, &Reply::History(history())), @"
-    2026-11-18
+    2026-11-18 (UTC)
       10:00 ● ann @laptop  42 Logi…  create
                     → backlog
       10:10 ● ann @laptop  42 Logi…  title
                     Login fails
 
-    2026-11-20
+    2026-11-20 (UTC)
       08:55 · ann @laptop  42 Logi…  start
                     backlog → coding
       09:00 ● bob @laptop  42 Logi…  block

@@ -1,0 +1,109 @@
+//! How long a command waits while others are in the way: whoever has the store open, or so many clients of a node
+//! that it has no place for another.
+//!
+//! `--busy-timeout`, else `TOWLINE_BUSY_TIMEOUT`, else the setting `busy_timeout`. It looks again after a few
+//! milliseconds and ever more seldom, and not all at once: hundreds that wait must not keep the machine busy.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::cli::Context;
+use crate::home::{Config, Home, HomeError};
+use crate::request::{Failure, FailureCode};
+
+/// The first pause: most commands take some milliseconds.
+const FIRST: Duration = Duration::from_millis(5);
+/// The longest pause: how late a command may notice that the way is free.
+const LONGEST: Duration = Duration::from_millis(100);
+
+/// Time that is left to wait.
+#[derive(Debug)]
+pub(super) struct Patience {
+    limit: Duration,
+    until: Instant,
+    pause: Duration,
+}
+
+impl Patience {
+    /// That of a command in a home.
+    pub(super) fn of(ctx: &Context, home: &Home) -> Self {
+        // A configuration that cannot be read is told by those who need it.
+        let set = || {
+            Config::load(&home.config_file())
+                .unwrap_or_default()
+                .busy_timeout
+                .0
+        };
+        Self::within(ctx.busy_timeout.map_or_else(set, |timeout| timeout.0))
+    }
+
+    pub(super) fn within(limit: Duration) -> Self {
+        Self {
+            limit,
+            until: Instant::now() + limit,
+            pause: FIRST,
+        }
+    }
+
+    /// Waits a little; false when the time is over.
+    pub(super) fn wait(&mut self) -> bool {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return false;
+        }
+        // Between half and all of the pause. Without randomness they are merely not spread.
+        let half = self.pause / 2;
+        let part = f64::from(getrandom::u32().unwrap_or(0)) / f64::from(u32::MAX);
+        thread::sleep((half + half.mul_f64(part)).min(left));
+        self.pause = (self.pause * 2).min(LONGEST);
+        true
+    }
+
+    /// Tries until something is not busy any more, or the time is over.
+    pub(super) fn until_free<T>(
+        mut self,
+        mut take: impl FnMut() -> Result<T, HomeError>,
+    ) -> Result<T, Failure> {
+        loop {
+            match take() {
+                Err(HomeError::Busy { .. }) if self.wait() => {}
+                Err(error) => return Err(self.said(error.into())),
+                Ok(taken) => return Ok(taken),
+            }
+        }
+    }
+
+    /// Adds to a refusal for want of room how long it was waited for, and how to wait longer.
+    pub(super) fn said(&self, mut failure: Failure) -> Failure {
+        if failure.code == FailureCode::Busy {
+            failure.message = format!(
+                "{}; waited {} for it (--busy-timeout, or the setting `busy_timeout`)",
+                failure.message,
+                crate::home::settings::written(self.limit)
+            );
+        }
+        failure
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_tried_until_the_way_is_free_or_the_time_is_over() {
+        let busy = || HomeError::Busy {
+            holder: "`towline` (pid 7)".to_owned(),
+        };
+        let mut looked = 0;
+        let taken = Patience::within(Duration::from_secs(60)).until_free(|| {
+            looked += 1;
+            if looked < 4 { Err(busy()) } else { Ok(()) }
+        });
+        assert_eq!((taken.is_ok(), looked), (true, 4));
+        let given_up = Patience::within(Duration::ZERO).until_free(|| Err::<(), _>(busy()));
+        let given_up = given_up.unwrap_err();
+        assert_eq!(given_up.code, FailureCode::Busy);
+        assert!(given_up.message.contains("busy_timeout"), "{given_up}");
+    }
+}

@@ -1,0 +1,90 @@
+//! A store that cannot be written: on a read-only mount, in a backup, or with its rights taken away. What only
+//! reads works from a copy of it.
+//!
+//! The log and the cache repair themselves when they are opened, and the cache writes whenever it is open, so none
+//! of that is done to a folder that was meant to stay as it is. The copy is this user's alone and goes with the
+//! value. Never writes to the store.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use crate::home::{HomeError, ProjectHome};
+use crate::request::{Failure, FailureCode, Request};
+
+/// Room that the log keeps for a full disk; it holds nothing.
+const RESERVE: &str = "reserve";
+/// Folders in folders that are copied at most: a store has three.
+const MAX_DEPTH: u32 = 8;
+
+/// A copy of a project's store.
+pub(super) struct Copied {
+    place: ProjectHome,
+    /// Why the store itself cannot be written.
+    why: HomeError,
+    // Removed when dropped.
+    _folder: TempDir,
+}
+
+/// Whether a lock was refused because nothing can be written there.
+pub(super) fn is_why(error: &HomeError) -> bool {
+    let HomeError::Io { source, .. } = error else {
+        return false;
+    };
+    matches!(
+        source.kind(),
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied
+    )
+}
+
+impl Copied {
+    /// Copies the store of a project.
+    pub(super) fn of(place: &ProjectHome, why: HomeError) -> Result<Self, Failure> {
+        let made = tempfile::Builder::new().prefix("towline-read-").tempdir();
+        let made = made.and_then(|folder| {
+            copy(place.dir(), folder.path(), MAX_DEPTH)?;
+            Ok(folder)
+        });
+        let folder = made.map_err(|error| {
+            let message = format!("{why}; nor can a copy be made to read it from: {error}");
+            Failure::new(FailureCode::Failure, message)
+        })?;
+        Ok(Self {
+            place: place.moved_to(folder.path()),
+            why,
+            _folder: folder,
+        })
+    }
+
+    /// The project, as it is in the copy.
+    pub(super) const fn place(&self) -> &ProjectHome {
+        &self.place
+    }
+
+    /// Refuses what would change the project.
+    pub(super) fn permits(&self, request: &Request) -> Result<(), Failure> {
+        if request.writes() || matches!(request, Request::Rebuild) {
+            let message = format!("{}; commands that only read work here", self.why);
+            return Err(Failure::new(FailureCode::Failure, message));
+        }
+        Ok(())
+    }
+}
+
+fn copy(from: &Path, to: &Path, depth: u32) -> io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (kind, there) = (entry.file_type()?, to.join(entry.file_name()));
+        if kind.is_dir() && depth > 0 {
+            fs::create_dir(&there)?;
+            copy(&entry.path(), &there, depth - 1)?;
+        } else if kind.is_file() && entry.file_name() != RESERVE {
+            // Not with its mode: of a store whose rights were taken away the copy has to be written.
+            let mut file = fs::File::create(&there)?;
+            io::copy(&mut fs::File::open(entry.path())?, &mut file)?;
+        }
+    }
+    Ok(())
+}
