@@ -52,7 +52,7 @@ pub(super) fn present(text: String) -> Option<String> {
 }
 
 /// A variable of the environment that has a value.
-pub(super) fn variable(name: &str) -> Option<String> {
+pub(in crate::cli) fn variable(name: &str) -> Option<String> {
     env::var(name).ok().and_then(present)
 }
 

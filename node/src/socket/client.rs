@@ -54,7 +54,10 @@ impl Client {
                 }
                 io::ErrorKind::PermissionDenied => Err(Failure::new(
                     FailureCode::NotAllowed,
-                    format!("the node at {} belongs to another user", path.display()),
+                    format!(
+                        "{} cannot be reached: the project belongs to another user",
+                        path.display()
+                    ),
                 )),
                 _ => Err(Failure::new(
                     FailureCode::Unreachable,

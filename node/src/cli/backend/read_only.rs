@@ -11,6 +11,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
+use crate::cli::person::variable;
 use crate::home::{HomeError, ProjectHome};
 use crate::request::{Failure, FailureCode, Request};
 
@@ -42,7 +43,11 @@ pub(super) fn is_why(error: &HomeError) -> bool {
 impl Copied {
     /// Copies the store of a project.
     pub(super) fn of(place: &ProjectHome, why: HomeError) -> Result<Self, Failure> {
-        let made = tempfile::Builder::new().prefix("towline-read-").tempdir();
+        // Not `std::env::temp_dir`, for which an empty variable is the current folder: it cannot be written.
+        let temporary = variable("TMPDIR").unwrap_or_else(|| "/tmp".to_owned());
+        let made = tempfile::Builder::new()
+            .prefix("towline-read-")
+            .tempdir_in(temporary);
         let made = made.and_then(|folder| {
             copy(place.dir(), folder.path(), MAX_DEPTH)?;
             Ok(folder)
