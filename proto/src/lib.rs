@@ -1,13 +1,14 @@
 //! The words and bytes of towline, shared by every other crate.
 //!
 //! This crate says what a thing is called ([`stage`], [`act`]), what is legal ([`table`]), how a
-//! record is signed and hashed ([`entry`]), what peers say to each other ([`wire`], [`presence`]), what
+//! record is signed and hashed ([`entry`]), what peers say to each other ([`wire`], [`presence`], [`address`]), what
 //! subscribers are told ([`event`]) and how large anything may be ([`limits`]).
 //!
 //! It never does IO, reads a clock, draws a random number or touches Automerge. Everything that is
 //! signed, hashed, stored or sent is pinned by the golden tests in `tests/proto/golden.rs`.
 
 pub mod act;
+pub mod address;
 pub mod codec;
 pub mod entry;
 pub mod event;
@@ -16,6 +17,7 @@ pub mod limits;
 pub mod member;
 pub mod presence;
 pub mod register;
+mod sealed;
 pub mod stage;
 pub mod table;
 pub mod text;
@@ -25,6 +27,7 @@ pub mod vector;
 pub mod wire;
 
 pub use act::{Act, LinkKind, Op};
+pub use address::{AddressBody, AddressRecord};
 pub use entry::{Author, Entry, EntryBody, ItemChange, Payload};
 pub use event::{Event, EventKind};
 pub use ids::{ActId, EntryHash, Epoch, EventId, ItemId, NodeId, ProjectId};

@@ -76,3 +76,15 @@ pub const PRESENCE_BYTES: usize = 16 * 1024;
 pub const PRESENCE_GAP_MS: u64 = 250;
 /// How often a running node says that it is there, in milliseconds, give or take a quarter.
 pub const PRESENCE_EVERY_MS: u64 = 30_000;
+/// Addresses in one address record: a machine with more has one that works among the first.
+pub const RECORD_ADDRESSES: usize = 8;
+/// Bytes of one address in a record: a name of 253 and a port.
+pub const RECORD_ADDRESS_BYTES: usize = 300;
+/// Bytes of one address record.
+pub const RECORD_BYTES: usize = 4 * 1024;
+/// Address records in one exchange; those of a larger project come with the next ones.
+pub const EXCHANGE_RECORDS: usize = 512;
+/// Bytes of address records in one exchange.
+pub const EXCHANGE_BYTES: usize = 256 * 1024;
+/// Members whose addresses a welcome carries, so that it is short on a slow line.
+pub const WELCOME_PEERS: usize = 64;

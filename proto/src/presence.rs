@@ -7,18 +7,21 @@
 
 use std::sync::Arc;
 
-use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
 
-use crate::codec::{self, DecodeError};
+use crate::codec::DecodeError;
+use crate::sealed::{Form, Unsigned};
 use crate::{ItemId, Millis, NodeId, ProjectId, limits};
 
 /// The version byte in front of every presence.
 pub const PRESENCE_VERSION: u8 = 1;
 
-const DOMAIN: &str = "towline/presence/1";
-/// Where the body begins: behind the version and the signature.
-const BODY_AT: usize = 1 + Signature::BYTE_SIZE;
+const FORM: Form = Form {
+    domain: "towline/presence/1",
+    version: PRESENCE_VERSION,
+    max: limits::PRESENCE_BYTES,
+};
 
 /// What a node says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,14 +79,8 @@ pub enum PresenceError {
 impl Presence {
     /// Signs what a node says.
     pub fn seal(body: PresenceBody, key: &SigningKey) -> Self {
-        let encoded = codec::encode(&body);
-        let signature = key.sign(&signed(&encoded));
-        let mut bytes = Vec::with_capacity(BODY_AT + encoded.len());
-        bytes.push(PRESENCE_VERSION);
-        bytes.extend_from_slice(&signature.to_bytes());
-        bytes.extend_from_slice(&encoded);
         Self {
-            bytes: bytes.into(),
+            bytes: FORM.seal(&body, key),
             body,
         }
     }
@@ -93,19 +90,7 @@ impl Presence {
     /// # Errors
     /// When it is too large, of another version, not readable or out of bounds.
     pub fn decode(bytes: &[u8]) -> Result<Self, PresenceError> {
-        if bytes.len() > limits::PRESENCE_BYTES {
-            return Err(DecodeError::TooLarge {
-                got: bytes.len(),
-                max: limits::PRESENCE_BYTES,
-            }
-            .into());
-        }
-        let got = *bytes.first().ok_or(DecodeError::Short)?;
-        if got != PRESENCE_VERSION {
-            let known = PRESENCE_VERSION;
-            return Err(DecodeError::Version { got, known }.into());
-        }
-        let body: PresenceBody = codec::decode(bytes.get(BODY_AT..).ok_or(DecodeError::Short)?)?;
+        let body: PresenceBody = FORM.open(bytes)?;
         if body.claims.len() > limits::PRESENCE_CLAIMS {
             return Err(PresenceError::TooMany {
                 got: body.claims.len(),
@@ -123,12 +108,11 @@ impl Presence {
     /// # Errors
     /// When the node is not a key or did not sign this.
     pub fn verify(&self) -> Result<(), PresenceError> {
-        let key = VerifyingKey::from_bytes(&self.body.node.0).map_err(|_| PresenceError::Key)?;
-        let signature = self.bytes.get(1..BODY_AT).ok_or(DecodeError::Short)?;
-        let signature = Signature::from_slice(signature).map_err(|_| PresenceError::Signature)?;
-        let encoded = self.bytes.get(BODY_AT..).ok_or(DecodeError::Short)?;
-        key.verify_strict(&signed(encoded), &signature)
-            .map_err(|_| PresenceError::Signature)
+        FORM.verify(&self.bytes, &self.body.node)
+            .map_err(|unsigned| match unsigned {
+                Unsigned::Key => PresenceError::Key,
+                Unsigned::Signature => PresenceError::Signature,
+            })
     }
 
     /// The exact bytes.
@@ -140,12 +124,4 @@ impl Presence {
     pub const fn body(&self) -> &PresenceBody {
         &self.body
     }
-}
-
-fn signed(encoded: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(DOMAIN.len() + 1 + encoded.len());
-    bytes.extend_from_slice(DOMAIN.as_bytes());
-    bytes.push(PRESENCE_VERSION);
-    bytes.extend_from_slice(encoded);
-    bytes
 }

@@ -163,6 +163,38 @@ impl JoinReply {
     }
 }
 
+/// Address records, in either direction on a stream of their own: one such message each way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddressExchange {
+    /// The exact bytes of address records, at most [`limits::EXCHANGE_RECORDS`].
+    pub records: Vec<serde_bytes::ByteBuf>,
+    /// Whether this is all that the sender knows of nodes that both may know of, so that the answer is
+    /// what it lacks.
+    pub all: bool,
+}
+
+impl AddressExchange {
+    /// The bytes of a frame.
+    pub fn encode(&self) -> Vec<u8> {
+        versioned(self)
+    }
+
+    /// Reads a frame.
+    ///
+    /// # Errors
+    /// When it is too large, of another version, not readable, or holds too many records.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let exchange: Self = unversioned(bytes)?;
+        if exchange.records.len() > limits::EXCHANGE_RECORDS {
+            return Err(DecodeError::TooLarge {
+                got: exchange.records.len(),
+                max: limits::EXCHANGE_RECORDS,
+            });
+        }
+        Ok(exchange)
+    }
+}
+
 fn versioned<T: Serialize>(value: &T) -> Vec<u8> {
     let mut bytes = vec![WIRE_VERSION];
     bytes.extend_from_slice(&codec::encode(value));

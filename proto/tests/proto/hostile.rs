@@ -6,14 +6,14 @@ use towline_proto::act::ActError;
 use towline_proto::codec::{self, DecodeError};
 use towline_proto::entry::EntryError;
 use towline_proto::ids::{from_hex, to_hex};
-use towline_proto::wire::{JoinReply, JoinRequest, Message};
+use towline_proto::wire::{AddressExchange, JoinReply, JoinRequest, Message};
 use towline_proto::{
-    Act, ActId, Entry, Event, ItemId, MemberAct, Millis, NodeId, Op, Origin, Presence, Ticket, VersionVector,
-    limits,
+    Act, ActId, AddressRecord, Entry, Event, ItemId, MemberAct, Millis, NodeId, Op, Origin, Presence, Ticket,
+    VersionVector, limits,
 };
 
-use crate::presence;
 use crate::samples::{self, AT, act, act_id, entries};
+use crate::{address, presence};
 
 /// Every decoder there is, over the same bytes.
 fn decode_all(bytes: &[u8]) {
@@ -23,6 +23,10 @@ fn decode_all(bytes: &[u8]) {
     if let Ok(presence) = Presence::decode(bytes) {
         let _ = presence.verify();
     }
+    if let Ok(record) = AddressRecord::decode(bytes) {
+        let _ = record.verify();
+    }
+    let _ = AddressExchange::decode(bytes);
     let _ = Act::decode(bytes);
     let _ = Message::decode(bytes);
     let _ = JoinRequest::decode(bytes);
@@ -55,6 +59,8 @@ fn valid() -> Vec<Vec<u8>> {
     );
     all.push(samples::join_request().encode());
     all.push(presence::sample().bytes().to_vec());
+    all.push(address::sample().bytes().to_vec());
+    all.push(address::exchange().encode());
     all.push(samples::ticket().to_string().into_bytes());
     all
 }
@@ -110,6 +116,8 @@ fn a_value_cut_short_anywhere_is_refused() {
             assert!(Act::decode(cut).is_err());
             assert!(Message::decode(cut).is_err());
             assert!(JoinReply::decode(cut).is_err());
+            assert!(AddressRecord::decode(cut).is_err());
+            assert!(AddressExchange::decode(cut).is_err());
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The integration tests of `towline-proto`, in one binary: linking is what costs.
 
+mod address;
 mod golden;
 mod hostile;
 mod presence;

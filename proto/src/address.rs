@@ -1,0 +1,123 @@
+//! Address records: where a node can be dialled, signed by that node.
+//!
+//! Members pass them on to members, so that two who never met find each other when whoever introduced
+//! them is gone. Signed, because it is passed on by others and whoever could make one up could lead a
+//! project's members away from each other. Its `at` grows with each one of a node, so the newest counts
+//! wherever it comes from. Nothing here dials: whether an address leads to the node is proved by the
+//! handshake alone.
+
+use std::sync::Arc;
+
+use ed25519_dalek::SigningKey;
+use serde::{Deserialize, Serialize};
+
+use crate::codec::DecodeError;
+use crate::sealed::{Form, Unsigned};
+use crate::{Millis, NodeId, limits};
+
+/// The version byte in front of every address record.
+pub const ADDRESS_VERSION: u8 = 1;
+
+const FORM: Form = Form {
+    domain: "towline/addresses/1",
+    version: ADDRESS_VERSION,
+    max: limits::RECORD_BYTES,
+};
+
+/// What a node says about itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddressBody {
+    /// Who.
+    pub node: NodeId,
+    /// When, by its own clock; above every one that it has said before.
+    pub at: Millis,
+    /// Multiaddresses without the node, the best first; at most [`limits::RECORD_ADDRESSES`].
+    pub addresses: Vec<String>,
+}
+
+/// An address record as it was signed or received. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddressRecord {
+    bytes: Arc<[u8]>,
+    body: AddressBody,
+}
+
+/// Why bytes are not an address record.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// Not readable.
+    #[error("the address record is not readable: {0}")]
+    Decode(#[from] DecodeError),
+    /// More than the limit allows.
+    #[error("the address record has {got} {what}; at most {max} are allowed")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        got: usize,
+        /// How many are allowed.
+        max: usize,
+    },
+    /// The node is not a valid key.
+    #[error("the node is not an ed25519 key")]
+    Key,
+    /// The signature does not fit.
+    #[error("the signature is wrong")]
+    Signature,
+}
+
+impl AddressRecord {
+    /// Signs what a node says. Addresses past the limits are left out.
+    pub fn seal(mut body: AddressBody, key: &SigningKey) -> Self {
+        body.addresses
+            .retain(|address| address.len() <= limits::RECORD_ADDRESS_BYTES);
+        body.addresses.truncate(limits::RECORD_ADDRESSES);
+        Self {
+            bytes: FORM.seal(&body, key),
+            body,
+        }
+    }
+
+    /// Reads a record and checks its bounds, not its signature: see [`AddressRecord::verify`].
+    ///
+    /// # Errors
+    /// When it is too large, of another version, not readable or out of bounds.
+    pub fn decode(bytes: &[u8]) -> Result<Self, AddressError> {
+        let body: AddressBody = FORM.open(bytes)?;
+        let longest = body.addresses.iter().map(String::len).max().unwrap_or(0);
+        for (what, got, max) in [
+            ("addresses", body.addresses.len(), limits::RECORD_ADDRESSES),
+            ("bytes in one address", longest, limits::RECORD_ADDRESS_BYTES),
+        ] {
+            if got > max {
+                return Err(AddressError::TooMany { what, got, max });
+            }
+        }
+        Ok(Self {
+            bytes: bytes.into(),
+            body,
+        })
+    }
+
+    /// Checks the signature over the exact bytes, strictly.
+    ///
+    /// # Errors
+    /// When the node is not a key or did not sign this.
+    pub fn verify(&self) -> Result<(), AddressError> {
+        FORM.verify(&self.bytes, &self.body.node)
+            .map_err(|unsigned| match unsigned {
+                Unsigned::Key => AddressError::Key,
+                Unsigned::Signature => AddressError::Signature,
+            })
+    }
+
+    /// The exact bytes.
+    pub const fn bytes(&self) -> &Arc<[u8]> {
+        &self.bytes
+    }
+
+    /// What was said.
+    pub const fn body(&self) -> &AddressBody {
+        &self.body
+    }
+}
