@@ -3,34 +3,27 @@
 //! `towline up`, `towline serve` and the gateway start the same [`Node`]. What faces people (socket,
 //! board, relay) is put around it by whoever starts it and talks to it through its handle.
 
+mod book;
 mod ground;
+mod joining;
 mod port;
 mod threads;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
 use ed25519_dalek::SigningKey;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use towline_proto::wire::JoinReply;
-use towline_proto::{Entry, NodeId, ProjectId, Ticket};
+use towline_proto::{NodeId, ProjectId};
 
 use crate::handle::{Job, NodeHandle, ProjectLink};
-use crate::home::{Config, Home, Lock, ProjectHome, Settings, files};
+use crate::home::{Config, Home, Lock, ProjectHome, Settings};
 use crate::net::{Net, NetInput, Route};
 use crate::project::{self, Mended, Opening, Project, SystemWorld};
-use crate::request::{Failure, FailureCode, Reply, Request};
-
-/// How often a joining command looks whether everything has come, in milliseconds.
-const JOIN_POLL_MS: u64 = 50;
-/// How often the address book is kept, in milliseconds.
-const BOOK_MS: u64 = 10_000;
-/// The file that it is kept in.
-const BOOK_FILE: &str = "peers.json";
+use crate::request::{Failure, FailureCode};
 
 /// The queues of the projects, as the network finds them.
 #[derive(Debug, Default)]
@@ -56,6 +49,8 @@ pub struct Node {
     net: Net,
     routes: Arc<Routes>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// One join at a time, so that two of one project do not get in each other's way.
+    joins: tokio::sync::Mutex<()>,
     stop: CancellationToken,
     /// The node cannot go on, and why.
     broken: watch::Sender<Option<Failure>>,
@@ -107,22 +102,7 @@ pub fn make_project(
         )
     })?;
     let genesis = Project::genesis(key, &SystemWorld, name, node_name);
-    adopt_project(home, key, &genesis, name)
-}
-
-fn adopt_project(home: &Home, key: &SigningKey, genesis: &Entry, name: &str) -> Result<ProjectHome, Failure> {
-    let place = home.make_project(genesis.project(), name)?;
-    // A join that was killed before the project was registered has left its log here, and its ticket
-    // is used up: the inviter says welcome again, and this goes on where it stopped.
-    let began = place.dir().join("log").is_dir();
-    let made = if began {
-        Project::open(opening(&place, key), genesis.project())
-    } else {
-        Project::create(opening(&place, key), genesis)
-    };
-    made.map_err(|error| failed(format!("{error:#}")))?.close();
-    place.register()?;
-    Ok(place)
+    joining::adopt_project(home, key, &genesis, name, &[])
 }
 
 /// Opens one project of a home without a running node. The caller holds the lock.
@@ -131,7 +111,10 @@ fn adopt_project(home: &Home, key: &SigningKey, genesis: &Entry, name: &str) -> 
 /// When the store cannot be opened.
 pub fn open_project(place: &ProjectHome, key: &SigningKey) -> Result<Project, Failure> {
     project::check_clock()?;
-    Project::open(opening(place, key), place.id).map_err(|error| failed(format!("{error:#}")))
+    let opened = Project::open(opening(place, key), place.id);
+    let mut opened = opened.map_err(|error| failed(format!("{error:#}")))?;
+    opened.introduce(place.introduced());
+    Ok(opened)
 }
 
 /// Mends one project of a home. The caller holds the lock.
@@ -156,6 +139,10 @@ impl Node {
     ) -> Result<Arc<Self>, Failure> {
         project::check_clock()?;
         let me = NodeId(key.verifying_key().to_bytes());
+        // On a disk that cannot be written it stays, and the rest goes on.
+        if let Err(error) = home.sweep() {
+            tracing::warn!(%error, "what is left of a project that was not finished stays");
+        }
         let routes = Arc::new(Routes::default());
         let net = port::start_net(&home, config, &key, &routes).await?;
         let node = Arc::new(Self {
@@ -167,6 +154,7 @@ impl Node {
             net,
             routes,
             threads: Mutex::default(),
+            joins: tokio::sync::Mutex::default(),
             stop: CancellationToken::new(),
             broken: watch::Sender::new(None),
             lock,
@@ -190,10 +178,7 @@ impl Node {
         if let Some(why) = broken.filter(|_| node.handle.projects().is_empty()) {
             return Err(why);
         }
-        for (peer, addresses) in node.read_book() {
-            node.net.dial(peer, addresses).await;
-        }
-        tokio::spawn(Arc::clone(&node).keep_book());
+        tokio::spawn(book::keep(node.home.clone(), node.net.clone(), node.stop.clone()));
         tokio::spawn(ground::watch(Arc::downgrade(&node)));
         Ok(node)
     }
@@ -258,80 +243,6 @@ impl Node {
         &self.name
     }
 
-    /// Joins a project by a ticket and starts it. What the project holds comes by catch-up behind
-    /// this call.
-    ///
-    /// # Errors
-    /// When the ticket was made for another node's project that is here already, the inviter cannot
-    /// be reached, or it does not let this node in.
-    pub async fn join(&self, ticket: &Ticket) -> Result<ProjectLink, Failure> {
-        if self
-            .handle
-            .projects()
-            .iter()
-            .any(|link| link.id == ticket.project)
-        {
-            return Err(Failure::new(
-                FailureCode::Usage,
-                format!(
-                    "this node is a member of {} already; the ticket was not used",
-                    ticket.name
-                ),
-            ));
-        }
-        let reply = self.net.join(ticket, &self.name).await;
-        let reply = reply.map_err(|error| Failure::new(FailureCode::Unreachable, error.to_string()))?;
-        let (genesis, peers) = match reply {
-            JoinReply::Welcome { genesis, peers } => (genesis, peers),
-            JoinReply::Refused { why } => {
-                let why = towline_proto::text::show(&why, 400);
-                return Err(Failure::new(
-                    FailureCode::NotAllowed,
-                    format!("not let in: {why}"),
-                ));
-            }
-        };
-        let genesis = Entry::decode(genesis.0).map_err(failed)?;
-        if genesis.project() != ticket.project {
-            let message =
-                "the inviter answered with another project than the ticket names; nothing was joined";
-            return Err(Failure::new(FailureCode::NotAllowed, message));
-        }
-        let place = adopt_project(&self.home, &self.key, &genesis, &ticket.name)?;
-        let key = self.key.clone();
-        let opened = tokio::task::spawn_blocking(move || open_project(&place, &key))
-            .await
-            .map_err(failed)??;
-        let link = self.run_project(opened)?;
-        self.net.dial(ticket.inviter, ticket.addresses.clone()).await;
-        for (peer, addresses) in peers {
-            self.net.dial(peer, addresses).await;
-        }
-        Ok(link)
-    }
-
-    /// Joins and stays until the inviter and this node hold the same, or the time is over: being a
-    /// member is not undone by a slow line. Answers with the project's status.
-    ///
-    /// # Errors
-    /// As [`Node::join`].
-    pub async fn join_and_wait(&self, ticket: &Ticket, patience: Duration) -> Result<Reply, Failure> {
-        let deadline = Instant::now() + patience;
-        let link = self.join(ticket).await?;
-        let ask = |request| self.handle.request(&link.id, None, request);
-        loop {
-            match ask(Request::SyncNow).await? {
-                Reply::Synced { peers, equal } if peers > 0 && peers == equal => break,
-                _ if Instant::now() >= deadline => {
-                    tracing::warn!("not everything has come yet; a running node gets the rest");
-                    break;
-                }
-                _ => tokio::time::sleep(Duration::from_millis(JOIN_POLL_MS)).await,
-            }
-        }
-        ask(Request::Status).await
-    }
-
     /// Stops everything and waits until all of it has ended.
     pub async fn stop(&self) {
         self.stop.cancel();
@@ -352,43 +263,7 @@ impl Node {
         if let Err(error) = ended.await {
             tracing::error!(%error, "the projects' threads could not be waited for");
         }
-        self.write_book();
+        book::write(&self.home, &self.net);
         self.net.clone().stop().await;
-    }
-
-    fn book_file(&self) -> PathBuf {
-        self.home.dir().join(BOOK_FILE)
-    }
-
-    /// A book that cannot be read only costs the members' help in finding each other again.
-    fn read_book(&self) -> Vec<(NodeId, Vec<String>)> {
-        let text = std::fs::read(self.book_file()).unwrap_or_default();
-        serde_json::from_slice(&text).unwrap_or_default()
-    }
-
-    fn write_book(&self) {
-        let book = self.net.address_book();
-        let Ok(text) = serde_json::to_vec(&book) else {
-            return;
-        };
-        if let Err(error) = files::write_atomic(&self.book_file(), &text, files::PRIVATE_MODE) {
-            tracing::warn!(%error, "the address book was not kept");
-        }
-    }
-
-    async fn keep_book(self: Arc<Self>) {
-        let mut kept = Vec::new();
-        let stop = self.stop.clone();
-        while stop
-            .run_until_cancelled(tokio::time::sleep(Duration::from_millis(BOOK_MS)))
-            .await
-            .is_some()
-        {
-            let book = self.net.address_book();
-            if book != kept {
-                self.write_book();
-                kept = book;
-            }
-        }
     }
 }

@@ -40,7 +40,9 @@ const TIPS_PER_AUTHOR: usize = 64;
 
 impl Replica {
     pub(crate) fn connected(&mut self, now: Millis, peer: NodeId, out: &mut Vec<Effect>) {
-        let known = self.peers.remove(&peer).is_some();
+        let before = self.peers.remove(&peer);
+        self.frame_lost(peer, before.as_ref());
+        let known = before.is_some();
         if peer == self.me || (!known && self.peers.len() >= limits::PEERS) {
             return;
         }
@@ -49,8 +51,30 @@ impl Replica {
     }
 
     pub(crate) fn disconnected(&mut self, now: Millis, peer: &NodeId, out: &mut Vec<Effect>) {
-        self.peers.remove(peer);
+        let before = self.peers.remove(peer);
+        self.frame_lost(*peer, before.as_ref());
         self.ask_next(now, out);
+    }
+
+    /// The next frame to a peer is smaller where one was out when it left.
+    fn frame_lost(&mut self, peer: NodeId, before: Option<&Peer>) {
+        let giving = before.and_then(|before| before.giving.as_ref());
+        if giving.is_some_and(|giving| matches!(giving.step, Step::Sent { .. })) {
+            self.paces.broke_off(peer);
+        }
+    }
+
+    /// What is under way with a peer is long, and goes on.
+    pub(crate) fn progress(&mut self, now: Millis, peer: &NodeId) {
+        if let Some(state) = self.peers.get_mut(peer) {
+            state.last_heard = now;
+            if let Some(asked) = state.asked.as_mut() {
+                asked.heard_at = now;
+            }
+            if let Some(giving) = state.giving.as_mut() {
+                giving.at = now;
+            }
+        }
     }
 
     pub(crate) fn message(&mut self, now: Millis, peer: NodeId, message: Message, out: &mut Vec<Effect>) {
@@ -94,7 +118,7 @@ impl Replica {
             // there; the entries of that frame may come twice.
             Some(giving) => {
                 giving.plan = plan;
-                if let Step::Sent { last } = &mut giving.step {
+                if let Step::Sent { last, .. } = &mut giving.step {
                     *last = false;
                 }
             }
@@ -238,8 +262,17 @@ impl Replica {
             if state.asked.as_ref().is_some_and(|asked| silent(asked.heard_at)) {
                 state.asked = None;
             }
-            if state.giving.as_ref().is_some_and(|giving| silent(giving.at)) {
-                state.giving = None;
+        }
+        let stalled = |peer: &Peer| {
+            let giving = peer.giving.as_ref();
+            peer.taking.is_none() && giving.is_some_and(|giving| now.since(giving.at) >= STALL_MS)
+        };
+        for peer in self.ids(stalled) {
+            if let Some(state) = self.peers.get_mut(&peer)
+                && let Some(giving) = state.giving.take()
+                && matches!(giving.step, Step::Sent { .. })
+            {
+                self.paces.broke_off(peer);
             }
         }
         // While entries pour in, gossip does the work and digests differ all the time without any

@@ -12,13 +12,25 @@ use towline_proto::{Millis, NodeId, limits};
 use crate::Effect;
 use crate::catchup::Plan;
 use crate::frame::{self, Fate};
+use crate::pace::Paces;
 use crate::peer::{Giving, Step};
 use crate::replica::Replica;
 
 impl Replica {
     /// Has the next frame of a plan read, or says that there is nothing to send.
-    pub(crate) fn give(&mut self, now: Millis, peer: NodeId, mut plan: Plan, out: &mut Vec<Effect>) {
-        let slots = plan.take(&self.chain, limits::CATCH_UP_ENTRIES);
+    pub(crate) fn give(&mut self, now: Millis, peer: NodeId, plan: Plan, out: &mut Vec<Effect>) {
+        self.give_within(now, peer, plan, self.paces.bytes(&peer), out);
+    }
+
+    fn give_within(
+        &mut self,
+        now: Millis,
+        peer: NodeId,
+        mut plan: Plan,
+        bytes: usize,
+        out: &mut Vec<Effect>,
+    ) {
+        let slots = plan.take(&self.chain, Paces::entries(bytes));
         if slots.is_empty() {
             self.send_frame(now, peer, plan, Vec::new(), out);
             return;
@@ -28,13 +40,18 @@ impl Replica {
         if let Some(state) = self.peers.get_mut(&peer) {
             state.giving = Some(Giving {
                 plan,
-                step: Step::Reading { request, slots },
+                step: Step::Reading {
+                    request,
+                    slots,
+                    bytes,
+                },
                 at: now,
             });
             out.push(Effect::Read {
                 peer,
                 request,
                 positions,
+                bytes,
             });
         }
     }
@@ -50,12 +67,17 @@ impl Replica {
         let Some(state) = self.peers.get_mut(&peer) else {
             return;
         };
-        let (mut plan, slots) = match state.giving.take() {
+        let (mut plan, slots, bytes) = match state.giving.take() {
             Some(Giving {
                 plan,
-                step: Step::Reading { request: open, slots },
+                step:
+                    Step::Reading {
+                        request: open,
+                        slots,
+                        bytes,
+                    },
                 ..
-            }) if open == request => (plan, slots),
+            }) if open == request => (plan, slots, bytes),
             // An answer to what was asked before the peer reconnected is nobody's any more.
             other => {
                 state.giving = other;
@@ -86,7 +108,11 @@ impl Replica {
             fate_of(at - 1) == Fate::Send
         });
         match (sent.is_empty(), broken.is_empty()) {
-            // No run of the frame has a good signature. Reading the same again would not help, so
+            // A run is cut where a signature is good, and the next one may lie behind a small frame.
+            (true, true) if bytes < limits::CATCH_UP_BYTES => {
+                self.give_within(now, peer, plan, limits::CATCH_UP_BYTES, out);
+            }
+            // No run of a full frame has a good signature. Reading the same again would not help, so
             // the peer has to get these from somebody else.
             (true, true) => self.send_frame(now, peer, Plan::default(), sent, out),
             // The unreadable runs are out of the plan now, so this comes to an end.
@@ -109,7 +135,11 @@ impl Replica {
         let more = !plan.is_empty();
         state.giving = Some(Giving {
             plan,
-            step: Step::Sent { last: !more },
+            step: Step::Sent {
+                last: !more,
+                bytes: entries.iter().map(|entry| entry.0.len()).sum(),
+                since: now,
+            },
             at: now,
         });
         let project = self.project;
@@ -130,13 +160,16 @@ impl Replica {
         match state.giving.take() {
             Some(Giving {
                 plan,
-                step: Step::Sent { last: false },
+                step: Step::Sent { last, bytes, since },
                 ..
-            }) => self.give(now, peer, plan, out),
-            Some(Giving {
-                step: Step::Sent { last: true },
-                ..
-            }) => self.tell(now, peer, out),
+            }) => {
+                self.paces.took(peer, bytes, now.since(since));
+                if last {
+                    self.tell(now, peer, out);
+                } else {
+                    self.give(now, peer, plan, out);
+                }
+            }
             other @ (None | Some(Giving { .. })) => state.giving = other,
         }
     }

@@ -32,6 +32,11 @@ pub enum Input {
         /// What.
         message: Message,
     },
+    /// Part of a long message came from the peer, or went to it: the line is slow and not dead.
+    Progress {
+        /// With whom.
+        peer: NodeId,
+    },
     /// An entry came by gossip and waits for an [`Effect::Verdict`], of which it gets exactly one.
     Gossip {
         /// Who forwarded it.
@@ -67,7 +72,7 @@ pub enum Input {
         /// As in the effect.
         request: u64,
         /// The records at the first so many of the positions, in their order: at least one, and no
-        /// more once `limits::CATCH_UP_BYTES` are reached. The rest is asked for again. Empty
+        /// more once the bytes of the effect are reached. The rest is asked for again. Empty
         /// bytes stand for a record that cannot be read.
         entries: Vec<EntryBytes>,
     },
@@ -150,6 +155,8 @@ pub enum Effect {
         request: u64,
         /// Positions in the log, growing; at most `limits::CATCH_UP_ENTRIES`.
         positions: Vec<u64>,
+        /// How many bytes are enough; at most `limits::CATCH_UP_BYTES`.
+        bytes: usize,
     },
     /// The peer did something that an honest one does not.
     Penalize {

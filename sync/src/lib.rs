@@ -29,6 +29,7 @@
 //! | `holding` | what waits, what was refused, what proves a fork |
 //! | `conversation` | Hello and Have with each peer, the end of a round, the tick |
 //! | `giving` | Entries and Got: sending a peer what it lacks |
+//! | `pace` | how large the frames to a peer are |
 //! | `chain` | which entries are here, what may follow, the vector |
 //! | `catchup` | what a peer lacks, in log order, a frame at a time |
 //! | `frame` | which signatures of a frame are checked, on both sides |
@@ -48,6 +49,7 @@ mod frame;
 mod giving;
 mod holding;
 pub mod io;
+mod pace;
 mod peer;
 mod replica;
 mod waiting;

@@ -26,7 +26,7 @@ pub struct PeerState {
 #[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) at: Millis,
-    /// When a frame of the answer came last.
+    /// When a frame of the answer, or part of one, came last.
     pub(crate) heard_at: Millis,
     /// When an entry of the answer was stored last.
     pub(crate) progress_at: Millis,
@@ -38,16 +38,21 @@ pub(crate) struct Giving {
     /// What is left to send.
     pub(crate) plan: Plan,
     pub(crate) step: Step,
-    /// When the step began.
+    /// When the step began, or the peer was seen to take something last.
     pub(crate) at: Millis,
 }
 
 #[derive(Debug)]
 pub(crate) enum Step {
     /// The shell reads these.
-    Reading { request: u64, slots: Vec<Slot> },
-    /// A frame is out.
-    Sent { last: bool },
+    Reading {
+        request: u64,
+        slots: Vec<Slot>,
+        /// How many bytes were asked for.
+        bytes: usize,
+    },
+    /// A frame is out, with so many bytes of entries, since a time.
+    Sent { last: bool, bytes: usize, since: Millis },
 }
 
 /// A frame of the peer's that is being dealt with.

@@ -10,6 +10,7 @@ use towline_proto::{Author, Entry, EntryHash, Epoch, Millis, NodeId, ProjectId, 
 
 use crate::chain::{Chain, Pending, Place, Standing};
 use crate::fork::Forks;
+use crate::pace::Paces;
 use crate::peer::{Peer, Source};
 use crate::waiting::{Tried, Waiting};
 use crate::{Effect, ForkProof, Input, PeerState};
@@ -39,6 +40,7 @@ pub struct Replica {
     pub(crate) refused: Refused,
     pub(crate) forks: Forks,
     pub(crate) peers: BTreeMap<NodeId, Peer>,
+    pub(crate) paces: Paces,
     /// Entries stored since the start.
     pub(crate) stored: u64,
     /// `stored` when no held entry was worth another try last.
@@ -62,6 +64,7 @@ impl Replica {
             refused: Refused::default(),
             forks: Forks::default(),
             peers: BTreeMap::new(),
+            paces: Paces::default(),
             stored: 0,
             settled_at: None,
             serial: 0,
@@ -87,6 +90,7 @@ impl Replica {
             Input::Connected { peer } => self.connected(now, peer, &mut out),
             Input::Disconnected { peer } => self.disconnected(now, &peer, &mut out),
             Input::Message { peer, message } => self.message(now, peer, message, &mut out),
+            Input::Progress { peer } => self.progress(now, &peer),
             Input::Gossip { peer, token, bytes } => self.gossip(now, peer, token, bytes, &mut out),
             Input::Carried { entries } => self.carried(entries, &mut out),
             Input::Written { entry, position } => self.written(now, &entry, position, &mut out),

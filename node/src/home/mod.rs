@@ -9,6 +9,7 @@
 //!   undo                      what `init` changed outside of this folder
 //!   projects/<16 hex digits of the project id>/
 //!     project.toml            its name and full id
+//!     introduced              whom the inviter named, until the log says who is a member
 //!     log/  cache/  rows.snap
 //! ```
 //!
@@ -23,6 +24,7 @@ pub mod init;
 pub mod key;
 pub mod lock;
 pub mod settings;
+mod unfinished;
 
 use std::fs;
 use std::io;
@@ -38,6 +40,7 @@ pub use lock::{Holder, Lock};
 pub use settings::{BusyTimeout, Settings};
 
 use crate::request::{Failure, FailureCode};
+use unfinished::{UNFINISHED, is_unfinished};
 
 /// The name of the folder.
 pub const FOLDER: &str = ".towline";
@@ -220,6 +223,9 @@ impl Home {
         let mut projects = Vec::new();
         for entry in entries {
             let dir = entry.map_err(HomeError::io("list", &folder))?.path();
+            if is_unfinished(&dir) {
+                continue;
+            }
             let path = dir.join("project.toml");
             let text = match fs::read_to_string(&path) {
                 Ok(text) => text,
@@ -248,14 +254,20 @@ impl Home {
             .join(to_hex(&id.0[..PROJECT_NAME_BYTES]))
     }
 
-    /// The folder of a project, made if need be. The project is listed once
-    /// [`ProjectHome::register`] was called.
+    /// A folder for a project, beside its place: [`ProjectHome::register`] moves it there when it is whole,
+    /// and only then is the project listed.
     ///
     /// # Errors
     /// When the folder cannot be made.
     pub fn make_project(&self, id: ProjectId, name: &str) -> Result<ProjectHome, HomeError> {
         let folder = self.dir().join("projects");
         let dir = self.project_dir(&id);
+        let unfinished = dir.with_extension(UNFINISHED);
+        if unfinished.is_dir() {
+            fs::remove_dir_all(&unfinished).map_err(HomeError::io("remove", &unfinished))?;
+        }
+        // A version that made folders in place may have left one, with a log that must not be thrown away.
+        let dir = if dir.is_dir() { dir } else { unfinished };
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -296,12 +308,12 @@ impl ProjectHome {
         self.dir.join("cache")
     }
 
-    /// Writes `project.toml`, which makes the project one of this node's: to be called when its log
-    /// is there, so that a crash before leaves nothing that looks like a project.
+    /// Writes `project.toml` and moves the folder to its place, which makes the project one of this node's: to
+    /// be called when its log is there, so that a crash before leaves nothing that looks like a project.
     ///
     /// # Errors
-    /// When the file cannot be written.
-    pub fn register(&self) -> Result<(), HomeError> {
+    /// When the file cannot be written or the folder not be moved.
+    pub fn register(mut self) -> Result<Self, HomeError> {
         let path = self.dir.join("project.toml");
         let file = ProjectFile {
             name: self.name.clone(),
@@ -312,7 +324,16 @@ impl ProjectHome {
             why: error.to_string(),
         })?;
         files::write_atomic(&path, text.as_bytes(), files::PRIVATE_MODE)
-            .map_err(HomeError::io("write", &path))
+            .map_err(HomeError::io("write", &path))?;
+        if is_unfinished(&self.dir) {
+            let place = self.dir.with_extension("");
+            fs::rename(&self.dir, &place).map_err(HomeError::io("move", &self.dir))?;
+            self.dir = place;
+        }
+        if let Some(folder) = self.dir.parent() {
+            files::sync_folder(folder).map_err(HomeError::io("sync", folder))?;
+        }
+        Ok(self)
     }
 }
 
@@ -325,6 +346,8 @@ fn missing(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use towline_proto::NodeId;
+
     use super::*;
 
     #[test]
@@ -334,10 +357,19 @@ mod tests {
         assert_eq!(home.projects().unwrap(), []);
         let sled = home.make_project(ProjectId([1; 32]), "sled \"dogs\"").unwrap();
         let half = home.make_project(ProjectId([2; 32]), "half").unwrap();
-        sled.register().unwrap();
+        let sled = sled.register().unwrap();
         assert_eq!(home.projects().unwrap(), std::slice::from_ref(&sled));
         assert!(sled.dir().ends_with("projects/0101010101010101"));
-        half.register().unwrap();
+        half.introduce(&[NodeId([3; 32])]).unwrap();
+        let half = half.register().unwrap();
+        assert_eq!(half.introduced(), [NodeId([3; 32])]);
+        // What was cut short before it was moved is no project, and goes with the next one that is made.
+        let cut = home.make_project(ProjectId([4; 32]), "cut").unwrap();
+        fs::write(cut.dir().join("project.toml"), "half").unwrap();
+        assert_eq!(home.projects().unwrap().len(), 2);
+        home.sweep().unwrap();
+        assert!(!cut.dir().exists());
+        assert_eq!(home.projects().unwrap().len(), 2);
         assert_eq!(home.projects().unwrap(), [half, sled.clone()]);
         fs::write(sled.dir().join("project.toml"), "name = 3").unwrap();
         assert!(matches!(home.projects(), Err(HomeError::Invalid { .. })));

@@ -11,20 +11,22 @@ use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::identity::Keypair;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
-use libp2p::{Swarm, SwarmBuilder, dns, gossipsub, identify, mdns, noise, tcp, yamux};
+use libp2p::{Swarm, SwarmBuilder, dns, gossipsub, identify, mdns};
 use towline_proto::limits;
 
 use super::gate::{Classes, Gate};
 use super::gossip::{self, Gossipsub, MemberTopics, Refused};
+use super::local::LocalNetwork;
 use super::members_only::{MembersOnly, Speaker};
 use super::streams::{StreamEvent, Streams};
-use super::{NetError, Shared};
+use super::{NetError, Shared, transport};
 
 /// Handshakes that may be going on at one time, each way. A handshake costs this node a key
 /// agreement before it knows who asks.
 const PENDING_CONNECTIONS: u32 = 32;
-/// Connections with one peer: two, because two nodes that dial each other at once make two.
-const PER_PEER: u32 = 2;
+/// Connections with one peer: two, because two nodes that dial each other at once make two, and as many
+/// that died of a cut and are not known to be dead yet, which must not keep the new ones out.
+const PER_PEER: u32 = 4;
 /// How long a connection may be unused. Direct streams keep theirs alive; this only ends leftovers.
 const IDLE: Duration = Duration::from_secs(60 * 60);
 /// Inbound streams of one connection whose protocol is being negotiated.
@@ -39,7 +41,7 @@ pub(crate) struct Behaviour {
     pub(crate) gossip: MembersOnly<Gossipsub>,
     pub(crate) streams: Streams,
     identify: MembersOnly<identify::Behaviour>,
-    mdns: Toggle<mdns::tokio::Behaviour>,
+    local: Toggle<LocalNetwork>,
 }
 
 /// What the behaviours tell the driver.
@@ -109,13 +111,6 @@ pub(super) fn swarm(
         .with_agent_version(concat!("towline/", env!("CARGO_PKG_VERSION")).into())
         .with_push_listen_addr_updates(true)
         .with_cache_size(0);
-    let mdns = if with_mdns {
-        let behaviour = mdns::tokio::Behaviour::new(mdns::Config::default(), peer)
-            .map_err(|error| broken("local discovery", &error))?;
-        Some(behaviour)
-    } else {
-        None
-    };
     let behaviour = Behaviour {
         limits: connection_limits::Behaviour::new(
             ConnectionLimits::default()
@@ -132,16 +127,12 @@ pub(super) fn swarm(
             classes.clone(),
             Speaker::default(),
         ),
-        mdns: Toggle::from(mdns),
+        local: LocalNetwork::new(with_mdns, peer),
     };
     let with_tcp = || {
         SwarmBuilder::with_existing_identity(key.clone())
             .with_tokio()
-            .with_tcp(
-                tcp::Config::default().nodelay(true),
-                noise::Config::new,
-                yamux::Config::default,
-            )
+            .with_other_transport(transport::tcp)
             .map_err(|error| broken("encryption", &error))
     };
     let configure = |config: libp2p::swarm::Config| {

@@ -28,6 +28,11 @@ pub enum NetInput {
         /// What.
         message: Message,
     },
+    /// Part of a long message came on its direct stream, or went out: it is there, and not done.
+    Progress {
+        /// With whom.
+        peer: NodeId,
+    },
     /// An entry came by gossip and waits for a verdict before it is forwarded.
     Gossip {
         /// Who forwarded it.
@@ -113,6 +118,11 @@ pub enum NetOutput {
         peer: NodeId,
         /// What to do with it.
         verdict: Verdict,
+    },
+    /// A node is there, as others say: worth a dial when it is not connected.
+    SignOfLife {
+        /// Which.
+        node: NodeId,
     },
     /// The peer did something that an honest one does not.
     Penalize {

@@ -5,6 +5,7 @@
 //! task of its own, which reports back when it is over.
 
 mod events;
+mod exchanges;
 mod links;
 mod listen;
 
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use ed25519_dalek::SigningKey;
 use futures::StreamExt;
 use libp2p::identity::Keypair;
 use libp2p::swarm::ConnectionId;
@@ -25,6 +27,7 @@ use towline_proto::{NodeId, ProjectId, limits};
 
 use super::behaviour::{self, Behaviour};
 use super::conduct::{self, Conduct};
+use super::exchange::Exchanged;
 use super::gate::Classes;
 use super::gossip::{self, Pending, Refused, Subject};
 use super::link::End;
@@ -64,6 +67,12 @@ enum Report {
     LinkEnded { node: NodeId, generation: u64, end: End },
     /// A join is over, on either side, and has no more use for the connection.
     JoinOver { connection: ConnectionId },
+    /// An exchange of address records is over that this node asked for, or answered.
+    Exchanged {
+        node: NodeId,
+        asked: bool,
+        exchanged: Exchanged,
+    },
 }
 
 /// A join that waits for its stream.
@@ -75,6 +84,9 @@ struct Asking {
 /// The task's state.
 pub(super) struct Driver {
     me: NodeId,
+    key: SigningKey,
+    /// Whether where this node is may have changed since it signed it last.
+    moved: bool,
     swarm: Swarm<Behaviour>,
     shared: Arc<Shared>,
     classes: Classes,
@@ -94,13 +106,20 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    pub(super) fn new(me: NodeId, key: Keypair, shared: Arc<Shared>, mdns: bool) -> Result<Self, NetError> {
+    pub(super) fn new(
+        seed: [u8; 32],
+        key: Keypair,
+        shared: Arc<Shared>,
+        mdns: bool,
+    ) -> Result<Self, NetError> {
         let classes = Classes::default();
         let refused = Refused::default();
         let swarm = behaviour::swarm(key, &shared, &classes, &refused, mdns)?;
         let (report, reports) = mpsc::channel(REPORTS);
         Ok(Self {
-            me,
+            me: shared.me,
+            key: SigningKey::from_bytes(&seed),
+            moved: true,
             swarm,
             shared,
             classes,
@@ -160,6 +179,10 @@ impl Driver {
             NetOutput::Publish { project, bytes } => self.publish(Subject::Entries, &project, bytes),
             NetOutput::Presence { project, bytes } => self.publish(Subject::Presence, &project, bytes),
             NetOutput::Verdict { token, peer, verdict } => self.judge(&token, peer, verdict),
+            NetOutput::SignOfLife { node } => {
+                self.shared.book().wake(Instant::now(), &node);
+                self.dial_due();
+            }
             NetOutput::Penalize { peer, why } => self.penalize(peer, &why),
         }
     }
@@ -179,6 +202,10 @@ impl Driver {
         // old subscription otherwise. It may connect again at once and is then asked anew.
         for node in change.removed {
             self.disconnect(&node);
+        }
+        if !change.added.is_empty() {
+            // Whose records came before they were known here was left out then.
+            self.ask_somebody(&project);
         }
         for node in change.added {
             if self.refused.take(node, project) {
@@ -300,6 +327,8 @@ impl Driver {
             self.swarm.close_connection(connection);
         }
         self.open_due(now);
+        self.sign_if_moved();
+        self.exchange_due(now);
         self.dial_due();
     }
 

@@ -24,6 +24,9 @@ const ZSTD_LEVEL: i32 = 1;
 /// default lets a dozen bytes ask for 128 MiB.
 const ZSTD_WINDOW_LOG: u32 = 21;
 
+/// What is read at once.
+const PIECE_BYTES: usize = 8 * 1024;
+
 const RAW: u8 = 0;
 const ZSTD: u8 = 1;
 
@@ -105,6 +108,15 @@ pub(crate) async fn read<R: AsyncRead + Unpin>(
     stream: &mut R,
     max: usize,
 ) -> Result<Option<Frame>, FrameError> {
+    read_telling(stream, max, |_| {}).await
+}
+
+/// As [`read`]; `came` is told of the bytes of a payload as they come.
+pub(crate) async fn read_telling<R: AsyncRead + Unpin>(
+    stream: &mut R,
+    max: usize,
+    came: impl Fn(usize),
+) -> Result<Option<Frame>, FrameError> {
     let mut head = [0u8; HEAD_BYTES];
     let first = stream.read(&mut head).await?;
     if first == 0 {
@@ -119,10 +131,17 @@ pub(crate) async fn read<R: AsyncRead + Unpin>(
     if size > max {
         return Err(FrameError::TooLarge { got: size, max });
     }
+    // It grows with what comes and not with what was claimed.
     let mut body = Vec::new();
-    let read = stream.take(u64::from(length)).read_to_end(&mut body).await?;
-    if read != size {
-        return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+    let mut piece = [0u8; PIECE_BYTES];
+    while body.len() < size {
+        let room = (size - body.len()).min(PIECE_BYTES);
+        let read = stream.read(piece.get_mut(..room).unwrap_or_default()).await?;
+        if read == 0 {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        }
+        body.extend_from_slice(piece.get(..read).unwrap_or_default());
+        came(read);
     }
     let payload = match flag {
         RAW => body,

@@ -64,6 +64,26 @@ pub(crate) fn parse(text: &str) -> Result<(Multiaddr, Option<NodeId>), NetError>
     }
 }
 
+/// Reads a multiaddress that says which node is there, as `towline peers --me` prints it.
+pub(crate) fn named(text: &str) -> Result<(Multiaddr, NodeId), NetError> {
+    let refused = |why: &str| NetError::Address {
+        address: text.to_owned(),
+        why: why.to_owned(),
+    };
+    let (address, node) = parse(text)?;
+    if !is_dialable(&address) {
+        return Err(refused(
+            "it is no address that can be dialled: a host and a TCP port, such as /ip4/203.0.113.7/tcp/4001",
+        ));
+    }
+    let node = node.ok_or_else(|| {
+        refused(
+            "it does not end in /p2p/ and the node; on that node `towline peers --me` prints one that does",
+        )
+    })?;
+    Ok((address, node))
+}
+
 /// Whether an address only means something on its own machine.
 pub(crate) fn is_loopback(address: &Multiaddr) -> bool {
     match address.iter().next() {
@@ -115,6 +135,12 @@ mod tests {
         assert_eq!(node, node_of(&peer));
         assert_eq!(full(&address, peer), format!("/ip4/10.0.0.1/tcp/4001/p2p/{peer}"));
         assert!(parse("10.0.0.1:4001").is_err());
+        assert!(named(&full(&address, peer)).is_ok());
+        for bad in ["/ip4/10.0.0.1/tcp/4001", "/ip4/0.0.0.0/tcp/1", "10.0.0.1", ""] {
+            assert!(named(bad).is_err(), "{bad}");
+        }
+        let udp = format!("/ip4/10.0.0.1/udp/4001/p2p/{peer}");
+        assert!(named(&udp).unwrap_err().to_string().contains("TCP"));
         assert!(is_dialable(&address));
         assert!(!is_dialable(&"/ip4/0.0.0.0/tcp/4001".parse().unwrap()));
         assert!(!is_dialable(&"/ip4/10.0.0.1/udp/4001".parse().unwrap()));

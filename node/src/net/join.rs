@@ -10,7 +10,7 @@ use libp2p::swarm::Stream;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use towline_proto::wire::{JoinReply, JoinRequest};
-use towline_proto::{NodeId, limits};
+use towline_proto::{NodeId, ProjectId, limits};
 
 use super::{NetError, NetInput, Shared, framing};
 
@@ -76,6 +76,8 @@ async fn read_request(stream: &mut Stream) -> Result<Result<JoinRequest, String>
 
 async fn decide(shared: &Shared, peer: NodeId, request: JoinRequest) -> JoinReply {
     match shared.roll.joinable(&request.project) {
+        // Its welcome got lost: it comes again, whether the ticket has expired meanwhile or not.
+        Some(_) if shared.roll.is_member_of(&peer, &request.project) => {}
         None => return refused("this node is not a member of that project"),
         Some(false) => {
             return refused("no invitation to that project is out; ask an owner for a new ticket");
@@ -89,9 +91,26 @@ async fn decide(shared: &Shared, peer: NodeId, request: JoinRequest) -> JoinRepl
         return refused("this node is busy; try again in a moment");
     }
     match answered.await {
-        Ok(reply) => reply,
+        Ok(JoinReply::Welcome { genesis, .. }) => JoinReply::Welcome {
+            genesis,
+            peers: others(shared, &project, &peer),
+        },
+        Ok(refused) => refused,
         Err(_) => refused("this node could not answer; try again in a moment"),
     }
+}
+
+/// Where the project's other members may be, so that the new
+/// one finds somebody when this node is gone.
+fn others(shared: &Shared, project: &ProjectId, new: &NodeId) -> Vec<(NodeId, Vec<String>)> {
+    let members = shared.roll.members_of(project);
+    let book = shared.book();
+    let others = members.into_iter().filter(|node| node != new);
+    others
+        .map(|node| (node, book.addresses_of(&node)))
+        .filter(|(_, addresses)| !addresses.is_empty())
+        .take(limits::WELCOME_PEERS)
+        .collect()
 }
 
 fn refused(why: &str) -> JoinReply {

@@ -13,24 +13,29 @@
 //!        ─────────────────────────┴────────────┴───────────┴──► links, joins: a task each
 //! ```
 
+mod backoff;
 mod behaviour;
 mod book;
 mod conduct;
 mod contract;
 mod driver;
+mod exchange;
 mod framing;
 mod gate;
 mod gossip;
 mod identity;
 mod join;
 mod link;
+mod local;
 mod members_only;
 mod metrics;
 mod peers;
 mod roll;
 mod service;
 mod streams;
+mod transport;
 
+pub use book::KeptNode;
 pub use contract::{GossipToken, NetInput, NetOutput, Route, Verdict};
 pub use metrics::NetMetrics;
 pub(crate) use service::Shared;

@@ -10,7 +10,8 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use towline_proto::NodeId;
 
-use super::book::Backoff;
+use super::backoff::Backoff;
+use super::exchange::Sending;
 use super::link::Link;
 
 /// One connected member.
@@ -24,6 +25,36 @@ pub(super) struct Peer {
     /// When to ask for a stream again; only on the side that opens.
     pub(super) open_at: Option<Instant>,
     pub(super) backoff: Backoff,
+    pub(super) exchange: Exchange,
+}
+
+/// The exchange of address records with one connected member.
+#[derive(Debug, Default)]
+pub(super) struct Exchange {
+    /// What is to be sent next.
+    pub(super) due: Option<Sending>,
+    /// Not before this.
+    pub(super) after: Option<Instant>,
+    /// What is being sent.
+    pub(super) asking: Option<Sending>,
+    /// Whether one that the peer asked for is under way.
+    pub(super) answering: bool,
+    /// Whether the peer has no such protocol.
+    pub(super) unknown: bool,
+}
+
+impl Exchange {
+    /// Puts more on what is to be sent.
+    pub(super) fn want(&mut self, more: Sending) {
+        self.due = Some(match (self.due.take(), more) {
+            (None, more) => more,
+            (Some(Sending::News(mut nodes)), Sending::News(more)) => {
+                nodes.extend(more);
+                Sending::News(nodes)
+            }
+            (Some(Sending::All), _) | (Some(_), Sending::All) => Sending::All,
+        });
+    }
 }
 
 /// All of them.
@@ -72,6 +103,7 @@ impl Peers {
             opening: None,
             open_at: None,
             backoff: Backoff::default(),
+            exchange: Exchange::default(),
         });
         peer.connections.insert(connection, address);
         peer

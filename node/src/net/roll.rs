@@ -93,6 +93,26 @@ impl Roll {
             .collect()
     }
 
+    /// Every member of the projects that this node and the other are both members of, itself among them:
+    /// whom it may be told about.
+    pub(crate) fn known_to(&self, node: &NodeId) -> BTreeSet<NodeId> {
+        self.read()
+            .projects
+            .values()
+            .filter(|known| known.members.contains(node))
+            .flat_map(|known| known.members.iter().copied())
+            .collect()
+    }
+
+    /// The members of a project of ours, this node left out.
+    pub(crate) fn members_of(&self, project: &ProjectId) -> Vec<NodeId> {
+        let state = self.read();
+        let known = state.projects.get(project);
+        known
+            .map(|known| known.members.iter().copied().collect())
+            .unwrap_or_default()
+    }
+
     /// Whether it is a member of any project of ours.
     pub(crate) fn is_member(&self, node: &NodeId) -> bool {
         self.read()
@@ -165,6 +185,13 @@ mod tests {
         assert_eq!((change.first, change.removed), (false, vec![ANNA]));
         assert!(roll.is_member(&BEN) && !roll.is_member(&ANNA));
         assert_eq!(roll.shared_with(&BEN), BTreeSet::from([DEMO]));
+        roll.set(ProjectId([8; 32]), vec![ANNA], false);
+        assert_eq!(
+            roll.known_to(&BEN),
+            BTreeSet::from([BEN]),
+            "nobody of another project"
+        );
+        assert_eq!(roll.members_of(&DEMO), [BEN]);
         assert!(!roll.any_joinable());
     }
 

@@ -4,6 +4,7 @@
 //! or the last handle is dropped.
 
 use std::fmt;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use libp2p::{Multiaddr, PeerId};
@@ -11,10 +12,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use towline_proto::wire::{JoinReply, JoinRequest};
-use towline_proto::{NodeId, Ticket};
+use towline_proto::{NodeId, Ticket, limits};
 use tracing::Instrument;
 
-use super::book::AddressBook;
+use super::book::{AddressBook, KeptNode};
 use super::driver::{Command, Driver};
 use super::metrics::NetMetrics;
 use super::roll::Roll;
@@ -41,6 +42,8 @@ pub struct NetConfig {
     pub bootstrap: Vec<String>,
     /// Whether to look for members on the local network.
     pub mdns: bool,
+    /// What [`Net::kept`] gave before the last end.
+    pub book: Vec<KeptNode>,
 }
 
 impl fmt::Debug for NetConfig {
@@ -100,14 +103,35 @@ pub enum NetError {
 
 /// What the driver, its tasks and the handles share.
 pub(crate) struct Shared {
+    pub(crate) me: NodeId,
     pub(crate) roll: Arc<Roll>,
     pub(crate) route: Arc<dyn Route>,
     pub(crate) metrics: NetMetrics,
     book: Mutex<AddressBook>,
     pub(crate) listening: RwLock<Vec<Multiaddr>>,
+    /// Where others should dial, when that is not where this node listens.
+    announce: Vec<Multiaddr>,
+    /// The next address record of this node has to be newer than this.
+    pub(crate) floor: AtomicU64,
 }
 
 impl Shared {
+    /// Where this node can be dialled, best first: what is announced, what it listens on, and what only
+    /// means something on this machine last.
+    pub(crate) fn addresses(&self) -> Vec<Multiaddr> {
+        let listening = self.listening.read().unwrap_or_else(PoisonError::into_inner);
+        let (near, far): (Vec<_>, Vec<_>) = listening
+            .iter()
+            .partition(|address| identity::is_loopback(address));
+        let mut all: Vec<Multiaddr> = Vec::new();
+        for address in self.announce.iter().chain(far).chain(near) {
+            if !all.contains(address) {
+                all.push(address.clone());
+            }
+        }
+        all
+    }
+
     pub(crate) fn book(&self) -> MutexGuard<'_, AddressBook> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -118,7 +142,6 @@ impl Shared {
 pub struct Net {
     node: NodeId,
     me: PeerId,
-    announce: Arc<[Multiaddr]>,
     shared: Arc<Shared>,
     outputs: mpsc::Sender<NetOutput>,
     commands: mpsc::Sender<Command>,
@@ -147,31 +170,34 @@ impl Net {
             announce.push(identity::parse(text)?.0);
         }
         let mut book = AddressBook::default();
+        let now = Instant::now();
+        book.restore(now, config.book);
         for text in &config.bootstrap {
-            let (address, named) = identity::parse(text)?;
-            let named = named.ok_or_else(|| NetError::Address {
-                address: text.clone(),
-                why: "a bootstrap address ends in /p2p/ and the node, as `towline status` shows it".into(),
-            })?;
-            book.add(Instant::now(), named, [address]);
+            // Written by hand, perhaps long ago: what cannot be used must not keep the node from starting.
+            match identity::named(text) {
+                Ok((address, named)) => book.add(now, named, [address]),
+                Err(error) => tracing::warn!(%error, "an address of `bootstrap` is left out"),
+            }
         }
         let shared = Arc::new(Shared {
+            me: node,
             roll: Arc::new(Roll::new()),
             route,
             metrics: NetMetrics::default(),
             book: Mutex::new(book),
             listening: RwLock::default(),
+            announce: announce.clone(),
+            floor: AtomicU64::new(0),
         });
         let (outputs, from_projects) = mpsc::channel(OUTPUTS);
         let (commands, from_handles) = mpsc::channel(COMMANDS);
-        let mut driver = Driver::new(node, key, Arc::clone(&shared), config.mdns)?;
+        let mut driver = Driver::new(config.key, key, Arc::clone(&shared), config.mdns)?;
         driver.listen(&config.listen, config.any, &announce).await?;
         let span = tracing::info_span!("net", node = %node.short());
         let task = tokio::spawn(driver.run(from_projects, from_handles).instrument(span));
         let net = Self {
             node,
             me,
-            announce: announce.into(),
             shared,
             outputs,
             commands,
@@ -192,22 +218,11 @@ impl Net {
     /// Where this node can be dialled, best first: what is announced, what it listens on, and what only
     /// means something on this machine last.
     pub fn addresses(&self) -> Vec<String> {
-        let listening = self
-            .shared
-            .listening
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        let (near, far): (Vec<_>, Vec<_>) = listening
+        let addresses = self.shared.addresses();
+        addresses
             .iter()
-            .partition(|address| identity::is_loopback(address));
-        let mut all: Vec<String> = Vec::new();
-        for address in self.announce.iter().chain(far).chain(near) {
-            let text = identity::full(address, self.me);
-            if !all.contains(&text) {
-                all.push(text);
-            }
-        }
-        all
+            .map(|address| identity::full(address, self.me))
+            .collect()
     }
 
     /// Says where a node may be, and dials it when it is a member. Addresses that cannot be read are
@@ -256,10 +271,33 @@ impl Net {
         }
     }
 
-    /// Every node whose addresses are known, with the best first, to be kept and given to
-    /// [`Net::dial`] after a restart.
+    /// Every node whose addresses are known, with the best first.
     pub fn address_book(&self) -> Vec<(NodeId, Vec<String>)> {
-        self.shared.book().all()
+        let mut all = self.shared.book().all();
+        all.retain(|(node, _)| *node != self.node);
+        all
+    }
+
+    /// What is known of nodes, to be kept on disk and given to [`NetConfig::book`] at the next start, and a
+    /// number that grows whenever it changes.
+    pub fn kept(&self) -> (u64, Vec<KeptNode>) {
+        let book = self.shared.book();
+        (book.changes(), book.kept())
+    }
+
+    /// The number of [`Net::kept`] alone.
+    pub fn book_changes(&self) -> u64 {
+        self.shared.book().changes()
+    }
+
+    /// Notes where nodes may be, without dialling anybody. What cannot be read is left out.
+    pub fn note(&self, nodes: &[(NodeId, Vec<String>)]) {
+        let now = Instant::now();
+        let mut book = self.shared.book();
+        for (node, addresses) in nodes.iter().take(limits::WELCOME_PEERS + 1) {
+            let addresses = addresses.iter().filter_map(|text| identity::parse(text).ok());
+            book.add(now, *node, addresses.map(|(address, _)| address));
+        }
     }
 
     /// What was counted so far.

@@ -1,4 +1,4 @@
-//! Raw streams for our two protocols, opened and accepted as events of the swarm.
+//! Raw streams for our protocols, opened and accepted as events of the swarm.
 //!
 //! `libp2p-stream` would do, but it opens on any connection of a peer, dials when there is none,
 //! drops inbound streams when an acceptor is busy and keeps a sender per connection for ever. Here a
@@ -27,20 +27,41 @@ use super::gate::{Class, Classes};
 /// inbound one past this is reset.
 const WAITING: usize = 8;
 
+/// How soon the two sides of a sync stream notice that nothing comes any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Pace {
+    /// Both send something every few seconds.
+    Quick,
+    /// As versions before it did: four times a minute.
+    Slow,
+}
+
 /// What a stream is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Purpose {
     /// Frames about shared projects.
-    Sync,
+    Sync(Pace),
     /// One request to join and its answer.
     Join,
+    /// Address records, one frame each way.
+    Addresses,
 }
 
 impl Purpose {
     const fn protocol(self) -> StreamProtocol {
         match self {
-            Self::Sync => StreamProtocol::new("/towline/sync/1"),
+            Self::Sync(Pace::Quick) => StreamProtocol::new("/towline/sync/1.1"),
+            Self::Sync(Pace::Slow) => StreamProtocol::new("/towline/sync/1"),
             Self::Join => StreamProtocol::new("/towline/join/1"),
+            Self::Addresses => StreamProtocol::new("/towline/addresses/1"),
+        }
+    }
+
+    /// What is offered for it, the best first: a node of an earlier version takes the other.
+    fn offers(self) -> Vec<Self> {
+        match self {
+            Self::Sync(_) => vec![Self::Sync(Pace::Quick), Self::Sync(Pace::Slow)],
+            Self::Join | Self::Addresses => vec![self],
         }
     }
 }
@@ -96,7 +117,12 @@ impl Streams {
     fn handler(&self, connection: ConnectionId) -> Handler {
         Handler {
             accepts: match self.classes.of(connection) {
-                Class::Member => &[Purpose::Sync, Purpose::Join],
+                Class::Member => &[
+                    Purpose::Sync(Pace::Quick),
+                    Purpose::Sync(Pace::Slow),
+                    Purpose::Addresses,
+                    Purpose::Join,
+                ],
                 Class::Stranger => &[Purpose::Join],
                 Class::Inviter => &[],
             },
@@ -193,7 +219,7 @@ impl ConnectionHandler for Handler {
         }
         if let Some(purpose) = self.wanted.pop_front() {
             return Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest {
-                protocol: SubstreamProtocol::new(Upgrade(vec![purpose]), purpose),
+                protocol: SubstreamProtocol::new(Upgrade(purpose.offers()), purpose),
             });
         }
         // Both queues are filled only by calls after which the connection polls again.
@@ -209,9 +235,9 @@ impl ConnectionHandler for Handler {
                 self.done.push_back((purpose, Outcome::Accepted(stream)));
             }
             ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound {
-                protocol: (_, stream),
-                info,
-            }) => self.done.push_back((info, Outcome::Opened(stream))),
+                protocol: (purpose, stream),
+                ..
+            }) => self.done.push_back((purpose, Outcome::Opened(stream))),
             ConnectionEvent::DialUpgradeError(DialUpgradeError { info, error }) => {
                 self.done.push_back((info, Outcome::Failed(error.to_string())));
             }

@@ -25,6 +25,7 @@ impl Project {
                 self.addresses.remove(&peer);
                 Input::Disconnected { peer }
             }
+            NetInput::Progress { peer } => Input::Progress { peer },
             NetInput::Message { peer, message } => Input::Message { peer, message },
             NetInput::Gossip { peer, token, bytes } => Input::Gossip {
                 peer,
@@ -73,7 +74,8 @@ impl Project {
                     peer,
                     request,
                     positions,
-                } => self.read_for(peer, request, &positions),
+                    bytes,
+                } => self.read_for(peer, request, &positions, bytes),
                 Effect::Send { peer, message } => self.tell(NetOutput::Send { peer, message }),
                 Effect::Publish { bytes } => {
                     let project = self.id;
@@ -123,13 +125,18 @@ impl Project {
         }
     }
 
+    /// Takes whom the inviter named.
+    pub(crate) fn introduce(&mut self, nodes: Vec<NodeId>) {
+        self.introduced = nodes;
+    }
+
     /// Tells the network who may connect.
     pub(crate) fn tell_members(&self) {
-        let members = self
-            .members
-            .members()
-            .map(|member| member.node)
-            .filter(|node| *node != self.me);
+        // Whoever was let in and has nothing of the log but its beginning knows only who began.
+        let outside = self.members.member(&self.me).is_none();
+        let introduced = self.introduced.iter().filter(|_| outside).copied();
+        let members = self.members.members().map(|member| member.node);
+        let members = members.chain(introduced).filter(|node| *node != self.me);
         let now = self.now();
         let me = self.me;
         // Whoever shows a ticket that is used up or withdrawn is told so, until it would have expired.
@@ -153,12 +160,12 @@ impl Project {
         });
     }
 
-    /// Reads log records for a peer, up to the size of one frame.
-    fn read_for(&mut self, peer: NodeId, request: u64, positions: &[u64]) {
+    /// Reads log records for a peer, up to so many bytes.
+    fn read_for(&mut self, peer: NodeId, request: u64, positions: &[u64], enough: usize) {
         let mut entries = Vec::new();
         let mut bytes = 0;
         for position in positions {
-            if bytes >= limits::CATCH_UP_BYTES {
+            if bytes >= enough {
                 break;
             }
             let record = match self.log.read(*position) {

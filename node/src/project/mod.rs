@@ -120,6 +120,8 @@ pub struct Project {
     todo: VecDeque<Effect>,
     net: Option<mpsc::Sender<NetOutput>>,
     addresses: BTreeMap<NodeId, String>,
+    /// Whom the inviter named: members for the network until the log says that this node is one.
+    introduced: Vec<NodeId>,
     /// Where this node can be reached, for tickets.
     my_addresses: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
 }

@@ -162,6 +162,7 @@ impl Project {
             todo: VecDeque::new(),
             net: None,
             addresses: BTreeMap::new(),
+            introduced: Vec::new(),
             my_addresses: Arc::new(Vec::new),
         };
         // A cache that reflects more than the log holds belongs to another log, unless the log is

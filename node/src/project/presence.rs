@@ -170,6 +170,9 @@ impl Project {
             return Verdict::Reject;
         }
         self.presence.note(now, body);
+        if peer != body.node {
+            self.tell(NetOutput::SignOfLife { node: body.node });
+        }
         Verdict::Accept
     }
 

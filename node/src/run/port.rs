@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
 
-use super::{Routes, failed};
+use super::{Routes, book, failed};
 use crate::home::{Config, Home, files};
 use crate::net::{Net, NetConfig, Route};
 use crate::request::Failure;
@@ -41,6 +41,7 @@ pub(super) async fn start_net(
         announce: config.announce.clone(),
         bootstrap: config.bootstrap.clone(),
         mdns: config.mdns,
+        book: book::read(home),
     };
     let route = || Arc::clone(routes) as Arc<dyn Route>;
     if let Some(port) = kept {

@@ -86,9 +86,11 @@ impl World {
             Message::Have { .. } | Message::Entries { .. } | Message::Got { .. } => self.others += 1,
         }
         let bytes = message.encode();
-        let soonest = self.now + 1 + self.rng.next() % 80;
+        // On a slow line a parcel takes its time and whatever comes behind it waits.
+        let takes = self.slow.map_or(0, |rate| bytes.len() as u64 * 1_000 / rate);
+        let soonest = self.now + 1 + self.rng.next() % 80 + takes;
         let last = self.arrives.get(&(from, to)).copied().unwrap_or(0);
-        let at = soonest.max(last + 1);
+        let at = soonest.max(last + 1 + takes);
         self.arrives.insert((from, to), at);
         self.post(at, from, to, Parcel::Direct { link, bytes });
     }

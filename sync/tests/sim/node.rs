@@ -221,8 +221,9 @@ impl Node {
                         peer,
                         request,
                         positions,
+                        bytes,
                     } => {
-                        let entries = self.records(&positions);
+                        let entries = self.records(&positions, bytes);
                         let read = Input::Read {
                             peer,
                             request,
@@ -307,7 +308,8 @@ impl Node {
         at as u64
     }
 
-    fn records(&self, positions: &[u64]) -> Vec<EntryBytes> {
+    fn records(&self, positions: &[u64], enough: usize) -> Vec<EntryBytes> {
+        assert!(enough <= limits::CATCH_UP_BYTES);
         assert!(positions.len() <= limits::CATCH_UP_ENTRIES);
         assert!(
             positions.is_sorted_by(|a, b| a < b),
@@ -316,7 +318,7 @@ impl Node {
         let mut bytes = 0;
         let mut records = Vec::new();
         for position in positions {
-            if bytes >= limits::CATCH_UP_BYTES {
+            if bytes >= enough {
                 break;
             }
             let record = match self.damaged.contains(position) {

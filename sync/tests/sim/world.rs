@@ -17,6 +17,8 @@ use super::rng::Rng;
 pub(super) const TICK_MS: u64 = 3_000;
 /// Ticks within which a healed fleet must agree.
 const HEAL_TICKS: u64 = 40;
+/// Bytes a second on a slow line, as in every fifth world: 25 kbit/s.
+const SLOW_BYTES: u64 = 3_000;
 /// Steps of the first phase.
 pub(crate) const STEPS: u64 = 80;
 /// Settlements after which nothing may be contested any more.
@@ -38,6 +40,8 @@ pub(crate) struct World {
     pub(super) tokens: BTreeMap<u64, Vec<u8>>,
     pub(super) signed: BTreeSet<(NodeId, Epoch, u64)>,
     pub(super) loss: u64,
+    /// Bytes a second of each direct line, where it is slow.
+    pub(super) slow: Option<u64>,
     pub(super) next_tick: u64,
     pub(super) trace: blake3::Hasher,
     pub(super) hellos: usize,
@@ -84,6 +88,7 @@ impl World {
             tokens: BTreeMap::new(),
             signed: BTreeSet::new(),
             loss: 0,
+            slow: (seed % 5 == 3).then_some(SLOW_BYTES),
             next_tick: 0,
             trace: blake3::Hasher::new(),
             hellos: 0,

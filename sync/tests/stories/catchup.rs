@@ -204,3 +204,87 @@ fn a_peer_that_falls_silent_is_not_taken_to_hold_what_was_written_since() {
     net.settle();
     assert!(in_sync(&net, ANN));
 }
+
+/// The sizes of the frames with entries so far, in bytes of entries.
+fn frames(net: &Net) -> Vec<usize> {
+    let messages = net.sent.iter().map(|(_, _, message)| message);
+    messages
+        .filter_map(|message| match message {
+            Message::Entries { entries, .. } => Some(entries.iter().map(|entry| entry.0.len()).sum()),
+            Message::Hello { .. } | Message::Have { .. } | Message::Got { .. } => None,
+        })
+        .filter(|bytes| *bytes > 0)
+        .collect()
+}
+
+#[test]
+fn a_slow_line_that_breaks_every_minute_stores_something_each_time_and_ends_with_all() {
+    let mut net = Net::new(2);
+    net.gossips = false;
+    for _ in 0..700 {
+        net.write_upon(ANN, &[], 24);
+    }
+    let whole: usize = net.nodes[ANN].log.iter().map(|entry| entry.bytes().len()).sum();
+    assert!(whole > 600_000, "{whole}");
+    // 50 kbit a second: all of it takes two minutes.
+    net.rate = Some(6_250);
+    let mut minutes = 0;
+    while !net.agree() {
+        let before = net.nodes[BEA].log.len();
+        net.connect(ANN, BEA);
+        let until = net.now + 60_000;
+        while net.now < until && net.step() {}
+        net.disconnect(ANN, BEA);
+        assert!(
+            net.nodes[BEA].log.len() > before,
+            "nothing was stored in a whole minute"
+        );
+        minutes += 1;
+    }
+    assert!(
+        minutes <= 4,
+        "{minutes} minutes: the line was idle, or things came twice"
+    );
+    assert_eq!(
+        net.nodes[BEA].gated,
+        net.nodes[BEA].log.len() - 1,
+        "nothing came twice"
+    );
+    assert!(
+        frames(&net).iter().all(|bytes| *bytes <= 40_000),
+        "{:?}",
+        frames(&net)
+    );
+    assert!(net.penalties.is_empty());
+}
+
+#[test]
+fn one_entry_that_takes_minutes_on_its_line_is_not_sent_twice() {
+    let mut net = Net::new(2);
+    net.gossips = false;
+    net.write_upon(ANN, &[], 20_000);
+    net.write(ANN, 3);
+    net.rate = Some(3_000);
+    net.connect(ANN, BEA);
+    net.settle();
+    assert!(net.agree());
+    assert_eq!(net.entries(ANN, BEA), 4);
+}
+
+#[test]
+fn on_a_quick_line_frames_grow_to_their_full_size() {
+    let mut net = Net::new(2);
+    net.gossips = false;
+    for _ in 0..2_000 {
+        net.write_upon(ANN, &[], 24);
+    }
+    net.connect(ANN, BEA);
+    net.settle();
+    assert!(net.agree());
+    let largest = frames(&net).into_iter().max();
+    assert!(
+        largest.is_some_and(|bytes| bytes >= limits::CATCH_UP_BYTES),
+        "{largest:?}"
+    );
+    assert!(frames(&net).len() < 12, "{:?}", frames(&net));
+}

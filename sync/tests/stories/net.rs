@@ -20,6 +20,9 @@ pub(crate) struct Net {
     pub(crate) sent: Vec<(usize, usize, Message)>,
     pub(crate) penalties: Vec<(usize, String)>,
     pub(crate) forks: usize,
+    /// Bytes a second of every line; time passes with each message then.
+    pub(crate) rate: Option<u64>,
+    ticked: u64,
 }
 
 impl Net {
@@ -34,6 +37,8 @@ impl Net {
             sent: Vec::new(),
             penalties: Vec::new(),
             forks: 0,
+            rate: None,
+            ticked: 1_000_000,
         }
     }
 
@@ -79,9 +84,29 @@ impl Net {
         let Some((from, to, message)) = self.queue.pop_front() else {
             return false;
         };
+        if let Some(rate) = self.rate {
+            self.cross(from, to, message.encode().len() as u64 * 1_000 / rate);
+        }
         let peer = self.nodes[from].id;
         self.input(to, Input::Message { peer, message });
         true
+    }
+
+    /// Lets the time go by that a message takes, with the ticks in it and word of what has come so far.
+    fn cross(&mut self, from: usize, to: usize, takes: u64) {
+        let until = self.now + takes;
+        while self.ticked + 3_000 <= until {
+            self.ticked += 3_000;
+            self.now = self.now.max(self.ticked);
+            for (at, peer) in [(from, to), (to, from)] {
+                let peer = self.nodes[peer].id;
+                self.input(at, Input::Progress { peer });
+            }
+            for who in 0..self.nodes.len() {
+                self.input(who, Input::Tick);
+            }
+        }
+        self.now = until;
     }
 
     /// Delivers everything that is under way, and what follows from it.

@@ -11,7 +11,7 @@ use crate::net::gate::Class;
 use crate::net::gossip::Subject;
 use crate::net::metrics::NetMetrics;
 use crate::net::streams::Purpose;
-use crate::net::{NetError, NetInput, gossip, identity, join};
+use crate::net::{NetError, NetInput, gossip, identity, join, local};
 
 impl Driver {
     pub(super) fn on_event(&mut self, event: SwarmEvent<Event>) {
@@ -48,6 +48,9 @@ impl Driver {
             }
             SwarmEvent::NewListenAddr { address, .. } => {
                 tracing::info!(%address, "listening");
+                self.moved = true;
+                // An interface came up: whoever could not be reached may be in reach now.
+                self.shared.book().wake_all(Instant::now());
                 self.listening(|all| {
                     if !all.contains(&address) {
                         all.push(address);
@@ -55,12 +58,14 @@ impl Driver {
                 });
             }
             SwarmEvent::ExpiredListenAddr { address, .. } => {
+                self.moved = true;
                 self.listening(|all| all.retain(|other| *other != address));
             }
             SwarmEvent::ListenerClosed {
                 addresses, reason, ..
             } => {
                 tracing::error!(?addresses, ?reason, "a listener closed");
+                self.moved = true;
                 self.listening(|all| all.retain(|other| !addresses.contains(other)));
             }
             SwarmEvent::ListenerError { error, .. } => tracing::warn!(%error, "a listener failed"),
@@ -117,7 +122,10 @@ impl Driver {
         if self.peers.disconnected(&node, connection) {
             tracing::debug!(peer = %node.short(), "disconnected");
             self.refused.forget(node);
-            self.shared.book().failed(Instant::now(), jitter(), &node);
+            let now = Instant::now();
+            let mut book = self.shared.book();
+            book.parted(now, &node);
+            book.failed(now, jitter(), &node);
         }
     }
 
@@ -184,6 +192,7 @@ impl Driver {
             // Anybody on the local network can say anything; only members are worth a place in the book.
             if let Some(node) = identity::node_of(&peer)
                 && self.shared.roll.is_member(&node)
+                && local::is_private(&address)
             {
                 self.dial(node, vec![without_peer(&address)]);
             }

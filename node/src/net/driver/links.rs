@@ -14,7 +14,7 @@ use towline_proto::wire::Message;
 use super::{Asking, Driver, Report, jitter};
 use crate::net::link::{self, End, Link};
 use crate::net::metrics::NetMetrics;
-use crate::net::streams::{Outcome, Purpose, StreamEvent};
+use crate::net::streams::{Outcome, Pace, Purpose, StreamEvent};
 use crate::net::{NetError, identity, join};
 
 /// Joins that are answered at one time.
@@ -46,7 +46,7 @@ impl Driver {
         self.swarm
             .behaviour_mut()
             .streams
-            .open(id, connection, Purpose::Sync);
+            .open(id, connection, Purpose::Sync(Pace::Quick));
     }
 
     /// Asks again where it is time to.
@@ -73,18 +73,21 @@ impl Driver {
             return;
         };
         match (purpose, outcome) {
-            (Purpose::Sync, Outcome::Opened(stream)) => {
+            (Purpose::Sync(pace), Outcome::Opened(stream)) => {
                 if let Some(peer) = self.peers.get_mut(&node) {
                     peer.opening = None;
                 }
-                self.start_link(node, connection, stream);
+                self.start_link(node, connection, stream, pace);
             }
-            (Purpose::Sync, Outcome::Accepted(stream)) => {
+            (Purpose::Sync(pace), Outcome::Accepted(stream)) => {
                 if self.me > node {
-                    self.start_link(node, connection, stream);
+                    self.start_link(node, connection, stream, pace);
                 }
             }
-            (Purpose::Sync, Outcome::Failed(why)) => {
+            (Purpose::Addresses, Outcome::Opened(stream)) => self.give_addresses(node, stream),
+            (Purpose::Addresses, Outcome::Accepted(stream)) => self.take_addresses(node, stream),
+            (Purpose::Addresses, Outcome::Failed(why)) => self.no_exchange(node, &why),
+            (Purpose::Sync(_), Outcome::Failed(why)) => {
                 tracing::debug!(peer = %node.short(), why, "no stream");
                 if let Some(peer) = self.peers.get_mut(&node) {
                     peer.opening = None;
@@ -102,7 +105,7 @@ impl Driver {
         }
     }
 
-    fn start_link(&mut self, node: NodeId, connection: ConnectionId, stream: Stream) {
+    fn start_link(&mut self, node: NodeId, connection: ConnectionId, stream: Stream, pace: Pace) {
         let Some(address) = self
             .peers
             .get(&node)
@@ -119,6 +122,7 @@ impl Driver {
             peer: node,
             address,
             stream,
+            pace,
             outbox: waiting,
             cancel: cancelled,
             after,
@@ -132,7 +136,13 @@ impl Driver {
                 _cancel: cancel,
             });
         }
-        self.shared.book().linked(&node);
+        let now = Instant::now();
+        let mut book = self.shared.book();
+        book.linked(now, &node);
+        // One came back; where the line was cut to all, the others are back too.
+        book.wake_all(now);
+        drop(book);
+        self.greet(node);
         let report = self.report.clone();
         self.tasks.spawn(async move {
             let end = link::run(task).await;
@@ -174,6 +184,11 @@ impl Driver {
                 generation,
                 end,
             } => self.on_link_ended(node, generation, end),
+            Report::Exchanged {
+                node,
+                asked,
+                exchanged,
+            } => self.on_exchanged(node, asked, exchanged),
             Report::JoinOver { connection } => {
                 self.answering.remove(&connection);
                 self.end_guest(connection);

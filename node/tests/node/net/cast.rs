@@ -54,6 +54,7 @@ pub(crate) async fn start_with(seed: u8, listen: &str, queue: usize) -> Actor {
         announce: vec![],
         bootstrap: vec![],
         mdns: false,
+        book: vec![],
     };
     let (net, _) = Net::start(config, Arc::new(Inbox(sender))).await.unwrap();
     assert_eq!(net.me(), id(seed));

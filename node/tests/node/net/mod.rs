@@ -22,13 +22,7 @@ async fn two_members_connect_and_talk_both_ways() {
     ben.send(anna.id(), 2).await;
     assert_eq!(anna.wait_message().await, (ben.id(), 2));
     // Ben never dialled; Anna has told him where she can be found.
-    timeout(SOON, async {
-        while ben.net.address_book().is_empty() {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await
-    .unwrap();
+    knows(&ben, anna.id()).await;
     let known = ben.net.address_book();
     assert_eq!(known[0].0, anna.id());
     assert!(anna.net.addresses()[0].starts_with(&known[0].1[0]), "{known:?}");
@@ -165,6 +159,16 @@ async fn a_stranger_gets_nowhere_and_sees_no_gossip() {
     assert!(anna.inbox.try_recv().is_err(), "Anna was told of Mallory");
 }
 
+/// Waits until the actor knows where somebody is.
+async fn knows(actor: &Actor, node: NodeId) {
+    let known = timeout(SOON, async {
+        while !actor.net.address_book().iter().any(|(known, _)| *known == node) {
+            tokio::task::yield_now().await;
+        }
+    });
+    known.await.expect("its address should have come by now");
+}
+
 fn ticket(inviter: &Actor, project: ProjectId) -> Ticket {
     Ticket {
         project,
@@ -180,7 +184,10 @@ fn ticket(inviter: &Actor, project: ProjectId) -> Ticket {
 #[tokio::test]
 async fn a_ticket_lets_a_stranger_join_and_connect_as_a_member() {
     let (mut anna, mut dora) = (start(1).await, start(4).await);
-    anna.members(&[], true).await;
+    let ben = start(2).await;
+    anna.members(&[ben.id()], true).await;
+    anna.dial(&ben).await;
+    knows(&anna, ben.id()).await;
     let ticket = ticket(&anna, DEMO);
     let joining = {
         let net = dora.net.clone();
@@ -195,13 +202,19 @@ async fn a_ticket_lets_a_stranger_join_and_connect_as_a_member() {
     assert_eq!((peer, request.name.as_str()), (dora.id(), "dora"));
     assert_eq!(request.secret, Secret([5; 32]));
     // Anna admits her before she answers, as the real project does.
-    anna.members(&[dora.id()], true).await;
-    let welcome = JoinReply::Welcome {
+    anna.members(&[ben.id(), dora.id()], true).await;
+    let welcome = |peers| JoinReply::Welcome {
         genesis: EntryBytes(vec![1, 2, 3].into()),
-        peers: vec![(anna.id(), anna.net.addresses())],
+        peers,
     };
-    reply.send(welcome.clone()).unwrap();
-    assert_eq!(timeout(SOON, joining).await.unwrap().unwrap().unwrap(), welcome);
+    reply.send(welcome(vec![])).unwrap();
+    let told = timeout(SOON, joining).await.unwrap().unwrap().unwrap();
+    let of_ben = ben.net.addresses()[0].split("/p2p/").next().unwrap().to_owned();
+    assert_eq!(
+        told,
+        welcome(vec![(ben.id(), vec![of_ben])]),
+        "where the others are"
+    );
 
     dora.members(&[anna.id()], false).await;
     dora.dial(&anna).await;
@@ -256,15 +269,86 @@ async fn addresses_can_be_dialled_as_they_are_printed_and_bad_ones_are_named() {
     anna.net
         .dial(nobody, vec!["nonsense".into(), "/ip4/127.0.0.1/tcp/1".into()])
         .await;
-    timeout(SOON, async {
-        while anna.net.address_book().is_empty() {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await
-    .unwrap();
+    knows(&anna, nobody).await;
     assert_eq!(
         anna.net.address_book(),
         vec![(nobody, vec!["/ip4/127.0.0.1/tcp/1".to_owned()])]
     );
+}
+
+#[tokio::test]
+async fn members_who_never_met_find_each_other_when_whoever_knew_both_is_gone() {
+    let (mut anna, mut ben, mut carol) = (start(1).await, start(2).await, start(3).await);
+    let all = [anna.id(), ben.id(), carol.id()];
+    anna.members(&all, false).await;
+    // Ben and Carol do not know each other as members yet, so neither dials the other.
+    ben.members(&[anna.id()], false).await;
+    carol.members(&[anna.id()], false).await;
+    ben.dial(&anna).await;
+    carol.dial(&anna).await;
+    for actor in [&mut ben, &mut carol] {
+        actor.wait_connected(id(1)).await;
+    }
+    anna.wait_connected(ben.id()).await;
+    anna.wait_connected(carol.id()).await;
+    knows(&ben, carol.id()).await;
+    knows(&carol, ben.id()).await;
+    anna.net.stop().await;
+    ben.wait_disconnected(id(1)).await;
+    carol.wait_disconnected(id(1)).await;
+    ben.members(&all, false).await;
+    carol.members(&all, false).await;
+    ben.wait_connected(carol.id()).await;
+    carol.wait_connected(ben.id()).await;
+}
+
+#[tokio::test]
+async fn nobody_is_told_about_members_of_a_project_that_it_is_not_in() {
+    let other = ProjectId([0x0e; 32]);
+    let (mut anna, mut ben, mut carol) = (start(1).await, start(2).await, start(3).await);
+    anna.members_of(other, &[carol.id()], false).await;
+    carol.members_of(other, &[anna.id()], false).await;
+    carol.dial(&anna).await;
+    carol.wait_connected(anna.id()).await;
+    anna.wait_connected(carol.id()).await;
+    knows(&anna, carol.id()).await;
+    befriend(&mut ben, &mut anna).await;
+    knows(&anna, ben.id()).await;
+    knows(&ben, anna.id()).await;
+    anna.send(ben.id(), 5).await;
+    assert_eq!(ben.wait_message().await, (anna.id(), 5));
+    assert!(ben.net.kept().1.iter().all(|kept| kept.node != carol.id()));
+    assert!(carol.net.kept().1.iter().all(|kept| kept.node != ben.id()));
+}
+
+#[tokio::test]
+async fn a_node_that_lost_its_book_says_where_it_is_in_a_record_above_the_last_one() {
+    let (mut anna, mut ben) = (start(1).await, start(2).await);
+    befriend(&mut anna, &mut ben).await;
+    let record = |actor: &Actor, of: NodeId| {
+        let kept = actor.net.kept().1.into_iter().find(|kept| kept.node == of);
+        kept.and_then(|kept| kept.record)
+    };
+    let first = until_some(|| record(&ben, id(1))).await;
+    anna.net.stop().await;
+    ben.wait_disconnected(id(1)).await;
+    // The new Anna knows nothing of what she said before; her port is another one.
+    let mut anna = start(1).await;
+    befriend(&mut anna, &mut ben).await;
+    let news = until_some(|| record(&ben, id(1)).filter(|record| *record != first)).await;
+    let own = until_some(|| record(&anna, id(1)).filter(|record| *record == news)).await;
+    assert_eq!(own, news);
+}
+
+/// Waits until there is a value.
+async fn until_some<T>(mut value: impl FnMut() -> Option<T>) -> T {
+    let found = timeout(SOON, async {
+        loop {
+            match value() {
+                Some(value) => return value,
+                None => tokio::task::yield_now().await,
+            }
+        }
+    });
+    found.await.expect("it should have come by now")
 }

@@ -1,0 +1,207 @@
+//! Address records between two members: what each sends the other, and what becomes of what came.
+//!
+//! One frame each way on a stream of its own. Whoever opens it sends either everything that the other may
+//! know of, and gets what it lacks in return, or news. A record is looked at only when its signature is
+//! good, and is told on only to members of a project in which its node is one. This file dials nobody and
+//! decides no schedule: the driver does.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use ed25519_dalek::SigningKey;
+use futures::io::AsyncWriteExt;
+use libp2p::Multiaddr;
+use libp2p::swarm::Stream;
+use tokio::time::{Instant, timeout};
+use towline_proto::address::AddressError;
+use towline_proto::codec::DecodeError;
+use towline_proto::wire::AddressExchange;
+use towline_proto::{AddressBody, AddressRecord, Millis, NodeId, limits};
+
+use super::{Shared, framing};
+
+/// How long an exchange may take.
+const WITHIN: Duration = Duration::from_secs(60);
+/// The largest frame: what stands around the records of [`limits::EXCHANGE_BYTES`] is small.
+const FRAME_BYTES: usize = 2 * limits::EXCHANGE_BYTES;
+
+/// What is to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Sending {
+    /// Everything that the other may know of; it answers with what it has beyond that.
+    All,
+    /// The records of these nodes, which are news.
+    News(BTreeSet<NodeId>),
+}
+
+/// How an exchange ended.
+#[derive(Debug)]
+pub(super) enum Exchanged {
+    /// It was made; these nodes' records are news here.
+    Fresh(Vec<NodeId>),
+    /// The line broke or it took too long.
+    Broken(String),
+    /// The other side sent what no honest peer sends.
+    Foul(String),
+}
+
+/// Sends what is to be sent and takes the answer.
+pub(super) async fn give(shared: &Shared, peer: NodeId, mut stream: Stream, sending: Sending) -> Exchanged {
+    let exchange = async {
+        let all = sending == Sending::All;
+        let records = match sending {
+            Sending::All => shared.records_for(&peer, |_| true),
+            Sending::News(nodes) => shared.records_for(&peer, |record| nodes.contains(&record.body().node)),
+        };
+        send(&mut stream, &records, all).await?;
+        let answer = receive(&mut stream).await?;
+        let _ = stream.close().await;
+        shared.take_records(&peer, &answer)
+    };
+    ended(timeout(WITHIN, exchange).await)
+}
+
+/// Takes what the other side sends and answers with what it lacks.
+pub(super) async fn take(shared: &Shared, peer: NodeId, mut stream: Stream) -> Exchanged {
+    let exchange = async {
+        let theirs = receive(&mut stream).await?;
+        let fresh = shared.take_records(&peer, &theirs)?;
+        let lacks = if theirs.all {
+            let sent: Vec<_> = theirs
+                .records
+                .iter()
+                .filter_map(|bytes| AddressRecord::decode(bytes).ok())
+                .collect();
+            let knows = |record: &AddressRecord| {
+                let same = |other: &AddressRecord| other.body().node == record.body().node;
+                sent.iter()
+                    .any(|other| same(other) && other.body().at >= record.body().at)
+            };
+            shared.records_for(&peer, |record| !knows(record))
+        } else {
+            Vec::new()
+        };
+        send(&mut stream, &lacks, false).await?;
+        let _ = stream.close().await;
+        Ok(fresh)
+    };
+    ended(timeout(WITHIN, exchange).await)
+}
+
+fn ended(outcome: Result<Result<Vec<NodeId>, Exchanged>, tokio::time::error::Elapsed>) -> Exchanged {
+    match outcome {
+        Ok(Ok(fresh)) => Exchanged::Fresh(fresh),
+        Ok(Err(end)) => end,
+        Err(_) => Exchanged::Broken("it took too long".into()),
+    }
+}
+
+fn broken(error: impl std::fmt::Display) -> Exchanged {
+    Exchanged::Broken(error.to_string())
+}
+
+async fn send(stream: &mut Stream, records: &[AddressRecord], all: bool) -> Result<(), Exchanged> {
+    let bytes = |record: &AddressRecord| record.bytes().to_vec().into();
+    let exchange = AddressExchange {
+        records: records.iter().map(bytes).collect(),
+        all,
+    };
+    let frame = framing::encode(&exchange.encode()).map_err(broken)?;
+    stream.write_all(&frame).await.map_err(broken)?;
+    stream.flush().await.map_err(broken)
+}
+
+async fn receive(stream: &mut Stream) -> Result<AddressExchange, Exchanged> {
+    let frame = match framing::read(stream, FRAME_BYTES).await {
+        Ok(Some(frame)) => frame,
+        Ok(None) => return Err(broken("it hung up")),
+        Err(error) if error.is_foul() => return Err(Exchanged::Foul(error.to_string())),
+        Err(error) => return Err(broken(error)),
+    };
+    match AddressExchange::decode(&frame.payload) {
+        Ok(exchange) => Ok(exchange),
+        // A peer that runs a newer version is not to blame for it.
+        Err(error @ DecodeError::Version { .. }) => Err(broken(error)),
+        Err(error) => Err(Exchanged::Foul(format!("addresses that cannot be read: {error}"))),
+    }
+}
+
+impl Shared {
+    /// The records that a peer may be shown and `wanted` takes, within the bounds of an exchange.
+    fn records_for(&self, peer: &NodeId, wanted: impl Fn(&AddressRecord) -> bool) -> Vec<AddressRecord> {
+        let mut nodes = self.roll.known_to(peer);
+        nodes.insert(self.me);
+        let book = self.book();
+        let all = nodes.iter().filter_map(|node| book.record_of(node));
+        let mut records: Vec<AddressRecord> = all.filter(|record| wanted(record)).cloned().collect();
+        drop(book);
+        // Where there are too many, the newest are those that others do not have.
+        records.sort_by_key(|record| std::cmp::Reverse(record.body().at));
+        records.truncate(limits::EXCHANGE_RECORDS);
+        let mut bytes = 0;
+        records.retain(|record| {
+            bytes += record.bytes().len();
+            bytes <= limits::EXCHANGE_BYTES
+        });
+        records
+    }
+
+    /// Takes records that a peer sent; says whose are news.
+    fn take_records(&self, peer: &NodeId, exchange: &AddressExchange) -> Result<Vec<NodeId>, Exchanged> {
+        let mut fresh = Vec::new();
+        for bytes in &exchange.records {
+            let record = match AddressRecord::decode(bytes) {
+                Ok(record) => record,
+                Err(AddressError::Decode(DecodeError::Version { .. })) => continue,
+                Err(error) => return Err(Exchanged::Foul(error.to_string())),
+            };
+            let node = record.body().node;
+            let known = self.book().record_of(&node).map(|known| known.body().at);
+            if known.is_some_and(|known| known >= record.body().at) {
+                continue;
+            }
+            if let Err(error) = record.verify() {
+                return Err(Exchanged::Foul(error.to_string()));
+            }
+            if node == self.me {
+                // From before this node's folder was put back, or lost: the next one has to be newer.
+                self.at_least(record.body().at);
+                fresh.push(node);
+                continue;
+            }
+            let member = self.roll.is_member(&node);
+            if self.book().record(Instant::now(), &record, member) {
+                tracing::debug!(node = %node.short(), from = %peer.short(), "new addresses");
+                fresh.push(node);
+            }
+        }
+        Ok(fresh)
+    }
+
+    /// Signs where this node is now, when that is not what it said last. Whether it did.
+    pub(super) fn sign_addresses(&self, now: Millis, key: &SigningKey) -> bool {
+        let mut addresses: Vec<String> = self.addresses().iter().map(Multiaddr::to_string).collect();
+        addresses.truncate(limits::RECORD_ADDRESSES);
+        let mut book = self.book();
+        let last = book.record_of(&self.me);
+        let floor = self.floor.load(Ordering::Relaxed);
+        let same = last.is_some_and(|last| last.body().addresses == addresses && last.body().at.0 > floor);
+        if same || (addresses.is_empty() && last.is_none()) {
+            return false;
+        }
+        let after = last.map_or(floor, |last| last.body().at.0.max(floor));
+        let at = Millis(now.0.max(after.saturating_add(1)));
+        let body = AddressBody {
+            node: self.me,
+            at,
+            addresses,
+        };
+        book.record(Instant::now(), &AddressRecord::seal(body, key), true)
+    }
+
+    /// The next record of this node must be newer than this.
+    fn at_least(&self, at: Millis) {
+        self.floor.fetch_max(at.0, Ordering::Relaxed);
+    }
+}

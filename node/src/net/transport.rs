@@ -1,0 +1,49 @@
+//! TCP as it is used here: nothing waits for its own delivery for ever.
+//!
+//! When a cable is pulled while this node sends, the system goes on sending for a quarter of an hour and
+//! holds the connection open for as long; a close waits behind what is not delivered. Where the system can
+//! be told to give up sooner, it is. A slow line is none the worse: what counts is that something is
+//! delivered, not how fast.
+
+use std::error::Error;
+use std::time::Duration;
+
+use libp2p::core::muxing::StreamMuxerBox;
+use libp2p::core::transport::Boxed;
+use libp2p::core::upgrade::Version;
+use libp2p::identity::Keypair;
+use libp2p::{PeerId, Transport, noise, tcp, yamux};
+
+/// How long what was sent may be undelivered.
+#[cfg(target_os = "linux")]
+const UNDELIVERED: Duration = Duration::from_secs(15);
+
+/// Encrypted and multiplexed TCP.
+///
+/// # Errors
+/// When the key cannot be used for encryption.
+pub(super) fn tcp(key: &Keypair) -> Result<Boxed<(PeerId, StreamMuxerBox)>, Box<dyn Error + Send + Sync>> {
+    let config = tcp::Config::default().nodelay(true);
+    Ok(tcp::tokio::Transport::new(config)
+        .map(|stream, _| {
+            give_up_on_the_dead(&stream);
+            stream
+        })
+        .upgrade(Version::V1Lazy)
+        .authenticate(noise::Config::new(key)?)
+        .multiplex(yamux::Config::default())
+        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
+        .boxed())
+}
+
+#[cfg(target_os = "linux")]
+fn give_up_on_the_dead(stream: &tcp::tokio::TcpStream) {
+    let limit = u32::try_from(UNDELIVERED.as_millis()).unwrap_or(u32::MAX);
+    if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(&stream.0, limit) {
+        tracing::debug!(%error, "a connection that dies will be noticed by its silence only");
+    }
+}
+
+/// Elsewhere the silence of the link has to do.
+#[cfg(not(target_os = "linux"))]
+fn give_up_on_the_dead(_: &tcp::tokio::TcpStream) {}
