@@ -16,6 +16,7 @@ use towline_node::run::Node;
 use towline_node::serving::{Face, Serving};
 use towline_node::socket;
 use towline_proto::Ticket;
+use towline_proto::text::show;
 
 use crate::cli::{Cli, Up};
 use crate::config::Config;
@@ -99,10 +100,12 @@ pub fn join(cli: &Cli, ticket: &str, patience: Duration, out: &mut impl Write) -
             writeln!(
                 out,
                 "joined {} as {}: {} items so far",
-                status.name, status.role, status.items
+                show(&status.name, usize::MAX),
+                status.role,
+                status.items
             )?;
         }
-        _ => writeln!(out, "joined {}", ticket.name)?,
+        _ => writeln!(out, "joined {}", show(&ticket.name, usize::MAX))?,
     }
     Ok(())
 }

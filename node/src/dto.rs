@@ -320,6 +320,18 @@ pub struct ProjectStatus {
     pub peers: Option<Vec<PeerInfo>>,
     /// Where the board is; absent without a running node.
     pub board: Option<String>,
+    /// Projects beside it in this home that could not be opened.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A project of a home that could not be opened; the others go on without it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// What people call it here, or its folder where nothing says so.
+    pub name: String,
+    /// Why it could not be opened.
+    pub why: String,
 }
 
 /// What `doctor` found.

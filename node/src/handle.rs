@@ -9,6 +9,7 @@ use std::sync::{Arc, RwLock};
 use tokio::sync::{mpsc, oneshot, watch};
 use towline_proto::{NodeId, Origin, ProjectId};
 
+use crate::dto::LeftOut;
 use crate::request::{Failure, FailureCode, Reply, Request};
 
 /// Jobs that may wait for one project's thread. At 10,000 writes a second this is 0.1 s of work.
@@ -68,6 +69,7 @@ pub struct ProjectLink {
 pub struct NodeHandle {
     me: NodeId,
     projects: Arc<RwLock<BTreeMap<ProjectId, ProjectLink>>>,
+    left_out: Arc<RwLock<Vec<LeftOut>>>,
 }
 
 impl NodeHandle {
@@ -76,6 +78,7 @@ impl NodeHandle {
         Self {
             me,
             projects: Arc::default(),
+            left_out: Arc::default(),
         }
     }
 
@@ -89,6 +92,18 @@ impl NodeHandle {
         if let Ok(mut projects) = self.projects.write() {
             projects.insert(link.id, link);
         }
+    }
+
+    /// Notes a project that could not be opened.
+    pub fn leave_out(&self, project: LeftOut) {
+        if let Ok(mut left_out) = self.left_out.write() {
+            left_out.push(project);
+        }
+    }
+
+    /// The projects that could not be opened.
+    pub fn left_out(&self) -> Vec<LeftOut> {
+        self.left_out.read().map(|all| all.clone()).unwrap_or_default()
     }
 
     /// Every project, sorted by name.
@@ -109,6 +124,7 @@ impl NodeHandle {
     /// When there is none, or more than one.
     pub fn project(&self, wanted: Option<&str>) -> Result<ProjectLink, Failure> {
         let all = self.projects();
+        let left_out = self.left_out();
         let names = || {
             all.iter()
                 .map(|link| link.name.as_str())
@@ -129,6 +145,9 @@ impl NodeHandle {
                 }
             }
         };
+        if let Some(failure) = out_of_reach(&left_out, wanted, &all) {
+            return Err(failure);
+        }
         match (found.pop(), found.is_empty(), wanted) {
             (Some(link), true, _) => Ok(link),
             (Some(_), false, None) => Err(Failure::new(
@@ -160,12 +179,20 @@ impl NodeHandle {
         origin: Option<Origin>,
         body: Request,
     ) -> Result<Reply, Failure> {
-        self.job(project, |reply| Job::Request {
-            origin,
-            body: Box::new(body),
-            reply,
-        })
-        .await
+        let answer = self
+            .job(project, |reply| Job::Request {
+                origin,
+                body: Box::new(body),
+                reply,
+            })
+            .await;
+        match answer {
+            Ok(Reply::Status(mut status)) => {
+                status.left_out = self.left_out();
+                Ok(Reply::Status(status))
+            }
+            answer => answer,
+        }
     }
 
     /// The feed position that a subscriber has dealt with; `None` for a new one.
@@ -216,4 +243,41 @@ impl NodeHandle {
         jobs.send(make(reply)).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
     }
+}
+
+/// The refusal of a question that is meant for a project which could not be opened, or might be: with no
+/// name given nobody knows that the one which is left is meant.
+fn out_of_reach(left_out: &[LeftOut], wanted: Option<&str>, there: &[ProjectLink]) -> Option<Failure> {
+    let first = left_out.first()?;
+    let names = || {
+        let names = there.iter().map(|link| link.name.as_str());
+        names.collect::<Vec<_>>().join(", ")
+    };
+    match wanted {
+        None => Some(unclear(&names(), first)),
+        Some(wanted) if there.iter().any(|link| link.name == wanted) => None,
+        Some(wanted) => {
+            let meant = left_out.iter().find(|project| project.name == wanted)?;
+            Some(unopened(meant))
+        }
+    }
+}
+
+/// No project was named, and one of those that could be meant cannot be opened.
+pub(crate) fn unclear(there: &str, left_out: &LeftOut) -> Failure {
+    Failure::new(
+        FailureCode::Usage,
+        format!(
+            "this node has several projects, and {} cannot be opened ({}); name one with --project: {there}",
+            left_out.name, left_out.why
+        ),
+    )
+}
+
+/// The project that is meant cannot be opened.
+pub(crate) fn unopened(project: &LeftOut) -> Failure {
+    Failure::new(
+        FailureCode::Failure,
+        format!("the project {} cannot be opened: {}", project.name, project.why),
+    )
 }

@@ -19,8 +19,9 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use towline_proto::{NodeId, ProjectId};
 
+use crate::dto::LeftOut;
 use crate::handle::{Job, NodeHandle, ProjectLink};
-use crate::home::{Config, Home, Lock, ProjectHome, Settings};
+use crate::home::{Config, Home, Lock, ProjectHome, Settings, Survey};
 use crate::net::{Net, NetInput, Route};
 use crate::project::{self, Mended, Opening, Project, SystemWorld};
 use crate::request::{Failure, FailureCode};
@@ -159,28 +160,38 @@ impl Node {
             broken: watch::Sender::new(None),
             lock,
         });
+        // One damaged store does not keep a gateway's other projects down.
+        let Survey { projects, unreadable } = node.home.survey()?;
         let mut broken = None;
-        for place in node.home.projects()? {
+        for (name, error) in unreadable {
+            broken.get_or_insert(node.leave_out(name, error.into()));
+        }
+        for place in projects {
             // Opening replays what the cache lacks, which can take a while.
             let (key, name) = (node.key.clone(), place.name.clone());
             let opened = tokio::task::spawn_blocking(move || open_project(&place, &key))
                 .await
                 .map_err(failed)?;
-            match opened {
-                Ok(opened) => drop(node.run_project(opened)?),
-                Err(why) => {
-                    tracing::error!(project = %name, %why, "the project is left out: its store cannot be opened");
-                    broken = Some(why);
-                }
+            if let Err(why) = opened.and_then(|opened| node.run_project(opened).map(drop)) {
+                broken.get_or_insert(node.leave_out(name, why));
             }
         }
-        // One damaged store does not keep a gateway's other projects down.
         if let Some(why) = broken.filter(|_| node.handle.projects().is_empty()) {
             return Err(why);
         }
         tokio::spawn(book::keep(node.home.clone(), node.net.clone(), node.stop.clone()));
         tokio::spawn(ground::watch(Arc::downgrade(&node)));
         Ok(node)
+    }
+
+    /// Goes on without a project that cannot be opened; it is named wherever the others are.
+    fn leave_out(&self, name: String, why: Failure) -> Failure {
+        tracing::error!(project = %name, %why, "the project is left out: it cannot be opened");
+        self.handle.leave_out(LeftOut {
+            name,
+            why: why.message.clone(),
+        });
+        why
     }
 
     fn run_project(&self, mut opened: Project) -> Result<ProjectLink, Failure> {

@@ -158,6 +158,12 @@ fn lines(text: &str, max: usize) -> Result<&str, TextError> {
     }
 }
 
+/// Whether a character may stand as it is in one line of a terminal: it moves no cursor, reverses no line
+/// and is no secret.
+pub fn is_safe(c: char) -> bool {
+    !(is_unsafe(c) || is_hidden(c))
+}
+
 /// Foreign text for one line of a terminal or chat: every unsafe character becomes a visible
 /// escape, and what is longer than `max` characters ends in `…`.
 pub fn show(text: &str, max: usize) -> String {

@@ -283,6 +283,7 @@ impl State {
             last_event: self.events.last().cloned(),
             peers: None,
             board: None,
+            left_out: Vec::new(),
         }
     }
 }

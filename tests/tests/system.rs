@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod crash;
+mod doors;
 mod dry_run;
 mod first;
 mod fleet;

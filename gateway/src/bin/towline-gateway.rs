@@ -6,22 +6,19 @@ use std::time::Duration;
 
 use towline_gateway::cli::{self, Cli, Command};
 use towline_gateway::run;
+use towline_node::logging;
 use towline_node::request::Failure;
+use towline_proto::text::show;
 
 fn main() -> ExitCode {
-    let wanted = std::env::var("TOWLINE_LOG").ok();
-    let filter = wanted
-        .filter(|wanted| !wanted.trim().is_empty())
-        .and_then(|wanted| tracing_subscriber::EnvFilter::try_new(wanted).ok())
-        .unwrap_or_else(|| tracing_subscriber::EnvFilter::new("warn,towline=info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
+    let filter = std::env::var("TOWLINE_LOG")
+        .ok()
+        .filter(|filter| !filter.trim().is_empty());
+    logging::start(filter.as_deref().unwrap_or("warn,towline=info"));
     match perform(&Cli::read()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("towline-gateway: {error:#}");
+            eprintln!("towline-gateway: {}", show(&format!("{error:#}"), usize::MAX));
             error
                 .downcast_ref::<Failure>()
                 .map_or(ExitCode::FAILURE, |failure| ExitCode::from(failure.code.exit()))

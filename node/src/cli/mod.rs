@@ -66,7 +66,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return misused(&error),
     };
-    log_to_stderr(cli.global.verbose);
+    crate::logging::start(&context::log_filter(cli.global.verbose));
     let json = cli.global.json;
     let ctx = match Context::of_process(cli.global) {
         Ok(ctx) => ctx,
@@ -131,15 +131,4 @@ fn envelope(ctx: &Context, origin: Option<Origin>, body: Request) -> Envelope {
         origin,
         body,
     }
-}
-
-fn log_to_stderr(verbose: u8) {
-    let filter = tracing_subscriber::EnvFilter::try_new(context::log_filter(verbose))
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .finish();
-    // Only fails when a logger is set already, and then that one is as good.
-    let _ = tracing::subscriber::set_global_default(subscriber);
 }

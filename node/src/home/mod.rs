@@ -209,42 +209,49 @@ impl Home {
         Holder::ask(&self.lock_file())
     }
 
-    /// The projects of the node, sorted by name.
+    /// The projects of the node that can be read, sorted by name.
     ///
     /// # Errors
-    /// When a project's folder or its `project.toml` cannot be read.
+    /// When there are projects and none of them can be read; with the reason of the first.
     pub fn projects(&self) -> Result<Vec<ProjectHome>, HomeError> {
+        let Survey { projects, unreadable } = self.survey()?;
+        match unreadable.into_iter().next() {
+            Some((_, error)) if projects.is_empty() => Err(error),
+            _ => Ok(projects),
+        }
+    }
+
+    /// Everything that looks like a project of the node: one that cannot be read keeps no other out.
+    ///
+    /// # Errors
+    /// When the folder of the projects cannot be listed.
+    pub fn survey(&self) -> Result<Survey, HomeError> {
         let folder = self.dir().join("projects");
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Survey::default()),
             Err(error) => return Err(HomeError::io("list", &folder)(error)),
         };
-        let mut projects = Vec::new();
+        let mut survey = Survey::default();
         for entry in entries {
-            let dir = entry.map_err(HomeError::io("list", &folder))?.path();
-            if is_unfinished(&dir) {
+            let entry = entry.map_err(HomeError::io("list", &folder))?;
+            if is_unfinished(&entry.path()) {
                 continue;
             }
-            let path = dir.join("project.toml");
-            let text = match fs::read_to_string(&path) {
-                Ok(text) => text,
-                // A project that was being made or joined when the process died has no such file.
-                Err(error) if missing(&error) => continue,
-                Err(error) => return Err(HomeError::io("read", &path)(error)),
-            };
-            let file: ProjectFile = toml::from_str(&text).map_err(|error| HomeError::Invalid {
-                path,
-                why: error.to_string(),
-            })?;
-            projects.push(ProjectHome {
-                id: file.id,
-                name: file.name,
-                dir,
-            });
+            match read_project(entry.path()) {
+                Ok(Some(project)) => survey.projects.push(project),
+                Ok(None) => {}
+                Err(error) => {
+                    let name = entry.file_name().to_string_lossy().into_owned();
+                    survey.unreadable.push((name, error));
+                }
+            }
         }
-        projects.sort_by(|a, b| a.name.cmp(&b.name).then(a.id.cmp(&b.id)));
-        Ok(projects)
+        survey
+            .projects
+            .sort_by(|a, b| a.name.cmp(&b.name).then(a.id.cmp(&b.id)));
+        survey.unreadable.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(survey)
     }
 
     /// Where the folder of a project is.
@@ -282,6 +289,35 @@ impl Home {
             dir,
         })
     }
+}
+
+/// The projects of a home.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// Those that can be read, sorted by name.
+    pub projects: Vec<ProjectHome>,
+    /// The folders of those that cannot, and why.
+    pub unreadable: Vec<(String, HomeError)>,
+}
+
+/// The project of a folder; none when it has no `project.toml`, as one that was being made or joined
+/// when the process died.
+fn read_project(dir: PathBuf) -> Result<Option<ProjectHome>, HomeError> {
+    let path = dir.join("project.toml");
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if missing(&error) => return Ok(None),
+        Err(error) => return Err(HomeError::io("read", &path)(error)),
+    };
+    let file: ProjectFile = toml::from_str(&text).map_err(|error| HomeError::Invalid {
+        path,
+        why: error.to_string(),
+    })?;
+    Ok(Some(ProjectHome {
+        id: file.id,
+        name: file.name,
+        dir,
+    }))
 }
 
 impl ProjectHome {
@@ -370,8 +406,14 @@ mod tests {
         home.sweep().unwrap();
         assert!(!cut.dir().exists());
         assert_eq!(home.projects().unwrap().len(), 2);
-        assert_eq!(home.projects().unwrap(), [half, sled.clone()]);
+        assert_eq!(home.projects().unwrap(), [half.clone(), sled.clone()]);
         fs::write(sled.dir().join("project.toml"), "name = 3").unwrap();
-        assert!(matches!(home.projects(), Err(HomeError::Invalid { .. })));
+        assert_eq!(home.projects().unwrap(), std::slice::from_ref(&half));
+        let unreadable = home.survey().unwrap().unreadable;
+        assert!(
+            matches!(unreadable.as_slice(), [(name, HomeError::Invalid { .. })] if name == "0101010101010101")
+        );
+        fs::write(half.dir().join("project.toml"), [0xff; 9]).unwrap();
+        assert!(home.projects().is_err(), "none is left, and one is there");
     }
 }

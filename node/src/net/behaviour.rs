@@ -14,6 +14,7 @@ use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::{Swarm, SwarmBuilder, dns, gossipsub, identify, mdns};
 use towline_proto::limits;
 
+use super::entrance::Entrance;
 use super::gate::{Classes, Gate};
 use super::gossip::{self, Gossipsub, MemberTopics, Refused};
 use super::local::LocalNetwork;
@@ -21,9 +22,8 @@ use super::members_only::{MembersOnly, Speaker};
 use super::streams::{StreamEvent, Streams};
 use super::{NetError, Shared, transport};
 
-/// Handshakes that may be going on at one time, each way. A handshake costs this node a key
-/// agreement before it knows who asks.
-const PENDING_CONNECTIONS: u32 = 32;
+/// Handshakes of our own that may be going on at one time; those of others are `entrance.rs`'s.
+const PENDING_DIALS: u32 = 32;
 /// Connections with one peer: two, because two nodes that dial each other at once make two, and as many
 /// that died of a cut and are not known to be dead yet, which must not keep the new ones out.
 const PER_PEER: u32 = 4;
@@ -114,8 +114,7 @@ pub(super) fn swarm(
     let behaviour = Behaviour {
         limits: connection_limits::Behaviour::new(
             ConnectionLimits::default()
-                .with_max_pending_incoming(Some(PENDING_CONNECTIONS))
-                .with_max_pending_outgoing(Some(PENDING_CONNECTIONS))
+                .with_max_pending_outgoing(Some(PENDING_DIALS))
                 .with_max_established_per_peer(Some(PER_PEER))
                 .with_max_established(Some(total)),
         ),
@@ -132,7 +131,7 @@ pub(super) fn swarm(
     let with_tcp = || {
         SwarmBuilder::with_existing_identity(key.clone())
             .with_tokio()
-            .with_other_transport(transport::tcp)
+            .with_other_transport(|key| transport::tcp(key).map(Entrance::new))
             .map_err(|error| broken("encryption", &error))
     };
     let configure = |config: libp2p::swarm::Config| {

@@ -34,6 +34,7 @@ use super::link::End;
 use super::metrics::NetMetrics;
 use super::peers::Peers;
 use super::{GossipToken, NetError, NetOutput, Shared, Verdict, identity};
+use crate::outage::Outage;
 
 /// How often due dials, deadlines and expired entries are looked at; the shortest wait there is.
 const TICK: Duration = Duration::from_millis(500);
@@ -100,6 +101,8 @@ pub(super) struct Driver {
     answering: BTreeSet<ConnectionId>,
     pending: Pending,
     conduct: Conduct,
+    /// Connections that could not be accepted.
+    accepting: Outage,
     tasks: JoinSet<()>,
     report: mpsc::Sender<Report>,
     reports: mpsc::Receiver<Report>,
@@ -130,6 +133,7 @@ impl Driver {
             answering: BTreeSet::new(),
             pending: Pending::default(),
             conduct: Conduct::default(),
+            accepting: Outage::new("a connection of another node could not be accepted"),
             tasks: JoinSet::new(),
             report,
             reports,

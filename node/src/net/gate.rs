@@ -1,30 +1,38 @@
 //! The gate: which connections are let past the handshake, and as what.
 //!
 //! A member of a shared project gets everything. Anybody else is denied, unless a ticket of ours is
-//! out; then a few strangers at a time get a connection on which only the join stream exists. What
+//! out; then a few strangers at a time get a connection on which only the join stream exists, and one
+//! that has not asked to join yet gives way to the next (see `limiter.rs`). What
 //! this node dials that is not a member is an inviter whose ticket it holds: a stranger too. The
 //! class of a connection never changes; a stranger who became a member dials again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
 use libp2p::swarm::{
-    ConnectionClosed, ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
-    THandlerOutEvent, ToSwarm, dummy,
+    CloseConnection, ConnectionClosed, ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler,
+    THandlerInEvent, THandlerOutEvent, ToSwarm, dummy,
 };
 use libp2p::{Multiaddr, PeerId};
 use tokio::time::Instant;
 
+use super::entrance::source_of;
 use super::identity;
 use super::roll::Roll;
+use crate::limiter::{Limiter, Limits, Permit, Source};
 
 /// Strangers that may be connected at one time. A join takes a fraction of a second, so this is
 /// plenty for honest ones and little for others.
-const STRANGERS: usize = 8;
+const STRANGERS: Limits = Limits {
+    total: 32,
+    per_source: 8,
+    grace: Duration::ZERO,
+};
 
 /// What a connection may be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,19 +45,37 @@ pub(crate) enum Class {
     Inviter,
 }
 
+/// A connection that was let past.
+#[derive(Debug)]
+struct Known {
+    class: Class,
+    peer: PeerId,
+    /// The place of a stranger.
+    permit: Option<Permit>,
+}
+
 /// The class of every live connection, for the behaviours that come after the gate.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Classes(Arc<Mutex<BTreeMap<ConnectionId, Class>>>);
+pub(crate) struct Classes(Arc<Mutex<BTreeMap<ConnectionId, Known>>>);
 
 impl Classes {
-    fn with<T>(&self, act: impl FnOnce(&mut BTreeMap<ConnectionId, Class>) -> T) -> T {
+    fn with<T>(&self, act: impl FnOnce(&mut BTreeMap<ConnectionId, Known>) -> T) -> T {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What the connection may be used for; nothing but joining when it is not known.
     pub(crate) fn of(&self, connection: ConnectionId) -> Class {
-        self.with(|classes| classes.get(&connection).copied())
+        self.with(|classes| classes.get(&connection).map(|known| known.class))
             .unwrap_or(Class::Stranger)
+    }
+
+    /// A stranger has shown a ticket: its connection keeps its place until it is answered.
+    pub(crate) fn has_asked(&self, connection: ConnectionId) {
+        self.with(|classes| {
+            if let Some(permit) = classes.get(&connection).and_then(|known| known.permit.as_ref()) {
+                permit.finished();
+            }
+        });
     }
 }
 
@@ -62,7 +88,7 @@ enum Denied {
     Banned,
     #[error("the peer is a member of no project here, and no invitation is out")]
     NotAMember,
-    #[error("{STRANGERS} strangers are being heard already")]
+    #[error("{} strangers are being heard already", STRANGERS.total)]
     Busy,
 }
 
@@ -70,52 +96,73 @@ enum Denied {
 pub(crate) struct Gate {
     roll: Arc<Roll>,
     classes: Classes,
+    strangers: Limiter,
+    /// Strangers whose place somebody else has now.
+    leaving: VecDeque<(PeerId, ConnectionId)>,
 }
 
 impl Gate {
     pub(crate) fn new(roll: Arc<Roll>, classes: Classes) -> Self {
-        Self { roll, classes }
+        Self {
+            roll,
+            classes,
+            strangers: Limiter::new(STRANGERS),
+            leaving: VecDeque::new(),
+        }
     }
 
-    fn admit(&self, peer: &PeerId, inbound: bool) -> Result<Class, Denied> {
+    /// What a connection may be used for, and the place of a stranger. `from` is where an inbound
+    /// connection comes from.
+    fn admit(&self, peer: &PeerId, from: Option<Source>) -> Result<(Class, Option<Permit>), Denied> {
         let node = identity::node_of(peer).ok_or(Denied::Key)?;
         if self.roll.is_banned(Instant::now(), &node) {
             return Err(Denied::Banned);
         }
         if self.roll.is_member(&node) {
-            return Ok(Class::Member);
+            return Ok((Class::Member, None));
         }
-        if !inbound {
-            return Ok(Class::Inviter);
-        }
+        let Some(from) = from else {
+            return Ok((Class::Inviter, None));
+        };
         if !self.roll.any_joinable() {
             return Err(Denied::NotAMember);
         }
-        let strangers = self.classes.with(|classes| {
-            classes
-                .values()
-                .filter(|class| **class == Class::Stranger)
-                .count()
-        });
-        if strangers >= STRANGERS {
-            return Err(Denied::Busy);
-        }
-        Ok(Class::Stranger)
+        let permit = self.strangers.enter(from).ok_or(Denied::Busy)?;
+        Ok((Class::Stranger, Some(permit)))
     }
 
     fn decide(
-        &self,
+        &mut self,
         connection: ConnectionId,
         peer: &PeerId,
-        inbound: bool,
+        from: Option<Source>,
     ) -> Result<dummy::ConnectionHandler, ConnectionDenied> {
-        let class = self.admit(peer, inbound).map_err(|denied| {
-            tracing::debug!(%peer, inbound, why = %denied, "connection denied");
+        let (class, permit) = self.admit(peer, from).map_err(|denied| {
+            tracing::debug!(%peer, inbound = from.is_some(), why = %denied, "connection denied");
             ConnectionDenied::new(denied)
         })?;
-        self.classes.with(|classes| classes.insert(connection, class));
+        let leaving = &mut self.leaving;
+        self.classes.with(|classes| {
+            if permit.is_some() {
+                leaving.extend(take_leaving(classes));
+            }
+            let peer = *peer;
+            classes.insert(connection, Known { class, peer, permit });
+        });
         Ok(dummy::ConnectionHandler)
     }
+}
+
+/// The strangers that have to give way. Each is named once.
+fn take_leaving(classes: &mut BTreeMap<ConnectionId, Known>) -> Vec<(PeerId, ConnectionId)> {
+    let mut leaving = Vec::new();
+    for (connection, known) in classes {
+        if known.permit.as_ref().is_some_and(Permit::is_evicted) {
+            known.permit = None;
+            leaving.push((known.peer, *connection));
+        }
+    }
+    leaving
 }
 
 impl NetworkBehaviour for Gate {
@@ -127,9 +174,9 @@ impl NetworkBehaviour for Gate {
         connection: ConnectionId,
         peer: PeerId,
         _: &Multiaddr,
-        _: &Multiaddr,
+        remote: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.decide(connection, &peer, true)
+        self.decide(connection, &peer, Some(source_of(remote)))
     }
 
     fn handle_established_outbound_connection(
@@ -140,7 +187,7 @@ impl NetworkBehaviour for Gate {
         _: Endpoint,
         _: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        self.decide(connection, &peer, false)
+        self.decide(connection, &peer, None)
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
@@ -154,7 +201,14 @@ impl NetworkBehaviour for Gate {
     }
 
     fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
-        Poll::Pending
+        // The swarm asks again after each connection that it was told of, so nobody needs to be woken.
+        match self.leaving.pop_front() {
+            Some((peer_id, connection)) => Poll::Ready(ToSwarm::CloseConnection {
+                peer_id,
+                connection: CloseConnection::One(connection),
+            }),
+            None => Poll::Pending,
+        }
     }
 }
 
@@ -170,22 +224,31 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_is_denied_until_a_ticket_is_out_and_then_only_a_few_are_heard() {
+    fn a_stranger_is_denied_until_a_ticket_is_out_and_then_the_silent_ones_give_way() {
         let roll = Arc::new(Roll::new());
-        let gate = Gate::new(Arc::clone(&roll), Classes::default());
+        let mut gate = Gate::new(Arc::clone(&roll), Classes::default());
         let anna = identity::node_of(&peer(1)).unwrap();
         roll.set(ProjectId([9; 32]), vec![anna], false);
 
+        let here = Some(Source::LOCAL);
         let id = ConnectionId::new_unchecked;
-        assert!(gate.decide(id(0), &peer(1), true).is_ok());
-        assert!(gate.decide(id(1), &peer(2), true).is_err());
+        assert!(gate.decide(id(0), &peer(1), here).is_ok());
+        assert!(gate.decide(id(1), &peer(2), here).is_err());
         roll.set(ProjectId([9; 32]), vec![anna], true);
-        for n in 0..STRANGERS {
-            assert!(gate.decide(id(10 + n), &peer(3), true).is_ok());
+        for n in 0..STRANGERS.per_source {
+            assert!(gate.decide(id(10 + n), &peer(3), here).is_ok());
         }
-        assert!(gate.decide(id(99), &peer(3), true).is_err());
+        assert!(gate.leaving.is_empty());
+        gate.classes.has_asked(id(10));
+        assert!(gate.decide(id(99), &peer(3), here).is_ok());
+        assert_eq!(gate.leaving, [(peer(3), id(11))]);
+        for n in 0..STRANGERS.per_source {
+            gate.classes.has_asked(id(10 + n));
+        }
+        gate.classes.has_asked(id(99));
+        assert!(gate.decide(id(100), &peer(3), here).is_err());
         assert_eq!(gate.classes.of(id(0)), Class::Member);
         assert_eq!(gate.classes.of(id(10)), Class::Stranger);
-        assert!(gate.decide(id(100), &PeerId::random(), true).is_err());
+        assert!(gate.decide(id(101), &PeerId::random(), here).is_err());
     }
 }

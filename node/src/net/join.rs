@@ -22,9 +22,12 @@ const REQUEST_BYTES: usize = 4 * 1024;
 const LINGER: Duration = Duration::from_secs(5);
 
 /// Answers a peer that opened a join stream; returns when the answer has been read or the time is up.
-pub(super) async fn answer(shared: &Shared, peer: NodeId, mut stream: Stream) {
+/// `asked` is called once the request is here.
+pub(super) async fn answer(shared: &Shared, peer: NodeId, mut stream: Stream, asked: impl FnOnce()) {
     let outcome = timeout(WITHIN, async {
-        let reply = match read_request(&mut stream).await? {
+        let request = read_request(&mut stream).await?;
+        asked();
+        let reply = match request {
             Ok(request) => decide(shared, peer, request).await,
             Err(why) => refused(&why),
         };

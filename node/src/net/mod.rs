@@ -19,6 +19,7 @@ mod book;
 mod conduct;
 mod contract;
 mod driver;
+mod entrance;
 mod exchange;
 mod framing;
 mod gate;

@@ -160,6 +160,7 @@ impl Project {
             last_event,
             peers: self.net.as_ref().map(|_| self.peers()),
             board: None,
+            left_out: Vec::new(),
         })
     }
 

@@ -24,7 +24,6 @@ use towline_sync::{Batch, Effect};
 use super::Project;
 use super::actor::STACK_BYTES;
 use super::ingest::checked_by_item;
-use crate::cache::{Table, Value};
 
 /// Bytes of entries after which a run ends: some thousand items, whose documents are all in memory.
 const RUN_BYTES: usize = 2 * limits::ENTRY_BYTES;
@@ -52,7 +51,7 @@ enum Base {
     /// There is no such item yet.
     New,
     Loaded(Arc<ItemDoc>),
-    Saved(Value),
+    Saved(Vec<u8>),
 }
 
 /// An item that passed, with its row and events after each entry, by that one's place in the run.
@@ -129,7 +128,7 @@ impl Project {
             if group.before.is_some() {
                 group.base = match self.docs.get(&group.item) {
                     Some(doc) => Base::Loaded(doc),
-                    None => Base::Saved(self.cache.get(Table::Docs, &group.item.0).ok()??),
+                    None => Base::Saved(self.cache.doc(&group.item).ok()??),
                 };
             }
         }

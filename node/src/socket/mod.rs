@@ -46,6 +46,10 @@ pub const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
 pub const LONG_TIMEOUT: Duration = Duration::from_secs(300);
 /// How long a connection may lie idle before the server takes its place back.
 const IDLE: Duration = Duration::from_secs(600);
+/// How long a client keeps its place without having sent a whole line when others wait for it.
+const SILENCE: Duration = Duration::from_secs(1);
+/// How long a client may take to send a line that it has begun.
+const LINE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may take to read what it asked for.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often the node sees whether its socket is still there.

@@ -1,7 +1,8 @@
 //! The listening side: one small task a connection, each a loop of line in, request, line out.
 //!
 //! Relies on the handle's bounded queue for back-pressure. Never touches a store, never keeps more
-//! than one line of a client in memory, and never lets a silent client keep its place for ever.
+//! than one line of a client in memory, and never lets a silent client keep its place for ever: one
+//! that has not sent a whole line yet gives way to a newcomer (see `limiter.rs`).
 
 use std::io;
 use std::sync::Arc;
@@ -9,17 +10,18 @@ use std::sync::Arc;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Answer, CONNECTIONS, Control, Controls, GRACE, IDLE, LOOK, Line, NodeInfo, REQUEST_BYTES, Socket,
-    WRITE_TIMEOUT,
+    Answer, CONNECTIONS, Control, Controls, GRACE, IDLE, LINE_TIMEOUT, LOOK, Line, NodeInfo, REQUEST_BYTES,
+    SILENCE, Socket, WRITE_TIMEOUT,
 };
 use crate::handle::NodeHandle;
 use crate::home::Home;
+use crate::limiter::{Limiter, Limits, Permit, Source};
+use crate::outage::Outage;
 use crate::request::{Envelope, Failure, FailureCode, Reply};
 
 /// Serves the handle's projects on a home's socket until `stop` is cancelled, by anybody or by a client's `stop`.
@@ -43,7 +45,12 @@ pub async fn serve(
         controls,
         stop,
     });
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let places = Limiter::new(Limits {
+        total: CONNECTIONS,
+        per_source: CONNECTIONS,
+        grace: SILENCE,
+    });
+    let mut outage = Outage::new("a local connection could not be accepted");
     let mut connections = JoinSet::new();
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -64,22 +71,26 @@ pub async fn serve(
             Ok((stream, _)) => stream,
             Err(error) => {
                 // Out of file descriptors: accepting again at once would spin on the same error.
-                tracing::warn!(%error, "a local connection could not be accepted");
+                outage.failed(std::time::Instant::now(), &error);
+                places.evict_one();
                 tokio::time::sleep(std::time::Duration::from_millis(100)).await;
                 continue;
             }
         };
-        match places.clone().try_acquire_owned() {
-            Ok(place) => {
+        match places.enter(Source::LOCAL) {
+            Some(place) => {
                 let shared = shared.clone();
                 connections.spawn(async move {
-                    let _place = place;
-                    if let Err(error) = shared.converse(stream).await {
+                    let ended = tokio::select! {
+                        ended = shared.converse(stream, &place) => ended,
+                        () = place.evicted() => return,
+                    };
+                    if let Err(error) = ended {
                         tracing::debug!(%error, "a local connection ended");
                     }
                 });
             }
-            Err(_) => refuse(stream),
+            None => refuse(stream),
         }
     }
     socket.remove();
@@ -98,21 +109,22 @@ struct Shared {
 }
 
 impl Shared {
-    async fn converse(&self, stream: UnixStream) -> io::Result<()> {
+    async fn converse(&self, stream: UnixStream, place: &Permit) -> io::Result<()> {
         let (read, mut write) = stream.into_split();
         let mut read = BufReader::new(read);
         let mut line = Vec::new();
         loop {
             let got = tokio::select! {
                 () = self.stop.cancelled() => return Ok(()),
-                got = timeout(IDLE, read_line(&mut read, &mut line)) => got,
+                got = read_line(&mut read, &mut line) => got?,
             };
+            // Whoever has said something whole keeps the place, also between two requests.
+            place.finished();
             let (answer, last) = match got {
-                Err(_) | Ok(Ok(Read::End)) => return Ok(()),
-                Ok(Err(error)) => return Err(error),
+                Read::End => return Ok(()),
                 // What follows an overlong line is the middle of a request, not a new one.
-                Ok(Ok(Read::TooLong)) => (Answer::Error(too_long()), true),
-                Ok(Ok(Read::Line)) => self.answer(&line).await,
+                Read::TooLong => (Answer::Error(too_long()), true),
+                Read::Line => self.answer(&line).await,
             };
             send(&mut write, &answer).await?;
             if last {
@@ -173,10 +185,18 @@ enum Read {
     End,
 }
 
+/// Waits for a line to begin, and less long for its end: a client writes it in one go.
 async fn read_line(read: &mut BufReader<OwnedReadHalf>, line: &mut Vec<u8>) -> io::Result<Read> {
     line.clear();
+    match timeout(IDLE, read.fill_buf()).await {
+        Err(_) => return Ok(Read::End),
+        Ok(begun) => _ = begun?,
+    }
     let most = REQUEST_BYTES as u64 + 1;
-    let got = read.take(most).read_until(b'\n', line).await?;
+    let got = match timeout(LINE_TIMEOUT, read.take(most).read_until(b'\n', line)).await {
+        Err(_) => return Ok(Read::End),
+        Ok(got) => got?,
+    };
     Ok(match line.last() {
         Some(b'\n') => Read::Line,
         _ if got > REQUEST_BYTES => Read::TooLong,

@@ -371,3 +371,28 @@ fn where_no_socket_can_be_it_is_in_the_runtime_folder_and_found_through_the_lock
     lock.listens_at(&open.join("s"));
     assert!(find(&home).unwrap().is_none());
 }
+
+#[test]
+fn clients_that_say_nothing_whole_give_way() {
+    use std::io::Write;
+    let home = tempfile::tempdir().unwrap();
+    let node = node_at(home.path());
+    let mut ann = node.client();
+    ann.hello().expect("has a place");
+    let silent: Vec<_> = (0..2 * CONNECTIONS)
+        .map(|n| {
+            let mut stream = std::os::unix::net::UnixStream::connect(&node.path).unwrap();
+            // Half of them begin a request.
+            if n % 2 == 0 {
+                stream.write_all(b"{\"control\":").unwrap();
+            }
+            stream
+        })
+        .collect();
+    let served = std::iter::repeat_with(|| node.client().hello())
+        .take(100_000)
+        .any(|hello| hello.is_ok());
+    assert!(served, "somebody silent gave way");
+    ann.hello().expect("whoever has spoken keeps the place");
+    drop(silent);
+}

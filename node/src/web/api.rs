@@ -35,7 +35,7 @@ pub(super) async fn projects(State(web): State<Arc<Web>>) -> Json<Value> {
         .iter()
         .map(|link| json!({ "id": link.id, "name": link.name, "position": *link.feed.borrow() }))
         .collect();
-    Json(json!({ "schema": "towline.projects/v1", "projects": projects }))
+    Json(json!({ "schema": "towline.projects/v1", "projects": projects, "left_out": web.handle.left_out() }))
 }
 
 async fn read(web: &Web, project: &str, request: Request) -> Answer {

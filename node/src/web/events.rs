@@ -6,23 +6,24 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Extension, Query, State};
+use axum::extract::{ConnectInfo, Extension, Query, State};
 use axum::http::{HeaderMap, HeaderName};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::future::select_all;
 use futures::stream::{self, Stream};
 use serde_json::json;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 use super::Web;
 use super::error::ApiError;
 use super::guard::text;
 use crate::handle::ProjectLink;
+use crate::limiter::{Permit, Source};
 use crate::request::{Failure, FailureCode, Reply, Request};
 
 /// Events that a resuming client is sent one by one; beyond that fetching anew is cheaper.
@@ -43,7 +44,7 @@ struct Streaming {
     feeds: Vec<Feed>,
     ready: VecDeque<Event>,
     stop: CancellationToken,
-    _permit: OwnedSemaphorePermit,
+    _permit: Permit,
 }
 
 impl Drop for Streaming {
@@ -57,15 +58,18 @@ pub(super) async fn serve(
     State(web): State<Arc<Web>>,
     Query(query): Query<Vec<(String, String)>>,
     stop: Option<Extension<CancellationToken>>,
+    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let links = wanted(&web, &query)?;
-    let permit = Arc::clone(&web.streams).try_acquire_owned().map_err(|_| {
+    let source = peer.map_or(Source::LOCAL, |Extension(ConnectInfo(peer))| peer.ip().into());
+    let permit = web.streams.enter(source).ok_or_else(|| {
         Failure::new(
             FailureCode::Busy,
             "too many event streams are open; close a tab or try again later",
         )
     })?;
+    permit.finished();
     // What the browser saw last is newer than the address it first connected with.
     let place = text(&headers, HeaderName::from_static("last-event-id"))
         .or_else(|| value(&query, "after"))

@@ -6,19 +6,16 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::extract::{DefaultBodyLimit, Extension};
+use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{get, post};
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
 use towline_proto::{Millis, Origin};
 
 use crate::handle::{NodeHandle, ProjectLink};
+use crate::limiter::{Limiter, Limits};
 use crate::request::{Failure, FailureCode, Reply, Request};
 
 mod api;
@@ -30,16 +27,23 @@ mod guard;
 mod metrics;
 mod pages;
 mod query;
+mod serve;
 mod session;
 mod view;
 
 use metrics::Metrics;
+pub use serve::serve;
 use session::Sessions;
 
 /// Largest request body in bytes: an import chunk fits, a flood does not.
 const BODY_BYTES: usize = 1024 * 1024;
-/// Open event streams at once: browsers share one among their tabs, so this is 64 people.
-const STREAMS: usize = 64;
+/// Open event streams at once: browsers share one among their tabs, so this is 128 people, and 64 that
+/// come from one address, as all do whom a proxy brings.
+const STREAMS: Limits = Limits {
+    total: 128,
+    per_source: 64,
+    grace: Duration::ZERO,
+};
 /// How long a project may take to answer, in milliseconds. Beyond it the person has gone.
 const ANSWER_MS: u64 = 30_000;
 /// How long open connections may linger after the stop, in milliseconds.
@@ -77,7 +81,7 @@ pub struct Web {
     config: WebConfig,
     sessions: Sessions,
     metrics: Metrics,
-    streams: Arc<Semaphore>,
+    streams: Limiter,
 }
 
 impl Web {
@@ -92,7 +96,7 @@ impl Web {
         Ok(Arc::new(Self {
             sessions: Sessions::new(cookie)?,
             metrics: Metrics::new(),
-            streams: Arc::new(Semaphore::new(STREAMS)),
+            streams: Limiter::new(STREAMS),
             handle,
             config,
         }))
@@ -111,7 +115,7 @@ impl Web {
     }
 
     fn is_fleet(&self) -> bool {
-        self.config.fleet || self.handle.projects().len() != 1
+        self.config.fleet || self.handle.projects().len() != 1 || !self.handle.left_out().is_empty()
     }
 }
 
@@ -175,25 +179,7 @@ pub fn router(web: Arc<Web>) -> axum::Router {
         .route("/api/v1/events", get(events::serve))
         .fallback(pages::nowhere)
         .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(middleware::from_fn(serve::whole))
         .layer(middleware::from_fn_with_state(Arc::clone(&web), guard::guard))
         .with_state(web)
-}
-
-/// Answers on `listener` until `stop`, then lets open answers finish for a moment.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn serve(listener: TcpListener, router: axum::Router, stop: CancellationToken) -> io::Result<()> {
-    // Event streams never end by themselves: they are told of the stop, or it would wait for them.
-    let app = router
-        .layer(Extension(stop.clone()))
-        .into_make_service_with_connect_info::<SocketAddr>();
-    let serving = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
-    tokio::select! {
-        ended = serving => ended,
-        () = async {
-            stop.cancelled().await;
-            tokio::time::sleep(Duration::from_millis(LINGER_MS)).await;
-        } => Ok(()),
-    }
 }

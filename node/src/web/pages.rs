@@ -56,13 +56,13 @@ pub(super) async fn fleet(State(web): State<Arc<Web>>, Extension(caller): Extens
     }
     let projects = statuses(&web).await;
     let frame = Frame::new(&web, &caller, None);
-    html(fleet_view::page(&frame, &projects, now())).into_response()
+    html(fleet_view::page(&frame, &projects, &web.handle.left_out(), now())).into_response()
 }
 
 /// `/fragment`
 pub(super) async fn fleet_fragment(State(web): State<Arc<Web>>) -> Html<String> {
     let projects = statuses(&web).await;
-    html(fleet_view::fragment(&projects, now()))
+    html(fleet_view::fragment(&projects, &web.handle.left_out(), now()))
 }
 
 async fn statuses(web: &Web) -> Vec<Project> {

@@ -209,6 +209,18 @@ impl Place {
         running
     }
 
+    /// [`Place::serve`] of a node with several projects, of which one is asked.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub fn serve_in(&self, project: &str) -> Running<'_> {
+        let running = self.start(&["serve"]);
+        until("the node answers", || {
+            self.home().socket().exists() && self.run(&["--project", project, "status"]).code == Some(0)
+        });
+        running
+    }
+
     /// Starts the node with a command of choice and waits until it prints its first line.
     ///
     /// # Panics

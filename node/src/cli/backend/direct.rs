@@ -7,7 +7,9 @@ use std::collections::VecDeque;
 use super::patience::Patience;
 use super::read_only::{self, Copied};
 use crate::cli::{Ask, Context};
-use crate::home::{Home, HomeError, Lock, ProjectHome, key};
+use crate::dto::LeftOut;
+use crate::handle::{unclear, unopened};
+use crate::home::{Home, HomeError, Lock, ProjectHome, Survey, key};
 use crate::project::Project;
 use crate::project::snapshot::{self, needs_cards_only};
 use crate::request::{Envelope, Failure, FailureCode, Reply, Request};
@@ -18,6 +20,7 @@ use crate::socket::{self, Client, GREETING};
 pub(super) struct Direct {
     // Closed when dropped, before the lock behind it is given back.
     project: Option<Project>,
+    left_out: Vec<LeftOut>,
     ground: Ground,
 }
 
@@ -36,7 +39,13 @@ impl Ask for Direct {
             copied.permits(&envelope.body)?;
         }
         let project = self.project.as_mut().ok_or_else(closed)?;
-        project.request(envelope.origin.as_ref(), envelope.body)
+        match project.request(envelope.origin.as_ref(), envelope.body)? {
+            Reply::Status(mut status) => {
+                status.left_out.clone_from(&self.left_out);
+                Ok(Reply::Status(status))
+            }
+            reply => Ok(reply),
+        }
     }
 }
 
@@ -123,6 +132,7 @@ fn from_snapshot(ctx: &Context, home: &Home, asks: &[&Request]) -> Option<Ready>
 fn open(ctx: &Context, home: &Home, lock: Lock) -> Result<Direct, Failure> {
     let key = key::load(&home.key_file())?;
     Ok(Direct {
+        left_out: left_out(home.survey()?.unreadable),
         project: Some(open_project(&pick(ctx, home)?, &key)?),
         ground: Ground::Own(lock),
     })
@@ -133,14 +143,24 @@ fn read(ctx: &Context, home: &Home, why: HomeError) -> Result<Direct, Failure> {
     let key = key::load(&home.key_file())?;
     let copied = Copied::of(&pick(ctx, home)?, why)?;
     Ok(Direct {
+        left_out: left_out(home.survey()?.unreadable),
         project: Some(open_project(copied.place(), &key)?),
         ground: Ground::Copy(copied),
     })
 }
 
+fn left_out(unreadable: Vec<(String, HomeError)>) -> Vec<LeftOut> {
+    let left_out = unreadable.into_iter().map(|(name, error)| LeftOut {
+        name,
+        why: error.to_string(),
+    });
+    left_out.collect()
+}
+
 /// The project that is meant.
 fn pick(ctx: &Context, home: &Home) -> Result<ProjectHome, Failure> {
-    let projects = home.projects()?;
+    let Survey { projects, unreadable } = home.survey()?;
+    let left_out = left_out(unreadable);
     let names = || {
         projects
             .iter()
@@ -155,6 +175,14 @@ fn pick(ctx: &Context, home: &Home) -> Result<ProjectHome, Failure> {
             wanted.is_none_or(|wanted| place.name == wanted || place.id.to_string().starts_with(wanted))
         })
         .collect();
+    let meant = left_out
+        .iter()
+        .find(|one| wanted.is_none_or(|wanted| one.name == wanted));
+    match (fits.as_slice(), meant) {
+        ([], Some(meant)) => return Err(unopened(meant)),
+        (_, Some(other)) if wanted.is_none() => return Err(unclear(&names(), other)),
+        _ => {}
+    }
     match (fits.as_slice(), wanted) {
         ([place], _) => Ok((*place).clone()),
         ([], Some(wanted)) => {

@@ -10,6 +10,7 @@ use towline_proto::Ticket;
 
 use super::direct;
 use crate::cli::args::{InitArgs, JoinArgs, RunArgs};
+use crate::cli::render::text::clean;
 use crate::cli::{Context, Trouble, json};
 use crate::home::init::{self, plan_deinit, plan_init};
 use crate::home::{Config, Home, key};
@@ -253,13 +254,13 @@ fn greeting(ctx: &Context, serving: &Serving, who: &str, out: &mut dyn Write) ->
         .handle()
         .projects()
         .into_iter()
-        .map(|link| link.name)
+        .map(|link| clean(&link.name))
         .collect();
     writeln!(
         out,
         "towline is up: {} ({})",
         names.join(", "),
-        serving.node().name()
+        clean(serving.node().name())
     )?;
     writeln!(out, "board: {}", serving.board())?;
     writeln!(out, "sign in: {}", serving.login_link(who))?;
@@ -319,10 +320,12 @@ fn joined(ctx: &Context, ticket: &Ticket, reply: &Reply, out: &mut dyn Write) ->
         writeln!(
             out,
             "joined {} as {}: {} items so far",
-            status.name, status.role, status.items
+            clean(&status.name),
+            status.role,
+            status.items
         )?;
     } else {
-        writeln!(out, "joined {}", ticket.name)?;
+        writeln!(out, "joined {}", clean(&ticket.name))?;
     }
     ctx.say("`towline up` keeps this node in sync");
     Ok(())

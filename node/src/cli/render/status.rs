@@ -73,6 +73,10 @@ pub(super) fn page(view: &View, status: &ProjectStatus) -> String {
     if let Some(board) = &status.board {
         fact("Board", clean(board));
     }
+    for other in &status.left_out {
+        let what = format!("{} is left out: {}", clean(&other.name), clean(&other.why));
+        fact("Trouble", what);
+    }
     if let Some(last) = &status.last_event {
         let _ = writeln!(
             out,

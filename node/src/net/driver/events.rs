@@ -68,7 +68,9 @@ impl Driver {
                 self.moved = true;
                 self.listening(|all| all.retain(|other| !addresses.contains(other)));
             }
-            SwarmEvent::ListenerError { error, .. } => tracing::warn!(%error, "a listener failed"),
+            SwarmEvent::ListenerError { error, .. } => {
+                self.accepting.failed(std::time::Instant::now(), &error);
+            }
             other => tracing::trace!(event = ?other, "swarm"),
         }
     }

@@ -17,8 +17,8 @@ use crate::net::metrics::NetMetrics;
 use crate::net::streams::{Outcome, Pace, Purpose, StreamEvent};
 use crate::net::{NetError, identity, join};
 
-/// Joins that are answered at one time.
-const ANSWERING: usize = 16;
+/// Joins that are answered at one time: those of all strangers that are heard, and of some members.
+const ANSWERING: usize = 64;
 /// Joins of our own that wait at one time.
 const ASKING: usize = 16;
 /// A link that lasted this long was a good one: the next is opened without a wait.
@@ -288,8 +288,9 @@ impl Driver {
         }
         let shared = Arc::clone(&self.shared);
         let report = self.report.clone();
+        let classes = self.classes.clone();
         self.tasks.spawn(async move {
-            join::answer(&shared, node, stream).await;
+            join::answer(&shared, node, stream, || classes.has_asked(connection)).await;
             let _ = report.send(Report::JoinOver { connection }).await;
         });
     }

@@ -5,7 +5,7 @@ use towline_proto::{Column, Millis, ProjectId};
 
 use super::Frame;
 use super::parts::{badge, column_title, event_line, item_path, kind, plural, time};
-use crate::dto::{ItemCard, ProjectStatus};
+use crate::dto::{ItemCard, LeftOut, ProjectStatus};
 use crate::request::Failure;
 use crate::web::query::{Tab, escape};
 
@@ -23,20 +23,23 @@ pub(in crate::web) struct Found {
     pub(in crate::web) cards: Result<Vec<ItemCard>, Failure>,
 }
 
-pub(in crate::web) fn page(frame: &Frame, projects: &[Project], now: Millis) -> Markup {
+pub(in crate::web) fn page(frame: &Frame, projects: &[Project], left_out: &[LeftOut], now: Millis) -> Markup {
     let positions: Vec<_> = projects
         .iter()
         .map(|project| format!("{}:{}", project.id, project.position))
         .collect();
     let main = html! {
         h1 { "Fleet" }
-        div id="live" data-live="/fragment" data-positions=(positions.join(",")) { (fragment(projects, now)) }
+        div id="live" data-live="/fragment" data-positions=(positions.join(",")) { (fragment(projects, left_out, now)) }
     };
     frame.page("Fleet", main)
 }
 
-pub(in crate::web) fn fragment(projects: &[Project], now: Millis) -> Markup {
+pub(in crate::web) fn fragment(projects: &[Project], left_out: &[LeftOut], now: Millis) -> Markup {
     html! {
+        @for project in left_out {
+            p.notice { "The project " (project.name) " is left out, because it cannot be opened: " (project.why) }
+        }
         @if projects.is_empty() { p.empty { "No project yet. Run " code { "towline up" } " in a repository." } }
         ul.fleet { @for project in projects { li { article.project {
             h2 { a href={ "/p/" (escape(&project.name)) } { (project.name) } }

@@ -88,6 +88,7 @@ fn render(cards: Vec<ItemCard>, query: BoardQuery, csrf: Option<&str>) -> String
         last_event: None,
         peers: None,
         board: None,
+        left_out: Vec::new(),
     };
     let queue = cards.clone();
     let board = Board::new(

@@ -67,5 +67,6 @@ pub(crate) fn status(
         last_event,
         peers: Some(vec![peer("laptop", true), peer("builder", false)]),
         board: None,
+        left_out: Vec::new(),
     }
 }

@@ -207,6 +207,7 @@ fn status() -> ProjectStatus {
         last_event: Some(moved()),
         peers: Some(vec![peer("desk", true), peer("build-host", false)]),
         board: Some("http://127.0.0.1:7800".into()),
+        left_out: Vec::new(),
     }
 }
 

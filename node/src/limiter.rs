@@ -1,0 +1,277 @@
+//! How many connections a door holds: in all, for each address, and who gives way when it is full.
+//!
+//! A connection that has not said anything whole yet (no finished handshake, no finished request) is
+//! *unfinished*. When there is no place for a newcomer, the oldest unfinished connection of the same
+//! address gives way, or, where the whole door is full, that of the address which holds the most. So
+//! somebody who opens connections and keeps silent only ever displaces their own kind, and whoever
+//! finishes what they say at once is served in the middle of it. Knows no socket: it counts, and tells
+//! the task of a connection to end it.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+/// Whose connection it is: one IPv4 address, or the /64 network of an IPv6 address, which is what a
+/// single machine is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Source(IpAddr);
+
+impl Source {
+    /// The only source of a door that has but one: a local socket.
+    pub(crate) const LOCAL: Self = Self(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+}
+
+impl From<IpAddr> for Source {
+    fn from(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) => Self(IpAddr::V4(address)),
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                Self(IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0)))
+            }
+        }
+    }
+}
+
+/// How many connections there may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// In all.
+    pub(crate) total: usize,
+    /// From one source.
+    pub(crate) per_source: usize,
+    /// How old an unfinished connection must be to give way: what an honest one has sent may not have
+    /// been read yet.
+    pub(crate) grace: Duration,
+}
+
+/// Counts the connections of one door. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Limiter(Arc<Mutex<Table>>);
+
+#[derive(Debug)]
+struct Table {
+    limits: Limits,
+    next: u64,
+    /// In the order in which they came.
+    held: BTreeMap<u64, Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    source: Source,
+    since: Instant,
+    unfinished: bool,
+    evicted: CancellationToken,
+}
+
+impl Limiter {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self(Arc::new(Mutex::new(Table {
+            limits,
+            next: 0,
+            held: BTreeMap::new(),
+        })))
+    }
+
+    /// A place for a new connection, which is unfinished; nothing when there is none and nobody who
+    /// could give way.
+    pub(crate) fn enter(&self, source: Source) -> Option<Permit> {
+        let mut table = self.table();
+        if !table.make_room(source) {
+            return None;
+        }
+        let id = table.next;
+        table.next += 1;
+        let evicted = CancellationToken::new();
+        table.held.insert(
+            id,
+            Held {
+                source,
+                since: Instant::now(),
+                unfinished: true,
+                evicted: evicted.clone(),
+            },
+        );
+        drop(table);
+        Some(Permit {
+            id,
+            limiter: self.clone(),
+            evicted,
+        })
+    }
+
+    /// Has the oldest unfinished connection of whoever holds the most give way: the process has no
+    /// descriptor left for the next one.
+    pub(crate) fn evict_one(&self) -> bool {
+        let mut table = self.table();
+        match table.victim() {
+            Some(victim) => {
+                table.evict(victim);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// How many connections hold a place.
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> usize {
+        self.table().held.len()
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Table {
+    fn make_room(&mut self, source: Source) -> bool {
+        let own = self.held.values().filter(|held| held.source == source).count();
+        let victim = if own >= self.limits.per_source {
+            self.oldest_unfinished(source)
+        } else if self.held.len() >= self.limits.total {
+            self.victim()
+        } else {
+            return true;
+        };
+        match victim {
+            Some(victim) => {
+                self.evict(victim);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn gives_way(&self, held: &Held) -> bool {
+        held.unfinished && held.since.elapsed() >= self.limits.grace
+    }
+
+    fn oldest_unfinished(&self, source: Source) -> Option<u64> {
+        self.held
+            .iter()
+            .find(|(_, held)| held.source == source && self.gives_way(held))
+            .map(|(id, _)| *id)
+    }
+
+    /// The oldest unfinished connection of the source that has the most of them.
+    fn victim(&self) -> Option<u64> {
+        let mut unfinished: BTreeMap<Source, usize> = BTreeMap::new();
+        for held in self.held.values().filter(|held| self.gives_way(held)) {
+            *unfinished.entry(held.source).or_default() += 1;
+        }
+        let (source, _) = unfinished.into_iter().max_by_key(|(_, count)| *count)?;
+        self.oldest_unfinished(source)
+    }
+
+    fn evict(&mut self, id: u64) {
+        if let Some(held) = self.held.remove(&id) {
+            held.evicted.cancel();
+        }
+    }
+}
+
+/// The place of one connection; dropping it gives the place back.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    id: u64,
+    limiter: Limiter,
+    evicted: CancellationToken,
+}
+
+impl Permit {
+    /// Something whole was said: the connection keeps its place whoever comes.
+    pub(crate) fn finished(&self) {
+        self.set_unfinished(false);
+    }
+
+    /// It was answered, and nothing whole has been said since.
+    pub(crate) fn unfinished(&self) {
+        self.set_unfinished(true);
+    }
+
+    /// Returns when the connection is to end for somebody else.
+    pub(crate) async fn evicted(&self) {
+        self.evicted.cancelled().await;
+    }
+
+    /// Whether the connection is to end for somebody else.
+    pub(crate) fn is_evicted(&self) -> bool {
+        self.evicted.is_cancelled()
+    }
+
+    fn set_unfinished(&self, unfinished: bool) {
+        if let Some(held) = self.limiter.table().held.get_mut(&self.id) {
+            held.unfinished = unfinished;
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.limiter.table().held.remove(&self.id);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn source(text: &str) -> Source {
+        Source::from(text.parse::<IpAddr>().unwrap())
+    }
+
+    fn limiter() -> Limiter {
+        Limiter::new(Limits {
+            total: 6,
+            per_source: 3,
+            grace: Duration::ZERO,
+        })
+    }
+
+    #[test]
+    fn the_oldest_silent_connection_of_an_address_gives_way_to_its_next() {
+        let limiter = limiter();
+        let ann = source("192.0.2.1");
+        let mut held: Vec<_> = (0..3).map(|_| limiter.enter(ann).unwrap()).collect();
+        held[0].finished();
+        held.push(limiter.enter(ann).unwrap());
+        let evicted: Vec<_> = held.iter().map(Permit::is_evicted).collect();
+        assert_eq!(evicted, [false, true, false, false]);
+        assert_eq!(limiter.held(), 3);
+        held.iter().for_each(Permit::finished);
+        assert!(limiter.enter(ann).is_none(), "whoever has spoken keeps the place");
+        held[0].unfinished();
+        assert!(limiter.enter(ann).is_some());
+        drop(held);
+        assert_eq!(limiter.held(), 0);
+    }
+
+    #[test]
+    fn a_full_door_costs_the_address_that_holds_the_most() {
+        let limiter = limiter();
+        let mallory: Vec<_> = (0..3)
+            .map(|_| limiter.enter(source("198.51.100.7")).unwrap())
+            .collect();
+        let others: Vec<_> = (1..=3)
+            .map(|n| limiter.enter(source(&format!("192.0.2.{n}"))).unwrap())
+            .collect();
+        let ann = limiter.enter(source("203.0.113.1")).unwrap();
+        assert!(mallory[0].is_evicted() && !mallory[1].is_evicted());
+        assert!(others.iter().all(|other| !other.is_evicted()));
+        assert!(limiter.evict_one() && mallory[1].is_evicted());
+        drop(ann);
+    }
+
+    #[test]
+    fn a_network_of_64_bits_is_one_source_and_a_mapped_address_is_itself() {
+        assert_eq!(source("2001:db8::1"), source("2001:db8::ffff:1:2:3"));
+        assert_ne!(source("2001:db8::1"), source("2001:db8:0:1::1"));
+        assert_eq!(source("::ffff:192.0.2.1"), source("192.0.2.1"));
+    }
+}
