@@ -6,6 +6,7 @@ mod clock;
 mod disks;
 mod folder;
 mod listen;
+mod names;
 mod readme;
 mod sockets;
 mod worktree;

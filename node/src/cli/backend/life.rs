@@ -9,6 +9,7 @@ use tokio::runtime::Runtime;
 use towline_proto::Ticket;
 
 use super::direct;
+use super::patience::Patience;
 use crate::cli::args::{InitArgs, JoinArgs, RunArgs};
 use crate::cli::render::text::clean;
 use crate::cli::{Context, Trouble, json};
@@ -127,7 +128,8 @@ pub(super) fn deinit(ctx: &Context, out: &mut dyn Write) -> Result<(), Trouble> 
     if !ctx.confirm("Remove all of this? What no other node has is lost.")? {
         return Err(Failure::new(FailureCode::Failure, "nothing was removed").into());
     }
-    init::deinit(&home).map_err(Failure::from)?;
+    nobody_runs(&home)?;
+    Patience::of(ctx, &home).until_free(|| init::deinit(&home))?;
     if ctx.global.json {
         out.write_all(json::done().as_bytes())?;
     }
@@ -137,6 +139,7 @@ pub(super) fn deinit(ctx: &Context, out: &mut dyn Write) -> Result<(), Trouble> 
 /// `doctor --mend`: makes damaged logs anew from what is whole in them.
 pub(super) fn mend(ctx: &Context, out: &mut dyn Write) -> Result<(), Trouble> {
     let home = Home::at(ctx.root()?);
+    nobody_runs(&home)?;
     let _lock = direct::lock(ctx, &home, "towline doctor --mend")?;
     let key = key::load(&home.key_file()).map_err(Failure::from)?;
     for place in home.projects().map_err(Failure::from)? {
@@ -227,7 +230,7 @@ pub(in crate::cli) fn nobody_runs(home: &Home) -> Result<(), Failure> {
             _ => return Ok(()),
         },
     };
-    let message = format!("a node is running here already {who}");
+    let message = format!("a node is running here already {who}; `towline down` ends it");
     Err(Failure::new(FailureCode::Busy, message))
 }
 
