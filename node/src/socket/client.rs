@@ -78,7 +78,7 @@ impl Client {
     /// process that is stopped still has its connections taken, by the system.
     ///
     /// # Errors
-    /// When it says nothing within `within`.
+    /// When it says nothing within `within`; busy when it hangs up first, as on whom it has no place for.
     pub fn greeted(mut self, within: Duration) -> Result<Self, Failure> {
         let patience = std::mem::replace(&mut self.timeout, within);
         self.hello().map_err(|failure| match failure.code {
@@ -88,6 +88,11 @@ impl Client {
                     "the node here takes connections and says nothing for {} s; its process may be stopped or hang",
                     within.as_secs().max(1)
                 ),
+            ),
+            // Nothing was asked yet, so it can be tried again.
+            FailureCode::Unreachable => Failure::new(
+                FailureCode::Busy,
+                format!("the node here has no place, or is ending: {}", failure.message),
             ),
             _ => failure,
         })?;

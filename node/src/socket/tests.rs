@@ -1,6 +1,8 @@
 //! The socket as people meet it: a real one in a temporary directory, and behind it a thread that
 //! answers jobs as a project's thread does.
 
+mod elsewhere;
+
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -327,52 +329,6 @@ fn a_process_that_is_stopped_is_told_from_one_that_is_busy() {
 }
 
 #[test]
-fn a_socket_that_was_removed_is_made_anew() {
-    let folder = tempfile::tempdir().unwrap();
-    let node = node_at(folder.path());
-    let mut ann = node.client();
-    std::fs::remove_file(&node.path).unwrap();
-    let (sender, made) = std::sync::mpsc::channel();
-    let home = Home::at(folder.path());
-    std::thread::spawn(move || {
-        while !matches!(find(&home), Ok(Some(_))) {
-            std::thread::yield_now();
-        }
-        let _ = sender.send(());
-    });
-    made.recv_timeout(Duration::from_secs(20))
-        .expect("a socket, some seconds later");
-    assert!(ann.hello().is_ok(), "who was connected stays so");
-    assert!(node.client().hello().is_ok());
-}
-
-#[test]
-fn where_no_socket_can_be_it_is_in_the_runtime_folder_and_found_through_the_lock() {
-    let folder = tempfile::tempdir().unwrap();
-    let home = Home::at(folder.path());
-    // A folder that is not empty stands for a file system that has no sockets: nothing can be bound there.
-    std::fs::create_dir_all(home.socket().join("in the way")).unwrap();
-    let node = node_at(folder.path());
-    assert!(!node.path.starts_with(folder.path()), "{}", node.path.display());
-    let mode = std::fs::metadata(node.path.parent().unwrap())
-        .unwrap()
-        .permissions()
-        .mode();
-    assert_eq!(mode & 0o777, 0o700);
-    assert!(find(&home).unwrap().is_none(), "nobody has said where");
-    let lock = home.lock("towline up").unwrap();
-    lock.listens_at(&node.path);
-    assert!(find(&home).unwrap().unwrap().hello().is_ok());
-    // A socket where others can put theirs is not believed.
-    let open = folder.path().join("open");
-    std::fs::create_dir(&open).unwrap();
-    std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o777)).unwrap();
-    let _theirs = std::os::unix::net::UnixListener::bind(open.join("s")).unwrap();
-    lock.listens_at(&open.join("s"));
-    assert!(find(&home).unwrap().is_none());
-}
-
-#[test]
 fn clients_that_say_nothing_whole_give_way() {
     use std::io::Write;
     let home = tempfile::tempdir().unwrap();
@@ -395,4 +351,15 @@ fn clients_that_say_nothing_whole_give_way() {
     assert!(served, "somebody silent gave way");
     ann.hello().expect("whoever has spoken keeps the place");
     drop(silent);
+}
+
+#[test]
+fn a_node_that_hangs_up_before_it_was_asked_anything_is_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("s");
+    let listens = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let client = Client::connect(&path).unwrap().unwrap();
+    drop(listens.accept().unwrap());
+    let failure = client.greeted(Duration::from_secs(20)).unwrap_err();
+    assert_eq!(failure.code, FailureCode::Busy, "{failure}");
 }

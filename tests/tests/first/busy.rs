@@ -1,9 +1,8 @@
 //! Crowds: more commands at once than a node has places, or than a store lets in, wait for each other.
 
-use std::os::unix::net::UnixStream;
 use std::process::Stdio;
 
-use towline_node::socket::CONNECTIONS;
+use towline_node::socket::{CONNECTIONS, Client};
 use towline_tests::process::Place;
 
 /// Commands at once, more than a node has places for.
@@ -38,6 +37,13 @@ fn everybody_of_a_crowd_is_served_with_and_without_a_node() {
     assert_eq!(said, WITHOUT + WITH_A_NODE);
 }
 
+/// A client that has a place at the node.
+fn greeted(place: &Place) -> Client {
+    let mut client = Client::connect(&place.home().socket()).unwrap().unwrap();
+    client.hello().unwrap();
+    client
+}
+
 #[test]
 fn whoever_does_not_want_to_wait_is_told_what_for() {
     let ann = Place::of("ann");
@@ -55,9 +61,8 @@ fn whoever_does_not_want_to_wait_is_told_what_for() {
     drop(lock);
 
     let node = ann.serve();
-    let connect = || UnixStream::connect(ann.home().socket()).unwrap();
-    // Who connects has a place, and needs no word for it.
-    let mut crowd: Vec<_> = (0..CONNECTIONS + 1).map(|_| connect()).collect();
+    // Whoever has said something whole keeps the place.
+    let mut crowd: Vec<_> = (0..CONNECTIONS).map(|_| greeted(&ann)).collect();
     ann.run(&impatient)
         .refused(75, &["local connections", "--busy-timeout"]);
     let mut patient = ann.command(&["comment", "1", "later", "--busy-timeout", "1m"]);
