@@ -9,6 +9,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tokio_util::sync::CancellationToken;
+use towline_node::handle::NodeHandle;
 use towline_node::home::init::init;
 use towline_node::home::{Config as NodeConfig, Home, key};
 use towline_node::request::{Failure, Reply};
@@ -20,7 +22,8 @@ use towline_proto::text::show;
 
 use crate::cli::{Cli, Up};
 use crate::config::Config;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, StartError};
+use crate::store::StoreError;
 
 /// The gateway's home, made if need be.
 fn home(dir: &Path) -> anyhow::Result<Home> {
@@ -64,15 +67,35 @@ pub fn up(cli: &Cli, args: &Up, out: &mut impl Write) -> anyhow::Result<()> {
             fleet: true,
         };
         let serving = Serving::start(node, &node_config, face).await?;
-        let gateway = Gateway::start(handle, config, &cli.dir, serving.stop_token().child_token())?;
+        let stop = serving.stop_token().child_token();
+        let gateway = start_relay(&handle, &config, &cli.dir, &stop)?;
         writeln!(out, "fleet: {}", serving.board())?;
         writeln!(out, "sign in: {}", serving.login_link(&args.who))?;
         out.flush()?;
         let ended = serving.run().await;
-        gateway.stop().await;
+        if let Some(gateway) = gateway {
+            gateway.stop().await;
+        }
         ended?;
         Ok(())
     })
+}
+
+/// Starts the relay. On a full disk the boards run without it.
+fn start_relay(
+    handle: &NodeHandle,
+    config: &Config,
+    dir: &Path,
+    stop: &CancellationToken,
+) -> anyhow::Result<Option<Gateway>> {
+    match Gateway::start(handle.clone(), config.clone(), dir, stop.clone()) {
+        Ok(gateway) => Ok(Some(gateway)),
+        Err(StartError::Store(StoreError::Full)) => {
+            tracing::error!(dir = %dir.display(), "the disk is full: nothing is relayed; free some room and restart the gateway");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// `join`: through the running gateway, or with a node that runs until everything has come.

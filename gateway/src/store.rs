@@ -12,17 +12,25 @@
 //! | `state/1` | a name | text |
 
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
+use towline_node::home::files::room;
 
 /// Commands that are remembered as handled; a homeserver repeats only recent ones.
 const HANDLED: u64 = 10_000;
 /// Cache of the database, in bytes: it holds a few hundred small records.
 const CACHE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Room in bytes that must be on the disk for a write, or for opening.
+const ROOM_BYTES: u64 = 2 * 1024 * 1024;
+/// How often it is looked whether there is room again, in milliseconds.
+const ROOM_POLL_MS: u64 = 1_000;
 
 /// Why the gateway's memory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +43,12 @@ pub enum StoreError {
         /// Why.
         source: std::io::Error,
     },
+    /// The disk is full, and sled must never meet that: it may wait for ever then.
+    #[error("the disk is full; free some room")]
+    Full,
+    /// The database panicked.
+    #[error("the gateway's store is damaged: {0}; move its folder `gateway.sled` away to begin a new one")]
+    Damaged(String),
     /// The database refuses.
     #[error("the gateway's store failed: {0}; is another gateway using the same folder?")]
     Sled(#[from] sled::Error),
@@ -58,6 +72,7 @@ pub struct Store {
 #[derive(Debug)]
 struct Inner {
     db: sled::Db,
+    dir: PathBuf,
     relay: sled::Tree,
     handled: sled::Tree,
     state: sled::Tree,
@@ -77,11 +92,18 @@ impl Store {
         };
         std::fs::create_dir_all(dir).map_err(folder)?;
         let path = dir.join("gateway.sled");
-        let db = sled::Config::new()
+        if room(dir).map_err(folder)? < ROOM_BYTES {
+            return Err(StoreError::Full);
+        }
+        let config = sled::Config::new()
             .path(&path)
             .cache_capacity(CACHE_BYTES)
-            .flush_every_ms(None)
-            .open()?;
+            .flush_every_ms(None);
+        // A flipped bit in its file makes it panic.
+        let db = catch_unwind(AssertUnwindSafe(|| config.open())).map_err(|panic| {
+            let said = panic.downcast_ref::<String>().cloned();
+            StoreError::Damaged(said.unwrap_or_else(|| "it cannot be read".to_owned()))
+        })??;
         let file = File::open(path.join("db")).map_err(folder)?;
         Ok(Self {
             inner: Arc::new(Inner {
@@ -89,6 +111,7 @@ impl Store {
                 handled: db.open_tree("handled/1")?,
                 state: db.open_tree("state/1")?,
                 db,
+                dir: dir.to_owned(),
                 file,
                 counting: Mutex::new(()),
             }),
@@ -162,10 +185,31 @@ impl Store {
             .await
     }
 
+    /// Waits until there is room for a write: a lane that stands still loses nothing, one that ends does.
+    async fn until_there_is_room(&self) -> Result<(), StoreError> {
+        let dir = &self.inner.dir;
+        let mut told = false;
+        loop {
+            let room = room(dir).map_err(|source| StoreError::Folder {
+                path: dir.clone(),
+                source,
+            })?;
+            if room >= ROOM_BYTES {
+                return Ok(());
+            }
+            if !told {
+                tracing::error!(dir = %dir.display(), "the disk is full: the relay waits until there is room");
+                told = true;
+            }
+            tokio::time::sleep(Duration::from_millis(ROOM_POLL_MS)).await;
+        }
+    }
+
     async fn durably(
         &self,
         write: impl FnOnce(&Inner) -> Result<(), sled::Error> + Send + 'static,
     ) -> Result<(), StoreError> {
+        self.until_there_is_room().await?;
         let inner = Arc::clone(&self.inner);
         let work = tokio::task::spawn_blocking(move || {
             write(&inner)?;

@@ -5,7 +5,7 @@
 
 mod people;
 
-pub use people::{MemberInfo, PeerInfo};
+pub use people::{LeftOut, MemberInfo, PeerInfo};
 
 use serde::{Deserialize, Serialize};
 use towline_crdt::view::{Criterion, Link, Refused};
@@ -323,15 +323,6 @@ pub struct ProjectStatus {
     /// Projects beside it in this home that could not be opened.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,
-}
-
-/// A project of a home that could not be opened; the others go on without it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LeftOut {
-    /// What people call it here, or its folder where nothing says so.
-    pub name: String,
-    /// Why it could not be opened.
-    pub why: String,
 }
 
 /// What `doctor` found.

@@ -47,6 +47,11 @@ pub fn start(filter: &str) {
     }));
 }
 
+/// What [`start`] logs with for people, to another place: for whoever looks at what is logged.
+pub fn to(writer: impl for<'w> MakeWriter<'w> + Send + Sync + 'static) -> impl Subscriber + Send + Sync {
+    lines(writer, false).finish()
+}
+
 type Lines<W, E, N> = SubscriberBuilder<N, E, tracing_subscriber::filter::LevelFilter, W>;
 
 fn lines<W: for<'w> MakeWriter<'w> + 'static>(

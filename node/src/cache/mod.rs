@@ -22,6 +22,7 @@ use std::ops::{Bound, Deref};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use tempfile::TempDir;
 use towline_crdt::view::{ItemView, PROJECTION_VERSION};
 use towline_proto::{ItemId, Millis};
 
@@ -41,12 +42,17 @@ use open::Store;
 /// it had taken for it in its log, and the next flush, also that of closing, waits for ever.
 const ROOM_BYTES: u64 = 2 * 1024 * 1024;
 
+/// Room in bytes that a folder must have for a cache to be made there.
+const LENT_BYTES: u64 = 64 * 1024 * 1024;
+
 /// The open cache of one project.
 pub struct Cache {
     dir: PathBuf,
     store: Store,
     /// A write failed: sled is not touched any more, see [`ROOM_BYTES`].
     failed: AtomicBool,
+    /// The folder of a cache that is lent; removed behind the store.
+    lent: Option<TempDir>,
 }
 
 impl fmt::Debug for Cache {
@@ -147,6 +153,33 @@ impl Cache {
         Ok((Self::new(dir, store), opened))
     }
 
+    /// An empty cache in the system's temporary folder, which goes with the value: for a node whose own disk
+    /// has no room to open a cache in.
+    ///
+    /// # Errors
+    /// [`CacheError::Full`] when there is no room there either.
+    pub(crate) fn lend(now: Millis) -> Result<Self, CacheError> {
+        // Memory where there is no other disk.
+        let places = [std::env::temp_dir(), PathBuf::from("/dev/shm")];
+        let with_room = |place: &PathBuf| files::room(place).is_ok_and(|room| room >= LENT_BYTES);
+        for place in places.iter().filter(|place| with_room(place)) {
+            let made = tempfile::Builder::new()
+                .prefix("towline-cache-")
+                .tempdir_in(place);
+            let Ok(folder) = made else { continue };
+            let (store, _) = open::open(now, &folder.path().join("cache"))?;
+            let mut cache = Self::new(place, store);
+            cache.lent = Some(folder);
+            return Ok(cache);
+        }
+        Err(CacheError::Full { what: "lend room to" })
+    }
+
+    /// Where the cache is when it is lent: nothing in it outlives the process.
+    pub(crate) fn lent_in(&self) -> Option<&Path> {
+        self.lent.as_ref().map(TempDir::path)
+    }
+
     /// Sets the cache aside and begins an empty one: for when a read finds damage that opening did not
     /// meet, because sled reads a page when it is asked for. Close the old one first.
     ///
@@ -162,6 +195,7 @@ impl Cache {
             dir: dir.to_owned(),
             store,
             failed: AtomicBool::new(false),
+            lent: None,
         }
     }
 

@@ -16,7 +16,7 @@ use towline_proto::Millis;
 
 use super::error::{CacheError, guard};
 use super::tables::Table;
-use crate::home::files::{PRIVATE_MODE, sync_folder, write_atomic};
+use crate::home::files::{self, PRIVATE_MODE, sync_folder, write_atomic};
 
 /// The version of the cache's layout. Raise it when files are laid out in another way; a change of
 /// one table raises the version in its name.
@@ -27,6 +27,8 @@ const FORMAT_WORDS: &str = "towline cache";
 /// How much of the tree sled keeps in memory, in bytes: what is asked for often is kept by the project, and
 /// the rest is in the system's page cache.
 const MEMORY_BYTES: u64 = 4 * 1024 * 1024;
+/// Room in bytes that opening takes: one segment of sled's log.
+const OPENING_BYTES: u64 = 512 * 1024;
 /// How long sled may take to give its lock back after it was closed. The home's lock keeps other
 /// processes away, so whoever has the cache open is about to close it.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -139,11 +141,21 @@ fn remove_files(store: &Path, is_it: IsIt) -> Result<usize, CacheError> {
     Ok(removed)
 }
 
+/// The room on the disk of a folder that may not be there yet.
+fn room(folder: &Path) -> io::Result<u64> {
+    let there = folder.ancestors().find(|folder| folder.exists());
+    files::room(there.unwrap_or(folder))
+}
+
 fn open_sled(store: &Path) -> Result<Store, CacheError> {
     let config = sled::Config::new()
         .path(store)
         .cache_capacity(MEMORY_BYTES)
         .flush_every_ms(Some(FLUSH_MS));
+    // sled writes when it is opened, and it must never meet a full disk: it may wait for ever then.
+    if room(store).is_ok_and(|room| room < OPENING_BYTES) {
+        return Err(CacheError::Full { what: "open" });
+    }
     let db = guard("open", || config.open())?;
     let path = store.join("db");
     let data = File::open(&path).map_err(CacheError::io("open", &path))?;

@@ -1,4 +1,4 @@
-//! What replies say of members and peers. Computed by `project`; nothing here is stored.
+//! What replies say of members, peers and projects that are left out. Computed by `project`; nothing here is stored.
 
 use serde::{Deserialize, Serialize};
 use towline_proto::{Millis, NodeId, Role};
@@ -33,4 +33,13 @@ pub struct PeerInfo {
     pub in_sync: bool,
     /// When it was last heard of.
     pub seen_at: Millis,
+}
+
+/// A project of a home that could not be opened; the others go on without it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// What people call it here, or its folder where nothing says so.
+    pub name: String,
+    /// Why it could not be opened.
+    pub why: String,
 }

@@ -23,6 +23,7 @@ mod ignore;
 pub mod init;
 pub mod key;
 pub mod lock;
+mod projects;
 pub mod settings;
 mod unfinished;
 
@@ -31,12 +32,13 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
 use towline_proto::ProjectId;
 use towline_proto::ids::to_hex;
 
 pub use config::Config;
 pub use lock::{Holder, Lock};
+use projects::ProjectFile;
+pub use projects::Survey;
 pub use settings::{BusyTimeout, Settings};
 
 use crate::request::{Failure, FailureCode};
@@ -140,13 +142,6 @@ pub struct ProjectHome {
     dir: PathBuf,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ProjectFile {
-    name: String,
-    id: ProjectId,
-}
-
 impl Home {
     /// The home whose `.towline` is in `root`, whether it is there or not.
     pub fn at(root: impl Into<PathBuf>) -> Self {
@@ -221,39 +216,6 @@ impl Home {
         }
     }
 
-    /// Everything that looks like a project of the node: one that cannot be read keeps no other out.
-    ///
-    /// # Errors
-    /// When the folder of the projects cannot be listed.
-    pub fn survey(&self) -> Result<Survey, HomeError> {
-        let folder = self.dir().join("projects");
-        let entries = match fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Survey::default()),
-            Err(error) => return Err(HomeError::io("list", &folder)(error)),
-        };
-        let mut survey = Survey::default();
-        for entry in entries {
-            let entry = entry.map_err(HomeError::io("list", &folder))?;
-            if is_unfinished(&entry.path()) {
-                continue;
-            }
-            match read_project(entry.path()) {
-                Ok(Some(project)) => survey.projects.push(project),
-                Ok(None) => {}
-                Err(error) => {
-                    let name = entry.file_name().to_string_lossy().into_owned();
-                    survey.unreadable.push((name, error));
-                }
-            }
-        }
-        survey
-            .projects
-            .sort_by(|a, b| a.name.cmp(&b.name).then(a.id.cmp(&b.id)));
-        survey.unreadable.sort_by(|(a, _), (b, _)| a.cmp(b));
-        Ok(survey)
-    }
-
     /// Where the folder of a project is.
     pub(crate) fn project_dir(&self, id: &ProjectId) -> PathBuf {
         self.dir()
@@ -289,35 +251,6 @@ impl Home {
             dir,
         })
     }
-}
-
-/// The projects of a home.
-#[derive(Debug, Default)]
-pub struct Survey {
-    /// Those that can be read, sorted by name.
-    pub projects: Vec<ProjectHome>,
-    /// The folders of those that cannot, and why.
-    pub unreadable: Vec<(String, HomeError)>,
-}
-
-/// The project of a folder; none when it has no `project.toml`, as one that was being made or joined
-/// when the process died.
-fn read_project(dir: PathBuf) -> Result<Option<ProjectHome>, HomeError> {
-    let path = dir.join("project.toml");
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if missing(&error) => return Ok(None),
-        Err(error) => return Err(HomeError::io("read", &path)(error)),
-    };
-    let file: ProjectFile = toml::from_str(&text).map_err(|error| HomeError::Invalid {
-        path,
-        why: error.to_string(),
-    })?;
-    Ok(Some(ProjectHome {
-        id: file.id,
-        name: file.name,
-        dir,
-    }))
 }
 
 impl ProjectHome {

@@ -301,13 +301,21 @@ impl Project {
 }
 
 /// Opens the cache. On a full disk it gets the room of the log's reserve, so that reading and starting
-/// go on.
+/// go on; and where even that is used up, everything is made from the log in a folder elsewhere.
 fn open_cache(now: Millis, dir: &Path) -> Result<(Cache, crate::cache::Opened), CacheError> {
     let cache = dir.join("cache");
     match Cache::open(now, &cache) {
         Err(CacheError::Full { .. }) => {
             Log::release_reserve_of(&dir.join("log"));
-            Cache::open(now, &cache)
+            match Cache::open(now, &cache) {
+                Err(full @ CacheError::Full { .. }) => {
+                    let lent = Cache::lend(now).map_err(|_| full)?;
+                    let there = lent.lent_in().unwrap_or(&cache).display();
+                    tracing::error!(%there, "the disk is full: what is made from the log is kept there until the next start, and nothing can be written until there is room");
+                    Ok((lent, crate::cache::Opened::Fresh))
+                }
+                opened => opened,
+            }
         }
         opened => opened,
     }

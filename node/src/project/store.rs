@@ -86,12 +86,23 @@ impl Project {
     /// A subscriber's cursor.
     pub(crate) fn cursor(&self, subscriber: &str) -> Result<Option<u64>, Failure> {
         let broken = |error: crate::cache::CacheError| Failure::new(FailureCode::Failure, error.to_string());
+        self.cursors_are_here()?;
         self.cache.u64(Table::Cursors, subscriber).map_err(broken)
+    }
+
+    /// A lent cache knows no subscriber, and whoever were told so would begin anew.
+    fn cursors_are_here(&self) -> Result<(), Failure> {
+        if self.cache.lent_in().is_none() {
+            return Ok(());
+        }
+        let why = "the disk was full when this project was opened; free some room and start the node again";
+        Err(Failure::new(FailureCode::Failure, why))
     }
 
     /// Stores a subscriber's cursor durably, behind the events that it counts.
     pub(crate) fn set_cursor(&mut self, subscriber: &str, position: u64) -> Result<(), Failure> {
         let broken = |error: crate::cache::CacheError| Failure::new(FailureCode::Failure, error.to_string());
+        self.cursors_are_here()?;
         self.store()?;
         let mut batch = Batch::default();
         batch.put_u64(Table::Cursors, subscriber, position.min(self.feed_head));

@@ -46,6 +46,8 @@ const CONNECTIONS: usize = 512;
 /// The part of the process's descriptors that may be connections of browsers: the rest is for stores,
 /// members and the command line.
 const PART_OF_DESCRIPTORS: u64 = 4;
+/// What is kept of one connection, in bytes: the headers of a request must fit.
+const BUFFER_BYTES: usize = 64 * 1024;
 /// Time until a connection is accepted again after one could not be.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -136,6 +138,7 @@ async fn connection(
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS)
+        .max_buf_size(BUFFER_BYTES)
         .serve_connection(TokioIo::new(Box::pin(stream)), service);
     let mut served = std::pin::pin!(served);
     let mut stopping = false;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use towline_tests::process::{Dice, Place};
+use towline_tests::process::{Dice, Place, until};
 
 use super::shop;
 
@@ -65,6 +65,50 @@ fn a_store_of_a_newer_format_is_refused_with_both_versions() {
             .refused(1, &["format 9", "up to 1", "newer towline"]);
     }
     assert!(fs::read(first_segment(&ann)).unwrap() == before, "it was touched");
+}
+
+#[test]
+fn without_a_free_block_a_node_starts_reads_and_syncs_out() {
+    let kept = tempfile::tempdir().unwrap();
+    let at = kept.path().join("disk");
+    let disk = match SmallDisk::mount(&at) {
+        Ok(disk) => disk,
+        Err(why) => {
+            eprintln!("SKIPPED: a full disk needs a tmpfs, and this user cannot mount one: {why}");
+            assert!(std::env::var_os("CI").is_none(), "cannot be skipped under CI");
+            return;
+        }
+    };
+    let ann = Place::in_folder("ann", kept, at.join("work"));
+    ann.init("shop");
+    ann.create("Before the disk was full");
+    let ticket = ann.invite(&[]);
+    let (bob, running) = (Place::of("bob"), ann.serve());
+    bob.join(&ticket);
+    ann.run(&["comment", "1", "Not with bob yet"]).ok();
+    running.stop();
+    let before = ann.export();
+    // What was set aside is given up and used up as well.
+    fs::remove_file(ann.log().join("reserve")).unwrap();
+    disk.fill();
+    assert!(ann.export() == before, "reading needs no node");
+    ann.run(&["comment", "1", "No room"])
+        .refused(1, &["disk is full"]);
+    let running = ann.serve();
+    assert!(ann.export() == before, "it starts, and holds the same");
+    ann.run(&["show", "1"]).ok();
+    ann.run(&["comment", "1", "No room"])
+        .refused(1, &["disk is full"]);
+    let other = bob.serve();
+    until("bob has the rest", || bob.export() == before);
+    other.stop();
+    disk.make_room();
+    ann.run(&["comment", "1", "When there was room again"]).ok();
+    let after = ann.export();
+    running.stop();
+    assert!(ann.export() == after, "and the cache of before is caught up");
+    ann.is_sound();
+    drop(disk);
 }
 
 /// A small disk of its own, taken away again when this is dropped.

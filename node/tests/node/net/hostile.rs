@@ -1,6 +1,7 @@
 //! A member whose software is hostile: bare libp2p, and whatever bytes it likes on the stream.
 
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
@@ -95,4 +96,49 @@ async fn garbage_is_hung_up_on_and_adds_up_to_a_ban_and_nobody_else_notices() {
     }
     anna.send(ben.id(), 1).await;
     assert_eq!(ben.wait_message().await, (anna.id(), 1));
+}
+
+/// Where the test's log lines go.
+#[derive(Clone, Default)]
+struct Kept(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Kept {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_a_member_sends_reaches_no_terminal_raw() {
+    let kept = Kept::default();
+    let writer = kept.clone();
+    // The whole node runs on this thread.
+    let _logging = tracing::subscriber::set_default(towline_node::logging::to(move || writer.clone()));
+    let anna = start(1).await;
+    anna.members(&[id(6)], false).await;
+    let mut mallory = Mallory::new(6);
+    // A message of a kind that clears the screen, sets colours the short way and reverses the line.
+    let kind = "\x1b[2J\u{9b}31m\u{202e}x\r\nERROR";
+    let mut message = vec![0x81, 0xa0 | u8::try_from(kind.len()).unwrap()];
+    message.extend_from_slice(kind.as_bytes());
+    message.push(0xc0);
+    let mut frame = u32::try_from(message.len()).unwrap().to_le_bytes().to_vec();
+    frame.push(0);
+    frame.extend_from_slice(&message);
+    mallory.attack(&anna, &frame).await;
+    reaches(&anna.net.metrics().penalties, 1).await;
+    let said = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+    let penalty = said
+        .lines()
+        .find(|line| line.contains("penalty"))
+        .expect("a penalty");
+    assert!(penalty.contains("[2J"), "what she sent is quoted: {penalty:?}");
+    let safe = |c| towline_proto::text::is_safe(c) || c == '\n';
+    assert!(said.chars().all(safe), "{said:?}");
+    assert!(!said.lines().any(|line| line.starts_with("ERROR")), "{said:?}");
 }
