@@ -43,7 +43,7 @@ use crate::doc::{Acts, NodePrefix, Record};
 use crate::members::Roles;
 use crate::view::ItemView;
 use again::Again;
-use sight::{Sight, Tied};
+use sight::Tied;
 use taken::Named;
 
 /// What became of an act.
