@@ -12,7 +12,7 @@ mod replay;
 use automerge::transaction::{CommitOptions, Transactable};
 use automerge::{ActorId, Automerge, AutomergeError, ChangeHash, ObjType, ROOT, ReadDoc};
 use towline_proto::table::{Illegal, legal};
-use towline_proto::{Act, ActId, Author, ItemId, Millis, Op, Origin, act::ActError, limits};
+use towline_proto::{Act, ActId, Author, ItemId, Millis, Op, Origin, RequestId, act::ActError, limits};
 
 use crate::doc::{ACTS, Acts, BODY, DocError, ItemDoc, NodePrefix, Record, object, scalar};
 use crate::fold::{Fate, Folded, cannot_be_kept, fold};
@@ -44,6 +44,8 @@ pub struct Draft {
     pub origin: Origin,
     /// When, for showing.
     pub at: Millis,
+    /// The request that it is part of, where the asker named one.
+    pub request: Option<RequestId>,
 }
 
 /// A new body for an item.
@@ -205,6 +207,7 @@ impl<R: Roles> Composer<'_, R> {
                 at: draft.at,
                 origin: draft.origin,
                 nonce: None,
+                request: draft.request,
             };
             let bytes = act.record()?;
             let id = act_id(self.author, *self.ordinal);

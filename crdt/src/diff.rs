@@ -125,7 +125,11 @@ impl Came {
         let youngest = acts.last().map(|(id, _)| *id);
         let edits = |act: &Folding<'_>| matches!(act.record.act.op, Op::EditBody);
         let edit = acts.iter().rfind(|(_, act)| edits(act)).map(|(id, _)| *id);
-        acts.retain(|(_, act)| matches!(act.record.act.op, Op::Comment { .. }));
+        // What another node had written of the same request before was told then.
+        let was_told = |id: &ActId| folded.same(id).iter().any(|one| !new.contains(one));
+        acts.retain(|(id, act)| {
+            matches!(act.record.act.op, Op::Comment { .. }) && act.repeats.is_none() && !was_told(id)
+        });
         let too_many = acts.len().saturating_sub(limits::COMMENTS_TOLD);
         let comments = acts.into_iter().skip(too_many).map(|(id, _)| id).collect();
         Self {
@@ -296,6 +300,7 @@ const fn ends_with_column(kind: HoldKind) -> bool {
 
 fn claim_change(before: &ItemView, after: &ItemView, told: &mut Teller<'_>) {
     match (&before.claim, &after.claim) {
+        (Some(old), Some(new)) if told.folded.same(&old.act).contains(&new.act) => {}
         (old, Some(new)) if old.as_ref().map(|old| old.act) != Some(new.act) => {
             let (holder, generation) = (new.holder.clone(), new.generation);
             told.tell(EventKind::Claimed { holder, generation }, Some(new.act));

@@ -57,6 +57,7 @@ fn beginning() -> Result<Automerge, AutomergeError> {
             id: "towline".to_owned(),
         },
         nonce: None,
+        request: None,
     };
     let mut am = Automerge::new().with_actor(ActorId::from(NOBODY.actor()));
     let mut tx = am.transaction();

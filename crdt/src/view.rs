@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use towline_proto::stage::{Claim, Holds, status};
 use towline_proto::{
     ActId, Closing, Column, CriterionState, ItemId, Kind, LinkKind, Millis, NodeId, Origin, Qa, Register,
-    Rule, Standing, Status,
+    RequestId, Rule, Standing, Status,
 };
 
 /// Raise when the fold or this type changes what a row says.
@@ -53,6 +53,8 @@ pub struct ItemView {
     pub assignee: Option<String>,
     /// Who asked for the item.
     pub origin: Origin,
+    /// The request that made it, where the asker named one.
+    pub request: Option<RequestId>,
     /// Who works on it.
     pub claim: Option<Claim>,
     /// The highest claim generation that was ever given; the next claim takes one more.

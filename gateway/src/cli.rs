@@ -3,12 +3,23 @@
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use towline_node::home::{Home, HomeError};
+use towline_node::request::{Failure, FailureCode};
+use towline_proto::text::show;
+
 use crate::config::SAMPLE;
 use crate::gateway::ask_to_resend;
-use crate::relay::StatusBoard;
+use crate::http::wall_clock;
+use crate::relay::{RelayStatus, StatusBoard, StatusError, ask};
+
+/// How long a running gateway is waited for: it looks every second whether somebody asks.
+const ANSWER: Duration = Duration::from_secs(5);
+/// How often it is looked whether it has answered.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Many projects on one board and in one chat.
 #[derive(Debug, Parser)]
@@ -59,6 +70,9 @@ pub enum Command {
         /// Seconds to wait until everything has come.
         #[arg(long, default_value_t = 60)]
         timeout_s: u64,
+        /// Make the folder where there is no gateway yet.
+        #[arg(long)]
+        create: bool,
     },
     /// Look after deliveries to chat and webhooks.
     #[command(subcommand)]
@@ -77,6 +91,9 @@ pub struct Up {
     /// The person that the printed link signs in.
     #[arg(long = "as", value_name = "NAME", default_value = "admin")]
     pub who: String,
+    /// Make the folder where there is no gateway yet.
+    #[arg(long)]
+    pub create: bool,
 }
 
 /// Deliveries to chat and webhooks.
@@ -121,36 +138,112 @@ pub fn init(dir: &Path, config: &Path) -> std::io::Result<bool> {
     }
 }
 
+/// Refuses a folder in which nobody has set up a gateway: a mistyped one would otherwise start an empty
+/// gateway, which says nothing and knows nothing.
+///
+/// # Errors
+/// When there is neither a configuration nor a node in it.
+pub fn must_be_there(cli: &Cli) -> Result<(), Failure> {
+    if let Some(config) = cli.config.as_ref().filter(|config| !config.is_file()) {
+        let message = format!("there is no configuration {}", config.display());
+        return Err(Failure::new(FailureCode::NotFound, message));
+    }
+    if cli.config.is_some() || cli.config_path().is_file() || Home::at(&cli.dir).exists() {
+        return Ok(());
+    }
+    let dir = cli.dir.display();
+    let message = format!(
+        "there is no gateway in {dir}; `towline-gateway -d {dir} init` makes one, `-d FOLDER` names another folder, \
+         and `--create` makes one here without a configuration"
+    );
+    Err(Failure::new(FailureCode::NotFound, message))
+}
+
 /// Performs a `relay` command and writes what there is to say.
 ///
 /// # Errors
-/// When the gateway has never run in the folder, or the folder cannot be written.
-pub fn relay(dir: &Path, command: Relay, out: &mut impl Write) -> anyhow::Result<()> {
+/// When there is no gateway in the folder, or the folder cannot be written.
+pub fn relay(cli: &Cli, command: Relay, out: &mut impl Write) -> anyhow::Result<()> {
+    must_be_there(cli)?;
+    let dir = cli.dir.as_path();
     match command {
         Relay::Status { json } => {
-            let lanes = StatusBoard::read(dir)?;
+            let status = fresh(dir)?;
             if json {
-                serde_json::to_writer_pretty(&mut *out, &lanes)?;
+                serde_json::to_writer_pretty(&mut *out, &status)?;
                 writeln!(out)?;
-            } else if lanes.is_empty() {
-                writeln!(
-                    out,
-                    "nothing is relayed; see `rooms` and `webhook` in the configuration"
-                )?;
-            }
-            for lane in lanes.iter().filter(|_| !json) {
-                writeln!(out, "{lane}")?;
+            } else {
+                tell(&status, out)?;
             }
         }
         Relay::Resend => {
             ask_to_resend(dir)?;
-            writeln!(
-                out,
-                "asked; a running gateway sends within a second, others when they start"
-            )?;
+            let when = match is_running(dir) {
+                true => "asked; the running gateway sends within a second",
+                false => "noted; no gateway runs here, and the next one sends when it starts",
+            };
+            writeln!(out, "{when}")?;
         }
     }
     Ok(())
+}
+
+/// The status of now where a gateway runs, and else the last one.
+fn fresh(dir: &Path) -> Result<RelayStatus, StatusError> {
+    let asked_at = wall_clock();
+    let running = is_running(dir);
+    if running {
+        ask(dir)?;
+        let deadline = Instant::now() + ANSWER;
+        while Instant::now() < deadline {
+            match StatusBoard::read(dir) {
+                Ok(status) if status.as_of >= asked_at => {
+                    return Ok(RelayStatus { running, ..status });
+                }
+                Ok(_) | Err(_) => std::thread::sleep(LOOK),
+            }
+        }
+    }
+    Ok(RelayStatus {
+        running,
+        ..StatusBoard::read(dir)?
+    })
+}
+
+fn tell(status: &RelayStatus, out: &mut impl Write) -> std::io::Result<()> {
+    let age = wall_clock().since(status.as_of) / 1_000;
+    match status.running {
+        true if age > ANSWER.as_secs() => writeln!(
+            out,
+            "the gateway runs and does not answer; as of {}, {age} s ago:",
+            status.as_of
+        )?,
+        true => writeln!(out, "the gateway runs; as of {}:", status.as_of)?,
+        false => writeln!(
+            out,
+            "no gateway runs here; this is how it was at {}, {age} s ago:",
+            status.as_of
+        )?,
+    }
+    if status.lanes.is_empty() {
+        writeln!(
+            out,
+            "nothing is relayed; see `rooms` and `webhook` in the configuration"
+        )?;
+    }
+    for lane in &status.lanes {
+        writeln!(out, "{lane}")?;
+    }
+    for (room, note) in &status.rooms {
+        writeln!(out, "{}: {}", show(room, 80), show(note, 200))?;
+    }
+    Ok(())
+}
+
+/// Whether a gateway runs in a folder: somebody holds the lock of its node.
+fn is_running(dir: &Path) -> bool {
+    let home = Home::at(dir);
+    home.exists() && matches!(home.lock("towline-gateway relay"), Err(HomeError::Busy { .. }))
 }
 
 #[cfg(test)]

@@ -3,6 +3,9 @@
 //! Reading checks what can be checked without a network: that presets, roles and addresses are such,
 //! that a secret is there, that names are not given twice. It never opens a connection.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -14,6 +17,10 @@ use crate::webhook::sign::Key;
 
 /// Largest configuration file that is read, in bytes; an honest one has a few thousand.
 const CONFIG_BYTES: u64 = 1024 * 1024;
+
+/// After how long commands may be called too old, in seconds: less would refuse what only took a moment,
+/// more would do yesterday's commands today.
+const STALE_S: std::ops::RangeInclusive<u64> = 5..=86_400;
 
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -299,15 +306,38 @@ impl Matrix {
                 ));
             }
         }
-        for user in self.users.iter().map(|user| &user.id).chain(&self.allow_inviters) {
+        if !STALE_S.contains(&self.stale_after_s) {
+            return Err(ConfigError::value(
+                "matrix.stale_after_s",
+                format!(
+                    "{} is not from {} s to {} s",
+                    self.stale_after_s,
+                    STALE_S.start(),
+                    STALE_S.end()
+                ),
+            ));
+        }
+        let users = self.users.iter().map(|user| ("matrix.users", &user.id));
+        let inviters = self
+            .allow_inviters
+            .iter()
+            .map(|user| ("matrix.allow_inviters", user));
+        for (key, user) in users.chain(inviters) {
             if !is_user_id(user) {
                 return Err(ConfigError::value(
-                    "matrix.users",
+                    key,
                     format!("{user:?} is not a full user id such as @ann:example.org"),
                 ));
             }
         }
-        Ok(())
+        let mut known = BTreeSet::new();
+        match self.users.iter().find(|user| !known.insert(&user.id)) {
+            Some(twice) => Err(ConfigError::value(
+                "matrix.users",
+                format!("{} is there twice; each user has one role", twice.id),
+            )),
+            None => Ok(()),
+        }
     }
 
     /// What a user may do: nothing but reading, unless a line of the configuration says otherwise.
@@ -333,58 +363,3 @@ impl Webhook {
 
 /// What `init` writes: everything there is, explained and switched off.
 pub const SAMPLE: &str = include_str!("sample.toml");
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn refused(text: &str) -> String {
-        Config::parse(text).expect_err("must be refused").to_string()
-    }
-
-    #[test]
-    fn a_full_file_is_read() {
-        let config = Config::parse(
-            r##"
-            [matrix]
-            homeserver = "https://matrix.example.org"
-            user = "@towline:example.org"
-            password = "p"
-            rooms = [{ room = "#dev:example.org", preset = "failures-and-recovery", active = "demo" }]
-            allow_inviters = ["@ann:example.org"]
-            [[matrix.users]]
-            id = "@ann:example.org"
-            role = "operator"
-            [[webhook]]
-            name = "ci"
-            url = "https://ci.example.org/hook"
-            secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-            "##,
-        )
-        .expect("a good file");
-        let matrix = config.matrix.expect("matrix");
-        assert_eq!(matrix.level("@ann:example.org"), Level::Operator);
-        assert_eq!(matrix.level("@eve:example.org"), Level::Viewer);
-        assert_eq!(matrix.rooms[0].preset, Preset::FailuresAndRecovery);
-        assert!(!format!("{matrix:?}").contains("\"p\""), "a secret showed itself");
-    }
-
-    #[test]
-    fn the_sample_is_a_valid_file_with_nothing_switched_on() {
-        let config = Config::parse(SAMPLE).expect("the sample");
-        assert!(config.matrix.is_none() && config.webhook.is_empty());
-    }
-
-    #[test]
-    fn mistakes_are_named() {
-        assert!(refused("[matrx]\n").contains("matrx"));
-        let plain = "[matrix]\nhomeserver = \"http://example.org\"\nuser = \"a\"\npassword = \"b\"";
-        assert!(refused(plain).contains("https://"));
-        let nothing = "[matrix]\nhomeserver = \"https://example.org\"\nuser = \"a\"";
-        assert!(refused(nothing).contains("token_file"));
-        let hook = "[[webhook]]\nname = \"x\"\nurl = \"ftp://x/\"\nsecret = \"whsec_AAAA\"";
-        assert!(refused(hook).contains("ftp"));
-        let short = "[[webhook]]\nname = \"x\"\nurl = \"https://x/\"\nsecret = \"whsec_AAAA\"";
-        assert!(refused(short).contains("24"));
-    }
-}

@@ -1,6 +1,6 @@
 //! Everything a gateway runs beside its node: the lanes of the relay and the chat account.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +12,9 @@ use towline_node::handle::{NodeHandle, ProjectLink};
 use towline_proto::ProjectId;
 
 use crate::config::Config;
-use crate::matrix::{Account, AccountError, RoomSink, Rooms, Sync};
-use crate::relay::{Lane, LaneStatus, Preset, Shared, Sink, StatusBoard};
+use crate::http::wall_clock;
+use crate::matrix::{Account, AccountError, RoomSink, Rooms, Sync, Turns};
+use crate::relay::{Lane, LaneStatus, Preset, RelayStatus, Shared, Sink, StatusBoard, is_asked};
 use crate::store::{Store, StoreError};
 use crate::webhook::{Endpoint, EndpointError};
 
@@ -51,8 +52,20 @@ struct Destination {
 }
 
 impl Destination {
-    fn wants(&self, project: &ProjectLink) -> bool {
-        self.projects.is_empty() || self.projects.contains(&project.name)
+    /// The projects that it is to get, and the names of its configuration that lead to none or to
+    /// several: somebody else can call a project by a name that is there already.
+    fn wanted(&self, handle: &NodeHandle) -> (Vec<ProjectLink>, Vec<(String, String)>) {
+        if self.projects.is_empty() {
+            return (handle.projects(), Vec::new());
+        }
+        let (mut links, mut astray) = (Vec::new(), Vec::new());
+        for name in &self.projects {
+            match handle.project(Some(name)) {
+                Ok(link) => links.push(link),
+                Err(failure) => astray.push((name.clone(), failure.message)),
+            }
+        }
+        (links, astray)
     }
 }
 
@@ -84,13 +97,17 @@ impl Gateway {
         let mut tasks = JoinSet::new();
         if let Some(matrix) = config.matrix {
             let account = Arc::new(Account::new(matrix.clone(), dir)?);
-            let rooms = Arc::new(Rooms::new(Arc::clone(&account)));
+            let rooms = Arc::new(Rooms::new(
+                Arc::clone(&account),
+                store.clone(),
+                Arc::clone(&board),
+            ));
             for room in &matrix.rooms {
                 destinations.push(Destination {
                     name: format!("matrix:{}", room.room),
                     projects: room.projects.clone(),
                     preset: room.preset,
-                    sink: Sink::Matrix(RoomSink::new(Arc::clone(&rooms), &room.room)),
+                    sink: Sink::Matrix(RoomSink::new(Arc::clone(&rooms), &room.room, &matrix.prefix)),
                 });
             }
             let sync = Sync {
@@ -99,6 +116,9 @@ impl Gateway {
                 account,
                 rooms,
                 store: store.clone(),
+                board: Arc::clone(&board),
+                resend: resend.clone(),
+                turns: Turns::default(),
             };
             let stop = stop.clone();
             tasks.spawn(async move {
@@ -189,24 +209,28 @@ impl Supervisor {
         // The lanes belong to this task, so that they end with it however it ends.
         let mut lanes = JoinSet::new();
         let mut begun: BTreeSet<(String, ProjectId)> = BTreeSet::new();
+        let mut astray: BTreeMap<(String, String), String> = BTreeMap::new();
         let mut shown = None;
         while !self.shared.stop.is_cancelled() {
-            for project in self.shared.handle.projects() {
-                for destination in self.destinations.iter().filter(|one| one.wants(&project)) {
+            for destination in &self.destinations {
+                let (projects, lost) = destination.wanted(&self.shared.handle);
+                for project in projects {
                     if begun.insert((destination.name.clone(), project.id)) {
                         let Destination {
                             name, preset, sink, ..
                         } = destination;
-                        let lane = Lane::new(&self.shared, project.clone(), name, *preset, sink.clone());
+                        let lane = Lane::new(&self.shared, project, name, *preset, sink.clone());
                         lanes.spawn(lane.run());
                     }
                 }
+                self.note_astray(&destination.name, lost, &mut astray);
             }
             if std::fs::remove_file(self.dir.join(RESEND)).is_ok() {
                 self.resend.send_modify(|count| *count = count.wrapping_add(1));
             }
-            let now = self.shared.board.lanes();
-            if shown.as_ref() != Some(&now) {
+            let now = self.shared.board.status(wall_clock());
+            let same = |before: &RelayStatus| before.lanes == now.lanes && before.rooms == now.rooms;
+            if is_asked(&self.dir) || !shown.as_ref().is_some_and(same) {
                 if let Err(error) = StatusBoard::write(&self.dir, &now) {
                     tracing::warn!(%error, "relay status not written");
                 }
@@ -216,5 +240,43 @@ impl Supervisor {
             self.shared.stop.run_until_cancelled(round).await;
         }
         while lanes.join_next().await.is_some() {}
+    }
+
+    /// Says of a destination which names of its configuration lead nowhere, in the log once and in the
+    /// status for as long as it is so.
+    fn note_astray(
+        &self,
+        destination: &str,
+        lost: Vec<(String, String)>,
+        astray: &mut BTreeMap<(String, String), String>,
+    ) {
+        let board = &self.shared.board;
+        let lost: BTreeMap<String, String> = lost.into_iter().collect();
+        astray.retain(|(of, name), _| {
+            let stays = of != destination || lost.contains_key(name);
+            if !stays {
+                board.forget(of, name);
+            }
+            stays
+        });
+        for (name, why) in lost {
+            let key = (destination.to_owned(), name.clone());
+            if astray.get(&key) == Some(&why) {
+                continue;
+            }
+            tracing::warn!(
+                destination,
+                project = name,
+                why,
+                "the configuration names a project that is not told"
+            );
+            board.set(LaneStatus {
+                destination: destination.to_owned(),
+                project: name,
+                trouble: Some(why.clone()),
+                ..LaneStatus::default()
+            });
+            astray.insert(key, why);
+        }
     }
 }

@@ -13,14 +13,14 @@ use tokio_util::sync::CancellationToken;
 use towline_node::handle::NodeHandle;
 use towline_node::home::init::init;
 use towline_node::home::{Config as NodeConfig, Home, key};
-use towline_node::request::{Failure, Reply};
+use towline_node::request::{Failure, FailureCode, Reply};
 use towline_node::run::Node;
 use towline_node::serving::{Face, Serving};
 use towline_node::socket;
 use towline_proto::Ticket;
 use towline_proto::text::show;
 
-use crate::cli::{Cli, Up};
+use crate::cli::{Cli, Up, must_be_there};
 use crate::config::Config;
 use crate::gateway::{Gateway, StartError};
 use crate::store::StoreError;
@@ -45,9 +45,12 @@ fn home(dir: &Path) -> anyhow::Result<Home> {
 /// # Errors
 /// When the configuration, the folder or an address cannot be used.
 pub fn up(cli: &Cli, args: &Up, out: &mut impl Write) -> anyhow::Result<()> {
+    if !args.create {
+        must_be_there(cli)?;
+    }
     let path = cli.config_path();
     let config = if path.exists() {
-        Config::read(&path).with_context(|| path.display().to_string())?
+        Config::read(&path).map_err(|error| usage(format!("{}: {error}", path.display())))?
     } else {
         Config::default()
     };
@@ -103,7 +106,9 @@ fn start_relay(
 /// # Errors
 /// When the ticket is none, or the inviter does not let the gateway in.
 pub fn join(cli: &Cli, ticket: &str, patience: Duration, out: &mut impl Write) -> anyhow::Result<()> {
-    let ticket: Ticket = ticket.parse()?;
+    let ticket = ticket
+        .parse::<Ticket>()
+        .map_err(|error| usage(error.to_string()))?;
     let home = home(&cli.dir)?;
     let reply = if let Some(client) = socket::find(&home)? {
         client.with_timeout(patience).join(&ticket.to_string())?
@@ -131,6 +136,10 @@ pub fn join(cli: &Cli, ticket: &str, patience: Duration, out: &mut impl Write) -
         _ => writeln!(out, "joined {}", show(&ticket.name, usize::MAX))?,
     }
     Ok(())
+}
+
+fn usage(message: String) -> Failure {
+    Failure::new(FailureCode::Usage, message)
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use towline_proto::{NodeId, Origin, ProjectId};
 
 use crate::dto::LeftOut;
+use crate::naming::{self, Named};
 use crate::request::{Failure, FailureCode, Reply, Request};
 
 /// Jobs that may wait for one project's thread. At 10,000 writes a second this is 0.1 s of work.
@@ -43,6 +44,13 @@ pub enum Job {
         /// Where the answer goes.
         reply: oneshot::Sender<Result<(), Failure>>,
     },
+    /// Say to the members under which chat accounts this node takes commands.
+    Announce(Vec<String>),
+    /// Which other nodes take commands from chat.
+    Gateways {
+        /// Where the answer goes: each with its accounts.
+        reply: oneshot::Sender<Result<Vec<(NodeId, Vec<String>)>, Failure>>,
+    },
     /// Something from the network.
     Net(crate::net::NetInput),
     /// A quarter of a second went by.
@@ -56,7 +64,7 @@ pub enum Job {
 pub struct ProjectLink {
     /// Which.
     pub id: ProjectId,
-    /// What people call it.
+    /// What people call it; of a node that has another of that name, with digits of its id.
     pub name: String,
     /// Its thread's queue.
     pub jobs: mpsc::Sender<Job>,
@@ -106,8 +114,19 @@ impl NodeHandle {
         self.left_out.read().map(|all| all.clone()).unwrap_or_default()
     }
 
-    /// Every project, sorted by name.
+    /// Every project, sorted by name. Where several share a name, each is called by its name and digits
+    /// of its id ([`crate::naming`]).
     pub fn projects(&self) -> Vec<ProjectLink> {
+        let mut links = self.links();
+        let names: Vec<_> = links.iter().map(|link| (link.name.clone(), link.id)).collect();
+        let all: Vec<Named<'_>> = names.iter().map(|(name, id)| (name.as_str(), id)).collect();
+        for (link, one) in links.iter_mut().zip(&all) {
+            link.name = naming::address(&all, *one);
+        }
+        links
+    }
+
+    fn links(&self) -> Vec<ProjectLink> {
         let mut links: Vec<_> = self
             .projects
             .read()
@@ -117,56 +136,22 @@ impl NodeHandle {
         links
     }
 
-    /// Finds a project by name, id or id prefix of at least four digits; the only one when no name
-    /// is given.
+    /// Finds a project by name, by name and digits of its id where several share the name, or by an id
+    /// prefix of at least four digits; the only one when no name is given.
     ///
     /// # Errors
     /// When there is none, or more than one.
     pub fn project(&self, wanted: Option<&str>) -> Result<ProjectLink, Failure> {
-        let all = self.projects();
-        let left_out = self.left_out();
-        let names = || {
-            all.iter()
-                .map(|link| link.name.as_str())
-                .collect::<Vec<_>>()
-                .join(", ")
-        };
-        let mut found: Vec<_> = match wanted {
-            None => all.clone(),
-            Some(wanted) => {
-                let by_name: Vec<_> = all.iter().filter(|link| link.name == wanted).cloned().collect();
-                if by_name.is_empty() && wanted.len() >= 4 {
-                    all.iter()
-                        .filter(|link| link.id.to_string().starts_with(wanted))
-                        .cloned()
-                        .collect()
-                } else {
-                    by_name
-                }
-            }
-        };
-        if let Some(failure) = out_of_reach(&left_out, wanted, &all) {
+        let links = self.links();
+        let all: Vec<Named<'_>> = links.iter().map(|link| (link.name.as_str(), &link.id)).collect();
+        if let Some(failure) = out_of_reach(&self.left_out(), wanted, &links) {
             return Err(failure);
         }
-        match (found.pop(), found.is_empty(), wanted) {
-            (Some(link), true, _) => Ok(link),
-            (Some(_), false, None) => Err(Failure::new(
-                FailureCode::Usage,
-                format!("this node has several projects; name one: {}", names()),
-            )),
-            (Some(_), false, Some(wanted)) => Err(Failure::new(
-                FailureCode::NotFound,
-                format!("{wanted:?} fits several projects; use the id from `status`"),
-            )),
-            (None, _, None) => Err(Failure::new(
-                FailureCode::NotFound,
-                "this node has no project yet",
-            )),
-            (None, _, Some(wanted)) => Err(Failure::new(
-                FailureCode::NotFound,
-                format!("no project {wanted:?} here; there is: {}", names()),
-            )),
-        }
+        let at = naming::pick(&all, wanted)?;
+        let gone = || Failure::new(FailureCode::NotFound, "no such project");
+        let name = naming::address(&all, *all.get(at).ok_or_else(gone)?);
+        let link = links.get(at).cloned().ok_or_else(gone)?;
+        Ok(ProjectLink { name, ..link })
     }
 
     /// Asks a project and waits for the answer.
@@ -223,22 +208,43 @@ impl NodeHandle {
         .await
     }
 
+    /// Says to a project's members under which chat accounts this node takes commands.
+    ///
+    /// # Errors
+    /// When the project's thread has ended.
+    pub async fn announce(&self, project: &ProjectId, accounts: Vec<String>) -> Result<(), Failure> {
+        let jobs = self.jobs(project)?;
+        jobs.send(Job::Announce(accounts)).await.map_err(|_| gone())
+    }
+
+    /// The other nodes that take commands from chat in a project and were heard of lately, each with its
+    /// accounts.
+    ///
+    /// # Errors
+    /// When the project's thread has ended.
+    pub async fn gateways(&self, project: &ProjectId) -> Result<Vec<(NodeId, Vec<String>)>, Failure> {
+        self.job(project, |reply| Job::Gateways { reply }).await
+    }
+
+    fn jobs(&self, project: &ProjectId) -> Result<mpsc::Sender<Job>, Failure> {
+        let jobs = match self.projects.read() {
+            Ok(projects) => projects.get(project).map(|link| link.jobs.clone()),
+            Err(_) => None,
+        };
+        jobs.ok_or_else(|| {
+            Failure::new(
+                FailureCode::NotFound,
+                format!("no project {} here", project.short()),
+            )
+        })
+    }
+
     async fn job<T>(
         &self,
         project: &ProjectId,
         make: impl FnOnce(oneshot::Sender<Result<T, Failure>>) -> Job,
     ) -> Result<T, Failure> {
-        let gone = || Failure::new(FailureCode::Unreachable, "the project's store is closed");
-        let jobs = match self.projects.read() {
-            Ok(projects) => projects.get(project).map(|link| link.jobs.clone()),
-            Err(_) => None,
-        }
-        .ok_or_else(|| {
-            Failure::new(
-                FailureCode::NotFound,
-                format!("no project {} here", project.short()),
-            )
-        })?;
+        let jobs = self.jobs(project)?;
         let (reply, answer) = oneshot::channel();
         jobs.send(make(reply)).await.map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
@@ -250,7 +256,8 @@ impl NodeHandle {
 fn out_of_reach(left_out: &[LeftOut], wanted: Option<&str>, there: &[ProjectLink]) -> Option<Failure> {
     let first = left_out.first()?;
     let names = || {
-        let names = there.iter().map(|link| link.name.as_str());
+        let all: Vec<Named<'_>> = there.iter().map(|link| (link.name.as_str(), &link.id)).collect();
+        let names = all.iter().map(|one| naming::address(&all, *one));
         names.collect::<Vec<_>>().join(", ")
     };
     match wanted {
@@ -280,4 +287,8 @@ pub(crate) fn unopened(project: &LeftOut) -> Failure {
         FailureCode::Failure,
         format!("the project {} cannot be opened: {}", project.name, project.why),
     )
+}
+
+fn gone() -> Failure {
+    Failure::new(FailureCode::Unreachable, "the project's store is closed")
 }

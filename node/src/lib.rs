@@ -22,6 +22,7 @@ mod limiter;
 pub mod log;
 pub mod logging;
 mod marks;
+mod naming;
 pub mod net;
 mod outage;
 pub mod project;

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use towline_proto::{
-    Column, CriterionState, FailureKind, Kind, LinkKind, Millis, Origin, ProjectId, Qa, Role, Verb,
+    Column, CriterionState, FailureKind, Kind, LinkKind, Millis, Origin, ProjectId, Qa, RequestId, Role, Verb,
 };
 
 use crate::dto::{
@@ -218,6 +218,15 @@ pub enum Request {
     Rebuild,
     /// Wait until every connected peer and we hold the same; the timeout is the asker's.
     SyncNow,
+    /// A request that its asker has named: where an act of that name is known already it is answered
+    /// as the first time, and nothing is done. Nodes that do it without knowing of each other come to
+    /// one intent.
+    Once {
+        /// Its name.
+        id: RequestId,
+        /// What is asked.
+        of: Box<Request>,
+    },
     /// What a request would come to: it is staged, answered and undone, and nothing is written. A
     /// request of its own, so that a node that does not know it refuses it instead of doing it.
     Rehearse {

@@ -15,7 +15,8 @@ use crate::codec::{self, DecodeError};
 use crate::stage::words;
 use crate::text::{self, TextError};
 use crate::{
-    ActId, Column, CriterionState, FailureKind, ItemId, Kind, Millis, Origin, Qa, Register, Verb, limits,
+    ActId, Column, CriterionState, FailureKind, ItemId, Kind, Millis, Origin, Qa, Register, RequestId, Verb,
+    limits,
 };
 
 /// One recorded transition or edit.
@@ -38,6 +39,10 @@ pub struct Act {
     /// time would not.
     #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<u32>,
+    /// The request that it does, where the asker named one: a second act of the same request in the
+    /// same item, made by somebody who did not know of the first, is the same intent and counts once.
+    #[serde(rename = "q", default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<RequestId>,
 }
 
 words!(

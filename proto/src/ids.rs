@@ -163,6 +163,11 @@ byte_id!(
     /// is the same on every replica. See [`EventId::derive`].
     EventId, 16, "an event id"
 );
+byte_id!(
+    /// A request, named by whoever asks so that asking twice is asking once: the hash of where it was
+    /// made and of its name there. See [`RequestId::derive`].
+    RequestId, 16, "a request id"
+);
 
 /// One run of a node as an author: drawn at random when a process first writes, never used again.
 ///
@@ -251,6 +256,16 @@ impl ActId {
                 &seq.to_le_bytes(),
                 &ordinal.to_le_bytes(),
             ],
+        ))
+    }
+}
+
+impl RequestId {
+    /// The request that `message` is in `place`: a chat service and room, or an agent's session.
+    pub fn derive(place: &str, message: &str) -> Self {
+        Self(derive16(
+            "towline/request-id/1",
+            &[place.as_bytes(), message.as_bytes()],
         ))
     }
 }

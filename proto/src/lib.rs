@@ -30,7 +30,7 @@ pub use act::{Act, LinkKind, Op};
 pub use address::{AddressBody, AddressRecord};
 pub use entry::{Author, Entry, EntryBody, ItemChange, Payload};
 pub use event::{Event, EventKind};
-pub use ids::{ActId, EntryHash, Epoch, EventId, ItemId, NodeId, ProjectId};
+pub use ids::{ActId, EntryHash, Epoch, EventId, ItemId, NodeId, ProjectId, RequestId};
 pub use member::{MemberAct, Role};
 pub use presence::{Presence, PresenceBody, Renewal};
 pub use register::{Register, Rule};

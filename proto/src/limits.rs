@@ -72,6 +72,10 @@ pub const SKEW_MS: u64 = 10 * 60 * 1_000;
 pub const PRESENCE_CLAIMS: usize = 256;
 /// Bytes of one presence: its claims have some 25 each.
 pub const PRESENCE_BYTES: usize = 16 * 1024;
+/// Chat accounts that one presence may name: a gateway has one for each chat service.
+pub const PRESENCE_ACCOUNTS: usize = 4;
+/// Bytes of one chat account in a presence: a service's name and an id, which Matrix bounds at 255.
+pub const PRESENCE_ACCOUNT_BYTES: usize = 300;
 /// A node that says more often than this that it is there is not passed on, in milliseconds.
 pub const PRESENCE_GAP_MS: u64 = 250;
 /// How often a running node says that it is there, in milliseconds, give or take a quarter.

@@ -34,6 +34,10 @@ pub struct PresenceBody {
     pub at: Millis,
     /// The claims that it renews, at most [`limits::PRESENCE_CLAIMS`]; a node with more takes turns.
     pub claims: Vec<Renewal>,
+    /// The chat accounts under which it takes commands, such as `matrix @towline:example.org`, at most
+    /// [`limits::PRESENCE_ACCOUNTS`]: so gateways that share a room know of each other.
+    #[serde(rename = "chat", default, skip_serializing_if = "Vec::is_empty")]
+    pub accounts: Vec<String>,
 }
 
 /// A claim that is renewed.
@@ -68,6 +72,9 @@ pub enum PresenceError {
         /// How many are allowed.
         max: usize,
     },
+    /// A chat account that cannot be one, or too many of them.
+    #[error("the presence names chat accounts that cannot be: {0}")]
+    Accounts(String),
     /// The node is not a valid key.
     #[error("the node is not an ed25519 key")]
     Key,
@@ -96,6 +103,16 @@ impl Presence {
                 got: body.claims.len(),
                 max: limits::PRESENCE_CLAIMS,
             });
+        }
+        if body.accounts.len() > limits::PRESENCE_ACCOUNTS {
+            let got = body.accounts.len();
+            return Err(PresenceError::Accounts(format!("{got} of them")));
+        }
+        for account in &body.accounts {
+            let bytes = account.len();
+            if bytes > limits::PRESENCE_ACCOUNT_BYTES {
+                return Err(PresenceError::Accounts(format!("one of {bytes} bytes")));
+            }
         }
         Ok(Self {
             bytes: bytes.into(),

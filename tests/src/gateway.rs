@@ -148,6 +148,7 @@ impl Drop for Running {
 pub struct Member {
     dir: tempfile::TempDir,
     node: Option<Running>,
+    listen: String,
 }
 
 impl Member {
@@ -156,9 +157,24 @@ impl Member {
     /// # Panics
     /// When `towline` refuses.
     pub fn new(project: &str) -> Self {
+        Self::listening(project, LISTEN)
+    }
+
+    /// The same at a port of its own, so that it is found again where it was.
+    ///
+    /// # Panics
+    /// When there is no port, or `towline` refuses.
+    pub fn settled(project: &str) -> Self {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
+        let port = free.expect("a free port").port();
+        Self::listening(project, &format!("/ip4/127.0.0.1/tcp/{port}"))
+    }
+
+    fn listening(project: &str, listen: &str) -> Self {
         let mut member = Self {
             dir: tempfile::tempdir().expect("a folder"),
             node: None,
+            listen: listen.to_owned(),
         };
         let node = format!("{project}-node");
         member.does(&["init", "--name", project, "--node-name", &node]);
@@ -169,7 +185,7 @@ impl Member {
     /// Starts the node and waits until it answers.
     pub fn up(&mut self) {
         let mut serve = program("towline", self.dir.path());
-        serve.args(["serve", "--board", "127.0.0.1:0", "--listen", LISTEN]);
+        serve.args(["serve", "--board", "127.0.0.1:0", "--listen", &self.listen]);
         let node = Running::start(serve, self.dir.path().join("node.log"));
         node.address();
         self.node = Some(node);
@@ -248,6 +264,14 @@ impl Fleet {
         self.process = Some(process);
     }
 
+    /// Keeps it from finding members by itself on this machine.
+    ///
+    /// # Panics
+    /// When its node's configuration cannot be written.
+    pub fn apart(&self) {
+        printed(&towline(self.folder(), &["config", "mdns", "false"]));
+    }
+
     /// Ends it as a power cut would: by SIGKILL, with nothing said.
     pub fn killed(&mut self) {
         self.process = None;
@@ -296,6 +320,11 @@ impl Fleet {
 
     /// The relay's lanes, as `relay status` tells them.
     pub fn lanes(&self) -> Vec<Value> {
+        self.status()["lanes"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// What `relay status --json` says; null where it says nothing.
+    pub fn status(&self) -> Value {
         let output = gateway(self.folder(), &["relay", "status", "--json"]);
         serde_json::from_slice(&output.stdout).unwrap_or_default()
     }

@@ -147,13 +147,15 @@ impl State {
                 self.cursors.insert(subscriber, position);
                 let _ = reply.send(Ok(()));
             }
-            Job::Tick | Job::Net(_) | Job::Stop => {}
+            Job::Gateways { reply } => drop(reply.send(Ok(Vec::new()))),
+            Job::Announce(_) | Job::Tick | Job::Net(_) | Job::Stop => {}
         }
     }
 
     fn request(&mut self, origin: Option<Origin>, body: Request) -> Result<Reply, Failure> {
         let origin = origin.ok_or_else(|| Failure::new(FailureCode::Usage, "no origin"));
         match body {
+            Request::Once { of, .. } => self.request(origin.ok(), *of),
             Request::Events { after, limit } => {
                 let events = self.events.iter().filter(|event| event.position > after);
                 Ok(Reply::Events(events.take(limit).cloned().collect()))

@@ -177,6 +177,16 @@ impl Person {
         }
     }
 
+    /// Who has answered a message until now, by a reaction or by a notice in reply, each as often as they did.
+    pub async fn answers(&self, room: &str, event: &str) -> Vec<String> {
+        let events = self.events(room).await.unwrap_or_default();
+        let answers = events.iter().filter(|answer| {
+            let relation = &answer["content"]["m.relates_to"];
+            relation["event_id"] == event || relation["m.in_reply_to"]["event_id"] == event
+        });
+        answers.map(|answer| text(answer, "sender")).collect()
+    }
+
     /// Waits until somebody has put a reaction on an event and returns it.
     ///
     /// # Panics

@@ -7,6 +7,7 @@
 
 use towline_proto::{ActId, ItemId, Op, OriginKind, Register, Rule};
 
+use super::again::Again;
 use super::sight::Sight;
 use super::taken::Taken;
 use super::{Folding, Lost, effect};
@@ -40,6 +41,7 @@ pub(super) const fn is_claim(op: &Op) -> bool {
 /// until they hear that it does not count.
 pub(crate) fn choose(
     all: &Taken<'_>,
+    again: &Again,
     item: ItemId,
     counting: &[ActId],
     heads: &[ActId],
@@ -73,15 +75,18 @@ pub(crate) fn choose(
             losers: Vec::new(),
         };
     };
-    let losers = claims.iter().filter(|(id, _)| *id != by).map(|(id, _)| Lost {
-        act: *id,
-        by,
-        rule: if current(id) {
-            Rule::Claim
-        } else {
-            Rule::Generation
-        },
-    });
+    let losers = claims
+        .iter()
+        .filter(|(id, _)| *id != by && !again.is_one(id, &by))
+        .map(|(id, _)| Lost {
+            act: *id,
+            by,
+            rule: if current(id) {
+                Rule::Claim
+            } else {
+                Rule::Generation
+            },
+        });
     ClaimOutcome {
         act,
         losers: losers.collect(),

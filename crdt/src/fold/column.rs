@@ -8,9 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use towline_proto::{ActId, Column, Op, Rule};
+use towline_proto::{ActId, Closing, Column, Op, Rule, Verb};
 
 use super::contest::{is_fact, sets, tie};
+use super::sight::Sight;
 use super::taken::Taken;
 use super::{Folding, Lost, Place};
 use crate::members::Roles;
@@ -36,6 +37,27 @@ pub(crate) struct ColumnOutcome {
     pub(crate) fact: Option<ActId>,
     /// Holds that a fact went over.
     pub(crate) contradicted: Vec<ActId>,
+}
+
+/// Where an act puts the item, if it moves it at all.
+pub(super) fn leads_to(op: &Op, verb: Verb, sight: &Sight) -> Option<Place> {
+    let column = match op {
+        Op::Move { to, .. } => *to,
+        _ => towline_proto::table::leads_to(verb, sight.qa)?,
+    };
+    let closing = match op {
+        Op::Abandon { .. } => Some(Closing::Abandoned),
+        Op::Supersede { by } => Some(Closing::Superseded { by: *by }),
+        Op::Reject { reason } => Some(Closing::Rejected {
+            reason: reason.clone(),
+        }),
+        _ => None,
+    };
+    let closing = match op {
+        Op::Archive => sight.place.closing.clone(),
+        _ => closing.map(Arc::new),
+    };
+    Some(Place { column, closing })
 }
 
 /// All that rule a column with those that `ruling` lists: each behind what stands with it.
@@ -79,7 +101,7 @@ impl Holds {
 
     /// Those that an act names.
     fn seen_by(&self, act: &Folding<'_>) -> BTreeSet<ActId> {
-        let saw = act.record.act.saw.iter();
+        let saw = act.saw.iter();
         saw.filter(|id| self.set.contains(id)).copied().collect()
     }
 

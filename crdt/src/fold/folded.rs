@@ -48,6 +48,11 @@ impl Folded<'_> {
         effect(&self.acts, act).and_then(dispute::setting_of).flatten()
     }
 
+    /// All acts that do the request which an act does, itself among them; none where it is the only one.
+    pub fn same(&self, act: &ActId) -> &[ActId] {
+        self.again.same(act)
+    }
+
     /// The acts of each register that no later one saw.
     pub(crate) fn registers(&self) -> &BTreeMap<Register, Vec<ActId>> {
         &self.heads
@@ -150,17 +155,13 @@ impl Folded<'_> {
         }
         let step = self.view.trail.first()?.act;
         let exit = self.acts.get(&step).filter(|_| !self.view.column.is_open());
-        let saw: BTreeSet<ActId> = exit
-            .iter()
-            .flat_map(|exit| &exit.record.act.saw)
-            .copied()
-            .collect();
+        let saw: BTreeSet<ActId> = exit.iter().flat_map(|exit| exit.saw.iter()).copied().collect();
         let let_through = |id: &&ActId| {
             let Some(lifting) = self.acts.get(id).filter(|_| exit.is_some()) else {
                 return false;
             };
             let unseen = |hold: &ActId| !saw.contains(hold) && contest::is_hold(&self.acts, hold);
-            !saw.contains(id) && lifting.record.act.saw.iter().any(unseen)
+            !saw.contains(id) && lifting.saw.iter().any(unseen)
         };
         let lifted = [Register::Frozen, Register::Blocked];
         let lifted = lifted

@@ -59,6 +59,7 @@ impl<R: Roles> Machine<'_, R> {
         in_time.sort_by_key(|(_, act)| (act.record.act.at, act.order));
         for (id, act) in in_time {
             match &act.record.act.op {
+                Op::Comment { .. } | Op::AddCriterion { .. } if act.repeats.is_some() => {}
                 Op::Comment { .. } => said.comments = said.comments.saturating_add(1),
                 Op::EditBody => said.body_edit = Some(*id),
                 Op::AddCriterion { text } => said.criteria.push(Criterion {

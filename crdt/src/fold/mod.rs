@@ -11,6 +11,7 @@
 //! The work grows about linearly with the number of acts, whatever contends, but for settlements over many
 //! claims (docs/design/001-fold.md, *What it costs*).
 
+mod again;
 mod claim;
 mod column;
 mod contest;
@@ -26,6 +27,7 @@ mod taken;
 mod ties;
 mod waits;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -40,7 +42,8 @@ pub use taken::Taken;
 use crate::doc::{Acts, NodePrefix, Record};
 use crate::members::Roles;
 use crate::view::ItemView;
-use sight::{Sight, Tied};
+use again::Again;
+use sight::Tied;
 use taken::Named;
 
 /// What became of an act.
@@ -102,6 +105,10 @@ pub struct Folding<'a> {
     pub record: &'a Record,
     /// The node that signed it.
     pub node: NodeId,
+    /// What it names as seen, and with each act those that do the same request.
+    pub saw: Cow<'a, [ActId]>,
+    /// For one that does a request which another act does as well: the one that is shown for both.
+    pub repeats: Option<ActId>,
     /// The registers it writes; the first is what it is about.
     pub writes: Vec<Register>,
     /// Where the item stood for its author.
@@ -152,6 +159,7 @@ pub struct Folded<'a> {
     pub acts: Taken<'a>,
     /// The acts of each register that no later one saw.
     heads: BTreeMap<Register, Vec<ActId>>,
+    again: Again,
 }
 
 /// The fold in progress.
@@ -160,6 +168,7 @@ struct Machine<'a, R: Roles> {
     item: ItemId,
     created: ActId,
     acts: Taken<'a>,
+    again: Again,
     /// While acts are taken: of each register those that none of them replaced, by their place in the
     /// causal order. Somebody can leave thousands, of which the next act replaces one.
     open: BTreeMap<Register, BTreeMap<usize, ActId>>,
@@ -173,12 +182,13 @@ pub fn fold<'a, R: Roles>(item: ItemId, acts: &'a Acts, roles: &'a R) -> Option<
         .iter()
         .filter(|(_, record)| matches!(record.act.op, Op::Create { .. }));
     let (created, _) = creations.next()?;
-    let (order, unordered) = order::causal(acts);
+    let (again, (order, unordered)) = Again::find(acts);
     let mut machine = Machine {
         roles,
         item,
         created: *created,
         acts: Taken::default(),
+        again,
         open: BTreeMap::new(),
         heads: BTreeMap::new(),
     };
@@ -198,10 +208,12 @@ pub fn fold<'a, R: Roles>(item: ItemId, acts: &'a Acts, roles: &'a R) -> Option<
 
 impl<'a, R: Roles> Machine<'a, R> {
     /// An act with nothing known about it yet.
-    fn folding(&self, record: &'a Record) -> Folding<'a> {
+    fn folding(&self, id: &ActId, record: &'a Record) -> Folding<'a> {
         Folding {
             record,
             node: signer(self.roles, record.node),
+            saw: self.again.named(id, record),
+            repeats: None,
             writes: Vec::new(),
             from: None,
             to: None,
@@ -220,7 +232,7 @@ impl<'a, R: Roles> Machine<'a, R> {
     fn refuse(&mut self, id: ActId, record: &'a Record, why: String) {
         let folding = Folding {
             fate: Fate::Refused(why),
-            ..self.folding(record)
+            ..self.folding(&id, record)
         };
         self.acts.insert(id, folding);
     }
@@ -266,15 +278,15 @@ impl<'a, R: Roles> Machine<'a, R> {
         let folding = Folding {
             writes: register::writes(op, sight.qa),
             from: Some(sight.place.clone()),
-            to: leads_to(op, verb, &sight),
+            to: column::leads_to(op, verb, &sight),
             column_before: sight.column_act,
             generation,
             ruling: Arc::clone(&column.ruling),
             found: Arc::clone(&sight.found),
-            ..self.folding(record)
+            ..self.folding(&id, record)
         };
         let lost = self.lost(&sight, &folding.writes, contenders);
-        let gone = folding.writes.iter().map(contenders).collect();
+        let gone = self.gone(&folding);
         self.enter(id, folding, &lost, gone);
     }
 
@@ -287,16 +299,24 @@ impl<'a, R: Roles> Machine<'a, R> {
         let folding = Folding {
             writes: register::writes(&record.act.op, Qa::Agent),
             to,
-            ..self.folding(record)
+            ..self.folding(&id, record)
         };
         let named = Named::of(&self.acts, &record.act.saw);
         let contenders = |register: &Register| named.contenders(register, Some(self.created));
-        let gone: Vec<Vec<ActId>> = folding.writes.iter().map(contenders).collect();
-        let lost = match (folding.writes.first(), gone.first()) {
-            (Some(register), Some(heads)) if register.is_contested() => self.field_losers(register, heads),
+        let lost = match folding.writes.first() {
+            Some(register) if register.is_contested() => self.field_losers(register, &contenders(register)),
             _ => Vec::new(),
         };
+        let gone = self.gone(&folding);
         self.enter(id, folding, &lost, gone);
+    }
+
+    /// What an act replaces in each register that it writes. It is judged by what its author named, and
+    /// replaces with each of these whatever does the same request.
+    fn gone(&self, folding: &Folding<'a>) -> Vec<Vec<ActId>> {
+        let named = Named::of(&self.acts, &folding.saw);
+        let contenders = |register| named.contenders(register, Some(self.created));
+        folding.writes.iter().map(contenders).collect()
     }
 
     /// Enters an effective act: it supersedes what it saw in the registers that it writes, `gone` of each.
@@ -326,7 +346,7 @@ impl<'a, R: Roles> Machine<'a, R> {
                 }
             }
             let heads = self.open.entry(register.clone()).or_default();
-            for named in &folding.record.act.saw {
+            for named in folding.saw.iter() {
                 if let Some(act) = self.acts.get(named) {
                     heads.remove(&act.order);
                 }
@@ -366,27 +386,6 @@ fn effect<'f>(acts: &'f Taken<'_>, id: &ActId) -> Option<&'f Op> {
     let act = acts.get(id)?;
     let root = act.keeps.and_then(|root| acts.get(&root)).unwrap_or(act);
     Some(&root.record.act.op)
-}
-
-/// Where an act puts the item, if it moves it at all.
-fn leads_to(op: &Op, verb: Verb, sight: &Sight) -> Option<Place> {
-    let column = match op {
-        Op::Move { to, .. } => *to,
-        _ => towline_proto::table::leads_to(verb, sight.qa)?,
-    };
-    let closing = match op {
-        Op::Abandon { .. } => Some(Closing::Abandoned),
-        Op::Supersede { by } => Some(Closing::Superseded { by: *by }),
-        Op::Reject { reason } => Some(Closing::Rejected {
-            reason: reason.clone(),
-        }),
-        _ => None,
-    };
-    let closing = match op {
-        Op::Archive => sight.place.closing.clone(),
-        _ => closing.map(Arc::new),
-    };
-    Some(Place { column, closing })
 }
 
 /// The node that signed an act, as far as the document knows it.

@@ -9,22 +9,23 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use towline_proto::{ActId, Op};
 
+use super::again::Again;
 use crate::doc::Acts;
 
 /// The acts in causal order, and those that have no place in one.
-pub(crate) fn causal(acts: &Acts) -> (Vec<ActId>, Vec<ActId>) {
+pub(crate) fn causal(acts: &Acts, again: &Again) -> (Vec<ActId>, Vec<ActId>) {
     let mut unmet: BTreeMap<ActId, usize> = BTreeMap::new();
     let mut followers: BTreeMap<ActId, Vec<ActId>> = BTreeMap::new();
     let mut ready = BinaryHeap::new();
     for (id, record) in acts {
-        let saw = &record.act.saw;
+        let saw = again.named(id, record);
         if saw.is_empty() {
             let is_creation = matches!(record.act.op, Op::Create { .. });
             ready.push(Reverse((!is_creation, *id)));
             continue;
         }
         unmet.insert(*id, saw.len());
-        for seen in saw {
+        for seen in saw.iter() {
             followers.entry(*seen).or_default().push(*id);
         }
     }

@@ -25,11 +25,13 @@ const REASONS: usize = 8;
 pub(super) fn project<'a, R: Roles>(mut machine: Machine<'a, R>) -> Option<Folded<'a>> {
     let sight = machine.sight(|register| machine.heads(register).to_vec());
     let conflicts = machine.conflicts(&sight);
+    machine.mark_repeats();
     let view = machine.row(&sight, conflicts)?;
     Some(Folded {
         view,
         acts: machine.acts,
         heads: machine.heads,
+        again: machine.again,
     })
 }
 
@@ -65,6 +67,7 @@ impl<R: Roles> Machine<'_, R> {
             epic: self.field(&Register::Epic, epic_of).flatten(),
             assignee: self.field(&Register::Assignee, assignee_of).flatten(),
             origin: first.record.act.origin.clone(),
+            request: first.record.act.request,
             claim: self.claim(sight),
             generation: sight.generation,
             retries,
@@ -128,7 +131,7 @@ impl<R: Roles> Machine<'_, R> {
         let knew = |id: &ActId| {
             let acts = [column.fact, column.act].into_iter().flatten();
             let mut acts = acts.filter_map(|act| self.acts.get(&act));
-            acts.any(|act| act.record.act.saw.contains(id))
+            acts.any(|act| act.saw.contains(id))
         };
         let reports = self.heads(&Register::Failure).iter();
         let reports = reports.filter(|id| matches!(self.op(id), Some(Op::MergeFailed { .. })) && !knew(id));
@@ -226,7 +229,7 @@ impl<R: Roles> Machine<'_, R> {
         let mut past = BTreeSet::from([act]);
         let mut open = vec![act];
         while let Some(act) = open.pop().and_then(|id| self.acts.get(&id)) {
-            let saw = act.record.act.saw.iter().copied();
+            let saw = act.saw.iter().copied();
             open.extend(saw.filter(|seen| past.insert(*seen)));
         }
         let about_trash = |op: &Op| matches!(op, Op::Delete { .. } | Op::Restore | Op::Purge);

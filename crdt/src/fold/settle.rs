@@ -33,8 +33,7 @@ impl<'a, R: Roles> Machine<'a, R> {
     /// Takes an act that says which of several contenders counts: it repeats the effect of one, and
     /// supersedes all that contended in front of its author.
     pub(super) fn take_settlement(&mut self, id: ActId, record: &'a Record, over: &Register, keep: ActId) {
-        let saw = &record.act.saw;
-        let named = Named::of(&self.acts, saw);
+        let named = Named::of(&self.acts, &record.act.saw);
         let contenders = |register: &Register| named.contenders(register, Some(self.created));
         let sight = self.sight(contenders);
         let Some(dispute) = self.dispute(&sight, over, || contenders(over)) else {
@@ -72,10 +71,10 @@ impl<'a, R: Roles> Machine<'a, R> {
             ruling,
             found: Arc::clone(&sight.found),
             stands_with,
-            ..self.folding(record)
+            ..self.folding(&id, record)
         };
         let lost = self.lost(&sight, &folding.writes, contenders);
-        let gone = folding.writes.iter().map(contenders).collect();
+        let gone = self.gone(&folding);
         self.enter(id, folding, &lost, gone);
     }
 }

@@ -103,7 +103,14 @@ impl<R: Roles> Machine<'_, R> {
         let (frozen, blocked) = (flag(&frozen), flag(&blocked));
         let review = flag(&found.review);
         let failure = flag(&found.failure);
-        let claim = claim::choose(&self.acts, self.item, &found.claim, &claim_heads, generation);
+        let claim = claim::choose(
+            &self.acts,
+            &self.again,
+            self.item,
+            &found.claim,
+            &claim_heads,
+            generation,
+        );
         let trash = contest::trash(&self.acts, self.roles, &heads(&Register::Deleted));
         let deleted = trash.winner.and_then(|winner| effect(&self.acts, &winner));
         let deleted = deleted.is_some_and(|op| !matches!(op, Op::Restore));
@@ -190,7 +197,7 @@ impl<R: Roles> Machine<'_, R> {
             // that they saw had brought along.
             let acts = heads.iter().chain(&counting).filter_map(|id| self.acts.get(id));
             let writers = acts.filter(|act| act.to.is_none());
-            let replaced = writers.flat_map(|act| act.record.act.saw.iter().chain(act.found.of(register)));
+            let replaced = writers.flat_map(|act| act.saw.iter().chain(act.found.of(register)));
             let replaced = replaced.filter(|id| counting.binary_search(id).is_ok());
             let replaced: BTreeSet<ActId> = replaced.copied().collect();
             counting.retain(|id| !replaced.contains(id));
@@ -240,7 +247,7 @@ impl<R: Roles> Machine<'_, R> {
             return false;
         };
         let stood = act.from.as_ref().map(|from| from.column);
-        let mut names = act.record.act.saw.iter();
+        let mut names = act.saw.iter();
         stood == Some(column.place.column) && names.any(|named| rulers.contains(named))
     }
 }

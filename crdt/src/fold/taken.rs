@@ -68,7 +68,7 @@ impl<'t, 'a> Named<'t, 'a> {
         let mut ids: Vec<ActId> = acts.iter().map(|(id, _)| *id).collect();
         ids.sort_unstable();
         let named_by = |(index, (_, act)): (usize, &(ActId, &'t Folding<'a>))| {
-            let among = act.record.act.saw.iter();
+            let among = act.saw.iter();
             let among = among.filter(|id| ids.binary_search(id).is_ok());
             among.map(|id| (*id, index)).collect::<Vec<_>>()
         };

@@ -24,7 +24,7 @@ impl Folded<'_> {
             }
         };
         for act in self.acts.values() {
-            let saw = &act.record.act.saw;
+            let saw = &act.saw;
             let op = &act.record.act.op;
             if saw.len() < 2 {
                 continue;

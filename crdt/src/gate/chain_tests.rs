@@ -34,6 +34,7 @@ fn does(base: Option<&ItemDoc>, at: Author, op: Op, body: Option<&str>) -> (Item
         op,
         origin: Origin::new(OriginKind::User, "ann").unwrap(),
         at: Millis(1),
+        request: None,
     };
     let body = body.map(|text| BodyEdit {
         base: None,

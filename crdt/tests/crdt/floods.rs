@@ -49,6 +49,7 @@ impl Flood {
             at: Millis(1_000 + number),
             origin: Origin::new(OriginKind::User, "eve").expect("a name"),
             nonce: None,
+            request: None,
         };
         let mut id = [5; 16];
         id[..8].copy_from_slice(&number.to_be_bytes());

@@ -17,6 +17,7 @@ fn forge(acts: &mut Acts, number: u16, op: Op, saw: Vec<ActId>) {
         at: Millis(9_000),
         origin: Origin::new(OriginKind::User, "eve").expect("a name"),
         nonce: None,
+        request: None,
     };
     let hash = Act::record_hash(&act.encode());
     let mut id = [5; 16];

@@ -371,6 +371,7 @@ fn a_large_act_behind_many_small_ones_fits_into_some_change() {
             op,
             origin: Origin::new(OriginKind::User, "a").expect("a name"),
             at: Millis(1),
+            request: None,
         });
         let base = ann.doc.as_ref().expect("an item");
         let made = compose(

@@ -42,6 +42,7 @@ pub(crate) fn act(op: Op) -> Act {
         at: NOON,
         origin: Origin::new(OriginKind::ALL[0], "ann").unwrap(),
         nonce: None,
+        request: None,
     }
 }
 

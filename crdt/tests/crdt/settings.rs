@@ -148,6 +148,7 @@ fn checked(doc: &ItemDoc, ops: Vec<Op>, body: Option<&str>) -> Vec<Checked> {
         op,
         origin: origin.clone(),
         at: Millis(7),
+        request: None,
     });
     let body = body.map(|text| BodyEdit {
         base: None,

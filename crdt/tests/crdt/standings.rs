@@ -218,6 +218,7 @@ fn every_verb_does_from_every_standing_what_the_table_says() {
                 op: op.clone(),
                 origin: origin.clone(),
                 at: Millis(90_000),
+                request: None,
             };
             let made = compose(Some(doc), doc.id(), &ann.place, &mut 0, &cast, vec![draft], None);
             match (legal(*verb, standing), made) {
@@ -244,6 +245,7 @@ fn every_verb_does_from_every_standing_what_the_table_says() {
                         at: Millis(90_000),
                         origin: origin.clone(),
                         nonce: None,
+                        request: None,
                     };
                     let record = Record {
                         hash: Act::record_hash(&act.encode()),

@@ -71,6 +71,7 @@ fn drafts(ops: &[u16]) -> Vec<Draft> {
         op: op(*number),
         origin: Origin::new(OriginKind::Import, "cy").unwrap(),
         at: Millis(at),
+        request: None,
     });
     drafts.collect()
 }

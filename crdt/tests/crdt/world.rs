@@ -82,6 +82,7 @@ impl Actor {
                     op,
                     origin: origin.clone(),
                     at: Millis(*clock),
+                    request: None,
                 }
             })
             .collect()

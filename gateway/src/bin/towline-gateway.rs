@@ -37,9 +37,16 @@ fn perform(cli: &Cli) -> anyhow::Result<()> {
             }
             Ok(())
         }
-        Command::Relay(command) => cli::relay(&cli.dir, *command, &mut stdout().lock()),
+        Command::Relay(command) => cli::relay(cli, *command, &mut stdout().lock()),
         Command::Up(args) => run::up(cli, args, &mut stdout()),
-        Command::Join { ticket, timeout_s } => {
+        Command::Join {
+            ticket,
+            timeout_s,
+            create,
+        } => {
+            if !create {
+                cli::must_be_there(cli)?;
+            }
             run::join(cli, ticket, Duration::from_secs(*timeout_s), &mut stdout())
         }
     }

@@ -1,6 +1,13 @@
 //! From a line of chat to a command and its arguments.
 
+use std::time::Duration;
+
+use towline_proto::text::show;
+
 use super::table::{Arg, COMMANDS, Command};
+
+/// Longest time for which a room is muted, in seconds: whoever forgets it hears again some day.
+const MUTED_S: u64 = 30 * 86_400;
 
 /// A command with what was typed after it.
 #[derive(Debug)]
@@ -77,6 +84,15 @@ pub fn addressed<'a>(body: &'a str, prefix: &str, me: &str) -> Option<&'a str> {
                 .then(|| rest.trim_start_matches([':', ',']).trim())
                 .filter(|rest| !rest.is_empty())
         })
+}
+
+/// Whether a further line of a message begins with a command as well. Only one is done: what would be
+/// read as the words of the first is not done either.
+pub(super) fn is_followed(text: &str, prefix: &str) -> bool {
+    text.lines().skip(1).any(|line| {
+        let rest = line.trim_start().strip_prefix(prefix);
+        rest.is_some_and(|rest| parse(rest).is_ok() || matches!(parse(rest), Err(ParseError::Usage(_))))
+    })
 }
 
 /// Reads a command: the longest name that fits, then its arguments.
@@ -161,6 +177,29 @@ fn unquoted(text: &str) -> String {
         .filter(|inside| !inside.contains('"'))
         .unwrap_or(text)
         .to_owned()
+}
+
+/// A time as people type it: `30m`, `8h`, `2d`.
+pub(super) fn span(text: &str) -> Result<Duration, String> {
+    let wrong = || {
+        format!(
+            "{:?} is no time up to 30 days; type 30m, 8h or 2d",
+            show(text, 40)
+        )
+    };
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let digits = text.strip_suffix(unit).unwrap_or_default();
+    let seconds = match unit {
+        'm' => 60,
+        'h' => 3_600,
+        'd' => 86_400,
+        _ => return Err(wrong()),
+    };
+    let count: u64 = digits.parse().map_err(|_| wrong())?;
+    let whole = count
+        .checked_mul(seconds)
+        .filter(|whole| (1..=MUTED_S).contains(whole));
+    whole.map(Duration::from_secs).ok_or_else(wrong)
 }
 
 /// The command that was meant, if the word is one slip of the finger or two away from it.

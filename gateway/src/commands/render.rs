@@ -49,6 +49,16 @@ pub(super) fn created(project: &str, card: &ItemCard) -> String {
     format!("✅ {}", line(project, card))
 }
 
+/// Items that share a number, a line each.
+pub(super) fn several(project: &str, pages: &[ItemPage]) -> String {
+    let mut lines = vec!["several items have this number; name one:".to_owned()];
+    lines.extend(pages.iter().take(LINES).map(|page| line(project, &page.card)));
+    if pages.len() > LINES {
+        lines.push(format!("… and {} more", pages.len() - LINES));
+    }
+    lines.join("\n")
+}
+
 /// One item in full, as far as chat has room for it.
 pub(super) fn page(project: &str, page: &ItemPage) -> String {
     let mut lines = vec![line(project, &page.card)];

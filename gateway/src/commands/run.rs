@@ -2,10 +2,12 @@
 
 use towline_node::handle::{NodeHandle, ProjectLink};
 use towline_node::request::{Edit, Filter, NewItem, Reply, Request, Transition};
+use towline_proto::text::show;
 use towline_proto::{Column, Kind, Status, Verb};
 
-use super::parse::{Parsed, item};
-use super::table::{COMMANDS, Does};
+use super::help::help;
+use super::parse::{Parsed, item, span};
+use super::table::Does;
 use super::{Answer, Context, render};
 
 /// Items that one answer lists at most.
@@ -13,38 +15,29 @@ const LISTED: usize = 20;
 
 /// Runs a command; an error is the line to say.
 pub(super) async fn run(handle: &NodeHandle, context: &Context, parsed: &Parsed) -> Result<Answer, String> {
+    let Some(link) = project_of(handle, context, parsed) else {
+        return without_project(handle, context, parsed).await;
+    };
+    let link = link?;
     match parsed.command.does {
-        Does::Help => Ok(Answer::Say(help(context, parsed.arg(0))?)),
-        Does::AllStatus => all_status(handle).await,
-        Does::Status => {
-            let wanted = Some(parsed.arg(0)).filter(|name| !name.is_empty());
-            let link = project(handle, context, wanted)?;
-            Ok(Answer::Say(status(handle, &link).await?))
-        }
-        Does::Switch => Ok(Answer::Switch(
-            project(handle, context, Some(parsed.arg(0)))?.name,
-        )),
+        Does::Status => Ok(Answer::Say(status(handle, &link).await?)),
+        Does::Switch => Ok(Answer::Switch(link.name)),
         Does::List => {
-            let link = project(handle, context, None)?;
-            let filter = filter(parsed.arg(0))?;
+            let filter = filter(list_words(parsed).1);
             cards(handle, &link, Request::List(filter), "nothing fits").await
         }
-        Does::Ready => {
-            let link = project(handle, context, None)?;
-            cards(handle, &link, Request::Ready, "nothing is ready to start").await
-        }
+        Does::Ready => cards(handle, &link, Request::Ready, "nothing is ready to start").await,
         Does::Show => {
-            let link = project(handle, context, parsed.project.as_deref())?;
             let request = Request::Show {
                 item: parsed.arg(0).to_owned(),
             };
             match ask(handle, &link, None, request).await? {
                 Reply::Page(page) => Ok(Answer::Say(render::page(&link.name, &page))),
+                Reply::Pages(pages) => Ok(Answer::Say(render::several(&link.name, &pages))),
                 other => Err(unexpected(&other)),
             }
         }
         Does::Explain => {
-            let link = project(handle, context, parsed.project.as_deref())?;
             let request = Request::Explain {
                 item: parsed.arg(0).to_owned(),
             };
@@ -58,8 +51,7 @@ pub(super) async fn run(handle: &NodeHandle, context: &Context, parsed: &Parsed)
             }
         }
         Does::Conflicts => {
-            let (named, wanted) = item(parsed.arg(0));
-            let link = project(handle, context, named.as_deref())?;
+            let (_, wanted) = item(parsed.arg(0));
             let request = Request::Conflicts {
                 item: Some(wanted).filter(|item| !item.is_empty()),
             };
@@ -73,17 +65,8 @@ pub(super) async fn run(handle: &NodeHandle, context: &Context, parsed: &Parsed)
                 other => Err(unexpected(&other)),
             }
         }
-        Does::Create
-        | Does::Move
-        | Does::Settle
-        | Does::Plain(_)
-        | Does::Reason(_)
-        | Does::Supersede
-        | Does::Comment
-        | Does::Assign
-        | Does::Depends => {
-            let link = project(handle, context, parsed.project.as_deref())?;
-            let request = write(&link, parsed)?;
+        _ => {
+            let request = write(handle, &link, parsed)?;
             match ask(handle, &link, Some(context), request).await? {
                 Reply::Applied(applied) if parsed.command.does == Does::Create => {
                     Ok(Answer::Say(render::created(&link.name, &applied.card)))
@@ -95,6 +78,49 @@ pub(super) async fn run(handle: &NodeHandle, context: &Context, parsed: &Parsed)
                 other => Err(unexpected(&other)),
             }
         }
+    }
+}
+
+/// Commands about no project, or about all.
+async fn without_project(handle: &NodeHandle, context: &Context, parsed: &Parsed) -> Result<Answer, String> {
+    match parsed.command.does {
+        Does::Help => Ok(Answer::Say(help(context, parsed.arg(0))?)),
+        Does::Mute => Ok(Answer::Mute(Some(span(parsed.arg(0))?))),
+        Does::Unmute => Ok(Answer::Mute(None)),
+        Does::Resend => Ok(Answer::Resend),
+        Does::RelayStatus => Ok(Answer::RelayStatus),
+        _ => all_status(handle).await,
+    }
+}
+
+/// The project that a command is about: the one that was named, else the room's, else the only one;
+/// nothing for a command that is about none.
+pub(super) fn project_of(
+    handle: &NodeHandle,
+    context: &Context,
+    parsed: &Parsed,
+) -> Option<Result<ProjectLink, String>> {
+    let named = match parsed.command.does {
+        Does::Help | Does::AllStatus | Does::Mute | Does::Unmute | Does::Resend | Does::RelayStatus => {
+            return None;
+        }
+        Does::Status | Does::Switch => Some(parsed.arg(0))
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned),
+        Does::List => list_words(parsed).0.map(str::to_owned),
+        Does::Conflicts => item(parsed.arg(0)).0,
+        _ => parsed.project.clone(),
+    };
+    Some(project(handle, context, named.as_deref()))
+}
+
+/// The project that a list is asked of, as in `shop/`, and the filter behind it.
+fn list_words(parsed: &Parsed) -> (Option<&str>, &str) {
+    let text = parsed.arg(0).trim();
+    let (first, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    match first.strip_suffix('/').filter(|name| !name.is_empty()) {
+        Some(project) => (Some(project), rest),
+        None => (None, text),
     }
 }
 
@@ -118,6 +144,13 @@ async fn ask(
     request: Request,
 ) -> Result<Reply, String> {
     let origin = context.map(|context| context.origin.clone());
+    let request = match context.and_then(|context| context.request) {
+        Some(id) => Request::Once {
+            id,
+            of: Box::new(request),
+        },
+        None => request,
+    };
     // What the project says names what would be legal; one line is all that chat has room for.
     handle
         .request(&link.id, origin, request)
@@ -126,7 +159,7 @@ async fn ask(
 }
 
 /// The request of a command that writes.
-fn write(link: &ProjectLink, parsed: &Parsed) -> Result<Request, String> {
+fn write(handle: &NodeHandle, link: &ProjectLink, parsed: &Parsed) -> Result<Request, String> {
     let target = parsed.arg(0).to_owned();
     let text = |index| Some(parsed.arg(index).to_owned()).filter(|text| !text.is_empty());
     let transition = |verb| Transition::plain(target.clone(), verb);
@@ -154,8 +187,13 @@ fn write(link: &ProjectLink, parsed: &Parsed) -> Result<Request, String> {
             reason: text(1),
             ..transition(verb)
         }),
+        Does::ForceStart => Request::Transition(Transition {
+            reason: text(1),
+            force: true,
+            ..transition(Verb::Start)
+        }),
         Does::Supersede => Request::Transition(Transition {
-            by: Some(same_project(link, parsed.arg(1))?),
+            by: Some(same_project(handle, link, parsed.arg(1))?),
             ..transition(Verb::Supersede)
         }),
         Does::Settle => Request::Settle {
@@ -174,7 +212,7 @@ fn write(link: &ProjectLink, parsed: &Parsed) -> Result<Request, String> {
         }),
         Does::Depends => Request::Depends {
             item: target,
-            add: vec![same_project(link, parsed.arg(1))?],
+            add: vec![same_project(handle, link, parsed.arg(1))?],
             remove: Vec::new(),
         },
         Does::Help
@@ -185,6 +223,10 @@ fn write(link: &ProjectLink, parsed: &Parsed) -> Result<Request, String> {
         | Does::Explain
         | Does::Conflicts
         | Does::Ready
+        | Does::Mute
+        | Does::Unmute
+        | Does::Resend
+        | Does::RelayStatus
         | Does::Switch => {
             return Err(format!("`{}` writes nothing", parsed.command.name));
         }
@@ -192,14 +234,22 @@ fn write(link: &ProjectLink, parsed: &Parsed) -> Result<Request, String> {
 }
 
 /// The other item of a relation; it has to be in the same project.
-fn same_project(link: &ProjectLink, text: &str) -> Result<String, String> {
-    match item(text) {
-        (Some(project), _) if project != link.name => Err(format!(
+fn same_project(handle: &NodeHandle, link: &ProjectLink, text: &str) -> Result<String, String> {
+    let (project, item) = item(text);
+    if let Some(project) = project
+        && handle
+            .project(Some(&project))
+            .map_err(|failure| failure.message)?
+            .id
+            != link.id
+    {
+        let text = show(text, 80);
+        return Err(format!(
             "both items have to be in the same project, and {text} is not in {}",
             link.name
-        )),
-        (_, item) => Ok(item),
+        ));
     }
+    Ok(item)
 }
 
 fn word<T: std::str::FromStr<Err = towline_proto::stage::UnknownWord>>(text: &str) -> Result<T, String> {
@@ -209,7 +259,7 @@ fn word<T: std::str::FromStr<Err = towline_proto::stage::UnknownWord>>(text: &st
 }
 
 /// Words of a vocabulary narrow the list; everything else is looked for in titles.
-fn filter(text: &str) -> Result<Filter, String> {
+fn filter(text: &str) -> Filter {
     let mut filter = Filter {
         limit: LISTED + 1,
         ..Filter::default()
@@ -239,7 +289,7 @@ fn filter(text: &str) -> Result<Filter, String> {
     if !words.is_empty() {
         filter.text = Some(words.join(" "));
     }
-    Ok(filter)
+    filter
 }
 
 async fn cards(
@@ -257,7 +307,11 @@ async fn cards(
 
 async fn status(handle: &NodeHandle, link: &ProjectLink) -> Result<String, String> {
     match ask(handle, link, None, Request::Status).await? {
-        Reply::Status(status) => Ok(render::status(&status)),
+        Reply::Status(mut status) => {
+            // As one can type it, where another project has the same name.
+            status.name.clone_from(&link.name);
+            Ok(render::status(&status))
+        }
         other => Err(unexpected(&other)),
     }
 }
@@ -276,22 +330,6 @@ async fn all_status(handle: &NodeHandle) -> Result<Answer, String> {
     Ok(Answer::Say(lines.join("\n")))
 }
 
-fn help(context: &Context, wanted: &str) -> Result<String, String> {
-    let line = |usage: String, help: &str| format!("{}{usage} — {help}", context.prefix);
-    let lines: Vec<_> = COMMANDS
-        .iter()
-        .filter(|command| wanted.is_empty() || command.name == wanted)
-        .map(|command| line(command.usage(), command.help))
-        .collect();
-    if lines.is_empty() {
-        return Err(format!(
-            "there is no command {wanted:?}; `{}help` lists what there is",
-            context.prefix
-        ));
-    }
-    Ok(lines.join("\n"))
-}
-
 fn unexpected(reply: &Reply) -> String {
     tracing::error!(?reply, "a project gave an answer of another kind");
     "the project answered something else; this is a bug of towline".to_owned()
@@ -303,7 +341,7 @@ mod tests {
 
     #[test]
     fn a_filter_is_made_of_the_words_of_the_domain() {
-        let filter = filter("qa bug blocked +urgent @ann done log in").expect("a filter");
+        let filter = filter("qa bug blocked +urgent @ann done log in");
         assert_eq!(filter.columns, [Column::Qa, Column::Done]);
         assert_eq!(filter.kinds, [Kind::Bug]);
         assert_eq!(filter.statuses, [Status::Blocked]);

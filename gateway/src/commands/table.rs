@@ -53,6 +53,12 @@ pub(crate) enum Does {
     Assign,
     Depends,
     Switch,
+    /// A start although something it waits for is not done.
+    ForceStart,
+    Mute,
+    Unmute,
+    Resend,
+    RelayStatus,
 }
 
 /// One command.
@@ -99,6 +105,16 @@ const fn writes(name: &'static str, args: &'static [Arg], help: &'static str, do
     }
 }
 
+const fn rules(name: &'static str, args: &'static [Arg], help: &'static str, does: Does) -> Command {
+    Command {
+        name,
+        args,
+        level: Level::Admin,
+        help,
+        does,
+    }
+}
+
 const ITEM: &[Arg] = &[Arg::Item];
 const ITEM_REASON: &[Arg] = &[Arg::Item, Arg::Rest("REASON")];
 
@@ -115,7 +131,7 @@ pub(crate) const COMMANDS: &[Command] = &[
     reads(
         "list",
         &[Arg::MaybeRest("FILTER")],
-        "items; filter by column, kind, badge, +label, @assignee or words",
+        "items; filter by project/, column, kind, badge, +label, @assignee or words",
         Does::List,
     ),
     reads("show", ITEM, "one item", Does::Show),
@@ -231,6 +247,55 @@ pub(crate) const COMMANDS: &[Command] = &[
         "this room's active project",
         Does::Switch,
     ),
+    rules(
+        "archive",
+        ITEM,
+        "put what is over out of sight",
+        Does::Plain(Verb::Archive),
+    ),
+    rules(
+        "delete",
+        &[Arg::Item, Arg::MaybeRest("REASON")],
+        "put it into the trash",
+        Does::Reason(Verb::Delete),
+    ),
+    rules(
+        "restore",
+        ITEM,
+        "bring it back from the trash",
+        Does::Plain(Verb::Restore),
+    ),
+    rules(
+        "purge",
+        ITEM,
+        "empty it out of the trash for good",
+        Does::Plain(Verb::Purge),
+    ),
+    rules(
+        "force-start",
+        ITEM_REASON,
+        "begin work although something it waits for is not done",
+        Does::ForceStart,
+    ),
+    rules(
+        "mute",
+        &[Arg::Word("TIME")],
+        "tell nothing in this room for 30m, 8h or 2d; commands are answered",
+        Does::Mute,
+    ),
+    rules(
+        "unmute",
+        &[],
+        "tell what happens in this room again",
+        Does::Unmute,
+    ),
+    rules(
+        "relay status",
+        &[],
+        "how every destination does",
+        Does::RelayStatus,
+    ),
+    rules("relay resend", &[], "send again what was set aside", Does::Resend),
 ];
 
 #[cfg(test)]
@@ -268,7 +333,13 @@ mod tests {
                     | Does::Conflicts
                     | Does::Ready
             );
-            assert_eq!(command.level == Level::Viewer, reads, "{}", command.name);
+            let of_relay = matches!(command.does, Does::RelayStatus);
+            assert_eq!(
+                command.level == Level::Viewer || of_relay,
+                reads || of_relay,
+                "{}",
+                command.name
+            );
         }
     }
 }

@@ -17,6 +17,7 @@ use tokio::sync::{Mutex, RwLock};
 use super::client::{Call, Client, MatrixError};
 use super::wire::{Login, Whoami};
 use crate::config;
+use crate::store::StoreError;
 
 /// The file in the gateway's folder.
 const FILE: &str = "matrix-session.json";
@@ -40,6 +41,13 @@ pub enum AccountError {
     /// The token is not good any more and there is no password.
     #[error("the homeserver does not accept the token in {0}; put a new one there")]
     Token(PathBuf),
+    /// Nothing is sent into an encrypted room: whoever reads along must not see what its members keep
+    /// to themselves.
+    #[error("{0} is encrypted; nothing is sent there")]
+    Encrypted(String),
+    /// What is known of a room cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 #[derive(Clone, Serialize, Deserialize)]

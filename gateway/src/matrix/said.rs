@@ -27,6 +27,20 @@ pub(super) fn command(event: &Event, prefix: &str, me: &str) -> Option<String> {
     commands::addressed(body, prefix, me).map(str::to_owned)
 }
 
+/// The message that an event answers, as a gateway does it: by a sign on it, or by a notice in reply.
+pub(super) fn answers(event: &Event) -> Option<String> {
+    let content: Content = serde_json::from_value(event.content.clone()).ok()?;
+    let relation = content.relates_to?;
+    match event.kind.as_str() {
+        "m.reaction" if relation.rel_type.as_deref() == Some("m.annotation") => relation.event_id,
+        "m.room.message" if content.msgtype == "m.notice" => {
+            let id = relation.in_reply_to?.get("event_id")?.as_str()?.to_owned();
+            Some(id)
+        }
+        _ => None,
+    }
+}
+
 fn without_quotation(body: &str) -> &str {
     let mut rest = body;
     while rest.starts_with("> ") {

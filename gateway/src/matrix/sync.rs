@@ -9,20 +9,20 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::json;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use towline_node::handle::NodeHandle;
-use towline_proto::{Millis, Origin, OriginKind};
+use towline_proto::Millis;
 
 use super::account::{Account, AccountError, backoff};
 use super::client::Call;
-use super::room::{Room, Rooms};
-use super::said::command;
+use super::hear::{Outlets, QUEUE, answer};
+use super::room::Rooms;
+use super::turns::Turns;
 use super::wire::{Batch, Event, Invited, Joined, Messages};
-use crate::commands::{self, Answer, Context};
 use crate::config;
 use crate::http::wall_clock;
-use crate::relay::escape;
+use crate::relay::StatusBoard;
 use crate::store::{Store, StoreError};
 
 /// How long the homeserver holds a poll, in seconds.
@@ -31,11 +31,6 @@ const POLL_S: u64 = 30;
 const TIMELINE: u64 = 50;
 /// Pages that are fetched after a gap. Older messages are older than the limit for commands anyway.
 const GAP_PAGES: usize = 5;
-/// Answers that wait to be sent. Beyond it an answer is dropped: the write itself has happened.
-const ANSWERS: usize = 256;
-/// Attempts to send an answer.
-const ANSWER_ATTEMPTS: u32 = 6;
-
 /// Reads the rooms of an account and runs the commands in them.
 #[derive(Debug)]
 pub(crate) struct Sync {
@@ -44,26 +39,31 @@ pub(crate) struct Sync {
     pub(crate) account: Arc<Account>,
     pub(crate) rooms: Arc<Rooms>,
     pub(crate) store: Store,
-}
-
-struct Reply {
-    room: Arc<Room>,
-    event: String,
-    answer: Answer,
+    pub(crate) board: Arc<StatusBoard>,
+    pub(crate) resend: watch::Sender<u64>,
+    pub(crate) turns: Turns,
 }
 
 impl Sync {
     /// Runs until it is stopped or the store fails.
     pub(crate) async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
-        let (answers, queue) = mpsc::channel(ANSWERS);
+        let (answers, replies) = mpsc::channel(QUEUE);
+        let (waiting, waits) = mpsc::channel(QUEUE);
+        let out = Outlets { answers, waiting };
         let work = async {
-            let (done, ()) = tokio::join!(self.poll(&answers), answer(queue));
-            done
+            tokio::select! {
+                done = self.poll(&out) => done,
+                done = self.follow(waits, &out.answers) => done,
+                () = answer(replies) => Ok(()),
+            }
         };
-        stop.run_until_cancelled(work).await.unwrap_or(Ok(()))
+        let done = stop.run_until_cancelled(work).await.unwrap_or(Ok(()));
+        // Others need not wait for somebody who is gone.
+        self.announce(None).await;
+        done
     }
 
-    async fn poll(&self, answers: &mpsc::Sender<Reply>) -> Result<(), StoreError> {
+    async fn poll(&self, out: &Outlets) -> Result<(), StoreError> {
         let name = format!("matrix.since {} {}", self.config.homeserver, self.config.user);
         // A sync from nothing shows every open invitation, also one that was not allowed until the
         // configuration changed. What was said in rooms before the first start is nobody's command.
@@ -75,10 +75,11 @@ impl Sync {
             None => all.next_batch,
         };
         loop {
+            self.announce(self.account.user_id().await.as_deref()).await;
             let (batch, at) = self.batch_at_last(Some(&since)).await;
             self.invitations(&batch).await;
             for (room, joined) in batch.rooms.join {
-                self.joined(&room, joined, &since, at, answers).await?;
+                self.joined(&room, joined, &since, at, out).await?;
             }
             if since != batch.next_batch {
                 self.store.set_state(&name, &batch.next_batch).await?;
@@ -123,7 +124,7 @@ impl Sync {
             "presence": { "types": [] },
             "account_data": { "types": [] },
             "room": {
-                "timeline": { "limit": TIMELINE, "types": ["m.room.message", "m.room.encryption"] },
+                "timeline": { "limit": TIMELINE, "types": ["m.room.message", "m.room.encryption", "m.reaction"] },
                 "state": { "types": [] },
                 "ephemeral": { "types": [] },
                 "account_data": { "types": [] },
@@ -189,7 +190,7 @@ impl Sync {
         joined: Joined,
         since: &str,
         now: Millis,
-        answers: &mpsc::Sender<Reply>,
+        out: &Outlets,
     ) -> Result<(), StoreError> {
         let mut events = joined.timeline.events;
         if joined.timeline.limited
@@ -204,7 +205,7 @@ impl Sync {
             }
         }
         for event in events {
-            self.event(room, event, now, answers).await?;
+            self.event(room, event, now, out).await?;
         }
         Ok(())
     }
@@ -243,99 +244,14 @@ impl Sync {
         events.reverse();
         Ok(events)
     }
-
-    async fn event(
-        &self,
-        room: &str,
-        event: Event,
-        now: Millis,
-        answers: &mpsc::Sender<Reply>,
-    ) -> Result<(), StoreError> {
-        let me = self.account.user_id().await.unwrap_or_default();
-        if event.sender == me {
-            return Ok(());
-        }
-        if event.kind == "m.room.encryption" {
-            if let Err(error) = self.rooms.room(room).await.became_encrypted().await {
-                tracing::info!(room, %error, "cannot say that the room is encrypted");
-            }
-            return Ok(());
-        }
-        let Some(text) = command(&event, &self.config.prefix, &me) else {
-            return Ok(());
-        };
-        if !self.store.first_time(&event.event_id).await? {
-            return Ok(());
-        }
-        let answer =
-            if now.since(Millis(event.origin_server_ts)) > self.config.stale_after_s.saturating_mul(1_000) {
-                Answer::Error("I was offline when you sent this; repeat it if it still holds".to_owned())
-            } else {
-                self.perform(room, &event.sender, &text).await?
-            };
-        let reply = Reply {
-            room: self.rooms.room(room).await,
-            event: event.event_id,
-            answer,
-        };
-        if answers.try_send(reply).is_err() {
-            tracing::warn!(room, "too many answers wait; one is dropped");
-        }
-        Ok(())
-    }
-
-    async fn perform(&self, room: &str, sender: &str, text: &str) -> Result<Answer, StoreError> {
-        let Ok(origin) = Origin::new(OriginKind::User, sender) else {
-            return Ok(Answer::Error("your user id cannot be recorded".to_owned()));
-        };
-        let name = format!("active {room}");
-        let configured = self
-            .config
-            .rooms
-            .iter()
-            .find(|configured| configured.room == room);
-        let active = match self.store.state(&name)? {
-            Some(active) => Some(active),
-            None => configured.and_then(|room| room.active.clone()),
-        };
-        let context = Context {
-            origin,
-            level: self.config.level(sender),
-            active,
-            prefix: self.config.prefix.clone(),
-        };
-        let answer = commands::run(&self.handle, &context, text).await;
-        if let Answer::Switch(project) = &answer {
-            self.store.set_state(&name, project).await?;
-        }
-        Ok(answer)
-    }
 }
 
-/// Sends answers in the order of their commands. They are a courtesy: after a few attempts one is
-/// given up, and what it would have said stands in the project.
-async fn answer(mut queue: mpsc::Receiver<Reply>) {
-    while let Some(Reply { room, event, answer }) = queue.recv().await {
-        let transaction = format!("towline-answer-{}", event.trim_start_matches('$'));
-        for attempt in 0..ANSWER_ATTEMPTS {
-            let sent = match &answer {
-                Answer::Done | Answer::Switch(_) => room.react(&event, "✅").await,
-                Answer::Say(text) | Answer::Error(text) => {
-                    room.notice(&transaction, text, &escape(text).replace('\n', "<br>"))
-                        .await
-                }
-            };
-            let Err(error) = sent else { break };
-            let wait = retry_after(&error).unwrap_or_default().max(backoff(attempt));
-            tracing::info!(room = room.id, %error, "answer not sent");
-            tokio::time::sleep(wait).await;
-        }
-    }
-}
-
-fn retry_after(error: &AccountError) -> Option<Duration> {
+pub(super) fn retry_after(error: &AccountError) -> Option<Duration> {
     match error {
         AccountError::Matrix(error) => error.retry_after(),
-        AccountError::File { .. } | AccountError::Token(_) => None,
+        AccountError::File { .. }
+        | AccountError::Token(_)
+        | AccountError::Encrypted(_)
+        | AccountError::Store(_) => None,
     }
 }

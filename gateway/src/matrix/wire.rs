@@ -26,6 +26,12 @@ pub(crate) struct RoomId {
     pub(crate) room_id: String,
 }
 
+/// Answer of `joined_members`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Members {
+    pub(crate) joined: BTreeMap<String, serde_json::Value>,
+}
+
 /// Answer that says nothing we need.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Nothing {}
@@ -106,6 +112,7 @@ pub(crate) struct Content {
 #[serde(default)]
 pub(crate) struct Relation {
     pub(crate) rel_type: Option<String>,
+    pub(crate) event_id: Option<String>,
     #[serde(rename = "m.in_reply_to")]
     pub(crate) in_reply_to: Option<serde_json::Value>,
 }

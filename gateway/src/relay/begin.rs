@@ -58,6 +58,7 @@ impl Lane {
             intake,
             ledger,
             lines: opened.lines,
+            in_flight: false,
             next_seq: opened.next_seq,
             parked: opened.parked,
             cursor: cursor.unwrap_or(0),
@@ -84,6 +85,21 @@ impl Lane {
             head = head.max(status.last_event.map_or(0, |event| event.position));
         }
         Ok((head, cursor))
+    }
+
+    /// Another project of the same name may have come or gone, and with it what this one is called.
+    pub(super) fn call(&mut self, running: &mut Running) {
+        let links = self.handle.projects();
+        if let Some(link) = links.into_iter().find(|link| link.id == self.project.id) {
+            if link.name != self.project.name {
+                self.board.forget(&self.destination, &self.project.name);
+            }
+            self.project.name = link.name;
+        }
+        if let Intake::Chat(planner) = &mut running.intake {
+            let see = format!("`{}list {}/` shows all", self.sink.prefix(), self.project.name);
+            planner.call(&self.project.name, see);
+        }
     }
 
     /// The project may have been opened anew, with another queue and another feed.

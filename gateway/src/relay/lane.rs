@@ -114,6 +114,7 @@ impl Lane {
                     continue;
                 }
             };
+            self.call(&mut running);
             self.plan(&mut running).await?;
             let attempted = self.attempt(&mut running).await?;
             self.advance(&mut running).await;
@@ -248,6 +249,9 @@ impl Lane {
         let Some(index) = running.lines.iter().position(|line| line.not_before <= wall) else {
             return Ok(false);
         };
+        running.in_flight = true;
+        self.report(running, running.trouble.clone());
+        running.in_flight = false;
         let Some(line) = running.lines.get_mut(index) else {
             return Ok(false);
         };
@@ -336,7 +340,10 @@ impl Lane {
             destination: self.destination.clone(),
             project: self.project.name.clone(),
             lag: head.saturating_sub(running.safe()),
+            held_back: running.held_back(),
             outbox: running.lines.len(),
+            in_flight: usize::from(running.in_flight),
+            next_attempt: running.next_attempt(wall_clock()),
             parked: running.parked,
             last_delivery: running.last_delivery,
             trouble: running.closed.clone().or(trouble),

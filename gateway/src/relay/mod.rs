@@ -28,7 +28,8 @@ pub use lane::{LaneError, subscriber};
 pub(crate) use outbox::{Body, Line};
 pub use plan::{BACKLOG_EVENTS, BACKLOG_MS, HOLD_MS, Preset, WINDOW_MS};
 pub(crate) use running::Shared;
-pub use status::{LaneStatus, StatusBoard, StatusError};
+pub(crate) use status::is_asked;
+pub use status::{LaneStatus, RelayStatus, StatusBoard, StatusError, ask};
 pub(crate) use story::escape;
 
 use crate::{matrix, webhook};
@@ -67,6 +68,14 @@ pub(crate) enum Sink {
 }
 
 impl Sink {
+    /// What a command begins with where the line is read.
+    fn prefix(&self) -> &str {
+        match self {
+            Self::Matrix(room) => room.prefix(),
+            Self::Webhook(_) => "",
+        }
+    }
+
     /// Attempts to deliver a line.
     async fn deliver(&self, line: &Line) -> Outcome {
         match self {

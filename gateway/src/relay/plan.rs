@@ -109,7 +109,7 @@ impl Away {
         let (item, to) = (event.event.item, event.position);
         let first = self.digest.events == 0;
         if let Some(before) = &before {
-            self.digest.absorb(item, before.tally.clone());
+            self.digest.absorb(before.tally.clone());
         }
         self.digest.fold(from, to, &event.event);
         self.only = match (self.only.take(), before) {
@@ -126,10 +126,10 @@ impl Away {
         };
     }
 
-    fn tell(&self, project: &str) -> Option<Text> {
+    fn tell(&self, project: &str, see: &str) -> Option<Text> {
         match &self.only {
             Some((_, story)) => story.tell(project),
-            None => Some(self.digest.tell(project)),
+            None => Some(self.digest.tell(project, see)),
         }
     }
 }
@@ -138,6 +138,8 @@ impl Away {
 #[derive(Debug)]
 pub(crate) struct Planner {
     project: String,
+    /// How a reader sees what a digest does not name.
+    see: String,
     preset: Preset,
     read: u64,
     /// Events up to this position were there before we were: they are a backlog.
@@ -154,6 +156,7 @@ impl Planner {
     pub(crate) fn new(project: &str, preset: Preset, read: u64, head: u64) -> Self {
         Self {
             project: project.to_owned(),
+            see: String::new(),
             preset,
             read,
             backlog_until: head,
@@ -163,6 +166,21 @@ impl Planner {
             digest: None,
             dropped: Spans::default(),
         }
+    }
+
+    /// What the project is called from now on, and how a reader sees what a digest does not name.
+    pub(crate) fn call(&mut self, project: &str, see: String) {
+        if self.project != project {
+            project.clone_into(&mut self.project);
+        }
+        self.see = see;
+    }
+
+    /// How many events were taken in and are in no plan yet.
+    pub(crate) fn waiting(&self) -> u64 {
+        let bursts = self.bursts.values().map(|burst| burst.told.tally.events);
+        let away = self.digest.as_ref().map_or(0, |away| away.told.digest.events);
+        self.held.len() as u64 + bursts.sum::<u64>() + away
     }
 
     /// The last position that was offered.
@@ -190,6 +208,12 @@ impl Planner {
         } else {
             self.overflow = wall.since(event.seen_at) > BACKLOG_MS || self.held.len() >= BACKLOG_EVENTS;
             self.held.push((from, event));
+            // What is held goes first: a digest says how things stand after the last event of each item.
+            if self.overflow {
+                for (from, event) in std::mem::take(&mut self.held) {
+                    self.away(now, from, &event);
+                }
+            }
         }
         if self.read >= self.backlog_until {
             self.resolve(now);
@@ -203,16 +227,8 @@ impl Planner {
     }
 
     fn resolve(&mut self, now: u64) {
-        let held = std::mem::take(&mut self.held);
-        let one_item = held
-            .windows(2)
-            .all(|pair| matches!(pair, [(_, a), (_, b)] if a.event.item == b.event.item));
-        for (from, event) in held {
-            if self.overflow && !(one_item && self.digest.is_none()) {
-                self.away(now, from, &event);
-            } else {
-                self.news(now, from, &event);
-            }
+        for (from, event) in std::mem::take(&mut self.held) {
+            self.news(now, from, &event);
         }
         self.overflow = false;
     }
@@ -258,9 +274,13 @@ impl Planner {
 
     /// The next plan, if one is due. Lines wait for a digest, which is about what came before them.
     pub(crate) fn take(&mut self, now: u64) -> Option<Plan> {
-        if let Some(Burst { told: away, .. }) = self.digest.take_if(|away| away.due <= now) {
+        if let Some(Burst { told: mut away, .. }) = self.digest.take_if(|away| away.due <= now) {
+            // What has changed since is told behind it, and is not said to be otherwise here.
+            for (item, burst) in &self.bursts {
+                away.digest.overtake(item, &burst.told.tally);
+            }
             return Some(Plan {
-                text: away.tell(&self.project),
+                text: away.tell(&self.project, &self.see),
                 spans: away.digest.spans,
                 chain: away.digest.chain,
             });
@@ -295,11 +315,11 @@ impl Planner {
         let mut digest = Digest::default();
         for item in items {
             if let Some(burst) = self.bursts.remove(item) {
-                digest.absorb(*item, burst.told.tally);
+                digest.absorb(burst.told.tally);
             }
         }
         Plan {
-            text: Some(digest.tell(&self.project)),
+            text: Some(digest.tell(&self.project, &self.see)),
             spans: digest.spans,
             chain: digest.chain,
         }

@@ -96,10 +96,100 @@ fn an_old_backlog_is_a_digest_and_live_news_comes_after_it() {
     assert_eq!(
         told,
         [
-            "demo while away: 1 move, 1 blocked: 2 Fix login",
+            "demo while away: 1 move: 1 Fix login → qa; 1 blocked: 2 Fix login",
             "demo/2 Fix login: coding → qa (ann)"
         ]
     );
+}
+
+#[test]
+fn a_backlog_is_summed_up_as_it_stands_at_its_end() {
+    let mut feed = Feed::new();
+    let mut planner = Planner::new("shop", Preset::Stages, 0, 23);
+    for number in 1..=21 {
+        planner.offer(
+            0,
+            WALL,
+            false,
+            feed.next(number, moved(Column::Backlog, Column::Coding)),
+        );
+    }
+    planner.offer(
+        0,
+        WALL,
+        false,
+        feed.next(5, holds(&[HoldKind::Blocked], &[], Some("keys"))),
+    );
+    planner.offer(
+        0,
+        WALL,
+        false,
+        feed.next(8, holds(&[], &[HoldKind::Blocked], None)),
+    );
+    let told = lines(&mut planner, WINDOW_MS);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].ends_with("and 16 more; 1 blocked: 5 Fix login ()"),
+        "{told:?}"
+    );
+}
+
+/// Whatever came held back, overflowing, as a catch-up or as news, and in which order of items: who is
+/// called blocked is who is blocked at the end.
+#[test]
+fn however_items_interleave_who_is_called_blocked_is_blocked() {
+    let mut dice = 0x9e37_79b9_7f4a_7c15u64;
+    let mut roll = |sides: u64| {
+        dice = dice
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (dice >> 33) % sides
+    };
+    for _ in 0..500 {
+        let mut feed = Feed::new();
+        let head = 22 + roll(20);
+        let mut planner = Planner::new("demo", Preset::Stages, 0, head);
+        let mut blocked = std::collections::BTreeMap::new();
+        for at in 0..head {
+            let number = u32::try_from(1 + roll(6)).expect("small");
+            let blocks = roll(2) == 0;
+            let mut event = match blocks {
+                true => feed.next(number, holds(&[HoldKind::Blocked], &[], Some("keys"))),
+                false => feed.next(number, holds(&[], &[HoldKind::Blocked], None)),
+            };
+            event.backfill = roll(5) == 0;
+            blocked.insert(number, blocks);
+            planner.offer(at, WALL, false, event);
+        }
+        let told = lines(&mut planner, 60_000);
+        let is: Vec<_> = blocked
+            .iter()
+            .filter(|(_, is)| **is)
+            .map(|(number, _)| format!("{number} Fix login"))
+            .collect();
+        let expected = match is.len() {
+            0 => "demo while away: ".to_owned(),
+            1..=5 => format!("demo while away: {} blocked: {}", is.len(), is.join(", ")),
+            all => format!(
+                "demo while away: {all} blocked: {} and {} more",
+                is[..5].join(", "),
+                all - 5
+            ),
+        };
+        assert_eq!(told.len(), 1, "{told:?}");
+        let end = told[0]
+            .strip_prefix(&expected)
+            .unwrap_or_else(|| panic!("{expected}: {told:?}"));
+        assert!(
+            is.is_empty() || end.is_empty() || end.starts_with([';', ' ']),
+            "{told:?}"
+        );
+        assert_eq!(
+            told[0].matches("blocked").count(),
+            usize::from(!is.is_empty()),
+            "{told:?}"
+        );
+    }
 }
 
 #[test]
@@ -116,7 +206,13 @@ fn backfill_is_one_digest_that_swallows_what_was_held_back_of_its_items() {
         event.backfill = true;
         planner.offer(10, WALL, false, event);
     }
-    assert_eq!(lines(&mut planner, 2_000), ["demo while away: 6 moves"]);
+    assert_eq!(
+        lines(&mut planner, 2_000),
+        [
+            "demo while away: 6 moves: 1 Fix login → qa, 2 Fix login → qa, 3 Fix login → qa, \
+          4 Fix login → qa, 5 Fix login → qa"
+        ]
+    );
 }
 
 #[test]
@@ -150,7 +246,16 @@ fn lines_that_pile_up_while_the_receiver_is_gone_become_one() {
             feed.next(number, moved(Column::Coding, Column::Qa)),
         );
     }
-    assert_eq!(lines(&mut planner, 60_000), ["demo while away: 30 moves"]);
+    planner.call("demo", "`!list demo/` shows all".to_owned());
+    let told = lines(&mut planner, 60_000);
+    assert!(
+        told.len() == 1 && told[0].starts_with("demo while away: 30 moves: 1 Fix login → qa"),
+        "{told:?}"
+    );
+    assert!(
+        told[0].ends_with("and 25 more (`!list demo/` shows all)"),
+        "{told:?}"
+    );
 }
 
 #[test]

@@ -45,6 +45,8 @@ pub(super) struct Running {
     pub(super) ledger: Ledger,
     /// What is planned and not accepted, in order.
     pub(super) lines: Vec<Line>,
+    /// Whether one of them is being sent.
+    pub(super) in_flight: bool,
     /// The place of the next line.
     pub(super) next_seq: u64,
     /// How many lines are set aside.
@@ -69,6 +71,20 @@ impl Running {
     /// Milliseconds since the lane began.
     pub(super) fn now(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Events that were taken in and are in no line yet.
+    pub(super) fn held_back(&self) -> u64 {
+        match &self.intake {
+            Intake::Chat(planner) => planner.waiting(),
+            Intake::Each { .. } => 0,
+        }
+    }
+
+    /// When something is tried next, where that is not now.
+    pub(super) fn next_attempt(&self, now: Millis) -> Option<Millis> {
+        let next = self.lines.iter().map(|line| line.not_before).min();
+        next.filter(|at| *at > now && self.closed.is_none())
     }
 
     /// The last position that was taken in.

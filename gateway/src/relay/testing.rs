@@ -1,6 +1,6 @@
 //! Events for the tests of this module: one feed, one author, numbered positions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use towline_node::dto::FeedEvent;
 use towline_proto::{
@@ -12,6 +12,7 @@ use towline_proto::{
 pub(crate) struct Feed {
     position: u64,
     titles: BTreeMap<u32, String>,
+    blocked: BTreeSet<u32>,
 }
 
 impl Feed {
@@ -19,6 +20,7 @@ impl Feed {
         Self {
             position: 0,
             titles: BTreeMap::new(),
+            blocked: BTreeSet::new(),
         }
     }
 
@@ -33,9 +35,16 @@ impl Feed {
         id[..8].copy_from_slice(&self.position.to_be_bytes());
         let mut item = [0; 16];
         item[..4].copy_from_slice(&number.to_be_bytes());
-        let status = match &what {
-            EventKind::HoldsChanged { added, .. } if added.contains(&HoldKind::Blocked) => Status::Blocked,
-            _ => Status::Active,
+        if let EventKind::HoldsChanged { added, removed, .. } = &what {
+            self.blocked
+                .extend(added.contains(&HoldKind::Blocked).then_some(number));
+            if removed.contains(&HoldKind::Blocked) {
+                self.blocked.remove(&number);
+            }
+        }
+        let status = match self.blocked.contains(&number) {
+            true => Status::Blocked,
+            false => Status::Active,
         };
         FeedEvent {
             position: self.position,

@@ -15,7 +15,8 @@ use serde_bytes::ByteBuf;
 use towline_crdt::view::{Conflict, Criterion, ItemView, Link, Refused, Stamp, Step};
 use towline_proto::stage::{Claim, Holds};
 use towline_proto::{
-    ActId, Closing, Column, ItemId, Kind, LinkKind, Millis, NodeId, Origin, OriginKind, Qa, Status, codec,
+    ActId, Closing, Column, ItemId, Kind, LinkKind, Millis, NodeId, Origin, OriginKind, Qa, RequestId,
+    Status, codec,
 };
 
 use super::card::{number, word};
@@ -77,7 +78,6 @@ type Front = (u32, u8, u8, u8, u8, Millis, Millis, Millis);
 
 const DELETED: u8 = 1;
 const PURGED: u8 = 2;
-
 /// Where an act stands in the list of those that a row names.
 type Place = usize;
 
@@ -108,6 +108,8 @@ struct Rare {
     conflicts: Vec<Conflict>,
     attention: Vec<String>,
     refused: Vec<Refused>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    request: Option<RequestId>,
 }
 
 impl Facts {
@@ -243,6 +245,7 @@ fn whole(id: ItemId, front: Front, packed: &[u8]) -> Option<ItemView> {
         epic,
         assignee: rest.assignee,
         origin: origin(rest.origin)?,
+        request: rare.request,
         claim: rare.claim,
         generation: rest.generation,
         retries: rest.retries,
@@ -290,6 +293,7 @@ fn pack(row: ItemView) -> Vec<u8> {
         epic,
         assignee,
         origin,
+        request,
         claim,
         generation,
         retries,
@@ -321,6 +325,7 @@ fn pack(row: ItemView) -> Vec<u8> {
         conflicts,
         attention,
         refused,
+        request,
     };
     let rest = Rest {
         acts: ByteBuf::from(acts.iter().flat_map(|act| act.0).collect::<Vec<u8>>()),

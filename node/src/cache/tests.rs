@@ -37,6 +37,7 @@ pub(crate) fn item(number: u32) -> ItemView {
         epic: None,
         assignee: None,
         origin: origin.clone(),
+        request: None,
         claim: None,
         generation: 0,
         retries: 0,

@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 use towline_crdt::view::Link;
 use towline_proto::stage::Holds;
 use towline_proto::{
-    ActId, Column, CriterionState, ItemId, Kind, LinkKind, Millis, Op, Origin, ProjectId, Qa, Register, Rule,
-    Status, ids,
+    ActId, Column, CriterionState, ItemId, Kind, LinkKind, Millis, Op, Origin, ProjectId, Qa, Register,
+    RequestId, Rule, Status, ids,
 };
 
 /// What a line says it is, in its first field.
@@ -181,6 +181,9 @@ pub struct LineAct {
     /// The acts that its author had in front of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub saw: Vec<ActRef>,
+    /// The request that it does, where its asker named one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<RequestId>,
 }
 
 /// An act of the line by its place, counted from 0; by its id where the item has no such act.

@@ -139,6 +139,8 @@ impl Actor {
                 self.project.take_net(input);
                 self.project.run_effects();
             }
+            Job::Announce(accounts) => self.project.announce(accounts),
+            Job::Gateways { reply } => answer(reply, Ok(self.project.gateways())),
             Job::Tick => self.tick(),
             Job::Stop => {}
         }

@@ -232,6 +232,7 @@ impl<'f, 'a> Told<'f, 'a> {
                 at: act.at,
                 origin: act.origin.clone(),
                 saw: saw.into_iter().collect(),
+                request: act.request,
             })
         });
         acts.collect()

@@ -267,6 +267,7 @@ impl Project {
                 op,
                 origin: origin(&relation.by),
                 at: made_at.filter(|_| relation.at == NEVER).unwrap_or(relation.at),
+                request: None,
             };
             if let Err(failure) = self.write(Work {
                 item: Some(from),

@@ -22,7 +22,7 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use towline_crdt::view::ItemView;
-use towline_proto::{Column, ItemId, Millis};
+use towline_proto::{Column, ItemId, Millis, RequestId};
 
 use crate::cache::Row;
 use circles::Circles;
@@ -38,6 +38,10 @@ pub(crate) struct Index {
     keys: BTreeMap<u64, ItemId>,
     /// External references by their hash: the rows have them whole.
     external: BTreeSet<(u64, ItemId)>,
+    /// Items that were made for a request that its asker named.
+    requests: BTreeSet<(RequestId, ItemId)>,
+    /// Those of them that another was made for as well.
+    twins: BTreeSet<ItemId>,
     /// What is depended on, and by whom.
     dependants: BTreeSet<(ItemId, ItemId)>,
     /// An epic and its items.
@@ -68,6 +72,7 @@ impl Index {
     /// The first of the rows' own.
     pub(crate) fn of<E>(rows: impl Iterator<Item = Result<(Row, ItemView), E>>) -> Result<Self, E> {
         let mut packed = Vec::new();
+        let mut requests = BTreeSet::new();
         let (mut numbers, mut keys, mut external) = (Vec::new(), Vec::new(), Vec::new());
         let (mut dependants, mut children, mut superseded) = (Vec::new(), Vec::new(), Vec::new());
         for row in rows {
@@ -78,6 +83,7 @@ impl Index {
             external.extend(view.external().map(|reference| (find::hash(reference), id)));
             dependants.extend(view.depends_on.iter().map(|on| (*on, id)));
             children.extend(view.epic.map(|epic| (epic, id)));
+            requests.extend(view.request.map(|request| (request, id)));
             superseded.extend(waits::successor(&view).map(|by| (by, id)));
             packed.push((id, row));
         }
@@ -86,6 +92,8 @@ impl Index {
             numbers: numbers.into_iter().collect(),
             keys: keys.into_iter().collect(),
             external: external.into_iter().collect(),
+            twins: twins(&requests),
+            requests,
             dependants: dependants.into_iter().collect(),
             children: children.into_iter().collect(),
             superseded: superseded.into_iter().collect(),
@@ -125,6 +133,13 @@ impl Index {
         self.external.extend(references);
         self.dependants.extend(row.depends_on.iter().map(|on| (*on, id)));
         self.children.extend(row.epic.map(|epic| (epic, id)));
+        if let Some(request) = row.request {
+            self.requests.insert((request, id));
+            let several: Vec<ItemId> = self.made_for(&request).collect();
+            if several.len() > 1 {
+                self.twins.extend(several);
+            }
+        }
         self.superseded.extend(waits::successor(&row).map(|by| (by, id)));
         self.rows.insert(id, Row::of(row));
         before
@@ -149,6 +164,10 @@ impl Index {
         }
         if let Some(epic) = row.epic {
             self.children.remove(&(epic, *id));
+        }
+        if let Some(request) = row.request {
+            self.requests.remove(&(request, *id));
+            self.twins.remove(id);
         }
         if let Some(by) = waits::successor(&row) {
             self.superseded.remove(&(by, *id));
@@ -184,6 +203,29 @@ impl Index {
             .map_or(1, |(number, _)| number.saturating_add(1))
     }
 
+    /// The items that were made for a request, the oldest first: one, unless nodes made it that did not
+    /// know of each other's.
+    pub(crate) fn made_for(&self, request: &RequestId) -> impl Iterator<Item = ItemId> {
+        let range = (*request, IDS.0)..=(*request, IDS.1);
+        self.requests.range(range).map(|(_, id)| *id)
+    }
+
+    /// Items that were made for one request with another, by which another is to take the place: the
+    /// older, where it is the same in all that the request said.
+    pub(crate) fn twins(&self) -> Vec<(ItemId, ItemId)> {
+        let pair = |id: &ItemId| {
+            let row = self.get(id)?;
+            let request = row.request?;
+            let first = self.made_for(&request).next().filter(|first| first < id)?;
+            let of = self.get(&first)?;
+            let same =
+                |a: &ItemView, b: &ItemView| (&a.title, a.kind, &a.origin) == (&b.title, b.kind, &b.origin);
+            (same(&row, &of) && row.column.is_open() && !row.deleted && !of.purged && !of.deleted)
+                .then_some((*id, first))
+        };
+        self.twins.iter().filter_map(pair).collect()
+    }
+
     /// The item with an external reference. Of several, which come of nodes that imported apart, a
     /// living one before one in the trash and that before a purged one, then the oldest: the same on
     /// every node.
@@ -205,4 +247,11 @@ impl Index {
     pub(crate) fn board_order(row: &Row) -> (Column, u8, Millis, ItemId) {
         (row.column, row.priority, row.entered_at, row.id)
     }
+}
+
+/// The items of requests that several were made for.
+fn twins(requests: &BTreeSet<(RequestId, ItemId)>) -> BTreeSet<ItemId> {
+    let pairs = requests.iter().zip(requests.iter().skip(1));
+    let twins = pairs.filter(|((a, _), (b, _))| a == b);
+    twins.flat_map(|((_, a), (_, b))| [*a, *b]).collect()
 }

@@ -48,7 +48,7 @@ use ed25519_dalek::SigningKey;
 use tokio::sync::mpsc;
 use towline_crdt::doc::ItemDoc;
 use towline_crdt::members::Membership;
-use towline_proto::{Entry, ItemId, Millis, NodeId, ProjectId, Tip};
+use towline_proto::{Entry, ItemId, Millis, NodeId, ProjectId, RequestId, Tip};
 use towline_sync::{Effect, Replica};
 
 pub use actor::{Started, start};
@@ -92,6 +92,8 @@ pub struct Project {
 
     stage: stage::Stage,
     own: Option<Own>,
+    /// The request that is being done, where the asker named it.
+    asked: Option<RequestId>,
     /// This node's last entry as it had noted it, when the log did not hold it on opening.
     lost: Option<Tip>,
     /// The position of the last entry that documents and rows reflect.

@@ -147,6 +147,7 @@ impl Project {
             docs: Docs::default(),
             stage: Stage::default(),
             own: None,
+            asked: None,
             lost,
             applied,
             feed_head: 0,

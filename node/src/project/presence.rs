@@ -23,6 +23,8 @@ use crate::request::Failure;
 const BEATS: u32 = 4;
 /// How soon a new peer hears of this node: its subscription comes a moment after its connection.
 const HURRY: Duration = Duration::from_millis(500);
+/// Beats after which a node that said nothing is not counted on any more.
+const MISSED: u32 = 3;
 /// Renewals of one node that are remembered.
 const RENEWALS: usize = 4 * limits::PRESENCE_CLAIMS;
 
@@ -38,6 +40,8 @@ pub(crate) struct Heard {
     said: Option<(Instant, Millis)>,
     /// The item whose claim it named last, when it has more than one presence holds.
     turn: Option<ItemId>,
+    /// The chat accounts under which this node takes commands.
+    pub(super) accounts: Vec<String>,
 }
 
 /// What was heard of one node.
@@ -46,6 +50,7 @@ struct Node {
     at: Instant,
     said: Millis,
     renewals: BTreeMap<ItemId, (u32, Millis)>,
+    accounts: Vec<String>,
 }
 
 impl Heard {
@@ -64,7 +69,9 @@ impl Heard {
             at: now,
             said: body.at,
             renewals: BTreeMap::new(),
+            accounts: Vec::new(),
         });
+        node.accounts.clone_from(&body.accounts);
         (node.at, node.said) = (now, body.at.max(node.said));
         // A node with few claims names them all each time; one with many takes turns.
         let all = body.claims.len() < limits::PRESENCE_CLAIMS;
@@ -95,6 +102,7 @@ impl Project {
             node: self.me,
             at,
             claims: self.my_claims(),
+            accounts: self.presence.accounts.clone(),
         };
         let presence = Presence::seal(body, &self.key);
         let every = Duration::from_millis(limits::PRESENCE_EVERY_MS);
@@ -107,6 +115,27 @@ impl Project {
             project: self.id,
             bytes: presence.bytes().to_vec(),
         });
+    }
+
+    /// Takes the chat accounts under which this node takes commands, and says so at once.
+    pub(super) fn announce(&mut self, accounts: Vec<String>) {
+        if self.presence.accounts == accounts {
+            return;
+        }
+        self.presence.accounts = accounts;
+        let now = self.world.instant();
+        self.presence.due = Some(now);
+        self.beat(now);
+    }
+
+    /// The other nodes that take commands from chat, as far as they were heard of lately.
+    pub(super) fn gateways(&self) -> Vec<(NodeId, Vec<String>)> {
+        let now = self.world.instant();
+        let lately = Duration::from_millis(limits::PRESENCE_EVERY_MS) * MISSED;
+        let nodes = self.presence.nodes.iter();
+        let there = nodes.filter(|(_, node)| now.saturating_duration_since(node.at) < lately);
+        let gateways = there.filter(|(_, node)| !node.accounts.is_empty());
+        gateways.map(|(id, node)| (*id, node.accounts.clone())).collect()
     }
 
     /// The claims that this node renews: those behind the last one that it named, then from the front.

@@ -56,6 +56,7 @@ impl Project {
         let mut remarks: Vec<_> = folded
             .acts
             .iter()
+            .filter(|(_, folding)| folding.repeats.is_none())
             .filter_map(|(act, folding)| match &folding.record.act.op {
                 Op::Comment { text } => Some(Comment {
                     id: *act,

@@ -1,6 +1,6 @@
 //! From a request to its answer.
 
-use towline_proto::{Op, Origin};
+use towline_proto::{Op, Origin, RequestId};
 
 use super::Project;
 use crate::dto::EntryInfo;
@@ -22,7 +22,7 @@ impl Request {
             | Self::ImportItems { .. }
             | Self::ImportRelations { .. }
             | Self::ImportLines { .. } => true,
-            Self::Rehearse { of } => of.is_long(),
+            Self::Rehearse { of } | Self::Once { of, .. } => of.is_long(),
             Self::List(_)
             | Self::Show { .. }
             | Self::Search { .. }
@@ -72,6 +72,7 @@ impl Request {
             | Self::Rebuild
             | Self::SyncNow
             | Self::Rehearse { .. } => false,
+            Self::Once { of, .. } => of.writes(),
             Self::Create(_)
             | Self::Edit(_)
             | Self::Transition(_)
@@ -128,6 +129,7 @@ impl Project {
             .check()
             .map_err(|error| Failure::new(FailureCode::Usage, error.to_string()))?;
         match body {
+            Request::Once { id, of } => self.once(origin, id, *of),
             Request::Create(new) => self.create_item(origin, new),
             Request::Edit(edit) => self.edit(origin, edit),
             Request::Transition(asked) => self.transition(origin, asked),
@@ -180,6 +182,47 @@ impl Project {
             | Request::SyncNow
             | Request::Rehearse { .. } => self.answer(body),
         }
+    }
+
+    fn once(&mut self, origin: &Origin, id: RequestId, of: Request) -> Result<Reply, Failure> {
+        if let Some(reply) = self.done_before(&id, &of)? {
+            return Ok(reply);
+        }
+        self.asked = Some(id);
+        let reply = self.stage_asked(Some(origin), of);
+        self.asked = None;
+        reply
+    }
+
+    /// The answer to a request that was done already, here or on another node whose act has come.
+    fn done_before(&mut self, id: &RequestId, of: &Request) -> Result<Option<Reply>, Failure> {
+        let item = match of {
+            Request::Create(_) => {
+                let made = self.index.made_for(id).next();
+                return made.map(|item| self.applied(&item, None, false)).transpose();
+            }
+            Request::Edit(edit) => &edit.item,
+            Request::Transition(asked) => &asked.item,
+            Request::Label { item, .. }
+            | Request::Depends { item, .. }
+            | Request::Link { item, .. }
+            | Request::Comment { item, .. }
+            | Request::AddCriterion { item, .. }
+            | Request::SetCriterion { item, .. }
+            | Request::Settle { item, .. } => item,
+            _ => {
+                let why = "only what changes an item can be asked for under a name of its own";
+                return Err(Failure::new(FailureCode::Usage, why));
+            }
+        };
+        // What is wrong with the name of the item is said by whoever does it.
+        let Ok(row) = self.index.find_one(item) else {
+            return Ok(None);
+        };
+        let doc = self.doc(&row.id)?;
+        let done = doc.acts().values().any(|record| record.act.request == Some(*id));
+        done.then(|| self.applied(&row.id, Some(row.column), false))
+            .transpose()
     }
 
     /// What a request would come to: the answer or the refusal that it would get now. Nothing of it is

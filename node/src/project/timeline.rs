@@ -19,6 +19,8 @@ impl Project {
         let mut lines: Vec<_> = folded
             .acts
             .iter()
+            // What several nodes wrote of one request is one thing that somebody did.
+            .filter(|(_, folding)| folding.repeats.is_none())
             .map(|(act, folding)| (folding.order, self.line(folded, act, folding)))
             .collect();
         lines.sort_by_key(|(order, line)| (line.at, *order));
@@ -78,7 +80,7 @@ impl Project {
         if conflicts.iter().any(|conflict| conflict.losers.contains(act)) {
             return format!("lost to {lost}");
         }
-        let saw = |folding: &&Folding<'_>| folding.record.act.saw.contains(act);
+        let saw = |folding: &&Folding<'_>| folding.saw.contains(act);
         let mut settlers: Vec<_> = folded.acts.values().filter(saw).collect();
         settlers.sort_by_key(|folding| folding.order);
         let chose = |folding: &&&Folding<'_>| folding.keeps == Some(*act);

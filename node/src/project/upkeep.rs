@@ -25,6 +25,8 @@ const STARTS: usize = 32;
 const CHANGED: usize = 10_000;
 /// The longest time that a node leaves a start to others, in milliseconds.
 const START_SPREAD_MS: u64 = 5_000;
+/// The longest time that a node leaves the second item of one request to others, in milliseconds.
+const TWIN_SPREAD_MS: u64 = 2_000;
 /// How often what is over is looked at, and how long after the start for the first time.
 const SWEEP: Duration = Duration::from_secs(60);
 /// Items that are archived at once, so that an imported tracker does not hold anything up.
@@ -45,6 +47,8 @@ pub(crate) struct Upkeep {
     look: Option<Instant>,
     /// Items that can start, and when this node starts them.
     due: BTreeMap<ItemId, Instant>,
+    /// Items that another was made for the same request as, and when this node gives way to it.
+    twins: BTreeMap<ItemId, Instant>,
 }
 
 impl Upkeep {
@@ -108,6 +112,7 @@ impl Project {
         }
         let mut works = self.starts(now);
         works.extend(self.sweep(now));
+        works.extend(self.joined_twins(now));
         if works.is_empty() {
             return;
         }
@@ -130,6 +135,24 @@ impl Project {
             drafts: self.drafts(&system(what), vec![op]),
             ..Work::default()
         }
+    }
+
+    /// Items that two nodes made of one request, which did not know of each other: the older takes the
+    /// place of the other, so that what was done to either stands where people find it.
+    fn joined_twins(&mut self, now: Instant) -> Vec<Work> {
+        let twins = self.index.twins();
+        self.upkeep
+            .twins
+            .retain(|id, _| twins.iter().any(|(twin, _)| twin == id));
+        let mut works = Vec::new();
+        for (id, by) in twins.into_iter().take(STARTS) {
+            let spread = Duration::from_millis(spread_ms(&self.me, &id, TWIN_SPREAD_MS));
+            let due = *self.upkeep.twins.entry(id).or_insert(now + spread);
+            if due <= now {
+                works.push(self.work(id, "request", Op::Supersede { by }));
+            }
+        }
+        works
     }
 
     /// Items that start now: their time has come and they still can.

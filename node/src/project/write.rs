@@ -329,6 +329,7 @@ impl Project {
                 op,
                 origin: origin.clone(),
                 at,
+                request: self.asked,
             })
             .collect()
     }

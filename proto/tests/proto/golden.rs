@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use towline_proto::ids::to_hex;
 use towline_proto::wire::{JoinReply, JoinRequest, Message};
-use towline_proto::{Act, Entry, EventId, ItemId, Op, Ticket, codec};
+use towline_proto::{Act, Entry, EventId, ItemId, Op, RequestId, Ticket, codec};
 
 use crate::samples::{self, act, act_id, entries, item, place};
 use crate::told::{self, event};
@@ -64,6 +64,13 @@ fn acts_are_pinned() {
         assert_eq!(Act::decode(&bytes), Ok(act), "{name}");
         lines.push(line(name, to_hex(&bytes)));
     }
+    let asked = Act {
+        request: Some(RequestId::derive("matrix !room:example.org", "$message")),
+        ..act(Op::Submit)
+    };
+    let bytes = asked.encode();
+    assert_eq!(Act::decode(&bytes), Ok(asked), "with a request");
+    lines.push(line("submit-asked", to_hex(&bytes)));
     golden("acts.hex", lines);
 }
 

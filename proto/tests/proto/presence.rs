@@ -17,6 +17,7 @@ pub(crate) fn sample() -> Presence {
         node: node(&ann()),
         at: AT,
         claims: vec![renewal(1), renewal(300)],
+        accounts: Vec::new(),
     };
     Presence::seal(body, &ann())
 }
@@ -26,7 +27,18 @@ fn a_presence_is_pinned() {
     let presence = sample();
     let read = Presence::decode(presence.bytes()).expect("decodes");
     assert_eq!((read.verify(), read.body()), (Ok(()), presence.body()));
-    golden("presence.hex", [line("bytes", to_hex(presence.bytes()))]);
+    let mut body = presence.body().clone();
+    body.accounts = vec!["matrix @towline:example.org".to_owned()];
+    let gateway = Presence::seal(body, &ann());
+    let read = Presence::decode(gateway.bytes()).expect("decodes");
+    assert_eq!((read.verify(), read.body()), (Ok(()), gateway.body()));
+    golden(
+        "presence.hex",
+        [
+            line("bytes", to_hex(presence.bytes())),
+            line("gateway bytes", to_hex(gateway.bytes())),
+        ],
+    );
 }
 
 #[test]
@@ -55,6 +67,18 @@ fn a_presence_is_bounded_versioned_and_signed_by_the_node_that_it_names() {
             max: limits::PRESENCE_CLAIMS
         })
     );
+    let mut body = good.body().clone();
+    for accounts in [
+        vec!["a".repeat(limits::PRESENCE_ACCOUNT_BYTES + 1)],
+        vec!["a".to_owned(); limits::PRESENCE_ACCOUNTS + 1],
+    ] {
+        body.accounts = accounts;
+        let sealed = Presence::seal(body.clone(), &ann());
+        assert!(matches!(
+            Presence::decode(sealed.bytes()),
+            Err(PresenceError::Accounts(_))
+        ));
+    }
     let long = vec![1; limits::PRESENCE_BYTES + 1];
     let newer = [&[2], &good.bytes()[1..]].concat();
     for bytes in [&long[..], &newer, &good.bytes()[..40], &[]] {

@@ -120,6 +120,7 @@ pub(crate) fn act(op: Op) -> Act {
             id: "ann".into(),
         },
         nonce: None,
+        request: None,
     }
 }
 

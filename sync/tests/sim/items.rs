@@ -145,6 +145,7 @@ impl Items {
             op,
             origin: Origin::new(kind, "somebody").expect("a name"),
             at: now,
+            request: None,
         };
         let base = item.and_then(|id| self.docs.get(&id));
         let made = compose(base, id, place, &mut 0, &Cast::new(), vec![draft], body).ok()?;

@@ -99,6 +99,7 @@ impl History {
             at: Millis(1_000 * (1 + number)),
             origin: world::origin()?,
             nonce: None,
+            request: None,
         };
         let id = ActId::derive(&self.node, Epoch(1), number, 0);
         let hash = Act::record_hash(&act.encode());

@@ -61,6 +61,7 @@ pub(crate) fn micro(bench: &Bench) -> Result<Vec<Row>> {
             op,
             origin: world::origin()?,
             at: Millis::default(),
+            request: None,
         };
         let begun = Instant::now();
         let made = compose(

@@ -1,6 +1,6 @@
 //! What a gateway says to mistakes: two on one folder, a misspelt key, a ticket that was used.
 
-use towline_tests::gateway::{Fleet, Member, complaint, gateway};
+use towline_tests::gateway::{Fleet, Member, complaint, gateway, printed, towline};
 
 #[test]
 fn a_second_gateway_on_the_folder_is_told_who_is_there() {
@@ -62,4 +62,108 @@ fn variables_that_are_empty_count_as_absent() {
     command.arg("init").current_dir(folder.path());
     towline_tests::process::finish(command).ok();
     assert!(folder.path().join(".towline-gateway/gateway.toml").exists());
+}
+
+#[test]
+fn a_mistyped_folder_starts_no_empty_gateway() {
+    let dir = tempfile::tempdir().unwrap();
+    let mistyped = dir.path().join("gatewya");
+    for words in [
+        vec!["up", "--board", "127.0.0.1:0"],
+        vec!["join", "towline1nonsense"],
+        vec!["relay", "status"],
+        vec!["relay", "resend"],
+    ] {
+        std::fs::create_dir_all(&mistyped).unwrap();
+        let refused = gateway(&mistyped, &words);
+        assert_eq!(refused.status.code(), Some(3), "{words:?}");
+        let why = complaint(&refused);
+        assert!(
+            why.contains("there is no gateway in") && why.contains("init"),
+            "{why}"
+        );
+        assert_eq!(
+            std::fs::read_dir(&mistyped).unwrap().count(),
+            0,
+            "{words:?} left something"
+        );
+    }
+    let config = mistyped.join("other.toml");
+    let words = [
+        "up",
+        "--config",
+        &config.to_string_lossy(),
+        "--board",
+        "127.0.0.1:0",
+    ];
+    let why = complaint(&gateway(&mistyped, &words));
+    assert!(why.contains("there is no configuration"), "{why}");
+    let made = printed(&gateway(&mistyped, &["init"]));
+    assert!(made.contains("gateway.toml"), "{made}");
+    let never = complaint(&gateway(&mistyped, &["relay", "status"]));
+    assert!(never.contains("has the gateway run in this folder?"), "{never}");
+}
+
+#[test]
+fn figures_of_a_gateway_that_does_not_run_are_not_shown_as_new() {
+    let mut fleet = Fleet::configured("");
+    fleet.up();
+    let running = printed(&gateway(fleet.folder(), &["relay", "status"]));
+    assert!(running.starts_with("the gateway runs; as of "), "{running}");
+    let first = fleet.status();
+    assert_eq!(first["running"], true, "{first}");
+    let second = fleet.status();
+    assert!(
+        second["as_of"].as_str() > first["as_of"].as_str(),
+        "{first} {second}"
+    );
+    fleet.killed();
+    let gone = printed(&gateway(fleet.folder(), &["relay", "status"]));
+    assert!(
+        gone.starts_with("no gateway runs here; this is how it was at "),
+        "{gone}"
+    );
+    assert_eq!(fleet.status()["running"], false);
+    assert!(
+        !gone.contains('\u{1b}') && !running.contains('\u{1b}'),
+        "colours in a pipe"
+    );
+    let noted = printed(&gateway(fleet.folder(), &["relay", "resend"]));
+    assert!(noted.contains("no gateway runs here"), "{noted}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_projects_of_one_name_can_both_be_addressed() {
+    let (left, right) = (Member::new("shop"), Member::new("shop"));
+    left.does(&["create", "story", "Left lamp"]);
+    right.does(&["create", "story", "Right lamp"]);
+    let mut fleet = Fleet::configured("");
+    fleet.joins(&left);
+    fleet.joins(&right);
+    fleet.up();
+    let why = complaint(&towline(fleet.folder(), &["--project", "shop", "list"]));
+    assert!(why.contains("fits several projects; say which: shop~"), "{why}");
+    let names: Vec<&str> = why.split(": ").last().unwrap().trim().split(", ").collect();
+    assert_eq!(names.len(), 2, "{why}");
+    let mut titles = Vec::new();
+    for name in names {
+        let listed = printed(&towline(fleet.folder(), &["--project", name, "list"]));
+        let board = fleet.page(&format!("/p/{name}")).await.unwrap();
+        let title = if listed.contains("Left lamp") {
+            "Left lamp"
+        } else {
+            "Right lamp"
+        };
+        assert!(
+            listed.contains(title) && board.contains(title),
+            "{listed} {board}"
+        );
+        let front = fleet.page("/").await.unwrap();
+        assert!(front.contains(&format!("/p/{name}")), "{front}");
+        titles.push(title);
+    }
+    titles.sort_unstable();
+    assert_eq!(titles, ["Left lamp", "Right lamp"]);
+    let why = fleet.page("/p/shop").await.unwrap_err();
+    assert!(why.contains("shop~"), "{why}");
 }

@@ -2,4 +2,5 @@
 
 mod bad_input;
 mod room;
+mod two;
 mod webhook;

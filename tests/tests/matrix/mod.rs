@@ -313,3 +313,50 @@ async fn an_encrypted_room_is_told_once_and_then_left_in_peace() {
         "{told:?}"
     );
 }
+
+#[tokio::test]
+async fn nothing_that_is_asked_in_an_encrypted_room_is_answered_there() {
+    let Some(world) = World::new(Limits::Raised).await else {
+        return;
+    };
+    let World { ann, bot, room, .. } = &world;
+    let first = world.demo.create("A secret");
+    let gateway = world.gateway(&world.synapse.url());
+    world.listening(&gateway).await;
+    let asked = said_until_seen(ann, room, bot, "!show 1").await;
+    let told = world.hears(1).await;
+    assert!(told[0].contains("A secret"), "{told:?} after {asked}");
+
+    // What is asked when encryption is on already, and what happens then, goes nowhere.
+    ann.encrypt(room).await;
+    for text in ["!show 1", "!list", "!move 1 qa", "!nonsense", "!switch demo"] {
+        ann.say(room, text).await;
+    }
+    world.demo.moves(first, Column::Coding);
+    world.hears(2).await;
+    until("the lane says why it is silent", || {
+        let lanes = gateway.lanes();
+        lanes
+            .iter()
+            .any(|lane| lane.trouble.as_ref().is_some_and(|why| why.contains("encrypted")))
+    })
+    .await;
+    // What is said elsewhere later is answered: everything before was heard by then.
+    let open = ann.room(&[bot]).await;
+    gateway.stop().await;
+    let gateway = world.gateway_with(&world.synapse.url(), &format!("allow_inviters = [{:?}]", ann.id));
+    said_until_seen(ann, &open, bot, "!show 1").await;
+    ann.hears(&open, &bot.id, 1).await;
+    let told = world.hears(2).await;
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(
+        told[1].contains("encrypted") && !told[1].contains("secret"),
+        "{told:?}"
+    );
+    assert_eq!(
+        world.demo.column(first),
+        Column::Coding,
+        "a command was done there"
+    );
+    gateway.stop().await;
+}

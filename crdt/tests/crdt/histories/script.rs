@@ -11,10 +11,10 @@ use proptest::prelude::*;
 use towline_crdt::doc::{Acts, NodePrefix, Record};
 use towline_crdt::fold::fold;
 use towline_proto::{
-    Act, ActId, Author, Column, Epoch, ItemId, Kind, Millis, NodeId, Op, Origin, OriginKind, Qa,
+    Act, ActId, Author, Column, Epoch, ItemId, Kind, Millis, NodeId, Op, Origin, OriginKind, Qa, RequestId,
 };
 
-use super::tries::{THEMES, beginning, choose, forgery, is_sound};
+use super::tries::{THEMES, beginning, choose, forgery, is_sound, may_do};
 use crate::world::{ITEM_AT, cast};
 
 /// How many take part; the last one is dishonest.
@@ -120,6 +120,10 @@ impl Player {
     }
 
     fn writes(&mut self, op: Op, saw: Vec<ActId>, kind: OriginKind) -> ActId {
+        self.writes_for(None, op, saw, kind)
+    }
+
+    fn writes_for(&mut self, request: Option<RequestId>, op: Op, saw: Vec<ActId>, kind: OriginKind) -> ActId {
         self.clock += 1_000;
         let act = Act {
             op,
@@ -127,6 +131,7 @@ impl Player {
             at: Millis(self.clock),
             origin: Origin::new(kind, format!("node {}", self.place.node.0[0])).expect("a name"),
             nonce: None,
+            request,
         };
         let id = self.id(0);
         let hash = Act::record_hash(&act.encode());
@@ -190,9 +195,31 @@ impl Script {
                 };
                 let sound = !forged && is_sound(&op, &folded, player);
                 drop(folded);
-                let id = player.writes(op, saw, origin(attempt));
+                // Now and then it was asked for where others hear it too, who then do it as well.
+                let overheard = attempt.how % 7 < 2;
+                let request = RequestId([played.written.len() as u8; 16]);
+                let request = Some(request).filter(|_| overheard);
+                let id = player.writes_for(request, op.clone(), saw, origin(attempt));
                 played.note(id, player, !forged);
                 if sound {
+                    played.sound.insert(id);
+                }
+                for other in (0..MALLORY)
+                    .filter(|other| *other != attempt.who)
+                    .take(1 + usize::from(attempt.how % 7))
+                {
+                    let player = &mut players[other];
+                    let folded = fold(item, &player.knows, &cast).expect("a creation");
+                    if !overheard
+                        || played.acts[&id].node == NodePrefix::from(&player.place.node)
+                        || !may_do(&op, &folded, player)
+                    {
+                        continue;
+                    }
+                    let saw = folded.saw(&op);
+                    drop(folded);
+                    let id = player.writes_for(request, op.clone(), saw, origin(attempt));
+                    played.note(id, player, true);
                     played.sound.insert(id);
                 }
             }

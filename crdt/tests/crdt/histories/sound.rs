@@ -72,9 +72,7 @@ fn accounted_for(folded: &Folded<'_>) -> Outcome {
         let replaces = |by: &ActId| {
             let by = &folded.acts[by];
             let taken = !matches!(by.fate, Fate::Refused(_));
-            taken
-                && by.record.act.saw.contains(id)
-                && act.writes.first().is_some_and(|about| by.writes.contains(about))
+            taken && by.saw.contains(id) && act.writes.first().is_some_and(|about| by.writes.contains(about))
         };
         let contests = lost.get(id).copied().unwrap_or(0);
         match &act.fate {

@@ -45,6 +45,21 @@ fn may_set(player: &Player) -> bool {
     matches!(player.place.node.0[0], 1 | 4)
 }
 
+/// Whether somebody honest who has this in front of them can do what somebody else does.
+pub(super) fn may_do(op: &Op, folded: &Folded<'_>, player: &Player) -> bool {
+    let view = &folded.view;
+    let legal = op
+        .verb()
+        .is_none_or(|verb| table::legal(verb, view.standing()).is_ok());
+    let contends = match op {
+        Op::Settle { over, keep } => view.conflicts.iter().any(|conflict| {
+            conflict.register == *over && (conflict.winner == *keep || conflict.losers.contains(keep))
+        }),
+        _ => true,
+    };
+    legal && contends && is_sound(op, folded, player)
+}
+
 /// What Ann did before they parted: mostly something that suits what they are busy with then.
 pub(super) fn beginning(start: u8, theme: usize) -> Vec<Op> {
     let suits: &[u8] = match theme {

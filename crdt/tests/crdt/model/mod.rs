@@ -5,6 +5,7 @@
 //! them again and again, and the transition table is a second copy ([`table`]). The properties in
 //! `histories.rs` hold the fold against it. It never looks at a document, a clock or an arrival order.
 
+mod asked;
 mod column;
 mod sight;
 mod table;
@@ -63,44 +64,56 @@ impl Known<'_> {
 pub(crate) struct Model<'a> {
     item: ItemId,
     known: BTreeMap<ActId, Known<'a>>,
+    /// Which acts do one request.
+    asked: asked::Asked,
 }
 
 impl<'a> Model<'a> {
     /// Takes up every act, each after those that it names.
     pub(crate) fn of<R: Roles>(item: ItemId, acts: &'a Acts, roles: &R) -> Self {
+        let plain = Self::with(item, acts, asked::Asked::default(), roles);
+        let whole = Self::with(item, acts, asked::Asked::of(acts), roles);
+        // What would make a circle of it is not looked at.
+        if whole.known.len() < plain.known.len() {
+            plain
+        } else {
+            whole
+        }
+    }
+
+    fn with<R: Roles>(item: ItemId, acts: &'a Acts, asked: asked::Asked, roles: &R) -> Self {
         let mut model = Self {
             item,
             known: BTreeMap::new(),
+            asked,
         };
         loop {
             let next = acts.iter().find(|(id, record)| {
                 let known = |seen: &ActId| model.known.contains_key(seen);
-                !known(id) && record.act.saw.iter().all(known)
+                !known(id) && model.asked.saw(id, record).iter().all(known)
             });
             let Some((id, record)) = next else { break };
-            let known = model.take_up(record, roles);
+            let known = model.take_up(id, record, roles);
             model.known.insert(*id, known);
         }
         model
     }
 
-    fn take_up<R: Roles>(&self, record: &'a Record, roles: &R) -> Known<'a> {
-        let named: Set = record
-            .act
-            .saw
-            .iter()
-            .copied()
-            .filter(|seen| self.known[seen].refused.is_none())
-            .collect();
-        let mut past: Set = record.act.saw.iter().copied().collect();
-        for seen in &record.act.saw {
+    fn take_up<R: Roles>(&self, id: &ActId, record: &'a Record, roles: &R) -> Known<'a> {
+        let saw = self.asked.saw(id, record);
+        let taken = |seen: &ActId| self.known[seen].refused.is_none();
+        let named: Set = saw.iter().copied().filter(taken).collect();
+        // It is judged by what its author named, and replaces all of a request.
+        let itself: Set = record.act.saw.iter().copied().filter(taken).collect();
+        let mut past = saw.clone();
+        for seen in &saw {
             past.extend(&self.known[seen].past);
         }
         let mut known = Known {
             record,
             node: roles.node(record.node).expect("a member"),
             role: roles.role(record.node).expect("a member"),
-            sight: self.judge(&named, None),
+            sight: self.judge(&itself, None),
             named,
             past,
             writes: Vec::new(),

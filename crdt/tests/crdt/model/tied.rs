@@ -186,6 +186,7 @@ impl Model<'_> {
         }
         let mut losers: BTreeMap<ActId, Rule> = older.iter().map(|id| (*id, Rule::Generation)).collect();
         losers.extend(newest.iter().skip(1).map(|id| (*id, Rule::Claim)));
+        losers.retain(|id, _| !self.asked.same(&winner).contains(id));
         sight.contests.push(Contest {
             register: Register::Claim,
             winner,

@@ -173,7 +173,7 @@ impl Model<'_> {
             links: sight.links.clone(),
             criteria: self.criteria(&standing, &sight),
             settings: sight.settings.clone(),
-            comments: self.count(&standing, |op| matches!(op, Op::Comment { .. })),
+            comments: self.comments(&standing),
             retries: sight.ruling.map_or(0, |ruling| self.retries(ruling)),
             refused: all.difference(&standing).copied().collect(),
             conflicts: conflicts
@@ -207,19 +207,6 @@ impl Model<'_> {
             Some(before) if !leaves => sent_back + self.retries(before),
             _ => sent_back,
         }
-    }
-
-    fn count(&self, standing: &Set, of: fn(&Op) -> bool) -> u32 {
-        standing.iter().filter(|id| of(self.known[id].op())).count() as u32
-    }
-
-    /// Every criterion; nobody has looked at those that nobody judged.
-    fn criteria(&self, standing: &Set, sight: &Sight) -> BTreeMap<ActId, CriterionState> {
-        let added = standing
-            .iter()
-            .filter(|id| matches!(self.known[id].op(), Op::AddCriterion { .. }));
-        let state = |id: &ActId| sight.criteria.get(id).copied().unwrap_or(CriterionState::Open);
-        added.map(|id| (*id, state(id))).collect()
     }
 
     fn fate(&self, id: ActId, standing: &Set, sight: &Sight) -> Class {

@@ -10,6 +10,7 @@ use crate::cli::{Ask, Context};
 use crate::dto::LeftOut;
 use crate::handle::{unclear, unopened};
 use crate::home::{Home, HomeError, Lock, ProjectHome, Survey, key};
+use crate::naming;
 use crate::project::Project;
 use crate::project::snapshot::{self, needs_cards_only};
 use crate::request::{Envelope, Failure, FailureCode, Reply, Request};
@@ -161,45 +162,24 @@ fn left_out(unreadable: Vec<(String, HomeError)>) -> Vec<LeftOut> {
 fn pick(ctx: &Context, home: &Home) -> Result<ProjectHome, Failure> {
     let Survey { projects, unreadable } = home.survey()?;
     let left_out = left_out(unreadable);
-    let names = || {
-        projects
-            .iter()
-            .map(|place| place.name.as_str())
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
     let wanted = ctx.global.project.as_deref();
-    let fits: Vec<_> = projects
+    let all: Vec<_> = projects
         .iter()
-        .filter(|place| {
-            wanted.is_none_or(|wanted| place.name == wanted || place.id.to_string().starts_with(wanted))
-        })
+        .map(|place| (place.name.as_str(), &place.id))
         .collect();
     let meant = left_out
         .iter()
         .find(|one| wanted.is_none_or(|wanted| one.name == wanted));
-    match (fits.as_slice(), meant) {
-        ([], Some(meant)) => return Err(unopened(meant)),
-        (_, Some(other)) if wanted.is_none() => return Err(unclear(&names(), other)),
-        _ => {}
-    }
-    match (fits.as_slice(), wanted) {
-        ([place], _) => Ok((*place).clone()),
-        ([], Some(wanted)) => {
-            let message = format!("no project {wanted:?} here; there is: {}", names());
-            Err(Failure::new(FailureCode::NotFound, message))
+    let named = projects.iter().any(|place| Some(place.name.as_str()) == wanted);
+    match (naming::pick(&all, wanted), meant) {
+        (_, Some(other)) if wanted.is_none() && !projects.is_empty() => {
+            let names: Vec<_> = all.iter().map(|one| naming::address(&all, *one)).collect();
+            Err(unclear(&names.join(", "), other))
         }
-        ([], None) => {
-            let message =
-                "this node has no project yet; `towline up` makes one, `towline join TICKET` joins one";
-            Err(Failure::new(FailureCode::NotFound, message))
-        }
-        (_, _) => {
-            let message = format!(
-                "this node has several projects; name one with --project: {}",
-                names()
-            );
-            Err(Failure::new(FailureCode::Usage, message))
+        (Err(_), Some(meant)) if !named => Err(unopened(meant)),
+        (at, _) => {
+            let gone = || Failure::new(FailureCode::NotFound, "no such project");
+            projects.get(at?).cloned().ok_or_else(gone)
         }
     }
 }

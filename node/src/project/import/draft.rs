@@ -100,6 +100,7 @@ impl<'a> Drafting<'a> {
             op,
             origin: origin(who),
             at: self.when(at),
+            request: None,
         });
     }
 

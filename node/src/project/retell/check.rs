@@ -64,6 +64,7 @@ pub(super) fn line(line: &Line) -> Result<BTreeMap<u32, u32>, String> {
             at: act.at,
             origin: act.origin.clone(),
             nonce: None,
+            request: None,
         };
         act.record().map_err(|why| wrong(why.to_string()))?;
         if let Op::Create { number, .. } = act.op

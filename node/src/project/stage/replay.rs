@@ -320,6 +320,7 @@ impl<'w> Retelling<'w> {
             at,
             origin,
             nonce: None,
+            request: None,
         }
     }
 
@@ -360,6 +361,7 @@ impl<'w> Retelling<'w> {
             at: told.at,
             origin: told.origin.clone(),
             nonce: None,
+            request: told.request,
         };
         Ok(self.ties.numbered(at, act))
     }

@@ -1,5 +1,6 @@
 //! Projects without a network: replicas whose clocks and meetings a test controls, in one thread.
 
+mod asked;
 mod circle_news;
 mod circles;
 mod epics;

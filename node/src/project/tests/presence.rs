@@ -226,6 +226,7 @@ fn what_is_forged_old_or_a_strangers_is_not_heard() {
                 node,
                 at,
                 claims,
+                accounts: Vec::new(),
             },
             &key(name),
         )

@@ -135,7 +135,12 @@ pub(crate) fn project(name: &str, cards: Vec<ItemCard>) -> ProjectLink {
             match job {
                 Job::Request { origin, body, reply } => drop(reply.send(project.answer(origin, *body))),
                 Job::Stop => return,
-                Job::Cursor { .. } | Job::SetCursor { .. } | Job::Tick | Job::Net(_) => {}
+                Job::Cursor { .. }
+                | Job::SetCursor { .. }
+                | Job::Announce(_)
+                | Job::Gateways { .. }
+                | Job::Tick
+                | Job::Net(_) => {}
             }
         }
     });
