@@ -3,8 +3,10 @@
 //! These are the versioned schemas that `--json` prints and the API serves. They are computed from
 //! rows and documents by `project`; nothing here is stored.
 
+mod import;
 mod people;
 
+pub use import::ImportReport;
 pub use people::{LeftOut, MemberInfo, PeerInfo};
 
 use serde::{Deserialize, Serialize};
@@ -131,6 +133,9 @@ pub struct ItemPage {
     pub body: String,
     /// Acceptance criteria.
     pub criteria_list: Vec<Criterion>,
+    /// What other trackers call it, such as `beads:bd-7`: these name it too.
+    #[serde(default)]
+    pub known_as: Vec<String>,
     /// Links.
     pub links: Vec<Link>,
     /// The items that the links of kind `related` point to.
@@ -374,24 +379,4 @@ pub struct EntryInfo {
     pub hash: String,
     /// Its place in the author's log.
     pub seq: u64,
-}
-
-/// Counts of an import.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ImportReport {
-    /// Items made.
-    pub created: usize,
-    /// Items changed.
-    pub updated: usize,
-    /// Items that were there already, the same.
-    pub unchanged: usize,
-    /// Relations made.
-    pub related: usize,
-    /// Relations that were there already.
-    pub related_before: usize,
-    /// What could not be brought over, one line each.
-    pub problems: Vec<String>,
-    /// What was left as it is here, and what else somebody should know; one line each.
-    #[serde(default)]
-    pub notes: Vec<String>,
 }

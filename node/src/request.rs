@@ -18,8 +18,12 @@ use crate::dto::{
 use crate::export::line::Line;
 use crate::project::{Arrived, Pass, Taken};
 
-/// What a person types for an item: `42`, `42a`, `#42`, a key prefix of four or more hex digits, or
-/// the full id.
+mod import;
+
+pub use import::{ImportRecord, Part};
+
+/// What a person types for an item: `42`, `42a`, `#42`, a key prefix of four or more hex digits, the full id,
+/// or the id that it has in another tracker.
 pub type ItemRef = String;
 
 /// One request to one project.
@@ -450,7 +454,7 @@ pub struct ImportItem {
     pub created_by: String,
     /// When; 0 where that is not known, and it then is when it is imported.
     pub created_at: Millis,
-    /// When it last changed or ended there; 0 where that is not known.
+    /// When it last changed there; 0 where that is not known.
     pub updated_at: Millis,
     /// Where it ends up.
     pub stage: ImportStage,
@@ -466,6 +470,9 @@ pub struct ImportItem {
     /// that the hash of a record without criteria is what it was before there were any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub criteria: Vec<ImportCriterion>,
+    /// About the record itself. Left out where there is nothing, for the same reason.
+    #[serde(default, skip_serializing_if = "ImportRecord::is_plain")]
+    pub record: ImportRecord,
 }
 
 /// How two imported items relate.
@@ -482,7 +489,8 @@ pub enum RelationKind {
     SupersededBy,
 }
 
-/// A relation between two imported items, by their external references.
+/// A relation between two imported items, by their external references or ids. One end may be an item that
+/// is not here: then it is kept as a link.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImportRelation {
     /// Whose it is.
@@ -495,6 +503,12 @@ pub struct ImportRelation {
     pub at: Millis,
     /// By whom.
     pub by: String,
+    /// The record that says it; empty where that is not known.
+    #[serde(default)]
+    pub said_by: String,
+    /// When that record last changed; 0 where that is not known.
+    #[serde(default)]
+    pub record_at: Millis,
 }
 
 /// What a request comes to.

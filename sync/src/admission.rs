@@ -229,7 +229,7 @@ impl Replica {
                 Verdict::Ignore
             }
             Outcome::Refused { why, blame } => {
-                self.refuse(flight.entry);
+                self.refuse(flight.entry, &why);
                 match source.peer().filter(|_| blame) {
                     Some(peer) => reject(peer, &why, out),
                     None => Verdict::Ignore,

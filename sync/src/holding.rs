@@ -4,12 +4,12 @@
 //! It relies on [`crate::waiting`] for room and on [`crate::fork`] for keeping proofs. Nothing is
 //! ever dropped silently: what has no room is wanted again from whoever sent it.
 
-use towline_proto::{Entry, Epoch};
+use towline_proto::{Entry, EntryHash, Epoch};
 
 use crate::admission::penalty;
 use crate::chain::Place;
 use crate::peer::Source;
-use crate::replica::{Flight, Replica};
+use crate::replica::{FORKED, Flight, Replica};
 use crate::waiting::Held;
 use crate::{Effect, ForkProof};
 
@@ -75,8 +75,9 @@ impl Replica {
     /// Lets an entry wait. What has no room is wanted again from whoever sent it.
     pub(crate) fn hold(&mut self, held: Held) {
         let body = held.entry.body();
-        if body.prev.iter().any(|tip| self.refused.contains(&tip.hash)) {
-            self.refuse(held.entry);
+        if let Some(before) = body.prev.iter().find(|tip| self.refused.contains(&tip.hash)) {
+            let why = follows(&before.hash);
+            self.refuse(held.entry, &why);
             return;
         }
         // Behind the cut of a fork nothing follows any more.
@@ -91,13 +92,13 @@ impl Replica {
     }
 
     /// An entry will never be here, and neither will what follows it.
-    pub(crate) fn refuse(&mut self, entry: Entry) {
-        let mut todo = vec![entry];
-        while let Some(entry) = todo.pop() {
-            self.refused.insert(entry.hash());
+    pub(crate) fn refuse(&mut self, entry: Entry, why: &str) {
+        let mut todo = vec![(entry, why.to_owned())];
+        while let Some((entry, why)) = todo.pop() {
+            self.refused.insert(entry.hash(), &why);
             for follower in self.waiting.followers(&entry.body().author, &entry.hash()) {
                 self.waiting.take_same(&follower);
-                todo.push(follower);
+                todo.push((follower, follows(&entry.hash())));
             }
         }
     }
@@ -108,7 +109,7 @@ impl Replica {
         if entry.verify().is_err() {
             return false;
         }
-        self.refuse(entry.clone());
+        self.refuse(entry.clone(), FORKED);
         let author = entry.body().author;
         let kept = self
             .chain
@@ -135,4 +136,8 @@ impl Replica {
         }
         news
     }
+}
+
+fn follows(before: &EntryHash) -> String {
+    format!("it follows entry {}, which was refused", before.short())
 }

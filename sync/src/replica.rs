@@ -4,7 +4,7 @@
 //! steps themselves are in `admission` (entries) and `conversation` (messages). A replica never
 //! holds an entry that is in the log: it knows places.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use towline_proto::{Author, Entry, EntryHash, Epoch, Millis, NodeId, ProjectId, Tip, VersionVector, limits};
 
@@ -17,6 +17,12 @@ use crate::{Effect, ForkProof, Input, PeerState};
 
 /// Refused entries that are remembered, so that one which comes again is not judged again.
 const REFUSED: usize = 1_024;
+
+/// Why nothing follows behind a fork.
+pub(crate) const FORKED: &str =
+    "its author signed two histories here, of which this is not the one that is kept";
+/// How much of a reason is remembered, in characters.
+const REASON_CHARS: usize = 300;
 
 /// An entry on its way through the shell's gate.
 #[derive(Debug)]
@@ -162,6 +168,28 @@ impl Replica {
         self.waiting.contains(entry)
     }
 
+    /// Why an entry that is neither here nor waiting cannot be taken, as far as that is known: what the
+    /// gate said, or that it fits nowhere. The gate's last words are remembered for [`REFUSED`] entries.
+    pub fn why_not(&self, entry: &Entry) -> Option<String> {
+        if let Some(why) = self.refused.why(&entry.hash()) {
+            return Some(why.to_owned());
+        }
+        match self.place(entry) {
+            Place::Invalid(why) => Some(why.to_owned()),
+            Place::Forked(..) => Some(FORKED.to_owned()),
+            Place::Known | Place::Next | Place::Gap => {
+                let body = entry.body();
+                self.is_forked(&body.author, body.epoch)
+                    .then(|| FORKED.to_owned())
+            }
+        }
+    }
+
+    /// Entries that wait and that no peer sent: nobody is asked for them again.
+    pub fn carried_waiting(&self) -> impl Iterator<Item = &Entry> {
+        self.waiting.without_peer()
+    }
+
     /// How many entries wait for a predecessor or a dependency.
     pub const fn waiting(&self) -> usize {
         self.waiting.len()
@@ -204,26 +232,31 @@ impl Replica {
     }
 }
 
-/// Hashes of entries that were refused, the last [`REFUSED`] of them.
+/// Entries that were refused and why, the last [`REFUSED`] of them.
 #[derive(Debug, Default)]
 pub(crate) struct Refused {
-    hashes: BTreeSet<EntryHash>,
+    reasons: BTreeMap<EntryHash, String>,
     order: VecDeque<EntryHash>,
 }
 
 impl Refused {
-    pub(crate) fn insert(&mut self, hash: EntryHash) {
-        if self.hashes.insert(hash) {
+    pub(crate) fn insert(&mut self, hash: EntryHash, why: &str) {
+        let why = why.chars().take(REASON_CHARS).collect();
+        if self.reasons.insert(hash, why).is_none() {
             self.order.push_back(hash);
         }
         if self.order.len() > REFUSED
             && let Some(oldest) = self.order.pop_front()
         {
-            self.hashes.remove(&oldest);
+            self.reasons.remove(&oldest);
         }
     }
 
     pub(crate) fn contains(&self, hash: &EntryHash) -> bool {
-        self.hashes.contains(hash)
+        self.reasons.contains_key(hash)
+    }
+
+    pub(crate) fn why(&self, hash: &EntryHash) -> Option<&str> {
+        self.reasons.get(hash).map(String::as_str)
     }
 }

@@ -165,6 +165,12 @@ impl Waiting {
         }
     }
 
+    /// Entries that no peer sent, those of one author together, lowest seq first.
+    pub(crate) fn without_peer(&self) -> impl Iterator<Item = &Entry> {
+        let all = self.authors.values().flat_map(|room| room.held.values());
+        all.filter(|held| held.peer.is_none()).map(|held| &held.entry)
+    }
+
     /// How many entries wait.
     pub(crate) const fn len(&self) -> usize {
         self.entries

@@ -349,6 +349,7 @@ fn page(card: ItemCard) -> ItemPage {
         card,
         body: String::new(),
         criteria_list: Vec::new(),
+        known_as: Vec::new(),
         links: Vec::new(),
         remarks: Vec::new(),
         related: Vec::new(),

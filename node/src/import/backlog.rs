@@ -13,18 +13,20 @@ mod sections;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use towline_proto::{limits, text};
+use towline_proto::text;
 
 use super::edges::Edge;
 use super::fields::Fields;
-use super::fit::{References, natural, under_heading};
-use super::{Parsed, Section};
-use crate::request::{Failure, ImportItem, RelationKind};
+use super::fit::{References, natural, under_heading, under_list};
+use super::records::{Record, Versions};
+use super::remarks::Overflow;
+use super::{Parsed, Section, decode};
+use crate::request::{Failure, ImportItem, ImportRecord, RelationKind};
 use files::Found;
 use parts::Dates;
 use sections::Content;
@@ -35,6 +37,8 @@ pub const NOBODY: &str = "unknown (backlog)";
 pub const BLOCKED: &str = "imported as blocked";
 /// Largest file that is read: four of the largest bodies.
 const FILE_BYTES: u64 = 1024 * 1024;
+/// What the external reference of every task begins with.
+const TRACKER: &str = "backlog:";
 
 /// Reads a project, its folder `backlog`, or a folder of tasks. See the module.
 ///
@@ -44,31 +48,30 @@ pub fn read(dir: &Path) -> Result<Parsed, Failure> {
     let listing = files::find(dir)?;
     let mut import = Import::default();
     for (what, count) in listing.others {
-        for _ in 0..count {
-            import.out.tally.count(Section::NotCarried, what.as_str());
-        }
+        import.out.tally.add(Section::NotCarried, what, count);
     }
     for (name, what) in listing.problems {
         import.out.problem_in(&name, 0, what);
     }
     for found in &listing.files {
         match load(&found.path) {
-            Ok(text) => import.file(found, &text),
-            Err(what) => import.out.problem_in(&found.name, 0, what),
+            Ok((text, replaced)) => import.file(found, &text, replaced),
+            Err(what) => import.out.unreadable(Some(&found.name), 0, what),
         }
     }
     // Numbers follow the ids, whatever folder a task has come to.
     import
-        .out
-        .items
-        .sort_by_cached_key(|item| natural(&item.external));
-    let edges = std::mem::take(&mut import.edges);
+        .records
+        .sort_by_cached_key(|record| natural(&record.item.external));
+    let records = std::mem::take(&mut import.records);
+    let mut edges = import.out.settle(records, Versions::Never);
+    complete(&mut edges, &import.out.items);
     import.out.relate(edges);
     Ok(import.out)
 }
 
-/// The text of a file, its lines ending in line feeds alone.
-fn load(path: &Path) -> Result<String, String> {
+/// The text of a file, its lines ending in line feeds alone, and how many characters of it were replaced.
+fn load(path: &Path) -> Result<(String, usize), String> {
     let cannot = |error: std::io::Error| format!("it cannot be read: {error}");
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(cannot)?;
@@ -78,62 +81,107 @@ fn load(path: &Path) -> Result<String, String> {
     if bytes.len() as u64 > FILE_BYTES {
         return Err(format!("longer than {FILE_BYTES} bytes, and skipped"));
     }
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let text = std::str::from_utf8(bytes).map_err(|_| "not UTF-8 text, and skipped".to_owned())?;
-    Ok(text.replace("\r\n", "\n"))
+    let mut text = Vec::new();
+    decode::utf8(bytes.as_slice())
+        .and_then(|mut reader| reader.read_to_end(&mut text))
+        .map_err(cannot)?;
+    let (text, replaced) = decode::lossy(&text);
+    Ok((text.replace("\r\n", "\n"), replaced))
+}
+
+/// References that say a number alone mean the task of that number, whatever its project calls its tasks.
+fn complete(edges: &mut [Edge], items: &[ImportItem]) {
+    let mut numbered: BTreeMap<&str, Option<&str>> = BTreeMap::new();
+    for item in items {
+        let id = item.external.strip_prefix(TRACKER).unwrap_or_default();
+        if let Some((_, number)) = id.rsplit_once('-') {
+            let several = numbered.contains_key(number);
+            numbered.insert(number, (!several).then_some(item.external.as_str()));
+        }
+    }
+    let known: BTreeSet<&str> = items.iter().map(|item| item.external.as_str()).collect();
+    for edge in edges {
+        for end in [&mut edge.from, &mut edge.to] {
+            let number = end.strip_prefix(DEFAULT_TASK).map(str::to_owned);
+            let Some(number) = number.filter(|_| !known.contains(end.as_str())) else {
+                continue;
+            };
+            if let Some(Some(meant)) = numbered.get(number.as_str()) {
+                *end = (*meant).to_owned();
+            }
+        }
+    }
 }
 
 #[derive(Debug, Default)]
 struct Import {
     out: Parsed,
-    /// The file of every task, by its external reference.
-    known: BTreeMap<String, String>,
+    records: Vec<Record>,
+    /// The relations of the task that is being read.
     edges: Vec<Edge>,
 }
 
-/// The external reference of a task. Newer versions write `TASK-7` where older ones wrote `task-7`, and
-/// read one as the other.
-fn external(id: &str) -> String {
-    format!("backlog:{}", id.trim().to_lowercase())
+/// What the reference of a task begins with that says its number alone.
+const DEFAULT_TASK: &str = "backlog:task-";
+
+/// The external reference of a task, so that two ids that Backlog.md takes for one have one: `task-7`,
+/// `TASK-007` and `7`. Numbers of tasks below others (`task-7.01`) are compared as numbers too.
+pub(crate) fn external(id: &str) -> String {
+    let lower = id.trim().to_lowercase();
+    let (word, number) = lower.rsplit_once('-').unwrap_or(("task", lower.as_str()));
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !number.split('.').all(is_number) {
+        return format!("{TRACKER}{lower}");
+    }
+    let plain: Vec<&str> = number
+        .split('.')
+        .map(|part| part.trim_start_matches('0'))
+        .map(|part| if part.is_empty() { "0" } else { part })
+        .collect();
+    format!("{TRACKER}{word}-{}", plain.join("."))
 }
 
 impl Import {
-    fn file(&mut self, found: &Found, text: &str) {
+    fn file(&mut self, found: &Found, text: &str, replaced: usize) {
         match front::split(text) {
-            Err((line, what)) => self.out.problem_in(&found.name, line, what),
+            Err((line, what)) => self.out.unreadable(Some(&found.name), line, what),
             Ok(parts) => {
-                for (line, what) in &parts.problems {
-                    self.out.problem_in(&found.name, *line, what);
-                }
+                let problems = parts.problems;
                 let content = sections::read(parts.content, parts.content_line);
-                self.task(found, Fields::new(parts.fields), content);
+                self.task(found, Fields::new(parts.fields), content, replaced, &problems);
             }
         }
     }
 
-    fn task(&mut self, found: &Found, mut fields: Fields, content: Content) {
-        for (line, what) in &content.problems {
-            self.out.problem_in(&found.name, *line, what);
-        }
+    fn task(
+        &mut self,
+        found: &Found,
+        mut fields: Fields,
+        content: Content,
+        replaced: usize,
+        problems: &[front::Wrong],
+    ) {
         let Some(id) = fields.id("id") else {
             let what = "it has no `id`; the task is left out";
-            return self.out.problem_in(&found.name, 0, what);
+            return self.out.unreadable(Some(&found.name), 0, what);
         };
         let external = external(&id);
         if let Err(error) = text::name(&external) {
             let what = format!("its `id` cannot be used: {error}");
-            return self.out.problem_in(&found.name, 0, what);
+            return self.out.unreadable(Some(&found.name), 0, what);
         }
-        if let Some(first) = self.known.get(&external) {
-            let what = format!("task {id} again; {first} is kept");
-            return self.out.problem_in(&found.name, 0, what);
+        let outer = self.out.begin(Some(&found.name), 0, &external);
+        for (line, what) in problems.iter().chain(&content.problems) {
+            self.out.problem_in(&found.name, *line, what);
         }
-        self.known.insert(external.clone(), found.name.clone());
+        self.out.replaced(&found.name, replaced);
         let item = self.item(found, &id, external, &mut fields, content);
-        self.out.items.push(item);
         for what in self.out.leftovers("", fields) {
             self.out.problem_in(&found.name, 0, what);
         }
+        let said = self.out.end(outer);
+        let edges = std::mem::take(&mut self.edges);
+        self.records.push(Record { item, edges, said });
     }
 
     fn item(
@@ -147,6 +195,7 @@ impl Import {
         for fate in &content.fates {
             self.out.tally.count(Section::Fields, fate.as_str());
         }
+        let silent = parts::silent(fields, &content);
         let mut labels = Vec::new();
         let kind = self.kind(fields, &mut labels);
         let placed = self.stage(found, fields, &mut labels);
@@ -175,16 +224,25 @@ impl Import {
         }
         body = self.references(fields, &mut references, body);
         labels.append(&mut references.labels);
+        let (labels, more_labels) = self.out.labels(labels);
+        body = under_list(body, "Further labels", &more_labels);
+        let (criteria, more_criteria) = self.out.criteria(content.criteria);
+        body = under_list(body, "Further acceptance criteria", &more_criteria);
+        let mut overflow = Overflow::default();
+        let body = self.out.body(&body, &mut overflow);
         let comments = self.comments(found, created_at, content.remarks);
-        let whose = |field, from: &str, kind, to: &str| Edge {
+        let comments = self.out.comments(created_at, &created_by, comments, overflow);
+        let whose = |field: &str, from: &str, kind, to: &str| Edge {
             file: Some(found.name.clone()),
             line: 0,
-            field,
+            field: field.to_owned(),
             from: from.to_owned(),
             kind,
             to: to.to_owned(),
             at: created_at,
             by: created_by.clone(),
+            said_by: external.clone(),
+            record_at: updated_at,
             guessed: false,
         };
         let mut edges = Vec::new();
@@ -201,13 +259,13 @@ impl Import {
             edges.push(whose("subtasks", &part, RelationKind::Epic, &external));
         }
         self.edges.append(&mut edges);
+        let formerly = Some(format!("{TRACKER}{}", id.trim().to_lowercase()));
         ImportItem {
-            external,
             kind,
             title,
-            body: self.out.fit("body", &body, limits::BODY_BYTES),
+            body,
             priority,
-            labels: self.out.labels(labels),
+            labels,
             assignee,
             created_by,
             created_at,
@@ -217,7 +275,17 @@ impl Import {
             blocked: placed.blocked,
             comments,
             links: references.links,
-            criteria: self.out.criteria(content.criteria),
+            criteria,
+            record: ImportRecord {
+                at: updated_at,
+                silent,
+                formerly: formerly
+                    .filter(|written| *written != external)
+                    .into_iter()
+                    .collect(),
+                ..ImportRecord::default()
+            },
+            external,
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The JSON Lines of the beads tracker (`.beads/issues.jsonl`, `bd export`): one issue a line.
+//! The issues of the beads tracker: JSON Lines (`.beads/issues.jsonl`, `bd export`), a list, or a list in an
+//! envelope (`bd list --json`).
 //!
 //! Every field of an issue becomes something of ours, a heading in the body, a label, or a count
 //! under *not carried over*; `docs/import.md` lists them all and a test holds them to a real
@@ -6,19 +7,20 @@
 
 mod parts;
 mod relations;
+mod source;
 
-use std::collections::BTreeMap;
 use std::io::BufRead;
 
 use serde_json::Value;
-use towline_proto::{Kind, text};
+use towline_proto::{Millis, text};
 
+use super::edges::Edge;
 use super::fields::Fields;
-use super::lines::{Line, Lines};
-use super::{LINE_BYTES, Parsed, Section};
-use crate::request::ImportItem;
-use parts::Labels;
-use relations::Edge;
+use super::records::{Record, Versions};
+use super::{LINE_BYTES, Parsed, Section, json};
+use crate::request::{ImportItem, ImportRecord};
+use parts::{Labels, Placed};
+use source::{Next, Source};
 
 /// Who made an issue that names nobody; an item without attribution would be refused.
 pub const NOBODY: &str = "unknown (beads)";
@@ -30,72 +32,66 @@ const TRACKER: &str = "beads:";
 /// Reads a whole export. See the module.
 pub fn read(reader: impl BufRead) -> Parsed {
     let mut import = Import::default();
-    let mut lines = Lines::new(reader, LINE_BYTES);
-    loop {
-        let parsed = match lines.next() {
-            Ok(Some(line)) => import.parse(line),
-            Ok(None) => break,
-            Err(error) => {
-                let what = format!("the file cannot be read any further: {error}");
-                import.out.problem(lines.number(), what);
-                break;
-            }
-        };
-        match parsed {
-            Ok(Some(issue)) => import.issue(lines.number(), issue),
-            Ok(None) => {}
-            Err(what) => import.out.problem(lines.number(), what),
-        }
+    match Source::open(reader, LINE_BYTES) {
+        Ok(mut source) => import.read(&mut source),
+        Err(error) => import.out.problem(0, format!("the file cannot be read: {error}")),
     }
-    import.relate();
+    let records = std::mem::take(&mut import.records);
+    let edges = import.out.settle(records, Versions::Dated);
+    import.out.relate(edges);
     import.out
 }
 
 #[derive(Debug, Default)]
 struct Import {
     out: Parsed,
-    /// Of every issue: its line, its kind and its place among the items.
-    known: BTreeMap<String, (usize, Kind, usize)>,
+    records: Vec<Record>,
+    /// The relations of the issue that is being read.
     edges: Vec<Edge>,
 }
 
 impl Import {
-    /// The issue of a line; nothing for a line that is empty or about something else.
-    fn parse(&mut self, line: Line<'_>) -> Result<Option<Fields>, String> {
-        let Line::Whole { bytes, ended } = line else {
-            return Err(format!("longer than {LINE_BYTES} bytes, and skipped"));
-        };
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii();
-        if bytes.is_empty() {
-            return Ok(None);
-        }
-        let value: Value = serde_json::from_slice(bytes).map_err(|error| {
-            if error.is_eof() && !ended {
-                return "cut off in the middle; the file seems to be truncated, export it again".to_owned();
-            }
-            format!("not JSON: {error}")
-        })?;
-        let Value::Object(map) = value else {
-            return Err("not an object; one issue a line is expected".to_owned());
-        };
-        let mut fields = Fields::new(map);
-        match fields.text("_type").as_deref() {
-            None | Some("issue") => Ok(Some(fields)),
-            Some(other) => {
-                self.out
-                    .tally
-                    .count(Section::NotCarried, format!("lines of type {other}"));
-                Ok(None)
+    fn read(&mut self, source: &mut Source<'_>) {
+        loop {
+            let parsed = match source.next() {
+                Ok(Some(Next::Record { bytes, ended })) => parse(bytes, ended),
+                Ok(Some(Next::TooLong)) => Err(format!("longer than {LINE_BYTES} bytes, and skipped")),
+                Ok(Some(Next::Wrong(what))) => {
+                    self.out.problem(source.line(), what);
+                    continue;
+                }
+                Ok(None) => return,
+                Err(error) => {
+                    let what = format!("the file cannot be read any further: {error}");
+                    return self.out.problem(source.line(), what);
+                }
+            };
+            let line = source.line();
+            match parsed {
+                Ok(Some((fields, replaced))) => self.record(line, fields, replaced),
+                Ok(None) => {}
+                Err(what) => self.out.unreadable(None, line, what),
             }
         }
     }
 
-    fn issue(&mut self, line: usize, mut fields: Fields) {
-        match self.item(line, &mut fields) {
-            Ok(item) => self.out.items.push(item),
-            Err(what) => return self.out.problem(line, what),
+    fn record(&mut self, line: usize, mut fields: Fields, replaced: usize) {
+        if let Some(other) = fields.text("_type").filter(|word| word != "issue") {
+            self.out.records.others += 1;
+            let what = format!("lines of type {other}");
+            return self.out.tally.count(Section::NotCarried, what);
         }
+        let id = match id(&mut fields) {
+            Ok(id) => id,
+            Err(what) => return self.out.unreadable(None, line, what),
+        };
+        let outer = self.out.begin(None, line, &external(&id));
+        self.out.replaced(&external(&id), replaced);
+        let item = self.item(line, &id, &mut fields);
         self.leftovers(line, "", fields);
+        let said = self.out.end(outer);
+        let edges = std::mem::take(&mut self.edges);
+        self.records.push(Record { item, edges, said });
     }
 
     /// Counts the fields that nobody took and names those that were of a wrong type.
@@ -105,64 +101,47 @@ impl Import {
         }
     }
 
-    fn item(&mut self, line: usize, fields: &mut Fields) -> Result<ImportItem, String> {
-        let id = fields.id("id").ok_or("it has no `id`; the issue is left out")?;
-        let external = external(&id);
-        text::name(&external).map_err(|error| format!("its `id` cannot be used: {error}"))?;
-        if let Some((first, ..)) = self.known.get(&id) {
-            return Err(format!("issue {id} again; the one on line {first} is kept"));
-        }
-
+    fn item(&mut self, line: usize, id: &str, fields: &mut Fields) -> ImportItem {
+        let external = external(id);
+        let mut record = ImportRecord {
+            silent: parts::silent(fields),
+            ..ImportRecord::default()
+        };
         let mut labels = Labels::default();
+        let mut overflow = super::remarks::Overflow::default();
         let kind = self.kind(fields, &mut labels);
-        self.known.insert(id.clone(), (line, kind, self.out.items.len()));
         let created_at = fields.time("created_at");
         let updated_at = fields.time("updated_at");
-        let (placed, ended_at) = self.stage(fields, &mut labels);
-        let created_by = fields.text("created_by");
-        let owner = fields.text("owner");
+        let (placed, ended_at) = self.stage(fields, &mut labels, &mut overflow);
+        let Placed {
+            stage,
+            frozen,
+            blocked,
+        } = placed;
+        let created_by = self.created_by(fields);
         let assignee = self.assignee(fields.text("assignee"));
-        if let Some(owner) = &owner {
-            // Whom beads credits, an e-mail address: it says neither who works on the issue nor,
-            // where somebody is named for that, who made it.
-            let (section, what) = match &created_by {
-                None => (
-                    Section::Fields,
-                    "owner -> who asked for it, where nobody else is named",
-                ),
-                Some(by) if by == owner => (Section::Fields, "owner -> who asked for it"),
-                Some(_) => (Section::NotCarried, "owner, where somebody else asked for it"),
-            };
-            self.out.tally.count(section, what);
-        }
-        let created_by = created_by
-            .or(owner)
-            .and_then(|name| self.out.name("created_by", &name));
-        let created_by = created_by.unwrap_or_else(|| {
-            self.out
-                .tally
-                .count(Section::Fields, format!("no created_by -> {NOBODY}"));
-            NOBODY.to_owned()
-        });
-        let comments = self.comments(line, fields);
-        self.edges(line, &id, fields);
-        let links = self.links(fields, &mut labels);
-        let title = fields.text("title").unwrap_or_default();
-        let (title, full_title) = self.out.title(title, &id);
-        let body = self.body(fields, full_title);
+        let references = self.references(fields, &mut labels);
+        let (title, full_title) = self.out.title(fields.text("title").unwrap_or_default(), id);
         let priority = self.priority(fields);
-        let labels = self.labels(fields, labels);
-        let created_at = created_at.or(updated_at).unwrap_or_default();
-        let mut updated_at = ended_at.or(updated_at).unwrap_or(created_at);
-        if updated_at < created_at {
+        let (labels, more_labels) = self.labels(fields, labels);
+        let body = self.body(fields, full_title, &references.long, &more_labels);
+        let body = self.out.body(&body, &mut overflow);
+        let times = Times::of(created_at, updated_at, ended_at);
+        if times.is_moved {
             // Issues that were renumbered have been seen closed half an hour before they were made.
             self.out.tally.count(
                 Section::Fields,
                 "ended before it was created -> when it was created",
             );
-            updated_at = created_at;
         }
-        Ok(ImportItem {
+        record.at = times.record_at;
+        record.ended_at = times.ended_at;
+        let comments = self.comments(line, fields);
+        let comments = self
+            .out
+            .comments(times.created_at, &created_by, comments, overflow);
+        self.edges(line, id, times.record_at, fields);
+        ImportItem {
             external,
             kind,
             title,
@@ -171,16 +150,68 @@ impl Import {
             labels,
             assignee,
             created_by,
-            created_at,
-            updated_at,
-            stage: placed.stage,
-            frozen: placed.frozen,
-            blocked: placed.blocked,
+            created_at: times.created_at,
+            updated_at: times.updated_at,
+            stage,
+            frozen,
+            blocked,
             comments,
-            links,
+            links: references.links,
             criteria: Vec::new(),
-        })
+            record,
+        }
     }
+}
+
+/// The times of a record in their order.
+#[derive(Debug, Clone, Copy)]
+struct Times {
+    created_at: Millis,
+    updated_at: Millis,
+    ended_at: Option<Millis>,
+    record_at: Millis,
+    /// Whether it says that it ended before it was made.
+    is_moved: bool,
+}
+
+impl Times {
+    fn of(created_at: Option<Millis>, updated_at: Option<Millis>, ended_at: Option<Millis>) -> Self {
+        let created = created_at.or(updated_at).or(ended_at).unwrap_or_default();
+        let ended = ended_at.map(|ended| ended.max(created));
+        let last = updated_at.max(ended).unwrap_or(created).max(created);
+        Self {
+            created_at: created,
+            updated_at: last,
+            ended_at: ended,
+            // What says when it ended only would be taken for older than the same record with its time.
+            record_at: updated_at.map_or(Millis(0), |updated| updated.max(ended_at.unwrap_or_default())),
+            is_moved: ended_at.is_some_and(|ended| ended < created),
+        }
+    }
+}
+
+/// The issue of a line; nothing for a line that is empty.
+fn parse(bytes: &[u8], ended: bool) -> Result<Option<(Fields, usize)>, String> {
+    let bytes = bytes.trim_ascii();
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let (value, replaced) = json::parse(bytes).map_err(|error| {
+        if error.is_eof() && !ended {
+            return "cut off in the middle; the file seems to be truncated, export it again".to_owned();
+        }
+        format!("not JSON: {error}")
+    })?;
+    match value {
+        Value::Object(map) => Ok(Some((Fields::new(map), replaced))),
+        _ => Err("not an object; one issue a line is expected, or a list of issues".to_owned()),
+    }
+}
+
+fn id(fields: &mut Fields) -> Result<String, String> {
+    let id = fields.id("id").ok_or("it has no `id`; the issue is left out")?;
+    text::name(&external(&id)).map_err(|error| format!("its `id` cannot be used: {error}"))?;
+    Ok(id)
 }
 
 fn external(id: &str) -> String {

@@ -1,85 +1,113 @@
 //! Relations between imported items: gathered while a source is read, made once all items are known.
 //!
 //! An item that has parts becomes an epic, whatever sort of work it was, because nothing else can have
-//! parts here. Knows nothing of any format.
+//! parts here. A relation to an item that the source does not have is kept: the project may have it from
+//! before, or keeps it as a link. Knows nothing of any format.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use towline_proto::{Kind, Millis};
 
 use super::{Parsed, Section};
-use crate::request::{ImportItem, ImportRelation, ImportStage, RelationKind};
+use crate::request::{ImportItem, ImportRelation, ImportStage, Part, RelationKind};
 
 /// A relation as it stands in the source, its ends by their external references.
 #[derive(Debug)]
 pub(super) struct Edge {
     pub(super) file: Option<String>,
     pub(super) line: usize,
-    /// The field that says it.
-    pub(super) field: &'static str,
+    /// The field or the word that says it.
+    pub(super) field: String,
     pub(super) from: String,
     pub(super) kind: RelationKind,
     pub(super) to: String,
     pub(super) at: Millis,
     pub(super) by: String,
+    /// The record that says it.
+    pub(super) said_by: String,
+    /// When that record last changed; 0 where it does not say.
+    pub(super) record_at: Millis,
     /// Whether it is only taken where both ends are there, because the words are a guess.
     pub(super) guessed: bool,
+}
+
+/// What is known of the items while relations are made.
+#[derive(Debug, Default)]
+struct Known {
+    places: BTreeMap<String, usize>,
+    /// The epic of each part.
+    epics: BTreeMap<String, String>,
+    /// Items with parts, also those whose parts are in no file that was read.
+    with_parts: BTreeSet<usize>,
+}
+
+impl Known {
+    /// What a relation becomes and how that is counted; why it is left out.
+    fn judge(
+        &mut self,
+        edge: &Edge,
+        items: &[ImportItem],
+    ) -> Result<(RelationKind, &'static str), &'static str> {
+        if edge.from == edge.to {
+            return Err("it names itself");
+        }
+        if edge.kind == RelationKind::Epic && is_within(&self.epics, &edge.to, &edge.from) {
+            return Err("that would be a circle");
+        }
+        if edge.kind == RelationKind::Epic {
+            self.with_parts.extend(self.places.get(&edge.to).copied());
+        }
+        Ok(match edge.kind {
+            RelationKind::Epic => match self.epics.get(&edge.from) {
+                Some(epic) if *epic != edge.to => {
+                    (RelationKind::Related, "related, because it has an epic already")
+                }
+                Some(_) => (RelationKind::Epic, "epic"),
+                None => {
+                    self.epics.insert(edge.from.clone(), edge.to.clone());
+                    (RelationKind::Epic, "epic")
+                }
+            },
+            RelationKind::DependsOn => (RelationKind::DependsOn, "depends on"),
+            RelationKind::SupersededBy => {
+                let from = self.places.get(&edge.from).and_then(|place| items.get(*place));
+                (RelationKind::SupersededBy, superseded(from))
+            }
+            RelationKind::Related => (RelationKind::Related, "related"),
+        })
+    }
 }
 
 impl Parsed {
     /// Turns edges into relations, now that every item is known.
     pub(super) fn relate(&mut self, edges: Vec<Edge>) {
-        let places: BTreeMap<String, usize> = self
-            .items
-            .iter()
-            .enumerate()
-            .map(|(place, item)| (item.external.clone(), place))
-            .collect();
-        let mut seen = HashSet::new();
-        let mut epics: BTreeMap<String, String> = BTreeMap::new();
-        // Also those whose parts are in no file that was read.
-        let mut with_parts = BTreeSet::new();
-        for edge in edges {
-            if edge.kind == RelationKind::Epic && edge.from != edge.to {
-                with_parts.extend(places.get(&edge.to).copied());
+        let mut known = Known::default();
+        for (place, item) in self.items.iter().enumerate() {
+            // An id that several issues have is in the source too.
+            for name in item.record.shared.iter().chain([&item.external]) {
+                known.places.entry(name.clone()).or_insert(place);
             }
-            let missing = [&edge.from, &edge.to]
+        }
+        let mut seen = HashSet::new();
+        for edge in edges {
+            let ends = [&edge.from, &edge.to];
+            let missing = ends
                 .into_iter()
-                .find(|end| !places.contains_key(*end));
-            let wrong = match missing {
-                Some(_) if edge.guessed => continue,
-                Some(end) => Some(format!("{end} was not read")),
-                None if edge.from == edge.to => Some("it names itself".to_owned()),
-                None if edge.kind == RelationKind::Epic && is_within(&epics, &edge.to, &edge.from) => {
-                    Some("that would be a circle".to_owned())
-                }
-                None => None,
-            };
-            if let Some(wrong) = wrong {
-                let what = format!(
-                    "{} of {} and {} is left out: {wrong}",
-                    edge.field, edge.from, edge.to
-                );
-                self.problem_at(edge.file, edge.line, what);
+                .filter(|end| !known.places.contains_key(*end))
+                .count();
+            if missing > 0 && edge.guessed {
                 continue;
             }
-            let (kind, to) = match edge.kind {
-                RelationKind::Epic => match epics.get(&edge.from) {
-                    Some(epic) if *epic != edge.to => {
-                        (RelationKind::Related, "related, because it has an epic already")
-                    }
-                    Some(_) => (RelationKind::Epic, "epic"),
-                    None => {
-                        epics.insert(edge.from.clone(), edge.to.clone());
-                        (RelationKind::Epic, "epic")
-                    }
-                },
-                RelationKind::DependsOn => (RelationKind::DependsOn, "depends on"),
-                RelationKind::SupersededBy => {
-                    let from = places.get(&edge.from).and_then(|place| self.items.get(*place));
-                    (RelationKind::SupersededBy, superseded(from))
+            let (kind, to) = match known.judge(&edge, &self.items) {
+                Ok(judged) => judged,
+                Err(wrong) => {
+                    let what = format!(
+                        "{} of {} and {} is left out: {wrong}",
+                        edge.field, edge.from, edge.to
+                    );
+                    self.problem_at(edge.file, edge.line, what);
+                    continue;
                 }
-                RelationKind::Related => (RelationKind::Related, "related"),
             };
             if !seen.insert((edge.from.clone(), kind, edge.to.clone())) {
                 // Sources say many relations at both ends.
@@ -87,20 +115,28 @@ impl Parsed {
                     .count(Section::Relations, format!("{} -> said before", edge.field));
                 continue;
             }
+            let outside = if missing > 0 {
+                ", of which one end is not in the file"
+            } else {
+                ""
+            };
             self.tally
-                .count(Section::Relations, format!("{} -> {to}", edge.field));
+                .count(Section::Relations, format!("{} -> {to}{outside}", edge.field));
             self.relations.push(ImportRelation {
                 from: edge.from,
                 kind,
                 to: edge.to,
                 at: edge.at,
                 by: edge.by,
+                said_by: edge.said_by,
+                record_at: edge.record_at,
             });
         }
-        for place in with_parts {
+        for place in known.with_parts {
             let Some(item) = self.items.get_mut(place) else {
                 continue;
             };
+            item.record.silent.remove(&Part::Kind);
             if item.kind != Kind::Epic {
                 let what = format!("{} with parts -> epic", item.kind);
                 item.kind = Kind::Epic;
@@ -111,7 +147,7 @@ impl Parsed {
 }
 
 /// What a relation to a successor becomes: an item that has ended otherwise cannot be superseded.
-pub(super) fn superseded(from: Option<&ImportItem>) -> &'static str {
+fn superseded(from: Option<&ImportItem>) -> &'static str {
     let is_open = |item: &ImportItem| matches!(item.stage, ImportStage::Open { .. });
     if from.is_none_or(is_open) {
         "superseded by"

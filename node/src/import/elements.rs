@@ -1,11 +1,14 @@
-//! The elements of a JSON list of any size, each bounded by a number of bytes; or objects one after the
-//! other, as in JSON Lines.
+//! The elements of a JSON list of any size, each bounded by a number of bytes; objects one after the
+//! other, as in JSON Lines; or the list in an envelope, such as `{"count": 2, "issues": [ … ]}`.
 //!
 //! Only brackets, strings and line feeds are looked at: what an element says is for a JSON parser. So a
 //! broken element costs itself and, as long as its brackets and quotes are there, no other. Never holds
 //! more than one element.
 
 use std::io::{self, BufRead};
+
+/// What the list in an envelope is called. No record has such a field.
+pub(super) const ENVELOPES: [&str; 5] = ["issues", "data", "items", "results", "nodes"];
 
 /// What stands next in a file.
 #[derive(Debug)]
@@ -43,6 +46,55 @@ pub(super) struct Elements<R> {
     at_line_start: bool,
     /// The line on which the last element began.
     began: usize,
+    /// Whether what is read now stands in an envelope.
+    in_envelope: bool,
+}
+
+/// How far into one element reading has come.
+#[derive(Debug, Default)]
+struct Inside {
+    depth: usize,
+    in_string: bool,
+    escaped: bool,
+    /// The last string directly in the object, as long as it could name a list.
+    name: Vec<u8>,
+    /// Whether a colon follows that string.
+    is_named: bool,
+}
+
+impl Inside {
+    /// Takes one byte; whether the list of an envelope begins with it.
+    fn take(&mut self, byte: u8) -> bool {
+        if self.in_string {
+            match byte {
+                _ if self.escaped => self.escaped = false,
+                b'\\' => self.escaped = true,
+                // No string holds a line feed: one that is not closed ends with its line.
+                b'"' | b'\n' => self.in_string = false,
+                _ if self.depth == 1 && self.name.len() < 16 => self.name.push(byte),
+                _ => {}
+            }
+            return false;
+        }
+        match byte {
+            b'"' => {
+                self.in_string = true;
+                self.name.clear();
+                self.is_named = false;
+            }
+            b':' => self.is_named = true,
+            b'{' | b'[' => {
+                let is_list = byte == b'[' && self.depth == 1 && self.is_named;
+                self.depth += 1;
+                self.is_named = false;
+                return is_list && ENVELOPES.iter().any(|name| name.as_bytes() == self.name);
+            }
+            b'}' | b']' => self.depth = self.depth.saturating_sub(1),
+            byte if byte.is_ascii_whitespace() => {}
+            _ => self.is_named = false,
+        }
+        false
+    }
 }
 
 impl<R: BufRead> Elements<R> {
@@ -55,6 +107,7 @@ impl<R: BufRead> Elements<R> {
             line: 1,
             at_line_start: true,
             began: 1,
+            in_envelope: false,
         }
     }
 
@@ -93,6 +146,9 @@ impl<R: BufRead> Elements<R> {
                 (Place::InList, Some(byte @ b']')) => {
                     self.place = Place::Outside;
                     self.pass(byte);
+                    if self.in_envelope {
+                        self.rest_of_envelope()?;
+                    }
                 }
                 (Place::Start | Place::Outside, Some(byte @ b'[')) => {
                     self.place = Place::InList;
@@ -106,64 +162,84 @@ impl<R: BufRead> Elements<R> {
                     return Ok(Some(Element::Foreign));
                 }
                 (Place::Start, Some(_)) => self.place = Place::Outside,
-                (Place::Outside | Place::InList, Some(_)) => return self.element().map(Some),
+                (Place::Outside | Place::InList, Some(_)) => {
+                    if let Some((ended, too_long)) = self.read_element()? {
+                        return Ok(Some(self.element(ended, too_long)));
+                    }
+                }
             }
         }
     }
 
-    fn element(&mut self) -> io::Result<Element<'_>> {
+    /// Reads on to the end of an element, and says whether that was there and whether it is too long;
+    /// nothing where the element turns out to be an envelope, whose list is read next.
+    fn read_element(&mut self) -> io::Result<Option<(bool, bool)>> {
         self.buffer.clear();
         let in_list = self.place == Place::InList;
-        let (mut depth, mut in_string, mut escaped, mut too_long) = (0usize, false, false, false);
+        let mut inside = Inside::default();
+        let mut too_long = false;
         let ended = loop {
             let Some(byte) = self.peek()? else { break false };
             // Objects one a line: where the next begins, the one before has ended, whatever it lacks.
-            if !in_list && depth > 0 && self.at_line_start && byte == b'{' {
+            if !in_list && inside.depth > 0 && self.at_line_start && byte == b'{' {
                 break true;
             }
-            let mut last = false;
-            if in_string {
+            if !inside.in_string && inside.depth == 0 {
                 match byte {
-                    _ if escaped => escaped = false,
-                    b'\\' => escaped = true,
-                    // No string holds a line feed: one that is not closed ends with its line.
-                    b'"' | b'\n' => in_string = false,
-                    _ => {}
-                }
-            } else {
-                match byte {
-                    b'"' => in_string = true,
-                    b'{' | b'[' => depth += 1,
-                    b']' | b',' if depth == 0 && in_list => break true,
-                    b'\n' if depth == 0 => break true,
-                    b'}' | b']' => {
-                        depth = depth.saturating_sub(1);
-                        last = depth == 0;
-                    }
+                    b']' | b',' if in_list => break true,
+                    b'\n' => break true,
                     _ => {}
                 }
             }
+            let is_envelope = inside.take(byte) && !in_list;
             if self.buffer.len() < self.max {
                 self.buffer.push(byte);
             } else {
                 too_long = true;
             }
             self.pass(byte);
-            if last {
+            if is_envelope {
+                self.place = Place::InList;
+                self.in_envelope = true;
+                return Ok(None);
+            }
+            if matches!(byte, b'}' | b']') && !inside.in_string && inside.depth == 0 {
                 break true;
             }
         };
         if !ended {
             self.place = Place::End;
         }
-        Ok(if too_long {
-            Element::TooLong
-        } else {
-            Element::Whole {
-                bytes: &self.buffer,
-                ended,
+        Ok(Some((ended, too_long)))
+    }
+
+    fn element(&self, ended: bool, too_long: bool) -> Element<'_> {
+        if too_long {
+            return Element::TooLong;
+        }
+        Element::Whole {
+            bytes: &self.buffer,
+            ended,
+        }
+    }
+
+    /// Passes over what follows the list in its envelope, unless another list does.
+    fn rest_of_envelope(&mut self) -> io::Result<()> {
+        let mut inside = Inside {
+            depth: 1,
+            ..Inside::default()
+        };
+        while inside.depth > 0 {
+            let Some(byte) = self.peek()? else { break };
+            let is_list = inside.take(byte);
+            self.pass(byte);
+            if is_list {
+                self.place = Place::InList;
+                return Ok(());
             }
-        })
+        }
+        self.in_envelope = false;
+        Ok(())
     }
 }
 
@@ -211,6 +287,30 @@ mod tests {
     fn objects_may_stand_one_a_line() {
         assert_eq!(said("{\"a\":1}\r\n{\"b\":2}\n"), [r#"{"a":1}"#, r#"{"b":2}"#]);
         assert_eq!(said("{\"a\":\n{\"b\":2}"), ["{\"a\":\n", r#"{"b":2}"#]);
+    }
+
+    #[test]
+    fn a_list_may_stand_in_an_envelope() {
+        let (one, two) = (r#"{"a":1}"#, r#"{"issues":[2]}"#);
+        assert_eq!(
+            said(
+                r#"{"version": 1, "why": "[issues]", "issues": [{"a":1},{"issues":[2]}], "next": {"data": [3]}}"#
+            ),
+            [one, two]
+        );
+        assert_eq!(
+            all("{\n \"data\" :\n [\n{\"a\":1}\n],\n\"issues\": [{\"issues\":[2]}]}\n{\"b\":2}"),
+            [
+                (4, one.to_owned()),
+                (6, two.to_owned()),
+                (7, r#"{"b":2}"#.to_owned())
+            ]
+        );
+        assert_eq!(said(r#"{"issues":[{"a":1}"#), [one, "ListCut"]);
+        assert_eq!(
+            said(r#"{"labels":["x"],"id":"issues"}"#),
+            [r#"{"labels":["x"],"id":"issues"}"#]
+        );
     }
 
     #[test]

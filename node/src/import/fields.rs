@@ -32,6 +32,12 @@ impl Fields {
             .push(format!("`{name}` is {}; {want} is expected", kind(got)));
     }
 
+    /// Whether the field is there at all, be it empty: one that is absent says nothing, an empty one says
+    /// that there is nothing.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.map.contains_key(name)
+    }
+
     /// A text that is not blank.
     pub(super) fn text(&mut self, name: &str) -> Option<String> {
         match self.take(name)? {

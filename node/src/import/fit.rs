@@ -10,27 +10,32 @@ use towline_proto::text::{fit_line, fit_lines};
 use towline_proto::{CriterionState, LinkKind, limits};
 
 use super::fields::Fields;
-use super::{Parsed, Section};
+use super::{Parsed, Section, TRACKERS};
 use crate::request::ImportCriterion;
 
-/// What the external references of imported items begin with: imports find their items by them.
-const TRACKERS: [&str; 3] = ["beads:", "backlog:", "github:"];
 /// Acceptance criteria that one item takes over at most.
 const CRITERIA: usize = 200;
 
 impl Parsed {
-    /// A name, label or reference that passes `text::name`; nothing when nothing is left of it.
+    /// A name or reference that passes `text::name`; nothing when nothing is left of it. What is cut of
+    /// it is lost, and named.
     pub(super) fn name(&mut self, field: &str, text: &str) -> Option<String> {
+        if is_long(text) {
+            let most = limits::NAME_CHARS;
+            self.lost(&format!(
+                "the {field} has more than {most} characters and was cut: {text}"
+            ));
+        }
+        self.line(field, text)
+    }
+
+    /// One line, cut where it is too long.
+    fn line(&mut self, field: &str, text: &str) -> Option<String> {
         let (fitted, changed) = fit_line(text, limits::NAME_CHARS);
         if changed {
             self.tally.count(Section::Shortened, field);
         }
         Some(fitted).filter(|fitted| !fitted.is_empty())
-    }
-
-    /// A reason, comment or criterion that passes `text::note`; nothing when nothing is left of it.
-    pub(super) fn note(&mut self, field: &str, text: &str) -> Option<String> {
-        Some(self.fit(field, text, limits::NOTE_BYTES)).filter(|fitted| !fitted.trim().is_empty())
     }
 
     /// Lines of at most so many bytes.
@@ -56,43 +61,55 @@ impl Parsed {
         (title, cut.then_some(whole))
     }
 
-    /// Labels that pass, each once and at most as many as an item may have.
-    pub(super) fn labels(&mut self, labels: Vec<String>) -> Vec<String> {
+    /// Labels that pass, each once and at most as many as an item may have; the others, and the whole of
+    /// those that were cut, for the body.
+    pub(super) fn labels(&mut self, labels: Vec<String>) -> (Vec<String>, Vec<String>) {
         let mut kept = BTreeSet::new();
-        for label in labels {
-            let Some(label) = self.name("label", &label).filter(|label| !kept.contains(label)) else {
+        let mut rest = Vec::new();
+        for whole in labels {
+            let Some(label) = self.line("label", &whole).filter(|label| !kept.contains(label)) else {
                 self.tally
                     .count(Section::NotCarried, "labels that are empty or there twice");
                 continue;
             };
             if kept.len() == limits::LABELS {
-                let what = format!("labels beyond {} of one issue", limits::LABELS);
-                self.tally.count(Section::NotCarried, what);
+                let what = format!("labels beyond {} -> body, under a heading", limits::LABELS);
+                self.tally.count(Section::Shortened, what);
+                rest.push(whole);
             } else {
+                if is_long(&whole) {
+                    rest.push(whole);
+                }
                 kept.insert(label);
             }
         }
-        kept.into_iter().collect()
+        (kept.into_iter().collect(), rest)
     }
 
-    /// Criteria that pass, each text once.
-    pub(super) fn criteria(&mut self, criteria: Vec<(String, CriterionState)>) -> Vec<ImportCriterion> {
+    /// Criteria that pass, each text once; the others as lines for the body.
+    pub(super) fn criteria(
+        &mut self,
+        criteria: Vec<(String, CriterionState)>,
+    ) -> (Vec<ImportCriterion>, Vec<String>) {
         let mut kept: Vec<ImportCriterion> = Vec::new();
+        let mut rest = Vec::new();
         for (text, state) in criteria {
-            let text = self.note("criterion", &text).map(|text| text.trim().to_owned());
-            let Some(text) = text.filter(|text| kept.iter().all(|other| other.text != *text)) else {
+            let text = self.fit("criterion", &text, usize::MAX).trim().to_owned();
+            if text.is_empty() || kept.iter().any(|other| other.text == text) {
                 self.tally
                     .count(Section::NotCarried, "criteria that are empty or there twice");
                 continue;
-            };
-            if kept.len() == CRITERIA {
-                let what = format!("criteria beyond {CRITERIA} of one issue");
-                self.tally.count(Section::NotCarried, what);
+            }
+            if kept.len() == CRITERIA || text.len() > limits::NOTE_BYTES {
+                let what = "criteria that are too many or too long -> body, under a heading";
+                self.tally.count(Section::Shortened, what);
+                let tick = if state == CriterionState::Met { "x" } else { " " };
+                rest.push(format!("[{tick}] {text}"));
                 continue;
             }
             kept.push(ImportCriterion { text, state });
         }
-        kept
+        (kept, rest)
     }
 
     /// A reference as an external link, or as a label where it reads like an item of a tracker: as a
@@ -107,9 +124,15 @@ impl Parsed {
             to.labels.push(format!("see:{}", target.trim()));
             return;
         }
+        if is_long(target) {
+            let what = format!("{field} too long for a link -> body, under a heading");
+            self.tally.count(Section::Fields, what);
+            to.long.push(target.to_owned());
+            return;
+        }
         self.tally
             .count(Section::Fields, format!("{field} -> external link"));
-        if let Some(target) = self.name(field, target) {
+        if let Some(target) = self.line(field, target) {
             to.links.push((LinkKind::External, target));
         }
     }
@@ -132,12 +155,28 @@ impl Parsed {
 pub(super) struct References {
     pub(super) links: Vec<(LinkKind, String)>,
     pub(super) labels: Vec<String>,
+    /// Those that are too long for a link.
+    pub(super) long: Vec<String>,
 }
 
 /// A body and what follows it under a heading, with one empty line between.
 pub(super) fn under_heading(body: &str, heading: &str, text: &str) -> String {
     let gap = if body.is_empty() { "" } else { "\n\n" };
     format!("{}{gap}## {heading}\n\n{}", body.trim_end(), text.trim())
+}
+
+/// A body and a list that follows it under a heading, where there is anything to list.
+pub(super) fn under_list(body: String, heading: &str, list: &[String]) -> String {
+    if list.is_empty() {
+        return body;
+    }
+    let lines: Vec<String> = list.iter().map(|one| format!("- {one}")).collect();
+    under_heading(&body, heading, &lines.join("\n"))
+}
+
+/// Whether a line has more characters than a name may have.
+fn is_long(text: &str) -> bool {
+    text.trim().chars().nth(limits::NAME_CHARS).is_some()
 }
 
 /// A key that sorts `task-9` before `task-10`.

@@ -1,5 +1,5 @@
 //! The issues of a GitHub repository, as `gh issue list --state all --json …` writes them: one JSON
-//! list; or one issue a line.
+//! list, be it in an envelope; or one issue a line.
 //!
 //! Every field of an issue becomes something of ours, a label, or a count under *not carried over*;
 //! `docs/import.md` lists them all. An issue that cannot be used is named with its line and the rest is
@@ -7,22 +7,25 @@
 
 mod parts;
 mod relations;
+mod repository;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
 use std::io::BufRead;
 
 use serde_json::Value;
-use towline_proto::{limits, text};
+use towline_proto::{Millis, text};
 
 use super::edges::Edge;
 use super::elements::{Element, Elements};
 use super::fields::Fields;
-use super::fit::{natural, under_heading};
-use super::{LINE_BYTES, Parsed, Section};
-use crate::request::ImportItem;
+use super::fit::{natural, under_heading, under_list};
+use super::records::{Record, Versions};
+use super::remarks::Overflow;
+use super::{LINE_BYTES, Parsed, Section, decode, json};
+use crate::request::{ImportItem, ImportRecord};
 use parts::Reference;
+pub use repository::Repository;
 
 /// Who made an issue that names nobody, as those of deleted accounts do.
 pub const NOBODY: &str = "unknown (github)";
@@ -32,58 +35,36 @@ const PRIORITY: u8 = 2;
 const WANTED: &str =
     "a list of issues is expected, as `gh issue list --state all --json number,title,url,…` writes it";
 
-/// Reads all issues. See the module.
+/// Reads all issues, each of the repository that its `url` names. See the module.
 pub fn read(reader: impl BufRead) -> Parsed {
-    let mut import = Import::default();
-    let mut elements = Elements::new(reader, LINE_BYTES);
-    let mut place = 0;
-    loop {
-        let parsed = match elements.next() {
-            Ok(None) => break,
-            Err(error) => Err((0, format!("the file cannot be read any further: {error}"), true)),
-            Ok(Some(Element::Whole { bytes, ended })) => {
-                place += 1;
-                parse(bytes, ended)
-                    .map_err(|(line, what)| (line, format!("issue {place} of the file: {what}"), false))
-            }
-            Ok(Some(Element::TooLong)) => {
-                place += 1;
-                let what =
-                    format!("issue {place} of the file is longer than {LINE_BYTES} bytes, and skipped");
-                Err((0, what, false))
-            }
-            Ok(Some(Element::ListCut)) => {
-                let what = "the list has no end; the file seems to be truncated, export it again";
-                Err((0, what.to_owned(), false))
-            }
-            Ok(Some(Element::Foreign)) => Err((0, format!("not JSON; {WANTED}"), false)),
-            Ok(Some(Element::Nothing)) => Err((0, format!("the file is empty; {WANTED}"), false)),
-        };
-        let line = elements.began();
-        match parsed {
-            Ok(fields) => import.issue(line, fields),
-            Err((further, what, last)) => {
-                import.out.problem(line + further, what);
-                if last {
-                    break;
-                }
-            }
-        }
+    read_of(reader, None)
+}
+
+/// Reads all issues; those without a `url` are of the given repository.
+pub fn read_of(reader: impl BufRead, repository: Option<&Repository>) -> Parsed {
+    let mut import = Import {
+        repository: repository.cloned(),
+        ..Import::default()
+    };
+    match decode::utf8(reader) {
+        Ok(reader) => import.read(&mut Elements::new(reader, LINE_BYTES)),
+        Err(error) => import.out.problem(0, format!("the file cannot be read: {error}")),
     }
     // `gh` lists the newest first; numbers follow those that the issues had.
     import
-        .out
-        .items
-        .sort_by_cached_key(|item| natural(&item.external));
-    let edges = std::mem::take(&mut import.edges);
+        .records
+        .sort_by_cached_key(|record| natural(&record.item.external));
+    let records = std::mem::take(&mut import.records);
+    let edges = import.out.settle(records, Versions::Always);
     import.out.relate(edges);
     import.out
 }
 
-/// The fields of one issue; or how many lines further down something is wrong, and what.
-fn parse(bytes: &[u8], ended: bool) -> Result<Fields, (usize, String)> {
-    match serde_json::from_slice(bytes) {
-        Ok(Value::Object(map)) => Ok(Fields::new(map)),
+/// The fields of one issue with how many characters of it were replaced; or how many lines further down
+/// something is wrong, and what.
+fn parse(bytes: &[u8], ended: bool) -> Result<(Fields, usize), (usize, String)> {
+    match json::parse(bytes) {
+        Ok((Value::Object(map), replaced)) => Ok((Fields::new(map), replaced)),
         Ok(_) => Err((0, format!("not an object; {WANTED}"))),
         Err(error) if error.is_eof() && !ended => Err((
             0,
@@ -101,28 +82,62 @@ fn parse(bytes: &[u8], ended: bool) -> Result<Fields, (usize, String)> {
 #[derive(Debug, Default)]
 struct Import {
     out: Parsed,
-    /// The line of every issue, by its external reference.
-    known: BTreeMap<String, usize>,
+    records: Vec<Record>,
+    /// The relations of the issue that is being read.
     edges: Vec<Edge>,
+    /// Whose the issues without a `url` are.
+    repository: Option<Repository>,
 }
 
 impl Import {
-    fn issue(&mut self, line: usize, mut fields: Fields) {
+    fn read<R: BufRead>(&mut self, elements: &mut Elements<R>) {
+        let mut place = 0;
+        loop {
+            let next = elements.next();
+            let is_record = matches!(next, Ok(Some(Element::Whole { .. } | Element::TooLong)));
+            place += usize::from(is_record);
+            let parsed = match next {
+                Ok(None) => return,
+                Err(error) => Err((0, format!("the file cannot be read any further: {error}"))),
+                Ok(Some(Element::Whole { bytes, ended })) => parse(bytes, ended)
+                    .map_err(|(line, what)| (line, format!("issue {place} of the file: {what}"))),
+                Ok(Some(Element::TooLong)) => {
+                    let what =
+                        format!("issue {place} of the file is longer than {LINE_BYTES} bytes, and skipped");
+                    Err((0, what))
+                }
+                Ok(Some(Element::ListCut)) => {
+                    let what = "the list has no end; the file seems to be truncated, export it again";
+                    Err((0, what.to_owned()))
+                }
+                Ok(Some(Element::Foreign)) => Err((0, format!("not JSON; {WANTED}"))),
+                Ok(Some(Element::Nothing)) => Err((0, format!("the file is empty; {WANTED}"))),
+            };
+            let line = elements.began();
+            match parsed {
+                Ok((fields, replaced)) => self.issue(line, fields, replaced),
+                Err((further, what)) if is_record => self.out.unreadable(None, line + further, what),
+                // Nothing follows that could be read.
+                Err((further, what)) => return self.out.problem(line + further, what),
+            }
+        }
+    }
+
+    fn issue(&mut self, line: usize, mut fields: Fields, replaced: usize) {
         let number = fields.number("number");
         let url = fields.text("url");
-        let reference = match reference(number, url.as_deref()) {
+        let reference = match reference(number, url.as_deref(), self.repository.as_ref()) {
             Ok(reference) => reference,
-            Err(what) => return self.out.problem(line, what),
+            Err(what) => return self.out.unreadable(None, line, what),
         };
         let external = reference.external();
-        if let Some(first) = self.known.get(&external) {
-            let what = format!("{external} again; the one on line {first} is kept");
-            return self.out.problem(line, what);
-        }
-        self.known.insert(external.clone(), line);
+        let outer = self.out.begin(None, line, &external);
+        self.out.replaced(&external, replaced);
         let item = self.item(line, &reference, external, &mut fields);
-        self.out.items.push(item);
         self.leftovers(line, &reference, "", fields);
+        let said = self.out.end(outer);
+        let edges = std::mem::take(&mut self.edges);
+        self.records.push(Record { item, edges, said });
     }
 
     /// Counts the fields that nobody took and names those that were of a wrong type.
@@ -133,9 +148,12 @@ impl Import {
     }
 
     fn item(&mut self, line: usize, of: &Reference, external: String, fields: &mut Fields) -> ImportItem {
+        let silent = parts::silent(fields);
         let created_at = fields.time("createdAt");
-        let updated_at = fields.time("updatedAt");
+        let changed_at = fields.time("updatedAt");
         let closed_at = fields.time("closedAt");
+        // What says when it was closed alone would be taken for older than the same issue in full.
+        let record_at = changed_at.map_or(Millis(0), |at| at.max(closed_at.unwrap_or_default()));
         let author = self.login(line, of, "author", fields.object("author"));
         let created_by = author.unwrap_or_else(|| {
             self.out
@@ -153,32 +171,38 @@ impl Import {
         if let Some(whole) = full_title {
             body = under_heading(&body, "Full title", &whole);
         }
-        let body = self.out.fit("body", &body, limits::BODY_BYTES);
-
         let mut labels = self.labels(line, of, fields);
         let kind = self.kind(line, of, fields, &mut labels);
         let (stage, closed) = self.stage(fields, &mut labels);
         let assignee = self.assignees(line, of, fields, &mut labels);
-        let created_at = created_at.or(updated_at).unwrap_or_default();
-        let ended_at = closed_at.filter(|_| closed);
-        let updated_at = ended_at.or(updated_at).unwrap_or(created_at).max(created_at);
+        let (labels, more_labels) = self.out.labels(labels);
+        let body = under_list(body, "Further labels", &more_labels);
+        let mut overflow = Overflow::default();
+        let body = self.out.body(&body, &mut overflow);
+
+        let created_at = created_at.or(changed_at).unwrap_or_default();
+        let ended_at = closed_at.filter(|_| closed).map(|ended| ended.max(created_at));
+        let updated_at = changed_at.max(ended_at).unwrap_or(created_at).max(created_at);
         let comments = self.comments(line, of, created_at, fields);
-        let links = self.pull_requests(line, of, fields);
-        let edges = relations::Context {
+        let context = relations::Context {
             line,
             of,
             external: &external,
             at: created_at,
             by: &created_by,
+            record_at,
         };
-        self.gather(&edges, fields, &stage, &comments);
+        self.gather(&context, fields, &stage, &comments);
+        let comments = self.out.comments(created_at, &created_by, comments, overflow);
+        let links = self.pull_requests(line, of, fields);
+        let formerly = Some(of.as_written()).filter(|written| *written != external);
         ImportItem {
             external,
             kind,
             title,
             body,
             priority: PRIORITY,
-            labels: self.out.labels(labels),
+            labels,
             assignee,
             created_by,
             created_at,
@@ -189,21 +213,44 @@ impl Import {
             comments,
             links,
             criteria: Vec::new(),
+            record: ImportRecord {
+                at: record_at,
+                ended_at,
+                silent,
+                formerly: formerly.into_iter().collect(),
+                shared: None,
+            },
         }
     }
 }
 
-/// Which issue it is. The address says it in full, the number is only held against it.
-fn reference(number: Option<i64>, url: Option<&str>) -> Result<Reference, String> {
+/// Which issue it is. The address says it in full, the number is only held against it. Without an address
+/// it is one of the given repository.
+fn reference(
+    number: Option<i64>,
+    url: Option<&str>,
+    repository: Option<&Repository>,
+) -> Result<Reference, String> {
     let who = number.map_or_else(|| "an issue".to_owned(), |number| format!("#{number}"));
-    let Some(url) = url else {
-        let what =
-            "has no `url` and is left out: the address says of which repository it is; add url to --json";
-        return Err(format!("{who} {what}"));
-    };
-    let Some(reference) = Reference::from_url(url) else {
-        let what = "and is left out; https://github.com/OWNER/REPO/issues/7 is expected";
-        return Err(format!("{who} has the `url` {url} {what}"));
+    let reference = match (url, repository) {
+        (None, None) => {
+            let what = "has no `url` and is left out: the address says of which repository it is; add url to \
+                        --json, or say it with --repo OWNER/NAME";
+            return Err(format!("{who} {what}"));
+        }
+        (None, Some(repository)) => {
+            let Some(number) = number.and_then(|number| u64::try_from(number).ok()) else {
+                return Err(format!("{who} has neither `number` nor `url` and is left out"));
+            };
+            Reference::of(repository, number)
+        }
+        (Some(url), _) => {
+            let Some(reference) = Reference::from_url(url) else {
+                let what = "and is left out; https://github.com/OWNER/REPO/issues/7 is expected";
+                return Err(format!("{who} has the `url` {url} {what}"));
+            };
+            reference
+        }
     };
     if number.is_some_and(|number| u64::try_from(number) != Ok(reference.number)) {
         return Err(format!(

@@ -7,13 +7,17 @@
 
 pub mod backlog;
 pub mod beads;
+mod decode;
 mod edges;
 mod elements;
 mod fields;
 mod fit;
 pub mod github;
+mod json;
 mod lines;
 pub mod own;
+mod records;
+mod remarks;
 #[cfg(test)]
 mod tests;
 
@@ -29,25 +33,123 @@ pub const LINE_BYTES: usize = 4 * 1024 * 1024;
 /// Problems that are kept word for word; the tally counts those beyond, so that a wrong file of a
 /// million lines does not become a million sentences.
 pub const PROBLEMS: usize = 1_000;
+/// What the external references of imported items begin with: imports find their items by them.
+pub(crate) const TRACKERS: [&str; 3] = ["beads:", "backlog:", "github:"];
 /// Longest sentence about a file, in characters.
 const SHOWN_CHARS: usize = 300;
 
 /// What a file comes to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Parsed {
-    /// Items in the order of the file, each external reference once.
+    /// Items in the order of the file, each external reference once; those whose records have one id
+    /// stand together.
     pub items: Vec<ImportItem>,
-    /// Relations whose two ends are both among `items`, each once.
+    /// Relations of which at least one end is among `items`, each once.
     pub relations: Vec<ImportRelation>,
     /// What became of every kind, stage, field and relation.
     pub tally: Tally,
+    /// What became of every record that is no item.
+    pub records: Records,
     /// What could not be used, in the order of the file; at most [`PROBLEMS`].
     pub problems: Vec<Problem>,
+    /// What somebody should know, a sentence each; at most [`PROBLEMS`].
+    pub notes: Vec<String>,
+    /// Which record is being read: what is lost of it is named with its id.
+    whose: Whose,
+}
+
+/// Records that did not become items: together with the items they are all that the file has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Records {
+    /// Said again: an equal copy, or what a newer record of the same id replaces.
+    pub repeated: usize,
+    /// Could not be read.
+    pub unreadable: usize,
+    /// About something else than an issue.
+    pub others: usize,
+}
+
+/// The record that is being read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Whose {
+    file: Option<String>,
+    line: usize,
+    id: String,
 }
 
 impl Parsed {
     fn problem(&mut self, line: usize, what: impl AsRef<str>) {
         self.problem_at(None, line, what);
+    }
+
+    /// A record that cannot be used at all.
+    fn unreadable(&mut self, file: Option<&str>, line: usize, what: impl AsRef<str>) {
+        self.records.unreadable += 1;
+        match file {
+            Some(file) => self.problem_in(file, line, what),
+            None => self.problem(line, what),
+        }
+    }
+
+    /// Begins with a record: what is counted and said from here on is about it, until
+    /// [`Parsed::end`] gives that back.
+    fn begin(&mut self, file: Option<&str>, line: usize, id: &str) -> Self {
+        let whose = Whose {
+            file: file.map(|file| text::show(file, SHOWN_CHARS)),
+            line,
+            id: id.to_owned(),
+        };
+        let inner = Self {
+            whose,
+            ..Self::default()
+        };
+        std::mem::replace(self, inner)
+    }
+
+    /// What was counted and said since [`Parsed::begin`] gave `outer`.
+    fn end(&mut self, outer: Self) -> Self {
+        std::mem::replace(self, outer)
+    }
+
+    /// Takes over what was counted and said of one record.
+    fn absorb(&mut self, of_record: Self) {
+        for ((section, key), count) in of_record.tally.0 {
+            *self.tally.0.entry((section, key)).or_default() += count;
+        }
+        let room = PROBLEMS.saturating_sub(self.problems.len());
+        self.problems.extend(of_record.problems.into_iter().take(room));
+        let room = PROBLEMS.saturating_sub(self.notes.len());
+        self.notes.extend(of_record.notes.into_iter().take(room));
+    }
+
+    /// Something of the record that is being read has no place here and is lost.
+    fn lost(&mut self, what: &str) {
+        let Whose { file, line, id } = self.whose.clone();
+        self.problem_at(file, line, format!("{id}: {what}"));
+    }
+
+    /// Something that somebody should know.
+    fn note_that(&mut self, what: &str) {
+        if self.notes.len() < PROBLEMS {
+            self.notes.push(text::show(what, SHOWN_CHARS));
+        }
+    }
+
+    /// Characters of a record that were none, and were replaced.
+    fn replaced(&mut self, place: &str, count: usize) {
+        if count == 0 {
+            return;
+        }
+        self.tally
+            .add(Section::Shortened, "characters that are none -> \u{fffd}", count);
+        self.note_that(&format!(
+            "{place}: {count} {} no text, and stand as \u{fffd} now",
+            if count == 1 {
+                "character is"
+            } else {
+                "characters are"
+            }
+        ));
     }
 
     /// A problem in one of many files.
@@ -129,7 +231,11 @@ pub struct Tally(pub BTreeMap<(Section, String), usize>);
 
 impl Tally {
     fn count(&mut self, section: Section, key: impl Into<String>) {
-        *self.0.entry((section, key.into())).or_default() += 1;
+        self.add(section, key, 1);
+    }
+
+    fn add(&mut self, section: Section, key: impl Into<String>, count: usize) {
+        *self.0.entry((section, key.into())).or_default() += count;
     }
 
     /// One count; 0 when there is nothing of the sort.

@@ -110,14 +110,34 @@ impl Project {
                 let (hash, author) = (entry.hash().short(), self.node_name(&entry.body().author));
                 let why = match entry.verify() {
                     Err(why) => why.to_string(),
-                    Ok(()) => "its author may not write it, or it does not follow what is here".to_owned(),
+                    Ok(()) => self.replica.why_not(&entry).unwrap_or_else(|| NO_ROOM.to_owned()),
                 };
                 arrived.refuse(format!("entry {hash} of {author}: {why}"));
             }
         }
+        if let Err(error) = self.kept.keep(self.replica.carried_waiting(), false) {
+            let why = format!(
+                "what waits cannot be kept on disk: {error}; import the bundle again when what it builds on is here"
+            );
+            return Err(Failure::new(FailureCode::Failure, why));
+        }
         Ok(arrived)
     }
+
+    /// Goes on with entries that waited when an earlier process ended.
+    pub(super) fn take_up(&mut self, entries: Vec<Entry>) {
+        self.feed_replica(Input::Carried { entries });
+        self.run_effects();
+        // A store that cannot be written keeps the file as it is: nothing is lost by that.
+        if let Err(error) = self.kept.keep(self.replica.carried_waiting(), true) {
+            tracing::debug!(%error, "the file of entries that wait was not tidied");
+        }
+    }
 }
+
+/// Why an entry is not taken that nobody refused: it would wait, and too much waits already.
+const NO_ROOM: &str =
+    "too much waits already for what it builds on; import the bundle again when that is here";
 
 impl Arrived {
     fn refuse(&mut self, why: String) {

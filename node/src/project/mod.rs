@@ -16,6 +16,7 @@ mod filter;
 mod import;
 mod index;
 mod ingest;
+mod kept;
 mod membership;
 mod mend;
 mod open;
@@ -116,6 +117,8 @@ pub struct Project {
     /// What opening found that a person should know.
     findings: Vec<String>,
 
+    /// Carried entries that wait, on disk.
+    kept: kept::Kept,
     /// Why entries that came from elsewhere were not stored the last time that this happened.
     unstored: Option<Failure>,
     /// What the replication core wants done.

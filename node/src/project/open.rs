@@ -19,6 +19,7 @@ use towline_sync::Replica;
 use super::docs::Docs;
 use super::index::Index;
 use super::ingest::{checked_by_item, with_changes};
+use super::kept::Kept;
 use super::snapshot::Snap;
 use super::stage::Stage;
 use super::{Project, World};
@@ -131,8 +132,10 @@ impl Project {
         // `Project::read_only` for what this node writes itself.
         log.trust_end();
 
+        let (kept, waited) = Kept::open(&dir);
         let mut project = Self {
             snap: Snap::of(&dir),
+            kept,
             dir,
             id,
             me,
@@ -175,12 +178,15 @@ impl Project {
                 .findings
                 .push("the cache was ahead of the log and was made again".into());
             project.rebuild()?;
-            return Ok(project);
+        } else {
+            project.load_rows()?;
+            project.apply_tail(replay.tail);
+            if project.ranks != project.members.ranks() {
+                project.fold_again();
+            }
         }
-        project.load_rows()?;
-        project.apply_tail(replay.tail);
-        if project.ranks != project.members.ranks() {
-            project.fold_again();
+        if !waited.is_empty() {
+            project.take_up(waited);
         }
         Ok(project)
     }

@@ -9,6 +9,7 @@ use super::filter::{Facts, Words};
 use super::index::Index;
 use crate::cache::Row;
 use crate::dto::{Comment, HistoryLine, ItemCard, ItemPage, MemberInfo, ProjectStatus};
+use crate::import::TRACKERS;
 use crate::request::{Failure, FailureCode, Filter};
 
 /// Timeline lines that one request returns at most.
@@ -73,6 +74,7 @@ impl Project {
             card: self.index.card(view),
             body,
             criteria_list: view.criteria.clone(),
+            known_as: known_as(view),
             links: view.links.clone(),
             related: related(view).map(|id| self.index.link(&id)).collect(),
             remarks,
@@ -190,6 +192,12 @@ impl Project {
         });
         members.chain(invitations).collect()
     }
+}
+
+/// The ids that other trackers have for an item.
+fn known_as(view: &ItemView) -> Vec<String> {
+    let is_id = |target: &&str| TRACKERS.iter().any(|tracker| target.starts_with(tracker));
+    view.external().filter(is_id).map(str::to_owned).collect()
 }
 
 /// The items that an item is related to.

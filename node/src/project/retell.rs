@@ -254,12 +254,13 @@ impl Project {
         let known = imported.and_then(|mark| read_mark(&mark).1);
         let before = known.unwrap_or_else(|| if moves { now.unlike() } else { now });
         let mut work = match self.update_item(id, &item, Some(before))? {
-            Update::Nothing => return Ok(Taken::Unchanged),
+            // A line says no time by which it could be the older one.
+            Update::Nothing | Update::Older(_) => return Ok(Taken::Unchanged),
             Update::InTrash => {
                 let note = self.in_trash(&format!("item {}", line.handle), id);
                 return Ok(Taken::InTrash { note });
             }
-            Update::Work(work) => work,
+            Update::Marked(work) | Update::Work(work) => work,
         };
         let differs = Vec::new();
         let changes =

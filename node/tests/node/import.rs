@@ -3,6 +3,10 @@
 
 mod again;
 mod large;
+mod older;
+mod real;
+mod relations;
+mod twins;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +17,7 @@ use tempfile::TempDir;
 use towline_node::dto::ImportReport;
 use towline_node::import::{Parsed, backlog, github};
 use towline_node::project::{Opening, Project, SystemWorld};
-use towline_node::request::{ImportItem, ImportStage, Reply, Request};
+use towline_node::request::{IMPORT_CHUNK, ImportItem, ImportStage, Reply, Request};
 use towline_proto::{Column, CriterionState, Origin, OriginKind};
 
 struct Place {
@@ -52,18 +56,47 @@ impl Place {
 
     /// Everything of a source, as the command line brings it over.
     fn import(&mut self, parsed: &Parsed) -> ImportReport {
-        let mut report = self.imports(parsed.items.clone());
-        let relations = Request::ImportRelations {
-            relations: parsed.relations.clone(),
-            dry_run: false,
-        };
-        let Reply::Imported(related) = self.ask(relations) else {
-            panic!("a report")
-        };
-        report.related = related.related;
-        report.related_before = related.related_before;
-        report.problems.extend(related.problems);
+        let report = self.takes(parsed);
         assert_eq!(report.problems, [""; 0]);
+        report
+    }
+
+    /// The same, with whatever problems there are.
+    fn takes(&mut self, parsed: &Parsed) -> ImportReport {
+        let mut report = ImportReport::default();
+        for items in parsed.items.chunks(IMPORT_CHUNK) {
+            let part = self.imports(items.to_vec());
+            report.created += part.created;
+            report.updated += part.updated;
+            report.unchanged += part.unchanged;
+            report.older += part.older;
+            report.refused += part.refused;
+            report.items.extend(part.items);
+            report.problems.extend(part.problems);
+            report.notes.extend(part.notes);
+        }
+        let mut relations = parsed.relations.clone();
+        for relation in &mut relations {
+            for end in [&mut relation.from, &mut relation.to, &mut relation.said_by] {
+                if let Some((_, id)) = report.items.iter().find(|(name, _)| name == end) {
+                    *end = id.to_string();
+                }
+            }
+        }
+        for relations in relations.chunks(IMPORT_CHUNK) {
+            let request = Request::ImportRelations {
+                relations: relations.to_vec(),
+                dry_run: false,
+            };
+            let Reply::Imported(part) = self.ask(request) else {
+                panic!("a report")
+            };
+            report.related += part.related;
+            report.related_before += part.related_before;
+            report.related_older += part.related_older;
+            report.linked += part.linked;
+            report.problems.extend(part.problems);
+        }
         report
     }
 

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use towline_proto::Role;
 
 use super::{duration, one_of};
+use crate::import::github::Repository;
 
 /// `init`.
 #[derive(Debug, Clone, Default, Args)]
@@ -116,6 +117,9 @@ pub struct ImportArgs {
     /// Which tracker wrote it
     #[arg(long, value_enum)]
     pub from: ImportSource,
+    /// Which repository GitHub issues without a `url` are of
+    #[arg(long, value_name = "OWNER/NAME")]
+    pub repo: Option<Repository>,
     /// The file, for backlog the directory; - reads the standard input
     pub file: PathBuf,
 }

@@ -4,11 +4,13 @@ mod bundle;
 mod export;
 mod own;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use towline_proto::ItemId;
 
 use super::connect;
 use crate::cli::args::{ImportArgs, ImportSource};
@@ -16,12 +18,15 @@ use crate::cli::render::text::{clean, plural};
 use crate::cli::{Ask, Context, Trouble, envelope, json};
 use crate::dto::ImportReport;
 use crate::import::{self, PROBLEMS, Parsed};
-use crate::request::{Failure, FailureCode, IMPORT_CHUNK, ImportItem, Reply, Request};
+use crate::request::{Failure, FailureCode, IMPORT_CHUNK, ImportItem, ImportRelation, Reply, Request};
 
 /// Bytes of text that one import request carries at most, below what the socket takes.
 const CHUNK_BYTES: usize = 1024 * 1024;
 /// Problems that are shown; the summary counts the rest.
 const SHOWN: usize = 20;
+
+/// The heading over what an import has left as it was.
+const LEFT: &str = "left as it is here";
 
 pub(super) use export::export;
 
@@ -31,6 +36,10 @@ fn failure(message: String) -> Failure {
 
 /// `import`.
 pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> Result<(), Trouble> {
+    if args.repo.is_some() && args.from != ImportSource::Github {
+        let message = "--repo says which repository GitHub issues are of; it goes with --from github alone";
+        return Err(Failure::new(FailureCode::Usage, message).into());
+    }
     match args.from {
         ImportSource::Jsonl => return own::import(ctx, args, out),
         ImportSource::Bundle => return bundle::import(ctx, args, out),
@@ -38,6 +47,8 @@ pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> R
     }
     let origin = ctx.origin()?;
     let parsed = read(args)?;
+    let names = parsed.items.iter().map(|item| item.record.shared.clone());
+    let is_shared = names.flatten().next().is_some();
     let mut ask = connect(ctx)?;
     let bar = bar(ctx, parsed.items.len() + parsed.relations.len());
     let mut report = ImportReport::default();
@@ -49,7 +60,14 @@ pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> R
         bar.inc(count);
     }
     // What was only looked at is not there for its relations to be found.
-    let relations = if dry_run { &[] } else { parsed.relations.as_slice() };
+    let mut relations = if dry_run {
+        Vec::new()
+    } else {
+        parsed.relations.clone()
+    };
+    if is_shared {
+        name_ends(&mut relations, &report);
+    }
     for relations in relations.chunks(IMPORT_CHUNK) {
         let request = Request::ImportRelations {
             relations: relations.to_vec(),
@@ -62,11 +80,28 @@ pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> R
     tell(ctx, &parsed, &report, out)
 }
 
+/// Names the items of records that share an id by their own ids: which of them an end is, only the records
+/// of this import say.
+fn name_ends(relations: &mut [ImportRelation], report: &ImportReport) {
+    let items: BTreeMap<&str, &ItemId> = report
+        .items
+        .iter()
+        .map(|(name, id)| (name.as_str(), id))
+        .collect();
+    for relation in relations {
+        for end in [&mut relation.from, &mut relation.to, &mut relation.said_by] {
+            if let Some(id) = items.get(end.as_str()) {
+                *end = id.to_string();
+            }
+        }
+    }
+}
+
 fn read(args: &ImportArgs) -> Result<Parsed, Failure> {
     match args.from {
         ImportSource::Beads => Ok(import::beads::read(reader(&args.file)?)),
         ImportSource::Backlog => import::backlog::read(&args.file),
-        ImportSource::Github => Ok(import::github::read(reader(&args.file)?)),
+        ImportSource::Github => Ok(import::github::read_of(reader(&args.file)?, args.repo.as_ref())),
         // These have ways of their own.
         ImportSource::Jsonl | ImportSource::Bundle => Ok(Parsed::default()),
     }
@@ -98,8 +133,13 @@ fn chunks(items: &[ImportItem]) -> Vec<Vec<ImportItem>> {
                 .map(|comment| comment.text.len())
                 .chain(item.criteria.iter().map(|criterion| criterion.text.len()))
                 .sum::<usize>();
-        let fits =
-            chunks.last().is_some_and(|chunk| chunk.len() < IMPORT_CHUNK) && bytes + size <= CHUNK_BYTES;
+        // Records that share an id find their items together; there are few of one, and they stand together.
+        let is_more_of_one =
+            |before: &ImportItem| item.record.shared.is_some() && before.record.shared == item.record.shared;
+        let fits = chunks.last().is_some_and(|chunk| {
+            let has_room = chunk.len() < IMPORT_CHUNK && bytes + size <= CHUNK_BYTES;
+            has_room || chunk.len() < IMPORT_CHUNK && chunk.last().is_some_and(is_more_of_one)
+        });
         if !fits {
             chunks.push(Vec::new());
             bytes = 0;
@@ -130,8 +170,15 @@ fn add(total: &mut ImportReport, part: ImportReport) {
     total.created += part.created;
     total.updated += part.updated;
     total.unchanged += part.unchanged;
+    total.older += part.older;
+    total.repeated += part.repeated;
+    total.refused += part.refused;
+    total.others += part.others;
     total.related += part.related;
     total.related_before += part.related_before;
+    total.related_older += part.related_older;
+    total.linked += part.linked;
+    total.items.extend(part.items);
     total.problems.extend(part.problems);
     total.notes.extend(part.notes);
 }
@@ -150,12 +197,12 @@ fn bar(ctx: &Context, length: usize) -> ProgressBar {
     bar
 }
 
-/// What was left as it is here.
-fn write_notes(notes: &[String], out: &mut dyn Write) -> io::Result<()> {
+/// Sentences under a heading.
+fn write_notes(heading: &str, notes: &[String], out: &mut dyn Write) -> io::Result<()> {
     if notes.is_empty() {
         return Ok(());
     }
-    writeln!(out, "left as it is here")?;
+    writeln!(out, "{heading}")?;
     for note in notes.iter().take(SHOWN) {
         writeln!(out, "  {}", clean(note))?;
     }
@@ -165,6 +212,44 @@ fn write_notes(notes: &[String], out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
+/// The buckets of an import: every record is in one of them, and every relation.
+fn write_counts(ctx: &Context, report: &ImportReport, out: &mut dyn Write) -> io::Result<()> {
+    let would = if ctx.global.dry_run { "would be " } else { "" };
+    write!(
+        out,
+        "items: {} {would}created, {} {would}updated, {} unchanged",
+        report.created, report.updated, report.unchanged
+    )?;
+    for (count, what) in [
+        (report.older, "older than what is here"),
+        (report.repeated, "said again"),
+        (report.refused, "not taken"),
+        (report.others, "about something else"),
+    ] {
+        if count > 0 {
+            write!(out, ", {count} {what}")?;
+        }
+    }
+    writeln!(out, "; {} in all", plural(report.records, "record"))?;
+    if ctx.global.dry_run {
+        return Ok(());
+    }
+    write!(
+        out,
+        "relations: {} made, {} there before",
+        report.related, report.related_before
+    )?;
+    for (count, what) in [
+        (report.linked, "kept as links, because one end is not here"),
+        (report.related_older, "older than what is here"),
+    ] {
+        if count > 0 {
+            write!(out, ", {count} {what}")?;
+        }
+    }
+    writeln!(out)
+}
+
 fn tell(ctx: &Context, parsed: &Parsed, report: &ImportReport, out: &mut dyn Write) -> Result<(), Trouble> {
     let problems: Vec<String> = parsed
         .problems
@@ -172,28 +257,26 @@ fn tell(ctx: &Context, parsed: &Parsed, report: &ImportReport, out: &mut dyn Wri
         .map(ToString::to_string)
         .chain(report.problems.iter().cloned())
         .collect();
+    let report = ImportReport {
+        problems: problems.clone(),
+        repeated: parsed.records.repeated,
+        refused: report.refused + parsed.records.unreadable,
+        others: parsed.records.others,
+        records: parsed.items.len()
+            + parsed.records.repeated
+            + parsed.records.unreadable
+            + parsed.records.others,
+        ..report.clone()
+    };
     if ctx.global.json {
-        let whole = ImportReport {
-            problems: problems.clone(),
-            ..report.clone()
-        };
+        let notes = parsed.notes.iter().chain(&report.notes).cloned().collect();
+        let whole = ImportReport { notes, ..report };
         out.write_all(json::written("towline.import/v1", ctx.global.dry_run, whole).as_bytes())?;
     } else {
-        let would = if ctx.global.dry_run { "would be " } else { "" };
-        writeln!(
-            out,
-            "items: {} {would}created, {} {would}updated, {} unchanged",
-            report.created, report.updated, report.unchanged
-        )?;
-        if !ctx.global.dry_run {
-            writeln!(
-                out,
-                "relations: {} made, {} there before",
-                report.related, report.related_before
-            )?;
-        }
+        write_counts(ctx, &report, out)?;
         out.write_all(parsed.tally.render().as_bytes())?;
-        write_notes(&report.notes, out)?;
+        write_notes("worth knowing", &parsed.notes, out)?;
+        write_notes(LEFT, &report.notes, out)?;
         for problem in problems.iter().take(SHOWN) {
             ctx.say(problem);
         }

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use towline_crdt::view::Criterion;
-use towline_proto::{ActId, Closing, CriterionState, Status};
+use towline_crdt::view::{Criterion, Link};
+use towline_proto::{ActId, Closing, CriterionState, LinkKind, Status};
 
 use super::text::{ago_phrase, clean, clean_lines, fit, fold_into, pad, plural, width, wrap};
 use super::{View, kind_ink, log, priority_ink, status_ink};
@@ -219,7 +219,12 @@ fn facts(out: &mut String, view: &View, page: &ItemPage) {
         let labels: Vec<_> = card.labels.iter().map(|label| clean(label)).collect();
         fact("Labels", labels.join(", "));
     }
-    for link in &page.links {
+    if !page.known_as.is_empty() {
+        let ids: Vec<_> = page.known_as.iter().map(|id| clean(id)).collect();
+        fact("Known as", ids.join(", "));
+    }
+    let is_id = |link: &&Link| link.kind == LinkKind::External && page.known_as.contains(&link.target);
+    for link in page.links.iter().filter(|link| !is_id(link)) {
         let item = page
             .related
             .iter()

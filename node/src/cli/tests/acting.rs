@@ -33,6 +33,7 @@ impl Project {
             card: render::tests::samples::card(4, Kind::Story, Column::Backlog, "Four"),
             body: self.body.clone(),
             criteria_list: Vec::new(),
+            known_as: Vec::new(),
             links: Vec::new(),
             remarks: Vec::new(),
             related: Vec::new(),

@@ -1,15 +1,18 @@
 //! What the fields of one task become: kind, stage, priority, people, dates, links, comments. One
 //! function a field of ours; each counts what it did. Knows nothing of other tasks.
 
-use towline_proto::{Column, Kind, Millis, limits};
+use std::collections::BTreeSet;
+
+use towline_proto::{Column, Kind, Millis};
 
 use super::files::{Folder, Found};
 use super::remarks::Remark;
+use super::sections::Content;
 use super::{BLOCKED, Import, NOBODY};
 use crate::import::Section;
 use crate::import::fields::Fields;
-use crate::import::fit::{References, under_heading};
-use crate::request::{ImportComment, ImportStage};
+use crate::import::fit::{References, under_list};
+use crate::request::{ImportComment, ImportStage, Part};
 
 /// The middle of 0 to 4, for a task without one.
 const PRIORITY: u8 = 2;
@@ -32,6 +35,32 @@ pub(super) struct Dates {
 fn person(name: &str) -> &str {
     let name = name.trim();
     name.strip_prefix('@').unwrap_or(name)
+}
+
+/// What a task says nothing about. Asked before anything is taken out of its fields. Where it stands is
+/// always said: by its folder, where not by a status.
+pub(super) fn silent(fields: &Fields, content: &Content) -> BTreeSet<Part> {
+    let parts: [(Part, &[&str]); 8] = [
+        (Part::Title, &["title"]),
+        (Part::Kind, &["type"]),
+        (Part::Priority, &["priority"]),
+        (Part::Assignee, &["assignee"]),
+        (Part::Labels, &["labels"]),
+        (Part::Milestone, &["milestone"]),
+        (Part::Due, &["due_date"]),
+        (Part::References, &["references", "documentation"]),
+    ];
+    let absent = parts
+        .into_iter()
+        .filter(|(_, names)| names.iter().all(|name| !fields.has(name)));
+    let mut silent: BTreeSet<Part> = absent.map(|(part, _)| part).collect();
+    if !content.has_description {
+        silent.insert(Part::Body);
+    }
+    if !content.has_criteria {
+        silent.insert(Part::Criteria);
+    }
+    silent
 }
 
 impl Import {
@@ -171,17 +200,9 @@ impl Import {
 
     /// References and documents as links, where they fit into one; changed files as a list in the body.
     pub(super) fn references(&mut self, fields: &mut Fields, to: &mut References, body: String) -> String {
-        let mut body = body;
-        let mut long = Vec::new();
         for field in ["references", "documentation"] {
             for target in fields.texts_or_one(field) {
-                if target.chars().count() > limits::NAME_CHARS {
-                    let what = format!("{field} too long for a link -> body, under a heading");
-                    self.out.tally.count(Section::Fields, what);
-                    long.push(target);
-                } else {
-                    self.out.reference(field, &target, to);
-                }
+                self.out.reference(field, &target, to);
             }
         }
         let changed = fields.texts_or_one("modified_files");
@@ -190,13 +211,8 @@ impl Import {
                 .tally
                 .count(Section::Fields, "modified_files -> body, under a heading");
         }
-        for (heading, targets) in [("References", long), ("Modified files", changed)] {
-            if !targets.is_empty() {
-                let list: Vec<_> = targets.iter().map(|target| format!("- {target}")).collect();
-                body = under_heading(&body, heading, &list.join("\n"));
-            }
-        }
-        body
+        let body = under_list(body, "References", &to.long);
+        under_list(body, "Modified files", &changed)
     }
 
     pub(super) fn comments(
@@ -207,16 +223,6 @@ impl Import {
     ) -> Vec<ImportComment> {
         let mut comments: Vec<ImportComment> = Vec::new();
         for (index, remark) in remarks.into_iter().enumerate() {
-            let Some(text) = self.out.note("comment", &remark.text) else {
-                self.out.tally.count(Section::NotCarried, "comments without text");
-                continue;
-            };
-            if comments.len() == limits::COMMENTS {
-                self.out
-                    .tally
-                    .count(Section::NotCarried, "comments beyond the limit of one task");
-                continue;
-            }
             let mut at = remark.created.as_deref().and_then(when);
             if let (None, Some(created)) = (at, &remark.created)
                 && !is_never(created)
@@ -233,12 +239,11 @@ impl Import {
             let author = remark
                 .author
                 .and_then(|name| self.out.name("comment author", person(&name)));
-            self.out.tally.count(Section::Fields, "comment -> comment");
             comments.push(ImportComment {
                 id: format!("#{index}"),
                 author: author.unwrap_or_else(|| NOBODY.to_owned()),
                 at: at.unwrap_or(created_at),
-                text,
+                text: remark.text,
             });
         }
         comments

@@ -2,8 +2,9 @@
 //! whatever people wrote between and around them.
 //!
 //! The marks are comments such as `<!-- AC:BEGIN -->`; older tasks have headings alone. A section that
-//! has no end mark is named and taken up to the next heading. No line is lost: what is no criterion and
-//! no comment goes into the body.
+//! has no end mark is named and taken up to the next heading. Criteria count within another section too,
+//! where they stand below their heading or nowhere else. No line is lost: what is no criterion and no
+//! comment goes into the body.
 
 use std::collections::BTreeMap;
 
@@ -23,6 +24,10 @@ pub(super) struct Content {
     pub(super) problems: Vec<Wrong>,
     /// What became of what, to be counted.
     pub(super) fates: Vec<String>,
+    /// Whether there is a place for the description, be it empty.
+    pub(super) has_description: bool,
+    /// Whether there is a list of criteria, be it empty.
+    pub(super) has_criteria: bool,
 }
 
 /// A line with its number in the file, counted from 1.
@@ -61,17 +66,19 @@ pub(super) fn read(text: &str, first_line: usize) -> Content {
         .map(|(at, line)| (first_line + at, line))
         .collect();
     let mut content = Content::default();
-    let blocks = blocks(&lines, &mut content.problems);
+    let blocks = lifted(blocks(&lines, &mut content.problems));
     let mut plain = String::new();
     let mut headed = Vec::new();
     for block in blocks {
         let heading = block.heading.unwrap_or_default();
         let (title, field) = match (block.mark, heading.to_lowercase().as_str()) {
             (Some("AC"), _) | (None, "acceptance criteria" | "acceptance criteria (optional)") => {
+                content.has_criteria = true;
                 checklist(&block, "Acceptance Criteria", &mut content, &mut headed);
                 continue;
             }
             (Some("DOD"), _) | (None, "definition of done") => {
+                content.has_criteria = true;
                 checklist(&block, "Definition of Done", &mut content, &mut headed);
                 continue;
             }
@@ -90,11 +97,13 @@ pub(super) fn read(text: &str, first_line: usize) -> Content {
             (_, "final summary") => (heading, "final summary"),
             (_, _) => (heading, "other section"),
         };
+        content.has_description |= field == "description";
         let text = block.text();
         if text.is_empty() {
             continue;
         }
         if title.is_empty() {
+            content.has_description = true;
             content.fates.push(format!("{field} -> body"));
             let gap = if plain.is_empty() { "" } else { "\n\n" };
             plain = format!("{plain}{gap}{text}");
@@ -190,6 +199,71 @@ fn blocks<'a>(lines: &[Line<'a>], problems: &mut Vec<Wrong>) -> Vec<Block<'a>> {
     }
     blocks.push(block);
     blocks
+}
+
+/// The criteria of each name, and the heading that stands before them.
+const LISTS: [(&str, &str); 2] = [("AC", "acceptance criteria"), ("DOD", "definition of done")];
+
+/// The blocks with the lists of criteria that stand within other sections as blocks of their own.
+fn lifted(blocks: Vec<Block<'_>>) -> Vec<Block<'_>> {
+    let outside: Vec<&str> = blocks.iter().filter_map(|block| block.mark).collect();
+    let alone = LISTS.map(|(name, _)| !outside.contains(&name));
+    let mut out = Vec::new();
+    for mut block in blocks {
+        let is_section = block.mark.is_some_and(|mark| mark.starts_with("SECTION:"));
+        let mut lists = Vec::new();
+        while is_section {
+            let Some(list) = LISTS
+                .into_iter()
+                .zip(alone)
+                .find_map(|((name, heading), alone)| within(&mut block.lines, name, heading, alone))
+            else {
+                break;
+            };
+            lists.push(list);
+        }
+        out.push(block);
+        out.append(&mut lists);
+    }
+    out
+}
+
+/// Takes a list of criteria out of the lines of another section: one below its own heading, or any where
+/// there is none outside.
+fn within<'a>(lines: &mut Vec<Line<'a>>, name: &'a str, heading: &str, alone: bool) -> Option<Block<'a>> {
+    let mut fenced = false;
+    let mut below = None;
+    for at in 0..lines.len() {
+        let (_, line) = lines.get(at).copied()?;
+        if line.trim_start().starts_with("```") || line.trim_start().starts_with("~~~") {
+            fenced = !fenced;
+        }
+        if fenced || line.trim().is_empty() {
+            continue;
+        }
+        if mark(line) != Some((name, true)) {
+            let is_own = is_heading(line).is_some_and(|words| words.to_lowercase().starts_with(heading));
+            below = is_own.then_some(at);
+            continue;
+        }
+        let end = (at..lines.len()).find(|end| {
+            let line = lines.get(*end).map(|(_, line)| *line);
+            line.and_then(mark) == Some((name, false))
+        });
+        let Some(end) = end.filter(|_| below.is_some() || alone) else {
+            below = None;
+            continue;
+        };
+        let mut list: Vec<Line<'a>> = lines.drain(below.unwrap_or(at)..=end).collect();
+        list.pop();
+        let first = at - below.unwrap_or(at) + 1;
+        return Some(Block {
+            heading: None,
+            mark: Some(name),
+            lines: list.into_iter().skip(first).collect(),
+        });
+    }
+    None
 }
 
 fn is_heading(line: &str) -> Option<&str> {

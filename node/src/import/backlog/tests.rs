@@ -212,6 +212,59 @@ fn a_task_says_who_when_and_what() {
 }
 
 #[test]
+fn criteria_within_another_section_are_criteria() {
+    let around = |inner: &str| {
+        let text = format!(
+            "{}## Description\n\n<!-- SECTION:DESCRIPTION:BEGIN -->\nWhy.\n\n{inner}\n## Implementation Notes\nnotes\n<!-- SECTION:DESCRIPTION:END -->\n",
+            task("task-1", "")
+        );
+        one(&text)
+    };
+    let list = "<!-- AC:BEGIN -->\n- [x] #1 first\n- [ ] #2 second\n<!-- AC:END -->\n";
+    let done = "## Definition of Done\n<!-- DOD:BEGIN -->\n- [ ] #1 third\n<!-- DOD:END -->\n";
+    for inner in [
+        format!("## Acceptance Criteria\n{list}{done}"),
+        format!("{list}{done}"),
+    ] {
+        let item = around(&inner);
+        let criteria: Vec<_> = item
+            .criteria
+            .iter()
+            .map(|one| (one.text.as_str(), one.state))
+            .collect();
+        assert_eq!(
+            criteria,
+            [
+                ("first", CriterionState::Met),
+                ("second", CriterionState::Open),
+                ("third", CriterionState::Open)
+            ]
+        );
+        assert_eq!(item.body, "Why.\n\n\n## Implementation Notes\nnotes");
+    }
+    let fenced = around(&format!("```\n{list}```\n"));
+    assert_eq!(fenced.criteria, []);
+    assert!(fenced.body.contains("- [x] #1 first"), "{}", fenced.body);
+}
+
+#[test]
+fn ids_are_compared_as_backlog_md_compares_them() {
+    for id in ["task-7", "TASK-007", "7", " Task-7 ", "task-07"] {
+        assert_eq!(super::external(id), "backlog:task-7", "{id}");
+    }
+    assert_eq!(super::external("task-7.01"), "backlog:task-7.1");
+    assert_eq!(super::external("draft-0"), "backlog:draft-0");
+    assert_eq!(super::external("JIRA-12"), "backlog:jira-12");
+    assert_eq!(super::external("task-7b"), "backlog:task-7b");
+    // A number alone means the task of that number, whatever its project calls its tasks.
+    let (_dir, parsed) = of(&[
+        ("tasks/a.md", &task("JIRA-1", "dependencies: ['2']\n")),
+        ("tasks/b.md", &task("JIRA-2", "")),
+    ]);
+    assert_eq!(parsed.relations[0].to, "backlog:jira-2");
+}
+
+#[test]
 fn older_tasks_have_headings_and_no_marks() {
     let parsed = project();
     let form = &parsed.items[2];

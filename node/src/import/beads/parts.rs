@@ -1,11 +1,14 @@
 //! What the fields of one issue become: kind, stage, body, labels, comments. One function a field
 //! of ours; each counts what it did. Knows nothing of other issues.
 
-use towline_proto::{Column, Kind, LinkKind, Millis, limits};
+use std::collections::BTreeSet;
+
+use towline_proto::{Column, Kind, Millis};
 
 use super::{BLOCKED, Fields, Import, NOBODY, Section};
-use crate::import::fit::{References, under_heading};
-use crate::request::{ImportComment, ImportStage};
+use crate::import::fit::{References, under_heading, under_list};
+use crate::import::remarks::Overflow;
+use crate::request::{ImportComment, ImportStage, Part};
 
 /// The middle of 0 to 4, which is also what the tracker gives an issue without one.
 const DEFAULT_PRIORITY: i64 = 2;
@@ -28,9 +31,34 @@ impl Labels {
     }
 }
 
+/// What a record says nothing about. Asked before anything is taken out of it.
+pub(super) fn silent(fields: &Fields) -> BTreeSet<Part> {
+    let parts: [(Part, &[&str]); 8] = [
+        (Part::Title, &["title"]),
+        (Part::Body, &["description"]),
+        (Part::Kind, &["issue_type"]),
+        (Part::Priority, &["priority"]),
+        (Part::Assignee, &["assignee"]),
+        (Part::Stage, &["status"]),
+        (Part::Labels, &["labels"]),
+        (Part::Flags, &["ephemeral", "pinned", "is_template"]),
+    ];
+    let absent = parts
+        .into_iter()
+        .filter(|(_, names)| names.iter().all(|name| !fields.has(name)));
+    let mut silent: BTreeSet<Part> = absent.map(|(part, _)| part).collect();
+    if !fields.has("external_ref") {
+        silent.insert(Part::References);
+    }
+    silent
+}
+
 impl Import {
     pub(super) fn kind(&mut self, fields: &mut Fields, labels: &mut Labels) -> Kind {
-        let word = fields.text("issue_type").unwrap_or_else(|| "task".to_owned());
+        let Some(word) = fields.text("issue_type") else {
+            self.out.tally.count(Section::Kinds, "no issue_type -> story");
+            return Kind::Story;
+        };
         let (kind, said) = match word.as_str() {
             "bug" => (Kind::Bug, true),
             "epic" => (Kind::Epic, true),
@@ -48,7 +76,12 @@ impl Import {
     }
 
     /// Where the issue ends up, and when it got there if the tracker says so.
-    pub(super) fn stage(&mut self, fields: &mut Fields, labels: &mut Labels) -> (Placed, Option<Millis>) {
+    pub(super) fn stage(
+        &mut self,
+        fields: &mut Fields,
+        labels: &mut Labels,
+        overflow: &mut Overflow,
+    ) -> (Placed, Option<Millis>) {
         let word = fields.text("status").unwrap_or_else(|| "open".to_owned());
         let open = |column| Placed {
             stage: ImportStage::Open { column },
@@ -80,7 +113,7 @@ impl Import {
                 (Placed { stage, ..backlog }, fields.time("closed_at"), "done")
             }
             "tombstone" => {
-                let (reason, deleted_at) = self.deletion(fields);
+                let (reason, deleted_at) = self.deletion(fields, overflow);
                 let stage = ImportStage::Deleted { reason };
                 (Placed { stage, ..backlog }, deleted_at, "deleted")
             }
@@ -93,15 +126,43 @@ impl Import {
         (placed, ended_at)
     }
 
-    fn deletion(&mut self, fields: &mut Fields) -> (Option<String>, Option<Millis>) {
+    fn deletion(&mut self, fields: &mut Fields, overflow: &mut Overflow) -> (Option<String>, Option<Millis>) {
         let by = fields.text("deleted_by");
         let reason = match (fields.text("delete_reason"), by) {
             (Some(reason), Some(by)) => Some(format!("{reason} (deleted by {by})")),
             (None, Some(by)) => Some(format!("deleted by {by}")),
             (reason, None) => reason,
         };
-        let reason = reason.and_then(|reason| self.out.note("delete_reason", &reason));
+        let reason = reason.and_then(|reason| self.out.reason("delete_reason", &reason, overflow));
         (reason, fields.time("deleted_at"))
+    }
+
+    /// Who asked for it.
+    pub(super) fn created_by(&mut self, fields: &mut Fields) -> String {
+        let created_by = fields.text("created_by");
+        let owner = fields.text("owner");
+        if let Some(owner) = &owner {
+            // Whom beads credits, an e-mail address: it says neither who works on the issue nor,
+            // where somebody is named for that, who made it.
+            let (section, what) = match &created_by {
+                None => (
+                    Section::Fields,
+                    "owner -> who asked for it, where nobody else is named",
+                ),
+                Some(by) if by == owner => (Section::Fields, "owner -> who asked for it"),
+                Some(_) => (Section::NotCarried, "owner, where somebody else asked for it"),
+            };
+            self.out.tally.count(section, what);
+        }
+        let created_by = created_by
+            .or(owner)
+            .and_then(|name| self.out.name("created_by", &name));
+        created_by.unwrap_or_else(|| {
+            self.out
+                .tally
+                .count(Section::Fields, format!("no created_by -> {NOBODY}"));
+            NOBODY.to_owned()
+        })
     }
 
     pub(super) fn assignee(&mut self, assignee: Option<String>) -> Option<String> {
@@ -111,7 +172,13 @@ impl Import {
     }
 
     /// The description, and under headings what has no field of its own here.
-    pub(super) fn body(&mut self, fields: &mut Fields, full_title: Option<String>) -> String {
+    pub(super) fn body(
+        &mut self,
+        fields: &mut Fields,
+        full_title: Option<String>,
+        references: &[String],
+        labels: &[String],
+    ) -> String {
         let mut body = fields.text("description").unwrap_or_default();
         if !body.is_empty() {
             self.out.tally.count(Section::Fields, "description -> body");
@@ -134,7 +201,8 @@ impl Import {
                 .count(Section::Fields, format!("{name} -> body, under a heading"));
             body = under_heading(&body, heading, &text);
         }
-        self.out.fit("body", &body, limits::BODY_BYTES)
+        let body = under_list(body, "References", references);
+        under_list(body, "Further labels", labels)
     }
 
     pub(super) fn priority(&mut self, fields: &mut Fields) -> u8 {
@@ -148,7 +216,7 @@ impl Import {
         u8::try_from(kept).unwrap_or_default()
     }
 
-    pub(super) fn labels(&mut self, fields: &mut Fields, mut labels: Labels) -> Vec<String> {
+    pub(super) fn labels(&mut self, fields: &mut Fields, mut labels: Labels) -> (Vec<String>, Vec<String>) {
         for (name, label) in [
             ("ephemeral", "ephemeral"),
             ("pinned", "pinned"),
@@ -166,22 +234,19 @@ impl Import {
         self.out.labels(labels.0)
     }
 
-    pub(super) fn links(&mut self, fields: &mut Fields, labels: &mut Labels) -> Vec<(LinkKind, String)> {
-        let Some(target) = fields.text("external_ref") else {
-            return Vec::new();
-        };
+    pub(super) fn references(&mut self, fields: &mut Fields, labels: &mut Labels) -> References {
         let mut references = References::default();
-        self.out.reference("external_ref", &target, &mut references);
+        if let Some(target) = fields.text("external_ref") {
+            self.out.reference("external_ref", &target, &mut references);
+        }
         labels.0.append(&mut references.labels);
-        references.links
+        references
     }
 
     pub(super) fn comments(&mut self, line: usize, fields: &mut Fields) -> Vec<ImportComment> {
         let mut comments = Vec::new();
         for (index, mut comment) in fields.objects("comments").into_iter().enumerate() {
-            let said = comment
-                .text("text")
-                .and_then(|text| self.out.note("comment", &text));
+            let text = comment.text("text").unwrap_or_default();
             let author = comment
                 .text("author")
                 .and_then(|name| self.out.name("comment author", &name));
@@ -189,17 +254,6 @@ impl Import {
             let at = comment.time("created_at").unwrap_or_default();
             let _ = comment.id("issue_id"); // The issue that it stands in.
             self.leftovers(line, "comments.", comment);
-            let Some(text) = said else {
-                self.out.tally.count(Section::NotCarried, "comments without text");
-                continue;
-            };
-            if comments.len() == limits::COMMENTS {
-                self.out
-                    .tally
-                    .count(Section::NotCarried, "comments beyond the limit of one issue");
-                continue;
-            }
-            self.out.tally.count(Section::Fields, "comment -> comment");
             comments.push(ImportComment {
                 id: id.unwrap_or_else(|| format!("#{index}")),
                 author: author.unwrap_or_else(|| NOBODY.to_owned()),

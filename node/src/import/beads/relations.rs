@@ -1,26 +1,12 @@
-//! Relations between issues: gathered while issues are read, made once all of them are known.
+//! The relations of one issue. Gathers; [`crate::import::edges`] makes them.
 
-use std::collections::{BTreeSet, HashSet};
+use towline_proto::Millis;
 
-use towline_proto::{Kind, Millis};
-
-use super::{Fields, Import, NOBODY, Section, external};
-use crate::import::edges::superseded;
-use crate::request::{ImportRelation, RelationKind};
-
-/// A relation as it stands in the file, until all issues are known.
-#[derive(Debug)]
-pub(super) struct Edge {
-    line: usize,
-    from: String,
-    to: String,
-    word: String,
-    at: Millis,
-    by: String,
-}
+use super::{Edge, Fields, Import, NOBODY, external};
+use crate::request::RelationKind;
 
 impl Import {
-    pub(super) fn edges(&mut self, line: usize, id: &str, fields: &mut Fields) {
+    pub(super) fn edges(&mut self, line: usize, id: &str, record_at: Millis, fields: &mut Fields) {
         for mut edge in fields.objects("dependencies") {
             let from = edge.id("issue_id").unwrap_or_else(|| id.to_owned());
             let to = edge.id("depends_on_id");
@@ -31,77 +17,38 @@ impl Import {
                 .and_then(|name| self.out.name("relation author", &name));
             let by = by.unwrap_or_else(|| NOBODY.to_owned());
             self.leftovers(line, "dependencies.", edge);
-            match to {
-                Some(to) => self.edges.push(Edge {
-                    line,
-                    from,
-                    to,
-                    word,
-                    at,
-                    by,
-                }),
-                None => self
-                    .out
-                    .problem(line, format!("a relation of {id} has no `depends_on_id`")),
-            }
-        }
-    }
-
-    /// Turns edges into relations, now that every issue is known.
-    pub(super) fn relate(&mut self) {
-        let mut seen = HashSet::new();
-        let mut in_epic = BTreeSet::new();
-        for edge in std::mem::take(&mut self.edges) {
-            let Edge {
-                line,
-                from,
-                to,
-                word,
-                at,
-                by,
-            } = edge;
-            let ends = (self.known.get(&from), self.known.get(&to));
-            let (Some((_, _, place)), Some((_, parent, _))) = ends else {
-                let missing = if ends.0.is_none() { &from } else { &to };
-                let what = format!("{word} of {from} on {to}: no issue {missing} in this file");
+            let Some(to) = to else {
+                let what = format!("a relation of {id} has no `depends_on_id`");
                 self.out.problem(line, what);
                 continue;
             };
-            if from == to {
-                self.out.problem(line, format!("{word} of {from} on itself"));
-                continue;
-            }
-            let (kind, to_word) = match word.as_str() {
-                "blocks" => (RelationKind::DependsOn, "depends on"),
-                "parent-child" if *parent != Kind::Epic => {
-                    (RelationKind::Related, "related, because the parent is no epic")
-                }
-                "parent-child" if in_epic.insert(from.clone()) => (RelationKind::Epic, "epic"),
-                "parent-child" => (RelationKind::Related, "related, because it has an epic already"),
-                // `bd supersede OLD --with NEW` writes OLD as the issue and NEW as what it depends on.
-                "supersedes" => {
-                    let from = self.out.items.get(*place);
-                    (RelationKind::SupersededBy, superseded(from))
-                }
-                _ => (RelationKind::Related, "related"),
-            };
-            let (from, to) = (external(&from), external(&to));
-            if !seen.insert((from.clone(), kind, to.clone())) {
-                self.out
-                    .tally
-                    .count(Section::NotCarried, "relations that say the same again");
-                continue;
-            }
-            self.out
-                .tally
-                .count(Section::Relations, format!("{word} -> {to_word}"));
-            self.out.relations.push(ImportRelation {
-                from,
-                kind,
-                to,
+            self.edges.push(Edge {
+                file: None,
+                line,
+                from: external(&from),
+                kind: kind(&word),
+                to: external(&to),
+                field: word,
                 at,
                 by,
+                said_by: external(id),
+                record_at,
+                guessed: false,
             });
         }
+    }
+}
+
+/// What a relation means here. Everything that keeps an issue out of the tracker's own list of ready work
+/// keeps its item out of ours. Words are written with hyphens and with underscores.
+fn kind(word: &str) -> RelationKind {
+    match word.trim().to_ascii_lowercase().replace('_', "-").as_str() {
+        "blocks" | "blocked-by" | "depends-on" | "requires" | "waits-for" | "conditional-blocks" => {
+            RelationKind::DependsOn
+        }
+        "parent-child" | "child-of" => RelationKind::Epic,
+        // `bd supersede OLD --with NEW` writes OLD as the issue and NEW as what it depends on.
+        "supersedes" | "superseded-by" => RelationKind::SupersededBy,
+        _ => RelationKind::Related,
     }
 }

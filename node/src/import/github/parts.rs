@@ -1,12 +1,14 @@
 //! What the fields of one GitHub issue become: kind, stage, labels, people, comments. One function a
 //! field of ours; each counts what it did. Knows nothing of other issues.
 
-use towline_proto::{Column, Kind, LinkKind, Millis, limits};
+use std::collections::BTreeSet;
 
-use super::{Import, NOBODY};
+use towline_proto::{Column, Kind, LinkKind, Millis};
+
+use super::{Import, NOBODY, Repository};
 use crate::import::Section;
 use crate::import::fields::Fields;
-use crate::request::{ImportComment, ImportStage};
+use crate::request::{ImportComment, ImportStage, Part};
 
 /// An issue of some repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,8 +37,22 @@ impl Reference {
         Some(Self { repository, number })
     }
 
-    /// The external reference of its item.
+    /// An issue of a repository.
+    pub(super) fn of(repository: &Repository, number: u64) -> Self {
+        Self {
+            repository: repository.as_str().to_owned(),
+            number,
+        }
+    }
+
+    /// The external reference of its item: in small letters, because GitHub does not tell `Acme` and
+    /// `acme` apart.
     pub(super) fn external(&self) -> String {
+        self.as_written().to_lowercase()
+    }
+
+    /// The reference that earlier versions gave.
+    pub(super) fn as_written(&self) -> String {
         format!("github:{}#{}", self.repository, self.number)
     }
 
@@ -73,6 +89,28 @@ fn kind_of(word: &str) -> Option<(Kind, bool)> {
         "task" | "chore" => (Kind::Story, false),
         _ => return None,
     })
+}
+
+/// What a record says nothing about: fields that were not asked for. Asked before anything is taken out.
+pub(super) fn silent(fields: &Fields) -> BTreeSet<Part> {
+    let parts: [(Part, &[&str]); 9] = [
+        (Part::Title, &["title"]),
+        (Part::Body, &["body"]),
+        (Part::Kind, &["issueType", "labels"]),
+        (Part::Assignee, &["assignees"]),
+        (Part::Stage, &["state", "closed"]),
+        (Part::Labels, &["labels"]),
+        (Part::Milestone, &["milestone"]),
+        (Part::Projects, &["projectItems"]),
+        (Part::Flags, &["isPinned"]),
+    ];
+    let absent = parts
+        .into_iter()
+        .filter(|(_, names)| names.iter().all(|name| !fields.has(name)));
+    let mut silent: BTreeSet<Part> = absent.map(|(part, _)| part).collect();
+    // GitHub has no priorities.
+    silent.insert(Part::Priority);
+    silent
 }
 
 impl Import {
@@ -232,22 +270,11 @@ impl Import {
     ) -> Vec<ImportComment> {
         let mut comments = Vec::new();
         for (index, mut comment) in fields.objects("comments").into_iter().enumerate() {
-            let said = lines(comment.text("body"));
+            let text = lines(comment.text("body"));
             let author = self.login(line, of, "comments.author", comment.object("author"));
             let id = comment.id("id").and_then(|id| self.out.name("comment id", &id));
             let at = comment.time("createdAt").unwrap_or(created_at);
             self.leftovers(line, of, "comments.", comment);
-            let Some(text) = self.out.note("comment", &said) else {
-                self.out.tally.count(Section::NotCarried, "comments without text");
-                continue;
-            };
-            if comments.len() == limits::COMMENTS {
-                self.out
-                    .tally
-                    .count(Section::NotCarried, "comments beyond the limit of one issue");
-                continue;
-            }
-            self.out.tally.count(Section::Fields, "comment -> comment");
             comments.push(ImportComment {
                 id: id.unwrap_or_else(|| format!("#{index}")),
                 author: author.unwrap_or_else(|| NOBODY.to_owned()),

@@ -17,6 +17,7 @@ pub(super) struct Context<'a> {
     pub(super) external: &'a str,
     pub(super) at: Millis,
     pub(super) by: &'a str,
+    pub(super) record_at: Millis,
 }
 
 impl Import {
@@ -110,12 +111,14 @@ impl Import {
         self.edges.push(Edge {
             file: None,
             line: context.line,
-            field,
+            field: field.to_owned(),
             from,
             kind,
             to,
             at: context.at,
             by: context.by.to_owned(),
+            said_by: context.external.to_owned(),
+            record_at: context.record_at,
             guessed: field == "duplicate",
         });
     }

@@ -13,7 +13,7 @@ use towline_proto::{
 
 use super::stage::Said;
 use crate::project::stage::Work;
-use crate::request::{ImportComment, ImportCriterion, ImportItem, ImportStage};
+use crate::request::{ImportComment, ImportCriterion, ImportItem, ImportRecord, ImportStage};
 
 /// The time of what the other tracker gives none.
 pub(super) const NEVER: Millis = Millis(0);
@@ -109,15 +109,31 @@ impl<'a> Drafting<'a> {
         self.at(item.created_at, &item.created_by, op);
     }
 
+    /// Something that brings the item where the record stands, when that came there.
+    pub(super) fn moved(&mut self, op: Op) {
+        let item = self.item;
+        let at = item.record.ended_at.unwrap_or(item.updated_at);
+        self.at(at, &item.created_by, op);
+    }
+
     pub(super) fn changed(&mut self, op: Op) {
         let item = self.item;
         self.at(item.updated_at, &item.created_by, op);
     }
 }
 
-/// A hash of everything that a foreign record says.
+/// A hash of everything that a foreign record says. When it says so and by which of its references it goes
+/// is no part of that.
 pub(super) fn digest(item: &ImportItem) -> String {
-    to_hex(&blake3::derive_key("towline/import/1", &codec::encode(item))[..16])
+    let item = ImportItem {
+        external: super::homes::reference(item).to_owned(),
+        record: ImportRecord {
+            silent: item.record.silent.clone(),
+            ..ImportRecord::default()
+        },
+        ..item.clone()
+    };
+    to_hex(&blake3::derive_key("towline/import/1", &codec::encode(&item))[..16])
 }
 
 pub(super) fn new_item(now: Millis, item: &ImportItem, number: u32) -> Work {
@@ -138,7 +154,7 @@ pub(super) fn new_item(now: Millis, item: &ImportItem, number: u32) -> Work {
     });
     drafting.made(Op::AddLink {
         kind: LinkKind::External,
-        target: item.external.clone(),
+        target: super::homes::reference(item).to_owned(),
     });
     for (kind, target) in &item.links {
         drafting.made(Op::AddLink {
@@ -167,31 +183,31 @@ pub(super) fn new_item(now: Millis, item: &ImportItem, number: u32) -> Work {
     for (place, comment) in item.comments.iter().enumerate() {
         drafting.comment(place, comment);
     }
-    drafting.made(Op::MarkImport {
+    drafting.changed(Op::MarkImport {
         digest: Said::by(item).mark(&digest(item)),
-        record_at: None,
+        record_at: Some(item.record.at),
     });
     if item.frozen {
-        drafting.changed(Op::Freeze);
+        drafting.moved(Op::Freeze);
     }
     if let Some(reason) = &item.blocked {
-        drafting.changed(Op::Block {
+        drafting.moved(Op::Block {
             reason: reason.clone(),
         });
     }
     match &item.stage {
         ImportStage::Open { column } if !matches!(column, Column::Backlog | Column::Upcoming) => {
-            drafting.changed(Op::Move {
+            drafting.moved(Op::Move {
                 to: *column,
                 reason: None,
             });
         }
         ImportStage::Open { .. } => {}
-        ImportStage::Done => drafting.changed(Op::Merged { commit: None }),
-        ImportStage::Abandoned { reason } => drafting.changed(Op::Abandon {
+        ImportStage::Done => drafting.moved(Op::Merged { commit: None }),
+        ImportStage::Abandoned { reason } => drafting.moved(Op::Abandon {
             reason: reason.clone(),
         }),
-        ImportStage::Deleted { reason } => drafting.changed(Op::Delete {
+        ImportStage::Deleted { reason } => drafting.moved(Op::Delete {
             reason: reason.clone(),
         }),
     }

@@ -13,7 +13,7 @@ use towline_proto::{ActId, Op, OriginKind, Register};
 
 use super::draft::Drafting;
 use crate::export::line::is_reference;
-use crate::request::{ImportItem, ImportStage};
+use crate::request::{ImportItem, ImportStage, Part};
 
 /// Where an item stands as far as another tracker can say it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,42 +145,47 @@ pub(super) fn is_deleted(now: Said) -> bool {
 /// Transitions that bring an item where the record has come since it was last imported. An item that
 /// moved on here within the open columns stays where it is: the other tracker knows nothing of our
 /// columns.
-pub(super) fn update_stage(drafting: &mut Drafting<'_>, row: &ItemView, acts: &Acts, before: Said) {
+pub(super) fn update_stage(
+    drafting: &mut Drafting<'_>,
+    row: &ItemView,
+    acts: &Acts,
+    before: Said,
+    now: Said,
+) {
     let item = drafting.item;
-    let now = Said::by(item);
     if row.deleted {
-        drafting.changed(Op::Restore);
+        drafting.moved(Op::Restore);
     }
     let open = row.column.is_open();
     if now.frozen && !before.frozen && !row.holds.frozen && open {
-        drafting.changed(Op::Freeze);
+        drafting.moved(Op::Freeze);
     }
     if let Some(reason) = &item.blocked
         && !before.blocked
         && row.holds.blocked.is_none()
         && open
     {
-        drafting.changed(Op::Block {
+        drafting.moved(Op::Block {
             reason: reason.clone(),
         });
     }
     let lifted = |was: bool, is: bool, register| was && !is && open && is_of_imports(acts, &register);
     if row.holds.frozen && lifted(before.frozen, now.frozen, Register::Frozen) {
-        drafting.changed(Op::Unfreeze);
+        drafting.moved(Op::Unfreeze);
     }
     if row.holds.blocked.is_some() && lifted(before.blocked, now.blocked, Register::Blocked) {
-        drafting.changed(Op::Unblock);
+        drafting.moved(Op::Unblock);
     }
     if now.at == before.at {
         return;
     }
     match &item.stage {
-        ImportStage::Open { .. } if !open => drafting.changed(Op::Reopen),
-        ImportStage::Done if open => drafting.changed(Op::Merged { commit: None }),
-        ImportStage::Abandoned { reason } if open => drafting.changed(Op::Abandon {
+        ImportStage::Open { .. } if !open => drafting.moved(Op::Reopen),
+        ImportStage::Done if open => drafting.moved(Op::Merged { commit: None }),
+        ImportStage::Abandoned { reason } if open => drafting.moved(Op::Abandon {
             reason: reason.clone(),
         }),
-        ImportStage::Deleted { reason } => drafting.changed(Op::Delete {
+        ImportStage::Deleted { reason } => drafting.moved(Op::Delete {
             reason: reason.clone(),
         }),
         ImportStage::Open { .. } | ImportStage::Done | ImportStage::Abandoned { .. } => {}
@@ -193,12 +198,29 @@ pub(super) fn update_labels(drafting: &mut Drafting<'_>, row: &ItemView, acts: &
     // A line of an export tells what people did there, and not what this project imported.
     let takes_off = !is_reference(&item.external);
     for label in row.labels.iter().filter(|label| !item.labels.contains(label)) {
-        if takes_off && is_of_imports(acts, &Register::Label(label.clone())) {
+        let is_said = item.record.says(part_of(label));
+        if takes_off && is_said && is_of_imports(acts, &Register::Label(label.clone())) {
             drafting.changed(Op::RemoveLabel { label: label.clone() });
         }
     }
     for label in item.labels.iter().filter(|label| !row.labels.contains(label)) {
         drafting.changed(Op::AddLabel { label: label.clone() });
+    }
+}
+
+/// What a label of an import stands for.
+fn part_of(label: &str) -> Part {
+    match label.split_once(':').map(|(word, _)| word) {
+        Some("type") => Part::Kind,
+        Some("status" | "closed") => Part::Stage,
+        Some("priority") => Part::Priority,
+        Some("assignee") => Part::Assignee,
+        Some("milestone") => Part::Milestone,
+        Some("project") => Part::Projects,
+        Some("due") => Part::Due,
+        Some("see") => Part::References,
+        _ if matches!(label, "pinned" | "ephemeral" | "template") => Part::Flags,
+        _ => Part::Labels,
     }
 }
 

@@ -2,15 +2,18 @@
 //!
 //! An item's handle is its number: `42`, or `42a` and `42b` where two items share a number. A prefix of
 //! its key or its whole id names it too, unless it reads as a number: `2300` and `2300a` are numbers or
-//! nothing, because an item may get that number tomorrow. Relies on the index as it stands and never
-//! guesses: what fits several items names none.
+//! nothing, because an item may get that number tomorrow. The id that it has in another tracker names it,
+//! with the tracker before it (`beads:bd-7`) or without (`bd-7`), where it reads as nothing else. Relies on
+//! the index as it stands and never guesses: what fits several items names none.
 
+use std::collections::BTreeSet;
 use std::ops::{Bound, RangeInclusive};
 
 use towline_crdt::view::ItemView;
 use towline_proto::{ItemId, text};
 
 use super::{IDS, Index};
+use crate::import::{TRACKERS, backlog};
 use crate::request::{Failure, FailureCode};
 
 /// Shortest key prefix that names an item.
@@ -82,7 +85,8 @@ impl Index {
     /// The items of a name, also those that were purged: a number that was two items' does not become the
     /// other one's.
     fn named_so(&self, wanted: &str) -> Result<Vec<ItemId>, Failure> {
-        let wanted = wanted.trim().trim_start_matches('#').to_lowercase();
+        let written = wanted.trim();
+        let wanted = written.trim_start_matches('#').to_lowercase();
         let not_found = |why: &str| {
             Failure::new(
                 FailureCode::NotFound,
@@ -119,21 +123,55 @@ impl Index {
                 Err(not_found("no such id here"))
             };
         }
+        let elsewhere = self.known_elsewhere_as(written);
         let is_hex = !wanted.is_empty() && wanted.bytes().all(|byte| byte.is_ascii_hexdigit());
-        if wanted.len() < MIN_KEY || !is_hex {
-            return Err(not_found(
-                "type a number such as 42, or at least four digits of a key",
-            ));
+        let keys = prefixed(&wanted).filter(|_| is_hex && wanted.len() >= MIN_KEY);
+        let keys: Vec<ItemId> = keys
+            .into_iter()
+            .flat_map(|keys| self.keys.range(keys).map(|(_, id)| *id).take(2))
+            .collect();
+        match (keys.as_slice(), elsewhere.as_slice()) {
+            ([id], []) | ([], [id]) => Ok(vec![*id]),
+            ([key], [other]) if key == other => Ok(vec![*key]),
+            ([_, _, ..], []) => Err(not_found("several keys begin so; type more digits")),
+            ([], []) if is_hex && wanted.len() >= MIN_KEY => Err(not_found("no key begins so")),
+            ([], []) => Err(not_found(
+                "type a number such as 42, at least four digits of a key, or the id that it has in another tracker",
+            )),
+            (keys, others) => {
+                let mut names: Vec<String> = others
+                    .iter()
+                    .filter_map(|id| self.named(id))
+                    .take(NAMED)
+                    .collect();
+                if let [key, ..] = keys {
+                    let name = self.named(key).unwrap_or_default();
+                    names.insert(0, format!("{name}, whose key begins so"));
+                }
+                let names = names.join(", ");
+                Err(not_found(&format!(
+                    "that could be several items; name one: {names}"
+                )))
+            }
         }
-        let fits = prefixed(&wanted).map(|keys| {
-            let mut fits = self.keys.range(keys);
-            (fits.next(), fits.next())
-        });
-        match fits {
-            Some((Some((_, id)), None)) => Ok(vec![*id]),
-            Some((Some(_), Some(_))) => Err(not_found("several keys begin so; type more digits")),
-            Some((None, _)) | None => Err(not_found("no key begins so")),
+    }
+
+    /// The items that another tracker calls so. Of those that several nodes made of one record, and of
+    /// issues that were given one id, all that are not in the trash.
+    fn known_elsewhere_as(&self, written: &str) -> Vec<ItemId> {
+        let mut found = Vec::new();
+        for reference in references(written) {
+            found.extend(self.all_by_external(&reference).map(|row| (row.deleted, row.id)));
         }
+        found.sort_unstable();
+        found.dedup();
+        let is_living = found.iter().any(|(deleted, _)| !deleted);
+        found.retain(|(deleted, _)| !is_living || !deleted);
+        let purged = |id: &ItemId| self.rows.get(id).is_some_and(|row| row.purged);
+        if found.iter().any(|(_, id)| !purged(id)) {
+            found.retain(|(_, id)| !purged(id));
+        }
+        found.into_iter().map(|(_, id)| id).collect()
     }
 
     /// The one item that a person means, for something that changes it: a number that two items
@@ -170,6 +208,26 @@ impl Index {
         }
         Some(format!("{handle} ({})", text::show(row.title(), 40)))
     }
+}
+
+/// The references that somebody may mean who writes the id of another tracker: as it stands, in the form in
+/// which that tracker compares its ids, and each with the tracker before it.
+fn references(written: &str) -> BTreeSet<String> {
+    let mut references = BTreeSet::from([written.to_owned(), written.to_lowercase()]);
+    let bare = match written.split_once(':') {
+        Some((tracker, id)) if tracker.eq_ignore_ascii_case("backlog") => {
+            references.insert(backlog::external(id));
+            return references;
+        }
+        Some(_) => return references,
+        None => written,
+    };
+    references.insert(backlog::external(bare));
+    for tracker in TRACKERS {
+        references.insert(format!("{tracker}{bare}"));
+        references.insert(format!("{tracker}{}", bare.to_lowercase()));
+    }
+    references
 }
 
 /// What reads as an item's number: digits, and letters where two items share it.

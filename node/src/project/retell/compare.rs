@@ -8,7 +8,7 @@ use serde_json::Value;
 use towline_proto::{Column, LinkKind};
 
 use crate::export::line::{Line, LineAct};
-use crate::request::{ImportComment, ImportCriterion, ImportItem, ImportStage};
+use crate::request::{ImportComment, ImportCriterion, ImportItem, ImportRecord, ImportStage};
 
 /// Names of fields that are told at most.
 const TOLD: usize = 8;
@@ -149,5 +149,6 @@ pub(super) fn as_import(line: &Line) -> ImportItem {
         comments: comments.collect(),
         links: links.map(|link| (link.kind, link.target.clone())).collect(),
         criteria: criteria.collect(),
+        record: ImportRecord::default(),
     }
 }

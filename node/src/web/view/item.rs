@@ -175,7 +175,9 @@ fn relations(project: &str, page: &ItemPage) -> Markup {
             section aria-labelledby="links" {
                 h2 id="links" { "Links" }
                 ul.refs { @for link in &page.links { li {
-                    span.state { (link.kind) } " "
+                    @if page.known_as.contains(&link.target) {
+                        span.state { "known as" } " "
+                    } @else { span.state { (link.kind) } " " }
                     @if link.kind == LinkKind::Related {
                         @if let Some(other) = page.related.iter().find(|other| other.id.to_string() == link.target) {
                             (item_link(project, other))

@@ -2,10 +2,11 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use ed25519_dalek::SigningKey;
 use serde_json::json;
 use towline_node::project::Arrived;
 use towline_node::request::{Reply, Request};
-use towline_proto::{Origin, OriginKind, ProjectId};
+use towline_proto::{Entry, EntryBody, Epoch, NodeId, Origin, OriginKind, Payload, ProjectId, Tip};
 
 use super::store::Store;
 use crate::tools::TinyDisk;
@@ -120,4 +121,78 @@ fn a_full_disk_is_said_and_what_was_carried_comes_in_when_there_is_room() {
     assert_eq!((arrived.waiting, arrived.refused), (0, 0), "{arrived:?}");
     assert_eq!(ann.export(), bob.export());
     bob.is_sound();
+}
+
+#[test]
+fn what_waits_outlives_the_process_and_comes_in_when_its_time_has_come() {
+    let mut ann = Store::new(7);
+    let bob = ann.twin(7);
+    for title in ["One", "Two", "Three"] {
+        ann.create("story", title, json!({}));
+    }
+    let (project, records) = ann.records();
+    let mut bob = bob;
+    for late in [&records[3..], &records[2..3]] {
+        let arrived = hand_in(&mut bob, project, late);
+        assert_eq!((arrived.new, arrived.waiting), (0, 1), "{arrived:?}");
+        bob = bob.reopened(7);
+    }
+    let Reply::Status(status) = bob.ask(Request::Status) else {
+        panic!("status")
+    };
+    assert_eq!(status.waiting, 2);
+    // An end that is torn, as by a power cut, costs what is torn.
+    let file = bob.folder().join("waiting");
+    let mut torn = std::fs::read(&file).unwrap();
+    torn.extend([0, 0, 1, 0, 7, 7]);
+    std::fs::write(&file, torn).unwrap();
+    bob = bob.reopened(7);
+    let rest = hand_in(&mut bob, project, &records[1..2]);
+    assert_eq!((rest.new, rest.waiting), (1, 0), "{rest:?}");
+    assert_eq!(ann.export(), bob.export());
+    assert!(!file.exists(), "nothing waits any more");
+    bob.reopened(7).is_sound();
+}
+
+#[test]
+fn a_refusal_gives_the_reason_of_the_gate() {
+    let mut ann = Store::new(7);
+    let (project, records) = ann.records();
+    let genesis = Entry::decode(records[0].clone().into()).unwrap();
+    let stranger = SigningKey::from_bytes(&[9; 32]);
+    let entry = |seq: u64, prev: Vec<Tip>, payload: Payload| {
+        let body = EntryBody {
+            project,
+            author: NodeId(stranger.verifying_key().to_bytes()),
+            epoch: Epoch(4),
+            seq,
+            prev,
+            members: vec![genesis.hash()],
+            at: genesis.body().at,
+            payload,
+        };
+        Entry::seal(body, &stranger)
+    };
+    let first = entry(0, Vec::new(), Payload::Changes(Vec::new()));
+    let second = entry(1, vec![first.tip()], Payload::Changes(Vec::new()));
+    let odd = entry(5, Vec::new(), Payload::Changes(Vec::new()));
+    let carried: Vec<Vec<u8>> = [&first, &second, &odd]
+        .map(|entry| entry.bytes().to_vec())
+        .to_vec();
+    for _ in 0..2 {
+        let arrived = hand_in(&mut ann, project, &carried);
+        assert_eq!(
+            (arrived.new, arrived.waiting, arrived.refused),
+            (0, 0, 3),
+            "{arrived:?}"
+        );
+        for (reason, words) in arrived
+            .reasons
+            .iter()
+            .zip(["may not write", "which was refused", "seq"])
+        {
+            assert!(reason.contains(words), "{words}: {reason}");
+        }
+    }
+    ann.is_sound();
 }

@@ -213,6 +213,10 @@ impl Store {
     }
 
     /// The store as it is found when it is opened again.
+    pub(super) fn folder(&self) -> &Path {
+        self.dir.path()
+    }
+
     pub(super) fn reopened(self, seed: u8) -> Self {
         let id = self.project.id();
         self.project.close();

@@ -2,7 +2,7 @@
 //! says something new about the same thing.
 
 use towline_node::dto::ImportReport;
-use towline_node::request::{ImportComment, ImportItem, ImportStage, Request, Transition};
+use towline_node::request::{ImportComment, ImportItem, ImportRecord, ImportStage, Request, Transition};
 use towline_proto::{Column, Kind, Millis, Verb};
 
 use super::{Place, place};
@@ -28,6 +28,7 @@ pub(super) fn issue(external: &str) -> ImportItem {
         comments: Vec::new(),
         links: Vec::new(),
         criteria: Vec::new(),
+        record: ImportRecord::default(),
     }
 }
 

@@ -13,6 +13,7 @@ pub(crate) fn page(card: ItemCard, remarks: Vec<Comment>) -> ItemPage {
     ItemPage {
         body: BODY.into(),
         criteria_list: Vec::new(),
+        known_as: Vec::new(),
         links: Vec::new(),
         remarks,
         related: Vec::new(),

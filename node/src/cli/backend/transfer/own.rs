@@ -5,7 +5,7 @@ use std::io::Write;
 
 use towline_proto::Origin;
 
-use super::{CHUNK_BYTES, SHOWN, bar, failure, reader, write_notes};
+use super::{CHUNK_BYTES, LEFT, SHOWN, bar, failure, reader, write_notes};
 use crate::cli::args::ImportArgs;
 use crate::cli::backend::connect;
 use crate::cli::render::text::plural;
@@ -184,7 +184,7 @@ fn tell(ctx: &Context, file: &Own, tally: Tally, out: &mut dyn Write) -> Result<
                 numbers.join(", ")
             )?;
         }
-        write_notes(&report.notes, out)?;
+        write_notes(LEFT, &report.notes, out)?;
         for problem in report.problems.iter().take(SHOWN) {
             ctx.say(problem);
         }

@@ -72,7 +72,7 @@ fn an_item_in_full() {
       Claimed     by coder-1 on 3f3f3f3f, 20m ago (generation 2)
       Epic        5 Sign-in works everywhere
       Labels      ui, web
-      Link        external github:acme/shop#7
+      Known as    github:acme/shop#7
       Asked by    ann, 2d ago
       Key         002a
 

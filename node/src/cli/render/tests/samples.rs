@@ -303,6 +303,7 @@ pub(super) fn page_of_42() -> ItemPage {
             criterion("No other browser is worse off than it was before this change", CriterionState::Open, &[]),
             criterion("Documented", CriterionState::Failed, &[]),
         ],
+        known_as: vec!["github:acme/shop#7".into()],
         links: vec![Link { kind: LinkKind::External, target: "github:acme/shop#7".into() }],
         remarks: vec![Comment {
             id: ActId([6; 16]),

@@ -40,21 +40,27 @@ fn a_file_that_cannot_be_used_is_named_and_the_rest_is_read() {
     std::os::unix::fs::symlink("/etc/hostname", tasks.join("task-0 - link.md")).expect("a link");
     let parsed = read(dir.path()).expect("a project");
     let read: Vec<_> = parsed.items.iter().map(|item| item.external.as_str()).collect();
-    assert_eq!(read, ["backlog:task-1", "backlog:task-9"]);
+    assert_eq!(
+        read,
+        [
+            "backlog:task-1~1",
+            "backlog:task-1~2",
+            "backlog:task-5",
+            "backlog:task-9"
+        ]
+    );
+    assert_eq!(parsed.items[2].title, "\u{fffd}\u{fffd}");
     let said: Vec<_> = parsed.problems.iter().map(ToString::to_string).collect();
     let begins = [
         "tasks/task-0 - link.md: a link to somewhere else",
         "tasks/task-2 - b.md, line 1: no front-matter",
         "tasks/task-3 - c.md, line 1: the front-matter has no end",
         "tasks/task-4 - d.md, line 3: the front-matter is not YAML",
-        "tasks/task-5 - e.md: not UTF-8 text",
         "tasks/task-6 - f.md: longer than",
         "tasks/task-7 - g.md: it has no `id`",
-        "tasks/task-8 - h.md: task TASK-1 again; tasks/task-1 - a.md is kept",
         "tasks/task-9 - i.md, line 6: `title` again",
         "tasks/task-9 - i.md: `created_date`: a time looks like",
         "tasks/task-9 - i.md: `labels` is an object",
-        "tasks/task-9 - i.md: dependencies of backlog:task-9 and backlog:task-99 is left out",
     ];
     assert_eq!(said.len(), begins.len(), "{said:#?}");
     for begin in begins {
@@ -63,6 +69,17 @@ fn a_file_that_cannot_be_used_is_named_and_the_rest_is_read() {
             "{begin}: {said:#?}"
         );
     }
+    let notes = [
+        "backlog:task-1 is 2 different issues (tasks/task-1 - a.md; tasks/task-8 - h.md): each is an item of its own",
+        "tasks/task-5 - e.md: 2 characters are no text",
+    ];
+    assert_eq!(parsed.notes.len(), notes.len(), "{:#?}", parsed.notes);
+    for (note, begin) in parsed.notes.iter().zip(notes) {
+        assert!(note.starts_with(begin), "{note}");
+    }
+    assert_eq!(parsed.relations[0].to, "backlog:task-99");
+    let records = parsed.records;
+    assert_eq!((records.repeated, records.unreadable, records.others), (0, 5, 0));
     assert_eq!(parsed.tally.get(Section::NotCarried, "files that are no .md"), 1);
 }
 

@@ -1,0 +1,306 @@
+//! Relations between imported items.
+//!
+//! A relation is made once. One that somebody here took away again stays away, and one that an older record
+//! says is not made. Where one end is not in the project, the other keeps it as a link that says the same in
+//! words; when both are there, another import makes it a relation. Relies on the items as they stand.
+
+use towline_crdt::compose::Draft;
+use towline_crdt::doc::Acts;
+use towline_crdt::view::ItemView;
+use towline_proto::{Closing, ItemId, Kind, LinkKind, Op, OriginKind, limits, text};
+
+use super::draft::{NEVER, origin};
+use super::update::record_at;
+use crate::dto::ImportReport;
+use crate::project::Project;
+use crate::project::stage::Work;
+use crate::request::{Failure, IMPORT_CHUNK, ImportRelation, RelationKind};
+
+/// What is to be done about a relation.
+enum Related {
+    /// It is there, or somebody here took it away.
+    Before,
+    /// The record that says it is older than what is here.
+    Older,
+    /// It is to be made: the operations, and of which items.
+    Make(Vec<(ItemId, Op)>),
+    /// One end is not here: a link of the other is to be made.
+    Link(ItemId, Op),
+    /// It cannot be made.
+    Wrong(String),
+}
+
+/// What a relation says in words, from either end.
+const fn words(kind: RelationKind) -> (&'static str, &'static str) {
+    match kind {
+        RelationKind::DependsOn => ("waits for", "is waited for by"),
+        RelationKind::Epic => ("part of", "has part"),
+        RelationKind::Related => ("related to", "related to"),
+        RelationKind::SupersededBy => ("superseded by", "takes the place of"),
+    }
+}
+
+impl Project {
+    /// Makes relations between items that were imported before.
+    pub(crate) fn import_relations(
+        &mut self,
+        relations: Vec<ImportRelation>,
+        dry_run: bool,
+    ) -> Result<ImportReport, Failure> {
+        if relations.len() > IMPORT_CHUNK {
+            return Err(super::too_many());
+        }
+        let mut report = ImportReport::default();
+        for relation in relations {
+            let (ops, is_link) = match self.related(&relation)? {
+                Related::Before => {
+                    report.related_before += 1;
+                    continue;
+                }
+                Related::Older => {
+                    report.related_older += 1;
+                    continue;
+                }
+                Related::Wrong(problem) => {
+                    report.problems.push(problem);
+                    continue;
+                }
+                Related::Make(ops) => (ops, false),
+                Related::Link(item, op) => (vec![(item, op)], true),
+            };
+            if !dry_run && let Err(failure) = self.write_related(&relation, ops) {
+                let what = format!("{} to {}: {failure}", relation.from, relation.to);
+                report.problems.push(what);
+            } else if is_link {
+                report.linked += 1;
+            } else {
+                report.related += 1;
+            }
+        }
+        Ok(report)
+    }
+
+    fn write_related(&mut self, relation: &ImportRelation, ops: Vec<(ItemId, Op)>) -> Result<(), Failure> {
+        for (item, op) in ops {
+            let row = self.index.get(&item);
+            // Within the life of the item as its record tells it, so that both stay in order.
+            let within = |row: ItemView| match relation.at {
+                NEVER => row.created_at,
+                at => at.min(row.updated_at).max(row.created_at),
+            };
+            let draft = Draft {
+                op,
+                origin: origin(&relation.by),
+                at: row.map_or(relation.at, within),
+            };
+            self.write(Work {
+                item: Some(item),
+                drafts: vec![draft],
+                ..Work::default()
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The item of one end of a relation: of a reference, or of an id.
+    fn end(&self, reference: &str) -> Option<ItemView> {
+        let id = match reference.parse::<ItemId>() {
+            Ok(id) => Some(id),
+            Err(_) => self.index.by_external(reference),
+        };
+        self.index.get(&id?)
+    }
+
+    fn related(&mut self, relation: &ImportRelation) -> Result<Related, Failure> {
+        let (from, to) = (self.end(&relation.from), self.end(&relation.to));
+        if from.iter().chain(&to).any(|row| row.purged) {
+            return Ok(Related::Before);
+        }
+        match (from, to) {
+            (Some(from), Some(to)) => self.between(relation, &from, &to),
+            (Some(from), None) => self.outside(relation, &from, words(relation.kind).0, &relation.to),
+            (None, Some(to)) => self.outside(relation, &to, words(relation.kind).1, &relation.from),
+            (None, None) => {
+                let (from, to) = (&relation.from, &relation.to);
+                Ok(Related::Wrong(format!(
+                    "neither {from} nor {to} is in the project"
+                )))
+            }
+        }
+    }
+
+    /// Whether the record that says a relation is older than the one that its item was made from.
+    fn is_older(&mut self, relation: &ImportRelation) -> Result<bool, Failure> {
+        if relation.record_at == NEVER {
+            return Ok(false);
+        }
+        let Some(row) = self.end(&relation.said_by) else {
+            return Ok(false);
+        };
+        let doc = self.doc(&row.id)?;
+        Ok(record_at(doc.acts()).is_some_and(|known| relation.record_at < known))
+    }
+
+    /// A relation of which one end is not here, as a link of the other.
+    fn outside(
+        &mut self,
+        relation: &ImportRelation,
+        row: &ItemView,
+        words: &str,
+        other: &str,
+    ) -> Result<Related, Failure> {
+        let target = outside_link(words, other);
+        if text::name(&target).is_err() {
+            return Ok(Related::Wrong(format!(
+                "{} {words} {other}, which is not here and cannot be kept as a link",
+                relation.said_by
+            )));
+        }
+        let op = Op::AddLink {
+            kind: LinkKind::External,
+            target,
+        };
+        if is_so(row, &op) || self.was_made(row, &op)? {
+            return Ok(Related::Before);
+        }
+        if self.is_older(relation)? {
+            return Ok(Related::Older);
+        }
+        Ok(Related::Link(row.id, op))
+    }
+
+    /// A relation between two items that are here.
+    fn between(
+        &mut self,
+        relation: &ImportRelation,
+        from: &ItemView,
+        to: &ItemView,
+    ) -> Result<Related, Failure> {
+        let op = op(relation.kind, from, to);
+        if self.is_made(relation)? {
+            return Ok(Related::Before);
+        }
+        if self.is_older(relation)? {
+            return Ok(Related::Older);
+        }
+        if relation.kind == RelationKind::DependsOn && self.index.depends_on(&to.id, &from.id) {
+            let (from, to) = (&relation.from, &relation.to);
+            let what = format!("{from} cannot wait for {to}: that would be a circle");
+            return Ok(Related::Wrong(what));
+        }
+        let mut ops = Vec::new();
+        if relation.kind == RelationKind::Epic && to.kind != Kind::Epic {
+            // Nothing else can have parts here.
+            ops.push((to.id, Op::SetKind { kind: Kind::Epic }));
+        }
+        ops.push((from.id, op));
+        // What stood for it while one end was missing.
+        let (there, back) = words(relation.kind);
+        for (row, words, other) in [(from, there, &relation.to), (to, back, &relation.from)] {
+            let target = outside_link(words, other);
+            let kind = LinkKind::External;
+            if row
+                .links
+                .iter()
+                .any(|link| link.kind == kind && link.target == target)
+            {
+                ops.push((row.id, Op::RemoveLink { kind, target }));
+            }
+        }
+        Ok(Related::Make(ops))
+    }
+
+    /// Whether a relation is there, or was made and taken away again: between any two items that its ends may
+    /// mean, where several have one id.
+    fn is_made(&mut self, relation: &ImportRelation) -> Result<bool, Failure> {
+        let tos = self.ends(&relation.to);
+        for from in self.ends(&relation.from) {
+            for to in &tos {
+                let by = to.id;
+                let op = op(relation.kind, &from, to);
+                let is_superseded = relation.kind == RelationKind::SupersededBy
+                    && from.closing == Some(Closing::Superseded { by });
+                if is_superseded || is_so(&from, &op) || self.was_made(&from, &op)? {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// All items that one end of a relation may mean.
+    fn ends(&self, reference: &str) -> Vec<ItemView> {
+        match reference.parse::<ItemId>() {
+            Ok(id) => self.index.get(&id).into_iter().collect(),
+            Err(_) => {
+                let named = self.index.all_by_external(reference);
+                named.filter(|row| !row.purged).collect()
+            }
+        }
+    }
+
+    /// Whether the last thing that an import did about a relation was to make it: where it is not there any
+    /// more, somebody here has taken it away.
+    fn was_made(&mut self, row: &ItemView, op: &Op) -> Result<bool, Failure> {
+        let doc = self.doc(&row.id)?;
+        Ok(last_of_imports(doc.acts(), op).is_some_and(|last| last == op))
+    }
+}
+
+fn last_of_imports<'a>(acts: &'a Acts, op: &Op) -> Option<&'a Op> {
+    let is_about = |other: &Op| match (other, op) {
+        (Op::SetEpic { .. }, Op::SetEpic { .. }) => true,
+        (Op::AddDependency { on } | Op::RemoveDependency { on }, Op::AddDependency { on: of }) => on == of,
+        (
+            Op::AddLink { kind, target } | Op::RemoveLink { kind, target },
+            Op::AddLink {
+                kind: of_kind,
+                target: of,
+            },
+        ) => kind == of_kind && target == of,
+        (Op::Supersede { by }, Op::Supersede { by: of }) => by == of,
+        _ => false,
+    };
+    let of_imports = acts
+        .iter()
+        .filter(|(_, record)| record.act.origin.kind == OriginKind::Import && is_about(&record.act.op));
+    let seen: std::collections::BTreeSet<_> = of_imports
+        .clone()
+        .flat_map(|(_, record)| record.act.saw.iter().copied())
+        .collect();
+    let last = of_imports
+        .filter(|(id, _)| !seen.contains(*id))
+        .max_by_key(|(id, record)| (record.act.at, **id));
+    last.map(|(_, record)| &record.act.op)
+}
+
+/// The operation that makes a relation.
+fn op(kind: RelationKind, from: &ItemView, to: &ItemView) -> Op {
+    match kind {
+        RelationKind::DependsOn => Op::AddDependency { on: to.id },
+        RelationKind::Epic => Op::SetEpic { epic: Some(to.id) },
+        RelationKind::SupersededBy if from.column.is_open() && !from.deleted => Op::Supersede { by: to.id },
+        RelationKind::SupersededBy | RelationKind::Related => Op::AddLink {
+            kind: LinkKind::Related,
+            target: to.id.to_string(),
+        },
+    }
+}
+
+/// Whether what an operation would make is there.
+fn is_so(row: &ItemView, op: &Op) -> bool {
+    match op {
+        Op::AddDependency { on } => row.depends_on.contains(on),
+        Op::SetEpic { epic } => row.epic == *epic,
+        Op::AddLink { kind, target } => row
+            .links
+            .iter()
+            .any(|link| link.kind == *kind && link.target == *target),
+        _ => false,
+    }
+}
+
+/// A link in words: it does not begin like a reference, so that no import takes its item for the other one.
+fn outside_link(words: &str, other: &str) -> String {
+    text::fit_line(&format!("{words} {other}"), limits::NAME_CHARS + 1).0
+}

@@ -1,0 +1,203 @@
+//! What brings an item up to date from a record of another tracker.
+//!
+//! Each field that the record says something about is compared with what is here; a record that is older
+//! than the one that the item was last brought up to date from changes nothing. Relies on the item as it
+//! stands; nothing is written here.
+
+use std::collections::BTreeSet;
+
+use towline_crdt::compose::BodyEdit;
+use towline_crdt::doc::Acts;
+use towline_proto::{ItemId, Kind, LinkKind, Millis, Op, OriginKind};
+
+use super::criteria::update_criteria;
+use super::draft::{Drafting, NEVER, digest};
+use super::stage::{Said, is_deleted, read_mark, said_before, stays_deleted, update_labels, update_stage};
+use super::{body, homes};
+use crate::export::line::is_reference;
+use crate::project::Project;
+use crate::project::stage::Work;
+use crate::request::{Failure, FailureCode, ImportItem, Part};
+
+/// What is to be done about an item that is here.
+pub(in crate::project) enum Update {
+    /// The record is the one that it was made from, or says nothing that counts here.
+    Nothing,
+    /// The record is older than the one that it was made from: the sentence about it.
+    Older(String),
+    /// It is in the trash here, and stays there.
+    InTrash,
+    /// It is up to date; that it was compared with this record is to be noted.
+    Marked(Work),
+    /// What brings it up to date.
+    Work(Work),
+}
+
+/// When the newest record changed that an item was ever made or brought up to date from; nothing where no
+/// record of it had a time.
+///
+/// Marks of earlier versions do not say it. Then it is no earlier than the last thing that an import did,
+/// because those have the times of their records.
+pub(super) fn record_at(acts: &Acts) -> Option<Millis> {
+    let marks = acts.values().filter_map(|record| match &record.act.op {
+        Op::MarkImport { record_at, .. } => Some(*record_at),
+        _ => None,
+    });
+    let mut newest = None;
+    let mut is_dated = true;
+    for mark in marks {
+        is_dated &= mark.is_some();
+        newest = newest.max(mark);
+    }
+    if !is_dated {
+        let of_imports = acts
+            .values()
+            .filter(|record| record.act.origin.kind == OriginKind::Import);
+        newest = newest.max(of_imports.map(|record| record.act.at).max());
+    }
+    newest.filter(|at| *at != NEVER)
+}
+
+impl Project {
+    /// What brings an item up to date. `before` is where the record stood when the item was last
+    /// brought up to date; what the mark of the item says when absent.
+    pub(in crate::project) fn update_item(
+        &mut self,
+        id: &ItemId,
+        item: &ImportItem,
+        before: Option<Said>,
+    ) -> Result<Update, Failure> {
+        let digest = digest(item);
+        let Some(row) = self.index.get(id) else {
+            return Ok(Update::Nothing);
+        };
+        // An act beside a purge that had not seen it would bring the item back.
+        if row.purged {
+            return Ok(Update::Nothing);
+        }
+        let record = &item.record;
+        let is_same = row
+            .imported
+            .as_deref()
+            .map(read_mark)
+            .is_some_and(|(known, _)| known == digest);
+        let doc = self.doc(id)?;
+        let known_at = record_at(doc.acts());
+        if is_same && known_at.is_none_or(|known| record.at <= known) {
+            return Ok(Update::Nothing);
+        }
+        if record.at != NEVER && known_at.is_some_and(|known| record.at < known) {
+            return Ok(Update::Older(self.older(item, id, known_at.unwrap_or_default())));
+        }
+        let before = before.unwrap_or_else(|| said_before(&row, doc.acts()));
+        let now = if record.says(Part::Stage) {
+            Said::by(item)
+        } else {
+            before
+        };
+        if stays_deleted(&row, doc.acts(), before, now) {
+            return Ok(if is_deleted(now) {
+                Update::Nothing
+            } else {
+                Update::InTrash
+            });
+        }
+        let mut drafting = Drafting::new(self.now(), item);
+        if record.says(Part::Title) && row.title != item.title {
+            drafting.changed(Op::SetTitle {
+                title: item.title.clone(),
+            });
+        }
+        // An epic with items stays one, whatever the tracker calls it.
+        let is_parent = row.kind == Kind::Epic && !self.index.children(id).is_empty();
+        if record.says(Part::Kind) && row.kind != item.kind && !is_parent {
+            drafting.changed(Op::SetKind { kind: item.kind });
+        }
+        if record.says(Part::Priority) && row.priority != item.priority {
+            drafting.changed(Op::SetPriority {
+                priority: item.priority,
+            });
+        }
+        if record.says(Part::Assignee) && row.assignee != item.assignee {
+            drafting.changed(Op::Assign {
+                who: item.assignee.clone(),
+            });
+        }
+        update_labels(&mut drafting, &row, doc.acts());
+        let reference = (LinkKind::External, homes::reference(item).to_owned());
+        // A line of an export is found by a reference that it gets when it is made.
+        let reference = Some(reference).filter(|(_, target)| !is_reference(target));
+        for (kind, target) in item.links.iter().chain(&reference) {
+            if !row
+                .links
+                .iter()
+                .any(|link| link.kind == *kind && link.target == *target)
+            {
+                drafting.changed(Op::AddLink {
+                    kind: *kind,
+                    target: target.clone(),
+                });
+            }
+        }
+        let said: BTreeSet<_> = doc
+            .acts()
+            .values()
+            .filter_map(|record| match &record.act.op {
+                Op::Comment { text } => Some((record.act.at, text.as_str())),
+                _ => None,
+            })
+            .collect();
+        let texts: BTreeSet<&str> = said.iter().map(|(_, text)| *text).collect();
+        for (place, comment) in item.comments.iter().enumerate() {
+            let text = comment.text.as_str();
+            let known = if comment.at == NEVER {
+                texts.contains(text)
+            } else {
+                said.contains(&(comment.at, text))
+            };
+            if !known {
+                drafting.comment(place, comment);
+            }
+        }
+        if record.says(Part::Criteria) {
+            update_criteria(&mut drafting, &row, doc.acts());
+        }
+        update_stage(&mut drafting, &row, doc.acts(), before, now);
+        let body = doc
+            .body()
+            .map_err(|error| Failure::new(FailureCode::Failure, error.to_string()))?;
+        let said = if record.says(Part::Body) {
+            item.body.clone()
+        } else {
+            body::extended(&body, &item.body)
+        };
+        let body = (body != said).then_some(BodyEdit {
+            base: None,
+            text: said,
+        });
+        if body.is_some() {
+            drafting.changed(Op::EditBody);
+        }
+        let is_mark_alone = drafting.drafts.is_empty();
+        drafting.changed(Op::MarkImport {
+            digest: now.mark(&digest),
+            record_at: Some(record.at),
+        });
+        let work = drafting.work(Some(*id), body);
+        Ok(if is_mark_alone {
+            Update::Marked(work)
+        } else {
+            Update::Work(work)
+        })
+    }
+
+    /// The sentence about a record that is older than the one that the item was last brought up to date from.
+    fn older(&self, item: &ImportItem, id: &ItemId, known_at: Millis) -> String {
+        let row = self.index.get(id);
+        let handle = row.map_or_else(|| id.to_string(), |row| self.index.handle(&row));
+        format!(
+            "{}: this record is of {}; item {handle} was brought up to date from one of {known_at}, and stays as it is",
+            item.external, item.record.at
+        )
+    }
+}
