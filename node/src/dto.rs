@@ -4,8 +4,10 @@
 //! rows and documents by `project`; nothing here is stored.
 
 mod people;
+mod settings;
 
 pub use people::{MemberInfo, PeerInfo};
+pub use settings::{InTheWay, SetBy, Setting};
 
 use serde::{Deserialize, Serialize};
 use towline_crdt::view::{Criterion, Link, Refused};
@@ -117,6 +119,9 @@ pub struct ItemCard {
     /// Whether a clock was ahead: a time that cannot be true is shown as when it was seen.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub skewed: bool,
+    /// Why nobody can start it now; see [`InTheWay`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_the_way: Option<InTheWay>,
     /// What could be done to it now.
     pub legal: Vec<Verb>,
 }

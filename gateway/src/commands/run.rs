@@ -1,5 +1,6 @@
 //! Performing a parsed command: one request to one project, and what to say about it.
 
+use towline_node::deeds::STORIES;
 use towline_node::handle::{NodeHandle, ProjectLink};
 use towline_node::request::{Edit, Filter, NewItem, Reply, Request, Transition};
 use towline_proto::{Column, Kind, Status, Verb};
@@ -31,7 +32,9 @@ pub(super) async fn run(handle: &NodeHandle, context: &Context, parsed: &Parsed)
         }
         Does::Ready => {
             let link = project(handle, context, None)?;
-            cards(handle, &link, Request::Ready, "nothing is ready to start").await
+            let asker = Some(context.origin.id.clone());
+            let ready = Request::Ready { asker, all: false };
+            cards(handle, &link, ready, "nothing is ready to start").await
         }
         Does::Show => {
             let link = project(handle, context, parsed.project.as_deref())?;
@@ -132,7 +135,7 @@ fn write(link: &ProjectLink, parsed: &Parsed) -> Result<Request, String> {
     let transition = |verb| Transition::plain(target.clone(), verb);
     Ok(match parsed.command.does {
         Does::Create => Request::Create(NewItem {
-            kind: word::<Kind>(parsed.arg(0))?,
+            kind: kind(parsed.arg(0))?,
             title: parsed.arg(1).to_owned(),
             body: String::new(),
             upcoming: false,
@@ -199,6 +202,14 @@ fn same_project(link: &ProjectLink, text: &str) -> Result<String, String> {
             link.name
         )),
         (_, item) => Ok(item),
+    }
+}
+
+/// A kind, or what people call a story elsewhere.
+fn kind(text: &str) -> Result<Kind, String> {
+    match text.to_lowercase().as_str() {
+        word if STORIES.contains(&word) => Ok(Kind::Story),
+        other => word::<Kind>(other),
     }
 }
 
