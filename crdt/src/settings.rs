@@ -90,6 +90,11 @@ pub fn belongs(is_settings: bool, change: &Checked) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Whether an operation changes a setting, or settles a contest about one.
+pub const fn is_setting(op: &Op) -> bool {
+    sets(op)
+}
+
 /// What a register of the document is about, if it is a setting.
 pub const fn key(register: &Register) -> Option<&String> {
     match register {

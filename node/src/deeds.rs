@@ -8,6 +8,9 @@ use towline_proto::Verb;
 
 use crate::dto::{HistoryLine, OpenConflict, Side};
 
+/// What other trackers call a story, and people may type for one.
+pub const STORIES: [&str; 2] = ["feature", "task"];
+
 /// How it is said that an act lost, and that somebody who saw it lost made it count all the same.
 pub(crate) const CHOSEN: &str = "decided that it counts";
 
@@ -113,6 +116,7 @@ fn edit(line: &HistoryLine) -> String {
         "criterion" => format!("added the criterion “{detail}”"),
         "judge" => format!("judged a criterion: {detail}"),
         "import" => "imported it".to_owned(),
+        "set" => format!("set {detail}"),
         _ => "did something that a newer version of towline knows".to_owned(),
     }
 }

@@ -5,9 +5,11 @@
 
 mod import;
 mod people;
+mod settings;
 
 pub use import::ImportReport;
 pub use people::{LeftOut, MemberInfo, PeerInfo};
+pub use settings::{InTheWay, SetBy, Setting};
 
 use serde::{Deserialize, Serialize};
 use towline_crdt::view::{Criterion, Link, Refused};
@@ -119,6 +121,9 @@ pub struct ItemCard {
     /// Whether a clock was ahead: a time that cannot be true is shown as when it was seen.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub skewed: bool,
+    /// Why nobody can start it now; see [`InTheWay`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_the_way: Option<InTheWay>,
     /// What could be done to it now.
     pub legal: Vec<Verb>,
 }

@@ -13,9 +13,9 @@ use towline_proto::{
 
 use crate::dto::{
     Applied, Doctor, EntryInfo, Explanation, FeedEvent, HistoryLine, ImportReport, ItemCard, ItemPage,
-    MemberInfo, OpenConflict, PeerInfo, ProjectStatus,
+    MemberInfo, OpenConflict, PeerInfo, ProjectStatus, Setting,
 };
-use crate::export::line::Line;
+use crate::export::line::{Line, SettingsLine};
 use crate::project::{Arrived, Pass, Taken};
 
 mod import;
@@ -44,8 +44,41 @@ pub enum Request {
         /// At most so many.
         limit: usize,
     },
-    /// What can be started now, best first.
-    Ready,
+    /// What somebody can start now, best first.
+    Ready {
+        /// Who would start it; somebody to whom nothing is assigned when absent.
+        #[serde(default)]
+        asker: Option<String>,
+        /// What cannot be started too, behind the rest, with the reason in
+        /// [`ItemCard::in_the_way`] or in its assignee.
+        #[serde(default)]
+        all: bool,
+    },
+    /// Start and claim the best of what is ready for somebody. Two who ask never get the same.
+    TakeReady {
+        /// Who is to work on it; the origin when absent.
+        #[serde(default)]
+        holder: Option<String>,
+    },
+    /// The settings of the project.
+    Settings,
+    /// Change a setting of the project.
+    Set {
+        /// Which.
+        key: String,
+        /// Its value; absent for the default.
+        #[serde(default)]
+        value: Option<String>,
+    },
+    /// The settings with everything that was done to them, for export; nothing where nobody set any.
+    SettingsLine,
+    /// The settings of an export of ours.
+    ImportSettings {
+        /// The line.
+        line: Box<SettingsLine>,
+        /// Only say what would happen.
+        dry_run: bool,
+    },
     /// What nobody has settled: of one item, or of the whole project, oldest first.
     Conflicts {
         /// Which item; all when absent.
@@ -355,13 +388,16 @@ pub struct Transition {
     /// Kind of `merge-failed`.
     #[serde(default)]
     pub failure: Option<FailureKind>,
-    /// Holder of `claim` and `take-over`; the origin when absent.
+    /// Holder of `start`, `claim` and `take-over`; the origin when absent.
     #[serde(default)]
     pub holder: Option<String>,
     /// `start` although a dependency is not satisfied; `take-over` although the holder's node has been
     /// heard of lately.
     #[serde(default)]
     pub force: bool,
+    /// `start` without claiming it, which a person or an agent does otherwise.
+    #[serde(default)]
+    pub no_claim: bool,
     /// The revision ([`ItemCard::revision`]) that the asker had in front of it; on a mismatch the
     /// request is refused with the current card.
     #[serde(default)]
@@ -381,6 +417,7 @@ impl Transition {
             failure: None,
             holder: None,
             force: false,
+            no_claim: false,
             expect: None,
         }
     }
@@ -539,6 +576,10 @@ pub enum Reply {
     Events(Vec<FeedEvent>),
     /// A change was made and is on disk.
     Applied(Box<Applied>),
+    /// The settings of the project.
+    Settings(Vec<Setting>),
+    /// The settings as a line of an export.
+    SettingsLine(Option<Box<SettingsLine>>),
     /// Counts of an import chunk.
     Imported(ImportReport),
     /// Items with everything that was done to them.

@@ -45,7 +45,9 @@ pub struct Node {
     home: Home,
     key: SigningKey,
     name: String,
-    settings: Settings,
+    /// Settings of its own file that may be the project's now.
+    inherited: Vec<(String, String)>,
+    fixed: Option<Settings>,
     handle: NodeHandle,
     net: Net,
     routes: Arc<Routes>,
@@ -148,7 +150,8 @@ impl Node {
         let net = port::start_net(&home, config, &key, &routes).await?;
         let node = Arc::new(Self {
             name: node_name(config, &me),
-            settings: config.settings(),
+            inherited: config.inherited(),
+            fixed: config.fixed,
             home,
             key,
             handle: NodeHandle::new(me),
@@ -195,7 +198,10 @@ impl Node {
     }
 
     fn run_project(&self, mut opened: Project) -> Result<ProjectLink, Failure> {
-        opened.configure(self.settings);
+        opened.inherit(self.inherited.clone());
+        if let Some(settings) = self.fixed {
+            opened.configure(settings);
+        }
         let net = self.net.clone();
         let addresses = Arc::new(move || net.addresses());
         let started = project::start(opened, Some(self.net.output()), addresses).map_err(failed)?;

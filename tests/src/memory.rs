@@ -161,7 +161,9 @@ impl State {
                 Ok(Reply::Events(events.take(limit).cloned().collect()))
             }
             Request::Status => Ok(Reply::Status(Box::new(self.status()))),
-            Request::List(_) | Request::Ready => Ok(Reply::Cards(self.cards.values().cloned().collect())),
+            Request::List(_) | Request::Ready { .. } => {
+                Ok(Reply::Cards(self.cards.values().cloned().collect()))
+            }
             Request::Show { item } => Ok(Reply::Page(Box::new(page(self.find(&item)?)))),
             Request::Create(NewItem { kind, title, .. }) => {
                 let card = self.create(&origin?, kind, &title);
@@ -340,6 +342,7 @@ fn card(number: u32, kind: Kind, title: &str, origin: &Origin) -> ItemCard {
         entered_at: now(),
         claim_heard: None,
         skewed: false,
+        in_the_way: None,
         legal: vec![Verb::Move, Verb::Block],
     }
 }

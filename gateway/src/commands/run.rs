@@ -1,5 +1,6 @@
 //! Performing a parsed command: one request to one project, and what to say about it.
 
+use towline_node::deeds::STORIES;
 use towline_node::handle::{NodeHandle, ProjectLink};
 use towline_node::request::{Edit, Filter, NewItem, Reply, Request, Transition};
 use towline_proto::text::show;
@@ -26,7 +27,11 @@ pub(super) async fn run(handle: &NodeHandle, context: &Context, parsed: &Parsed)
             let filter = filter(list_words(parsed).1);
             cards(handle, &link, Request::List(filter), "nothing fits").await
         }
-        Does::Ready => cards(handle, &link, Request::Ready, "nothing is ready to start").await,
+        Does::Ready => {
+            let asker = Some(context.origin.id.clone());
+            let ready = Request::Ready { asker, all: false };
+            cards(handle, &link, ready, "nothing is ready to start").await
+        }
         Does::Show => {
             let request = Request::Show {
                 item: parsed.arg(0).to_owned(),
@@ -165,7 +170,7 @@ fn write(handle: &NodeHandle, link: &ProjectLink, parsed: &Parsed) -> Result<Req
     let transition = |verb| Transition::plain(target.clone(), verb);
     Ok(match parsed.command.does {
         Does::Create => Request::Create(NewItem {
-            kind: word::<Kind>(parsed.arg(0))?,
+            kind: kind(parsed.arg(0))?,
             title: parsed.arg(1).to_owned(),
             body: String::new(),
             upcoming: false,
@@ -250,6 +255,14 @@ fn same_project(handle: &NodeHandle, link: &ProjectLink, text: &str) -> Result<S
         ));
     }
     Ok(item)
+}
+
+/// A kind, or what people call a story elsewhere.
+fn kind(text: &str) -> Result<Kind, String> {
+    match text.to_lowercase().as_str() {
+        word if STORIES.contains(&word) => Ok(Kind::Story),
+        other => word::<Kind>(other),
+    }
 }
 
 fn word<T: std::str::FromStr<Err = towline_proto::stage::UnknownWord>>(text: &str) -> Result<T, String> {

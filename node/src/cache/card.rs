@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use towline_proto::stage::{Claim, Holds};
 use towline_proto::{Closing, Column, ItemId, Kind, Millis, Origin, OriginKind, Qa, Status, Verb, codec};
 
-use crate::dto::{ItemCard, ItemLink};
+use crate::dto::{InTheWay, ItemCard, ItemLink};
 
 const _: () = assert!(Verb::ALL.len() <= 64, "verbs have a bit each");
 
@@ -47,6 +47,7 @@ pub(super) struct Kept {
     created_at: Millis,
     updated_at: Millis,
     entered_at: Millis,
+    in_the_way: Option<Vec<u8>>,
     legal: u64,
 }
 
@@ -135,6 +136,7 @@ impl From<ItemCard> for Kept {
             // Of the moment of asking, not of the log.
             claim_heard: _,
             skewed: _,
+            in_the_way,
             legal,
         } = card;
         Self {
@@ -167,6 +169,7 @@ impl From<ItemCard> for Kept {
             created_at,
             updated_at,
             entered_at,
+            in_the_way: in_the_way.map(|why| codec::encode(&why)),
             legal: bits(&legal),
         }
     }
@@ -215,6 +218,7 @@ impl Kept {
             entered_at: self.entered_at,
             claim_heard: None,
             skewed: false,
+            in_the_way: part::<InTheWay>(self.in_the_way)?,
             legal: verbs(self.legal),
         })
     }

@@ -192,6 +192,15 @@ impl Row {
         (depends_on, part(closing).unwrap_or_default())
     }
 
+    /// The epic it belongs to.
+    pub(crate) fn epic(&self) -> Option<ItemId> {
+        let mut from = reader(&self.packed);
+        let ties = <&str>::deserialize(&mut from)
+            .and_then(|_| Words::deserialize(&mut from))
+            .and_then(|_| Ties::deserialize(&mut from));
+        ties.ok().and_then(|(_, epic, _)| epic)
+    }
+
     /// Its bytes for the cache.
     pub(super) fn write(&self, into: &mut Vec<u8>) {
         put(into, &self.front());

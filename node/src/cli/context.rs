@@ -37,6 +37,8 @@ pub struct Context {
     pub talk: Style,
     /// TOWLINE_USER.
     pub user: Option<String>,
+    /// Whether somebody sits at a terminal: input and output are one.
+    pub terminal: bool,
     /// VISUAL or EDITOR.
     pub editor: Option<String>,
     /// `--busy-timeout` or TOWLINE_BUSY_TIMEOUT.
@@ -85,6 +87,7 @@ impl Context {
             },
             talk: Style::new(wanted && io::stderr().is_terminal()),
             user: variable("TOWLINE_USER"),
+            terminal: terminal && io::stdin().is_terminal(),
             editor: variable("VISUAL").or_else(|| variable("EDITOR")),
             busy_timeout,
             global,

@@ -146,7 +146,7 @@ pub(super) fn instead(ctx: &Context, command: &Command, out: &mut dyn Write) -> 
         | Command::Board(_)
         | Command::Show(_)
         | Command::Search(_)
-        | Command::Ready
+        | Command::Ready(_)
         | Command::Explain(_)
         | Command::Conflicts(_)
         | Command::Log(_)

@@ -157,6 +157,8 @@ fn one(reply: &Reply) -> String {
         Reply::Applied(applied) => under("towline.applied/v1", "applied", [applied]),
         Reply::Imported(report) => document("towline.import/v1", report),
         Reply::Lines(lines) => under("towline.exports/v1", "lines", lines),
+        Reply::Settings(settings) => under("towline.config/v1", "project", settings),
+        Reply::SettingsLine(line) => under("towline.exports/v1", "settings", line),
         Reply::Taken(taken) => under("towline.taken/v1", "lines", taken),
         Reply::Records { records, .. } => under("towline.records/v1", "records", records),
         Reply::Arrived(arrived) => document("towline.arrived/v1", arrived),

@@ -7,11 +7,11 @@ mod fields;
 
 use std::path::Path;
 
-use towline_proto::{Column, Verb, limits};
+use towline_proto::{Column, Kind, Verb, limits};
 
 use super::args::{
     Command, ConflictsArgs, ConflictsCommand, CreateArgs, DependsCommand, DoctorArgs, EditArgs, FilterArgs,
-    VerbCommand,
+    VerbCommand, kind,
 };
 use super::context::Context;
 use crate::request::{Edit, Failure, FailureCode, Filter, NewItem, Request, Transition};
@@ -137,7 +137,15 @@ pub(crate) fn plan(ctx: &Context, command: &Command) -> Result<Option<Plan>, Fai
             writes: true,
             ..Plan::read(Request::Rebuild, Shape::Plain)
         },
-        Command::Ready => Plan::read(Request::Ready, Shape::Ready),
+        Command::Ready(args) if args.claim => {
+            let holder = args.holder.clone();
+            one("", Request::TakeReady { holder })
+        }
+        Command::Ready(args) => {
+            let me = || ctx.origin().ok().map(|origin| origin.id);
+            let (asker, all) = (args.holder.clone().or_else(me), args.all);
+            Plan::read(Request::Ready { asker, all }, Shape::Ready)
+        }
         Command::List(args) => {
             // All of them, so that the heads can say how many there are.
             let filter = filter(ctx, &args.filter)?;
@@ -278,9 +286,10 @@ fn new_item(ctx: &Context, args: &CreateArgs) -> Result<NewItem, Failure> {
         (None, Some(file)) => read(&ctx.dir.join(file))?,
         (None, None) => String::new(),
     };
+    let (kind, title) = kind_and_title(args)?;
     Ok(NewItem {
-        kind: args.kind,
-        title: args.title.clone(),
+        kind,
+        title,
         body,
         upcoming: args.upcoming,
         priority: args.priority,
@@ -291,6 +300,22 @@ fn new_item(ctx: &Context, args: &CreateArgs) -> Result<NewItem, Failure> {
         assignee: args.assignee.clone(),
         criteria: args.criteria.clone(),
     })
+}
+
+/// `create TITLE` makes a story; where two words are given, the first is the kind.
+fn kind_and_title(args: &CreateArgs) -> Result<(Kind, String), Failure> {
+    let known = kind(&args.kind);
+    match (&args.title, known) {
+        (Some(title), Ok(kind)) => Ok((kind, title.clone())),
+        (None, Err(_)) => Ok((Kind::Story, args.kind.clone())),
+        (None, Ok(_)) => {
+            let kind = &args.kind;
+            Err(usage(format!(
+                "a title is missing: `towline create {kind} TITLE`; for a story called {kind:?}, `towline create story {kind}`"
+            )))
+        }
+        (Some(_), Err(why)) => Err(usage(format!("{why}. A title of several words goes into quotes"))),
+    }
 }
 
 fn read(file: &Path) -> Result<String, Failure> {

@@ -1,5 +1,6 @@
 //! From a command to its exit code: plan, ask, show.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 
@@ -20,18 +21,17 @@ pub(super) fn run(ctx: &Context, command: Command, out: &mut dyn Write) -> Resul
             plan = plan.rehearsed();
         } else if dry_run {
             ctx.say(dry::READS);
-        } else if purges(&plan) && !ctx.global.yes {
-            // Nobody is asked about what is not there or may not be done.
+        } else if plan.writes && (plan.asks.len() > 1 || purges(&plan)) {
+            // All is looked at before anything is changed, and nobody is asked about what may not be done.
             let refused = foresee(ctx, &mut plan)?;
-            if plan.asks.is_empty() {
+            if refused > 0 {
                 return Ok(refused);
             }
-            if !sure(ctx, &plan)? {
+            if purges(&plan) && !ctx.global.yes && !sure(ctx, &plan)? {
                 ctx.say("nothing was done");
-                return Ok(refused);
+                return Ok(0);
             }
-            let done = perform(ctx, &mut *backend::connect(ctx)?, plan, out)?;
-            return Ok(done.max(refused));
+            return perform(ctx, &mut *backend::connect(ctx)?, plan, out);
         }
         // Who asks is settled before anything is opened, so that a missing name costs nothing.
         if plan.signed {
@@ -85,24 +85,39 @@ fn purges(plan: &Plan) -> bool {
     plan.asks.iter().any(is_purge)
 }
 
-/// Takes what would be refused out of a plan and says why. The number is the worst exit code of that.
+/// Looks whether everything that is planned can be done, and says for each what stands against it. The number
+/// is the worst exit code of that: where it is not 0 nothing may be done. What names one item twice is left
+/// out the second time.
 fn foresee(ctx: &Context, plan: &mut Plan) -> Result<u8, Failure> {
     let origin = Some(ctx.origin()?);
     let mut ask = backend::connect(ctx)?;
     let several = plan.asks.len() > 1;
-    let (mut worst, mut left) = (0, Vec::new());
+    let (mut worst, mut possible) = (0, Vec::new());
+    let mut seen = BTreeSet::new();
     for (item, request) in std::mem::take(&mut plan.asks) {
         let of = Box::new(request.clone());
         match ask.ask(envelope(ctx, origin.clone(), Request::Rehearse { of })) {
-            Ok(_) => left.push((item, request)),
+            Ok(Reply::Applied(done)) if !seen.insert(done.card.id) => {}
+            Ok(_) => possible.push((item, request)),
             Err(failure) => {
                 let about = if several { item.as_str() } else { "" };
                 complain(ctx.global.json, ctx.talk, about, &failure);
                 worst = worst.max(failure.code.exit());
+                if matches!(failure.code, FailureCode::Unreachable | FailureCode::TimedOut) {
+                    break;
+                }
             }
         }
     }
-    plan.asks = left;
+    if worst > 0 {
+        for (item, _) in &possible {
+            let item = render::text::clean(item);
+            ctx.say(&format!(
+                "{item}: nothing was done, because not all of them can be"
+            ));
+        }
+    }
+    plan.asks = possible;
     Ok(worst)
 }
 
@@ -123,7 +138,14 @@ pub(super) fn perform(
     plan: Plan,
     out: &mut dyn Write,
 ) -> Result<u8, Trouble> {
-    let origin = if plan.signed { Some(ctx.origin()?) } else { None };
+    let origin = if plan.signed {
+        Some(ctx.origin()?)
+    } else if plan.shape == Shape::Pages {
+        // What is proposed depends on who looks; nobody in particular may.
+        ctx.origin().ok()
+    } else {
+        None
+    };
     let several = plan.asks.len() > 1;
     let rehearsal = ctx.global.dry_run && plan.writes;
     let (mut worst, mut replies) = (0, Vec::new());
@@ -212,6 +234,19 @@ const fn empty(reply: &Reply) -> &'static str {
 }
 
 fn edited(ctx: &Context, item: &str, out: &mut dyn Write) -> Result<(), Trouble> {
+    if ctx.global.agent || !ctx.terminal {
+        let who = if ctx.global.agent {
+            "an agent has none"
+        } else {
+            "there is none here"
+        };
+        let message = format!(
+            "the description opens in an editor, which takes a terminal, and {who}; \
+             `towline edit {item} --body -` reads it from the standard input, other options change fields",
+            item = render::text::clean(item)
+        );
+        return Err(Failure::new(FailureCode::Usage, message).into());
+    }
     // Not one connection for both: with no node it holds the store, and an editor may stay open long.
     let editing = edit::begin(ctx, &mut *backend::connect(ctx)?, item)?;
     match editing.finish(ctx, || backend::connect(ctx))? {

@@ -1,61 +1,200 @@
-//! `config`: the settings of the node here, with the file that they are in, and a new value for one.
+//! `config`: the settings of the project and those of this machine, and a new value for one.
 //!
-//! Only reads and writes that file. A running node keeps what it was started with; who asks is read
-//! from it by each command.
+//! Those of the project are asked of it and changed in it, like anything else that all its members share.
+//! Those of this machine are read from and written to its file. A running node keeps what it was started with;
+//! who asks is read from the file by each command.
 
 use std::io::Write;
 
 use serde::Serialize;
 use toml::{Table, Value};
+use towline_proto::text;
 
 use super::args::ConfigArgs;
 use super::context::Context;
-use super::{Trouble, dry, json};
+use super::render::text::{ago_phrase, clean};
+use super::{Trouble, backend, dry, envelope, json};
+use crate::dto::Setting;
+use crate::home::settings::KEYS;
 use crate::home::{Config, Home};
+use crate::request::{Failure, FailureCode, Reply, Request};
 
 #[derive(Serialize)]
 struct Page {
     file: String,
     settings: Table,
+    /// Those of the project; absent where it was not asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project: Option<Vec<Setting>>,
 }
 
 pub(super) fn run(ctx: &Context, args: &ConfigArgs, out: &mut dyn Write) -> Result<(), Trouble> {
+    match &args.key {
+        Some(key) if KEYS.contains(&key.as_str()) => of_project(ctx, key, args.value.as_deref(), out),
+        Some(key) => of_machine(ctx, key, args.value.as_deref(), out),
+        None => all(ctx, out),
+    }
+}
+
+fn of_project(ctx: &Context, key: &str, value: Option<&str>, out: &mut dyn Write) -> Result<(), Trouble> {
+    let one = |settings: Vec<Setting>| {
+        settings
+            .into_iter()
+            .filter(|setting| setting.key == key)
+            .collect()
+    };
+    let Some(value) = value else {
+        let settings: Vec<_> = one(ask(ctx, false, Request::Settings)?);
+        if ctx.global.json {
+            return page(ctx, Vec::new(), Some(settings), out);
+        }
+        for setting in &settings {
+            writeln!(out, "{}", clean(&setting.value))?;
+            remark(ctx, setting);
+        }
+        return Ok(());
+    };
+    let set = Request::Set {
+        key: key.to_owned(),
+        value: Some(value.to_owned()).filter(|value| !value.is_empty()),
+    };
+    if ctx.global.dry_run {
+        ask(ctx, true, Request::Rehearse { of: Box::new(set) })?;
+        let step = format!("set {key} to {:?} in the project", text::show(value, 200));
+        return dry::tell(ctx, &[step], out);
+    }
+    let settings: Vec<_> = one(ask(ctx, true, set)?);
+    if ctx.global.json {
+        return page(ctx, Vec::new(), Some(settings), out);
+    }
+    for setting in &settings {
+        writeln!(out, "{}", clean(&setting.value))?;
+    }
+    ctx.say("it holds for every member of the project, as soon as they hear of it");
+    Ok(())
+}
+
+fn of_machine(ctx: &Context, key: &str, value: Option<&str>, out: &mut dyn Write) -> Result<(), Trouble> {
     let path = Home::at(ctx.root()?).config_file();
-    let config = Config::load(&path).map_err(crate::request::Failure::from)?;
-    let shown = match (&args.key, &args.value) {
-        (Some(key), Some(value)) if ctx.global.dry_run => {
-            let (wanted, _) = Config::changed(&path, key, value)?;
+    let config = Config::load(&path).map_err(Failure::from)?;
+    let known = |failure: Failure| match failure.code {
+        FailureCode::Usage if config.entry(key).is_err() => Failure::new(
+            FailureCode::Usage,
+            format!("{}; and of the project: {}", failure.message, KEYS.join(", ")),
+        ),
+        _ => failure,
+    };
+    let shown = match value {
+        Some(value) if ctx.global.dry_run => {
+            let (wanted, _) = Config::changed(&path, key, value).map_err(known)?;
             let value = plain(&wanted.entry(key)?);
             let step = format!("set {key} to {value:?} in {}", path.display());
             return dry::tell(ctx, &[step], out);
         }
-        (Some(key), Some(value)) => {
-            let config = Config::set(&path, key, value)?;
+        Some(value) => {
+            let config = Config::set(&path, key, value).map_err(known)?;
             ctx.say(takes_effect(key));
-            vec![(key.clone(), config.entry(key)?)]
+            config.entry(key)?
         }
-        (Some(key), None) => vec![(key.clone(), config.entry(key)?)],
-        (None, _) => config.entries(),
+        None => config.entry(key).map_err(known)?,
     };
     if ctx.global.json {
-        let page = Page {
-            file: path.display().to_string(),
-            settings: shown.into_iter().collect(),
-        };
-        out.write_all(json::document("towline.config/v1", page).as_bytes())?;
-        return Ok(());
+        return page(ctx, vec![(key.to_owned(), shown)], None, out);
     }
     // The value alone, for scripts that ask for one.
-    if let (Some(_), [(_, value)]) = (&args.key, shown.as_slice()) {
-        writeln!(out, "{}", plain(value))?;
-        return Ok(());
+    writeln!(out, "{}", plain(&shown))?;
+    Ok(())
+}
+
+fn all(ctx: &Context, out: &mut dyn Write) -> Result<(), Trouble> {
+    let path = Home::at(ctx.root()?).config_file();
+    let config = Config::load(&path).map_err(Failure::from)?;
+    // Without a project, or where several are here and none is named, there are those of the machine.
+    let project = match ask(ctx, false, Request::Settings) {
+        Ok(settings) => Some(settings),
+        Err(failure) => {
+            ctx.say(&format!("the settings of the project are not shown: {failure}"));
+            None
+        }
+    };
+    if ctx.global.json {
+        return page(ctx, config.entries(), project, out);
     }
-    ctx.say(&path.display().to_string());
-    let width = shown.iter().map(|(key, _)| key.len()).max().unwrap_or(0);
-    for (key, value) in &shown {
-        let line = format!("{key:<width$}  {}", plain(value));
-        writeln!(out, "{}", line.trim_end())?;
+    let machine = config.entries();
+    let keys = machine.iter().map(|(key, _)| key.as_str());
+    let others = project.iter().flatten().map(|setting| setting.key.as_str());
+    let width = keys
+        .chain(others)
+        .map(super::render::text::width)
+        .max()
+        .unwrap_or(0);
+    let line =
+        |key: &str, value: &str| format!("  {}  {value}", super::render::text::pad(&clean(key), width));
+    if let Some(settings) = &project {
+        writeln!(out, "The project, the same on every node:")?;
+        for setting in settings {
+            let value = clean(&setting.value);
+            let by = setting.set.as_ref().map(|set| {
+                let ago = ago_phrase(ctx.view.now, set.at);
+                format!(
+                    "  (by {} on {}, {ago})",
+                    clean(&set.origin.to_string()),
+                    clean(&set.node_name)
+                )
+            });
+            let line = line(&setting.key, &format!("{value}{}", by.unwrap_or_default()));
+            writeln!(out, "{}", line.trim_end())?;
+            remark(ctx, setting);
+        }
+        writeln!(out)?;
     }
+    writeln!(out, "This machine ({}):", clean(&path.display().to_string()))?;
+    for (key, value) in &machine {
+        writeln!(out, "{}", line(key, &plain(value)).trim_end())?;
+    }
+    Ok(())
+}
+
+/// What somebody should know about a setting.
+fn remark(ctx: &Context, setting: &Setting) {
+    let key = clean(&setting.key);
+    if !setting.understood {
+        ctx.say(&format!(
+            "{key} was written by a newer version; this one goes by its default"
+        ));
+    }
+    if let Some(conflict) = &setting.conflict {
+        let said: Vec<_> = conflict.sides.iter().map(|side| clean(&side.means)).collect();
+        ctx.say(&format!(
+            "{key} was set to {} at the same time; `towline config {key} VALUE` says which holds",
+            said.join(" and to ")
+        ));
+    }
+}
+
+fn ask(ctx: &Context, signed: bool, request: Request) -> Result<Vec<Setting>, Failure> {
+    let origin = if signed { Some(ctx.origin()?) } else { None };
+    match backend::connect(ctx)?.ask(envelope(ctx, origin, request))? {
+        Reply::Settings(settings) => Ok(settings),
+        _ => Err(Failure::new(
+            FailureCode::Failure,
+            "the node answered with something else; it may be another version of towline",
+        )),
+    }
+}
+
+fn page(
+    ctx: &Context,
+    shown: Vec<(String, Value)>,
+    project: Option<Vec<Setting>>,
+    out: &mut dyn Write,
+) -> Result<(), Trouble> {
+    let page = Page {
+        file: Home::at(ctx.root()?).config_file().display().to_string(),
+        settings: shown.into_iter().collect(),
+        project,
+    };
+    out.write_all(json::document("towline.config/v1", page).as_bytes())?;
     Ok(())
 }
 
@@ -71,7 +210,7 @@ fn takes_effect(key: &str) -> &'static str {
 /// A value as it can be given back to `config`.
 fn plain(value: &Value) -> String {
     match value {
-        Value::String(text) => super::render::text::clean(text),
+        Value::String(text) => clean(text),
         Value::Array(values) => values.iter().map(plain).collect::<Vec<_>>().join(", "),
         other => other.to_string(),
     }
@@ -81,7 +220,8 @@ fn plain(value: &Value) -> String {
 mod tests {
     use super::*;
     use crate::cli::tests::{ctx, typed};
-    use crate::home::settings::Promote;
+    use crate::home::key;
+    use crate::run::make_project;
 
     fn config(ctx: &Context, words: &[&str]) -> Result<String, Trouble> {
         let mut words = words.iter().map(|word| (*word).to_owned());
@@ -95,33 +235,46 @@ mod tests {
     }
 
     #[test]
-    fn settings_are_listed_asked_for_and_changed() {
+    fn settings_are_listed_asked_for_and_changed_where_they_belong() {
         let folder = tempfile::tempdir().unwrap();
-        let mut ctx = ctx(&typed(&["-q", "config"]), folder.path());
-        let file = Home::at(folder.path()).config_file();
+        let mut ctx = ctx(&typed(&["-q", "--as", "ann", "config"]), folder.path());
+        let home = Home::at(folder.path());
+        let file = home.config_file();
         std::fs::create_dir(file.parent().unwrap()).unwrap();
         Config::default().store(&file).unwrap();
+        let alone = config(&ctx, &[]).unwrap();
+        assert!(alone.contains("mdns") && !alone.contains("promote"), "{alone}");
+        let key = key::create(&home.key_file()).unwrap();
+        make_project(&home, &key, "shop", "desk").unwrap();
         let all = config(&ctx, &[]).unwrap();
         assert!(
-            all.contains("archive_after  4h\n") && all.contains("promote        manual\n"),
+            all.contains("archive_after  7d\n") && all.contains("promote        manual\n"),
             "{all}"
         );
+        assert!(all.find("promote") < all.find("This machine"), "{all}");
         assert_eq!(config(&ctx, &["claim_ttl"]).unwrap(), "10m\n");
         assert_eq!(config(&ctx, &["promote", "auto"]).unwrap(), "auto\n");
-        assert_eq!(Config::load(&file).unwrap().promote, Promote::Auto);
+        assert_eq!(config(&ctx, &["promote"]).unwrap(), "auto\n");
+        assert!(config(&ctx, &[]).unwrap().contains("auto  (by ann on desk"));
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(!text.contains("promote"), "{text}");
         let refused = config(&ctx, &["promte", "manual"]).unwrap_err().to_string();
-        assert!(refused.contains("there is no setting \"promte\""), "{refused}");
+        assert!(
+            refused.contains("there is no setting \"promte\"") && refused.contains("retry_limit"),
+            "{refused}"
+        );
+        let refused = config(&ctx, &["retry_limit", "0"]).unwrap_err().to_string();
+        assert!(refused.contains("1 to 1000"), "{refused}");
         ctx.global.dry_run = true;
         config(&ctx, &["promote", "manual"]).unwrap();
-        assert_eq!(
-            Config::load(&file).unwrap().promote,
-            Promote::Auto,
-            "nothing was done"
-        );
-        ctx.global.json = true;
+        assert!(config(&ctx, &["promote", "often"]).is_err());
         ctx.global.dry_run = false;
+        assert_eq!(config(&ctx, &["promote"]).unwrap(), "auto\n", "nothing was done");
+        assert_eq!(config(&ctx, &["promote", ""]).unwrap(), "manual\n", "the default");
+        ctx.global.json = true;
         let page: serde_json::Value = serde_json::from_str(&config(&ctx, &[]).unwrap()).unwrap();
         assert_eq!(page["schema"], "towline.config/v1");
         assert_eq!(page["settings"]["mdns"], false);
+        assert_eq!(page["project"][0]["key"], "promote");
     }
 }

@@ -9,7 +9,7 @@
 
 use std::io::{self, Write};
 
-use super::line::Line;
+use super::line::{Line, SettingsLine};
 
 /// Writes lines in the order in which they come; how many there were.
 ///
@@ -24,4 +24,13 @@ pub fn write(lines: impl IntoIterator<Item = Line>, out: &mut impl Write) -> io:
     }
     out.flush()?;
     Ok(count)
+}
+
+/// Writes the settings of the project, which stand in front of its items.
+///
+/// # Errors
+/// When `out` cannot be written to.
+pub fn write_settings(line: &SettingsLine, out: &mut impl Write) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, line)?;
+    out.write_all(b"\n")
 }

@@ -6,6 +6,8 @@
 //! file translates operations between the two ways of naming and decides nothing; lines are made and
 //! taken by `project`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use towline_crdt::view::Link;
@@ -96,6 +98,27 @@ pub struct Line {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ties: Vec<Vec<u32>>,
     /// Everything that was done to it: each act behind those that it names.
+    pub acts: Vec<LineAct>,
+}
+
+/// What the line of a project's settings says it is.
+pub const SETTINGS_SCHEMA: &str = "towline.settings/v1";
+
+/// The settings of a project, in front of its items: first what they come to, then everything that was done
+/// to them, as in a line of an item. An export of a project in which nobody set anything has none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettingsLine {
+    /// [`SETTINGS_SCHEMA`].
+    pub schema: String,
+    /// What the project says, by name; nothing where the default was put back.
+    pub settings: BTreeMap<String, Option<String>>,
+    /// Contending acts that nobody has settled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conflicts: Vec<LineConflict>,
+    /// As in [`Line`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ties: Vec<Vec<u32>>,
+    /// Everything that was done to them, behind the act that every project's settings begin with.
     pub acts: Vec<LineAct>,
 }
 

@@ -35,15 +35,28 @@ pub struct Config {
     pub bootstrap: Vec<String>,
     /// Multiaddresses to tell others instead of what the node sees itself, such as a forwarded port.
     pub announce: Vec<String>,
-    /// Whether backlog items start by themselves when the last thing they wait for is done.
-    pub promote: Promote,
-    /// How long an item stays done or closed before it is archived.
-    pub archive_after: ArchiveAfter,
-    /// How long the node of a claim must not have been heard of before the claim can be taken over.
-    pub claim_ttl: ClaimTtl,
     /// How long a command waits while others are in the way.
     pub busy_timeout: BusyTimeout,
+    /// A setting of the project, from when each node had its own; see [`Config::inherited`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub promote: Option<Promote>,
+    /// As `promote`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archive_after: Option<ArchiveAfter>,
+    /// As `promote`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claim_ttl: Option<ClaimTtl>,
+    /// Settings that hold instead of the project's: for programs that have a node in them. No file gives any.
+    #[serde(skip)]
+    pub fixed: Option<Settings>,
 }
+
+/// What earlier versions wrote into every file, and which was nobody's choice.
+const UNCHOSEN: [(&str, &str); 3] = [
+    ("promote", "manual"),
+    ("archive_after", "4h"),
+    ("claim_ttl", "10m"),
+];
 
 impl Default for Config {
     fn default() -> Self {
@@ -56,10 +69,11 @@ impl Default for Config {
             mdns: false,
             bootstrap: Vec::new(),
             announce: Vec::new(),
-            promote: Promote::default(),
-            archive_after: ArchiveAfter::default(),
-            claim_ttl: ClaimTtl::default(),
             busy_timeout: BusyTimeout::default(),
+            promote: None,
+            archive_after: None,
+            claim_ttl: None,
+            fixed: None,
         }
     }
 }
@@ -97,13 +111,26 @@ impl Config {
         }
     }
 
-    /// What its projects do by themselves.
-    pub const fn settings(&self) -> Settings {
-        Settings {
-            promote: self.promote,
-            archive_after: self.archive_after,
-            claim_ttl: self.claim_ttl,
-        }
+    /// Settings that somebody chose in this file when each node had its own. They belong to the project
+    /// now: a node whose role allows it writes them there once, where the project says nothing yet.
+    pub fn inherited(&self) -> Vec<(String, String)> {
+        let chosen = |(key, value): &(&str, String)| !UNCHOSEN.contains(&(*key, value.as_str()));
+        let written = self.written().into_iter().filter(chosen);
+        written.map(|(key, value)| (key.to_owned(), value)).collect()
+    }
+
+    /// Settings of the project that stand in this file.
+    fn written(&self) -> Vec<(&'static str, String)> {
+        let promote = self.promote.map(|value| ("promote", value.to_string()));
+        let archive_after = self
+            .archive_after
+            .map(|value| ("archive_after", value.to_string()));
+        let claim_ttl = self.claim_ttl.map(|value| ("claim_ttl", value.to_string()));
+        promote
+            .into_iter()
+            .chain(archive_after)
+            .chain(claim_ttl)
+            .collect()
     }
 
     /// Writes the file, comments and all.
@@ -166,21 +193,6 @@ impl Config {
                 list(&self.announce),
             ),
             (
-                "Start backlog items when the last thing they wait for is done: \"auto\" or \"manual\".",
-                "promote",
-                word(&self.promote.to_string()),
-            ),
-            (
-                "Archive what has been done or closed for so long: \"4h\", \"7d\" or \"never\".",
-                "archive_after",
-                word(&self.archive_after.to_string()),
-            ),
-            (
-                "Let a claim be taken over when its node was not heard of for so long.",
-                "claim_ttl",
-                word(&self.claim_ttl.to_string()),
-            ),
-            (
                 "Let commands wait for so long while others have the project open.",
                 "busy_timeout",
                 word(&self.busy_timeout.to_string()),
@@ -188,6 +200,13 @@ impl Config {
         ] {
             // Writing to a string does not fail.
             let _ = write!(text, "\n# {about}\n{key} = {value}\n");
+        }
+        for (key, value) in self.written() {
+            let value = word(&value);
+            let _ = write!(
+                text,
+                "\n# Belongs to the project now: `towline config {key}`.\n{key} = {value}\n"
+            );
         }
         text
     }
@@ -218,8 +237,8 @@ mod tests {
             node_name: "line\nbreak".to_owned(),
             bootstrap: vec!["/dns4/hub.example/tcp/4001".to_owned()],
             mdns: true,
-            promote: Promote::Auto,
-            archive_after: ArchiveAfter::Never,
+            promote: Some(Promote::Auto),
+            archive_after: Some(ArchiveAfter::Never),
             ..Config::default()
         };
         config.store(&path).unwrap();
@@ -244,6 +263,18 @@ mod tests {
         assert_eq!((read.user.as_str(), read.bootstrap.len()), ("ann", 0));
         fs::write(&path, "bord = \"\"\n").unwrap();
         assert!(Config::load(&path).is_err(), "a misspelt key is no empty setting");
+    }
+
+    #[test]
+    fn what_an_earlier_version_wrote_is_read_and_only_what_was_chosen_is_inherited() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        let old = "promote = \"manual\"\narchive_after = \"4h\"\nclaim_ttl = \"10m\"\n";
+        fs::write(&path, old).unwrap();
+        assert_eq!(Config::load(&path).unwrap().inherited(), []);
+        fs::write(&path, old.replace("4h", "never")).unwrap();
+        let chosen = [("archive_after".to_owned(), "never".to_owned())];
+        assert_eq!(Config::load(&path).unwrap().inherited(), chosen);
     }
 
     #[test]

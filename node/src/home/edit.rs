@@ -30,7 +30,7 @@ impl Config {
         let all: Table = toml::from_str(&self.text()).unwrap_or_default();
         let text = self.text();
         let keys = text.lines().filter_map(|line| line.split_once(" = "));
-        let known = keys.filter(|(key, _)| !key.starts_with('#'));
+        let known = keys.filter(|(key, _)| !key.starts_with('#') && !super::settings::KEYS.contains(key));
         known
             .filter_map(|(key, _)| Some((key.to_owned(), all.get(key)?.clone())))
             .collect()
@@ -158,7 +158,6 @@ fn replaced(text: &str, key: &str, value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::settings::Promote;
     use super::*;
 
     #[test]
@@ -166,13 +165,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.toml");
         fs::write(&path, "# mine\nmdns = true # at home\nuser = \"ann\"\n").unwrap();
-        let config = Config::set(&path, "promote", "auto").unwrap();
-        assert_eq!((config.promote, config.mdns), (Promote::Auto, true));
+        let config = Config::set(&path, "node_name", "desk").unwrap();
+        assert_eq!((config.node_name.as_str(), config.mdns), ("desk", true));
         Config::set(&path, "user", "bo").unwrap();
         let text = fs::read_to_string(&path).unwrap();
         assert_eq!(
             text,
-            "# mine\nmdns = true # at home\nuser = \"bo\"\npromote = \"auto\"\n"
+            "# mine\nmdns = true # at home\nuser = \"bo\"\nnode_name = \"desk\"\n"
         );
         let config = Config::set(&path, "bootstrap", "/dns4/a.example/tcp/1, /ip4/1.2.3.4/tcp/2").unwrap();
         assert_eq!(config.bootstrap.len(), 2);
@@ -210,9 +209,7 @@ mod tests {
         let before = fs::read_to_string(&path).unwrap();
         for (key, value, says) in [
             ("promotion", "auto", "there are: user, node_name, listen"),
-            ("promote", "yes", "\"manual\" or \"auto\""),
-            ("archive_after", "4", "24h"),
-            ("claim_ttl", "1s", "at least 2m"),
+            ("promote", "auto", "there are: user, node_name, listen"),
             ("mdns", "on", "true or false"),
             ("listen", "localhost:80", "multiaddresses such as"),
             ("board", "nowhere", "board cannot be"),

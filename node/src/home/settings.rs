@@ -1,16 +1,19 @@
-//! What a node does by itself, and how long it waits before it does: the part of its configuration that
-//! projects look at. Plain values with the words that people write for them.
+//! The settings of a project, as plain values with the words that people write for them. They are the
+//! same on every node: where they are kept and who changes them is in `project`. What this version does
+//! not know, or cannot read, is left to the versions that do.
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use towline_proto::stage::UnknownWord;
+use towline_proto::{Qa, text};
 
 /// The longest time that can be written, in seconds.
 const MAX_S: u64 = 366 * 86_400;
 /// How long done and closed items are kept in sight when nobody says otherwise.
-const ARCHIVE_AFTER: Duration = Duration::from_secs(4 * 3_600);
+const ARCHIVE_AFTER: Duration = Duration::from_secs(7 * 86_400);
 /// How long a node must be gone before its claims can be taken over when nobody says otherwise.
 const CLAIM_TTL: Duration = Duration::from_secs(10 * 60);
 /// The shortest such time that can be written: a few of the 30 s in which nodes say that they are there.
@@ -20,15 +23,126 @@ const MIN_CLAIM_TTL: Duration = Duration::from_secs(2 * 60);
 /// then.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What the projects of a node do by themselves.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// How often an item can be sent back when nobody says otherwise.
+const RETRY_LIMIT: u32 = 5;
+/// The highest such limit that can be written.
+const MAX_RETRIES: u32 = 1_000;
+
+/// The names of a project's settings that this version knows, in the order in which they are listed.
+pub const KEYS: [&str; 5] = ["promote", "archive_after", "retry_limit", "qa", "claim_ttl"];
+
+/// The settings of a project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
+    /// How often an item can be sent back before it is blocked as well.
+    pub retry_limit: RetryLimit,
+    /// Who passes a new item through QA when nobody says.
+    pub qa: Qa,
     /// Whether backlog items start by themselves when the last thing they wait for is done.
     pub promote: Promote,
     /// How long an item stays done or closed before it is archived.
     pub archive_after: ArchiveAfter,
     /// How long the node of a claim must not have been heard of before the claim can be taken over.
     pub claim_ttl: ClaimTtl,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            promote: Promote::default(),
+            archive_after: ArchiveAfter::default(),
+            retry_limit: RetryLimit::default(),
+            qa: Qa::Agent,
+            claim_ttl: ClaimTtl::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// The value of a setting as people write it; none of one that is not known.
+    pub fn get(&self, key: &str) -> Option<String> {
+        Some(match key {
+            "promote" => self.promote.to_string(),
+            "archive_after" => self.archive_after.to_string(),
+            "retry_limit" => self.retry_limit.to_string(),
+            "qa" => self.qa.to_string(),
+            "claim_ttl" => self.claim_ttl.to_string(),
+            _ => return None,
+        })
+    }
+
+    /// Takes a value as people write it.
+    ///
+    /// # Errors
+    /// When there is no such setting, or no such value; says what would be right.
+    pub fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
+        match key {
+            "promote" => self.promote = value.parse()?,
+            "archive_after" => self.archive_after = value.parse()?,
+            "retry_limit" => self.retry_limit = value.parse()?,
+            "qa" => self.qa = value.parse().map_err(|why: UnknownWord| why.to_string())?,
+            "claim_ttl" => self.claim_ttl = value.parse()?,
+            _ => {
+                let key = text::show(key, 80);
+                return Err(format!(
+                    "there is no setting {key:?} of a project; there are: {}",
+                    KEYS.join(", ")
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How often an item can be sent back; once more also blocks it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetryLimit {
+    /// As often as somebody likes.
+    Never,
+    /// So often.
+    Times(u32),
+}
+
+impl RetryLimit {
+    /// Whether an item that was sent back so often is blocked when it is sent back once more.
+    pub const fn is_reached(self, retries: u32) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Times(limit) => retries >= limit,
+        }
+    }
+}
+
+impl Default for RetryLimit {
+    fn default() -> Self {
+        Self::Times(RETRY_LIMIT)
+    }
+}
+
+impl fmt::Display for RetryLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Never => f.pad("never"),
+            Self::Times(limit) => write!(f, "{limit}"),
+        }
+    }
+}
+
+impl std::str::FromStr for RetryLimit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "never" {
+            return Ok(Self::Never);
+        }
+        let limit = text
+            .parse()
+            .ok()
+            .filter(|limit| (1..=MAX_RETRIES).contains(limit));
+        limit
+            .map(Self::Times)
+            .ok_or_else(|| format!("retry_limit is 1 to {MAX_RETRIES}, or \"never\"; got {text:?}"))
+    }
 }
 
 /// Who starts an item whose dependencies are all satisfied.
@@ -219,12 +333,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_setting_has_a_value_that_it_takes_again() {
+        let mut settings = Settings::default();
+        for key in KEYS {
+            let value = settings.get(key).unwrap();
+            settings.set(key, &value).unwrap();
+            assert!(settings.set(key, "nonsense").is_err(), "{key}");
+        }
+        assert_eq!(settings, Settings::default());
+        assert!(settings.set("qq", "1").unwrap_err().contains("retry_limit"));
+        settings.set("qa", "human").unwrap();
+        assert_eq!(settings.qa, Qa::Human);
+    }
+
+    #[test]
     fn what_is_written_is_read_again_and_nonsense_says_what_would_be_right() {
         for text in ["90s", "30m", "5h", "3d"] {
             assert_eq!(written(span(text).unwrap()), text);
         }
         assert_eq!("never".parse(), Ok(ArchiveAfter::Never));
-        assert_eq!("4h".parse(), Ok(ArchiveAfter::default()));
+        assert_eq!("7d".parse(), Ok(ArchiveAfter::default()));
         assert_eq!("10m".parse(), Ok(ClaimTtl::default()));
         assert_eq!("0s".parse(), Ok(BusyTimeout(Duration::ZERO)));
         assert_eq!("30s".parse(), Ok(BusyTimeout::default()));
@@ -233,6 +361,15 @@ mod tests {
         assert!(why.contains("at least 2m"), "{why}");
         let why = "soon".parse::<ArchiveAfter>().unwrap_err();
         assert!(why.contains("never") && why.contains("24h"), "{why}");
+        for limit in ["1", "5", "1000", "never"] {
+            assert_eq!(limit.parse::<RetryLimit>().unwrap().to_string(), limit);
+        }
+        for wrong in ["0", "-1", "1001", "five", ""] {
+            assert!(
+                wrong.parse::<RetryLimit>().unwrap_err().contains("1 to 1000"),
+                "{wrong}"
+            );
+        }
         assert!("always".parse::<Promote>().unwrap_err().contains("\"auto\""));
     }
 }

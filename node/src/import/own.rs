@@ -11,7 +11,7 @@ use towline_proto::text;
 
 use super::PROBLEMS;
 use super::lines::{self, Lines};
-use crate::export::line::{Line, SCHEMA, items_named};
+use crate::export::line::{Line, SCHEMA, SETTINGS_SCHEMA, SettingsLine, items_named};
 
 /// Longest line that is read, in bytes: an item with ten thousand acts has some three million.
 pub const LINE_BYTES: usize = 32 * 1024 * 1024;
@@ -23,6 +23,8 @@ const SHOWN_CHARS: usize = 300;
 pub struct Own {
     /// Lines with their numbers in the file, counted from 1.
     pub lines: Vec<(usize, Line)>,
+    /// The settings of the project with their line in the file.
+    pub settings: Option<(usize, SettingsLine)>,
     /// What could not be read, a sentence each.
     pub problems: Vec<String>,
     /// Problems beyond [`PROBLEMS`].
@@ -59,7 +61,11 @@ pub fn read(reader: impl BufRead) -> Own {
         };
         let number = lines.number();
         match read {
-            Ok(Some(line)) => own.take(number, line, &mut seen),
+            Ok(Some(Read::Item(line))) => own.take(number, *line, &mut seen),
+            Ok(Some(Read::Settings(_))) if own.settings.is_some() => {
+                own.problem(number, "settings stand in the file twice; the first were taken");
+            }
+            Ok(Some(Read::Settings(line))) => own.settings = Some((number, *line)),
             Ok(None) => {}
             Err(what) => own.problem(number, &what),
         }
@@ -67,7 +73,13 @@ pub fn read(reader: impl BufRead) -> Own {
     own
 }
 
-fn parse(line: lines::Line<'_>) -> Result<Option<Line>, String> {
+/// What a line of the file is.
+enum Read {
+    Item(Box<Line>),
+    Settings(Box<SettingsLine>),
+}
+
+fn parse(line: lines::Line<'_>) -> Result<Option<Read>, String> {
     let lines::Line::Whole { bytes, ended } = line else {
         return Err(format!("longer than {LINE_BYTES} bytes, and skipped"));
     };
@@ -75,7 +87,15 @@ fn parse(line: lines::Line<'_>) -> Result<Option<Line>, String> {
     if bytes.is_empty() {
         return Ok(None);
     }
-    serde_json::from_slice(bytes).map(Some).map_err(|error| {
+    let is_settings = |sort: Sort| sort.schema == SETTINGS_SCHEMA;
+    if serde_json::from_slice(bytes).is_ok_and(is_settings) {
+        let line = serde_json::from_slice(bytes).map(Box::new);
+        return line
+            .map(|line| Some(Read::Settings(line)))
+            .map_err(|error| format!("not the settings of an export: {error}"));
+    }
+    let line = serde_json::from_slice(bytes).map(Box::new);
+    line.map(|line| Some(Read::Item(line))).map_err(|error| {
         if error.is_eof() && !ended {
             return "cut off in the middle; the file seems to be truncated, export it again".to_owned();
         }

@@ -12,6 +12,7 @@ use towline_proto::{ActId, Closing, Op, Origin, Register, Rule, text};
 
 use super::Project;
 use super::index::letters;
+use super::settings::HANDLE;
 use super::write::{conflict, usage};
 use crate::deeds::{ABOUT_TRASH, is_restored_first, side_deed};
 use crate::dto::{Fate, HistoryLine, OpenConflict, Side};
@@ -25,6 +26,9 @@ const MEANS_CHARS: usize = 80;
 impl Project {
     /// Open conflicts of one item or of all, oldest first.
     pub(crate) fn conflicts(&mut self, item: Option<&str>) -> Result<Vec<OpenConflict>, Failure> {
+        if item.is_some_and(|item| item == HANDLE) {
+            return self.open_settings();
+        }
         let ids = match item {
             Some(wanted) => self.index.find(wanted)?,
             None => {
@@ -42,6 +46,7 @@ impl Project {
         }
         if item.is_none() {
             open.extend(self.all_circles(MAX_ITEMS)?);
+            open.extend(self.open_settings()?);
         }
         open.sort_by(|a, b| (a.since, &a.id).cmp(&(b.since, &b.id)));
         Ok(open)
@@ -125,6 +130,9 @@ impl Project {
                 },
                 None => line.what.clone(),
             },
+            (Register::Setting(_), Op::Set { value, .. }) => {
+                value.clone().unwrap_or_else(|| "the default".to_owned())
+            }
             (Register::Deleted, Op::Delete { .. }) => "in the trash".to_owned(),
             (Register::Deleted, Op::Restore) => "out of the trash".to_owned(),
             (Register::Deleted, Op::Purge) => "gone for good".to_owned(),
@@ -149,6 +157,9 @@ impl Project {
         id: Option<&str>,
         keep: &str,
     ) -> Result<Reply, Failure> {
+        if item == HANDLE {
+            return self.settle_setting(origin, id, keep);
+        }
         let row = self.index.find_one(item)?;
         let open = self.conflicts(Some(&row.id.to_string()))?;
         let chosen = choose_conflict(&open, id)?;
@@ -171,7 +182,10 @@ impl Project {
     }
 }
 
-fn choose_conflict<'c>(open: &'c [OpenConflict], id: Option<&str>) -> Result<&'c OpenConflict, Failure> {
+pub(super) fn choose_conflict<'c>(
+    open: &'c [OpenConflict],
+    id: Option<&str>,
+) -> Result<&'c OpenConflict, Failure> {
     let fits: Vec<_> = match id {
         Some(id) => open
             .iter()
@@ -194,7 +208,7 @@ fn choose_conflict<'c>(open: &'c [OpenConflict], id: Option<&str>) -> Result<&'c
 }
 
 /// The side that a person means: by key, or by what only one side has.
-fn choose_side(open: &OpenConflict, keep: &str) -> Result<ActId, Failure> {
+pub(super) fn choose_side(open: &OpenConflict, keep: &str) -> Result<ActId, Failure> {
     let keep = keep.trim();
     if keep.is_empty() {
         return Err(usage("settle needs the side to keep"));

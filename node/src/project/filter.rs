@@ -17,8 +17,6 @@ pub(crate) struct Facts {
     column: Column,
     kind: Kind,
     status: Status,
-    held: bool,
-    claimed: bool,
 }
 
 /// What it looks at then.
@@ -37,8 +35,6 @@ impl From<&Row> for Facts {
             column: row.column,
             kind: row.kind,
             status: row.status,
-            held: row.held,
-            claimed: row.claimed,
         }
     }
 }
@@ -50,8 +46,6 @@ impl From<&ItemCard> for Facts {
             column: card.column,
             kind: card.kind,
             status: card.status,
-            held: !card.holds.is_empty(),
-            claimed: card.claim.is_some(),
         }
     }
 }
@@ -84,22 +78,6 @@ impl Facts {
         looks_at(filter, self.deleted, self.column)
             && (filter.kinds.is_empty() || filter.kinds.contains(&self.kind))
             && (filter.statuses.is_empty() || filter.statuses.contains(&self.status))
-    }
-
-    /// Whether it could be started now if its dependencies allow that: in the backlog, or in coding and
-    /// claimed by nobody, and nothing holds it.
-    pub(crate) fn startable(&self) -> bool {
-        let place = match self.column {
-            Column::Backlog => true,
-            Column::Coding => !self.claimed,
-            Column::Upcoming
-            | Column::Qa
-            | Column::Merge
-            | Column::Done
-            | Column::Archived
-            | Column::Closed => false,
-        };
-        place && !self.deleted && self.kind != Kind::Epic && !self.held
     }
 }
 

@@ -8,6 +8,7 @@
 mod cards;
 mod circles;
 mod find;
+mod ready;
 #[cfg(test)]
 mod tests;
 mod turns;
@@ -16,6 +17,7 @@ mod waits;
 pub(super) use cards::revision;
 pub(super) use circles::{Edge, Wait, Way, rank};
 pub(super) use find::letters;
+pub(super) use ready::{concerns, sort_out};
 pub(super) use turns::Turn;
 
 use std::cell::OnceCell;

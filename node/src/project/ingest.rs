@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use towline_crdt::doc::{Acts, ItemDoc, NodePrefix, Record};
 use towline_crdt::gate;
+use towline_crdt::settings::belongs;
 use towline_proto::wire::EntryBytes;
-use towline_proto::{Entry, ItemChange, ItemId, NodeId, Payload, limits};
+use towline_proto::{Entry, ItemChange, ItemId, NodeId, Payload, Role, limits};
 use towline_sync::{Batch, Effect, Input, Outcome, Verdict};
 
 use super::Project;
@@ -221,12 +222,12 @@ impl Project {
             }
             Payload::Changes(changes) => {
                 let author = entry.body().author;
-                if !self
-                    .members
-                    .role_of(entry)
-                    .is_some_and(towline_proto::Role::may_write)
-                {
+                if !self.members.role_of(entry).is_some_and(Role::may_write) {
                     return Err(refused(format!("{} may not write", author.short())));
+                }
+                if touches_settings(entry) && !self.members.role_of(entry).is_some_and(Role::may_set) {
+                    let who = author.short();
+                    return Err(refused(format!("{who} may not change the project's settings")));
                 }
                 let seen_at = self.now();
                 let docs = self.admit_changes(entry, changes)?;
@@ -278,16 +279,27 @@ impl Project {
     }
 }
 
+/// Whether an entry changes the project's settings.
+pub(super) fn touches_settings(entry: &Entry) -> bool {
+    let settings = ItemId::settings(&entry.body().project);
+    match &entry.body().payload {
+        Payload::Changes(changes) => changes.iter().any(|change| change.item == settings),
+        Payload::Genesis(_) | Payload::Member(_) => false,
+    }
+}
+
 /// The changes of an entry, each through the part of the gate that needs no document, by item.
 pub(super) fn checked_by_item(
     entry: &Entry,
     changes: &[ItemChange],
 ) -> Result<BTreeMap<ItemId, Vec<gate::Checked>>, gate::Refusal> {
     let place = entry.body().place();
+    let settings = ItemId::settings(&entry.body().project);
     let mut ordinal = 0;
     let mut by_item: BTreeMap<ItemId, Vec<gate::Checked>> = BTreeMap::new();
     for change in changes {
         let checked = gate::check(&change.item, &change.change, &place, &mut ordinal)?;
+        belongs(change.item == settings, &checked)?;
         by_item.entry(change.item).or_default().push(checked);
     }
     Ok(by_item)

@@ -28,6 +28,7 @@ mod refused;
 mod request;
 mod retell;
 mod search;
+mod settings;
 pub(crate) mod snapshot;
 mod stage;
 mod store;
@@ -172,6 +173,9 @@ impl Project {
             )
         };
         let saved = self.cache.doc(id).map_err(|error| broken(error.to_string()))?;
+        if saved.is_none() && *id == self.settings_id() {
+            return self.no_settings().map(Arc::new);
+        }
         let saved = saved
             .ok_or_else(|| broken(format!("the document of item {} is not in the cache", id.short())))?;
         let doc = Arc::new(ItemDoc::load(*id, &saved).map_err(|error| broken(error.to_string()))?);
@@ -181,10 +185,10 @@ impl Project {
 
     /// An item's document, if there is such an item yet.
     fn stored_doc(&mut self, id: &ItemId) -> Result<Option<Arc<ItemDoc>>, Failure> {
-        match self.index.row(id) {
-            Some(_) => self.doc(id).map(Some),
-            None => Ok(None),
+        if self.index.row(id).is_none() && *id != self.settings_id() {
+            return Ok(None);
         }
+        self.doc(id).map(Some)
     }
 
     fn body(&mut self, id: &ItemId) -> Result<String, Failure> {

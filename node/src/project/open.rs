@@ -180,6 +180,7 @@ impl Project {
             project.rebuild()?;
         } else {
             project.load_rows()?;
+            project.read_settings();
             project.apply_tail(replay.tail);
             if project.ranks != project.members.ranks() {
                 project.fold_again();
@@ -285,6 +286,7 @@ impl Project {
         self.recent.clear();
         (self.feed_head, self.feed_stored, self.applied) = (0, 0, None);
         self.ranks = self.members.ranks();
+        self.read_settings();
         self.apply_tail(replay.tail);
         self.store()?;
         self.pull_cursors_back()

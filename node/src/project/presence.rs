@@ -260,16 +260,17 @@ impl Project {
         match (force, reason) {
             (true, Some(reason)) => Ok(Some(reason)),
             (true, None) => Err(usage("take-over --force needs a reason: say why in a few words")),
-            (false, _) => self
-                .held_by_the_living(row, taker)
+            // Where nobody holds a claim the table says so.
+            (false, _) => row
+                .claim
+                .as_ref()
+                .and_then(|claim| self.held_by_the_living(&row.id, claim, taker))
                 .map_or(Ok(None), |why_not| Err(conflict(why_not))),
         }
     }
 
     /// Why a claim cannot be taken over without force; nothing when it can.
-    fn held_by_the_living(&self, row: &ItemView, taker: &str) -> Option<String> {
-        // Where nobody holds a claim the table says so.
-        let claim = row.claim.as_ref()?;
+    pub(super) fn held_by_the_living(&self, item: &ItemId, claim: &Claim, taker: &str) -> Option<String> {
         let forced = "`--force` with a `--reason` takes it all the same";
         let holder = format!("{} on {}", claim.holder, self.node_name(&claim.node));
         if claim.node == self.me {
@@ -285,7 +286,7 @@ impl Project {
         };
         let now = self.world.instant();
         let heard = self.presence.nodes.get(&claim.node).map(|node| node.at);
-        let known = self.presence.claims.get(&row.id);
+        let known = self.presence.claims.get(item);
         let known = known.filter(|(generation, _)| *generation == claim.generation);
         let since = [Some(began), heard, known.map(|(_, at)| *at)];
         let gone = now.saturating_duration_since(since.into_iter().flatten().max().unwrap_or(began));

@@ -6,7 +6,8 @@
 //! was ahead when it was first seen, so the flag goes when the time has come. Events keep when they were
 //! seen and are put right for good. Exports say what was written, the same on every node.
 
-use towline_proto::{Millis, limits};
+use towline_crdt::view::ItemView;
+use towline_proto::{Millis, Origin, Verb, limits};
 
 use super::Project;
 use crate::dto::{Comment, HistoryLine, ItemCard, ItemPage, OpenConflict};
@@ -23,28 +24,32 @@ pub(super) fn clamp(at: &mut Millis, seen: Millis) -> bool {
 
 impl Project {
     /// An answer as people are shown it.
-    pub(super) fn present(&self, mut reply: Reply) -> Reply {
+    pub(super) fn present(&self, mut reply: Reply, asker: Option<&Origin>) -> Reply {
         let now = self.now();
         match &mut reply {
             Reply::Cards(cards) => cards.iter_mut().for_each(|card| self.present_card(now, card)),
-            Reply::Page(page) => self.present_page(now, page),
-            Reply::Pages(pages) => pages.iter_mut().for_each(|page| self.present_page(now, page)),
+            Reply::Page(page) => self.present_page(now, page, asker),
+            Reply::Pages(pages) => pages
+                .iter_mut()
+                .for_each(|page| self.present_page(now, page, asker)),
             Reply::History(lines) => lines.iter_mut().for_each(|line| present_line(now, line)),
             Reply::Conflicts(open) => open.iter_mut().for_each(|open| present_conflict(now, open)),
             Reply::Explanations(all) => {
                 for explained in all {
-                    self.present_card(now, &mut explained.card);
+                    self.present_one(now, &mut explained.card, asker);
                     explained.acts.iter_mut().for_each(|line| present_line(now, line));
                     let conflicts = explained.conflicts.iter_mut();
                     conflicts.for_each(|open| present_conflict(now, open));
                 }
             }
-            Reply::Applied(applied) => self.present_card(now, &mut applied.card),
+            Reply::Applied(applied) => self.present_one(now, &mut applied.card, asker),
             Reply::Status(_)
             | Reply::Doctor(_)
             | Reply::Members(_)
             | Reply::Peers(_)
             | Reply::Events(_)
+            | Reply::Settings(_)
+            | Reply::SettingsLine(_)
             | Reply::Imported(_)
             | Reply::Lines(_)
             | Reply::Taken(_)
@@ -60,15 +65,15 @@ impl Project {
     }
 
     /// A refusal as people are shown it.
-    pub(super) fn present_failure(&self, mut failure: Failure) -> Failure {
+    pub(super) fn present_failure(&self, mut failure: Failure, asker: Option<&Origin>) -> Failure {
         if let Some(card) = &mut failure.current {
-            self.present_card(self.now(), card);
+            self.present_one(self.now(), card, asker);
         }
         failure
     }
 
-    fn present_page(&self, now: Millis, page: &mut ItemPage) {
-        self.present_card(now, &mut page.card);
+    fn present_page(&self, now: Millis, page: &mut ItemPage, asker: Option<&Origin>) {
+        self.present_one(now, &mut page.card, asker);
         page.remarks
             .iter_mut()
             .for_each(|remark| present_remark(now, remark));
@@ -80,6 +85,39 @@ impl Project {
     fn present_card(&self, now: Millis, card: &mut ItemCard) {
         card.claim_heard = card.claim.as_ref().and_then(|claim| self.claim_heard(claim));
         clamp_card(now, card);
+        self.only_what_may_be(card);
+    }
+
+    /// As [`Project::present_card`], for somebody who looks at this one item: what would be refused to
+    /// them, or to anybody at this node where it is not known who asks, is not proposed.
+    fn present_one(&self, now: Millis, card: &mut ItemCard, asker: Option<&Origin>) {
+        self.present_card(now, card);
+        let Some(claim) = &card.claim else { return };
+        let taker = asker.map_or("", |asker| asker.id.as_str());
+        let taken_over = self.held_by_the_living(&card.id, claim, taker).is_none();
+        let released = match asker {
+            Some(asker) => self.gives_back(claim, asker),
+            None => claim.node == self.me,
+        };
+        card.legal.retain(|verb| match verb {
+            Verb::TakeOver => taken_over,
+            Verb::Release => released,
+            _ => true,
+        });
+    }
+
+    /// What somebody could do to an item now.
+    pub(super) fn proposals(&self, row: &ItemView, asker: &Origin) -> Vec<Verb> {
+        let mut card = self.index.card(row);
+        self.present_one(self.now(), &mut card, Some(asker));
+        card.legal
+    }
+
+    /// A node that may not write is proposed nothing.
+    pub(super) fn only_what_may_be(&self, card: &mut ItemCard) {
+        if !self.role().may_write() {
+            card.legal.clear();
+        }
     }
 }
 

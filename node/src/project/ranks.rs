@@ -31,6 +31,7 @@ impl Project {
             self.recent.extend(self.stage.take_events());
             self.store_if_full();
         }
+        self.read_settings();
         self.ranks = self.members.ranks();
         self.dirty = true;
     }

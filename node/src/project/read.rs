@@ -35,9 +35,9 @@ impl Project {
         Ok(self.index.cards(rows))
     }
 
-    /// What can be started now.
-    pub(crate) fn ready(&self) -> Vec<ItemCard> {
-        self.index.cards(self.index.ready())
+    /// What somebody can start now.
+    pub(crate) fn ready(&self, asker: Option<&str>, all: bool) -> Vec<ItemCard> {
+        self.index.ready(asker, all)
     }
 
     /// The items that a handle names, in full.

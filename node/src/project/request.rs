@@ -21,12 +21,17 @@ impl Request {
             | Self::Carried { .. }
             | Self::ImportItems { .. }
             | Self::ImportRelations { .. }
-            | Self::ImportLines { .. } => true,
+            | Self::ImportLines { .. }
+            | Self::ImportSettings { .. } => true,
             Self::Rehearse { of } | Self::Once { of, .. } => of.is_long(),
             Self::List(_)
             | Self::Show { .. }
             | Self::Search { .. }
-            | Self::Ready
+            | Self::Ready { .. }
+            | Self::TakeReady { .. }
+            | Self::Settings
+            | Self::Set { .. }
+            | Self::SettingsLine
             | Self::Conflicts { .. }
             | Self::Explain { .. }
             | Self::Log { .. }
@@ -56,7 +61,9 @@ impl Request {
             Self::List(_)
             | Self::Show { .. }
             | Self::Search { .. }
-            | Self::Ready
+            | Self::Ready { .. }
+            | Self::Settings
+            | Self::SettingsLine
             | Self::Conflicts { .. }
             | Self::Explain { .. }
             | Self::Log { .. }
@@ -74,6 +81,9 @@ impl Request {
             | Self::Rehearse { .. } => false,
             Self::Once { of, .. } => of.writes(),
             Self::Create(_)
+            | Self::TakeReady { .. }
+            | Self::Set { .. }
+            | Self::ImportSettings { .. }
             | Self::Edit(_)
             | Self::Transition(_)
             | Self::Label { .. }
@@ -102,7 +112,7 @@ impl Project {
             return self.rehearse(origin, *of);
         }
         if !body.writes() {
-            return self.answer(body);
+            return self.answer(origin, body);
         }
         let reply = self.stage_request(origin, body)?;
         self.commit_stage()?;
@@ -114,8 +124,8 @@ impl Project {
     /// Stages what a request changes and gives the answer that holds once it is durable.
     pub(crate) fn stage_request(&mut self, origin: Option<&Origin>, body: Request) -> Result<Reply, Failure> {
         match self.stage_asked(origin, body) {
-            Ok(reply) => Ok(self.present(reply)),
-            Err(failure) => Err(self.present_failure(failure)),
+            Ok(reply) => Ok(self.present(reply, origin)),
+            Err(failure) => Err(self.present_failure(failure, origin)),
         }
     }
 
@@ -133,6 +143,12 @@ impl Project {
             Request::Create(new) => self.create_item(origin, new),
             Request::Edit(edit) => self.edit(origin, edit),
             Request::Transition(asked) => self.transition(origin, asked),
+            Request::TakeReady { holder } => self.take_ready(origin, holder),
+            Request::Set { key, value } => self.set(origin, &key, value),
+            Request::ImportSettings { line, dry_run } => {
+                let taken = self.take_settings(&line, dry_run)?;
+                Ok(Reply::Taken(vec![taken]))
+            }
             Request::Label { item, add, remove } => self.label(origin, &item, add, remove),
             Request::Depends { item, add, remove } => self.depends(origin, &item, &add, &remove),
             Request::Link { item, add, remove } => self.link(origin, &item, add, remove),
@@ -165,7 +181,9 @@ impl Project {
             Request::List(_)
             | Request::Show { .. }
             | Request::Search { .. }
-            | Request::Ready
+            | Request::Ready { .. }
+            | Request::Settings
+            | Request::SettingsLine
             | Request::Conflicts { .. }
             | Request::Explain { .. }
             | Request::Log { .. }
@@ -180,7 +198,7 @@ impl Project {
             | Request::Events { .. }
             | Request::Rebuild
             | Request::SyncNow
-            | Request::Rehearse { .. } => self.answer(body),
+            | Request::Rehearse { .. } => self.answer(Some(origin), body),
         }
     }
 
@@ -234,7 +252,7 @@ impl Project {
             return Ok(Reply::Done);
         }
         if !body.writes() {
-            return self.answer(body);
+            return self.answer(origin, body);
         }
         let claims = self.presence.claims.clone();
         let answer = self.stage_request(origin, body);
@@ -252,11 +270,11 @@ impl Project {
     }
 
     /// Answers a request that changes nothing for others.
-    pub(crate) fn answer(&mut self, body: Request) -> Result<Reply, Failure> {
+    pub(crate) fn answer(&mut self, origin: Option<&Origin>, body: Request) -> Result<Reply, Failure> {
         match body {
             // As it was written, the same on every node.
             Request::Export { offset, limit } => self.export(offset, limit).map(Reply::Pages),
-            body => self.answer_asked(body).map(|reply| self.present(reply)),
+            body => self.answer_asked(body).map(|reply| self.present(reply, origin)),
         }
     }
 
@@ -274,7 +292,11 @@ impl Project {
                 }
             }
             Request::Search { text, limit } => self.search(&text, limit.min(MAX_FOUND)).map(Reply::Cards),
-            Request::Ready => Ok(Reply::Cards(self.ready())),
+            Request::Ready { asker, all } => Ok(Reply::Cards(self.ready(asker.as_deref(), all))),
+            Request::Settings => self.settings().map(Reply::Settings),
+            Request::SettingsLine => self
+                .settings_line()
+                .map(|line| Reply::SettingsLine(line.map(Box::new))),
             Request::Conflicts { item } => self.conflicts(item.as_deref()).map(Reply::Conflicts),
             Request::Explain { item } => self.explain(&item).map(Reply::Explanations),
             Request::Log { item, limit } => self.log(item.as_deref(), limit).map(Reply::History),

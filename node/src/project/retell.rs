@@ -10,6 +10,7 @@
 
 mod check;
 mod compare;
+mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -12,11 +12,11 @@ mod tests;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use towline_proto::{Column, ItemId, Millis};
+use towline_proto::{ItemId, Millis};
 
 use super::Project;
 use super::filter::{Facts, Words, looks_at};
-use super::index::Index;
+use super::index::{Index, concerns, sort_out};
 use super::present::clamp_card;
 use crate::cache::{BLOCK_CARDS, Snapshot, Writer, publish};
 use crate::dto::ItemCard;
@@ -49,6 +49,8 @@ struct Making {
     /// Items in the order in which they stand in the file, and how many are in it.
     order: Vec<ItemId>,
     done: usize,
+    /// Whether this node may: one that may not is proposed nothing.
+    may_write: bool,
     writer: Writer,
 }
 
@@ -98,7 +100,7 @@ impl Project {
             return;
         }
         let making = self.snap.making.take();
-        let mut making = making.unwrap_or_else(|| Making::begin(mark, &self.index));
+        let mut making = making.unwrap_or_else(|| Making::begin(mark, &self.index, self.role().may_write()));
         let outcome = making.add(&self.index, TICK_CARDS);
         if outcome.is_ok() && making.done < making.order.len() {
             self.snap.making = Some(making);
@@ -114,7 +116,7 @@ impl Project {
             return;
         }
         let begun = self.snap.making.take().filter(|making| making.mark == mark);
-        let mut making = begun.unwrap_or_else(|| Making::begin(mark, &self.index));
+        let mut making = begun.unwrap_or_else(|| Making::begin(mark, &self.index, self.role().may_write()));
         let outcome = making.add(&self.index, usize::MAX);
         self.end_snapshot(mark, outcome.and_then(|()| making.publish(&self.snapshot_file())));
     }
@@ -135,7 +137,7 @@ impl Project {
 }
 
 impl Making {
-    fn begin(mark: Mark, index: &Index) -> Self {
+    fn begin(mark: Mark, index: &Index, may_write: bool) -> Self {
         let mut order: Vec<_> = index
             .shown()
             .map(|row| (row.deleted, Index::board_order(row)))
@@ -145,6 +147,7 @@ impl Making {
             mark,
             order: order.into_iter().map(|(_, (.., id))| id).collect(),
             done: 0,
+            may_write,
             writer: Writer::default(),
         }
     }
@@ -157,7 +160,10 @@ impl Making {
             .unwrap_or_default()
             .chunks(BLOCK_CARDS)
         {
-            for card in index.cards(ids.iter().filter_map(|id| index.row(id))) {
+            for mut card in index.cards(ids.iter().filter_map(|id| index.row(id))) {
+                if !self.may_write {
+                    card.legal.clear();
+                }
                 self.writer.push(card)?;
             }
         }
@@ -175,7 +181,7 @@ pub(crate) fn needs_cards_only(request: &Request) -> bool {
     match request {
         // The handle of an epic may be a prefix of its key, which takes the keys of all items.
         Request::List(filter) => filter.epic.is_none(),
-        Request::Ready => true,
+        Request::Ready { .. } => true,
         _ => false,
     }
 }
@@ -223,15 +229,13 @@ fn pick(snapshot: &Snapshot, request: &Request) -> Option<Vec<ItemCard>> {
                 ControlFlow::Break(())
             }
         })?;
-    } else {
-        let wanted = |deleted: bool, column| !deleted && matches!(column, Column::Backlog | Column::Coding);
+    } else if let Request::Ready { asker, all } = request {
+        let wanted = |deleted: bool, column| !deleted && concerns(column, *all);
         snapshot.cards(wanted, |card| {
-            if card.unmet == 0 && Facts::from(&card).startable() {
-                cards.push(card);
-            }
+            cards.push(card);
             ControlFlow::Continue(())
         })?;
-        cards.sort_by_key(|card| (card.priority, card.created_at, card.id));
+        cards = sort_out(cards, asker.as_deref(), *all);
     }
     Some(cards)
 }

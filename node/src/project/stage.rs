@@ -132,6 +132,11 @@ impl Stage {
         std::mem::take(&mut self.events)
     }
 
+    /// Keeps a document as it was, once.
+    pub(in crate::project) fn keep_doc(&mut self, id: ItemId, unstored: Option<Arc<ItemDoc>>) {
+        self.docs_before.entry(id).or_insert(unstored);
+    }
+
     /// Acts of an item's document that have not come yet for whoever tells of an entry.
     pub(crate) fn coming(&self, item: &ItemId) -> Option<&BTreeSet<ActId>> {
         self.coming.get(item)

@@ -178,6 +178,13 @@ impl Project {
                     .as_ref()
                     .map_or_else(|| state.to_string(), |proof| format!("{state}: {proof}")),
             ),
+            Op::Set { key, value } => Some(format!(
+                "{} to {}",
+                text::show(key, DETAIL_CHARS),
+                value
+                    .as_deref()
+                    .map_or("its default".to_owned(), |value| text::show(value, DETAIL_CHARS))
+            )),
             _ => None,
         }
     }

@@ -23,7 +23,7 @@ use towline_sync::{Batch, Effect};
 
 use super::Project;
 use super::actor::STACK_BYTES;
-use super::ingest::checked_by_item;
+use super::ingest::{checked_by_item, touches_settings};
 
 /// Bytes of entries after which a run ends: some thousand items, whose documents are all in memory.
 const RUN_BYTES: usize = 2 * limits::ENTRY_BYTES;
@@ -104,7 +104,9 @@ impl Project {
                 .members
                 .role_of(entry)
                 .is_some_and(towline_proto::Role::may_write);
-            if !self.members.missing(entry).is_empty() || !may || !batch.allows(entry) {
+            // Settings have no row, and more is asked of who writes them.
+            let alone = touches_settings(entry) || !self.members.missing(entry).is_empty();
+            if alone || !may || !batch.allows(entry) {
                 return None;
             }
         }

@@ -6,11 +6,11 @@
 use towline_crdt::view::ItemView;
 use towline_proto::stage::Claim;
 use towline_proto::table::legal;
-use towline_proto::{Op, Origin, OriginKind, Verb};
+use towline_proto::{Column, Kind, Op, Origin, OriginKind, Verb, limits, text};
 
 use super::write::{conflict, usage};
 use super::{Project, refused};
-use crate::request::{Failure, Reply, Transition};
+use crate::request::{Failure, FailureCode, Reply, Transition};
 
 /// Hex digits of a commit: as few as programs shorten it to, as many as the longest hash has.
 const COMMIT: std::ops::RangeInclusive<usize> = 7..=64;
@@ -25,6 +25,41 @@ fn is_commit(commit: &str) -> Result<(), Failure> {
     Err(usage(format!(
         "{commit:?} is no commit: it has {least} to {most} hex digits, such as 3f2a1c9"
     )))
+}
+
+/// Whether somebody who starts an item works on it from then on: promotion does not, and nobody works on an
+/// epic.
+fn claims(origin: &Origin, row: &ItemView) -> bool {
+    matches!(origin.kind, OriginKind::User | OriginKind::Agent) && row.kind != Kind::Epic
+}
+
+fn next_claim(row: &ItemView, holder: String) -> Op {
+    Op::Claim {
+        holder,
+        generation: row.generation.saturating_add(1),
+    }
+}
+
+/// In whose name an item is blocked that was sent back too often. The node that sends it back writes that
+/// down, so that every replica says the same, whatever its settings were then.
+fn retries() -> Origin {
+    Origin {
+        kind: OriginKind::System,
+        id: "retry-limit".to_owned(),
+    }
+}
+
+fn too_often(row: &ItemView) -> String {
+    format!("sent back {} times", row.retries.saturating_add(1))
+}
+
+/// A reason beside the one that an item is blocked for already.
+fn beside(row: &ItemView, reason: String) -> String {
+    let known = row.holds.blocked.as_ref().map(|blocked| blocked.reason.as_str());
+    match known.filter(|known| !known.is_empty()) {
+        Some(known) => text::fit_lines(&format!("{reason}; {known}"), limits::NOTE_BYTES).0,
+        None => reason,
+    }
 }
 
 impl Project {
@@ -48,8 +83,56 @@ impl Project {
         if let Some(why) = refused::useless(asked.verb, &row).filter(|_| !row.deleted && !row.purged) {
             return Err(conflict(why));
         }
+        let (verb, no_claim) = (asked.verb, asked.no_claim);
+        let holder = asked.holder.clone().unwrap_or_else(|| origin.id.clone());
         let op = self.transition_op(origin, &row, asked)?;
-        self.write_ops(origin, &row, vec![op], None)
+        if let Err(mut illegal) = legal(verb, row.standing()) {
+            // What is named instead is what would not be refused in its turn.
+            illegal.legal = self.proposals(&row, origin);
+            return Err(conflict(refused::sentence(&illegal)));
+        }
+        let mut drafts = self.drafts(origin, vec![op]);
+        let mut notes = Vec::new();
+        match verb {
+            Verb::Start if !no_claim && claims(origin, &row) => {
+                drafts.extend(self.drafts(origin, vec![next_claim(&row, holder)]));
+            }
+            Verb::RequestChanges if self.upkeep.settings().retry_limit.is_reached(row.retries) => {
+                let reason = too_often(&row);
+                notes.push(format!("blocked as well: {reason}; `unblock` lets it go on"));
+                drafts.extend(self.drafts(
+                    &retries(),
+                    vec![Op::Block {
+                        reason: beside(&row, reason),
+                    }],
+                ));
+            }
+            _ => {}
+        }
+        let mut reply = self.write_drafts(&row, drafts, None)?;
+        if let Reply::Applied(applied) = &mut reply {
+            applied.notes.extend(notes);
+        }
+        Ok(reply)
+    }
+
+    /// Starts and claims the best of what is ready. It runs on the project's own thread, so whoever asks
+    /// next finds it taken.
+    pub(crate) fn take_ready(&mut self, origin: &Origin, holder: Option<String>) -> Result<Reply, Failure> {
+        let holder = holder.unwrap_or_else(|| origin.id.clone());
+        let Some(row) = self.index.best(&holder) else {
+            let message = format!(
+                "nothing is ready for {}; `towline ready --all` says why",
+                text::show(&holder, 80)
+            );
+            return Err(Failure::new(FailureCode::NotFound, message));
+        };
+        let mut ops = Vec::new();
+        if row.column == Column::Backlog {
+            ops.push(Op::Start { force: None });
+        }
+        ops.push(next_claim(&row, holder));
+        self.write_ops(origin, &row, ops, None)
     }
 
     fn transition_op(&self, origin: &Origin, row: &ItemView, asked: Transition) -> Result<Op, Failure> {
@@ -188,11 +271,8 @@ impl Project {
     /// A claim is given back by its holder, and by a person at the node whose agent holds it. Anybody else
     /// would pass by what guards a take-over.
     fn release(&self, row: &ItemView, origin: &Origin) -> Result<Op, Failure> {
-        let own = |claim: &Claim| {
-            let at_home = claim.node == self.me && origin.kind == OriginKind::User;
-            at_home || claim.holder == origin.id
-        };
-        if let Some(claim) = row.claim.as_ref().filter(|claim| !own(claim)) {
+        let given = |claim: &&Claim| !self.gives_back(claim, origin);
+        if let Some(claim) = row.claim.as_ref().filter(given) {
             return Err(conflict(format!(
                 "{} on {} holds the claim, and nobody else gives it back; `take-over` takes it once that node is gone, \
                  with `--force` and a `--reason` at once",
@@ -202,5 +282,11 @@ impl Project {
         }
         let generation = row.generation;
         Ok(Op::Release { generation })
+    }
+
+    /// Whether somebody may give a claim back.
+    pub(super) fn gives_back(&self, claim: &Claim, who: &Origin) -> bool {
+        let at_home = claim.node == self.me && who.kind == OriginKind::User;
+        at_home || claim.holder == who.id
     }
 }

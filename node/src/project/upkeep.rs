@@ -31,6 +31,11 @@ const TWIN_SPREAD_MS: u64 = 2_000;
 const SWEEP: Duration = Duration::from_secs(60);
 /// Items that are archived at once, so that an imported tracker does not hold anything up.
 const ARCHIVED: usize = 100;
+/// How long what was imported stays in sight at least, from when it came here or this node started: old
+/// records have been over for long, and whoever imports them wants to see what came.
+const IMPORTED: Duration = Duration::from_secs(3_600);
+/// Imported items of which it is known when they came.
+const ARRIVED: usize = 100_000;
 /// The longest time that a node leaves an item to others to archive, in milliseconds.
 const SWEEP_SPREAD_MS: u64 = 10 * 60 * 1_000;
 
@@ -38,9 +43,15 @@ const SWEEP_SPREAD_MS: u64 = 10 * 60 * 1_000;
 #[derive(Debug, Default)]
 pub(crate) struct Upkeep {
     settings: Settings,
+    /// Whether those hold whatever the project says.
+    fixed: bool,
+    /// What this node's own file said when each node had settings of its own.
+    inherited: Vec<(String, String)>,
     /// When a node began to run it, on the monotonic clock.
     pub(super) began: Option<Instant>,
     swept: Option<Instant>,
+    /// When imported items came, where that was after the node began.
+    arrived: BTreeMap<ItemId, Instant>,
     /// Items that changed since they were looked at.
     changed: BTreeSet<ItemId>,
     /// When everything is looked at again.
@@ -52,6 +63,19 @@ pub(crate) struct Upkeep {
 }
 
 impl Upkeep {
+    /// Notes that an imported item came.
+    pub(super) fn arrived(&mut self, id: ItemId, now: Instant) {
+        if self.began.is_some() && self.arrived.len() < ARRIVED {
+            self.arrived.entry(id).or_insert(now);
+        }
+    }
+
+    /// Whether an imported item has been in sight for long enough.
+    fn was_seen(&self, id: &ItemId, now: Instant) -> bool {
+        let came = self.arrived.get(id).copied().or(self.began);
+        came.is_none_or(|came| now.saturating_duration_since(came) >= IMPORTED)
+    }
+
     /// Notes that an item changed.
     pub(crate) fn changed(&mut self, id: ItemId) {
         if self.settings.promote != Promote::Auto || self.began.is_none() {
@@ -66,6 +90,17 @@ impl Upkeep {
 
     pub(super) const fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Goes by other settings from now on.
+    pub(super) fn take_settings(&mut self, settings: Settings) {
+        if self.fixed {
+            return;
+        }
+        if settings.promote != self.settings.promote {
+            self.look = self.began;
+        }
+        self.settings = settings;
     }
 }
 
@@ -94,9 +129,17 @@ fn was_started(row: &ItemView) -> bool {
 }
 
 impl Project {
-    /// Says what the project does by itself while a node runs it.
-    pub const fn configure(&mut self, settings: Settings) {
-        self.upkeep.settings = settings;
+    /// Holds these settings, whatever the project says, as long as the process runs: for programs that have a
+    /// node in them and for tests. No file and no command does that.
+    pub fn configure(&mut self, settings: Settings) {
+        self.upkeep.fixed = false;
+        self.upkeep.take_settings(settings);
+        self.upkeep.fixed = true;
+    }
+
+    /// Gives settings that this node's own file holds from earlier versions: see `inherit_settings`.
+    pub fn inherit(&mut self, settings: Vec<(String, String)>) {
+        self.upkeep.inherited = settings;
     }
 
     /// Does what is due. What it writes is durable when this returns.
@@ -109,6 +152,14 @@ impl Project {
         self.beat(now);
         if self.may_write().is_err() {
             return;
+        }
+        let inherited = std::mem::take(&mut self.upkeep.inherited);
+        match self.inherit_settings(inherited) {
+            Ok(false) => {}
+            Ok(true) => self.commit_inherited(),
+            Err(failure) => {
+                tracing::warn!(%failure, "settings of config.toml were not brought into the project")
+            }
         }
         let mut works = self.starts(now);
         works.extend(self.sweep(now));
@@ -125,6 +176,13 @@ impl Project {
         if let Err(failure) = written {
             tracing::warn!(%failure, "nothing was started or archived; it is tried again");
             self.upkeep.look = Some(now + SWEEP);
+        }
+        self.run_effects();
+    }
+
+    fn commit_inherited(&mut self) {
+        if let Err(failure) = self.commit_stage() {
+            tracing::warn!(%failure, "settings of config.toml were not brought into the project");
         }
         self.run_effects();
     }
@@ -194,7 +252,8 @@ impl Project {
         }
         for id in changed {
             let mine = self.index.get(&id).is_some_and(|row| row.last.node == self.me);
-            for id in self.index.waiting_for(&id).into_iter().chain([id]) {
+            let below = self.index.below(&id);
+            for id in self.index.waiting_for(&id).into_iter().chain([id]).chain(below) {
                 let at_once = candidates.entry(id).or_insert(mine);
                 *at_once = *at_once || mine;
             }
@@ -225,6 +284,7 @@ impl Project {
     /// Whether an item was never started, and what it depends on lets it start.
     fn is_free(&self, row: &ItemView) -> bool {
         !was_started(row)
+            && self.index.epic_in_the_way(row.epic).is_none()
             && row.depends_on.iter().all(|on| self.index.wait(row, on).satisfied)
             && row
                 .depends_on
@@ -244,7 +304,13 @@ impl Project {
         self.upkeep.swept = Some(now);
         let after = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
         let today = self.now();
-        let over = self.index.shown().filter(|row| self.is_over(row, after, today));
+        self.upkeep
+            .arrived
+            .retain(|_, came| now.saturating_duration_since(*came) < IMPORTED);
+        let over = self
+            .index
+            .shown()
+            .filter(|row| self.is_over(row, after, today, now));
         let over: Vec<ItemId> = over.map(|row| row.id).take(ARCHIVED).collect();
         let works = over.into_iter().map(|id| self.work(id, "retention", Op::Archive));
         works.collect()
@@ -252,9 +318,11 @@ impl Project {
 
     /// Whether an item has been over for long enough. Somebody's clock may be ahead: what was entered in
     /// the future is not.
-    fn is_over(&self, row: &Row, after: u64, now: Millis) -> bool {
-        let is_quiet =
-            |row: ItemView| row.attention.is_empty() && legal(Verb::Archive, row.standing()).is_ok();
+    fn is_over(&self, row: &Row, after: u64, now: Millis, clock: Instant) -> bool {
+        let seen = |row: &ItemView| row.imported.is_none() || self.upkeep.was_seen(&row.id, clock);
+        let is_quiet = |row: ItemView| {
+            seen(&row) && row.attention.is_empty() && legal(Verb::Archive, row.standing()).is_ok()
+        };
         let spread = spread_ms(&self.me, &row.id, SWEEP_SPREAD_MS);
         let due = row.entered_at.0.saturating_add(after).saturating_add(spread);
         matches!(row.column, Column::Done | Column::Closed)

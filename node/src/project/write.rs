@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use towline_crdt::compose::{BodyEdit, ComposeError, Draft};
 use towline_crdt::view::ItemView;
-use towline_proto::{Column, ItemId, Kind, LinkKind, Op, Origin, Qa, Register, text};
+use towline_proto::{Column, ItemId, Kind, LinkKind, Op, Origin, Register, text};
 
 use super::stage::Work;
 use super::{Project, refused};
@@ -79,7 +79,7 @@ impl Project {
                 Column::Backlog
             },
             priority: new.priority.unwrap_or(DEFAULT_PRIORITY),
-            qa: new.qa.unwrap_or(Qa::Agent),
+            qa: new.qa.unwrap_or(self.upkeep.settings().qa),
         }];
         labels_fit("the item", new.labels.len())?;
         ops.extend(new.labels.into_iter().map(|label| Op::AddLabel { label }));
@@ -341,7 +341,17 @@ impl Project {
         ops: Vec<Op>,
         body: Option<BodyEdit>,
     ) -> Result<Reply, Failure> {
-        if ops.is_empty() {
+        let drafts = self.drafts(origin, ops);
+        self.write_drafts(row, drafts, body)
+    }
+
+    pub(super) fn write_drafts(
+        &mut self,
+        row: &ItemView,
+        drafts: Vec<Draft>,
+        body: Option<BodyEdit>,
+    ) -> Result<Reply, Failure> {
+        if drafts.is_empty() {
             return self.applied(&row.id, Some(row.column), false);
         }
         let about_trash = |op: &Op| {
@@ -353,11 +363,11 @@ impl Project {
                 }
             )
         };
-        let is_edit = ops.iter().all(|op| op.verb().is_none() && !about_trash(op));
+        let mut ops = drafts.iter().map(|draft| &draft.op);
+        let is_edit = ops.all(|op| op.verb().is_none() && !about_trash(op));
         if row.deleted && is_edit {
             return Err(conflict("the item is deleted; `restore` brings it back"));
         }
-        let drafts = self.drafts(origin, ops);
         self.write(Work {
             item: Some(row.id),
             drafts,

@@ -90,9 +90,25 @@ pub(super) async fn conflicts(
     read(&web, &project, Request::Conflicts { item: query.item }).await
 }
 
-/// `/api/v1/projects/{project}/ready`
-pub(super) async fn ready(State(web): State<Arc<Web>>, Path(project): Path<String>) -> Answer {
-    read(&web, &project, Request::Ready).await
+/// The query of `ready`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ReadyQuery {
+    asker: Option<String>,
+    all: bool,
+}
+
+/// `/api/v1/projects/{project}/ready`: for whoever is signed in, for whom a program says with `?asker=`, and
+/// with `?all=true` what cannot be started too.
+pub(super) async fn ready(
+    State(web): State<Arc<Web>>,
+    Extension(caller): Extension<Caller>,
+    Path(project): Path<String>,
+    Query(ReadyQuery { asker, all }): Query<ReadyQuery>,
+) -> Answer {
+    let me = || caller.origin().ok().map(|origin| origin.id);
+    let asker = asker.or_else(me);
+    read(&web, &project, Request::Ready { asker, all }).await
 }
 
 /// The query of the bounded readings.
@@ -243,6 +259,7 @@ fn allowed(request: &Request) -> Result<(), Failure> {
         | Request::Withdraw { .. }
         | Request::Rebuild
         | Request::ImportLines { .. }
+        | Request::ImportSettings { .. }
         | Request::Records { .. }
         | Request::Carried { .. }
         | Request::Rehearse { .. } => Err(Failure::new(
@@ -276,6 +293,8 @@ fn shape(reply: Reply) -> Result<Value, Failure> {
         Reply::Peers(peers) => object("towline.peers/v1", json!({ "peers": peers })),
         Reply::Events(events) => object("towline.events/v1", json!({ "events": events })),
         Reply::Applied(applied) => object("towline.applied/v1", applied),
+        Reply::Settings(settings) => object("towline.config/v1", json!({ "project": settings })),
+        Reply::SettingsLine(line) => object("towline.exports/v1", json!({ "settings": line })),
         Reply::Imported(report) => object("towline.import/v1", report),
         Reply::Lines(lines) => object("towline.exports/v1", json!({ "lines": lines })),
         Reply::Taken(taken) => object("towline.taken/v1", json!({ "lines": taken })),

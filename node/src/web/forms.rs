@@ -115,7 +115,8 @@ async fn last_resort(web: &Web, link: &ProjectLink, asked: &Transition, back: &s
     };
     let card = page.card;
     let changed = asked.expect.as_ref().is_some_and(|seen| *seen != card.revision);
-    let offered = !changed && card.claim.is_some() && card.legal.contains(&Verb::TakeOver);
+    let worked = matches!(card.column, Column::Coding | Column::Qa | Column::Merge) && !card.deleted;
+    let offered = !changed && card.claim.is_some() && worked;
     offered.then(|| LastResort {
         card: Box::new(card),
         back: back.to_owned(),

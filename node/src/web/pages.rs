@@ -187,7 +187,7 @@ pub(super) async fn item(
     Extension(caller): Extension<Caller>,
     Path((project, item)): Path<(String, String)>,
 ) -> ItemAnswer {
-    let (link, position, meant) = load_item(&web, &project, item)
+    let (link, position, meant) = load_item(&web, &caller, &project, item)
         .await
         .map_err(|failure| PageError::new(&web, &caller, Some(&project), failure))?;
     let frame = Frame::new(&web, &caller, Some(&link.name));
@@ -209,7 +209,7 @@ pub(super) async fn item_fragment(
     Extension(caller): Extension<Caller>,
     Path((project, item)): Path<(String, String)>,
 ) -> ItemAnswer {
-    let (link, _, meant) = load_item(&web, &project, item)
+    let (link, _, meant) = load_item(&web, &caller, &project, item)
         .await
         .map_err(|failure| PageError::new(&web, &caller, Some(&project), failure))?;
     let frame = Frame::new(&web, &caller, Some(&link.name));
@@ -233,12 +233,17 @@ enum Meant {
     Several(Vec<ItemPage>),
 }
 
-async fn load_item(web: &Web, project: &str, item: String) -> Result<(ProjectLink, u64, Meant), Failure> {
+async fn load_item(
+    web: &Web,
+    caller: &Caller,
+    project: &str,
+    item: String,
+) -> Result<(ProjectLink, u64, Meant), Failure> {
     let link = web.handle.project(Some(project))?;
     let position = *link.feed.borrow();
     let explain = Request::Explain { item: item.clone() };
     let (page, explained) = tokio::join!(
-        web.ask(&link, None, Request::Show { item }),
+        web.ask(&link, caller.origin().ok(), Request::Show { item }),
         web.ask(&link, None, explain),
     );
     let page = match page? {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 use towline_node::dto::ItemCard;
-use towline_node::home::settings::{ClaimTtl, Promote};
+use towline_node::home::settings::{ClaimTtl, Settings};
 use towline_node::home::{self, Config, Home, key};
 use towline_node::request::{NewItem, Reply, Request, Transition};
 use towline_node::run::{Node, make_project};
@@ -238,7 +238,11 @@ impl Actor {
     }
 
     async fn takes_over(&self, item: &str) -> Result<Reply, towline_node::request::Failure> {
-        let request = Request::Transition(Transition::plain(item, Verb::TakeOver));
+        self.tries(Request::Transition(Transition::plain(item, Verb::TakeOver)))
+            .await
+    }
+
+    async fn tries(&self, request: Request) -> Result<Reply, towline_node::request::Failure> {
         let handle = self.node.handle();
         handle.request(&self.project, Some(self.origin()), request).await
     }
@@ -259,7 +263,10 @@ async fn the_claim_of_a_living_node_is_its_own_and_that_of_a_dead_one_can_be_tak
     /// Short, so that its end can be waited for; a file would not be taken with it.
     const TTL: Duration = Duration::from_secs(2);
     let quick = |name| Config {
-        claim_ttl: ClaimTtl(TTL),
+        fixed: Some(Settings {
+            claim_ttl: ClaimTtl(TTL),
+            ..Settings::default()
+        }),
         ..config(name)
     };
     let (ann_root, bo_root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -281,7 +288,6 @@ async fn the_claim_of_a_living_node_is_its_own_and_that_of_a_dead_one_can_be_tak
     };
     ann.create("Worked on by Ann").await;
     ann.does("1", Verb::Start).await;
-    ann.does("1", Verb::Claim).await;
     converge(&ann, &bo).await;
 
     until("bo hears of ann's node", async || {
@@ -319,17 +325,21 @@ async fn an_item_starts_on_a_node_that_hears_of_the_last_thing_it_waited_for() {
     let ann = founder(ann_root.path(), "ann").await;
     let ticket = ann.invite(Role::Writer).await;
     home::init::init(bo_root.path(), &config("bo")).unwrap();
-    let auto = Config {
-        promote: Promote::Auto,
-        ..config("bo")
+    let auto = |value: &str| Request::Set {
+        key: "promote".to_owned(),
+        value: Some(value.to_owned()),
     };
-    let node = start_with(bo_root.path(), &auto).await;
+    ann.ask(auto("auto")).await;
+    let node = start_with(bo_root.path(), &config("bo")).await;
     timeout(PATIENCE, node.join(&ticket)).await.unwrap().unwrap();
     let bo = Actor {
         name: "bo",
         node,
         project: ann.project,
     };
+    converge(&ann, &bo).await;
+    let refused = bo.tries(auto("manual")).await.unwrap_err();
+    assert_eq!(refused.code.exit(), 4, "{refused}");
     ann.create("First").await;
     let new = serde_json::json!({ "kind": "bug", "title": "Waits", "depends_on": ["1"] });
     ann.ask(Request::Create(serde_json::from_value::<NewItem>(new).unwrap()))

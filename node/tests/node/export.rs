@@ -36,7 +36,7 @@ fn lively() -> Store {
     ann.does(json!({ "request": "link", "item": "2", "add": [], "remove": [["external", "gh:1"]] }));
     ann.does(json!({ "request": "label", "item": "1", "add": ["late"], "remove": ["q3"] }));
     ann.does(json!({ "request": "edit", "item": "2", "title": "Sell more", "body": "As a **buyer**\nI want it now.", "kind": "refactor", "priority": 1, "qa": "server", "assignee": "" }));
-    ann.verb("2", "start", json!({}));
+    ann.verb("2", "start", json!({ "no_claim": true }));
     ann.agent_does(json!({ "request": "transition", "item": "2", "verb": "claim", "holder": "robot" }));
     ann.agent_does(json!({ "request": "comment", "item": "2", "text": "on it\n\n- a list" }));
     ann.verb("2", "release", json!({}));
@@ -49,7 +49,7 @@ fn lively() -> Store {
     ann.verb("2", "give-up-merge", json!({}));
     ann.verb("2", "request-changes", json!({ "reason": "again" }));
     ann.verb("2", "merged", json!({ "commit": "deadbeef" }));
-    ann.verb("3", "start", json!({}));
+    ann.verb("3", "start", json!({ "no_claim": true }));
     ann.verb("3", "submit", json!({}));
     ann.verb("3", "pass-qa", json!({}));
     ann.verb("4", "triage", json!({}));
@@ -72,11 +72,11 @@ fn lively() -> Store {
         node.does(
             json!({ "request": "edit", "item": "4", "title": format!("Spike {other}"), "assignee": other }),
         );
-        node.verb("9", "start", json!({}));
+        node.verb("9", "start", json!({ "no_claim": true }));
         node.verb("9", "claim", json!({ "holder": format!("holder {other}") }));
     }
     ann.verb("7", "freeze", json!({}));
-    bob.verb("7", "start", json!({}));
+    bob.verb("7", "start", json!({ "no_claim": true }));
     bob.verb("7", "submit", json!({}));
     bob.verb("5", "delete", json!({ "reason": "no need" }));
     ann.does(json!({ "request": "comment", "item": "5", "text": "still needed" }));
@@ -223,7 +223,7 @@ fn a_later_export_brings_what_is_new_and_leaves_what_was_done_here() {
     let early = ann.export();
     other.import(&early);
     ann.does(json!({ "request": "comment", "item": "1", "text": "News" }));
-    ann.verb("1", "start", json!({}));
+    ann.verb("1", "start", json!({ "no_claim": true }));
     ann.does(json!({ "request": "edit", "item": "2", "title": "Two, said better", "body": "More" }));
     ann.create("story", "Four", json!({ "depends_on": ["1"] }));
     // Two went its own way here.

@@ -176,7 +176,14 @@ fn a_circle_of_dependencies_is_refused_and_start_waits_for_what_is_not_done() {
     assert_eq!(ask(&mut project, depends("1", "1")).unwrap_err().code.exit(), 5);
     let refused = ask(&mut project, transition("1", Verb::Start)).unwrap_err();
     assert!(refused.message.contains("waits for 2"), "{refused}");
-    let Reply::Cards(ready) = ask(&mut project, Request::Ready).unwrap() else {
+    let Reply::Cards(ready) = ask(
+        &mut project,
+        Request::Ready {
+            asker: None,
+            all: false,
+        },
+    )
+    .unwrap() else {
         panic!("cards")
     };
     assert_eq!(

@@ -230,7 +230,14 @@ fn warm(root: &Path, items: usize) -> Result<Vec<Row>> {
         ("list", Request::List(Filter::default()), ASKED),
         ("list --all", Request::List(all), SLOW),
         ("first 50 of the board", Request::List(first), ASKED),
-        ("ready", Request::Ready, ASKED),
+        (
+            "ready",
+            Request::Ready {
+                asker: None,
+                all: false,
+            },
+            ASKED,
+        ),
         ("search in titles", search("merge"), SLOW),
         ("search in bodies", search("nowhere-to-be-found"), SLOW),
     ] {

@@ -132,8 +132,6 @@ fn up_makes_the_project_and_join_through_a_running_node_fills_another() {
 fn a_real_tracker_of_3003_issues_is_imported_and_reaches_a_second_node() {
     let ann = Place::of("ann");
     ann.init("beads");
-    // What was done long ago would go out of sight behind our back where this takes over a minute.
-    ann.run(&["config", "archive_after", "never"]).ok();
     let data = concat!(env!("CARGO_MANIFEST_DIR"), "/data/beads-tracker.jsonl");
     let imported = ann.run(&["import", "--from", "beads", data, "--json"]);
     let report: Value = serde_json::from_str(&imported.out).expect("a report");

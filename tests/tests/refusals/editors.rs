@@ -16,13 +16,47 @@ fn editor(place: &Place, name: &str, script: &str) -> PathBuf {
     path
 }
 
+/// Edits at a terminal, which `script` makes. What was printed there, of both sorts, is in `err`.
 fn edit(place: &Place, editor: &Path) -> Outcome {
-    let mut command = place.command(&["edit", "1"]);
+    let plain = place.command(&["edit", "1"]);
+    let mut command = std::process::Command::new("script");
+    let typed = std::iter::once(plain.get_program()).chain(plain.get_args());
+    let typed: Vec<String> = typed.map(|word| format!("'{}'", word.display())).collect();
+    command
+        .args(["-q", "-e", "-c", &typed.join(" "), "/dev/null"])
+        .stdin(std::process::Stdio::null());
+    if let Some(dir) = plain.get_current_dir() {
+        command.current_dir(dir);
+    }
+    for (name, value) in plain.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
     command
         .env("EDITOR", editor)
-        .env_remove("VISUAL")
-        .env("TOWLINE_BUSY_TIMEOUT", "2s");
-    finish(command)
+        .env("NO_COLOR", "1")
+        .env("SHELL", "/bin/sh")
+        .env("TOWLINE_BUSY_TIMEOUT", "2s")
+        .env_remove("VISUAL");
+    let mut outcome = finish(command);
+    outcome.err += &std::mem::take(&mut outcome.out).replace("\r\n", "\n");
+    outcome
+}
+
+#[test]
+fn whoever_has_no_terminal_is_told_so_and_waits_for_no_editor() {
+    let ann = notes();
+    let before = ann.export();
+    let never = editor(&ann, "never", "touch \"$0.ran\"; exec tail -f /dev/null");
+    for flags in [&["edit", "1"][..], &["--agent", "edit", "1"]] {
+        let mut command = ann.command(flags);
+        command.env("EDITOR", &never).stdin(std::process::Stdio::null());
+        finish(command).refused(2, &["terminal", "--body -"]);
+    }
+    assert!(!ann.dir().join("never.ran").exists());
+    assert_eq!(ann.export(), before);
 }
 
 fn body(place: &Place) -> String {

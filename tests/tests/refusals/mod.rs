@@ -4,6 +4,7 @@ mod circles;
 mod disk;
 mod editors;
 mod import;
+mod several;
 mod texts;
 mod tickets;
 mod words;

@@ -14,7 +14,7 @@ const CLEARED: &str = "cleared \u{1b}[2J";
 #[test]
 fn every_field_says_what_it_cannot_hold() {
     let (ann, _) = shop();
-    ann.run(&["start", "1"]).ok();
+    ann.run(&["start", "1", "--no-claim"]).ok();
     let before = ann.export();
     let long = "x".repeat(201);
     let longer = "x".repeat(70_000);
@@ -130,7 +130,7 @@ fn purging_asks_first_and_only_empties_the_trash() {
 #[test]
 fn a_claim_is_taken_by_force_only_with_a_reason() {
     let (ann, _) = shop();
-    ann.run(&["start", "1"]).ok();
+    ann.run(&["start", "1", "--no-claim"]).ok();
     ann.run(&["claim", "1", "--for", "coder-1"]).ok();
     let before = ann.export();
     ann.run(&["take-over", "1", "--force"]).refused(2, &["--reason"]);

@@ -38,7 +38,6 @@ fn two_that_never_meet_hold_the_same_when_a_stick_went_both_ways() {
             .run(&["edit", "1", "--title", &format!("Sign in, says {name}")])
             .ok();
         place.run(&["start", "2"]).ok();
-        place.run(&["claim", "2"]).ok();
     }
     ann.run(&["freeze", "1"]).ok();
     ben.run(&["abandon", "1", "--reason", "nobody wants it"]).ok();

@@ -5,18 +5,19 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use towline_proto::{Column, CriterionState, Kind, LinkKind, Qa, Status};
 
-use super::{at_least_one, one_of};
+use super::{at_least_one, kinds, one_of};
 
 /// `create`.
 #[derive(Debug, Args)]
 pub struct CreateArgs {
-    /// What sort of work
-    #[arg(value_parser = one_of(Kind::ALL, Kind::as_str))]
-    pub kind: Kind,
+    /// What sort of work: story (also feature, task), bug, spike, refactor or epic [default: story]
+    #[arg(value_name = "KIND", allow_hyphen_values = true)]
+    pub kind: String,
     /// One line
-    pub title: String,
+    #[arg(value_name = "TITLE", allow_hyphen_values = true)]
+    pub title: Option<String>,
     /// The description, as markdown; - reads it from the standard input
-    #[arg(short, long, value_name = "TEXT")]
+    #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]
     pub body: Option<String>,
     /// Read the description from a file
     #[arg(long, value_name = "FILE", conflicts_with = "body")]
@@ -43,7 +44,7 @@ pub struct CreateArgs {
     #[arg(long)]
     pub upcoming: bool,
     /// What must be true of the work; may be given several times
-    #[arg(long = "criterion", value_name = "TEXT")]
+    #[arg(long = "criterion", value_name = "TEXT", allow_hyphen_values = true)]
     pub criteria: Vec<String>,
 }
 
@@ -65,7 +66,7 @@ pub struct FilterArgs {
     #[arg(short, long = "column", value_parser = one_of(Column::ALL, Column::as_str))]
     pub columns: Vec<Column>,
     /// Only this kind; may be given several times
-    #[arg(short, long = "kind", value_parser = one_of(Kind::ALL, Kind::as_str))]
+    #[arg(short, long = "kind", value_parser = kinds())]
     pub kinds: Vec<Kind>,
     /// Only with this label; given several times, with all of them
     #[arg(short, long = "label", value_name = "LABEL")]
@@ -83,7 +84,7 @@ pub struct FilterArgs {
     #[arg(short, long, value_name = "N")]
     pub epic: Option<String>,
     /// Only with these words in the title
-    #[arg(short, long, value_name = "TEXT")]
+    #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]
     pub text: Option<String>,
     /// Archived and closed ones too
     #[arg(long)]
@@ -91,6 +92,20 @@ pub struct FilterArgs {
     /// Only the trash
     #[arg(long, visible_alias = "trash")]
     pub deleted: bool,
+}
+
+/// `ready`.
+#[derive(Debug, Args)]
+pub struct ReadyArgs {
+    /// What you cannot start too, with the reason for each
+    #[arg(long, conflicts_with = "claim")]
+    pub all: bool,
+    /// Start and claim the best one; two who ask never get the same
+    #[arg(long)]
+    pub claim: bool,
+    /// Who is to work on it, when it is not you
+    #[arg(long = "for", value_name = "NAME")]
+    pub holder: Option<String>,
 }
 
 /// `show`.
@@ -108,13 +123,13 @@ pub struct EditArgs {
     #[arg(value_name = "N")]
     pub item: String,
     /// New title
-    #[arg(short, long, value_name = "TEXT")]
+    #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]
     pub title: Option<String>,
     /// New description; - reads it from the standard input
-    #[arg(short, long, value_name = "TEXT")]
+    #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]
     pub body: Option<String>,
     /// New kind
-    #[arg(short, long, value_parser = one_of(Kind::ALL, Kind::as_str))]
+    #[arg(short, long, value_parser = kinds())]
     pub kind: Option<Kind>,
     /// New priority: 0 (highest) to 4
     #[arg(short, long, value_name = "0-4", value_parser = clap::value_parser!(u8).range(0..=4))]
@@ -225,6 +240,7 @@ pub struct CommentArgs {
     #[arg(value_name = "N")]
     pub item: String,
     /// What to say, as markdown; - reads it from the standard input
+    #[arg(allow_hyphen_values = true)]
     pub text: String,
 }
 
@@ -245,6 +261,7 @@ pub enum CriterionCommand {
     /// Add one
     Add {
         /// What must be true of the work; - reads it from the standard input
+        #[arg(allow_hyphen_values = true)]
         text: String,
     },
     /// It is true of the work
@@ -276,7 +293,7 @@ pub struct JudgeArgs {
     /// Which, counted from 1 as `criteria N` shows them
     pub index: usize,
     /// A reference to what proves it: a commit, a run, an address
-    #[arg(long, value_name = "REFERENCE")]
+    #[arg(long, value_name = "REFERENCE", allow_hyphen_values = true)]
     pub evidence: Option<String>,
 }
 
@@ -290,6 +307,7 @@ pub struct LinkArgs {
     #[arg(value_parser = one_of(LinkKind::ALL, LinkKind::as_str))]
     pub kind: LinkKind,
     /// Where: a hash, a branch, an address, `tracker:id`
+    #[arg(allow_hyphen_values = true)]
     pub target: String,
     /// Remove the link instead
     #[arg(long)]

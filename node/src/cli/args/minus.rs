@@ -11,6 +11,22 @@ const WITH_VALUE: &[&str] = &["-C", "--project", "--as", "--add", "--remove"];
 /// Single-hyphen flags that `label` takes.
 const FLAGS: &[&str] = &["-q", "-v", "-vv", "-vvv", "-h", "-V", "-"];
 
+/// Whether a text looks like an option and like nothing that somebody says.
+pub(super) fn is_flag(text: &str) -> bool {
+    let name = |name: &str| {
+        name.starts_with(|c: char| c.is_ascii_alphabetic())
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'='))
+    };
+    match text.strip_prefix("--") {
+        Some(long) => name(long),
+        None => text
+            .strip_prefix('-')
+            .is_some_and(|short| short.len() == 1 && name(short)),
+    }
+}
+
 /// The same words, with labels to remove as options where the command is `label`.
 pub(super) fn rewrite(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut out: Vec<OsString> = Vec::new();

@@ -15,17 +15,20 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::error::ErrorKind;
 use clap::{Args, FromArgMatches, Parser, Subcommand};
+use towline_proto::Kind;
 use towline_proto::stage::UnknownWord;
 
+use crate::deeds::STORIES;
 use crate::home::BusyTimeout;
 
 pub use contest::{BoardArgs, ConflictsArgs, ConflictsCommand, ExplainArgs, SettleArgs};
 pub(crate) use grouped::command;
 pub use item::{
     AssignArgs, CommentArgs, CreateArgs, CriteriaArgs, CriterionCommand, DependsCommand, EditArgs, EpicArgs,
-    FilterArgs, JudgeArgs, LabelArgs, LinkArgs, ListArgs, LogArgs, SearchArgs, ShowArgs,
+    FilterArgs, JudgeArgs, LabelArgs, LinkArgs, ListArgs, LogArgs, ReadyArgs, SearchArgs, ShowArgs,
 };
 pub use node::{
     ConfigArgs, DoctorArgs, DownArgs, ExportArgs, ExportFormat, ImportArgs, ImportSource, InitArgs,
@@ -51,8 +54,20 @@ impl Cli {
     /// # Errors
     /// What is wrong with it; help and version come as errors too.
     pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let words: Vec<OsString> = words.into_iter().collect();
+        let behind = words.iter().any(|word| word == "--");
         let matches = command().try_get_matches_from(minus::rewrite(words))?;
-        Self::from_arg_matches(&matches)
+        let read = Self::from_arg_matches(&matches)?;
+        match read.command.said().into_iter().find(|text| minus::is_flag(text)) {
+            Some(flag) if !behind => {
+                let flag = towline_proto::text::show(flag, 80);
+                let message = format!(
+                    "there is no option '{flag}' here; where it is a text, `--` goes before it: -- '{flag}'\n"
+                );
+                Err(command().error(ErrorKind::UnknownArgument, message))
+            }
+            _ => Ok(read),
+        }
     }
 }
 
@@ -121,10 +136,11 @@ pub enum Command {
     Doctor(DoctorArgs),
     /// Open the board in a browser
     Open,
-    /// The settings of this node, or a new value for one
+    /// The settings of the project and of this machine, or a new value for one
     #[command(
-        after_help = "A new value takes effect at the next start of the node, that of `user` with the next \
-        command. Lists take commas.\n\n\
+        after_help = "Settings of the project are the same on every node, and take effect at once; a maintainer or an \
+        owner changes them, and an empty value puts the default back. One of this machine takes effect at the next \
+        start of the node, that of `user` with the next command. Lists take commas.\n\n\
         Examples:\n  towline config\n  towline config archive_after\n  towline config promote auto"
     )]
     Config(ConfigArgs),
@@ -132,7 +148,7 @@ pub enum Command {
     Rebuild,
 
     /// Make an item
-    #[command(after_help = "Examples:\n  towline create story 'Sign in with a passkey'\n  \
+    #[command(visible_aliases = ["new", "add"], after_help = "Examples:\n  towline create 'New login'\n  towline create story 'Sign in with a passkey'\n  \
         towline create bug 'Login fails' --priority 0 --label ui --depends 12\n  \
         git log -1 --format=%b | towline create refactor 'Split the parser' --body -")]
     Create(CreateArgs),
@@ -164,8 +180,9 @@ pub enum Command {
     Edit(EditArgs),
     /// Items that contain every word
     Search(SearchArgs),
-    /// What can be started now, best first
-    Ready,
+    /// What you can start now, best first
+    #[command(after_help = "Examples:\n  towline ready\n  towline ready --all\n  towline ready --claim")]
+    Ready(ReadyArgs),
     /// Why an item stands where it stands
     #[command(
         after_help = "Examples:\n  towline explain 42\n  towline explain 42 --json | jq -r '.items[].because[]'"
@@ -274,12 +291,49 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// The texts that stand for themselves in what was typed: a mistyped option would be taken for one.
+    fn said(&self) -> Vec<&str> {
+        match self {
+            Self::Create(args) => std::iter::once(args.kind.as_str())
+                .chain(args.title.as_deref())
+                .collect(),
+            Self::Comment(args) => vec![&args.text],
+            Self::Link(args) => vec![&args.target],
+            Self::Config(args) => args.value.as_deref().into_iter().collect(),
+            Self::Criteria(CriteriaArgs {
+                command: Some(CriterionCommand::Add { text }),
+                ..
+            }) => vec![text],
+            _ => Vec::new(),
+        }
+    }
+}
+
 /// A parser for a closed vocabulary, so that help, completions and errors list its words.
 fn one_of<T>(all: &'static [T], word: fn(T) -> &'static str) -> impl TypedValueParser<Value = T>
 where
     T: FromStr<Err = UnknownWord> + Copy + Send + Sync + 'static,
 {
     PossibleValuesParser::new(all.iter().map(move |each| word(*each))).try_map(|text| text.parse::<T>())
+}
+
+/// A parser for kinds: those that there are, and what people call a story elsewhere.
+fn kinds() -> impl TypedValueParser<Value = Kind> {
+    let word = |kind: &Kind| {
+        let value = PossibleValue::new(kind.as_str());
+        let others = STORIES.iter().filter(|_| *kind == Kind::Story);
+        value.aliases(others.copied())
+    };
+    PossibleValuesParser::new(Kind::ALL.iter().map(word)).try_map(|text| kind(&text))
+}
+
+/// The kind that a word means.
+pub(crate) fn kind(word: &str) -> Result<Kind, UnknownWord> {
+    match word.to_lowercase().as_str() {
+        word if STORIES.contains(&word) => Ok(Kind::Story),
+        word => word.parse(),
+    }
 }
 
 /// Reads how many of something are to be shown: none of them would be no answer.

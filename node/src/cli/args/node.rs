@@ -53,7 +53,7 @@ pub struct ConfigArgs {
     #[arg(value_name = "KEY")]
     pub key: Option<String>,
     /// What it becomes
-    #[arg(value_name = "VALUE", requires = "key")]
+    #[arg(value_name = "VALUE", requires = "key", allow_hyphen_values = true)]
     pub value: Option<String>,
 }
 

@@ -32,7 +32,7 @@ pub struct WithReason {
     #[command(flatten)]
     target: Items,
     /// Why; - reads it from the standard input
-    #[arg(short = 'm', long, value_name = "TEXT")]
+    #[arg(short = 'm', long, value_name = "TEXT", allow_hyphen_values = true)]
     reason: String,
 }
 
@@ -42,7 +42,7 @@ pub struct MaybeReason {
     #[command(flatten)]
     target: Items,
     /// Why; - reads it from the standard input
-    #[arg(short = 'm', long, value_name = "TEXT")]
+    #[arg(short = 'm', long, value_name = "TEXT", allow_hyphen_values = true)]
     reason: Option<String>,
 }
 
@@ -65,7 +65,13 @@ pub struct TakeOverArgs {
     #[arg(long, requires = "reason")]
     force: bool,
     /// Why it is forced
-    #[arg(short = 'm', long, value_name = "TEXT", requires = "force")]
+    #[arg(
+        short = 'm',
+        long,
+        value_name = "TEXT",
+        requires = "force",
+        allow_hyphen_values = true
+    )]
     reason: Option<String>,
 }
 
@@ -73,12 +79,21 @@ pub struct TakeOverArgs {
 #[derive(Debug, Clone, Args)]
 pub struct StartArgs {
     #[command(flatten)]
-    target: Items,
+    target: WithHolder,
+    /// Start it and claim nothing
+    #[arg(long, conflicts_with = "holder")]
+    no_claim: bool,
     /// Start although something it waits for is not done; needs a reason
     #[arg(long, requires = "reason")]
     force: bool,
     /// Why it is forced
-    #[arg(short = 'm', long, value_name = "TEXT", requires = "force")]
+    #[arg(
+        short = 'm',
+        long,
+        value_name = "TEXT",
+        requires = "force",
+        allow_hyphen_values = true
+    )]
     reason: Option<String>,
 }
 
@@ -101,7 +116,13 @@ pub struct MergeFailedArgs {
     #[arg(long, value_parser = one_of(FailureKind::ALL, FailureKind::as_str))]
     kind: FailureKind,
     /// Details; - reads them from the standard input
-    #[arg(short = 'm', long = "detail", visible_alias = "reason", value_name = "TEXT")]
+    #[arg(
+        short = 'm',
+        long = "detail",
+        visible_alias = "reason",
+        value_name = "TEXT",
+        allow_hyphen_values = true
+    )]
     reason: Option<String>,
 }
 
@@ -125,7 +146,7 @@ pub struct MoveArgs {
     #[arg(value_name = "COLUMN", required = true, value_parser = one_of(OPEN, Column::as_str))]
     to: Column,
     /// Why; - reads it from the standard input
-    #[arg(short = 'm', long, value_name = "TEXT")]
+    #[arg(short = 'm', long, value_name = "TEXT", allow_hyphen_values = true)]
     reason: Option<String>,
     /// Refuse if the item has changed since REVISION (from --json)
     #[arg(long, value_name = "REVISION")]
@@ -138,7 +159,8 @@ pub struct MoveArgs {
 pub enum VerbCommand {
     #[command(about = about(Verb::Triage))]
     Triage(Items),
-    #[command(about = about(Verb::Start), after_help = "Examples:\n  towline start 4 5 6\n  \
+    #[command(about = about(Verb::Start), after_help = "Whoever starts an item claims it.\n\n\
+        Examples:\n  towline start 4 5 6\n  towline start 4 --no-claim\n  \
         towline start 4 --force -m 'the other half is only docs'")]
     Start(StartArgs),
     #[command(about = about(Verb::Submit))]
@@ -150,7 +172,9 @@ pub enum VerbCommand {
     PassQa(Items),
     #[command(about = about(Verb::Approve))]
     Approve(Items),
-    #[command(about = about(Verb::Merged), after_help = "Example:\n  towline merged 42 --commit 3f2a1c9")]
+    #[command(about = about(Verb::Merged), visible_alias = "done",
+        after_help = "Without a commit it says that the work is done, as for a spike.\n\n\
+        Examples:\n  towline merged 42 --commit 3f2a1c9\n  towline done 42")]
     Merged(MergedArgs),
     #[command(about = about(Verb::MergeFailed),
         after_help = "Example:\n  towline merge-failed 42 --kind conflict -m 'src/lib.rs'")]
@@ -167,7 +191,8 @@ pub enum VerbCommand {
     Freeze(Items),
     #[command(about = about(Verb::Unfreeze))]
     Unfreeze(Items),
-    #[command(about = about(Verb::Abandon))]
+    #[command(about = about(Verb::Abandon), visible_alias = "close",
+        after_help = "Whatever waits for it goes on waiting; of work that is done say `towline done`.")]
     Abandon(MaybeReason),
     #[command(about = about(Verb::Supersede), after_help = "Example:\n  towline supersede 42 --by 57")]
     Supersede(SupersedeArgs),
@@ -216,10 +241,12 @@ impl VerbCommand {
             Self::Triage(items) => (items, plain(Verb::Triage)),
             Self::Start(args) => {
                 let transition = Transition {
+                    holder: args.target.holder,
                     force: args.force,
+                    no_claim: args.no_claim,
                     ..because(Verb::Start, args.reason)
                 };
-                (args.target, transition)
+                (args.target.target, transition)
             }
             Self::Submit(items) => (items, plain(Verb::Submit)),
             Self::RequestChanges(args) => (args.target, because(Verb::RequestChanges, Some(args.reason))),

@@ -5,7 +5,7 @@ use towline_proto::{Column, Status};
 use super::text::{ago, clean, fit, pad, pad_left, plural, width};
 use super::{View, kind_ink, priority_ink, status_ink};
 use crate::cli::style::Ink;
-use crate::dto::ItemCard;
+use crate::dto::{InTheWay, ItemCard};
 
 /// Widest name of an assignee or holder, in columns.
 const WHO: usize = 16;
@@ -17,7 +17,7 @@ const NARROWEST: usize = 12;
 /// Cards under the heading of their column, `most` of all at most; each heading says how many there are.
 pub(super) fn columns(view: &View, cards: &[ItemCard], most: Option<usize>) -> String {
     let shown = cards.iter().take(most.unwrap_or(usize::MAX));
-    let rows: Vec<_> = shown.map(|card| Row::of(view, card)).collect();
+    let rows: Vec<_> = shown.map(|card| Row::of(view, card, false)).collect();
     let grid = Grid::of(view, &rows);
     let mut page = String::new();
     for column in Column::ALL {
@@ -43,11 +43,20 @@ pub(super) fn columns(view: &View, cards: &[ItemCard], most: Option<usize>) -> S
     page
 }
 
-/// What can be started now, in the order that it came in.
+/// What can be started now, in the order that it came in, and behind it what cannot, with the reason.
 pub(super) fn ready(view: &View, cards: &[ItemCard]) -> String {
-    let rows: Vec<_> = cards.iter().map(|card| Row::of(view, card)).collect();
+    let rows: Vec<_> = cards.iter().map(|card| Row::of(view, card, true)).collect();
     let grid = Grid::of(view, &rows);
-    rows.iter().map(|row| grid.line(view, row)).collect()
+    let (mut page, mut barred) = (String::new(), false);
+    for row in &rows {
+        if !barred && row.card.in_the_way.is_some() {
+            barred = true;
+            let gap = if page.is_empty() { "" } else { "\n" };
+            page.push_str(&format!("{gap}{}\n", view.style.paint(Ink::Bold, "NOT READY")));
+        }
+        page.push_str(&grid.line(view, row));
+    }
+    page
 }
 
 struct Row<'a> {
@@ -61,7 +70,7 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    fn of(view: &View, card: &'a ItemCard) -> Self {
+    fn of(view: &View, card: &'a ItemCard, why: bool) -> Self {
         let who = match (&card.claim, &card.assignee) {
             (Some(claim), _) => format!("◆ {}", clean(&claim.holder)),
             (None, Some(assignee)) => clean(assignee),
@@ -70,7 +79,7 @@ impl<'a> Row<'a> {
         Self {
             card,
             title: clean(&card.title),
-            notes: notes(card),
+            notes: notes(card, why),
             badge: match card.status {
                 Status::Active => "",
                 status => status.as_str(),
@@ -85,13 +94,40 @@ impl<'a> Row<'a> {
     }
 }
 
-fn notes(card: &ItemCard) -> Vec<(Ink, String)> {
+/// Why nobody, or not who asks, can start it now, where nothing else on the line says so.
+fn in_the_way(card: &ItemCard) -> Option<String> {
+    Some(match card.in_the_way.as_ref()? {
+        InTheWay::Epic => "an epic: its items are started".to_owned(),
+        InTheWay::Upcoming => "before the backlog".to_owned(),
+        InTheWay::EpicHeld { epic } => format!("epic {} is held", clean(epic)),
+        InTheWay::EpicWaits { epic } => format!("epic {} waits", clean(epic)),
+        InTheWay::Assigned => {
+            let who = card.assignee.as_deref().unwrap_or("somebody else");
+            format!("assigned to {}", clean(who))
+        }
+        InTheWay::Underway => "in progress where it was imported from".to_owned(),
+        InTheWay::Claimed => {
+            let who = card
+                .claim
+                .as_ref()
+                .map_or("somebody", |claim| claim.holder.as_str());
+            format!("claimed by {}", clean(who))
+        }
+        InTheWay::Held => "held".to_owned(),
+        InTheWay::Waits => return None,
+    })
+}
+
+fn notes(card: &ItemCard, why: bool) -> Vec<(Ink, String)> {
     let mut notes = Vec::new();
     if card.deleted {
         notes.push((Ink::Red, "in the trash".to_owned()));
     }
     if card.conflicts > 0 {
         notes.push((Ink::Red, format!("‼ {}", plural(card.conflicts, "conflict"))));
+    }
+    if let Some(why) = in_the_way(card).filter(|_| why) {
+        notes.push((Ink::Yellow, why));
     }
     for fact in &card.attention {
         notes.push((Ink::Yellow, format!("! {}", clean(fact))));

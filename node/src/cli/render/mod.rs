@@ -75,7 +75,15 @@ pub(crate) fn reply(view: &View, shape: Shape, reply: &Reply) -> String {
         Reply::Applied(done) => applied(view, done),
         Reply::Imported(report) => imported(report),
         // These are written to files and counted by the commands that ask for them.
-        Reply::Lines(_) | Reply::Taken(_) | Reply::Records { .. } | Reply::Arrived(_) => String::new(),
+        Reply::Settings(settings) => settings
+            .iter()
+            .map(|setting| format!("{}  {}\n", text::clean(&setting.key), text::clean(&setting.value)))
+            .collect(),
+        Reply::SettingsLine(_)
+        | Reply::Lines(_)
+        | Reply::Taken(_)
+        | Reply::Records { .. }
+        | Reply::Arrived(_) => String::new(),
         Reply::Ticket { ticket, .. } => format!("{ticket}\n"),
         Reply::Entry(entry) => format!("entry {} at place {}\n", entry.hash, entry.seq),
         Reply::Synced { peers, equal } => synced(*peers, *equal),

@@ -30,6 +30,7 @@ pub(super) fn ctx(cli: &Cli, dir: &Path) -> Context {
         },
         talk: Style::PLAIN,
         user: Some("ann".into()),
+        terminal: false,
         editor: None,
         busy_timeout: None,
     }

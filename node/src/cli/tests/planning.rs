@@ -179,7 +179,6 @@ fn every_verb_and_its_arguments_become_a_transition() {
 fn what_cannot_be_right_is_refused_before_anything_is_asked() {
     for line in [
         &["block", "4"][..],
-        &["create", "chore", "x"],
         &["create", "bug", "x", "--priority", "5"],
         &["move", "4"],
         &["move", "4", "nowhere"],
@@ -268,4 +267,118 @@ fn taking_over_by_force_says_why() {
     let words = ["towline", "take-over", "42", "--force"].map(Into::into);
     let refused = Cli::read(words).expect_err("no reason").to_string();
     assert!(refused.contains("--reason"), "{refused}");
+}
+
+#[test]
+fn a_text_that_begins_with_a_hyphen_is_a_text() {
+    let said = |line: &[&str], field: &str| asks(line)[0][field].clone();
+    assert_eq!(said(&["comment", "1", "- no"], "text"), "- no");
+    assert_eq!(
+        said(&["comment", "1", "-1 from me", "--json"], "text"),
+        "-1 from me"
+    );
+    assert_eq!(said(&["comment", "1", "--", "--json"], "text"), "--json");
+    assert_eq!(said(&["create", "- a title"], "title"), "- a title");
+    assert_eq!(
+        said(
+            &["create", "bug", "--- dashes", "--body", "- one\n- two"],
+            "title"
+        ),
+        "--- dashes"
+    );
+    assert_eq!(said(&["create", "bug", "x", "--body", "- one"], "body"), "- one");
+    assert_eq!(said(&["edit", "1", "--body", "- one"], "body"), "- one");
+    assert_eq!(
+        said(&["edit", "1", "--title", "-Wall is on"], "title"),
+        "-Wall is on"
+    );
+    assert_eq!(said(&["block", "1", "-m", "- no keys"], "reason"), "- no keys");
+    assert_eq!(
+        said(&["start", "1", "--force", "-m", "-- now"], "reason"),
+        "-- now"
+    );
+    assert_eq!(
+        said(&["merge-failed", "1", "--kind", "other", "-m", "-x"], "reason"),
+        "-x"
+    );
+    assert_eq!(
+        said(&["criteria", "1", "add", "- it works"], "text"),
+        "- it works"
+    );
+    assert_eq!(
+        said(&["criteria", "1", "met", "1", "--evidence", "-v"], "evidence"),
+        "-v"
+    );
+    assert_eq!(said(&["link", "1", "branch", "-odd"], "add")[0][1], "-odd");
+}
+
+#[test]
+fn a_mistyped_option_is_no_text() {
+    for line in [
+        &["comment", "1", "--jsn"][..],
+        &["comment", "1", "-m"],
+        &["create", "--titel=x"],
+        &["create", "bug", "--urgent"],
+        &["criteria", "1", "add", "--all"],
+        &["link", "1", "branch", "--force"],
+    ] {
+        let words = std::iter::once("towline").chain(line.iter().copied());
+        let refused = Cli::read(words.map(Into::into))
+            .expect_err("no such option")
+            .to_string();
+        assert!(
+            refused.contains("no option") && refused.contains("--"),
+            "{line:?}: {refused}"
+        );
+        let (last, first) = line.split_last().expect("words");
+        let words = std::iter::once(&"towline").chain(first).chain([&"--", last]);
+        assert!(Cli::read(words.map(Into::into)).is_ok(), "{line:?}");
+    }
+    assert_eq!(asks(&["create", "BUG", "x"])[0]["kind"], "bug");
+}
+
+#[test]
+fn what_people_type_elsewhere_is_understood() {
+    let kind = |line: &[&str]| asks(line)[0]["kind"].clone();
+    for line in [
+        &["create", "New login"][..],
+        &["new", "New login"],
+        &["add", "story", "New login"],
+        &["create", "feature", "New login"],
+        &["create", "task", "New login"],
+        &["create", "--priority", "1", "New login"],
+    ] {
+        assert_eq!(
+            (kind(line), asks(line)[0]["title"].clone()),
+            (json!("story"), json!("New login")),
+            "{line:?}"
+        );
+    }
+    assert_eq!(kind(&["create", "bug", "x"]), "bug");
+    assert_eq!(kind(&["edit", "1", "--kind", "task"]), "story");
+    assert_eq!(asks(&["list", "--kind", "feature"])[0]["kinds"], json!(["story"]));
+    assert_eq!(asks(&["done", "7"])[0]["verb"], "merged");
+    assert_eq!(asks(&["close", "7"])[0]["verb"], "abandon");
+    for (line, says) in [
+        (&["create", "bug"][..], "a title is missing"),
+        (&["create", "novel", "x"], "unknown kind"),
+        (&["create", "New", "login"], "quotes"),
+    ] {
+        let failure = planned(line).expect_err("not understood");
+        assert_eq!(failure.code, FailureCode::Usage);
+        assert!(failure.message.contains(says), "{failure}");
+    }
+}
+
+#[test]
+fn who_starts_claims_unless_told_not_to() {
+    assert_eq!(asks(&["start", "1"])[0]["no_claim"], false);
+    assert_eq!(asks(&["start", "1", "--no-claim"])[0]["no_claim"], true);
+    assert_eq!(asks(&["start", "1", "--for", "coder-1"])[0]["holder"], "coder-1");
+    let ready = json!({"request": "ready", "asker": "ann", "all": true});
+    assert_eq!(asks(&["ready", "--all"]), [ready]);
+    let take = json!({"request": "take-ready", "holder": "coder-1"});
+    assert_eq!(asks(&["ready", "--claim", "--for", "coder-1"]), [take]);
+    let both = ["towline", "ready", "--claim", "--all"];
+    assert!(Cli::read(both.map(Into::into)).is_err());
 }

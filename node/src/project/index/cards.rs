@@ -4,7 +4,7 @@
 
 use towline_crdt::view::ItemView;
 use towline_proto::table::legal_from;
-use towline_proto::{Column, ItemId, Kind, Status};
+use towline_proto::{Column, ItemId, Kind, Status, Verb};
 
 use super::super::refused;
 use super::{Index, of};
@@ -76,6 +76,7 @@ impl Index {
     /// A row as lists and boards show it.
     pub(crate) fn card(&self, row: &ItemView) -> ItemCard {
         let depends_on = self.dependencies(row);
+        let waits = depends_on.iter().any(|link| !link.satisfied);
         ItemCard {
             handle: self.handle(row),
             number: row.number,
@@ -110,8 +111,11 @@ impl Index {
             updated_at: row.updated_at,
             entered_at: row.entered_at,
             skewed: false,
+            in_the_way: self.in_the_way(row),
             legal: legal_from(row.standing())
                 .into_iter()
+                // To start what waits takes force, and a reason for it.
+                .filter(|verb| *verb != Verb::Start || !waits)
                 .filter(|verb| refused::useless(*verb, row).is_none())
                 .collect(),
         }

@@ -60,7 +60,7 @@ fn a_circle_is_told_and_a_chain_as_long_as_a_project_is_walked() {
     }
     let cards = index.cards(index.rows());
     assert!(cards.iter().all(|card| card.unmet == 1));
-    assert_eq!(index.ready().len(), 0);
+    assert_eq!(index.ready(None, false).len(), 0);
 }
 
 #[test]

@@ -14,7 +14,6 @@ use super::circles::{Circles, Edge, Wait, Way};
 use super::{Index, of};
 use crate::cache::Row;
 use crate::dto::ItemLink;
-use crate::project::filter::Facts;
 
 /// Steps along a chain of successors before it counts as endless.
 const MAX_SUCCESSORS: usize = 32;
@@ -74,7 +73,7 @@ impl Index {
     }
 
     /// Whether a dependency is satisfied.
-    fn satisfies(&self, on: &ItemId) -> bool {
+    pub(super) fn satisfies(&self, on: &ItemId) -> bool {
         matches!(self.trace(on).0, End::Satisfied)
     }
 
@@ -226,16 +225,6 @@ impl Index {
     /// Dependencies with whether they are satisfied.
     pub(super) fn dependencies(&self, row: &ItemView) -> Vec<ItemLink> {
         row.depends_on.iter().map(|on| self.wait(row, on)).collect()
-    }
-
-    /// What can be started now: nothing is in its way and nothing is waited for. By priority, then age.
-    pub(crate) fn ready(&self) -> Vec<&Row> {
-        let met = |row: &Row, on: &ItemId| self.satisfies(on) || self.is_suspended(&row.id, on);
-        let met = |row: &&Row| !row.depends || row.ties().0.iter().all(|on| met(row, on));
-        let startable = |row: &&Row| !row.purged && Facts::from(*row).startable();
-        let mut ready: Vec<_> = self.rows().filter(startable).filter(met).collect();
-        ready.sort_by_key(|row| (row.priority, row.created_at, row.id));
-        ready
     }
 }
 

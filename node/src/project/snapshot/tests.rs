@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ed25519_dalek::SigningKey;
-use towline_proto::{CriterionState, Kind, Origin, OriginKind, ProjectId, Status, Verb};
+use towline_proto::{Column, CriterionState, Kind, Origin, OriginKind, ProjectId, Status, Verb};
 
 use super::*;
 use crate::import::beads;
@@ -88,7 +88,13 @@ fn questions() -> Vec<Request> {
         ..Filter::default()
     }));
     let lists = filters.into_iter().map(Request::List);
-    lists.chain([Request::Ready]).collect()
+    lists
+        .chain([false, true].map(|all| Request::Ready { asker: None, all }))
+        .chain([false, true].map(|all| Request::Ready {
+            asker: Some("ann".into()),
+            all,
+        }))
+        .collect()
 }
 
 fn json(reply: Reply) -> String {
@@ -96,7 +102,9 @@ fn json(reply: Reply) -> String {
 }
 
 fn truth(project: &mut Project) -> Vec<String> {
-    let answers = questions().into_iter().map(|request| project.answer(request));
+    let answers = questions()
+        .into_iter()
+        .map(|request| project.answer(None, request));
     answers.map(|reply| json(reply.unwrap())).collect()
 }
 
@@ -138,10 +146,6 @@ fn a_real_tracker_is_listed_the_same_from_the_snapshot_and_from_the_store() {
     ask(
         &mut project,
         Request::Transition(Transition::plain(&shop, Verb::Start)),
-    );
-    ask(
-        &mut project,
-        Request::Transition(Transition::plain(&shop, Verb::Claim)),
     );
     let (item, text) = (shop.clone(), "they hold".to_owned());
     ask(&mut project, Request::AddCriterion { item, text });

@@ -89,12 +89,16 @@ impl Project {
         let before = self.index.get(id);
         self.stage.rows_before.entry(*id).or_insert(before);
         let unstored = self.docs.unstored(id);
-        self.stage.docs_before.entry(*id).or_insert(unstored);
+        self.stage.keep_doc(*id, unstored);
     }
 
     /// Enters one document. What is said to be settled is handed out: there may be circles left.
     fn stage_doc(&mut self, doc: Arc<ItemDoc>, seen: Seen, settled: &mut Vec<Event>) -> Result<(), Failure> {
         let id = doc.id();
+        if id == self.settings_id() {
+            self.stage_settings(doc);
+            return Ok(());
+        }
         let known = self.stored_doc(&id)?;
         let before = self.index.get(&id);
         let shown = before.as_ref().zip(known.as_ref().map(|doc| doc.acts()));
@@ -115,6 +119,9 @@ impl Project {
         self.keep_before(&id);
         self.stage.feed_before.get_or_insert(self.feed_head);
         self.note_claim(&outcome.view);
+        if outcome.view.imported.is_some() && self.index.row(&id).is_none() {
+            self.upkeep.arrived(id, self.world.instant());
+        }
         self.index.put(outcome.view);
         self.upkeep.changed(id);
         for event in outcome.events {

@@ -89,11 +89,19 @@ impl Project {
             }
         }
         drop(self.index.take_turns());
+        let settings = self.settings_id();
+        let set = stage.docs_before.contains_key(&settings);
+        if set {
+            self.docs.forget(&settings);
+        }
         for doc in stage.docs_before.into_values().flatten() {
             self.docs.put(doc);
         }
         if let Some(members) = stage.members_before {
             self.members = members;
+        }
+        if set {
+            self.read_settings();
         }
         if let Some(own) = stage.own_before {
             self.own = own;

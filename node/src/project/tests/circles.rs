@@ -71,7 +71,10 @@ fn of_a_circle_made_apart_one_dependency_is_suspended_and_both_items_say_so() {
         "{why:?}"
     );
     assert_eq!(why[0].conflicts.len(), 1);
-    let ready = ann.cards(Request::Ready);
+    let ready = ann.cards(Request::Ready {
+        asker: None,
+        all: false,
+    });
     assert!(ready.contains(&free) && !ready.contains(&on), "{ready:?}");
     let Reply::Status(status) = ann.ask(Request::Status) else {
         panic!()
@@ -210,7 +213,13 @@ fn a_circle_through_a_successor_blocks_nobody_either() {
     assert_eq!(open.len(), 1);
     let (waits, _) = suspended(&open[0]);
     assert!(waits == "1" || waits == "3");
-    assert!(ann.cards(Request::Ready).contains(&waits));
+    assert!(
+        ann.cards(Request::Ready {
+            asker: None,
+            all: false
+        })
+        .contains(&waits)
+    );
 }
 
 /// One puts another in an item's place, and somebody apart has that one wait for the item.

@@ -10,6 +10,8 @@ mod pair;
 mod presence;
 mod purged;
 mod ranks;
+mod ready;
+mod settings;
 mod skew;
 mod together;
 mod trash;

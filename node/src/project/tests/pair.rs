@@ -143,8 +143,17 @@ impl Replica {
         self.ask(Request::Create(serde_json::from_value::<NewItem>(new).unwrap()));
     }
 
+    /// Makes a transition; whoever is to claim an item does that by itself.
     pub(super) fn does(&mut self, item: &str, verb: Verb) {
-        self.ask(Request::Transition(Transition::plain(item, verb)));
+        self.ask(Request::Transition(Transition {
+            no_claim: true,
+            ..Transition::plain(item, verb)
+        }));
+    }
+
+    /// Starts an item as people do.
+    pub(super) fn starts(&mut self, item: &str) {
+        self.ask(Request::Transition(Transition::plain(item, Verb::Start)));
     }
 
     pub(super) fn retitle(&mut self, item: &str, title: &str) {

@@ -35,7 +35,12 @@ fn a_purged_item_is_shown_nowhere_and_its_number_is_not_given_out_again() {
         };
         assert!(replica.cards(search).is_empty());
         assert!(
-            replica.cards(Request::Ready).is_empty(),
+            replica
+                .cards(Request::Ready {
+                    asker: None,
+                    all: false
+                })
+                .is_empty(),
             "1 waits for what cannot be done any more"
         );
         let card = replica.card("1");

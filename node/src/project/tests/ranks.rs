@@ -33,7 +33,7 @@ fn titles(who: &mut Replica) -> Vec<String> {
 }
 
 /// Another owner, who did not know that the node was let in as a writer, lets it in as more.
-fn raise(ann: &mut Replica, who: NodeId, role: Role) {
+pub(super) fn raise(ann: &mut Replica, who: NodeId, role: Role) {
     let ticket = TicketHash([3; 32]);
     let invite = MemberAct::Invite {
         ticket,

@@ -6,7 +6,7 @@ use towline_proto::{Column, OriginKind, Verb};
 
 use super::pair::{Clock, Replica, meet, pair};
 use crate::home::Settings;
-use crate::home::settings::{ArchiveAfter, Promote};
+use crate::home::settings::Promote;
 use crate::request::{Edit, ImportItem, ImportStage, Request, Transition};
 
 /// Longer than any node leaves a start to others.
@@ -219,6 +219,13 @@ fn imported(number: usize) -> ImportItem {
     .unwrap()
 }
 
+fn archive_after(replica: &mut Replica, value: &str) {
+    replica.ask(Request::Set {
+        key: "archive_after".into(),
+        value: Some(value.into()),
+    });
+}
+
 fn archived(replica: &Replica) -> usize {
     let rows = replica.project.index.rows();
     rows.filter(|row| row.column == Column::Archived).count()
@@ -237,19 +244,22 @@ fn what_has_been_over_for_long_goes_out_of_sight_a_hundred_at_a_time() {
     }
     ann.create("open", &[]);
     ann.project.tend();
-    // As long as nodes spread it, but not the four hours.
+    // As long as nodes spread it, but not the seven days.
     for _ in 0..11 {
         clock.pass(MINUTE);
         ann.project.tend();
     }
     assert_eq!(archived(&ann), 0);
-    clock.pass(Duration::from_secs(4 * 3_600));
+    clock.pass(Duration::from_secs(7 * 86_400));
     let mut ann = ann.restart(&clock);
     ann.project.tend();
     clock.pass(Duration::from_secs(59));
     ann.project.tend();
     assert_eq!(archived(&ann), 0, "not in the first minute");
-    for (pass, wanted) in [(2, 100), (2, 100), (60, 200), (60, 250), (60, 250)] {
+    clock.pass(Duration::from_secs(3_000));
+    ann.project.tend();
+    assert_eq!(archived(&ann), 0, "and what was imported not in the first hour");
+    for (pass, wanted) in [(600, 100), (2, 100), (60, 200), (60, 250), (60, 250)] {
         clock.pass(Duration::from_secs(pass));
         ann.project.tend();
         assert_eq!(archived(&ann), wanted);
@@ -269,6 +279,7 @@ fn nothing_is_archived_early_twice_or_over_the_heads_of_people() {
     for title in ["contended", "ahead", "kept", "contradicted"] {
         ann.create(title, &[]);
     }
+    archive_after(&mut ann, "4h");
     meet(&mut ann, &mut bo);
     // Bo's act names a time that has not come: his clock is ahead.
     let ahead = Clock::new();
@@ -309,14 +320,11 @@ fn nothing_is_archived_early_twice_or_over_the_heads_of_people() {
         "and so does what a fact contradicts"
     );
     ann.does("3", Verb::Merged);
-    ann.project.configure(Settings {
-        archive_after: ArchiveAfter::Never,
-        ..Settings::default()
-    });
+    archive_after(&mut ann, "never");
     clock.pass(Duration::from_secs(90 * 3_600));
     ann.project.tend();
     assert_eq!(archived(&ann), 0);
-    ann.project.configure(Settings::default());
+    archive_after(&mut ann, "4h");
     clock.pass(MINUTE);
     ann.project.tend();
     assert_eq!(archived(&ann), 2, "in the end both that nobody contends about");

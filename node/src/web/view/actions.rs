@@ -67,11 +67,9 @@ fn target(card: &ItemCard, column: Column) -> Option<Target> {
     if column == card.column {
         return None;
     }
-    let plain = PLAIN.iter().copied().find(|verb| {
-        // A start with unmet dependencies is refused; the override is what is left.
-        let refused = *verb == Verb::Start && card.unmet > 0;
-        card.legal.contains(verb) && !refused && leads_to(*verb, card.qa) == Some(column)
-    });
+    // A start with unmet dependencies is not among them; the override is what is left.
+    let leads = |verb: &Verb| card.legal.contains(verb) && leads_to(*verb, card.qa) == Some(column);
+    let plain = PLAIN.iter().copied().find(leads);
     match plain {
         Some(verb) => Some(Target {
             column,
@@ -126,7 +124,16 @@ pub(in crate::web) enum Needs {
 /// The verbs of an item page, each with what it asks for. `move` has its own form.
 pub(in crate::web) fn verbs(card: &ItemCard) -> Vec<(Verb, Needs)> {
     let shown = card.legal.iter().copied().filter(|verb| *verb != Verb::Move);
-    shown.map(|verb| (verb, needs(verb, card))).collect()
+    let forced = can_be_forced(card).then_some(Verb::Start);
+    let mut verbs: Vec<Verb> = shown.chain(forced).collect();
+    verbs.sort_by_key(|verb| *verb as usize);
+    verbs.into_iter().map(|verb| (verb, needs(verb, card))).collect()
+}
+
+/// Whether an item that waits for others can be started by force: by whoever may do anything to it.
+fn can_be_forced(card: &ItemCard) -> bool {
+    let waits = card.unmet > 0 && card.column == Column::Backlog;
+    waits && !card.holds.frozen && card.holds.blocked.is_none() && card.legal.contains(&Verb::Move)
 }
 
 fn needs(verb: Verb, card: &ItemCard) -> Needs {

@@ -69,6 +69,7 @@ pub(crate) fn card(number: u32, kind: Kind, title: &str, now: Millis) -> ItemCar
         entered_at: made,
         claim_heard: None,
         skewed: false,
+        in_the_way: None,
         legal: Vec::new(),
     };
     settle(&mut card);

@@ -82,6 +82,12 @@ fn write(
 }
 
 fn lines(ctx: &Context, ask: &mut dyn Ask, mut out: &mut dyn Write) -> Result<usize, Trouble> {
+    let Reply::SettingsLine(settings) = ask.ask(envelope(ctx, None, Request::SettingsLine))? else {
+        return Err(odd().into());
+    };
+    if let Some(settings) = settings {
+        export::jsonl::write_settings(&settings, &mut out)?;
+    }
     let mut offset = 0;
     loop {
         let request = Request::ExportLines { offset, limit: PAGE };

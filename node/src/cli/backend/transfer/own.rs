@@ -40,6 +40,16 @@ pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> R
     } else {
         Pass::Make
     };
+    if let Some((number, line)) = file.settings.take() {
+        let request = Request::ImportSettings {
+            line: Box::new(line),
+            dry_run: ctx.global.dry_run,
+        };
+        match ask.ask(envelope(ctx, Some(origin.clone()), request))? {
+            Reply::Taken(taken) => taken.into_iter().for_each(|taken| tally.settings(number, taken)),
+            _ => return Err(odd().into()),
+        }
+    }
     let mut made = BTreeSet::new();
     let mut left = Vec::new();
     for chunk in chunks(&file.lines) {
@@ -102,9 +112,7 @@ fn ask_pass<'l>(
     };
     match ask.ask(envelope(ctx, Some(origin.clone()), request)) {
         Ok(Reply::Taken(taken)) if taken.len() == chunk.len() => Ok(chunk.iter().zip(taken).collect()),
-        Ok(_) => Err(failure(
-            "the node answered an import with something else; it may be another version".into(),
-        )),
+        Ok(_) => Err(odd()),
         // One line too large for the socket must not keep the others out.
         Err(failure) if chunk.len() == 1 => {
             let why = format!("{failure}; `towline down` first lets it in, if it is only too large");
@@ -117,7 +125,23 @@ fn ask_pass<'l>(
     }
 }
 
+fn odd() -> Failure {
+    failure("the node answered an import with something else; it may be another version".into())
+}
+
 impl Tally {
+    /// The settings are no item, and counted as none.
+    fn settings(&mut self, number: usize, taken: Taken) {
+        match taken {
+            Taken::Refused { why } => self.problems.push((number, why)),
+            Taken::Updated { .. } => self
+                .report
+                .notes
+                .push("the settings of the project were taken".to_owned()),
+            Taken::Made { .. } | Taken::Here | Taken::Unchanged | Taken::InTrash { .. } => {}
+        }
+    }
+
     fn count(&mut self, (number, line): &Numbered, taken: Taken, made: &BTreeSet<usize>, pass: Pass) {
         let mut compare = |differs: Vec<String>| {
             if !differs.is_empty() {

@@ -78,6 +78,7 @@ pub(crate) fn card(number: u32, kind: Kind, column: Column, title: &str) -> Item
         entered_at: before(180),
         claim_heard: None,
         skewed: false,
+        in_the_way: None,
         legal: Vec::new(),
     }
 }
@@ -124,6 +125,7 @@ pub(super) fn login() -> ItemCard {
         criteria: 3,
         criteria_met: 1,
         conflicts: 1,
+        in_the_way: None,
         legal: vec![Verb::Submit, Verb::Unblock, Verb::Freeze],
         retries: 1,
         ..card(42, Kind::Bug, Column::Coding, "Login fails on Safari")

@@ -1,0 +1,112 @@
+//! The settings of an export: made from their document, and taken act by act as they were.
+//!
+//! They are taken where the project has none yet, or only the first of what the line has; settings that
+//! went their own way here are left alone, and that is said. Only a node that may change settings takes any.
+
+use std::collections::BTreeMap;
+
+use towline_crdt::settings::{first_act, is_setting};
+use towline_proto::{ActId, ItemId, text};
+
+use super::{Taken, check, compare};
+use crate::export::line::{Line, SCHEMA, SETTINGS_SCHEMA, SettingsLine, read};
+use crate::project::Project;
+use crate::project::stage::replay::Rewrite;
+use crate::request::Failure;
+
+impl Project {
+    /// The settings as a line; none where nobody set any.
+    pub(crate) fn settings_line(&mut self) -> Result<Option<SettingsLine>, Failure> {
+        let id = self.settings_id();
+        let line = self.whole_line(&id, &BTreeMap::new())?;
+        if line.acts.len() < 2 {
+            return Ok(None);
+        }
+        let doc = self.doc(&id)?;
+        let folded = self.folded(&doc)?;
+        let settings = folded.settings().into_iter();
+        Ok(Some(SettingsLine {
+            schema: SETTINGS_SCHEMA.to_owned(),
+            settings: settings
+                .map(|(key, act)| (key.to_owned(), folded.setting(&act)))
+                .collect(),
+            conflicts: line.conflicts,
+            ties: line.ties,
+            acts: line.acts,
+        }))
+    }
+
+    /// Takes settings, or says why not.
+    pub(crate) fn take_settings(&mut self, told: &SettingsLine, dry_run: bool) -> Result<Taken, Failure> {
+        if let Err(failure) = self.may_set() {
+            let why = format!("the settings were not taken: {}", failure.message);
+            return Ok(Taken::Refused { why });
+        }
+        let id = self.settings_id();
+        let present = self.whole_line(&id, &BTreeMap::new())?;
+        let line = Line {
+            schema: SCHEMA.to_owned(),
+            ties: told.ties.clone(),
+            acts: told.acts.clone(),
+            ..present.clone()
+        };
+        let begins_so = line.acts.first() == present.acts.first();
+        let steps = match check::line(&line).and_then(|steps| only_settings(&line).map(|()| steps)) {
+            Ok(steps) if begins_so => steps,
+            Ok(_) => {
+                let why = "the settings do not begin as settings do".to_owned();
+                return Ok(Taken::Refused { why });
+            }
+            Err(why) => {
+                let why = format!("the settings cannot be taken: {why}");
+                return Ok(Taken::Refused { why });
+            }
+        };
+        if compare::has_all(&present, &line) {
+            return Ok(Taken::Unchanged);
+        }
+        if !compare::begins(&present, &line) {
+            let why = "this project has settings of its own, which were left as they are; `towline config` \
+                       shows and changes them";
+            return Ok(Taken::Refused { why: why.to_owned() });
+        }
+        if dry_run {
+            return Ok(Taken::Updated { differs: Vec::new() });
+        }
+        let (mut known, mut heads) = self.acts_of(&id)?;
+        if known.is_empty() {
+            (known, heads) = (vec![first_act()], vec![0]);
+        }
+        let work = Rewrite {
+            item: Some(id),
+            line: &line,
+            known,
+            heads,
+            upto: line.acts.len(),
+            steps,
+            body: None,
+        };
+        let none = |handle: &str| {
+            Err(format!(
+                "settings name no item, such as {}",
+                text::show(handle, 40)
+            ))
+        };
+        let done = self.write_replay(vec![work], &none)?;
+        Ok(match done.into_iter().next() {
+            Some(Err(failure)) => Taken::Refused { why: failure.message },
+            _ => Taken::Updated { differs: Vec::new() },
+        })
+    }
+}
+
+/// Refuses acts that are no settings, before anything is written.
+fn only_settings(line: &Line) -> Result<(), String> {
+    for act in line.acts.iter().skip(1) {
+        let op = read(act, |_| Ok(ActId([0; 16])), |_| Ok(ItemId([0; 16])))?;
+        if !is_setting(&op) {
+            return Err(format!("{} is no setting", text::show(&act.op, 40)));
+        }
+    }
+    Ok(())
+}

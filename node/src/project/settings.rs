@@ -1,0 +1,256 @@
+//! The project's settings: what holds, who changes it, and how a node's own file of earlier versions is
+//! brought in.
+//!
+//! They stand in a document of their own ([`towline_crdt::settings`]), which is staged and undone like an
+//! item's but has no row: nothing that lists items knows of it. What holds is worked out whenever the
+//! document or somebody's role changes. A setting or value that this version does not know holds nothing
+//! here and stays for the versions that know it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use towline_crdt::compose::Draft;
+use towline_crdt::doc::ItemDoc;
+use towline_crdt::fold::Folded;
+use towline_crdt::settings::{begin, key};
+use towline_proto::{ItemId, Op, Origin, OriginKind};
+
+use super::Project;
+use super::conflicts::{choose_conflict, choose_side};
+use super::stage::Work;
+use super::write::{conflict, usage};
+use crate::dto::{ItemLink, OpenConflict, SetBy, Setting};
+use crate::home::Settings;
+use crate::home::settings::KEYS;
+use crate::request::{Failure, FailureCode, Reply};
+
+/// What people type for the settings where an item could stand. It reads neither as a number nor as a key.
+pub(super) const HANDLE: &str = "settings";
+
+impl Project {
+    /// The id of the settings' document.
+    pub(super) fn settings_id(&self) -> ItemId {
+        ItemId::settings(&self.id)
+    }
+
+    /// A document of settings in which nobody has set anything.
+    pub(super) fn no_settings(&self) -> Result<ItemDoc, Failure> {
+        begin(self.settings_id()).map_err(|error| Failure::new(FailureCode::Failure, error.to_string()))
+    }
+
+    /// Enters the document of the settings into the stage.
+    pub(super) fn stage_settings(&mut self, doc: Arc<ItemDoc>) {
+        let unstored = self.docs.unstored(&doc.id());
+        self.stage.keep_doc(doc.id(), unstored);
+        self.docs.put(doc);
+        self.read_settings();
+    }
+
+    /// Works out what holds. Whatever cannot be read holds nothing.
+    pub(super) fn read_settings(&mut self) {
+        let mut settings = Settings::default();
+        let doc = self.doc(&self.settings_id());
+        match doc
+            .as_ref()
+            .map_err(Clone::clone)
+            .and_then(|doc| self.folded(doc))
+        {
+            Ok(folded) => {
+                for (key, act) in folded.settings() {
+                    if let Some(Err(why)) = folded.setting(&act).map(|value| settings.set(key, &value)) {
+                        tracing::info!(%why, "a setting of the project is not understood here; the default holds");
+                    }
+                }
+            }
+            Err(failure) => {
+                tracing::error!(%failure, "the project's settings cannot be read; the defaults hold")
+            }
+        }
+        self.upkeep.take_settings(settings);
+    }
+
+    /// Every setting that this version knows, and those of others that somebody wrote.
+    pub(crate) fn settings(&mut self) -> Result<Vec<Setting>, Failure> {
+        let doc = self.doc(&self.settings_id())?;
+        let folded = self.folded(&doc)?;
+        let written = folded.settings();
+        let mut conflicts: BTreeMap<String, OpenConflict> = BTreeMap::new();
+        let of_key = folded
+            .view
+            .conflicts
+            .iter()
+            .filter_map(|one| Some((key(&one.register)?, &one.id)));
+        for ((key, id), open) in of_key.zip(self.settings_conflicts(&folded)) {
+            if *id == open.id {
+                conflicts.insert(key.clone(), open);
+            }
+        }
+        let others = written.keys().copied().filter(|key| !KEYS.contains(key));
+        let all: Vec<&str> = KEYS.iter().copied().chain(others).collect();
+        let holding = *self.upkeep.settings();
+        let settings = all.into_iter().map(|key| {
+            let act = written.get(key);
+            let value = act.and_then(|act| folded.setting(act));
+            let readable = value
+                .as_ref()
+                .is_none_or(|value| Settings::default().set(key, value).is_ok());
+            let understood = KEYS.contains(&key) && readable;
+            let stamp = act.and_then(|act| folded.stamp(act));
+            Setting {
+                key: key.to_owned(),
+                value: match holding.get(key).filter(|_| understood) {
+                    Some(value) => value,
+                    None => value.unwrap_or_default(),
+                },
+                understood,
+                set: stamp.map(|stamp| SetBy {
+                    origin: stamp.origin,
+                    node_name: self.node_name(&stamp.node),
+                    at: stamp.at,
+                }),
+                conflict: conflicts.remove(key).map(Box::new),
+            }
+        });
+        Ok(settings.collect())
+    }
+
+    /// What is open about the settings, named as people type it.
+    pub(super) fn settings_conflicts(&self, folded: &Folded<'_>) -> Vec<OpenConflict> {
+        let mut open = self.conflicts_of(folded);
+        for conflict in &mut open {
+            conflict.item = ItemLink {
+                handle: HANDLE.to_owned(),
+                id: self.settings_id(),
+                title: "settings of the project".to_owned(),
+                status: None,
+                satisfied: false,
+                suspended: false,
+                note: None,
+            };
+            for side in &mut conflict.sides {
+                HANDLE.clone_into(&mut side.line.handle);
+            }
+        }
+        open
+    }
+
+    /// Everything that is open about the settings.
+    pub(super) fn open_settings(&mut self) -> Result<Vec<OpenConflict>, Failure> {
+        let doc = self.doc(&self.settings_id())?;
+        Ok(self.settings_conflicts(&self.folded(&doc)?))
+    }
+
+    /// Checks that this node may change the settings.
+    pub(super) fn may_set(&self) -> Result<(), Failure> {
+        self.may_write()?;
+        if self.role().may_set() {
+            return Ok(());
+        }
+        let message = format!(
+            "this node is a {} of {}; a maintainer or an owner changes the project's settings",
+            self.role(),
+            self.members.name()
+        );
+        Err(Failure::new(FailureCode::NotAllowed, message))
+    }
+
+    /// Changes a setting; without a value the default holds again. Somebody who writes what stands settles
+    /// what contends about it.
+    pub(crate) fn set(
+        &mut self,
+        origin: &Origin,
+        key: &str,
+        value: Option<String>,
+    ) -> Result<Reply, Failure> {
+        let mut wanted = Settings::default();
+        let default = wanted.get(key).unwrap_or_default();
+        wanted
+            .set(key, value.as_deref().unwrap_or(&default))
+            .map_err(usage)?;
+        // As it is written by whoever reads it: `90m` and `5400s` are one value.
+        let value = value.and_then(|_| wanted.get(key));
+        self.may_set()?;
+        let doc = self.doc(&self.settings_id())?;
+        let folded = self.folded(&doc)?;
+        let act = folded.settings().get(key).copied();
+        let said = act.and_then(|act| folded.setting(&act));
+        let contested = folded.view.conflicts.iter().any(|open| key_is(open, key));
+        if said != value || contested {
+            let key = key.to_owned();
+            self.write_settings(vec![(Op::Set { key, value }, origin.clone())])?;
+        }
+        self.settings().map(Reply::Settings)
+    }
+
+    /// Says which side of a contest about a setting counts.
+    pub(super) fn settle_setting(
+        &mut self,
+        origin: &Origin,
+        id: Option<&str>,
+        keep: &str,
+    ) -> Result<Reply, Failure> {
+        let open = self.open_settings()?;
+        let chosen = choose_conflict(&open, id)?;
+        let keep = choose_side(chosen, keep)?;
+        self.may_set()?;
+        let doc = self.doc(&self.settings_id())?;
+        let folded = self.folded(&doc)?;
+        let over = folded.view.conflicts.iter().find(|one| one.id == chosen.id);
+        let Some(over) = over.map(|one| one.register.clone()) else {
+            return Err(conflict("that conflict was settled in the meantime"));
+        };
+        self.write_settings(vec![(Op::Settle { over, keep }, origin.clone())])?;
+        self.settings().map(Reply::Settings)
+    }
+
+    fn write_settings(&mut self, ops: Vec<(Op, Origin)>) -> Result<(), Failure> {
+        let at = self.now();
+        let drafts = ops.into_iter().map(|(op, origin)| Draft { op, origin, at });
+        self.write(Work {
+            item: Some(self.settings_id()),
+            drafts: drafts.collect(),
+            ..Work::default()
+        })?;
+        Ok(())
+    }
+
+    /// Stages what a node's own file said when each node had settings of its own, where the project has
+    /// never said anything. Left alone by nodes that may not.
+    pub(super) fn inherit_settings(&mut self, inherited: Vec<(String, String)>) -> Result<bool, Failure> {
+        if inherited.is_empty() || self.may_set().is_err() {
+            return Ok(false);
+        }
+        let doc = self.doc(&self.settings_id())?;
+        let folded = self.folded(&doc)?;
+        let known = folded.settings();
+        let origin = Origin {
+            kind: OriginKind::System,
+            id: "config.toml".to_owned(),
+        };
+        let unsaid = inherited.into_iter().filter(|(key, value)| {
+            !known.contains_key(key.as_str()) && Settings::default().set(key, value).is_ok()
+        });
+        let set = |(key, value)| {
+            (
+                Op::Set {
+                    key,
+                    value: Some(value),
+                },
+                origin.clone(),
+            )
+        };
+        let ops: Vec<_> = unsaid.map(set).collect();
+        if ops.is_empty() {
+            return Ok(false);
+        }
+        tracing::info!(
+            "settings of this node's config.toml are the project's now; `towline config` shows them"
+        );
+        self.write_settings(ops)?;
+        Ok(true)
+    }
+}
+
+fn key_is(open: &towline_crdt::view::Conflict, wanted: &str) -> bool {
+    key(&open.register).is_some_and(|key| key == wanted)
+}
