@@ -205,7 +205,12 @@ impl Project {
 
     fn write_settings(&mut self, ops: Vec<(Op, Origin)>) -> Result<(), Failure> {
         let at = self.now();
-        let drafts = ops.into_iter().map(|(op, origin)| Draft { op, origin, at });
+        let drafts = ops.into_iter().map(|(op, origin)| Draft {
+            op,
+            origin,
+            at,
+            request: None,
+        });
         self.write(Work {
             item: Some(self.settings_id()),
             drafts: drafts.collect(),

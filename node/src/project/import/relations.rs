@@ -92,6 +92,7 @@ impl Project {
                 op,
                 origin: origin(&relation.by),
                 at: row.map_or(relation.at, within),
+                request: None,
             };
             self.write(Work {
                 item: Some(item),
