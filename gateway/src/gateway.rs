@@ -122,7 +122,7 @@ impl Gateway {
             };
             let stop = stop.clone();
             tasks.spawn(async move {
-                if let Err(error) = sync.run(stop).await {
+                if let Err(error) = Box::pin(sync.run(stop)).await {
                     tracing::error!(%error, "commands from chat ended");
                 }
             });

@@ -48,8 +48,8 @@ pub enum Job {
     Announce(Vec<String>),
     /// Which other nodes take commands from chat.
     Gateways {
-        /// Where the answer goes: each with its accounts.
-        reply: oneshot::Sender<Result<Vec<(NodeId, Vec<String>)>, Failure>>,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Result<Gateways, Failure>>,
     },
     /// Something from the network.
     Net(crate::net::NetInput),
@@ -58,6 +58,9 @@ pub enum Job {
     /// Finish what is queued, store what is derived, and end the thread.
     Stop,
 }
+
+/// Nodes that take commands from chat, each with its accounts there.
+pub type Gateways = Vec<(NodeId, Vec<String>)>;
 
 /// One project as the rest of the process sees it.
 #[derive(Debug, Clone)]
@@ -222,7 +225,7 @@ impl NodeHandle {
     ///
     /// # Errors
     /// When the project's thread has ended.
-    pub async fn gateways(&self, project: &ProjectId) -> Result<Vec<(NodeId, Vec<String>)>, Failure> {
+    pub async fn gateways(&self, project: &ProjectId) -> Result<Gateways, Failure> {
         self.job(project, |reply| Job::Gateways { reply }).await
     }
 

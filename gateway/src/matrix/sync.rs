@@ -57,7 +57,8 @@ impl Sync {
                 () = answer(replies) => Ok(()),
             }
         };
-        let done = stop.run_until_cancelled(work).await.unwrap_or(Ok(()));
+        let done = Box::pin(stop.run_until_cancelled(work)).await;
+        let done = done.unwrap_or(Ok(()));
         // Others need not wait for somebody who is gone.
         self.announce(None).await;
         done

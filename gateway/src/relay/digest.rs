@@ -193,7 +193,7 @@ impl Digest {
         };
         let some =
             |count: u64, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
-        let items = |which: fn(&Item) -> bool| -> Vec<String> {
+        let items = |which: &dyn Fn(&Item) -> bool| -> Vec<String> {
             let mut items: Vec<&Item> = self.items.values().filter(|item| which(item)).collect();
             items.sort_by_key(|item| item.number);
             items.into_iter().map(Item::named).collect()
@@ -212,40 +212,31 @@ impl Digest {
         }
         if counts.created > 0 {
             let head = some(counts.created, "new item", "new items");
-            part(head, items(|item| item.created && item.to.is_none()));
+            part(head, items(&|item| item.created && item.to.is_none()));
         }
         if counts.conflicts > 0 {
             part(
                 some(counts.conflicts, "conflict", "conflicts"),
-                items(|item| item.disputed),
+                items(&|item| item.disputed),
             );
         }
         if counts.deleted > 0 {
-            part(format!("{} deleted", counts.deleted), items(|item| item.deleted));
+            part(format!("{} deleted", counts.deleted), items(&|item| item.deleted));
         }
-        let words: [(fn(&Item) -> bool, &str); 4] = [
-            (|item| item.waits() && item.status == Status::Blocked, "blocked"),
-            (
-                |item| item.waits() && item.status == Status::MergeFailure,
-                "with a failed merge",
-            ),
-            (
-                |item| item.waits() && item.status == Status::MergeFailureFinal,
-                "with a merge given up",
-            ),
-            (
-                |item| item.waits() && item.status == Status::ReviewHold,
-                "waiting for review",
-            ),
+        let words = [
+            (Status::Blocked, "blocked"),
+            (Status::MergeFailure, "with a failed merge"),
+            (Status::MergeFailureFinal, "with a merge given up"),
+            (Status::ReviewHold, "waiting for review"),
         ];
-        for (which, word) in words {
-            let held = items(which);
+        for (status, word) in words {
+            let held = items(&|item| item.waits() && item.status == status);
             if !held.is_empty() {
                 part(format!("{} {word}", held.len()), held);
             }
         }
         // Holds that came and went, or that need nobody: of a frozen item only that something changed.
-        let rest = items(|item| item.held && !item.waits() && !item.deleted && item.to.is_none());
+        let rest = items(&|item| item.held && !item.waits() && !item.deleted && item.to.is_none());
         if !rest.is_empty() {
             part("holds changed".to_owned(), rest);
         }
@@ -253,7 +244,7 @@ impl Digest {
             let head = some(counts.other, "other change", "other changes");
             part(
                 head,
-                items(|item| item.other && item.to.is_none() && !item.created),
+                items(&|item| item.other && item.to.is_none() && !item.created),
             );
         }
         if parts.is_empty() {

@@ -145,7 +145,10 @@ fn row() -> impl Strategy<Value = ItemView> {
         (row.created_at, row.updated_at, row.entered_at) = open.2;
         (row.labels, row.depends_on, row.epic, row.closing) = ties;
         (row.assignee, row.origin, row.links, row.imported) = rest.0;
-        row.request = (row.number % 3 == 0).then_some(towline_proto::RequestId([row.number as u8; 16]));
+        row.request = row
+            .number
+            .is_multiple_of(3)
+            .then_some(towline_proto::RequestId([row.number as u8; 16]));
         (row.trail, row.last, row.heads, row.body_edit) = rest.1;
         (row.generation, row.retries, row.comments) = rest.2;
         if let Some((first, second)) = rare {

@@ -212,15 +212,11 @@ fn lifted(blocks: Vec<Block<'_>>) -> Vec<Block<'_>> {
     for mut block in blocks {
         let is_section = block.mark.is_some_and(|mark| mark.starts_with("SECTION:"));
         let mut lists = Vec::new();
-        while is_section {
-            let Some(list) = LISTS
-                .into_iter()
-                .zip(alone)
-                .find_map(|((name, heading), alone)| within(&mut block.lines, name, heading, alone))
-            else {
-                break;
-            };
-            lists.push(list);
+        if is_section {
+            lists.extend(std::iter::from_fn(|| {
+                let mut kinds = LISTS.into_iter().zip(alone);
+                kinds.find_map(|((name, heading), alone)| within(&mut block.lines, name, heading, alone))
+            }));
         }
         out.push(block);
         out.append(&mut lists);
