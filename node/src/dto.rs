@@ -3,10 +3,12 @@
 //! These are the versioned schemas that `--json` prints and the API serves. They are computed from
 //! rows and documents by `project`; nothing here is stored.
 
+mod history;
 mod import;
 mod people;
 mod settings;
 
+pub use history::{Comment, Fate, HistoryLine, OpenConflict, Side};
 pub use import::ImportReport;
 pub use people::{LeftOut, MemberInfo, PeerInfo};
 pub use settings::{InTheWay, SetBy, Setting};
@@ -15,8 +17,7 @@ use serde::{Deserialize, Serialize};
 use towline_crdt::view::{Criterion, Link, Refused};
 use towline_proto::stage::{Claim, Holds};
 use towline_proto::{
-    ActId, Closing, Column, Event, ItemId, Kind, Millis, NodeId, Origin, ProjectId, Qa, Role, Rule, Status,
-    Verb,
+    Closing, Column, Event, ItemId, Kind, Millis, NodeId, Origin, ProjectId, Qa, Role, Status, Verb,
 };
 
 /// Another item, in short.
@@ -161,121 +162,6 @@ pub struct ItemPage {
     pub open_conflicts: Vec<OpenConflict>,
     /// Acts that never took effect.
     pub refused: Vec<Refused>,
-}
-
-/// A comment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Comment {
-    /// The act.
-    pub id: ActId,
-    /// Who said it.
-    pub origin: Origin,
-    /// When.
-    pub at: Millis,
-    /// Markdown.
-    pub text: String,
-    /// Whether a clock was ahead: a time that cannot be true is shown as when it was seen.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub skewed: bool,
-}
-
-/// One line of a timeline. Schema `towline.history/v1`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct HistoryLine {
-    /// The act.
-    pub act: ActId,
-    /// Which item.
-    pub item: ItemId,
-    /// What to type for it.
-    pub handle: String,
-    /// Its title.
-    pub title: String,
-    /// When, by the author's clock.
-    pub at: Millis,
-    /// Who asked.
-    pub origin: Origin,
-    /// The node that signed.
-    pub node: NodeId,
-    /// What people call that node.
-    pub node_name: String,
-    /// What was done: the verb, or what was edited.
-    pub what: String,
-    /// The column before, where it changed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<Column>,
-    /// The column after, where it changed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<Column>,
-    /// The reason, value or text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
-    /// What became of it.
-    #[serde(default)]
-    pub fate: Fate,
-    /// Why it has no effect, when it has none, as half a sentence.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub overtaken: Option<String>,
-    /// Whether a clock was ahead: a time that cannot be true is shown as when it was seen.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub skewed: bool,
-}
-
-/// What became of an act.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "kebab-case")]
-pub enum Fate {
-    /// It says what is so now, or only ever adds.
-    #[default]
-    Effective,
-    /// It counted until a later act, whose author had seen it, took its place.
-    Superseded {
-        /// Which act.
-        by: ActId,
-    },
-    /// It contended and lost.
-    Overtaken {
-        /// To which act.
-        by: ActId,
-        /// By which rule.
-        rule: Rule,
-    },
-    /// It was illegal from what its author had in front of it.
-    Refused,
-}
-
-/// Contending acts that nobody has settled. Schema `towline.conflict/v1`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OpenConflict {
-    /// The hash of the contenders, in hex: the same on every node.
-    pub id: String,
-    /// The item.
-    pub item: ItemLink,
-    /// What they contend for, as people call it: `column`, `title`, `dependencies`.
-    pub about: String,
-    /// The rule that chose what takes effect.
-    pub rule: Rule,
-    /// The rule as a sentence.
-    pub why: String,
-    /// When the youngest contender was made.
-    pub since: Millis,
-    /// The contenders; what takes effect stands first.
-    pub sides: Vec<Side>,
-}
-
-/// One contender of a conflict.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Side {
-    /// What to type for it after `--keep`: `a`, `b` …
-    pub key: String,
-    /// Whether it takes effect.
-    pub effective: bool,
-    /// What keeping it means: a column, a value.
-    pub means: String,
-    /// Why it cannot be kept, with what leads on instead; absent when it can.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unkeepable: Option<String>,
-    /// What was done.
-    pub line: HistoryLine,
 }
 
 /// Why an item stands where it stands. Schema `towline.explanation/v1`.

@@ -184,21 +184,21 @@ impl Row {
 
     /// Its dependencies and how it ended.
     pub(crate) fn ties(&self) -> (Vec<ItemId>, Option<Closing>) {
-        let mut from = reader(&self.packed);
-        let ties = <&str>::deserialize(&mut from)
-            .and_then(|_| Words::deserialize(&mut from))
-            .and_then(|_| Ties::deserialize(&mut from));
-        let (depends_on, _, closing) = ties.unwrap_or_default();
-        (depends_on, part(closing).unwrap_or_default())
+        let (on, _, closing) = self.all_ties();
+        (on, part(closing).unwrap_or_default())
     }
 
     /// The epic it belongs to.
     pub(crate) fn epic(&self) -> Option<ItemId> {
+        self.all_ties().1
+    }
+
+    fn all_ties(&self) -> Ties {
         let mut from = reader(&self.packed);
-        let ties = <&str>::deserialize(&mut from)
-            .and_then(|_| Words::deserialize(&mut from))
-            .and_then(|_| Ties::deserialize(&mut from));
-        ties.ok().and_then(|(_, epic, _)| epic)
+        let words = <&str>::deserialize(&mut from).and_then(|_| Words::deserialize(&mut from));
+        words
+            .and_then(|_| Ties::deserialize(&mut from))
+            .unwrap_or_default()
     }
 
     /// Its bytes for the cache.
@@ -327,6 +327,8 @@ fn pack(row: ItemView) -> Vec<u8> {
     acts.sort_unstable();
     acts.dedup();
     let place = |act: &ActId| acts.binary_search(act).unwrap_or(Place::MAX);
+    let step = |step: &Step| (number(Column::ALL, &step.column), place(&step.act));
+    let last_by = number(OriginKind::ALL, &last.origin.kind);
     let rare = Rare {
         holds,
         claim,
@@ -339,18 +341,9 @@ fn pack(row: ItemView) -> Vec<u8> {
     let rest = Rest {
         acts: ByteBuf::from(acts.iter().flat_map(|act| act.0).collect::<Vec<u8>>()),
         heads: heads.iter().map(place).collect(),
-        trail: trail
-            .iter()
-            .map(|step| (number(Column::ALL, &step.column), place(&step.act)))
-            .collect(),
+        trail: trail.iter().map(step).collect(),
         body_edit: body_edit.as_ref().map(place),
-        last: (
-            place(&last.act),
-            number(OriginKind::ALL, &last.origin.kind),
-            last.origin.id,
-            last.node,
-            last.at,
-        ),
+        last: (place(&last.act), last_by, last.origin.id, last.node, last.at),
         qa: number(Qa::ALL, &qa),
         assignee,
         origin: (number(OriginKind::ALL, &origin.kind), origin.id),
@@ -398,12 +391,10 @@ fn act(acts: &[u8], place: Place) -> Option<ActId> {
 }
 
 fn origin((kind, id): (u8, String)) -> Option<Origin> {
-    let kind = word(OriginKind::ALL, kind)?;
-    Some(Origin { kind, id })
+    word(OriginKind::ALL, kind).map(|kind| Origin { kind, id })
 }
 
 fn link((kind, target): (u8, &str)) -> Option<Link> {
-    let kind = word(LinkKind::ALL, kind)?;
     let target = target.to_owned();
-    Some(Link { kind, target })
+    word(LinkKind::ALL, kind).map(|kind| Link { kind, target })
 }
