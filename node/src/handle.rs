@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 
 use tokio::sync::{mpsc, oneshot, watch};
+use towline_proto::member::TicketHash;
 use towline_proto::{NodeId, Origin, ProjectId};
 
 use crate::dto::LeftOut;
@@ -50,6 +51,13 @@ pub enum Job {
     Gateways {
         /// Where the answer goes.
         reply: oneshot::Sender<Result<Gateways, Failure>>,
+    },
+    /// Say whether a ticket of the project was used or withdrawn, as far as is known here.
+    Spent {
+        /// Its hash.
+        ticket: TicketHash,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Result<bool, Failure>>,
     },
     /// Something from the network.
     Net(crate::net::NetInput),
@@ -240,6 +248,14 @@ impl NodeHandle {
                 format!("no project {} here", project.short()),
             )
         })
+    }
+
+    /// Whether a ticket of a project was used or withdrawn, as far as is known here.
+    ///
+    /// # Errors
+    /// When the project's thread has ended.
+    pub(crate) async fn spent(&self, project: &ProjectId, ticket: TicketHash) -> Result<bool, Failure> {
+        self.job(project, |reply| Job::Spent { ticket, reply }).await
     }
 
     async fn job<T>(

@@ -106,6 +106,8 @@ pub enum Request {
     Members,
     /// Connected peers and how far apart we are. Empty without a running node.
     Peers,
+    /// Where this node can be dialled, to be given to others.
+    Addresses,
     /// Every item in full, in order of creation, for export. Paged: at most `limit` from `offset`.
     Export {
         /// Items to skip.
@@ -572,6 +574,8 @@ pub enum Reply {
     Members(Vec<MemberInfo>),
     /// Peers.
     Peers(Vec<PeerInfo>),
+    /// Where this node can be dialled, the best first, each with the node at its end.
+    Addresses(Vec<String>),
     /// Events with their feed positions.
     Events(Vec<FeedEvent>),
     /// A change was made and is on disk.

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod breaker;
 pub mod gateway;
 pub mod memory;
+pub mod netns;
 pub mod person;
 pub mod process;
 pub mod synapse;

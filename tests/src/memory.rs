@@ -148,6 +148,7 @@ impl State {
                 let _ = reply.send(Ok(()));
             }
             Job::Gateways { reply } => drop(reply.send(Ok(Vec::new()))),
+            Job::Spent { reply, .. } => drop(reply.send(Ok(false))),
             Job::Announce(_) | Job::Tick | Job::Net(_) | Job::Stop => {}
         }
     }

@@ -6,6 +6,7 @@ mod doors;
 mod dry_run;
 mod first;
 mod fleet;
+mod lines;
 mod matrix;
 mod nodes;
 mod refusals;

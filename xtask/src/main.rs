@@ -38,7 +38,7 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
-    /// Run the simulation over many seeds.
+    /// Run the simulation over many seeds, and the long cuts of lines.
     Soak {
         /// How many seeds.
         #[arg(long, value_name = "SEEDS")]
@@ -105,6 +105,8 @@ fn test(no_install: bool, filter: &[String]) -> Result<()> {
 
 fn soak(seeds: u64) -> Result<()> {
     needs::nextest()?;
+    // The lines are between programs as people start them.
+    run::run(cargo(["build", "--release", "--workspace", "--bins", "--locked"]))?;
     let mut soak = cargo([
         "nextest",
         "run",
@@ -119,7 +121,7 @@ fn soak(seeds: u64) -> Result<()> {
         "--run-ignored",
         "all",
         "-E",
-        "test(sim)",
+        "test(sim) | (package(towline-tests) & test(/^lines::/))",
         "--no-capture",
     ]);
     soak.env("TOWLINE_SEEDS", seeds.to_string());

@@ -39,6 +39,8 @@ pub(crate) fn install() {
         ("a wrong clock", program("faketime", "faketime")),
         ("a disk without modes", program("mkfs.exfat", "exfatprogs")),
         ("its driver", program("mount.exfat-fuse", "exfat-fuse")),
+        ("networks of a test's own", program("ip", "iproute2")),
+        ("slow lines", program("tc", "iproute2")),
     ] {
         if let Err(error) = done {
             eprintln!("xtask: WITHOUT {what}: {error:#}");

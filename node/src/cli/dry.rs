@@ -159,7 +159,7 @@ pub(super) fn instead(ctx: &Context, command: &Command, out: &mut dyn Write) -> 
         | Command::Invite(_)
         | Command::Withdraw { .. }
         | Command::Members
-        | Command::Peers => {
+        | Command::Peers(_) => {
             ctx.say(READS);
             return Ok(false);
         }

@@ -153,6 +153,7 @@ fn one(reply: &Reply) -> String {
         Reply::Doctor(found) => document("towline.doctor/v1", found),
         Reply::Members(members) => under("towline.members/v1", "members", members),
         Reply::Peers(peers) => under("towline.peers/v1", "peers", peers),
+        Reply::Addresses(addresses) => under("towline.addresses/v1", "addresses", addresses),
         Reply::Events(events) => under("towline.events/v1", "events", events),
         Reply::Applied(applied) => under("towline.applied/v1", "applied", [applied]),
         Reply::Imported(report) => document("towline.import/v1", report),

@@ -11,7 +11,7 @@ use towline_proto::{Column, Kind, Verb, limits};
 
 use super::args::{
     Command, ConflictsArgs, ConflictsCommand, CreateArgs, DependsCommand, DoctorArgs, EditArgs, FilterArgs,
-    VerbCommand, kind,
+    PeersArgs, VerbCommand, kind,
 };
 use super::context::Context;
 use crate::request::{Edit, Failure, FailureCode, Filter, NewItem, Request, Transition};
@@ -132,7 +132,8 @@ pub(crate) fn plan(ctx: &Context, command: &Command) -> Result<Option<Plan>, Fai
         Command::Status => Plan::read(Request::Status, Shape::Plain),
         Command::Doctor(DoctorArgs { mend: false }) => Plan::read(Request::Doctor, Shape::Plain),
         Command::Members => Plan::read(Request::Members, Shape::Plain),
-        Command::Peers => Plan::read(Request::Peers, Shape::Plain),
+        Command::Peers(PeersArgs { me: false }) => Plan::read(Request::Peers, Shape::Plain),
+        Command::Peers(PeersArgs { me: true }) => Plan::read(Request::Addresses, Shape::Plain),
         Command::Rebuild => Plan {
             writes: true,
             ..Plan::read(Request::Rebuild, Shape::Plain)

@@ -214,6 +214,13 @@ fn show(
             out.write_all(page.as_bytes())?;
         }
     }
+    if let Reply::Addresses(addresses) = reply
+        && let Some(first) = addresses.first()
+    {
+        ctx.say(&format!(
+            "where members can dial this node; on another one: towline config bootstrap {first}"
+        ));
+    }
     if let Reply::Ticket { expires, .. } = reply {
         ctx.say(&format!(
             "it admits one node, once, and ends {}; `towline join` takes it",
@@ -227,6 +234,7 @@ const fn empty(reply: &Reply) -> &'static str {
     match reply {
         Reply::Cards(_) => "no items",
         Reply::Peers(_) => "no peers are connected",
+        Reply::Addresses(_) => "this node listens nowhere: see `towline config listen`",
         Reply::History(_) => "nothing has happened yet",
         Reply::Conflicts(_) => "nothing contends: all is settled",
         _ => "done",

@@ -274,7 +274,7 @@ mod tests {
         ctx.global.json = true;
         let page: serde_json::Value = serde_json::from_str(&config(&ctx, &[]).unwrap()).unwrap();
         assert_eq!(page["schema"], "towline.config/v1");
-        assert_eq!(page["settings"]["mdns"], false);
+        assert_eq!(page["settings"]["mdns"], true);
         assert_eq!(page["project"][0]["key"], "promote");
     }
 }

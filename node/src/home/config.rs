@@ -29,7 +29,7 @@ pub struct Config {
     pub board: SocketAddr,
     /// Names that the board answers for besides its own address, such as the one of a proxy before it.
     pub allowed_hosts: Vec<String>,
-    /// Whether the node makes itself known on the local network, and looks for others there.
+    /// Whether the node makes its private addresses known on the local network, and looks for others there.
     pub mdns: bool,
     /// Multiaddresses that are always tried.
     pub bootstrap: Vec<String>,
@@ -66,7 +66,7 @@ impl Default for Config {
             listen: vec!["/ip4/0.0.0.0/tcp/0".to_owned(), "/ip6/::/tcp/0".to_owned()],
             board: SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, BOARD_PORT)),
             allowed_hosts: Vec::new(),
-            mdns: false,
+            mdns: true,
             bootstrap: Vec::new(),
             announce: Vec::new(),
             busy_timeout: BusyTimeout::default(),
@@ -178,12 +178,12 @@ impl Config {
                 list(&self.allowed_hosts),
             ),
             (
-                "Find other nodes on the local network, and be found there.",
+                "Find members on the local network, and be found there under private addresses.",
                 "mdns",
                 self.mdns.to_string(),
             ),
             (
-                "Addresses of nodes that are always tried.",
+                "Addresses of members that are always tried, as `towline peers --me` prints them.",
                 "bootstrap",
                 list(&self.bootstrap),
             ),
@@ -236,7 +236,7 @@ mod tests {
             user: "Ada \"the\" \\ Ünïcode".to_owned(),
             node_name: "line\nbreak".to_owned(),
             bootstrap: vec!["/dns4/hub.example/tcp/4001".to_owned()],
-            mdns: true,
+            mdns: false,
             promote: Some(Promote::Auto),
             archive_after: Some(ArchiveAfter::Never),
             ..Config::default()

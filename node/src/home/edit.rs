@@ -13,6 +13,7 @@ use towline_proto::text;
 
 use super::files::{PRIVATE_MODE, write_atomic};
 use super::{Config, HomeError};
+use crate::net::identity;
 use crate::request::{Failure, FailureCode};
 
 /// Settings that are lists of multiaddresses.
@@ -109,13 +110,8 @@ fn list(key: &str, given: &str) -> Result<Value, Failure> {
     let parts = given.split(',').map(str::trim).filter(|part| !part.is_empty());
     let mut values = Vec::new();
     for part in parts {
-        if ADDRESSES.contains(&key)
-            && let Err(why) = part.parse::<Multiaddr>()
-        {
-            let part = text::show(part, 200);
-            return Err(usage(format!(
-                "{key} takes multiaddresses such as /ip4/203.0.113.7/tcp/4001, with commas between them; {part:?} is none: {why}"
-            )));
+        if ADDRESSES.contains(&key) {
+            check_address(key, part)?;
         }
         if key == "allowed_hosts" && !is_host(part) {
             let part = text::show(part, 200);
@@ -126,6 +122,22 @@ fn list(key: &str, given: &str) -> Result<Value, Failure> {
         values.push(Value::String(part.to_owned()));
     }
     Ok(Value::Array(values))
+}
+
+/// Refuses an address that a node would not start with, or would leave out.
+fn check_address(key: &str, given: &str) -> Result<(), Failure> {
+    let shown = text::show(given, 200);
+    if let Err(why) = given.parse::<Multiaddr>() {
+        return Err(usage(format!(
+            "{key} takes multiaddresses such as /ip4/203.0.113.7/tcp/4001, with commas between them; {shown:?} is none: {why}"
+        )));
+    }
+    let checked = match key {
+        "bootstrap" => identity::named(given).map(drop),
+        "announce" => identity::reachable(given),
+        _ => identity::bindable(given),
+    };
+    checked.map_err(|why| usage(format!("{key}: {why}")))
 }
 
 /// Whether it could stand in the `Host` line of a request.
@@ -173,7 +185,9 @@ mod tests {
             text,
             "# mine\nmdns = true # at home\nuser = \"bo\"\nnode_name = \"desk\"\n"
         );
-        let config = Config::set(&path, "bootstrap", "/dns4/a.example/tcp/1, /ip4/1.2.3.4/tcp/2").unwrap();
+        let node = "12D3KooWSahP5pFRCEfaziPEba7urXGeif6T1y8jmodzdFUvzBHj";
+        let two = format!("/dns4/a.example/tcp/1/p2p/{node}, /ip4/1.2.3.4/tcp/2/p2p/{node}");
+        let config = Config::set(&path, "bootstrap", &two).unwrap();
         assert_eq!(config.bootstrap.len(), 2);
         assert_eq!(Config::load(&path).unwrap(), config);
         fs::write(&path, "listen = [\n  \"/ip4/127.0.0.1/tcp/0\",\n]\n").unwrap();
@@ -191,7 +205,7 @@ mod tests {
         for (key, value) in [
             ("user", "bo"),
             ("board", "127.0.0.1:80"),
-            ("mdns", "true"),
+            ("mdns", "false"),
             ("announce", "/ip4/1.2.3.4/tcp/1"),
         ] {
             Config::set(&path, key, value).unwrap();
@@ -212,6 +226,16 @@ mod tests {
             ("promote", "auto", "there are: user, node_name, listen"),
             ("mdns", "on", "true or false"),
             ("listen", "localhost:80", "multiaddresses such as"),
+            ("listen", "/dns4/a.example/tcp/1", "an IP address of this machine"),
+            ("listen", "/ip4/0.0.0.0/udp/1", "an IP address of this machine"),
+            ("announce", "/ip4/0.0.0.0/tcp/1", "a host and a TCP port"),
+            ("bootstrap", "/ip4/1.2.3.4/tcp/2", "`towline peers --me`"),
+            ("bootstrap", "/ip4/1.2.3.4/tcp/2/p2p/Qm", "multiaddresses such as"),
+            (
+                "bootstrap",
+                "/ip4/1.2.3.4/tcp/2/p2p/QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N",
+                "not a towline node",
+            ),
             ("board", "nowhere", "board cannot be"),
             ("node_name", "lap\u{1b}[31mtop", "U+001B"),
             ("user", "zo\u{7}e", "U+0007"),

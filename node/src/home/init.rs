@@ -59,12 +59,16 @@ impl fmt::Display for Step {
 /// What `init` would do in a folder; changes nothing.
 ///
 /// # Errors
-/// [`HomeError::Exists`] when there is a home already.
+/// [`HomeError::Exists`] when there is a home with a project already. One without any is of an `init` or `join`
+/// that was cut short and needs nothing but its project.
 pub fn plan_init(root: &Path) -> Result<Vec<Step>, HomeError> {
     let root = fs::canonicalize(root).map_err(HomeError::io("find", root))?;
     let home = Home::at(&root);
     if home.exists() {
-        return Err(HomeError::Exists { path: home.dir() });
+        let unfinished = home.projects()?.is_empty();
+        return unfinished
+            .then(Vec::new)
+            .ok_or_else(|| HomeError::Exists { path: home.dir() });
     }
     let mut steps = vec![Step::MakeFolder(home.dir())];
     let ignore = Ignore::of(&root);
@@ -108,7 +112,14 @@ fn make(home: &Home, config: &Config) -> Result<SigningKey, HomeError> {
     if let Some(change) = ignore.wanted()? {
         ignore.add(change, &home.undo_file())?;
     }
-    config.store(&home.config_file())?;
+    let file = home.config_file();
+    if !home.exists() {
+        config.store(&file)?;
+    } else if !config.node_name.is_empty() {
+        let mut kept = Config::load(&file)?;
+        kept.node_name.clone_from(&config.node_name);
+        kept.store(&file)?;
+    }
     sync_folder(home.root()).map_err(HomeError::io("sync", home.root()))?;
     Ok(key)
 }
@@ -183,6 +194,22 @@ mod tests {
         assert_eq!(steps, [Step::MakeFolder(root.join(FOLDER))]);
         assert_eq!(key::load(&home.key_file()).unwrap().to_bytes(), key.to_bytes());
         assert_eq!(Config::load(&home.config_file()).unwrap(), config);
+        let (again, same, steps) = init(&root, &Config::default()).unwrap();
+        assert_eq!(
+            (same.to_bytes(), steps),
+            (key.to_bytes(), vec![]),
+            "it has no project yet"
+        );
+        assert_eq!(
+            Config::load(&again.config_file()).unwrap(),
+            config,
+            "what was set stays"
+        );
+        let place = home
+            .make_project(towline_proto::ProjectId([1; 32]), "demo")
+            .unwrap();
+        assert!(plan_init(&root).is_ok(), "the project is not whole");
+        place.register().unwrap();
         assert!(matches!(init(&root, &config), Err(HomeError::Exists { .. })));
         let lock = home.lock("towline up").unwrap();
         assert!(matches!(deinit(&home), Err(HomeError::Busy { .. })));

@@ -19,7 +19,7 @@ use towline_proto::codec::DecodeError;
 use towline_proto::wire::AddressExchange;
 use towline_proto::{AddressBody, AddressRecord, Millis, NodeId, limits};
 
-use super::{Shared, framing};
+use super::{Shared, framing, identity};
 
 /// How long an exchange may take.
 const WITHIN: Duration = Duration::from_secs(60);
@@ -181,7 +181,14 @@ impl Shared {
 
     /// Signs where this node is now, when that is not what it said last. Whether it did.
     pub(super) fn sign_addresses(&self, now: Millis, key: &SigningKey) -> bool {
-        let mut addresses: Vec<String> = self.addresses().iter().map(Multiaddr::to_string).collect();
+        let all = self.addresses();
+        // Another machine that dialled its own loopback would find itself, or a stranger.
+        let far: Vec<_> = all
+            .iter()
+            .filter(|address| !identity::is_loopback(address))
+            .collect();
+        let said = if far.is_empty() { all.iter().collect() } else { far };
+        let mut addresses: Vec<String> = said.into_iter().map(Multiaddr::to_string).collect();
         addresses.truncate(limits::RECORD_ADDRESSES);
         let mut book = self.book();
         let last = book.record_of(&self.me);

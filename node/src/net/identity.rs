@@ -66,22 +66,37 @@ pub(crate) fn parse(text: &str) -> Result<(Multiaddr, Option<NodeId>), NetError>
 
 /// Reads a multiaddress that says which node is there, as `towline peers --me` prints it.
 pub(crate) fn named(text: &str) -> Result<(Multiaddr, NodeId), NetError> {
-    let refused = |why: &str| NetError::Address {
+    reachable(text)?;
+    let (address, node) = parse(text)?;
+    let why = "it does not end in /p2p/ and the node; on that node `towline peers --me` prints one that does";
+    Ok((address, node.ok_or_else(|| refused(text, why))?))
+}
+
+fn refused(text: &str, why: &str) -> NetError {
+    NetError::Address {
         address: text.to_owned(),
         why: why.to_owned(),
-    };
-    let (address, node) = parse(text)?;
-    if !is_dialable(&address) {
-        return Err(refused(
-            "it is no address that can be dialled: a host and a TCP port, such as /ip4/203.0.113.7/tcp/4001",
-        ));
     }
-    let node = node.ok_or_else(|| {
-        refused(
-            "it does not end in /p2p/ and the node; on that node `towline peers --me` prints one that does",
-        )
-    })?;
-    Ok((address, node))
+}
+
+/// Whether others could dial it, with or without the node at its end.
+pub(crate) fn reachable(text: &str) -> Result<(), NetError> {
+    let (address, _) = parse(text)?;
+    let why = "it cannot be dialled; what can is a host and a TCP port, such as /ip4/203.0.113.7/tcp/4001";
+    is_dialable(&address)
+        .then_some(())
+        .ok_or_else(|| refused(text, why))
+}
+
+/// Whether a node could listen there.
+pub(crate) fn bindable(text: &str) -> Result<(), NetError> {
+    let (address, _) = parse(text)?;
+    let mut parts = address.iter();
+    let host = matches!(parts.next(), Some(Protocol::Ip4(_) | Protocol::Ip6(_)));
+    let port = matches!(parts.next(), Some(Protocol::Tcp(_)));
+    let why = "a node listens on an IP address of this machine and a TCP port, such as /ip4/0.0.0.0/tcp/4001";
+    let good = host && port && parts.next().is_none();
+    good.then_some(()).ok_or_else(|| refused(text, why))
 }
 
 /// Whether an address only means something on its own machine.

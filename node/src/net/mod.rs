@@ -24,7 +24,7 @@ mod exchange;
 mod framing;
 mod gate;
 mod gossip;
-mod identity;
+pub(crate) mod identity;
 mod join;
 mod link;
 mod local;

@@ -135,6 +135,7 @@ impl Actor {
             } => {
                 answer(reply, self.project.set_cursor(&subscriber, position));
             }
+            Job::Spent { ticket, reply } => answer(reply, Ok(self.project.is_spent(&ticket))),
             Job::Net(input) => {
                 self.project.take_net(input);
                 self.project.run_effects();

@@ -16,6 +16,13 @@ fn not_allowed(message: impl Into<String>) -> Failure {
     Failure::new(FailureCode::NotAllowed, message)
 }
 
+fn nowhere() -> Failure {
+    Failure::new(
+        FailureCode::Unreachable,
+        "nobody could reach this node: start it first (`towline up`), or set `announce` in its configuration",
+    )
+}
+
 impl Project {
     /// Makes a ticket.
     pub(crate) fn invite(&mut self, role: Role, valid_ms: u64) -> Result<Reply, Failure> {
@@ -36,10 +43,7 @@ impl Project {
         let mut addresses = (self.my_addresses)();
         addresses.truncate(limits::TICKET_ADDRESSES);
         if addresses.is_empty() {
-            return Err(Failure::new(
-                FailureCode::Unreachable,
-                "nobody could reach this node: start it first (`towline up`), or set `announce` in its configuration",
-            ));
+            return Err(nowhere());
         }
         let mut secret = [0; 32];
         self.world.random(&mut secret);
@@ -63,6 +67,18 @@ impl Project {
             ticket: ticket.to_string(),
             expires,
         })
+    }
+
+    /// Where others can dial this node; what only means something on this machine is left out where there is
+    /// anything else.
+    pub(crate) fn own_addresses(&self) -> Result<Vec<String>, Failure> {
+        let addresses = (self.my_addresses)();
+        if addresses.is_empty() {
+            return Err(nowhere());
+        }
+        let local = |address: &String| address.starts_with("/ip4/127.") || address.starts_with("/ip6/::1/");
+        let (near, far): (Vec<_>, Vec<_>) = addresses.into_iter().partition(local);
+        Ok(if far.is_empty() { near } else { far })
     }
 
     /// Makes a ticket of this node void, named by the first digits of its hash.
@@ -91,6 +107,12 @@ impl Project {
             }
         };
         self.write_member(MemberAct::Withdraw { ticket })
+    }
+
+    /// Whether a ticket is known to be used or withdrawn.
+    pub(crate) fn is_spent(&self, ticket: &TicketHash) -> bool {
+        let invitation = self.members.invitation(ticket);
+        invitation.is_some_and(|invitation| invitation.spent)
     }
 
     /// Lets a node in that shows a ticket, or says why not.

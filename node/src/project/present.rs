@@ -47,6 +47,7 @@ impl Project {
             | Reply::Doctor(_)
             | Reply::Members(_)
             | Reply::Peers(_)
+            | Reply::Addresses(_)
             | Reply::Events(_)
             | Reply::Settings(_)
             | Reply::SettingsLine(_)

@@ -38,6 +38,7 @@ impl Request {
             | Self::Status
             | Self::Members
             | Self::Peers
+            | Self::Addresses
             | Self::Events { .. }
             | Self::Create(_)
             | Self::Edit(_)
@@ -71,6 +72,7 @@ impl Request {
             | Self::Doctor
             | Self::Members
             | Self::Peers
+            | Self::Addresses
             | Self::Export { .. }
             | Self::ExportLines { .. }
             | Self::Records { .. }
@@ -191,6 +193,7 @@ impl Project {
             | Request::Doctor
             | Request::Members
             | Request::Peers
+            | Request::Addresses
             | Request::Export { .. }
             | Request::ExportLines { .. }
             | Request::Records { .. }
@@ -304,6 +307,7 @@ impl Project {
             Request::Doctor => Ok(Reply::Doctor(self.doctor())),
             Request::Members => Ok(Reply::Members(self.list_members())),
             Request::Peers => Ok(Reply::Peers(self.peers())),
+            Request::Addresses => self.own_addresses().map(Reply::Addresses),
             Request::ExportLines { offset, limit } => self.export_lines(offset, limit).map(Reply::Lines),
             Request::Records { after } => self.records(after),
             Request::Carried { project, records } => self.carried(&project, &records).map(Reply::Arrived),

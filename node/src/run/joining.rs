@@ -8,7 +8,6 @@
 use std::time::{Duration, Instant};
 
 use ed25519_dalek::SigningKey;
-use towline_proto::ids::to_hex;
 use towline_proto::wire::JoinReply;
 use towline_proto::{Entry, NodeId, Ticket, limits};
 
@@ -105,21 +104,14 @@ impl Node {
         Ok(link)
     }
 
-    /// Refuses a ticket for a project that is here unless it is, or may be, the one that led to it. One that
-    /// nobody has used could let another node in and is not spent for nothing.
+    /// Refuses a ticket for a project that is here unless it is the one that led to it: another could let
+    /// another node in, and is not spent for nothing.
     async fn used_already(&self, link: &ProjectLink, ticket: &Ticket) -> Result<(), Failure> {
         let members = self.handle.request(&link.id, None, Request::Members).await?;
-        let Reply::Members(members) = members else {
-            return Ok(());
-        };
-        let hash = to_hex(&ticket.secret.hash().0);
-        let open = |digits: &String| !digits.is_empty() && hash.starts_with(digits.as_str());
-        let unused = members
-            .iter()
-            .any(|member| member.ticket.as_ref().is_some_and(open));
-        // Before everything has come this node does not know itself as a member: the join goes on.
-        let member = members.iter().any(|member| member.me);
-        if member && unused {
+        // Before everything has come this node does not know itself as a member: the join goes on. Once it
+        // does, it knows the ticket, too: whoever let it in wrote that before.
+        let member = matches!(&members, Reply::Members(members) if members.iter().any(|member| member.me));
+        if member && !self.handle.spent(&link.id, ticket.secret.hash()).await? {
             return Err(Failure::new(
                 FailureCode::Usage,
                 format!(

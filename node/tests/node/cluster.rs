@@ -20,6 +20,8 @@ fn config(name: &str) -> Config {
     Config {
         node_name: name.to_owned(),
         listen,
+        // Nodes of other tests are on this machine, too.
+        mdns: false,
         ..Config::default()
     }
 }

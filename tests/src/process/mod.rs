@@ -64,6 +64,23 @@ pub fn until(what: &str, mut so: impl FnMut() -> bool) {
     }
 }
 
+/// Waits until something is so, and demands that it is within a time that somebody promised.
+///
+/// # Panics
+/// When it is not so by then.
+pub fn until_within(what: &str, limit: Duration, mut so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !so() {
+        assert!(
+            began.elapsed() < limit,
+            "not so after {} s: {what}",
+            limit.as_secs()
+        );
+        let_pass(POLL);
+    }
+    eprintln!("{what}: {:.1} s", began.elapsed().as_secs_f64());
+}
+
 /// Lets so much time pass: for the moment of a kill, which is diced and waits for nothing.
 pub fn let_pass(time: Duration) {
     thread::sleep(time);

@@ -12,7 +12,7 @@ use std::thread;
 
 use serde_json::Value;
 use tempfile::TempDir;
-use towline_node::home::{Config, Home};
+use towline_node::home::{Config, Home, init};
 
 use super::{Outcome, PATIENCE, end, finish, program, until};
 
@@ -22,6 +22,8 @@ pub struct Place {
     who: &'static str,
     dir: PathBuf,
     empty: PathBuf,
+    /// The network namespace that it is in, where that is not the machine's.
+    space: Option<String>,
     _kept: TempDir,
 }
 
@@ -48,6 +50,7 @@ impl Place {
             who,
             dir,
             empty,
+            space: None,
             _kept: kept,
         }
     }
@@ -87,11 +90,31 @@ impl Place {
     /// # Panics
     /// When the configuration cannot be changed.
     pub fn listen_on(&self, port: u16) {
-        let file = self.home().config_file();
-        let mut config = Config::load(&file).expect("a configuration");
-        config.listen = vec![format!("/ip4/127.0.0.1/tcp/{port}")];
+        self.configure(|config| config.listen = vec![format!("/ip4/127.0.0.1/tcp/{port}")]);
+    }
+
+    /// Changes the configuration as a test says; one is made where there is none. Nobody is looked for on the
+    /// local network unless the test says so: nodes of other tests are there, too.
+    ///
+    /// # Panics
+    /// When it cannot be changed.
+    pub fn configure(&self, change: impl FnOnce(&mut Config)) {
+        let home = self.home();
+        if !home.exists() {
+            init::init(&self.dir, &Config::default()).expect("a home");
+        }
+        let mut config = Config::load(&home.config_file()).expect("a configuration");
         config.board = "127.0.0.1:0".parse().expect("an address");
-        config.store(&file).expect("a configuration");
+        config.mdns = false;
+        change(&mut config);
+        config.store(&home.config_file()).expect("a configuration");
+    }
+
+    /// The same folder, with every command and node of it in a network namespace.
+    #[must_use]
+    pub fn within(mut self, space: &str) -> Self {
+        self.space = Some(space.to_owned());
+        self
     }
 
     /// A command that is not started yet, in this person's name.
@@ -103,7 +126,15 @@ impl Place {
 
     /// A command in nobody's name.
     pub fn nameless(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(program("towline"));
+        let mut command = match &self.space {
+            // It becomes the program itself, so that its process is the node's.
+            Some(space) => {
+                let mut ip = Command::new("ip");
+                ip.args(["netns", "exec", space]).arg(program("towline"));
+                ip
+            }
+            None => Command::new(program("towline")),
+        };
         command
             .current_dir(&self.dir)
             .args(args)
@@ -192,9 +223,10 @@ impl Place {
     /// When it is refused.
     #[track_caller]
     pub fn join(&self, ticket: &str) {
-        self.run(&["join", "--node-name", self.who, "--timeout", "140s", ticket])
-            .ok();
+        // Before it joins: nobody is to be found on the local network by accident.
         self.listen_on(0);
+        self.run(&["config", "node_name", self.who]).ok();
+        self.run(&["join", "--timeout", "140s", ticket]).ok();
     }
 
     /// Starts the node and waits until it answers.

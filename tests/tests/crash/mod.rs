@@ -2,6 +2,8 @@
 //!
 //! `TOWLINE_KILLS` says how many rounds; the dice are seeded, so the schedule of kills repeats.
 
+mod joins;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::Stdio;

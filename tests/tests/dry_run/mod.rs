@@ -14,7 +14,8 @@ fn held(place: &Place) -> BTreeMap<String, Vec<u8>> {
     all.retain(|path, _| {
         !path.contains(".towline/") || path.contains("/log/") || !path.contains("projects/")
     });
-    all.retain(|path, _| !path.ends_with("/lock"));
+    // Where others are is kept by a running node whenever it learns of it.
+    all.retain(|path, _| !path.ends_with("/lock") && !path.ends_with("/peers.json"));
     all
 }
 

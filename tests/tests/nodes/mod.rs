@@ -104,7 +104,14 @@ fn two_nodes_that_were_edited_apart_hold_the_same_bytes_afterwards() {
 #[test]
 fn up_makes_the_project_and_join_through_a_running_node_fills_another() {
     let ann = Place::of("ann");
-    let mut of_ann = ann.start(&["up", "--listen", "/ip4/127.0.0.1/tcp/0", "--board", "127.0.0.1:0"]);
+    let mut of_ann = ann.start(&[
+        "up",
+        "--no-mdns",
+        "--listen",
+        "/ip4/127.0.0.1/tcp/0",
+        "--board",
+        "127.0.0.1:0",
+    ]);
     ann.create("The first story");
     assert!(of_ann.is_alive());
     let ticket = ann.invite(&[]);

@@ -32,7 +32,7 @@ pub use item::{
 };
 pub use node::{
     ConfigArgs, DoctorArgs, DownArgs, ExportArgs, ExportFormat, ImportArgs, ImportSource, InitArgs,
-    InviteArgs, JoinArgs, RunArgs, SyncArgs, WatchArgs,
+    InviteArgs, JoinArgs, PeersArgs, RunArgs, SyncArgs, WatchArgs,
 };
 pub use verbs::VerbCommand;
 
@@ -255,7 +255,7 @@ pub enum Command {
     /// Members and open invitations
     Members,
     /// Connected peers
-    Peers,
+    Peers(PeersArgs),
     /// See whether peers hold the same, or wait until they do
     #[command(after_help = "Examples:\n  towline sync\n  towline sync --wait --timeout 2m")]
     Sync(SyncArgs),

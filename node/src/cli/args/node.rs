@@ -65,6 +65,14 @@ pub struct DownArgs {
     pub timeout: Duration,
 }
 
+/// `peers`.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct PeersArgs {
+    /// Print where this node can be dialled instead, as `config bootstrap` takes it
+    #[arg(long)]
+    pub me: bool,
+}
+
 /// `invite`.
 #[derive(Debug, Clone, Args)]
 pub struct InviteArgs {

@@ -94,6 +94,7 @@ pub(super) fn init(ctx: &Context, args: &InitArgs, out: &mut dyn Write) -> Resul
     ctx.say(&format!("will make the project {name:?}"));
     let home = make_home(ctx, args.node_name.clone())?;
     let lock = direct::lock(ctx, &home, "towline init")?;
+    home.sweep().map_err(Failure::from)?;
     let config = Config::load(&home.config_file()).map_err(Failure::from)?;
     let key = key::load(&home.key_file()).map_err(Failure::from)?;
     let me = towline_proto::NodeId(key.verifying_key().to_bytes());

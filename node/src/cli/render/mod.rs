@@ -71,6 +71,7 @@ pub(crate) fn reply(view: &View, shape: Shape, reply: &Reply) -> String {
         Reply::Doctor(found) => doctor(view, found),
         Reply::Members(members) => people::members(view, members),
         Reply::Peers(peers) => people::peers(view, peers),
+        Reply::Addresses(addresses) => addresses.iter().map(|address| format!("{address}\n")).collect(),
         Reply::Events(events) => events.iter().map(|each| event(view, each)).collect(),
         Reply::Applied(done) => applied(view, done),
         Reply::Imported(report) => imported(report),

@@ -140,6 +140,7 @@ pub(crate) fn project(name: &str, cards: Vec<ItemCard>) -> ProjectLink {
                 | Job::SetCursor { .. }
                 | Job::Announce(_)
                 | Job::Gateways { .. }
+                | Job::Spent { .. }
                 | Job::Tick
                 | Job::Net(_) => {}
             }
