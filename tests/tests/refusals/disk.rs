@@ -82,9 +82,8 @@ fn without_a_free_block_a_node_starts_reads_and_syncs_out() {
     let ann = Place::in_folder("ann", kept, at.join("work"));
     ann.init("shop");
     ann.create("Before the disk was full");
-    let ticket = ann.invite(&[]);
     let (bob, running) = (Place::of("bob"), ann.serve());
-    bob.join(&ticket);
+    bob.join(&ann.invite(&[]));
     ann.run(&["comment", "1", "Not with bob yet"]).ok();
     running.stop();
     let before = ann.export();

@@ -124,7 +124,7 @@ async fn what_a_member_sends_reaches_no_terminal_raw() {
     let mut mallory = Mallory::new(6);
     // A message of a kind that clears the screen, sets colours the short way and reverses the line.
     let kind = "\x1b[2J\u{9b}31m\u{202e}x\r\nERROR";
-    let mut message = vec![0x81, 0xa0 | u8::try_from(kind.len()).unwrap()];
+    let mut message = vec![1, 0x81, 0xa0 | u8::try_from(kind.len()).unwrap()];
     message.extend_from_slice(kind.as_bytes());
     message.push(0xc0);
     let mut frame = u32::try_from(message.len()).unwrap().to_le_bytes().to_vec();
