@@ -5,7 +5,7 @@
 //! is made again from the log, and so is a row whose projection version is not ours.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -22,8 +22,9 @@ use super::ingest::{checked_by_item, with_changes};
 use super::kept::Kept;
 use super::snapshot::Snap;
 use super::stage::Stage;
+use super::store::{log_cache, open_cache};
 use super::{Project, World};
-use crate::cache::{Cache, CacheError, Table, meta};
+use crate::cache::{Table, meta};
 use crate::log::{Log, Opened};
 
 /// Findings that are kept at most; more of the same tell nothing new.
@@ -309,27 +310,6 @@ impl Project {
     }
 }
 
-/// Opens the cache. On a full disk it gets the room of the log's reserve, so that reading and starting
-/// go on; and where even that is used up, everything is made from the log in a folder elsewhere.
-fn open_cache(now: Millis, dir: &Path) -> Result<(Cache, crate::cache::Opened), CacheError> {
-    let cache = dir.join("cache");
-    match Cache::open(now, &cache) {
-        Err(CacheError::Full { .. }) => {
-            Log::release_reserve_of(&dir.join("log"));
-            match Cache::open(now, &cache) {
-                Err(full @ CacheError::Full { .. }) => {
-                    let lent = Cache::lend(now).map_err(|_| full)?;
-                    let there = lent.lent_in().unwrap_or(&cache).display();
-                    tracing::error!(%there, "the disk is full: what is made from the log is kept there until the next start, and nothing can be written until there is room");
-                    Ok((lent, crate::cache::Opened::Fresh))
-                }
-                opened => opened,
-            }
-        }
-        opened => opened,
-    }
-}
-
 impl Replay {
     fn take(&mut self, record: crate::log::Record, applied: Option<u64>) -> anyhow::Result<()> {
         let entry = match Entry::decode(record.bytes) {
@@ -372,19 +352,6 @@ impl Replay {
             self.tail.push_back((record.position, record.seen_at, entry));
         }
         Ok(())
-    }
-}
-
-/// Damage to the cache heals by itself, so it is logged and no finding.
-fn log_cache(opened: &crate::cache::Opened) {
-    match opened {
-        crate::cache::Opened::Fresh | crate::cache::Opened::Kept => {}
-        crate::cache::Opened::Mended { removed } => {
-            tracing::warn!(removed, "the cache opened only without this; nothing is lost");
-        }
-        crate::cache::Opened::Replaced { aside, why } => {
-            tracing::warn!(aside = %aside.display(), %why, "the cache was set aside and is made again from the log");
-        }
     }
 }
 

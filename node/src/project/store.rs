@@ -1,14 +1,17 @@
-//! Writing what is derived to the cache, behind the log.
+//! Opening the cache, and writing what is derived to it, behind the log.
 //!
 //! The log is the truth and is synced before anybody is told; the cache follows in batches, and a
 //! crash only means that the next start folds the tail of the log again. One batch holds documents,
 //! rows, events and the position that they reflect, so none of them is ever ahead of another.
 
+use std::path::Path;
+
 use towline_crdt::doc::ItemDoc;
-use towline_proto::codec;
+use towline_proto::{Millis, codec};
 
 use super::{Project, RECENT};
-use crate::cache::{Batch, Table, meta};
+use crate::cache::{Batch, Cache, CacheError, Table, meta};
+use crate::log::Log;
 use crate::request::{Failure, FailureCode};
 
 /// Documents that may wait for the cache before it must be written.
@@ -85,7 +88,7 @@ impl Project {
 
     /// A subscriber's cursor.
     pub(crate) fn cursor(&self, subscriber: &str) -> Result<Option<u64>, Failure> {
-        let broken = |error: crate::cache::CacheError| Failure::new(FailureCode::Failure, error.to_string());
+        let broken = |error: CacheError| Failure::new(FailureCode::Failure, error.to_string());
         self.cursors_are_here()?;
         self.cache.u64(Table::Cursors, subscriber).map_err(broken)
     }
@@ -101,12 +104,46 @@ impl Project {
 
     /// Stores a subscriber's cursor durably, behind the events that it counts.
     pub(crate) fn set_cursor(&mut self, subscriber: &str, position: u64) -> Result<(), Failure> {
-        let broken = |error: crate::cache::CacheError| Failure::new(FailureCode::Failure, error.to_string());
+        let broken = |error: CacheError| Failure::new(FailureCode::Failure, error.to_string());
         self.cursors_are_here()?;
         self.store()?;
         let mut batch = Batch::default();
         batch.put_u64(Table::Cursors, subscriber, position.min(self.feed_head));
         self.cache.write(batch).map_err(broken)?;
         self.cache.flush_durable().map_err(broken)
+    }
+}
+
+/// Opens the cache. On a full disk it gets the room of the log's reserve, so that reading and starting
+/// go on; and where even that is used up, everything is made from the log in a folder elsewhere.
+pub(super) fn open_cache(now: Millis, dir: &Path) -> Result<(Cache, crate::cache::Opened), CacheError> {
+    let cache = dir.join("cache");
+    match Cache::open(now, &cache) {
+        Err(CacheError::Full { .. }) => {
+            Log::release_reserve_of(&dir.join("log"));
+            match Cache::open(now, &cache) {
+                Err(full @ CacheError::Full { .. }) => {
+                    let lent = Cache::lend(now).map_err(|_| full)?;
+                    let there = lent.lent_in().unwrap_or(&cache).display();
+                    tracing::error!(%there, "the disk is full: what is made from the log is kept there until the next start, and nothing can be written until there is room");
+                    Ok((lent, crate::cache::Opened::Fresh))
+                }
+                opened => opened,
+            }
+        }
+        opened => opened,
+    }
+}
+
+/// Damage to the cache heals by itself, so it is logged and no finding.
+pub(super) fn log_cache(opened: &crate::cache::Opened) {
+    match opened {
+        crate::cache::Opened::Fresh | crate::cache::Opened::Kept => {}
+        crate::cache::Opened::Mended { removed } => {
+            tracing::warn!(removed, "the cache opened only without this; nothing is lost");
+        }
+        crate::cache::Opened::Replaced { aside, why } => {
+            tracing::warn!(aside = %aside.display(), %why, "the cache was set aside and is made again from the log");
+        }
     }
 }
