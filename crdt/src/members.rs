@@ -166,6 +166,16 @@ impl Membership {
         }
     }
 
+    /// The node that a verified entry lets in by the word of an owner: enough to talk to that node before
+    /// the entries in front of this one are here. What it may write is decided when they are.
+    pub fn vouched_by(&self, entry: &Entry) -> Option<NodeId> {
+        let Payload::Member(MemberAct::Admit { node, .. }) = &entry.body().payload else {
+            return None;
+        };
+        let author = self.member(&entry.body().author)?;
+        author.role.may_invite().then_some(*node)
+    }
+
     /// What people call the project.
     pub fn name(&self) -> &str {
         &self.name

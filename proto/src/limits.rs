@@ -52,6 +52,12 @@ pub const WAITING_AUTHOR_ENTRIES: usize = 1_000;
 pub const PEERS: usize = 128;
 /// Members of one project.
 pub const MEMBERS: usize = 10_000;
+/// Admissions that a member shows to another at one time: one for each project that both share.
+pub const ADMISSIONS: usize = 64;
+/// Bytes of the frame with them: each has some 400.
+pub const ADMISSIONS_BYTES: usize = 64 * 1024;
+/// Members of one project that are known by an admission that was shown, until the log has it here.
+pub const VOUCHED: usize = 256;
 /// Addresses in one ticket.
 pub const TICKET_ADDRESSES: usize = 16;
 /// Bytes of one frame on a direct stream, before compression.

@@ -195,6 +195,35 @@ impl AddressExchange {
     }
 }
 
+/// What a member shows to one that may not have heard of it: the entries by which owners let it into the
+/// projects that the two share. Their signatures are the proof; nothing is answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Admissions {
+    /// Whole entries, at most [`limits::ADMISSIONS`].
+    pub entries: Vec<EntryBytes>,
+}
+
+impl Admissions {
+    /// The bytes of a frame.
+    pub fn encode(&self) -> Vec<u8> {
+        versioned(self)
+    }
+
+    /// Reads a frame.
+    ///
+    /// # Errors
+    /// When it is too large, of another version or not readable.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let admissions: Self = unversioned(bytes)?;
+        let got = admissions.entries.len();
+        if got > limits::ADMISSIONS {
+            let max = limits::ADMISSIONS;
+            return Err(DecodeError::TooLarge { got, max });
+        }
+        Ok(admissions)
+    }
+}
+
 fn versioned<T: Serialize>(value: &T) -> Vec<u8> {
     let mut bytes = vec![WIRE_VERSION];
     bytes.extend_from_slice(&codec::encode(value));

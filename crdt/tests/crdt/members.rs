@@ -125,6 +125,25 @@ impl Person {
     }
 }
 
+#[test]
+fn only_an_owner_who_is_known_here_vouches_for_somebody() {
+    let mut people = three_owners();
+    let known = people[1].members.clone();
+    people[0].lets_in(3, Role::Writer);
+    let admitted = people[0].heard.last().cloned().expect("it was admitted");
+    assert_eq!(known.member(&id(3)), None, "nobody had heard of it");
+    assert_eq!(known.vouched_by(&admitted), Some(id(3)));
+    let Payload::Member(act) = &admitted.body().payload else {
+        panic!("an admission")
+    };
+    // A writer's word, a stranger's, and an owner's about something else.
+    let by_writer = entry(3, None, Vec::new(), Payload::Member(act.clone()));
+    assert_eq!(people[0].members.vouched_by(&by_writer), None);
+    let by_stranger = entry(4, None, Vec::new(), Payload::Member(act.clone()));
+    assert_eq!(known.vouched_by(&by_stranger), None);
+    assert_eq!(known.vouched_by(&work(0, &[])), None);
+}
+
 /// Three owners who know of each other.
 fn three_owners() -> Vec<Person> {
     let mut people: Vec<Person> = (0..OWNERS).map(Person::new).collect();

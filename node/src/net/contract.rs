@@ -3,8 +3,8 @@
 //! Plain values: nothing here does anything.
 
 use tokio::sync::oneshot;
-use towline_proto::wire::{JoinReply, JoinRequest, Message};
-use towline_proto::{NodeId, ProjectId};
+use towline_proto::wire::{EntryBytes, JoinReply, JoinRequest, Message};
+use towline_proto::{Entry, NodeId, ProjectId};
 
 /// From the swarm to one project's thread.
 #[derive(Debug)]
@@ -60,6 +60,15 @@ pub enum NetInput {
         /// Where the answer goes.
         reply: oneshot::Sender<JoinReply>,
     },
+    /// A node that is not known as a member shows the entry by which it was let in.
+    Admission {
+        /// Who.
+        peer: NodeId,
+        /// The entry; nobody has verified it yet.
+        entry: Entry,
+        /// Told when it has been looked at.
+        seen: oneshot::Sender<()>,
+    },
 }
 
 /// Names one gossip message until its verdict; opaque to projects.
@@ -88,6 +97,13 @@ pub enum NetOutput {
         members: Vec<NodeId>,
         /// Whether there are tickets out, so that strangers may dial to join.
         joinable: bool,
+    },
+    /// The entry by which this node was let in, to be shown to members that have not heard of it.
+    Admission {
+        /// Which project.
+        project: ProjectId,
+        /// The exact bytes.
+        entry: EntryBytes,
     },
     /// Send on a peer's direct stream; dropped when it is not connected.
     Send {

@@ -179,6 +179,7 @@ impl Driver {
                 members,
                 joinable,
             } => self.set_members(project, members, joinable),
+            NetOutput::Admission { project, entry } => self.shared.roll.set_admission(project, entry),
             NetOutput::Send { peer, message } => self.send(peer, message),
             NetOutput::Publish { project, bytes } => self.publish(Subject::Entries, &project, bytes),
             NetOutput::Presence { project, bytes } => self.publish(Subject::Presence, &project, bytes),

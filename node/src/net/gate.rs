@@ -1,9 +1,8 @@
 //! The gate: which connections are let past the handshake, and as what.
 //!
-//! A member of a shared project gets everything. Anybody else is denied, unless a ticket of ours is
-//! out; then a few strangers at a time get a connection on which only the join stream exists, and one
-//! that has not asked to join yet gives way to the next (see `limiter.rs`). What
-//! this node dials that is not a member is an inviter whose ticket it holds: a stranger too. The
+//! A member of a shared project gets everything. Of anybody else a few at a time get a connection on which
+//! only two streams exist: one to join by a ticket, and one to show an admission that this node has not heard
+//! of. One that has asked for neither yet gives way to the next (see `limiter.rs`). What this node dials that is not a member is an inviter whose ticket it holds: a stranger too. The
 //! class of a connection never changes; a stranger who became a member dials again.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -39,7 +38,7 @@ const STRANGERS: Limits = Limits {
 pub(crate) enum Class {
     /// Everything.
     Member,
-    /// The join stream only; it dialled us.
+    /// To join or to show an admission only; it dialled us.
     Stranger,
     /// The join stream only; we dialled it.
     Inviter,
@@ -86,8 +85,8 @@ enum Denied {
     Key,
     #[error("the peer is banned for the moment")]
     Banned,
-    #[error("the peer is a member of no project here, and no invitation is out")]
-    NotAMember,
+    #[error("this node takes part in no project yet")]
+    NoProject,
     #[error("{} strangers are being heard already", STRANGERS.total)]
     Busy,
 }
@@ -124,8 +123,8 @@ impl Gate {
         let Some(from) = from else {
             return Ok((Class::Inviter, None));
         };
-        if !self.roll.any_joinable() {
-            return Err(Denied::NotAMember);
+        if !self.roll.has_projects() {
+            return Err(Denied::NoProject);
         }
         let permit = self.strangers.enter(from).ok_or(Denied::Busy)?;
         Ok((Class::Stranger, Some(permit)))
@@ -224,17 +223,16 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_is_denied_until_a_ticket_is_out_and_then_the_silent_ones_give_way() {
+    fn a_stranger_is_heard_where_there_is_a_project_and_the_silent_ones_give_way() {
         let roll = Arc::new(Roll::new());
         let mut gate = Gate::new(Arc::clone(&roll), Classes::default());
         let anna = identity::node_of(&peer(1)).unwrap();
-        roll.set(ProjectId([9; 32]), vec![anna], false);
 
         let here = Some(Source::LOCAL);
         let id = ConnectionId::new_unchecked;
-        assert!(gate.decide(id(0), &peer(1), here).is_ok());
         assert!(gate.decide(id(1), &peer(2), here).is_err());
-        roll.set(ProjectId([9; 32]), vec![anna], true);
+        roll.set(ProjectId([9; 32]), vec![anna], false);
+        assert!(gate.decide(id(0), &peer(1), here).is_ok());
         for n in 0..STRANGERS.per_source {
             assert!(gate.decide(id(10 + n), &peer(3), here).is_ok());
         }

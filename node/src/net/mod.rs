@@ -13,6 +13,7 @@
 //!        ─────────────────────────┴────────────┴───────────┴──► links, joins: a task each
 //! ```
 
+mod admission;
 mod backoff;
 mod behaviour;
 mod book;

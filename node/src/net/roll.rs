@@ -9,6 +9,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tokio::sync::watch;
 use tokio::time::Instant;
+use towline_proto::wire::EntryBytes;
 use towline_proto::{NodeId, ProjectId, limits};
 
 /// Nodes that may be banned at one time. Only members can be penalised, so this is never reached by
@@ -24,6 +25,8 @@ struct Project {
 #[derive(Debug, Default)]
 struct State {
     projects: BTreeMap<ProjectId, Project>,
+    /// By which entry this node was let into each; whoever began a project needs none.
+    admissions: BTreeMap<ProjectId, EntryBytes>,
     banned: BTreeMap<NodeId, Instant>,
 }
 
@@ -76,6 +79,25 @@ impl Roll {
         drop(state);
         self.changed.send_replace(());
         change
+    }
+
+    /// Notes by which entry this node was let into a project.
+    pub(crate) fn set_admission(&self, project: ProjectId, entry: EntryBytes) {
+        self.write().admissions.insert(project, entry);
+    }
+
+    /// The entries by which this node was let into the projects that it shares with the other.
+    pub(crate) fn admissions_for(&self, node: &NodeId) -> Vec<EntryBytes> {
+        let state = self.read();
+        let shared = state.projects.iter();
+        let shared = shared.filter(|(_, known)| known.members.contains(node));
+        let mine = shared.filter_map(|(project, _)| state.admissions.get(project));
+        mine.take(limits::ADMISSIONS).cloned().collect()
+    }
+
+    /// Whether this node takes part in any project.
+    pub(crate) fn has_projects(&self) -> bool {
+        !self.read().projects.is_empty()
     }
 
     /// Wakes whenever [`Roll::set`] was called.
@@ -134,11 +156,6 @@ impl Roll {
         self.read().projects.get(project).map(|known| known.joinable)
     }
 
-    /// Whether strangers may dial this node at all.
-    pub(crate) fn any_joinable(&self) -> bool {
-        self.read().projects.values().any(|known| known.joinable)
-    }
-
     /// Shuts a node out until a time.
     pub(crate) fn ban(&self, node: NodeId, until: Instant) {
         let mut state = self.write();
@@ -192,7 +209,14 @@ mod tests {
             "nobody of another project"
         );
         assert_eq!(roll.members_of(&DEMO), [BEN]);
-        assert!(!roll.any_joinable());
+        let admission = EntryBytes(vec![1].into());
+        roll.set_admission(DEMO, admission.clone());
+        assert_eq!(roll.admissions_for(&BEN), [admission]);
+        assert_eq!(
+            roll.admissions_for(&ANNA),
+            [],
+            "it is a member of another project"
+        );
     }
 
     #[test]

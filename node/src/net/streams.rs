@@ -2,7 +2,8 @@
 //!
 //! `libp2p-stream` would do, but it opens on any connection of a peer, dials when there is none,
 //! drops inbound streams when an acceptor is busy and keeps a sender per connection for ever. Here a
-//! stream is opened on a named connection, and a stranger's connection knows the join protocol only.
+//! stream is opened on a named connection, and a stranger's connection knows two protocols only: to join,
+//! and to show an admission.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -45,6 +46,8 @@ pub(crate) enum Purpose {
     Join,
     /// Address records, one frame each way.
     Addresses,
+    /// The entries by which whoever opens it was let in.
+    Admission,
 }
 
 impl Purpose {
@@ -54,6 +57,7 @@ impl Purpose {
             Self::Sync(Pace::Slow) => StreamProtocol::new("/towline/sync/1"),
             Self::Join => StreamProtocol::new("/towline/join/1"),
             Self::Addresses => StreamProtocol::new("/towline/addresses/1"),
+            Self::Admission => StreamProtocol::new("/towline/admission/1"),
         }
     }
 
@@ -61,7 +65,7 @@ impl Purpose {
     fn offers(self) -> Vec<Self> {
         match self {
             Self::Sync(_) => vec![Self::Sync(Pace::Quick), Self::Sync(Pace::Slow)],
-            Self::Join | Self::Addresses => vec![self],
+            Self::Join | Self::Addresses | Self::Admission => vec![self],
         }
     }
 }
@@ -122,8 +126,9 @@ impl Streams {
                     Purpose::Sync(Pace::Slow),
                     Purpose::Addresses,
                     Purpose::Join,
+                    Purpose::Admission,
                 ],
-                Class::Stranger => &[Purpose::Join],
+                Class::Stranger => &[Purpose::Join, Purpose::Admission],
                 Class::Inviter => &[],
             },
             wanted: VecDeque::new(),

@@ -34,6 +34,12 @@ impl Project {
                 bytes,
             },
             NetInput::Presence { peer, token, bytes } => return self.take_presence(peer, token, &bytes),
+            NetInput::Admission { peer, entry, seen } => {
+                self.take_admission(peer, &entry);
+                // Whoever waited may have hung up.
+                let _ = seen.send(());
+                return;
+            }
             NetInput::Join { peer, request, reply } => {
                 let answer = self.take_join(peer, request);
                 // Whoever asked may have hung up; the ticket is used up all the same.
@@ -137,7 +143,8 @@ impl Project {
         let outside = self.members.member(&self.me).is_none();
         let introduced = self.introduced.iter().filter(|_| outside).copied();
         let members = self.members.members().map(|member| member.node);
-        let members = members.chain(introduced).filter(|node| *node != self.me);
+        let members = members.chain(introduced).chain(self.vouched.iter().copied());
+        let members = members.filter(|node| *node != self.me);
         let now = self.now();
         let me = self.me;
         // Whoever shows a ticket that is used up or withdrawn is told so, until it would have expired.
@@ -145,6 +152,12 @@ impl Project {
             invitation.inviter == me && invitation.expires > now
         };
         let joinable = self.members.invitations().any(|(_, invitation)| open(invitation));
+        if let Some(entry) = &self.admission {
+            self.tell(NetOutput::Admission {
+                project: self.id,
+                entry: entry.clone(),
+            });
+        }
         self.tell(NetOutput::Members {
             project: self.id,
             members: members.collect(),

@@ -153,6 +153,25 @@ impl Project {
         })
     }
 
+    /// Takes the entry by which a node was let in that this one has not heard of. From here on the two
+    /// talk, and what stands in front of that entry comes with the rest of the log.
+    pub(crate) fn take_admission(&mut self, peer: NodeId, entry: &Entry) {
+        let fits = entry.project() == self.id && entry.verify().is_ok();
+        if !fits || self.members.vouched_by(entry) != Some(peer) {
+            tracing::debug!(peer = %peer.short(), "an admission that it shows is none");
+            return;
+        }
+        if self.members.member(&peer).is_some() || self.vouched.contains(&peer) {
+            return;
+        }
+        while self.vouched.len() >= limits::VOUCHED {
+            self.vouched.pop_front();
+        }
+        tracing::info!(peer = %peer.short(), "a member that this node had not heard of");
+        self.vouched.push_back(peer);
+        self.tell_members();
+    }
+
     fn check_ticket(&self, ticket: &TicketHash) -> Result<(), Failure> {
         let unknown = "the inviter does not know this ticket; ask for a new one";
         let invitation = self

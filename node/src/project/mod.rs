@@ -50,6 +50,7 @@ use ed25519_dalek::SigningKey;
 use tokio::sync::mpsc;
 use towline_crdt::doc::ItemDoc;
 use towline_crdt::members::Membership;
+use towline_proto::wire::EntryBytes;
 use towline_proto::{Entry, ItemId, Millis, NodeId, ProjectId, RequestId, Tip};
 use towline_sync::{Effect, Replica};
 
@@ -128,6 +129,10 @@ pub struct Project {
     addresses: BTreeMap<NodeId, String>,
     /// Whom the inviter named: members for the network until the log says that this node is one.
     introduced: Vec<NodeId>,
+    /// Members by an admission that they showed, until the log has it: the oldest make room.
+    vouched: VecDeque<NodeId>,
+    /// The entry by which this node was let in.
+    admission: Option<EntryBytes>,
     /// Where this node can be reached, for tickets.
     my_addresses: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
 }

@@ -13,6 +13,7 @@ use ed25519_dalek::SigningKey;
 use towline_crdt::gate;
 use towline_crdt::members::Membership;
 use towline_proto::member::Genesis;
+use towline_proto::wire::EntryBytes;
 use towline_proto::{Entry, EntryBody, Epoch, Millis, NodeId, Payload, ProjectId};
 use towline_sync::Replica;
 
@@ -53,6 +54,10 @@ impl std::fmt::Debug for Opening {
 /// What reading the log gave.
 #[derive(Default)]
 struct Replay {
+    /// Whose store it is.
+    me: Option<NodeId>,
+    /// The entry by which that node was let in.
+    admission: Option<EntryBytes>,
     members: Option<Membership>,
     genesis: Option<Entry>,
     replica: Option<Replica>,
@@ -115,6 +120,7 @@ impl Project {
         let applied = cache.u64(Table::Meta, meta::APPLIED)?;
 
         let mut replay = Replay {
+            me: Some(me),
             replica: Some(Replica::new(id, me)),
             ..Replay::default()
         };
@@ -168,6 +174,8 @@ impl Project {
             net: None,
             addresses: BTreeMap::new(),
             introduced: Vec::new(),
+            vouched: VecDeque::new(),
+            admission: replay.admission.take(),
             my_addresses: Arc::new(Vec::new),
         };
         // A cache that reflects more than the log holds belongs to another log, unless the log is
@@ -346,6 +354,9 @@ impl Replay {
         }
         if let Some(members) = &mut self.members {
             members.apply(&entry);
+            if self.me.is_some() && members.vouched_by(&entry) == self.me {
+                self.admission = Some(EntryBytes(entry.bytes().clone()));
+            }
         }
         self.last = Some(record.position);
         if applied.is_none_or(|applied| record.position > applied) {

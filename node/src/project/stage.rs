@@ -15,6 +15,7 @@ use towline_crdt::compose::{BodyEdit, Composed, Draft, act_id, compose};
 use towline_crdt::doc::ItemDoc;
 use towline_crdt::members::Membership;
 use towline_crdt::view::ItemView;
+use towline_proto::wire::EntryBytes;
 use towline_proto::{
     ActId, Author, CriterionState, Entry, EntryBody, EntryHash, Epoch, ItemChange, ItemId, MemberAct, NodeId,
     Op, Payload, Tip, limits,
@@ -315,6 +316,10 @@ impl Project {
             _ => None,
         };
         self.members.apply(entry);
+        if self.members.vouched_by(entry) == Some(self.me) {
+            self.admission = Some(EntryBytes(entry.bytes().clone()));
+        }
+        self.vouched.retain(|node| self.members.member(node).is_none());
         self.members_changed = true;
         // Whoever could not write has done nothing that a tie could be about.
         let raised = raised.filter(|before| {

@@ -5,7 +5,7 @@ use ed25519_dalek::SigningKey;
 use towline_proto::entry::{EntryBody, ItemChange, Payload};
 use towline_proto::member::{Genesis, TicketHash};
 use towline_proto::ticket::Secret;
-use towline_proto::wire::{EntryBytes, JoinReply, JoinRequest, Message};
+use towline_proto::wire::{Admissions, EntryBytes, JoinReply, JoinRequest, Message};
 use towline_proto::{
     Act, ActId, Author, Column, CriterionState, Entry, EntryHash, Epoch, FailureKind, ItemId, Kind, LinkKind,
     MemberAct, Millis, NodeId, Op, Origin, OriginKind, ProjectId, Qa, Register, Role, Ticket, Tip,
@@ -341,6 +341,13 @@ pub(crate) fn join_request() -> JoinRequest {
         project: entries()[0].1.project(),
         secret: Secret([9; 32]),
         name: "ben-desk".into(),
+    }
+}
+
+/// What a member shows to one that has not heard of it.
+pub(crate) fn admissions() -> Admissions {
+    Admissions {
+        entries: vec![EntryBytes(entries()[1].1.bytes().clone())],
     }
 }
 

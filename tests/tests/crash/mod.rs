@@ -196,7 +196,7 @@ fn a_list_without_a_node_is_true_after_a_kill_and_takes_no_lock() {
 
     let node = ann.serve();
     ann.create("Feed the dogs");
-    ann.run(&["start", "2"]).ok();
+    ann.run(&["start", "--no-claim", "2"]).ok();
     let from_node = lists(&ann);
     assert_ne!(from_node, from_snapshot);
     node.kill();

@@ -18,6 +18,36 @@ fn handle(place: &Place, title: &str) -> String {
 }
 
 #[test]
+fn members_who_were_let_in_one_after_the_other_meet_when_whoever_let_them_in_is_gone() {
+    let ann = Place::of("ann");
+    ann.init("shop");
+    let of_ann = ann.serve();
+    ann.create("Login");
+    let (ben, cem) = (Place::of("ben"), Place::of("cem"));
+    ben.join(&ann.invite(&[]));
+    // Ben is away while Cem is let in, and Ann leaves for ever.
+    cem.join(&ann.invite(&[]));
+    of_ann.stop();
+    ben.create("By Ben");
+    cem.create("By Cem");
+    let names = |place: &Place| place.json(&["members"])["members"].to_string();
+    assert!(!names(&ben).contains("cem"), "{}", names(&ben));
+
+    let of_ben = ben.serve();
+    let mine = ben.run(&["peers", "--me"]).ok();
+    cem.run(&["config", "bootstrap", mine.lines().next().unwrap()])
+        .ok();
+    let of_cem = cem.serve();
+    until("both hold the same", || ben.export() == cem.export());
+    assert_eq!(ben.items().len(), 3);
+    assert!(names(&ben).contains("cem"), "{}", names(&ben));
+    of_cem.stop();
+    of_ben.stop();
+    ben.is_sound();
+    cem.is_sound();
+}
+
+#[test]
 fn two_nodes_that_were_edited_apart_hold_the_same_bytes_afterwards() {
     let ann = Place::of("ann");
     ann.init("shop");

@@ -93,6 +93,11 @@ impl Driver {
                 let address = without_peer(endpoint.get_remote_address());
                 if endpoint.is_dialer() {
                     self.shared.book().reached(now, node, address.clone());
+                    // It may not have heard of this node yet; one that knows it takes no notice.
+                    if !self.shared.roll.admissions_for(&node).is_empty() {
+                        let streams = &mut self.swarm.behaviour_mut().streams;
+                        streams.open(peer, connection, Purpose::Admission);
+                    }
                 }
                 tracing::debug!(peer = %node.short(), %address, "connected");
                 self.peers.connected(node, peer, connection, address);

@@ -15,7 +15,7 @@ use super::{Asking, Driver, Report, jitter};
 use crate::net::link::{self, End, Link};
 use crate::net::metrics::NetMetrics;
 use crate::net::streams::{Outcome, Pace, Purpose, StreamEvent};
-use crate::net::{NetError, identity, join};
+use crate::net::{NetError, admission, identity, join};
 
 /// Joins that are answered at one time: those of all strangers that are heard, and of some members.
 const ANSWERING: usize = 64;
@@ -93,6 +93,15 @@ impl Driver {
                     peer.opening = None;
                     peer.open_at = Some(Instant::now() + peer.backoff.next(jitter()));
                 }
+            }
+            (Purpose::Admission, Outcome::Opened(stream)) => {
+                let entries = self.shared.roll.admissions_for(&node);
+                self.tasks.spawn(admission::show(node, stream, entries));
+            }
+            (Purpose::Admission, Outcome::Accepted(stream)) => self.look(node, connection, stream),
+            // A node of an earlier version, or the connection is ending.
+            (Purpose::Admission, Outcome::Failed(why)) => {
+                tracing::debug!(peer = %node.short(), why, "no admission was shown");
             }
             (Purpose::Join, Outcome::Accepted(stream)) => self.answer(node, connection, stream),
             (Purpose::Join, Outcome::Opened(stream)) => self.ask(connection, stream),
@@ -291,6 +300,20 @@ impl Driver {
         let classes = self.classes.clone();
         self.tasks.spawn(async move {
             join::answer(&shared, node, stream, || classes.has_asked(connection)).await;
+            let _ = report.send(Report::JoinOver { connection }).await;
+        });
+    }
+
+    /// Looks at an admission that somebody shows. A stranger's connection ends with it, and it dials again.
+    fn look(&mut self, node: NodeId, connection: ConnectionId, stream: Stream) {
+        if self.answering.len() >= ANSWERING || !self.answering.insert(connection) {
+            return;
+        }
+        let shared = Arc::clone(&self.shared);
+        let report = self.report.clone();
+        let classes = self.classes.clone();
+        self.tasks.spawn(async move {
+            admission::look(&shared, node, stream, || classes.has_asked(connection)).await;
             let _ = report.send(Report::JoinOver { connection }).await;
         });
     }

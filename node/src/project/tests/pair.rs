@@ -286,7 +286,10 @@ fn carry(from: &mut Replica, to: &mut Replica) -> bool {
                 token: GossipToken(0),
                 bytes,
             }),
-            NetOutput::Members { .. } | NetOutput::Verdict { .. } | NetOutput::SignOfLife { .. } => {}
+            NetOutput::Members { .. }
+            | NetOutput::Admission { .. }
+            | NetOutput::Verdict { .. }
+            | NetOutput::SignOfLife { .. } => {}
             NetOutput::Penalize { why, .. } => panic!("nobody here does wrong: {why}"),
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use cast::{Actor, DEMO, SOON, befriend, id, reaches, start, start_with};
 use tokio::time::timeout;
-use towline_node::net::{NetError, NetInput, NetOutput, Verdict};
+use towline_node::net::{NetInput, NetOutput, Verdict};
 use towline_proto::ticket::Secret;
 use towline_proto::wire::{EntryBytes, JoinReply, Message};
 use towline_proto::{Millis, NodeId, ProjectId, Role, Ticket};
@@ -138,11 +138,7 @@ async fn a_stranger_gets_nowhere_and_sees_no_gossip() {
     // Mallory knows the project's id and where Anna is, and believes she is a member.
     mallory.members(&[anna.id()], false).await;
     mallory.dial(&anna).await;
-    reaches(&anna.net.metrics().connections_failed, 2).await;
-
-    // With a ticket out she gets a connection, and still nothing but the join stream.
-    anna.members(&[ben.id()], true).await;
-    mallory.dial(&anna).await;
+    // She gets a connection on which she can show a ticket or an admission, and nothing else.
     reaches(&anna.net.metrics().connections, 2).await;
     for round in 0u32.. {
         anna.publish(format!("secret {round}").as_bytes()).await;
@@ -157,6 +153,36 @@ async fn a_stranger_gets_nowhere_and_sees_no_gossip() {
     assert_eq!(ben.wait_message().await, (anna.id(), 3));
     assert!(mallory.inbox.try_recv().is_err(), "Mallory was told something");
     assert!(anna.inbox.try_recv().is_err(), "Anna was told of Mallory");
+}
+
+#[tokio::test]
+async fn an_admission_that_a_stranger_shows_reaches_the_project_and_makes_a_member_of_nobody_by_itself() {
+    let (mut anna, mallory) = (start(1).await, start(6).await);
+    anna.members(&[], false).await;
+    let key = ed25519_dalek::SigningKey::from_bytes(&[6; 32]);
+    let body = towline_proto::EntryBody {
+        project: DEMO,
+        author: mallory.id(),
+        epoch: towline_proto::Epoch(1),
+        seq: 0,
+        prev: Vec::new(),
+        members: Vec::new(),
+        at: Millis::default(),
+        payload: towline_proto::Payload::Changes(Vec::new()),
+    };
+    let shown = towline_proto::Entry::seal(body, &key);
+    let entry = towline_proto::wire::EntryBytes(shown.bytes().clone());
+    mallory.say(NetOutput::Admission { project: DEMO, entry }).await;
+    mallory.members(&[anna.id()], false).await;
+    mallory.dial(&anna).await;
+    let (peer, came) = anna
+        .wait_for(|input| match input {
+            NetInput::Admission { peer, entry, .. } => Some((peer, entry)),
+            NetInput::Connected { .. } => panic!("she was let in"),
+            _ => None,
+        })
+        .await;
+    assert_eq!((peer, came.hash()), (mallory.id(), shown.hash()));
 }
 
 /// Waits until the actor knows where somebody is.
@@ -225,7 +251,7 @@ async fn a_ticket_lets_a_stranger_join_and_connect_as_a_member() {
 }
 
 #[tokio::test]
-async fn a_ticket_for_another_project_is_refused_in_words_and_no_ticket_out_means_no_connection() {
+async fn a_ticket_that_nobody_handed_out_is_refused_in_words() {
     let (anna, dora) = (start(1).await, start(4).await);
     anna.members(&[], true).await;
     let reply = dora.net.join(&ticket(&anna, ProjectId([7; 32])), "dora").await;
@@ -233,8 +259,9 @@ async fn a_ticket_for_another_project_is_refused_in_words_and_no_ticket_out_mean
     assert_eq!(reply.unwrap(), JoinReply::Refused { why });
 
     anna.members(&[], false).await;
-    let error = dora.net.join(&ticket(&anna, DEMO), "dora").await.unwrap_err();
-    assert!(matches!(error, NetError::Unreachable(_)), "{error}");
+    let reply = dora.net.join(&ticket(&anna, DEMO), "dora").await;
+    let why = "no invitation to that project is out; ask an owner for a new ticket".to_owned();
+    assert_eq!(reply.unwrap(), JoinReply::Refused { why });
     let mut nowhere = ticket(&anna, DEMO);
     nowhere.addresses.clear();
     assert!(dora.net.join(&nowhere, "dora").await.is_err());

@@ -1,0 +1,81 @@
+//! Showing a member that this node is one, too.
+//!
+//! Two members may not have heard of each other: both were let in while the other was away, and whoever let them
+//! in is off now. The one that knows the other dials it and shows, on a stream of its own, the entries
+//! by which it was let in. The project's thread judges them; nothing is answered, and whoever was a
+//! stranger until then dials again. This file bounds sizes and times; it verifies nothing.
+
+use std::time::Duration;
+
+use futures::io::{AsyncReadExt, AsyncWriteExt};
+use libp2p::swarm::Stream;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use towline_proto::wire::{Admissions, EntryBytes};
+use towline_proto::{Entry, NodeId, limits};
+
+use super::{NetInput, Shared, framing};
+
+/// How long it may take, on both sides.
+const WITHIN: Duration = Duration::from_secs(20);
+
+/// Shows the entries and waits until the other side has looked at them.
+pub(super) async fn show(peer: NodeId, mut stream: Stream, entries: Vec<EntryBytes>) {
+    let shown = timeout(WITHIN, async {
+        let frame = framing::encode(&Admissions { entries }.encode())?;
+        stream.write_all(&frame).await?;
+        stream.flush().await?;
+        // The other side closes its end when it has looked.
+        let mut rest = [0u8; 1];
+        let _ = stream.read(&mut rest).await;
+        Ok::<(), framing::FrameError>(())
+    })
+    .await;
+    match shown {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(peer = %peer.short(), %error, "an admission was not shown"),
+        Err(_) => tracing::debug!(peer = %peer.short(), "showing an admission took too long"),
+    }
+}
+
+/// Takes what a peer shows and hands it to the projects. `asked` is called once it is here.
+pub(super) async fn look(shared: &Shared, peer: NodeId, mut stream: Stream, asked: impl FnOnce()) {
+    let looked = timeout(WITHIN, async {
+        let Some(frame) = framing::read(&mut stream, limits::ADMISSIONS_BYTES).await? else {
+            return Ok(());
+        };
+        asked();
+        match Admissions::decode(&frame.payload) {
+            Ok(admissions) => hand_over(shared, peer, admissions.entries).await,
+            Err(error) => tracing::debug!(peer = %peer.short(), %error, "an admission cannot be read"),
+        }
+        Ok::<(), framing::FrameError>(())
+    })
+    .await;
+    match looked {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(peer = %peer.short(), %error, "showing an admission broke off"),
+        Err(_) => tracing::debug!(peer = %peer.short(), "showing an admission took too long"),
+    }
+    let _ = timeout(WITHIN, stream.close()).await;
+}
+
+async fn hand_over(shared: &Shared, peer: NodeId, entries: Vec<EntryBytes>) {
+    for bytes in entries {
+        let Ok(entry) = Entry::decode(bytes.0) else {
+            continue;
+        };
+        let project = entry.project();
+        if shared.roll.joinable(&project).is_none() || shared.roll.is_member_of(&peer, &project) {
+            continue;
+        }
+        let (seen, looked) = oneshot::channel();
+        if shared
+            .route
+            .deliver(&project, NetInput::Admission { peer, entry, seen })
+        {
+            // An error means that the project is closing.
+            let _ = looked.await;
+        }
+    }
+}
