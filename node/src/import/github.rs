@@ -54,6 +54,16 @@ pub fn read_of(reader: impl BufRead, repository: Option<&Repository>) -> Parsed 
     import
         .records
         .sort_by_cached_key(|record| natural(&record.item.external));
+    if import.unnamed > 0 {
+        let (count, are) = match import.unnamed {
+            1 => ("1 issue".to_owned(), "is"),
+            more => (format!("{more} issues"), "are"),
+        };
+        import.out.note_that(&format!(
+            "{count} {are} of a repository that nobody names, and known here by number and `createdAt`; \
+             --repo OWNER/NAME, or `url` in --json, names it"
+        ));
+    }
     let records = std::mem::take(&mut import.records);
     let edges = import.out.settle(records, Versions::Always);
     import.out.relate(edges);
@@ -87,6 +97,8 @@ struct Import {
     edges: Vec<Edge>,
     /// Whose the issues without a `url` are.
     repository: Option<Repository>,
+    /// Issues of which nobody says of which repository they are.
+    unnamed: usize,
 }
 
 impl Import {
@@ -126,14 +138,17 @@ impl Import {
     fn issue(&mut self, line: usize, mut fields: Fields, replaced: usize) {
         let number = fields.number("number");
         let url = fields.text("url");
-        let reference = match reference(number, url.as_deref(), self.repository.as_ref()) {
+        let created_at = fields.time("createdAt");
+        let is_dated = created_at.is_some();
+        let reference = match reference(number, url.as_deref(), self.repository.as_ref(), is_dated) {
             Ok(reference) => reference,
             Err(what) => return self.out.unreadable(None, line, what),
         };
+        self.unnamed += usize::from(reference.is_unnamed());
         let external = reference.external();
         let outer = self.out.begin(None, line, &external);
         self.out.replaced(&external, replaced);
-        let item = self.item(line, &reference, external, &mut fields);
+        let item = self.item(line, &reference, external, created_at, &mut fields);
         self.leftovers(line, &reference, "", fields);
         let said = self.out.end(outer);
         let edges = std::mem::take(&mut self.edges);
@@ -147,9 +162,15 @@ impl Import {
         }
     }
 
-    fn item(&mut self, line: usize, of: &Reference, external: String, fields: &mut Fields) -> ImportItem {
+    fn item(
+        &mut self,
+        line: usize,
+        of: &Reference,
+        external: String,
+        created_at: Option<Millis>,
+        fields: &mut Fields,
+    ) -> ImportItem {
         let silent = parts::silent(fields);
-        let created_at = fields.time("createdAt");
         let changed_at = fields.time("updatedAt");
         let closed_at = fields.time("closedAt");
         // What says when it was closed alone would be taken for older than the same issue in full.
@@ -218,6 +239,7 @@ impl Import {
                 ended_at,
                 silent,
                 formerly: formerly.into_iter().collect(),
+                by_birth: of.is_unnamed(),
                 shared: None,
             },
         }
@@ -225,20 +247,22 @@ impl Import {
 }
 
 /// Which issue it is. The address says it in full, the number is only held against it. Without an address
-/// it is one of the given repository.
+/// it is one of the given repository, or else of one without a name: then only its number and when it was made
+/// tell which it is.
 fn reference(
     number: Option<i64>,
     url: Option<&str>,
     repository: Option<&Repository>,
+    is_dated: bool,
 ) -> Result<Reference, String> {
     let who = number.map_or_else(|| "an issue".to_owned(), |number| format!("#{number}"));
     let reference = match (url, repository) {
-        (None, None) => {
-            let what = "has no `url` and is left out: the address says of which repository it is; add url to \
-                        --json, or say it with --repo OWNER/NAME";
+        (None, None) if !is_dated => {
+            let what = "has neither `url` nor `createdAt` and is left out: nothing says which issue it is; add \
+                        both to --json, or say of which repository it is with --repo OWNER/NAME";
             return Err(format!("{who} {what}"));
         }
-        (None, Some(repository)) => {
+        (None, repository) => {
             let Some(number) = number.and_then(|number| u64::try_from(number).ok()) else {
                 return Err(format!("{who} has neither `number` nor `url` and is left out"));
             };

@@ -37,7 +37,8 @@ impl Record {
 /// When two records of one id that are not equal are two versions of one issue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Versions {
-    /// Always: nobody else can give that id.
+    /// Always: nobody else can give that id. Unless the reference does not name who gave it, and they were made
+    /// at different times.
     Always,
     /// Unless both say when they were made, and at different times under different titles; or neither
     /// says any time, so that it cannot be known.
@@ -49,6 +50,9 @@ pub(super) enum Versions {
 impl Versions {
     fn are(self, a: &ImportItem, b: &ImportItem) -> bool {
         let known = |time: Millis| time.0 > 0;
+        if (a.record.by_birth || b.record.by_birth) && a.created_at != b.created_at {
+            return false;
+        }
         match self {
             Self::Always => true,
             Self::Never => false,

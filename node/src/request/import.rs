@@ -55,6 +55,10 @@ pub struct ImportRecord {
     /// References that earlier versions gave the same record.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub formerly: Vec<String>,
+    /// Whether its reference does not say alone which issue it is: only one that was made at the same time
+    /// is the same.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub by_birth: bool,
     /// The reference that it shares with other records of the source, which are different issues.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shared: Option<String>,

@@ -74,7 +74,10 @@ fn broken_issues_are_named_with_their_lines_and_the_rest_is_imported() {
     import("not a list").refused(1, &["line 1", "gh issue list --state all --json"]);
     assert_eq!(ann.items().len(), 0);
     let broken = format!("[\n{first},\n{{\"number\":9}},\n{second},\n{}", &first[..40]);
-    import(&broken).refused(1, &["line 3: #9 has no `url`", "line 5", "truncated", "2 things"]);
+    import(&broken).refused(
+        1,
+        &["line 3: #9 has neither `url`", "line 5", "truncated", "2 things"],
+    );
     let titles: Vec<_> = ann.items().iter().map(|item| item["title"].clone()).collect();
     assert_eq!(titles, ["First", "Second"]);
     let again = import(&format!("[{first},{second}]")).ok();

@@ -13,7 +13,7 @@ use crate::request::{ImportComment, ImportStage, Part};
 /// An issue of some repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Reference {
-    /// `owner/repo`, with the host before it where that is not github.com.
+    /// `owner/repo`, with the host before it where that is not github.com; empty where nobody says it.
     pub(super) repository: String,
     pub(super) number: u64,
 }
@@ -38,11 +38,16 @@ impl Reference {
     }
 
     /// An issue of a repository.
-    pub(super) fn of(repository: &Repository, number: u64) -> Self {
+    pub(super) fn of(repository: Option<&Repository>, number: u64) -> Self {
         Self {
-            repository: repository.as_str().to_owned(),
+            repository: repository.map_or_else(String::new, |named| named.as_str().to_owned()),
             number,
         }
+    }
+
+    /// Whether nobody says of which repository it is.
+    pub(super) const fn is_unnamed(&self) -> bool {
+        self.repository.is_empty()
     }
 
     /// The external reference of its item: in small letters, because GitHub does not tell `Acme` and

@@ -225,7 +225,7 @@ fn an_issue_that_cannot_be_used_is_named_and_the_rest_is_read() {
     let said: Vec<_> = parsed.problems.iter().map(ToString::to_string).collect();
     let begins = [
         "line 3: issue 2 of the file: not an object",
-        "line 4: #2 has no `url`",
+        "line 4: #2 has neither `url`",
         "line 7: issue 5 of the file: not JSON",
         "line 8: #4: `createdAt`: a time looks like",
         "line 8: #4: `labels` is a text",

@@ -83,6 +83,7 @@ impl Project {
         rows.dedup_by_key(|row| row.id);
         if let ([row], [(place, item)]) = (rows.as_slice(), records)
             && item.record.shared.is_none()
+            && !(item.record.by_birth && row.created_at != item.created_at)
         {
             return vec![(*place, row.id)];
         }
@@ -92,7 +93,8 @@ impl Project {
             let digest = digest(item);
             let distances = rows
                 .iter()
-                .map(|row| Distance::between(item, row, &digest, among_several));
+                .map(|row| Distance::between(item, row, &digest, among_several))
+                .filter(|distance| !(item.record.by_birth && distance.other_birth));
             pairs.extend(distances.map(|distance| (distance, *place)));
         }
         pairs.sort_unstable();

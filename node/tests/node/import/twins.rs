@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use towline_node::import::{Parsed, backlog, beads};
+use towline_node::import::{Parsed, backlog, beads, github};
 use towline_node::request::{FailureCode, Request};
 use towline_proto::{Origin, OriginKind};
 
@@ -191,6 +191,27 @@ fn a_second_issue_of_an_id_that_is_here_already_does_not_take_its_item() {
             "{refused}"
         );
     }
+}
+
+#[test]
+fn issues_of_two_repositories_that_nobody_names_do_not_take_each_others_items() {
+    let list = |title: &str, created: &str| {
+        let text = format!(r#"[{{"number":7,"title":"{title}","createdAt":"{created}"}}]"#);
+        github::read(text.as_bytes())
+    };
+    let (lamp, door) = (
+        list("Add the lamp", "2026-01-01T00:00:00Z"),
+        list("Paint the door", "2026-02-01T00:00:00Z"),
+    );
+    let mut here = place();
+    assert_eq!(here.import(&lamp).created, 1);
+    assert_eq!(here.import(&door).created, 1);
+    for again in [&lamp, &door] {
+        assert_eq!(counts(&here.import(again)), (0, 0, 1, 0, 0));
+    }
+    let later = list("Add two lamps", "2026-01-01T00:00:00Z");
+    assert_eq!(here.import(&later).updated, 1);
+    assert_eq!(titles(&mut here), ["Add two lamps", "Paint the door"]);
 }
 
 #[test]

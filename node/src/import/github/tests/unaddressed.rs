@@ -23,3 +23,25 @@ fn a_file_without_addresses_is_read_when_the_repository_is_said() {
         problems(text)
     );
 }
+
+#[test]
+fn issues_of_a_repository_that_nobody_names_are_known_by_number_and_birth() {
+    let text = r#"[{"number":1,"title":"a","createdAt":"2026-01-01T00:00:00Z","blockedBy":[{"number":2}]},
+        {"number":2,"title":"b","createdAt":"2026-01-02T00:00:00Z"},
+        {"number":1,"title":"of another","createdAt":"2026-02-01T00:00:00Z"},
+        {"number":1,"title":"a, later","createdAt":"2026-01-01T00:00:00Z","updatedAt":"2026-03-01T00:00:00Z"}]"#;
+    let parsed = read_of(text.as_bytes(), None);
+    let mut read: Vec<_> = parsed
+        .items
+        .iter()
+        .map(|item| (item.title.as_str(), item.record.by_birth))
+        .collect();
+    read.sort_unstable();
+    assert_eq!(read, [("a, later", true), ("b", true), ("of another", true)]);
+    assert_eq!(parsed.problems.len(), 0, "{:?}", parsed.problems);
+    assert!(
+        parsed.notes.iter().any(|note| note.contains("--repo OWNER/NAME")),
+        "{:?}",
+        parsed.notes
+    );
+}
