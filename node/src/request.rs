@@ -639,7 +639,7 @@ pub struct Envelope {
     pub body: Request,
 }
 
-/// What sort of failure, with the exit code of the product spec.
+/// What sort of failure, with its exit code (docs/cli.md, *Exit codes*).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureCode {
