@@ -10,9 +10,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use towline_proto::member::TicketHash;
 use towline_proto::{NodeId, Origin, ProjectId};
 
-use crate::dto::LeftOut;
+use crate::api::request::{Failure, FailureCode, Reply, Request};
+use crate::api::types::LeftOut;
 use crate::naming::{self, Named};
-use crate::request::{Failure, FailureCode, Reply, Request};
 
 /// Jobs that may wait for one project's thread. At 10,000 writes a second this is 0.1 s of work.
 pub const JOBS: usize = 1_024;

@@ -19,12 +19,12 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use towline_proto::{NodeId, ProjectId};
 
-use crate::dto::LeftOut;
+use crate::api::request::{Failure, FailureCode};
+use crate::api::types::LeftOut;
 use crate::handle::{Job, NodeHandle, ProjectLink};
 use crate::home::{Config, Home, Lock, ProjectHome, Settings, Survey};
 use crate::net::{Net, NetInput, Route};
 use crate::project::{self, Mended, Opening, Project, SystemWorld};
-use crate::request::{Failure, FailureCode};
 
 /// The queues of the projects, as the network finds them.
 #[derive(Debug, Default)]

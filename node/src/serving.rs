@@ -16,8 +16,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use towline_proto::Ticket;
 
+use crate::api::request::{Failure, FailureCode, Reply};
 use crate::home::Config;
-use crate::request::{Failure, FailureCode, Reply};
 use crate::run::Node;
 use crate::socket::{self, Controls, NodeInfo, Socket};
 use crate::web::{self, Web, WebConfig};

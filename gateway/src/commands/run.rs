@@ -1,8 +1,8 @@
 //! Performing a parsed command: one request to one project, and what to say about it.
 
+use towline_node::api::request::{Edit, Filter, NewItem, Reply, Request, Transition};
 use towline_node::deeds::STORIES;
 use towline_node::handle::{NodeHandle, ProjectLink};
-use towline_node::request::{Edit, Filter, NewItem, Reply, Request, Transition};
 use towline_proto::text::show;
 use towline_proto::{Column, Kind, Status, Verb};
 

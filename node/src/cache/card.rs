@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use towline_proto::stage::{Claim, Holds};
 use towline_proto::{Closing, Column, ItemId, Kind, Millis, Origin, OriginKind, Qa, Status, Verb, codec};
 
-use crate::dto::{InTheWay, ItemCard, ItemLink};
+use crate::api::types::{InTheWay, ItemCard, ItemLink};
 
 const _: () = assert!(Verb::ALL.len() <= 64, "verbs have a bit each");
 

@@ -14,8 +14,8 @@ use super::args::Global;
 use super::person::variable;
 use super::render::View;
 use super::style::Style;
+use crate::api::request::{Failure, FailureCode};
 use crate::home::{BusyTimeout, find};
-use crate::request::{Failure, FailureCode};
 
 /// The directory inside a project's root that holds everything of a node.
 pub const HOME: &str = ".towline";

@@ -11,9 +11,9 @@ use towline_proto::Ticket;
 use super::args::{Command, DoctorArgs, RunArgs};
 use super::context::{Context, now};
 use super::{Trouble, backend, json, render};
+use crate::api::request::{Failure, FailureCode, Reply};
 use crate::home::Home;
 use crate::home::init::{plan_deinit, plan_init};
-use crate::request::{Failure, FailureCode, Reply};
 
 /// Said by commands that change nothing anyway.
 pub(super) const READS: &str = "this command changes nothing; --dry-run makes no difference to it";

@@ -15,8 +15,8 @@ use towline_proto::Origin;
 use super::context::{Context, HOME};
 use super::render::text::clean;
 use super::{Ask, envelope};
-use crate::dto::ItemPage;
-use crate::request::{Edit, Failure, FailureCode, Reply, Request};
+use crate::api::request::{Edit, Failure, FailureCode, Reply, Request};
+use crate::api::types::ItemPage;
 
 /// The description of an item on its way through an editor.
 pub(super) struct Editing {

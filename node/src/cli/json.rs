@@ -1,6 +1,6 @@
 //! `--json`: one document with its schema in front, or one a line for streams.
 //!
-//! The shapes are those of `dto`; this file only says under which name they stand.
+//! The shapes are those of `api::types`; this file only says under which name they stand.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,8 @@ use serde::Serialize;
 use towline_proto::Column;
 
 use super::plan::{self, Shape};
-use crate::dto::{FeedEvent, ItemCard, ItemPage};
-use crate::request::{Failure, Reply};
+use crate::api::request::{Failure, Reply};
+use crate::api::types::{FeedEvent, ItemCard, ItemPage};
 
 #[derive(Serialize)]
 struct Document<'a, T: Serialize> {

@@ -30,7 +30,7 @@ use towline_proto::Origin;
 
 pub use context::Context;
 
-use crate::request::{Envelope, Failure, FailureCode, Reply, Request};
+use crate::api::request::{Envelope, Failure, FailureCode, Reply, Request};
 use args::Cli;
 use style::{Ink, Style};
 

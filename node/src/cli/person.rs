@@ -17,9 +17,9 @@ use serde::Deserialize;
 use towline_proto::{Origin, OriginKind};
 
 use super::context::Context;
+use crate::api::request::{Failure, FailureCode};
 use crate::home::files::PRIVATE_MODE;
 use crate::home::{Home, HomeError};
-use crate::request::{Failure, FailureCode};
 
 /// The file that says that the account's name was mentioned.
 const MENTIONED: &str = "account-name-said";

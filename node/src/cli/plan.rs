@@ -14,7 +14,7 @@ use super::args::{
     PeersArgs, VerbCommand, kind,
 };
 use super::context::Context;
-use crate::request::{Edit, Failure, FailureCode, Filter, NewItem, Request, Transition};
+use crate::api::request::{Edit, Failure, FailureCode, Filter, NewItem, Request, Transition};
 use fields::{assign, criteria, epic, label, link};
 
 /// What is to be asked, and how the answers are shown.

@@ -11,7 +11,7 @@ use super::context::Context;
 use super::plan::{Plan, Shape, plan};
 use super::render::tree;
 use super::{Ask, Trouble, backend, complain, dry, edit, envelope, json, render, settings, watch};
-use crate::request::{Failure, FailureCode, Filter, Reply, Request};
+use crate::api::request::{Failure, FailureCode, Filter, Reply, Request};
 
 /// Runs a command. The number is the exit code of the worst answer.
 pub(super) fn run(ctx: &Context, command: Command, out: &mut dyn Write) -> Result<u8, Trouble> {

@@ -14,10 +14,10 @@ use super::args::ConfigArgs;
 use super::context::Context;
 use super::render::text::{ago_phrase, clean};
 use super::{Trouble, backend, dry, envelope, json};
-use crate::dto::Setting;
+use crate::api::request::{Failure, FailureCode, Reply, Request};
+use crate::api::types::Setting;
 use crate::home::settings::KEYS;
 use crate::home::{Config, Home};
-use crate::request::{Failure, FailureCode, Reply, Request};
 
 #[derive(Serialize)]
 struct Page {

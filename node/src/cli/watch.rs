@@ -11,7 +11,7 @@ use super::args::WatchArgs;
 use super::context::{Context, now};
 use super::render::View;
 use super::{Ask, Trouble, backend, envelope, json, render};
-use crate::request::{Failure, FailureCode, Reply, Request};
+use crate::api::request::{Failure, FailureCode, Reply, Request};
 
 /// How long to wait when there was nothing new: fresh enough for people, and next to no work.
 const PAUSE: Duration = Duration::from_millis(300);

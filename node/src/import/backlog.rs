@@ -26,7 +26,7 @@ use super::fit::{References, natural, under_heading, under_list};
 use super::records::{Record, Versions};
 use super::remarks::Overflow;
 use super::{Parsed, Section, decode};
-use crate::request::{Failure, ImportItem, ImportRecord, RelationKind};
+use crate::api::request::{Failure, ImportItem, ImportRecord, RelationKind};
 use files::Found;
 use parts::Dates;
 use sections::Content;

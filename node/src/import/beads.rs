@@ -18,7 +18,7 @@ use super::edges::Edge;
 use super::fields::Fields;
 use super::records::{Record, Versions};
 use super::{LINE_BYTES, Parsed, Section, json};
-use crate::request::{ImportItem, ImportRecord};
+use crate::api::request::{ImportItem, ImportRecord};
 use parts::{Labels, Placed};
 use source::{Next, Source};
 

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use towline_proto::{Kind, Millis};
 
 use super::{Parsed, Section};
-use crate::request::{ImportItem, ImportRelation, ImportStage, Part, RelationKind};
+use crate::api::request::{ImportItem, ImportRelation, ImportStage, Part, RelationKind};
 
 /// A relation as it stands in the source, its ends by their external references.
 #[derive(Debug)]

@@ -23,7 +23,7 @@ use super::fit::{natural, under_heading, under_list};
 use super::records::{Record, Versions};
 use super::remarks::Overflow;
 use super::{LINE_BYTES, Parsed, Section, decode, json};
-use crate::request::{ImportItem, ImportRecord};
+use crate::api::request::{ImportItem, ImportRecord};
 use parts::Reference;
 pub use repository::Repository;
 

@@ -2,8 +2,8 @@
 //!
 //! An importer turns a file into [`ImportItem`]s and [`ImportRelation`]s, says line by line what it
 //! could not use, and counts what became of every field, so that nothing is dropped silently. It
-//! performs nothing: a project takes the result through [`crate::request::Request::ImportItems`] and
-//! [`crate::request::Request::ImportRelations`]. What each field becomes is in `docs/import.md`.
+//! performs nothing: a project takes the result through [`crate::api::request::Request::ImportItems`] and
+//! [`crate::api::request::Request::ImportRelations`]. What each field becomes is in `docs/import.md`.
 
 pub mod backlog;
 pub mod beads;
@@ -26,7 +26,7 @@ use std::fmt::{self, Write as _};
 
 use towline_proto::text;
 
-use crate::request::{ImportItem, ImportRelation};
+use crate::api::request::{ImportItem, ImportRelation};
 
 /// Longest line that is read, in bytes: sixteen of the largest bodies. A longer one is a problem.
 pub const LINE_BYTES: usize = 4 * 1024 * 1024;

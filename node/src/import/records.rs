@@ -12,7 +12,7 @@ use towline_proto::Millis;
 
 use super::Parsed;
 use super::edges::Edge;
-use crate::request::ImportItem;
+use crate::api::request::ImportItem;
 
 /// Places of records of one id that a note names at most.
 const NAMED: usize = 4;
@@ -73,8 +73,8 @@ fn is_copy(a: &ImportItem, b: &ImportItem) -> bool {
     let said = |item: &ImportItem| {
         let mut item = item.clone();
         item.updated_at = item.created_at;
-        item.stage = crate::request::ImportStage::Done;
-        item.record = crate::request::ImportRecord {
+        item.stage = crate::api::request::ImportStage::Done;
+        item.record = crate::api::request::ImportRecord {
             silent: item.record.silent,
             ..Default::default()
         };

@@ -10,7 +10,7 @@ use towline_proto::{Column, Kind, LinkKind, text};
 
 use super::beads;
 use super::{LINE_BYTES, Parsed, Section};
-use crate::request::{ImportItem, ImportStage, RelationKind};
+use crate::api::request::{ImportItem, ImportStage, RelationKind};
 
 fn tracker() -> Vec<u8> {
     std::fs::read(concat!(

@@ -11,7 +11,7 @@ use towline_proto::{Entry, ProjectId};
 use towline_sync::Input;
 
 use super::Project;
-use crate::request::{CARRIED, Failure, FailureCode, Reply};
+use crate::api::request::{CARRIED, Failure, FailureCode, Reply};
 
 /// Bytes of entries in one answer; one larger entry still travels alone.
 const REPLY_TARGET_BYTES: usize = 1024 * 1024;

@@ -14,9 +14,9 @@ use super::Project;
 use super::index::letters;
 use super::settings::HANDLE;
 use super::write::{conflict, usage};
+use crate::api::request::{Failure, FailureCode, Reply};
+use crate::api::types::{Fate, HistoryLine, OpenConflict, Side};
 use crate::deeds::{ABOUT_TRASH, is_restored_first, side_deed};
-use crate::dto::{Fate, HistoryLine, OpenConflict, Side};
-use crate::request::{Failure, FailureCode, Reply};
 
 /// Items whose conflicts are listed at most.
 const MAX_ITEMS: usize = 1_000;

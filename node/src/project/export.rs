@@ -13,12 +13,12 @@ use towline_crdt::view::{ItemView, Link};
 use towline_proto::{Act, ActId, Closing, ItemId, LinkKind, Op, Register};
 
 use super::Project;
-use crate::dto::ItemPage;
+use crate::api::request::Failure;
+use crate::api::types::ItemPage;
 use crate::export::line::{
     ActRef, Ending, Line, LineAct, LineClaim, LineConflict, LineCriterion, LineRefused, SCHEMA, is_mark,
     is_mark_link, reference, tell, tell_register,
 };
-use crate::request::Failure;
 
 /// Items in full that one export request returns at most.
 const MAX_PAGES: usize = 500;

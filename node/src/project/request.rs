@@ -3,8 +3,8 @@
 use towline_proto::{Op, Origin, RequestId};
 
 use super::Project;
-use crate::dto::EntryInfo;
-use crate::request::{Failure, FailureCode, Reply, Request};
+use crate::api::request::{Failure, FailureCode, Reply, Request};
+use crate::api::types::EntryInfo;
 
 /// Cards that one search returns at most.
 const MAX_FOUND: usize = 1_000;

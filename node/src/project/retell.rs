@@ -21,8 +21,8 @@ use towline_proto::{ActId, ItemId, Op};
 use super::Project;
 use super::import::{Said, Update, read_mark};
 use super::stage::replay::{Rewrite, head};
+use crate::api::request::{Failure, FailureCode, IMPORT_CHUNK};
 use crate::export::line::{ActRef, Line, digest, items_named, native};
-use crate::request::{Failure, FailureCode, IMPORT_CHUNK};
 
 /// Which pass over a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -12,10 +12,10 @@ use towline_proto::wire::JoinReply;
 use towline_proto::{Entry, NodeId, Ticket, limits};
 
 use super::{Node, book, failed, open_project, opening};
+use crate::api::request::{Failure, FailureCode, Reply, Request};
 use crate::handle::ProjectLink;
 use crate::home::{Home, ProjectHome};
 use crate::project::Project;
-use crate::request::{Failure, FailureCode, Reply, Request};
 
 /// How often a joining command looks whether everything has come, in milliseconds.
 const JOIN_POLL_MS: u64 = 50;

@@ -18,7 +18,7 @@ use super::{
     CONNECT_TIMEOUT, Control, Greeting, Heard, LONG_TIMEOUT, NodeInfo, REPLY_BYTES, REPLY_TIMEOUT,
     REQUEST_BYTES,
 };
-use crate::request::{Envelope, Failure, FailureCode, Reply};
+use crate::api::request::{Envelope, Failure, FailureCode, Reply};
 
 /// A connection to a running node.
 #[derive(Debug)]

@@ -26,7 +26,7 @@ pub use client::Client;
 pub use place::{Socket, find};
 pub use server::serve;
 
-use crate::request::{Envelope, Failure, Reply};
+use crate::api::request::{Envelope, Failure, Reply};
 
 /// Longest line that either side takes from a client's request, in bytes: an import chunk of 200
 /// items stays below it, a body is at most 256 KiB.

@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use tokio::net::UnixListener;
 
 use super::{path, runtime};
+use crate::api::request::{Failure, FailureCode};
 use crate::home::Home;
 use crate::home::lock::Holder;
-use crate::request::{Failure, FailureCode};
 
 use super::Client;
 

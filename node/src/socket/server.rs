@@ -18,11 +18,11 @@ use super::{
     Answer, CONNECTIONS, Control, Controls, GRACE, IDLE, LINE_TIMEOUT, LOOK, Line, NodeInfo, REQUEST_BYTES,
     SILENCE, Socket, WRITE_TIMEOUT,
 };
+use crate::api::request::{Envelope, Failure, FailureCode, Reply};
 use crate::handle::NodeHandle;
 use crate::home::Home;
 use crate::limiter::{Limiter, Limits, Permit, Source};
 use crate::outage::Outage;
-use crate::request::{Envelope, Failure, FailureCode, Reply};
 
 /// Serves the handle's projects on a home's socket until `stop` is cancelled, by anybody or by a client's `stop`.
 /// The file has mode 0600, is made anew when it vanishes, and is gone at the end.

@@ -18,11 +18,11 @@ use tokio_util::sync::CancellationToken;
 use towline_proto::{NodeId, Origin, OriginKind, ProjectId};
 
 use super::*;
+use crate::api::request::{FailureCode, Request};
+use crate::api::types::FeedEvent;
 use crate::cli::render::tests::samples::moved;
-use crate::dto::FeedEvent;
 use crate::handle::{JOBS, Job, NodeHandle, ProjectLink};
 use crate::home::Home;
-use crate::request::{FailureCode, Request};
 
 /// A node whose only project says on every search how many jobs it has seen.
 pub(crate) struct Node {

@@ -1,6 +1,6 @@
 //! The JSON API: thin readings of a project, and one door for every write.
 //!
-//! Shapes are those of `dto`, each with its schema. A write needs a session with its CSRF token in
+//! Shapes are those of `api::types`, each with its schema. A write needs a session with its CSRF token in
 //! `x-csrf-token`, or the API token as a bearer together with the origin that it acts for.
 
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use super::Web;
 use super::error::ApiError;
 use super::guard::{Caller, text};
 use super::query::BoardQuery;
-use crate::request::{Failure, FailureCode, Reply, Request};
+use crate::api::request::{Failure, FailureCode, Reply, Request};
 
 type Answer = Result<Json<Value>, ApiError>;
 

@@ -13,7 +13,7 @@ use super::Web;
 use super::guard::Caller;
 use super::view::failure::LastResort;
 use super::view::{Frame, failure};
-use crate::request::{Failure, FailureCode};
+use crate::api::request::{Failure, FailureCode};
 
 /// A failure on its way to a browser.
 pub(super) struct PageError {

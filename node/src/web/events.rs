@@ -22,9 +22,9 @@ use tokio_util::sync::CancellationToken;
 use super::Web;
 use super::error::ApiError;
 use super::guard::text;
+use crate::api::request::{Failure, FailureCode, Reply, Request};
 use crate::handle::ProjectLink;
 use crate::limiter::{Permit, Source};
-use crate::request::{Failure, FailureCode, Reply, Request};
 
 /// Events that a resuming client is sent one by one; beyond that fetching anew is cheaper.
 const GAP: u64 = 500;

@@ -16,8 +16,8 @@ use super::error::PageError;
 use super::guard::{Caller, text};
 use super::query::own_path;
 use super::view::failure::LastResort;
+use crate::api::request::{Failure, FailureCode, Reply, Request, Transition};
 use crate::handle::ProjectLink;
-use crate::request::{Failure, FailureCode, Reply, Request, Transition};
 
 /// A transition form. Empty fields are what an untouched input sends; they mean nothing.
 #[derive(Debug, Default, Deserialize)]

@@ -14,9 +14,9 @@ use axum::middleware;
 use axum::routing::{get, post};
 use towline_proto::{Millis, Origin};
 
+use crate::api::request::{Failure, FailureCode, Reply, Request};
 use crate::handle::{NodeHandle, ProjectLink};
 use crate::limiter::{Limiter, Limits};
-use crate::request::{Failure, FailureCode, Reply, Request};
 
 mod api;
 mod assets;

@@ -18,9 +18,9 @@ use super::view::board::Board;
 use super::view::fleet::{Found, Project};
 use super::view::{Frame, board, choice, contest, fleet as fleet_view, item as item_view};
 use super::{Web, now};
-use crate::dto::{ItemCard, ItemPage, OpenConflict};
+use crate::api::request::{Failure, FailureCode, Filter, Reply, Request};
+use crate::api::types::{ItemCard, ItemPage, OpenConflict};
 use crate::handle::ProjectLink;
-use crate::request::{Failure, FailureCode, Filter, Reply, Request};
 
 type Page = Result<Html<String>, PageError>;
 /// An item's address answers 300 where several items share the number.

@@ -31,9 +31,9 @@ use tokio_util::sync::CancellationToken;
 use super::error::ApiError;
 use super::guard::Caller;
 use super::{BODY_BYTES, LINGER_MS};
+use crate::api::request::{Failure, FailureCode};
 use crate::limiter::{Limiter, Limits, Permit};
 use crate::outage::Outage;
-use crate::request::{Failure, FailureCode};
 
 /// Time for the headers of a request, also of the next one on a connection.
 const HEADERS: Duration = Duration::from_secs(10);

@@ -7,9 +7,9 @@ mod stick;
 mod store;
 
 use serde_json::json;
+use towline_node::api::request::{IMPORT_CHUNK, Reply, Request};
 use towline_node::import::beads;
 use towline_node::project::Taken;
-use towline_node::request::{IMPORT_CHUNK, Reply, Request};
 use towline_proto::{Column, Millis};
 
 use store::{Store, assert_same, problems};

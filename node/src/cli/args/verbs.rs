@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use towline_proto::{Column, FailureKind, Verb};
 
 use super::one_of;
-use crate::request::Transition;
+use crate::api::request::Transition;
 
 /// Where `move` leads.
 const OPEN: &[Column] = &[

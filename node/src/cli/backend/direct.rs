@@ -6,14 +6,14 @@ use std::collections::VecDeque;
 
 use super::patience::Patience;
 use super::read_only::{self, Copied};
+use crate::api::request::{Envelope, Failure, FailureCode, Reply, Request};
+use crate::api::types::LeftOut;
 use crate::cli::{Ask, Context};
-use crate::dto::LeftOut;
 use crate::handle::{unclear, unopened};
 use crate::home::{Home, HomeError, Lock, ProjectHome, Survey, key};
 use crate::naming;
 use crate::project::Project;
 use crate::project::snapshot::{self, needs_cards_only};
-use crate::request::{Envelope, Failure, FailureCode, Reply, Request};
 use crate::run::open_project;
 use crate::socket::{self, Client, GREETING};
 

@@ -10,13 +10,13 @@ use towline_proto::Ticket;
 
 use super::direct;
 use super::patience::Patience;
+use crate::api::request::{Failure, FailureCode, Reply};
 use crate::cli::args::{InitArgs, JoinArgs, RunArgs};
 use crate::cli::render::text::clean;
 use crate::cli::{Context, Trouble, json};
 use crate::home::init::{self, plan_deinit, plan_init};
 use crate::home::{Config, Home, key};
 use crate::project::check_clock;
-use crate::request::{Failure, FailureCode, Reply};
 use crate::run::{Node, make_project, mend_project, node_name};
 use crate::serving::{Face, Serving};
 use crate::socket::GREETING;

@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 use super::args::{DownArgs, ExportArgs, ImportArgs, InitArgs, JoinArgs, RunArgs};
 use super::context::Context;
 use super::{Ask, Trouble, envelope, json, render};
+use crate::api::request::{Envelope, Failure, FailureCode, Reply, Request};
 use crate::home::{Holder, Home};
-use crate::request::{Envelope, Failure, FailureCode, Reply, Request};
 use crate::socket::{self, Client, GREETING};
 use patience::Patience;
 

@@ -7,9 +7,9 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::api::request::{Failure, FailureCode};
 use crate::cli::Context;
 use crate::home::{Config, Home, HomeError};
-use crate::request::{Failure, FailureCode};
 
 /// The first pause: most commands take some milliseconds.
 const FIRST: Duration = Duration::from_millis(5);

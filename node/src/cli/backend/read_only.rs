@@ -11,9 +11,9 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
+use crate::api::request::{Failure, FailureCode, Request};
 use crate::cli::person::variable;
 use crate::home::{HomeError, ProjectHome};
-use crate::request::{Failure, FailureCode, Request};
 
 /// Room that the log keeps for a full disk; it holds nothing.
 const RESERVE: &str = "reserve";

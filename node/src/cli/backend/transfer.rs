@@ -13,12 +13,12 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use towline_proto::ItemId;
 
 use super::connect;
+use crate::api::request::{Failure, FailureCode, IMPORT_CHUNK, ImportItem, ImportRelation, Reply, Request};
+use crate::api::types::ImportReport;
 use crate::cli::args::{ImportArgs, ImportSource};
 use crate::cli::render::text::{clean, plural};
 use crate::cli::{Ask, Context, Trouble, envelope, json};
-use crate::dto::ImportReport;
 use crate::import::{self, PROBLEMS, Parsed};
-use crate::request::{Failure, FailureCode, IMPORT_CHUNK, ImportItem, ImportRelation, Reply, Request};
 
 /// Bytes of text that one import request carries at most, below what the socket takes.
 const CHUNK_BYTES: usize = 1024 * 1024;

@@ -3,9 +3,9 @@
 //! As in the rest of the plan, nothing is asked here and what can be refused without a store is refused.
 
 use super::{Plan, Shape, usage};
+use crate::api::request::{Edit, Failure, Request};
 use crate::cli::args::{AssignArgs, CriteriaArgs, CriterionCommand, EpicArgs, LabelArgs, LinkArgs};
 use crate::cli::context::Context;
-use crate::request::{Edit, Failure, Request};
 
 /// Splits `N… LAST`; with the flag everything is an item.
 fn items_and_last(words: &[String], flag: bool, last: &str) -> Result<(Vec<String>, String), Failure> {

@@ -7,9 +7,9 @@ use towline_proto::{Column, Status};
 
 use super::text::{ago, clean, count, fit, fold_into, pad, width};
 use super::{View, column_ink, kind_ink, priority_ink, status_ink};
+use crate::api::types::{ItemCard, ItemLink};
 use crate::cli::plan::Columns;
 use crate::cli::style::Ink;
-use crate::dto::{ItemCard, ItemLink};
 
 /// Narrowest column that is still read with ease; narrower terminals stack.
 const NARROW: usize = 22;

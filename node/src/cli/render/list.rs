@@ -4,8 +4,8 @@ use towline_proto::{Column, Status};
 
 use super::text::{ago, clean, fit, pad, pad_left, plural, width};
 use super::{View, kind_ink, priority_ink, status_ink};
+use crate::api::types::{InTheWay, ItemCard};
 use crate::cli::style::Ink;
-use crate::dto::{InTheWay, ItemCard};
 
 /// Widest name of an assignee or holder, in columns.
 const WHO: usize = 16;

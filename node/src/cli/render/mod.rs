@@ -21,8 +21,8 @@ use towline_proto::{Column, Kind, Millis, Status};
 
 use super::plan::Shape;
 use super::style::{Ink, Style};
-use crate::dto::{Applied, Doctor, ImportReport, ItemPage};
-use crate::request::Reply;
+use crate::api::request::Reply;
+use crate::api::types::{Applied, Doctor, ImportReport, ItemPage};
 
 pub(crate) use epic::page as epic;
 pub(crate) use log::event;

@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use super::text::{ago_phrase, bytes, clean, count, pad, pad_left, plural, wrap};
 use super::{View, column_ink, log};
+use crate::api::types::ProjectStatus;
 use crate::cli::style::Ink;
-use crate::dto::ProjectStatus;
 
 /// Longest bar, in columns.
 const BAR: usize = 40;

@@ -6,12 +6,12 @@ use serde_json::Value;
 use towline_proto::{Column, Kind};
 
 use super::{ctx, typed};
+use crate::api::request::{Envelope, Failure, FailureCode, Reply, Request};
+use crate::api::types::{Applied, Doctor, ItemPage};
 use crate::cli::args::{self, Command};
 use crate::cli::context::HOME;
 use crate::cli::plan::plan;
 use crate::cli::{Ask, backend, edit, render, run};
-use crate::dto::{Applied, Doctor, ItemPage};
-use crate::request::{Envelope, Failure, FailureCode, Reply, Request};
 use crate::socket::tests::node_at;
 
 /// A project with item 4 in the backlog and nothing else.

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{ctx, typed};
+use crate::api::request::{Failure, FailureCode};
 use crate::cli::args::Cli;
 use crate::cli::context::HOME;
 use crate::cli::plan::{Plan, plan};
-use crate::request::{Failure, FailureCode};
 
 fn planned(line: &[&str]) -> Result<Plan, Failure> {
     let cli = typed(line);

@@ -10,8 +10,8 @@ use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
 use super::front;
+use crate::api::request::{Failure, FailureCode};
 use crate::import::fit::natural;
-use crate::request::{Failure, FailureCode};
 
 /// Files that are read of one project at most.
 const FILES: usize = 100_000;

@@ -9,10 +9,10 @@ use super::files::{Folder, Found};
 use super::remarks::Remark;
 use super::sections::Content;
 use super::{BLOCKED, Import, NOBODY};
+use crate::api::request::{ImportComment, ImportStage, Part};
 use crate::import::Section;
 use crate::import::fields::Fields;
 use crate::import::fit::{References, under_list};
-use crate::request::{ImportComment, ImportStage, Part};
 
 /// The middle of 0 to 4, for a task without one.
 const PRIORITY: u8 = 2;

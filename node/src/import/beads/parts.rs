@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use towline_proto::{Column, Kind, Millis};
 
 use super::{BLOCKED, Fields, Import, NOBODY, Section};
+use crate::api::request::{ImportComment, ImportStage, Part};
 use crate::import::fit::{References, under_heading, under_list};
 use crate::import::remarks::Overflow;
-use crate::request::{ImportComment, ImportStage, Part};
 
 /// The middle of 0 to 4, which is also what the tracker gives an issue without one.
 const DEFAULT_PRIORITY: i64 = 2;

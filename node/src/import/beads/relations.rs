@@ -3,7 +3,7 @@
 use towline_proto::Millis;
 
 use super::{Edge, Fields, Import, NOBODY, external};
-use crate::request::RelationKind;
+use crate::api::request::RelationKind;
 
 impl Import {
     pub(super) fn edges(&mut self, line: usize, id: &str, record_at: Millis, fields: &mut Fields) {

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use towline_proto::{Column, Kind, LinkKind, Millis};
 
 use super::{Import, NOBODY, Repository};
+use crate::api::request::{ImportComment, ImportStage, Part};
 use crate::import::Section;
 use crate::import::fields::Fields;
-use crate::request::{ImportComment, ImportStage, Part};
 
 /// An issue of some repository.
 #[derive(Debug, Clone, PartialEq, Eq)]

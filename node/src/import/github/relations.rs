@@ -5,9 +5,9 @@ use towline_proto::Millis;
 
 use super::Import;
 use super::parts::Reference;
+use crate::api::request::{ImportComment, ImportStage, RelationKind};
 use crate::import::edges::Edge;
 use crate::import::fields::Fields;
-use crate::request::{ImportComment, ImportStage, RelationKind};
 
 /// Whose relations they are.
 #[derive(Debug, Clone, Copy)]

@@ -10,8 +10,8 @@ use towline_crdt::view::ItemView;
 use towline_proto::{Column, ItemId, Kind};
 
 use super::{Index, of};
+use crate::api::types::{InTheWay, ItemCard};
 use crate::cache::Row;
-use crate::dto::{InTheWay, ItemCard};
 
 /// Epics above an item that are looked at; people apart can nest them in a circle.
 const ABOVE: usize = 64;

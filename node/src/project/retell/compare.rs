@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use towline_proto::{Column, LinkKind};
 
+use crate::api::request::{ImportComment, ImportCriterion, ImportItem, ImportRecord, ImportStage};
 use crate::export::line::{Line, LineAct};
-use crate::request::{ImportComment, ImportCriterion, ImportItem, ImportRecord, ImportStage};
 
 /// Names of fields that are told at most.
 const TOLD: usize = 8;

@@ -9,10 +9,10 @@ use towline_crdt::settings::{first_act, is_setting};
 use towline_proto::{ActId, ItemId, text};
 
 use super::{Taken, check, compare};
+use crate::api::request::Failure;
 use crate::export::line::{Line, SCHEMA, SETTINGS_SCHEMA, SettingsLine, read};
 use crate::project::Project;
 use crate::project::stage::replay::Rewrite;
-use crate::request::Failure;
 
 impl Project {
     /// The settings as a line; none where nobody set any.

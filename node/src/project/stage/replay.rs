@@ -21,10 +21,10 @@ use super::{ENTRY_TARGET_BYTES, ENTRY_TARGET_CHANGES};
 use order::Order;
 pub(in crate::project) use order::head;
 
+use crate::api::request::{Failure, FailureCode};
 use crate::export::line::{ActRef, Line, LineAct, read};
 use crate::project::Project;
 use crate::project::write::refusal;
-use crate::request::{Failure, FailureCode};
 
 /// Bytes of records of one item after which it goes on in another entry.
 const PART_BYTES: usize = 192 * 1024;

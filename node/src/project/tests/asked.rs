@@ -5,8 +5,8 @@ use std::time::Duration;
 use towline_proto::{Column, Origin, OriginKind, RequestId, Verb};
 
 use super::pair::{Clock, Replica, meet, pair};
-use crate::dto::Applied;
-use crate::request::{FailureCode, NewItem, Reply, Request, Transition};
+use crate::api::request::{FailureCode, NewItem, Reply, Request, Transition};
+use crate::api::types::Applied;
 
 /// Longer than any node leaves the second item of one request to others.
 const SPREAD: Duration = Duration::from_secs(3);

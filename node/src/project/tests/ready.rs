@@ -3,8 +3,8 @@
 use towline_proto::{Column, OriginKind, Verb};
 
 use super::pair::{Clock, Replica, pair};
-use crate::dto::{InTheWay, ItemCard};
-use crate::request::{Edit, ImportItem, NewItem, Reply, Request, Transition};
+use crate::api::request::{Edit, ImportItem, NewItem, Reply, Request, Transition};
+use crate::api::types::{InTheWay, ItemCard};
 
 fn ready(replica: &mut Replica, asker: &str) -> Vec<String> {
     let asker = Some(asker.to_owned());

@@ -6,13 +6,13 @@ use std::time::Duration;
 use towline_proto::{Entry, ItemId, Kind, Op, Origin, OriginKind, Role, Verb};
 
 use super::pair::{Clock, Replica, meet, pair};
-use crate::dto::Setting;
+use crate::api::request::{Failure, Filter, NewItem, Reply, Request, Transition};
+use crate::api::types::Setting;
 use crate::home::Settings;
 use crate::home::settings::{ArchiveAfter, ClaimTtl, KEYS, Promote, RetryLimit};
 use crate::net::NetOutput;
 use crate::project::retell::Taken;
 use crate::project::stage::Work;
-use crate::request::{Failure, Filter, NewItem, Reply, Request, Transition};
 
 fn try_set(replica: &mut Replica, key: &str, value: &str) -> Result<Reply, Failure> {
     replica.try_ask(Request::Set {

@@ -9,7 +9,7 @@ use towline_proto::table::leads_to;
 use towline_proto::{Column, Verb};
 
 use super::parts::column_title;
-use crate::dto::ItemCard;
+use crate::api::types::ItemCard;
 
 /// One entry of a *Move to* menu.
 #[derive(Debug, Clone, PartialEq, Eq)]

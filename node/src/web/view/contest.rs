@@ -8,8 +8,8 @@ use towline_proto::Millis;
 
 use super::Frame;
 use super::parts::{clock_ahead, column_title, item_link, item_path, time};
+use crate::api::types::{ItemPage, OpenConflict, Side};
 use crate::deeds::{is_restored_first, side_deed};
-use crate::dto::{ItemPage, OpenConflict, Side};
 use crate::handle::ProjectLink;
 use crate::web::query::escape;
 

@@ -5,8 +5,8 @@ use maud::{Markup, html};
 
 use super::Frame;
 use super::parts::{badge, column_title, item_path, kind};
-use crate::dto::ItemCard;
-use crate::request::{Failure, FailureCode};
+use crate::api::request::{Failure, FailureCode};
+use crate::api::types::ItemCard;
 use crate::web::query::escape;
 
 /// A take-over that was refused and can be forced.

@@ -5,8 +5,8 @@ use towline_proto::{Column, Millis, ProjectId};
 
 use super::Frame;
 use super::parts::{badge, column_title, event_line, item_path, kind, plural, time};
-use crate::dto::{ItemCard, LeftOut, ProjectStatus};
-use crate::request::Failure;
+use crate::api::request::Failure;
+use crate::api::types::{ItemCard, LeftOut, ProjectStatus};
 use crate::web::query::{Tab, escape};
 
 /// A project on the fleet page.

@@ -10,8 +10,8 @@ use super::contest::{conflicts, explanation};
 use super::markdown::Renderer;
 use super::parts::{badge, clock_ahead, column_title, dependency_state, item_link, item_path, kind, time};
 use crate::ages::ago_phrase;
+use crate::api::types::{HistoryLine, ItemPage};
 use crate::deeds::{deed, was_chosen};
-use crate::dto::{HistoryLine, ItemPage};
 use crate::handle::ProjectLink;
 use crate::web::query::escape;
 

@@ -10,7 +10,7 @@ use towline_proto::{
 use super::actions::{Needs, targets, verbs};
 use super::board::{Board, fragment};
 use super::parts::{ago, badge};
-use crate::dto::{ItemCard, ItemLink, ProjectStatus};
+use crate::api::types::{ItemCard, ItemLink, ProjectStatus};
 use crate::handle::ProjectLink;
 use crate::web::query::BoardQuery;
 

@@ -1,9 +1,9 @@
 //! Lines that are broken or made to harm: each is refused by itself, with a reason, and the rest is taken.
 
 use serde_json::{Value, json};
+use towline_node::api::request::{Reply, Request};
 use towline_node::import::own;
 use towline_node::project::{Pass, Taken};
-use towline_node::request::{Reply, Request};
 
 use super::lively;
 use super::store::Store;

@@ -4,8 +4,8 @@
 //! A failure prints its seed; `TOWLINE_SEED=N` plays it again, `TOWLINE_SEEDS=N` sets how many are tried.
 
 use serde_json::{Value, json};
+use towline_node::api::request::Request;
 use towline_node::project::Taken;
-use towline_node::request::Request;
 use towline_proto::{Origin, OriginKind};
 
 use super::store::{Store, Ticking, assert_same, problems};

@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ed25519_dalek::SigningKey;
 use serde_json::{Value, json};
+use towline_node::api::request::{IMPORT_CHUNK, Reply, Request};
 use towline_node::export::{jsonl, line::Line};
 use towline_node::import::own;
 use towline_node::project::{Opening, Pass, Project, Taken, World};
-use towline_node::request::{IMPORT_CHUNK, Reply, Request};
 use towline_proto::{Millis, Origin, OriginKind, ProjectId};
 
 /// A store in a folder of its own.

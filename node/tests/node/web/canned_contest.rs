@@ -1,6 +1,6 @@
 //! What a canned item has to say about its contest: two people took it two ways.
 
-use towline_node::dto::{Explanation, Fate, HistoryLine, ItemCard, ItemLink, OpenConflict, Side};
+use towline_node::api::types::{Explanation, Fate, HistoryLine, ItemCard, ItemLink, OpenConflict, Side};
 use towline_proto::{ActId, Column, NodeId, Rule};
 
 /// The contest of an item that has one.

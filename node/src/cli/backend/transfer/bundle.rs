@@ -10,14 +10,14 @@ use towline_proto::{Entry, Payload, ProjectId};
 
 use super::export::odd;
 use super::failure;
+use crate::api::request::{CARRIED, Failure, FailureCode, Reply, Request};
+use crate::api::types::ProjectStatus;
 use crate::cli::args::ImportArgs;
 use crate::cli::backend::connect;
 use crate::cli::{Ask, Context, Trouble, dry, envelope, json};
-use crate::dto::ProjectStatus;
 use crate::export::bundle::{self, BundleError, Header, Writer};
 use crate::home::files;
 use crate::project::Arrived;
-use crate::request::{CARRIED, Failure, FailureCode, Reply, Request};
 
 /// Bytes of entries that one request carries at most, unless one alone has more.
 const CHUNK_BYTES: usize = 512 * 1024;

@@ -6,13 +6,13 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::{bundle, failure};
+use crate::api::request::{Failure, FailureCode, Reply, Request};
+use crate::api::types::ItemPage;
 use crate::cli::args::{ExportArgs, ExportFormat};
 use crate::cli::backend::connect;
 use crate::cli::{Ask, Context, Trouble, dry, envelope};
-use crate::dto::ItemPage;
 use crate::export::{self, markdown};
 use crate::home::files;
-use crate::request::{Failure, FailureCode, Reply, Request};
 
 /// Items that one export request asks for.
 const PAGE: usize = 200;

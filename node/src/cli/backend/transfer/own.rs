@@ -6,15 +6,15 @@ use std::io::Write;
 use towline_proto::Origin;
 
 use super::{CHUNK_BYTES, LEFT, SHOWN, bar, failure, reader, write_notes};
+use crate::api::request::{Failure, IMPORT_CHUNK, Reply, Request};
+use crate::api::types::ImportReport;
 use crate::cli::args::ImportArgs;
 use crate::cli::backend::connect;
 use crate::cli::render::text::plural;
 use crate::cli::{Ask, Context, Trouble, envelope, json};
-use crate::dto::ImportReport;
 use crate::export::line::Line;
 use crate::import::own::{self, Own};
 use crate::project::{Pass, Taken};
-use crate::request::{Failure, IMPORT_CHUNK, Reply, Request};
 
 /// Numbers that are listed as shared.
 const LISTED: usize = 20;

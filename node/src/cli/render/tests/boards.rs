@@ -4,10 +4,10 @@ use insta::assert_snapshot;
 use towline_proto::{Column, Kind, Status};
 
 use super::samples::*;
+use crate::api::request::Reply;
+use crate::api::types::ItemCard;
 use crate::cli::plan::{Columns, Shape};
 use crate::cli::render::{epic, reply, text};
-use crate::dto::ItemCard;
-use crate::request::Reply;
 
 /// A board with something of everything.
 fn full_board() -> Vec<ItemCard> {

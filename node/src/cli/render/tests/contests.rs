@@ -4,9 +4,9 @@ use insta::assert_snapshot;
 use towline_proto::Status;
 
 use super::samples::*;
+use crate::api::request::Reply;
 use crate::cli::plan::Shape;
 use crate::cli::render::reply;
-use crate::request::Reply;
 
 #[test]
 fn conflicts_name_their_sides_and_what_to_type() {

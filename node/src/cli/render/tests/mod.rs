@@ -10,8 +10,8 @@ use towline_proto::{Column, Kind, NodeId, ProjectId, Role, Status};
 
 use self::samples::*;
 use super::*;
+use crate::api::types::{ItemCard, ItemLink, MemberInfo, ProjectStatus};
 use crate::cli::plan::Shape;
-use crate::dto::{ItemCard, ItemLink, MemberInfo, ProjectStatus};
 
 #[test]
 fn a_list_is_grouped_and_aligned() {

@@ -7,8 +7,8 @@ use towline_proto::{Column, Kind};
 
 use super::samples::*;
 use super::*;
+use crate::api::types::ItemLink;
 use crate::cli::plan::Columns;
-use crate::dto::ItemLink;
 
 /// Lines that are wider than the terminal.
 fn too_wide(page: &str, columns: usize) -> Vec<&str> {

@@ -8,12 +8,12 @@ use towline_proto::{
     OriginKind, ProjectId, Qa, Rule, Status, Verb,
 };
 
-use crate::cli::render::View;
-use crate::cli::style::Style;
-use crate::dto::{
+use crate::api::types::{
     Comment, Explanation, Fate, FeedEvent, HistoryLine, ItemCard, ItemLink, ItemPage, OpenConflict, PeerInfo,
     Side,
 };
+use crate::cli::render::View;
+use crate::cli::style::Style;
 
 /// 2026-11-20T12:00:00Z.
 pub(super) const NOON: Millis = Millis(1_795_176_000_000);

@@ -11,7 +11,7 @@ use towline_proto::{
     Column, CriterionState, FailureKind, Kind, LinkKind, Millis, Origin, ProjectId, Qa, RequestId, Role, Verb,
 };
 
-use crate::dto::{
+use super::types::{
     Applied, Doctor, EntryInfo, Explanation, FeedEvent, HistoryLine, ImportReport, ItemCard, ItemPage,
     MemberInfo, OpenConflict, PeerInfo, ProjectStatus, Setting,
 };
