@@ -156,7 +156,7 @@ impl State {
     fn request(&mut self, origin: Option<Origin>, body: Request) -> Result<Reply, Failure> {
         let origin = origin.ok_or_else(|| Failure::new(FailureCode::Usage, "no origin"));
         match body {
-            Request::Once { of, .. } => self.request(origin.ok(), *of),
+            Request::Idempotent { of, .. } => self.request(origin.ok(), *of),
             Request::Events { after, limit } => {
                 let events = self.events.iter().filter(|event| event.position > after);
                 Ok(Reply::Events(events.take(limit).cloned().collect()))
@@ -288,7 +288,7 @@ impl State {
             last_event: self.events.last().cloned(),
             peers: None,
             board: None,
-            left_out: Vec::new(),
+            unavailable: Vec::new(),
         }
     }
 }

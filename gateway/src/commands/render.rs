@@ -205,7 +205,7 @@ pub(super) fn status(status: &ProjectStatus) -> String {
 
 #[cfg(test)]
 mod tests {
-    use towline_node::api::types::{Fate, HistoryLine, ItemLink, Side};
+    use towline_node::api::types::{HistoryLine, HistoryOutcome, ItemLink, Side};
     use towline_proto::{ActId, ItemId, Millis, NodeId, Origin, OriginKind, Rule};
 
     use super::*;
@@ -225,7 +225,7 @@ mod tests {
             from: None,
             to: None,
             detail: detail.map(str::to_owned),
-            fate: Fate::Effective,
+            fate: HistoryOutcome::Effective,
             overtaken: None,
         }
     }

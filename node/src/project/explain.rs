@@ -260,7 +260,7 @@ impl Told<'_> {
     fn rule(&self, act: &ActId) -> Option<Rule> {
         let line = self.acts.iter().find(|line| line.act == *act)?;
         match &line.fate {
-            crate::api::types::Fate::Overtaken { rule, .. } => Some(*rule),
+            crate::api::types::HistoryOutcome::Overtaken { rule, .. } => Some(*rule),
             _ => None,
         }
     }

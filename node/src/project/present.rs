@@ -53,9 +53,9 @@ impl Project {
             | Reply::SettingsLine(_)
             | Reply::Imported(_)
             | Reply::Lines(_)
-            | Reply::Taken(_)
-            | Reply::Records { .. }
-            | Reply::Arrived(_)
+            | Reply::LineOutcomes(_)
+            | Reply::ExportedEntries { .. }
+            | Reply::EntriesImported(_)
             | Reply::Ticket { .. }
             | Reply::Entry(_)
             | Reply::Synced { .. }

@@ -163,7 +163,7 @@ impl Project {
             last_event,
             peers: self.net.as_ref().map(|_| self.peers()),
             board: None,
-            left_out: Vec::new(),
+            unavailable: Vec::new(),
         })
     }
 

@@ -59,10 +59,10 @@ impl Project {
             overtaken: None,
             skewed: false,
             fate: match &folding.fate {
-                Fate::Effective => types::Fate::Effective,
-                Fate::Superseded { by } => types::Fate::Superseded { by: *by },
-                Fate::Overtaken { by, rule } => types::Fate::Overtaken { by: *by, rule: *rule },
-                Fate::Refused(_) => types::Fate::Refused,
+                Fate::Effective => types::HistoryOutcome::Effective,
+                Fate::Superseded { by } => types::HistoryOutcome::Superseded { by: *by },
+                Fate::Overtaken { by, rule } => types::HistoryOutcome::Overtaken { by: *by, rule: *rule },
+                Fate::Refused(_) => types::HistoryOutcome::Refused,
             },
         }
     }

@@ -133,7 +133,7 @@ impl Node {
         let link = self.join(ticket).await?;
         let ask = |request| self.handle.request(&link.id, None, request);
         loop {
-            match ask(Request::SyncNow).await? {
+            match ask(Request::SyncStatus).await? {
                 Reply::Synced { peers, equal } if peers > 0 && peers == equal => break,
                 _ if Instant::now() >= deadline => {
                     tracing::warn!("not everything has come yet; a running node gets the rest");

@@ -73,7 +73,7 @@ pub(super) fn page(view: &View, status: &ProjectStatus) -> String {
     if let Some(board) = &status.board {
         fact("Board", clean(board));
     }
-    for other in &status.left_out {
+    for other in &status.unavailable {
         let what = format!("{} is left out: {}", clean(&other.name), clean(&other.why));
         fact("Trouble", what);
     }

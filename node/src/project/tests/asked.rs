@@ -12,7 +12,7 @@ use crate::api::types::Applied;
 const SPREAD: Duration = Duration::from_secs(3);
 
 fn once(message: &str, of: Request) -> Request {
-    Request::Once {
+    Request::Idempotent {
         id: RequestId::derive("matrix !room:example.org", message),
         of: Box::new(of),
     }

@@ -199,7 +199,7 @@ impl Replica {
     }
 
     pub(super) fn settle(&mut self, item: &str, keep: &str) -> Result<Reply, Failure> {
-        self.try_ask(Request::Settle {
+        self.try_ask(Request::Resolve {
             item: item.into(),
             conflict: None,
             keep: keep.into(),

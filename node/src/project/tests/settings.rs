@@ -222,7 +222,7 @@ fn a_setting_that_cannot_be_stored_or_is_only_rehearsed_leaves_nothing() {
         key: "promote".into(),
         value: Some("auto".into()),
     });
-    let Reply::Settings(rehearsed) = ann.ask(Request::Rehearse { of }) else {
+    let Reply::Settings(rehearsed) = ann.ask(Request::DryRun { of }) else {
         panic!()
     };
     assert_eq!(rehearsed[0].value, "auto");
@@ -292,7 +292,7 @@ fn an_export_carries_the_settings_with_everything_that_was_done_to_them() {
     let take = |replica: &mut Replica, line: &crate::export::line::SettingsLine| {
         let line = Box::new(line.clone());
         match replica.ask(Request::ImportSettings { line, dry_run: false }) {
-            Reply::Taken(taken) => taken.into_iter().next().unwrap(),
+            Reply::LineOutcomes(taken) => taken.into_iter().next().unwrap(),
             other => panic!("taken, not {other:?}"),
         }
     };

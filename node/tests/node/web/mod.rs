@@ -4,7 +4,7 @@
 mod canned;
 mod claims;
 mod client;
-mod contests;
+mod conflicts;
 mod shared;
 mod trash;
 

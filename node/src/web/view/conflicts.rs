@@ -19,7 +19,7 @@ const DEED_CHARS: usize = 200;
 const CONFLICTS: usize = 200;
 
 /// Conflicts that nobody has settled.
-pub(super) fn conflicts(frame: &Frame, project: &str, page: &ItemPage, now: Millis) -> Markup {
+pub(super) fn open_conflicts(frame: &Frame, project: &str, page: &ItemPage, now: Millis) -> Markup {
     html! {
         @if !page.open_conflicts.is_empty() {
             section.notice.conflicts aria-labelledby="conflicts" {
