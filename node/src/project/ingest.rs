@@ -10,7 +10,7 @@ use towline_proto::{Entry, ItemChange, ItemId, NodeId, Payload, Role, limits};
 use towline_sync::{AdmissionBatch, AdmissionOutcome, Effect, GossipVerdict, Input};
 
 use super::Project;
-use crate::dto::PeerInfo;
+use crate::api::types::PeerInfo;
 use crate::net::{GossipToken, NetInput, NetOutput, Verdict as NetVerdict};
 
 impl Project {
@@ -244,7 +244,7 @@ impl Project {
                 }
                 let seen_at = self.now();
                 let docs = self.admit_changes(entry, changes)?;
-                let failed = |why: crate::request::Failure| AdmissionOutcome::Refused {
+                let failed = |why: crate::api::request::Failure| AdmissionOutcome::Refused {
                     why: why.message,
                     blame: false,
                 };
@@ -258,7 +258,7 @@ impl Project {
         entry: &Entry,
         changes: &[ItemChange],
     ) -> Result<Vec<ItemDoc>, AdmissionOutcome> {
-        let failed = |why: crate::request::Failure| AdmissionOutcome::Refused {
+        let failed = |why: crate::api::request::Failure| AdmissionOutcome::Refused {
             why: why.message,
             blame: false,
         };

@@ -7,8 +7,8 @@ use towline_crdt::fold::{ActOutcome, FoldedAct, FoldedItem};
 use towline_proto::{ActId, ItemId, LinkKind, Op, Rule, text};
 
 use super::Project;
+use crate::api::types::{self, HistoryLine};
 use crate::deeds::{CHOSEN, IN_FAVOUR, deed};
-use crate::dto::{self, HistoryLine};
 
 /// Characters of an act's text in a timeline.
 const DETAIL_CHARS: usize = 400;
@@ -59,10 +59,12 @@ impl Project {
             overtaken: None,
             skewed: false,
             fate: match &folding.outcome {
-                ActOutcome::Effective => dto::Fate::Effective,
-                ActOutcome::Superseded { by } => dto::Fate::Superseded { by: *by },
-                ActOutcome::Overridden { by, rule } => dto::Fate::Overtaken { by: *by, rule: *rule },
-                ActOutcome::Refused(_) => dto::Fate::Refused,
+                ActOutcome::Effective => types::HistoryOutcome::Effective,
+                ActOutcome::Superseded { by } => types::HistoryOutcome::Superseded { by: *by },
+                ActOutcome::Overridden { by, rule } => {
+                    types::HistoryOutcome::Overtaken { by: *by, rule: *rule }
+                }
+                ActOutcome::Refused(_) => types::HistoryOutcome::Refused,
             },
         }
     }
