@@ -28,7 +28,7 @@ fn title(title: &str) -> Op {
 }
 
 fn keep(conflict: &Conflict, keep: ActId) -> Op {
-    Op::Settle {
+    Op::Resolve {
         over: conflict.register.clone(),
         keep,
     }
@@ -157,7 +157,7 @@ fn a_merge_cannot_be_settled_away_but_something_new_can_be_done() {
 fn nothing_can_be_settled_that_nobody_contests() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     let created = ann.view().heads[0];
-    let refused = ann.try_does(Op::Settle {
+    let refused = ann.try_does(Op::Resolve {
         over: Register::Title,
         keep: created,
     });

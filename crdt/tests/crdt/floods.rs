@@ -100,7 +100,7 @@ fn failed() -> Op {
 }
 
 fn settle(over: Register, keep: ActId) -> Op {
-    Op::Settle { over, keep }
+    Op::Resolve { over, keep }
 }
 
 /// A shape of so many acts, give or take a few.
@@ -334,7 +334,7 @@ fn twice_the_acts_of_any_flood_cost_about_twice_the_work() {
     let work = |shape: &dyn Fn(usize) -> Acts, acts| {
         let acts = shape(acts);
         let folded = fold(ITEM, &acts, &cast).expect("a creation");
-        folded.acts.looked_up()
+        folded.acts.lookups()
     };
     let mut dear = Vec::new();
     for (name, shape) in SHAPES {

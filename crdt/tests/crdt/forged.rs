@@ -77,7 +77,7 @@ fn a_flood_of_settlements_of_nothing_and_of_criteria_costs_each_a_look_at_one_re
             evidence: Some("a run".into()),
         };
         forge(&mut acts, 1_000 + number, judged, view.heads.clone());
-        let settled = Op::Settle {
+        let settled = Op::Resolve {
             over: Register::Title,
             keep: view.last.act,
         };

@@ -42,7 +42,7 @@ fn done() -> Op {
 }
 
 fn keep(conflict: &Conflict, keep: ActId) -> Op {
-    Op::Settle {
+    Op::Resolve {
         over: conflict.register.clone(),
         keep,
     }

@@ -57,7 +57,7 @@ fn found() -> (Entry, Membership) {
         payload: Payload::Genesis(genesis.clone()),
     };
     let entry = Entry::sign(body, &key(0));
-    let members = Membership::begin(&entry, &genesis);
+    let members = Membership::from_genesis(&entry, &genesis);
     (entry, members)
 }
 

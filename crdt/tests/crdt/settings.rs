@@ -90,7 +90,7 @@ fn two_who_set_it_apart_contend_until_somebody_who_saw_both_says_again() {
     assert_eq!(conflict.register, Register::Setting("promote".into()));
     assert_eq!(conflict.rule, Rule::Field);
     let keep = conflict.losers[0];
-    dot.does(Op::Settle {
+    dot.does(Op::Resolve {
         over: conflict.register.clone(),
         keep,
     });
@@ -123,7 +123,7 @@ fn what_a_writer_sets_or_settles_never_takes_effect() {
     bo.hears(&ann);
     bo.hears(&dot);
     let conflict = bo.view().conflicts[0].clone();
-    bo.does(Op::Settle {
+    bo.does(Op::Resolve {
         over: conflict.register.clone(),
         keep: conflict.losers[0],
     });

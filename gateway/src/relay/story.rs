@@ -148,7 +148,7 @@ impl Story {
                 show(before, 80),
                 show(after, 80)
             )),
-            EventKind::ConflictsSettled => self.remark("conflicts settled".to_owned()),
+            EventKind::ConflictsResolved => self.remark("conflicts settled".to_owned()),
             EventKind::Claimed { holder, .. } => self.remark(format!("claimed by {}", show(holder, 40))),
             EventKind::Released { holder } => self.remark(format!("released by {}", show(holder, 40))),
             EventKind::FieldChanged { field } => self.remark(format!("{} changed", show(field, 40))),

@@ -123,7 +123,7 @@ fn every_operation_has_its_sample() {
             Op::SetCriterion { .. } => 41,
             Op::MarkImport { .. } => 42,
             Op::Purge => 43,
-            Op::Settle { .. } => 44,
+            Op::Resolve { .. } => 44,
             Op::Set { .. } => 45,
             Op::Unknown => return None,
         })

@@ -145,7 +145,7 @@ pub(crate) fn ops() -> Vec<(&'static str, Op)> {
         renewal: AT,
         force,
     };
-    let settle = |over| Op::Settle {
+    let settle = |over| Op::Resolve {
         over,
         keep: act_id(1),
     };

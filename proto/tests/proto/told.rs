@@ -53,7 +53,7 @@ pub(crate) fn event_kinds() -> Vec<EventKind> {
         EventKind::ConflictRaised {
             rule: "the cautious one takes effect".into(),
         },
-        EventKind::ConflictsSettled,
+        EventKind::ConflictsResolved,
         EventKind::ChangedByMerge {
             field: "column".into(),
             before: "done".into(),

@@ -118,7 +118,7 @@ impl Items {
         self.docs.keys().find_map(|id| {
             let view = self.folded(id, &cast).view;
             let conflict = view.conflicts.first()?;
-            let op = Op::Settle {
+            let op = Op::Resolve {
                 over: conflict.register.clone(),
                 keep: conflict.winner,
             };
@@ -331,7 +331,7 @@ fn op(view: &ItemView, ids: &[ItemId], rng: &mut Rng) -> Op {
         },
         32 => Op::EditBody,
         _ => match view.conflicts.first() {
-            Some(conflict) => Op::Settle {
+            Some(conflict) => Op::Resolve {
                 over: conflict.register.clone(),
                 keep: conflict.losers[rng.below(conflict.losers.len())],
             },

@@ -66,7 +66,7 @@ impl Follower {
             EventKind::FieldChanged { .. }
             | EventKind::Commented { .. }
             | EventKind::ConflictRaised { .. }
-            | EventKind::ConflictsSettled
+            | EventKind::ConflictsResolved
             | EventKind::ChangedByMerge { .. }
             | EventKind::Deleted
             | EventKind::Restored => {}

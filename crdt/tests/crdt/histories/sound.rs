@@ -174,7 +174,7 @@ fn told(played: &Played) -> Outcome {
                 | EventKind::Released { .. }
                 | EventKind::FieldChanged { .. }
                 | EventKind::Commented { .. }
-                | EventKind::ConflictsSettled
+                | EventKind::ConflictsResolved
                 | EventKind::ChangedByMerge { .. } => {}
             }
         }

@@ -23,7 +23,7 @@ pub(super) fn is_sound(op: &Op, folded: &FoldedItem<'_>, player: &Player) -> boo
         Op::TakeOver {
             generation, renewal, ..
         } => *generation == view.generation + 1 && claim.is_some_and(|claim| claim.at <= *renewal),
-        Op::Settle { keep, over } => {
+        Op::Resolve { keep, over } => {
             let lost = folded.acts.get(keep).map(|act| &act.outcome);
             let hopeless = matches!(
                 lost,
@@ -52,7 +52,7 @@ pub(super) fn may_do(op: &Op, folded: &FoldedItem<'_>, player: &Player) -> bool 
         .verb()
         .is_none_or(|verb| table::legal(verb, view.state()).is_ok());
     let contends = match op {
-        Op::Settle { over, keep } => view.conflicts.iter().any(|conflict| {
+        Op::Resolve { over, keep } => view.conflicts.iter().any(|conflict| {
             conflict.register == *over && (conflict.winner == *keep || conflict.losers.contains(keep))
         }),
         _ => true,
@@ -146,7 +146,7 @@ pub(super) fn choose(attempt: &Try, round: &Round, view: &ItemView, player: &Pla
         let conflict = &view.conflicts[pick % view.conflicts.len()];
         let mut keep = conflict.losers.clone();
         keep.push(conflict.winner);
-        return Some(Op::Settle {
+        return Some(Op::Resolve {
             over: conflict.register.clone(),
             keep: keep[usize::from(how >> 8) % keep.len()],
         });
@@ -298,7 +298,7 @@ fn edit(what: u16, how: u16, view: &ItemView, player: &Player) -> Op {
             value: [None, Some("auto".to_owned()), Some("manual".to_owned())][few].clone(),
         },
         // A settlement of something that nobody contests, by somebody who has not looked.
-        _ => Op::Settle {
+        _ => Op::Resolve {
             over: [Register::Column, Register::Claim, Register::Title][few].clone(),
             keep: player.id(0),
         },

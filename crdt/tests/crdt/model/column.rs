@@ -36,7 +36,7 @@ impl Model<'_> {
                 let (_, closing) = known.sight.place.clone()?;
                 Some((Column::Archived, closing))
             }
-            Op::Settle { keep, .. } => {
+            Op::Resolve { keep, .. } => {
                 let kept = &self.known[keep];
                 match &kept.to {
                     Some(to) => Some(to.clone()),
@@ -53,7 +53,7 @@ impl Model<'_> {
         let known = &self.known[&id];
         let mut rulers = Set::from([id]);
         let ruling = match known.op() {
-            Op::Settle { keep, .. } => {
+            Op::Resolve { keep, .. } => {
                 let kept = &self.known[keep];
                 let (ruling, more) = if kept.to.is_some() {
                     self.stands_with(*keep)
@@ -123,7 +123,7 @@ impl Model<'_> {
     /// How cautious it is; less is more.
     fn caution(&self, id: ActId) -> (u8, Option<Column>) {
         let known = &self.known[&id];
-        if let Op::Settle { keep, .. } = known.op()
+        if let Op::Resolve { keep, .. } = known.op()
             && self.known[keep].to.is_some()
         {
             return self.caution(*keep);

@@ -139,7 +139,7 @@ impl<'a> Model<'a> {
         match known.op() {
             Op::Unknown => return Some("not known to this version"),
             Op::Set { .. }
-            | Op::Settle {
+            | Op::Resolve {
                 over: Register::Setting(_),
                 ..
             } if known.role < Role::Maintainer => return Some("settings are a maintainer's"),
@@ -177,7 +177,7 @@ impl<'a> Model<'a> {
             {
                 Some("another generation is held")
             }
-            Op::Settle { over, keep } => {
+            Op::Resolve { over, keep } => {
                 let contest = sight.contests.iter().find(|contest| contest.register == *over);
                 let Some(contest) = contest else {
                     return Some("nothing contends there");
@@ -231,7 +231,7 @@ impl<'a> Model<'a> {
     /// The act whose effect this one has: itself, or for one that settles the one that it keeps.
     fn effect(&self, id: ActId) -> ActId {
         match self.known[&id].op() {
-            Op::Settle { keep, .. } => self.effect(*keep),
+            Op::Resolve { keep, .. } => self.effect(*keep),
             _ => id,
         }
     }

@@ -146,8 +146,8 @@ fn replaced(what: &str, op: &Op) -> Vec<Register> {
         "criteria" => Register::Criteria,
         "origin" => Register::Imported,
         which => match (which, op) {
-            ("what was contested", Op::Settle { over, .. }) if *over == Register::Column => return step(),
-            ("what was contested", Op::Settle { over, .. }) => over.clone(),
+            ("what was contested", Op::Resolve { over, .. }) if *over == Register::Column => return step(),
+            ("what was contested", Op::Resolve { over, .. }) => over.clone(),
             ("a label", Op::AddLabel { label } | Op::RemoveLabel { label }) => Register::Label(label.clone()),
             ("a dependency", Op::AddDependency { on } | Op::RemoveDependency { on }) => {
                 Register::Dependency(*on)

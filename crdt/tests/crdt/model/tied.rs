@@ -88,7 +88,7 @@ impl Model<'_> {
                 Set::new()
             };
         }
-        let Op::Settle { keep, .. } = known.op() else {
+        let Op::Resolve { keep, .. } = known.op() else {
             return Set::new();
         };
         let kept = self.effect(*keep);

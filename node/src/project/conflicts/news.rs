@@ -35,7 +35,7 @@ impl Project {
             let rule = self.circle_told(&turn.circle);
             (EventKind::ConflictRaised { rule }, None)
         } else {
-            (EventKind::ConflictsSettled, self.let_go(&turn.circle)?)
+            (EventKind::ConflictsResolved, self.let_go(&turn.circle)?)
         };
         let act = ties.last.act;
         let stamp = Attribution {

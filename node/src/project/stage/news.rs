@@ -126,7 +126,7 @@ impl Project {
         self.upkeep.changed(id);
         for event in outcome.events {
             match event.what {
-                EventKind::ConflictsSettled => settled.push(event),
+                EventKind::ConflictsResolved => settled.push(event),
                 _ => self.enter(event, seen),
             }
         }

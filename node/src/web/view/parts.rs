@@ -115,7 +115,7 @@ pub(super) fn event_line(event: &FeedEvent) -> String {
         EventKind::FieldChanged { field } => format!("{field} changed"),
         EventKind::Commented { .. } => "commented".to_owned(),
         EventKind::ConflictRaised { .. } => "in conflict".to_owned(),
-        EventKind::ConflictsSettled => "conflicts settled".to_owned(),
+        EventKind::ConflictsResolved => "conflicts settled".to_owned(),
         EventKind::ChangedByMerge { field, before, after } => {
             format!("{field} changed by a merge, {before} → {after}")
         }
