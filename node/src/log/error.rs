@@ -67,7 +67,7 @@ pub enum LogError {
     },
     /// There is no log here.
     #[error(
-        "there is no log in {dir}; `towline doctor --mend` ends a mending that was cut short, `towline join` brings the project from another member"
+        "there is no log in {dir}; run `towline doctor --repair` to finish an interrupted repair, or `towline join` to get the project from another member"
     )]
     Missing {
         /// The folder.

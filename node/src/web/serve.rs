@@ -236,7 +236,9 @@ async fn read(request: Request) -> Result<Request, Response> {
         Ok(Ok(bytes)) => Ok(Request::from_parts(parts, Body::from(bytes))),
         Ok(Err(error)) => {
             tracing::debug!(%error, "a request's body could not be read");
-            let why = format!("the body of a request is at most {BODY_BYTES} bytes, and comes whole");
+            let why = format!(
+                "the request body could not be read; it must be complete and have at most {BODY_BYTES} bytes"
+            );
             Err(refusal(
                 program,
                 StatusCode::PAYLOAD_TOO_LARGE,
@@ -245,7 +247,7 @@ async fn read(request: Request) -> Result<Request, Response> {
             ))
         }
         Err(_) => {
-            let why = format!("the body of the request did not come within {} s", BODY.as_secs());
+            let why = format!("the request body was not received within {} s", BODY.as_secs());
             Err(refusal(
                 program,
                 StatusCode::REQUEST_TIMEOUT,

@@ -94,7 +94,7 @@ fn everything_that_reads_works_where_nothing_can_be_written() {
             &["rebuild"],
             &["start", "1"],
         ] {
-            run(args).refused(1, &["commands that only read work here"]);
+            run(args).refused(1, &["only commands that read work here"]);
         }
         let mut empty = ann.command(&["show", "1"]);
         empty.env("TMPDIR", "");

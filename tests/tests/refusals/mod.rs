@@ -36,7 +36,7 @@ fn what_cannot_be_meant_is_refused_and_changes_nothing() {
         refused(
             &["approve", "1"],
             5,
-            &["`approve` is not possible", "backlog", "Legal from here", "start"],
+            &["`approve` is not possible", "backlog", "Possible now", "start"],
         );
         refused(&["start", "2"], 5, &["1"]);
         refused(&["show", "99"], 3, &["99"]);

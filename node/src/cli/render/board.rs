@@ -10,6 +10,7 @@ use super::{View, column_ink, kind_ink, priority_ink, status_ink};
 use crate::api::types::{ItemCard, ItemLink};
 use crate::cli::plan::ColumnSelection;
 use crate::cli::style::Ink;
+use crate::labels::failure_label;
 
 /// Narrowest column that is still read with ease; narrower terminals stack.
 const NARROW: usize = 22;
@@ -229,7 +230,10 @@ fn badges(card: &ItemCard) -> Vec<(Ink, String)> {
     }
     if let Some(failure) = &card.holds.failure {
         let end = if failure.is_final { ", given up" } else { "" };
-        badges.push((red, format!("✗ merge failed: {}{end}", failure.kind)));
+        badges.push((
+            red,
+            format!("✗ merge failed: {}{end}", failure_label(failure.kind)),
+        ));
     }
     if card.holds.review {
         badges.push((status_ink(Status::ReviewHold), "◔ waits for approval".to_owned()));

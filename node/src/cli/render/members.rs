@@ -35,7 +35,7 @@ pub(super) fn members(view: &View, members: &[MemberInfo]) -> String {
     }
     for invitation in invited {
         page.push_str(&format!(
-            "  {}  {}  ends {}\n",
+            "  {}  {}  expires {}\n",
             clean(invitation.ticket.as_deref().unwrap_or("?")),
             pad(invitation.role.as_str(), 10),
             until(view.now, invitation.at)
@@ -65,7 +65,7 @@ pub(super) fn peers(view: &View, peers: &[PeerInfo]) -> String {
                 clean(&peer.address),
                 view.style.paint(
                     Ink::Dim,
-                    &format!("heard of {}", ago_phrase(view.now, peer.seen_at))
+                    &format!("last seen {}", ago_phrase(view.now, peer.seen_at))
                 )
             )
         })

@@ -98,10 +98,10 @@ pub(crate) fn wrap(line: &str, most: usize) -> Vec<String> {
     lines
 }
 
-/// Until when: `in 23h`, or `over`.
+/// Until when: `in 23h`, or `already`.
 pub(crate) fn until(now: Millis, at: Millis) -> String {
     if at <= now {
-        return "over".into();
+        return "already".into();
     }
     match ago(at, now).as_str() {
         "now" => "in a moment".into(),
@@ -125,7 +125,7 @@ pub(crate) fn day_and_time(zone: &TimeZone, at: Millis) -> (String, String) {
             time.strftime("%Y-%m-%d (%Z)").to_string(),
             time.strftime("%H:%M").to_string(),
         ),
-        None => ("far away".into(), "--:--".into()),
+        None => ("unknown date".into(), "--:--".into()),
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) struct Tree {
     #[serde(flatten)]
     link: ItemLink,
     depends_on: Vec<Tree>,
-    /// It stands further up already, so it is not told again.
+    /// It is shown further up and not repeated.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     repeated: bool,
 }

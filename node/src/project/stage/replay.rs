@@ -139,7 +139,7 @@ impl Project {
                 self.seal_open(sealed)?;
                 (open.place, open.prev) = self.next_place()?;
                 if open.place.epoch != epoch {
-                    let why = "this node's log went on elsewhere; import the file again";
+                    let why = "this node's log has changed meanwhile; import the file again";
                     return Ok(Err(Failure::new(FailureCode::Failure, why)));
                 }
             }

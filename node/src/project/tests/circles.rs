@@ -57,7 +57,7 @@ fn of_a_circle_made_apart_one_dependency_is_suspended_and_both_items_say_so() {
     let card = ann.card(&free);
     assert_eq!(card.unmet, 0, "what is suspended is not waited for");
     let note = card.depends_on[0].note.clone().unwrap();
-    assert_eq!(note, format!("suspended: it closes a circle with {on}"));
+    assert_eq!(note, format!("suspended: it closes a cycle with {on}"));
     assert_eq!(ann.card(&on).unmet, 1);
     let Reply::Explanations(why) = ann.ask(Request::Explain { item: free.clone() }) else {
         panic!()
@@ -154,10 +154,7 @@ fn settling_answers_about_the_item_that_was_asked_about() {
             assert_eq!(applied.card.handle, asked);
             assert_eq!((applied.from, applied.changed), (Some(applied.card.column), true));
             assert_eq!(applied.card.conflicts, 0);
-            assert_eq!(
-                applied.notes[0],
-                format!("{waits} does not depend on {on} any more")
-            );
+            assert_eq!(applied.notes[0], format!("{waits} no longer depends on {on}"));
         }
     }
 }

@@ -82,7 +82,7 @@ fn a_claim_is_taken_over_when_its_node_was_not_heard_of_for_long_and_not_before(
     clock.pass(TTL - Duration::from_secs(5));
     let refused = take_over(&mut ann, false, None).unwrap_err();
     assert_eq!(refused.code.exit(), 5);
-    for part in ["bo on bo", "heard of 9m 55s ago", "in 5s", "--force", "--reason"] {
+    for part in ["bo on bo", "last seen 9m 55s ago", "in 5s", "--force", "--reason"] {
         assert!(refused.message.contains(part), "{part}: {refused}");
     }
     clock.pass(Duration::from_secs(5));
@@ -169,7 +169,7 @@ fn a_node_that_has_just_started_waits_and_force_needs_a_reason() {
     assert!(
         refused
             .message
-            .contains("not heard of since this node started 5m ago"),
+            .contains("not seen since this node started 5m ago"),
         "{refused}"
     );
     assert_eq!(ann.card("1").claim_heard, None);

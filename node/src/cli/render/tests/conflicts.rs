@@ -13,7 +13,7 @@ fn conflicts_name_their_sides_and_what_to_type() {
     let page = reply(
         &view(110),
         Layout::Plain,
-        &Reply::Conflicts(vec![contest(), naming()]),
+        &Reply::Conflicts(vec![concurrent_hold(), naming()]),
     );
     assert_snapshot!(page, @"
     42  Login fails on Safari
