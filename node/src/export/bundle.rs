@@ -1,4 +1,4 @@
-//! A bundle: the signed log of a project as one file, to be carried where no network goes.
+//! A bundle: the signed log of a project as one file, for use without a network.
 //!
 //! ```text
 //! 0   8   magic `TOWBNDL` and a zero
@@ -39,19 +39,19 @@ const LEVEL: i32 = 3;
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
     /// The file system says no.
-    #[error("it cannot be read: {0}")]
+    #[error("cannot read it: {0}")]
     Io(#[source] io::Error),
     /// Something else.
-    #[error("it is no bundle of towline: `towline export --to bundle -o FILE` writes one")]
+    #[error("not a towline bundle; create one with `towline export --to bundle -o FILE`")]
     Magic,
     /// A version that is not ours.
-    #[error("it is a bundle of version {0}; this build reads version {VERSION}")]
+    #[error("the bundle has version {0}; this build reads version {VERSION}")]
     Version(u8),
     /// It ends too early.
-    #[error("it is cut short; carry it over again")]
+    #[error("the bundle is truncated; copy it again")]
     Short,
     /// It is not what was written.
-    #[error("it is damaged ({0}); carry it over again")]
+    #[error("the bundle is damaged ({0}); copy it again")]
     Damaged(&'static str),
 }
 
@@ -349,7 +349,7 @@ mod tests {
             entries(&path)
                 .expect_err("refused")
                 .to_string()
-                .contains("no bundle")
+                .contains("not a towline bundle")
         );
     }
 }

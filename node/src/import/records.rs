@@ -146,7 +146,7 @@ impl Parsed {
             String::new()
         };
         self.note_that(&format!(
-            "{id} is {} different issues ({}{more}): each is an item of its own; whoever names that id means the oldest",
+            "{} different issues have the id {id} ({}{more}); each becomes an item of its own, and references to the id mean the oldest",
             group.len(),
             places.join("; "),
         ));

@@ -296,7 +296,7 @@ fn the_sixty_fifth_client_is_told_to_try_again() {
     for client in &mut crowd {
         client.hello().expect("has a place");
     }
-    let failure = node.client().hello().expect_err("no place");
+    let failure = node.client().hello().expect_err("no free connection");
     assert_eq!(failure.code, FailureCode::Busy);
     crowd.pop();
     // The place is free once the server has seen the hang-up.

@@ -151,7 +151,7 @@ fn a_stick_without_modes_and_sockets_holds_a_project_whose_key_is_elsewhere() {
     ann.create("On a stick");
     let node = ann.start(&["serve"]);
     ann.run(&["comment", "1", "through the node"]).ok();
-    let said = ann.run(&["up"]).refused(75, &["running here already"]);
+    let said = ann.run(&["up"]).refused(75, &["already running here"]);
     assert!(said.contains("pid"), "{said}");
     node.stop();
     assert!(ann.export().contains("through the node"));

@@ -43,7 +43,7 @@ fn a_node_that_runs_is_named_at_once_where_it_is_in_the_way() {
         &["up"],
     ] {
         ann.run(args)
-            .refused(75, &["running here already", "towline down"]);
+            .refused(75, &["already running here", "towline down"]);
     }
     node.stop();
     ann.run(&["deinit", "--yes"]).ok();

@@ -298,8 +298,8 @@ fn tell(ctx: &Context, parsed: &Parsed, report: &ImportReport, out: &mut dyn Wri
         " or more"
     };
     Err(failure(format!(
-        "{}{more} could not be imported; everything else was imported",
-        plural(problems.len(), "record or field")
+        "import finished with {}{more}; everything else was imported",
+        plural(problems.len(), "problem")
     ))
     .into())
 }

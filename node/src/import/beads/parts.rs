@@ -149,12 +149,9 @@ impl BeadsImporter {
             // Whom beads credits, an e-mail address: it says neither who works on the issue nor,
             // where somebody is named for that, who made it.
             let (section, what) = match &created_by {
-                None => (
-                    Section::Fields,
-                    "owner -> who asked for it, where nobody else is named",
-                ),
-                Some(by) if by == owner => (Section::Fields, "owner -> who asked for it"),
-                Some(_) => (Section::NotCarried, "owner, where somebody else asked for it"),
+                None => (Section::Fields, "owner -> creator, if nobody else is named"),
+                Some(by) if by == owner => (Section::Fields, "owner -> creator"),
+                Some(_) => (Section::NotCarried, "owner, if somebody else is the creator"),
             };
             self.out.tally.count(section, what);
         }

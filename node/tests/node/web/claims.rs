@@ -26,12 +26,12 @@ async fn board() -> Board {
     // Heard of in a time to come, which is shown as now.
     let mut ahead = claimed(1, Some(Millis(u64::MAX / 2)));
     ahead.skewed = true;
-    let mut circle = card(5, Kind::Story, "Part of a circle", NOON);
+    let mut cycle = card(5, Kind::Story, "Part of a cycle", NOON);
     let mut suspended = dependency(NOON);
     (suspended.satisfied, suspended.suspended) = (true, true);
     suspended.note = Some("suspended: it closes a cycle with 6".into());
-    circle.depends_on = vec![suspended, dependency(NOON)];
-    showing(vec![ahead, claimed(2, None), circle]).await
+    cycle.depends_on = vec![suspended, dependency(NOON)];
+    showing(vec![ahead, claimed(2, None), cycle]).await
 }
 
 #[tokio::test]

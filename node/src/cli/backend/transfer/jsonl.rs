@@ -222,8 +222,8 @@ fn tell(ctx: &Context, file: &JsonlFile, counts: Counts, out: &mut dyn Write) ->
     }
     out.flush()?;
     Err(failure(format!(
-        "{} could not be imported as written in the file; everything else was imported",
-        plural(problems, "line")
+        "import finished with {}; everything else was imported",
+        plural(problems, "problem")
     ))
     .into())
 }
