@@ -34,8 +34,8 @@ pub(super) fn show(ctx: &Context, reply: &Reply, out: &mut dyn Write) -> Result<
             }
         }
         Reply::Ticket { expires, .. } => {
-            let ends = render::text::until(ctx.view.now, *expires);
-            writeln!(out, "would create a one-time invitation that expires {ends}")?;
+            let ends = render::text::expiry(ctx.view.now, *expires);
+            writeln!(out, "would create a one-time invitation, {ends}")?;
         }
         Reply::Entry(_) => writeln!(out, "would revoke the invitation")?,
         _ => writeln!(out, "would delete the cache and rebuild it from the log")?,

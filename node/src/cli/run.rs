@@ -225,8 +225,8 @@ fn show(
     }
     if let Reply::Ticket { expires, .. } = reply {
         ctx.say(&format!(
-            "one-time invitation, expires {}; use it with `towline join TICKET`",
-            render::text::until(ctx.view.now, *expires)
+            "one-time invitation, {}; use it with `towline join TICKET`",
+            render::text::expiry(ctx.view.now, *expires)
         ));
     }
     Ok(())

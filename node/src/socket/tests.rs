@@ -251,7 +251,7 @@ fn a_line_without_end_is_refused_and_cut_off() {
     let mut answer = String::new();
     mallory.read_to_string(&mut answer).expect("a line, then the end");
     assert!(
-        answer.starts_with(r#"{"error":{"code":"usage","message":"a request is at most"#),
+        answer.starts_with(r#"{"error":{"code":"usage","message":"the request is too long"#),
         "{answer}"
     );
 }

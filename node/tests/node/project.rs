@@ -193,7 +193,7 @@ fn a_circle_of_dependencies_is_refused_and_start_waits_for_what_is_not_done() {
     // What no `--force` gets over is said first, with what lifts it.
     ask(&mut project, transition("1", Verb::Freeze)).unwrap();
     let refused = ask(&mut project, transition("1", Verb::Start)).unwrap_err();
-    assert!(refused.message.contains("frozen; `unfreeze`"), "{refused}");
+    assert!(refused.message.contains("frozen; use `unfreeze`"), "{refused}");
     ask(&mut project, transition("1", Verb::Unfreeze)).unwrap();
     ask(&mut project, transition("2", Verb::Merged)).unwrap();
     ask(&mut project, transition("1", Verb::Start)).unwrap();

@@ -252,11 +252,7 @@ fn parents_that_are_parts_of_their_parts_are_no_circle() {
     );
     let parsed = parse(&text);
     assert_eq!(parsed.relations.len(), 1);
-    assert!(
-        parsed.problems[0].what.contains("circle"),
-        "{:?}",
-        parsed.problems
-    );
+    assert!(parsed.problems[0].what.contains("cycle"), "{:?}", parsed.problems);
 }
 
 #[test]
@@ -266,7 +262,7 @@ fn a_file_cut_off_in_the_middle_says_so() {
     assert_eq!(parsed.items.len(), 5);
     let first = parsed.problems[0].to_string();
     assert!(
-        first.starts_with("line 7: issue 6 of the file: cut off"),
+        first.starts_with("line 7: issue 6 of the file: incomplete"),
         "{first}"
     );
     let at_the_seam = REPOSITORY.find(",\n").expect("a comma") + 1;

@@ -64,7 +64,7 @@ fn utf_16_and_bad_characters_cost_no_record() {
         3
     );
     assert!(
-        parsed.notes[0].starts_with("beads:a: 1 character is no text"),
+        parsed.notes[0].starts_with("beads:a: 1 invalid character was replaced"),
         "{:?}",
         parsed.notes
     );

@@ -239,10 +239,7 @@ fn a_circle_of_a_successor_and_a_dependency_is_settled_as_it_says() {
         .iter()
         .map(|side| (side.effective, side.means.as_str()))
         .collect();
-    assert_eq!(
-        means,
-        [(true, "2 takes the place of 1"), (false, "2 waits for 1")]
-    );
+    assert_eq!(means, [(true, "2 replaces 1"), (false, "2 waits for 1")]);
     let why = circle.sides[1].unkeepable.clone().unwrap();
     assert!(
         why.contains("cannot wait for itself") && why.contains("`towline reopen 1`"),
@@ -264,7 +261,7 @@ fn an_item_does_not_take_the_place_of_one_that_it_waits_for() {
     asked.by = Some("3".into());
     let refused = ann.try_ask(Request::Transition(asked)).unwrap_err();
     assert_eq!(refused.code.exit(), 5);
-    assert!(refused.message.contains("3 waits for 1"), "{refused}");
+    assert!(refused.message.contains("3 depends on 1"), "{refused}");
 }
 
 #[test]

@@ -121,7 +121,7 @@ fn a_hostile_title_is_text_wherever_it_stands() {
 fn badges_say_in_words_what_they_say_in_colour() {
     insta::assert_snapshot!(
         badge(Status::MergeFailureFinal).into_string(),
-        @r#"<span class="badge s-merge-failure-final">merge-failure-final</span>"#
+        @r#"<span class="badge s-merge-failure-final">merge given up</span>"#
     );
 }
 

@@ -170,7 +170,7 @@ fn a_file_with_broken_lines_gives_the_whole_ones() {
         "line 2: ",
         "line 3: the same item as on line 1",
         "line 6: ",
-        "line 7: cut off",
+        "line 7: incomplete",
     ] {
         assert!(problems.contains(want), "{problems}");
     }

@@ -56,10 +56,10 @@ fn a_file_that_cannot_be_used_is_named_and_the_rest_is_read() {
         "tasks/task-2 - b.md, line 1: no front matter",
         "tasks/task-3 - c.md, line 1: the front matter is not closed",
         "tasks/task-4 - d.md, line 3: the front matter is not YAML",
-        "tasks/task-6 - f.md: longer than",
-        "tasks/task-7 - g.md: it has no `id`",
-        "tasks/task-9 - i.md, line 6: `title` again",
-        "tasks/task-9 - i.md: `created_date`: a time looks like",
+        "tasks/task-6 - f.md: skipped, because it is longer than",
+        "tasks/task-7 - g.md: skipped, because it has no `id`",
+        "tasks/task-9 - i.md, line 6: duplicate field `title`",
+        "tasks/task-9 - i.md: `created_date`: expected a time such as",
         "tasks/task-9 - i.md: `labels` is an object",
     ];
     assert_eq!(said.len(), begins.len(), "{said:#?}");
