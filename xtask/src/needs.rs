@@ -37,7 +37,10 @@ pub(crate) fn cache_dir() -> Result<PathBuf> {
 pub(crate) fn install() {
     for (what, done) in [
         ("a browser", browser()),
-        ("the driver of the browser", program("chromedriver", "chromium-driver")),
+        (
+            "the driver of the browser",
+            program("chromedriver", "chromium-driver"),
+        ),
         ("accessibility checks", axe()),
         ("a chat server", synapse()),
         ("a wrong clock", program("faketime", "faketime")),
@@ -96,7 +99,13 @@ fn axe() -> Result<()> {
     program("npm", "npm")?;
     eprintln!("xtask: installing axe-core (1 MB) into {}", dir.display());
     std::fs::create_dir_all(&dir)?;
-    let args = ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"];
+    let args = [
+        "install",
+        "--no-audit",
+        "--no-fund",
+        "--ignore-scripts",
+        "--prefix",
+    ];
     let mut npm = with_args(command("npm"), &args);
     npm.arg(&dir).arg(format!("axe-core@{AXE}"));
     run(npm)
