@@ -648,7 +648,7 @@ pub struct Envelope {
     pub body: Request,
 }
 
-/// The kind of failure, with its exit code.
+/// The kind of failure, with its exit code (docs/cli.md, *Exit codes*).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureCode {

@@ -276,7 +276,7 @@ fn a_broken_line_is_named_and_the_rest_is_read() {
     let problem = |at: usize| parsed.problems[at].to_string();
     assert_eq!(
         problem(3),
-        "line 8: `created_at`: a time looks like 2026-11-20T12:35:00Z; got \"yesterday\""
+        "line 8: `created_at`: invalid time \"yesterday\"; expected for example 2026-11-20T12:35:00Z"
     );
     assert_eq!(parsed.relations.len(), 1);
     assert_eq!(parsed.relations[0].to, "beads:nowhere");

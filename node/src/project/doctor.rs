@@ -86,7 +86,7 @@ impl Project {
                 "node {author} signed two different histories, which fork at its entry {seq}; its key may have been copied"
             ));
         }
-        let waiting = self.replica.waiting();
+        let waiting = self.replica.orphan_count();
         doctor
             .checked
             .push(format!("{waiting} entries wait for missing entries"));

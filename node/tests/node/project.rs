@@ -147,7 +147,7 @@ fn a_refused_request_changes_nothing() {
     assert_eq!(refused(&mut project, story("two\nlines")), 2);
     let failure = project.request(None, story("Nobody's")).unwrap_err();
     assert_eq!(failure.code.exit(), 2);
-    assert!(failure.message.contains("no origin"), "{failure}");
+    assert!(failure.message.contains("no user name"), "{failure}");
     let mut stale = Transition::plain("1", Verb::Start);
     stale.expect = Some("0000000000000000".into());
     let failure = ask(&mut project, Request::Transition(stale)).unwrap_err();

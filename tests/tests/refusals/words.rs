@@ -26,8 +26,8 @@ fn a_refusal_says_what_stands_against_it_and_what_there_is() {
     refused(&["unblock", "1"], 5, &["the item is not blocked"]);
     refused(&["merged", "1", "--commit", "zz"], 2, &["7 to 64 hex digits"]);
     for hidden in ["\u{200b}", "\u{3164}", "pay\u{e0041}", "a\u{200d}b"] {
-        refused(&["create", "story", hidden], 2, &["title", "cannot be seen"]);
-        refused(&["edit", "1", "--title", hidden], 2, &["title", "cannot be seen"]);
+        refused(&["create", "story", hidden], 2, &["title", "is invisible"]);
+        refused(&["edit", "1", "--title", hidden], 2, &["title", "is invisible"]);
     }
     assert_eq!(ann.export(), before);
     ann.run(&["freeze", "1"]).ok();

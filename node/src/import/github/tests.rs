@@ -227,7 +227,7 @@ fn an_issue_that_cannot_be_used_is_named_and_the_rest_is_read() {
         "line 3: issue 2 of the file: not an object",
         "line 4: #2 was skipped, because without `url`",
         "line 7: issue 5 of the file: not JSON",
-        "line 8: #4: `createdAt`: a time looks like",
+        "line 8: #4: `createdAt`: invalid time",
         "line 8: #4: `labels` is a text",
         "line 8: #4: `comments` is a number",
         "line 9: #5: a `blockedBy` has neither",

@@ -27,7 +27,7 @@ async function send(card, transition) {
   } catch {
     say("The node did not answer. The change may not have been made; reload the page to check.");
   }
-  await refresh({ force: true });
+  await refresh();
 }
 
 /** The transition of a menu value: `move:` and a column, or a verb. */
@@ -93,7 +93,9 @@ document.addEventListener("submit", (event) => {
   const form = event.target.closest(".card .move form");
   if (!form) return;
   event.preventDefault();
-  send(cardOf(form), transition(form.elements.target.value));
+  const chosen = transition(form.elements.target.value);
+  closeMenu(form.closest(".move"));
+  send(cardOf(form), chosen);
 });
 
 document.addEventListener("toggle", (event) => {
@@ -156,6 +158,11 @@ function toggle(card, legal, on, off) {
   ask.showModal();
 }
 
+function closeMenu(menu) {
+  menu.open = false;
+  cardOf(menu).querySelector("a.title").focus();
+}
+
 function openMenu(card) {
   const menu = card.querySelector(".move");
   if (!menu) return;
@@ -179,7 +186,7 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   if (event.key === "Escape") {
     const menu = document.activeElement?.closest?.(".move[open]") ?? document.querySelector(".move[open]");
-    if (menu) { menu.open = false; menu.closest(".card").querySelector("a.title").focus(); }
+    if (menu) closeMenu(menu);
     else if (event.target.matches?.("input, textarea, select")) event.target.blur();
     return;
   }

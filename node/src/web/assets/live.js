@@ -5,6 +5,7 @@ const live = document.getElementById("live");
 const toast = document.getElementById("toast");
 const announcements = document.getElementById("announcements");
 const WAIT_MS = 200;
+const BUSY_MS = 1000;
 const TOAST_MS = 8000;
 
 let due = null;
@@ -28,16 +29,20 @@ function busy() {
   return [...live.querySelectorAll("textarea, input:not([type=hidden])")].some((field) => field.value !== field.defaultValue);
 }
 
-/** Fetches the fragment again, at once (`force`) or when the user is not busy. */
-export async function refresh({ force = false } = {}) {
+/** Fetches the fragment again, now or once the user is not busy. */
+export async function refresh() {
   if (!live) return;
   if (fetching) { again = true; return; }
-  if (!force && busy()) { due = setTimeout(refresh, 1000); return; }
+  clearTimeout(due);
   due = null;
+  if (busy()) { due = setTimeout(refresh, BUSY_MS); return; }
   fetching = true;
   try {
     const answer = await fetch(live.dataset.live, { headers: { accept: "text/html" } });
-    if (answer.ok) swap(await answer.text());
+    const html = await answer.text();
+    // A drag or a menu may have begun during the fetch: then fetch again afterwards.
+    if (answer.ok && busy()) again = true;
+    else if (answer.ok) swap(html);
     else if (answer.status === 404) say("This page no longer exists.");
   } catch {
     // Not reachable now; the next hello of the stream fetches again.

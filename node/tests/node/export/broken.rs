@@ -69,7 +69,7 @@ fn what_is_wrong_with_a_line_is_said() {
         ("/acts/0/with/number", json!(99_999_999_999_u64), "invalid value"),
         ("/acts/0/with/priority", json!(9), "priority"),
         ("/acts/0/with/column", json!("done"), "backlog or upcoming"),
-        ("/acts/0/origin/id", json!(""), "no origin"),
+        ("/acts/0/origin/id", json!(""), "no user name"),
         ("/acts/1/saw", json!([1]), "not before it"),
         ("/acts/1/saw", json!([4_000_000_000_u32]), "not before it"),
         ("/acts/1/saw", json!(["zz"]), "did not match"),

@@ -27,7 +27,7 @@ async fn a_conflict_is_on_its_card_and_told_with_its_sides_on_the_page() {
     let page = board.get("/p/demo/items/2").await.body;
     for part in [
         "<h2 id=\"conflicts\">Conflict</h2>",
-        "Of two things done apart the more cautious one takes effect.",
+        "Of concurrent changes, the more cautious one takes effect.",
         "sent it back (the second test is missing)",
         "submitted it",
         "Why it is in Coding",
