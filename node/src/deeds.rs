@@ -114,7 +114,7 @@ fn edit(line: &HistoryLine) -> String {
         "unlink" => format!("removed its link to {detail}"),
         "comment" => "commented".to_owned(),
         "criterion" => format!("added the criterion “{detail}”"),
-        "judge" => format!("judged a criterion: {detail}"),
+        "judge" => format!("updated a criterion: {detail}"),
         "import" => "imported it".to_owned(),
         "set" => format!("set {detail}"),
         _ => "did something that this version of towline does not know".to_owned(),

@@ -192,7 +192,7 @@ fn a_failure_keeps_its_code_and_the_connection_lives_on() {
         ..asks("ann", Request::Peers)
     };
     let failure = ann.ask(&elsewhere).expect_err("no such project");
-    assert_eq!(failure.message, "no project \"other\" here; there is: demo");
+    assert_eq!(failure.message, "no project \"other\" here; available: demo");
     assert!(ann.ask(&asks("ann", Request::Members)).is_ok());
 }
 
