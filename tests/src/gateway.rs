@@ -318,8 +318,8 @@ impl Fleet {
         .await;
     }
 
-    /// The relay's lanes, as `relay status` tells them.
-    pub fn lanes(&self) -> Vec<Value> {
+    /// The relay's deliveries, as `relay status` prints them.
+    pub fn deliveries(&self) -> Vec<Value> {
         self.status()["lanes"].as_array().cloned().unwrap_or_default()
     }
 
@@ -330,19 +330,20 @@ impl Fleet {
     }
 
     /// Waits until the relay has its place in so many feeds: what comes later is news to it.
-    pub async fn relays(&self, lanes: usize) {
-        until("the lanes have begun", async || {
-            (self.lanes().len() == lanes).then_some(())
+    pub async fn relays(&self, deliveries: usize) {
+        until("the deliveries have started", async || {
+            (self.deliveries().len() == deliveries).then_some(())
         })
         .await;
     }
 
     /// Waits until nothing is left to deliver.
     pub async fn delivered(&self) {
-        let idle = |lane: &Value| lane["lag"] == 0 && lane["outbox"] == 0 && lane["parked"] == 0;
+        let idle =
+            |delivery: &Value| delivery["lag"] == 0 && delivery["outbox"] == 0 && delivery["parked"] == 0;
         until("everything is delivered", async || {
-            let lanes = self.lanes();
-            (!lanes.is_empty() && lanes.iter().all(idle)).then_some(())
+            let deliveries = self.deliveries();
+            (!deliveries.is_empty() && deliveries.iter().all(idle)).then_some(())
         })
         .await;
     }
