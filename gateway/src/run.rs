@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
+use towline_node::api::request::{Failure, FailureCode, Reply};
 use towline_node::handle::NodeHandle;
 use towline_node::home::init::init;
 use towline_node::home::{Config as NodeConfig, Home, key};
-use towline_node::request::{Failure, FailureCode, Reply};
 use towline_node::run::Node;
 use towline_node::serving::{Face, Serving};
 use towline_node::socket;

@@ -1,7 +1,7 @@
 //! Renders items and projects as lines of chat. User text is made safe to show on one line.
 
+use towline_node::api::types::{Explanation, ItemCard, ItemPage, OpenConflict, ProjectStatus};
 use towline_node::deeds::{is_restored_first, side_deed};
-use towline_node::dto::{Explanation, ItemCard, ItemPage, OpenConflict, ProjectStatus};
 use towline_proto::text::show;
 
 /// Maximum length of a body or comment in a response, in characters.
@@ -217,7 +217,7 @@ pub(super) fn status(status: &ProjectStatus) -> String {
 
 #[cfg(test)]
 mod tests {
-    use towline_node::dto::{Fate, HistoryLine, ItemLink, Side};
+    use towline_node::api::types::{HistoryLine, HistoryOutcome, ItemLink, Side};
     use towline_proto::{ActId, ItemId, Millis, NodeId, Origin, OriginKind, Rule};
 
     use super::*;
@@ -237,7 +237,7 @@ mod tests {
             from: None,
             to: None,
             detail: detail.map(str::to_owned),
-            fate: Fate::Effective,
+            fate: HistoryOutcome::Effective,
             overtaken: None,
         }
     }

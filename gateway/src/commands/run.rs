@@ -1,8 +1,8 @@
 //! Executes a parsed command: sends one request to one project and renders the reply.
 
+use towline_node::api::request::{Edit, Filter, NewItem, Reply, Request, Transition};
 use towline_node::deeds::STORIES;
 use towline_node::handle::{NodeHandle, ProjectLink};
-use towline_node::request::{Edit, Filter, NewItem, Reply, Request, Transition};
 use towline_proto::text::show;
 use towline_proto::{Column, Kind, Status, Verb};
 
@@ -173,7 +173,7 @@ async fn send(
 ) -> Result<Reply, String> {
     let origin = context.map(|context| context.origin.clone());
     let request = match context.and_then(|context| context.request) {
-        Some(id) => Request::Once {
+        Some(id) => Request::Idempotent {
             id,
             of: Box::new(request),
         },
@@ -224,7 +224,7 @@ fn write_request(handle: &NodeHandle, link: &ProjectLink, parsed: &ParsedCommand
             by: Some(same_project(handle, link, parsed.arg(1))?),
             ..transition(Verb::Supersede)
         }),
-        Action::Resolve => Request::Settle {
+        Action::Resolve => Request::Resolve {
             item: target,
             keep: parsed.arg(1).to_owned(),
             conflict: text(2),

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 use towline_proto::{Column, CriterionState, ItemId, LinkKind, Millis};
 
-use crate::dto::{ItemLink, ItemPage};
+use crate::api::types::{ItemLink, ItemPage};
 use crate::marks;
 
 /// Folders that files go into, as Backlog.md has them.

@@ -41,7 +41,7 @@ use projects::ProjectFile;
 pub use projects::Survey;
 pub use settings::{BusyTimeout, Settings};
 
-use crate::request::{Failure, FailureCode};
+use crate::api::request::{Failure, FailureCode};
 use unfinished::{UNFINISHED, is_unfinished};
 
 /// The name of the folder.

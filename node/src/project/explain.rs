@@ -10,9 +10,9 @@ use towline_proto::{ActId, Closing, Column, Op, Register, Rule, Verb, text};
 
 use super::Project;
 use crate::ages::ago_phrase;
+use crate::api::request::Failure;
+use crate::api::types::{Explanation, HistoryLine};
 use crate::deeds::{IN_FAVOUR, who_did};
-use crate::dto::{Explanation, HistoryLine};
-use crate::request::Failure;
 
 /// Characters of what somebody did in a sentence.
 const DEED_CHARS: usize = 160;
@@ -260,7 +260,7 @@ impl Told<'_> {
     fn rule(&self, act: &ActId) -> Option<Rule> {
         let line = self.acts.iter().find(|line| line.act == *act)?;
         match &line.fate {
-            crate::dto::Fate::Overtaken { rule, .. } => Some(*rule),
+            crate::api::types::HistoryOutcome::Overtaken { rule, .. } => Some(*rule),
             _ => None,
         }
     }

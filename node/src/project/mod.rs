@@ -61,11 +61,11 @@ pub use open::Opening;
 pub use retell::{Pass, Taken};
 pub use world::{SystemWorld, World, check_clock};
 
+use crate::api::request::{Failure, FailureCode};
+use crate::api::types::FeedEvent;
 use crate::cache::Cache;
-use crate::dto::FeedEvent;
 use crate::log::Log;
 use crate::net::NetOutput;
-use crate::request::{Failure, FailureCode};
 
 /// Events kept in memory for subscribers that are nearly up to date.
 const RECENT: usize = 4_096;

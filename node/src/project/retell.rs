@@ -21,8 +21,8 @@ use towline_proto::{ActId, ItemId, Op};
 use super::Project;
 use super::import::{Said, Update, read_mark};
 use super::stage::replay::{Rewrite, head};
-use crate::export::line::{ActRef, Line, digest, items_named, native};
-use crate::request::{Failure, FailureCode, IMPORT_CHUNK};
+use crate::api::request::{Failure, FailureCode, IMPORT_CHUNK};
+use crate::export::line::{ActRef, ItemLine, digest, items_named, local_item};
 
 /// Which pass over a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,7 +78,7 @@ impl Project {
     /// those that share a number with one of them.
     pub(crate) fn take_lines(
         &mut self,
-        lines: &[Line],
+        lines: &[ItemLine],
         names: &BTreeMap<String, String>,
         pass: Pass,
     ) -> Result<Vec<Taken>, Failure> {
@@ -132,7 +132,7 @@ impl Project {
     /// What is to be done about a line: something to write, or the outcome.
     fn consider<'l>(
         &mut self,
-        line: &'l Line,
+        line: &'l ItemLine,
         steps: BTreeMap<u32, u32>,
         names: &BTreeMap<String, String>,
         known: &Names,
@@ -184,7 +184,7 @@ impl Project {
         if compare::has_all(&present, line) {
             return Ok(Err(Taken::Unchanged));
         }
-        if native(&self.id, &line.reference).is_none() && compare::begins(&present, line) {
+        if local_item(&self.id, &line.reference).is_none() && compare::begins(&present, line) {
             let differs = Vec::new();
             if pass == Pass::Look {
                 return Ok(Err(Taken::Updated { differs }));
@@ -215,7 +215,7 @@ impl Project {
         &mut self,
         outcome: Taken,
         id: &ItemId,
-        line: &Line,
+        line: &ItemLine,
         known: &Names,
     ) -> Result<Taken, Failure> {
         if matches!(outcome, Taken::Made { more: true, .. }) {
@@ -239,7 +239,7 @@ impl Project {
     fn bring_up_to_date(
         &mut self,
         id: &ItemId,
-        line: &Line,
+        line: &ItemLine,
         moves: bool,
         dry_run: bool,
     ) -> Result<Taken, Failure> {
@@ -285,12 +285,12 @@ impl Project {
 
     /// The item that a reference names here: one that was made here, or one that came with it.
     fn by_reference(&self, reference: &str) -> Option<ItemId> {
-        let native = native(&self.id, reference).filter(|id| self.index.row(id).is_some());
+        let native = local_item(&self.id, reference).filter(|id| self.index.row(id).is_some());
         native.or_else(|| self.index.by_external(reference))
     }
 
     /// Whether an item that is not of the file has the number of a line.
-    fn shares_number(&self, line: &Line, names: &BTreeMap<String, String>) -> bool {
+    fn shares_number(&self, line: &ItemLine, names: &BTreeMap<String, String>) -> bool {
         let of_file: BTreeSet<&str> = names.values().map(String::as_str).collect();
         let with_number = self.index.numbered(line.number);
         with_number

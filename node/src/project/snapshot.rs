@@ -18,11 +18,11 @@ use super::Project;
 use super::filter::{Facts, Words, looks_at};
 use super::index::{Index, concerns, sort_out};
 use super::present::clamp_card;
+use crate::api::request::{Reply, Request};
+use crate::api::types::ItemCard;
 use crate::cache::{BLOCK_CARDS, Snapshot, Writer, publish};
-use crate::dto::ItemCard;
 use crate::home::files::is_full;
 use crate::log::Mark;
-use crate::request::{Reply, Request};
 
 /// The file, beside the log and the cache.
 const FILE: &str = "rows.snap";

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use tokio::time::timeout;
+use towline_node::api::request::{Reply, Request};
 use towline_node::home::{self, Config, Home, key};
 use towline_node::import::Parsed;
-use towline_node::request::{Reply, Request};
 use towline_node::run::{Node, make_project, open_project};
 use towline_proto::{ProjectId, Role, Ticket};
 

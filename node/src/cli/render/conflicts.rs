@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::text::{ago_phrase, clean, fit, pad, width, wrap};
 use super::{Ink, View, log, show};
+use crate::api::types::{Explanation, OpenConflict, Side};
 use crate::deeds::{is_restored_first, side_deed};
-use crate::dto::{Explanation, OpenConflict, Side};
 
 /// Open conflicts, each with its sides and how to settle it.
 pub(super) fn page(view: &View, conflicts: &[OpenConflict]) -> String {

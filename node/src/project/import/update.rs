@@ -14,10 +14,10 @@ use super::criteria::update_criteria;
 use super::draft::{Drafting, NEVER, digest};
 use super::stage::{Said, is_deleted, read_mark, said_before, stays_deleted, update_labels, update_stage};
 use super::{body, homes};
+use crate::api::request::{Failure, FailureCode, ImportItem, Part};
 use crate::export::line::is_reference;
 use crate::project::Project;
 use crate::project::stage::Work;
-use crate::request::{Failure, FailureCode, ImportItem, Part};
 
 /// What is to be done about an item that is here.
 pub(in crate::project) enum Update {

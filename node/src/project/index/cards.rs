@@ -8,9 +8,9 @@ use towline_proto::{Column, ItemId, Kind, Status, Verb};
 
 use super::super::refused;
 use super::{Index, of};
+use crate::api::types::{ItemCard, ItemLink};
 use crate::cache::Row;
 use crate::deeds::IN_TRASH;
-use crate::dto::{ItemCard, ItemLink};
 
 impl Index {
     /// Another item in short.
