@@ -143,7 +143,7 @@ impl CoalescedEvents {
                 self.note(format!("conflict — {}", show(rule, REASON_CHARS)))
             }
             EventKind::ChangedByMerge { field, before, after } => self.note(format!(
-                "{} changed by a merge from {} to {}",
+                "{} changed from {} to {} by a concurrent change",
                 show(field, 40),
                 show(before, 80),
                 show(after, 80)

@@ -176,3 +176,38 @@ impl Outbox {
         Ok(messages)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_keep_their_names_on_disk() {
+        let mut positions = PositionRanges::default();
+        positions.insert(4, 5);
+        let message = OutboxMessage {
+            seq: 7,
+            transaction: "t".to_owned(),
+            body: MessageBody::Text {
+                plain: "a".to_owned(),
+                html: "b".to_owned(),
+            },
+            positions: positions.clone(),
+            attempts: 1,
+            not_before: Millis(0),
+            last_error: Some("c".to_owned()),
+        };
+        assert_eq!(
+            serde_json::to_string(&message).expect("JSON"),
+            r#"{"seq":7,"transaction":"t","body":{"text":{"plain":"a","html":"b"}},"spans":[[4,5]],"attempts":1,"not_before":"1970-01-01T00:00:00Z","trouble":"c"}"#
+        );
+        let acked = AckedPositions {
+            through: 2,
+            beyond: positions,
+        };
+        assert_eq!(
+            serde_json::to_string(&acked).expect("JSON"),
+            r#"{"through":2,"beyond":[[4,5]]}"#
+        );
+    }
+}

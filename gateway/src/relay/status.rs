@@ -187,3 +187,39 @@ pub(crate) fn request_refresh(dir: &Path) -> std::io::Result<()> {
 pub(crate) fn take_refresh_request(dir: &Path) -> bool {
     std::fs::remove_file(dir.join(REFRESH_REQUEST)).is_ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_keeps_its_names_in_json() {
+        let status = RelayStatus {
+            deliveries: vec![DeliveryStatus {
+                failed: 3,
+                error: Some("a".to_owned()),
+                ..DeliveryStatus::default()
+            }],
+            ..RelayStatus::default()
+        };
+        let json = serde_json::to_value(&status).expect("JSON");
+        assert_eq!(json["lanes"][0]["parked"], 3);
+        assert_eq!(json["lanes"][0]["trouble"], "a");
+        let names: Vec<_> = json["lanes"][0].as_object().expect("an object").keys().collect();
+        assert_eq!(
+            names,
+            [
+                "destination",
+                "held_back",
+                "in_flight",
+                "lag",
+                "last_delivery",
+                "next_attempt",
+                "outbox",
+                "parked",
+                "project",
+                "trouble"
+            ]
+        );
+    }
+}
