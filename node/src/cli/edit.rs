@@ -44,7 +44,7 @@ pub(super) fn one_page(
             let named = |page: &ItemPage| format!("{} ({})", page.card.handle, clean(&page.card.title));
             let names: Vec<_> = pages.iter().map(named).collect();
             let (wanted, count) = (clean(&item), pages.len());
-            let message = format!("{wanted} matches {count} items; name one: {}", names.join(", "));
+            let message = format!("{wanted} matches {count} items; choose one: {}", names.join(", "));
             Err(Failure::new(FailureCode::NotFound, message))
         }
         _ => Err(failed(

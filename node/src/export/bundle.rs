@@ -198,7 +198,7 @@ pub fn read<E: From<BundleError>>(
     let mut reader = BufReader::new(file);
     let header = Header::read(&mut reader)?;
     if header.bytes > SMALL_BYTES.max(size.saturating_mul(MAX_RATIO)) {
-        return Err(BundleError::Damaged("it claims to hold more than its file can").into());
+        return Err(BundleError::Damaged("its header announces more data than the file has").into());
     }
     let mut decoder = zstd::stream::read::Decoder::with_buffer(reader).map_err(BundleError::Io)?;
     decoder.window_log_max(WINDOW_LOG).map_err(BundleError::Io)?;
@@ -215,7 +215,7 @@ pub fn read<E: From<BundleError>>(
     }
     let behind = fill(&mut decoder, &mut [0; 1]).map_err(|error| broken(&error))?;
     if left > 0 || behind > 0 {
-        return Err(BundleError::Damaged("it does not end where its header says").into());
+        return Err(BundleError::Damaged("its length differs from its header").into());
     }
     if header.sum(&body) != header.checksum {
         return Err(BundleError::Damaged("its checksum is wrong").into());
@@ -231,7 +231,7 @@ fn exactly(
 ) -> Result<Vec<u8>, BundleError> {
     *left = left
         .checked_sub(length as u64)
-        .ok_or(BundleError::Damaged("it does not end where its header says"))?;
+        .ok_or(BundleError::Damaged("its length differs from its header"))?;
     let mut bytes = vec![0; length];
     if fill(reader, &mut bytes).map_err(|error| broken(&error))? < length {
         return Err(BundleError::Short);

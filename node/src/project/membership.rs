@@ -157,7 +157,7 @@ impl Project {
     pub(crate) fn take_admission(&mut self, peer: NodeId, entry: &Entry) {
         let fits = entry.project() == self.id && entry.verify().is_ok();
         if !fits || self.members.vouched_by(entry) != Some(peer) {
-            tracing::debug!(peer = %peer.short(), "an admission that it shows is none");
+            tracing::debug!(peer = %peer.short(), "it shows an invalid admission");
             return;
         }
         if self.members.member(&peer).is_some() || self.vouched.contains(&peer) {

@@ -151,7 +151,7 @@ impl Index {
                     names.insert(0, format!("{name} (by its key)"));
                 }
                 let names = names.join(", ");
-                Err(not_found(&format!("several items match; name one: {names}")))
+                Err(not_found(&format!("several items match; choose one: {names}")))
             }
         }
     }
@@ -191,7 +191,7 @@ impl Index {
                     .filter_map(|id| self.named(id))
                     .collect();
                 let message = format!(
-                    "{wanted} matches {} items; name one: {}",
+                    "{wanted} matches {} items; choose one: {}",
                     several.len(),
                     names.join(", ")
                 );

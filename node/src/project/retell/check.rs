@@ -56,7 +56,7 @@ pub(super) fn line(line: &ItemLine) -> Result<BTreeMap<u32, u32>, String> {
         }
         // Real ids come when it is written; what is wrong with the rest shows with any.
         let any_act = |act: ActRef| match place(&act) {
-            Some(place) if place >= count => Err(format!("there is no act {place}")),
+            Some(place) if place >= count => Err(format!("it refers to act {place}, which does not exist")),
             _ => Ok(ActId([0; 16])),
         };
         let op = decode_op(act, any_act, |_| Ok(ItemId([0; 16]))).map_err(wrong)?;
@@ -73,9 +73,7 @@ pub(super) fn line(line: &ItemLine) -> Result<BTreeMap<u32, u32>, String> {
             && number != line.number
         {
             let made = line.number;
-            return Err(wrong(format!(
-                "it gives the number {number}, and the line has {made}"
-            )));
+            return Err(wrong(format!("its number is {number}, but the line has {made}")));
         }
     }
     if count == 0 {
