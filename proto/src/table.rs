@@ -196,12 +196,12 @@ pub const TRANSITION_RULES: &[TransitionRule] = &[
         &[Column::Qa, Column::Merge],
         "send it back to coding",
     )),
-    held_refuses(rule(Verb::PassQa, &[Column::Qa], "record that its checks passed")),
+    held_refuses(rule(Verb::PassQa, &[Column::Qa], "mark its checks as passed")),
     held_refuses(needs(
         rule(Verb::Approve, &[Column::Qa], "approve it for merge"),
         HoldKind::ReviewHold,
     )),
-    rule(Verb::Merged, OPEN, "record that it was merged or is done"),
+    rule(Verb::Merged, OPEN, "mark it as merged or done"),
     rule(Verb::MergeFailed, &[Column::Merge], "report a failed merge"),
     needs(
         rule(Verb::RetryMerge, &[Column::Merge], "retry the merge"),

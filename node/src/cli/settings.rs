@@ -260,7 +260,7 @@ mod tests {
         assert!(!text.contains("promote"), "{text}");
         let refused = config(&ctx, &["promte", "manual"]).unwrap_err().to_string();
         assert!(
-            refused.contains("unknown project setting \"promte\"") && refused.contains("retry_limit"),
+            refused.contains("unknown setting \"promte\"") && refused.contains("retry_limit"),
             "{refused}"
         );
         let refused = config(&ctx, &["retry_limit", "0"]).unwrap_err().to_string();

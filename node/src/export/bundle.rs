@@ -343,7 +343,10 @@ mod tests {
         bytes[48..64].copy_from_slice(&[0xff; 16]);
         std::fs::write(&path, &bytes).expect("written");
         let error = entries(&path).expect_err("refused");
-        assert!(error.to_string().contains("more than its file can"), "{error}");
+        assert!(
+            error.to_string().contains("more data than the file has"),
+            "{error}"
+        );
         std::fs::write(&path, b"PK\x03\x04 something else").expect("written");
         assert!(
             entries(&path)

@@ -276,7 +276,7 @@ impl Project {
         if claim.node == self.me {
             // Whoever holds it may take it anew, after a crash for instance.
             let other = claim.holder != taker;
-            let here = format!("{holder} holds the claim, and that node is this one; {forced}");
+            let here = format!("{holder}, which is this node, holds the claim; {forced}");
             return other.then_some(here);
         }
         let Some(began) = self.upkeep.began else {

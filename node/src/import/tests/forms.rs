@@ -69,7 +69,7 @@ fn utf_16_and_bad_characters_cost_no_record() {
         parsed.notes
     );
     assert!(
-        parsed.notes[1].starts_with("beads:b: 2 characters are no text"),
+        parsed.notes[1].starts_with("beads:b: 2 invalid characters were replaced"),
         "{:?}",
         parsed.notes
     );

@@ -129,10 +129,7 @@ fn an_agent_takes_nothing_from_another_of_its_node_without_a_reason() {
     for verb in [Verb::TakeOver, Verb::Release] {
         let refused = asks(&mut ann, &other, verb, None).unwrap_err();
         assert_eq!(refused.code.exit(), 5);
-        assert!(
-            refused.message.contains("only the holder, coder-1 on ann,"),
-            "{refused}"
-        );
+        assert!(refused.message.contains("coder-1 on ann"), "{refused}");
     }
     asks(&mut ann, &coder, Verb::TakeOver, None).unwrap();
     asks(&mut ann, &other, Verb::TakeOver, Some("coder-1 has crashed")).unwrap();

@@ -70,8 +70,8 @@ fn a_file_that_cannot_be_used_is_named_and_the_rest_is_read() {
         );
     }
     let notes = [
-        "backlog:task-1 is 2 different issues (tasks/task-1 - a.md; tasks/task-8 - h.md): each is an item of its own",
-        "tasks/task-5 - e.md: 2 characters are no text",
+        "2 different issues have the id backlog:task-1 (tasks/task-1 - a.md; tasks/task-8 - h.md); each becomes an item",
+        "tasks/task-5 - e.md: 2 invalid characters were replaced",
     ];
     assert_eq!(parsed.notes.len(), notes.len(), "{:#?}", parsed.notes);
     for (note, begin) in parsed.notes.iter().zip(notes) {
