@@ -14,7 +14,7 @@ use super::{Backend, CliError, backend, envelope, json, render};
 use crate::api::request::{Failure, FailureCode, Reply, Request};
 
 /// How long to wait when there was nothing new: fresh enough for people, and next to no work.
-const PAUSE: Duration = Duration::from_millis(300);
+const POLL_INTERVAL: Duration = Duration::from_millis(300);
 /// Events in one answer.
 const EVENTS: usize = 256;
 
@@ -33,7 +33,7 @@ pub(super) fn run(ctx: &Context, args: &WatchArgs, out: &mut dyn Write) -> Resul
             return Err(unexpected_reply().into());
         };
         if events.is_empty() {
-            thread::sleep(PAUSE);
+            thread::sleep(POLL_INTERVAL);
             continue;
         }
         for event in &events {

@@ -176,7 +176,7 @@ impl BacklogImporter {
         }
         self.out.replaced(&found.name, replaced);
         let item = self.item(found, &id, external, &mut fields, content);
-        for what in self.out.leftovers("", fields) {
+        for what in self.out.count_unknown_fields("", fields) {
             self.out.problem_in(&found.name, 0, what);
         }
         let said = self.out.end(outer);

@@ -90,7 +90,7 @@ impl BeadsImporter {
         let outer = self.out.begin(None, line, &external(&id));
         self.out.replaced(&external(&id), replaced);
         let item = self.item(line, &id, &mut fields);
-        self.leftovers(line, "", fields);
+        self.count_unknown_fields(line, "", fields);
         let said = self.out.end(outer);
         let relations = std::mem::take(&mut self.relations);
         self.records.push(Record {
@@ -101,8 +101,8 @@ impl BeadsImporter {
     }
 
     /// Counts the fields that nobody took and names those that were of a wrong type.
-    fn leftovers(&mut self, line: usize, within: &str, fields: Fields) {
-        for what in self.out.leftovers(within, fields) {
+    fn count_unknown_fields(&mut self, line: usize, within: &str, fields: Fields) {
+        for what in self.out.count_unknown_fields(within, fields) {
             self.out.problem(line, what);
         }
     }

@@ -107,7 +107,7 @@ impl Parsed {
             let more = kept.split_off(ONE_BY_ONE);
             let what = format!("comments beyond {ONE_BY_ONE} -> combined");
             self.tally.add(Section::Shortened, what, more.len());
-            kept.extend(together(more));
+            kept.extend(join_comments(more));
         }
         kept
     }
@@ -149,7 +149,7 @@ fn split(text: &str, max_bytes: usize) -> (&str, &str) {
 }
 
 /// Several comments in one, as many as fit.
-fn together(comments: Vec<ImportComment>) -> Vec<ImportComment> {
+fn join_comments(comments: Vec<ImportComment>) -> Vec<ImportComment> {
     let mut packed: Vec<ImportComment> = Vec::new();
     for comment in comments {
         let mut text = String::new();

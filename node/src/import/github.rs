@@ -37,11 +37,11 @@ const WANTED: &str =
 
 /// Reads all issues, each of the repository that its `url` names. See the module.
 pub fn read(reader: impl BufRead) -> Parsed {
-    read_of(reader, None)
+    read_repository(reader, None)
 }
 
 /// Reads all issues; those without a `url` are of the given repository.
-pub fn read_of(reader: impl BufRead, repository: Option<&Repository>) -> Parsed {
+pub fn read_repository(reader: impl BufRead, repository: Option<&Repository>) -> Parsed {
     let mut import = GithubImporter {
         repository: repository.cloned(),
         ..GithubImporter::default()
@@ -150,7 +150,7 @@ impl GithubImporter {
         let outer = self.out.begin(None, line, &external);
         self.out.replaced(&external, replaced);
         let item = self.item(line, &reference, external, created_at, &mut fields);
-        self.leftovers(line, &reference, "", fields);
+        self.count_unknown_fields(line, &reference, "", fields);
         let said = self.out.end(outer);
         let relations = std::mem::take(&mut self.relations);
         self.records.push(Record {
@@ -161,8 +161,8 @@ impl GithubImporter {
     }
 
     /// Counts the fields that nobody took and names those that were of a wrong type.
-    fn leftovers(&mut self, line: usize, of: &Reference, within: &str, fields: Fields) {
-        for what in self.out.leftovers(within, fields) {
+    fn count_unknown_fields(&mut self, line: usize, of: &Reference, within: &str, fields: Fields) {
+        for what in self.out.count_unknown_fields(within, fields) {
             self.out.problem(line, format!("#{}: {what}", of.number));
         }
     }

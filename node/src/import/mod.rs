@@ -112,7 +112,7 @@ impl Parsed {
     }
 
     /// Takes over what was counted and said of one record.
-    fn absorb(&mut self, of_record: Self) {
+    fn add_record(&mut self, of_record: Self) {
         for ((section, key), count) in of_record.tally.0 {
             *self.tally.0.entry((section, key)).or_default() += count;
         }
@@ -123,7 +123,7 @@ impl Parsed {
     }
 
     /// Reports that a part of the current record is lost.
-    fn lost(&mut self, what: &str) {
+    fn report_loss(&mut self, what: &str) {
         let CurrentRecord { file, line, id } = self.current.clone();
         self.problem_at(file, line, format!("{id}: {what}"));
     }

@@ -101,11 +101,11 @@ impl Parsed {
         let mut relations = Vec::new();
         for mut group in groups {
             if group.len() > 1 {
-                self.tell_apart(&mut group);
+                self.identify_twins(&mut group);
             }
             for record in group {
                 self.items.push(record.item);
-                self.absorb(record.said);
+                self.add_record(record.said);
                 relations.extend(record.relations);
             }
         }
@@ -134,7 +134,7 @@ impl Parsed {
     }
 
     /// Gives each of several issues of one id a name of its own within this source.
-    fn tell_apart(&mut self, group: &mut [Record]) {
+    fn identify_twins(&mut self, group: &mut [Record]) {
         let Some(id) = group.first().map(|record| record.item.external.clone()) else {
             return;
         };

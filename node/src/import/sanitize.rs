@@ -22,7 +22,7 @@ impl Parsed {
     pub(super) fn name(&mut self, field: &str, text: &str) -> Option<String> {
         if is_long(text) {
             let most = limits::NAME_CHARS;
-            self.lost(&format!(
+            self.report_loss(&format!(
                 "the {field} has more than {most} characters and was shortened: {text}"
             ));
         }
@@ -137,7 +137,7 @@ impl Parsed {
     }
 
     /// Counts the fields that nobody took; what was wrong with the others.
-    pub(super) fn leftovers(&mut self, within: &str, fields: Fields) -> Vec<String> {
+    pub(super) fn count_unknown_fields(&mut self, within: &str, fields: Fields) -> Vec<String> {
         let (left, problems) = fields.finish();
         for name in left {
             self.tally.count(Section::NotCarried, format!("{within}{name}"));

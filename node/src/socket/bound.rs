@@ -36,7 +36,7 @@ pub fn find(home: &Home) -> Result<Option<Client>, Failure> {
     let usual = Client::connect(&home.socket());
     if let Ok(None) = usual
         && let Some(noted) = Holder::noted_socket(&home.lock_file())
-        && noted.parent().is_some_and(runtime::is_ours)
+        && noted.parent().is_some_and(runtime::is_private)
     {
         return Client::connect(&noted);
     }

@@ -15,8 +15,9 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    BoundSocket, CHECK_INTERVAL, CONNECTIONS, ClientMessage, ControlHandler, ControlRequest, GRACE, IDLE,
-    LINE_TIMEOUT, NodeInfo, REQUEST_BYTES, SILENCE, ServerMessage, WRITE_TIMEOUT,
+    BoundSocket, CHECK_INTERVAL, CONNECTIONS, ClientMessage, ControlHandler, ControlRequest,
+    FIRST_LINE_GRACE, IDLE, LINE_TIMEOUT, NodeInfo, REQUEST_BYTES, SHUTDOWN_GRACE, ServerMessage,
+    WRITE_TIMEOUT,
 };
 use crate::api::request::{Envelope, Failure, FailureCode, Reply};
 use crate::handle::NodeHandle;
@@ -48,7 +49,7 @@ pub async fn serve(
     let places = Limiter::new(Limits {
         total: CONNECTIONS,
         per_source: CONNECTIONS,
-        grace: SILENCE,
+        grace: FIRST_LINE_GRACE,
     });
     let mut outage = Outage::new("a local connection could not be accepted");
     let mut connections = JoinSet::new();
@@ -95,7 +96,7 @@ pub async fn serve(
     }
     socket.remove();
     let finish = async { while connections.join_next().await.is_some() {} };
-    if timeout(GRACE, finish).await.is_err() {
+    if timeout(SHUTDOWN_GRACE, finish).await.is_err() {
         tracing::warn!("local connections did not finish in time and were closed");
     }
     Ok(())

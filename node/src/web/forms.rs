@@ -14,7 +14,7 @@ use towline_proto::{Column, FailureKind, Verb};
 use super::Web;
 use super::error::PageError;
 use super::guard::{Caller, text};
-use super::query::own_path;
+use super::query::local_path;
 use super::view::failure::ForceOffer;
 use crate::api::request::{Failure, FailureCode, Reply, Request, Transition};
 use crate::handle::ProjectLink;
@@ -86,7 +86,7 @@ pub(super) async fn act(
     Path((project, item)): Path<(String, String)>,
     Form(form): Form<TransitionForm>,
 ) -> Result<Redirect, PageError> {
-    let back = own_path(&form.back).to_owned();
+    let back = local_path(&form.back).to_owned();
     let plain = |failure: Failure| (failure, None);
     let write = async {
         let origin = caller.checked_origin(&form.csrf).map_err(plain)?;
@@ -151,7 +151,7 @@ pub(super) async fn comment(
             .await
     };
     match write.await {
-        Ok(_) => Ok(Redirect::to(own_path(&form.back))),
+        Ok(_) => Ok(Redirect::to(local_path(&form.back))),
         Err(failure) => Err(PageError::new(&web, &caller, Some(&project), failure)),
     }
 }
@@ -184,7 +184,7 @@ pub(super) async fn resolve(
         web.ask(&link, Some(origin), request).await
     };
     match write.await {
-        Ok(_) => Ok(Redirect::to(own_path(&form.back))),
+        Ok(_) => Ok(Redirect::to(local_path(&form.back))),
         Err(failure) => Err(PageError::new(&web, &caller, Some(&project), failure)),
     }
 }

@@ -26,7 +26,7 @@ const CHUNK_BYTES: usize = 1024 * 1024;
 const SHOWN: usize = 20;
 
 /// The heading over the notes about items that an import did not change.
-const LEFT: &str = "left unchanged";
+const UNCHANGED: &str = "left unchanged";
 
 pub(super) use export::export;
 
@@ -101,7 +101,10 @@ fn read(args: &ImportArgs) -> Result<Parsed, Failure> {
     match args.from {
         ImportSource::Beads => Ok(import::beads::read(reader(&args.file)?)),
         ImportSource::Backlog => import::backlog::read(&args.file),
-        ImportSource::Github => Ok(import::github::read_of(reader(&args.file)?, args.repo.as_ref())),
+        ImportSource::Github => Ok(import::github::read_repository(
+            reader(&args.file)?,
+            args.repo.as_ref(),
+        )),
         // These have ways of their own.
         ImportSource::Jsonl | ImportSource::Bundle => Ok(Parsed::default()),
     }
@@ -276,7 +279,7 @@ fn tell(ctx: &Context, parsed: &Parsed, report: &ImportReport, out: &mut dyn Wri
         write_counts(ctx, &report, out)?;
         out.write_all(parsed.tally.render().as_bytes())?;
         write_notes("notes", &parsed.notes, out)?;
-        write_notes(LEFT, &report.notes, out)?;
+        write_notes(UNCHANGED, &report.notes, out)?;
         for problem in problems.iter().take(SHOWN) {
             ctx.say(problem);
         }

@@ -254,7 +254,7 @@ impl BeadsImporter {
             let id = comment.id("id").and_then(|id| self.out.name("comment id", &id));
             let at = comment.time("created_at").unwrap_or_default();
             let _ = comment.id("issue_id"); // The issue that it stands in.
-            self.leftovers(line, "comments.", comment);
+            self.count_unknown_fields(line, "comments.", comment);
             comments.push(ImportComment {
                 id: id.unwrap_or_else(|| format!("#{index}")),
                 author: author.unwrap_or_else(|| NOBODY.to_owned()),

@@ -14,7 +14,7 @@ use crate::handle::ProjectLink;
 use crate::web::query::escape;
 
 /// Characters of a deed on a page.
-const DEED_CHARS: usize = 200;
+const ACTIVITY_CHARS: usize = 200;
 /// Conflicts on the page of a project, the oldest ones.
 const CONFLICTS: usize = 200;
 
@@ -136,7 +136,7 @@ fn coded(sentence: &str) -> Markup {
 }
 
 fn shown(text: &str) -> String {
-    towline_proto::text::show(text, DEED_CHARS)
+    towline_proto::text::show(text, ACTIVITY_CHARS)
 }
 
 fn capital(text: &str) -> String {

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use towline_proto::Origin;
 
-use super::{CHUNK_BYTES, LEFT, SHOWN, bar, failure, reader, write_notes};
+use super::{CHUNK_BYTES, SHOWN, UNCHANGED, bar, failure, reader, write_notes};
 use crate::api::request::{Failure, IMPORT_CHUNK, Reply, Request};
 use crate::api::types::ImportReport;
 use crate::cli::args::ImportArgs;
@@ -208,7 +208,7 @@ fn tell(ctx: &Context, file: &JsonlFile, counts: Counts, out: &mut dyn Write) ->
                 numbers.join(", ")
             )?;
         }
-        write_notes(LEFT, &report.notes, out)?;
+        write_notes(UNCHANGED, &report.notes, out)?;
         for problem in report.problems.iter().take(SHOWN) {
             ctx.say(problem);
         }
