@@ -307,6 +307,9 @@ mod tests {
         let id = ItemId::derive(crate::Millis(0x0123_4567_89ab), &author_seq(), 0);
         assert!(id.to_string().starts_with("0123456789ab7"));
         assert_eq!(id.at(), crate::Millis(0x0123_4567_89ab));
-        assert_ne!(id, ItemId::derive(crate::Millis(0x0123_4567_89ab), &author_seq(), 1));
+        assert_ne!(
+            id,
+            ItemId::derive(crate::Millis(0x0123_4567_89ab), &author_seq(), 1)
+        );
     }
 }

@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_made_can_be_read() {
+    fn a_line_must_be_legible() {
         for fine in [
             "Ship it",
             "👩\u{200d}👩\u{200d}👧 family, ❤\u{fe0f} and 👍🏽",

@@ -118,7 +118,7 @@ impl Replica {
         self.refuse(entry.clone(), FORKED);
         let author = entry.body().author;
         let kept = self
-            .chain
+            .logs
             .epoch(&author, epoch)
             .and_then(|epoch| epoch.position(seq));
         let proof = ForkProof {

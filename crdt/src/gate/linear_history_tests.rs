@@ -68,7 +68,7 @@ fn edit() -> Op {
 }
 
 #[test]
-fn what_two_people_do_one_after_the_other_is_a_chain_from_wherever_it_begins() {
+fn sequential_changes_of_two_people_are_linear_from_every_start() {
     let (made, mut changes) = does(None, place(1, 0), create(), None);
     let (edited, more) = does(Some(&made), place(2, 0), edit(), Some("A long plank, of oak."));
     changes.extend(more);
@@ -91,7 +91,7 @@ fn what_two_people_do_one_after_the_other_is_a_chain_from_wherever_it_begins() {
 }
 
 #[test]
-fn what_was_done_apart_or_comes_in_another_order_is_no_chain() {
+fn concurrent_or_reordered_changes_are_not_linear() {
     let (made, created) = does(None, place(1, 0), create(), None);
     let (_, one) = does(Some(&made), place(1, 1), edit(), Some("A plank."));
     let (_, other) = does(Some(&made), place(2, 0), edit(), Some("Nails."));
@@ -107,7 +107,7 @@ fn what_was_done_apart_or_comes_in_another_order_is_no_chain() {
 }
 
 #[test]
-fn somebody_who_had_been_apart_and_then_heard_of_the_rest_goes_on_with_the_chain() {
+fn a_change_that_merges_everything_continues_a_linear_history() {
     let (made, created) = does(None, place(1, 0), create(), None);
     let (long, theirs) = does(
         Some(&made),
