@@ -9,10 +9,10 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-mod ages;
+pub mod activity_text;
+mod backlog_escape;
 pub mod cache;
 pub mod cli;
-pub mod deeds;
 pub mod dto;
 pub mod export;
 pub mod handle;
@@ -20,14 +20,14 @@ pub mod home;
 pub mod import;
 mod limiter;
 pub mod log;
+mod log_throttle;
 pub mod logging;
-mod marks;
-mod naming;
 pub mod net;
-mod outage;
+pub mod node;
 pub mod project;
+mod project_names;
+mod relative_time;
 pub mod request;
-pub mod run;
-pub mod serving;
+pub mod server;
 pub mod socket;
 pub mod web;

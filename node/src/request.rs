@@ -16,7 +16,7 @@ use crate::dto::{
     MemberInfo, OpenConflict, PeerInfo, ProjectStatus, Setting,
 };
 use crate::export::line::{Line, SettingsLine};
-use crate::project::{Arrived, Pass, Taken};
+use crate::project::{EntryImportReport, ImportPass, LineOutcome};
 
 mod import;
 
@@ -238,7 +238,7 @@ pub enum Request {
         /// The references of the items that they name, by what the file calls them.
         names: BTreeMap<String, String>,
         /// Which pass over the file.
-        pass: Pass,
+        pass: ImportPass,
     },
 
     /// A ticket for a new member.
@@ -589,7 +589,7 @@ pub enum Reply {
     /// Items with everything that was done to them.
     Lines(Vec<Line>),
     /// What became of each line of an import.
-    Taken(Vec<Taken>),
+    Taken(Vec<LineOutcome>),
     /// Entries of the log.
     Records {
         /// Which project they are of.
@@ -600,7 +600,7 @@ pub enum Reply {
         next: u64,
     },
     /// What became of entries that came without a network.
-    Arrived(Arrived),
+    Arrived(EntryImportReport),
     /// A ticket.
     Ticket {
         /// The string to hand over.

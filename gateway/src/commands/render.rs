@@ -1,6 +1,6 @@
 //! Items and projects as lines of chat. Everything foreign is made safe to show on one line.
 
-use towline_node::deeds::{is_restored_first, side_deed};
+use towline_node::activity_text::{must_restore_first, side_activity};
 use towline_node::dto::{Explanation, ItemCard, ItemPage, OpenConflict, ProjectStatus};
 use towline_proto::text::show;
 
@@ -111,7 +111,7 @@ fn sides(conflict: &OpenConflict) -> String {
         .sides
         .iter()
         .map(|side| {
-            let did = format!("{} {}", side.line.origin, side_deed(conflict, side));
+            let did = format!("{} {}", side.line.origin, side_activity(conflict, side));
             let did = show(&did, 100);
             format!("[{}] {did} → {}", side.key, show(&side.means, 60))
         })
@@ -129,7 +129,7 @@ fn settle(project: &str, conflict: &OpenConflict, several: bool, prefix: &str) -
         .filter(|_| several)
         .map(|id| format!(" {id}"));
     let handle = &conflict.item.handle;
-    let first = match is_restored_first(conflict) {
+    let first = match must_restore_first(conflict) {
         true => format!("in the trash; `towline restore {handle}` on a node, then "),
         false => String::new(),
     };

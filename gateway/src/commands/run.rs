@@ -1,6 +1,6 @@
 //! Performing a parsed command: one request to one project, and what to say about it.
 
-use towline_node::deeds::STORIES;
+use towline_node::activity_text::STORIES;
 use towline_node::handle::{NodeHandle, ProjectLink};
 use towline_node::request::{Edit, Filter, NewItem, Reply, Request, Transition};
 use towline_proto::text::show;

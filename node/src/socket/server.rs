@@ -21,7 +21,7 @@ use super::{
 use crate::handle::NodeHandle;
 use crate::home::Home;
 use crate::limiter::{Limiter, Limits, Permit, Source};
-use crate::outage::Outage;
+use crate::log_throttle::LogThrottle;
 use crate::request::{Envelope, Failure, FailureCode, Reply};
 
 /// Serves the handle's projects on a home's socket until `stop` is cancelled, by anybody or by a client's `stop`.
@@ -38,7 +38,7 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> Result<(), Failure> {
     tracing::debug!(path = %socket.path().display(), "listening on the local socket");
-    controls.listens_at(socket.path());
+    controls.set_socket(socket.path());
     let shared = Arc::new(Shared {
         handle,
         info,
@@ -50,7 +50,7 @@ pub async fn serve(
         per_source: CONNECTIONS,
         grace: SILENCE,
     });
-    let mut outage = Outage::new("a local connection could not be accepted");
+    let mut outage = LogThrottle::new("a local connection could not be accepted");
     let mut connections = JoinSet::new();
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -238,7 +238,7 @@ fn again(socket: &mut Socket, home: &Home, controls: &dyn Controls, missing: &mu
     match Socket::bind(home) {
         Ok(new) => {
             tracing::warn!(path = %new.path().display(), "the local socket was gone and has been made anew");
-            controls.listens_at(new.path());
+            controls.set_socket(new.path());
             *socket = new;
             *missing = false;
         }

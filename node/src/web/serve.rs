@@ -32,7 +32,7 @@ use super::error::ApiError;
 use super::guard::Caller;
 use super::{BODY_BYTES, LINGER_MS};
 use crate::limiter::{Limiter, Limits, Permit};
-use crate::outage::Outage;
+use crate::log_throttle::LogThrottle;
 use crate::request::{Failure, FailureCode};
 
 /// Time for the headers of a request, also of the next one on a connection.
@@ -72,7 +72,7 @@ pub async fn serve(listener: TcpListener, router: axum::Router, stop: Cancellati
     // Event streams never end by themselves: they are told of the stop, or it would wait for them.
     let router = router.layer(Extension(stop.clone()));
     let limiter = Limiter::new(limits());
-    let mut outage = Outage::new("a connection to the board could not be accepted");
+    let mut outage = LogThrottle::new("a connection to the board could not be accepted");
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {

@@ -9,12 +9,12 @@ use super::read_only::{self, Copied};
 use crate::cli::{Ask, Context};
 use crate::dto::LeftOut;
 use crate::handle::{unclear, unopened};
-use crate::home::{Home, HomeError, Lock, ProjectHome, Survey, key};
-use crate::naming;
+use crate::home::{Home, HomeError, Lock, ProjectHome, ProjectScan, key};
+use crate::node::open_project;
 use crate::project::Project;
 use crate::project::snapshot::{self, needs_cards_only};
+use crate::project_names;
 use crate::request::{Envelope, Failure, FailureCode, Reply, Request};
-use crate::run::open_project;
 use crate::socket::{self, Client, GREETING};
 
 /// One project's store, open for one command.
@@ -133,7 +133,7 @@ fn from_snapshot(ctx: &Context, home: &Home, asks: &[&Request]) -> Option<Ready>
 fn open(ctx: &Context, home: &Home, lock: Lock) -> Result<Direct, Failure> {
     let key = key::load(&home.key_file())?;
     Ok(Direct {
-        left_out: left_out(home.survey()?.unreadable),
+        left_out: left_out(home.scan_projects()?.unreadable),
         project: Some(open_project(&pick(ctx, home)?, &key)?),
         ground: Ground::Own(lock),
     })
@@ -144,7 +144,7 @@ fn read(ctx: &Context, home: &Home, why: HomeError) -> Result<Direct, Failure> {
     let key = key::load(&home.key_file())?;
     let copied = Copied::of(&pick(ctx, home)?, why)?;
     Ok(Direct {
-        left_out: left_out(home.survey()?.unreadable),
+        left_out: left_out(home.scan_projects()?.unreadable),
         project: Some(open_project(copied.place(), &key)?),
         ground: Ground::Copy(copied),
     })
@@ -160,7 +160,7 @@ fn left_out(unreadable: Vec<(String, HomeError)>) -> Vec<LeftOut> {
 
 /// The project that is meant.
 fn pick(ctx: &Context, home: &Home) -> Result<ProjectHome, Failure> {
-    let Survey { projects, unreadable } = home.survey()?;
+    let ProjectScan { projects, unreadable } = home.scan_projects()?;
     let left_out = left_out(unreadable);
     let wanted = ctx.global.project.as_deref();
     let all: Vec<_> = projects
@@ -171,9 +171,9 @@ fn pick(ctx: &Context, home: &Home) -> Result<ProjectHome, Failure> {
         .iter()
         .find(|one| wanted.is_none_or(|wanted| one.name == wanted));
     let named = projects.iter().any(|place| Some(place.name.as_str()) == wanted);
-    match (naming::pick(&all, wanted), meant) {
+    match (project_names::pick(&all, wanted), meant) {
         (_, Some(other)) if wanted.is_none() && !projects.is_empty() => {
-            let names: Vec<_> = all.iter().map(|one| naming::address(&all, *one)).collect();
+            let names: Vec<_> = all.iter().map(|one| project_names::address(&all, *one)).collect();
             Err(unclear(&names.join(", "), other))
         }
         (Err(_), Some(meant)) if !named => Err(unopened(meant)),

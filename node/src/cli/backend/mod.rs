@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use super::args::{DownArgs, ExportArgs, ImportArgs, InitArgs, JoinArgs, RunArgs};
 use super::context::Context;
 use super::{Ask, Trouble, envelope, json, render};
-use crate::home::{Holder, Home};
+use crate::home::{Home, LockHolder};
 use crate::request::{Envelope, Failure, FailureCode, Reply, Request};
 use crate::socket::{self, Client, GREETING};
 use patience::Patience;
@@ -81,7 +81,7 @@ fn running_within(ctx: &Context, within: Duration) -> Result<Box<Client>, Failur
 }
 
 /// Somebody has the project open and answers nobody.
-fn silent(holder: &Holder) -> Failure {
+fn silent(holder: &LockHolder) -> Failure {
     let message = format!(
         "{} has the project open and does not answer on a socket; end it if it is a node that hangs",
         holder.who

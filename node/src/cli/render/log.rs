@@ -4,8 +4,8 @@ use towline_proto::EventKind;
 
 use super::text::{ago, clean, day_and_time, fit, pad, pad_left, width, wrap};
 use super::{View, column_ink};
+use crate::activity_text::was_chosen;
 use crate::cli::style::Ink;
-use crate::deeds::was_chosen;
 use crate::dto::{Fate, FeedEvent, HistoryLine};
 
 /// Widest name and node, in columns.

@@ -10,7 +10,7 @@ use towline_crdt::compose::Draft;
 use towline_proto::{ItemId, codec};
 
 use crate::project::Project;
-use crate::project::stage::Work;
+use crate::project::pending_batch::Work;
 use crate::request::Failure;
 
 /// Bytes of records after which an item goes on in another part. A body of the largest size, in the

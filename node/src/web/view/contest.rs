@@ -8,7 +8,7 @@ use towline_proto::Millis;
 
 use super::Frame;
 use super::parts::{clock_ahead, column_title, item_link, item_path, time};
-use crate::deeds::{is_restored_first, side_deed};
+use crate::activity_text::{must_restore_first, side_activity};
 use crate::dto::{ItemPage, OpenConflict, Side};
 use crate::handle::ProjectLink;
 use crate::web::query::escape;
@@ -78,19 +78,19 @@ fn one(frame: &Frame, project: &str, conflict: &OpenConflict, back: Option<&str>
             @if back.is_some() { p { (item_link(project, &conflict.item)) } }
             h3 { (capital(&conflict.about)) }
             p.rule { (capital(&conflict.why)) "." }
-            @if is_restored_first(conflict) {
+            @if must_restore_first(conflict) {
                 p.notice { "The item is in the trash: restore it, then a side can be kept." }
             }
             ul.sides { @for side in &conflict.sides {
                 li.counts[side.effective] {
-                    p { strong { (side.line.origin) } " " (shown(&side_deed(conflict, side)))
+                    p { strong { (side.line.origin) } " " (shown(&side_activity(conflict, side)))
                         span.when { (time(now, side.line.at)) " on " (side.line.node_name) } (clock_ahead(side.line.skewed)) }
                     p.means { @if side.effective { span.badge.s-done { "counts" } }
                         @else { span.badge { "does not count" } }
                         " keeping it means: " strong { (side.means) } }
                     @if let Some(why) = &side.unkeepable {
                         p.none { "It cannot be kept: " (coded(why)) }
-                    } @else if let Some(csrf) = frame.csrf().filter(|_| !is_restored_first(conflict)) {
+                    } @else if let Some(csrf) = frame.csrf().filter(|_| !must_restore_first(conflict)) {
                         (keep(csrf, project, conflict, side, back))
                     }
                 }

@@ -16,7 +16,7 @@ use crate::cli::{Ask, Context, Trouble, dry, envelope, json};
 use crate::dto::ProjectStatus;
 use crate::export::bundle::{self, BundleError, Header, Writer};
 use crate::home::files;
-use crate::project::Arrived;
+use crate::project::EntryImportReport;
 use crate::request::{CARRIED, Failure, FailureCode, Reply, Request};
 
 /// Bytes of entries that one request carries at most, unless one alone has more.
@@ -186,8 +186,8 @@ fn fits(header: &Header, called: Option<&str>, status: &ProjectStatus) -> Result
     Err(Failure::new(FailureCode::Conflict, message))
 }
 
-fn hand_in(ctx: &Context, ask: &mut dyn Ask, path: &Path) -> Result<Arrived, Failure> {
-    let mut arrived = Arrived::default();
+fn hand_in(ctx: &Context, ask: &mut dyn Ask, path: &Path) -> Result<EntryImportReport, Failure> {
+    let mut arrived = EntryImportReport::default();
     let mut records: Vec<String> = Vec::new();
     let mut size = 0;
     let mut send = |project: ProjectId, records: &mut Vec<String>| -> Result<(), Failure> {
@@ -222,7 +222,7 @@ fn hand_in(ctx: &Context, ask: &mut dyn Ask, path: &Path) -> Result<Arrived, Fai
     Ok(arrived)
 }
 
-fn tell(ctx: &Context, arrived: &Arrived, out: &mut dyn Write) -> Result<(), Trouble> {
+fn tell(ctx: &Context, arrived: &EntryImportReport, out: &mut dyn Write) -> Result<(), Trouble> {
     if ctx.global.json {
         out.write_all(json::document("towline.arrived/v1", arrived).as_bytes())?;
     } else {

@@ -1,0 +1,58 @@
+//! What the transition table refuses, as sentences for people, and what it allows without any use.
+//!
+//! The reasons come from the table; their short form, which the fold keeps for acts that had no effect,
+//! is left as it is. Nothing here decides what is legal.
+
+use towline_crdt::view::ItemView;
+use towline_proto::table::{Illegal, Why};
+use towline_proto::{HoldKind, Verb};
+
+/// Why a transition is not possible, and what would be.
+pub(super) fn message(illegal: &Illegal) -> String {
+    let legal: Vec<_> = illegal.legal.iter().map(|verb| verb.as_str()).collect();
+    let legal = match legal.as_slice() {
+        [] => "Nothing is legal from here".to_owned(),
+        _ => format!("Legal from here: {}", legal.join(", ")),
+    };
+    format!("`{}` is not possible: {}. {legal}", illegal.verb, why(illegal))
+}
+
+fn why(illegal: &Illegal) -> String {
+    let lift = |hold, lift: Verb| format!("the item {}; `{lift}` lifts that", held(hold));
+    match illegal.why {
+        Why::NotHeld(HoldKind::Frozen) => "the item is not frozen".to_owned(),
+        Why::NotHeld(HoldKind::Blocked) => "the item is not blocked".to_owned(),
+        Why::NotHeld(HoldKind::ReviewHold) => "the item does not wait for approval".to_owned(),
+        Why::NotHeld(HoldKind::MergeFailure) => "no merge of the item has failed".to_owned(),
+        Why::Held(hold, verb) => lift(hold, verb),
+        Why::AlreadyHeld(hold) => format!("the item {} already", held(hold)),
+        Why::Deleted => "the item is in the trash; `restore` brings it back".to_owned(),
+        Why::NotDeleted => "the item is not in the trash".to_owned(),
+        Why::Column(_) | Why::Purged | Why::Epic | Why::Claimed | Why::NotClaimed | Why::AlreadyThere(_) => {
+            illegal.why.to_string()
+        }
+    }
+}
+
+const fn held(hold: HoldKind) -> &'static str {
+    match hold {
+        HoldKind::Frozen => "is frozen",
+        HoldKind::Blocked => "is blocked",
+        HoldKind::ReviewHold => "waits for approval",
+        HoldKind::MergeFailure => "has a merge that failed",
+    }
+}
+
+/// Why a transition that the table allows would change nothing.
+pub(super) fn redundant(verb: Verb, row: &ItemView) -> Option<&'static str> {
+    let given_up = row.holds.failure.as_ref().is_some_and(|failure| failure.is_final);
+    match verb {
+        Verb::PassQa if row.holds.review => {
+            Some("`pass-qa` is not possible: its checks passed already; `approve` lets it through to merge")
+        }
+        Verb::GiveUpMerge if given_up => Some(
+            "`give-up-merge` is not possible: its merge was given up already; `retry-merge` tries it again",
+        ),
+        _ => None,
+    }
+}
