@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use towline_node::api::request::{Failure, FailureCode};
 use towline_node::home::{Home, HomeError};
-use towline_node::request::{Failure, FailureCode};
 use towline_proto::text::show;
 
 use crate::config::SAMPLE;

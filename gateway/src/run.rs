@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
+use towline_node::api::request::{Failure, FailureCode, Reply};
 use towline_node::handle::NodeHandle;
 use towline_node::home::init::init;
 use towline_node::home::{Config as NodeConfig, Home, key};
 use towline_node::node::Node;
-use towline_node::request::{Failure, FailureCode, Reply};
 use towline_node::server::{Server, ServerOptions};
 use towline_node::socket;
 use towline_proto::Ticket;

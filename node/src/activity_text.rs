@@ -6,7 +6,7 @@
 
 use towline_proto::Verb;
 
-use crate::dto::{HistoryLine, OpenConflict, Side};
+use crate::api::types::{HistoryLine, OpenConflict, Side};
 
 /// What other trackers call a story, and people may type for one.
 pub const STORIES: [&str; 2] = ["feature", "task"];

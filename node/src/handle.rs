@@ -10,9 +10,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use towline_proto::member::TicketHash;
 use towline_proto::{NodeId, Origin, ProjectId};
 
-use crate::dto::LeftOut;
+use crate::api::request::{Failure, FailureCode, Reply, Request};
+use crate::api::types::UnavailableProject;
 use crate::project_names::{self, Named};
-use crate::request::{Failure, FailureCode, Reply, Request};
 
 /// Jobs that may wait for one project's thread. At 10,000 writes a second this is 0.1 s of work.
 pub const JOBS: usize = 1_024;
@@ -88,7 +88,7 @@ pub struct ProjectLink {
 pub struct NodeHandle {
     me: NodeId,
     projects: Arc<RwLock<BTreeMap<ProjectId, ProjectLink>>>,
-    left_out: Arc<RwLock<Vec<LeftOut>>>,
+    unavailable: Arc<RwLock<Vec<UnavailableProject>>>,
 }
 
 impl NodeHandle {
@@ -97,7 +97,7 @@ impl NodeHandle {
         Self {
             me,
             projects: Arc::default(),
-            left_out: Arc::default(),
+            unavailable: Arc::default(),
         }
     }
 
@@ -114,15 +114,15 @@ impl NodeHandle {
     }
 
     /// Notes a project that could not be opened.
-    pub fn leave_out(&self, project: LeftOut) {
-        if let Ok(mut left_out) = self.left_out.write() {
-            left_out.push(project);
+    pub fn add_unavailable(&self, project: UnavailableProject) {
+        if let Ok(mut unavailable) = self.unavailable.write() {
+            unavailable.push(project);
         }
     }
 
     /// The projects that could not be opened.
-    pub fn left_out(&self) -> Vec<LeftOut> {
-        self.left_out.read().map(|all| all.clone()).unwrap_or_default()
+    pub fn unavailable(&self) -> Vec<UnavailableProject> {
+        self.unavailable.read().map(|all| all.clone()).unwrap_or_default()
     }
 
     /// Every project, sorted by name. Where several share a name, each is called by its name and digits
@@ -155,7 +155,7 @@ impl NodeHandle {
     pub fn project(&self, wanted: Option<&str>) -> Result<ProjectLink, Failure> {
         let links = self.links();
         let all: Vec<Named<'_>> = links.iter().map(|link| (link.name.as_str(), &link.id)).collect();
-        if let Some(failure) = out_of_reach(&self.left_out(), wanted, &links) {
+        if let Some(failure) = unavailable_failure(&self.unavailable(), wanted, &links) {
             return Err(failure);
         }
         let at = project_names::pick(&all, wanted)?;
@@ -184,7 +184,7 @@ impl NodeHandle {
             .await;
         match answer {
             Ok(Reply::Status(mut status)) => {
-                status.left_out = self.left_out();
+                status.unavailable = self.unavailable();
                 Ok(Reply::Status(status))
             }
             answer => answer,
@@ -225,7 +225,9 @@ impl NodeHandle {
     /// When the project's thread has ended.
     pub async fn announce(&self, project: &ProjectId, accounts: Vec<String>) -> Result<(), Failure> {
         let jobs = self.jobs(project)?;
-        jobs.send(Job::Announce(accounts)).await.map_err(|_| gone())
+        jobs.send(Job::Announce(accounts))
+            .await
+            .map_err(|_| store_closed())
     }
 
     /// The other nodes that take commands from chat in a project and were heard of lately, each with its
@@ -265,49 +267,53 @@ impl NodeHandle {
     ) -> Result<T, Failure> {
         let jobs = self.jobs(project)?;
         let (reply, answer) = oneshot::channel();
-        jobs.send(make(reply)).await.map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?
+        jobs.send(make(reply)).await.map_err(|_| store_closed())?;
+        answer.await.map_err(|_| store_closed())?
     }
 }
 
 /// The refusal of a question that is meant for a project which could not be opened, or might be: with no
 /// name given nobody knows that the one which is left is meant.
-fn out_of_reach(left_out: &[LeftOut], wanted: Option<&str>, there: &[ProjectLink]) -> Option<Failure> {
-    let first = left_out.first()?;
+fn unavailable_failure(
+    unavailable: &[UnavailableProject],
+    wanted: Option<&str>,
+    there: &[ProjectLink],
+) -> Option<Failure> {
+    let first = unavailable.first()?;
     let names = || {
         let all: Vec<Named<'_>> = there.iter().map(|link| (link.name.as_str(), &link.id)).collect();
         let names = all.iter().map(|one| project_names::address(&all, *one));
         names.collect::<Vec<_>>().join(", ")
     };
     match wanted {
-        None => Some(unclear(&names(), first)),
+        None => Some(ambiguous_project(&names(), first)),
         Some(wanted) if there.iter().any(|link| link.name == wanted) => None,
         Some(wanted) => {
-            let meant = left_out.iter().find(|project| project.name == wanted)?;
-            Some(unopened(meant))
+            let meant = unavailable.iter().find(|project| project.name == wanted)?;
+            Some(project_unavailable(meant))
         }
     }
 }
 
 /// No project was named, and one of those that could be meant cannot be opened.
-pub(crate) fn unclear(there: &str, left_out: &LeftOut) -> Failure {
+pub(crate) fn ambiguous_project(there: &str, unavailable: &UnavailableProject) -> Failure {
     Failure::new(
         FailureCode::Usage,
         format!(
             "this node has several projects, and {} cannot be opened ({}); name one with --project: {there}",
-            left_out.name, left_out.why
+            unavailable.name, unavailable.why
         ),
     )
 }
 
 /// The project that is meant cannot be opened.
-pub(crate) fn unopened(project: &LeftOut) -> Failure {
+pub(crate) fn project_unavailable(project: &UnavailableProject) -> Failure {
     Failure::new(
         FailureCode::Failure,
         format!("the project {} cannot be opened: {}", project.name, project.why),
     )
 }
 
-fn gone() -> Failure {
+fn store_closed() -> Failure {
     Failure::new(FailureCode::Unreachable, "the project's store is closed")
 }

@@ -19,12 +19,12 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use towline_proto::{NodeId, ProjectId};
 
-use crate::dto::LeftOut;
+use crate::api::request::{Failure, FailureCode};
+use crate::api::types::UnavailableProject;
 use crate::handle::{Job, NodeHandle, ProjectLink};
 use crate::home::{Config, Home, Lock, ProjectHome, ProjectScan, Settings};
 use crate::net::{Net, NetInput, Route};
 use crate::project::{self, Project, ProjectOptions, RepairReport, SystemEnvironment};
-use crate::request::{Failure, FailureCode};
 
 /// The queues of the projects, as the network finds them.
 #[derive(Debug, Default)]
@@ -194,7 +194,7 @@ impl Node {
     /// Goes on without a project that cannot be opened; it is named wherever the others are.
     fn leave_out(&self, name: String, why: Failure) -> Failure {
         tracing::error!(project = %name, %why, "the project is left out: it cannot be opened");
-        self.handle.leave_out(LeftOut {
+        self.handle.add_unavailable(UnavailableProject {
             name,
             why: why.message.clone(),
         });

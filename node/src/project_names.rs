@@ -6,7 +6,7 @@
 
 use towline_proto::ProjectId;
 
-use crate::request::{Failure, FailureCode};
+use crate::api::request::{Failure, FailureCode};
 
 /// Stands between a name and digits of an id. It needs no escape in addresses and shells.
 const MARK: char = '~';

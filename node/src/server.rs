@@ -16,10 +16,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use towline_proto::Ticket;
 
+use crate::api::request::{Failure, FailureCode, Reply};
 use crate::home::Config;
 use crate::node::Node;
-use crate::request::{Failure, FailureCode, Reply};
-use crate::socket::{self, Controls, NodeInfo, Socket};
+use crate::socket::{self, BoundSocket, ControlHandler, NodeInfo};
 use crate::web::{self, Web, WebConfig};
 
 /// How long a node that joins waits for what the project holds before it answers; the rest comes later.
@@ -50,7 +50,7 @@ struct NodeControls {
     board: String,
 }
 
-impl Controls for NodeControls {
+impl ControlHandler for NodeControls {
     fn join(&self, ticket: String) -> Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send + '_>> {
         Box::pin(async move {
             let ticket: Ticket = ticket
@@ -92,7 +92,7 @@ impl Server {
             api_token: None,
         };
         let web = Web::new(node.handle().clone(), web_config).map_err(|error| failed("the board", &error))?;
-        let socket = Socket::bind(node.home())?;
+        let socket = BoundSocket::bind(node.home())?;
         let stop = CancellationToken::new();
         let info = NodeInfo {
             node: node.handle().me(),

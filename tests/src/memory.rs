@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use towline_node::dto::{Applied, FeedEvent, ItemCard, ItemPage, ProjectStatus};
+use towline_node::api::request::{Failure, FailureCode, NewItem, Reply, Request, Transition};
+use towline_node::api::types::{Applied, FeedEvent, ItemCard, ItemPage, ProjectStatus};
 use towline_node::handle::{JOBS, Job, NodeHandle, ProjectLink};
-use towline_node::request::{Failure, FailureCode, NewItem, Reply, Request, Transition};
 use towline_proto::stage::{Blocked, Holds, status};
 use towline_proto::{
     Column, Event, EventId, EventKind, HoldKind, ItemId, Kind, Millis, NodeId, Origin, OriginKind, ProjectId,
@@ -156,7 +156,7 @@ impl State {
     fn request(&mut self, origin: Option<Origin>, body: Request) -> Result<Reply, Failure> {
         let origin = origin.ok_or_else(|| Failure::new(FailureCode::Usage, "no origin"));
         match body {
-            Request::Once { of, .. } => self.request(origin.ok(), *of),
+            Request::Idempotent { of, .. } => self.request(origin.ok(), *of),
             Request::Events { after, limit } => {
                 let events = self.events.iter().filter(|event| event.position > after);
                 Ok(Reply::Events(events.take(limit).cloned().collect()))
@@ -288,7 +288,7 @@ impl State {
             last_event: self.events.last().cloned(),
             peers: None,
             board: None,
-            left_out: Vec::new(),
+            unavailable: Vec::new(),
         }
     }
 }

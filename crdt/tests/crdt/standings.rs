@@ -2,7 +2,7 @@
 //! is, and every verb is tried from each, by way of the composer and, where that refuses, by a record
 //! written by hand that the fold has to refuse.
 //!
-//! That the table itself says what the spec says is for `proto/tests/proto/table.rs`.
+//! That the table agrees with docs/spec/pipeline.md is checked by `proto/tests/proto/table.rs`.
 
 use towline_crdt::compose::{ComposeError, Draft, compose};
 use towline_crdt::doc::{NodePrefix, Record};
@@ -64,7 +64,7 @@ fn op(verb: Verb, view: &ItemView) -> Op {
     }
 }
 
-/// What the spec's table says becomes of the item.
+/// What becomes of the item by docs/spec/pipeline.md, *Transitions*.
 fn after(verb: Verb, from: Standing) -> Standing {
     let to = |column| Standing {
         column,

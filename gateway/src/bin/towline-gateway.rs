@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use towline_gateway::cli::{self, Cli, Command};
 use towline_gateway::run;
+use towline_node::api::request::Failure;
 use towline_node::logging;
-use towline_node::request::Failure;
 use towline_proto::text::show;
 
 fn main() -> ExitCode {

@@ -1,7 +1,7 @@
 //! Items and projects as lines of chat. Everything foreign is made safe to show on one line.
 
 use towline_node::activity_text::{must_restore_first, side_activity};
-use towline_node::dto::{Explanation, ItemCard, ItemPage, OpenConflict, ProjectStatus};
+use towline_node::api::types::{Explanation, ItemCard, ItemPage, OpenConflict, ProjectStatus};
 use towline_proto::text::show;
 
 /// Longest body or comment in an answer, in characters.
@@ -205,7 +205,7 @@ pub(super) fn status(status: &ProjectStatus) -> String {
 
 #[cfg(test)]
 mod tests {
-    use towline_node::dto::{Fate, HistoryLine, ItemLink, Side};
+    use towline_node::api::types::{HistoryLine, HistoryOutcome, ItemLink, Side};
     use towline_proto::{ActId, ItemId, Millis, NodeId, Origin, OriginKind, Rule};
 
     use super::*;
@@ -225,7 +225,7 @@ mod tests {
             from: None,
             to: None,
             detail: detail.map(str::to_owned),
-            fate: Fate::Effective,
+            fate: HistoryOutcome::Effective,
             overtaken: None,
         }
     }

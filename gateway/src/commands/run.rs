@@ -1,8 +1,8 @@
 //! Performing a parsed command: one request to one project, and what to say about it.
 
 use towline_node::activity_text::STORIES;
+use towline_node::api::request::{Edit, Filter, NewItem, Reply, Request, Transition};
 use towline_node::handle::{NodeHandle, ProjectLink};
-use towline_node::request::{Edit, Filter, NewItem, Reply, Request, Transition};
 use towline_proto::text::show;
 use towline_proto::{Column, Kind, Status, Verb};
 
@@ -150,7 +150,7 @@ async fn ask(
 ) -> Result<Reply, String> {
     let origin = context.map(|context| context.origin.clone());
     let request = match context.and_then(|context| context.request) {
-        Some(id) => Request::Once {
+        Some(id) => Request::Idempotent {
             id,
             of: Box::new(request),
         },
@@ -201,7 +201,7 @@ fn write(handle: &NodeHandle, link: &ProjectLink, parsed: &Parsed) -> Result<Req
             by: Some(same_project(handle, link, parsed.arg(1))?),
             ..transition(Verb::Supersede)
         }),
-        Does::Settle => Request::Settle {
+        Does::Settle => Request::Resolve {
             item: target,
             keep: parsed.arg(1).to_owned(),
             conflict: text(2),

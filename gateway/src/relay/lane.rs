@@ -10,9 +10,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use towline_node::dto::FeedEvent;
+use towline_node::api::request::{Failure, Reply, Request};
+use towline_node::api::types::FeedEvent;
 use towline_node::handle::{NodeHandle, ProjectLink};
-use towline_node::request::{Failure, Reply, Request};
 use towline_proto::Millis;
 
 use super::outbox::{Body, Line, Outbox};
@@ -191,7 +191,10 @@ impl Lane {
         }
         if !lines.is_empty() {
             let failed = |error: StoreError| {
-                Failure::new(towline_node::request::FailureCode::Failure, error.to_string())
+                Failure::new(
+                    towline_node::api::request::FailureCode::Failure,
+                    error.to_string(),
+                )
             };
             self.outbox.plan(&ledger, &lines).await.map_err(failed)?;
         }

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use towline_node::dto::FeedEvent;
+use towline_node::api::types::FeedEvent;
 use towline_proto::{Column, EventKind, ItemId, Millis};
 
 use super::digest::Digest;

@@ -4,7 +4,7 @@ use towline_proto::stage::{Blocked, Claim, MergeFailure};
 use towline_proto::{ActId, Column, FailureKind, ItemId, Kind, Millis, NodeId, Qa};
 
 use crate::canned::{card, dependency, settle};
-use towline_node::dto::ItemCard;
+use towline_node::api::types::ItemCard;
 
 /// About forty items in every state that a board can show.
 pub(crate) fn demo(now: Millis) -> Vec<ItemCard> {

@@ -17,7 +17,7 @@ use towline_crdt::view::PROJECTION_VERSION;
 use towline_proto::Column;
 
 use super::stored_card::StoredCard;
-use crate::dto::ItemCard;
+use crate::api::types::ItemCard;
 use crate::home::files::{self, PRIVATE_MODE, temporary_beside};
 use crate::log::LogMark;
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use towline_proto::stage::{Claim, Holds};
 use towline_proto::{Closing, Column, ItemId, Kind, Millis, Origin, OriginKind, Qa, Status, Verb, codec};
 
-use crate::dto::{InTheWay, ItemCard, ItemLink};
+use crate::api::types::{ItemCard, ItemLink, NotReadyReason};
 
 const _: () = assert!(Verb::ALL.len() <= 64, "verbs have a bit each");
 
@@ -218,7 +218,7 @@ impl StoredCard {
             entered_at: self.entered_at,
             claim_heard: None,
             skewed: false,
-            in_the_way: part::<InTheWay>(self.in_the_way)?,
+            in_the_way: part::<NotReadyReason>(self.in_the_way)?,
             legal: verbs(self.legal),
         })
     }

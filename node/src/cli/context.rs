@@ -11,11 +11,11 @@ use jiff::tz::TimeZone;
 use towline_proto::Millis;
 
 use super::args::Global;
-use super::person::variable;
 use super::render::View;
 use super::style::Style;
+use super::user_name::variable;
+use crate::api::request::{Failure, FailureCode};
 use crate::home::{BusyTimeout, find};
-use crate::request::{Failure, FailureCode};
 
 /// The directory inside a project's root that holds everything of a node.
 pub const HOME: &str = ".towline";
@@ -34,7 +34,7 @@ pub struct Context {
     /// The terminal and the time, for pages.
     pub view: View,
     /// Colour on the standard error, which may be a terminal when the output is none.
-    pub talk: Style,
+    pub stderr_style: Style,
     /// TOWLINE_USER.
     pub user: Option<String>,
     /// Whether somebody sits at a terminal: input and output are one.
@@ -85,7 +85,7 @@ impl Context {
                 style: Style::new(wanted && terminal),
                 zone: TimeZone::system(),
             },
-            talk: Style::new(wanted && io::stderr().is_terminal()),
+            stderr_style: Style::new(wanted && io::stderr().is_terminal()),
             user: variable("TOWLINE_USER"),
             terminal: terminal && io::stdin().is_terminal(),
             editor: variable("VISUAL").or_else(|| variable("EDITOR")),

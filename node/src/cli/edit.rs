@@ -14,9 +14,9 @@ use towline_proto::Origin;
 
 use super::context::{Context, HOME};
 use super::render::text::clean;
-use super::{Ask, envelope};
-use crate::dto::ItemPage;
-use crate::request::{Edit, Failure, FailureCode, Reply, Request};
+use super::{Backend, envelope};
+use crate::api::request::{Edit, Failure, FailureCode, Reply, Request};
+use crate::api::types::ItemPage;
 
 /// The description of an item on its way through an editor.
 pub(super) struct Editing {
@@ -26,16 +26,20 @@ pub(super) struct Editing {
 
 /// Asks for the description of `item`. Nobody is kept out while it is edited: whoever asks for the
 /// store itself lets go of it after this.
-pub(super) fn begin(ctx: &Context, ask: &mut dyn Ask, item: &str) -> Result<Editing, Failure> {
+pub(super) fn begin(ctx: &Context, backend: &mut dyn Backend, item: &str) -> Result<Editing, Failure> {
     let origin = ctx.origin()?;
-    let page = one_page(ctx, ask, item.to_owned())?;
+    let page = one_page(ctx, backend, item.to_owned())?;
     Ok(Editing { page, origin })
 }
 
 /// The one item that is meant; of a number that several share the names to choose from.
-pub(super) fn one_page(ctx: &Context, ask: &mut dyn Ask, item: String) -> Result<Box<ItemPage>, Failure> {
+pub(super) fn one_page(
+    ctx: &Context,
+    backend: &mut dyn Backend,
+    item: String,
+) -> Result<Box<ItemPage>, Failure> {
     let show = Request::Show { item: item.clone() };
-    match ask.ask(envelope(ctx, None, show))? {
+    match backend.request(envelope(ctx, None, show))? {
         Reply::Page(page) => Ok(page),
         Reply::Pages(pages) => {
             let named = |page: &ItemPage| format!("{} ({})", page.card.handle, clean(&page.card.title));
@@ -53,7 +57,7 @@ impl Editing {
     pub(super) fn finish<'a>(
         self,
         ctx: &Context,
-        connect: impl FnOnce() -> Result<Box<dyn Ask + 'a>, Failure>,
+        connect: impl FnOnce() -> Result<Box<dyn Backend + 'a>, Failure>,
     ) -> Result<Option<Reply>, Failure> {
         let Self { page, origin } = self;
         let draft = Draft::begin(ctx, &page.card.key, &page.body)?;
@@ -69,7 +73,7 @@ impl Editing {
             body_base: Some(page.body),
             ..Edit::default()
         });
-        let sent = connect().and_then(|mut ask| ask.ask(envelope(ctx, Some(origin), edit)));
+        let sent = connect().and_then(|mut backend| backend.request(envelope(ctx, Some(origin), edit)));
         match sent {
             Ok(reply) => {
                 draft.remove();

@@ -1,15 +1,15 @@
 //! `--json`: one document with its schema in front, or one a line for streams.
 //!
-//! The shapes are those of `dto`; this file only says under which name they stand.
+//! The shapes are those of `api::types`; this file only says under which name they stand.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use towline_proto::Column;
 
-use super::plan::{self, Shape};
-use crate::dto::{FeedEvent, ItemCard, ItemPage};
-use crate::request::{Failure, Reply};
+use super::plan::{self, Layout};
+use crate::api::request::{Failure, Reply};
+use crate::api::types::{FeedEvent, ItemCard, ItemPage};
 
 #[derive(Serialize)]
 struct Document<'a, T: Serialize> {
@@ -47,13 +47,13 @@ pub(crate) fn written(schema: &str, dry_run: bool, data: impl Serialize) -> Stri
 
 /// The cards of a board, by column in the order of the pipeline.
 #[derive(Serialize)]
-struct Columns<'a> {
+struct BoardDocument<'a> {
     columns: Vec<BoardColumn<'a>>,
 }
 
 /// Some of the cards that there are.
 #[derive(Serialize)]
-struct Listed<'a> {
+struct ItemsDocument<'a> {
     total: usize,
     items: &'a [ItemCard],
 }
@@ -66,8 +66,8 @@ struct BoardColumn<'a> {
     items: Vec<&'a ItemCard>,
 }
 
-impl<'a> Columns<'a> {
-    fn of(cards: &'a [ItemCard], most: Option<usize>, only: plan::Columns) -> Self {
+impl<'a> BoardDocument<'a> {
+    fn of(cards: &'a [ItemCard], most: Option<usize>, only: plan::ColumnSelection) -> Self {
         let columns = Column::ALL.iter().map(|column| {
             let mut items: Vec<_> = cards.iter().filter(|card| card.column == *column).collect();
             let count = items.len();
@@ -88,13 +88,13 @@ impl<'a> Columns<'a> {
     }
 }
 
-fn under<T: Serialize>(schema: &str, name: &str, data: T) -> String {
+fn named_document<T: Serialize>(schema: &str, name: &str, data: T) -> String {
     document(schema, BTreeMap::from([(name, data)]))
 }
 
 /// One document for everything that a command was answered.
-pub(crate) fn replies(shape: Shape, mut replies: Vec<Reply>) -> String {
-    if shape == Shape::Applied {
+pub(crate) fn replies(layout: Layout, mut replies: Vec<Reply>) -> String {
+    if layout == Layout::Applied {
         let applied: Vec<_> = replies
             .into_iter()
             .filter_map(|reply| match reply {
@@ -102,9 +102,9 @@ pub(crate) fn replies(shape: Shape, mut replies: Vec<Reply>) -> String {
                 _ => None,
             })
             .collect();
-        return under("towline.applied/v1", "applied", applied);
+        return named_document("towline.applied/v1", "applied", applied);
     }
-    if shape == Shape::Pages && replies.len() > 1 {
+    if layout == Layout::Pages && replies.len() > 1 {
         let pages: Vec<ItemPage> = replies
             .into_iter()
             .filter_map(|reply| match reply {
@@ -112,7 +112,7 @@ pub(crate) fn replies(shape: Shape, mut replies: Vec<Reply>) -> String {
                 _ => None,
             })
             .collect();
-        return under("towline.item-pages/v1", "items", pages);
+        return named_document("towline.item-pages/v1", "items", pages);
     }
     if replies.len() > 1
         && replies
@@ -123,46 +123,46 @@ pub(crate) fn replies(shape: Shape, mut replies: Vec<Reply>) -> String {
             Reply::Explanations(explained) => Some(explained),
             _ => None,
         });
-        return under(
+        return named_document(
             "towline.explanations/v1",
             "items",
             explained.flatten().collect::<Vec<_>>(),
         );
     }
-    if let (Shape::Board { most, only }, Some(Reply::Cards(cards))) = (shape, replies.first()) {
-        return document("towline.columns/v1", Columns::of(cards, most, only));
+    if let (Layout::Board { most, only }, Some(Reply::Cards(cards))) = (layout, replies.first()) {
+        return document("towline.columns/v1", BoardDocument::of(cards, most, only));
     }
-    if let (Shape::Columns { most: Some(most) }, [Reply::Cards(cards)]) = (shape, replies.as_mut_slice()) {
+    if let (Layout::Columns { most: Some(most) }, [Reply::Cards(cards)]) = (layout, replies.as_mut_slice()) {
         // `total` says how many there are where fewer were asked for.
         let total = cards.len();
         cards.truncate(most);
-        return document("towline.items/v1", Listed { total, items: cards });
+        return document("towline.items/v1", ItemsDocument { total, items: cards });
     }
     replies.pop().map_or_else(String::new, |reply| one(&reply))
 }
 
 fn one(reply: &Reply) -> String {
     match reply {
-        Reply::Cards(cards) => under("towline.items/v1", "items", cards),
+        Reply::Cards(cards) => named_document("towline.items/v1", "items", cards),
         Reply::Page(page) => document("towline.item-page/v1", page),
-        Reply::Pages(pages) => under("towline.item-pages/v1", "items", pages),
-        Reply::History(lines) => under("towline.history/v1", "lines", lines),
-        Reply::Conflicts(open) => under("towline.conflicts/v1", "conflicts", open),
-        Reply::Explanations(explained) => under("towline.explanations/v1", "items", explained),
+        Reply::Pages(pages) => named_document("towline.item-pages/v1", "items", pages),
+        Reply::History(lines) => named_document("towline.history/v1", "lines", lines),
+        Reply::Conflicts(open) => named_document("towline.conflicts/v1", "conflicts", open),
+        Reply::Explanations(explained) => named_document("towline.explanations/v1", "items", explained),
         Reply::Status(status) => document("towline.status/v1", status),
         Reply::Doctor(found) => document("towline.doctor/v1", found),
-        Reply::Members(members) => under("towline.members/v1", "members", members),
-        Reply::Peers(peers) => under("towline.peers/v1", "peers", peers),
-        Reply::Addresses(addresses) => under("towline.addresses/v1", "addresses", addresses),
-        Reply::Events(events) => under("towline.events/v1", "events", events),
-        Reply::Applied(applied) => under("towline.applied/v1", "applied", [applied]),
+        Reply::Members(members) => named_document("towline.members/v1", "members", members),
+        Reply::Peers(peers) => named_document("towline.peers/v1", "peers", peers),
+        Reply::Addresses(addresses) => named_document("towline.addresses/v1", "addresses", addresses),
+        Reply::Events(events) => named_document("towline.events/v1", "events", events),
+        Reply::Applied(applied) => named_document("towline.applied/v1", "applied", [applied]),
         Reply::Imported(report) => document("towline.import/v1", report),
-        Reply::Lines(lines) => under("towline.exports/v1", "lines", lines),
-        Reply::Settings(settings) => under("towline.config/v1", "project", settings),
-        Reply::SettingsLine(line) => under("towline.exports/v1", "settings", line),
-        Reply::Taken(taken) => under("towline.taken/v1", "lines", taken),
-        Reply::Records { records, .. } => under("towline.records/v1", "records", records),
-        Reply::Arrived(arrived) => document("towline.arrived/v1", arrived),
+        Reply::Lines(lines) => named_document("towline.exports/v1", "lines", lines),
+        Reply::Settings(settings) => named_document("towline.config/v1", "project", settings),
+        Reply::SettingsLine(line) => named_document("towline.exports/v1", "settings", line),
+        Reply::LineOutcomes(taken) => named_document("towline.taken/v1", "lines", taken),
+        Reply::ExportedEntries { records, .. } => named_document("towline.records/v1", "records", records),
+        Reply::EntriesImported(arrived) => document("towline.arrived/v1", arrived),
         Reply::Ticket { ticket, expires } => document(
             "towline.ticket/v1",
             BTreeMap::from([("ticket", ticket.clone()), ("expires", expires.to_string())]),
@@ -188,7 +188,7 @@ pub(crate) fn epic(epic: &ItemCard, items: &[ItemCard]) -> String {
 }
 
 /// What a command that writes would have been answered.
-pub(crate) fn rehearsed(replies: Vec<Reply>) -> String {
+pub(crate) fn as_dry_run(replies: Vec<Reply>) -> String {
     let mut applied = Vec::new();
     for reply in replies {
         match reply {

@@ -10,10 +10,9 @@
 pub mod args;
 pub mod backend;
 pub mod context;
-mod dry;
+mod dry_run;
 mod edit;
 mod json;
-mod person;
 mod plan;
 pub(crate) mod render;
 mod run;
@@ -21,6 +20,7 @@ mod settings;
 mod style;
 #[cfg(test)]
 mod tests;
+mod user_name;
 mod watch;
 
 use std::io::{self, BufWriter, Write};
@@ -30,28 +30,28 @@ use towline_proto::Origin;
 
 pub use context::Context;
 
-use crate::request::{Envelope, Failure, FailureCode, Reply, Request};
+use crate::api::request::{Envelope, Failure, FailureCode, Reply, Request};
 use args::Cli;
 use style::{Ink, Style};
 
 /// Something that answers requests: a running node through its socket, or the store opened directly.
-pub trait Ask {
+pub trait Backend {
     /// Asks and waits for the answer.
     ///
     /// # Errors
     /// Why the request cannot be met.
-    fn ask(&mut self, envelope: Envelope) -> Result<Reply, Failure>;
+    fn request(&mut self, envelope: Envelope) -> Result<Reply, Failure>;
 }
 
-impl<A: Ask + ?Sized> Ask for &mut A {
-    fn ask(&mut self, envelope: Envelope) -> Result<Reply, Failure> {
-        (**self).ask(envelope)
+impl<B: Backend + ?Sized> Backend for &mut B {
+    fn request(&mut self, envelope: Envelope) -> Result<Reply, Failure> {
+        (**self).request(envelope)
     }
 }
 
 /// Why a command ends early.
 #[derive(Debug, thiserror::Error)]
-pub enum Trouble {
+pub enum CliError {
     /// It could not be done.
     #[error(transparent)]
     Failure(#[from] Failure),
@@ -64,14 +64,14 @@ pub enum Trouble {
 pub fn main() -> ExitCode {
     let cli = match Cli::read(std::env::args_os()) {
         Ok(cli) => cli,
-        Err(error) => return misused(&error),
+        Err(error) => return usage_error(&error),
     };
     crate::logging::start(&context::log_filter(cli.global.verbose));
     let json = cli.global.json;
     let ctx = match Context::of_process(cli.global) {
         Ok(ctx) => ctx,
         Err(failure) => {
-            complain(json, Style::PLAIN, "", &failure);
+            print_error(json, Style::PLAIN, "", &failure);
             return ExitCode::from(failure.code.exit());
         }
     };
@@ -83,26 +83,26 @@ pub fn main() -> ExitCode {
     match ended {
         Ok(worst) => ExitCode::from(worst),
         // `towline list | head` is no failure of ours.
-        Err(Trouble::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(Trouble::Output(error)) => {
-            let failure = Failure::new(FailureCode::Failure, Trouble::Output(error).to_string());
-            complain(json, ctx.talk, "", &failure);
+        Err(CliError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(CliError::Output(error)) => {
+            let failure = Failure::new(FailureCode::Failure, CliError::Output(error).to_string());
+            print_error(json, ctx.stderr_style, "", &failure);
             ExitCode::from(failure.code.exit())
         }
-        Err(Trouble::Failure(failure)) => {
-            complain(json, ctx.talk, "", &failure);
+        Err(CliError::Failure(failure)) => {
+            print_error(json, ctx.stderr_style, "", &failure);
             ExitCode::from(failure.code.exit())
         }
     }
 }
 
 /// Help and version end well; everything else that clap has to say is a wrong use.
-fn misused(error: &clap::Error) -> ExitCode {
+fn usage_error(error: &clap::Error) -> ExitCode {
     let wanted = std::env::args_os().any(|arg| arg == "--json");
     if error.use_stderr() && wanted {
         let said = error.to_string();
         let message = said.trim().trim_start_matches("error: ").to_owned();
-        complain(true, Style::PLAIN, "", &Failure::new(FailureCode::Usage, message));
+        print_error(true, Style::PLAIN, "", &Failure::new(FailureCode::Usage, message));
     } else {
         // A closed pipe below `--help` is no failure of ours either.
         let _ = error.print();
@@ -111,7 +111,7 @@ fn misused(error: &clap::Error) -> ExitCode {
 }
 
 /// Says on the standard error why something was not done.
-fn complain(json: bool, style: Style, about: &str, failure: &Failure) {
+fn print_error(json: bool, style: Style, about: &str, failure: &Failure) {
     let text = if json {
         json::error(failure)
     } else {

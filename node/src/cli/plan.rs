@@ -11,18 +11,18 @@ use towline_proto::{Column, Kind, Verb, limits};
 
 use super::args::{
     Command, ConflictsArgs, ConflictsCommand, CreateArgs, DependsCommand, DoctorArgs, EditArgs, FilterArgs,
-    PeersArgs, VerbCommand, kind,
+    PeersArgs, TransitionCommand, kind,
 };
 use super::context::Context;
-use crate::request::{Edit, Failure, FailureCode, Filter, NewItem, Request, Transition};
+use crate::api::request::{Edit, Failure, FailureCode, Filter, NewItem, Request, Transition};
 use fields::{assign, criteria, epic, label, link};
 
 /// What is to be asked, and how the answers are shown.
 #[derive(Debug)]
 pub(crate) struct Plan {
     /// What each request is about, for its errors, and the request.
-    pub(crate) asks: Vec<(String, Request)>,
-    pub(crate) shape: Shape,
+    pub(crate) requests: Vec<(String, Request)>,
+    pub(crate) layout: Layout,
     /// Whether it changes something; `--dry-run` only rehearses it then.
     pub(crate) writes: bool,
     /// Whether it must be known who asks.
@@ -31,7 +31,7 @@ pub(crate) struct Plan {
 
 /// How answers are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shape {
+pub(crate) enum Layout {
     /// Cards by column.
     Columns {
         /// How many cards of all at most.
@@ -44,7 +44,7 @@ pub(crate) enum Shape {
         /// As was asked for; else what suits the column.
         most: Option<usize>,
         /// The columns that were asked for; all when that is none.
-        only: Columns,
+        only: ColumnSelection,
     },
     /// Items in full.
     Pages,
@@ -60,9 +60,9 @@ pub(crate) enum Shape {
 
 /// Some columns of the pipeline.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Columns([bool; Column::ALL.len()]);
+pub(crate) struct ColumnSelection([bool; Column::ALL.len()]);
 
-impl Columns {
+impl ColumnSelection {
     /// These; none means all.
     pub(crate) fn of(columns: &[Column]) -> Self {
         let mut is_in = Column::ALL.iter().map(|column| columns.contains(column));
@@ -83,10 +83,10 @@ impl Columns {
 }
 
 impl Plan {
-    fn read(body: Request, shape: Shape) -> Self {
+    fn read(body: Request, layout: Layout) -> Self {
         Self {
-            asks: vec![(String::new(), body)],
-            shape,
+            requests: vec![(String::new(), body)],
+            layout,
             writes: false,
             signed: false,
         }
@@ -94,26 +94,26 @@ impl Plan {
 
     fn pages(items: &[String], request: impl Fn(String) -> Request) -> Self {
         Self {
-            asks: Self::each(items.to_vec(), request),
-            shape: Shape::Pages,
+            requests: Self::each(items.to_vec(), request),
+            layout: Layout::Pages,
             writes: false,
             signed: false,
         }
     }
 
-    fn write(asks: Vec<(String, Request)>) -> Self {
+    fn write(requests: Vec<(String, Request)>) -> Self {
         Self {
-            asks,
-            shape: Shape::Applied,
+            requests,
+            layout: Layout::Applied,
             writes: true,
             signed: true,
         }
     }
 
     /// The same, to be looked at only.
-    pub(crate) fn rehearsed(mut self) -> Self {
-        let rehearse = |(item, body)| (item, Request::Rehearse { of: Box::new(body) });
-        self.asks = self.asks.into_iter().map(rehearse).collect();
+    pub(crate) fn as_dry_run(mut self) -> Self {
+        let dry_run = |(item, body)| (item, Request::DryRun { of: Box::new(body) });
+        self.requests = self.requests.into_iter().map(dry_run).collect();
         self
     }
 
@@ -129,34 +129,34 @@ impl Plan {
 pub(crate) fn plan(ctx: &Context, command: &Command) -> Result<Option<Plan>, Failure> {
     let one = |item: &str, body| Plan::write(vec![(item.to_owned(), body)]);
     Ok(Some(match command {
-        Command::Status => Plan::read(Request::Status, Shape::Plain),
-        Command::Doctor(DoctorArgs { mend: false }) => Plan::read(Request::Doctor, Shape::Plain),
-        Command::Members => Plan::read(Request::Members, Shape::Plain),
-        Command::Peers(PeersArgs { me: false }) => Plan::read(Request::Peers, Shape::Plain),
-        Command::Peers(PeersArgs { me: true }) => Plan::read(Request::Addresses, Shape::Plain),
+        Command::Status => Plan::read(Request::Status, Layout::Plain),
+        Command::Doctor(DoctorArgs { repair: false }) => Plan::read(Request::Doctor, Layout::Plain),
+        Command::Members => Plan::read(Request::Members, Layout::Plain),
+        Command::Peers(PeersArgs { me: false }) => Plan::read(Request::Peers, Layout::Plain),
+        Command::Peers(PeersArgs { me: true }) => Plan::read(Request::Addresses, Layout::Plain),
         Command::Rebuild => Plan {
             writes: true,
-            ..Plan::read(Request::Rebuild, Shape::Plain)
+            ..Plan::read(Request::Rebuild, Layout::Plain)
         },
         Command::Ready(args) if args.claim => {
             let holder = args.holder.clone();
-            one("", Request::TakeReady { holder })
+            one("", Request::ClaimReady { holder })
         }
         Command::Ready(args) => {
             let me = || ctx.origin().ok().map(|origin| origin.id);
             let (asker, all) = (args.holder.clone().or_else(me), args.all);
-            Plan::read(Request::Ready { asker, all }, Shape::Ready)
+            Plan::read(Request::Ready { asker, all }, Layout::Ready)
         }
         Command::List(args) => {
             // All of them, so that the heads can say how many there are.
             let filter = filter(ctx, &args.filter)?;
-            Plan::read(Request::List(filter), Shape::Columns { most: args.limit })
+            Plan::read(Request::List(filter), Layout::Columns { most: args.limit })
         }
         Command::Board(args) => {
-            let only = Columns::of(&args.filter.columns);
+            let only = ColumnSelection::of(&args.filter.columns);
             let filter = filter(ctx, &args.filter)?;
             let most = args.limit;
-            Plan::read(Request::List(filter), Shape::Board { most, only })
+            Plan::read(Request::List(filter), Layout::Board { most, only })
         }
         Command::Conflicts(args) => conflicts(args),
         Command::Explain(args) => Plan::pages(&args.items, |item| Request::Explain { item }),
@@ -164,7 +164,7 @@ pub(crate) fn plan(ctx: &Context, command: &Command) -> Result<Option<Plan>, Fai
             let text = args.words.join(" ");
             let most = Some(args.limit);
             let limit = usize::MAX;
-            Plan::read(Request::Search { text, limit }, Shape::Columns { most })
+            Plan::read(Request::Search { text, limit }, Layout::Columns { most })
         }
         Command::Show(args) => Plan::pages(&args.items, |item| Request::Show { item }),
         Command::Log(args) => {
@@ -173,7 +173,7 @@ pub(crate) fn plan(ctx: &Context, command: &Command) -> Result<Option<Plan>, Fai
                 item: args.item.clone(),
                 limit: args.limit,
             };
-            Plan::read(body, Shape::Timeline { whole })
+            Plan::read(body, Layout::Timeline { whole })
         }
         Command::Create(args) => one("", Request::Create(new_item(ctx, args)?)),
         Command::Edit(args) => match edit(ctx, args)? {
@@ -196,7 +196,7 @@ pub(crate) fn plan(ctx: &Context, command: &Command) -> Result<Option<Plan>, Fai
         Command::Criteria(args) => return criteria(ctx, args).map(Some),
         Command::Link(args) => one(&args.item, link(args)),
         Command::Invite(args) => Plan {
-            shape: Shape::Plain,
+            layout: Layout::Plain,
             ..one(
                 "",
                 Request::Invite {
@@ -205,18 +205,18 @@ pub(crate) fn plan(ctx: &Context, command: &Command) -> Result<Option<Plan>, Fai
                 },
             )
         },
-        Command::Withdraw { ticket } => Plan {
-            shape: Shape::Plain,
+        Command::Revoke { ticket } => Plan {
+            layout: Layout::Plain,
             ..one(
                 ticket,
-                Request::Withdraw {
+                Request::Revoke {
                     ticket: ticket.clone(),
                 },
             )
         },
-        Command::Sync(args) if !args.wait => Plan::read(Request::SyncNow, Shape::Plain),
+        Command::Sync(args) if !args.wait => Plan::read(Request::SyncStatus, Layout::Plain),
         Command::Init(_)
-        | Command::Doctor(DoctorArgs { mend: true })
+        | Command::Doctor(DoctorArgs { repair: true })
         | Command::Deinit
         | Command::Up(_)
         | Command::Serve(_)
@@ -250,9 +250,9 @@ fn depends(item: &str, add: &[String], remove: &[String]) -> Request {
 fn conflicts(args: &ConflictsArgs) -> Plan {
     let item = args.item.clone();
     match &args.command {
-        None => Plan::read(Request::Conflicts { item }, Shape::Plain),
-        Some(ConflictsCommand::Settle(args)) => {
-            let settle = Request::Settle {
+        None => Plan::read(Request::Conflicts { item }, Layout::Plain),
+        Some(ConflictsCommand::Resolve(args)) => {
+            let settle = Request::Resolve {
                 item: args.item.clone(),
                 conflict: args.conflict.clone(),
                 keep: args.keep.clone(),
@@ -361,7 +361,7 @@ fn edit(ctx: &Context, args: &EditArgs) -> Result<Option<Edit>, Failure> {
     Ok(named.then_some(edit))
 }
 
-fn transitions(ctx: &Context, verb: VerbCommand) -> Result<Vec<(String, Request)>, Failure> {
+fn transitions(ctx: &Context, verb: TransitionCommand) -> Result<Vec<(String, Request)>, Failure> {
     let (target, mut transition) = verb.parts();
     if target.expect.is_some() && target.items.len() > 1 {
         return Err(usage(

@@ -8,46 +8,48 @@ use towline_proto::{Kind, Verb};
 
 use super::args::{self, Command, DependsCommand};
 use super::context::Context;
-use super::plan::{Plan, Shape, plan};
+use super::plan::{Layout, Plan, plan};
 use super::render::tree;
-use super::{Ask, Trouble, backend, complain, dry, edit, envelope, json, render, settings, watch};
-use crate::request::{Failure, FailureCode, Filter, Reply, Request};
+use super::{
+    Backend, CliError, backend, dry_run, edit, envelope, json, print_error, render, settings, watch,
+};
+use crate::api::request::{Failure, FailureCode, Filter, Reply, Request};
 
 /// Runs a command. The number is the exit code of the worst answer.
-pub(super) fn run(ctx: &Context, command: Command, out: &mut dyn Write) -> Result<u8, Trouble> {
+pub(super) fn run(ctx: &Context, command: Command, out: &mut dyn Write) -> Result<u8, CliError> {
     let dry_run = ctx.global.dry_run;
     if let Some(mut plan) = plan(ctx, &command)? {
         if dry_run && plan.writes {
-            plan = plan.rehearsed();
+            plan = plan.as_dry_run();
         } else if dry_run {
-            ctx.say(dry::READS);
-        } else if plan.writes && (plan.asks.len() > 1 || purges(&plan)) {
+            ctx.say(dry_run::CHANGES_NOTHING);
+        } else if plan.writes && (plan.requests.len() > 1 || purges(&plan)) {
             // All is looked at before anything is changed, and nobody is asked about what may not be done.
-            let refused = foresee(ctx, &mut plan)?;
+            let refused = check_first(ctx, &mut plan)?;
             if refused > 0 {
                 return Ok(refused);
             }
-            if purges(&plan) && !ctx.global.yes && !sure(ctx, &plan)? {
+            if purges(&plan) && !ctx.global.yes && !confirm_purge(ctx, &plan)? {
                 ctx.say("nothing was done");
                 return Ok(0);
             }
-            return perform(ctx, &mut *backend::connect(ctx)?, plan, out);
+            return execute(ctx, &mut *backend::connect(ctx)?, plan, out);
         }
         // Who asks is settled before anything is opened, so that a missing name costs nothing.
         if plan.signed {
             ctx.origin()?;
         }
-        let asks: Vec<_> = plan.asks.iter().map(|(_, request)| request).collect();
-        let mut ask = backend::connect_for(ctx, &asks)?;
-        return perform(ctx, &mut *ask, plan, out);
+        let requests: Vec<_> = plan.requests.iter().map(|(_, request)| request).collect();
+        let mut backend = backend::connect_for(ctx, &requests)?;
+        return execute(ctx, &mut *backend, plan, out);
     }
-    if dry_run && dry::instead(ctx, &command, out)? {
+    if dry_run && dry_run::print_plan(ctx, &command, out)? {
         return Ok(0);
     }
     match command {
         Command::Init(args) => backend::init(ctx, &args, out)?,
         Command::Deinit => backend::deinit(ctx, out)?,
-        Command::Doctor(_) => backend::mend(ctx, out)?,
+        Command::Doctor(_) => backend::repair(ctx, out)?,
         Command::Up(args) => backend::up(ctx, &args, out)?,
         Command::Serve(args) => backend::serve(ctx, &args, out)?,
         Command::Down(args) => backend::down(ctx, &args, out)?,
@@ -58,7 +60,7 @@ pub(super) fn run(ctx: &Context, command: Command, out: &mut dyn Write) -> Resul
         Command::Export(args) => backend::export(ctx, &args, out)?,
         Command::Sync(args) => backend::sync_wait(ctx, args.timeout, out)?,
         Command::Watch(args) => watch::run(ctx, &args, out)?,
-        Command::Edit(args) => edited(ctx, &args.item, out)?,
+        Command::Edit(args) => edit_in_editor(ctx, &args.item, out)?,
         Command::Depends(DependsCommand::Tree { item }) => {
             dependencies(ctx, &mut *backend::connect(ctx)?, item, out)?;
         }
@@ -82,26 +84,26 @@ pub(super) fn run(ctx: &Context, command: Command, out: &mut dyn Write) -> Resul
 /// Whether something is emptied out of the trash, which cannot be undone.
 fn purges(plan: &Plan) -> bool {
     let is_purge = |(_, request): &(String, Request)| matches!(request, Request::Transition(asked) if asked.verb == Verb::Purge);
-    plan.asks.iter().any(is_purge)
+    plan.requests.iter().any(is_purge)
 }
 
 /// Looks whether everything that is planned can be done, and says for each what stands against it. The number
 /// is the worst exit code of that: where it is not 0 nothing may be done. What names one item twice is left
 /// out the second time.
-fn foresee(ctx: &Context, plan: &mut Plan) -> Result<u8, Failure> {
+fn check_first(ctx: &Context, plan: &mut Plan) -> Result<u8, Failure> {
     let origin = Some(ctx.origin()?);
-    let mut ask = backend::connect(ctx)?;
-    let several = plan.asks.len() > 1;
+    let mut backend = backend::connect(ctx)?;
+    let several = plan.requests.len() > 1;
     let (mut worst, mut possible) = (0, Vec::new());
     let mut seen = BTreeSet::new();
-    for (item, request) in std::mem::take(&mut plan.asks) {
+    for (item, request) in std::mem::take(&mut plan.requests) {
         let of = Box::new(request.clone());
-        match ask.ask(envelope(ctx, origin.clone(), Request::Rehearse { of })) {
+        match backend.request(envelope(ctx, origin.clone(), Request::DryRun { of })) {
             Ok(Reply::Applied(done)) if !seen.insert(done.card.id) => {}
             Ok(_) => possible.push((item, request)),
             Err(failure) => {
                 let about = if several { item.as_str() } else { "" };
-                complain(ctx.global.json, ctx.talk, about, &failure);
+                print_error(ctx.global.json, ctx.stderr_style, about, &failure);
                 worst = worst.max(failure.code.exit());
                 if matches!(failure.code, FailureCode::Unreachable | FailureCode::TimedOut) {
                     break;
@@ -117,14 +119,14 @@ fn foresee(ctx: &Context, plan: &mut Plan) -> Result<u8, Failure> {
             ));
         }
     }
-    plan.asks = possible;
+    plan.requests = possible;
     Ok(worst)
 }
 
 /// What cannot be undone is asked about first.
-fn sure(ctx: &Context, plan: &Plan) -> Result<bool, Failure> {
+fn confirm_purge(ctx: &Context, plan: &Plan) -> Result<bool, Failure> {
     let items: Vec<_> = plan
-        .asks
+        .requests
         .iter()
         .map(|(item, _)| render::text::clean(item))
         .collect();
@@ -132,38 +134,38 @@ fn sure(ctx: &Context, plan: &Plan) -> Result<bool, Failure> {
 }
 
 /// Asks everything that was planned. An item that is refused does not keep the others from theirs.
-pub(super) fn perform(
+pub(super) fn execute(
     ctx: &Context,
-    ask: &mut dyn Ask,
+    backend: &mut dyn Backend,
     plan: Plan,
     out: &mut dyn Write,
-) -> Result<u8, Trouble> {
+) -> Result<u8, CliError> {
     let origin = if plan.signed {
         Some(ctx.origin()?)
-    } else if plan.shape == Shape::Pages {
+    } else if plan.layout == Layout::Pages {
         // What is proposed depends on who looks; nobody in particular may.
         ctx.origin().ok()
     } else {
         None
     };
-    let several = plan.asks.len() > 1;
-    let rehearsal = ctx.global.dry_run && plan.writes;
+    let several = plan.requests.len() > 1;
+    let is_dry_run = ctx.global.dry_run && plan.writes;
     let (mut worst, mut replies) = (0, Vec::new());
-    for (at, (item, body)) in plan.asks.into_iter().enumerate() {
-        match ask.ask(envelope(ctx, origin.clone(), body)) {
+    for (at, (item, body)) in plan.requests.into_iter().enumerate() {
+        match backend.request(envelope(ctx, origin.clone(), body)) {
             Ok(reply) => {
                 worst = worst.max(findings(&reply));
                 if ctx.global.json {
                     replies.push(reply);
-                } else if rehearsal {
-                    dry::show(ctx, &reply, out)?;
+                } else if is_dry_run {
+                    dry_run::show(ctx, &reply, out)?;
                 } else {
-                    show(ctx, plan.shape, &reply, at > 0, out)?;
+                    show(ctx, plan.layout, &reply, at > 0, out)?;
                 }
             }
             Err(failure) => {
                 let about = if several { item.as_str() } else { "" };
-                complain(ctx.global.json, ctx.talk, about, &failure);
+                print_error(ctx.global.json, ctx.stderr_style, about, &failure);
                 worst = worst.max(failure.code.exit());
                 // Without a node the rest would only wait for the same end.
                 if matches!(failure.code, FailureCode::Unreachable | FailureCode::TimedOut) {
@@ -172,10 +174,10 @@ pub(super) fn perform(
             }
         }
     }
-    if rehearsal && !replies.is_empty() {
-        out.write_all(json::rehearsed(replies).as_bytes())?;
+    if is_dry_run && !replies.is_empty() {
+        out.write_all(json::as_dry_run(replies).as_bytes())?;
     } else if !replies.is_empty() {
-        out.write_all(json::replies(plan.shape, replies).as_bytes())?;
+        out.write_all(json::replies(plan.layout, replies).as_bytes())?;
     }
     Ok(worst)
 }
@@ -189,27 +191,27 @@ fn findings(reply: &Reply) -> u8 {
 
 fn show(
     ctx: &Context,
-    shape: Shape,
+    layout: Layout,
     reply: &Reply,
     follows: bool,
     out: &mut dyn Write,
-) -> Result<(), Trouble> {
-    if follows && shape == Shape::Pages {
+) -> Result<(), CliError> {
+    if follows && layout == Layout::Pages {
         out.write_all(b"\n")?;
     }
     match reply {
         // For scripts that make an item and go on with it: `N=$(towline -q create …)`.
         Reply::Applied(done) if ctx.global.quiet => writeln!(out, "{}", done.card.handle)?,
         Reply::Applied(done) => {
-            out.write_all(render::reply(&ctx.view, shape, reply).as_bytes())?;
+            out.write_all(render::reply(&ctx.view, layout, reply).as_bytes())?;
             for note in &done.notes {
                 ctx.say(&format!("note: {}", render::text::clean(note)));
             }
         }
         _ => {
-            let page = render::reply(&ctx.view, shape, reply);
+            let page = render::reply(&ctx.view, layout, reply);
             if page.is_empty() {
-                ctx.say(empty(reply));
+                ctx.say(empty_message(reply));
             }
             out.write_all(page.as_bytes())?;
         }
@@ -230,7 +232,7 @@ fn show(
     Ok(())
 }
 
-const fn empty(reply: &Reply) -> &'static str {
+const fn empty_message(reply: &Reply) -> &'static str {
     match reply {
         Reply::Cards(_) => "no items",
         Reply::Peers(_) => "no peers are connected",
@@ -241,7 +243,7 @@ const fn empty(reply: &Reply) -> &'static str {
     }
 }
 
-fn edited(ctx: &Context, item: &str, out: &mut dyn Write) -> Result<(), Trouble> {
+fn edit_in_editor(ctx: &Context, item: &str, out: &mut dyn Write) -> Result<(), CliError> {
     if ctx.global.agent || !ctx.terminal {
         let who = if ctx.global.agent {
             "an agent has none"
@@ -258,25 +260,30 @@ fn edited(ctx: &Context, item: &str, out: &mut dyn Write) -> Result<(), Trouble>
     // Not one connection for both: with no node it holds the store, and an editor may stay open long.
     let editing = edit::begin(ctx, &mut *backend::connect(ctx)?, item)?;
     match editing.finish(ctx, || backend::connect(ctx))? {
-        None if ctx.global.json => out.write_all(json::replies(Shape::Applied, Vec::new()).as_bytes())?,
+        None if ctx.global.json => out.write_all(json::replies(Layout::Applied, Vec::new()).as_bytes())?,
         None => ctx.say("nothing was changed"),
         Some(reply) if ctx.global.json => {
-            out.write_all(json::replies(Shape::Applied, vec![reply]).as_bytes())?;
+            out.write_all(json::replies(Layout::Applied, vec![reply]).as_bytes())?;
         }
-        Some(reply) => show(ctx, Shape::Applied, &reply, false, out)?,
+        Some(reply) => show(ctx, Layout::Applied, &reply, false, out)?,
     }
     Ok(())
 }
 
 /// `depends tree`: the item, then all cards at once, which is one question more and not one for
 /// every branch.
-fn dependencies(ctx: &Context, ask: &mut dyn Ask, item: String, out: &mut dyn Write) -> Result<(), Trouble> {
+fn dependencies(
+    ctx: &Context,
+    backend: &mut dyn Backend,
+    item: String,
+    out: &mut dyn Write,
+) -> Result<(), CliError> {
     let all = Request::List(Filter {
         all: true,
         ..Filter::default()
     });
-    let page = edit::one_page(ctx, ask, item)?;
-    let Reply::Cards(cards) = ask.ask(envelope(ctx, None, all))? else {
+    let page = edit::one_page(ctx, backend, item)?;
+    let Reply::Cards(cards) = backend.request(envelope(ctx, None, all))? else {
         return Err(Failure::new(FailureCode::Failure, "the node did not answer with items").into());
     };
     let tree = tree(&page.card, &cards);
@@ -290,8 +297,8 @@ fn dependencies(ctx: &Context, ask: &mut dyn Ask, item: String, out: &mut dyn Wr
 }
 
 /// `epic N`: the epic, then its items wherever they stand.
-fn epic(ctx: &Context, ask: &mut dyn Ask, item: String, out: &mut dyn Write) -> Result<(), Trouble> {
-    let page = edit::one_page(ctx, ask, item)?;
+fn epic(ctx: &Context, backend: &mut dyn Backend, item: String, out: &mut dyn Write) -> Result<(), CliError> {
+    let page = edit::one_page(ctx, backend, item)?;
     let handle = &page.card.handle;
     if page.card.kind != Kind::Epic {
         let message = format!(
@@ -305,7 +312,7 @@ fn epic(ctx: &Context, ask: &mut dyn Ask, item: String, out: &mut dyn Write) -> 
         all: true,
         ..Filter::default()
     });
-    let Reply::Cards(cards) = ask.ask(envelope(ctx, None, below))? else {
+    let Reply::Cards(cards) = backend.request(envelope(ctx, None, below))? else {
         return Err(Failure::new(FailureCode::Failure, "the node did not answer with items").into());
     };
     let text = if ctx.global.json {
@@ -317,7 +324,7 @@ fn epic(ctx: &Context, ask: &mut dyn Ask, item: String, out: &mut dyn Write) -> 
     Ok(())
 }
 
-fn manual(ctx: &Context, directory: Option<&Path>, out: &mut dyn Write) -> Result<(), Trouble> {
+fn manual(ctx: &Context, directory: Option<&Path>, out: &mut dyn Write) -> Result<(), CliError> {
     let Some(directory) = directory else {
         let mut page = Vec::new();
         clap_mangen::Man::new(args::command()).render(&mut page)?;

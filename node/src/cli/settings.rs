@@ -13,11 +13,11 @@ use towline_proto::text;
 use super::args::ConfigArgs;
 use super::context::Context;
 use super::render::text::{ago_phrase, clean};
-use super::{Trouble, backend, dry, envelope, json};
-use crate::dto::Setting;
+use super::{CliError, backend, dry_run, envelope, json};
+use crate::api::request::{Failure, FailureCode, Reply, Request};
+use crate::api::types::Setting;
 use crate::home::settings::KEYS;
 use crate::home::{Config, Home};
-use crate::request::{Failure, FailureCode, Reply, Request};
 
 #[derive(Serialize)]
 struct Page {
@@ -28,7 +28,7 @@ struct Page {
     project: Option<Vec<Setting>>,
 }
 
-pub(super) fn run(ctx: &Context, args: &ConfigArgs, out: &mut dyn Write) -> Result<(), Trouble> {
+pub(super) fn run(ctx: &Context, args: &ConfigArgs, out: &mut dyn Write) -> Result<(), CliError> {
     match &args.key {
         Some(key) if KEYS.contains(&key.as_str()) => of_project(ctx, key, args.value.as_deref(), out),
         Some(key) => of_machine(ctx, key, args.value.as_deref(), out),
@@ -36,7 +36,7 @@ pub(super) fn run(ctx: &Context, args: &ConfigArgs, out: &mut dyn Write) -> Resu
     }
 }
 
-fn of_project(ctx: &Context, key: &str, value: Option<&str>, out: &mut dyn Write) -> Result<(), Trouble> {
+fn of_project(ctx: &Context, key: &str, value: Option<&str>, out: &mut dyn Write) -> Result<(), CliError> {
     let one = |settings: Vec<Setting>| {
         settings
             .into_iter()
@@ -44,13 +44,13 @@ fn of_project(ctx: &Context, key: &str, value: Option<&str>, out: &mut dyn Write
             .collect()
     };
     let Some(value) = value else {
-        let settings: Vec<_> = one(ask(ctx, false, Request::Settings)?);
+        let settings: Vec<_> = one(query(ctx, false, Request::Settings)?);
         if ctx.global.json {
             return page(ctx, Vec::new(), Some(settings), out);
         }
         for setting in &settings {
             writeln!(out, "{}", clean(&setting.value))?;
-            remark(ctx, setting);
+            warn_about(ctx, setting);
         }
         return Ok(());
     };
@@ -59,11 +59,11 @@ fn of_project(ctx: &Context, key: &str, value: Option<&str>, out: &mut dyn Write
         value: Some(value.to_owned()).filter(|value| !value.is_empty()),
     };
     if ctx.global.dry_run {
-        ask(ctx, true, Request::Rehearse { of: Box::new(set) })?;
+        query(ctx, true, Request::DryRun { of: Box::new(set) })?;
         let step = format!("set {key} to {:?} in the project", text::show(value, 200));
-        return dry::tell(ctx, &[step], out);
+        return dry_run::print_steps(ctx, &[step], out);
     }
-    let settings: Vec<_> = one(ask(ctx, true, set)?);
+    let settings: Vec<_> = one(query(ctx, true, set)?);
     if ctx.global.json {
         return page(ctx, Vec::new(), Some(settings), out);
     }
@@ -74,7 +74,7 @@ fn of_project(ctx: &Context, key: &str, value: Option<&str>, out: &mut dyn Write
     Ok(())
 }
 
-fn of_machine(ctx: &Context, key: &str, value: Option<&str>, out: &mut dyn Write) -> Result<(), Trouble> {
+fn of_machine(ctx: &Context, key: &str, value: Option<&str>, out: &mut dyn Write) -> Result<(), CliError> {
     let path = Home::at(ctx.root()?).config_file();
     let config = Config::load(&path).map_err(Failure::from)?;
     let known = |failure: Failure| match failure.code {
@@ -89,7 +89,7 @@ fn of_machine(ctx: &Context, key: &str, value: Option<&str>, out: &mut dyn Write
             let (wanted, _) = Config::changed(&path, key, value).map_err(known)?;
             let value = plain(&wanted.entry(key)?);
             let step = format!("set {key} to {value:?} in {}", path.display());
-            return dry::tell(ctx, &[step], out);
+            return dry_run::print_steps(ctx, &[step], out);
         }
         Some(value) => {
             let config = Config::set(&path, key, value).map_err(known)?;
@@ -106,11 +106,11 @@ fn of_machine(ctx: &Context, key: &str, value: Option<&str>, out: &mut dyn Write
     Ok(())
 }
 
-fn all(ctx: &Context, out: &mut dyn Write) -> Result<(), Trouble> {
+fn all(ctx: &Context, out: &mut dyn Write) -> Result<(), CliError> {
     let path = Home::at(ctx.root()?).config_file();
     let config = Config::load(&path).map_err(Failure::from)?;
     // Without a project, or where several are here and none is named, there are those of the machine.
-    let project = match ask(ctx, false, Request::Settings) {
+    let project = match query(ctx, false, Request::Settings) {
         Ok(settings) => Some(settings),
         Err(failure) => {
             ctx.say(&format!("the settings of the project are not shown: {failure}"));
@@ -144,7 +144,7 @@ fn all(ctx: &Context, out: &mut dyn Write) -> Result<(), Trouble> {
             });
             let line = line(&setting.key, &format!("{value}{}", by.unwrap_or_default()));
             writeln!(out, "{}", line.trim_end())?;
-            remark(ctx, setting);
+            warn_about(ctx, setting);
         }
         writeln!(out)?;
     }
@@ -156,7 +156,7 @@ fn all(ctx: &Context, out: &mut dyn Write) -> Result<(), Trouble> {
 }
 
 /// What somebody should know about a setting.
-fn remark(ctx: &Context, setting: &Setting) {
+fn warn_about(ctx: &Context, setting: &Setting) {
     let key = clean(&setting.key);
     if !setting.understood {
         ctx.say(&format!(
@@ -172,9 +172,9 @@ fn remark(ctx: &Context, setting: &Setting) {
     }
 }
 
-fn ask(ctx: &Context, signed: bool, request: Request) -> Result<Vec<Setting>, Failure> {
+fn query(ctx: &Context, signed: bool, request: Request) -> Result<Vec<Setting>, Failure> {
     let origin = if signed { Some(ctx.origin()?) } else { None };
-    match backend::connect(ctx)?.ask(envelope(ctx, origin, request))? {
+    match backend::connect(ctx)?.request(envelope(ctx, origin, request))? {
         Reply::Settings(settings) => Ok(settings),
         _ => Err(Failure::new(
             FailureCode::Failure,
@@ -188,7 +188,7 @@ fn page(
     shown: Vec<(String, Value)>,
     project: Option<Vec<Setting>>,
     out: &mut dyn Write,
-) -> Result<(), Trouble> {
+) -> Result<(), CliError> {
     let page = Page {
         file: Home::at(ctx.root()?).config_file().display().to_string(),
         settings: shown.into_iter().collect(),
@@ -223,7 +223,7 @@ mod tests {
     use crate::home::key;
     use crate::node::make_project;
 
-    fn config(ctx: &Context, words: &[&str]) -> Result<String, Trouble> {
+    fn config(ctx: &Context, words: &[&str]) -> Result<String, CliError> {
         let mut words = words.iter().map(|word| (*word).to_owned());
         let args = ConfigArgs {
             key: words.next(),

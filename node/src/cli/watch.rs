@@ -10,27 +10,27 @@ use std::time::Duration;
 use super::args::WatchArgs;
 use super::context::{Context, now};
 use super::render::View;
-use super::{Ask, Trouble, backend, envelope, json, render};
-use crate::request::{Failure, FailureCode, Reply, Request};
+use super::{Backend, CliError, backend, envelope, json, render};
+use crate::api::request::{Failure, FailureCode, Reply, Request};
 
 /// How long to wait when there was nothing new: fresh enough for people, and next to no work.
 const PAUSE: Duration = Duration::from_millis(300);
 /// Events in one answer.
 const EVENTS: usize = 256;
 
-pub(super) fn run(ctx: &Context, args: &WatchArgs, out: &mut dyn Write) -> Result<(), Trouble> {
+pub(super) fn run(ctx: &Context, args: &WatchArgs, out: &mut dyn Write) -> Result<(), CliError> {
     let mut node = backend::running(ctx)?;
-    let ask: &mut dyn Ask = &mut *node;
+    let backend: &mut dyn Backend = &mut *node;
     let mut after = match args.after {
         Some(position) => position,
-        None => here(ctx, ask)?,
+        None => current_position(ctx, backend)?,
     };
     ctx.say(&format!("watching from position {after}; Ctrl-C ends it"));
     let mut left = args.limit.unwrap_or(usize::MAX);
     while left > 0 {
         let body = Request::Events { after, limit: EVENTS };
-        let Reply::Events(events) = ask.ask(envelope(ctx, None, body))? else {
-            return Err(odd().into());
+        let Reply::Events(events) = backend.request(envelope(ctx, None, body))? else {
+            return Err(unexpected_reply().into());
         };
         if events.is_empty() {
             thread::sleep(PAUSE);
@@ -58,14 +58,14 @@ pub(super) fn run(ctx: &Context, args: &WatchArgs, out: &mut dyn Write) -> Resul
     Ok(())
 }
 
-fn here(ctx: &Context, ask: &mut dyn Ask) -> Result<u64, Failure> {
-    match ask.ask(envelope(ctx, None, Request::Status))? {
+fn current_position(ctx: &Context, backend: &mut dyn Backend) -> Result<u64, Failure> {
+    match backend.request(envelope(ctx, None, Request::Status))? {
         Reply::Status(status) => Ok(status.last_event.map_or(0, |event| event.position)),
-        _ => Err(odd()),
+        _ => Err(unexpected_reply()),
     }
 }
 
-fn odd() -> Failure {
+fn unexpected_reply() -> Failure {
     Failure::new(
         FailureCode::Failure,
         "the node did not answer with events; it may be another version of towline",

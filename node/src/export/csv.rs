@@ -8,7 +8,7 @@ use std::io::{self, Write};
 
 use towline_proto::{Closing, Column, LinkKind, Millis};
 
-use crate::dto::ItemPage;
+use crate::api::types::ItemPage;
 
 /// The header: fourteen columns of vibe-kanban's, then ours.
 pub const HEADER: [&str; 31] = [
@@ -61,7 +61,7 @@ pub fn write(project: &str, pages: &[ItemPage], out: &mut impl Write) -> io::Res
 fn cells(project: &str, page: &ItemPage) -> [String; 31] {
     let card = &page.card;
     let ended = !card.column.is_open();
-    let handles = |links: &[crate::dto::ItemLink]| {
+    let handles = |links: &[crate::api::types::ItemLink]| {
         let handles: Vec<&str> = links.iter().map(|link| link.handle.as_str()).collect();
         handles.join(" ")
     };

@@ -9,13 +9,13 @@
 
 use std::io::{self, Write};
 
-use super::line::{Line, SettingsLine};
+use super::line::{ItemLine, SettingsLine};
 
 /// Writes lines in the order in which they come; how many there were.
 ///
 /// # Errors
 /// When `out` cannot be written to.
-pub fn write(lines: impl IntoIterator<Item = Line>, out: &mut impl Write) -> io::Result<usize> {
+pub fn write(lines: impl IntoIterator<Item = ItemLine>, out: &mut impl Write) -> io::Result<usize> {
     let mut count = 0;
     for line in lines {
         serde_json::to_writer(&mut *out, &line)?;

@@ -26,7 +26,7 @@ const PROJECT_BYTES: usize = 8;
 
 /// One item. The fields up to `body` are derived from `acts`; an import reads the acts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Line {
+pub struct ItemLine {
     /// [`SCHEMA`].
     pub schema: String,
     /// Where the item was first made: the project and the item, `towline:<16 hex>/<32 hex>`.
@@ -46,7 +46,7 @@ pub struct Line {
     pub status: Status,
     /// How it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub closing: Option<Ending>,
+    pub closing: Option<LineClosing>,
     /// What holds it.
     pub holds: Holds,
     /// In the trash.
@@ -115,7 +115,7 @@ pub struct SettingsLine {
     /// Contending acts that nobody has settled.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conflicts: Vec<LineConflict>,
-    /// As in [`Line`].
+    /// As in [`ItemLine`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ties: Vec<Vec<u32>>,
     /// Everything that was done to them, behind the act that every project's settings begin with.
@@ -125,7 +125,7 @@ pub struct SettingsLine {
 /// How an item ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "as", rename_all = "kebab-case")]
-pub enum Ending {
+pub enum LineClosing {
     /// Nobody is going to do it.
     Abandoned,
     /// Another item took its place.
@@ -221,18 +221,18 @@ pub enum ActRef {
 
 /// The reference of an item that was made in a project.
 pub fn reference(project: &ProjectId, item: &ItemId) -> String {
-    format!("{}{item}", made_in(project))
+    format!("{}{item}", reference_prefix(project))
 }
 
 /// What the references of a project's own items begin with.
-fn made_in(project: &ProjectId) -> String {
+fn reference_prefix(project: &ProjectId) -> String {
     let project = project.0.get(..PROJECT_BYTES).unwrap_or_default();
     format!("{TRACKER}{}/", ids::to_hex(project))
 }
 
 /// The item that a reference names, where it was made in this project.
-pub fn native(project: &ProjectId, reference: &str) -> Option<ItemId> {
-    reference.strip_prefix(&made_in(project))?.parse().ok()
+pub fn local_item(project: &ProjectId, reference: &str) -> Option<ItemId> {
+    reference.strip_prefix(&reference_prefix(project))?.parse().ok()
 }
 
 /// Whether a link's target is the reference of a line.
@@ -244,14 +244,14 @@ pub fn is_reference(target: &str) -> bool {
 }
 
 /// The digest that marks an item as brought up to date from a line.
-pub fn digest(line: &Line) -> String {
+pub fn digest(line: &ItemLine) -> String {
     let bytes = serde_json::to_vec(line).unwrap_or_default();
     let hash = blake3::derive_key("towline/export-line/1", &bytes);
     format!("{TRACKER}{}", ids::to_hex(hash.get(..16).unwrap_or_default()))
 }
 
 /// Whether an operation only says where an item came from; such are no part of a line.
-pub fn is_mark(op: &Op) -> bool {
+pub fn is_import_mark(op: &Op) -> bool {
     match op {
         Op::AddLink {
             kind: LinkKind::External,
@@ -267,12 +267,12 @@ pub fn is_mark(op: &Op) -> bool {
 }
 
 /// A link that says which project an item came from.
-pub fn is_mark_link(link: &Link) -> bool {
+pub fn is_import_mark_link(link: &Link) -> bool {
     link.kind == LinkKind::External && is_reference(&link.target)
 }
 
 /// The name and arguments of an operation, with acts and items named as lines name them.
-pub fn tell(
+pub fn encode_op(
     op: &Op,
     act: impl Fn(&ActId) -> ActRef,
     item: impl Fn(&ItemId) -> String,
@@ -293,7 +293,7 @@ pub fn tell(
         Op::SetCriterion { criterion, .. } => put("criterion", number(act(criterion))),
         Op::Settle { over, keep } => {
             put("keep", number(act(keep)));
-            put("over", tell_register(over, act));
+            put("over", encode_register(over, act));
         }
         Op::AddLink {
             kind: LinkKind::Related,
@@ -317,7 +317,7 @@ pub fn tell(
 }
 
 /// A register as lines name it.
-pub fn tell_register(register: &Register, act: impl Fn(&ActId) -> ActRef) -> Value {
+pub fn encode_register(register: &Register, act: impl Fn(&ActId) -> ActRef) -> Value {
     match register {
         Register::Criterion(criterion) => serde_json::json!({ "criterion": act(criterion) }),
         other => serde_json::to_value(other).unwrap_or_default(),
@@ -328,12 +328,12 @@ pub fn tell_register(register: &Register, act: impl Fn(&ActId) -> ActRef) -> Val
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn read(
-    told: &LineAct,
+pub fn decode_op(
+    act_line: &LineAct,
     act: impl Fn(ActRef) -> Result<ActId, String>,
     item: impl Fn(&str) -> Result<ItemId, String>,
 ) -> Result<Op, String> {
-    let mut with = told.with.clone();
+    let mut with = act_line.with.clone();
     let wrong = |what: &str| format!("`{what}` is missing or of a wrong type");
     let by_place = |value: &Value, what: &str| -> Result<Value, String> {
         let place = serde_json::from_value(value.clone()).map_err(|_| wrong(what))?;
@@ -343,7 +343,7 @@ pub fn read(
         let handle = value.as_str().ok_or_else(|| wrong(what))?;
         Ok(item(handle)?.to_string().into())
     };
-    let items: &[&str] = match told.op.as_str() {
+    let items: &[&str] = match act_line.op.as_str() {
         "supersede" => &["by"],
         "set-epic" if with.contains_key("epic") => &["epic"],
         "add-dependency" | "remove-dependency" => &["on"],
@@ -353,7 +353,7 @@ pub fn read(
         let value = id_of(with.get(*key).unwrap_or(&Value::Null), key)?;
         with.insert((*key).to_owned(), value);
     }
-    let acts: &[&str] = match told.op.as_str() {
+    let acts: &[&str] = match act_line.op.as_str() {
         "settle" => &["keep"],
         "set-criterion" => &["criterion"],
         _ => &[],
@@ -367,32 +367,32 @@ pub fn read(
     {
         *criterion = by_place(criterion, "over")?;
     }
-    if matches!(told.op.as_str(), "add-link" | "remove-link")
+    if matches!(act_line.op.as_str(), "add-link" | "remove-link")
         && let Some(handle) = with.remove("item")
     {
         let value = id_of(&handle, "item")?;
         with.insert("target".to_owned(), value);
     }
-    with.insert("e".to_owned(), told.op.clone().into());
+    with.insert("e".to_owned(), act_line.op.clone().into());
     let op: Op = serde_json::from_value(Value::Object(with)).map_err(|error| error.to_string())?;
-    if op == Op::Unknown && told.op != "unknown" {
+    if op == Op::Unknown && act_line.op != "unknown" {
         return Err("this version of towline knows no such operation".to_owned());
     }
-    if is_mark(&op) {
+    if is_import_mark(&op) {
         return Err("links and digests that begin with `towline:` are kept for imports".to_owned());
     }
     Ok(op)
 }
 
 /// Whether an act's arguments name items of the project, by what people type for them.
-pub fn items_named(told: &LineAct) -> impl Iterator<Item = &str> {
-    let keys: &[&str] = match told.op.as_str() {
+pub fn items_named(act_line: &LineAct) -> impl Iterator<Item = &str> {
+    let keys: &[&str] = match act_line.op.as_str() {
         "supersede" => &["by"],
         "set-epic" => &["epic"],
         "add-dependency" | "remove-dependency" => &["on"],
         "add-link" | "remove-link" => &["item"],
         _ => &[],
     };
-    let named = keys.iter().filter_map(|key| told.with.get(*key)?.as_str());
+    let named = keys.iter().filter_map(|key| act_line.with.get(*key)?.as_str());
     named.filter(|name| name.parse::<ItemId>().is_err())
 }

@@ -9,8 +9,8 @@ use std::fmt::Write as _;
 
 use towline_proto::{Column, CriterionState, ItemId, LinkKind, Millis};
 
+use crate::api::types::{ItemLink, ItemPage};
 use crate::backlog_escape;
-use crate::dto::{ItemLink, ItemPage};
 
 /// Folders that files go into, as Backlog.md has them.
 pub const FOLDERS: [&str; 4] = ["tasks", "drafts", "completed", "archive/tasks"];

@@ -13,8 +13,8 @@ use towline_proto::text;
 
 use super::files::{PRIVATE_MODE, write_atomic};
 use super::{Config, HomeError};
+use crate::api::request::{Failure, FailureCode};
 use crate::net::identity;
-use crate::request::{Failure, FailureCode};
 
 /// Settings that are lists of multiaddresses.
 const ADDRESSES: [&str; 3] = ["listen", "bootstrap", "announce"];

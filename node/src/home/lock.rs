@@ -172,7 +172,7 @@ fn no_file(path: &Path) -> HomeError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::request::FailureCode;
+    use crate::api::request::FailureCode;
 
     #[test]
     fn the_second_is_told_who_was_first_and_gets_it_afterwards() {

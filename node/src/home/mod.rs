@@ -41,7 +41,7 @@ use projects::ProjectFile;
 pub use projects::ProjectScan;
 pub use settings::{BusyTimeout, Settings};
 
-use crate::request::{Failure, FailureCode};
+use crate::api::request::{Failure, FailureCode};
 use incomplete_projects::{INCOMPLETE, is_incomplete};
 
 /// The name of the folder.

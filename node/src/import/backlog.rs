@@ -5,10 +5,10 @@
 //! and the rest is read. Reads below the given directory and follows no links; runs nothing, least of
 //! all the command that a task may ask to be run.
 
+mod comments;
 mod files;
-mod front;
+mod front_matter;
 mod parts;
-mod remarks;
 mod sections;
 #[cfg(test)]
 mod tests;
@@ -20,14 +20,14 @@ use std::path::Path;
 
 use towline_proto::text;
 
-use super::edges::Edge;
+use super::comments::Overflow;
 use super::fields::Fields;
-use super::fit::{References, natural, under_heading, under_list};
 use super::records::{Record, Versions};
-use super::remarks::Overflow;
+use super::relations::ParsedRelation;
+use super::sanitize::{References, natural, under_heading, under_list};
 use super::{Parsed, Section, decode};
-use crate::request::{Failure, ImportItem, ImportRecord, RelationKind};
-use files::Found;
+use crate::api::request::{Failure, ImportItem, ImportRecord, RelationKind};
+use files::TaskFile;
 use parts::Dates;
 use sections::Content;
 
@@ -46,7 +46,7 @@ const TRACKER: &str = "backlog:";
 /// When there is no such directory, or nothing in it that could be a task.
 pub fn read(dir: &Path) -> Result<Parsed, Failure> {
     let listing = files::find(dir)?;
-    let mut import = Import::default();
+    let mut import = BacklogImporter::default();
     for (what, count) in listing.others {
         import.out.tally.add(Section::NotCarried, what, count);
     }
@@ -64,9 +64,9 @@ pub fn read(dir: &Path) -> Result<Parsed, Failure> {
         .records
         .sort_by_cached_key(|record| natural(&record.item.external));
     let records = std::mem::take(&mut import.records);
-    let mut edges = import.out.settle(records, Versions::Never);
-    complete(&mut edges, &import.out.items);
-    import.out.relate(edges);
+    let mut relations = import.out.take_records(records, Versions::Never);
+    complete(&mut relations, &import.out.items);
+    import.out.make_relations(relations);
     Ok(import.out)
 }
 
@@ -90,7 +90,7 @@ fn load(path: &Path) -> Result<(String, usize), String> {
 }
 
 /// References that say a number alone mean the task of that number, whatever its project calls its tasks.
-fn complete(edges: &mut [Edge], items: &[ImportItem]) {
+fn complete(relations: &mut [ParsedRelation], items: &[ImportItem]) {
     let mut numbered: BTreeMap<&str, Option<&str>> = BTreeMap::new();
     for item in items {
         let id = item.external.strip_prefix(TRACKER).unwrap_or_default();
@@ -100,8 +100,8 @@ fn complete(edges: &mut [Edge], items: &[ImportItem]) {
         }
     }
     let known: BTreeSet<&str> = items.iter().map(|item| item.external.as_str()).collect();
-    for edge in edges {
-        for end in [&mut edge.from, &mut edge.to] {
+    for relation in relations {
+        for end in [&mut relation.from, &mut relation.to] {
             let number = end.strip_prefix(DEFAULT_TASK).map(str::to_owned);
             let Some(number) = number.filter(|_| !known.contains(end.as_str())) else {
                 continue;
@@ -114,11 +114,11 @@ fn complete(edges: &mut [Edge], items: &[ImportItem]) {
 }
 
 #[derive(Debug, Default)]
-struct Import {
+struct BacklogImporter {
     out: Parsed,
     records: Vec<Record>,
     /// The relations of the task that is being read.
-    edges: Vec<Edge>,
+    relations: Vec<ParsedRelation>,
 }
 
 /// What the reference of a task begins with that says its number alone.
@@ -141,9 +141,9 @@ pub(crate) fn external(id: &str) -> String {
     format!("{TRACKER}{word}-{}", plain.join("."))
 }
 
-impl Import {
-    fn file(&mut self, found: &Found, text: &str, replaced: usize) {
-        match front::split(text) {
+impl BacklogImporter {
+    fn file(&mut self, found: &TaskFile, text: &str, replaced: usize) {
+        match front_matter::split(text) {
             Err((line, what)) => self.out.unreadable(Some(&found.name), line, what),
             Ok(parts) => {
                 let problems = parts.problems;
@@ -155,11 +155,11 @@ impl Import {
 
     fn task(
         &mut self,
-        found: &Found,
+        found: &TaskFile,
         mut fields: Fields,
         content: Content,
         replaced: usize,
-        problems: &[front::Wrong],
+        problems: &[front_matter::LineProblem],
     ) {
         let Some(id) = fields.id("id") else {
             let what = "it has no `id`; the task is left out";
@@ -180,20 +180,24 @@ impl Import {
             self.out.problem_in(&found.name, 0, what);
         }
         let said = self.out.end(outer);
-        let edges = std::mem::take(&mut self.edges);
-        self.records.push(Record { item, edges, said });
+        let relations = std::mem::take(&mut self.relations);
+        self.records.push(Record {
+            item,
+            relations,
+            said,
+        });
     }
 
     fn item(
         &mut self,
-        found: &Found,
+        found: &TaskFile,
         id: &str,
         external: String,
         fields: &mut Fields,
         content: Content,
     ) -> ImportItem {
-        for fate in &content.fates {
-            self.out.tally.count(Section::Fields, fate.as_str());
+        for outcome in &content.outcomes {
+            self.out.tally.count(Section::Fields, outcome.as_str());
         }
         let silent = parts::silent(fields, &content);
         let mut labels = Vec::new();
@@ -230,9 +234,9 @@ impl Import {
         body = under_list(body, "Further acceptance criteria", &more_criteria);
         let mut overflow = Overflow::default();
         let body = self.out.body(&body, &mut overflow);
-        let comments = self.comments(found, created_at, content.remarks);
+        let comments = self.comments(found, created_at, content.comments);
         let comments = self.out.comments(created_at, &created_by, comments, overflow);
-        let whose = |field: &str, from: &str, kind, to: &str| Edge {
+        let relation = |field: &str, from: &str, kind, to: &str| ParsedRelation {
             file: Some(found.name.clone()),
             line: 0,
             field: field.to_owned(),
@@ -245,20 +249,20 @@ impl Import {
             record_at: updated_at,
             guessed: false,
         };
-        let mut edges = Vec::new();
+        let mut relations = Vec::new();
         for on in fields.texts_or_one("dependencies") {
             let on = self::external(&on);
-            edges.push(whose("dependencies", &external, RelationKind::DependsOn, &on));
+            relations.push(relation("dependencies", &external, RelationKind::DependsOn, &on));
         }
         if let Some(parent) = fields.id("parent_task_id") {
             let parent = self::external(&parent);
-            edges.push(whose("parent_task_id", &external, RelationKind::Epic, &parent));
+            relations.push(relation("parent_task_id", &external, RelationKind::Epic, &parent));
         }
         for part in fields.texts_or_one("subtasks") {
             let part = self::external(&part);
-            edges.push(whose("subtasks", &part, RelationKind::Epic, &external));
+            relations.push(relation("subtasks", &part, RelationKind::Epic, &external));
         }
-        self.edges.append(&mut edges);
+        self.relations.append(&mut relations);
         let formerly = Some(format!("{TRACKER}{}", id.trim().to_lowercase()));
         ImportItem {
             kind,

@@ -14,13 +14,13 @@ use std::io::BufRead;
 use serde_json::Value;
 use towline_proto::{Millis, text};
 
-use super::edges::Edge;
 use super::fields::Fields;
 use super::records::{Record, Versions};
+use super::relations::ParsedRelation;
 use super::{LINE_BYTES, Parsed, Section, json};
-use crate::request::{ImportItem, ImportRecord};
-use parts::{Labels, Placed};
-use source::{Next, Source};
+use crate::api::request::{ImportItem, ImportRecord};
+use parts::{ImportedState, Labels};
+use source::{NextRecord, Source};
 
 /// Who made an issue that names nobody; an item without attribution would be refused.
 pub const NOBODY: &str = "unknown (beads)";
@@ -31,32 +31,32 @@ const TRACKER: &str = "beads:";
 
 /// Reads a whole export. See the module.
 pub fn read(reader: impl BufRead) -> Parsed {
-    let mut import = Import::default();
+    let mut import = BeadsImporter::default();
     match Source::open(reader, LINE_BYTES) {
         Ok(mut source) => import.read(&mut source),
         Err(error) => import.out.problem(0, format!("the file cannot be read: {error}")),
     }
     let records = std::mem::take(&mut import.records);
-    let edges = import.out.settle(records, Versions::Dated);
-    import.out.relate(edges);
+    let relations = import.out.take_records(records, Versions::Dated);
+    import.out.make_relations(relations);
     import.out
 }
 
 #[derive(Debug, Default)]
-struct Import {
+struct BeadsImporter {
     out: Parsed,
     records: Vec<Record>,
     /// The relations of the issue that is being read.
-    edges: Vec<Edge>,
+    relations: Vec<ParsedRelation>,
 }
 
-impl Import {
+impl BeadsImporter {
     fn read(&mut self, source: &mut Source<'_>) {
         loop {
             let parsed = match source.next() {
-                Ok(Some(Next::Record { bytes, ended })) => parse(bytes, ended),
-                Ok(Some(Next::TooLong)) => Err(format!("longer than {LINE_BYTES} bytes, and skipped")),
-                Ok(Some(Next::Wrong(what))) => {
+                Ok(Some(NextRecord::Record { bytes, ended })) => parse(bytes, ended),
+                Ok(Some(NextRecord::TooLong)) => Err(format!("longer than {LINE_BYTES} bytes, and skipped")),
+                Ok(Some(NextRecord::Wrong(what))) => {
                     self.out.problem(source.line(), what);
                     continue;
                 }
@@ -90,8 +90,12 @@ impl Import {
         let item = self.item(line, &id, &mut fields);
         self.leftovers(line, "", fields);
         let said = self.out.end(outer);
-        let edges = std::mem::take(&mut self.edges);
-        self.records.push(Record { item, edges, said });
+        let relations = std::mem::take(&mut self.relations);
+        self.records.push(Record {
+            item,
+            relations,
+            said,
+        });
     }
 
     /// Counts the fields that nobody took and names those that were of a wrong type.
@@ -108,12 +112,12 @@ impl Import {
             ..ImportRecord::default()
         };
         let mut labels = Labels::default();
-        let mut overflow = super::remarks::Overflow::default();
+        let mut overflow = super::comments::Overflow::default();
         let kind = self.kind(fields, &mut labels);
         let created_at = fields.time("created_at");
         let updated_at = fields.time("updated_at");
         let (placed, ended_at) = self.stage(fields, &mut labels, &mut overflow);
-        let Placed {
+        let ImportedState {
             stage,
             frozen,
             blocked,
@@ -140,7 +144,7 @@ impl Import {
         let comments = self
             .out
             .comments(times.created_at, &created_by, comments, overflow);
-        self.edges(line, id, times.record_at, fields);
+        self.read_relations(line, id, times.record_at, fields);
         ImportItem {
             external,
             kind,

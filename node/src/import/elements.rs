@@ -27,7 +27,7 @@ pub(super) enum Element<'a> {
 
 /// How far a file has been read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum Position {
     Start,
     Outside,
     InList,
@@ -40,7 +40,7 @@ pub(super) struct Elements<R> {
     reader: R,
     buffer: Vec<u8>,
     max: usize,
-    place: Place,
+    position: Position,
     /// The line of the next byte, counted from 1.
     line: usize,
     at_line_start: bool,
@@ -52,7 +52,7 @@ pub(super) struct Elements<R> {
 
 /// How far into one element reading has come.
 #[derive(Debug, Default)]
-struct Inside {
+struct ElementState {
     depth: usize,
     in_string: bool,
     escaped: bool,
@@ -62,7 +62,7 @@ struct Inside {
     is_named: bool,
 }
 
-impl Inside {
+impl ElementState {
     /// Takes one byte; whether the list of an envelope begins with it.
     fn take(&mut self, byte: u8) -> bool {
         if self.in_string {
@@ -103,7 +103,7 @@ impl<R: BufRead> Elements<R> {
             reader,
             buffer: Vec::new(),
             max,
-            place: Place::Start,
+            position: Position::Start,
             line: 1,
             at_line_start: true,
             began: 1,
@@ -133,36 +133,36 @@ impl<R: BufRead> Elements<R> {
         loop {
             let byte = self.peek()?;
             self.began = self.line;
-            match (self.place, byte) {
-                (Place::End, _) | (Place::Outside, None) => return Ok(None),
-                (Place::Start, None) => {
-                    self.place = Place::End;
+            match (self.position, byte) {
+                (Position::End, _) | (Position::Outside, None) => return Ok(None),
+                (Position::Start, None) => {
+                    self.position = Position::End;
                     return Ok(Some(Element::Nothing));
                 }
-                (Place::InList, None) => {
-                    self.place = Place::End;
+                (Position::InList, None) => {
+                    self.position = Position::End;
                     return Ok(Some(Element::ListCut));
                 }
-                (Place::InList, Some(byte @ b']')) => {
-                    self.place = Place::Outside;
+                (Position::InList, Some(byte @ b']')) => {
+                    self.position = Position::Outside;
                     self.pass(byte);
                     if self.in_envelope {
                         self.rest_of_envelope()?;
                     }
                 }
-                (Place::Start | Place::Outside, Some(byte @ b'[')) => {
-                    self.place = Place::InList;
+                (Position::Start | Position::Outside, Some(byte @ b'[')) => {
+                    self.position = Position::InList;
                     self.pass(byte);
                 }
-                (Place::InList, Some(byte @ b',')) => self.pass(byte),
-                (Place::Start, Some(byte @ (0xef | 0xbb | 0xbf))) => self.pass(byte),
+                (Position::InList, Some(byte @ b',')) => self.pass(byte),
+                (Position::Start, Some(byte @ (0xef | 0xbb | 0xbf))) => self.pass(byte),
                 (_, Some(byte)) if byte.is_ascii_whitespace() => self.pass(byte),
-                (Place::Start, Some(byte)) if byte != b'{' => {
-                    self.place = Place::End;
+                (Position::Start, Some(byte)) if byte != b'{' => {
+                    self.position = Position::End;
                     return Ok(Some(Element::Foreign));
                 }
-                (Place::Start, Some(_)) => self.place = Place::Outside,
-                (Place::Outside | Place::InList, Some(_)) => {
+                (Position::Start, Some(_)) => self.position = Position::Outside,
+                (Position::Outside | Position::InList, Some(_)) => {
                     if let Some((ended, too_long)) = self.read_element()? {
                         return Ok(Some(self.element(ended, too_long)));
                     }
@@ -175,23 +175,23 @@ impl<R: BufRead> Elements<R> {
     /// nothing where the element turns out to be an envelope, whose list is read next.
     fn read_element(&mut self) -> io::Result<Option<(bool, bool)>> {
         self.buffer.clear();
-        let in_list = self.place == Place::InList;
-        let mut inside = Inside::default();
+        let in_list = self.position == Position::InList;
+        let mut state = ElementState::default();
         let mut too_long = false;
         let ended = loop {
             let Some(byte) = self.peek()? else { break false };
             // Objects one a line: where the next begins, the one before has ended, whatever it lacks.
-            if !in_list && inside.depth > 0 && self.at_line_start && byte == b'{' {
+            if !in_list && state.depth > 0 && self.at_line_start && byte == b'{' {
                 break true;
             }
-            if !inside.in_string && inside.depth == 0 {
+            if !state.in_string && state.depth == 0 {
                 match byte {
                     b']' | b',' if in_list => break true,
                     b'\n' => break true,
                     _ => {}
                 }
             }
-            let is_envelope = inside.take(byte) && !in_list;
+            let is_envelope = state.take(byte) && !in_list;
             if self.buffer.len() < self.max {
                 self.buffer.push(byte);
             } else {
@@ -199,16 +199,16 @@ impl<R: BufRead> Elements<R> {
             }
             self.pass(byte);
             if is_envelope {
-                self.place = Place::InList;
+                self.position = Position::InList;
                 self.in_envelope = true;
                 return Ok(None);
             }
-            if matches!(byte, b'}' | b']') && !inside.in_string && inside.depth == 0 {
+            if matches!(byte, b'}' | b']') && !state.in_string && state.depth == 0 {
                 break true;
             }
         };
         if !ended {
-            self.place = Place::End;
+            self.position = Position::End;
         }
         Ok(Some((ended, too_long)))
     }
@@ -225,16 +225,16 @@ impl<R: BufRead> Elements<R> {
 
     /// Passes over what follows the list in its envelope, unless another list does.
     fn rest_of_envelope(&mut self) -> io::Result<()> {
-        let mut inside = Inside {
+        let mut state = ElementState {
             depth: 1,
-            ..Inside::default()
+            ..ElementState::default()
         };
-        while inside.depth > 0 {
+        while state.depth > 0 {
             let Some(byte) = self.peek()? else { break };
-            let is_list = inside.take(byte);
+            let is_list = state.take(byte);
             self.pass(byte);
             if is_list {
-                self.place = Place::InList;
+                self.position = Position::InList;
                 return Ok(());
             }
         }

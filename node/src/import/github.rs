@@ -16,14 +16,14 @@ use std::io::BufRead;
 use serde_json::Value;
 use towline_proto::{Millis, text};
 
-use super::edges::Edge;
+use super::comments::Overflow;
 use super::elements::{Element, Elements};
 use super::fields::Fields;
-use super::fit::{natural, under_heading, under_list};
 use super::records::{Record, Versions};
-use super::remarks::Overflow;
+use super::relations::ParsedRelation;
+use super::sanitize::{natural, under_heading, under_list};
 use super::{LINE_BYTES, Parsed, Section, decode, json};
-use crate::request::{ImportItem, ImportRecord};
+use crate::api::request::{ImportItem, ImportRecord};
 use parts::Reference;
 pub use repository::Repository;
 
@@ -42,9 +42,9 @@ pub fn read(reader: impl BufRead) -> Parsed {
 
 /// Reads all issues; those without a `url` are of the given repository.
 pub fn read_of(reader: impl BufRead, repository: Option<&Repository>) -> Parsed {
-    let mut import = Import {
+    let mut import = GithubImporter {
         repository: repository.cloned(),
-        ..Import::default()
+        ..GithubImporter::default()
     };
     match decode::utf8(reader) {
         Ok(reader) => import.read(&mut Elements::new(reader, LINE_BYTES)),
@@ -65,8 +65,8 @@ pub fn read_of(reader: impl BufRead, repository: Option<&Repository>) -> Parsed 
         ));
     }
     let records = std::mem::take(&mut import.records);
-    let edges = import.out.settle(records, Versions::Always);
-    import.out.relate(edges);
+    let relations = import.out.take_records(records, Versions::Always);
+    import.out.make_relations(relations);
     import.out
 }
 
@@ -90,18 +90,18 @@ fn parse(bytes: &[u8], ended: bool) -> Result<(Fields, usize), (usize, String)> 
 }
 
 #[derive(Debug, Default)]
-struct Import {
+struct GithubImporter {
     out: Parsed,
     records: Vec<Record>,
     /// The relations of the issue that is being read.
-    edges: Vec<Edge>,
+    relations: Vec<ParsedRelation>,
     /// Whose the issues without a `url` are.
     repository: Option<Repository>,
     /// Issues of which nobody says of which repository they are.
     unnamed: usize,
 }
 
-impl Import {
+impl GithubImporter {
     fn read<R: BufRead>(&mut self, elements: &mut Elements<R>) {
         let mut place = 0;
         loop {
@@ -151,8 +151,12 @@ impl Import {
         let item = self.item(line, &reference, external, created_at, &mut fields);
         self.leftovers(line, &reference, "", fields);
         let said = self.out.end(outer);
-        let edges = std::mem::take(&mut self.edges);
-        self.records.push(Record { item, edges, said });
+        let relations = std::mem::take(&mut self.relations);
+        self.records.push(Record {
+            item,
+            relations,
+            said,
+        });
     }
 
     /// Counts the fields that nobody took and names those that were of a wrong type.
@@ -205,7 +209,7 @@ impl Import {
         let ended_at = closed_at.filter(|_| closed).map(|ended| ended.max(created_at));
         let updated_at = changed_at.max(ended_at).unwrap_or(created_at).max(created_at);
         let comments = self.comments(line, of, created_at, fields);
-        let context = relations::Context {
+        let context = relations::RelationContext {
             line,
             of,
             external: &external,

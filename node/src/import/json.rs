@@ -9,19 +9,19 @@ use serde_json::Value;
 use super::decode;
 
 /// A value, and how many of its characters were replaced.
-pub(super) type Parsed = (Value, usize);
+pub(super) type Lossy = (Value, usize);
 
 /// Parses one value.
 ///
 /// # Errors
 /// When it is no JSON even so.
-pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, serde_json::Error> {
+pub(super) fn parse(bytes: &[u8]) -> Result<Lossy, serde_json::Error> {
     let error = match serde_json::from_slice(bytes) {
         Ok(value) => return Ok((value, 0)),
         Err(error) => error,
     };
     let (text, bad_bytes) = decode::lossy(bytes);
-    let (text, bad_escapes) = mended(&text);
+    let (text, bad_escapes) = repaired(&text);
     match serde_json::from_str(&text) {
         Ok(value) => Ok((value, bad_bytes + bad_escapes)),
         // Where something is wrong is said of the text as it stands in the file.
@@ -31,7 +31,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, serde_json::Error> {
 
 /// A text in which every escape in a string stands for a character, and no string holds a raw control
 /// character. Tabs and line feeds become escapes of themselves, which is no loss.
-fn mended(text: &str) -> (String, usize) {
+fn repaired(text: &str) -> (String, usize) {
     let mut out = String::with_capacity(text.len());
     let mut replaced = 0;
     let mut in_string = false;

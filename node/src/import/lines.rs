@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Read};
 
 /// One line of a file.
 #[derive(Debug)]
-pub(super) enum Line<'a> {
+pub(super) enum RawLine<'a> {
     /// Its bytes without the line feed, and whether there was one.
     Whole { bytes: &'a [u8], ended: bool },
     /// Longer than allowed; it was skipped to its end.
@@ -37,7 +37,7 @@ impl<R: BufRead> Lines<R> {
     }
 
     /// The next line; `None` at the end.
-    pub(super) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
+    pub(super) fn next(&mut self) -> io::Result<Option<RawLine<'_>>> {
         self.number += 1;
         self.buffer.clear();
         let bound = u64::try_from(self.max).unwrap_or(u64::MAX).saturating_add(1);
@@ -49,19 +49,19 @@ impl<R: BufRead> Lines<R> {
         }
         if self.buffer.last() == Some(&b'\n') {
             self.buffer.pop();
-            return Ok(Some(Line::Whole {
+            return Ok(Some(RawLine::Whole {
                 bytes: &self.buffer,
                 ended: true,
             }));
         }
         if read <= self.max {
-            return Ok(Some(Line::Whole {
+            return Ok(Some(RawLine::Whole {
                 bytes: &self.buffer,
                 ended: false,
             }));
         }
         self.skip_to_line_feed()?;
-        Ok(Some(Line::TooLong))
+        Ok(Some(RawLine::TooLong))
     }
 
     fn skip_to_line_feed(&mut self) -> io::Result<()> {

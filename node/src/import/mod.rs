@@ -2,22 +2,22 @@
 //!
 //! An importer turns a file into [`ImportItem`]s and [`ImportRelation`]s, says line by line what it
 //! could not use, and counts what became of every field, so that nothing is dropped silently. It
-//! performs nothing: a project takes the result through [`crate::request::Request::ImportItems`] and
-//! [`crate::request::Request::ImportRelations`]. What each field becomes is in `docs/import.md`.
+//! performs nothing: a project takes the result through [`crate::api::request::Request::ImportItems`] and
+//! [`crate::api::request::Request::ImportRelations`]. What each field becomes is in `docs/import.md`.
 
 pub mod backlog;
 pub mod beads;
+mod comments;
 mod decode;
-mod edges;
 mod elements;
 mod fields;
-mod fit;
 pub mod github;
 mod json;
+pub mod jsonl;
 mod lines;
-pub mod own;
 mod records;
-mod remarks;
+mod relations;
+mod sanitize;
 #[cfg(test)]
 mod tests;
 
@@ -26,7 +26,7 @@ use std::fmt::{self, Write as _};
 
 use towline_proto::text;
 
-use crate::request::{ImportItem, ImportRelation};
+use crate::api::request::{ImportItem, ImportRelation};
 
 /// Longest line that is read, in bytes: sixteen of the largest bodies. A longer one is a problem.
 pub const LINE_BYTES: usize = 4 * 1024 * 1024;
@@ -55,7 +55,7 @@ pub struct Parsed {
     /// What somebody should know, a sentence each; at most [`PROBLEMS`].
     pub notes: Vec<String>,
     /// Which record is being read: what is lost of it is named with its id.
-    whose: Whose,
+    current: CurrentRecord,
 }
 
 /// Records that did not become items: together with the items they are all that the file has.
@@ -71,7 +71,7 @@ pub struct Records {
 
 /// The record that is being read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Whose {
+struct CurrentRecord {
     file: Option<String>,
     line: usize,
     id: String,
@@ -94,13 +94,13 @@ impl Parsed {
     /// Begins with a record: what is counted and said from here on is about it, until
     /// [`Parsed::end`] gives that back.
     fn begin(&mut self, file: Option<&str>, line: usize, id: &str) -> Self {
-        let whose = Whose {
+        let current = CurrentRecord {
             file: file.map(|file| text::show(file, SHOWN_CHARS)),
             line,
             id: id.to_owned(),
         };
         let inner = Self {
-            whose,
+            current,
             ..Self::default()
         };
         std::mem::replace(self, inner)
@@ -124,7 +124,7 @@ impl Parsed {
 
     /// Something of the record that is being read has no place here and is lost.
     fn lost(&mut self, what: &str) {
-        let Whose { file, line, id } = self.whose.clone();
+        let CurrentRecord { file, line, id } = self.current.clone();
         self.problem_at(file, line, format!("{id}: {what}"));
     }
 

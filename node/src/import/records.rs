@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use towline_proto::Millis;
 
 use super::Parsed;
-use super::edges::Edge;
-use crate::request::ImportItem;
+use super::relations::ParsedRelation;
+use crate::api::request::ImportItem;
 
 /// Places of records of one id that a note names at most.
 const NAMED: usize = 4;
@@ -21,15 +21,15 @@ const NAMED: usize = 4;
 #[derive(Debug)]
 pub(super) struct Record {
     pub(super) item: ImportItem,
-    pub(super) edges: Vec<Edge>,
+    pub(super) relations: Vec<ParsedRelation>,
     pub(super) said: Parsed,
 }
 
 impl Record {
     fn place(&self) -> String {
-        match &self.said.whose.file {
+        match &self.said.current.file {
             Some(file) => file.clone(),
-            None => format!("line {}", self.said.whose.line),
+            None => format!("line {}", self.said.current.line),
         }
     }
 }
@@ -73,8 +73,8 @@ fn is_copy(a: &ImportItem, b: &ImportItem) -> bool {
     let said = |item: &ImportItem| {
         let mut item = item.clone();
         item.updated_at = item.created_at;
-        item.stage = crate::request::ImportStage::Done;
-        item.record = crate::request::ImportRecord {
+        item.stage = crate::api::request::ImportStage::Done;
+        item.record = crate::api::request::ImportRecord {
             silent: item.record.silent,
             ..Default::default()
         };
@@ -84,8 +84,8 @@ fn is_copy(a: &ImportItem, b: &ImportItem) -> bool {
 }
 
 impl Parsed {
-    /// Takes records over: every one becomes an item or is counted as said again. Returns their edges.
-    pub(super) fn settle(&mut self, records: Vec<Record>, versions: Versions) -> Vec<Edge> {
+    /// Takes records over: every one becomes an item or is counted as said again. Returns their relations.
+    pub(super) fn take_records(&mut self, records: Vec<Record>, versions: Versions) -> Vec<ParsedRelation> {
         let mut places: BTreeMap<String, usize> = BTreeMap::new();
         let mut groups: Vec<Vec<Record>> = Vec::new();
         for record in records {
@@ -98,7 +98,7 @@ impl Parsed {
             };
             self.join(group, record, versions);
         }
-        let mut edges = Vec::new();
+        let mut relations = Vec::new();
         for mut group in groups {
             if group.len() > 1 {
                 self.tell_apart(&mut group);
@@ -106,10 +106,10 @@ impl Parsed {
             for record in group {
                 self.items.push(record.item);
                 self.absorb(record.said);
-                edges.extend(record.edges);
+                relations.extend(record.relations);
             }
         }
-        edges
+        relations
     }
 
     /// Adds a record to those of the same id.
@@ -152,8 +152,8 @@ impl Parsed {
         ));
         for (place, record) in group.iter_mut().enumerate() {
             let own = format!("{id}~{}", place + 1);
-            for edge in &mut record.edges {
-                for end in [&mut edge.from, &mut edge.to, &mut edge.said_by] {
+            for relation in &mut record.relations {
+                for end in [&mut relation.from, &mut relation.to, &mut relation.said_by] {
                     if *end == id {
                         end.clone_from(&own);
                     }

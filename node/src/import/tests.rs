@@ -10,7 +10,7 @@ use towline_proto::{Column, Kind, LinkKind, text};
 
 use super::beads;
 use super::{LINE_BYTES, Parsed, Section};
-use crate::request::{ImportItem, ImportStage, RelationKind};
+use crate::api::request::{ImportItem, ImportStage, RelationKind};
 
 fn tracker() -> Vec<u8> {
     std::fs::read(concat!(
@@ -212,15 +212,15 @@ fn no_issue_can_pass_for_another_at_the_next_import() {
 
 #[test]
 fn relations_keep_their_direction() {
-    let edge = |word: &str| {
+    let relation = |word: &str| {
         format!(
             r#"{{"issue_id":"new","depends_on_id":"old","type":"{word}","created_by":"ann","created_at":"2026-01-02T00:00:00Z"}}"#
         )
     };
     let parsed = read(&format!(
         "{{\"id\":\"new\",\"title\":\"N\",\"dependencies\":[{},{}]}}\n{{\"id\":\"old\",\"title\":\"O\"}}\n",
-        edge("blocks"),
-        edge("supersedes"),
+        relation("blocks"),
+        relation("supersedes"),
     ));
     assert_eq!(parsed.problems, []);
     let said: Vec<_> = parsed

@@ -8,7 +8,7 @@ use std::sync::Weak;
 use std::time::Duration;
 
 use super::Node;
-use crate::request::{Failure, FailureCode};
+use crate::api::request::{Failure, FailureCode};
 
 /// How often the node looks: what is acknowledged in between may be lost.
 const CHECK_EVERY: Duration = Duration::from_secs(1);

@@ -12,10 +12,10 @@ use towline_proto::wire::JoinReply;
 use towline_proto::{Entry, NodeId, Ticket, limits};
 
 use super::{Node, failed, open_project, options, peers_file};
+use crate::api::request::{Failure, FailureCode, Reply, Request};
 use crate::handle::ProjectLink;
 use crate::home::{Home, ProjectHome};
 use crate::project::Project;
-use crate::request::{Failure, FailureCode, Reply, Request};
 
 /// How often a joining command looks whether everything has come, in milliseconds.
 const JOIN_POLL_MS: u64 = 50;
@@ -133,7 +133,7 @@ impl Node {
         let link = self.join(ticket).await?;
         let ask = |request| self.handle.request(&link.id, None, request);
         loop {
-            match ask(Request::SyncNow).await? {
+            match ask(Request::SyncStatus).await? {
                 Reply::Synced { peers, equal } if peers > 0 && peers == equal => break,
                 _ if Instant::now() >= deadline => {
                     tracing::warn!("not everything has come yet; a running node gets the rest");

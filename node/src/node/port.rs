@@ -8,9 +8,9 @@ use std::sync::Arc;
 use ed25519_dalek::SigningKey;
 
 use super::{Routes, failed, peers_file};
+use crate::api::request::Failure;
 use crate::home::{Config, Home, files};
 use crate::net::{Net, NetConfig, Route};
-use crate::request::Failure;
 
 /// The file that the port is kept in.
 const PORT_FILE: &str = "port";

@@ -8,8 +8,8 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::failed;
+use crate::api::request::Failure;
 use crate::handle::Job;
-use crate::request::Failure;
 
 /// How often projects look after what waits, in milliseconds; see [`Job::Tick`].
 const TICK_MS: u64 = 250;

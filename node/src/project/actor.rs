@@ -11,9 +11,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use towline_sync::Input;
 
 use super::Project;
+use crate::api::request::{Failure, Reply};
 use crate::handle::{JOBS, Job, ProjectLink};
 use crate::net::{NetInput, NetOutput};
-use crate::request::{Failure, Reply};
 
 /// Requests that share one sync at most.
 const MAX_BATCH: usize = 256;

@@ -10,8 +10,8 @@ use towline_crdt::view::ItemView;
 use towline_proto::{Millis, Origin, Verb, limits};
 
 use super::Project;
-use crate::dto::{Comment, HistoryLine, ItemCard, ItemPage, OpenConflict};
-use crate::request::{Failure, Reply};
+use crate::api::request::{Failure, Reply};
+use crate::api::types::{Comment, HistoryLine, ItemCard, ItemPage, OpenConflict};
 
 /// Puts a time right that was seen at `seen`; whether it had to be.
 pub(super) fn clamp_time(at: &mut Millis, seen: Millis) -> bool {
@@ -53,9 +53,9 @@ impl Project {
             | Reply::SettingsLine(_)
             | Reply::Imported(_)
             | Reply::Lines(_)
-            | Reply::Taken(_)
-            | Reply::Records { .. }
-            | Reply::Arrived(_)
+            | Reply::LineOutcomes(_)
+            | Reply::ExportedEntries { .. }
+            | Reply::EntriesImported(_)
             | Reply::Ticket { .. }
             | Reply::Entry(_)
             | Reply::Synced { .. }

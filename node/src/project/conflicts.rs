@@ -15,8 +15,8 @@ use super::index::letters;
 use super::settings::HANDLE;
 use super::write::{conflict, usage};
 use crate::activity_text::{ABOUT_TRASH, must_restore_first, side_activity};
-use crate::dto::{Fate, HistoryLine, OpenConflict, Side};
-use crate::request::{Failure, FailureCode, Reply};
+use crate::api::request::{Failure, FailureCode, Reply};
+use crate::api::types::{HistoryLine, HistoryOutcome, OpenConflict, Side};
 
 /// Items whose conflicts are listed at most.
 const MAX_ITEMS: usize = 1_000;
@@ -72,8 +72,10 @@ impl Project {
             effective: line.act == conflict.winner,
             means: self.means(folded, &conflict.register, line),
             unkeepable: match &line.fate {
-                Fate::Overtaken { rule, .. } => cannot_be_kept(*rule).map(str::to_owned),
-                Fate::Effective | Fate::Superseded { .. } | Fate::Refused => None,
+                HistoryOutcome::Overtaken { rule, .. } => cannot_be_kept(*rule).map(str::to_owned),
+                HistoryOutcome::Effective | HistoryOutcome::Superseded { .. } | HistoryOutcome::Refused => {
+                    None
+                }
             },
             line: line.clone(),
         });

@@ -8,7 +8,7 @@ use towline_crdt::fold::fold;
 use towline_proto::{Entry, EntryHash, ItemId, NodeId, Payload};
 
 use super::Project;
-use crate::dto::Doctor;
+use crate::api::types::Doctor;
 use crate::log::Log;
 
 /// Findings listed at most; more of the same tell nothing new.

@@ -4,7 +4,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use towline_proto::Millis;
 
-use crate::request::{Failure, FailureCode};
+use crate::api::request::{Failure, FailureCode};
 
 /// Sees that the machine's clock can be used. Before 1970 there are no times here, and the cache's engine panics.
 ///

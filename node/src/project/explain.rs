@@ -10,9 +10,9 @@ use towline_proto::{ActId, Closing, Column, Op, Register, Rule, Verb, text};
 
 use super::Project;
 use crate::activity_text::{IN_FAVOUR, who_did};
-use crate::dto::{Explanation, HistoryLine};
+use crate::api::request::Failure;
+use crate::api::types::{Explanation, HistoryLine};
 use crate::relative_time::ago_phrase;
-use crate::request::Failure;
 
 /// Characters of what somebody did in a sentence.
 const ACTIVITY_CHARS: usize = 160;
@@ -265,7 +265,7 @@ impl ExplainContext<'_> {
     fn rule(&self, act: &ActId) -> Option<Rule> {
         let line = self.acts.iter().find(|line| line.act == *act)?;
         match &line.fate {
-            crate::dto::Fate::Overtaken { rule, .. } => Some(*rule),
+            crate::api::types::HistoryOutcome::Overtaken { rule, .. } => Some(*rule),
             _ => None,
         }
     }

@@ -13,12 +13,12 @@ use towline_crdt::view::{ItemView, Link};
 use towline_proto::{Act, ActId, Closing, ItemId, LinkKind, Op, Register};
 
 use super::Project;
-use crate::dto::ItemPage;
+use crate::api::request::Failure;
+use crate::api::types::ItemPage;
 use crate::export::line::{
-    ActRef, Ending, Line, LineAct, LineClaim, LineConflict, LineCriterion, LineRefused, SCHEMA, is_mark,
-    is_mark_link, reference, tell, tell_register,
+    ActRef, ItemLine, LineAct, LineClaim, LineClosing, LineConflict, LineCriterion, LineRefused, SCHEMA,
+    encode_op, encode_register, is_import_mark, is_import_mark_link, reference,
 };
-use crate::request::Failure;
 
 /// Items in full that one export request returns at most.
 const MAX_PAGES: usize = 500;
@@ -40,7 +40,7 @@ impl Project {
     }
 
     /// Items as lines, in order of creation; those that were emptied out of the trash are left out.
-    pub(crate) fn export_lines(&mut self, offset: usize, limit: usize) -> Result<Vec<Line>, Failure> {
+    pub(crate) fn export_lines(&mut self, offset: usize, limit: usize) -> Result<Vec<ItemLine>, Failure> {
         let rows = self.index.rows().filter(|row| !row.purged);
         let mut ids: Vec<_> = rows.map(|row| (row.created_at, row.number, row.id)).collect();
         ids.sort_unstable();
@@ -62,7 +62,7 @@ impl Project {
         &mut self,
         id: &ItemId,
         names: &BTreeMap<ItemId, String>,
-    ) -> Result<Line, Failure> {
+    ) -> Result<ItemLine, Failure> {
         let doc = self.doc(id)?;
         let body = self.body(id)?;
         let folded = self.folded(&doc)?;
@@ -84,7 +84,7 @@ impl Project {
             })
             .filter(|group: &Vec<u32>| group.len() > 1)
             .collect();
-        Ok(Line {
+        Ok(ItemLine {
             schema: SCHEMA.to_owned(),
             reference: self.reference_of(view),
             handle: item(&view.id),
@@ -94,9 +94,9 @@ impl Project {
             column: view.column,
             status: view.status(),
             closing: view.closing.as_ref().map(|closing| match closing {
-                Closing::Abandoned => Ending::Abandoned,
-                Closing::Superseded { by } => Ending::Superseded { by: item(by) },
-                Closing::Rejected { reason } => Ending::Rejected {
+                Closing::Abandoned => LineClosing::Abandoned,
+                Closing::Superseded { by } => LineClosing::Superseded { by: item(by) },
+                Closing::Rejected { reason } => LineClosing::Rejected {
                     reason: reason.clone(),
                 },
             }),
@@ -131,7 +131,7 @@ impl Project {
 
     /// The reference that an item came with, or the one that it has from here.
     pub(crate) fn reference_of(&self, row: &ItemView) -> String {
-        let inherited = row.links.iter().find(|link| is_mark_link(link));
+        let inherited = row.links.iter().find(|link| is_import_mark_link(link));
         inherited.map_or_else(|| reference(&self.id, &row.id), |link| link.target.clone())
     }
 
@@ -163,7 +163,7 @@ impl<'f, 'a> ActOrder<'f, 'a> {
                 .acts
                 .get(id)
                 .map(|act| &act.record.act)
-                .filter(|act| !is_mark(&act.op))
+                .filter(|act| !is_import_mark(&act.op))
         };
         let mut unmet: BTreeMap<ActId, usize> = BTreeMap::new();
         let mut followers: BTreeMap<ActId, Vec<ActId>> = BTreeMap::new();
@@ -224,7 +224,7 @@ impl<'f, 'a> ActOrder<'f, 'a> {
                 ActRef::At(at) if at >= place => ActRef::Id(*id),
                 name => name,
             };
-            let (op, with) = tell(&act.op, earlier, item);
+            let (op, with) = encode_op(&act.op, earlier, item);
             let saw: BTreeSet<ActRef> = seen(self.folded, act).iter().map(earlier).collect();
             Some(LineAct {
                 op,
@@ -246,7 +246,7 @@ fn seen(folded: &Folded<'_>, act: &Act) -> BTreeSet<ActId> {
     let mut open: Vec<ActId> = act.saw.clone();
     while let Some(id) = open.pop() {
         match folded.acts.get(&id).map(|act| &act.record.act) {
-            Some(mark) if is_mark(&mark.op) => {
+            Some(mark) if is_import_mark(&mark.op) => {
                 if looked_through.insert(id) {
                     open.extend(&mark.saw);
                 }
@@ -284,7 +284,7 @@ fn criteria(view: &ItemView, order: &ActOrder<'_, '_>) -> Vec<LineCriterion> {
 }
 
 fn links(view: &ItemView, item: &impl Fn(&ItemId) -> String) -> Vec<Link> {
-    let links = view.links.iter().filter(|link| !is_mark_link(link));
+    let links = view.links.iter().filter(|link| !is_import_mark_link(link));
     let mut links: Vec<Link> = links
         .map(|link| match link.target.parse() {
             Ok(id) if link.kind == LinkKind::Related => Link {
@@ -303,7 +303,7 @@ fn conflicts(view: &ItemView, act: impl Fn(&ActId) -> ActRef) -> Vec<LineConflic
         .conflicts
         .iter()
         .map(|conflict| LineConflict {
-            about: tell_register(&conflict.register, &act),
+            about: encode_register(&conflict.register, &act),
             rule: conflict.rule,
             winner: act(&conflict.winner),
             losers: sorted(conflict.losers.iter().map(&act).collect()),
@@ -351,7 +351,7 @@ fn in_order(mut handles: Vec<String>) -> Vec<String> {
 }
 
 /// How many bytes the acts of a line take, about.
-fn size(line: &Line) -> usize {
+fn size(line: &ItemLine) -> usize {
     let texts = |act: &LineAct| {
         act.with
             .values()

@@ -6,9 +6,9 @@
 use towline_crdt::view::ItemView;
 use towline_proto::{Column, Kind, Status};
 
+use crate::api::request::Filter;
+use crate::api::types::ItemCard;
 use crate::cache::Row;
-use crate::dto::ItemCard;
-use crate::request::Filter;
 
 /// What a filter looks at first: it stands open in a row.
 #[derive(Debug, Clone, Copy)]

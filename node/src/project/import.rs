@@ -21,8 +21,8 @@ pub(super) use stage::{RecordStage, read_mark};
 pub(super) use update::ItemUpdate;
 
 use super::Project;
-use crate::dto::ImportReport;
-use crate::request::{Failure, FailureCode, IMPORT_CHUNK, ImportItem};
+use crate::api::request::{Failure, FailureCode, IMPORT_CHUNK, ImportItem};
+use crate::api::types::ImportReport;
 
 /// Items of one reference that are named at most.
 const NAMED: usize = 4;

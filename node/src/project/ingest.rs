@@ -10,7 +10,7 @@ use towline_proto::{Entry, ItemChange, ItemId, NodeId, Payload, Role, limits};
 use towline_sync::{Batch, Effect, Input, Outcome, Verdict};
 
 use super::Project;
-use crate::dto::PeerInfo;
+use crate::api::types::PeerInfo;
 use crate::net::{GossipToken, GossipVerdict, NetInput, NetOutput};
 
 impl Project {
@@ -244,7 +244,7 @@ impl Project {
                 }
                 let seen_at = self.now();
                 let docs = self.admit_changes(entry, changes)?;
-                let failed = |why: crate::request::Failure| Outcome::Refused {
+                let failed = |why: crate::api::request::Failure| Outcome::Refused {
                     why: why.message,
                     blame: false,
                 };
@@ -254,7 +254,7 @@ impl Project {
     }
 
     fn admit_changes(&mut self, entry: &Entry, changes: &[ItemChange]) -> Result<Vec<ItemDoc>, Outcome> {
-        let failed = |why: crate::request::Failure| Outcome::Refused {
+        let failed = |why: crate::api::request::Failure| Outcome::Refused {
             why: why.message,
             blame: false,
         };

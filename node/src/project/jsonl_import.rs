@@ -21,10 +21,10 @@ use towline_proto::{ActId, ItemId, Op};
 use super::Project;
 use super::import::{ItemUpdate, RecordStage, read_mark};
 use super::pending_batch::replay::{ReplayItem, hash_prefix};
-use crate::export::line::{ActRef, Line, digest, items_named, native};
-use crate::request::{Failure, FailureCode, IMPORT_CHUNK};
+use crate::api::request::{Failure, FailureCode, IMPORT_CHUNK};
+use crate::export::line::{ActRef, ItemLine, digest, items_named, local_item};
 
-/// Which pass over a file.
+/// One of the two passes over a file, or the dry run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ImportPass {
@@ -84,7 +84,7 @@ impl Project {
     /// those that share a number with one of them.
     pub(crate) fn import_lines(
         &mut self,
-        lines: &[Line],
+        lines: &[ItemLine],
         names: &BTreeMap<String, String>,
         pass: ImportPass,
     ) -> Result<Vec<LineOutcome>, Failure> {
@@ -138,7 +138,7 @@ impl Project {
     /// What is to be done about a line: something to write, or the outcome.
     fn plan_line<'l>(
         &mut self,
-        line: &'l Line,
+        line: &'l ItemLine,
         steps: BTreeMap<u32, u32>,
         names: &BTreeMap<String, String>,
         known: &Names,
@@ -190,7 +190,7 @@ impl Project {
         if compare::has_all(&current, line) {
             return Ok(Err(LineOutcome::Unchanged));
         }
-        if native(&self.id, &line.reference).is_none() && compare::is_prefix(&current, line) {
+        if local_item(&self.id, &line.reference).is_none() && compare::is_prefix(&current, line) {
             let differs = Vec::new();
             if pass == ImportPass::DryRun {
                 return Ok(Err(LineOutcome::Updated { differs }));
@@ -221,7 +221,7 @@ impl Project {
         &mut self,
         outcome: LineOutcome,
         id: &ItemId,
-        line: &Line,
+        line: &ItemLine,
         known: &Names,
     ) -> Result<LineOutcome, Failure> {
         if matches!(outcome, LineOutcome::Created { more: true, .. }) {
@@ -245,7 +245,7 @@ impl Project {
     fn update_from_line(
         &mut self,
         id: &ItemId,
-        line: &Line,
+        line: &ItemLine,
         moves: bool,
         dry_run: bool,
     ) -> Result<LineOutcome, Failure> {
@@ -291,12 +291,12 @@ impl Project {
 
     /// The item that a reference names here: one that was made here, or one that came with it.
     fn by_reference(&self, reference: &str) -> Option<ItemId> {
-        let native = native(&self.id, reference).filter(|id| self.index.row(id).is_some());
+        let native = local_item(&self.id, reference).filter(|id| self.index.row(id).is_some());
         native.or_else(|| self.index.by_external(reference))
     }
 
     /// Whether an item that is not of the file has the number of a line.
-    fn shares_number(&self, line: &Line, names: &BTreeMap<String, String>) -> bool {
+    fn shares_number(&self, line: &ItemLine, names: &BTreeMap<String, String>) -> bool {
         let of_file: BTreeSet<&str> = names.values().map(String::as_str).collect();
         let with_number = self.index.numbered(line.number);
         with_number

@@ -7,7 +7,7 @@ use towline_proto::wire::{EntryBytes, JoinReply, JoinRequest};
 use towline_proto::{Entry, MemberAct, NodeId, Role, Ticket, limits, text};
 
 use super::Project;
-use crate::request::{Failure, FailureCode, Reply};
+use crate::api::request::{Failure, FailureCode, Reply};
 
 /// The longest that a ticket may be valid: 30 days, in milliseconds.
 const MAX_VALID_MS: u64 = 30 * 24 * 3_600 * 1_000;

@@ -61,11 +61,11 @@ pub use offline_entries::EntryImportReport;
 pub use open::ProjectOptions;
 pub use repair::RepairReport;
 
+use crate::api::request::{Failure, FailureCode};
+use crate::api::types::FeedEvent;
 use crate::cache::Cache;
-use crate::dto::FeedEvent;
 use crate::log::Log;
 use crate::net::NetOutput;
-use crate::request::{Failure, FailureCode};
 
 /// Events kept in memory for subscribers that are nearly up to date.
 const RECENT: usize = 4_096;

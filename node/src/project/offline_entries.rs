@@ -11,7 +11,7 @@ use towline_proto::{Entry, ProjectId};
 use towline_sync::Input;
 
 use super::Project;
-use crate::request::{CARRIED, Failure, FailureCode, Reply};
+use crate::api::request::{Failure, FailureCode, MAX_ENTRIES, Reply};
 
 /// Bytes of entries in one answer; one larger entry still travels alone.
 const REPLY_TARGET_BYTES: usize = 1024 * 1024;
@@ -39,7 +39,7 @@ impl Project {
         let mut records = Vec::new();
         let mut bytes = 0;
         let mut next = after;
-        while bytes < REPLY_TARGET_BYTES && records.len() < CARRIED {
+        while bytes < REPLY_TARGET_BYTES && records.len() < MAX_ENTRIES {
             let Some((record, behind)) = self.log.read_next(next).map_err(|error| {
                 let why = format!("the log cannot be read: {error}; `towline doctor` says more");
                 Failure::new(FailureCode::Failure, why)
@@ -51,7 +51,7 @@ impl Project {
             records.push(STANDARD.encode(&record.bytes));
             next = behind;
         }
-        Ok(Reply::Records {
+        Ok(Reply::ExportedEntries {
             project: self.id,
             records,
             next,
@@ -73,8 +73,10 @@ impl Project {
                 self.name()
             )));
         }
-        if records.len() > CARRIED {
-            return Err(usage(format!("at most {CARRIED} entries go into one request")));
+        if records.len() > MAX_ENTRIES {
+            return Err(usage(format!(
+                "at most {MAX_ENTRIES} entries go into one request"
+            )));
         }
         if let Some(why) = self.log.damage() {
             let why = format!("nothing was taken: {why}; stop the node and run `towline doctor --mend`");

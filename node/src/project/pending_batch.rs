@@ -24,8 +24,8 @@ use towline_sync::Outcome;
 
 use super::write::refusal;
 use super::{OwnTip, Project};
-use crate::dto::FeedEvent;
-use crate::request::{Failure, FailureCode};
+use crate::api::request::{Failure, FailureCode};
+use crate::api::types::FeedEvent;
 
 /// Bytes of changes after which a batch goes on in another entry: large entries share a signature,
 /// small ones pass through memory and the network in pieces.

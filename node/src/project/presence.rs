@@ -16,8 +16,8 @@ use towline_proto::{ItemId, Millis, NodeId, Presence, PresenceBody, Renewal, lim
 
 use super::Project;
 use super::write::{conflict, usage};
+use crate::api::request::Failure;
 use crate::net::{GossipToken, GossipVerdict, NetOutput};
-use crate::request::Failure;
 
 /// Beats within the shortest time after which claims are taken over.
 const BEATS: u32 = 4;

@@ -7,10 +7,10 @@ use towline_proto::{Closing, Column, ItemId, LinkKind, Op};
 use super::Project;
 use super::filter::{FilterFields, FilterText};
 use super::index::Index;
+use crate::api::request::{Failure, FailureCode, Filter};
+use crate::api::types::{Comment, HistoryLine, ItemCard, ItemPage, MemberInfo, ProjectStatus};
 use crate::cache::Row;
-use crate::dto::{Comment, HistoryLine, ItemCard, ItemPage, MemberInfo, ProjectStatus};
 use crate::import::TRACKERS;
-use crate::request::{Failure, FailureCode, Filter};
 
 /// Timeline lines that one request returns at most.
 const MAX_LINES: usize = 10_000;
@@ -165,7 +165,7 @@ impl Project {
             last_event,
             peers: self.net.as_ref().map(|_| self.peers()),
             board: None,
-            left_out: Vec::new(),
+            unavailable: Vec::new(),
         })
     }
 

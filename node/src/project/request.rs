@@ -3,8 +3,8 @@
 use towline_proto::{Op, Origin, RequestId};
 
 use super::Project;
-use crate::dto::EntryInfo;
-use crate::request::{Failure, FailureCode, Reply, Request};
+use crate::api::request::{Failure, FailureCode, Reply, Request};
+use crate::api::types::EntryInfo;
 
 /// Cards that one search returns at most.
 const MAX_FOUND: usize = 1_000;
@@ -17,18 +17,18 @@ impl Request {
             | Self::Rebuild
             | Self::Export { .. }
             | Self::ExportLines { .. }
-            | Self::Records { .. }
-            | Self::Carried { .. }
+            | Self::ExportEntries { .. }
+            | Self::ImportEntries { .. }
             | Self::ImportItems { .. }
             | Self::ImportRelations { .. }
             | Self::ImportLines { .. }
             | Self::ImportSettings { .. } => true,
-            Self::Rehearse { of } | Self::Once { of, .. } => of.is_long(),
+            Self::DryRun { of } | Self::Idempotent { of, .. } => of.is_long(),
             Self::List(_)
             | Self::Show { .. }
             | Self::Search { .. }
             | Self::Ready { .. }
-            | Self::TakeReady { .. }
+            | Self::ClaimReady { .. }
             | Self::Settings
             | Self::Set { .. }
             | Self::SettingsLine
@@ -49,10 +49,10 @@ impl Request {
             | Self::Comment { .. }
             | Self::AddCriterion { .. }
             | Self::SetCriterion { .. }
-            | Self::Settle { .. }
+            | Self::Resolve { .. }
             | Self::Invite { .. }
-            | Self::Withdraw { .. }
-            | Self::SyncNow => false,
+            | Self::Revoke { .. }
+            | Self::SyncStatus => false,
         }
     }
 
@@ -75,15 +75,15 @@ impl Request {
             | Self::Addresses
             | Self::Export { .. }
             | Self::ExportLines { .. }
-            | Self::Records { .. }
-            | Self::Carried { .. }
+            | Self::ExportEntries { .. }
+            | Self::ImportEntries { .. }
             | Self::Events { .. }
             | Self::Rebuild
-            | Self::SyncNow
-            | Self::Rehearse { .. } => false,
-            Self::Once { of, .. } => of.writes(),
+            | Self::SyncStatus
+            | Self::DryRun { .. } => false,
+            Self::Idempotent { of, .. } => of.writes(),
             Self::Create(_)
-            | Self::TakeReady { .. }
+            | Self::ClaimReady { .. }
             | Self::Set { .. }
             | Self::ImportSettings { .. }
             | Self::Edit(_)
@@ -94,12 +94,12 @@ impl Request {
             | Self::Comment { .. }
             | Self::AddCriterion { .. }
             | Self::SetCriterion { .. }
-            | Self::Settle { .. }
+            | Self::Resolve { .. }
             | Self::ImportItems { .. }
             | Self::ImportRelations { .. }
             | Self::ImportLines { .. }
             | Self::Invite { .. }
-            | Self::Withdraw { .. } => true,
+            | Self::Revoke { .. } => true,
         }
     }
 }
@@ -110,7 +110,7 @@ impl Project {
     /// # Errors
     /// [`Failure`] with what would be right. Nothing was changed then.
     pub fn request(&mut self, origin: Option<&Origin>, body: Request) -> Result<Reply, Failure> {
-        if let Request::Rehearse { of } = body {
+        if let Request::DryRun { of } = body {
             return self.dry_run(origin, *of);
         }
         if !body.writes() {
@@ -141,15 +141,15 @@ impl Project {
             .check()
             .map_err(|error| Failure::new(FailureCode::Usage, error.to_string()))?;
         match body {
-            Request::Once { id, of } => self.once(origin, id, *of),
+            Request::Idempotent { id, of } => self.once(origin, id, *of),
             Request::Create(new) => self.create_item(origin, new),
             Request::Edit(edit) => self.edit(origin, edit),
             Request::Transition(asked) => self.transition(origin, asked),
-            Request::TakeReady { holder } => self.take_ready(origin, holder),
+            Request::ClaimReady { holder } => self.take_ready(origin, holder),
             Request::Set { key, value } => self.set(origin, &key, value),
             Request::ImportSettings { line, dry_run } => {
                 let taken = self.import_settings(&line, dry_run)?;
-                Ok(Reply::Taken(vec![taken]))
+                Ok(Reply::LineOutcomes(vec![taken]))
             }
             Request::Label { item, add, remove } => self.label(origin, &item, add, remove),
             Request::Depends { item, add, remove } => self.depends(origin, &item, &add, &remove),
@@ -162,7 +162,7 @@ impl Project {
                 state,
                 evidence,
             } => self.judge(origin, &item, index, state, evidence),
-            Request::Settle { item, conflict, keep } => {
+            Request::Resolve { item, conflict, keep } => {
                 self.resolve_conflict(origin, &item, conflict.as_deref(), &keep)
             }
             Request::ImportItems { items, dry_run } => self.import_items(items, dry_run).map(Reply::Imported),
@@ -170,10 +170,10 @@ impl Project {
                 self.import_relations(relations, dry_run).map(Reply::Imported)
             }
             Request::ImportLines { lines, names, pass } => {
-                self.import_lines(&lines, &names, pass).map(Reply::Taken)
+                self.import_lines(&lines, &names, pass).map(Reply::LineOutcomes)
             }
             Request::Invite { role, valid_ms } => self.invite(role, valid_ms),
-            Request::Withdraw { ticket } => {
+            Request::Revoke { ticket } => {
                 let entry = self.withdraw(&ticket)?;
                 Ok(Reply::Entry(EntryInfo {
                     hash: entry.hash().to_string(),
@@ -196,12 +196,12 @@ impl Project {
             | Request::Addresses
             | Request::Export { .. }
             | Request::ExportLines { .. }
-            | Request::Records { .. }
-            | Request::Carried { .. }
+            | Request::ExportEntries { .. }
+            | Request::ImportEntries { .. }
             | Request::Events { .. }
             | Request::Rebuild
-            | Request::SyncNow
-            | Request::Rehearse { .. } => self.answer(Some(origin), body),
+            | Request::SyncStatus
+            | Request::DryRun { .. } => self.answer(Some(origin), body),
         }
     }
 
@@ -230,7 +230,7 @@ impl Project {
             | Request::Comment { item, .. }
             | Request::AddCriterion { item, .. }
             | Request::SetCriterion { item, .. }
-            | Request::Settle { item, .. } => item,
+            | Request::Resolve { item, .. } => item,
             _ => {
                 let why = "only what changes an item can be asked for under a name of its own";
                 return Err(Failure::new(FailureCode::Usage, why));
@@ -311,17 +311,17 @@ impl Project {
             Request::Peers => Ok(Reply::Peers(self.peers())),
             Request::Addresses => self.own_addresses().map(Reply::Addresses),
             Request::ExportLines { offset, limit } => self.export_lines(offset, limit).map(Reply::Lines),
-            Request::Records { after } => self.export_entries(after),
-            Request::Carried { project, records } => {
-                self.import_entries(&project, &records).map(Reply::Arrived)
-            }
+            Request::ExportEntries { after } => self.export_entries(after),
+            Request::ImportEntries { project, records } => self
+                .import_entries(&project, &records)
+                .map(Reply::EntriesImported),
             Request::Events { after, limit } => self.events(after, limit).map(Reply::Events),
             Request::Rebuild => {
                 let failed = |error: anyhow::Error| Failure::new(FailureCode::Failure, format!("{error:#}"));
                 self.rebuild().map_err(failed)?;
                 Ok(Reply::Done)
             }
-            Request::SyncNow => {
+            Request::SyncStatus => {
                 // Whoever waits for this need not wait for the next regular look too.
                 self.feed_replica(towline_sync::Input::Tick);
                 self.run_effects();

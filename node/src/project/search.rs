@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use towline_proto::ItemId;
 
 use super::Project;
+use crate::api::request::{Failure, FailureCode};
+use crate::api::types::ItemCard;
 use crate::cache::{CacheError, Row, Table};
-use crate::dto::ItemCard;
-use crate::request::{Failure, FailureCode};
 
 /// How well an item fits: by what people type for it, in its title, or elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -19,10 +19,10 @@ use super::Project;
 use super::conflicts::{choose_conflict, choose_side};
 use super::pending_batch::Work;
 use super::write::{conflict, usage};
-use crate::dto::{ItemLink, OpenConflict, SetBy, Setting};
+use crate::api::request::{Failure, FailureCode, Reply};
+use crate::api::types::{ItemLink, OpenConflict, SetBy, Setting};
 use crate::home::Settings;
 use crate::home::settings::KEYS;
-use crate::request::{Failure, FailureCode, Reply};
 
 /// What people type for the settings where an item could stand. It reads neither as a number nor as a key.
 pub(super) const HANDLE: &str = "settings";

@@ -18,11 +18,11 @@ use super::Project;
 use super::clock_skew::clamp_card;
 use super::filter::{FilterFields, FilterText, shows_column};
 use super::index::{Index, is_candidate_column, select_ready};
+use crate::api::request::{Reply, Request};
+use crate::api::types::ItemCard;
 use crate::cache::{BLOCK_CARDS, Snapshot, SnapshotWriter, publish};
-use crate::dto::ItemCard;
 use crate::home::files::is_full;
 use crate::log::LogMark;
-use crate::request::{Reply, Request};
 
 /// The file, beside the log and the cache.
 const FILE: &str = "rows.snap";

@@ -10,9 +10,9 @@ use towline_crdt::doc::ItemDoc;
 use towline_proto::{Millis, codec};
 
 use super::{Project, RECENT};
+use crate::api::request::{Failure, FailureCode};
 use crate::cache::{Batch, Cache, CacheError, Table, meta};
 use crate::log::Log;
-use crate::request::{Failure, FailureCode};
 
 /// Documents that may wait for the cache before it must be written.
 const MAX_DIRTY: usize = 512;

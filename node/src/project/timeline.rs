@@ -8,7 +8,7 @@ use towline_proto::{ActId, ItemId, LinkKind, Op, Rule, text};
 
 use super::Project;
 use crate::activity_text::{CHOSEN, IN_FAVOUR, activity};
-use crate::dto::{self, HistoryLine};
+use crate::api::types::{self, HistoryLine};
 
 /// Characters of an act's text in a timeline.
 const DETAIL_CHARS: usize = 400;
@@ -59,10 +59,10 @@ impl Project {
             overtaken: None,
             skewed: false,
             fate: match &folding.fate {
-                Fate::Effective => dto::Fate::Effective,
-                Fate::Superseded { by } => dto::Fate::Superseded { by: *by },
-                Fate::Overtaken { by, rule } => dto::Fate::Overtaken { by: *by, rule: *rule },
-                Fate::Refused(_) => dto::Fate::Refused,
+                Fate::Effective => types::HistoryOutcome::Effective,
+                Fate::Superseded { by } => types::HistoryOutcome::Superseded { by: *by },
+                Fate::Overtaken { by, rule } => types::HistoryOutcome::Overtaken { by: *by, rule: *rule },
+                Fate::Refused(_) => types::HistoryOutcome::Refused,
             },
         }
     }

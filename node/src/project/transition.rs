@@ -10,7 +10,7 @@ use towline_proto::{Column, Kind, Op, Origin, OriginKind, Verb, limits, text};
 
 use super::write::{conflict, usage};
 use super::{Project, transition_errors};
-use crate::request::{Failure, FailureCode, Reply, Transition};
+use crate::api::request::{Failure, FailureCode, Reply, Transition};
 
 /// Hex digits of a commit: as few as programs shorten it to, as many as the longest hash has.
 const COMMIT: std::ops::RangeInclusive<usize> = 7..=64;

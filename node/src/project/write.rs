@@ -12,8 +12,8 @@ use towline_proto::{Column, ItemId, Kind, LinkKind, Op, Origin, Register, text};
 
 use super::pending_batch::Work;
 use super::{Project, transition_errors};
-use crate::dto::Applied;
-use crate::request::{Edit, Failure, FailureCode, NewItem, Reply};
+use crate::api::request::{Edit, Failure, FailureCode, NewItem, Reply};
+use crate::api::types::Applied;
 
 /// The middle of 0 to 4.
 const DEFAULT_PRIORITY: u8 = 2;

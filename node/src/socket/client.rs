@@ -15,10 +15,10 @@ use serde::de::DeserializeOwned;
 
 use super::path::shorten;
 use super::{
-    CONNECT_TIMEOUT, Control, Greeting, Heard, LONG_TIMEOUT, NodeInfo, REPLY_BYTES, REPLY_TIMEOUT,
-    REQUEST_BYTES,
+    CONNECT_TIMEOUT, ControlRequest, HelloResponse, LONG_TIMEOUT, NodeInfo, REPLY_BYTES, REPLY_TIMEOUT,
+    REQUEST_BYTES, Response,
 };
-use crate::request::{Envelope, Failure, FailureCode, Reply};
+use crate::api::request::{Envelope, Failure, FailureCode, Reply};
 
 /// A connection to a running node.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ impl Client {
     ///
     /// # Errors
     /// When it says nothing within `within`; busy when it hangs up first, as on whom it has no place for.
-    pub fn greeted(mut self, within: Duration) -> Result<Self, Failure> {
+    pub fn check_alive(mut self, within: Duration) -> Result<Self, Failure> {
         let patience = std::mem::replace(&mut self.timeout, within);
         self.hello().map_err(|failure| match failure.code {
             FailureCode::TimedOut => Failure::new(
@@ -119,8 +119,8 @@ impl Client {
         let heard = self.exchange(envelope);
         self.timeout = patience;
         match heard? {
-            Heard::Ok(reply) => Ok(reply),
-            Heard::Error(failure) => Err(failure),
+            Response::Ok(reply) => Ok(reply),
+            Response::Error(failure) => Err(failure),
         }
     }
 
@@ -129,9 +129,9 @@ impl Client {
     /// # Errors
     /// When it is gone or too slow.
     pub fn hello(&mut self) -> Result<NodeInfo, Failure> {
-        match self.exchange(&Control::Hello)? {
-            Greeting::Hello(info) => Ok(info),
-            Greeting::Error { error } => Err(error),
+        match self.exchange(&ControlRequest::Hello)? {
+            HelloResponse::Hello(info) => Ok(info),
+            HelloResponse::Error { error } => Err(error),
         }
     }
 
@@ -140,9 +140,9 @@ impl Client {
     /// # Errors
     /// When it is gone or too slow.
     pub fn stop(&mut self) -> Result<(), Failure> {
-        match self.exchange(&Control::Stop)? {
-            Heard::Ok(_) => Ok(()),
-            Heard::Error(failure) => Err(failure),
+        match self.exchange(&ControlRequest::Stop)? {
+            Response::Ok(_) => Ok(()),
+            Response::Error(failure) => Err(failure),
         }
     }
 
@@ -151,7 +151,7 @@ impl Client {
     /// # Errors
     /// Why it was not joined, or that the node is gone or too slow.
     pub fn join(&mut self, ticket: &str) -> Result<Reply, Failure> {
-        self.control(&Control::Join {
+        self.control(&ControlRequest::Join {
             ticket: ticket.to_owned(),
         })
     }
@@ -161,19 +161,19 @@ impl Client {
     /// # Errors
     /// When the node serves no board, or is gone or too slow.
     pub fn login(&mut self, who: &str) -> Result<Reply, Failure> {
-        self.control(&Control::Login { who: who.to_owned() })
+        self.control(&ControlRequest::Login { who: who.to_owned() })
     }
 
-    fn control(&mut self, control: &Control) -> Result<Reply, Failure> {
+    fn control(&mut self, control: &ControlRequest) -> Result<Reply, Failure> {
         match self.exchange(control)? {
-            Heard::Ok(reply) => Ok(reply),
-            Heard::Error(failure) => Err(failure),
+            Response::Ok(reply) => Ok(reply),
+            Response::Error(failure) => Err(failure),
         }
     }
 
     fn exchange<T: DeserializeOwned>(&mut self, line: &impl Serialize) -> Result<T, Failure> {
         if self.broken {
-            return Err(gone("an earlier exchange failed"));
+            return Err(connection_lost("an earlier exchange failed"));
         }
         let mut bytes = serde_json::to_vec(line).map_err(|error| {
             Failure::new(
@@ -204,7 +204,7 @@ impl Client {
                     timeout.as_secs()
                 ),
             ),
-            _ => gone(&error.to_string()),
+            _ => connection_lost(&error.to_string()),
         })?;
         let heard = serde_json::from_slice(&answer).map_err(|error| {
             Failure::new(
@@ -259,7 +259,7 @@ impl Client {
     }
 }
 
-fn gone(why: &str) -> Failure {
+fn connection_lost(why: &str) -> Failure {
     Failure::new(
         FailureCode::Unreachable,
         format!("the connection to the node is lost: {why}"),

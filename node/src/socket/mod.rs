@@ -2,14 +2,14 @@
 //!
 //! Newline-delimited JSON over a Unix stream. The client writes one [`Envelope`] on a line and the
 //! server answers with one line, `{"ok": Reply}` or `{"error": Failure}`; a connection may be used
-//! again. Control lines stand beside that: `{"control":"hello"}` is answered with the [`NodeInfo`],
+//! again. ControlRequest lines stand beside that: `{"control":"hello"}` is answered with the [`NodeInfo`],
 //! `{"control":"stop"}` shuts the node down, `{"control":"join","ticket":…}` joins a project and
 //! `{"control":"login","who":…}` gives a link to the board that signs somebody in. Access is by file mode: only the user who
 //! runs the node can connect. Nothing here looks into a request: see `handle` and `project`.
 
+mod bound;
 mod client;
 mod path;
-mod place;
 mod runtime;
 mod server;
 #[cfg(test)]
@@ -22,11 +22,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use towline_proto::NodeId;
 
+pub use bound::{BoundSocket, find};
 pub use client::Client;
-pub use place::{Socket, find};
 pub use server::serve;
 
-use crate::request::{Envelope, Failure, Reply};
+use crate::api::request::{Envelope, Failure, Reply};
 
 /// Longest line that either side takes from a client's request, in bytes: an import chunk of 200
 /// items stays below it, a body is at most 256 KiB.
@@ -38,7 +38,7 @@ pub const CONNECTIONS: usize = 64;
 /// How long a client waits for the connection. It only ever waits when the server's queue is full.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a client waits for a node to say who it is: it does that beside whatever else it does.
-pub const GREETING: Duration = Duration::from_secs(10);
+pub const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client waits for a reply unless it says otherwise.
 pub const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long it waits for what goes over a whole project, or brings many items in: a rebuild of a large
@@ -53,7 +53,7 @@ const LINE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may take to read what it asked for.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often the node sees whether its socket is still there.
-const LOOK: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// How long connections may finish what they began once the node stops.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -72,7 +72,7 @@ pub struct NodeInfo {
 /// A line that is about the node and not about a project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "control", rename_all = "kebab-case")]
-enum Control {
+enum ControlRequest {
     /// Who are you?
     Hello,
     /// Finish and end.
@@ -90,7 +90,7 @@ enum Control {
 }
 
 /// What a running node does itself when it is asked through its socket.
-pub trait Controls: Send + Sync {
+pub trait ControlHandler: Send + Sync {
     /// Joins a project by a ticket and answers with the project's status.
     fn join(&self, ticket: String) -> Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send + '_>>;
     /// A link that signs somebody in to the board.
@@ -104,15 +104,15 @@ pub trait Controls: Send + Sync {
 
 /// What a client sends.
 #[derive(Debug)]
-enum Line {
-    Control(Control),
+enum ClientMessage {
+    Control(ControlRequest),
     Ask(Box<Envelope>),
 }
 
 /// What the server writes.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
-enum Answer {
+enum ServerMessage {
     Ok(Reply),
     Error(Failure),
     #[serde(untagged)]
@@ -122,7 +122,7 @@ enum Answer {
 /// What a client reads after a request or `stop`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Heard {
+enum Response {
     Ok(Reply),
     Error(Failure),
 }
@@ -130,7 +130,7 @@ enum Heard {
 /// What a client reads after `hello`.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-enum Greeting {
+enum HelloResponse {
     Hello(NodeInfo),
     Error { error: Failure },
 }

@@ -14,13 +14,13 @@ use std::path::{Path, PathBuf};
 const ADDRESS_BYTES: usize = 100;
 
 /// A path that fits a socket address, and what must stay open while it is used.
-pub(super) struct Short {
+pub(super) struct ShortPath {
     pub(super) path: PathBuf,
     _directory: Option<File>,
 }
 
 /// A way to name `path` in a socket address.
-pub(super) fn shorten(path: &Path) -> io::Result<Short> {
+pub(super) fn shorten(path: &Path) -> io::Result<ShortPath> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
@@ -28,14 +28,14 @@ pub(super) fn shorten(path: &Path) -> io::Result<Short> {
         ));
     };
     if path.as_os_str().as_bytes().len() <= ADDRESS_BYTES || !cfg!(target_os = "linux") {
-        return Ok(Short {
+        return Ok(ShortPath {
             path: path.to_owned(),
             _directory: None,
         });
     }
     let directory = File::open(parent)?;
     let path = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd())).join(name);
-    Ok(Short {
+    Ok(ShortPath {
         path,
         _directory: Some(directory),
     })

@@ -15,14 +15,14 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Answer, CONNECTIONS, Control, Controls, GRACE, IDLE, LINE_TIMEOUT, LOOK, Line, NodeInfo, REQUEST_BYTES,
-    SILENCE, Socket, WRITE_TIMEOUT,
+    BoundSocket, CHECK_INTERVAL, CONNECTIONS, ClientMessage, ControlHandler, ControlRequest, GRACE, IDLE,
+    LINE_TIMEOUT, NodeInfo, REQUEST_BYTES, SILENCE, ServerMessage, WRITE_TIMEOUT,
 };
+use crate::api::request::{Envelope, Failure, FailureCode, Reply};
 use crate::handle::NodeHandle;
 use crate::home::Home;
 use crate::limiter::{Limiter, Limits, Permit, Source};
 use crate::log_throttle::LogThrottle;
-use crate::request::{Envelope, Failure, FailureCode, Reply};
 
 /// Serves the handle's projects on a home's socket until `stop` is cancelled, by anybody or by a client's `stop`.
 /// The file has mode 0600, is made anew when it vanishes, and is gone at the end.
@@ -30,11 +30,11 @@ use crate::request::{Envelope, Failure, FailureCode, Reply};
 /// # Errors
 /// None at present; a socket that cannot be made anew is tried again.
 pub async fn serve(
-    mut socket: Socket,
+    mut socket: BoundSocket,
     home: Home,
     handle: NodeHandle,
     info: NodeInfo,
-    controls: Arc<dyn Controls>,
+    controls: Arc<dyn ControlHandler>,
     stop: CancellationToken,
 ) -> Result<(), Failure> {
     tracing::debug!(path = %socket.path().display(), "listening on the local socket");
@@ -52,7 +52,7 @@ pub async fn serve(
     });
     let mut outage = LogThrottle::new("a local connection could not be accepted");
     let mut connections = JoinSet::new();
-    let mut looks = interval(LOOK);
+    let mut looks = interval(CHECK_INTERVAL);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut missing = false;
     loop {
@@ -61,7 +61,7 @@ pub async fn serve(
             Some(_) = connections.join_next() => continue,
             _ = looks.tick() => {
                 if !socket.is_there() {
-                    again(&mut socket, &home, &*shared.controls, &mut missing);
+                    rebind(&mut socket, &home, &*shared.controls, &mut missing);
                 }
                 continue;
             }
@@ -104,7 +104,7 @@ pub async fn serve(
 struct Shared {
     handle: NodeHandle,
     info: NodeInfo,
-    controls: Arc<dyn Controls>,
+    controls: Arc<dyn ControlHandler>,
     stop: CancellationToken,
 }
 
@@ -121,10 +121,10 @@ impl Shared {
             // Whoever has said something whole keeps the place, also between two requests.
             place.finished();
             let (answer, last) = match got {
-                Read::End => return Ok(()),
+                LineRead::End => return Ok(()),
                 // What follows an overlong line is the middle of a request, not a new one.
-                Read::TooLong => (Answer::Error(too_long()), true),
-                Read::Line => self.answer(&line).await,
+                LineRead::TooLong => (ServerMessage::Error(too_long()), true),
+                LineRead::Line => self.answer(&line).await,
             };
             send(&mut write, &answer).await?;
             if last {
@@ -134,18 +134,24 @@ impl Shared {
     }
 
     /// The answer to one line, and whether the connection ends with it.
-    async fn answer(&self, line: &[u8]) -> (Answer, bool) {
+    async fn answer(&self, line: &[u8]) -> (ServerMessage, bool) {
         match parse(line) {
-            Ok(Line::Control(Control::Hello)) => (Answer::Hello(self.info.clone()), false),
-            Ok(Line::Control(Control::Stop)) => {
+            Ok(ClientMessage::Control(ControlRequest::Hello)) => {
+                (ServerMessage::Hello(self.info.clone()), false)
+            }
+            Ok(ClientMessage::Control(ControlRequest::Stop)) => {
                 tracing::info!("asked to stop through the local socket");
                 self.stop.cancel();
-                (Answer::Ok(Reply::Done), true)
+                (ServerMessage::Ok(Reply::Done), true)
             }
-            Ok(Line::Control(Control::Join { ticket })) => (told(self.controls.join(ticket).await), false),
-            Ok(Line::Control(Control::Login { who })) => (told(self.controls.login(&who)), false),
-            Ok(Line::Ask(envelope)) => (told(self.ask(*envelope).await), false),
-            Err(failure) => (Answer::Error(failure), false),
+            Ok(ClientMessage::Control(ControlRequest::Join { ticket })) => {
+                (to_message(self.controls.join(ticket).await), false)
+            }
+            Ok(ClientMessage::Control(ControlRequest::Login { who })) => {
+                (to_message(self.controls.login(&who)), false)
+            }
+            Ok(ClientMessage::Ask(envelope)) => (to_message(self.ask(*envelope).await), false),
+            Err(failure) => (ServerMessage::Error(failure), false),
         }
     }
 
@@ -157,20 +163,20 @@ impl Shared {
     }
 }
 
-fn told(answer: Result<Reply, Failure>) -> Answer {
+fn to_message(answer: Result<Reply, Failure>) -> ServerMessage {
     match answer {
-        Ok(reply) => Answer::Ok(reply),
-        Err(failure) => Answer::Error(failure),
+        Ok(reply) => ServerMessage::Ok(reply),
+        Err(failure) => ServerMessage::Error(failure),
     }
 }
 
-fn parse(line: &[u8]) -> Result<Line, Failure> {
+fn parse(line: &[u8]) -> Result<ClientMessage, Failure> {
     let error = match serde_json::from_slice::<Envelope>(line) {
-        Ok(envelope) => return Ok(Line::Ask(Box::new(envelope))),
+        Ok(envelope) => return Ok(ClientMessage::Ask(Box::new(envelope))),
         Err(error) => error,
     };
-    serde_json::from_slice::<Control>(line)
-        .map(Line::Control)
+    serde_json::from_slice::<ControlRequest>(line)
+        .map(ClientMessage::Control)
         .map_err(|_| {
             Failure::new(
                 FailureCode::Usage,
@@ -179,32 +185,32 @@ fn parse(line: &[u8]) -> Result<Line, Failure> {
         })
 }
 
-enum Read {
+enum LineRead {
     Line,
     TooLong,
     End,
 }
 
 /// Waits for a line to begin, and less long for its end: a client writes it in one go.
-async fn read_line(read: &mut BufReader<OwnedReadHalf>, line: &mut Vec<u8>) -> io::Result<Read> {
+async fn read_line(read: &mut BufReader<OwnedReadHalf>, line: &mut Vec<u8>) -> io::Result<LineRead> {
     line.clear();
     match timeout(IDLE, read.fill_buf()).await {
-        Err(_) => return Ok(Read::End),
+        Err(_) => return Ok(LineRead::End),
         Ok(begun) => _ = begun?,
     }
     let most = REQUEST_BYTES as u64 + 1;
     let got = match timeout(LINE_TIMEOUT, read.take(most).read_until(b'\n', line)).await {
-        Err(_) => return Ok(Read::End),
+        Err(_) => return Ok(LineRead::End),
         Ok(got) => got?,
     };
     Ok(match line.last() {
-        Some(b'\n') => Read::Line,
-        _ if got > REQUEST_BYTES => Read::TooLong,
-        _ => Read::End,
+        Some(b'\n') => LineRead::Line,
+        _ if got > REQUEST_BYTES => LineRead::TooLong,
+        _ => LineRead::End,
     })
 }
 
-async fn send(write: &mut OwnedWriteHalf, answer: &Answer) -> io::Result<()> {
+async fn send(write: &mut OwnedWriteHalf, answer: &ServerMessage) -> io::Result<()> {
     let mut line = serde_json::to_vec(answer).map_err(io::Error::other)?;
     line.push(b'\n');
     timeout(WRITE_TIMEOUT, write.write_all(&line))
@@ -222,7 +228,7 @@ fn too_long() -> Failure {
 /// Tells a client that there is no place for it, without waiting for it to listen: the line fits
 /// the socket's empty buffer.
 fn refuse(stream: UnixStream) {
-    let busy = Answer::Error(Failure::new(
+    let busy = ServerMessage::Error(Failure::new(
         FailureCode::Busy,
         format!("the node has {CONNECTIONS} local connections already; try again later"),
     ));
@@ -234,8 +240,8 @@ fn refuse(stream: UnixStream) {
 
 /// Makes a socket that has vanished anew: somebody cleans up, and clients would take the node for one that does not
 /// run. What cannot be made is said once and tried again with the next look.
-fn again(socket: &mut Socket, home: &Home, controls: &dyn Controls, missing: &mut bool) {
-    match Socket::bind(home) {
+fn rebind(socket: &mut BoundSocket, home: &Home, controls: &dyn ControlHandler, missing: &mut bool) {
+    match BoundSocket::bind(home) {
         Ok(new) => {
             tracing::warn!(path = %new.path().display(), "the local socket was gone and has been made anew");
             controls.set_socket(new.path());

@@ -18,11 +18,11 @@ use tokio_util::sync::CancellationToken;
 use towline_proto::{NodeId, Origin, OriginKind, ProjectId};
 
 use super::*;
+use crate::api::request::{FailureCode, Request};
+use crate::api::types::FeedEvent;
 use crate::cli::render::tests::samples::moved;
-use crate::dto::FeedEvent;
 use crate::handle::{JOBS, Job, NodeHandle, ProjectLink};
 use crate::home::Home;
-use crate::request::{FailureCode, Request};
 
 /// A node whose only project says on every search how many jobs it has seen.
 pub(crate) struct Node {
@@ -35,7 +35,7 @@ pub(crate) struct Node {
 /// A node that neither joins nor serves a board.
 struct NoControls;
 
-impl Controls for NoControls {
+impl ControlHandler for NoControls {
     fn join(&self, _: String) -> Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send + '_>> {
         Box::pin(std::future::ready(Err(Failure::new(
             FailureCode::Usage,
@@ -117,7 +117,7 @@ fn try_node_at(root: &Path) -> Result<Node, Failure> {
                 .build()
                 .expect("a runtime")
                 .block_on(async move {
-                    let socket = Socket::bind(&home);
+                    let socket = BoundSocket::bind(&home);
                     let path = socket.as_ref().map(|socket| socket.path().to_owned());
                     bound.send(path.map_err(Clone::clone)).expect("the test waits");
                     serve(socket?, home, handle, info, Arc::new(NoControls), stop).await
@@ -313,7 +313,7 @@ fn a_process_that_is_stopped_is_told_from_one_that_is_busy() {
     let path = home.path().join("node.sock");
     let _listens = std::os::unix::net::UnixListener::bind(&path).unwrap();
     let client = Client::connect(&path).unwrap().unwrap();
-    let failure = client.greeted(Duration::from_millis(50)).unwrap_err();
+    let failure = client.check_alive(Duration::from_millis(50)).unwrap_err();
     assert_eq!(failure.code, FailureCode::Unreachable);
     assert!(failure.message.contains("stopped or hang"), "{failure}");
 
@@ -321,7 +321,7 @@ fn a_process_that_is_stopped_is_told_from_one_that_is_busy() {
     let node = node_at(other.path());
     let ann = Client::connect(&node.path).unwrap().unwrap();
     let mut ann = ann
-        .greeted(Duration::from_secs(20))
+        .check_alive(Duration::from_secs(20))
         .unwrap()
         .with_timeout(Duration::from_millis(50));
     let failure = ann.ask(&asks("ann", Request::Doctor)).unwrap_err();
@@ -360,6 +360,6 @@ fn a_node_that_hangs_up_before_it_was_asked_anything_is_tried_again() {
     let listens = std::os::unix::net::UnixListener::bind(&path).unwrap();
     let client = Client::connect(&path).unwrap().unwrap();
     drop(listens.accept().unwrap());
-    let failure = client.greeted(Duration::from_secs(20)).unwrap_err();
+    let failure = client.check_alive(Duration::from_secs(20)).unwrap_err();
     assert_eq!(failure.code, FailureCode::Busy, "{failure}");
 }

@@ -1,6 +1,6 @@
 //! The JSON API: thin readings of a project, and one door for every write.
 //!
-//! Shapes are those of `dto`, each with its schema. A write needs a session with its CSRF token in
+//! Shapes are those of `api::types`, each with its schema. A write needs a session with its CSRF token in
 //! `x-csrf-token`, or the API token as a bearer together with the origin that it acts for.
 
 use std::sync::Arc;
@@ -18,14 +18,14 @@ use super::Web;
 use super::error::ApiError;
 use super::guard::{Caller, text};
 use super::query::BoardQuery;
-use crate::request::{Failure, FailureCode, Reply, Request};
+use crate::api::request::{Failure, FailureCode, Reply, Request};
 
-type Answer = Result<Json<Value>, ApiError>;
+type ApiResult = Result<Json<Value>, ApiError>;
 
 /// Lines or cards that one answer holds unless the asker says otherwise.
 const LIMIT: usize = 100;
 /// Lines or cards that one answer holds at most.
-const MOST: usize = 5_000;
+const MAX_LIMIT: usize = 5_000;
 
 /// `/api/v1/projects`
 pub(super) async fn projects(State(web): State<Arc<Web>>) -> Json<Value> {
@@ -35,16 +35,18 @@ pub(super) async fn projects(State(web): State<Arc<Web>>) -> Json<Value> {
         .iter()
         .map(|link| json!({ "id": link.id, "name": link.name, "position": *link.feed.borrow() }))
         .collect();
-    Json(json!({ "schema": "towline.projects/v1", "projects": projects, "left_out": web.handle.left_out() }))
+    Json(
+        json!({ "schema": "towline.projects/v1", "projects": projects, "left_out": web.handle.unavailable() }),
+    )
 }
 
-async fn read(web: &Web, project: &str, request: Request) -> Answer {
+async fn read(web: &Web, project: &str, request: Request) -> ApiResult {
     let link = web.handle.project(Some(project))?;
-    Ok(Json(shape(web.ask(&link, None, request).await?)?))
+    Ok(Json(document(web.ask(&link, None, request).await?)?))
 }
 
 /// `/api/v1/projects/{project}/status`
-pub(super) async fn status(State(web): State<Arc<Web>>, Path(project): Path<String>) -> Answer {
+pub(super) async fn status(State(web): State<Arc<Web>>, Path(project): Path<String>) -> ApiResult {
     read(&web, &project, Request::Status).await
 }
 
@@ -53,7 +55,7 @@ pub(super) async fn items(
     State(web): State<Arc<Web>>,
     Path(project): Path<String>,
     Query(query): Query<BoardQuery>,
-) -> Answer {
+) -> ApiResult {
     let filter = query.filter()?;
     read(&web, &project, Request::List(filter)).await
 }
@@ -70,14 +72,14 @@ pub(super) async fn item(
         Reply::Pages(_) => StatusCode::MULTIPLE_CHOICES,
         _ => StatusCode::OK,
     };
-    Ok((status, Json(shape(reply)?)))
+    Ok((status, Json(document(reply)?)))
 }
 
 /// `/api/v1/projects/{project}/items/{item}/explain`
 pub(super) async fn explain(
     State(web): State<Arc<Web>>,
     Path((project, item)): Path<(String, String)>,
-) -> Answer {
+) -> ApiResult {
     read(&web, &project, Request::Explain { item }).await
 }
 
@@ -85,8 +87,8 @@ pub(super) async fn explain(
 pub(super) async fn conflicts(
     State(web): State<Arc<Web>>,
     Path(project): Path<String>,
-    Query(query): Query<Bounded>,
-) -> Answer {
+    Query(query): Query<LimitQuery>,
+) -> ApiResult {
     read(&web, &project, Request::Conflicts { item: query.item }).await
 }
 
@@ -105,7 +107,7 @@ pub(super) async fn ready(
     Extension(caller): Extension<Caller>,
     Path(project): Path<String>,
     Query(ReadyQuery { asker, all }): Query<ReadyQuery>,
-) -> Answer {
+) -> ApiResult {
     let me = || caller.origin().ok().map(|origin| origin.id);
     let asker = asker.or_else(me);
     read(&web, &project, Request::Ready { asker, all }).await
@@ -114,15 +116,15 @@ pub(super) async fn ready(
 /// The query of the bounded readings.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Bounded {
+pub(super) struct LimitQuery {
     q: String,
     item: Option<String>,
     limit: Option<usize>,
 }
 
-impl Bounded {
+impl LimitQuery {
     fn limit(&self) -> usize {
-        self.limit.unwrap_or(LIMIT).min(MOST)
+        self.limit.unwrap_or(LIMIT).min(MAX_LIMIT)
     }
 }
 
@@ -130,8 +132,8 @@ impl Bounded {
 pub(super) async fn search(
     State(web): State<Arc<Web>>,
     Path(project): Path<String>,
-    Query(query): Query<Bounded>,
-) -> Answer {
+    Query(query): Query<LimitQuery>,
+) -> ApiResult {
     let limit = query.limit();
     read(&web, &project, Request::Search { text: query.q, limit }).await
 }
@@ -140,8 +142,8 @@ pub(super) async fn search(
 pub(super) async fn log(
     State(web): State<Arc<Web>>,
     Path(project): Path<String>,
-    Query(query): Query<Bounded>,
-) -> Answer {
+    Query(query): Query<LimitQuery>,
+) -> ApiResult {
     let limit = query.limit();
     read(
         &web,
@@ -155,18 +157,18 @@ pub(super) async fn log(
 }
 
 /// `/api/v1/projects/{project}/members`
-pub(super) async fn members(State(web): State<Arc<Web>>, Path(project): Path<String>) -> Answer {
+pub(super) async fn members(State(web): State<Arc<Web>>, Path(project): Path<String>) -> ApiResult {
     read(&web, &project, Request::Members).await
 }
 
 /// `/api/v1/projects/{project}/peers`
-pub(super) async fn peers(State(web): State<Arc<Web>>, Path(project): Path<String>) -> Answer {
+pub(super) async fn peers(State(web): State<Arc<Web>>, Path(project): Path<String>) -> ApiResult {
     read(&web, &project, Request::Peers).await
 }
 
 /// The body of a write.
 #[derive(Debug, Deserialize)]
-pub(super) struct Asked {
+pub(super) struct WriteBody {
     #[serde(default)]
     origin: Option<Origin>,
     body: Request,
@@ -178,15 +180,15 @@ pub(super) async fn requests(
     Extension(caller): Extension<Caller>,
     Path(project): Path<String>,
     headers: HeaderMap,
-    asked: Result<Json<Asked>, JsonRejection>,
-) -> Answer {
+    asked: Result<Json<WriteBody>, JsonRejection>,
+) -> ApiResult {
     let asked = checked(&caller, &headers, asked)?;
     write(&web, &caller, &project, asked).await
 }
 
 /// Which side of a conflict counts.
 #[derive(Debug, Deserialize)]
-pub(super) struct Settled {
+pub(super) struct ResolveBody {
     #[serde(default)]
     origin: Option<Origin>,
     keep: String,
@@ -195,20 +197,20 @@ pub(super) struct Settled {
 }
 
 /// `/api/v1/projects/{project}/items/{item}/settle`
-pub(super) async fn settle(
+pub(super) async fn resolve(
     State(web): State<Arc<Web>>,
     Extension(caller): Extension<Caller>,
     Path((project, item)): Path<(String, String)>,
     headers: HeaderMap,
-    asked: Result<Json<Settled>, JsonRejection>,
-) -> Answer {
-    let Settled {
+    asked: Result<Json<ResolveBody>, JsonRejection>,
+) -> ApiResult {
+    let ResolveBody {
         origin,
         keep,
         conflict,
     } = checked(&caller, &headers, asked)?;
-    let body = Request::Settle { item, conflict, keep };
-    write(&web, &caller, &project, Asked { origin, body }).await
+    let body = Request::Resolve { item, conflict, keep };
+    write(&web, &caller, &project, WriteBody { origin, body }).await
 }
 
 /// Who may ask comes before what is asked: a stranger learns nothing about the shape.
@@ -226,11 +228,11 @@ fn checked<T>(
     Ok(asked)
 }
 
-async fn write(web: &Web, caller: &Caller, project: &str, asked: Asked) -> Answer {
+async fn write(web: &Web, caller: &Caller, project: &str, asked: WriteBody) -> ApiResult {
     let origin = origin_of(caller, asked.origin)?;
-    allowed(&asked.body)?;
+    check_allowed(&asked.body)?;
     let link = web.handle.project(Some(project))?;
-    Ok(Json(shape(web.ask(&link, Some(origin), asked.body).await?)?))
+    Ok(Json(document(web.ask(&link, Some(origin), asked.body).await?)?))
 }
 
 /// A person acts as themselves; a program says for whom it acts.
@@ -253,16 +255,16 @@ fn origin_of(caller: &Caller, named: Option<Origin>) -> Result<Origin, Failure> 
 
 /// Membership and the store itself are changed at the node, never from afar: whoever steals a
 /// browser session must not be able to let others in. So are acts in the names of others.
-fn allowed(request: &Request) -> Result<(), Failure> {
+fn check_allowed(request: &Request) -> Result<(), Failure> {
     match request {
         Request::Invite { .. }
-        | Request::Withdraw { .. }
+        | Request::Revoke { .. }
         | Request::Rebuild
         | Request::ImportLines { .. }
         | Request::ImportSettings { .. }
-        | Request::Records { .. }
-        | Request::Carried { .. }
-        | Request::Rehearse { .. } => Err(Failure::new(
+        | Request::ExportEntries { .. }
+        | Request::ImportEntries { .. }
+        | Request::DryRun { .. } => Err(Failure::new(
             FailureCode::NotAllowed,
             "this is done with `towline` on the node itself, not over HTTP",
         )),
@@ -279,7 +281,7 @@ fn object(schema: &str, value: impl Serialize) -> Result<Value, Failure> {
     Ok(value)
 }
 
-fn shape(reply: Reply) -> Result<Value, Failure> {
+fn document(reply: Reply) -> Result<Value, Failure> {
     match reply {
         Reply::Cards(cards) => object("towline.items/v1", json!({ "items": cards })),
         Reply::Page(page) => object("towline.item-page/v1", page),
@@ -298,8 +300,8 @@ fn shape(reply: Reply) -> Result<Value, Failure> {
         Reply::SettingsLine(line) => object("towline.exports/v1", json!({ "settings": line })),
         Reply::Imported(report) => object("towline.import/v1", report),
         Reply::Lines(lines) => object("towline.exports/v1", json!({ "lines": lines })),
-        Reply::Taken(taken) => object("towline.taken/v1", json!({ "lines": taken })),
-        Reply::Records {
+        Reply::LineOutcomes(taken) => object("towline.taken/v1", json!({ "lines": taken })),
+        Reply::ExportedEntries {
             project,
             records,
             next,
@@ -307,7 +309,7 @@ fn shape(reply: Reply) -> Result<Value, Failure> {
             "towline.records/v1",
             json!({ "project": project, "records": records, "next": next }),
         ),
-        Reply::Arrived(arrived) => object("towline.arrived/v1", arrived),
+        Reply::EntriesImported(arrived) => object("towline.arrived/v1", arrived),
         Reply::Ticket { ticket, expires } => object(
             "towline.ticket/v1",
             json!({ "ticket": ticket, "expires": expires }),

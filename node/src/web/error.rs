@@ -11,9 +11,9 @@ use serde_json::json;
 
 use super::Web;
 use super::guard::Caller;
-use super::view::failure::LastResort;
+use super::view::failure::ForceOffer;
 use super::view::{Frame, failure};
-use crate::request::{Failure, FailureCode};
+use crate::api::request::{Failure, FailureCode};
 
 /// A failure on its way to a browser.
 pub(super) struct PageError {
@@ -21,7 +21,7 @@ pub(super) struct PageError {
     caller: Caller,
     project: Option<String>,
     failure: Failure,
-    resort: Option<LastResort>,
+    force_offer: Option<ForceOffer>,
 }
 
 impl PageError {
@@ -31,20 +31,20 @@ impl PageError {
             caller: caller.clone(),
             project: project.map(str::to_owned),
             failure,
-            resort: None,
+            force_offer: None,
         }
     }
 
     /// The same with what could be done all the same.
-    pub(super) fn offering(self, resort: Option<LastResort>) -> Self {
-        Self { resort, ..self }
+    pub(super) fn with_force_offer(self, force_offer: Option<ForceOffer>) -> Self {
+        Self { force_offer, ..self }
     }
 }
 
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
         let frame = Frame::new(&self.web, &self.caller, self.project.as_deref());
-        let page = failure::page(&frame, &self.failure, self.resort.as_ref());
+        let page = failure::page(&frame, &self.failure, self.force_offer.as_ref());
         (status(self.failure.code), Html(page.into_string())).into_response()
     }
 }

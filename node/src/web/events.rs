@@ -22,12 +22,12 @@ use tokio_util::sync::CancellationToken;
 use super::Web;
 use super::error::ApiError;
 use super::guard::text;
+use crate::api::request::{Failure, FailureCode, Reply, Request};
 use crate::handle::ProjectLink;
 use crate::limiter::{Permit, Source};
-use crate::request::{Failure, FailureCode, Reply, Request};
 
 /// Events that a resuming client is sent one by one; beyond that fetching anew is cheaper.
-const GAP: u64 = 500;
+const MAX_GAP: u64 = 500;
 /// Events fetched from a project at a time.
 const PAGE: usize = 100;
 /// Time between comments on a quiet stream, so that proxies keep it open.
@@ -88,7 +88,7 @@ pub(super) async fn serve(
         stop: stop.map(|Extension(stop)| stop).unwrap_or_default(),
         _permit: permit,
     };
-    streaming.greet();
+    streaming.send_hello();
     let sse = Sse::new(events(streaming)).keep_alive(KeepAlive::new().interval(HEARTBEAT).text("quiet"));
     // nginx would otherwise hold events back until its buffer is full.
     Ok(([("x-accel-buffering", "no"), ("cache-control", "no-store")], sse).into_response())
@@ -173,7 +173,7 @@ impl Streaming {
     }
 
     /// First of all, how far each feed is: a page that was rendered before then fetches itself anew.
-    fn greet(&mut self) {
+    fn send_hello(&mut self) {
         let positions: serde_json::Map<_, _> = self
             .feeds
             .iter()
@@ -212,7 +212,7 @@ impl Streaming {
         let gap = latest.checked_sub(feed.position).unwrap_or(u64::MAX);
         let link = feed.link.clone();
         let after = feed.position;
-        if gap > GAP {
+        if gap > MAX_GAP {
             self.resync(index, latest);
             return;
         }

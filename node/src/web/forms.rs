@@ -15,14 +15,14 @@ use super::Web;
 use super::error::PageError;
 use super::guard::{Caller, text};
 use super::query::own_path;
-use super::view::failure::LastResort;
+use super::view::failure::ForceOffer;
+use crate::api::request::{Failure, FailureCode, Reply, Request, Transition};
 use crate::handle::ProjectLink;
-use crate::request::{Failure, FailureCode, Reply, Request, Transition};
 
 /// A transition form. Empty fields are what an untouched input sends; they mean nothing.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Act {
+pub(super) struct TransitionForm {
     csrf: String,
     /// Where to go afterwards.
     back: String,
@@ -37,7 +37,7 @@ pub(super) struct Act {
     force: String,
 }
 
-impl Act {
+impl TransitionForm {
     fn transition(self, item: String) -> Result<Transition, Failure> {
         let given = |field: String| Some(field.trim().to_owned()).filter(|field| !field.is_empty());
         let usage =
@@ -81,7 +81,7 @@ pub(super) async fn act(
     State(web): State<Arc<Web>>,
     Extension(caller): Extension<Caller>,
     Path((project, item)): Path<(String, String)>,
-    Form(form): Form<Act>,
+    Form(form): Form<TransitionForm>,
 ) -> Result<Redirect, PageError> {
     let back = own_path(&form.back).to_owned();
     let plain = |failure: Failure| (failure, None);
@@ -92,20 +92,20 @@ pub(super) async fn act(
         let request = Request::Transition(asked.clone());
         match web.ask(&link, Some(origin), request).await {
             Ok(_) => Ok(()),
-            Err(failure) => Err((failure, last_resort(&web, &link, &asked, &back).await)),
+            Err(failure) => Err((failure, force_offer(&web, &link, &asked, &back).await)),
         }
     };
     match write.await {
         Ok(()) => Ok(Redirect::to(&back)),
-        Err((failure, resort)) => {
-            Err(PageError::new(&web, &caller, Some(&project), failure).offering(resort))
+        Err((failure, force_offer)) => {
+            Err(PageError::new(&web, &caller, Some(&project), failure).with_force_offer(force_offer))
         }
     }
 }
 
 /// What is left to whom a take-over was refused: to do it by force. Not where the item has changed,
 /// which is to be looked at first, nor where nobody holds a claim.
-async fn last_resort(web: &Web, link: &ProjectLink, asked: &Transition, back: &str) -> Option<LastResort> {
+async fn force_offer(web: &Web, link: &ProjectLink, asked: &Transition, back: &str) -> Option<ForceOffer> {
     if asked.verb != Verb::TakeOver || asked.force {
         return None;
     }
@@ -117,7 +117,7 @@ async fn last_resort(web: &Web, link: &ProjectLink, asked: &Transition, back: &s
     let changed = asked.expect.as_ref().is_some_and(|seen| *seen != card.revision);
     let worked = matches!(card.column, Column::Coding | Column::Qa | Column::Merge) && !card.deleted;
     let offered = !changed && card.claim.is_some() && worked;
-    offered.then(|| LastResort {
+    offered.then(|| ForceOffer {
         card: Box::new(card),
         back: back.to_owned(),
     })
@@ -126,7 +126,7 @@ async fn last_resort(web: &Web, link: &ProjectLink, asked: &Transition, back: &s
 /// A comment form.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Comment {
+pub(super) struct CommentForm {
     csrf: String,
     back: String,
     text: String,
@@ -137,7 +137,7 @@ pub(super) async fn comment(
     State(web): State<Arc<Web>>,
     Extension(caller): Extension<Caller>,
     Path((project, item)): Path<(String, String)>,
-    Form(form): Form<Comment>,
+    Form(form): Form<CommentForm>,
 ) -> Result<Redirect, PageError> {
     let write = async {
         let origin = caller.checked_origin(&form.csrf)?;
@@ -156,7 +156,7 @@ pub(super) async fn comment(
 /// The form that settles a conflict.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Settle {
+pub(super) struct ResolveForm {
     csrf: String,
     back: String,
     conflict: String,
@@ -164,16 +164,16 @@ pub(super) struct Settle {
 }
 
 /// `/p/{project}/items/{item}/settle`
-pub(super) async fn settle(
+pub(super) async fn resolve(
     State(web): State<Arc<Web>>,
     Extension(caller): Extension<Caller>,
     Path((project, item)): Path<(String, String)>,
-    Form(form): Form<Settle>,
+    Form(form): Form<ResolveForm>,
 ) -> Result<Redirect, PageError> {
     let write = async {
         let origin = caller.checked_origin(&form.csrf)?;
         let link = web.handle.project(Some(&project))?;
-        let request = Request::Settle {
+        let request = Request::Resolve {
             item,
             conflict: Some(form.conflict).filter(|id| !id.is_empty()),
             keep: form.keep,
@@ -189,7 +189,7 @@ pub(super) async fn settle(
 /// The form that ends a session.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Logout {
+pub(super) struct LogoutForm {
     csrf: String,
 }
 
@@ -198,7 +198,7 @@ pub(super) async fn logout(
     State(web): State<Arc<Web>>,
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
-    Form(form): Form<Logout>,
+    Form(form): Form<LogoutForm>,
 ) -> Response {
     match caller.checked_origin(&form.csrf) {
         Ok(_) => {
@@ -218,10 +218,10 @@ mod tests {
     #[test]
     fn a_reason_takes_a_start_past_what_it_waits_for_but_a_claim_only_with_force() {
         let asked = |target: &str, reason: &str| {
-            let form = Act {
+            let form = TransitionForm {
                 target: target.into(),
                 reason: reason.into(),
-                ..Act::default()
+                ..TransitionForm::default()
             };
             form.transition("42".into()).expect("a transition")
         };
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_menu_in_which_nothing_was_chosen_says_so() {
-        let refused = Act::default()
+        let refused = TransitionForm::default()
             .transition("42".into())
             .expect_err("nothing chosen");
         assert_eq!(refused.message, "choose where to move it");

@@ -16,7 +16,7 @@ use towline_proto::{Origin, OriginKind};
 use super::Web;
 use super::error::refusal;
 use super::session::{Session, same};
-use crate::request::{Failure, FailureCode};
+use crate::api::request::{Failure, FailureCode};
 
 /// No script, style or frame but our own; images may be inlined by our own style sheet.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \

@@ -15,7 +15,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use super::Web;
-use crate::request::{Reply, Request};
+use crate::api::request::{Reply, Request};
 
 type Labels = Vec<(&'static str, String)>;
 

@@ -14,9 +14,9 @@ use axum::middleware;
 use axum::routing::{get, post};
 use towline_proto::{Millis, Origin};
 
+use crate::api::request::{Failure, FailureCode, Reply, Request};
 use crate::handle::{NodeHandle, ProjectLink};
 use crate::limiter::{Limiter, Limits};
-use crate::request::{Failure, FailureCode, Reply, Request};
 
 mod api;
 mod assets;
@@ -115,7 +115,7 @@ impl Web {
     }
 
     fn is_fleet(&self) -> bool {
-        self.config.fleet || self.handle.projects().len() != 1 || !self.handle.left_out().is_empty()
+        self.config.fleet || self.handle.projects().len() != 1 || !self.handle.unavailable().is_empty()
     }
 }
 
@@ -150,7 +150,7 @@ pub fn router(web: Arc<Web>) -> axum::Router {
         .route("/p/{project}/items/{item}/fragment", get(pages::item_fragment))
         .route("/p/{project}/items/{item}/act", post(forms::act))
         .route("/p/{project}/items/{item}/comment", post(forms::comment))
-        .route("/p/{project}/items/{item}/settle", post(forms::settle))
+        .route("/p/{project}/items/{item}/settle", post(forms::resolve))
         .route("/search", get(pages::search))
         .route("/login", get(pages::login))
         .route("/logout", post(forms::logout))
@@ -167,7 +167,7 @@ pub fn router(web: Arc<Web>) -> axum::Router {
         )
         .route(
             "/api/v1/projects/{project}/items/{item}/settle",
-            post(api::settle),
+            post(api::resolve),
         )
         .route("/api/v1/projects/{project}/conflicts", get(api::conflicts))
         .route("/api/v1/projects/{project}/ready", get(api::ready))
@@ -177,9 +177,9 @@ pub fn router(web: Arc<Web>) -> axum::Router {
         .route("/api/v1/projects/{project}/peers", get(api::peers))
         .route("/api/v1/projects/{project}/requests", post(api::requests))
         .route("/api/v1/events", get(events::serve))
-        .fallback(pages::nowhere)
+        .fallback(pages::not_found)
         .layer(DefaultBodyLimit::max(BODY_BYTES))
-        .layer(middleware::from_fn(serve::whole))
+        .layer(middleware::from_fn(serve::read_whole))
         .layer(middleware::from_fn_with_state(Arc::clone(&web), guard::guard))
         .with_state(web)
 }

@@ -15,12 +15,14 @@ use super::error::PageError;
 use super::guard::Caller;
 use super::query::{BoardQuery, escape};
 use super::view::board::Board;
-use super::view::fleet::{Found, Project};
-use super::view::{Frame, board, choice, contest, fleet as fleet_view, item as item_view};
+use super::view::fleet::{ProjectCard, SearchHits};
+use super::view::{
+    Frame, board, conflicts as conflicts_view, fleet as fleet_view, item as item_view, shared_number,
+};
 use super::{Web, now};
-use crate::dto::{ItemCard, ItemPage, OpenConflict};
+use crate::api::request::{Failure, FailureCode, Filter, Reply, Request};
+use crate::api::types::{ItemCard, ItemPage, OpenConflict};
 use crate::handle::ProjectLink;
-use crate::request::{Failure, FailureCode, Filter, Reply, Request};
 
 type Page = Result<Html<String>, PageError>;
 /// An item's address answers 300 where several items share the number.
@@ -56,16 +58,22 @@ pub(super) async fn fleet(State(web): State<Arc<Web>>, Extension(caller): Extens
     }
     let projects = statuses(&web).await;
     let frame = Frame::new(&web, &caller, None);
-    html(fleet_view::page(&frame, &projects, &web.handle.left_out(), now())).into_response()
+    html(fleet_view::page(
+        &frame,
+        &projects,
+        &web.handle.unavailable(),
+        now(),
+    ))
+    .into_response()
 }
 
 /// `/fragment`
 pub(super) async fn fleet_fragment(State(web): State<Arc<Web>>) -> Html<String> {
     let projects = statuses(&web).await;
-    html(fleet_view::fragment(&projects, &web.handle.left_out(), now()))
+    html(fleet_view::fragment(&projects, &web.handle.unavailable(), now()))
 }
 
-async fn statuses(web: &Web) -> Vec<Project> {
+async fn statuses(web: &Web) -> Vec<ProjectCard> {
     let links = web.handle.projects();
     let asked = links.into_iter().map(|link| async move {
         let position = *link.feed.borrow();
@@ -74,7 +82,7 @@ async fn statuses(web: &Web) -> Vec<Project> {
             Ok(_) => Err(unexpected()),
             Err(failure) => Err(failure),
         };
-        Project {
+        ProjectCard {
             id: link.id,
             name: link.name,
             position,
@@ -156,7 +164,7 @@ pub(super) async fn conflicts(
         .await
         .map_err(|failure| PageError::new(&web, &caller, Some(&project), failure))?;
     let frame = Frame::new(&web, &caller, Some(&link.name));
-    Ok(html(contest::page(&frame, &link, position, &open, now())))
+    Ok(html(conflicts_view::page(&frame, &link, position, &open, now())))
 }
 
 /// `/p/{project}/conflicts/fragment`
@@ -169,7 +177,7 @@ pub(super) async fn conflicts_fragment(
         .await
         .map_err(|failure| PageError::new(&web, &caller, Some(&project), failure))?;
     let frame = Frame::new(&web, &caller, Some(&link.name));
-    Ok(html(contest::fragment(&frame, &link.name, &open, now())))
+    Ok(html(conflicts_view::fragment(&frame, &link.name, &open, now())))
 }
 
 async fn load_conflicts(web: &Web, project: &str) -> Result<(ProjectLink, u64, Vec<OpenConflict>), Failure> {
@@ -187,17 +195,17 @@ pub(super) async fn item(
     Extension(caller): Extension<Caller>,
     Path((project, item)): Path<(String, String)>,
 ) -> ItemAnswer {
-    let (link, position, meant) = load_item(&web, &caller, &project, item)
+    let (link, position, found) = load_item(&web, &caller, &project, item)
         .await
         .map_err(|failure| PageError::new(&web, &caller, Some(&project), failure))?;
     let frame = Frame::new(&web, &caller, Some(&link.name));
-    Ok(match meant {
-        Meant::One(page, because) => {
+    Ok(match found {
+        ItemMatch::One(page, because) => {
             let page = item_view::page(&frame, &link, position, &page, &because, now());
             (StatusCode::OK, html(page))
         }
-        Meant::Several(pages) => {
-            let page = choice::page(&frame, &link.name, &pages, now());
+        ItemMatch::Several(pages) => {
+            let page = shared_number::page(&frame, &link.name, &pages, now());
             (StatusCode::MULTIPLE_CHOICES, html(page))
         }
     })
@@ -209,24 +217,24 @@ pub(super) async fn item_fragment(
     Extension(caller): Extension<Caller>,
     Path((project, item)): Path<(String, String)>,
 ) -> ItemAnswer {
-    let (link, _, meant) = load_item(&web, &caller, &project, item)
+    let (link, _, found) = load_item(&web, &caller, &project, item)
         .await
         .map_err(|failure| PageError::new(&web, &caller, Some(&project), failure))?;
     let frame = Frame::new(&web, &caller, Some(&link.name));
-    Ok(match meant {
-        Meant::One(page, because) => {
+    Ok(match found {
+        ItemMatch::One(page, because) => {
             let fragment = item_view::fragment(&frame, &link.name, &page, &because, now());
             (StatusCode::OK, html(fragment))
         }
-        Meant::Several(pages) => {
-            let fragment = choice::fragment(&link.name, &pages, now());
+        ItemMatch::Several(pages) => {
+            let fragment = shared_number::fragment(&link.name, &pages, now());
             (StatusCode::MULTIPLE_CHOICES, html(fragment))
         }
     })
 }
 
 /// What somebody asked for by a handle.
-enum Meant {
+enum ItemMatch {
     /// The item in full, and why it stands where it stands.
     One(Box<ItemPage>, Vec<String>),
     /// The items that share the number.
@@ -238,7 +246,7 @@ async fn load_item(
     caller: &Caller,
     project: &str,
     item: String,
-) -> Result<(ProjectLink, u64, Meant), Failure> {
+) -> Result<(ProjectLink, u64, ItemMatch), Failure> {
     let link = web.handle.project(Some(project))?;
     let position = *link.feed.borrow();
     let explain = Request::Explain { item: item.clone() };
@@ -248,14 +256,14 @@ async fn load_item(
     );
     let page = match page? {
         Reply::Page(page) => page,
-        Reply::Pages(pages) => return Ok((link, position, Meant::Several(pages))),
+        Reply::Pages(pages) => return Ok((link, position, ItemMatch::Several(pages))),
         _ => return Err(unexpected()),
     };
     let because = match explained? {
         Reply::Explanations(explained) => explained.into_iter().flat_map(|one| one.because).collect(),
         _ => return Err(unexpected()),
     };
-    Ok((link, position, Meant::One(page, because)))
+    Ok((link, position, ItemMatch::One(page, because)))
 }
 
 /// The query of `/search`.
@@ -282,7 +290,7 @@ pub(super) async fn search(
             };
             async move {
                 let cards = cards(web, &link, request).await;
-                Found {
+                SearchHits {
                     project: link.name,
                     cards,
                 }
@@ -322,7 +330,7 @@ pub(super) async fn login(
 }
 
 /// Everything else.
-pub(super) async fn nowhere(
+pub(super) async fn not_found(
     State(web): State<Arc<Web>>,
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,

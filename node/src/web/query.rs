@@ -5,7 +5,7 @@
 use serde::Deserialize;
 use towline_proto::{Column, Kind, Status};
 
-use crate::request::{Failure, FailureCode, Filter};
+use crate::api::request::{Failure, FailureCode, Filter};
 
 /// The parts of a board: what a phone shows at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

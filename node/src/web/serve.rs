@@ -31,9 +31,9 @@ use tokio_util::sync::CancellationToken;
 use super::error::ApiError;
 use super::guard::Caller;
 use super::{BODY_BYTES, LINGER_MS};
+use crate::api::request::{Failure, FailureCode};
 use crate::limiter::{Limiter, Limits, Permit};
 use crate::log_throttle::LogThrottle;
-use crate::request::{Failure, FailureCode};
 
 /// Time for the headers of a request, also of the next one on a connection.
 const HEADERS: Duration = Duration::from_secs(10);
@@ -93,7 +93,7 @@ pub async fn serve(listener: TcpListener, router: axum::Router, stop: Cancellati
                     ));
                 }
             }
-            Err(error) if of_the_other_side(&error) => {}
+            Err(error) if is_peer_error(&error) => {}
             Err(error) => {
                 outage.failed(Instant::now(), &error);
                 limiter.evict_one();
@@ -110,7 +110,7 @@ pub async fn serve(listener: TcpListener, router: axum::Router, stop: Cancellati
 }
 
 /// Whether only the connection that was to be accepted is to blame.
-fn of_the_other_side(error: &io::Error) -> bool {
+fn is_peer_error(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
@@ -160,21 +160,21 @@ async fn connection(
 }
 
 /// Marks a connection as unfinished again when the answer is through.
-struct Answering(Arc<Permit>);
+struct AnswerGuard(Arc<Permit>);
 
-impl Drop for Answering {
+impl Drop for AnswerGuard {
     fn drop(&mut self) {
         self.0.unfinished();
     }
 }
 
 /// The body of an answer, until it has been sent.
-struct Sent {
+struct TrackedBody {
     body: Body,
-    _answering: Answering,
+    _answering: AnswerGuard,
 }
 
-impl HttpBody for Sent {
+impl HttpBody for TrackedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -196,7 +196,7 @@ impl HttpBody for Sent {
 
 /// The middleware that has a request whole before a handler sees it. From then on its connection keeps
 /// its place until the answer has been sent.
-pub(super) async fn whole(request: Request, next: Next) -> Response {
+pub(super) async fn read_whole(request: Request, next: Next) -> Response {
     let permit = request.extensions().get::<Arc<Permit>>().cloned();
     let request = match read(request).await {
         Ok(request) => request,
@@ -206,10 +206,10 @@ pub(super) async fn whole(request: Request, next: Next) -> Response {
         return next.run(request).await;
     };
     permit.finished();
-    let answering = Answering(permit);
+    let answering = AnswerGuard(permit);
     // The body of the answer is dropped when it has been sent or the connection has ended.
     let sent = |body| {
-        Body::new(Sent {
+        Body::new(TrackedBody {
             body,
             _answering: answering,
         })

@@ -32,7 +32,7 @@ pub(super) struct Session {
 
 /// Something that somebody may show until a time.
 #[derive(Debug)]
-struct Pass {
+struct Grant {
     who: String,
     until: Instant,
 }
@@ -42,8 +42,8 @@ pub(super) struct Sessions {
     cookie: String,
     secret: [u8; 32],
     drawn: AtomicU64,
-    codes: Mutex<HashMap<Hash, Pass>>,
-    open: Mutex<HashMap<Hash, Pass>>,
+    codes: Mutex<HashMap<Hash, Grant>>,
+    open: Mutex<HashMap<Hash, Grant>>,
 }
 
 impl std::fmt::Debug for Sessions {
@@ -75,11 +75,11 @@ impl Sessions {
     /// Uses a code up: the value of the `Set-Cookie` header, or `None` for a code that is unknown,
     /// used or too old.
     pub(super) fn sign_in(&self, code: &str) -> Option<String> {
-        let pass = self.codes.lock().ok()?.remove(&blake3::hash(code.as_bytes()))?;
-        if pass.until <= Instant::now() {
+        let grant = self.codes.lock().ok()?.remove(&blake3::hash(code.as_bytes()))?;
+        if grant.until <= Instant::now() {
             return None;
         }
-        let token = self.issue(&self.open, &pass.who, SESSION_LIFE, SESSIONS);
+        let token = self.issue(&self.open, &grant.who, SESSION_LIFE, SESSIONS);
         Some(format!(
             "{}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}",
             self.cookie,
@@ -99,9 +99,9 @@ impl Sessions {
     pub(super) fn find(&self, cookies: &str) -> Option<Session> {
         let token = self.token(cookies)?;
         let open = self.open.lock().ok()?;
-        let pass = open.get(&blake3::hash(token.as_bytes()))?;
-        (pass.until > Instant::now()).then(|| Session {
-            who: pass.who.clone(),
+        let grant = open.get(&blake3::hash(token.as_bytes()))?;
+        (grant.until > Instant::now()).then(|| Session {
+            who: grant.who.clone(),
             csrf: self.derive(&["csrf", token]),
         })
     }
@@ -114,25 +114,25 @@ impl Sessions {
             .map(|(_, token)| token)
     }
 
-    fn issue(&self, shelf: &Mutex<HashMap<Hash, Pass>>, who: &str, life: Duration, most: usize) -> String {
+    fn issue(&self, grants: &Mutex<HashMap<Hash, Grant>>, who: &str, life: Duration, most: usize) -> String {
         let count = self.drawn.fetch_add(1, Ordering::Relaxed);
         let token = self.derive(&["token", &count.to_string()]);
-        if let Ok(mut shelf) = shelf.lock() {
+        if let Ok(mut grants) = grants.lock() {
             let now = Instant::now();
-            shelf.retain(|_, pass| pass.until > now);
-            if shelf.len() >= most
-                && let Some(oldest) = shelf
+            grants.retain(|_, grant| grant.until > now);
+            if grants.len() >= most
+                && let Some(oldest) = grants
                     .iter()
-                    .min_by_key(|(_, pass)| pass.until)
+                    .min_by_key(|(_, grant)| grant.until)
                     .map(|(hash, _)| *hash)
             {
-                shelf.remove(&oldest);
+                grants.remove(&oldest);
             }
-            let pass = Pass {
+            let grant = Grant {
                 who: who.to_owned(),
                 until: now + life,
             };
-            shelf.insert(blake3::hash(token.as_bytes()), pass);
+            grants.insert(blake3::hash(token.as_bytes()), grant);
         }
         token
     }

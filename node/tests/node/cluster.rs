@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
-use towline_node::dto::ItemCard;
+use towline_node::api::request::{NewItem, Reply, Request, Transition};
+use towline_node::api::types::ItemCard;
 use towline_node::home::settings::{ClaimTtl, Settings};
 use towline_node::home::{self, Config, Home, key};
 use towline_node::node::{Node, make_project};
-use towline_node::request::{NewItem, Reply, Request, Transition};
 use towline_proto::{Column, Origin, OriginKind, ProjectId, Role, Ticket, Verb};
 
 /// Longer than anything here takes on a busy machine.
@@ -239,12 +239,12 @@ impl Actor {
         }
     }
 
-    async fn takes_over(&self, item: &str) -> Result<Reply, towline_node::request::Failure> {
+    async fn takes_over(&self, item: &str) -> Result<Reply, towline_node::api::request::Failure> {
         self.tries(Request::Transition(Transition::plain(item, Verb::TakeOver)))
             .await
     }
 
-    async fn tries(&self, request: Request) -> Result<Reply, towline_node::request::Failure> {
+    async fn tries(&self, request: Request) -> Result<Reply, towline_node::api::request::Failure> {
         let handle = self.node.handle();
         handle.request(&self.project, Some(self.origin()), request).await
     }

@@ -7,9 +7,9 @@ mod stick;
 mod store;
 
 use serde_json::json;
+use towline_node::api::request::{IMPORT_CHUNK, Reply, Request};
 use towline_node::import::beads;
 use towline_node::project::LineOutcome;
-use towline_node::request::{IMPORT_CHUNK, Reply, Request};
 use towline_proto::{Column, Millis};
 
 use store::{Store, assert_same, problems};
@@ -86,7 +86,7 @@ fn lively() -> Store {
     bob.does(json!({ "request": "depends", "item": "4", "add": ["1"], "remove": [] }));
     bob.does(json!({ "request": "edit", "item": "1", "body": "Bob's words" }));
     ann.take_from(&mut bob);
-    // One contest is settled, the others stay.
+    // One conflict is resolved, the others stay.
     let Reply::Conflicts(open) = ann.ask(Request::Conflicts {
         item: Some("4".into()),
     }) else {

@@ -14,10 +14,10 @@ use std::path::{Path, PathBuf};
 use ed25519_dalek::SigningKey;
 use serde_json::Value;
 use tempfile::TempDir;
-use towline_node::dto::ImportReport;
+use towline_node::api::request::{IMPORT_CHUNK, ImportItem, ImportStage, Reply, Request};
+use towline_node::api::types::ImportReport;
 use towline_node::import::{Parsed, backlog, github};
 use towline_node::project::{Project, ProjectOptions, SystemEnvironment};
-use towline_node::request::{IMPORT_CHUNK, ImportItem, ImportStage, Reply, Request};
 use towline_proto::{Column, CriterionState, Origin, OriginKind};
 
 struct Place {

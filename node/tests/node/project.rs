@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
+use towline_node::api::request::{Failure, Filter, NewItem, Reply, Request, Transition};
 use towline_node::handle::Job;
 use towline_node::net::NetOutput;
 use towline_node::project::{Project, ProjectOptions, SystemEnvironment};
-use towline_node::request::{Failure, Filter, NewItem, Reply, Request, Transition};
 use towline_proto::{Column, Kind, Origin, OriginKind, ProjectId, Role, Verb};
 
 fn opening(dir: &Path) -> ProjectOptions {
@@ -250,7 +250,7 @@ fn a_body_is_found_before_and_after_it_is_stored_and_as_it_was_edited() {
     project.close();
     let mut project = reopen(dir.path(), id);
     assert_eq!(found(&mut project, "want user"), ["1", "2"]);
-    let edit = towline_node::request::Edit {
+    let edit = towline_node::api::request::Edit {
         item: "2".into(),
         body: Some("Green, with a Roof.".into()),
         ..Default::default()

@@ -1,5 +1,5 @@
-//! The transition table against the pipeline spec, written down a second time as the spec has it and
-//! compared for every column, every set of holds and every verb.
+//! The transition table against docs/spec/pipeline.md, *Transitions*: the rules are written down a second time
+//! and compared for every column, every set of holds and every verb.
 
 use std::collections::BTreeMap;
 

@@ -9,10 +9,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use towline_node::api::request::{Filter, Request};
 use towline_node::home::{Home, key};
 use towline_node::import::Parsed;
 use towline_node::node::open_project;
-use towline_node::request::{Filter, Request};
 
 use super::{Bench, Goal, Row, at, nodes};
 

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use ed25519_dalek::SigningKey;
+use towline_node::api::request::{IMPORT_CHUNK, NewItem, Reply, Request, Transition};
 use towline_node::import::Parsed;
 use towline_node::project::{Project, ProjectOptions, SystemEnvironment};
-use towline_node::request::{IMPORT_CHUNK, NewItem, Reply, Request, Transition};
 use towline_proto::{Origin, OriginKind, Verb};
 
 /// The only node's key, in projects without a network.

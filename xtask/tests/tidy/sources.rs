@@ -20,7 +20,7 @@ const LONG: &[(&str, &str)] = &[
         "the transition table, its refusals and where each verb leads belong side by side",
     ),
     (
-        "node/src/request.rs",
+        "node/src/api/request.rs",
         "the closed set of requests and replies, mostly documentation of fields",
     ),
 ];

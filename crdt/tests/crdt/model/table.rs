@@ -1,5 +1,5 @@
-//! The transition table once more, as the spec has it: `proto/tests/proto/table.rs` holds the real one
-//! against the same text. From what the spec says that an event does follows which registers it replaces.
+//! The transition table once more, as docs/spec/pipeline.md, *Transitions*, has it; `proto/tests/proto/table.rs`
+//! compares the real one with the same rules. What an event does there says which registers it replaces.
 
 use towline_proto::{Column, Kind, Op, Qa, Register, Standing, Verb};
 

@@ -10,40 +10,40 @@ use super::{at_least_one, kinds, one_of};
 /// `create`.
 #[derive(Debug, Args)]
 pub struct CreateArgs {
-    /// What sort of work: story (also feature, task), bug, spike, refactor or epic [default: story]
+    /// Kind of work: story (also feature or task), bug, spike, refactor or epic [default: story]
     #[arg(value_name = "KIND", allow_hyphen_values = true)]
     pub kind: String,
-    /// One line
+    /// Title, one line
     #[arg(value_name = "TITLE", allow_hyphen_values = true)]
     pub title: Option<String>,
-    /// The description, as markdown; - reads it from the standard input
+    /// Description in Markdown; - reads it from standard input
     #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]
     pub body: Option<String>,
-    /// Read the description from a file
+    /// Read the description from FILE
     #[arg(long, value_name = "FILE", conflicts_with = "body")]
     pub body_file: Option<PathBuf>,
-    /// A label; may be given several times
+    /// Label; can be repeated
     #[arg(short, long = "label", value_name = "LABEL")]
     pub labels: Vec<String>,
-    /// An item that must be done first; may be given several times
+    /// Item that must be done first; can be repeated
     #[arg(short, long = "depends", value_name = "N")]
     pub depends: Vec<String>,
-    /// The epic it belongs to
+    /// Epic that it belongs to
     #[arg(short, long, value_name = "N")]
     pub epic: Option<String>,
-    /// Who is to do it
+    /// Who should do it
     #[arg(short, long, value_name = "NAME")]
     pub assignee: Option<String>,
-    /// 0 (highest) to 4 [default: 2]
+    /// Priority, 0 (highest) to 4 [default: 2]
     #[arg(short, long, value_name = "0-4", value_parser = clap::value_parser!(u8).range(0..=4))]
     pub priority: Option<u8>,
-    /// Who passes it through QA
+    /// Who does its QA
     #[arg(long, value_parser = one_of(Qa::ALL, Qa::as_str))]
     pub qa: Option<Qa>,
-    /// Put it before the backlog, to be looked at later
+    /// Put it into the upcoming column instead of the backlog
     #[arg(long)]
     pub upcoming: bool,
-    /// What must be true of the work; may be given several times
+    /// Acceptance criterion; can be repeated
     #[arg(long = "criterion", value_name = "TEXT", allow_hyphen_values = true)]
     pub criteria: Vec<String>,
 }
@@ -54,7 +54,7 @@ pub struct ListArgs {
     /// Which items.
     #[command(flatten)]
     pub filter: FilterArgs,
-    /// At most so many
+    /// Show at most COUNT items
     #[arg(short = 'n', long, value_name = "COUNT", value_parser = at_least_one)]
     pub limit: Option<usize>,
 }
@@ -62,34 +62,34 @@ pub struct ListArgs {
 /// Which items `list` and `board` show.
 #[derive(Debug, Args)]
 pub struct FilterArgs {
-    /// Only this column; may be given several times
+    /// Only this column; can be repeated
     #[arg(short, long = "column", value_parser = one_of(Column::ALL, Column::as_str))]
     pub columns: Vec<Column>,
-    /// Only this kind; may be given several times
+    /// Only this kind; can be repeated
     #[arg(short, long = "kind", value_parser = kinds())]
     pub kinds: Vec<Kind>,
-    /// Only with this label; given several times, with all of them
+    /// Only with this label; if repeated, with all of them
     #[arg(short, long = "label", value_name = "LABEL")]
     pub labels: Vec<String>,
-    /// Only of this assignee or claim holder
+    /// Only with this assignee or claim holder
     #[arg(short, long, value_name = "NAME")]
     pub assignee: Option<String>,
-    /// Only yours
+    /// Only your items
     #[arg(long, conflicts_with = "assignee")]
     pub mine: bool,
-    /// Only with this badge; may be given several times
+    /// Only with this status; can be repeated
     #[arg(short, long = "status", value_parser = one_of(Status::ALL, Status::as_str))]
     pub statuses: Vec<Status>,
     /// Only items of this epic
     #[arg(short, long, value_name = "N")]
     pub epic: Option<String>,
-    /// Only with these words in the title
+    /// Only with this text in the title
     #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]
     pub text: Option<String>,
-    /// Archived and closed ones too
+    /// Include archived and closed items
     #[arg(long)]
     pub all: bool,
-    /// Only the trash
+    /// Only items in the trash
     #[arg(long, visible_alias = "trash")]
     pub deleted: bool,
 }
@@ -97,13 +97,13 @@ pub struct FilterArgs {
 /// `ready`.
 #[derive(Debug, Args)]
 pub struct ReadyArgs {
-    /// What you cannot start too, with the reason for each
+    /// Also list the items that you cannot start, with the reason for each
     #[arg(long, conflicts_with = "claim")]
     pub all: bool,
-    /// Start and claim the best one; two who ask never get the same
+    /// Start and claim the first one; two callers never get the same item
     #[arg(long)]
     pub claim: bool,
-    /// Who is to work on it, when it is not you
+    /// Who will work on it, if not you
     #[arg(long = "for", value_name = "NAME")]
     pub holder: Option<String>,
 }
@@ -111,7 +111,7 @@ pub struct ReadyArgs {
 /// `show`.
 #[derive(Debug, Args)]
 pub struct ShowArgs {
-    /// The items: 42, 42a, a key or an id
+    /// Items: numbers (42, 42a), keys or ids
     #[arg(value_name = "N", required = true)]
     pub items: Vec<String>,
 }
@@ -119,13 +119,13 @@ pub struct ShowArgs {
 /// `edit`.
 #[derive(Debug, Args)]
 pub struct EditArgs {
-    /// The item
+    /// Item
     #[arg(value_name = "N")]
     pub item: String,
     /// New title
     #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]
     pub title: Option<String>,
-    /// New description; - reads it from the standard input
+    /// New description; - reads it from standard input
     #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]
     pub body: Option<String>,
     /// New kind
@@ -134,13 +134,13 @@ pub struct EditArgs {
     /// New priority: 0 (highest) to 4
     #[arg(short, long, value_name = "0-4", value_parser = clap::value_parser!(u8).range(0..=4))]
     pub priority: Option<u8>,
-    /// Who passes it through QA
+    /// Who does its QA
     #[arg(long, value_parser = one_of(Qa::ALL, Qa::as_str))]
     pub qa: Option<Qa>,
-    /// New epic; an empty string means none
+    /// New epic; an empty string removes it
     #[arg(short, long, value_name = "N")]
     pub epic: Option<String>,
-    /// Who is to do it; an empty string means nobody
+    /// New assignee; an empty string removes it
     #[arg(short, long, value_name = "NAME")]
     pub assignee: Option<String>,
 }
@@ -148,10 +148,10 @@ pub struct EditArgs {
 /// `search`.
 #[derive(Debug, Args)]
 pub struct SearchArgs {
-    /// The words
+    /// Words to find
     #[arg(value_name = "TEXT", required = true)]
     pub words: Vec<String>,
-    /// At most so many
+    /// Show at most COUNT items
     #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 50, value_parser = at_least_one)]
     pub limit: usize,
 }
@@ -159,10 +159,10 @@ pub struct SearchArgs {
 /// `log`.
 #[derive(Debug, Args)]
 pub struct LogArgs {
-    /// The item; all of them when it is left out
+    /// Item; all items if omitted
     #[arg(value_name = "N")]
     pub item: Option<String>,
-    /// The last so many lines
+    /// Show the last COUNT lines
     #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 50, value_parser = at_least_one)]
     pub limit: usize,
 }
@@ -170,10 +170,10 @@ pub struct LogArgs {
 /// `assign`.
 #[derive(Debug, Args)]
 pub struct AssignArgs {
-    /// The items, then who is to do them
+    /// Items, then the assignee
     #[arg(value_names = ["N", "WHO"], num_args = 1.., required = true)]
     pub words: Vec<String>,
-    /// Take it from whoever has it
+    /// Remove the assignee
     #[arg(long)]
     pub nobody: bool,
 }
@@ -181,10 +181,10 @@ pub struct AssignArgs {
 /// `epic`.
 #[derive(Debug, Args)]
 pub struct EpicArgs {
-    /// An epic, to see it; or items, then the epic they go into
+    /// An epic to show; or items, then the epic to add them to
     #[arg(value_names = ["N", "EPIC"], num_args = 1.., required = true)]
     pub words: Vec<String>,
-    /// Take them out of their epic
+    /// Remove the items from their epic
     #[arg(long)]
     pub none: bool,
 }
@@ -192,13 +192,13 @@ pub struct EpicArgs {
 /// `label`.
 #[derive(Debug, Args)]
 pub struct LabelArgs {
-    /// The items, then +LABEL to add and -LABEL to remove
+    /// Items, then +LABEL to add and -LABEL to remove
     #[arg(value_names = ["N", "±LABEL"], num_args = 1.., required = true)]
     pub words: Vec<String>,
-    /// A label to add; may be given several times
+    /// Label to add; can be repeated
     #[arg(long, value_name = "LABEL")]
     pub add: Vec<String>,
-    /// A label to remove; may be given several times
+    /// Label to remove; can be repeated
     #[arg(long, value_name = "LABEL")]
     pub remove: Vec<String>,
 }
@@ -206,28 +206,28 @@ pub struct LabelArgs {
 /// `depends`.
 #[derive(Debug, Subcommand)]
 pub enum DependsCommand {
-    /// Say that N cannot start before M is done
+    /// Make N wait until M is done
     #[command(after_help = "Example:\n  towline depends add 42 7 8")]
     Add {
-        /// The item that waits
+        /// Item that waits
         #[arg(value_name = "N")]
         item: String,
-        /// What must be done first
+        /// Items that must be done first
         #[arg(value_name = "M", required = true)]
         on: Vec<String>,
     },
-    /// Say that N need not wait for M
+    /// Stop N from waiting for M
     Remove {
-        /// The item that waits
+        /// Item that waits
         #[arg(value_name = "N")]
         item: String,
-        /// What need not be done first any more
+        /// Items to stop waiting for
         #[arg(value_name = "M", required = true)]
         on: Vec<String>,
     },
-    /// What N waits for, what that waits for, and so on
+    /// Show what N waits for, directly and indirectly
     Tree {
-        /// The item
+        /// Item
         #[arg(value_name = "N")]
         item: String,
     },
@@ -236,10 +236,10 @@ pub enum DependsCommand {
 /// `comment`.
 #[derive(Debug, Args)]
 pub struct CommentArgs {
-    /// The item
+    /// Item
     #[arg(value_name = "N")]
     pub item: String,
-    /// What to say, as markdown; - reads it from the standard input
+    /// Comment in Markdown; - reads it from standard input
     #[arg(allow_hyphen_values = true)]
     pub text: String,
 }
@@ -247,30 +247,30 @@ pub struct CommentArgs {
 /// `criteria`.
 #[derive(Debug, Args)]
 pub struct CriteriaArgs {
-    /// The item
+    /// Item
     #[arg(value_name = "N")]
     pub item: String,
-    /// What to do; shows them when left out
+    /// What to do; shows the criteria if omitted.
     #[command(subcommand)]
     pub command: Option<CriterionCommand>,
 }
 
-/// What can be done to criteria.
+/// The subcommands of `criteria`.
 #[derive(Debug, Subcommand)]
 pub enum CriterionCommand {
-    /// Add one
+    /// Add a criterion
     Add {
-        /// What must be true of the work; - reads it from the standard input
+        /// What must be true of the work; - reads it from standard input
         #[arg(allow_hyphen_values = true)]
         text: String,
     },
-    /// It is true of the work
+    /// Mark a criterion as met
     Met(JudgeArgs),
-    /// It is not true of the work
+    /// Mark a criterion as failed
     Failed(JudgeArgs),
-    /// It is left out on purpose
+    /// Mark a criterion as skipped on purpose
     Skipped(JudgeArgs),
-    /// It is to be looked at again
+    /// Reopen a criterion
     Open(JudgeArgs),
 }
 
@@ -290,9 +290,9 @@ impl CriterionCommand {
 /// Which criterion is judged, by what.
 #[derive(Debug, Args)]
 pub struct JudgeArgs {
-    /// Which, counted from 1 as `criteria N` shows them
+    /// Number of the criterion, as `towline criteria N` shows it
     pub index: usize,
-    /// A reference to what proves it: a commit, a run, an address
+    /// Reference that proves it: a commit, a CI run, a URL
     #[arg(long, value_name = "REFERENCE", allow_hyphen_values = true)]
     pub evidence: Option<String>,
 }
@@ -300,13 +300,13 @@ pub struct JudgeArgs {
 /// `link`.
 #[derive(Debug, Args)]
 pub struct LinkArgs {
-    /// The item
+    /// Item
     #[arg(value_name = "N")]
     pub item: String,
-    /// What it points to
+    /// Kind of link
     #[arg(value_parser = one_of(LinkKind::ALL, LinkKind::as_str))]
     pub kind: LinkKind,
-    /// Where: a hash, a branch, an address, `tracker:id`
+    /// Target: a hash, a branch, a URL or `tracker:id`
     #[arg(allow_hyphen_values = true)]
     pub target: String,
     /// Remove the link instead

@@ -1,14 +1,14 @@
-//! What can be typed: the global flags and the commands, with their help.
+//! The command-line arguments: the global flags and the commands, with their help.
 //!
-//! Only shapes and texts. What a command comes to is in `plan`; words of the domain (kinds, columns,
-//! verbs) come from `towline-proto` and are written nowhere else.
+//! Only shapes and texts. `plan` turns a command into requests; words of the domain (kinds, columns, verbs)
+//! come from `towline-proto` and are written nowhere else.
 
-mod contest;
-mod grouped;
+mod conflicts;
+mod help_page;
 mod item;
-mod minus;
+mod label_removal;
 mod node;
-mod verbs;
+mod transitions;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -24,8 +24,8 @@ use towline_proto::stage::UnknownWord;
 use crate::activity_text::STORIES;
 use crate::home::BusyTimeout;
 
-pub use contest::{BoardArgs, ConflictsArgs, ConflictsCommand, ExplainArgs, SettleArgs};
-pub(crate) use grouped::command;
+pub use conflicts::{BoardArgs, ConflictsArgs, ConflictsCommand, ExplainArgs, ResolveArgs};
+pub(crate) use help_page::command;
 pub use item::{
     AssignArgs, CommentArgs, CreateArgs, CriteriaArgs, CriterionCommand, DependsCommand, EditArgs, EpicArgs,
     FilterArgs, JudgeArgs, LabelArgs, LinkArgs, ListArgs, LogArgs, ReadyArgs, SearchArgs, ShowArgs,
@@ -34,7 +34,7 @@ pub use node::{
     ConfigArgs, DoctorArgs, DownArgs, ExportArgs, ExportFormat, ImportArgs, ImportSource, InitArgs,
     InviteArgs, JoinArgs, PeersArgs, RunArgs, SyncArgs, WatchArgs,
 };
-pub use verbs::VerbCommand;
+pub use transitions::TransitionCommand;
 
 /// A replicated work pipeline for people and coding agents.
 #[derive(Debug, Parser)]
@@ -49,20 +49,25 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// Reads what was typed, the name of the program first.
+    /// Parses the arguments, the name of the program first.
     ///
     /// # Errors
     /// What is wrong with it; help and version come as errors too.
     pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let words: Vec<OsString> = words.into_iter().collect();
         let behind = words.iter().any(|word| word == "--");
-        let matches = command().try_get_matches_from(minus::rewrite(words))?;
+        let matches = command().try_get_matches_from(label_removal::rewrite(words))?;
         let read = Self::from_arg_matches(&matches)?;
-        match read.command.said().into_iter().find(|text| minus::is_flag(text)) {
+        match read
+            .command
+            .free_texts()
+            .into_iter()
+            .find(|text| label_removal::is_flag(text))
+        {
             Some(flag) if !behind => {
                 let flag = towline_proto::text::show(flag, 80);
                 let message = format!(
-                    "there is no option '{flag}' here; where it is a text, `--` goes before it: -- '{flag}'\n"
+                    "unexpected option '{flag}'; to pass it as text, put `--` before it: -- '{flag}'\n"
                 );
                 Err(command().error(ErrorKind::UnknownArgument, message))
             }
@@ -75,37 +80,37 @@ impl Cli {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// Work as if started in DIR
+    /// Run as if started in DIR
     #[arg(short = 'C', value_name = "DIR", global = true)]
     pub directory: Option<PathBuf>,
-    /// Which project, by name or the beginning of its id
+    /// Project to use, by name or by the first digits of its id
     #[arg(long, value_name = "NAME", global = true)]
     pub project: Option<String>,
-    /// Print one JSON document (streams: one per line)
+    /// Print JSON: one document, or one per line for streams
     #[arg(long, global = true)]
     pub json: bool,
-    /// Say nothing but the result
+    /// Print nothing but the result
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Say more; twice for everything
+    /// Print more log messages; twice for all of them
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub verbose: u8,
-    /// Answer every question with yes
+    /// Answer yes to every prompt
     #[arg(long, global = true)]
     pub yes: bool,
-    /// Say what would be done and do nothing
+    /// Print what would be done, without doing it
     #[arg(long, global = true)]
     pub dry_run: bool,
-    /// Who asks for this [default: TOWLINE_USER, the setting `user`, git's user.name, the
-    /// account's name]
+    /// User name to act as [default: TOWLINE_USER, the setting `user`, git's user.name, the account's
+    /// name]
     // Its id must be its own: as `name` it would be hidden wherever a command has a `--name`.
     #[arg(id = "as", long = "as", value_name = "NAME", global = true)]
     pub name: Option<String>,
-    /// The one who asks is a coding agent
+    /// Act as a coding agent, not as a person
     #[arg(long, global = true)]
     pub agent: bool,
-    /// Wait at most so long while others have the project open [default: TOWLINE_BUSY_TIMEOUT, the setting
-    /// `busy_timeout`, 30s]
+    /// How long to wait while another process has the project open [default: TOWLINE_BUSY_TIMEOUT, the
+    /// setting `busy_timeout`, 30s]
     #[arg(long, value_name = "TIME", global = true)]
     pub busy_timeout: Option<BusyTimeout>,
 }
@@ -113,154 +118,158 @@ pub struct Global {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make a key and a project in this directory
+    /// Create a node and a project in this directory
     #[command(
-        after_help = "Touches only .towline/ and one line of .gitignore. `git clean -fdx` removes .towline/, and \
-        with it what no other member has.\n\n\
+        after_help = "Changes only .towline/ and one line of .gitignore. `git clean -fdx` deletes .towline/, and \
+        with it all data that no other member has.\n\n\
         Examples:\n  towline init\n  towline init --name shop --node-name laptop\n  towline init --dry-run"
     )]
     Init(InitArgs),
-    /// Take the project out of this directory again
+    /// Remove the node and its projects from this directory
     Deinit,
-    /// Start the node and its board; makes the project first if there is none
-    #[command(after_help = "Stays in the foreground until Ctrl-C or `towline down`.\n\n\
+    /// Start the node and its board; creates a project first if there is none
+    #[command(after_help = "Runs in the foreground until Ctrl-C or `towline down`.\n\n\
         Examples:\n  towline up\n  towline up --board 127.0.0.1:7800")]
     Up(RunArgs),
     /// Start the node of an existing project, for service managers and containers
     Serve(RunArgs),
-    /// Stop the node that runs here
+    /// Stop the running node
     Down(DownArgs),
-    /// Counts, peers and position of the project
+    /// Show item counts, peers and sync state
     Status,
-    /// Recompute everything derived and compare; check the log
+    /// Check the store for errors
     Doctor(DoctorArgs),
     /// Open the board in a browser
     Open,
-    /// The settings of the project and of this machine, or a new value for one
+    /// Show or change the settings of the project and of this machine
     #[command(
-        after_help = "Settings of the project are the same on every node, and take effect at once; a maintainer or an \
-        owner changes them, and an empty value puts the default back. One of this machine takes effect at the next \
-        start of the node, that of `user` with the next command. Lists take commas.\n\n\
+        after_help = "Project settings are shared by all nodes and take effect at once. Only a maintainer or an owner can \
+        change them; an empty value restores the default.\n\n\
+        Machine settings take effect at the next start of the node; `user` and `busy_timeout` take effect with the \
+        next command. Separate the values of a list with commas.\n\n\
         Examples:\n  towline config\n  towline config archive_after\n  towline config promote auto"
     )]
     Config(ConfigArgs),
-    /// Throw the caches away and fold the log again
+    /// Delete the cache and rebuild it from the log
     Rebuild,
 
-    /// Make an item
+    /// Create an item
     #[command(visible_aliases = ["new", "add"], after_help = "Examples:\n  towline create 'New login'\n  towline create story 'Sign in with a passkey'\n  \
         towline create bug 'Login fails' --priority 0 --label ui --depends 12\n  \
         git log -1 --format=%b | towline create refactor 'Split the parser' --body -")]
     Create(CreateArgs),
-    /// Items by column
+    /// List items by column
     #[command(
         visible_alias = "ls",
         after_help = "Examples:\n  towline list\n  towline list --column coding --column qa\n  \
         towline list --label ui --mine\n  towline list --all --json | jq '.items[].title'"
     )]
     List(ListArgs),
-    /// The board in the terminal: columns side by side
+    /// Show the board in the terminal, columns side by side
     #[command(
-        after_help = "What is upcoming stands at the foot of the backlog. Columns that do not fit beside each \
-        other stand below.\n\nExamples:\n  towline board\n  towline board --mine\n  towline board --label ui -n 50"
+        after_help = "Upcoming items are listed below the backlog. Columns that do not fit side by side are \
+        printed below.\n\nExamples:\n  towline board\n  towline board --mine\n  towline board --label ui -n 50"
     )]
     Board(BoardArgs),
-    /// Everything about an item
+    /// Show an item in full
     #[command(
-        after_help = "An item is 42, 42a where two share the number, a key such as 3f2a, or an id.\n\n\
+        after_help = "Name an item by its number (42; 42a or 42b if two items share it), its key (3f2a) or its id.\n\n\
         Examples:\n  towline show 42\n  towline show 42 --json"
     )]
     Show(ShowArgs),
-    /// Change fields of an item, or its description in your editor
+    /// Edit fields of an item, or its description in your editor
     #[command(
-        after_help = "Without options the description opens in $VISUAL or $EDITOR.\n\n\
+        after_help = "Without options, opens the description in $VISUAL or $EDITOR.\n\n\
         Examples:\n  towline edit 42\n  towline edit 42 --title 'Login fails on Safari' --priority 1\n  \
         towline edit 42 --body - < notes.md"
     )]
     Edit(EditArgs),
-    /// Items that contain every word
+    /// Find items that contain all of the given words
     Search(SearchArgs),
-    /// What you can start now, best first
+    /// List the items that you can start now, best first
     #[command(after_help = "Examples:\n  towline ready\n  towline ready --all\n  towline ready --claim")]
     Ready(ReadyArgs),
-    /// Why an item stands where it stands
+    /// Explain why an item is in its current state
     #[command(
         after_help = "Examples:\n  towline explain 42\n  towline explain 42 --json | jq -r '.items[].because[]'"
     )]
     Explain(ExplainArgs),
-    /// What was decided apart and nobody has settled; settle it
+    /// List unresolved conflicts, or resolve one
     #[command(
-        after_help = "Examples:\n  towline conflicts\n  towline conflicts 42\n  towline conflicts settle 42 --keep b"
+        after_help = "Examples:\n  towline conflicts\n  towline conflicts 42\n  towline conflicts resolve 42 --keep b"
     )]
     Conflicts(ConflictsArgs),
-    /// The timeline of an item, or of the project
+    /// Show the history of an item or of the project
     Log(LogArgs),
-    /// Follow what happens
-    #[command(after_help = "Needs a running node. With --json each event is one line.\n\n\
-        Examples:\n  towline watch\n  towline watch --json --after 120")]
+    /// Print events as they happen
+    #[command(
+        after_help = "Needs a running node. With --json, prints one event per line.\n\n\
+        Examples:\n  towline watch\n  towline watch --json --after 120"
+    )]
     Watch(WatchArgs),
 
-    /// A transition of the table.
+    /// A transition.
     #[command(flatten)]
-    Verb(VerbCommand),
+    Verb(TransitionCommand),
 
-    /// Say who is to do it
+    /// Assign items to someone
     #[command(
         after_help = "Examples:\n  towline assign 42 ann\n  towline assign 42 43 coder-1\n  \
         towline assign 42 --nobody"
     )]
     Assign(AssignArgs),
-    /// Add and remove labels
+    /// Add or remove labels
     #[command(
         after_help = "Examples:\n  towline label 42 +ui -old\n  towline label 42 43 --add ui --remove old"
     )]
     Label(LabelArgs),
-    /// What must be done first
+    /// Manage the dependencies of an item
     #[command(subcommand)]
     Depends(DependsCommand),
-    /// See an epic with its items, or put items into one
+    /// Show an epic with its items, or add items to one
     #[command(after_help = "Examples:\n  towline epic 7\n  towline epic 42 43 7\n  towline epic 42 --none")]
     Epic(EpicArgs),
-    /// Say something about an item
+    /// Add a comment
     #[command(
         after_help = "Examples:\n  towline comment 42 'works on my machine'\n  towline comment 42 - < log.md"
     )]
     Comment(CommentArgs),
-    /// Acceptance criteria: see, add, judge
+    /// Show, add or judge acceptance criteria
     #[command(
         after_help = "Examples:\n  towline criteria 42\n  towline criteria 42 add 'Safari 17 can sign in'\n  \
         towline criteria 42 met 1 --evidence ci/1881"
     )]
     Criteria(CriteriaArgs),
-    /// Link commits, branches, pull requests and other trackers
+    /// Link an item to commits, branches, pull requests or other trackers
     #[command(
         after_help = "Examples:\n  towline link 42 commit 3f2a1c9\n  towline link 42 external github:acme/shop#7\n  \
         towline link 42 branch fix-login --remove"
     )]
     Link(LinkArgs),
 
-    /// Make a ticket that lets one node join
+    /// Create an invitation for one node
     #[command(
-        after_help = "Hand the printed line to whoever joins; it admits one node, once.\n\n\
+        after_help = "Send the printed ticket to the person who joins. It works once, for one node.\n\n\
         Examples:\n  towline invite\n  towline invite --role reader --expires 2h"
     )]
     Invite(InviteArgs),
-    /// Make a ticket void
-    Withdraw {
-        /// The beginning of the ticket's hash, as `members` shows it
+    /// Revoke an invitation
+    #[command(alias = "withdraw")]
+    Revoke {
+        /// First digits of the ticket's hash, as `towline members` shows it
         ticket: String,
     },
-    /// Join a project by a ticket
+    /// Join a project with a ticket
     Join(JoinArgs),
-    /// Members and open invitations
+    /// List members and open invitations
     Members,
-    /// Connected peers
+    /// List connected peers
     Peers(PeersArgs),
-    /// See whether peers hold the same, or wait until they do
+    /// Show whether peers are in sync, or wait until they are
     #[command(after_help = "Examples:\n  towline sync\n  towline sync --wait --timeout 2m")]
     Sync(SyncArgs),
 
-    /// Bring items over from another tracker; importing again updates
+    /// Import items from another tracker or from an export; importing again updates them
     #[command(
         after_help = "Examples:\n  towline import --from beads issues.jsonl --dry-run\n  \
         towline import --from backlog .\n  towline import --from github issues.json\n  \
@@ -268,23 +277,23 @@ pub enum Command {
         towline import --from bundle log.bundle"
     )]
     Import(ImportArgs),
-    /// Write every item out
+    /// Export all items
     #[command(after_help = "Examples:\n  towline export --to jsonl > items.jsonl\n  \
         towline export --to csv -o items.csv\n  \
         towline export --to markdown -o backlog\n  \
         towline export --to bundle -o log.bundle")]
     Export(ExportArgs),
-    /// Print completions for a shell
+    /// Print shell completions
     #[command(
         after_help = "Example:\n  towline completions bash > ~/.local/share/bash-completion/completions/towline"
     )]
     Completions {
-        /// Which shell
+        /// Shell to print them for
         shell: clap_complete::Shell,
     },
     /// Print the manual page, or write all of them to a directory
     Man {
-        /// Where the pages go
+        /// Directory for the pages
         // Its id must be its own: as `directory` it would be taken for that of `-C`.
         #[arg(value_name = "DIRECTORY")]
         into: Option<PathBuf>,
@@ -292,8 +301,8 @@ pub enum Command {
 }
 
 impl Command {
-    /// The texts that stand for themselves in what was typed: a mistyped option would be taken for one.
-    fn said(&self) -> Vec<&str> {
+    /// The free texts among the arguments: a mistyped option would be taken for one.
+    fn free_texts(&self) -> Vec<&str> {
         match self {
             Self::Create(args) => std::iter::once(args.kind.as_str())
                 .chain(args.title.as_deref())
@@ -318,7 +327,7 @@ where
     PossibleValuesParser::new(all.iter().map(move |each| word(*each))).try_map(|text| text.parse::<T>())
 }
 
-/// A parser for kinds: those that there are, and what people call a story elsewhere.
+/// A parser for kinds: the known ones, and the names that other trackers have for a story.
 fn kinds() -> impl TypedValueParser<Value = Kind> {
     let word = |kind: &Kind| {
         let value = PossibleValue::new(kind.as_str());
@@ -336,16 +345,16 @@ pub(crate) fn kind(word: &str) -> Result<Kind, UnknownWord> {
     }
 }
 
-/// Reads how many of something are to be shown: none of them would be no answer.
+/// Parses a count of at least 1.
 fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
-        Ok(0) => Err("at least 1".to_owned()),
+        Ok(0) => Err("expected at least 1".to_owned()),
         Ok(number) => Ok(number),
-        Err(_) => Err("not a number from 1 up".to_owned()),
+        Err(_) => Err("expected a whole number of at least 1".to_owned()),
     }
 }
 
-/// Reads `90s`, `30m`, `24h`, `7d`.
+/// Parses `90s`, `30m`, `24h`, `7d`.
 fn duration(text: &str) -> Result<Duration, String> {
     crate::home::settings::span(text)
 }
@@ -355,7 +364,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_asks_for_nothing() {
+    fn a_count_is_at_least_one() {
         for command in ["list", "board", "log", "search x", "watch"] {
             for (count, fits) in [("1", true), ("0", false), ("-1", false), ("many", false)] {
                 let line = format!("towline {command} -n {count}");

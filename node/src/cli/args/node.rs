@@ -13,13 +13,13 @@ use crate::import::github::Repository;
 /// `init`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct InitArgs {
-    /// What people call the project [default: the directory's name]
+    /// Name of the project [default: the directory's name]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
-    /// What people call this node [default: the machine's name]
+    /// Name of this node [default: the machine's name]
     #[arg(long, value_name = "NAME")]
     pub node_name: Option<String>,
-    /// Make a project of its own here, although this directory belongs to one already
+    /// Create a separate project here, even if this directory already belongs to one
     #[arg(long)]
     pub here: bool,
 }
@@ -27,10 +27,10 @@ pub struct InitArgs {
 /// `up` and `serve`.
 #[derive(Debug, Clone, Default, Args)]
 pub struct RunArgs {
-    /// Where peers reach this node, as a multiaddress; may be given several times
+    /// Multiaddress to listen on for peers; can be repeated
     #[arg(long, value_name = "MULTIADDR")]
     pub listen: Vec<String>,
-    /// Where the board and the API are served; port 0 takes a free one
+    /// Address of the board and the API; port 0 picks a free port
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub board: Option<SocketAddr>,
     /// Do not look for peers on the local network
@@ -41,18 +41,18 @@ pub struct RunArgs {
 /// `doctor`.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct DoctorArgs {
-    /// Make a damaged log anew from what is whole in it; the old one is set aside
-    #[arg(long)]
-    pub mend: bool,
+    /// Rebuild a damaged log from its intact entries; the damaged log is kept in a backup folder
+    #[arg(long, alias = "mend")]
+    pub repair: bool,
 }
 
 /// `config`.
 #[derive(Debug, Clone, Args)]
 pub struct ConfigArgs {
-    /// Which setting; all when absent
+    /// Setting to show or change; all settings if omitted
     #[arg(value_name = "KEY")]
     pub key: Option<String>,
-    /// What it becomes
+    /// New value
     #[arg(value_name = "VALUE", requires = "key", allow_hyphen_values = true)]
     pub value: Option<String>,
 }
@@ -60,7 +60,7 @@ pub struct ConfigArgs {
 /// `down`.
 #[derive(Debug, Clone, Args)]
 pub struct DownArgs {
-    /// Wait at most so long for its end
+    /// How long to wait for the node to stop
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub timeout: Duration,
 }
@@ -68,7 +68,7 @@ pub struct DownArgs {
 /// `peers`.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct PeersArgs {
-    /// Print where this node can be dialled instead, as `config bootstrap` takes it
+    /// Print the addresses of this node instead, as `towline config bootstrap` takes them
     #[arg(long)]
     pub me: bool,
 }
@@ -76,10 +76,10 @@ pub struct PeersArgs {
 /// `invite`.
 #[derive(Debug, Clone, Args)]
 pub struct InviteArgs {
-    /// What the new member may do
+    /// Role of the new member
     #[arg(long, default_value = "writer", value_parser = one_of(Role::ALL, Role::as_str))]
     pub role: Role,
-    /// For how long the ticket can be used
+    /// How long the ticket is valid
     #[arg(long, value_name = "TIME", default_value = "24h", value_parser = duration)]
     pub expires: Duration,
 }
@@ -87,12 +87,12 @@ pub struct InviteArgs {
 /// `join`.
 #[derive(Debug, Clone, Args)]
 pub struct JoinArgs {
-    /// The line that `towline invite` printed; - reads it from the standard input
+    /// Ticket that `towline invite` printed; - reads it from standard input
     pub ticket: String,
-    /// What people call this node [default: the machine's name]
+    /// Name of this node [default: the machine's name]
     #[arg(long, value_name = "NAME")]
     pub node_name: Option<String>,
-    /// Wait at most so long for the inviter
+    /// How long to wait for the inviting node
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     pub timeout: Duration,
 }
@@ -100,10 +100,10 @@ pub struct JoinArgs {
 /// `sync`.
 #[derive(Debug, Clone, Args)]
 pub struct SyncArgs {
-    /// Wait until every connected peer holds the same
+    /// Wait until all connected peers are in sync
     #[arg(long)]
     pub wait: bool,
-    /// Wait at most so long
+    /// How long to wait
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     pub timeout: Duration,
 }
@@ -111,10 +111,10 @@ pub struct SyncArgs {
 /// `watch`.
 #[derive(Debug, Clone, Args)]
 pub struct WatchArgs {
-    /// Begin after this position of the feed [default: now]
+    /// Start after this feed position [default: now]
     #[arg(long, value_name = "POSITION")]
     pub after: Option<u64>,
-    /// End after so many events
+    /// Stop after COUNT events
     #[arg(short = 'n', long, value_name = "COUNT", value_parser = super::at_least_one)]
     pub limit: Option<usize>,
 }
@@ -122,13 +122,13 @@ pub struct WatchArgs {
 /// `import`.
 #[derive(Debug, Clone, Args)]
 pub struct ImportArgs {
-    /// Which tracker wrote it
+    /// Format of the file
     #[arg(long, value_enum)]
     pub from: ImportSource,
-    /// Which repository GitHub issues without a `url` are of
+    /// Repository of GitHub issues that have no `url`
     #[arg(long, value_name = "OWNER/NAME")]
     pub repo: Option<Repository>,
-    /// The file, for backlog the directory; - reads the standard input
+    /// File to import (for backlog: directory); - reads standard input
     pub file: PathBuf,
 }
 
@@ -137,23 +137,23 @@ pub struct ImportArgs {
 pub enum ImportSource {
     /// An `issues.jsonl` of beads.
     Beads,
-    /// The directory of a Backlog.md project, its folder `backlog`, or a folder of tasks.
+    /// The directory of a Backlog.md project, its `backlog` folder, or a folder of tasks.
     Backlog,
-    /// What `gh issue list --state all --json …` wrote.
+    /// The output of `gh issue list --state all --json …`.
     Github,
-    /// What `export --to jsonl` wrote: everything, act by act.
+    /// The output of `towline export --to jsonl`: items with their full history.
     Jsonl,
-    /// What `export --to bundle` wrote, into a copy of the same project.
+    /// The output of `towline export --to bundle`, into a copy of the same project.
     Bundle,
 }
 
 /// `export`.
 #[derive(Debug, Clone, Args)]
 pub struct ExportArgs {
-    /// In which format
+    /// Output format
     #[arg(long, value_enum)]
     pub to: ExportFormat,
-    /// Write to FILE instead of the standard output; for markdown the folder, and needed, as for bundle
+    /// Write to FILE instead of standard output; required for markdown (a folder) and bundle
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 }
@@ -161,12 +161,12 @@ pub struct ExportArgs {
 /// Formats that can be exported to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ExportFormat {
-    /// Everything, one item a line, to be imported elsewhere.
+    /// Items with their full history, one per line, for import elsewhere.
     Jsonl,
     /// A table for spreadsheets and other trackers.
     Csv,
-    /// One file an item, in the shape of Backlog.md.
+    /// One file per item, in the format of Backlog.md.
     Markdown,
-    /// The signed log, to be carried to another copy of the same project.
+    /// The signed log, for another copy of the same project.
     Bundle,
 }

@@ -3,9 +3,9 @@
 //! A command is answered by the running node through its socket, or, when none runs, by the store
 //! opened directly; the rest of the command line does not know which.
 
-mod direct;
-mod life;
-mod patience;
+mod busy_wait;
+mod lifecycle;
+mod local_store;
 mod read_only;
 mod transfer;
 
@@ -16,19 +16,19 @@ use std::time::{Duration, Instant};
 
 use super::args::{DownArgs, ExportArgs, ImportArgs, InitArgs, JoinArgs, RunArgs};
 use super::context::Context;
-use super::{Ask, Trouble, envelope, json, render};
+use super::{Backend, CliError, envelope, json, render};
+use crate::api::request::{Envelope, Failure, FailureCode, Reply, Request};
 use crate::home::{Home, LockHolder};
-use crate::request::{Envelope, Failure, FailureCode, Reply, Request};
-use crate::socket::{self, Client, GREETING};
-use patience::Patience;
+use crate::socket::{self, Client, HELLO_TIMEOUT};
+use busy_wait::BusyWait;
 
 /// How often something is looked at that cannot tell us of its change.
 const POLL: Duration = Duration::from_millis(50);
 /// How often peers are asked whether they hold the same.
 const SYNC_POLL: Duration = Duration::from_millis(200);
 
-impl Ask for Client {
-    fn ask(&mut self, envelope: Envelope) -> Result<Reply, Failure> {
+impl Backend for Client {
+    fn request(&mut self, envelope: Envelope) -> Result<Reply, Failure> {
         Self::ask(self, &envelope)
     }
 }
@@ -37,16 +37,16 @@ impl Ask for Client {
 ///
 /// # Errors
 /// When there is no project here, or somebody else has its store open.
-pub fn connect(ctx: &Context) -> Result<Box<dyn Ask>, Failure> {
-    direct::connect(ctx, &[])
+pub fn connect(ctx: &Context) -> Result<Box<dyn Backend>, Failure> {
+    local_store::connect(ctx, &[])
 }
 
 /// As [`connect`], for a command that asks this and nothing else, in this order.
 ///
 /// # Errors
 /// As [`connect`].
-pub fn connect_for(ctx: &Context, asks: &[&Request]) -> Result<Box<dyn Ask>, Failure> {
-    direct::connect(ctx, asks)
+pub fn connect_for(ctx: &Context, requests: &[&Request]) -> Result<Box<dyn Backend>, Failure> {
+    local_store::connect(ctx, requests)
 }
 
 /// The running node and nothing else. Whether one runs is asked of the lock: one that is just starting, or making
@@ -55,14 +55,14 @@ pub fn connect_for(ctx: &Context, asks: &[&Request]) -> Result<Box<dyn Ask>, Fai
 /// # Errors
 /// When none runs here, or it cannot be reached.
 pub fn running(ctx: &Context) -> Result<Box<Client>, Failure> {
-    running_within(ctx, GREETING)
+    running_within(ctx, HELLO_TIMEOUT)
 }
 
 fn running_within(ctx: &Context, within: Duration) -> Result<Box<Client>, Failure> {
     let home = Home::at(ctx.root()?);
-    let mut patience = Patience::of(ctx, &home);
+    let mut busy_wait = BusyWait::of(ctx, &home);
     loop {
-        let busy = match socket::find(&home)?.map(|client| client.greeted(within)) {
+        let busy = match socket::find(&home)?.map(|client| client.check_alive(within)) {
             Some(Ok(client)) => return Ok(Box::new(client)),
             Some(Err(failure)) if failure.code == FailureCode::Busy => failure,
             Some(Err(failure)) => return Err(failure),
@@ -74,8 +74,8 @@ fn running_within(ctx: &Context, within: Duration) -> Result<Box<Client>, Failur
                 }
             },
         };
-        if !patience.wait() {
-            return Err(patience.said(busy));
+        if !busy_wait.wait() {
+            return Err(busy_wait.with_hint(busy));
         }
     }
 }
@@ -93,57 +93,57 @@ fn silent(holder: &LockHolder) -> Failure {
 ///
 /// # Errors
 /// When it cannot be done.
-pub fn init(ctx: &Context, args: &InitArgs, out: &mut dyn Write) -> Result<(), Trouble> {
-    life::init(ctx, args, out)
+pub fn init(ctx: &Context, args: &InitArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    lifecycle::init(ctx, args, out)
 }
 
 /// `deinit`.
 ///
 /// # Errors
 /// When it cannot be done.
-pub fn deinit(ctx: &Context, out: &mut dyn Write) -> Result<(), Trouble> {
-    life::deinit(ctx, out)
+pub fn deinit(ctx: &Context, out: &mut dyn Write) -> Result<(), CliError> {
+    lifecycle::deinit(ctx, out)
 }
 
-pub(super) use life::{no_project_yet, nobody_runs, project_name, run_config};
+pub(super) use lifecycle::{check_no_project, check_not_running, project_name, run_config};
 
 /// `doctor --mend`.
 ///
 /// # Errors
 /// When the store is in use or cannot be mended.
-pub fn mend(ctx: &Context, out: &mut dyn Write) -> Result<(), Trouble> {
-    life::mend(ctx, out)
+pub fn repair(ctx: &Context, out: &mut dyn Write) -> Result<(), CliError> {
+    lifecycle::repair(ctx, out)
 }
 
 /// `up`.
 ///
 /// # Errors
 /// When it cannot be done.
-pub fn up(ctx: &Context, args: &RunArgs, out: &mut dyn Write) -> Result<(), Trouble> {
-    life::run(ctx, args, true, out)
+pub fn up(ctx: &Context, args: &RunArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    lifecycle::run(ctx, args, true, out)
 }
 
 /// `serve`.
 ///
 /// # Errors
 /// When it cannot be done.
-pub fn serve(ctx: &Context, args: &RunArgs, out: &mut dyn Write) -> Result<(), Trouble> {
-    life::run(ctx, args, false, out)
+pub fn serve(ctx: &Context, args: &RunArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    lifecycle::run(ctx, args, false, out)
 }
 
 /// `join`.
 ///
 /// # Errors
 /// When it cannot be done.
-pub fn join(ctx: &Context, args: &JoinArgs, out: &mut dyn Write) -> Result<(), Trouble> {
-    life::join(ctx, args, out)
+pub fn join(ctx: &Context, args: &JoinArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    lifecycle::join(ctx, args, out)
 }
 
 /// `import`.
 ///
 /// # Errors
 /// When it cannot be done.
-pub fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> Result<(), Trouble> {
+pub fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> Result<(), CliError> {
     transfer::import(ctx, args, out)
 }
 
@@ -151,7 +151,7 @@ pub fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> Result<(
 ///
 /// # Errors
 /// When it cannot be done.
-pub fn export(ctx: &Context, args: &ExportArgs, out: &mut dyn Write) -> Result<(), Trouble> {
+pub fn export(ctx: &Context, args: &ExportArgs, out: &mut dyn Write) -> Result<(), CliError> {
     transfer::export(ctx, args, out)
 }
 
@@ -159,7 +159,7 @@ pub fn export(ctx: &Context, args: &ExportArgs, out: &mut dyn Write) -> Result<(
 ///
 /// # Errors
 /// When none runs here, or it does not end in time.
-pub fn down(ctx: &Context, args: &DownArgs, out: &mut dyn Write) -> Result<(), Trouble> {
+pub fn down(ctx: &Context, args: &DownArgs, out: &mut dyn Write) -> Result<(), CliError> {
     let home = Home::at(ctx.root()?);
     running(ctx)?.stop()?;
     let deadline = Instant::now() + args.timeout;
@@ -185,10 +185,10 @@ pub fn down(ctx: &Context, args: &DownArgs, out: &mut dyn Write) -> Result<(), T
 ///
 /// # Errors
 /// When no node runs here.
-pub fn open(ctx: &Context, out: &mut dyn Write) -> Result<(), Trouble> {
+pub fn open(ctx: &Context, out: &mut dyn Write) -> Result<(), CliError> {
     let who = ctx.origin()?;
     let Reply::Link { url: board } = running(ctx)?.login(&who.id)? else {
-        return Err(odd_answer("open").into());
+        return Err(unexpected_reply("open").into());
     };
     if ctx.global.json {
         let address = std::collections::BTreeMap::from([("board", &board)]);
@@ -218,17 +218,17 @@ pub fn open(ctx: &Context, out: &mut dyn Write) -> Result<(), Trouble> {
 ///
 /// # Errors
 /// When no node runs here, or they do not hold the same in time.
-pub fn sync_wait(ctx: &Context, timeout: Duration, out: &mut dyn Write) -> Result<(), Trouble> {
-    let mut ask = running_within(ctx, timeout.min(GREETING))?.with_timeout(timeout);
+pub fn sync_wait(ctx: &Context, timeout: Duration, out: &mut dyn Write) -> Result<(), CliError> {
+    let mut backend = running_within(ctx, timeout.min(HELLO_TIMEOUT))?.with_timeout(timeout);
     let deadline = Instant::now() + timeout;
     loop {
-        let reply = Ask::ask(&mut ask, envelope(ctx, None, Request::SyncNow))?;
+        let reply = Backend::request(&mut backend, envelope(ctx, None, Request::SyncStatus))?;
         let Reply::Synced { peers, equal } = reply else {
-            return Err(odd_answer("sync").into());
+            return Err(unexpected_reply("sync").into());
         };
         if peers > 0 && peers == equal {
             let page = if ctx.global.json {
-                json::replies(super::plan::Shape::Plain, vec![reply])
+                json::replies(super::plan::Layout::Plain, vec![reply])
             } else {
                 render::synced(peers, equal)
             };
@@ -250,7 +250,7 @@ pub fn sync_wait(ctx: &Context, timeout: Duration, out: &mut dyn Write) -> Resul
     }
 }
 
-fn odd_answer(what: &str) -> Failure {
+fn unexpected_reply(what: &str) -> Failure {
     Failure::new(
         FailureCode::Failure,
         format!("the node answered {what} with something else; it may be another version of towline"),

@@ -11,9 +11,9 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::cli::person::variable;
+use crate::api::request::{Failure, FailureCode, Request};
+use crate::cli::user_name::variable;
 use crate::home::{HomeError, ProjectHome};
-use crate::request::{Failure, FailureCode, Request};
 
 /// Room that the log keeps for a full disk; it holds nothing.
 const RESERVE: &str = "reserve";
@@ -21,7 +21,7 @@ const RESERVE: &str = "reserve";
 const MAX_DEPTH: u32 = 8;
 
 /// A copy of a project's store.
-pub(super) struct Copied {
+pub(super) struct StoreCopy {
     place: ProjectHome,
     /// Why the store itself cannot be written.
     why: HomeError,
@@ -30,7 +30,7 @@ pub(super) struct Copied {
 }
 
 /// Whether a lock was refused because nothing can be written there.
-pub(super) fn is_why(error: &HomeError) -> bool {
+pub(super) fn is_unwritable(error: &HomeError) -> bool {
     let HomeError::Io { source, .. } = error else {
         return false;
     };
@@ -40,7 +40,7 @@ pub(super) fn is_why(error: &HomeError) -> bool {
     )
 }
 
-impl Copied {
+impl StoreCopy {
     /// Copies the store of a project.
     pub(super) fn of(place: &ProjectHome, why: HomeError) -> Result<Self, Failure> {
         // Not `std::env::temp_dir`, for which an empty variable is the current folder: it cannot be written.
@@ -69,7 +69,7 @@ impl Copied {
     }
 
     /// Refuses what would change the project.
-    pub(super) fn permits(&self, request: &Request) -> Result<(), Failure> {
+    pub(super) fn check_read_only(&self, request: &Request) -> Result<(), Failure> {
         if request.writes() || matches!(request, Request::Rebuild) {
             let message = format!("{}; commands that only read work here", self.why);
             return Err(Failure::new(FailureCode::Failure, message));

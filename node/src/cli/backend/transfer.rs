@@ -2,7 +2,7 @@
 
 mod bundle;
 mod export;
-mod own;
+mod jsonl;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -13,12 +13,12 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use towline_proto::ItemId;
 
 use super::connect;
+use crate::api::request::{Failure, FailureCode, IMPORT_CHUNK, ImportItem, ImportRelation, Reply, Request};
+use crate::api::types::ImportReport;
 use crate::cli::args::{ImportArgs, ImportSource};
 use crate::cli::render::text::{clean, plural};
-use crate::cli::{Ask, Context, Trouble, envelope, json};
-use crate::dto::ImportReport;
+use crate::cli::{Backend, CliError, Context, envelope, json};
 use crate::import::{self, PROBLEMS, Parsed};
-use crate::request::{Failure, FailureCode, IMPORT_CHUNK, ImportItem, ImportRelation, Reply, Request};
 
 /// Bytes of text that one import request carries at most, below what the socket takes.
 const CHUNK_BYTES: usize = 1024 * 1024;
@@ -35,13 +35,13 @@ fn failure(message: String) -> Failure {
 }
 
 /// `import`.
-pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> Result<(), Trouble> {
+pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> Result<(), CliError> {
     if args.repo.is_some() && args.from != ImportSource::Github {
         let message = "--repo says which repository GitHub issues are of; it goes with --from github alone";
         return Err(Failure::new(FailureCode::Usage, message).into());
     }
     match args.from {
-        ImportSource::Jsonl => return own::import(ctx, args, out),
+        ImportSource::Jsonl => return jsonl::import(ctx, args, out),
         ImportSource::Bundle => return bundle::import(ctx, args, out),
         ImportSource::Beads | ImportSource::Backlog | ImportSource::Github => {}
     }
@@ -49,14 +49,14 @@ pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> R
     let parsed = read(args)?;
     let names = parsed.items.iter().map(|item| item.record.shared.clone());
     let is_shared = names.flatten().next().is_some();
-    let mut ask = connect(ctx)?;
+    let mut backend = connect(ctx)?;
     let bar = bar(ctx, parsed.items.len() + parsed.relations.len());
     let mut report = ImportReport::default();
     let dry_run = ctx.global.dry_run;
     for items in chunks(&parsed.items) {
         let count = items.len() as u64;
         let request = Request::ImportItems { items, dry_run };
-        add(&mut report, ask_import(ctx, &mut *ask, &origin, request)?);
+        add(&mut report, send_chunk(ctx, &mut *backend, &origin, request)?);
         bar.inc(count);
     }
     // What was only looked at is not there for its relations to be found.
@@ -73,7 +73,7 @@ pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> R
             relations: relations.to_vec(),
             dry_run,
         };
-        add(&mut report, ask_import(ctx, &mut *ask, &origin, request)?);
+        add(&mut report, send_chunk(ctx, &mut *backend, &origin, request)?);
         bar.inc(relations.len() as u64);
     }
     bar.finish_and_clear();
@@ -152,13 +152,13 @@ fn chunks(items: &[ImportItem]) -> Vec<Vec<ImportItem>> {
     chunks
 }
 
-fn ask_import(
+fn send_chunk(
     ctx: &Context,
-    ask: &mut dyn Ask,
+    backend: &mut dyn Backend,
     origin: &towline_proto::Origin,
     request: Request,
 ) -> Result<ImportReport, Failure> {
-    match ask.ask(envelope(ctx, Some(origin.clone()), request))? {
+    match backend.request(envelope(ctx, Some(origin.clone()), request))? {
         Reply::Imported(report) => Ok(report),
         _ => Err(failure(
             "the node answered an import with something else; it may be another version".into(),
@@ -250,7 +250,7 @@ fn write_counts(ctx: &Context, report: &ImportReport, out: &mut dyn Write) -> io
     writeln!(out)
 }
 
-fn tell(ctx: &Context, parsed: &Parsed, report: &ImportReport, out: &mut dyn Write) -> Result<(), Trouble> {
+fn tell(ctx: &Context, parsed: &Parsed, report: &ImportReport, out: &mut dyn Write) -> Result<(), CliError> {
     let problems: Vec<String> = parsed
         .problems
         .iter()

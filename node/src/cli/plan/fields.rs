@@ -2,10 +2,10 @@
 //!
 //! As in the rest of the plan, nothing is asked here and what can be refused without a store is refused.
 
-use super::{Plan, Shape, usage};
+use super::{Layout, Plan, usage};
+use crate::api::request::{Edit, Failure, Request};
 use crate::cli::args::{AssignArgs, CriteriaArgs, CriterionCommand, EpicArgs, LabelArgs, LinkArgs};
 use crate::cli::context::Context;
-use crate::request::{Edit, Failure, Request};
 
 /// Splits `N… LAST`; with the flag everything is an item.
 fn items_and_last(words: &[String], flag: bool, last: &str) -> Result<(Vec<String>, String), Failure> {
@@ -70,7 +70,7 @@ pub(super) fn label(args: &LabelArgs) -> Result<Vec<(String, Request)>, Failure>
 pub(super) fn criteria(ctx: &Context, args: &CriteriaArgs) -> Result<Plan, Failure> {
     let item = args.item.clone();
     let body = match &args.command {
-        None => return Ok(Plan::read(Request::Show { item }, Shape::Criteria)),
+        None => return Ok(Plan::read(Request::Show { item }, Layout::Criteria)),
         Some(CriterionCommand::Add { text }) => Request::AddCriterion {
             item,
             text: ctx

@@ -7,9 +7,9 @@ use towline_proto::{Column, Status};
 
 use super::text::{ago, clean, count, fit, fold_into, pad, width};
 use super::{View, column_ink, kind_ink, priority_ink, status_ink};
-use crate::cli::plan::Columns;
+use crate::api::types::{ItemCard, ItemLink};
+use crate::cli::plan::ColumnSelection;
 use crate::cli::style::Ink;
-use crate::dto::{ItemCard, ItemLink};
 
 /// Narrowest column that is still read with ease; narrower terminals stack.
 const NARROW: usize = 22;
@@ -25,7 +25,7 @@ const ENDED: usize = 5;
 const OPEN: usize = 30;
 
 /// Cards in columns, those that were asked for. `most` cards of each, or what suits it.
-pub(super) fn page(view: &View, cards: &[ItemCard], most: Option<usize>, only: Columns) -> String {
+pub(super) fn page(view: &View, cards: &[ItemCard], most: Option<usize>, only: ColumnSelection) -> String {
     if cards.is_empty() {
         return String::new();
     }
@@ -80,7 +80,7 @@ pub(super) fn page(view: &View, cards: &[ItemCard], most: Option<usize>, only: C
 }
 
 /// One line across a band.
-fn across<'l>(view: &View, cells: impl Iterator<Item = Option<&'l Line>>, cell: usize) -> String {
+fn across<'l>(view: &View, cells: impl Iterator<Item = Option<&'l BoardLine>>, cell: usize) -> String {
     let (mut out, mut owed) = (String::new(), 0);
     for line in cells {
         let Some(line) = line.filter(|line| !line.0.is_empty()) else {
@@ -99,9 +99,9 @@ fn across<'l>(view: &View, cells: impl Iterator<Item = Option<&'l Line>>, cell: 
 
 /// A line of a column: its parts with their colours.
 #[derive(Default)]
-struct Line(Vec<(Ink, String)>);
+struct BoardLine(Vec<(Ink, String)>);
 
-impl Line {
+impl BoardLine {
     fn of(ink: Ink, text: impl Into<String>) -> Self {
         Self(vec![(ink, text.into())])
     }
@@ -113,10 +113,10 @@ impl Line {
 
 /// One column of the board with its parts: the backlog carries what is upcoming at its foot.
 struct Stack<'c> {
-    parts: Vec<Part<'c>>,
+    parts: Vec<ColumnPart<'c>>,
 }
 
-struct Part<'c> {
+struct ColumnPart<'c> {
     column: Column,
     cards: Vec<&'c ItemCard>,
     hidden: usize,
@@ -133,7 +133,7 @@ impl<'c> Stack<'c> {
             let most = most.unwrap_or(if ended { ENDED } else { OPEN });
             let hidden = here.len().saturating_sub(most);
             here.truncate(most);
-            Part {
+            ColumnPart {
                 column: *column,
                 cards: here,
                 hidden,
@@ -144,39 +144,39 @@ impl<'c> Stack<'c> {
         }
     }
 
-    fn lines(&self, view: &View, cell: usize) -> Vec<Line> {
+    fn lines(&self, view: &View, cell: usize) -> Vec<BoardLine> {
         let mut lines = Vec::new();
         for (at, part) in self.parts.iter().enumerate() {
             let all = part.cards.len() + part.hidden;
             if at > 0 && all == 0 {
                 continue;
             }
-            lines.push(Line(vec![
+            lines.push(BoardLine(vec![
                 (Ink::Bold, part.column.as_str().to_uppercase()),
                 (Ink::Dim, format!("  {}", count(all as u64))),
             ]));
-            lines.push(Line::of(column_ink(part.column), "─".repeat(cell)));
+            lines.push(BoardLine::of(column_ink(part.column), "─".repeat(cell)));
             for each in &part.cards {
                 card(&mut lines, view, each, cell);
-                lines.push(Line::default());
+                lines.push(BoardLine::default());
             }
             if part.hidden > 0 {
                 let more = format!("+{} more", count(part.hidden as u64));
-                lines.push(Line::of(Ink::Dim, more));
-                lines.push(Line::default());
+                lines.push(BoardLine::of(Ink::Dim, more));
+                lines.push(BoardLine::default());
             }
         }
         lines
     }
 }
 
-fn card(lines: &mut Vec<Line>, view: &View, card: &ItemCard, cell: usize) {
+fn card(lines: &mut Vec<BoardLine>, view: &View, card: &ItemCard, cell: usize) {
     lines.push(head(view, card, cell));
     let ink = if card.deleted { Ink::Struck } else { Ink::Plain };
     for part in fold_into(&clean(&card.title), cell, TITLE) {
-        lines.push(Line::of(ink, part));
+        lines.push(BoardLine::of(ink, part));
     }
-    let mut line = Line::default();
+    let mut line = BoardLine::default();
     for (ink, badge) in badges(card) {
         let badge = fit(&badge, cell);
         let between = if line.0.is_empty() { 0 } else { 2 };
@@ -193,7 +193,7 @@ fn card(lines: &mut Vec<Line>, view: &View, card: &ItemCard, cell: usize) {
 }
 
 /// Handle, kind and priority; at the right since when it stands there.
-fn head(view: &View, card: &ItemCard, cell: usize) -> Line {
+fn head(view: &View, card: &ItemCard, cell: usize) -> BoardLine {
     let mut parts = vec![
         (Ink::Bold, clean(&card.handle)),
         (kind_ink(card.kind), format!(" {}", card.kind)),
@@ -201,7 +201,7 @@ fn head(view: &View, card: &ItemCard, cell: usize) -> Line {
     if card.priority != 2 {
         parts.push((priority_ink(card.priority), format!(" P{}", card.priority.min(9))));
     }
-    let mut line = Line(parts);
+    let mut line = BoardLine(parts);
     let age = ago(view.now, card.entered_at);
     let room = cell.saturating_sub(line.width());
     if room > width(&age) {

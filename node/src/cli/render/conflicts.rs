@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::text::{ago_phrase, clean, fit, pad, width, wrap};
 use super::{Ink, View, log, show};
 use crate::activity_text::{must_restore_first, side_activity};
-use crate::dto::{Explanation, OpenConflict, Side};
+use crate::api::types::{Explanation, OpenConflict, Side};
 
 /// Open conflicts, each with its sides and how to settle it.
 pub(super) fn page(view: &View, conflicts: &[OpenConflict]) -> String {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::text::{plural, wrap};
 use super::{Ink, View, list, show};
-use crate::dto::{ItemCard, ItemPage};
+use crate::api::types::{ItemCard, ItemPage};
 
 /// Longest bar, in columns.
 const BAR: usize = 40;

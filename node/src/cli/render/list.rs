@@ -4,8 +4,8 @@ use towline_proto::{Column, Status};
 
 use super::text::{ago, clean, fit, pad, pad_left, plural, width};
 use super::{View, kind_ink, priority_ink, status_ink};
+use crate::api::types::{ItemCard, NotReadyReason};
 use crate::cli::style::Ink;
-use crate::dto::{InTheWay, ItemCard};
 
 /// Widest name of an assignee or holder, in columns.
 const WHO: usize = 16;
@@ -17,8 +17,8 @@ const NARROWEST: usize = 12;
 /// Cards under the heading of their column, `most` of all at most; each heading says how many there are.
 pub(super) fn columns(view: &View, cards: &[ItemCard], most: Option<usize>) -> String {
     let shown = cards.iter().take(most.unwrap_or(usize::MAX));
-    let rows: Vec<_> = shown.map(|card| Row::of(view, card, false)).collect();
-    let grid = Grid::of(view, &rows);
+    let rows: Vec<_> = shown.map(|card| ListRow::of(view, card, false)).collect();
+    let grid = ListGrid::of(view, &rows);
     let mut page = String::new();
     for column in Column::ALL {
         let here: Vec<_> = rows.iter().filter(|row| row.card.column == *column).collect();
@@ -45,8 +45,8 @@ pub(super) fn columns(view: &View, cards: &[ItemCard], most: Option<usize>) -> S
 
 /// What can be started now, in the order that it came in, and behind it what cannot, with the reason.
 pub(super) fn ready(view: &View, cards: &[ItemCard]) -> String {
-    let rows: Vec<_> = cards.iter().map(|card| Row::of(view, card, true)).collect();
-    let grid = Grid::of(view, &rows);
+    let rows: Vec<_> = cards.iter().map(|card| ListRow::of(view, card, true)).collect();
+    let grid = ListGrid::of(view, &rows);
     let (mut page, mut barred) = (String::new(), false);
     for row in &rows {
         if !barred && row.card.in_the_way.is_some() {
@@ -59,7 +59,7 @@ pub(super) fn ready(view: &View, cards: &[ItemCard]) -> String {
     page
 }
 
-struct Row<'a> {
+struct ListRow<'a> {
     card: &'a ItemCard,
     title: String,
     /// What else there is to know, most important first.
@@ -69,7 +69,7 @@ struct Row<'a> {
     age: String,
 }
 
-impl<'a> Row<'a> {
+impl<'a> ListRow<'a> {
     fn of(view: &View, card: &'a ItemCard, why: bool) -> Self {
         let who = match (&card.claim, &card.assignee) {
             (Some(claim), _) => format!("◆ {}", clean(&claim.holder)),
@@ -97,24 +97,24 @@ impl<'a> Row<'a> {
 /// Why nobody, or not who asks, can start it now, where nothing else on the line says so.
 fn in_the_way(card: &ItemCard) -> Option<String> {
     Some(match card.in_the_way.as_ref()? {
-        InTheWay::Epic => "an epic: its items are started".to_owned(),
-        InTheWay::Upcoming => "before the backlog".to_owned(),
-        InTheWay::EpicHeld { epic } => format!("epic {} is held", clean(epic)),
-        InTheWay::EpicWaits { epic } => format!("epic {} waits", clean(epic)),
-        InTheWay::Assigned => {
+        NotReadyReason::Epic => "an epic: its items are started".to_owned(),
+        NotReadyReason::Upcoming => "before the backlog".to_owned(),
+        NotReadyReason::EpicHeld { epic } => format!("epic {} is held", clean(epic)),
+        NotReadyReason::EpicWaits { epic } => format!("epic {} waits", clean(epic)),
+        NotReadyReason::Assigned => {
             let who = card.assignee.as_deref().unwrap_or("somebody else");
             format!("assigned to {}", clean(who))
         }
-        InTheWay::Underway => "in progress where it was imported from".to_owned(),
-        InTheWay::Claimed => {
+        NotReadyReason::Underway => "in progress where it was imported from".to_owned(),
+        NotReadyReason::Claimed => {
             let who = card
                 .claim
                 .as_ref()
                 .map_or("somebody", |claim| claim.holder.as_str());
             format!("claimed by {}", clean(who))
         }
-        InTheWay::Held => "held".to_owned(),
-        InTheWay::Waits => return None,
+        NotReadyReason::Held => "held".to_owned(),
+        NotReadyReason::Waits => return None,
     })
 }
 
@@ -150,7 +150,7 @@ fn notes(card: &ItemCard, why: bool) -> Vec<(Ink, String)> {
 }
 
 /// The widths of the columns, the same for every group of a list.
-struct Grid {
+struct ListGrid {
     handle: usize,
     kind: usize,
     title: usize,
@@ -159,9 +159,9 @@ struct Grid {
     age: usize,
 }
 
-impl Grid {
-    fn of(view: &View, rows: &[Row<'_>]) -> Self {
-        let widest = |measure: &dyn Fn(&Row<'_>) -> usize| rows.iter().map(measure).max().unwrap_or(0);
+impl ListGrid {
+    fn of(view: &View, rows: &[ListRow<'_>]) -> Self {
+        let widest = |measure: &dyn Fn(&ListRow<'_>) -> usize| rows.iter().map(measure).max().unwrap_or(0);
         let mut grid = Self {
             handle: widest(&|row| width(&row.card.handle)),
             kind: widest(&|row| row.card.kind.as_str().len()),
@@ -200,7 +200,7 @@ impl Grid {
             .saturating_sub(2 + self.handle + 2 + priority + 2 + others)
     }
 
-    fn line(&self, view: &View, row: &Row<'_>) -> String {
+    fn line(&self, view: &View, row: &ListRow<'_>) -> String {
         let paint = |ink, text: &str| view.style.paint(ink, text);
         let card = row.card;
         let mut line = format!("  {}", paint(Ink::Bold, &pad_left(&card.handle, self.handle)));
@@ -224,7 +224,7 @@ impl Grid {
     }
 
     /// Title and notes in one cell. Where both do not fit the title keeps three fifths.
-    fn title(&self, view: &View, row: &Row<'_>) -> String {
+    fn title(&self, view: &View, row: &ListRow<'_>) -> String {
         let for_title = self
             .title
             .saturating_sub(row.notes_width())

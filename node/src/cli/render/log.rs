@@ -5,8 +5,8 @@ use towline_proto::EventKind;
 use super::text::{ago, clean, day_and_time, fit, pad, pad_left, width, wrap};
 use super::{View, column_ink};
 use crate::activity_text::was_chosen;
+use crate::api::types::{FeedEvent, HistoryLine, HistoryOutcome};
 use crate::cli::style::Ink;
-use crate::dto::{Fate, FeedEvent, HistoryLine};
 
 /// Widest name and node, in columns.
 const WHO: usize = 24;
@@ -50,7 +50,7 @@ pub(super) fn legend(view: &View) -> Vec<String> {
 pub(super) fn timeline(view: &View, lines: &[HistoryLine], whole: bool) -> String {
     let mut page = String::new();
     let mut today = String::new();
-    let grid = Grid::of(view, lines, whole);
+    let grid = TimelineGrid::of(view, lines, whole);
     for line in lines {
         let (day, time) = day_and_time(&view.zone, line.at);
         if day != today {
@@ -67,7 +67,7 @@ pub(super) fn timeline(view: &View, lines: &[HistoryLine], whole: bool) -> Strin
 
 /// Lines of one item with their relative times, for the foot of its page.
 pub(super) fn lines(view: &View, lines: &[HistoryLine]) -> String {
-    let grid = Grid::of(view, lines, false);
+    let grid = TimelineGrid::of(view, lines, false);
     lines
         .iter()
         .map(|line| {
@@ -77,13 +77,13 @@ pub(super) fn lines(view: &View, lines: &[HistoryLine]) -> String {
         .collect()
 }
 
-struct Grid {
+struct TimelineGrid {
     who: usize,
     what: usize,
     item: usize,
 }
 
-impl Grid {
+impl TimelineGrid {
     fn of(view: &View, lines: &[HistoryLine], whole: bool) -> Self {
         let widest =
             |measure: &dyn Fn(&HistoryLine) -> usize| lines.iter().map(measure).max().unwrap_or_default();
@@ -159,11 +159,11 @@ impl Grid {
 /// What became of an act, at a glance.
 fn mark(line: &HistoryLine) -> (&'static str, Ink) {
     match &line.fate {
-        Fate::Overtaken { .. } if was_chosen(line) => ("✓", Ink::Green),
-        Fate::Effective => ("●", Ink::Green),
-        Fate::Superseded { .. } => ("·", Ink::Dim),
-        Fate::Overtaken { .. } => ("✗", Ink::Yellow),
-        Fate::Refused => ("⊘", Ink::Red),
+        HistoryOutcome::Overtaken { .. } if was_chosen(line) => ("✓", Ink::Green),
+        HistoryOutcome::Effective => ("●", Ink::Green),
+        HistoryOutcome::Superseded { .. } => ("·", Ink::Dim),
+        HistoryOutcome::Overtaken { .. } => ("✗", Ink::Yellow),
+        HistoryOutcome::Refused => ("⊘", Ink::Red),
     }
 }
 

@@ -8,7 +8,7 @@ mod conflicts;
 mod epic;
 mod list;
 mod log;
-mod people;
+mod members;
 mod show;
 mod status;
 #[cfg(test)]
@@ -19,10 +19,10 @@ mod tree;
 use jiff::tz::TimeZone;
 use towline_proto::{Column, Kind, Millis, Status};
 
-use super::plan::Shape;
+use super::plan::Layout;
 use super::style::{Ink, Style};
-use crate::dto::{Applied, Doctor, ImportReport, ItemPage};
-use crate::request::Reply;
+use crate::api::request::Reply;
+use crate::api::types::{Applied, Doctor, ImportReport, ItemPage};
 
 pub(crate) use epic::page as epic;
 pub(crate) use log::event;
@@ -42,21 +42,21 @@ pub struct View {
 }
 
 /// The page of a reply. Empty when there is nothing to show.
-pub(crate) fn reply(view: &View, shape: Shape, reply: &Reply) -> String {
+pub(crate) fn reply(view: &View, layout: Layout, reply: &Reply) -> String {
     match reply {
-        Reply::Cards(cards) => match shape {
-            Shape::Ready => list::ready(view, cards),
-            Shape::Board { most, only } => board::page(view, cards, most, only),
-            Shape::Columns { most } => list::columns(view, cards, most),
+        Reply::Cards(cards) => match layout {
+            Layout::Ready => list::ready(view, cards),
+            Layout::Board { most, only } => board::page(view, cards, most, only),
+            Layout::Columns { most } => list::columns(view, cards, most),
             _ => list::columns(view, cards, None),
         },
-        Reply::Page(page) => match shape {
-            Shape::Criteria => show::criteria(view, page),
+        Reply::Page(page) => match layout {
+            Layout::Criteria => show::criteria(view, page),
             _ => show::page(view, page),
         },
         Reply::Pages(pages) => {
-            let one = |page: &ItemPage| match shape {
-                Shape::Criteria => {
+            let one = |page: &ItemPage| match layout {
+                Layout::Criteria => {
                     let title = show::title(view, &page.card);
                     format!("{title}\n{}", show::criteria(view, page))
                 }
@@ -64,13 +64,15 @@ pub(crate) fn reply(view: &View, shape: Shape, reply: &Reply) -> String {
             };
             pages.iter().map(one).collect::<Vec<_>>().join("\n")
         }
-        Reply::History(lines) => log::timeline(view, lines, matches!(shape, Shape::Timeline { whole: true })),
+        Reply::History(lines) => {
+            log::timeline(view, lines, matches!(layout, Layout::Timeline { whole: true }))
+        }
         Reply::Conflicts(open) => conflicts::page(view, open),
         Reply::Explanations(explained) => conflicts::explained(view, explained),
         Reply::Status(status) => status::page(view, status),
         Reply::Doctor(found) => doctor(view, found),
-        Reply::Members(members) => people::members(view, members),
-        Reply::Peers(peers) => people::peers(view, peers),
+        Reply::Members(members) => members::members(view, members),
+        Reply::Peers(peers) => members::peers(view, peers),
         Reply::Addresses(addresses) => addresses.iter().map(|address| format!("{address}\n")).collect(),
         Reply::Events(events) => events.iter().map(|each| event(view, each)).collect(),
         Reply::Applied(done) => applied(view, done),
@@ -82,9 +84,9 @@ pub(crate) fn reply(view: &View, shape: Shape, reply: &Reply) -> String {
             .collect(),
         Reply::SettingsLine(_)
         | Reply::Lines(_)
-        | Reply::Taken(_)
-        | Reply::Records { .. }
-        | Reply::Arrived(_) => String::new(),
+        | Reply::LineOutcomes(_)
+        | Reply::ExportedEntries { .. }
+        | Reply::EntriesImported(_) => String::new(),
         Reply::Ticket { ticket, .. } => format!("{ticket}\n"),
         Reply::Entry(entry) => format!("entry {} at place {}\n", entry.hash, entry.seq),
         Reply::Synced { peers, equal } => synced(*peers, *equal),

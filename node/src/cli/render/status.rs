@@ -4,8 +4,8 @@ use std::fmt::Write;
 
 use super::text::{ago_phrase, bytes, clean, count, pad, pad_left, plural, wrap};
 use super::{View, column_ink, log};
+use crate::api::types::ProjectStatus;
 use crate::cli::style::Ink;
-use crate::dto::ProjectStatus;
 
 /// Longest bar, in columns.
 const BAR: usize = 40;
@@ -73,7 +73,7 @@ pub(super) fn page(view: &View, status: &ProjectStatus) -> String {
     if let Some(board) = &status.board {
         fact("Board", clean(board));
     }
-    for other in &status.left_out {
+    for other in &status.unavailable {
         let what = format!("{} is left out: {}", clean(&other.name), clean(&other.why));
         fact("Trouble", what);
     }

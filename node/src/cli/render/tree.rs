@@ -7,7 +7,7 @@ use towline_proto::ItemId;
 
 use super::text::width;
 use super::{View, show::one_link};
-use crate::dto::{ItemCard, ItemLink};
+use crate::api::types::{ItemCard, ItemLink};
 
 /// Most lines of a tree: a graph that is larger than a screen is not read as one.
 const LINES: usize = 500;

@@ -6,12 +6,12 @@ use serde_json::Value;
 use towline_proto::{Column, Kind};
 
 use super::{ctx, typed};
+use crate::api::request::{Envelope, Failure, FailureCode, Reply, Request};
+use crate::api::types::{Applied, Doctor, ItemPage};
 use crate::cli::args::{self, Command};
 use crate::cli::context::HOME;
 use crate::cli::plan::plan;
-use crate::cli::{Ask, backend, edit, render, run};
-use crate::dto::{Applied, Doctor, ItemPage};
-use crate::request::{Envelope, Failure, FailureCode, Reply, Request};
+use crate::cli::{Backend, backend, edit, render, run};
 use crate::socket::tests::node_at;
 
 /// A project with item 4 in the backlog and nothing else.
@@ -47,8 +47,8 @@ impl Project {
     }
 }
 
-impl Ask for Project {
-    fn ask(&mut self, envelope: Envelope) -> Result<Reply, Failure> {
+impl Backend for Project {
+    fn request(&mut self, envelope: Envelope) -> Result<Reply, Failure> {
         self.asked.push(envelope.body.clone());
         let missing = |item: &str| Err(Failure::new(FailureCode::NotFound, format!("no item {item}")));
         let applied = |page: ItemPage| {
@@ -61,7 +61,7 @@ impl Ask for Project {
             })))
         };
         let body = match envelope.body {
-            Request::Rehearse { of } => *of,
+            Request::DryRun { of } => *of,
             body => body,
         };
         match body {
@@ -88,9 +88,9 @@ impl Ask for Project {
 fn performed(line: &[&str]) -> (u8, String) {
     let cli = typed(line);
     let ctx = ctx(&cli, std::path::Path::new("/nowhere"));
-    let plan = plan(&ctx, &cli.command).expect("planned").expect("asks");
+    let plan = plan(&ctx, &cli.command).expect("planned").expect("requests");
     let mut out = Vec::new();
-    let code = run::perform(&ctx, &mut Project::new(), plan, &mut out).expect("written");
+    let code = run::execute(&ctx, &mut Project::new(), plan, &mut out).expect("written");
     (code, String::from_utf8(out).expect("text"))
 }
 
@@ -130,11 +130,11 @@ fn a_dry_run_asks_what_would_be_and_says_so() {
     let ctx = ctx(&cli, std::path::Path::new("/nowhere"));
     let plan = plan(&ctx, &cli.command)
         .expect("planned")
-        .expect("asks")
-        .rehearsed();
+        .expect("requests")
+        .as_dry_run();
     let mut project = Project::new();
     let mut out = Vec::new();
-    let code = run::perform(&ctx, &mut project, plan, &mut out).expect("written");
+    let code = run::execute(&ctx, &mut project, plan, &mut out).expect("written");
     let document: Value = serde_json::from_slice(&out).expect("JSON");
     assert_eq!(code, 3);
     assert_eq!(document["schema"], "towline.applied/v1");
@@ -143,7 +143,7 @@ fn a_dry_run_asks_what_would_be_and_says_so() {
         project
             .asked
             .iter()
-            .all(|asked| matches!(asked, Request::Rehearse { .. }))
+            .all(|asked| matches!(asked, Request::DryRun { .. }))
     );
 }
 

@@ -28,7 +28,7 @@ pub(super) fn ctx(cli: &Cli, dir: &Path) -> Context {
             style: Style::PLAIN,
             zone: TimeZone::UTC,
         },
-        talk: Style::PLAIN,
+        stderr_style: Style::PLAIN,
         user: Some("ann".into()),
         terminal: false,
         editor: None,

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::{ctx, typed};
+use crate::api::request::{Failure, FailureCode};
 use crate::cli::args::Cli;
 use crate::cli::context::HOME;
 use crate::cli::plan::{Plan, plan};
-use crate::request::{Failure, FailureCode};
 
 fn planned(line: &[&str]) -> Result<Plan, Failure> {
     let cli = typed(line);
@@ -15,9 +15,9 @@ fn planned(line: &[&str]) -> Result<Plan, Failure> {
 }
 
 /// The requests of a command in their JSON form.
-fn asks(line: &[&str]) -> Vec<Value> {
+fn requests(line: &[&str]) -> Vec<Value> {
     let plan = planned(line).expect("planned");
-    plan.asks
+    plan.requests
         .iter()
         .map(|(_, request)| serde_json::to_value(request).expect("JSON"))
         .collect()
@@ -28,7 +28,7 @@ fn labels_are_added_with_plus_and_removed_with_minus() {
     let request =
         |item: &str| json!({"request": "label", "item": item, "add": ["ui", "web"], "remove": ["old", "y"]});
     let line = ["label", "42", "43", "+ui", "-old", "-y", "--add", "web"];
-    let mut got = asks(&line);
+    let mut got = requests(&line);
     for each in &mut got {
         each["add"]
             .as_array_mut()
@@ -38,7 +38,7 @@ fn labels_are_added_with_plus_and_removed_with_minus() {
     assert_eq!(got, [request("42"), request("43")]);
     let failure = planned(&["label", "42"]).expect_err("no label");
     assert_eq!(failure.code, FailureCode::Usage);
-    let behind = asks(&["label", "7", "+new", "--", "-old"]);
+    let behind = requests(&["label", "7", "+new", "--", "-old"]);
     assert_eq!(
         (&behind[0]["item"], &behind[0]["remove"]),
         (&json!("7"), &json!(["old"]))
@@ -55,7 +55,7 @@ fn labels_are_added_with_plus_and_removed_with_minus() {
 
 #[test]
 fn several_items_make_a_request_each() {
-    let got = asks(&["start", "4", "5a", "#6", "--force", "-m", "only docs"]);
+    let got = requests(&["start", "4", "5a", "#6", "--force", "-m", "only docs"]);
     assert_eq!(got.len(), 3);
     assert_eq!(got[1]["item"], "5a");
     assert_eq!(got[1]["verb"], "start");
@@ -65,18 +65,18 @@ fn several_items_make_a_request_each() {
 
 #[test]
 fn the_last_word_of_move_assign_and_epic_is_where_they_go() {
-    let moved = asks(&["move", "4", "5", "qa", "-m", "by hand"]);
+    let moved = requests(&["move", "4", "5", "qa", "-m", "by hand"]);
     assert_eq!(moved.len(), 2);
     assert_eq!(moved[0]["to"], "qa");
     assert_eq!(moved[1]["item"], "5");
-    let assigned = asks(&["assign", "4", "5", "bob"]);
+    let assigned = requests(&["assign", "4", "5", "bob"]);
     assert_eq!(assigned.len(), 2);
     assert_eq!(assigned[1]["assignee"], "bob");
-    let taken = asks(&["assign", "4", "5", "--nobody"]);
+    let taken = requests(&["assign", "4", "5", "--nobody"]);
     assert_eq!(taken.len(), 2);
     assert_eq!(taken[1]["assignee"], "");
-    assert_eq!(asks(&["epic", "4", "7"])[0]["epic"], "7");
-    assert_eq!(asks(&["epic", "4", "--none"])[0]["epic"], "");
+    assert_eq!(requests(&["epic", "4", "7"])[0]["epic"], "7");
+    assert_eq!(requests(&["epic", "4", "--none"])[0]["epic"], "");
     let failure = planned(&["assign", "4"]).expect_err("nobody is named");
     assert_eq!(failure.code, FailureCode::Usage);
 }
@@ -106,7 +106,7 @@ fn every_field_of_create_arrives() {
         "Safari works",
     ];
     assert_eq!(
-        asks(&line),
+        requests(&line),
         [json!({
             "request": "create", "kind": "bug", "title": "Login fails", "body": "On Safari",
             "labels": ["ui"], "depends_on": ["3"], "epic": "5", "assignee": "bob", "priority": 0,
@@ -168,7 +168,7 @@ fn every_verb_and_its_arguments_become_a_transition() {
         ),
     ];
     for (line, wanted) in cases {
-        let got = asks(line);
+        let got = requests(line);
         for (name, value) in wanted.as_object().expect("an object") {
             assert_eq!(&got[0][name], value, "{line:?}: {name}");
         }
@@ -221,19 +221,19 @@ fn the_configuration_names_the_user_of_a_project() {
 #[test]
 fn contests_are_listed_settled_and_explained() {
     assert_eq!(
-        asks(&["conflicts"])[0],
+        requests(&["conflicts"])[0],
         json!({"request": "conflicts", "item": null})
     );
-    assert_eq!(asks(&["conflicts", "42"])[0]["item"], "42");
+    assert_eq!(requests(&["conflicts", "42"])[0]["item"], "42");
     let settle = ["conflicts", "settle", "42", "--keep", "b", "--conflict", "c0ff"];
     assert_eq!(
-        asks(&settle),
+        requests(&settle),
         [json!({"request": "settle", "item": "42", "conflict": "c0ff", "keep": "b"})]
     );
     let plan = planned(&settle).expect("planned");
     assert!(plan.writes && plan.signed);
     assert_eq!(
-        asks(&["explain", "4", "5"])[1],
+        requests(&["explain", "4", "5"])[1],
         json!({"request": "explain", "item": "5"})
     );
 }
@@ -243,7 +243,7 @@ fn the_board_takes_the_filters_of_a_list() {
     let line = [
         "board", "--mine", "-k", "bug", "-c", "qa", "--label", "ui", "-n", "3",
     ];
-    let board = asks(&line);
+    let board = requests(&line);
     assert_eq!(board[0]["assignee"], "ann");
     assert_eq!(board[0]["columns"], json!(["qa"]));
     assert_eq!(board[0]["labels"], json!(["ui"]));
@@ -252,7 +252,7 @@ fn the_board_takes_the_filters_of_a_list() {
 
 #[test]
 fn taking_over_by_force_says_why() {
-    let forced = asks(&[
+    let forced = requests(&[
         "take-over",
         "42",
         "--for",
@@ -271,7 +271,7 @@ fn taking_over_by_force_says_why() {
 
 #[test]
 fn a_text_that_begins_with_a_hyphen_is_a_text() {
-    let said = |line: &[&str], field: &str| asks(line)[0][field].clone();
+    let said = |line: &[&str], field: &str| requests(line)[0][field].clone();
     assert_eq!(said(&["comment", "1", "- no"], "text"), "- no");
     assert_eq!(
         said(&["comment", "1", "-1 from me", "--json"], "text"),
@@ -334,12 +334,12 @@ fn a_mistyped_option_is_no_text() {
         let words = std::iter::once(&"towline").chain(first).chain([&"--", last]);
         assert!(Cli::read(words.map(Into::into)).is_ok(), "{line:?}");
     }
-    assert_eq!(asks(&["create", "BUG", "x"])[0]["kind"], "bug");
+    assert_eq!(requests(&["create", "BUG", "x"])[0]["kind"], "bug");
 }
 
 #[test]
 fn what_people_type_elsewhere_is_understood() {
-    let kind = |line: &[&str]| asks(line)[0]["kind"].clone();
+    let kind = |line: &[&str]| requests(line)[0]["kind"].clone();
     for line in [
         &["create", "New login"][..],
         &["new", "New login"],
@@ -349,16 +349,19 @@ fn what_people_type_elsewhere_is_understood() {
         &["create", "--priority", "1", "New login"],
     ] {
         assert_eq!(
-            (kind(line), asks(line)[0]["title"].clone()),
+            (kind(line), requests(line)[0]["title"].clone()),
             (json!("story"), json!("New login")),
             "{line:?}"
         );
     }
     assert_eq!(kind(&["create", "bug", "x"]), "bug");
     assert_eq!(kind(&["edit", "1", "--kind", "task"]), "story");
-    assert_eq!(asks(&["list", "--kind", "feature"])[0]["kinds"], json!(["story"]));
-    assert_eq!(asks(&["done", "7"])[0]["verb"], "merged");
-    assert_eq!(asks(&["close", "7"])[0]["verb"], "abandon");
+    assert_eq!(
+        requests(&["list", "--kind", "feature"])[0]["kinds"],
+        json!(["story"])
+    );
+    assert_eq!(requests(&["done", "7"])[0]["verb"], "merged");
+    assert_eq!(requests(&["close", "7"])[0]["verb"], "abandon");
     for (line, says) in [
         (&["create", "bug"][..], "a title is missing"),
         (&["create", "novel", "x"], "unknown kind"),
@@ -372,13 +375,16 @@ fn what_people_type_elsewhere_is_understood() {
 
 #[test]
 fn who_starts_claims_unless_told_not_to() {
-    assert_eq!(asks(&["start", "1"])[0]["no_claim"], false);
-    assert_eq!(asks(&["start", "1", "--no-claim"])[0]["no_claim"], true);
-    assert_eq!(asks(&["start", "1", "--for", "coder-1"])[0]["holder"], "coder-1");
+    assert_eq!(requests(&["start", "1"])[0]["no_claim"], false);
+    assert_eq!(requests(&["start", "1", "--no-claim"])[0]["no_claim"], true);
+    assert_eq!(
+        requests(&["start", "1", "--for", "coder-1"])[0]["holder"],
+        "coder-1"
+    );
     let ready = json!({"request": "ready", "asker": "ann", "all": true});
-    assert_eq!(asks(&["ready", "--all"]), [ready]);
+    assert_eq!(requests(&["ready", "--all"]), [ready]);
     let take = json!({"request": "take-ready", "holder": "coder-1"});
-    assert_eq!(asks(&["ready", "--claim", "--for", "coder-1"]), [take]);
+    assert_eq!(requests(&["ready", "--claim", "--for", "coder-1"]), [take]);
     let both = ["towline", "ready", "--claim", "--all"];
     assert!(Cli::read(both.map(Into::into)).is_err());
 }

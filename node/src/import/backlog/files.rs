@@ -9,9 +9,9 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
-use super::front;
-use crate::import::fit::natural;
-use crate::request::{Failure, FailureCode};
+use super::front_matter;
+use crate::api::request::{Failure, FailureCode};
+use crate::import::sanitize::natural;
 
 /// Files that are read of one project at most.
 const FILES: usize = 100_000;
@@ -45,7 +45,7 @@ pub(super) enum Folder {
 
 /// A file that should be a task.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct TaskFile {
     pub(super) folder: Folder,
     /// From the project's own folder on.
     pub(super) name: String,
@@ -55,7 +55,7 @@ pub(super) struct Found {
 /// What a project consists of.
 #[derive(Debug, Default)]
 pub(super) struct Listing {
-    pub(super) files: Vec<Found>,
+    pub(super) files: Vec<TaskFile>,
     /// What is no task, counted.
     pub(super) others: BTreeMap<String, usize>,
     /// What could not be looked at, by name.
@@ -125,7 +125,7 @@ fn configured(dir: &Path) -> Option<PathBuf> {
     fs::symlink_metadata(&path).ok().filter(fs::Metadata::is_file)?;
     let file = fs::File::open(path).ok()?;
     file.take(CONFIG_BYTES).read_to_string(&mut text).ok()?;
-    let (mut fields, _) = front::parse(&text).ok()?;
+    let (mut fields, _) = front_matter::parse(&text).ok()?;
     let name = PathBuf::from(fields.remove("backlog_directory")?.as_str()?);
     let is_below = name
         .components()
@@ -197,7 +197,7 @@ impl Listing {
                 if self.files.len() == FILES {
                     self.other(format!("files beyond {FILES}"));
                 } else {
-                    self.files.push(Found { folder, name, path });
+                    self.files.push(TaskFile { folder, name, path });
                 }
             } else if meta.is_dir() {
                 self.other("folders that were not looked into".to_owned());

@@ -5,21 +5,21 @@ use std::collections::BTreeSet;
 
 use towline_proto::{Column, Kind, Millis};
 
-use super::files::{Folder, Found};
-use super::remarks::Remark;
+use super::comments::TaskComment;
+use super::files::{Folder, TaskFile};
 use super::sections::Content;
-use super::{BLOCKED, Import, NOBODY};
+use super::{BLOCKED, BacklogImporter, NOBODY};
+use crate::api::request::{ImportComment, ImportStage, Part};
 use crate::import::Section;
 use crate::import::fields::Fields;
-use crate::import::fit::{References, under_list};
-use crate::request::{ImportComment, ImportStage, Part};
+use crate::import::sanitize::{References, under_list};
 
 /// The middle of 0 to 4, for a task without one.
 const PRIORITY: u8 = 2;
 
 /// Where an item ends up, and what holds it there.
 #[derive(Debug)]
-pub(super) struct Placed {
+pub(super) struct ImportedState {
     pub(super) stage: ImportStage,
     pub(super) blocked: Option<String>,
 }
@@ -63,7 +63,7 @@ pub(super) fn silent(fields: &Fields, content: &Content) -> BTreeSet<Part> {
     silent
 }
 
-impl Import {
+impl BacklogImporter {
     pub(super) fn kind(&mut self, fields: &mut Fields, labels: &mut Vec<String>) -> Kind {
         let Some(word) = fields.text("type") else {
             self.out.tally.count(Section::Kinds, "no type -> story");
@@ -86,7 +86,12 @@ impl Import {
     }
 
     /// Where the task ends up: its folder decides where it says more than the status.
-    pub(super) fn stage(&mut self, found: &Found, fields: &mut Fields, labels: &mut Vec<String>) -> Placed {
+    pub(super) fn stage(
+        &mut self,
+        found: &TaskFile,
+        fields: &mut Fields,
+        labels: &mut Vec<String>,
+    ) -> ImportedState {
         let word = fields.text("status").unwrap_or_default();
         let lower = word.trim().to_lowercase();
         let done = matches!(lower.as_str(), "done" | "complete" | "completed");
@@ -122,7 +127,7 @@ impl Import {
         }
         let word = if word.is_empty() { "no status" } else { &word };
         self.out.tally.count(Section::Stages, format!("{word} -> {to}"));
-        Placed { stage, blocked }
+        ImportedState { stage, blocked }
     }
 
     pub(super) fn priority(&mut self, fields: &mut Fields, labels: &mut Vec<String>) -> u8 {
@@ -146,7 +151,7 @@ impl Import {
         priority
     }
 
-    pub(super) fn dates(&mut self, found: &Found, fields: &mut Fields) -> Dates {
+    pub(super) fn dates(&mut self, found: &TaskFile, fields: &mut Fields) -> Dates {
         let mut date = |field| {
             let text = fields.text(field)?;
             let time = when(&text);
@@ -217,18 +222,18 @@ impl Import {
 
     pub(super) fn comments(
         &mut self,
-        found: &Found,
+        found: &TaskFile,
         created_at: Millis,
-        remarks: Vec<Remark>,
+        task_comments: Vec<TaskComment>,
     ) -> Vec<ImportComment> {
         let mut comments: Vec<ImportComment> = Vec::new();
-        for (index, remark) in remarks.into_iter().enumerate() {
-            let mut at = remark.created.as_deref().and_then(when);
-            if let (None, Some(created)) = (at, &remark.created)
+        for (index, comment) in task_comments.into_iter().enumerate() {
+            let mut at = comment.created.as_deref().and_then(when);
+            if let (None, Some(created)) = (at, &comment.created)
                 && !is_never(created)
             {
                 let what = format!("`created`: a time looks like 2026-11-20 12:35; got {created:?}");
-                self.out.problem_in(&found.name, remark.line, what);
+                self.out.problem_in(&found.name, comment.line, what);
             }
             // They are dated to the minute, and listed by time: those of one minute stay in order.
             if let Some(before) = comments.last().filter(|before| before.at.0 > 0) {
@@ -236,14 +241,14 @@ impl Import {
                 let together = before.at >= minute && before.at.0 - minute.0 < 60_000;
                 at = Some(if together { Millis(before.at.0 + 1) } else { minute });
             }
-            let author = remark
+            let author = comment
                 .author
                 .and_then(|name| self.out.name("comment author", person(&name)));
             comments.push(ImportComment {
                 id: format!("#{index}"),
                 author: author.unwrap_or_else(|| NOBODY.to_owned()),
                 at: at.unwrap_or(created_at),
-                text: remark.text,
+                text: comment.text,
             });
         }
         comments

@@ -10,20 +10,20 @@ use std::collections::BTreeMap;
 
 use towline_proto::CriterionState;
 
-use super::front::Wrong;
-use super::remarks::{Remark, remarks};
+use super::comments::{TaskComment, comments};
+use super::front_matter::LineProblem;
 use crate::backlog_escape;
-use crate::import::fit::under_heading;
+use crate::import::sanitize::under_heading;
 
 /// What the content of a task comes to.
 #[derive(Debug, Default)]
 pub(super) struct Content {
     pub(super) body: String,
     pub(super) criteria: Vec<(String, CriterionState)>,
-    pub(super) remarks: Vec<Remark>,
-    pub(super) problems: Vec<Wrong>,
+    pub(super) comments: Vec<TaskComment>,
+    pub(super) problems: Vec<LineProblem>,
     /// What became of what, to be counted.
-    pub(super) fates: Vec<String>,
+    pub(super) outcomes: Vec<String>,
     /// Whether there is a place for the description, be it empty.
     pub(super) has_description: bool,
     /// Whether there is a list of criteria, be it empty.
@@ -31,7 +31,7 @@ pub(super) struct Content {
 }
 
 /// A line with its number in the file, counted from 1.
-pub(super) type Line<'a> = (usize, &'a str);
+pub(super) type NumberedLine<'a> = (usize, &'a str);
 
 /// Some lines that belong together.
 #[derive(Debug, Default)]
@@ -39,7 +39,7 @@ struct Block<'a> {
     heading: Option<&'a str>,
     /// The name of its marks.
     mark: Option<&'a str>,
-    lines: Vec<Line<'a>>,
+    lines: Vec<NumberedLine<'a>>,
 }
 
 impl Block<'_> {
@@ -49,7 +49,7 @@ impl Block<'_> {
 }
 
 /// Lines as one text, without the empty ones around it. The first of a code block keeps its indent.
-pub(super) fn joined(lines: &[Line<'_>]) -> String {
+pub(super) fn joined(lines: &[NumberedLine<'_>]) -> String {
     let lines: Vec<_> = lines
         .iter()
         .map(|(_, line)| *line)
@@ -60,7 +60,7 @@ pub(super) fn joined(lines: &[Line<'_>]) -> String {
 
 /// Reads a content that begins on some line of its file.
 pub(super) fn read(text: &str, first_line: usize) -> Content {
-    let lines: Vec<Line<'_>> = text
+    let lines: Vec<NumberedLine<'_>> = text
         .lines()
         .enumerate()
         .map(|(at, line)| (first_line + at, line))
@@ -83,7 +83,7 @@ pub(super) fn read(text: &str, first_line: usize) -> Content {
                 continue;
             }
             (Some("COMMENTS"), _) => {
-                content.remarks.append(&mut remarks(&block.lines));
+                content.comments.append(&mut comments(&block.lines));
                 continue;
             }
             (Some("SECTION:DESCRIPTION"), _) | (None, "description") => ("", "description"),
@@ -104,11 +104,11 @@ pub(super) fn read(text: &str, first_line: usize) -> Content {
         }
         if title.is_empty() {
             content.has_description = true;
-            content.fates.push(format!("{field} -> body"));
+            content.outcomes.push(format!("{field} -> body"));
             let gap = if plain.is_empty() { "" } else { "\n\n" };
             plain = format!("{plain}{gap}{text}");
         } else {
-            content.fates.push(format!("{field} -> body, under a heading"));
+            content.outcomes.push(format!("{field} -> body, under a heading"));
             headed.push((title.to_owned(), text));
         }
     }
@@ -131,7 +131,7 @@ fn mark(line: &str) -> Option<(&str, bool)> {
     }
 }
 
-fn blocks<'a>(lines: &[Line<'a>], problems: &mut Vec<Wrong>) -> Vec<Block<'a>> {
+fn blocks<'a>(lines: &[NumberedLine<'a>], problems: &mut Vec<LineProblem>) -> Vec<Block<'a>> {
     let mut ends: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (at, (_, line)) in lines.iter().enumerate() {
         if let Some((name, false)) = mark(line) {
@@ -226,7 +226,12 @@ fn lifted(blocks: Vec<Block<'_>>) -> Vec<Block<'_>> {
 
 /// Takes a list of criteria out of the lines of another section: one below its own heading, or any where
 /// there is none outside.
-fn within<'a>(lines: &mut Vec<Line<'a>>, name: &'a str, heading: &str, alone: bool) -> Option<Block<'a>> {
+fn within<'a>(
+    lines: &mut Vec<NumberedLine<'a>>,
+    name: &'a str,
+    heading: &str,
+    alone: bool,
+) -> Option<Block<'a>> {
     let mut fenced = false;
     let mut below = None;
     for at in 0..lines.len() {
@@ -250,7 +255,7 @@ fn within<'a>(lines: &mut Vec<Line<'a>>, name: &'a str, heading: &str, alone: bo
             below = None;
             continue;
         };
-        let mut list: Vec<Line<'a>> = lines.drain(below.unwrap_or(at)..=end).collect();
+        let mut list: Vec<NumberedLine<'a>> = lines.drain(below.unwrap_or(at)..=end).collect();
         list.pop();
         let first = at - below.unwrap_or(at) + 1;
         return Some(Block {
@@ -275,7 +280,7 @@ fn checklist(block: &Block<'_>, title: &str, content: &mut Content, headed: &mut
     for (_, line) in &block.lines {
         if let Some((text, state)) = ticked(line) {
             content
-                .fates
+                .outcomes
                 .push(format!("{} -> criterion", title.to_lowercase()));
             content
                 .criteria
@@ -304,7 +309,7 @@ fn checklist(block: &Block<'_>, title: &str, content: &mut Content, headed: &mut
     }
     let text = others.join("\n").trim().to_owned();
     if !text.is_empty() {
-        content.fates.push(format!(
+        content.outcomes.push(format!(
             "lines between {} -> body, under a heading",
             title.to_lowercase()
         ));

@@ -9,8 +9,8 @@ use tempfile::TempDir;
 use towline_proto::{Column, CriterionState, Kind, LinkKind};
 
 use super::{BLOCKED, NOBODY, read};
+use crate::api::request::{FailureCode, ImportItem, ImportStage, RelationKind};
 use crate::import::{Parsed, Section};
-use crate::request::{FailureCode, ImportItem, ImportStage, RelationKind};
 
 fn project() -> Parsed {
     let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/backlog-project");

@@ -5,17 +5,17 @@ use std::collections::BTreeSet;
 
 use towline_proto::{Column, Kind, Millis};
 
-use super::{BLOCKED, Fields, Import, NOBODY, Section};
-use crate::import::fit::{References, under_heading, under_list};
-use crate::import::remarks::Overflow;
-use crate::request::{ImportComment, ImportStage, Part};
+use super::{BLOCKED, BeadsImporter, Fields, NOBODY, Section};
+use crate::api::request::{ImportComment, ImportStage, Part};
+use crate::import::comments::Overflow;
+use crate::import::sanitize::{References, under_heading, under_list};
 
 /// The middle of 0 to 4, which is also what the tracker gives an issue without one.
 const DEFAULT_PRIORITY: i64 = 2;
 
 /// Where an item ends up, and what holds it there.
 #[derive(Debug)]
-pub(super) struct Placed {
+pub(super) struct ImportedState {
     pub(super) stage: ImportStage,
     pub(super) frozen: bool,
     pub(super) blocked: Option<String>,
@@ -53,7 +53,7 @@ pub(super) fn silent(fields: &Fields) -> BTreeSet<Part> {
     silent
 }
 
-impl Import {
+impl BeadsImporter {
     pub(super) fn kind(&mut self, fields: &mut Fields, labels: &mut Labels) -> Kind {
         let Some(word) = fields.text("issue_type") else {
             self.out.tally.count(Section::Kinds, "no issue_type -> story");
@@ -81,9 +81,9 @@ impl Import {
         fields: &mut Fields,
         labels: &mut Labels,
         overflow: &mut Overflow,
-    ) -> (Placed, Option<Millis>) {
+    ) -> (ImportedState, Option<Millis>) {
         let word = fields.text("status").unwrap_or_else(|| "open".to_owned());
-        let open = |column| Placed {
+        let open = |column| ImportedState {
             stage: ImportStage::Open { column },
             frozen: false,
             blocked: None,
@@ -98,10 +98,10 @@ impl Import {
             }
             "blocked" => {
                 let blocked = Some(BLOCKED.to_owned());
-                (Placed { blocked, ..backlog }, None, "backlog, blocked")
+                (ImportedState { blocked, ..backlog }, None, "backlog, blocked")
             }
             "deferred" => (
-                Placed {
+                ImportedState {
                     frozen: true,
                     ..backlog
                 },
@@ -110,12 +110,16 @@ impl Import {
             ),
             "closed" => {
                 let stage = ImportStage::Done;
-                (Placed { stage, ..backlog }, fields.time("closed_at"), "done")
+                (
+                    ImportedState { stage, ..backlog },
+                    fields.time("closed_at"),
+                    "done",
+                )
             }
             "tombstone" => {
                 let (reason, deleted_at) = self.deletion(fields, overflow);
                 let stage = ImportStage::Deleted { reason };
-                (Placed { stage, ..backlog }, deleted_at, "deleted")
+                (ImportedState { stage, ..backlog }, deleted_at, "deleted")
             }
             other => {
                 labels.add(format!("status:{other}"));

@@ -1,28 +1,28 @@
-//! The relations of one issue. Gathers; [`crate::import::edges`] makes them.
+//! The relations of one issue. Gathers; [`crate::import::relations`] makes them.
 
 use towline_proto::Millis;
 
-use super::{Edge, Fields, Import, NOBODY, external};
-use crate::request::RelationKind;
+use super::{BeadsImporter, Fields, NOBODY, ParsedRelation, external};
+use crate::api::request::RelationKind;
 
-impl Import {
-    pub(super) fn edges(&mut self, line: usize, id: &str, record_at: Millis, fields: &mut Fields) {
-        for mut edge in fields.objects("dependencies") {
-            let from = edge.id("issue_id").unwrap_or_else(|| id.to_owned());
-            let to = edge.id("depends_on_id");
-            let word = edge.text("type").unwrap_or_else(|| "blocks".to_owned());
-            let at = edge.time("created_at").unwrap_or_default();
-            let by = edge
+impl BeadsImporter {
+    pub(super) fn read_relations(&mut self, line: usize, id: &str, record_at: Millis, fields: &mut Fields) {
+        for mut relation in fields.objects("dependencies") {
+            let from = relation.id("issue_id").unwrap_or_else(|| id.to_owned());
+            let to = relation.id("depends_on_id");
+            let word = relation.text("type").unwrap_or_else(|| "blocks".to_owned());
+            let at = relation.time("created_at").unwrap_or_default();
+            let by = relation
                 .text("created_by")
                 .and_then(|name| self.out.name("relation author", &name));
             let by = by.unwrap_or_else(|| NOBODY.to_owned());
-            self.leftovers(line, "dependencies.", edge);
+            self.leftovers(line, "dependencies.", relation);
             let Some(to) = to else {
                 let what = format!("a relation of {id} has no `depends_on_id`");
                 self.out.problem(line, what);
                 continue;
             };
-            self.edges.push(Edge {
+            self.relations.push(ParsedRelation {
                 file: None,
                 line,
                 from: external(&from),

@@ -7,7 +7,7 @@ use std::io::{self, BufRead, Cursor, Read};
 
 use crate::import::decode;
 use crate::import::elements::{ENVELOPES, Element, Elements};
-use crate::import::lines::{Line, Lines};
+use crate::import::lines::{Lines, RawLine};
 
 /// How much of the first line is looked at.
 const LOOK_BYTES: u64 = 64 * 1024;
@@ -16,7 +16,7 @@ type Reader<'a> = Box<dyn BufRead + 'a>;
 
 /// What stands next in a file.
 #[derive(Debug)]
-pub(super) enum Next<'a> {
+pub(super) enum NextRecord<'a> {
     /// A record, and whether its end was seen.
     Record { bytes: &'a [u8], ended: bool },
     /// One that is too long; it was skipped.
@@ -61,22 +61,22 @@ impl<'a> Source<'a> {
     }
 
     /// What stands next; `None` at the end.
-    pub(super) fn next(&mut self) -> io::Result<Option<Next<'_>>> {
+    pub(super) fn next(&mut self) -> io::Result<Option<NextRecord<'_>>> {
         Ok(match self {
             Self::Lines(lines) => lines.next()?.map(|line| match line {
-                Line::Whole { bytes, ended } => Next::Record { bytes, ended },
-                Line::TooLong => Next::TooLong,
+                RawLine::Whole { bytes, ended } => NextRecord::Record { bytes, ended },
+                RawLine::TooLong => NextRecord::TooLong,
             }),
             Self::Elements(elements) => elements.next()?.map(|element| match element {
-                Element::Whole { bytes, ended } => Next::Record { bytes, ended },
-                Element::TooLong => Next::TooLong,
+                Element::Whole { bytes, ended } => NextRecord::Record { bytes, ended },
+                Element::TooLong => NextRecord::TooLong,
                 Element::ListCut => {
-                    Next::Wrong("the list has no end; the file seems to be truncated, export it again")
+                    NextRecord::Wrong("the list has no end; the file seems to be truncated, export it again")
                 }
                 Element::Foreign => {
-                    Next::Wrong("not JSON; issues of beads are expected, one a line or in a list")
+                    NextRecord::Wrong("not JSON; issues of beads are expected, one a line or in a list")
                 }
-                Element::Nothing => Next::Wrong("the file is empty"),
+                Element::Nothing => NextRecord::Wrong("the file is empty"),
             }),
         })
     }

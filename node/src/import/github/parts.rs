@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 
 use towline_proto::{Column, Kind, LinkKind, Millis};
 
-use super::{Import, NOBODY, Repository};
+use super::{GithubImporter, NOBODY, Repository};
+use crate::api::request::{ImportComment, ImportStage, Part};
 use crate::import::Section;
 use crate::import::fields::Fields;
-use crate::request::{ImportComment, ImportStage, Part};
 
 /// An issue of some repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,7 +118,7 @@ pub(super) fn silent(fields: &Fields) -> BTreeSet<Part> {
     silent
 }
 
-impl Import {
+impl GithubImporter {
     /// The labels as they are, and what else becomes one.
     pub(super) fn labels(&mut self, line: usize, of: &Reference, fields: &mut Fields) -> Vec<String> {
         let mut labels = Vec::new();

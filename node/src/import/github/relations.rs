@@ -1,17 +1,17 @@
 //! Relations of one GitHub issue: its parent and parts, what it waits for and what waits for it, and
-//! what it is a duplicate of. Gathers; [`crate::import::edges`] makes them.
+//! what it is a duplicate of. Gathers; [`crate::import::relations`] makes them.
 
 use towline_proto::Millis;
 
-use super::Import;
+use super::GithubImporter;
 use super::parts::Reference;
-use crate::import::edges::Edge;
+use crate::api::request::{ImportComment, ImportStage, RelationKind};
 use crate::import::fields::Fields;
-use crate::request::{ImportComment, ImportStage, RelationKind};
+use crate::import::relations::ParsedRelation;
 
 /// Whose relations they are.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Context<'a> {
+pub(super) struct RelationContext<'a> {
     pub(super) line: usize,
     pub(super) of: &'a Reference,
     pub(super) external: &'a str,
@@ -20,10 +20,10 @@ pub(super) struct Context<'a> {
     pub(super) record_at: Millis,
 }
 
-impl Import {
+impl GithubImporter {
     pub(super) fn gather(
         &mut self,
-        context: &Context<'_>,
+        context: &RelationContext<'_>,
         fields: &mut Fields,
         stage: &ImportStage,
         comments: &[ImportComment],
@@ -50,7 +50,7 @@ impl Import {
                 duplicate_of(context.of, target)
             });
             if let Some(of) = said {
-                self.edge(
+                self.relation(
                     context,
                     "duplicate",
                     RelationKind::SupersededBy,
@@ -63,7 +63,7 @@ impl Import {
 
     fn ends(
         &mut self,
-        context: &Context<'_>,
+        context: &RelationContext<'_>,
         field: &'static str,
         kind: RelationKind,
         backwards: bool,
@@ -85,7 +85,7 @@ impl Import {
             }
             self.leftovers(context.line, context.of, &format!("{field}."), end);
             match other {
-                Some(other) => self.edge(context, field, kind, backwards, other.external()),
+                Some(other) => self.relation(context, field, kind, backwards, other.external()),
                 None => {
                     let number = context.of.number;
                     let what = format!("#{number}: a `{field}` has neither `number` nor `url`");
@@ -95,9 +95,9 @@ impl Import {
         }
     }
 
-    fn edge(
+    fn relation(
         &mut self,
-        context: &Context<'_>,
+        context: &RelationContext<'_>,
         field: &'static str,
         kind: RelationKind,
         backwards: bool,
@@ -108,7 +108,7 @@ impl Import {
         } else {
             (context.external.to_owned(), other)
         };
-        self.edges.push(Edge {
+        self.relations.push(ParsedRelation {
             file: None,
             line: context.line,
             field: field.to_owned(),

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use towline_proto::{Column, Kind, LinkKind, text};
 
 use super::{NOBODY, read};
+use crate::api::request::{ImportItem, ImportStage, RelationKind};
 use crate::import::{LINE_BYTES, Parsed, Section};
-use crate::request::{ImportItem, ImportStage, RelationKind};
 
 const REPOSITORY: &str = include_str!("../../../../tests/data/github-issues.json");
 

@@ -8,11 +8,11 @@ use towline_crdt::view::ItemView;
 use towline_proto::ids::to_hex;
 use towline_proto::{ActId, ItemId, Op, Origin, Rule};
 
-use crate::dto::{OpenConflict, Side};
+use crate::api::request::{Failure, Reply};
+use crate::api::types::{OpenConflict, Side};
 use crate::project::Project;
 use crate::project::index::{DependencyEdge, WaitKind, letters, rank};
 use crate::project::write::conflict;
-use crate::request::{Failure, Reply};
 
 /// Circles of one item that are listed at most.
 const MAX_CYCLES: usize = 32;

@@ -12,9 +12,9 @@ use towline_proto::ids::to_hex;
 use towline_proto::{ActId, Event, EventKind, ItemId};
 
 use super::cycle::MAX_SIDES;
+use crate::api::request::{Failure, FailureCode};
 use crate::project::Project;
 use crate::project::index::{CycleChange, WaitEdge, WaitKind};
-use crate::request::{Failure, FailureCode};
 
 /// Steps of a circle that are named at most; the middle of a longer one is left out.
 const NAMED: usize = 4;

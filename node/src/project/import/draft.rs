@@ -12,8 +12,8 @@ use towline_proto::{
 };
 
 use super::stage::RecordStage;
+use crate::api::request::{ImportComment, ImportCriterion, ImportItem, ImportRecord, ImportStage};
 use crate::project::pending_batch::Work;
-use crate::request::{ImportComment, ImportCriterion, ImportItem, ImportRecord, ImportStage};
 
 /// The time of what the other tracker gives none.
 pub(super) const NEVER: Millis = Millis(0);

@@ -11,8 +11,8 @@ use towline_proto::ItemId;
 
 use super::draft::{NEVER, digest};
 use super::stage::read_mark;
+use crate::api::request::ImportItem;
 use crate::project::Project;
-use crate::request::ImportItem;
 
 /// The reference that the item of a record has as a link: different issues of one id share it.
 pub(super) fn reference(item: &ImportItem) -> &str {

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use towline_crdt::compose::Draft;
 use towline_proto::{ItemId, codec};
 
+use crate::api::request::Failure;
 use crate::project::Project;
 use crate::project::pending_batch::Work;
-use crate::request::Failure;
 
 /// Bytes of records after which an item goes on in another part. A body of the largest size, in the
 /// first part, fits beside them into what work on one item may take.

@@ -11,10 +11,10 @@ use towline_proto::{Closing, ItemId, Kind, LinkKind, Op, OriginKind, limits, tex
 
 use super::draft::{NEVER, origin};
 use super::update::record_at;
-use crate::dto::ImportReport;
+use crate::api::request::{Failure, IMPORT_CHUNK, ImportRelation, RelationKind};
+use crate::api::types::ImportReport;
 use crate::project::Project;
 use crate::project::pending_batch::Work;
-use crate::request::{Failure, IMPORT_CHUNK, ImportRelation, RelationKind};
 
 /// What is to be done about a relation.
 enum RelationPlan {

@@ -12,8 +12,8 @@ use towline_crdt::view::ItemView;
 use towline_proto::{ActId, Op, OriginKind, Register};
 
 use super::draft::ItemDrafts;
+use crate::api::request::{ImportItem, ImportStage, Part};
 use crate::export::line::is_reference;
-use crate::request::{ImportItem, ImportStage, Part};
 
 /// Where an item stands as far as another tracker can say it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -16,10 +16,10 @@ use super::stage::{
     RecordStage, is_deleted, previous_stage, read_mark, stays_deleted, update_labels, update_stage,
 };
 use super::{body, matching};
+use crate::api::request::{Failure, FailureCode, ImportItem, Part};
 use crate::export::line::is_reference;
 use crate::project::Project;
 use crate::project::pending_batch::Work;
-use crate::request::{Failure, FailureCode, ImportItem, Part};
 
 /// What is to be done about an item that is here.
 pub(in crate::project) enum ItemUpdate {

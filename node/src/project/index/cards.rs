@@ -9,8 +9,8 @@ use towline_proto::{Column, ItemId, Kind, Status, Verb};
 use super::super::transition_errors;
 use super::{Index, seconds};
 use crate::activity_text::IN_TRASH;
+use crate::api::types::{ItemCard, ItemLink};
 use crate::cache::Row;
-use crate::dto::{ItemCard, ItemLink};
 
 impl Index {
     /// Another item in short.

@@ -12,8 +12,8 @@ use towline_proto::{Closing, Column, ItemId, Status};
 
 use super::cycles::{Cycles, DependencyEdge, WaitEdge, WaitKind};
 use super::{Index, seconds};
+use crate::api::types::ItemLink;
 use crate::cache::Row;
-use crate::dto::ItemLink;
 
 /// Steps along a chain of successors before it counts as endless.
 const MAX_SUCCESSORS: usize = 32;

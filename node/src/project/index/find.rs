@@ -13,8 +13,8 @@ use towline_crdt::view::ItemView;
 use towline_proto::{ItemId, text};
 
 use super::{IDS, Index};
+use crate::api::request::{Failure, FailureCode};
 use crate::import::{TRACKERS, backlog};
-use crate::request::{Failure, FailureCode};
 
 /// Shortest key prefix that names an item.
 const MIN_KEY: usize = 4;

@@ -10,8 +10,8 @@ use towline_crdt::view::ItemView;
 use towline_proto::{Column, ItemId, Kind};
 
 use super::{Index, seconds};
+use crate::api::types::{ItemCard, NotReadyReason};
 use crate::cache::Row;
-use crate::dto::{InTheWay, ItemCard};
 
 /// Epics above an item that are looked at; people apart can nest them in a circle.
 const ABOVE: usize = 64;
@@ -33,7 +33,7 @@ pub(in crate::project) fn select_ready(
     for card in &mut cards {
         let other = card.assignee.as_deref().filter(|who| Some(*who) != asker);
         if card.in_the_way.is_none() && other.is_some() {
-            card.in_the_way = Some(InTheWay::Assigned);
+            card.in_the_way = Some(NotReadyReason::Assigned);
         }
     }
     if !all {
@@ -66,35 +66,35 @@ impl Index {
     }
 
     /// Why nobody can start an item now. Nothing is said of items that are beyond being started.
-    pub(crate) fn in_the_way(&self, row: &ItemView) -> Option<InTheWay> {
+    pub(crate) fn in_the_way(&self, row: &ItemView) -> Option<NotReadyReason> {
         if !is_candidate_column(row.column, true) || row.deleted || row.purged {
             return None;
         }
         if row.kind == Kind::Epic {
-            return Some(InTheWay::Epic);
+            return Some(NotReadyReason::Epic);
         }
         if row.column == Column::Upcoming {
-            return Some(InTheWay::Upcoming);
+            return Some(NotReadyReason::Upcoming);
         }
         if row.claim.is_some() {
-            return Some(InTheWay::Claimed);
+            return Some(NotReadyReason::Claimed);
         }
         // Where nobody has ever claimed it here, somebody works on it in the other tracker.
         let elsewhere = row.column == Column::Coding && row.imported.is_some() && row.generation == 0;
         if elsewhere && row.assignee.is_none() {
-            return Some(InTheWay::Underway);
+            return Some(NotReadyReason::Underway);
         }
         if !row.holds.is_empty() {
-            return Some(InTheWay::Held);
+            return Some(NotReadyReason::Held);
         }
         if row.depends_on.iter().any(|on| !self.wait(row, on).satisfied) {
-            return Some(InTheWay::Waits);
+            return Some(NotReadyReason::Waits);
         }
         self.epic_in_the_way(row.epic)
     }
 
     /// The nearest epic above that is held or waits, and so keeps its items from being started.
-    pub(crate) fn epic_in_the_way(&self, epic: Option<ItemId>) -> Option<InTheWay> {
+    pub(crate) fn epic_in_the_way(&self, epic: Option<ItemId>) -> Option<NotReadyReason> {
         let mut above = epic;
         for _ in 0..ABOVE {
             let id = above?;
@@ -102,11 +102,11 @@ impl Index {
             let counts = !row.purged && !row.deleted && row.column.is_open();
             let handle = || self.handle_of(row.number, &id);
             if counts && row.held {
-                return Some(InTheWay::EpicHeld { epic: handle() });
+                return Some(NotReadyReason::EpicHeld { epic: handle() });
             }
             let waits = |on: &ItemId| !self.satisfies(on) && !self.is_suspended(&id, on);
             if counts && row.depends && row.references().0.iter().any(waits) {
-                return Some(InTheWay::EpicWaits { epic: handle() });
+                return Some(NotReadyReason::EpicWaits { epic: handle() });
             }
             above = row.epic();
         }

@@ -8,13 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use towline_proto::{Act, ActId, ItemId, Op, limits, text};
 
 use super::act_index;
-use crate::export::line::{ActRef, Line, SCHEMA, is_reference, read};
+use crate::export::line::{ActRef, ItemLine, SCHEMA, decode_op, is_reference};
 
 /// The largest number that an imported item may have: those above are left for the items that follow.
 const MAX_NUMBER: u32 = 999_999_999;
 
 /// Checks a line; gives for each act that stood against another its step in the order of ties.
-pub(super) fn check_line(line: &Line) -> Result<BTreeMap<u32, u32>, String> {
+pub(super) fn check_line(line: &ItemLine) -> Result<BTreeMap<u32, u32>, String> {
     if line.schema != SCHEMA {
         let schema = text::show(&line.schema, 80);
         return Err(format!("its schema is {schema:?}; {SCHEMA:?} is expected"));
@@ -57,7 +57,7 @@ pub(super) fn check_line(line: &Line) -> Result<BTreeMap<u32, u32>, String> {
             Some(index) if index >= count => Err(format!("there is no act {index}")),
             _ => Ok(ActId([0; 16])),
         };
-        let op = read(act, any_act, |_| Ok(ItemId([0; 16]))).map_err(wrong)?;
+        let op = decode_op(act, any_act, |_| Ok(ItemId([0; 16]))).map_err(wrong)?;
         let act = Act {
             op,
             saw: vec![ActId([0; 16]); act.saw.len()],
@@ -84,7 +84,7 @@ pub(super) fn check_line(line: &Line) -> Result<BTreeMap<u32, u32>, String> {
 
 /// Acts that go first before those that go behind them. Every act gets the step behind the last one
 /// that goes before it.
-fn tie_steps(line: &Line) -> Result<BTreeMap<u32, u32>, String> {
+fn tie_steps(line: &ItemLine) -> Result<BTreeMap<u32, u32>, String> {
     let mut behind: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
     let mut before: BTreeMap<u32, usize> = BTreeMap::new();
     for group in &line.ties {

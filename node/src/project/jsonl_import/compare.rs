@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use towline_proto::{Column, LinkKind};
 
-use crate::export::line::{Line, LineAct};
-use crate::request::{ImportComment, ImportCriterion, ImportItem, ImportRecord, ImportStage};
+use crate::api::request::{ImportComment, ImportCriterion, ImportItem, ImportRecord, ImportStage};
+use crate::export::line::{ItemLine, LineAct};
 
 /// Names of fields that are told at most.
 const MAX_FIELDS: usize = 8;
@@ -37,7 +37,7 @@ const MOVING_OPS: [&str; 20] = [
 ];
 
 /// Whether an item has every act of a line.
-pub(super) fn has_all(current: &Line, line: &Line) -> bool {
+pub(super) fn has_all(current: &ItemLine, line: &ItemLine) -> bool {
     if current.acts == line.acts {
         return true;
     }
@@ -48,12 +48,12 @@ pub(super) fn has_all(current: &Line, line: &Line) -> bool {
 }
 
 /// Whether a line moves its item in a way that has not been done here.
-pub(super) fn moves_item(current: &Line, line: &Line) -> bool {
+pub(super) fn moves_item(current: &ItemLine, line: &ItemLine) -> bool {
     missing_acts(current, line).any(|act| MOVING_OPS.contains(&act.op.as_str()))
 }
 
 /// The acts of a line that an item does not have.
-fn missing_acts<'l>(current: &Line, line: &'l Line) -> impl Iterator<Item = &'l LineAct> {
+fn missing_acts<'l>(current: &ItemLine, line: &'l ItemLine) -> impl Iterator<Item = &'l LineAct> {
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for act in &current.acts {
         *counts.entry(act_key(act)).or_default() += 1;
@@ -70,16 +70,16 @@ fn act_key(act: &LineAct) -> String {
 }
 
 /// Whether the acts of an item are the first of a line's.
-pub(super) fn is_prefix(current: &Line, line: &Line) -> bool {
+pub(super) fn is_prefix(current: &ItemLine, line: &ItemLine) -> bool {
     line.acts.starts_with(&current.acts)
 }
 
 /// The fields in which two lines differ. What an item is called here does not count.
-pub(super) fn differences(current: &Line, line: &Line) -> Vec<String> {
+pub(super) fn differences(current: &ItemLine, line: &ItemLine) -> Vec<String> {
     if current == line {
         return Vec::new();
     }
-    let fields = |line: &Line| match serde_json::to_value(line) {
+    let fields = |line: &ItemLine| match serde_json::to_value(line) {
         Ok(Value::Object(fields)) => fields,
         _ => serde_json::Map::new(),
     };
@@ -96,7 +96,7 @@ pub(super) fn differences(current: &Line, line: &Line) -> Vec<String> {
 }
 
 /// What a line says, for an item that went its own way.
-pub(super) fn as_import(line: &Line) -> ImportItem {
+pub(super) fn as_import(line: &ItemLine) -> ImportItem {
     let reason = |op: &str| {
         let last = line.acts.iter().rev().find(|act| act.op == op);
         last.and_then(|act| Some(act.with.get("reason")?.as_str()?.to_owned()))

@@ -9,10 +9,10 @@ use towline_crdt::settings::{first_act, is_setting};
 use towline_proto::{ActId, ItemId, text};
 
 use super::{LineOutcome, check, compare};
-use crate::export::line::{Line, SCHEMA, SETTINGS_SCHEMA, SettingsLine, read};
+use crate::api::request::Failure;
+use crate::export::line::{ItemLine, SCHEMA, SETTINGS_SCHEMA, SettingsLine, decode_op};
 use crate::project::Project;
 use crate::project::pending_batch::replay::ReplayItem;
-use crate::request::Failure;
 
 impl Project {
     /// The settings as a line; none where nobody set any.
@@ -48,7 +48,7 @@ impl Project {
         }
         let id = self.settings_id();
         let current = self.whole_line(&id, &BTreeMap::new())?;
-        let line = Line {
+        let line = ItemLine {
             schema: SCHEMA.to_owned(),
             ties: settings_line.ties.clone(),
             acts: settings_line.acts.clone(),
@@ -105,9 +105,9 @@ impl Project {
 }
 
 /// Refuses acts that are no settings, before anything is written.
-fn only_settings(line: &Line) -> Result<(), String> {
+fn only_settings(line: &ItemLine) -> Result<(), String> {
     for act in line.acts.iter().skip(1) {
-        let op = read(act, |_| Ok(ActId([0; 16])), |_| Ok(ItemId([0; 16])))?;
+        let op = decode_op(act, |_| Ok(ActId([0; 16])), |_| Ok(ItemId([0; 16])))?;
         if !is_setting(&op) {
             return Err(format!("{} is no setting", text::show(&act.op, 40)));
         }

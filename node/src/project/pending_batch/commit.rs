@@ -6,9 +6,9 @@
 use towline_sync::{Input, Outcome};
 
 use super::{PendingBatch, PendingEntry};
+use crate::api::request::{Failure, FailureCode};
 use crate::log::LogError;
 use crate::project::Project;
-use crate::request::{Failure, FailureCode};
 
 impl Project {
     /// Makes everything staged durable with one append and one sync, and tells the replication core.

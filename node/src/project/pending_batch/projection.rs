@@ -13,10 +13,10 @@ use towline_crdt::commit::{Commit, commit};
 use towline_crdt::doc::ItemDoc;
 use towline_proto::{ActId, Event, EventKind, ItemId, Millis};
 
-use crate::dto::FeedEvent;
+use crate::api::request::{Failure, FailureCode};
+use crate::api::types::FeedEvent;
 use crate::project::Project;
 use crate::project::clock_skew::clamp_time;
-use crate::request::{Failure, FailureCode};
 
 /// How an entry came.
 #[derive(Debug, Clone, Copy)]

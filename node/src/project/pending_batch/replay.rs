@@ -21,10 +21,10 @@ use super::{ENTRY_TARGET_BYTES, ENTRY_TARGET_CHANGES};
 use tie_order::TieOrder;
 pub(in crate::project) use tie_order::hash_prefix;
 
-use crate::export::line::{ActRef, Line, LineAct, read};
+use crate::api::request::{Failure, FailureCode};
+use crate::export::line::{ActRef, ItemLine, LineAct, decode_op};
 use crate::project::Project;
 use crate::project::write::refusal;
-use crate::request::{Failure, FailureCode};
 
 /// Bytes of records of one item after which it goes on in another entry.
 const PART_BYTES: usize = 192 * 1024;
@@ -39,7 +39,7 @@ pub(crate) struct ReplayItem<'l> {
     /// The item; a new one when absent.
     pub(crate) item: Option<ItemId>,
     /// The line. Its acts have been checked.
-    pub(crate) line: &'l Line,
+    pub(crate) line: &'l ItemLine,
     /// The ids of the acts that are here already, in the order of the line.
     pub(crate) known: Vec<ActId>,
     /// The beginnings of the hashes of those.
@@ -348,7 +348,7 @@ impl<'w> LineReplay<'w> {
                 id.copied().ok_or_else(|| format!("there is no act {place}"))
             }
         };
-        let op = read(line_act, id_of, item_of)?;
+        let op = decode_op(line_act, id_of, item_of)?;
         let mut saw = line_act
             .saw
             .iter()

@@ -6,9 +6,9 @@ use ed25519_dalek::SigningKey;
 use towline_proto::{Column, CriterionState, Kind, Origin, OriginKind, ProjectId, Status, Verb};
 
 use super::*;
+use crate::api::request::{Filter, IMPORT_CHUNK, NewItem, Transition};
 use crate::import::beads;
 use crate::project::{ProjectOptions, SystemEnvironment};
-use crate::request::{Filter, IMPORT_CHUNK, NewItem, Transition};
 
 /// Items of the real tracker that are taken: every kind of stage and relation is among them.
 const ITEMS: usize = 400;

@@ -5,14 +5,14 @@ use std::time::Duration;
 use towline_proto::{Column, Origin, OriginKind, RequestId, Verb};
 
 use super::pair::{Clock, Replica, meet, pair};
-use crate::dto::Applied;
-use crate::request::{FailureCode, NewItem, Reply, Request, Transition};
+use crate::api::request::{FailureCode, NewItem, Reply, Request, Transition};
+use crate::api::types::Applied;
 
 /// Longer than any node leaves the second item of one request to others.
 const SPREAD: Duration = Duration::from_secs(3);
 
 fn once(message: &str, of: Request) -> Request {
-    Request::Once {
+    Request::Idempotent {
         id: RequestId::derive("matrix !room:example.org", message),
         of: Box::new(of),
     }

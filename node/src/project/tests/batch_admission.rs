@@ -6,9 +6,9 @@ use towline_proto::{Entry, EntryBody, NodeId, Payload, Verb};
 use towline_sync::{Batch, Effect};
 
 use super::pair::{Clock, Replica, key, meet, pair};
-use crate::dto::FeedEvent;
+use crate::api::request::{Edit, Filter, Reply, Request};
+use crate::api::types::FeedEvent;
 use crate::project::Project;
-use crate::request::{Edit, Filter, Reply, Request};
 
 /// What somebody does to one entry of a history before it is signed.
 #[derive(Debug, Clone, Copy)]

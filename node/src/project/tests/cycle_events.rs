@@ -3,8 +3,8 @@
 use towline_proto::{EventId, EventKind, Verb};
 
 use super::pair::{Clock, Replica, meet, pair};
-use crate::dto::FeedEvent;
-use crate::request::{Reply, Request, Transition};
+use crate::api::request::{Reply, Request, Transition};
+use crate::api::types::FeedEvent;
 
 fn apart(clock: &Clock) -> (Replica, Replica) {
     let (mut ann, mut bo) = pair(clock);
@@ -169,7 +169,7 @@ fn an_item_is_settled_when_neither_a_contest_nor_a_circle_is_left() {
         .conflicts(Some("1"))
         .into_iter()
         .find(|open| open.about == "title");
-    ann.ask(Request::Settle {
+    ann.ask(Request::Resolve {
         item: "1".into(),
         conflict: Some(title.unwrap().id),
         keep: "a".into(),

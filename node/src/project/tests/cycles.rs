@@ -3,8 +3,8 @@
 use towline_proto::{Rule, Verb};
 
 use super::pair::{Clock, Replica, meet, pair};
-use crate::dto::OpenConflict;
-use crate::request::{Reply, Request, Transition};
+use crate::api::request::{Reply, Request, Transition};
+use crate::api::types::OpenConflict;
 
 fn apart(clock: &Clock) -> (Replica, Replica) {
     let (mut ann, mut bo) = pair(clock);

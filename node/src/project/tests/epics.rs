@@ -1,7 +1,7 @@
 //! Epics that hold each other, and what becomes of their items.
 
 use super::pair::{Clock, Replica, pair};
-use crate::request::{Edit, Failure, Reply, Request};
+use crate::api::request::{Edit, Failure, Reply, Request};
 
 fn epics(clock: &Clock, titles: &[&str]) -> Replica {
     let (mut ann, _) = pair(clock);

@@ -3,7 +3,7 @@
 use towline_proto::Verb;
 
 use super::pair::{Clock, Replica, meet, pair};
-use crate::request::{Reply, Request, Transition};
+use crate::api::request::{Reply, Request, Transition};
 
 fn block(who: &mut Replica, why: &str) {
     let mut asked = Transition::plain("1", Verb::Block);

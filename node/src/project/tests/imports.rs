@@ -3,8 +3,8 @@
 use towline_proto::Verb;
 
 use super::pair::{BEGIN, Clock, Replica, meet, pair};
-use crate::dto::ImportReport;
-use crate::request::{ImportItem, Reply, Request};
+use crate::api::request::{ImportItem, Reply, Request};
+use crate::api::types::ImportReport;
 
 fn issue(title: &str) -> ImportItem {
     serde_json::from_value(serde_json::json!({

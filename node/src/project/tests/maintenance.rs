@@ -5,9 +5,9 @@ use std::time::Duration;
 use towline_proto::{Column, OriginKind, Verb};
 
 use super::pair::{Clock, Replica, meet, pair};
+use crate::api::request::{Edit, ImportItem, ImportStage, Request, Transition};
 use crate::home::Settings;
 use crate::home::settings::Promote;
-use crate::request::{Edit, ImportItem, ImportStage, Request, Transition};
 
 /// Longer than any node leaves a start to others.
 const SPREAD: Duration = Duration::from_secs(6);

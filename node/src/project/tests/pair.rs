@@ -8,10 +8,10 @@ use tokio::sync::mpsc;
 use towline_proto::wire::{JoinReply, JoinRequest};
 use towline_proto::{Entry, Millis, NodeId, Origin, OriginKind, Role, Ticket, Verb};
 
-use crate::dto::{ItemCard, ItemPage, OpenConflict};
+use crate::api::request::{Edit, Failure, NewItem, Reply, Request, Transition};
+use crate::api::types::{ItemCard, ItemPage, OpenConflict};
 use crate::net::{GossipToken, NetInput, NetOutput};
 use crate::project::{Environment, Project, ProjectOptions};
-use crate::request::{Edit, Failure, NewItem, Reply, Request, Transition};
 
 /// When every test begins.
 pub(super) const BEGIN: Millis = Millis(1_760_000_000_000);
@@ -199,7 +199,7 @@ impl Replica {
     }
 
     pub(super) fn settle(&mut self, item: &str, keep: &str) -> Result<Reply, Failure> {
-        self.try_ask(Request::Settle {
+        self.try_ask(Request::Resolve {
             item: item.into(),
             conflict: None,
             keep: keep.into(),

@@ -8,8 +8,8 @@ use towline_proto::{
 };
 
 use super::pair::{BEGIN, Clock, Replica, key, meet, pair};
+use crate::api::request::{Failure, Reply, Request, Transition};
 use crate::net::{GossipToken, GossipVerdict, NetInput, NetOutput};
-use crate::request::{Failure, Reply, Request, Transition};
 
 const BEAT: Duration = Duration::from_secs(40);
 const TTL: Duration = Duration::from_secs(10 * 60);

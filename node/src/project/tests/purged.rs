@@ -3,7 +3,7 @@
 use towline_proto::Verb;
 
 use super::pair::{Clock, meet, pair};
-use crate::request::{Filter, Reply, Request, Transition};
+use crate::api::request::{Filter, Reply, Request, Transition};
 
 #[test]
 fn a_purged_item_is_shown_nowhere_and_its_number_is_not_given_out_again() {

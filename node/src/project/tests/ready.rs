@@ -3,15 +3,15 @@
 use towline_proto::{Column, OriginKind, Verb};
 
 use super::pair::{Clock, Replica, pair};
-use crate::dto::{InTheWay, ItemCard};
-use crate::request::{Edit, ImportItem, NewItem, Reply, Request, Transition};
+use crate::api::request::{Edit, ImportItem, NewItem, Reply, Request, Transition};
+use crate::api::types::{ItemCard, NotReadyReason};
 
 fn ready(replica: &mut Replica, asker: &str) -> Vec<String> {
     let asker = Some(asker.to_owned());
     replica.cards(Request::Ready { asker, all: false })
 }
 
-fn rest(replica: &mut Replica, asker: &str) -> Vec<(String, InTheWay)> {
+fn rest(replica: &mut Replica, asker: &str) -> Vec<(String, NotReadyReason)> {
     let asker = Some(asker.to_owned());
     let Reply::Cards(cards) = replica.ask(Request::Ready { asker, all: true }) else {
         panic!()
@@ -71,11 +71,11 @@ fn only_what_the_asker_can_start_is_ready_and_the_rest_says_why() {
     );
     let why = rest(&mut ann, "ann");
     let expected = [
-        ("3", InTheWay::Assigned),
-        ("4", InTheWay::Waits),
-        ("5", InTheWay::Held),
-        ("6", InTheWay::Claimed),
-        ("8", InTheWay::Epic),
+        ("3", NotReadyReason::Assigned),
+        ("4", NotReadyReason::Waits),
+        ("5", NotReadyReason::Held),
+        ("6", NotReadyReason::Claimed),
+        ("8", NotReadyReason::Epic),
     ];
     assert_eq!(why, expected.map(|(item, why)| (item.to_owned(), why)));
 }
@@ -93,12 +93,12 @@ fn nothing_below_an_epic_that_is_held_or_waits_is_ready() {
     assert_eq!(ready(&mut ann, "ann"), ["4"]);
     ann.depends("2", "1");
     assert_eq!(ready(&mut ann, "ann"), Vec::<String>::new());
-    let waits = InTheWay::EpicWaits { epic: "2".into() };
+    let waits = NotReadyReason::EpicWaits { epic: "2".into() };
     assert_eq!(rest(&mut ann, "ann").pop(), Some(("4".to_owned(), waits)));
     ann.does("1", Verb::Merged);
     assert_eq!(ready(&mut ann, "ann"), ["4"]);
     ann.does("3", Verb::Freeze);
-    let held = InTheWay::EpicHeld { epic: "3".into() };
+    let held = NotReadyReason::EpicHeld { epic: "3".into() };
     assert_eq!(rest(&mut ann, "ann").pop(), Some(("4".to_owned(), held)));
     // An epic that is over keeps nobody.
     ann.does("3", Verb::Abandon);
@@ -130,7 +130,7 @@ fn what_was_in_progress_where_it_came_from_is_its_assignees() {
     });
     assert_eq!(ready(&mut ann, "ann"), ["3"]);
     assert_eq!(ready(&mut ann, "bo"), ["1", "3"]);
-    let why = [("1", InTheWay::Assigned), ("2", InTheWay::Underway)];
+    let why = [("1", NotReadyReason::Assigned), ("2", NotReadyReason::Underway)];
     assert_eq!(
         rest(&mut ann, "ann"),
         why.map(|(item, why)| (item.to_owned(), why))
@@ -183,18 +183,18 @@ fn the_best_is_taken_and_nothing_is_an_answer_too() {
     let mut taken = Vec::new();
     for number in 0..3 {
         let holder = Some(format!("coder-{number}"));
-        let Reply::Applied(applied) = ann.ask(Request::TakeReady { holder }) else {
+        let Reply::Applied(applied) = ann.ask(Request::ClaimReady { holder }) else {
             panic!()
         };
         assert_eq!(applied.card.claim.unwrap().holder, format!("coder-{number}"));
         taken.push(applied.card.handle);
     }
     assert_eq!(taken, ["2", "3", "1"]);
-    let refused = ann.try_ask(Request::TakeReady { holder: None }).unwrap_err();
+    let refused = ann.try_ask(Request::ClaimReady { holder: None }).unwrap_err();
     assert_eq!(refused.code.exit(), 3, "{refused}");
     // What was given up is taken where it stands.
     ann.does("3", Verb::Release);
-    let Reply::Applied(applied) = ann.ask(Request::TakeReady { holder: None }) else {
+    let Reply::Applied(applied) = ann.ask(Request::ClaimReady { holder: None }) else {
         panic!()
     };
     assert_eq!(
@@ -227,7 +227,7 @@ fn nothing_is_proposed_that_would_be_refused() {
                 if verb == Verb::Supersede && item == "1" {
                     continue;
                 }
-                let outcome = replica.try_ask(Request::Rehearse { of: Box::new(of) });
+                let outcome = replica.try_ask(Request::DryRun { of: Box::new(of) });
                 assert!(outcome.is_ok(), "{verb} of {item}: {outcome:?}");
             }
         }

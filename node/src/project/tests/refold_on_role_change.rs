@@ -4,9 +4,9 @@ use towline_proto::member::TicketHash;
 use towline_proto::{MemberAct, Millis, NodeId, Role};
 
 use super::pair::{Clock, Replica, meet, pair};
+use crate::api::request::{Reply, Request};
+use crate::api::types::Doctor;
 use crate::cache::{Batch, Table, meta};
-use crate::dto::Doctor;
-use crate::request::{Reply, Request};
 
 const ITEMS: usize = 8;
 

@@ -6,13 +6,13 @@ use std::time::Duration;
 use towline_proto::{Entry, ItemId, Kind, Op, Origin, OriginKind, Role, Verb};
 
 use super::pair::{Clock, Replica, meet, pair};
-use crate::dto::Setting;
+use crate::api::request::{Failure, Filter, NewItem, Reply, Request, Transition};
+use crate::api::types::Setting;
 use crate::home::Settings;
 use crate::home::settings::{ArchiveAfter, ClaimTtl, KEYS, Promote, RetryLimit};
 use crate::net::NetOutput;
 use crate::project::jsonl_import::LineOutcome;
 use crate::project::pending_batch::Work;
-use crate::request::{Failure, Filter, NewItem, Reply, Request, Transition};
 
 fn try_set(replica: &mut Replica, key: &str, value: &str) -> Result<Reply, Failure> {
     replica.try_ask(Request::Set {
@@ -222,7 +222,7 @@ fn a_setting_that_cannot_be_stored_or_is_only_rehearsed_leaves_nothing() {
         key: "promote".into(),
         value: Some("auto".into()),
     });
-    let Reply::Settings(rehearsed) = ann.ask(Request::Rehearse { of }) else {
+    let Reply::Settings(rehearsed) = ann.ask(Request::DryRun { of }) else {
         panic!()
     };
     assert_eq!(rehearsed[0].value, "auto");
@@ -292,7 +292,7 @@ fn an_export_carries_the_settings_with_everything_that_was_done_to_them() {
     let take = |replica: &mut Replica, line: &crate::export::line::SettingsLine| {
         let line = Box::new(line.clone());
         match replica.ask(Request::ImportSettings { line, dry_run: false }) {
-            Reply::Taken(taken) => taken.into_iter().next().unwrap(),
+            Reply::LineOutcomes(taken) => taken.into_iter().next().unwrap(),
             other => panic!("taken, not {other:?}"),
         }
     };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use towline_proto::Verb;
 
 use super::pair::{BEGIN, Clock, meet, pair};
-use crate::request::{Reply, Request};
+use crate::api::request::{Reply, Request};
 
 #[test]
 fn a_time_far_ahead_is_shown_as_when_it_was_seen_and_flagged() {

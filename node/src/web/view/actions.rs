@@ -9,11 +9,11 @@ use towline_proto::table::leads_to;
 use towline_proto::{Column, Verb};
 
 use super::parts::column_title;
-use crate::dto::ItemCard;
+use crate::api::types::ItemCard;
 
 /// One entry of a *Move to* menu.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::web) struct Target {
+pub(in crate::web) struct MoveTarget {
     /// Where to.
     pub(in crate::web) column: Column,
     /// What the form sends: a verb, or `move:` and a column.
@@ -41,7 +41,7 @@ const PLAIN: &[Verb] = &[
 
 /// What a menu may propose, where one press is enough to do it. Never a fact: who presses by
 /// mistake must not have said that work reached the main branch.
-const ORDINARY: &[Verb] = &[
+const ONE_CLICK: &[Verb] = &[
     Verb::Triage,
     Verb::Start,
     Verb::Submit,
@@ -51,19 +51,19 @@ const ORDINARY: &[Verb] = &[
 ];
 
 /// Where an item can be put, in pipeline order.
-pub(in crate::web) fn targets(card: &ItemCard) -> Vec<Target> {
+pub(in crate::web) fn targets(card: &ItemCard) -> Vec<MoveTarget> {
     let mut targets: Vec<_> = Column::ALL
         .iter()
         .filter_map(|column| target(card, *column))
         .collect();
-    let ordinary = |target: &&mut Target| ORDINARY.iter().any(|verb| verb.as_str() == target.by);
-    if let Some(onward) = targets.iter_mut().find(ordinary) {
-        onward.proposed = true;
+    let ordinary = |target: &&mut MoveTarget| ONE_CLICK.iter().any(|verb| verb.as_str() == target.by);
+    if let Some(forward) = targets.iter_mut().find(ordinary) {
+        forward.proposed = true;
     }
     targets
 }
 
-fn target(card: &ItemCard, column: Column) -> Option<Target> {
+fn target(card: &ItemCard, column: Column) -> Option<MoveTarget> {
     if column == card.column {
         return None;
     }
@@ -71,13 +71,13 @@ fn target(card: &ItemCard, column: Column) -> Option<Target> {
     let leads = |verb: &Verb| card.legal.contains(verb) && leads_to(*verb, card.qa) == Some(column);
     let plain = PLAIN.iter().copied().find(leads);
     match plain {
-        Some(verb) => Some(Target {
+        Some(verb) => Some(MoveTarget {
             column,
             value: verb.as_str().to_owned(),
             by: verb.as_str(),
             proposed: false,
         }),
-        None if column.is_open() && card.legal.contains(&Verb::Move) => Some(Target {
+        None if column.is_open() && card.legal.contains(&Verb::Move) => Some(MoveTarget {
             column,
             value: format!("move:{column}"),
             by: OVERRIDE,
@@ -88,7 +88,7 @@ fn target(card: &ItemCard, column: Column) -> Option<Target> {
 }
 
 /// The entries of a menu. Where nothing is proposed nothing is chosen, and a press does nothing.
-pub(super) fn options(targets: &[Target]) -> Markup {
+pub(super) fn options(targets: &[MoveTarget]) -> Markup {
     html! {
         @if !targets.iter().any(|target| target.proposed) {
             option value="" selected { "Choose where" }
@@ -103,7 +103,7 @@ pub(super) fn options(targets: &[Target]) -> Markup {
 
 /// What a verb's form asks for beside the item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::web) enum Needs {
+pub(in crate::web) enum VerbInput {
     /// Nothing.
     Nothing,
     /// A reason, required or welcome.
@@ -122,12 +122,15 @@ pub(in crate::web) enum Needs {
 }
 
 /// The verbs of an item page, each with what it asks for. `move` has its own form.
-pub(in crate::web) fn verbs(card: &ItemCard) -> Vec<(Verb, Needs)> {
+pub(in crate::web) fn verbs(card: &ItemCard) -> Vec<(Verb, VerbInput)> {
     let shown = card.legal.iter().copied().filter(|verb| *verb != Verb::Move);
     let forced = can_be_forced(card).then_some(Verb::Start);
     let mut verbs: Vec<Verb> = shown.chain(forced).collect();
     verbs.sort_by_key(|verb| *verb as usize);
-    verbs.into_iter().map(|verb| (verb, needs(verb, card))).collect()
+    verbs
+        .into_iter()
+        .map(|verb| (verb, verb_input(verb, card)))
+        .collect()
 }
 
 /// Whether an item that waits for others can be started by force: by whoever may do anything to it.
@@ -136,21 +139,21 @@ fn can_be_forced(card: &ItemCard) -> bool {
     waits && !card.holds.frozen && card.holds.blocked.is_none() && card.legal.contains(&Verb::Move)
 }
 
-fn needs(verb: Verb, card: &ItemCard) -> Needs {
+fn verb_input(verb: Verb, card: &ItemCard) -> VerbInput {
     match verb {
-        Verb::Supersede => Needs::Item,
-        Verb::Merged => Needs::Commit,
-        Verb::MergeFailed => Needs::Failure,
-        Verb::Purge => Needs::Sure,
-        Verb::Abandon | Verb::Delete => Needs::Reason { required: false },
-        Verb::Start if card.unmet > 0 => Needs::Reason { required: true },
-        _ if verb.rule().reason => Needs::Reason { required: true },
-        _ => Needs::Nothing,
+        Verb::Supersede => VerbInput::Item,
+        Verb::Merged => VerbInput::Commit,
+        Verb::MergeFailed => VerbInput::Failure,
+        Verb::Purge => VerbInput::Sure,
+        Verb::Abandon | Verb::Delete => VerbInput::Reason { required: false },
+        Verb::Start if card.unmet > 0 => VerbInput::Reason { required: true },
+        _ if verb.rule().reason => VerbInput::Reason { required: true },
+        _ => VerbInput::Nothing,
     }
 }
 
 /// Whether a verb leads on rather than aside: these stand first and look like it.
-pub(in crate::web) fn is_onward(verb: Verb) -> bool {
+pub(in crate::web) fn is_forward(verb: Verb) -> bool {
     matches!(
         verb,
         Verb::Triage

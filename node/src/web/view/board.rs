@@ -11,7 +11,7 @@ use towline_proto::{Column, ItemId, Kind, Millis, Status, Verb};
 use super::actions::{options, targets};
 use super::parts::{badge, column_title, item_path, kind, priority, time};
 use super::{Frame, parts};
-use crate::dto::{ItemCard, ProjectStatus};
+use crate::api::types::{ItemCard, ProjectStatus};
 use crate::handle::ProjectLink;
 use crate::web::query::{BoardQuery, Tab, escape};
 

@@ -5,19 +5,19 @@ use maud::{Markup, html};
 
 use super::Frame;
 use super::parts::{badge, column_title, item_path, kind};
-use crate::dto::ItemCard;
-use crate::request::{Failure, FailureCode};
+use crate::api::request::{Failure, FailureCode};
+use crate::api::types::ItemCard;
 use crate::web::query::escape;
 
 /// A take-over that was refused and can be forced.
-pub(in crate::web) struct LastResort {
+pub(in crate::web) struct ForceOffer {
     /// The item as it stands.
     pub(in crate::web) card: Box<ItemCard>,
     /// Where to go afterwards.
     pub(in crate::web) back: String,
 }
 
-pub(in crate::web) fn page(frame: &Frame, failure: &Failure, resort: Option<&LastResort>) -> Markup {
+pub(in crate::web) fn page(frame: &Frame, failure: &Failure, force_offer: Option<&ForceOffer>) -> Markup {
     let title = match failure.code {
         FailureCode::Usage => "That was not understood",
         FailureCode::NotFound => "Not here",
@@ -46,8 +46,8 @@ pub(in crate::web) fn page(frame: &Frame, failure: &Failure, resort: Option<&Las
                     }
                 }
             }
-            @if let (Some(resort), Some(project), Some(csrf)) = (resort, &frame.here, frame.csrf()) {
-                (by_force(csrf, project, resort))
+            @if let (Some(force_offer), Some(project), Some(csrf)) = (force_offer, &frame.here, frame.csrf()) {
+                (by_force(csrf, project, force_offer))
             }
             p {
                 @if let Some(project) = &frame.here {
@@ -61,8 +61,8 @@ pub(in crate::web) fn page(frame: &Frame, failure: &Failure, resort: Option<&Las
     frame.page(title, main)
 }
 
-fn by_force(csrf: &str, project: &str, resort: &LastResort) -> Markup {
-    let card = &resort.card;
+fn by_force(csrf: &str, project: &str, force_offer: &ForceOffer) -> Markup {
+    let card = &force_offer.card;
     let holder = card
         .claim
         .as_ref()
@@ -75,7 +75,7 @@ fn by_force(csrf: &str, project: &str, resort: &LastResort) -> Markup {
             form.say method="post" action={ (item_path(project, &card.id.to_string())) "/act" } {
                 input type="hidden" name="csrf" value=(csrf);
                 input type="hidden" name="expect" value=(card.revision);
-                input type="hidden" name="back" value=(resort.back);
+                input type="hidden" name="back" value=(force_offer.back);
                 input type="hidden" name="target" value="take-over";
                 input type="hidden" name="force" value="yes";
                 label for="why" { "Reason, which everybody will see" }

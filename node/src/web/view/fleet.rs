@@ -5,12 +5,12 @@ use towline_proto::{Column, Millis, ProjectId};
 
 use super::Frame;
 use super::parts::{badge, column_title, event_line, item_path, kind, plural, time};
-use crate::dto::{ItemCard, LeftOut, ProjectStatus};
-use crate::request::Failure;
+use crate::api::request::Failure;
+use crate::api::types::{ItemCard, ProjectStatus, UnavailableProject};
 use crate::web::query::{Tab, escape};
 
 /// A project on the fleet page.
-pub(in crate::web) struct Project {
+pub(in crate::web) struct ProjectCard {
     pub(in crate::web) id: ProjectId,
     pub(in crate::web) name: String,
     pub(in crate::web) position: u64,
@@ -18,40 +18,49 @@ pub(in crate::web) struct Project {
 }
 
 /// What a search found in one project.
-pub(in crate::web) struct Found {
+pub(in crate::web) struct SearchHits {
     pub(in crate::web) project: String,
     pub(in crate::web) cards: Result<Vec<ItemCard>, Failure>,
 }
 
-pub(in crate::web) fn page(frame: &Frame, projects: &[Project], left_out: &[LeftOut], now: Millis) -> Markup {
+pub(in crate::web) fn page(
+    frame: &Frame,
+    projects: &[ProjectCard],
+    unavailable: &[UnavailableProject],
+    now: Millis,
+) -> Markup {
     let positions: Vec<_> = projects
         .iter()
         .map(|project| format!("{}:{}", project.id, project.position))
         .collect();
     let main = html! {
         h1 { "Fleet" }
-        div id="live" data-live="/fragment" data-positions=(positions.join(",")) { (fragment(projects, left_out, now)) }
+        div id="live" data-live="/fragment" data-positions=(positions.join(",")) { (fragment(projects, unavailable, now)) }
     };
     frame.page("Fleet", main)
 }
 
-pub(in crate::web) fn fragment(projects: &[Project], left_out: &[LeftOut], now: Millis) -> Markup {
+pub(in crate::web) fn fragment(
+    projects: &[ProjectCard],
+    unavailable: &[UnavailableProject],
+    now: Millis,
+) -> Markup {
     html! {
-        @for project in left_out {
+        @for project in unavailable {
             p.notice { "The project " (project.name) " is left out, because it cannot be opened: " (project.why) }
         }
         @if projects.is_empty() { p.empty { "No project yet. Run " code { "towline up" } " in a repository." } }
         ul.fleet { @for project in projects { li { article.project {
             h2 { a href={ "/p/" (escape(&project.name)) } { (project.name) } }
             @match &project.status {
-                Ok(status) => (standing(&project.name, status, now)),
+                Ok(status) => (status_summary(&project.name, status, now)),
                 Err(failure) => p.notice { "Cannot be read: " (failure.message) },
             }
         } } } }
     }
 }
 
-fn standing(name: &str, status: &ProjectStatus, now: Millis) -> Markup {
+fn status_summary(name: &str, status: &ProjectStatus, now: Millis) -> Markup {
     let count = |column: Column| {
         let of_column = status.columns.iter().filter(|(known, _)| *known == column);
         of_column.map(|(_, count)| count).sum::<usize>()
@@ -77,7 +86,7 @@ fn standing(name: &str, status: &ProjectStatus, now: Millis) -> Markup {
             @if status.conflicts > 0 {
                 li { a.warn href={ "/p/" (escape(name)) "/conflicts" } { (status.conflicts) " in conflict" } }
             }
-            li { (presence(status)) }
+            li { (peers_in_sync(status)) }
             @if status.waiting > 0 { li.wait { (plural(status.waiting, "entry")) " waiting" } }
         }
         p.last {
@@ -87,7 +96,7 @@ fn standing(name: &str, status: &ProjectStatus, now: Millis) -> Markup {
     }
 }
 
-fn presence(status: &ProjectStatus) -> String {
+fn peers_in_sync(status: &ProjectStatus) -> String {
     match status.peers.as_deref() {
         None | Some([]) => "no peers connected".to_owned(),
         Some(peers) => {
@@ -97,7 +106,7 @@ fn presence(status: &ProjectStatus) -> String {
     }
 }
 
-pub(in crate::web) fn search(frame: &Frame, words: &str, found: &[Found], now: Millis) -> Markup {
+pub(in crate::web) fn search(frame: &Frame, words: &str, found: &[SearchHits], now: Millis) -> Markup {
     let main = html! {
         h1 { "Search" }
         form.filters method="get" action="/search" {

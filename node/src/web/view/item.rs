@@ -5,12 +5,12 @@ use maud::{Markup, html};
 use towline_proto::{CriterionState, FailureKind, LinkKind, Millis, Verb};
 
 use super::Frame;
-use super::actions::{Needs, is_onward, options, targets, verbs};
-use super::contest::{conflicts, explanation};
+use super::actions::{VerbInput, is_forward, options, targets, verbs};
+use super::conflicts::{explanation, open_conflicts};
 use super::markdown::Renderer;
 use super::parts::{badge, clock_ahead, column_title, dependency_state, item_link, item_path, kind, time};
 use crate::activity_text::{activity, was_chosen};
-use crate::dto::{HistoryLine, ItemPage};
+use crate::api::types::{HistoryLine, ItemPage};
 use crate::handle::ProjectLink;
 use crate::relative_time::ago_phrase;
 use crate::web::query::escape;
@@ -93,7 +93,7 @@ fn notices(frame: &Frame, project: &str, page: &ItemPage, now: Millis) -> Markup
         }
         @if let Some(by) = &page.successor { p.notice { strong { "Replaced by " } (item_link(project, by)) } }
         @for fact in &card.attention { p.notice { strong { "Attention: " } (fact) } }
-        (conflicts(frame, project, page, now))
+        (open_conflicts(frame, project, page, now))
         @if !page.refused.is_empty() {
             details.notice { summary { (page.refused.len()) " refused" }
                 ul { @for refused in &page.refused { li { (told(page, refused.act)) ": " (refused.why) } } }
@@ -266,14 +266,14 @@ fn actions(frame: &Frame, project: &str, page: &ItemPage) -> Markup {
         }
     };
     let all = verbs(card);
-    let (onward, aside): (Vec<_>, Vec<_>) = all
+    let (forward, aside): (Vec<_>, Vec<_>) = all
         .into_iter()
-        .partition(|(verb, needs)| is_onward(*verb) && *needs == Needs::Nothing);
+        .partition(|(verb, needs)| is_forward(*verb) && *needs == VerbInput::Nothing);
     let move_to = targets(card);
     html! {
         section.actions aria-labelledby="actions" {
             h2 id="actions" { "Actions" }
-            div.row { @for (verb, _) in onward {
+            div.row { @for (verb, _) in forward {
                 (form(html! { button.primary type="submit" name="target" value=(verb) title=(verb.rule().help) { (verb) } }))
             } }
             @if !move_to.is_empty() {
@@ -290,7 +290,7 @@ fn actions(frame: &Frame, project: &str, page: &ItemPage) -> Markup {
     }
 }
 
-fn one_verb(verb: Verb, needs: Needs, form: &impl Fn(Markup) -> Markup) -> Markup {
+fn one_verb(verb: Verb, needs: VerbInput, form: &impl Fn(Markup) -> Markup) -> Markup {
     let help = verb.rule().help;
     let button = html! { button type="submit" name="target" value=(verb) title=(help) { (verb) } };
     let field = |name: &str, label: &str, required: bool| {
@@ -299,18 +299,18 @@ fn one_verb(verb: Verb, needs: Needs, form: &impl Fn(Markup) -> Markup) -> Marku
         }
     };
     let fields = match needs {
-        Needs::Nothing => return form(button),
-        Needs::Sure => html! {
+        VerbInput::Nothing => return form(button),
+        VerbInput::Sure => html! {
             label.sure { input type="checkbox" required; span { "I am sure: it cannot be undone" } }
         },
-        Needs::Reason { required } => field(
+        VerbInput::Reason { required } => field(
             "reason",
             if required { "Reason" } else { "Reason (optional)" },
             required,
         ),
-        Needs::Item => field("by", "Which item takes its place", true),
-        Needs::Commit => field("commit", "Commit (optional)", false),
-        Needs::Failure => html! {
+        VerbInput::Item => field("by", "Which item takes its place", true),
+        VerbInput::Commit => field("commit", "Commit (optional)", false),
+        VerbInput::Failure => html! {
             label { span { "What went wrong" } select name="failure" {
                 @for kind in FailureKind::ALL { option { (kind) } }
             } }

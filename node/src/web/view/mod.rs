@@ -5,13 +5,13 @@
 
 pub(super) mod actions;
 pub(super) mod board;
-pub(super) mod choice;
-pub(super) mod contest;
+pub(super) mod conflicts;
 pub(super) mod failure;
 pub(super) mod fleet;
 pub(super) mod item;
 mod markdown;
 mod parts;
+pub(super) mod shared_number;
 #[cfg(test)]
 mod tests;
 

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use towline_proto::{Column, EventKind, Kind, Millis, Status};
 
-use crate::dto::{FeedEvent, ItemLink};
+use crate::api::types::{FeedEvent, ItemLink};
 use crate::web::query::escape;
 
 pub(super) const fn column_title(column: Column) -> &'static str {

@@ -7,10 +7,10 @@ use towline_proto::{
     Column, ItemId, Kind, Millis, Origin, OriginKind, ProjectId, Qa, Role, Standing, Status, Verb,
 };
 
-use super::actions::{Needs, targets, verbs};
+use super::actions::{VerbInput, targets, verbs};
 use super::board::{Board, fragment};
 use super::parts::{ago, badge};
-use crate::dto::{ItemCard, ItemLink, ProjectStatus};
+use crate::api::types::{ItemCard, ItemLink, ProjectStatus};
 use crate::handle::ProjectLink;
 use crate::web::query::BoardQuery;
 
@@ -89,7 +89,7 @@ fn render(cards: Vec<ItemCard>, query: BoardQuery, csrf: Option<&str>) -> String
         last_event: None,
         peers: None,
         board: None,
-        left_out: Vec::new(),
+        unavailable: Vec::new(),
     };
     let queue = cards.clone();
     let board = Board::new(
@@ -128,7 +128,7 @@ fn badges_say_in_words_what_they_say_in_colour() {
 #[test]
 fn a_menu_offers_the_transition_that_leads_there_and_the_override_where_none_does() {
     let told = |card: &ItemCard| {
-        let one = |target: super::actions::Target| format!("{}={}", target.column, target.value);
+        let one = |target: super::actions::MoveTarget| format!("{}={}", target.column, target.value);
         targets(card).into_iter().map(one).collect::<Vec<_>>().join(" ")
     };
     insta::assert_snapshot!(
@@ -254,7 +254,7 @@ fn only_legal_verbs_are_offered_and_each_asks_for_what_it_needs() {
         let card = card(1, *column);
         for (verb, needs) in verbs(&card) {
             assert!(card.legal.contains(&verb), "{verb} from {column}");
-            let required = needs == Needs::Reason { required: true };
+            let required = needs == VerbInput::Reason { required: true };
             assert_eq!(required, verb.rule().reason, "{verb}");
         }
     }

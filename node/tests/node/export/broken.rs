@@ -1,9 +1,9 @@
 //! Lines that are broken or made to harm: each is refused by itself, with a reason, and the rest is taken.
 
 use serde_json::{Value, json};
-use towline_node::import::own;
+use towline_node::api::request::{Reply, Request};
+use towline_node::import::jsonl as jsonl_import;
 use towline_node::project::{ImportPass, LineOutcome};
-use towline_node::request::{Reply, Request};
 
 use super::lively;
 use super::store::Store;
@@ -22,13 +22,13 @@ fn whole() -> Value {
 fn refusal(line: &Value) -> Option<String> {
     let mut other = Store::new(8);
     let before = other.export();
-    let file = own::read(line.to_string().as_bytes());
+    let file = jsonl_import::read(line.to_string().as_bytes());
     if let Some(problem) = file.problems.first() {
         return Some(problem.clone());
     }
     let lines: Vec<_> = file.lines.iter().map(|(_, line)| line.clone()).collect();
     let names = file.names(&lines);
-    let Reply::Taken(taken) = other.ask(Request::ImportLines {
+    let Reply::LineOutcomes(taken) = other.ask(Request::ImportLines {
         lines,
         names,
         pass: ImportPass::Create,
@@ -163,7 +163,7 @@ fn a_file_with_broken_lines_gives_the_whole_ones() {
     let lines: Vec<&str> = export.lines().collect();
     let cut = lines[3].get(..lines[3].len() / 2).unwrap();
     let text = format!("{}\nno json\n{}\n\n{}\n[]\n{cut}", lines[0], lines[0], lines[1]);
-    let file = own::read(text.as_bytes());
+    let file = jsonl_import::read(text.as_bytes());
     assert_eq!(
         file.lines.iter().map(|(number, _)| *number).collect::<Vec<_>>(),
         [1, 5]
@@ -177,7 +177,7 @@ fn a_file_with_broken_lines_gives_the_whole_ones() {
     ] {
         assert!(problems.contains(want), "{problems}");
     }
-    let old = own::read(&br#"{"schema":"towline.item-page/v1","handle":"1"}"#[..]);
+    let old = jsonl_import::read(&br#"{"schema":"towline.item-page/v1","handle":"1"}"#[..]);
     assert!(
         old.problems[0].contains("towline.export/v1"),
         "{:?}",

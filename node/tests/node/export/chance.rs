@@ -4,8 +4,8 @@
 //! A failure prints its seed; `TOWLINE_SEED=N` plays it again, `TOWLINE_SEEDS=N` sets how many are tried.
 
 use serde_json::{Value, json};
+use towline_node::api::request::Request;
 use towline_node::project::LineOutcome;
-use towline_node::request::Request;
 use towline_proto::{Origin, OriginKind};
 
 use super::store::{Store, Ticking, assert_same, problems};
@@ -168,7 +168,7 @@ fn any_history_goes_through_another_project_unchanged() {
         );
         other.is_sound();
     }
-    assert!(one.is_some() || ties > 5, "the histories have contests in them");
+    assert!(one.is_some() || ties > 5, "the histories have conflicts in them");
 }
 
 /// The node went away between the two passes.
@@ -176,7 +176,7 @@ fn any_history_goes_through_another_project_unchanged() {
 fn an_import_that_was_cut_short_is_completed_by_another() {
     let mut store = history(1);
     let export = store.export();
-    let file = towline_node::import::own::read(export.as_bytes());
+    let file = towline_node::import::jsonl::read(export.as_bytes());
     let lines: Vec<_> = file.lines.iter().map(|(_, line)| line.clone()).collect();
     let mut other = Store::new(8);
     let pass = towline_node::project::ImportPass::Create;

@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::SigningKey;
 use serde_json::json;
+use towline_node::api::request::{Reply, Request};
 use towline_node::project::EntryImportReport;
-use towline_node::request::{Reply, Request};
 use towline_proto::{Entry, EntryBody, Epoch, NodeId, Origin, OriginKind, Payload, ProjectId, Tip};
 
 use super::store::Store;
@@ -13,7 +13,7 @@ use crate::tools::TinyDisk;
 
 fn hand_in(store: &mut Store, project: ProjectId, records: &[Vec<u8>]) -> EntryImportReport {
     let records = records.iter().map(|record| STANDARD.encode(record)).collect();
-    let Reply::Arrived(arrived) = store.ask(Request::Carried { project, records }) else {
+    let Reply::EntriesImported(arrived) = store.ask(Request::ImportEntries { project, records }) else {
         panic!("arrived")
     };
     arrived
@@ -72,7 +72,7 @@ fn another_project_and_a_stranger_get_nothing_in() {
     let encoded = records.iter().map(|record| STANDARD.encode(record)).collect();
     let refused = ann.project.request(
         Some(&origin),
-        Request::Carried {
+        Request::ImportEntries {
             project,
             records: encoded,
         },
@@ -107,7 +107,7 @@ fn a_full_disk_is_said_and_what_was_carried_comes_in_when_there_is_room() {
     let ballast = disk.fill();
     let (project, records) = ann.records();
     let encoded = records.iter().map(|record| STANDARD.encode(record)).collect();
-    let carried = Request::Carried {
+    let carried = Request::ImportEntries {
         project,
         records: encoded,
     };

@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ed25519_dalek::SigningKey;
 use serde_json::{Value, json};
-use towline_node::export::{jsonl, line::Line};
-use towline_node::import::own;
+use towline_node::api::request::{IMPORT_CHUNK, Reply, Request};
+use towline_node::export::{jsonl, line::ItemLine};
+use towline_node::import::jsonl as jsonl_import;
 use towline_node::project::{Environment, ImportPass, LineOutcome, Project, ProjectOptions};
-use towline_node::request::{IMPORT_CHUNK, Reply, Request};
 use towline_proto::{Millis, Origin, OriginKind, ProjectId};
 
 /// A store in a folder of its own.
@@ -97,11 +97,11 @@ impl Store {
         let mut all = Vec::new();
         let mut after = 0;
         loop {
-            let Reply::Records {
+            let Reply::ExportedEntries {
                 project,
                 records,
                 next,
-            } = self.ask(Request::Records { after })
+            } = self.ask(Request::ExportEntries { after })
             else {
                 panic!("records")
             };
@@ -119,7 +119,7 @@ impl Store {
         let (project, records) = other.records();
         let engine = base64::engine::general_purpose::STANDARD;
         let records = records.iter().map(|record| engine.encode(record)).collect();
-        let Reply::Arrived(arrived) = self.ask(Request::Carried { project, records }) else {
+        let Reply::EntriesImported(arrived) = self.ask(Request::ImportEntries { project, records }) else {
             panic!("arrived")
         };
         assert_eq!((arrived.waiting, arrived.refused), (0, 0), "{arrived:?}");
@@ -162,7 +162,7 @@ impl Store {
         self.does(request);
     }
 
-    pub(super) fn lines(&mut self) -> Vec<Line> {
+    pub(super) fn lines(&mut self) -> Vec<ItemLine> {
         let mut all = Vec::new();
         loop {
             let offset = all.len();
@@ -184,7 +184,7 @@ impl Store {
 
     /// Both passes over a file, as the command makes them; what became of each line in the end.
     pub(super) fn import(&mut self, text: &str) -> Vec<LineOutcome> {
-        let file = own::read(text.as_bytes());
+        let file = jsonl_import::read(text.as_bytes());
         assert_eq!(file.problems, Vec::<String>::new());
         let mut outcomes = BTreeMap::new();
         for pass in [ImportPass::Create, ImportPass::Complete] {
@@ -199,9 +199,9 @@ impl Store {
                     })
                 });
                 let left: Vec<_> = left.cloned().collect();
-                let lines: Vec<Line> = left.iter().map(|(_, line)| line.clone()).collect();
+                let lines: Vec<ItemLine> = left.iter().map(|(_, line)| line.clone()).collect();
                 let names = file.names(&lines);
-                let Reply::Taken(taken) = self.ask(Request::ImportLines { lines, names, pass }) else {
+                let Reply::LineOutcomes(taken) = self.ask(Request::ImportLines { lines, names, pass }) else {
                     panic!("taken")
                 };
                 outcomes.extend(left.iter().map(|(number, _)| *number).zip(taken));

@@ -3,9 +3,9 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use towline_node::dto::ImportReport;
+use towline_node::api::request::Request;
+use towline_node::api::types::ImportReport;
 use towline_node::import::{Parsed, backlog, beads, github};
-use towline_node::request::Request;
 
 use super::{Place, criteria, place};
 

@@ -3,17 +3,17 @@
 //! replicates and stores nothing.
 
 // Named by its path, because the board preview includes this file from elsewhere.
-#[path = "canned_contest.rs"]
-mod contest;
+#[path = "canned_conflict.rs"]
+mod conflict;
 #[path = "canned_page.rs"]
 mod page;
 
 use std::thread;
 
 use tokio::sync::{mpsc, watch};
-use towline_node::dto::{Applied, Comment, FeedEvent, ItemCard, ItemLink, ItemPage, ProjectStatus};
+use towline_node::api::request::{Failure, FailureCode, Filter, Reply, Request, Transition};
+use towline_node::api::types::{Applied, Comment, FeedEvent, ItemCard, ItemLink, ItemPage, ProjectStatus};
 use towline_node::handle::{JOBS, Job, ProjectLink};
-use towline_node::request::{Failure, FailureCode, Filter, Reply, Request, Transition};
 use towline_proto::stage::{Blocked, Holds, status};
 use towline_proto::table::{leads_to, legal, legal_from};
 use towline_proto::{
@@ -236,7 +236,7 @@ impl Project {
                 Ok(Reply::Applied(Box::new(self.applied(at, None))))
             }
             Request::Explain { item } => {
-                let of = |page: ItemPage| contest::explanation(page.card, page.history, page.open_conflicts);
+                let of = |page: ItemPage| conflict::explanation(page.card, page.history, page.open_conflicts);
                 Ok(Reply::Explanations(
                     self.meant(&item)?.into_iter().map(of).collect(),
                 ))
@@ -244,15 +244,15 @@ impl Project {
             Request::Conflicts { item } => {
                 let asked = |card: &&ItemCard| item.as_ref().is_none_or(|item| *item == card.handle);
                 let cards = self.cards.iter().filter(asked);
-                let open = cards.flat_map(|card| contest::contests(card, &contest::history(card)));
+                let open = cards.flat_map(|card| conflict::conflicts(card, &conflict::history(card)));
                 Ok(Reply::Conflicts(open.collect()))
             }
-            Request::Settle { item, keep, .. } => {
+            Request::Resolve { item, keep, .. } => {
                 let origin = origin.ok_or_else(nobody)?;
                 let meant = self.meant(&item)?.into_iter();
                 let open = meant.flat_map(|page| page.open_conflicts);
                 let sides: Vec<_> = open.flat_map(|one| one.sides).collect();
-                contest::kept(&sides, &keep)
+                conflict::kept(&sides, &keep)
                     .ok_or_else(|| Failure::new(FailureCode::NotFound, "keep which?"))?;
                 let at = self.find(&item)?;
                 self.cards[at].conflicts = 0;

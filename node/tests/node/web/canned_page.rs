@@ -1,15 +1,15 @@
 //! What a canned project says of itself and of one item in full.
 
-use towline_node::dto::{Comment, FeedEvent, ItemCard, ItemPage, PeerInfo, ProjectStatus};
+use towline_node::api::types::{Comment, FeedEvent, ItemCard, ItemPage, PeerInfo, ProjectStatus};
 use towline_proto::{Column, NodeId, ProjectId, Role};
 
-use super::{NOON, contest, dependency};
+use super::{NOON, conflict, dependency};
 
 const BODY: &str = "# Why\n\nA frame of *exactly* 64 KiB is dropped. See [the log](https://example.org/log).\n\n- measured on two nodes\n- `gossip::publish` says nothing\n\n<img src=x onerror=alert(1)>\n\n[bad](javascript:alert(1)) ![picture](https://example.org/a.png)\n";
 
 /// An item in full.
 pub(crate) fn page(card: ItemCard, remarks: Vec<Comment>) -> ItemPage {
-    let history = contest::history(&card);
+    let history = conflict::history(&card);
     ItemPage {
         body: BODY.into(),
         criteria_list: Vec::new(),
@@ -20,7 +20,7 @@ pub(crate) fn page(card: ItemCard, remarks: Vec<Comment>) -> ItemPage {
         successor: None,
         dependants: vec![dependency(NOON)],
         children: Vec::new(),
-        open_conflicts: contest::contests(&card, &history),
+        open_conflicts: conflict::conflicts(&card, &history),
         history,
         refused: Vec::new(),
         card,
@@ -68,6 +68,6 @@ pub(crate) fn status(
         last_event,
         peers: Some(vec![peer("laptop", true), peer("builder", false)]),
         board: None,
-        left_out: Vec::new(),
+        unavailable: Vec::new(),
     }
 }

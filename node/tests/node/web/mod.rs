@@ -4,7 +4,7 @@
 mod canned;
 mod claims;
 mod client;
-mod contests;
+mod conflicts;
 mod shared;
 mod trash;
 
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, BufReader};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use towline_node::dto::ItemCard;
+use towline_node::api::types::ItemCard;
 use towline_node::handle::NodeHandle;
 use towline_node::web::{Web, WebConfig, router, serve};
 use towline_proto::{Column, Kind, NodeId};

@@ -12,10 +12,10 @@ async fn board() -> Board {
     let mut gone = card(2, Kind::Bug, "Made by mistake", NOON);
     gone.deleted = true;
     super::canned::settle(&mut gone);
-    let mut contested = card(3, Kind::Bug, "Frames are dropped", NOON);
-    contested.column = Column::Coding;
-    contested.conflicts = 1;
-    showing(vec![card(1, Kind::Story, "Sign entries", NOON), gone, contested]).await
+    let mut conflicted = card(3, Kind::Bug, "Frames are dropped", NOON);
+    conflicted.column = Column::Coding;
+    conflicted.conflicts = 1;
+    showing(vec![card(1, Kind::Story, "Sign entries", NOON), gone, conflicted]).await
 }
 
 #[tokio::test]

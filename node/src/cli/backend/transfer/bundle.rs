@@ -8,16 +8,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use towline_proto::{Entry, Payload, ProjectId};
 
-use super::export::odd;
+use super::export::unexpected_reply;
 use super::failure;
+use crate::api::request::{Failure, FailureCode, MAX_ENTRIES, Reply, Request};
+use crate::api::types::ProjectStatus;
 use crate::cli::args::ImportArgs;
 use crate::cli::backend::connect;
-use crate::cli::{Ask, Context, Trouble, dry, envelope, json};
-use crate::dto::ProjectStatus;
+use crate::cli::{Backend, CliError, Context, dry_run, envelope, json};
 use crate::export::bundle::{self, BundleError, Header, Writer};
 use crate::home::files;
 use crate::project::EntryImportReport;
-use crate::request::{CARRIED, Failure, FailureCode, Reply, Request};
 
 /// Bytes of entries that one request carries at most, unless one alone has more.
 const CHUNK_BYTES: usize = 512 * 1024;
@@ -25,35 +25,35 @@ const CHUNK_BYTES: usize = 512 * 1024;
 const REASONS: usize = 8;
 
 /// Why a bundle is not taken.
-enum Refused {
+enum ImportError {
     Bundle(BundleError),
     Failure(Failure),
 }
 
-impl From<BundleError> for Refused {
+impl From<BundleError> for ImportError {
     fn from(error: BundleError) -> Self {
         Self::Bundle(error)
     }
 }
 
-impl From<Failure> for Refused {
+impl From<Failure> for ImportError {
     fn from(failure: Failure) -> Self {
         Self::Failure(failure)
     }
 }
 
 /// Writes every entry of the log into a file, which takes its name when it is whole.
-pub(super) fn export(ctx: &Context, path: &Path, out: &mut dyn Write) -> Result<(), Trouble> {
-    let mut ask = connect(ctx)?;
+pub(super) fn export(ctx: &Context, path: &Path, out: &mut dyn Write) -> Result<(), CliError> {
+    let mut backend = connect(ctx)?;
     if ctx.global.dry_run {
-        let Reply::Status(status) = ask.ask(envelope(ctx, None, Request::Status))? else {
-            return Err(odd().into());
+        let Reply::Status(status) = backend.request(envelope(ctx, None, Request::Status))? else {
+            return Err(unexpected_reply().into());
         };
         let step = format!("write {} entries to {}", status.entries, path.display());
-        return dry::tell(ctx, &[step], out);
+        return dry_run::print_steps(ctx, &[step], out);
     }
     let temporary = files::temporary_beside(path);
-    let written = write(ctx, &mut *ask, &temporary).and_then(|count| {
+    let written = write(ctx, &mut *backend, &temporary).and_then(|count| {
         fs::rename(&temporary, path)?;
         Ok(count)
     });
@@ -74,18 +74,18 @@ pub(super) fn export(ctx: &Context, path: &Path, out: &mut dyn Write) -> Result<
     }
 }
 
-fn write(ctx: &Context, ask: &mut dyn Ask, path: &Path) -> Result<u64, Trouble> {
+fn write(ctx: &Context, backend: &mut dyn Backend, path: &Path) -> Result<u64, CliError> {
     let mut writer = None;
     let mut after = 0;
     loop {
-        let request = Request::Records { after };
-        let Reply::Records {
+        let request = Request::ExportEntries { after };
+        let Reply::ExportedEntries {
             project,
             records,
             next,
-        } = ask.ask(envelope(ctx, None, request))?
+        } = backend.request(envelope(ctx, None, request))?
         else {
-            return Err(odd().into());
+            return Err(unexpected_reply().into());
         };
         let writer = match &mut writer {
             Some(writer) => writer,
@@ -102,7 +102,7 @@ fn write(ctx: &Context, ask: &mut dyn Ask, path: &Path) -> Result<u64, Trouble> 
             break;
         }
         for record in records {
-            let bytes = STANDARD.decode(record).map_err(|_| odd())?;
+            let bytes = STANDARD.decode(record).map_err(|_| unexpected_reply())?;
             writer.add(&bytes)?;
         }
         after = next;
@@ -114,7 +114,7 @@ fn write(ctx: &Context, ask: &mut dyn Ask, path: &Path) -> Result<u64, Trouble> 
 }
 
 /// Reads a bundle twice: once to see that it is whole, once to hand its entries in.
-pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> Result<(), Trouble> {
+pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> Result<(), CliError> {
     if args.file.as_os_str() == "-" {
         let message = "a bundle is read twice and cannot come from the standard input; give its file";
         return Err(Failure::new(FailureCode::Usage, message).into());
@@ -127,9 +127,9 @@ pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> R
         );
         Failure::new(failure.code, message)
     })?;
-    let mut ask = connect(ctx)?;
-    let Reply::Status(status) = ask.ask(envelope(ctx, None, Request::Status))? else {
-        return Err(odd().into());
+    let mut backend = connect(ctx)?;
+    let Reply::Status(status) = backend.request(envelope(ctx, None, Request::Status))? else {
+        return Err(unexpected_reply().into());
     };
     fits(&header, called.as_deref(), &status)?;
     if ctx.global.dry_run {
@@ -137,9 +137,9 @@ pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> R
             "take in the {} entries of the bundle, which is of this project",
             header.entries
         );
-        return dry::tell(ctx, &[step], out);
+        return dry_run::print_steps(ctx, &[step], out);
     }
-    let arrived = hand_in(ctx, &mut *ask, &args.file)?;
+    let arrived = import_entries(ctx, &mut *backend, &args.file)?;
     tell(ctx, &arrived, out)
 }
 
@@ -149,22 +149,22 @@ fn look(path: &Path, called: &mut Option<String>) -> Result<Header, Failure> {
     let read = bundle::read(path, |_, bytes| {
         at += 1;
         let entry = Entry::decode(bytes.into());
-        let entry = entry.map_err(|why| Refused::Failure(failure(format!("entry {at}: {why}"))))?;
+        let entry = entry.map_err(|why| ImportError::Failure(failure(format!("entry {at}: {why}"))))?;
         if let Payload::Genesis(genesis) = &entry.body().payload {
             called.get_or_insert_with(|| genesis.name.clone());
         }
-        Ok::<(), Refused>(())
+        Ok::<(), ImportError>(())
     });
-    read.map_err(|refused| unusable(path, refused))
+    read.map_err(|error| unusable(path, error))
 }
 
-fn unusable(path: &Path, refused: Refused) -> Failure {
-    let (code, why) = match refused {
-        Refused::Bundle(BundleError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => {
+fn unusable(path: &Path, error: ImportError) -> Failure {
+    let (code, why) = match error {
+        ImportError::Bundle(BundleError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => {
             (FailureCode::NotFound, BundleError::Io(error).to_string())
         }
-        Refused::Bundle(error) => (FailureCode::Failure, error.to_string()),
-        Refused::Failure(failure) => (failure.code, failure.message),
+        ImportError::Bundle(error) => (FailureCode::Failure, error.to_string()),
+        ImportError::Failure(failure) => (failure.code, failure.message),
     };
     let why = towline_proto::text::show(&why, 300);
     Failure::new(code, format!("{}: {why}", path.display()))
@@ -186,17 +186,21 @@ fn fits(header: &Header, called: Option<&str>, status: &ProjectStatus) -> Result
     Err(Failure::new(FailureCode::Conflict, message))
 }
 
-fn hand_in(ctx: &Context, ask: &mut dyn Ask, path: &Path) -> Result<EntryImportReport, Failure> {
+fn import_entries(
+    ctx: &Context,
+    backend: &mut dyn Backend,
+    path: &Path,
+) -> Result<EntryImportReport, Failure> {
     let mut arrived = EntryImportReport::default();
     let mut records: Vec<String> = Vec::new();
     let mut size = 0;
     let mut send = |project: ProjectId, records: &mut Vec<String>| -> Result<(), Failure> {
-        let request = Request::Carried {
+        let request = Request::ImportEntries {
             project,
             records: std::mem::take(records),
         };
-        let Reply::Arrived(more) = ask.ask(envelope(ctx, None, request))? else {
-            return Err(odd());
+        let Reply::EntriesImported(more) = backend.request(envelope(ctx, None, request))? else {
+            return Err(unexpected_reply());
         };
         arrived.new += more.new;
         arrived.known += more.known;
@@ -207,22 +211,22 @@ fn hand_in(ctx: &Context, ask: &mut dyn Ask, path: &Path) -> Result<EntryImportR
         Ok(())
     };
     let header = bundle::read(path, |header, bytes| {
-        if !records.is_empty() && (size + bytes.len() > CHUNK_BYTES || records.len() >= CARRIED) {
+        if !records.is_empty() && (size + bytes.len() > CHUNK_BYTES || records.len() >= MAX_ENTRIES) {
             send(header.project, &mut records)?;
             size = 0;
         }
         size += bytes.len();
         records.push(STANDARD.encode(&bytes));
-        Ok::<(), Refused>(())
+        Ok::<(), ImportError>(())
     });
-    let header = header.map_err(|refused| unusable(path, refused))?;
+    let header = header.map_err(|error| unusable(path, error))?;
     if !records.is_empty() {
         send(header.project, &mut records)?;
     }
     Ok(arrived)
 }
 
-fn tell(ctx: &Context, arrived: &EntryImportReport, out: &mut dyn Write) -> Result<(), Trouble> {
+fn tell(ctx: &Context, arrived: &EntryImportReport, out: &mut dyn Write) -> Result<(), CliError> {
     if ctx.global.json {
         out.write_all(json::document("towline.arrived/v1", arrived).as_bytes())?;
     } else {

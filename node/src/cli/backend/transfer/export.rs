@@ -6,13 +6,13 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::{bundle, failure};
+use crate::api::request::{Failure, FailureCode, Reply, Request};
+use crate::api::types::ItemPage;
 use crate::cli::args::{ExportArgs, ExportFormat};
 use crate::cli::backend::connect;
-use crate::cli::{Ask, Context, Trouble, dry, envelope};
-use crate::dto::ItemPage;
+use crate::cli::{Backend, CliError, Context, dry_run, envelope};
 use crate::export::{self, markdown};
 use crate::home::files;
-use crate::request::{Failure, FailureCode, Reply, Request};
 
 /// Items that one export request asks for.
 const PAGE: usize = 200;
@@ -24,20 +24,22 @@ pub(in crate::cli::backend) fn export(
     ctx: &Context,
     args: &ExportArgs,
     out: &mut dyn Write,
-) -> Result<(), Trouble> {
+) -> Result<(), CliError> {
     let needs = |what: &str| {
         let message = format!("`export --to {what}` needs `-o`: say where to write");
         Failure::new(FailureCode::Usage, message)
     };
     match args.to {
         ExportFormat::Jsonl => {
-            let mut ask = connect(ctx)?;
-            write(ctx, args.output.as_deref(), out, |out| lines(ctx, &mut *ask, out))
+            let mut backend = connect(ctx)?;
+            write(ctx, args.output.as_deref(), out, |out| {
+                lines(ctx, &mut *backend, out)
+            })
         }
         ExportFormat::Csv => {
-            let mut ask = connect(ctx)?;
-            let project = name(ctx, &mut *ask)?;
-            let pages = pages(ctx, &mut *ask)?;
+            let mut backend = connect(ctx)?;
+            let project = name(ctx, &mut *backend)?;
+            let pages = pages(ctx, &mut *backend)?;
             write(ctx, args.output.as_deref(), out, |mut out| {
                 Ok(export::csv::write(&project, &pages, &mut out)?)
             })
@@ -59,8 +61,8 @@ fn write(
     ctx: &Context,
     path: Option<&Path>,
     out: &mut dyn Write,
-    with: impl FnOnce(&mut dyn Write) -> Result<usize, Trouble>,
-) -> Result<(), Trouble> {
+    with: impl FnOnce(&mut dyn Write) -> Result<usize, CliError>,
+) -> Result<(), CliError> {
     match path {
         None => {
             let mut out = BufWriter::new(out);
@@ -72,7 +74,7 @@ fn write(
             let count = with(&mut bytes)?;
             if ctx.global.dry_run {
                 let step = format!("write {count} items to {}", path.display());
-                return dry::tell(ctx, &[step], out);
+                return dry_run::print_steps(ctx, &[step], out);
             }
             files::write_atomic(path, &bytes, files::PUBLIC_MODE)?;
             ctx.say(&format!("{count} items written to {}", path.display()));
@@ -81,9 +83,9 @@ fn write(
     Ok(())
 }
 
-fn lines(ctx: &Context, ask: &mut dyn Ask, mut out: &mut dyn Write) -> Result<usize, Trouble> {
-    let Reply::SettingsLine(settings) = ask.ask(envelope(ctx, None, Request::SettingsLine))? else {
-        return Err(odd().into());
+fn lines(ctx: &Context, backend: &mut dyn Backend, mut out: &mut dyn Write) -> Result<usize, CliError> {
+    let Reply::SettingsLine(settings) = backend.request(envelope(ctx, None, Request::SettingsLine))? else {
+        return Err(unexpected_reply().into());
     };
     if let Some(settings) = settings {
         export::jsonl::write_settings(&settings, &mut out)?;
@@ -91,8 +93,8 @@ fn lines(ctx: &Context, ask: &mut dyn Ask, mut out: &mut dyn Write) -> Result<us
     let mut offset = 0;
     loop {
         let request = Request::ExportLines { offset, limit: PAGE };
-        let Reply::Lines(more) = ask.ask(envelope(ctx, None, request))? else {
-            return Err(odd().into());
+        let Reply::Lines(more) = backend.request(envelope(ctx, None, request))? else {
+            return Err(unexpected_reply().into());
         };
         if more.is_empty() {
             return Ok(offset);
@@ -101,13 +103,13 @@ fn lines(ctx: &Context, ask: &mut dyn Ask, mut out: &mut dyn Write) -> Result<us
     }
 }
 
-fn pages(ctx: &Context, ask: &mut dyn Ask) -> Result<Vec<ItemPage>, Failure> {
+fn pages(ctx: &Context, backend: &mut dyn Backend) -> Result<Vec<ItemPage>, Failure> {
     let mut pages = Vec::new();
     let mut offset = 0;
     loop {
         let request = Request::Export { offset, limit: PAGE };
-        let Reply::Pages(more) = ask.ask(envelope(ctx, None, request))? else {
-            return Err(odd());
+        let Reply::Pages(more) = backend.request(envelope(ctx, None, request))? else {
+            return Err(unexpected_reply());
         };
         if more.is_empty() {
             break;
@@ -119,19 +121,19 @@ fn pages(ctx: &Context, ask: &mut dyn Ask) -> Result<Vec<ItemPage>, Failure> {
     Ok(pages)
 }
 
-fn name(ctx: &Context, ask: &mut dyn Ask) -> Result<String, Failure> {
-    match ask.ask(envelope(ctx, None, Request::Status))? {
+fn name(ctx: &Context, backend: &mut dyn Backend) -> Result<String, Failure> {
+    match backend.request(envelope(ctx, None, Request::Status))? {
         Reply::Status(status) => Ok(status.name),
-        _ => Err(odd()),
+        _ => Err(unexpected_reply()),
     }
 }
 
-pub(super) fn odd() -> Failure {
+pub(super) fn unexpected_reply() -> Failure {
     failure("the node answered an export with something else; it may be another version".into())
 }
 
 /// Writes a file an item into a folder that has nothing else in it.
-fn folder(ctx: &Context, pages: &[ItemPage], dir: &Path, out: &mut dyn Write) -> Result<(), Trouble> {
+fn folder(ctx: &Context, pages: &[ItemPage], dir: &Path, out: &mut dyn Write) -> Result<(), CliError> {
     let written = markdown::files(pages);
     let ours: BTreeSet<PathBuf> = written
         .iter()
@@ -154,7 +156,7 @@ fn folder(ctx: &Context, pages: &[ItemPage], dir: &Path, out: &mut dyn Write) ->
     }
     if ctx.global.dry_run {
         let step = format!("write {} files to {}", written.len(), dir.display());
-        return dry::tell(ctx, &[step], out);
+        return dry_run::print_steps(ctx, &[step], out);
     }
     for folder in markdown::FOLDERS {
         if written.iter().any(|file| file.folder == folder) {

@@ -4,10 +4,10 @@ use insta::assert_snapshot;
 use towline_proto::{Column, Kind, Status};
 
 use super::samples::*;
-use crate::cli::plan::{Columns, Shape};
+use crate::api::request::Reply;
+use crate::api::types::ItemCard;
+use crate::cli::plan::{ColumnSelection, Layout};
 use crate::cli::render::{epic, reply, text};
-use crate::dto::ItemCard;
-use crate::request::Reply;
 
 /// A board with something of everything.
 fn full_board() -> Vec<ItemCard> {
@@ -39,11 +39,11 @@ fn full_board() -> Vec<ItemCard> {
 
 #[test]
 fn a_board_puts_columns_beside_each_other() {
-    let shape = Shape::Board {
+    let layout = Layout::Board {
         most: None,
-        only: Columns::default(),
+        only: ColumnSelection::default(),
     };
-    let page = reply(&view(132), shape, &Reply::Cards(full_board()));
+    let page = reply(&view(132), layout, &Reply::Cards(full_board()));
     assert_snapshot!(page, @r#"
     BACKLOG  2                CODING  1                 QA  1                     MERGE  1                  DONE  8
     ────────────────────────  ────────────────────────  ────────────────────────  ────────────────────────  ────────────────────────
@@ -69,11 +69,11 @@ fn a_board_puts_columns_beside_each_other() {
 
 #[test]
 fn a_narrow_board_puts_columns_below_each_other() {
-    let shape = Shape::Board {
+    let layout = Layout::Board {
         most: Some(1),
-        only: Columns::default(),
+        only: ColumnSelection::default(),
     };
-    let page = reply(&view(60), shape, &Reply::Cards(full_board()));
+    let page = reply(&view(60), layout, &Reply::Cards(full_board()));
     assert_snapshot!(page, @"
     BACKLOG  2                     CODING  1
     ─────────────────────────────  ─────────────────────────────
@@ -103,7 +103,7 @@ fn a_narrow_board_puts_columns_below_each_other() {
     +7 more
     ");
     for width in [24, 40, 60, 79, 120, 400] {
-        let page = reply(&view(width), shape, &Reply::Cards(full_board()));
+        let page = reply(&view(width), layout, &Reply::Cards(full_board()));
         assert!(
             page.lines().all(|line| text::width(line) <= width),
             "{width}: {page}"

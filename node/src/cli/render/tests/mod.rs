@@ -1,7 +1,7 @@
 //! Pages as people see them, at a fixed width and a fixed time, without colour.
 
 mod boards;
-mod contests;
+mod conflicts;
 mod narrow;
 pub(crate) mod samples;
 
@@ -10,12 +10,12 @@ use towline_proto::{Column, Kind, NodeId, ProjectId, Role, Status};
 
 use self::samples::*;
 use super::*;
-use crate::cli::plan::Shape;
-use crate::dto::{ItemCard, ItemLink, MemberInfo, ProjectStatus};
+use crate::api::types::{ItemCard, ItemLink, MemberInfo, ProjectStatus};
+use crate::cli::plan::Layout;
 
 #[test]
 fn a_list_is_grouped_and_aligned() {
-    let page = reply(&view(110), Shape::Columns { most: None }, &Reply::Cards(board()));
+    let page = reply(&view(110), Layout::Columns { most: None }, &Reply::Cards(board()));
     assert_snapshot!(page, @r#"
     UPCOMING  1
       12  spike  P2  What would passkeys take?                                                               3h
@@ -31,7 +31,7 @@ fn a_list_is_grouped_and_aligned() {
 
 #[test]
 fn a_narrow_terminal_cuts_titles_and_notes() {
-    let page = reply(&view(72), Shape::Columns { most: None }, &Reply::Cards(board()));
+    let page = reply(&view(72), Layout::Columns { most: None }, &Reply::Cards(board()));
     assert_snapshot!(page, @r#"
     UPCOMING  1
       12  spike  P2  What would passkeys take?                            3h
@@ -55,7 +55,7 @@ fn ready_keeps_its_order() {
         },
         card(8, Kind::Story, Column::Backlog, "After it"),
     ];
-    assert_snapshot!(reply(&view(80), Shape::Ready, &Reply::Cards(cards)), @"
+    assert_snapshot!(reply(&view(80), Layout::Ready, &Reply::Cards(cards)), @"
     9  bug    P0  Second column, first in line  3h
     8  story  P2  After it                      3h
     ");
@@ -63,7 +63,7 @@ fn ready_keeps_its_order() {
 
 #[test]
 fn an_item_in_full() {
-    let page = reply(&view(64), Shape::Pages, &Reply::Page(Box::new(page_of_42())));
+    let page = reply(&view(64), Layout::Pages, &Reply::Page(Box::new(page_of_42())));
     assert_snapshot!(page, @"
     42  Login fails on Safari  [blocked]
     bug · P0 · coding since 3h, sent back once · qa by agent
@@ -132,7 +132,7 @@ fn an_item_in_full() {
 
 #[test]
 fn criteria_alone_show_their_numbers() {
-    let page = reply(&view(64), Shape::Criteria, &Reply::Page(Box::new(page_of_42())));
+    let page = reply(&view(64), Layout::Criteria, &Reply::Page(Box::new(page_of_42())));
     assert_snapshot!(page, @"
     Criteria  1/3
       ✓  1 Safari 17 can sign in
@@ -147,7 +147,7 @@ fn criteria_alone_show_their_numbers() {
 fn a_timeline_has_days_and_says_what_was_overtaken() {
     let page = reply(
         &view(100),
-        Shape::Timeline { whole: true },
+        Layout::Timeline { whole: true },
         &Reply::History(history()),
     );
     assert_snapshot!(page, @"
@@ -174,7 +174,7 @@ fn colour_crosses_out_what_was_overtaken() {
     };
     let page = reply(
         &coloured,
-        Shape::Timeline { whole: false },
+        Layout::Timeline { whole: false },
         &Reply::History(history()),
     );
     assert!(page.contains("\x1b[2;9mmerged "), "{page}");
@@ -207,13 +207,13 @@ fn status() -> ProjectStatus {
         last_event: Some(moved()),
         peers: Some(vec![peer("desk", true), peer("build-host", false)]),
         board: Some("http://127.0.0.1:7800".into()),
-        left_out: Vec::new(),
+        unavailable: Vec::new(),
     }
 }
 
 #[test]
 fn the_project_at_a_glance() {
-    let page = reply(&view(80), Shape::Plain, &Reply::Status(Box::new(status())));
+    let page = reply(&view(80), Layout::Plain, &Reply::Status(Box::new(status())));
     assert_snapshot!(page, @"
     shop  owner on laptop
 
@@ -239,7 +239,7 @@ fn the_project_at_a_glance() {
 #[test]
 fn peers_and_members_are_tables() {
     let peers = Reply::Peers(vec![peer("desk", true), peer("build-host", false)]);
-    assert_snapshot!(reply(&view(100), Shape::Plain, &peers), @"
+    assert_snapshot!(reply(&view(100), Layout::Plain, &peers), @"
     desk        in sync  77777777  /ip4/10.0.0.7/tcp/4001  heard of 1m ago
     build-host  behind   77777777  /ip4/10.0.0.7/tcp/4001  heard of 1m ago
     ");
@@ -264,7 +264,7 @@ fn peers_and_members_are_tables() {
         member("desk", Role::Writer, false),
         invitation,
     ]);
-    assert_snapshot!(reply(&view(100), Shape::Plain, &members), @"
+    assert_snapshot!(reply(&view(100), Layout::Plain, &members), @"
     laptop  owner       3f3f3f3f  since 2d ago  (this node)
     desk    writer      3f3f3f3f  since 2d ago
 
@@ -314,7 +314,7 @@ fn what_a_write_came_to_is_one_line() {
             changed,
             purged: false,
         };
-        reply(&view(80), Shape::Applied, &Reply::Applied(Box::new(applied)))
+        reply(&view(80), Layout::Applied, &Reply::Applied(Box::new(applied)))
     };
     let pages = [
         done(Some(Column::Backlog), login(), true),

@@ -7,8 +7,8 @@ use towline_proto::{Column, Kind};
 
 use super::samples::*;
 use super::*;
-use crate::cli::plan::Columns;
-use crate::dto::ItemLink;
+use crate::api::types::ItemLink;
+use crate::cli::plan::ColumnSelection;
 
 /// Lines that are wider than the terminal.
 fn too_wide(page: &str, columns: usize) -> Vec<&str> {
@@ -20,12 +20,16 @@ fn lists_and_timelines_fit_into_forty_columns() {
     for columns in [40, 48, 56, 64, 80, 120] {
         let view = view(columns);
         let pages = [
-            reply(&view, Shape::Columns { most: None }, &Reply::Cards(board())),
-            reply(&view, Shape::Ready, &Reply::Cards(board())),
-            reply(&view, Shape::Timeline { whole: true }, &Reply::History(history())),
+            reply(&view, Layout::Columns { most: None }, &Reply::Cards(board())),
+            reply(&view, Layout::Ready, &Reply::Cards(board())),
             reply(
                 &view,
-                Shape::Timeline { whole: false },
+                Layout::Timeline { whole: true },
+                &Reply::History(history()),
+            ),
+            reply(
+                &view,
+                Layout::Timeline { whole: false },
                 &Reply::History(history()),
             ),
             log::event(&view, &moved()),
@@ -34,7 +38,7 @@ fn lists_and_timelines_fit_into_forty_columns() {
         for page in pages {
             assert_eq!(too_wide(&page, columns), [""; 0], "{columns}:\n{page}");
         }
-        let page = reply(&view, Shape::Plain, &Reply::Status(Box::new(status())));
+        let page = reply(&view, Layout::Plain, &Reply::Status(Box::new(status())));
         let project = status().id.to_string();
         let wide = too_wide(&page, columns);
         assert!(
@@ -46,7 +50,7 @@ fn lists_and_timelines_fit_into_forty_columns() {
 
 #[test]
 fn what_matters_least_gives_way_to_the_title() {
-    assert_snapshot!(reply(&view(48), Shape::Columns { most: None }, &Reply::Cards(board())), @r"
+    assert_snapshot!(reply(&view(48), Layout::Columns { most: None }, &Reply::Cards(board())), @r"
     UPCOMING  1
       12  P2  What would passkeys take?
 
@@ -57,7 +61,7 @@ fn what_matters_least_gives_way_to_the_title() {
     CODING  1
       42  P0  Login fails on S…  ‼ 1 confl…  blocked
     ");
-    assert_snapshot!(reply(&view(40), Shape::Timeline { whole: true }, &Reply::History(history())), @"
+    assert_snapshot!(reply(&view(40), Layout::Timeline { whole: true }, &Reply::History(history())), @"
     2026-11-18 (UTC)
       10:00 ● ann @laptop  42 Logi…  create
                     → backlog
@@ -111,15 +115,15 @@ fn no_title_makes_a_page_wider_than_the_terminal() {
             page.card.title.clone_from(title);
             page.body = String::new();
             let cards = vec![page.card.clone()];
-            let only = Columns::default();
+            let only = ColumnSelection::default();
             let board = reply(
                 &view,
-                Shape::Board { most: None, only },
+                Layout::Board { most: None, only },
                 &Reply::Cards(cards.clone()),
             );
             assert_eq!(too_wide(&board, columns), [""; 0], "{columns}:\n{board}");
             assert!(!board.starts_with('\n'), "{columns}:\n{board}");
-            let list = reply(&view, Shape::Columns { most: None }, &Reply::Cards(cards));
+            let list = reply(&view, Layout::Columns { most: None }, &Reply::Cards(cards));
             assert_eq!(too_wide(&list, columns), [""; 0], "{columns}:\n{list}");
             let head = show::title(&view, &page.card);
             assert_eq!(too_wide(&head, columns), [""; 0], "{columns}:\n{head}");
@@ -162,13 +166,13 @@ fn a_timeline_keeps_room_for_what_an_act_was_about() {
     }
     let wide = reply(
         &view(80),
-        Shape::Timeline { whole: true },
+        Layout::Timeline { whole: true },
         &Reply::History(lines.clone()),
     );
     assert!(wide.contains("waits for the keys"), "{wide}");
     let piped = reply(
         &view(400),
-        Shape::Timeline { whole: true },
+        Layout::Timeline { whole: true },
         &Reply::History(lines.clone()),
     );
     for line in piped.lines() {
@@ -181,14 +185,14 @@ fn a_timeline_keeps_room_for_what_an_act_was_about() {
 fn a_list_that_was_cut_says_how_many_there_are() {
     let page = reply(
         &view(80),
-        Shape::Columns { most: Some(2) },
+        Layout::Columns { most: Some(2) },
         &Reply::Cards(board()),
     );
     assert!(page.contains("BACKLOG  1 of 2\n"), "{page}");
-    let only = Columns::of(&[Column::Coding]);
+    let only = ColumnSelection::of(&[Column::Coding]);
     let page = reply(
         &view(200),
-        Shape::Board { most: None, only },
+        Layout::Board { most: None, only },
         &Reply::Cards(board()),
     );
     assert!(

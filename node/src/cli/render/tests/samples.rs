@@ -8,12 +8,12 @@ use towline_proto::{
     OriginKind, ProjectId, Qa, Rule, Status, Verb,
 };
 
+use crate::api::types::{
+    Comment, Explanation, FeedEvent, HistoryLine, HistoryOutcome, ItemCard, ItemLink, ItemPage, OpenConflict,
+    PeerInfo, Side,
+};
 use crate::cli::render::View;
 use crate::cli::style::Style;
-use crate::dto::{
-    Comment, Explanation, Fate, FeedEvent, HistoryLine, ItemCard, ItemLink, ItemPage, OpenConflict, PeerInfo,
-    Side,
-};
 
 /// 2026-11-20T12:00:00Z.
 pub(super) const NOON: Millis = Millis(1_795_176_000_000);
@@ -168,7 +168,7 @@ pub(super) fn line(minutes: u64, act: u8, who: &str, what: &str) -> HistoryLine 
         from: None,
         to: None,
         detail: None,
-        fate: Fate::Effective,
+        fate: HistoryOutcome::Effective,
         overtaken: None,
         skewed: false,
     }
@@ -187,7 +187,7 @@ pub(super) fn history() -> Vec<HistoryLine> {
         HistoryLine {
             from: Some(Column::Backlog),
             to: Some(Column::Coding),
-            fate: Fate::Superseded { by: ActId([5; 16]) },
+            fate: HistoryOutcome::Superseded { by: ActId([5; 16]) },
             ..line(185, 3, "ann", "start")
         },
         HistoryLine {
@@ -197,7 +197,7 @@ pub(super) fn history() -> Vec<HistoryLine> {
         HistoryLine {
             from: Some(Column::Coding),
             to: Some(Column::Done),
-            fate: Fate::Overtaken {
+            fate: HistoryOutcome::Overtaken {
                 by: ActId([4; 16]),
                 rule: Rule::Hold,
             },
@@ -214,7 +214,7 @@ pub(super) fn history() -> Vec<HistoryLine> {
 /// What one would read about 42.
 pub(super) fn explanation() -> Explanation {
     let refused = HistoryLine {
-        fate: Fate::Refused,
+        fate: HistoryOutcome::Refused,
         overtaken: Some("refused: the item is blocked; `unblock` lifts that".into()),
         ..line(60, 8, "cem", "submit")
     };

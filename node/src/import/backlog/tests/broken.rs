@@ -9,7 +9,7 @@ use towline_proto::text;
 
 use super::{of, one, problems, project, task};
 use crate::import::Section;
-use crate::import::backlog::{FILE_BYTES, NOBODY, front, read, sections};
+use crate::import::backlog::{FILE_BYTES, NOBODY, front_matter, read, sections};
 
 #[test]
 fn a_file_that_cannot_be_used_is_named_and_the_rest_is_read() {
@@ -178,7 +178,7 @@ fn everything_that_comes_over_can_be_written() {
 proptest! {
     #[test]
     fn no_text_makes_the_importer_panic(text in "(---\n)?([a-z@:'\"\\[\\]{}*&!|>#%, \n-]{0,80}\n){0,6}(---\n)?(.{0,40}\n){0,6}") {
-        if let Ok(parts) = front::split(&text) {
+        if let Ok(parts) = front_matter::split(&text) {
             sections::read(parts.content, parts.content_line);
         }
     }
@@ -200,7 +200,7 @@ proptest! {
         let words = |text: &str| text.matches("word").count();
         let kept = words(&content.body)
             + content.criteria.iter().map(|(text, _)| words(text)).sum::<usize>()
-            + content.remarks.iter().map(|remark| words(&remark.text)).sum::<usize>();
+            + content.comments.iter().map(|comment| words(&comment.text)).sum::<usize>();
         prop_assert_eq!(kept, words(&lines.join("\n")));
     }
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use towline_proto::Act;
 
-use crate::export::line::Line;
+use crate::export::line::ItemLine;
 
 /// Numbers that are tried for one act at most, for each that should do: one of e^64 acts finds none.
 const TRIES_PER_PIECE: u128 = 64;
@@ -37,7 +37,7 @@ pub(super) struct TieOrder<'w> {
 }
 
 impl<'w> TieOrder<'w> {
-    pub(super) fn new(line: &'w Line, steps: &'w BTreeMap<u32, u32>, here: &'w [u64]) -> Self {
+    pub(super) fn new(line: &'w ItemLine, steps: &'w BTreeMap<u32, u32>, here: &'w [u64]) -> Self {
         Self {
             between: between(&line.ties, here),
             steps,

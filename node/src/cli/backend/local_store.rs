@@ -4,45 +4,45 @@
 
 use std::collections::VecDeque;
 
-use super::patience::Patience;
-use super::read_only::{self, Copied};
-use crate::cli::{Ask, Context};
-use crate::dto::LeftOut;
-use crate::handle::{unclear, unopened};
+use super::busy_wait::BusyWait;
+use super::read_only::{self, StoreCopy};
+use crate::api::request::{Envelope, Failure, FailureCode, Reply, Request};
+use crate::api::types::UnavailableProject;
+use crate::cli::{Backend, Context};
+use crate::handle::{ambiguous_project, project_unavailable};
 use crate::home::{Home, HomeError, Lock, ProjectHome, ProjectScan, key};
 use crate::node::open_project;
 use crate::project::Project;
 use crate::project::snapshot::{self, needs_cards_only};
 use crate::project_names;
-use crate::request::{Envelope, Failure, FailureCode, Reply, Request};
-use crate::socket::{self, Client, GREETING};
+use crate::socket::{self, Client, HELLO_TIMEOUT};
 
 /// One project's store, open for one command.
-pub(super) struct Direct {
+pub(super) struct LocalStore {
     // Closed when dropped, before the lock behind it is given back.
     project: Option<Project>,
-    left_out: Vec<LeftOut>,
-    ground: Ground,
+    unavailable: Vec<UnavailableProject>,
+    access: StoreAccess,
 }
 
 /// What an open store stands on.
-enum Ground {
+enum StoreAccess {
     /// The project's own folder, and nobody else has it open.
-    Own(#[expect(dead_code, reason = "held for as long as the store is open")] Lock),
+    Locked(#[expect(dead_code, reason = "held for as long as the store is open")] Lock),
     /// A copy, because the folder cannot be written.
-    Copy(Copied),
+    Copy(StoreCopy),
 }
 
-impl Ask for Direct {
-    fn ask(&mut self, envelope: Envelope) -> Result<Reply, Failure> {
+impl Backend for LocalStore {
+    fn request(&mut self, envelope: Envelope) -> Result<Reply, Failure> {
         let closed = || Failure::new(FailureCode::Failure, "the store is closed");
-        if let Ground::Copy(copied) = &self.ground {
-            copied.permits(&envelope.body)?;
+        if let StoreAccess::Copy(copy) = &self.access {
+            copy.check_read_only(&envelope.body)?;
         }
         let project = self.project.as_mut().ok_or_else(closed)?;
         match project.request(envelope.origin.as_ref(), envelope.body)? {
             Reply::Status(mut status) => {
-                status.left_out.clone_from(&self.left_out);
+                status.unavailable.clone_from(&self.unavailable);
                 Ok(Reply::Status(status))
             }
             reply => Ok(reply),
@@ -50,7 +50,7 @@ impl Ask for Direct {
     }
 }
 
-impl Drop for Direct {
+impl Drop for LocalStore {
     fn drop(&mut self) {
         if let Some(project) = self.project.take() {
             project.close();
@@ -59,10 +59,10 @@ impl Drop for Direct {
 }
 
 /// Answers that were there before anybody asked: those of the snapshot of cards.
-struct Ready(VecDeque<Reply>);
+struct SnapshotReplies(VecDeque<Reply>);
 
-impl Ask for Ready {
-    fn ask(&mut self, _: Envelope) -> Result<Reply, Failure> {
+impl Backend for SnapshotReplies {
+    fn request(&mut self, _: Envelope) -> Result<Reply, Failure> {
         let spent = || {
             Failure::new(
                 FailureCode::Failure,
@@ -76,11 +76,11 @@ impl Ask for Ready {
 /// The running node if there is one, else the store. What is going to be asked, in its order, is known
 /// where a command is nothing but its questions; nobody need be asked then when the snapshot answers all
 /// of them. Beside a running node that is so while it rests, and its thread is left to those who write.
-pub(super) fn connect(ctx: &Context, asks: &[&Request]) -> Result<Box<dyn Ask>, Failure> {
+pub(super) fn connect(ctx: &Context, requests: &[&Request]) -> Result<Box<dyn Backend>, Failure> {
     let home = Home::at(ctx.root()?);
-    let mut patience = Patience::of(ctx, &home);
+    let mut busy_wait = BusyWait::of(ctx, &home);
     loop {
-        if let Some(ready) = from_snapshot(ctx, &home, asks) {
+        if let Some(ready) = from_snapshot(ctx, &home, requests) {
             return Ok(Box::new(ready));
         }
         let busy = match node(&home) {
@@ -88,17 +88,17 @@ pub(super) fn connect(ctx: &Context, asks: &[&Request]) -> Result<Box<dyn Ask>, 
             Err(failure) if failure.code == FailureCode::Busy => failure,
             Err(failure) => return Err(failure),
             Ok(None) => match home.lock("towline") {
-                Ok(lock) => return open(ctx, &home, lock).map(|direct| Box::new(direct) as Box<dyn Ask>),
+                Ok(lock) => return open(ctx, &home, lock).map(|direct| Box::new(direct) as Box<dyn Backend>),
                 // Another command, or a node that has no socket yet.
                 Err(busy @ HomeError::Busy { .. }) => busy.into(),
-                Err(error) if read_only::is_why(&error) => {
-                    return read(ctx, &home, error).map(|direct| Box::new(direct) as Box<dyn Ask>);
+                Err(error) if read_only::is_unwritable(&error) => {
+                    return read(ctx, &home, error).map(|direct| Box::new(direct) as Box<dyn Backend>);
                 }
                 Err(error) => return Err(error.into()),
             },
         };
-        if !patience.wait() {
-            return Err(patience.said(busy));
+        if !busy_wait.wait() {
+            return Err(busy_wait.with_hint(busy));
         }
     }
 }
@@ -109,74 +109,74 @@ pub(super) fn connect(ctx: &Context, asks: &[&Request]) -> Result<Box<dyn Ask>, 
 /// Busy when it has none, and what else keeps it from answering.
 pub(super) fn node(home: &Home) -> Result<Option<Client>, Failure> {
     let found = socket::find(home)?;
-    found.map(|client| client.greeted(GREETING)).transpose()
+    found.map(|client| client.check_alive(HELLO_TIMEOUT)).transpose()
 }
 
 /// The lock for somebody who keeps it for longer, such as a node that starts: a command that is just being
 /// done does not keep it from starting.
 pub(super) fn lock(ctx: &Context, home: &Home, what: &str) -> Result<Lock, Failure> {
-    Patience::of(ctx, home).until_free(|| home.lock(what))
+    BusyWait::of(ctx, home).retry_while_busy(|| home.lock(what))
 }
 
 /// The answers of the snapshot, when it has all of them.
-fn from_snapshot(ctx: &Context, home: &Home, asks: &[&Request]) -> Option<Ready> {
-    if asks.is_empty() || !asks.iter().all(|request| needs_cards_only(request)) {
+fn from_snapshot(ctx: &Context, home: &Home, requests: &[&Request]) -> Option<SnapshotReplies> {
+    if requests.is_empty() || !requests.iter().all(|request| needs_cards_only(request)) {
         return None;
     }
     let place = pick(ctx, home).ok()?;
-    let replies = asks
+    let replies = requests
         .iter()
         .map(|request| snapshot::answer(place.dir(), request, ctx.view.now));
-    Some(Ready(replies.collect::<Option<_>>()?))
+    Some(SnapshotReplies(replies.collect::<Option<_>>()?))
 }
 
-fn open(ctx: &Context, home: &Home, lock: Lock) -> Result<Direct, Failure> {
+fn open(ctx: &Context, home: &Home, lock: Lock) -> Result<LocalStore, Failure> {
     let key = key::load(&home.key_file())?;
-    Ok(Direct {
-        left_out: left_out(home.scan_projects()?.unreadable),
+    Ok(LocalStore {
+        unavailable: unavailable(home.scan_projects()?.unreadable),
         project: Some(open_project(&pick(ctx, home)?, &key)?),
-        ground: Ground::Own(lock),
+        access: StoreAccess::Locked(lock),
     })
 }
 
 /// Opens a copy of a store that cannot be written.
-fn read(ctx: &Context, home: &Home, why: HomeError) -> Result<Direct, Failure> {
+fn read(ctx: &Context, home: &Home, why: HomeError) -> Result<LocalStore, Failure> {
     let key = key::load(&home.key_file())?;
-    let copied = Copied::of(&pick(ctx, home)?, why)?;
-    Ok(Direct {
-        left_out: left_out(home.scan_projects()?.unreadable),
-        project: Some(open_project(copied.place(), &key)?),
-        ground: Ground::Copy(copied),
+    let copy = StoreCopy::of(&pick(ctx, home)?, why)?;
+    Ok(LocalStore {
+        unavailable: unavailable(home.scan_projects()?.unreadable),
+        project: Some(open_project(copy.place(), &key)?),
+        access: StoreAccess::Copy(copy),
     })
 }
 
-fn left_out(unreadable: Vec<(String, HomeError)>) -> Vec<LeftOut> {
-    let left_out = unreadable.into_iter().map(|(name, error)| LeftOut {
+fn unavailable(unreadable: Vec<(String, HomeError)>) -> Vec<UnavailableProject> {
+    let unavailable = unreadable.into_iter().map(|(name, error)| UnavailableProject {
         name,
         why: error.to_string(),
     });
-    left_out.collect()
+    unavailable.collect()
 }
 
 /// The project that is meant.
 fn pick(ctx: &Context, home: &Home) -> Result<ProjectHome, Failure> {
     let ProjectScan { projects, unreadable } = home.scan_projects()?;
-    let left_out = left_out(unreadable);
+    let unavailable = unavailable(unreadable);
     let wanted = ctx.global.project.as_deref();
     let all: Vec<_> = projects
         .iter()
         .map(|place| (place.name.as_str(), &place.id))
         .collect();
-    let meant = left_out
+    let meant = unavailable
         .iter()
         .find(|one| wanted.is_none_or(|wanted| one.name == wanted));
     let named = projects.iter().any(|place| Some(place.name.as_str()) == wanted);
     match (project_names::pick(&all, wanted), meant) {
         (_, Some(other)) if wanted.is_none() && !projects.is_empty() => {
             let names: Vec<_> = all.iter().map(|one| project_names::address(&all, *one)).collect();
-            Err(unclear(&names.join(", "), other))
+            Err(ambiguous_project(&names.join(", "), other))
         }
-        (Err(_), Some(meant)) if !named => Err(unopened(meant)),
+        (Err(_), Some(meant)) if !named => Err(project_unavailable(meant)),
         (at, _) => {
             let gone = || Failure::new(FailureCode::NotFound, "no such project");
             projects.get(at?).cloned().ok_or_else(gone)

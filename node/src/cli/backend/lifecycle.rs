@@ -8,18 +8,18 @@ use std::path::Path;
 use tokio::runtime::Runtime;
 use towline_proto::Ticket;
 
-use super::direct;
-use super::patience::Patience;
+use super::busy_wait::BusyWait;
+use super::local_store;
+use crate::api::request::{Failure, FailureCode, Reply};
 use crate::cli::args::{InitArgs, JoinArgs, RunArgs};
 use crate::cli::render::text::clean;
-use crate::cli::{Context, Trouble, json};
+use crate::cli::{CliError, Context, json};
 use crate::home::init::{self, plan_deinit, plan_init};
 use crate::home::{Config, Home, key};
 use crate::node::{Node, make_project, node_name, repair_project};
 use crate::project::check_clock;
-use crate::request::{Failure, FailureCode, Reply};
 use crate::server::{Server, ServerOptions};
-use crate::socket::GREETING;
+use crate::socket::HELLO_TIMEOUT;
 
 fn failed(error: impl std::fmt::Display) -> Failure {
     Failure::new(FailureCode::Failure, error.to_string())
@@ -61,7 +61,7 @@ pub(in crate::cli) fn project_name(dir: &Path, given: Option<&str>) -> Result<St
 
 /// Refuses to make a project where there is one already that commands would use, unless one of its own is asked
 /// for: most often somebody is only in another folder than they think.
-pub(in crate::cli) fn no_project_yet(ctx: &Context, args: &InitArgs) -> Result<(), Failure> {
+pub(in crate::cli) fn check_no_project(ctx: &Context, args: &InitArgs) -> Result<(), Failure> {
     let Ok(root) = ctx.root() else { return Ok(()) };
     // A disk that is mounted below a project is a place of its own: nobody is there by mistake.
     let device = |dir: &Path| std::fs::metadata(dir).map(|meta| meta.dev()).ok();
@@ -84,8 +84,8 @@ pub(in crate::cli) fn no_project_yet(ctx: &Context, args: &InitArgs) -> Result<(
 }
 
 /// `init`: a key, a configuration and a project.
-pub(super) fn init(ctx: &Context, args: &InitArgs, out: &mut dyn Write) -> Result<(), Trouble> {
-    no_project_yet(ctx, args)?;
+pub(super) fn init(ctx: &Context, args: &InitArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    check_no_project(ctx, args)?;
     let steps = plan_init(&ctx.dir).map_err(Failure::from)?;
     let name = project_name(&ctx.dir, args.name.as_deref())?;
     for step in &steps {
@@ -93,7 +93,7 @@ pub(super) fn init(ctx: &Context, args: &InitArgs, out: &mut dyn Write) -> Resul
     }
     ctx.say(&format!("will make the project {name:?}"));
     let home = make_home(ctx, args.node_name.clone())?;
-    let lock = direct::lock(ctx, &home, "towline init")?;
+    let lock = local_store::lock(ctx, &home, "towline init")?;
     home.remove_incomplete_projects().map_err(Failure::from)?;
     let config = Config::load(&home.config_file()).map_err(Failure::from)?;
     let key = key::load(&home.key_file()).map_err(Failure::from)?;
@@ -121,7 +121,7 @@ fn make_home(ctx: &Context, node_name: Option<String>) -> Result<Home, Failure> 
 }
 
 /// `deinit`: takes back what `init` did, with everything in it.
-pub(super) fn deinit(ctx: &Context, out: &mut dyn Write) -> Result<(), Trouble> {
+pub(super) fn deinit(ctx: &Context, out: &mut dyn Write) -> Result<(), CliError> {
     let home = Home::at(ctx.root()?);
     for step in plan_deinit(&home).map_err(Failure::from)? {
         ctx.say(&format!("will {step}"));
@@ -129,19 +129,19 @@ pub(super) fn deinit(ctx: &Context, out: &mut dyn Write) -> Result<(), Trouble> 
     if !ctx.confirm("Remove all of this? What no other node has is lost.")? {
         return Err(Failure::new(FailureCode::Failure, "nothing was removed").into());
     }
-    nobody_runs(&home)?;
-    Patience::of(ctx, &home).until_free(|| init::deinit(&home))?;
+    check_not_running(&home)?;
+    BusyWait::of(ctx, &home).retry_while_busy(|| init::deinit(&home))?;
     if ctx.global.json {
         out.write_all(json::done().as_bytes())?;
     }
     Ok(())
 }
 
-/// `doctor --mend`: makes damaged logs anew from what is whole in them.
-pub(super) fn mend(ctx: &Context, out: &mut dyn Write) -> Result<(), Trouble> {
+/// `doctor --repair`: makes damaged logs anew from what is whole in them.
+pub(super) fn repair(ctx: &Context, out: &mut dyn Write) -> Result<(), CliError> {
     let home = Home::at(ctx.root()?);
-    nobody_runs(&home)?;
-    let _lock = direct::lock(ctx, &home, "towline doctor --mend")?;
+    check_not_running(&home)?;
+    let _lock = local_store::lock(ctx, &home, "towline doctor --repair")?;
     let key = key::load(&home.key_file()).map_err(Failure::from)?;
     for place in home.projects().map_err(Failure::from)? {
         if ctx
@@ -175,7 +175,7 @@ pub(super) fn mend(ctx: &Context, out: &mut dyn Write) -> Result<(), Trouble> {
 
 /// `up` and `serve`: runs a node until it is told to end. `up` makes a home and a project first
 /// where there is none, and greets.
-pub(super) fn run(ctx: &Context, args: &RunArgs, greet: bool, out: &mut dyn Write) -> Result<(), Trouble> {
+pub(super) fn run(ctx: &Context, args: &RunArgs, greet: bool, out: &mut dyn Write) -> Result<(), CliError> {
     let home = match ctx.root() {
         Ok(root) => Home::at(root),
         Err(failure) if !greet => return Err(failure.into()),
@@ -185,8 +185,8 @@ pub(super) fn run(ctx: &Context, args: &RunArgs, greet: bool, out: &mut dyn Writ
             make_home(ctx, None)?
         }
     };
-    nobody_runs(&home)?;
-    let lock = direct::lock(ctx, &home, if greet { "towline up" } else { "towline serve" })?;
+    check_not_running(&home)?;
+    let lock = local_store::lock(ctx, &home, if greet { "towline up" } else { "towline serve" })?;
     let config = run_config(&home, args)?;
     let key = key::load(&home.key_file()).map_err(Failure::from)?;
     if greet && home.projects().map_err(Failure::from)?.is_empty() {
@@ -216,10 +216,10 @@ pub(super) fn run(ctx: &Context, args: &RunArgs, greet: bool, out: &mut dyn Writ
 }
 
 /// Refuses where a node runs already.
-pub(in crate::cli) fn nobody_runs(home: &Home) -> Result<(), Failure> {
+pub(in crate::cli) fn check_not_running(home: &Home) -> Result<(), Failure> {
     let who = match crate::socket::find(home)? {
         Some(client) => {
-            let info = client.greeted(GREETING)?.hello()?;
+            let info = client.check_alive(HELLO_TIMEOUT)?.hello()?;
             let board = info.board.map(|board| format!(", its board is at {board}"));
             format!("(pid {}){}", info.pid, board.unwrap_or_default())
         }
@@ -252,7 +252,7 @@ pub(in crate::cli) fn run_config(home: &Home, args: &RunArgs) -> Result<Config, 
     Ok(config)
 }
 
-fn greeting(ctx: &Context, serving: &Server, who: &str, out: &mut dyn Write) -> Result<(), Trouble> {
+fn greeting(ctx: &Context, serving: &Server, who: &str, out: &mut dyn Write) -> Result<(), CliError> {
     let names: Vec<_> = serving
         .node()
         .handle()
@@ -286,7 +286,7 @@ fn runtime() -> Result<Runtime, Failure> {
 }
 
 /// `join`: through the running node, or with a node that runs until everything has come.
-pub(super) fn join(ctx: &Context, args: &JoinArgs, out: &mut dyn Write) -> Result<(), Trouble> {
+pub(super) fn join(ctx: &Context, args: &JoinArgs, out: &mut dyn Write) -> Result<(), CliError> {
     let ticket = ctx.text(args.ticket.clone(), towline_proto::limits::NOTE_BYTES)?;
     let ticket: Ticket = ticket
         .trim()
@@ -294,7 +294,7 @@ pub(super) fn join(ctx: &Context, args: &JoinArgs, out: &mut dyn Write) -> Resul
         .map_err(|why| Failure::new(FailureCode::Usage, format!("{why}")))?;
     let root = ctx.root();
     if let Ok(root) = &root
-        && let Some(client) = direct::node(&Home::at(root))?
+        && let Some(client) = local_store::node(&Home::at(root))?
     {
         let reply = client.with_timeout(args.timeout).join(&ticket.to_string())?;
         return joined(ctx, &ticket, &reply, out);
@@ -303,7 +303,7 @@ pub(super) fn join(ctx: &Context, args: &JoinArgs, out: &mut dyn Write) -> Resul
         Ok(root) => Home::at(root),
         Err(_) => make_home(ctx, args.node_name.clone())?,
     };
-    let lock = direct::lock(ctx, &home, "towline join")?;
+    let lock = local_store::lock(ctx, &home, "towline join")?;
     let config = Config::load(&home.config_file()).map_err(Failure::from)?;
     let key = key::load(&home.key_file()).map_err(Failure::from)?;
     let reply = runtime()?.block_on(async {
@@ -315,7 +315,7 @@ pub(super) fn join(ctx: &Context, args: &JoinArgs, out: &mut dyn Write) -> Resul
     joined(ctx, &ticket, &reply, out)
 }
 
-fn joined(ctx: &Context, ticket: &Ticket, reply: &Reply, out: &mut dyn Write) -> Result<(), Trouble> {
+fn joined(ctx: &Context, ticket: &Ticket, reply: &Reply, out: &mut dyn Write) -> Result<(), CliError> {
     if let Reply::Status(status) = reply {
         if ctx.global.json {
             out.write_all(json::document("towline.status/v1", status).as_bytes())?;

@@ -6,22 +6,22 @@ use std::io::Write;
 use towline_proto::Origin;
 
 use super::{CHUNK_BYTES, LEFT, SHOWN, bar, failure, reader, write_notes};
+use crate::api::request::{Failure, IMPORT_CHUNK, Reply, Request};
+use crate::api::types::ImportReport;
 use crate::cli::args::ImportArgs;
 use crate::cli::backend::connect;
 use crate::cli::render::text::plural;
-use crate::cli::{Ask, Context, Trouble, envelope, json};
-use crate::dto::ImportReport;
-use crate::export::line::Line;
-use crate::import::own::{self, Own};
+use crate::cli::{Backend, CliError, Context, envelope, json};
+use crate::export::line::ItemLine;
+use crate::import::jsonl::{self, JsonlFile};
 use crate::project::{ImportPass, LineOutcome};
-use crate::request::{Failure, IMPORT_CHUNK, Reply, Request};
 
 /// Numbers that are listed as shared.
 const LISTED: usize = 20;
 
 /// What the passes came to.
 #[derive(Default)]
-struct Tally {
+struct Counts {
     report: ImportReport,
     /// Numbers that an item here had before.
     shared: BTreeSet<u32>,
@@ -29,12 +29,12 @@ struct Tally {
 }
 
 /// Takes every line of a file.
-pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> Result<(), Trouble> {
+pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> Result<(), CliError> {
     let origin = ctx.origin()?;
-    let mut file = own::read(reader(&args.file)?);
-    let mut ask = connect(ctx)?;
+    let mut file = jsonl::read(reader(&args.file)?);
+    let mut backend = connect(ctx)?;
     let bar = bar(ctx, file.lines.len());
-    let mut tally = Tally::default();
+    let mut counts = Counts::default();
     let first = if ctx.global.dry_run {
         ImportPass::DryRun
     } else {
@@ -45,15 +45,15 @@ pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> R
             line: Box::new(line),
             dry_run: ctx.global.dry_run,
         };
-        match ask.ask(envelope(ctx, Some(origin.clone()), request))? {
-            Reply::Taken(taken) => taken.into_iter().for_each(|taken| tally.settings(number, taken)),
-            _ => return Err(odd().into()),
+        match backend.request(envelope(ctx, Some(origin.clone()), request))? {
+            Reply::LineOutcomes(taken) => taken.into_iter().for_each(|taken| counts.settings(number, taken)),
+            _ => return Err(unexpected_reply().into()),
         }
     }
     let mut made = BTreeSet::new();
     let mut left = Vec::new();
     for chunk in chunks(&file.lines) {
-        for (line, taken) in ask_pass(ctx, &mut *ask, &origin, &file, chunk, first)? {
+        for (line, taken) in send_pass(ctx, &mut *backend, &origin, &file, chunk, first)? {
             if let LineOutcome::Created { more: true, .. } = &taken {
                 made.insert(line.0);
             }
@@ -66,23 +66,23 @@ pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> R
             } else {
                 bar.inc(1);
             }
-            tally.count(line, taken, &made, first);
+            counts.count(line, taken, &made, first);
         }
     }
     for chunk in chunks(&left) {
-        for (line, taken) in ask_pass(ctx, &mut *ask, &origin, &file, chunk, ImportPass::Complete)? {
-            tally.count(line, taken, &made, ImportPass::Complete);
+        for (line, taken) in send_pass(ctx, &mut *backend, &origin, &file, chunk, ImportPass::Complete)? {
+            counts.count(line, taken, &made, ImportPass::Complete);
             bar.inc(1);
         }
     }
     bar.finish_and_clear();
-    for (line, what) in std::mem::take(&mut tally.problems) {
+    for (line, what) in std::mem::take(&mut counts.problems) {
         file.problem(line, &what);
     }
-    tell(ctx, &file, tally, out)
+    tell(ctx, &file, counts, out)
 }
 
-type Numbered = (usize, Line);
+type Numbered = (usize, ItemLine);
 
 /// Lines in pieces that a request can carry; a line that is larger goes alone.
 fn chunks(lines: &[Numbered]) -> Vec<&[Numbered]> {
@@ -100,23 +100,23 @@ fn chunks(lines: &[Numbered]) -> Vec<&[Numbered]> {
     chunks
 }
 
-fn ask_pass<'l>(
+fn send_pass<'l>(
     ctx: &Context,
-    ask: &mut dyn Ask,
+    backend: &mut dyn Backend,
     origin: &Origin,
-    file: &Own,
+    file: &JsonlFile,
     chunk: &'l [Numbered],
     pass: ImportPass,
 ) -> Result<Vec<(&'l Numbered, LineOutcome)>, Failure> {
-    let lines: Vec<Line> = chunk.iter().map(|(_, line)| line.clone()).collect();
+    let lines: Vec<ItemLine> = chunk.iter().map(|(_, line)| line.clone()).collect();
     let request = Request::ImportLines {
         names: file.names(&lines),
         lines,
         pass,
     };
-    match ask.ask(envelope(ctx, Some(origin.clone()), request)) {
-        Ok(Reply::Taken(taken)) if taken.len() == chunk.len() => Ok(chunk.iter().zip(taken).collect()),
-        Ok(_) => Err(odd()),
+    match backend.request(envelope(ctx, Some(origin.clone()), request)) {
+        Ok(Reply::LineOutcomes(taken)) if taken.len() == chunk.len() => Ok(chunk.iter().zip(taken).collect()),
+        Ok(_) => Err(unexpected_reply()),
         // One line too large for the socket must not keep the others out.
         Err(failure) if chunk.len() == 1 => {
             let why = format!("{failure}; `towline down` first lets it in, if it is only too large");
@@ -129,11 +129,11 @@ fn ask_pass<'l>(
     }
 }
 
-fn odd() -> Failure {
+fn unexpected_reply() -> Failure {
     failure("the node answered an import with something else; it may be another version".into())
 }
 
-impl Tally {
+impl Counts {
     /// The settings are no item, and counted as none.
     fn settings(&mut self, number: usize, taken: LineOutcome) {
         match taken {
@@ -193,10 +193,10 @@ impl Tally {
     }
 }
 
-fn tell(ctx: &Context, file: &Own, tally: Tally, out: &mut dyn Write) -> Result<(), Trouble> {
+fn tell(ctx: &Context, file: &JsonlFile, counts: Counts, out: &mut dyn Write) -> Result<(), CliError> {
     let report = ImportReport {
         problems: file.problems.clone(),
-        ..tally.report
+        ..counts.report
     };
     if ctx.global.json {
         out.write_all(json::written("towline.import/v1", ctx.global.dry_run, &report).as_bytes())?;
@@ -207,9 +207,9 @@ fn tell(ctx: &Context, file: &Own, tally: Tally, out: &mut dyn Write) -> Result<
             "items: {} {would}created, {} {would}updated, {} unchanged",
             report.created, report.updated, report.unchanged
         )?;
-        if !tally.shared.is_empty() {
-            let numbers: Vec<String> = tally.shared.iter().take(LISTED).map(u32::to_string).collect();
-            let more = tally.shared.len().saturating_sub(LISTED);
+        if !counts.shared.is_empty() {
+            let numbers: Vec<String> = counts.shared.iter().take(LISTED).map(u32::to_string).collect();
+            let more = counts.shared.len().saturating_sub(LISTED);
             let more = if more > 0 {
                 format!(" and {more} more")
             } else {

@@ -5,13 +5,13 @@
 
 mod history;
 mod import;
-mod people;
+mod members;
 mod settings;
 
-pub use history::{Comment, Fate, HistoryLine, OpenConflict, Side};
+pub use history::{Comment, HistoryLine, HistoryOutcome, OpenConflict, Side};
 pub use import::ImportReport;
-pub use people::{LeftOut, MemberInfo, PeerInfo};
-pub use settings::{InTheWay, SetBy, Setting};
+pub use members::{MemberInfo, PeerInfo, UnavailableProject};
+pub use settings::{NotReadyReason, SetBy, Setting};
 
 use serde::{Deserialize, Serialize};
 use towline_crdt::view::{Criterion, Link, Refused};
@@ -122,9 +122,9 @@ pub struct ItemCard {
     /// Whether a clock was ahead: a time that cannot be true is shown as when it was seen.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub skewed: bool,
-    /// Why nobody can start it now; see [`InTheWay`].
+    /// Why nobody can start it now; see [`NotReadyReason`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub in_the_way: Option<InTheWay>,
+    pub in_the_way: Option<NotReadyReason>,
     /// What could be done to it now.
     pub legal: Vec<Verb>,
 }
@@ -217,8 +217,8 @@ pub struct ProjectStatus {
     /// Where the board is; absent without a running node.
     pub board: Option<String>,
     /// Projects beside it in this home that could not be opened.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub left_out: Vec<LeftOut>,
+    #[serde(rename = "left_out", default, skip_serializing_if = "Vec::is_empty")]
+    pub unavailable: Vec<UnavailableProject>,
 }
 
 /// What `doctor` found.

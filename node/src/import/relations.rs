@@ -9,11 +9,11 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use towline_proto::{Kind, Millis};
 
 use super::{Parsed, Section};
-use crate::request::{ImportItem, ImportRelation, ImportStage, Part, RelationKind};
+use crate::api::request::{ImportItem, ImportRelation, ImportStage, Part, RelationKind};
 
 /// A relation as it stands in the source, its ends by their external references.
 #[derive(Debug)]
-pub(super) struct Edge {
+pub(super) struct ParsedRelation {
     pub(super) file: Option<String>,
     pub(super) line: usize,
     /// The field or the word that says it.
@@ -33,7 +33,7 @@ pub(super) struct Edge {
 
 /// What is known of the items while relations are made.
 #[derive(Debug, Default)]
-struct Known {
+struct KnownItems {
     places: BTreeMap<String, usize>,
     /// The epic of each part.
     epics: BTreeMap<String, String>,
@@ -41,36 +41,39 @@ struct Known {
     with_parts: BTreeSet<usize>,
 }
 
-impl Known {
+impl KnownItems {
     /// What a relation becomes and how that is counted; why it is left out.
     fn judge(
         &mut self,
-        edge: &Edge,
+        relation: &ParsedRelation,
         items: &[ImportItem],
     ) -> Result<(RelationKind, &'static str), &'static str> {
-        if edge.from == edge.to {
+        if relation.from == relation.to {
             return Err("it names itself");
         }
-        if edge.kind == RelationKind::Epic && is_within(&self.epics, &edge.to, &edge.from) {
+        if relation.kind == RelationKind::Epic && is_within(&self.epics, &relation.to, &relation.from) {
             return Err("that would be a circle");
         }
-        if edge.kind == RelationKind::Epic {
-            self.with_parts.extend(self.places.get(&edge.to).copied());
+        if relation.kind == RelationKind::Epic {
+            self.with_parts.extend(self.places.get(&relation.to).copied());
         }
-        Ok(match edge.kind {
-            RelationKind::Epic => match self.epics.get(&edge.from) {
-                Some(epic) if *epic != edge.to => {
+        Ok(match relation.kind {
+            RelationKind::Epic => match self.epics.get(&relation.from) {
+                Some(epic) if *epic != relation.to => {
                     (RelationKind::Related, "related, because it has an epic already")
                 }
                 Some(_) => (RelationKind::Epic, "epic"),
                 None => {
-                    self.epics.insert(edge.from.clone(), edge.to.clone());
+                    self.epics.insert(relation.from.clone(), relation.to.clone());
                     (RelationKind::Epic, "epic")
                 }
             },
             RelationKind::DependsOn => (RelationKind::DependsOn, "depends on"),
             RelationKind::SupersededBy => {
-                let from = self.places.get(&edge.from).and_then(|place| items.get(*place));
+                let from = self
+                    .places
+                    .get(&relation.from)
+                    .and_then(|place| items.get(*place));
                 (RelationKind::SupersededBy, superseded(from))
             }
             RelationKind::Related => (RelationKind::Related, "related"),
@@ -79,9 +82,9 @@ impl Known {
 }
 
 impl Parsed {
-    /// Turns edges into relations, now that every item is known.
-    pub(super) fn relate(&mut self, edges: Vec<Edge>) {
-        let mut known = Known::default();
+    /// Turns what was read into relations, now that every item is known.
+    pub(super) fn make_relations(&mut self, relations: Vec<ParsedRelation>) {
+        let mut known = KnownItems::default();
         for (place, item) in self.items.iter().enumerate() {
             // An id that several issues have is in the source too.
             for name in item.record.shared.iter().chain([&item.external]) {
@@ -89,30 +92,30 @@ impl Parsed {
             }
         }
         let mut seen = HashSet::new();
-        for edge in edges {
-            let ends = [&edge.from, &edge.to];
+        for relation in relations {
+            let ends = [&relation.from, &relation.to];
             let missing = ends
                 .into_iter()
                 .filter(|end| !known.places.contains_key(*end))
                 .count();
-            if missing > 0 && edge.guessed {
+            if missing > 0 && relation.guessed {
                 continue;
             }
-            let (kind, to) = match known.judge(&edge, &self.items) {
+            let (kind, to) = match known.judge(&relation, &self.items) {
                 Ok(judged) => judged,
                 Err(wrong) => {
                     let what = format!(
                         "{} of {} and {} is left out: {wrong}",
-                        edge.field, edge.from, edge.to
+                        relation.field, relation.from, relation.to
                     );
-                    self.problem_at(edge.file, edge.line, what);
+                    self.problem_at(relation.file, relation.line, what);
                     continue;
                 }
             };
-            if !seen.insert((edge.from.clone(), kind, edge.to.clone())) {
+            if !seen.insert((relation.from.clone(), kind, relation.to.clone())) {
                 // Sources say many relations at both ends.
                 self.tally
-                    .count(Section::Relations, format!("{} -> said before", edge.field));
+                    .count(Section::Relations, format!("{} -> said before", relation.field));
                 continue;
             }
             let outside = if missing > 0 {
@@ -121,15 +124,15 @@ impl Parsed {
                 ""
             };
             self.tally
-                .count(Section::Relations, format!("{} -> {to}{outside}", edge.field));
+                .count(Section::Relations, format!("{} -> {to}{outside}", relation.field));
             self.relations.push(ImportRelation {
-                from: edge.from,
+                from: relation.from,
                 kind,
-                to: edge.to,
-                at: edge.at,
-                by: edge.by,
-                said_by: edge.said_by,
-                record_at: edge.record_at,
+                to: relation.to,
+                at: relation.at,
+                by: relation.by,
+                said_by: relation.said_by,
+                record_at: relation.record_at,
             });
         }
         for place in known.with_parts {

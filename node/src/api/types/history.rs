@@ -53,7 +53,7 @@ pub struct HistoryLine {
     pub detail: Option<String>,
     /// What became of it.
     #[serde(default)]
-    pub fate: Fate,
+    pub fate: HistoryOutcome,
     /// Why it has no effect, when it has none, as half a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overtaken: Option<String>,
@@ -65,7 +65,7 @@ pub struct HistoryLine {
 /// What became of an act.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
-pub enum Fate {
+pub enum HistoryOutcome {
     /// It says what is so now, or only ever adds.
     #[default]
     Effective,

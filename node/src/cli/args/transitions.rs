@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use towline_proto::{Column, FailureKind, Verb};
 
 use super::one_of;
-use crate::request::Transition;
+use crate::api::request::Transition;
 
 /// Where `move` leads.
 const OPEN: &[Column] = &[
@@ -15,33 +15,33 @@ const OPEN: &[Column] = &[
     Column::Merge,
 ];
 
-/// Which items a transition is about.
+/// The items of a transition.
 #[derive(Debug, Clone, Args)]
 pub struct Items {
-    /// The items: 42, 42a, a key or an id
+    /// Items: numbers (42, 42a), keys or ids
     #[arg(value_name = "N", required = true)]
     pub items: Vec<String>,
-    /// Refuse if the item has changed since REVISION (from --json)
+    /// Fail if the item has changed since REVISION (from --json)
     #[arg(long, value_name = "REVISION")]
     pub expect: Option<String>,
 }
 
-/// Items and why.
+/// Items and a reason.
 #[derive(Debug, Clone, Args)]
 pub struct WithReason {
     #[command(flatten)]
     target: Items,
-    /// Why; - reads it from the standard input
+    /// Reason; - reads it from standard input
     #[arg(short = 'm', long, value_name = "TEXT", allow_hyphen_values = true)]
     reason: String,
 }
 
-/// Items and perhaps why.
+/// Items and an optional reason.
 #[derive(Debug, Clone, Args)]
 pub struct MaybeReason {
     #[command(flatten)]
     target: Items,
-    /// Why; - reads it from the standard input
+    /// Reason; - reads it from standard input
     #[arg(short = 'm', long, value_name = "TEXT", allow_hyphen_values = true)]
     reason: Option<String>,
 }
@@ -51,7 +51,7 @@ pub struct MaybeReason {
 pub struct WithHolder {
     #[command(flatten)]
     target: Items,
-    /// Who works on it, when it is not you
+    /// Who will work on it, if not you
     #[arg(long = "for", value_name = "NAME")]
     holder: Option<String>,
 }
@@ -61,10 +61,10 @@ pub struct WithHolder {
 pub struct TakeOverArgs {
     #[command(flatten)]
     target: WithHolder,
-    /// Take it although its holder's node has been heard of lately; needs a reason
+    /// Take it over even if the node of its holder was seen recently; needs a reason
     #[arg(long, requires = "reason")]
     force: bool,
-    /// Why it is forced
+    /// Reason for --force
     #[arg(
         short = 'm',
         long,
@@ -80,13 +80,13 @@ pub struct TakeOverArgs {
 pub struct StartArgs {
     #[command(flatten)]
     target: WithHolder,
-    /// Start it and claim nothing
+    /// Start it without claiming it
     #[arg(long, conflicts_with = "holder")]
     no_claim: bool,
-    /// Start although something it waits for is not done; needs a reason
+    /// Start it even if a dependency is not done; needs a reason
     #[arg(long, requires = "reason")]
     force: bool,
-    /// Why it is forced
+    /// Reason for --force
     #[arg(
         short = 'm',
         long,
@@ -102,7 +102,7 @@ pub struct StartArgs {
 pub struct MergedArgs {
     #[command(flatten)]
     target: Items,
-    /// The commit, which makes it a fact that wins over any intent
+    /// Merged commit; a recorded commit overrides concurrent changes
     #[arg(long, value_name = "HASH")]
     commit: Option<String>,
 }
@@ -112,10 +112,10 @@ pub struct MergedArgs {
 pub struct MergeFailedArgs {
     #[command(flatten)]
     target: Items,
-    /// What went wrong
+    /// Kind of failure
     #[arg(long, value_parser = one_of(FailureKind::ALL, FailureKind::as_str))]
     kind: FailureKind,
-    /// Details; - reads them from the standard input
+    /// Details; - reads them from standard input
     #[arg(
         short = 'm',
         long = "detail",
@@ -131,7 +131,7 @@ pub struct MergeFailedArgs {
 pub struct SupersedeArgs {
     #[command(flatten)]
     target: Items,
-    /// The item that takes its place
+    /// Item that replaces it
     #[arg(long, value_name = "N")]
     by: String,
 }
@@ -139,16 +139,16 @@ pub struct SupersedeArgs {
 /// Items and where they go.
 #[derive(Debug, Clone, Args)]
 pub struct MoveArgs {
-    /// The items: 42, 42a, a key or an id
+    /// Items: numbers (42, 42a), keys or ids
     #[arg(value_name = "N", required = true)]
     items: Vec<String>,
-    /// An open column
+    /// Column to move them to
     #[arg(value_name = "COLUMN", required = true, value_parser = one_of(OPEN, Column::as_str))]
     to: Column,
-    /// Why; - reads it from the standard input
+    /// Reason; - reads it from standard input
     #[arg(short = 'm', long, value_name = "TEXT", allow_hyphen_values = true)]
     reason: Option<String>,
-    /// Refuse if the item has changed since REVISION (from --json)
+    /// Fail if the item has changed since REVISION (from --json)
     #[arg(long, value_name = "REVISION")]
     expect: Option<String>,
 }
@@ -156,10 +156,10 @@ pub struct MoveArgs {
 /// The transitions of the table.
 #[derive(Debug, Clone, Subcommand)]
 #[allow(missing_docs)]
-pub enum VerbCommand {
+pub enum TransitionCommand {
     #[command(about = about(Verb::Triage))]
     Triage(Items),
-    #[command(about = about(Verb::Start), after_help = "Whoever starts an item claims it.\n\n\
+    #[command(about = about(Verb::Start), after_help = "Starting an item also claims it.\n\n\
         Examples:\n  towline start 4 5 6\n  towline start 4 --no-claim\n  \
         towline start 4 --force -m 'the other half is only docs'")]
     Start(StartArgs),
@@ -173,7 +173,7 @@ pub enum VerbCommand {
     #[command(about = about(Verb::Approve))]
     Approve(Items),
     #[command(about = about(Verb::Merged), visible_alias = "done",
-        after_help = "Without a commit it says that the work is done, as for a spike.\n\n\
+        after_help = "Without --commit, marks the work as done, for example for a spike.\n\n\
         Examples:\n  towline merged 42 --commit 3f2a1c9\n  towline done 42")]
     Merged(MergedArgs),
     #[command(about = about(Verb::MergeFailed),
@@ -192,7 +192,7 @@ pub enum VerbCommand {
     #[command(about = about(Verb::Unfreeze))]
     Unfreeze(Items),
     #[command(about = about(Verb::Abandon), visible_alias = "close",
-        after_help = "Whatever waits for it goes on waiting; of work that is done say `towline done`.")]
+        after_help = "Items that depend on it keep waiting. Use `towline done` if the work is done.")]
     Abandon(MaybeReason),
     #[command(about = about(Verb::Supersede), after_help = "Example:\n  towline supersede 42 --by 57")]
     Supersede(SupersedeArgs),
@@ -208,19 +208,19 @@ pub enum VerbCommand {
     Claim(WithHolder),
     #[command(about = about(Verb::Release))]
     Release(Items),
-    #[command(about = about(Verb::TakeOver), after_help = "Its node must not have been heard of for `claim_ttl` (see `towline config`).\n\n\
+    #[command(about = about(Verb::TakeOver), after_help = "Possible once the node of the holder has not been seen for `claim_ttl` (see `towline config`).\n\n\
         Examples:\n  towline take-over 42\n  towline take-over 42 --force -m 'the laptop is at the bottom of a lake'")]
     TakeOver(TakeOverArgs),
     #[command(about = about(Verb::Delete))]
     Delete(MaybeReason),
     #[command(about = about(Verb::Restore))]
     Restore(Items),
-    #[command(about = about(Verb::Purge), after_help = "Asks first; --yes answers it. What was written stays in \
-        the signed log, but it is shown nowhere any more, cannot be restored, and its number is not given out again.")]
+    #[command(about = about(Verb::Purge), after_help = "Asks for confirmation, unless --yes is given. A purged item \
+        cannot be restored, is not shown anywhere, and its number is not reused. Its entries stay in the signed log.")]
     Purge(Items),
 }
 
-/// The table's own words, with a capital letter.
+/// The help text of the transition table, with a capital letter.
 fn about(verb: Verb) -> String {
     let help = verb.rule().help;
     let mut letters = help.chars();
@@ -229,7 +229,7 @@ fn about(verb: Verb) -> String {
     })
 }
 
-impl VerbCommand {
+impl TransitionCommand {
     /// The items, and the transition that each of them is to make.
     pub(crate) fn parts(self) -> (Items, Transition) {
         let plain = |verb| Transition::plain(String::new(), verb);

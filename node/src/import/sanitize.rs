@@ -11,7 +11,7 @@ use towline_proto::{CriterionState, LinkKind, limits};
 
 use super::fields::Fields;
 use super::{Parsed, Section, TRACKERS};
-use crate::request::ImportCriterion;
+use crate::api::request::ImportCriterion;
 
 /// Acceptance criteria that one item takes over at most.
 const CRITERIA: usize = 200;

@@ -10,14 +10,14 @@ use super::showing;
 
 /// A board whose second item was taken two ways.
 async fn board() -> Board {
-    let mut contested = card(2, Kind::Bug, "Frames are dropped", NOON);
-    contested.column = Column::Coding;
-    contested.conflicts = 1;
-    showing(vec![card(1, Kind::Story, "Sign entries", NOON), contested]).await
+    let mut conflicted = card(2, Kind::Bug, "Frames are dropped", NOON);
+    conflicted.column = Column::Coding;
+    conflicted.conflicts = 1;
+    showing(vec![card(1, Kind::Story, "Sign entries", NOON), conflicted]).await
 }
 
 #[tokio::test]
-async fn a_contest_is_on_its_card_and_told_with_its_sides_on_the_page() {
+async fn a_conflict_is_on_its_card_and_told_with_its_sides_on_the_page() {
     let board = board().await;
     let cards = board.get("/p/demo").await.body;
     assert!(
@@ -78,9 +78,9 @@ async fn a_button_settles_it_for_who_is_signed_in() {
 
 #[tokio::test]
 async fn in_the_trash_it_has_no_buttons_but_says_what_comes_first() {
-    let mut contested = card(2, Kind::Bug, "Frames are dropped", NOON);
-    (contested.conflicts, contested.deleted) = (1, true);
-    let board = showing(vec![contested]).await;
+    let mut conflicted = card(2, Kind::Bug, "Frames are dropped", NOON);
+    (conflicted.conflicts, conflicted.deleted) = (1, true);
+    let board = showing(vec![conflicted]).await;
     let (cookie, _) = board.sign_in("ann").await;
     let page = board
         .send("GET", "/p/demo/items/2", &[("cookie", &cookie)], "")
@@ -94,7 +94,7 @@ async fn in_the_trash_it_has_no_buttons_but_says_what_comes_first() {
 }
 
 #[tokio::test]
-async fn a_program_reads_and_settles_contests() {
+async fn a_program_reads_and_resolves_conflicts() {
     let board = board().await;
     let open = board.get("/api/v1/projects/demo/conflicts?item=2").await.json();
     assert_eq!(open["schema"], "towline.conflicts/v1");

@@ -17,16 +17,16 @@ use serde::Deserialize;
 use towline_proto::{Origin, OriginKind};
 
 use super::context::Context;
+use crate::api::request::{Failure, FailureCode};
 use crate::home::files::PRIVATE_MODE;
 use crate::home::{Home, HomeError};
-use crate::request::{Failure, FailureCode};
 
 /// The file that says that the account's name was mentioned.
 const MENTIONED: &str = "account-name-said";
 
 /// Where a name comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Source {
+enum NameSource {
     Flag,
     Variable,
     Setting,
@@ -34,7 +34,7 @@ enum Source {
     Account,
 }
 
-impl Source {
+impl NameSource {
     const fn words(self) -> &'static str {
         match self {
             Self::Flag => "--as",
@@ -47,13 +47,13 @@ impl Source {
 }
 
 /// Nothing but spaces is no value.
-pub(super) fn present(text: String) -> Option<String> {
+pub(super) fn non_blank(text: String) -> Option<String> {
     (!text.trim().is_empty()).then_some(text)
 }
 
 /// A variable of the environment that has a value.
 pub(in crate::cli) fn variable(name: &str) -> Option<String> {
-    env::var(name).ok().and_then(present)
+    env::var(name).ok().and_then(non_blank)
 }
 
 impl Context {
@@ -68,8 +68,8 @@ impl Context {
             OriginKind::User
         };
         let (name, source) = self.name()?;
-        if source == Source::Account {
-            self.mention(&name);
+        if source == NameSource::Account {
+            self.mention_account_name(&name);
         }
         Origin::new(kind, name).map_err(|error| {
             let message = format!("{} cannot be used as a name: {error}", source.words());
@@ -77,25 +77,25 @@ impl Context {
         })
     }
 
-    fn name(&self) -> Result<(String, Source), Failure> {
+    fn name(&self) -> Result<(String, NameSource), Failure> {
         if let Some(name) = &self.global.name {
-            return Ok((name.clone(), Source::Flag));
+            return Ok((name.clone(), NameSource::Flag));
         }
-        if let Some(name) = self.user.clone().and_then(present) {
-            return Ok((name, Source::Variable));
+        if let Some(name) = self.user.clone().and_then(non_blank) {
+            return Ok((name, NameSource::Variable));
         }
         if let Ok(root) = self.root()
             && let Some(name) = configured(&root)?
         {
-            return Ok((name, Source::Setting));
+            return Ok((name, NameSource::Setting));
         }
-        let from_git = git(&self.dir).map(|name| (name, Source::Git));
-        Ok(from_git.unwrap_or_else(|| (account(), Source::Account)))
+        let from_git = git_user_name(&self.dir).map(|name| (name, NameSource::Git));
+        Ok(from_git.unwrap_or_else(|| (account_name(), NameSource::Account)))
     }
 
     /// Says under which name this is done. The mark is made first: where none can be made nothing is written
     /// either, and nobody is told with every command.
-    fn mention(&self, name: &str) {
+    fn mention_account_name(&self, name: &str) {
         if self.global.quiet || self.global.dry_run {
             return;
         }
@@ -117,7 +117,7 @@ impl Context {
 
 /// What of the configuration says who acts.
 #[derive(Deserialize)]
-struct WhoActs {
+struct UserSetting {
     user: Option<String>,
 }
 
@@ -130,14 +130,14 @@ fn configured(root: &Path) -> Result<Option<String>, Failure> {
         Err(error) => return Err(HomeError::io("read", &path)(error).into()),
     };
     // Not the whole configuration: who acts does not hang on its other settings.
-    let read: WhoActs = toml::from_str(&text).map_err(|error| HomeError::Invalid {
+    let read: UserSetting = toml::from_str(&text).map_err(|error| HomeError::Invalid {
         path,
         why: error.to_string(),
     })?;
-    Ok(read.user.and_then(present))
+    Ok(read.user.and_then(non_blank))
 }
 
-fn git(dir: &Path) -> Option<String> {
+fn git_user_name(dir: &Path) -> Option<String> {
     let asked = Command::new("git")
         .args(["config", "user.name"])
         .current_dir(dir)
@@ -146,15 +146,15 @@ fn git(dir: &Path) -> Option<String> {
         .output()
         .ok()?;
     let name = String::from_utf8(asked.stdout).ok()?;
-    present(name.trim().to_owned())
+    non_blank(name.trim().to_owned())
 }
 
 /// What the system calls whoever runs this. Containers often run as a number that has no name.
-fn account() -> String {
+fn account_name() -> String {
     let me = Uid::effective();
     let known = User::from_uid(me).ok().flatten().map(|user| user.name);
     known
-        .and_then(present)
+        .and_then(non_blank)
         .or_else(|| variable("USER"))
         .or_else(|| variable("LOGNAME"))
         .unwrap_or_else(|| format!("user-{me}"))
@@ -192,7 +192,7 @@ mod tests {
             assert!(git.status().unwrap().success());
         };
         set(" ");
-        assert_eq!(ctx.origin().unwrap().id, account());
+        assert_eq!(ctx.origin().unwrap().id, account_name());
         set("Grace");
         assert_eq!(ctx.origin().unwrap().id, "Grace");
         fs::write(folder.path().join(".towline/config.toml"), "user = \"carol\"\n").unwrap();

@@ -37,7 +37,7 @@ pub struct SetBy {
 /// Why nobody can start an item now. Only of items that wait to be started or are being coded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "why", rename_all = "kebab-case")]
-pub enum InTheWay {
+pub enum NotReadyReason {
     /// It is an epic: its items are what is started.
     Epic,
     /// It stands before the backlog.

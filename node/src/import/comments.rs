@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use towline_proto::{Millis, limits};
 
 use super::{Parsed, Section};
-use crate::request::ImportComment;
+use crate::api::request::ImportComment;
 
 /// Comments that are kept one by one: the rest of the room is for those that are put together, of which
 /// the largest record fills some 130, and for what people say here.

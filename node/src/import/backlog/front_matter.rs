@@ -17,20 +17,20 @@ const VALUES: usize = 10_000;
 const DEPTH: usize = 8;
 
 /// A line of the file, counted from 1, and what is wrong with it.
-pub(super) type Wrong = (usize, String);
+pub(super) type LineProblem = (usize, String);
 
 /// A file in its two parts.
 #[derive(Debug)]
 pub(super) struct Parts<'a> {
     pub(super) fields: Map<String, Value>,
-    pub(super) problems: Vec<Wrong>,
+    pub(super) problems: Vec<LineProblem>,
     pub(super) content: &'a str,
     /// The line on which the content begins, counted from 1.
     pub(super) content_line: usize,
 }
 
 /// Splits a file, whose lines end in line feeds alone.
-pub(super) fn split(text: &str) -> Result<Parts<'_>, Wrong> {
+pub(super) fn split(text: &str) -> Result<Parts<'_>, LineProblem> {
     let mut lines = text.split_inclusive('\n');
     let first = lines.next().unwrap_or_default();
     if first.trim_end() != "---" {
@@ -63,15 +63,15 @@ pub(super) fn split(text: &str) -> Result<Parts<'_>, Wrong> {
 }
 
 /// A list or map that is not closed yet.
-enum Open {
+enum OpenNode {
     List(Vec<Value>),
     Map(Map<String, Value>, Option<String>),
 }
 
 /// The fields of a YAML document, and what was odd about them.
-pub(super) fn parse(yaml: &str) -> Result<(Map<String, Value>, Vec<Wrong>), Wrong> {
+pub(super) fn parse(yaml: &str) -> Result<(Map<String, Value>, Vec<LineProblem>), LineProblem> {
     let quoted = quoted(yaml);
-    let mut open: Vec<Open> = Vec::new();
+    let mut open: Vec<OpenNode> = Vec::new();
     let mut problems = Vec::new();
     let mut values = 0;
     for event in Parser::new_from_str(&quoted) {
@@ -90,11 +90,11 @@ pub(super) fn parse(yaml: &str) -> Result<(Map<String, Value>, Vec<Wrong>), Wron
                 return Err((line, format!("more than {DEPTH} lists within each other")));
             }
             Event::SequenceStart(..) => {
-                open.push(Open::List(Vec::new()));
+                open.push(OpenNode::List(Vec::new()));
                 continue;
             }
             Event::MappingStart(..) => {
-                open.push(Open::Map(Map::new(), None));
+                open.push(OpenNode::Map(Map::new(), None));
                 continue;
             }
             Event::Alias(_) => {
@@ -104,23 +104,23 @@ pub(super) fn parse(yaml: &str) -> Result<(Map<String, Value>, Vec<Wrong>), Wron
             }
             Event::Scalar(text, style, ..) => scalar(&text, style),
             Event::SequenceEnd | Event::MappingEnd => match open.pop() {
-                Some(Open::List(list)) => Value::Array(list),
-                Some(Open::Map(map, _)) => Value::Object(map),
+                Some(OpenNode::List(list)) => Value::Array(list),
+                Some(OpenNode::Map(map, _)) => Value::Object(map),
                 None => continue,
             },
             Event::DocumentEnd => break,
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentStart(_) => continue,
         };
         match (open.last_mut(), value) {
-            (Some(Open::List(list)), value) => list.push(value),
-            (Some(Open::Map(_, key @ None)), Value::String(text)) => *key = Some(text),
-            (Some(Open::Map(_, None)), _) => {
+            (Some(OpenNode::List(list)), value) => list.push(value),
+            (Some(OpenNode::Map(_, key @ None)), Value::String(text)) => *key = Some(text),
+            (Some(OpenNode::Map(_, None)), _) => {
                 return Err((
                     line,
                     "a field without a name; `name: value` is expected".to_owned(),
                 ));
             }
-            (Some(Open::Map(map, key)), value) => {
+            (Some(OpenNode::Map(map, key)), value) => {
                 let key = key.take().unwrap_or_default();
                 if map.contains_key(&key) {
                     problems.push((line, format!("`{key}` again; the first is taken")));
@@ -211,7 +211,7 @@ mod tests {
         Value::Object(split(&text).expect("a task").fields)
     }
 
-    fn wrong(text: &str) -> Wrong {
+    fn wrong(text: &str) -> LineProblem {
         split(text).expect_err("refused")
     }
 

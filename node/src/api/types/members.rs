@@ -37,7 +37,7 @@ pub struct PeerInfo {
 
 /// A project of a home that could not be opened; the others go on without it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LeftOut {
+pub struct UnavailableProject {
     /// What people call it here, or its folder where nothing says so.
     pub name: String,
     /// Why it could not be opened.

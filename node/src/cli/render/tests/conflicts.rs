@@ -4,15 +4,15 @@ use insta::assert_snapshot;
 use towline_proto::Status;
 
 use super::samples::*;
-use crate::cli::plan::Shape;
+use crate::api::request::Reply;
+use crate::cli::plan::Layout;
 use crate::cli::render::reply;
-use crate::request::Reply;
 
 #[test]
 fn conflicts_name_their_sides_and_what_to_type() {
     let page = reply(
         &view(110),
-        Shape::Plain,
+        Layout::Plain,
         &Reply::Conflicts(vec![contest(), naming()]),
     );
     assert_snapshot!(page, @"
@@ -41,7 +41,7 @@ fn conflicts_name_their_sides_and_what_to_type() {
 fn a_conflict_of_an_item_in_the_trash_says_what_comes_first() {
     let mut deleted = naming();
     deleted.item.note = Some("deleted".into());
-    let page = reply(&view(110), Shape::Plain, &Reply::Conflicts(vec![deleted]));
+    let page = reply(&view(110), Layout::Plain, &Reply::Conflicts(vec![deleted]));
     assert_snapshot!(page, @"
     42  Login fails on Safari
       ‼ title  c0ffee0011223344
@@ -59,7 +59,7 @@ fn a_conflict_of_an_item_in_the_trash_says_what_comes_first() {
 
 #[test]
 fn conflicts_fit_a_narrow_terminal() {
-    let page = reply(&view(60), Shape::Plain, &Reply::Conflicts(vec![naming()]));
+    let page = reply(&view(60), Layout::Plain, &Reply::Conflicts(vec![naming()]));
     assert_snapshot!(page, @"
     42  Login fails on Safari
       ‼ title  c0ffee0011223344
@@ -80,7 +80,7 @@ fn conflicts_fit_a_narrow_terminal() {
 fn an_explanation_says_why_first_and_then_what_was_done() {
     let page = reply(
         &view(100),
-        Shape::Pages,
+        Layout::Pages,
         &Reply::Explanations(vec![explanation()]),
     );
     assert_snapshot!(page, @"
@@ -118,7 +118,11 @@ fn an_explanation_says_why_first_and_then_what_was_done() {
 
 #[test]
 fn an_explanation_fits_a_narrow_terminal() {
-    let page = reply(&view(56), Shape::Pages, &Reply::Explanations(vec![explanation()]));
+    let page = reply(
+        &view(56),
+        Layout::Pages,
+        &Reply::Explanations(vec![explanation()]),
+    );
     assert_snapshot!(page, @"
     42  Login fails on Safari  [blocked]
 
@@ -166,7 +170,7 @@ fn an_explanation_fits_a_narrow_terminal() {
 fn a_narrow_timeline_keeps_the_reason_whole() {
     let page = reply(
         &view(60),
-        Shape::Timeline { whole: false },
+        Layout::Timeline { whole: false },
         &Reply::History(history()),
     );
     assert_snapshot!(page, @"
@@ -194,7 +198,7 @@ fn news_says_what_sort_it_is() {
         before: "Login fails".into(),
         after: "Login fails on Safari".into(),
     };
-    let page = reply(&view(100), Shape::Plain, &Reply::Events(vec![moved(), merged]));
+    let page = reply(&view(100), Layout::Plain, &Reply::Events(vec![moved(), merged]));
     assert_snapshot!(page, @"
     11:55 → 42 Login fails on Safari      coding → qa → merge  by ann
     11:55 ! 42 Login fails on Safari      title changed by a merge: Login fails → Login fails on  by ann
@@ -207,7 +211,7 @@ fn what_was_replaced_names_its_successor() {
     let mut page = page_of_42();
     page.card.closing = Some(towline_proto::Closing::Superseded { by: id(57) });
     page.successor = Some(link(57, "Sign in with a passkey", Status::Active));
-    let page = reply(&view(80), Shape::Pages, &Reply::Page(Box::new(page)));
+    let page = reply(&view(80), Layout::Pages, &Reply::Page(Box::new(page)));
     assert!(
         page.contains("Replaced    by 57 Sign in with a passkey"),
         "{page}"

@@ -11,11 +11,11 @@ use towline_proto::{
     Column, CriterionState, FailureKind, Kind, LinkKind, Millis, Origin, ProjectId, Qa, RequestId, Role, Verb,
 };
 
-use crate::dto::{
+use super::types::{
     Applied, Doctor, EntryInfo, Explanation, FeedEvent, HistoryLine, ImportReport, ItemCard, ItemPage,
     MemberInfo, OpenConflict, PeerInfo, ProjectStatus, Setting,
 };
-use crate::export::line::{Line, SettingsLine};
+use crate::export::line::{ItemLine, SettingsLine};
 use crate::project::{EntryImportReport, ImportPass, LineOutcome};
 
 mod import;
@@ -55,7 +55,8 @@ pub enum Request {
         all: bool,
     },
     /// Start and claim the best of what is ready for somebody. Two who ask never get the same.
-    TakeReady {
+    #[serde(rename = "take-ready")]
+    ClaimReady {
         /// Who is to work on it; the origin when absent.
         #[serde(default)]
         holder: Option<String>,
@@ -124,16 +125,18 @@ pub enum Request {
         limit: usize,
     },
     /// Entries of the log in its order, as they were signed.
-    Records {
+    #[serde(rename = "records")]
+    ExportEntries {
         /// Where the last answer ended; 0 for the beginning.
         after: u64,
     },
     /// Entries of this project that came without a network. They pass what any entry of a peer
     /// passes; asked again with the same, nothing changes.
-    Carried {
+    #[serde(rename = "carried")]
+    ImportEntries {
         /// Which project they are of.
         project: ProjectId,
-        /// Entries in base64, at most [`CARRIED`] of them.
+        /// Entries in base64, at most [`MAX_ENTRIES`] of them.
         records: Vec<String>,
     },
     /// Events after a feed position, for `watch` and subscribers.
@@ -205,7 +208,8 @@ pub enum Request {
     },
 
     /// Say which side of a conflict counts.
-    Settle {
+    #[serde(rename = "settle")]
+    Resolve {
         /// Which item.
         item: ItemRef,
         /// The beginning of the conflict's id; the only one when absent.
@@ -234,7 +238,7 @@ pub enum Request {
     /// Lines of an export of ours.
     ImportLines {
         /// At most [`IMPORT_CHUNK`] of them.
-        lines: Vec<Line>,
+        lines: Vec<ItemLine>,
         /// The references of the items that they name, by what the file calls them.
         names: BTreeMap<String, String>,
         /// Which pass over the file.
@@ -249,18 +253,21 @@ pub enum Request {
         valid_ms: u64,
     },
     /// Make a ticket void.
-    Withdraw {
+    #[serde(rename = "withdraw")]
+    Revoke {
         /// The first hex digits of its hash, as `members` shows them.
         ticket: String,
     },
     /// Throw the caches away and fold the log again.
     Rebuild,
     /// Wait until every connected peer and we hold the same; the timeout is the asker's.
-    SyncNow,
+    #[serde(rename = "sync-now")]
+    SyncStatus,
     /// A request that its asker has named: where an act of that name is known already it is answered
     /// as the first time, and nothing is done. Nodes that do it without knowing of each other come to
     /// one intent.
-    Once {
+    #[serde(rename = "once")]
+    Idempotent {
         /// Its name.
         id: RequestId,
         /// What is asked.
@@ -268,7 +275,8 @@ pub enum Request {
     },
     /// What a request would come to: it is staged, answered and undone, and nothing is written. A
     /// request of its own, so that a node that does not know it refuses it instead of doing it.
-    Rehearse {
+    #[serde(rename = "rehearse")]
+    DryRun {
         /// What would be asked.
         of: Box<Request>,
     },
@@ -277,8 +285,8 @@ pub enum Request {
 /// At most so many items or relations in one import request.
 pub const IMPORT_CHUNK: usize = 200;
 
-/// At most so many entries in one [`Request::Carried`].
-pub const CARRIED: usize = 1_024;
+/// At most so many entries in one [`Request::ImportEntries`].
+pub const MAX_ENTRIES: usize = 1_024;
 
 /// Which items to list. Empty means all that are open or done.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -587,11 +595,13 @@ pub enum Reply {
     /// Counts of an import chunk.
     Imported(ImportReport),
     /// Items with everything that was done to them.
-    Lines(Vec<Line>),
+    Lines(Vec<ItemLine>),
     /// What became of each line of an import.
-    Taken(Vec<LineOutcome>),
+    #[serde(rename = "taken")]
+    LineOutcomes(Vec<LineOutcome>),
     /// Entries of the log.
-    Records {
+    #[serde(rename = "records")]
+    ExportedEntries {
         /// Which project they are of.
         project: ProjectId,
         /// Entries in base64; none behind the end.
@@ -600,7 +610,8 @@ pub enum Reply {
         next: u64,
     },
     /// What became of entries that came without a network.
-    Arrived(EntryImportReport),
+    #[serde(rename = "arrived")]
+    EntriesImported(EntryImportReport),
     /// A ticket.
     Ticket {
         /// The string to hand over.
@@ -639,7 +650,7 @@ pub struct Envelope {
     pub body: Request,
 }
 
-/// What sort of failure, with the exit code of the product spec.
+/// What sort of failure, with its exit code (docs/cli.md, *Exit codes*).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureCode {

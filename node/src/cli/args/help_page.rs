@@ -1,4 +1,4 @@
-//! The front page of the help: some sixty commands, told in groups.
+//! The main help page: some sixty commands, in groups.
 //!
 //! clap lists commands in one column. The page is composed from clap's own command tree, so names
 //! and texts are those of the definitions; a test says when a command has no group.
@@ -12,7 +12,7 @@ use super::Cli;
 
 const GROUPS: &[(&str, &[&str])] = &[
     (
-        "See",
+        "View items",
         &[
             "board",
             "list",
@@ -28,27 +28,30 @@ const GROUPS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "Write",
+        "Edit items",
         &[
             "create", "edit", "comment", "assign", "label", "depends", "epic", "criteria", "link",
         ],
     ),
     (
-        "Node",
+        "Run a node",
         &[
             "init", "up", "serve", "down", "config", "deinit", "doctor", "rebuild",
         ],
     ),
     (
-        "Share",
-        &["invite", "withdraw", "join", "members", "peers", "sync"],
+        "Share a project",
+        &["invite", "revoke", "join", "members", "peers", "sync"],
     ),
-    ("Exchange", &["import", "export", "completions", "man", "help"]),
+    (
+        "Import, export and help",
+        &["import", "export", "completions", "man", "help"],
+    ),
 ];
 
-const MOVE: &str = "Move";
+const MOVE: &str = "Move items through the pipeline";
 
-/// The command line with its front page.
+/// The command line with its main help page.
 pub(crate) fn command() -> clap::Command {
     let plain = Cli::command();
     let page = page(&plain);
@@ -62,7 +65,7 @@ fn page(tree: &clap::Command) -> String {
     let verbs: Vec<&str> = Verb::ALL.iter().map(|verb| verb.as_str()).collect();
     for (heading, names) in GROUPS.iter().copied() {
         group(&mut page, tree, heading, names);
-        if heading == "Write" {
+        if heading == "Edit items" {
             group(&mut page, tree, MOVE, &verbs);
         }
     }
@@ -74,7 +77,7 @@ fn group(page: &mut String, tree: &clap::Command, heading: &str, names: &[&str])
     for name in names {
         let about = match tree.find_subcommand(name).and_then(clap::Command::get_about) {
             Some(about) => about.to_string(),
-            None => "Print this, or the help of a command".to_owned(),
+            None => "Print this help or the help of a command".to_owned(),
         };
         let _ = writeln!(page, "  {name:<16} {about}");
     }
@@ -91,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn every_command_is_on_the_front_page_once_with_a_text() {
+    fn every_command_is_on_the_main_help_page_once_with_a_text() {
         let tree = Cli::command();
         for each in tree.get_subcommands() {
             let name = each.get_name();

@@ -2,8 +2,8 @@
 
 use super::View;
 use super::text::{ago_phrase, clean, fit, pad, until, width};
+use crate::api::types::{MemberInfo, PeerInfo};
 use crate::cli::style::Ink;
-use crate::dto::{MemberInfo, PeerInfo};
 
 /// Widest name, in columns.
 const NAME: usize = 32;

@@ -9,7 +9,7 @@ use towline_proto::Millis;
 use super::Frame;
 use super::parts::{clock_ahead, column_title, item_link, item_path, time};
 use crate::activity_text::{must_restore_first, side_activity};
-use crate::dto::{ItemPage, OpenConflict, Side};
+use crate::api::types::{ItemPage, OpenConflict, Side};
 use crate::handle::ProjectLink;
 use crate::web::query::escape;
 
@@ -19,7 +19,7 @@ const DEED_CHARS: usize = 200;
 const CONFLICTS: usize = 200;
 
 /// Conflicts that nobody has settled.
-pub(super) fn conflicts(frame: &Frame, project: &str, page: &ItemPage, now: Millis) -> Markup {
+pub(super) fn open_conflicts(frame: &Frame, project: &str, page: &ItemPage, now: Millis) -> Markup {
     html! {
         @if !page.open_conflicts.is_empty() {
             section.notice.conflicts aria-labelledby="conflicts" {

@@ -1,4 +1,4 @@
-//! The arguments of commands that show the project as a whole and what contends in it.
+//! The arguments of commands that show the project as a whole and its conflicts.
 
 use clap::{Args, Subcommand};
 
@@ -10,7 +10,7 @@ pub struct BoardArgs {
     /// Which items.
     #[command(flatten)]
     pub filter: FilterArgs,
-    /// At most so many cards in a column [default: 5 that ended, 30 others]
+    /// Show at most COUNT cards per column [default: 5 for done, archived and closed, 30 otherwise]
     #[arg(short = 'n', long, value_name = "COUNT", value_parser = super::at_least_one)]
     pub limit: Option<usize>,
 }
@@ -19,36 +19,37 @@ pub struct BoardArgs {
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct ConflictsArgs {
-    /// The item; the whole project when it is left out
+    /// Item; all items if omitted
     #[arg(value_name = "N")]
     pub item: Option<String>,
-    /// What to do; shows them when left out
+    /// What to do; lists the conflicts if omitted.
     #[command(subcommand)]
     pub command: Option<ConflictsCommand>,
 }
 
-/// What can be done about conflicts.
+/// The subcommands of `conflicts`.
 #[derive(Debug, Subcommand)]
 pub enum ConflictsCommand {
-    /// Say which side counts
+    /// Resolve a conflict by choosing the side to keep
     #[command(
-        after_help = "`towline conflicts N` shows the sides and what keeping each means. Any new step \
-        of the item settles a contest about its column too.\n\n\
-        Examples:\n  towline conflicts settle 42 --keep b\n  towline conflicts settle 42 --keep bob --conflict 3f2a"
+        alias = "settle",
+        after_help = "`towline conflicts N` lists the sides and the result of keeping each. A later transition \
+        of the item also resolves a conflict about its column.\n\n\
+        Examples:\n  towline conflicts resolve 42 --keep b\n  towline conflicts resolve 42 --keep bob --conflict 3f2a"
     )]
-    Settle(SettleArgs),
+    Resolve(ResolveArgs),
 }
 
-/// `conflicts settle`.
+/// `conflicts resolve`.
 #[derive(Debug, Args)]
-pub struct SettleArgs {
-    /// The item
+pub struct ResolveArgs {
+    /// Item
     #[arg(value_name = "N")]
     pub item: String,
-    /// Which side: its letter, who did it, what was done, or what keeping it means
+    /// Side to keep: its letter, its author, its action, or its result
     #[arg(long, value_name = "SIDE")]
     pub keep: String,
-    /// Which of its conflicts, by the beginning of its id, when there are several
+    /// Conflict id, or its first digits; needed if the item has several conflicts
     #[arg(long, value_name = "ID")]
     pub conflict: Option<String>,
 }
@@ -56,7 +57,7 @@ pub struct SettleArgs {
 /// `explain`.
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
-    /// The items: 42, 42a, a key or an id
+    /// Items: numbers (42, 42a), keys or ids
     #[arg(value_name = "N", required = true)]
     pub items: Vec<String>,
 }

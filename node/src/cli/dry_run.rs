@@ -1,6 +1,6 @@
 //! `--dry-run`: what a command would come to, and nothing done.
 //!
-//! What is nothing but requests is rehearsed by the project, so that it answers or refuses as it would.
+//! What is nothing but requests is tried by the project, so that it answers or refuses as it would.
 //! The commands that are more than that say here what they would do. None ignores the flag: the one
 //! match is over all of them. Nothing in this file changes a file, a node or a project.
 
@@ -10,24 +10,24 @@ use towline_proto::Ticket;
 
 use super::args::{Command, DoctorArgs, RunArgs};
 use super::context::{Context, now};
-use super::{Trouble, backend, json, render};
+use super::{CliError, backend, json, render};
+use crate::api::request::{Failure, FailureCode, Reply};
 use crate::home::Home;
 use crate::home::init::{plan_deinit, plan_init};
-use crate::request::{Failure, FailureCode, Reply};
 
 /// Said by commands that change nothing anyway.
-pub(super) const READS: &str = "this command changes nothing; --dry-run makes no difference to it";
+pub(super) const CHANGES_NOTHING: &str = "this command changes nothing; --dry-run makes no difference to it";
 
-fn usage(message: impl Into<String>) -> Trouble {
+fn usage(message: impl Into<String>) -> CliError {
     Failure::new(FailureCode::Usage, message).into()
 }
 
 /// One line that says what a write would come to.
-pub(super) fn show(ctx: &Context, reply: &Reply, out: &mut dyn Write) -> Result<(), Trouble> {
+pub(super) fn show(ctx: &Context, reply: &Reply, out: &mut dyn Write) -> Result<(), CliError> {
     match reply {
         Reply::Applied(done) if ctx.global.quiet => writeln!(out, "{}", done.card.handle)?,
         Reply::Applied(done) => {
-            let line = render::reply(&ctx.view, super::plan::Shape::Applied, reply);
+            let line = render::reply(&ctx.view, super::plan::Layout::Applied, reply);
             write!(out, "would: {line}")?;
             for note in &done.notes {
                 ctx.say(&format!("note: {}", render::text::clean(note)));
@@ -49,10 +49,10 @@ pub(super) fn show(ctx: &Context, reply: &Reply, out: &mut dyn Write) -> Result<
 
 /// Says what a command that is more than requests would do. False when it has only to read, or looks at
 /// the flag itself.
-pub(super) fn instead(ctx: &Context, command: &Command, out: &mut dyn Write) -> Result<bool, Trouble> {
+pub(super) fn print_plan(ctx: &Context, command: &Command, out: &mut dyn Write) -> Result<bool, CliError> {
     let steps = match command {
         Command::Init(args) => {
-            backend::no_project_yet(ctx, args)?;
+            backend::check_no_project(ctx, args)?;
             let name = backend::project_name(&ctx.dir, args.name.as_deref())?;
             let mut steps = init_steps(ctx)?;
             steps.push(format!("make the project {name:?}"));
@@ -63,7 +63,7 @@ pub(super) fn instead(ctx: &Context, command: &Command, out: &mut dyn Write) -> 
             let steps = plan_deinit(&home).map_err(Failure::from)?;
             steps.iter().map(ToString::to_string).collect()
         }
-        Command::Doctor(DoctorArgs { mend: true }) => {
+        Command::Doctor(DoctorArgs { repair: true }) => {
             let home = Home::at(ctx.root()?);
             let projects = home.projects().map_err(Failure::from)?;
             let wanted = ctx.global.project.as_ref();
@@ -87,7 +87,7 @@ pub(super) fn instead(ctx: &Context, command: &Command, out: &mut dyn Write) -> 
             ctx.origin()?;
             let board = backend::running(ctx)?.hello()?.board;
             let board = board.ok_or_else(|| {
-                Trouble::from(Failure::new(
+                CliError::from(Failure::new(
                     FailureCode::Failure,
                     "the node that runs here serves no board",
                 ))
@@ -157,19 +157,19 @@ pub(super) fn instead(ctx: &Context, command: &Command, out: &mut dyn Write) -> 
         | Command::Criteria(_)
         | Command::Link(_)
         | Command::Invite(_)
-        | Command::Withdraw { .. }
+        | Command::Revoke { .. }
         | Command::Members
         | Command::Peers(_) => {
-            ctx.say(READS);
+            ctx.say(CHANGES_NOTHING);
             return Ok(false);
         }
     };
-    tell(ctx, &steps, out)?;
+    print_steps(ctx, &steps, out)?;
     Ok(true)
 }
 
 /// Prints what would be done.
-pub(super) fn tell(ctx: &Context, steps: &[String], out: &mut dyn Write) -> Result<(), Trouble> {
+pub(super) fn print_steps(ctx: &Context, steps: &[String], out: &mut dyn Write) -> Result<(), CliError> {
     if ctx.global.json {
         out.write_all(json::steps(steps).as_bytes())?;
     } else {
@@ -192,7 +192,7 @@ fn run_steps(ctx: &Context, args: &RunArgs, makes: bool) -> Result<Vec<String>, 
         Err(failure) if !makes => return Err(failure),
         Err(_) => (init_steps(ctx)?, Home::at(&ctx.dir)),
     };
-    backend::nobody_runs(&home)?;
+    backend::check_not_running(&home)?;
     let config = backend::run_config(&home, args)?;
     if makes && (!steps.is_empty() || home.projects()?.is_empty()) {
         let name = backend::project_name(home.root(), None)?;

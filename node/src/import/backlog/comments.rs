@@ -1,12 +1,12 @@
 //! The comments of a task. Two ways of writing them are about: fields, a line `---`, text, a line `---`;
 //! and fields, an empty line and text between marks of their own. Relies on the lines alone.
 
-use super::sections::{Line, joined};
+use super::sections::{NumberedLine, joined};
 use crate::backlog_escape;
 
 /// One comment as it stands.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Remark {
+pub(super) struct TaskComment {
     pub(super) line: usize,
     pub(super) author: Option<String>,
     pub(super) created: Option<String>,
@@ -16,24 +16,24 @@ pub(super) struct Remark {
 /// The fields that a comment begins with.
 const FIELDS: [&str; 4] = ["index", "author", "created", "updated"];
 
-pub(super) fn remarks(lines: &[Line<'_>]) -> Vec<Remark> {
+pub(super) fn comments(lines: &[NumberedLine<'_>]) -> Vec<TaskComment> {
     if lines.iter().any(|(_, line)| is_mark(line, "BEGIN")) {
         return marked(lines);
     }
-    let mut remarks = Vec::new();
+    let mut comments = Vec::new();
     let mut rest = lines;
     while let Some(((number, line), after)) = rest.split_first() {
         if line.trim().is_empty() || is_rule(line) {
             rest = after;
             continue;
         }
-        let mut remark = Remark {
+        let mut comment = TaskComment {
             line: *number,
-            ..Remark::default()
+            ..TaskComment::default()
         };
         if let Some(length) = header(rest) {
             let (fields, after) = rest.split_at(length);
-            fields.iter().for_each(|(_, line)| remark.field(line));
+            fields.iter().for_each(|(_, line)| comment.field(line));
             rest = after.get(1..).unwrap_or_default();
         }
         // A rule may stand within a text; it ends one only where nothing or another comment follows.
@@ -41,21 +41,21 @@ pub(super) fn remarks(lines: &[Line<'_>]) -> Vec<Remark> {
             .find(|at| ends(rest.get(*at..).unwrap_or_default()))
             .unwrap_or(rest.len());
         let (text, after) = rest.split_at(end);
-        remark.text = backlog_escape::unescape_rules(&backlog_escape::unescape(&joined(text)));
+        comment.text = backlog_escape::unescape_rules(&backlog_escape::unescape(&joined(text)));
         rest = after;
-        remarks.push(remark);
+        comments.push(comment);
     }
-    remarks
+    comments
 }
 
 /// How many fields begin here, where a line `---` follows them.
-fn header(lines: &[Line<'_>]) -> Option<usize> {
+fn header(lines: &[NumberedLine<'_>]) -> Option<usize> {
     let length = lines.iter().take_while(|(_, line)| field(line).is_some()).count();
     let rule = lines.get(length).is_some_and(|(_, line)| is_rule(line));
     (length > 0 && rule).then_some(length)
 }
 
-fn ends(lines: &[Line<'_>]) -> bool {
+fn ends(lines: &[NumberedLine<'_>]) -> bool {
     let Some(((_, line), after)) = lines.split_first() else {
         return true;
     };
@@ -70,17 +70,17 @@ fn ends(lines: &[Line<'_>]) -> bool {
     next.is_empty() || header(next).is_some()
 }
 
-fn marked(lines: &[Line<'_>]) -> Vec<Remark> {
-    let mut remarks = Vec::new();
+fn marked(lines: &[NumberedLine<'_>]) -> Vec<TaskComment> {
+    let mut comments = Vec::new();
     let mut rest = lines;
     while let Some(((number, line), after)) = rest.split_first() {
         if line.trim().is_empty() || is_mark(line, "END") {
             rest = after;
             continue;
         }
-        let mut remark = Remark {
+        let mut comment = TaskComment {
             line: *number,
-            ..Remark::default()
+            ..TaskComment::default()
         };
         // Text outside of the marks is somebody's remark too.
         let inner = if is_mark(line, "BEGIN") { after } else { rest };
@@ -91,15 +91,15 @@ fn marked(lines: &[Line<'_>]) -> Vec<Remark> {
         let (block, after) = inner.split_at(end);
         let fields = block.iter().take_while(|(_, line)| field(line).is_some()).count();
         let (fields, text) = block.split_at(fields);
-        fields.iter().for_each(|(_, line)| remark.field(line));
-        remark.text = backlog_escape::unescape(&joined(text));
+        fields.iter().for_each(|(_, line)| comment.field(line));
+        comment.text = backlog_escape::unescape(&joined(text));
         rest = after;
-        remarks.push(remark);
+        comments.push(comment);
     }
-    remarks
+    comments
 }
 
-impl Remark {
+impl TaskComment {
     fn field(&mut self, line: &str) {
         match field(line) {
             Some(("author", value)) if !value.is_empty() => self.author = Some(value.to_owned()),

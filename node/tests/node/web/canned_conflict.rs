@@ -1,10 +1,12 @@
-//! What a canned item has to say about its contest: two people took it two ways.
+//! What a canned item has to say about its conflict: two people took it two ways.
 
-use towline_node::dto::{Explanation, Fate, HistoryLine, ItemCard, ItemLink, OpenConflict, Side};
+use towline_node::api::types::{
+    Explanation, HistoryLine, HistoryOutcome, ItemCard, ItemLink, OpenConflict, Side,
+};
 use towline_proto::{ActId, Column, NodeId, Rule};
 
-/// The contest of an item that has one.
-pub(crate) fn contests(card: &ItemCard, history: &[HistoryLine]) -> Vec<OpenConflict> {
+/// The conflict of an item that has one.
+pub(crate) fn conflicts(card: &ItemCard, history: &[HistoryLine]) -> Vec<OpenConflict> {
     let side = |key: &str, line: HistoryLine, column: Column| Side {
         key: key.into(),
         effective: key == "a",
@@ -25,7 +27,7 @@ pub(crate) fn contests(card: &ItemCard, history: &[HistoryLine]) -> Vec<OpenConf
     let (Some((lost, lost_to)), Some((won, won_to))) = (sides.pop(), sides.pop()) else {
         return Vec::new();
     };
-    let contest = OpenConflict {
+    let conflict = OpenConflict {
         id: "c0ffee0011223344".into(),
         item: ItemLink {
             handle: card.handle.clone(),
@@ -42,7 +44,7 @@ pub(crate) fn contests(card: &ItemCard, history: &[HistoryLine]) -> Vec<OpenConf
         since: won.at,
         sides: vec![side("a", won, won_to), side("b", lost, lost_to)],
     };
-    (card.conflicts > 0).then_some(contest).into_iter().collect()
+    (card.conflicts > 0).then_some(conflict).into_iter().collect()
 }
 
 /// Why it stands where it stands.
@@ -90,7 +92,7 @@ pub(crate) fn history(card: &ItemCard) -> Vec<HistoryLine> {
         from,
         to: Some(to),
         detail: None,
-        fate: Fate::default(),
+        fate: HistoryOutcome::default(),
         overtaken: None,
     };
     let (backlog, coding, qa) = (Column::Backlog, Column::Coding, Column::Qa);
@@ -98,7 +100,7 @@ pub(crate) fn history(card: &ItemCard) -> Vec<HistoryLine> {
         line(1, "create", None, backlog),
         line(2, "start", Some(backlog), coding),
         HistoryLine {
-            fate: Fate::Overtaken {
+            fate: HistoryOutcome::Overtaken {
                 by: act(4),
                 rule: Rule::Cautious,
             },

@@ -11,7 +11,7 @@ use towline_proto::text;
 
 use super::PROBLEMS;
 use super::lines::{self, Lines};
-use crate::export::line::{Line, SCHEMA, SETTINGS_SCHEMA, SettingsLine, items_named};
+use crate::export::line::{ItemLine, SCHEMA, SETTINGS_SCHEMA, SettingsLine, items_named};
 
 /// Longest line that is read, in bytes: an item with ten thousand acts has some three million.
 pub const LINE_BYTES: usize = 32 * 1024 * 1024;
@@ -20,9 +20,9 @@ const SHOWN_CHARS: usize = 300;
 
 /// What a file comes to.
 #[derive(Debug, Default)]
-pub struct Own {
+pub struct JsonlFile {
     /// Lines with their numbers in the file, counted from 1.
-    pub lines: Vec<(usize, Line)>,
+    pub lines: Vec<(usize, ItemLine)>,
     /// The settings of the project with their line in the file.
     pub settings: Option<(usize, SettingsLine)>,
     /// What could not be read, a sentence each.
@@ -43,8 +43,8 @@ struct Sort {
 }
 
 /// Reads a whole file. See the module.
-pub fn read(reader: impl BufRead) -> Own {
-    let mut own = Own::default();
+pub fn read(reader: impl BufRead) -> JsonlFile {
+    let mut file = JsonlFile::default();
     let mut seen = BTreeMap::new();
     let mut lines = Lines::new(reader, LINE_BYTES);
     loop {
@@ -52,7 +52,7 @@ pub fn read(reader: impl BufRead) -> Own {
             Ok(Some(line)) => parse(line),
             Ok(None) => break,
             Err(error) => {
-                own.problem(
+                file.problem(
                     lines.number(),
                     &format!("the file cannot be read any further: {error}"),
                 );
@@ -61,26 +61,26 @@ pub fn read(reader: impl BufRead) -> Own {
         };
         let number = lines.number();
         match read {
-            Ok(Some(Read::Item(line))) => own.take(number, *line, &mut seen),
-            Ok(Some(Read::Settings(_))) if own.settings.is_some() => {
-                own.problem(number, "settings stand in the file twice; the first were taken");
+            Ok(Some(ParsedLine::Item(line))) => file.take(number, *line, &mut seen),
+            Ok(Some(ParsedLine::Settings(_))) if file.settings.is_some() => {
+                file.problem(number, "settings stand in the file twice; the first were taken");
             }
-            Ok(Some(Read::Settings(line))) => own.settings = Some((number, *line)),
+            Ok(Some(ParsedLine::Settings(line))) => file.settings = Some((number, *line)),
             Ok(None) => {}
-            Err(what) => own.problem(number, &what),
+            Err(what) => file.problem(number, &what),
         }
     }
-    own
+    file
 }
 
 /// What a line of the file is.
-enum Read {
-    Item(Box<Line>),
+enum ParsedLine {
+    Item(Box<ItemLine>),
     Settings(Box<SettingsLine>),
 }
 
-fn parse(line: lines::Line<'_>) -> Result<Option<Read>, String> {
-    let lines::Line::Whole { bytes, ended } = line else {
+fn parse(line: lines::RawLine<'_>) -> Result<Option<ParsedLine>, String> {
+    let lines::RawLine::Whole { bytes, ended } = line else {
         return Err(format!("longer than {LINE_BYTES} bytes, and skipped"));
     };
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii();
@@ -91,11 +91,11 @@ fn parse(line: lines::Line<'_>) -> Result<Option<Read>, String> {
     if serde_json::from_slice(bytes).is_ok_and(is_settings) {
         let line = serde_json::from_slice(bytes).map(Box::new);
         return line
-            .map(|line| Some(Read::Settings(line)))
+            .map(|line| Some(ParsedLine::Settings(line)))
             .map_err(|error| format!("not the settings of an export: {error}"));
     }
     let line = serde_json::from_slice(bytes).map(Box::new);
-    line.map(|line| Some(Read::Item(line))).map_err(|error| {
+    line.map(|line| Some(ParsedLine::Item(line))).map_err(|error| {
         if error.is_eof() && !ended {
             return "cut off in the middle; the file seems to be truncated, export it again".to_owned();
         }
@@ -109,8 +109,8 @@ fn parse(line: lines::Line<'_>) -> Result<Option<Read>, String> {
     })
 }
 
-impl Own {
-    fn take(&mut self, number: usize, line: Line, seen: &mut BTreeMap<String, usize>) {
+impl JsonlFile {
+    fn take(&mut self, number: usize, line: ItemLine, seen: &mut BTreeMap<String, usize>) {
         if let Some(first) = seen.get(&line.reference) {
             let what = format!("the same item as on line {first}, which is kept");
             return self.problem(number, &what);
@@ -150,7 +150,7 @@ impl Own {
     }
 
     /// The references of the items that these lines name and of those that share a number with them.
-    pub fn names<'l>(&self, lines: impl IntoIterator<Item = &'l Line>) -> BTreeMap<String, String> {
+    pub fn names<'l>(&self, lines: impl IntoIterator<Item = &'l ItemLine>) -> BTreeMap<String, String> {
         let mut names = BTreeMap::new();
         for line in lines {
             let named = line.acts.iter().flat_map(items_named);

@@ -12,15 +12,15 @@ use std::path::{Path, PathBuf};
 use tokio::net::UnixListener;
 
 use super::{path, runtime};
+use crate::api::request::{Failure, FailureCode};
 use crate::home::Home;
 use crate::home::lock::LockHolder;
-use crate::request::{Failure, FailureCode};
 
 use super::Client;
 
 /// A socket that listens, and where.
 #[derive(Debug)]
-pub struct Socket {
+pub struct BoundSocket {
     pub(super) listener: UnixListener,
     path: PathBuf,
     /// Device and inode of the file.
@@ -43,7 +43,7 @@ pub fn find(home: &Home) -> Result<Option<Client>, Failure> {
     usual
 }
 
-impl Socket {
+impl BoundSocket {
     /// Makes the socket of the node in a home. The caller holds the home's lock.
     ///
     /// # Errors
@@ -51,8 +51,8 @@ impl Socket {
     pub fn bind(home: &Home) -> Result<Self, Failure> {
         let usual = home.socket();
         let why = match Self::at(&usual) {
-            Err(Refused::Made(why)) => why,
-            Err(Refused::Taken(failure)) => return Err(failure),
+            Err(BindError::Io(why)) => why,
+            Err(BindError::InUse(failure)) => return Err(failure),
             Ok(socket) => return Ok(socket),
         };
         // With the folder itself gone there is nobody to be reached elsewhere either.
@@ -65,8 +65,8 @@ impl Socket {
         })?;
         tracing::info!(%why, path = %other.display(), "the socket cannot be made in the project's folder; it is elsewhere");
         Self::at(&other).map_err(|refused| match refused {
-            Refused::Made(error) => failed(&other, &error),
-            Refused::Taken(failure) => failure,
+            BindError::Io(error) => failed(&other, &error),
+            BindError::InUse(failure) => failure,
         })
     }
 
@@ -92,36 +92,36 @@ impl Socket {
     }
 
     /// A file that is left over from a killed process is replaced; one that somebody answers on is not.
-    fn at(path: &Path) -> Result<Self, Refused> {
-        let short = path::shorten(path).map_err(Refused::Made)?;
+    fn at(path: &Path) -> Result<Self, BindError> {
+        let short = path::shorten(path).map_err(BindError::Io)?;
         match std::os::unix::net::UnixStream::connect(&short.path) {
             Ok(_) => {
-                return Err(Refused::Taken(Failure::new(
+                return Err(BindError::InUse(Failure::new(
                     FailureCode::Busy,
                     format!("a node is running here already: it answers on {}", path.display()),
                 )));
             }
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                fs::remove_file(path).map_err(Refused::Made)?;
+                fs::remove_file(path).map_err(BindError::Io)?;
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(Refused::Made(error)),
+            Err(error) => return Err(BindError::Io(error)),
         }
-        let listener = make(path).map_err(Refused::Made)?;
+        let listener = make(path).map_err(BindError::Io)?;
         Ok(Self {
             listener,
             path: path.to_owned(),
-            file: identity(path).map_err(Refused::Made)?,
+            file: identity(path).map_err(BindError::Io)?,
         })
     }
 }
 
 /// Why there is no socket in one place.
-enum Refused {
+enum BindError {
     /// The system does not make one.
-    Made(io::Error),
+    Io(io::Error),
     /// Somebody answers there.
-    Taken(Failure),
+    InUse(Failure),
 }
 
 fn identity(path: &Path) -> io::Result<(u64, u64)> {

@@ -7,9 +7,9 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::api::request::{Failure, FailureCode};
 use crate::cli::Context;
 use crate::home::{Config, Home, HomeError};
-use crate::request::{Failure, FailureCode};
 
 /// The first pause: most commands take some milliseconds.
 const FIRST: Duration = Duration::from_millis(5);
@@ -18,13 +18,13 @@ const LONGEST: Duration = Duration::from_millis(100);
 
 /// Time that is left to wait.
 #[derive(Debug)]
-pub(super) struct Patience {
+pub(super) struct BusyWait {
     limit: Duration,
     until: Instant,
     pause: Duration,
 }
 
-impl Patience {
+impl BusyWait {
     /// That of a command in a home.
     pub(super) fn of(ctx: &Context, home: &Home) -> Self {
         // A configuration that cannot be read is told by those who need it.
@@ -60,21 +60,21 @@ impl Patience {
     }
 
     /// Tries until something is not busy any more, or the time is over.
-    pub(super) fn until_free<T>(
+    pub(super) fn retry_while_busy<T>(
         mut self,
         mut take: impl FnMut() -> Result<T, HomeError>,
     ) -> Result<T, Failure> {
         loop {
             match take() {
                 Err(HomeError::Busy { .. }) if self.wait() => {}
-                Err(error) => return Err(self.said(error.into())),
+                Err(error) => return Err(self.with_hint(error.into())),
                 Ok(taken) => return Ok(taken),
             }
         }
     }
 
     /// Adds to a refusal for want of room how long it was waited for, and how to wait longer.
-    pub(super) fn said(&self, mut failure: Failure) -> Failure {
+    pub(super) fn with_hint(&self, mut failure: Failure) -> Failure {
         if failure.code == FailureCode::Busy {
             failure.message = format!(
                 "{}; waited {} for it (--busy-timeout, or the setting `busy_timeout`)",
@@ -96,12 +96,12 @@ mod tests {
             holder: "`towline` (pid 7)".to_owned(),
         };
         let mut looked = 0;
-        let taken = Patience::within(Duration::from_secs(60)).until_free(|| {
+        let taken = BusyWait::within(Duration::from_secs(60)).retry_while_busy(|| {
             looked += 1;
             if looked < 4 { Err(busy()) } else { Ok(()) }
         });
         assert_eq!((taken.is_ok(), looked), (true, 4));
-        let given_up = Patience::within(Duration::ZERO).until_free(|| Err::<(), _>(busy()));
+        let given_up = BusyWait::within(Duration::ZERO).retry_while_busy(|| Err::<(), _>(busy()));
         let given_up = given_up.unwrap_err();
         assert_eq!(given_up.code, FailureCode::Busy);
         assert!(given_up.message.contains("busy_timeout"), "{given_up}");

@@ -7,7 +7,7 @@ use towline_proto::Millis;
 
 use super::Frame;
 use super::parts::{badge, column_title, item_path, kind, time};
-use crate::dto::ItemPage;
+use crate::api::types::ItemPage;
 use crate::web::query::escape;
 
 pub(in crate::web) fn page(frame: &Frame, project: &str, pages: &[ItemPage], now: Millis) -> Markup {
