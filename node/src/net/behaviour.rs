@@ -22,7 +22,7 @@ use super::members_only::{CurrentPeer, MembersOnly};
 use super::streams::{StreamEvent, Streams};
 use super::{NetError, Shared, transport};
 
-/// Handshakes of our own that may be going on at one time; those of others are `entrance.rs`'s.
+/// Handshakes of our own that may be going on at one time; those of others are `handshake_limits.rs`'s.
 const PENDING_DIALS: u32 = 32;
 /// Connections with one peer: two, because two nodes that dial each other at once make two, and as many
 /// that died of a cut and are not known to be dead yet, which must not keep the new ones out.
