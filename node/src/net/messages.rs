@@ -5,6 +5,7 @@
 use tokio::sync::oneshot;
 use towline_proto::wire::{EntryBytes, JoinReply, JoinRequest, Message};
 use towline_proto::{Entry, NodeId, ProjectId};
+use towline_sync::GossipVerdict;
 
 /// From the swarm to one project's thread.
 #[derive(Debug)]
@@ -74,17 +75,6 @@ pub enum NetInput {
 /// Names one gossip message until its verdict; opaque to projects.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GossipToken(pub u64);
-
-/// What to do with a gossip message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GossipVerdict {
-    /// Forward it.
-    Accept,
-    /// Do not forward it; nobody is to blame.
-    Ignore,
-    /// Do not forward it and hold it against whoever sent it.
-    Reject,
-}
 
 /// From the projects' threads to the swarm.
 #[derive(Debug)]

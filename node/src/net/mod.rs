@@ -38,7 +38,8 @@ mod streams;
 mod transport;
 
 pub use address_book::SavedNode;
-pub use messages::{GossipToken, GossipVerdict, NetInput, NetOutput, Route};
+pub use messages::{GossipToken, NetInput, NetOutput, Route};
 pub use metrics::NetMetrics;
 pub(crate) use service::Shared;
 pub use service::{Net, NetConfig, NetError};
+pub use towline_sync::GossipVerdict;

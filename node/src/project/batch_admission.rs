@@ -13,13 +13,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use towline_crdt::commit::{Commit, commit_acts};
-use towline_crdt::doc::{ItemDoc, NodePrefix, Record};
-use towline_crdt::gate::{self, Checked};
+use towline_crdt::doc::{ActRecord, ItemDoc, NodePrefix};
+use towline_crdt::gate::{self, CheckedChange};
 use towline_crdt::members::Membership;
+use towline_crdt::projection_update::{ProjectionUpdate, update_projection_from_acts};
 use towline_crdt::view::ItemView;
 use towline_proto::{Act, ActId, Entry, ItemId, NodeId, Payload, ProjectId, limits};
-use towline_sync::{Batch, Effect};
+use towline_sync::{AdmissionBatch, Effect};
 
 use super::Project;
 use super::actor::STACK_BYTES;
@@ -41,7 +41,7 @@ struct ItemGroup {
     base: BaseDocument,
     before: Option<ItemView>,
     /// All changes, in the order of their entries.
-    changes: Vec<Checked>,
+    changes: Vec<CheckedChange>,
     /// Of each entry its place in the run, its author, and how many of the changes are its.
     parts: Vec<(usize, NodeId, usize)>,
 }
@@ -61,7 +61,7 @@ pub(super) struct CheckedItem {
 }
 
 /// What one entry of a run comes to for an item: the entry's place, the row and events, the acts.
-type EntryUpdate = (usize, Commit, BTreeSet<ActId>);
+type EntryUpdate = (usize, ProjectionUpdate, BTreeSet<ActId>);
 
 impl Project {
     /// The entries that are to be admitted next, up to the first that is no change of items.
@@ -82,7 +82,7 @@ impl Project {
     }
 
     /// Admits a run: together where all of it passes, or else one by one.
-    pub(super) fn admit_run(&mut self, batch: &mut Batch, run: Vec<IncomingEntry>) {
+    pub(super) fn admit_run(&mut self, batch: &mut AdmissionBatch, run: Vec<IncomingEntry>) {
         match self.check_run(batch, &run) {
             Some(checked_items) => self.apply_run(run, checked_items),
             None => {
@@ -94,7 +94,11 @@ impl Project {
     }
 
     /// The items of a run, when every entry of it passes; nothing is staged yet.
-    pub(super) fn check_run(&mut self, batch: &mut Batch, run: &[IncomingEntry]) -> Option<Vec<CheckedItem>> {
+    pub(super) fn check_run(
+        &mut self,
+        batch: &mut AdmissionBatch,
+        run: &[IncomingEntry],
+    ) -> Option<Vec<CheckedItem>> {
         let bytes: usize = run.iter().map(|(entry, _)| entry.bytes().len()).sum();
         if run.len() == 1 && bytes < PARALLEL_MIN_BYTES {
             return None;
@@ -146,7 +150,8 @@ impl Project {
 
     fn apply_run(&mut self, run: Vec<IncomingEntry>, checked_items: Vec<CheckedItem>) {
         // Within an entry by item, which is the order of what passed.
-        let mut commits: Vec<Vec<(Commit, BTreeSet<ActId>)>> = run.iter().map(|_| Vec::new()).collect();
+        let mut commits: Vec<Vec<(ProjectionUpdate, BTreeSet<ActId>)>> =
+            run.iter().map(|_| Vec::new()).collect();
         let mut docs = Vec::with_capacity(checked_items.len());
         for item in checked_items {
             let mut later_acts = BTreeSet::new();
@@ -196,7 +201,7 @@ impl ItemGroup {
             let mut new_acts = BTreeSet::new();
             for (id, act, bytes) in changes.by_ref().take(count).flat_map(|checked| checked.acts) {
                 let hash = Act::record_hash(&bytes);
-                acts.insert(id, Record { act, node, hash });
+                acts.insert(id, ActRecord { act, node, hash });
                 new_acts.insert(id);
             }
             let before = commits
@@ -204,7 +209,7 @@ impl ItemGroup {
                 .map(|(_, commit, _)| &commit.view)
                 .or(self.before.as_ref());
             let before = before.map(|view| (view, new_acts.clone()));
-            let commit = commit_acts(project, before, item, &acts, members)?;
+            let commit = update_projection_from_acts(project, before, item, &acts, members)?;
             commits.push((at, commit, new_acts));
         }
         if acts.len() > 2 * limits::ACTS_PER_ITEM {

@@ -4,7 +4,7 @@
 //! Reads the fold's outcome and decides nothing. The ages in its sentences are those of the moment
 //! in which it was asked.
 
-use towline_crdt::fold::Folded;
+use towline_crdt::fold::FoldedItem;
 use towline_crdt::view::Conflict;
 use towline_proto::{ActId, Closing, Column, Op, Register, Rule, Verb, text};
 
@@ -23,7 +23,7 @@ const WAITS: usize = 10;
 
 /// What an explanation is made from.
 struct ExplainContext<'a> {
-    folded: &'a Folded<'a>,
+    folded: &'a FoldedItem<'a>,
     acts: &'a [HistoryLine],
     handle: String,
 }
@@ -55,7 +55,7 @@ impl Project {
 
     fn because(&self, context: &ExplainContext<'_>) -> Vec<String> {
         let (view, handle) = (&context.folded.view, &context.handle);
-        let by = |register| self.activity(context, context.folded.said_by(&register));
+        let by = |register| self.activity(context, context.folded.value_set_by(&register));
         let contest = view.conflicts.iter().find(|one| one.register == Register::Column);
         let hold = contest.filter(|contest| context.is_hold(&contest.winner));
         let mut because = self.place(context, contest, hold);
@@ -72,7 +72,7 @@ impl Project {
         }
         // What keeps it from leaving has been told already.
         let untold = |register: &Register| {
-            let by = context.folded.said_by(register);
+            let by = context.folded.value_set_by(register);
             hold.is_none_or(|contest| Some(contest.winner) != by)
         };
         let holds = [

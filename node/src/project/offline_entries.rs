@@ -98,7 +98,7 @@ impl Project {
             }
         }
         self.store_failure = None;
-        self.feed_replica(Input::Carried {
+        self.feed_replica(Input::OfflineEntries {
             entries: entries.clone(),
         });
         self.run_effects();
@@ -110,7 +110,7 @@ impl Project {
         for entry in entries {
             if self.replica.contains(&entry.body().author, &entry.tip()) {
                 report.new += 1;
-            } else if self.replica.holds(&entry) {
+            } else if self.replica.is_orphan(&entry) {
                 report.waiting += 1;
             } else {
                 let (hash, author) = (entry.hash().short(), self.node_name(&entry.body().author));
@@ -118,13 +118,13 @@ impl Project {
                     Err(why) => why.to_string(),
                     Ok(()) => self
                         .replica
-                        .why_not(&entry)
+                        .refusal_reason(&entry)
                         .unwrap_or_else(|| TOO_MANY_WAITING.to_owned()),
                 };
                 report.reject(format!("entry {hash} of {author}: {why}"));
             }
         }
-        if let Err(error) = self.orphan_file.save(self.replica.carried_waiting(), false) {
+        if let Err(error) = self.orphan_file.save(self.replica.offline_orphans(), false) {
             let why = format!(
                 "what waits cannot be kept on disk: {error}; import the bundle again when what it builds on is here"
             );
@@ -135,10 +135,10 @@ impl Project {
 
     /// Goes on with entries that waited when an earlier process ended.
     pub(super) fn resume_orphans(&mut self, entries: Vec<Entry>) {
-        self.feed_replica(Input::Carried { entries });
+        self.feed_replica(Input::OfflineEntries { entries });
         self.run_effects();
         // A store that cannot be written keeps the file as it is: nothing is lost by that.
-        if let Err(error) = self.orphan_file.save(self.replica.carried_waiting(), true) {
+        if let Err(error) = self.orphan_file.save(self.replica.offline_orphans(), true) {
             tracing::debug!(%error, "the file of entries that wait was not tidied");
         }
     }

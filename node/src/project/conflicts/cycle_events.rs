@@ -6,8 +6,8 @@
 //! back because an item was reopened is another.
 
 use towline_crdt::diff::event;
-use towline_crdt::fold::{Folded, fold};
-use towline_crdt::view::Stamp;
+use towline_crdt::fold::{FoldedItem, fold};
+use towline_crdt::view::Attribution;
 use towline_proto::ids::to_hex;
 use towline_proto::{ActId, Event, EventKind, ItemId};
 
@@ -22,7 +22,7 @@ const NAMED: usize = 4;
 /// The acts that make a circle, and the youngest of them.
 struct CycleActs {
     name: String,
-    last: Stamp,
+    last: Attribution,
 }
 
 impl Project {
@@ -38,7 +38,7 @@ impl Project {
             (EventKind::ConflictsSettled, self.removed_by(&change.cycle)?)
         };
         let act = cycle_acts.last.act;
-        let stamp = Stamp {
+        let stamp = Attribution {
             act,
             ..by.unwrap_or(cycle_acts.last)
         };
@@ -51,14 +51,14 @@ impl Project {
 
     fn cycle_acts(&mut self, cycle: &[WaitEdge]) -> Result<Option<CycleActs>, Failure> {
         let mut acts: Vec<ActId> = Vec::new();
-        let mut last: Option<Stamp> = None;
+        let mut last: Option<Attribution> = None;
         for (from, on, wait) in cycle.iter().rev().take(MAX_SIDES) {
-            let made: Vec<Stamp> = self.folded_before_later(from, |folded| {
+            let made: Vec<Attribution> = self.folded_before_later(from, |folded| {
                 let made = match wait {
-                    WaitKind::Dependency => folded.depends_by(on),
-                    WaitKind::Successor => folded.succeeded_by(on).into_iter().collect(),
+                    WaitKind::Dependency => folded.dependency_added_by(on),
+                    WaitKind::Successor => folded.superseded_by(on).into_iter().collect(),
                 };
-                made.iter().filter_map(|act| folded.stamp(act)).collect()
+                made.iter().filter_map(|act| folded.attribution(act)).collect()
             })?;
             acts.extend(made.iter().map(|stamp| stamp.act));
             last = made
@@ -78,12 +78,12 @@ impl Project {
 
     /// Who took a step out of a circle that is no more. Nobody where all of them are there, and another
     /// dependency is suspended now.
-    fn removed_by(&mut self, cycle: &[WaitEdge]) -> Result<Option<Stamp>, Failure> {
+    fn removed_by(&mut self, cycle: &[WaitEdge]) -> Result<Option<Attribution>, Failure> {
         let gone = cycle.iter().find(|edge| !self.index.still_waits(edge)).copied();
         let Some((from, on, _)) = gone else {
             return Ok(None);
         };
-        self.folded_before_later(&from, |folded| folded.let_go_by(&on))
+        self.folded_before_later(&from, |folded| folded.dependency_ended_by(&on))
     }
 
     /// Looks at an item as it is after the entry that is being told, though entries behind that may be in
@@ -91,7 +91,7 @@ impl Project {
     fn folded_before_later<T>(
         &mut self,
         id: &ItemId,
-        look: impl FnOnce(&Folded<'_>) -> T,
+        look: impl FnOnce(&FoldedItem<'_>) -> T,
     ) -> Result<T, Failure> {
         let doc = self.doc(id)?;
         let Some(later_acts) = self.pending.later_acts(id) else {

@@ -3,7 +3,7 @@
 //! The replication core hears of each staged thing in the order in which it was staged, either way.
 //! What the log refused is never left in documents, rows or the membership.
 
-use towline_sync::{Input, Outcome};
+use towline_sync::{AdmissionOutcome, Input};
 
 use super::{PendingBatch, PendingEntry};
 use crate::api::request::{Failure, FailureCode};
@@ -40,7 +40,7 @@ impl Project {
         let mut positions = positions.into_iter();
         for pending in batch.entries {
             let input = match pending {
-                PendingEntry::NotStored(hash, outcome) => Input::Outcome { hash, outcome },
+                PendingEntry::NotStored(hash, outcome) => Input::AdmissionOutcome { hash, outcome },
                 PendingEntry::Local(entry) => {
                     let Some(position) = positions.next() else {
                         continue;
@@ -51,9 +51,9 @@ impl Project {
                     let Some(position) = positions.next() else {
                         continue;
                     };
-                    Input::Outcome {
+                    Input::AdmissionOutcome {
                         hash: entry.hash(),
-                        outcome: Outcome::Stored { position },
+                        outcome: AdmissionOutcome::Stored { position },
                     }
                 }
             };
@@ -63,7 +63,7 @@ impl Project {
         if batch.role_raised {
             self.refold_all();
         } else if batch.members_before.is_some() {
-            self.folded_ranks = self.members.ranks();
+            self.folded_ranks = self.members.roles_digest();
         }
         Ok(())
     }
@@ -113,11 +113,11 @@ impl Project {
         for pending in batch.entries {
             let input = match pending {
                 PendingEntry::Local(_) => continue,
-                PendingEntry::Remote(entry) => Input::Outcome {
+                PendingEntry::Remote(entry) => Input::AdmissionOutcome {
                     hash: entry.hash(),
-                    outcome: Outcome::Missing,
+                    outcome: AdmissionOutcome::Missing,
                 },
-                PendingEntry::NotStored(hash, outcome) => Input::Outcome { hash, outcome },
+                PendingEntry::NotStored(hash, outcome) => Input::AdmissionOutcome { hash, outcome },
             };
             let effects = self.replica.handle(now, input);
             self.effects.extend(effects);

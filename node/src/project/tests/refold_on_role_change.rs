@@ -111,5 +111,5 @@ fn every_rise_of_somebody_who_may_write_changes_the_digest() {
     assert_eq!(writer, bo.project.folded_ranks);
     raise(&mut ann, bo.me, Role::Maintainer);
     assert_ne!(ann.project.folded_ranks, writer);
-    assert_eq!(ann.project.folded_ranks, ann.project.members.ranks());
+    assert_eq!(ann.project.folded_ranks, ann.project.members.roles_digest());
 }
