@@ -12,6 +12,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use towline_node::home::{Home, key};
+use towline_proto::NodeId;
 
 use crate::person;
 
@@ -281,12 +283,20 @@ impl Fleet {
         link.expect("a link in the second line").to_owned()
     }
 
-    /// Keeps it from finding members by itself on this machine.
+    /// Keeps it from reaching another gateway on this machine: it neither looks for members nor knows where the
+    /// other one listens.
     ///
     /// # Panics
-    /// When its node's configuration cannot be written.
-    pub fn apart(&self) {
+    /// When its configuration or its address book cannot be written.
+    pub fn cannot_reach(&self, other: &Self) {
         printed(&towline(self.folder(), &["config", "mdns", "false"]));
+        let key = key::load(&Home::at(other.folder()).key_file()).expect("the other one's key");
+        let other = NodeId(key.verifying_key().to_bytes()).to_string();
+        let book = Home::at(self.folder()).dir().join("peers.json");
+        let Ok(text) = std::fs::read(&book) else { return };
+        let mut known: Vec<Value> = serde_json::from_slice(&text).expect("an address book");
+        known.retain(|row| row["node"] != *other);
+        std::fs::write(&book, serde_json::to_vec(&known).expect("JSON")).expect("a written address book");
     }
 
     /// Ends it as a power cut would: by SIGKILL, with nothing said.

@@ -35,22 +35,22 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::MakeFolder(path) => {
-                write!(f, "make {} with a new key and a configuration", path.display())
+                write!(f, "create {} with a new key and a configuration", path.display())
             }
             Self::AddLine(path) => write!(f, "add the line {LINE} to {}", path.display()),
             Self::MakeIgnoreFile(path) => {
-                write!(f, "make {} with the line {LINE}", path.display())
+                write!(f, "create {} with the line {LINE}", path.display())
             }
             Self::RemoveFolder(path) => write!(
                 f,
-                "remove {} with its key and every project's log",
+                "remove {} with its key and the logs of all projects",
                 path.display()
             ),
             Self::RemoveLine(path) => {
                 write!(f, "remove the line {LINE} from {}", path.display())
             }
             Self::RemoveIgnoreFile(path) => {
-                write!(f, "remove {}, which holds only that line", path.display())
+                write!(f, "remove {}, which contains only that line", path.display())
             }
         }
     }
@@ -173,6 +173,8 @@ fn new_key(home: &Home) -> Result<SigningKey, HomeError> {
             key::create(&path)
         }
         Ok(_) => key::load(&path),
+        // Another key would be another node, which is no member of the projects that are here.
+        Err(_) if !home.projects()?.is_empty() => Err(HomeError::Missing { path }),
         Err(_) => key::create(&path),
     }
 }
@@ -241,5 +243,13 @@ mod tests {
         fs::remove_file(home.config_file()).unwrap();
         fs::write(home.key_file(), "").unwrap();
         assert!(init(folder.path(), &Config::default()).is_ok());
+        let project = home
+            .make_project(towline_proto::ProjectId([1; 32]), "demo")
+            .unwrap();
+        project.register().unwrap();
+        fs::remove_file(home.config_file()).unwrap();
+        fs::remove_file(home.key_file()).unwrap();
+        let refused = init(folder.path(), &Config::default());
+        assert!(matches!(refused, Err(HomeError::Missing { .. })));
     }
 }

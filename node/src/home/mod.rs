@@ -62,20 +62,29 @@ pub enum HomeError {
         /// What the system said.
         source: io::Error,
     },
+    /// A file that every home has is not there.
+    #[error(
+        "{path} does not exist. If `towline init`, `up` or `join` was stopped before it was done, run it again; \
+         otherwise restore the file from a backup"
+    )]
+    Missing {
+        /// Which file.
+        path: PathBuf,
+    },
     /// There is one already.
-    #[error("{path} is there already")]
+    #[error("{path} already exists")]
     Exists {
         /// What is there.
         path: PathBuf,
     },
     /// Somebody else has it open.
-    #[error("in use by {holder}; try again when it is done")]
+    #[error("in use by {holder}; try again when that process has finished")]
     Busy {
         /// Who, as in "`towline up` (pid 123)".
         holder: String,
     },
     /// The key can be read by others.
-    #[error("{path} can be read by others (mode {mode:03o}); a key must be yours alone: chmod 600 {path}")]
+    #[error("other users can read the key {path} (mode {mode:03o}); run: chmod 600 {path}")]
     KeyMode {
         /// The key file.
         path: PathBuf,
@@ -84,8 +93,8 @@ pub enum HomeError {
     },
     /// The file system has no modes.
     #[error(
-        "the file system of {path} has no file modes, so a key there could be read by others; \
-         nor can it be kept in your state folder ({why}). Set XDG_STATE_HOME or HOME to a folder of yours"
+        "the file system of {path} has no file modes, so other users could read a key there, \
+         and your state folder cannot hold it either ({why}); set XDG_STATE_HOME or HOME to a folder of your own"
     )]
     NoModes {
         /// Where the key was to be.
@@ -109,13 +118,26 @@ impl HomeError {
         move |source| Self::Io { what, path, source }
     }
 
+    /// Why the key or the configuration could not be opened.
+    pub(crate) fn open(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| match source.kind() {
+            io::ErrorKind::NotFound => Self::Missing { path },
+            _ => Self::Io {
+                what: "read",
+                path,
+                source,
+            },
+        }
+    }
+
     /// The sort of failure, and with it the exit code.
     pub const fn code(&self) -> FailureCode {
         match self {
             Self::Busy { .. } => FailureCode::Busy,
             Self::Exists { .. } => FailureCode::Usage,
             Self::KeyMode { .. } | Self::NoModes { .. } => FailureCode::NotAllowed,
-            Self::Io { .. } | Self::Invalid { .. } => FailureCode::Failure,
+            Self::Io { .. } | Self::Missing { .. } | Self::Invalid { .. } => FailureCode::Failure,
         }
     }
 }
