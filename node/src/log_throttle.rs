@@ -36,7 +36,7 @@ impl LogThrottle {
         {
             return false;
         }
-        tracing::warn!(%error, times = self.suppressed, "{}; it is tried again", self.what);
+        tracing::warn!(%error, times = self.suppressed, "{}; retrying", self.what);
         self.logged_at = Some(now);
         self.suppressed = 0;
         true

@@ -137,7 +137,7 @@ impl Driver {
             incoming_joins: BTreeSet::new(),
             pending_gossip: PendingMessages::default(),
             penalties: PeerPenalties::default(),
-            accept_errors: LogThrottle::new("a connection of another node could not be accepted"),
+            accept_errors: LogThrottle::new("cannot accept a connection of another node"),
             tasks: JoinSet::new(),
             report,
             reports,
@@ -250,7 +250,7 @@ impl Driver {
         };
         self.report_gossip(&waiting, acceptance);
         if verdict == GossipVerdict::Reject {
-            self.penalize(peer, "it gossiped what is not valid");
+            self.penalize(peer, "it sent an invalid gossip message");
         }
     }
 
@@ -313,7 +313,7 @@ impl Driver {
     }
 
     fn dial_failed(&mut self, node: NodeId, why: &dyn std::fmt::Display) {
-        tracing::debug!(peer = %node.short(), %why, "not reached");
+        tracing::debug!(peer = %node.short(), %why, "cannot reach the node");
         NetMetrics::add(&self.shared.metrics.connections_failed, 1);
         self.shared.book().failed(Instant::now(), jitter(), &node);
     }

@@ -89,7 +89,7 @@ impl Project {
         pass: ImportPass,
     ) -> Result<Vec<LineOutcome>, Failure> {
         if lines.len() > IMPORT_CHUNK {
-            let message = format!("at most {IMPORT_CHUNK} lines go into one request");
+            let message = format!("at most {IMPORT_CHUNK} lines are allowed in one request");
             return Err(Failure::new(FailureCode::Usage, message));
         }
         let known: Names = names
@@ -103,7 +103,7 @@ impl Project {
             let outcome = match check::check_line(line) {
                 Err(why) => Err(LineOutcome::Rejected { why }),
                 Ok(_) if !seen.insert(line.reference.as_str()) => Err(LineOutcome::Rejected {
-                    why: "the same item stands in the file twice; the first was taken".to_owned(),
+                    why: "the file contains this item twice; the first was imported".to_owned(),
                 }),
                 Ok(steps) => self.plan_line(line, steps, names, &known, pass)?,
             };
@@ -155,7 +155,7 @@ impl Project {
         }
         let Some(id) = self.by_reference(&line.reference) else {
             if pass == ImportPass::Complete {
-                let why = "it is not here; import the file again".to_owned();
+                let why = "it was not imported; import the file again".to_owned();
                 return Ok(Err(LineOutcome::Rejected { why }));
             }
             let more = line.acts.iter().any(|act| items_named(act).next().is_some());

@@ -161,7 +161,7 @@ impl Driver {
                 self.dial_due();
             }
             ExchangeOutcome::Broken(why) => {
-                tracing::debug!(peer = %node.short(), why, "an exchange broke off")
+                tracing::debug!(peer = %node.short(), why, "an exchange of addresses was interrupted")
             }
             ExchangeOutcome::Violation(why) => self.penalize(node, &why),
         }

@@ -182,7 +182,7 @@ impl Driver {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Closed(_)) => {}
             Err(mpsc::error::TrySendError::Full(_)) => {
-                tracing::warn!(peer = %node.short(), "it does not read what it is sent; its stream is closed");
+                tracing::warn!(peer = %node.short(), "the peer does not read its messages; its stream is closed");
                 NetMetrics::add(&self.shared.metrics.dropped, 1);
                 peer.link = None;
                 peer.open_at = Some(Instant::now() + peer.backoff.next(jitter()));
@@ -228,7 +228,7 @@ impl Driver {
             LinkEnd::Closed => {}
             LinkEnd::Broken(why) => tracing::debug!(peer = %node.short(), why, "a stream broke"),
             LinkEnd::ProjectBusy(project) => {
-                tracing::warn!(%project, "a project does not take its messages; the link was closed");
+                tracing::warn!(%project, "a project does not process its messages; the link was closed");
             }
             // Whatever the connection is, nothing comes through it.
             LinkEnd::TimedOut => self.disconnect(&node),
@@ -249,11 +249,11 @@ impl Driver {
             let _ = asking.reply.send(Err(NetError::Unreachable(why.to_owned())));
         };
         if self.outgoing_joins.len() >= ASKING {
-            return refuse(asking, "too many joins are under way; try again in a moment");
+            return refuse(asking, "too many joins are in progress; try again in a moment");
         }
         if let Some((peer, connection)) = connected {
             if self.outgoing_joins.contains_key(&connection) {
-                return refuse(asking, "another join with that node is under way");
+                return refuse(asking, "another join with that node is in progress");
             }
             self.outgoing_joins.insert(connection, asking);
             self.swarm

@@ -69,7 +69,7 @@ impl Index {
         }
         match end {
             DependencyState::Closed(status) => link.note = Some(format!("{status} without being done")),
-            DependencyState::Endless => link.note = Some("its successors lead in a circle".into()),
+            DependencyState::Endless => link.note = Some("its successors form a cycle".into()),
             DependencyState::Satisfied | DependencyState::Open => {}
         }
         link
@@ -131,9 +131,9 @@ impl Index {
             let named = others.get(..NAMED).unwrap_or(&others).join(", ");
             (link.satisfied, link.suspended) = (true, true);
             link.note = Some(if rest.is_empty() {
-                "suspended: it closes a circle".to_owned()
+                "suspended: it closes a cycle".to_owned()
             } else {
-                format!("suspended: it closes a circle with {named}{more}")
+                format!("suspended: it closes a cycle with {named}{more}")
             });
         }
         link

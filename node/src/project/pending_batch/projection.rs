@@ -112,7 +112,7 @@ impl Project {
         let Some(outcome) = update_projection(self.id, shown, &doc, &self.members) else {
             return Err(Failure::new(
                 FailureCode::Failure,
-                format!("item {} has no creation", id.short()),
+                format!("item {} has no create act", id.short()),
             ));
         };
         self.apply_row(outcome, arrival, resolved);
@@ -148,7 +148,7 @@ impl Project {
                     .for_each(|event| self.push_event(event, arrival)),
                 Ok(events) => resolved.extend(events),
                 Err(failure) => {
-                    tracing::error!(%failure, "a circle of dependencies is listed and was not told");
+                    tracing::error!(%failure, "a dependency cycle is listed, but its event was not emitted");
                 }
             }
         }
