@@ -1,5 +1,5 @@
-//! The guard in front of every route: which host was asked for, who asks, from which site, and what
-//! every answer forbids the browser.
+//! The guard in front of every route. It checks the host, the caller and the site of a request, and sets the
+//! security headers of every response.
 //!
 //! A page of another site can make a browser send requests here (CSRF) or rename itself to a
 //! loopback address (DNS rebinding). Both end here, before any handler runs.
@@ -22,7 +22,7 @@ use crate::api::request::{Failure, FailureCode};
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// Who asks.
+/// Who sent a request.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Caller {
     /// The signed-in person.
@@ -121,7 +121,7 @@ fn admit(web: &Web, request: &Request) -> Result<Caller, (StatusCode, String)> {
     Ok(caller)
 }
 
-/// What anybody may have, since it tells nothing about a project.
+/// Paths that anybody may read, because they reveal nothing about a project.
 fn is_open(path: &str) -> bool {
     path == "/login" || path == "/healthz" || path.starts_with("/assets/")
 }
@@ -134,7 +134,7 @@ fn is_loopback_name(host: &str) -> bool {
     matches!(name, "localhost" | "127.0.0.1" | "[::1]")
 }
 
-/// The name alone proves nothing: whoever connects from elsewhere can write any `Host`.
+/// The name alone proves nothing: a remote client can send any `Host`.
 fn peer_is_loopback(request: &Request) -> bool {
     request
         .extensions()
@@ -150,8 +150,8 @@ fn shows_token(web: &Web, headers: &HeaderMap) -> bool {
     matches!((shown, &web.config.api_token), (Some(shown), Some(token)) if !token.is_empty() && same(shown, token))
 }
 
-/// Browsers say where a request comes from in two headers; whichever is there must name this site.
-/// Neither is there for programs, which carry no cookie that somebody else could misuse.
+/// Browsers name the origin of a request in two headers; those that are present must name this site. Programs send
+/// neither, and carry no cookie that another site could misuse.
 fn same_site(headers: &HeaderMap, host: &str) -> Result<(), String> {
     let fetch_site = text(headers, HeaderName::from_static("sec-fetch-site"));
     if let Some(site) = fetch_site

@@ -52,7 +52,7 @@ const LINGER_MS: u64 = 3_000;
 /// What a web face needs to know beside the node itself.
 #[derive(Clone, Default)]
 pub struct WebConfig {
-    /// What stands at the top of every page.
+    /// The title at the top of every page.
     pub title: String,
     /// `host:port` strings that may be asked for, beside loopback names with any port.
     pub allowed_hosts: Vec<String>,

@@ -11,7 +11,7 @@ use crate::web::query::escape;
 
 /// A take-over that was refused and can be forced.
 pub(in crate::web) struct ForceOffer {
-    /// The item as it stands.
+    /// The current item.
     pub(in crate::web) card: Box<ItemCard>,
     /// Where to go afterwards.
     pub(in crate::web) back: String,
