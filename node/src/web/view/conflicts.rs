@@ -126,7 +126,7 @@ pub(super) fn explanation(page: &ItemPage, because: &[String]) -> Markup {
     }
 }
 
-/// A sentence whose commands stand between backticks.
+/// A sentence with commands in backticks.
 fn coded(sentence: &str) -> Markup {
     html! {
         @for (at, part) in sentence.split('`').enumerate() {

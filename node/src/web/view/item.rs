@@ -56,7 +56,7 @@ pub(in crate::web) fn fragment(
                 (clock_ahead(card.skewed))
             }
             h1 { (card.title) }
-            // On a phone they stand below everything that was ever done to it.
+            // On a phone the actions are below the history.
             @if frame.csrf().is_some() { p.jump { a.button href="#actions" { "Actions" } } }
         }
         (notices(frame, project, page, now))
