@@ -72,7 +72,7 @@ pub async fn serve(listener: TcpListener, router: axum::Router, stop: Cancellati
     // Event streams never end by themselves: they get the stop token, or stopping would wait for them.
     let router = router.layer(Extension(stop.clone()));
     let limiter = Limiter::new(limits());
-    let mut outage = Outage::new("a connection to the board could not be accepted");
+    let mut outage = Outage::new("cannot accept a connection to the board");
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -104,7 +104,7 @@ pub async fn serve(listener: TcpListener, router: axum::Router, stop: Cancellati
     drop(listener);
     let finish = async { while connections.join_next().await.is_some() {} };
     if timeout(Duration::from_millis(LINGER_MS), finish).await.is_err() {
-        tracing::debug!("open connections to the board were cut");
+        tracing::debug!("open connections to the board were closed");
     }
     Ok(())
 }
@@ -235,9 +235,9 @@ async fn read(request: Request) -> Result<Request, Response> {
     match timeout(BODY, to_bytes(body, BODY_BYTES)).await {
         Ok(Ok(bytes)) => Ok(Request::from_parts(parts, Body::from(bytes))),
         Ok(Err(error)) => {
-            tracing::debug!(%error, "a request's body could not be read");
+            tracing::debug!(%error, "cannot read the body of a request");
             let why = format!(
-                "the request body could not be read; it must be complete and have at most {BODY_BYTES} bytes"
+                "cannot read the request body; it must be complete and have at most {BODY_BYTES} bytes"
             );
             Err(refusal(
                 program,
@@ -247,7 +247,7 @@ async fn read(request: Request) -> Result<Request, Response> {
             ))
         }
         Err(_) => {
-            let why = format!("the request body was not received within {} s", BODY.as_secs());
+            let why = format!("the request body did not arrive within {} s", BODY.as_secs());
             Err(refusal(
                 program,
                 StatusCode::REQUEST_TIMEOUT,
