@@ -252,12 +252,12 @@ fn conflicts(args: &ConflictsArgs) -> Plan {
     match &args.command {
         None => Plan::read(Request::Conflicts { item }, Layout::Plain),
         Some(ConflictsCommand::Resolve(args)) => {
-            let settle = Request::Resolve {
+            let request = Request::Resolve {
                 item: args.item.clone(),
                 conflict: args.conflict.clone(),
                 keep: args.keep.clone(),
             };
-            Plan::write(vec![(args.item.clone(), settle)])
+            Plan::write(vec![(args.item.clone(), request)])
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::deeds::{is_restored_first, side_deed};
 use crate::handle::ProjectLink;
 use crate::web::query::escape;
 
-/// Characters of a deed on a page.
+/// Characters of an activity text on a page.
 const ACTIVITY_CHARS: usize = 200;
 /// Conflicts on the page of a project, the oldest ones.
 const CONFLICTS: usize = 200;

@@ -227,7 +227,7 @@ fn history(page: &ItemPage, now: Millis) -> Markup {
 
 fn history_line(line: &HistoryLine, now: Millis) -> Markup {
     html! {
-        li.overtaken[line.overtaken.is_some() && !was_chosen(line)] {
+        li.overridden[line.overtaken.is_some() && !was_chosen(line)] {
             p {
                 strong { (line.origin) } " " span.what { (deed(line)) }
                 @if let (Some(from), Some(to)) = (line.from, line.to) {
