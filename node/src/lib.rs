@@ -29,5 +29,6 @@ mod outage;
 pub mod project;
 pub mod run;
 pub mod serving;
+pub mod sled_store;
 pub mod socket;
 pub mod web;
