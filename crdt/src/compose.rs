@@ -5,23 +5,23 @@
 //! becomes splices of its text. What comes out is what the gate admits. Randomness and time are
 //! arguments: the author's place decides every id.
 
+mod author_view;
 mod body;
-mod present;
 mod replay;
 
 use automerge::transaction::{CommitOptions, Transactable};
 use automerge::{ActorId, Automerge, AutomergeError, ChangeHash, ObjType, ROOT, ReadDoc};
-use towline_proto::table::{Illegal, legal};
-use towline_proto::{Act, ActId, Author, ItemId, Millis, Op, Origin, RequestId, act::ActError, limits};
+use towline_proto::table::{IllegalTransition, legal};
+use towline_proto::{Act, ActId, AuthorSeq, ItemId, Millis, Op, Origin, RequestId, act::ActError, limits};
 
-use crate::doc::{ACTS, Acts, BODY, DocError, ItemDoc, NodePrefix, Record, object, scalar};
-use crate::fold::{Fate, Folded, cannot_be_kept, fold};
-use crate::gate::{self, Refusal};
+use crate::doc::{ACTS, ActRecord, Acts, BODY, DocError, ItemDoc, NodePrefix, object, scalar};
+use crate::fold::{ActOutcome, FoldedItem, fold, why_not_keepable};
+use crate::gate::{self, GateError};
 use crate::members::Roles;
 use crate::view::Conflict;
 
+use author_view::{AuthorView, check_room};
 use body::{merge, pieces};
-use present::{Present, room};
 pub use replay::replay;
 
 /// Characters that one change inserts or deletes at most, with room left for the acts beside them.
@@ -71,7 +71,7 @@ pub struct Composed {
 pub enum ComposeError {
     /// The transition table forbids it.
     #[error(transparent)]
-    Illegal(#[from] Illegal),
+    Illegal(#[from] IllegalTransition),
     /// A text or number is out of bounds.
     #[error(transparent)]
     Act(#[from] ActError),
@@ -83,13 +83,13 @@ pub enum ComposeError {
     Automerge(#[from] AutomergeError),
     /// There is no such contest.
     #[error("nothing is open about the {over}; `towline conflicts` lists what is")]
-    Uncontested {
+    NoSuchConflict {
         /// About what.
         over: String,
     },
     /// What lost by this rule cannot be what counts.
     #[error("that cannot be settled for: {0}")]
-    Unkeepable(&'static str),
+    CannotKeep(&'static str),
     /// The item has as much of something as it can have.
     #[error("the item has {max} {what}; that is the limit")]
     Full {
@@ -100,7 +100,7 @@ pub enum ComposeError {
     },
     /// Every replica's gate would refuse it: what is written here must be admitted everywhere.
     #[error("the change could not be admitted anywhere: {0}")]
-    Gate(#[from] Refusal),
+    Gate(#[from] GateError),
     /// The body is not acceptable.
     #[error("the body cannot be used: {0}")]
     Body(towline_proto::text::TextError),
@@ -108,7 +108,7 @@ pub enum ComposeError {
 
 /// The id that the act of this number gets in the entry of an author's place, so that what is written
 /// beside it can name it.
-pub fn act_id(author: &Author, ordinal: u32) -> ActId {
+pub fn act_id(author: &AuthorSeq, ordinal: u32) -> ActId {
     ActId::derive(&author.node, author.epoch, author.seq, ordinal)
 }
 
@@ -116,7 +116,7 @@ pub fn act_id(author: &Author, ordinal: u32) -> ActId {
 #[derive(Debug)]
 struct Composer<'a, R> {
     item: ItemId,
-    author: &'a Author,
+    author: &'a AuthorSeq,
     ordinal: &'a mut u32,
     roles: &'a R,
     am: Automerge,
@@ -134,7 +134,7 @@ struct Composer<'a, R> {
 pub fn compose<R: Roles>(
     base: Option<&ItemDoc>,
     item: ItemId,
-    author: &Author,
+    author: &AuthorSeq,
     ordinal: &mut u32,
     roles: &R,
     drafts: Vec<Draft>,
@@ -183,22 +183,22 @@ impl<R: Roles> Composer<'_, R> {
     fn write_acts(&mut self, drafts: Vec<Draft>) -> Result<(), ComposeError> {
         let mut records = Vec::with_capacity(drafts.len());
         // Folding for every draft, thousands of comments would take the square of their number.
-        let mut present: Option<Present> = None;
+        let mut view: Option<AuthorView> = None;
         for draft in drafts {
-            if present.is_none() && present::is_edit(&draft.op) {
+            if view.is_none() && author_view::is_edit(&draft.op) {
                 let folded = fold(self.item, &self.acts, self.roles);
-                present = folded.as_ref().map(Present::of);
+                view = folded.as_ref().map(AuthorView::of);
             }
-            let edit = present.as_ref().and_then(|present| present.edit(&draft.op));
-            let saw = match (&edit, &present) {
-                (Some(edit), Some(present)) => {
-                    present.room(&draft.op)?;
+            let edit = view.as_ref().and_then(|view| view.edit(&draft.op));
+            let saw = match (&edit, &view) {
+                (Some(edit), Some(view)) => {
+                    view.check_room(&draft.op)?;
                     edit.saw.clone()
                 }
                 _ => {
                     let folded = fold(self.item, &self.acts, self.roles);
                     check(folded.as_ref(), &draft.op)?;
-                    folded.map(|folded| folded.saw(&draft.op)).unwrap_or_default()
+                    folded.map(|folded| folded.saw_for(&draft.op)).unwrap_or_default()
                 }
             };
             let act = Act {
@@ -213,13 +213,13 @@ impl<R: Roles> Composer<'_, R> {
             let id = act_id(self.author, *self.ordinal);
             *self.ordinal = self.ordinal.saturating_add(1);
             let node = NodePrefix::from(&self.author.node);
-            match (&mut present, edit) {
-                (Some(present), Some(edit)) => present.take(id, &act.op, edit),
-                (present, _) => *present = None,
+            match (&mut view, edit) {
+                (Some(view), Some(edit)) => view.apply(id, &act.op, edit),
+                (view, _) => *view = None,
             }
             self.acts.insert(
                 id,
-                Record {
+                ActRecord {
                     act,
                     node,
                     hash: Act::record_hash(&bytes),
@@ -284,12 +284,12 @@ impl<R: Roles> Composer<'_, R> {
 
     fn write_body(&mut self, edit: BodyEdit) -> Result<(), ComposeError> {
         let body = object(&self.am, self.item, BODY)?;
-        let present = self.am.text(&body)?;
+        let current = self.am.text(&body)?;
         let wanted = match edit.base {
-            Some(base) if base != present => merge(&base, &present, &edit.text)?,
+            Some(base) if base != current => merge(&base, &current, &edit.text)?,
             _ => edit.text,
         };
-        let pieces = pieces(&present, &wanted);
+        let pieces = pieces(&current, &wanted);
         // Only where something is replaced can a finer comparison find less to write; trying it costs
         // as much as writing, and taking it back when it does not fit several times that.
         let replaces =
@@ -322,13 +322,13 @@ impl<R: Roles> Composer<'_, R> {
     }
 }
 
-fn check(folded: Option<&Folded<'_>>, op: &Op) -> Result<(), ComposeError> {
+fn check(folded: Option<&FoldedItem<'_>>, op: &Op) -> Result<(), ComposeError> {
     let Some(folded) = folded else { return Ok(()) };
     if let Some(verb) = op.verb() {
-        legal(verb, folded.view.standing())?;
+        legal(verb, folded.view.state())?;
     }
     let view = &folded.view;
-    room(op, folded.acts.len(), view.labels.len(), view.comments as usize)?;
+    check_room(op, folded.acts.len(), view.labels.len(), view.comments as usize)?;
     if let Op::Settle { over, keep } = op {
         let open = folded
             .view
@@ -337,14 +337,14 @@ fn check(folded: Option<&Folded<'_>>, op: &Op) -> Result<(), ComposeError> {
             .find(|conflict| conflict.register == *over);
         let contends = |conflict: &&Conflict| conflict.winner == *keep || conflict.losers.contains(keep);
         if open.filter(contends).is_none() {
-            return Err(ComposeError::Uncontested {
+            return Err(ComposeError::NoSuchConflict {
                 over: over.to_string(),
             });
         }
-        if let Some(Fate::Overtaken { rule, .. }) = folded.acts.get(keep).map(|act| &act.fate)
-            && let Some(why) = cannot_be_kept(*rule)
+        if let Some(ActOutcome::Overridden { rule, .. }) = folded.acts.get(keep).map(|act| &act.outcome)
+            && let Some(why) = why_not_keepable(*rule)
         {
-            return Err(ComposeError::Unkeepable(why));
+            return Err(ComposeError::CannotKeep(why));
         }
     }
     Ok(())

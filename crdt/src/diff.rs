@@ -11,8 +11,8 @@ use towline_proto::{
 };
 
 use crate::doc::Acts;
-use crate::fold::{Fate, Folded, Folding, shown};
-use crate::view::{Conflict, ItemView, Stamp};
+use crate::fold::{ActOutcome, FoldedAct, FoldedItem, shown};
+use crate::view::{Attribution, Conflict, ItemView};
 
 /// What an event is named by when no act came, and somebody stands higher than before.
 const RISEN: &str = "roles";
@@ -21,7 +21,7 @@ const EXCERPT_CHARS: usize = 160;
 
 /// The events between `before`, a row and the acts that it came from, and the outcome of a fold, in the
 /// order in which people would tell them.
-pub fn diff(project: ProjectId, before: Option<(&ItemView, &Acts)>, folded: &Folded<'_>) -> Vec<Event> {
+pub fn diff(project: ProjectId, before: Option<(&ItemView, &Acts)>, folded: &FoldedItem<'_>) -> Vec<Event> {
     let new = |known: &Acts| {
         let acts = folded.acts.keys().copied();
         acts.filter(|id| !known.contains_key(id)).collect()
@@ -33,21 +33,21 @@ pub fn diff(project: ProjectId, before: Option<(&ItemView, &Acts)>, folded: &Fol
 pub fn diff_since(
     project: ProjectId,
     before: Option<(&ItemView, BTreeSet<ActId>)>,
-    folded: &Folded<'_>,
+    folded: &FoldedItem<'_>,
 ) -> Vec<Event> {
     let after = &folded.view;
     let (before, new) = before.map_or((None, None), |(view, new)| (Some(view), Some(new)));
-    let mut told = Teller {
+    let mut told = EventBuilder {
         project,
         folded,
         after,
-        came: new.map(|new| Came::of(new, folded)),
+        came: new.map(|new| NewActs::of(new, folded)),
         events: Vec::new(),
     };
     let Some(before) = before else {
         told.tell(EventKind::ItemCreated { column: after.column }, folded.created());
         if after.deleted {
-            told.tell(EventKind::Deleted, folded.said_by(&Register::Deleted));
+            told.tell(EventKind::Deleted, folded.value_set_by(&Register::Deleted));
         }
         return told.events;
     };
@@ -57,17 +57,19 @@ pub fn diff_since(
         } else {
             EventKind::Restored
         };
-        told.tell(what, folded.said_by(&Register::Deleted));
+        told.tell(what, folded.value_set_by(&Register::Deleted));
     }
     if let Some(change) = stage_change(before, after) {
-        told.tell(change, folded.moved_by());
+        told.tell(change, folded.column_set_by());
     }
     if let Some((change, register)) = holds_change(before, after) {
-        told.tell(change, folded.said_by(&register));
+        told.tell(change, folded.value_set_by(&register));
     }
     claim_change(before, after, &mut told);
     for (field, registers) in changed_fields(before, after) {
-        let causes = registers.iter().filter_map(|register| folded.said_by(register));
+        let causes = registers
+            .iter()
+            .filter_map(|register| folded.value_set_by(register));
         told.tell_field(field, folded.youngest(causes));
     }
     told.said();
@@ -104,7 +106,7 @@ fn changed_by_merge(before: &ItemView, after: &ItemView, conflict: &Conflict) ->
 }
 
 /// What came since a row was made.
-struct Came {
+struct NewActs {
     /// All of it.
     new: BTreeSet<ActId>,
     /// The youngest act, in causal order.
@@ -115,22 +117,22 @@ struct Came {
     comments: Vec<ActId>,
 }
 
-impl Came {
-    fn of(new: BTreeSet<ActId>, folded: &Folded<'_>) -> Self {
+impl NewActs {
+    fn of(new: BTreeSet<ActId>, folded: &FoldedItem<'_>) -> Self {
         let acts = new.iter().filter_map(|id| Some((*id, folded.acts.get(id)?)));
         let mut acts: Vec<_> = acts
-            .filter(|(_, act)| !matches!(act.fate, Fate::Refused(_)))
+            .filter(|(_, act)| !matches!(act.outcome, ActOutcome::Refused(_)))
             .collect();
         acts.sort_unstable_by_key(|(_, act)| act.order);
         let youngest = acts.last().map(|(id, _)| *id);
-        let edits = |act: &Folding<'_>| matches!(act.record.act.op, Op::EditBody);
+        let edits = |act: &FoldedAct<'_>| matches!(act.record.act.op, Op::EditBody);
         let edit = acts.iter().rfind(|(_, act)| edits(act)).map(|(id, _)| *id);
         // What another node had written of the same request before was told then.
-        let was_told = |id: &ActId| folded.same(id).iter().any(|one| !new.contains(one));
+        let was_told = |id: &ActId| folded.same_request(id).iter().any(|one| !new.contains(one));
         acts.retain(|(id, act)| {
-            matches!(act.record.act.op, Op::Comment { .. }) && act.repeats.is_none() && !was_told(id)
+            matches!(act.record.act.op, Op::Comment { .. }) && act.duplicate_of.is_none() && !was_told(id)
         });
-        let too_many = acts.len().saturating_sub(limits::COMMENTS_TOLD);
+        let too_many = acts.len().saturating_sub(limits::COMMENT_EVENTS);
         let comments = acts.into_iter().skip(too_many).map(|(id, _)| id).collect();
         Self {
             new,
@@ -141,16 +143,16 @@ impl Came {
     }
 }
 
-struct Teller<'a> {
+struct EventBuilder<'a> {
     project: ProjectId,
-    folded: &'a Folded<'a>,
+    folded: &'a FoldedItem<'a>,
     after: &'a ItemView,
     /// What came, unless the item is new.
-    came: Option<Came>,
+    came: Option<NewActs>,
     events: Vec<Event>,
 }
 
-impl Teller<'_> {
+impl EventBuilder<'_> {
     /// Adds an event. Without a cause of its own it is put down to the last act.
     fn tell(&mut self, what: EventKind, cause: Option<ActId>) {
         self.tell_of("", what, cause);
@@ -184,7 +186,9 @@ impl Teller<'_> {
     fn tell_of(&mut self, about: &str, what: EventKind, cause: Option<ActId>) {
         let came = self.came.as_ref();
         let youngest = came.and_then(|came| came.youngest);
-        let stamp = cause.or(youngest).and_then(|cause| self.folded.stamp(&cause));
+        let stamp = cause
+            .or(youngest)
+            .and_then(|cause| self.folded.attribution(&cause));
         let stamp = stamp.unwrap_or_else(|| self.after.last.clone());
         let again = came.filter(|came| !came.new.contains(&stamp.act));
         let about = match (&what, again) {
@@ -202,8 +206,8 @@ impl Teller<'_> {
 
 /// One event about an item that shows `view`. Its id comes from the item, from what happened, from what
 /// that is about, and from the act of the stamp.
-pub fn event(project: ProjectId, view: &ItemView, stamp: Stamp, about: &str, what: EventKind) -> Event {
-    let Stamp {
+pub fn event(project: ProjectId, view: &ItemView, stamp: Attribution, about: &str, what: EventKind) -> Event {
+    let Attribution {
         act,
         origin,
         node,
@@ -298,9 +302,9 @@ const fn ends_with_column(kind: HoldKind) -> bool {
     matches!(kind, HoldKind::ReviewHold | HoldKind::MergeFailure)
 }
 
-fn claim_change(before: &ItemView, after: &ItemView, told: &mut Teller<'_>) {
+fn claim_change(before: &ItemView, after: &ItemView, told: &mut EventBuilder<'_>) {
     match (&before.claim, &after.claim) {
-        (Some(old), Some(new)) if told.folded.same(&old.act).contains(&new.act) => {}
+        (Some(old), Some(new)) if told.folded.same_request(&old.act).contains(&new.act) => {}
         (old, Some(new)) if old.as_ref().map(|old| old.act) != Some(new.act) => {
             let (holder, generation) = (new.holder.clone(), new.generation);
             told.tell(EventKind::Claimed { holder, generation }, Some(new.act));
@@ -311,7 +315,7 @@ fn claim_change(before: &ItemView, after: &ItemView, told: &mut Teller<'_>) {
             } else {
                 Register::Column
             };
-            let cause = told.folded.head(&register);
+            let cause = told.folded.youngest_head(&register);
             told.tell(
                 EventKind::Released {
                     holder: old.holder.clone(),

@@ -22,7 +22,7 @@ pub const BODY: &str = "body";
 
 /// An act as it stands in a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
+pub struct ActRecord {
     /// What was recorded.
     pub act: Act,
     /// The first 16 bytes of the node that signed it, as its Automerge actor holds them.
@@ -44,7 +44,7 @@ impl From<&NodeId> for NodePrefix {
 }
 
 /// The acts of an item, by id.
-pub type Acts = BTreeMap<ActId, Record>;
+pub type Acts = BTreeMap<ActId, ActRecord>;
 
 /// An item's document.
 #[derive(Debug, Clone)]
@@ -117,7 +117,7 @@ impl ItemDoc {
             })?;
             acts.insert(
                 act_id,
-                Record {
+                ActRecord {
                     act,
                     node,
                     hash: Act::record_hash(&bytes),

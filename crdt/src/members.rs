@@ -94,7 +94,7 @@ struct Grant {
 
 /// Why a membership entry is not admitted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum MemberRefusal {
+pub enum MembershipError {
     /// The author may not.
     #[error("{author} is {}; only an owner changes the membership", role.map_or("not a member", Role::as_str))]
     NotAllowed {
@@ -253,7 +253,7 @@ impl Membership {
 
     /// A digest of all that ties ask of the membership: what everybody is who may write. Rows that were
     /// folded by another digest may have to be folded again.
-    pub fn ranks(&self) -> u64 {
+    pub fn roles_digest(&self) -> u64 {
         let mut hasher = blake3::Hasher::new();
         for member in self.members.values().filter(|member| member.role.may_write()) {
             hasher.update(&member.node.0);
@@ -281,15 +281,15 @@ impl Membership {
     ///
     /// # Errors
     /// Why it must not be admitted.
-    pub fn check(&self, entry: &Entry) -> Result<(), MemberRefusal> {
+    pub fn check(&self, entry: &Entry) -> Result<(), MembershipError> {
         let author = entry.body().author;
         match &entry.body().payload {
-            Payload::Genesis(_) => Err(MemberRefusal::SecondGenesis),
+            Payload::Genesis(_) => Err(MembershipError::SecondGenesis),
             Payload::Changes(_) => Ok(()),
             Payload::Member(act) => {
                 let role = self.role_of(entry);
                 if !role.is_some_and(Role::may_invite) {
-                    return Err(MemberRefusal::NotAllowed {
+                    return Err(MembershipError::NotAllowed {
                         author: author.short(),
                         role,
                     });
@@ -299,31 +299,31 @@ impl Membership {
         }
     }
 
-    fn check_act(&self, author: &NodeId, act: &MemberAct) -> Result<(), MemberRefusal> {
+    fn check_act(&self, author: &NodeId, act: &MemberAct) -> Result<(), MembershipError> {
         let own = |ticket: &TicketHash| match self.invitations.get(ticket) {
-            Some(invitation) if invitation.inviter != *author => Err(MemberRefusal::ForeignTicket),
+            Some(invitation) if invitation.inviter != *author => Err(MembershipError::ForeignTicket),
             Some(_) => Ok(()),
-            None => Err(MemberRefusal::ForeignTicket),
+            None => Err(MembershipError::ForeignTicket),
         };
         match act {
             MemberAct::Invite { ticket, .. } if self.invitations.contains_key(ticket) => {
-                Err(MemberRefusal::SecondInvite)
+                Err(MembershipError::SecondInvite)
             }
             MemberAct::Invite { .. } => Ok(()),
             MemberAct::Withdraw { ticket } => own(ticket),
             MemberAct::Admit { node, name, ticket } => {
                 own(ticket)?;
-                text::name(name).map_err(MemberRefusal::Name)?;
+                text::name(name).map_err(MembershipError::Name)?;
                 let prefix = NodePrefix::from(node);
                 if self
                     .members
                     .get(&prefix)
                     .is_some_and(|member| member.node != *node)
                 {
-                    return Err(MemberRefusal::Already);
+                    return Err(MembershipError::Already);
                 }
                 if self.members.len() >= limits::MEMBERS {
-                    return Err(MemberRefusal::Full);
+                    return Err(MembershipError::Full);
                 }
                 Ok(())
             }

@@ -12,15 +12,15 @@
 use automerge::transaction::{CommitOptions, Transactable};
 use automerge::{ActorId, Automerge, AutomergeError, ObjType, ROOT};
 use towline_proto::{
-    Act, ActId, Author, Column, Epoch, ItemId, Kind, Millis, NodeId, Op, Origin, OriginKind, Qa, Register,
+    Act, ActId, AuthorSeq, Column, Epoch, ItemId, Kind, Millis, NodeId, Op, Origin, OriginKind, Qa, Register,
 };
 
 use crate::doc::{ACTS, BODY, DocError, ItemDoc, scalar};
 use crate::fold::sets;
-use crate::gate::{Checked, Refusal};
+use crate::gate::{CheckedChange, GateError};
 
 /// Who the first change is by: nobody has this key.
-const NOBODY: Author = Author {
+const NOBODY: AuthorSeq = AuthorSeq {
     node: NodeId([0; 32]),
     epoch: Epoch(0),
     seq: 0,
@@ -35,7 +35,7 @@ pub fn first_act() -> ActId {
 ///
 /// # Errors
 /// When Automerge refuses, which the tests rule out.
-pub fn begin(id: ItemId) -> Result<ItemDoc, DocError> {
+pub fn initial_document(id: ItemId) -> Result<ItemDoc, DocError> {
     let made = beginning().map_err(|source| DocError::Automerge { item: id, source })?;
     ItemDoc::new(id, made)
 }
@@ -73,8 +73,8 @@ fn beginning() -> Result<Automerge, AutomergeError> {
 ///
 /// # Errors
 /// What does not belong there.
-pub fn belongs(is_settings: bool, change: &Checked) -> Result<(), Refusal> {
-    let refused = |what: &str| Err(Refusal::Schema(what.to_owned()));
+pub fn check_document(is_settings: bool, change: &CheckedChange) -> Result<(), GateError> {
+    let refused = |what: &str| Err(GateError::Schema(what.to_owned()));
     let mut ops = change.acts.iter().map(|(_, act, _)| &act.op);
     if !is_settings {
         return match ops.any(sets) {

@@ -8,8 +8,8 @@
 use serde::{Deserialize, Serialize};
 use towline_proto::stage::{Claim, Holds, status};
 use towline_proto::{
-    ActId, Closing, Column, CriterionState, ItemId, Kind, LinkKind, Millis, NodeId, Origin, Qa, Register,
-    RequestId, Rule, Standing, Status,
+    ActId, Closing, Column, CriterionState, ItemId, ItemState, Kind, LinkKind, Millis, NodeId, Origin, Qa,
+    Register, RequestId, Rule, Status,
 };
 
 /// Raise when the fold or this type changes what a row says.
@@ -76,11 +76,11 @@ pub struct ItemView {
     /// Facts that contradict what stands, such as "merged, but blocked at the same time".
     pub attention: Vec<String>,
     /// Acts that never took effect, with the reason.
-    pub refused: Vec<Refused>,
+    pub refused: Vec<RefusedAct>,
     /// The act that put it where it stands, then the earlier ones, at most [`TRAIL`].
-    pub trail: Vec<Step>,
+    pub trail: Vec<ColumnStep>,
     /// The act that was last, by the authors' clocks.
-    pub last: Stamp,
+    pub last: Attribution,
     /// When it was made.
     pub created_at: Millis,
     /// When it last changed.
@@ -116,7 +116,7 @@ pub struct Link {
 
 /// Who did something, where and when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stamp {
+pub struct Attribution {
     /// The act.
     pub act: ActId,
     /// Who asked for it.
@@ -129,7 +129,7 @@ pub struct Stamp {
 
 /// One effective step into a column.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Step {
+pub struct ColumnStep {
     /// Into which column.
     pub column: Column,
     /// By which act.
@@ -155,7 +155,7 @@ pub struct Conflict {
 
 /// An act that never takes effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refused {
+pub struct RefusedAct {
     /// Which act.
     pub act: ActId,
     /// Why, for people.
@@ -169,8 +169,8 @@ impl ItemView {
     }
 
     /// What decides which transitions are legal from here.
-    pub fn standing(&self) -> Standing {
-        Standing {
+    pub fn state(&self) -> ItemState {
+        ItemState {
             column: self.column,
             kind: self.kind,
             frozen: self.holds.frozen,

@@ -533,7 +533,7 @@ impl Op {
                 text("reason", text::note(reason))
             }
             Self::Claim { holder, .. } | Self::TakeOver { holder, .. } => text("holder", text::name(holder)),
-            Self::Settle { over, .. } if !over.is_contested() => Err(ActError::Over {
+            Self::Settle { over, .. } if !over.can_conflict() => Err(ActError::Over {
                 over: text::show(&over.to_string(), 80),
             }),
             Self::Assign { who: Some(who) } => text("assignee", text::name(who)),

@@ -12,13 +12,13 @@ use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::DecodeError;
-use crate::sealed::{Form, Unsigned};
+use crate::signed::{SignatureError, SignedFormat};
 use crate::{Millis, NodeId, limits};
 
 /// The version byte in front of every address record.
 pub const ADDRESS_VERSION: u8 = 1;
 
-const FORM: Form = Form {
+const FORMAT: SignedFormat = SignedFormat {
     domain: "towline/addresses/1",
     version: ADDRESS_VERSION,
     max: limits::RECORD_BYTES,
@@ -68,12 +68,12 @@ pub enum AddressError {
 
 impl AddressRecord {
     /// Signs what a node says. Addresses past the limits are left out.
-    pub fn seal(mut body: AddressBody, key: &SigningKey) -> Self {
+    pub fn sign(mut body: AddressBody, key: &SigningKey) -> Self {
         body.addresses
             .retain(|address| address.len() <= limits::RECORD_ADDRESS_BYTES);
         body.addresses.truncate(limits::RECORD_ADDRESSES);
         Self {
-            bytes: FORM.seal(&body, key),
+            bytes: FORMAT.sign(&body, key),
             body,
         }
     }
@@ -83,7 +83,7 @@ impl AddressRecord {
     /// # Errors
     /// When it is too large, of another version, not readable or out of bounds.
     pub fn decode(bytes: &[u8]) -> Result<Self, AddressError> {
-        let body: AddressBody = FORM.open(bytes)?;
+        let body: AddressBody = FORMAT.decode(bytes)?;
         let longest = body.addresses.iter().map(String::len).max().unwrap_or(0);
         for (what, got, max) in [
             ("addresses", body.addresses.len(), limits::RECORD_ADDRESSES),
@@ -104,10 +104,11 @@ impl AddressRecord {
     /// # Errors
     /// When the node is not a key or did not sign this.
     pub fn verify(&self) -> Result<(), AddressError> {
-        FORM.verify(&self.bytes, &self.body.node)
-            .map_err(|unsigned| match unsigned {
-                Unsigned::Key => AddressError::Key,
-                Unsigned::Signature => AddressError::Signature,
+        FORMAT
+            .verify(&self.bytes, &self.body.node)
+            .map_err(|error| match error {
+                SignatureError::Key => AddressError::Key,
+                SignatureError::Signature => AddressError::Signature,
             })
     }
 

@@ -27,7 +27,7 @@ const BODY_AT: usize = 65;
 
 /// The place of an entry's author: who, in which run, where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Author {
+pub struct AuthorSeq {
     /// Who signs.
     pub node: NodeId,
     /// In which run.
@@ -36,7 +36,7 @@ pub struct Author {
     pub seq: u64,
 }
 
-impl Author {
+impl AuthorSeq {
     /// How many bytes an Automerge actor id of ours has.
     pub const ACTOR_BYTES: usize = 24;
 
@@ -96,8 +96,8 @@ pub struct EntryBody {
 
 impl EntryBody {
     /// The author's place.
-    pub const fn place(&self) -> Author {
-        Author {
+    pub const fn author_seq(&self) -> AuthorSeq {
+        AuthorSeq {
             node: self.author,
             epoch: self.epoch,
             seq: self.seq,
@@ -147,7 +147,7 @@ pub enum EntryError {
 
 impl Entry {
     /// Signs a body.
-    pub fn seal(body: EntryBody, key: &SigningKey) -> Self {
+    pub fn sign(body: EntryBody, key: &SigningKey) -> Self {
         let encoded = codec::encode(&body);
         let signature = key.sign(&signed_bytes(ENTRY_VERSION, &encoded));
         let mut bytes = Vec::with_capacity(BODY_AT + encoded.len());

@@ -202,7 +202,7 @@ impl ItemId {
     /// The id of the item that the `ordinal`th act of the entry at `author` creates: a UUIDv7 (RFC
     /// 9562, section 5.7) whose random bits are derived from that place, which is random through its
     /// epoch. The gate checks them, so nobody can make a second item under somebody else's id.
-    pub fn derive(at: crate::Millis, author: &crate::Author, ordinal: u32) -> Self {
+    pub fn derive(at: crate::Millis, author: &crate::AuthorSeq, ordinal: u32) -> Self {
         let random = derive16(
             "towline/item-id/1",
             &[
@@ -284,8 +284,8 @@ impl EventId {
 mod tests {
     use super::*;
 
-    fn place() -> crate::Author {
-        crate::Author {
+    fn place() -> crate::AuthorSeq {
+        crate::AuthorSeq {
             node: NodeId([3; 32]),
             epoch: Epoch(9),
             seq: 4,

@@ -17,7 +17,7 @@ pub mod limits;
 pub mod member;
 pub mod presence;
 pub mod register;
-mod sealed;
+mod signed;
 pub mod stage;
 pub mod table;
 pub mod text;
@@ -28,7 +28,7 @@ pub mod wire;
 
 pub use act::{Act, LinkKind, Op};
 pub use address::{AddressBody, AddressRecord};
-pub use entry::{Author, Entry, EntryBody, ItemChange, Payload};
+pub use entry::{AuthorSeq, Entry, EntryBody, ItemChange, Payload};
 pub use event::{Event, EventKind};
 pub use ids::{ActId, EntryHash, Epoch, EventId, ItemId, NodeId, ProjectId, RequestId};
 pub use member::{MemberAct, Role};
@@ -37,7 +37,7 @@ pub use register::{Register, Rule};
 pub use stage::{
     Closing, Column, CriterionState, FailureKind, HoldKind, Kind, Origin, OriginKind, Qa, Status,
 };
-pub use table::{Standing, Verb};
+pub use table::{ItemState, Verb};
 pub use ticket::Ticket;
 pub use time::Millis;
 pub use vector::{Tip, VersionVector};

@@ -39,25 +39,25 @@ pub const LABELS: usize = 64;
 /// Comments of one item.
 pub const COMMENTS: usize = 10_000;
 /// Comments of one item that one entry tells of, the youngest: who writes more at once has imported them.
-pub const COMMENTS_TOLD: usize = 32;
+pub const COMMENT_EVENTS: usize = 32;
 /// Acts of one item, of all kinds.
 pub const ACTS_PER_ITEM: usize = 50_000;
 /// Bytes of entries that wait for a predecessor, in one project.
-pub const WAITING_BYTES: usize = 64 * 1024 * 1024;
+pub const ORPHANS_BYTES: usize = 64 * 1024 * 1024;
 /// Bytes of entries that wait for a predecessor, from one author.
-pub const WAITING_AUTHOR_BYTES: usize = 16 * 1024 * 1024;
+pub const ORPHANS_AUTHOR_BYTES: usize = 16 * 1024 * 1024;
 /// Entries that wait for a predecessor, from one author (hazards, *gap flooding*).
-pub const WAITING_AUTHOR_ENTRIES: usize = 1_000;
+pub const ORPHANS_AUTHOR_ENTRIES: usize = 1_000;
 /// Connected peers of one node.
 pub const PEERS: usize = 128;
 /// Members of one project.
 pub const MEMBERS: usize = 10_000;
 /// Admissions that a member shows to another at one time: one for each project that both share.
-pub const ADMISSIONS: usize = 64;
+pub const MEMBERSHIP_PROOFS: usize = 64;
 /// Bytes of the frame with them: each has some 400.
-pub const ADMISSIONS_BYTES: usize = 64 * 1024;
+pub const MEMBERSHIP_PROOFS_BYTES: usize = 64 * 1024;
 /// Members of one project that are known by an admission that was shown, until the log has it here.
-pub const VOUCHED: usize = 256;
+pub const VOUCHED_MEMBERS: usize = 256;
 /// Addresses in one ticket.
 pub const TICKET_ADDRESSES: usize = 16;
 /// Bytes of one frame on a direct stream, before compression.
@@ -73,7 +73,7 @@ pub const PEER_ENTRIES_BURST: u32 = 500;
 /// Rows (author tips) of one version vector on the wire.
 pub const VECTOR_ROWS: usize = 20_000;
 /// A displayed time further ahead of when it was first seen than this is clamped, in milliseconds.
-pub const SKEW_MS: u64 = 10 * 60 * 1_000;
+pub const CLOCK_SKEW_MS: u64 = 10 * 60 * 1_000;
 /// Claims that one presence may renew; a node with more takes turns.
 pub const PRESENCE_CLAIMS: usize = 256;
 /// Bytes of one presence: its claims have some 25 each.
@@ -83,9 +83,9 @@ pub const PRESENCE_ACCOUNTS: usize = 4;
 /// Bytes of one chat account in a presence: a service's name and an id, which Matrix bounds at 255.
 pub const PRESENCE_ACCOUNT_BYTES: usize = 300;
 /// A node that says more often than this that it is there is not passed on, in milliseconds.
-pub const PRESENCE_GAP_MS: u64 = 250;
+pub const PRESENCE_MIN_INTERVAL_MS: u64 = 250;
 /// How often a running node says that it is there, in milliseconds, give or take a quarter.
-pub const PRESENCE_EVERY_MS: u64 = 30_000;
+pub const PRESENCE_INTERVAL_MS: u64 = 30_000;
 /// Addresses in one address record: a machine with more has one that works among the first.
 pub const RECORD_ADDRESSES: usize = 8;
 /// Bytes of one address in a record: a name of 253 and a port.

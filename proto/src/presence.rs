@@ -11,13 +11,13 @@ use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::DecodeError;
-use crate::sealed::{Form, Unsigned};
+use crate::signed::{SignatureError, SignedFormat};
 use crate::{ItemId, Millis, NodeId, ProjectId, limits};
 
 /// The version byte in front of every presence.
 pub const PRESENCE_VERSION: u8 = 1;
 
-const FORM: Form = Form {
+const FORMAT: SignedFormat = SignedFormat {
     domain: "towline/presence/1",
     version: PRESENCE_VERSION,
     max: limits::PRESENCE_BYTES,
@@ -85,9 +85,9 @@ pub enum PresenceError {
 
 impl Presence {
     /// Signs what a node says.
-    pub fn seal(body: PresenceBody, key: &SigningKey) -> Self {
+    pub fn sign(body: PresenceBody, key: &SigningKey) -> Self {
         Self {
-            bytes: FORM.seal(&body, key),
+            bytes: FORMAT.sign(&body, key),
             body,
         }
     }
@@ -97,7 +97,7 @@ impl Presence {
     /// # Errors
     /// When it is too large, of another version, not readable or out of bounds.
     pub fn decode(bytes: &[u8]) -> Result<Self, PresenceError> {
-        let body: PresenceBody = FORM.open(bytes)?;
+        let body: PresenceBody = FORMAT.decode(bytes)?;
         if body.claims.len() > limits::PRESENCE_CLAIMS {
             return Err(PresenceError::TooMany {
                 got: body.claims.len(),
@@ -125,10 +125,11 @@ impl Presence {
     /// # Errors
     /// When the node is not a key or did not sign this.
     pub fn verify(&self) -> Result<(), PresenceError> {
-        FORM.verify(&self.bytes, &self.body.node)
-            .map_err(|unsigned| match unsigned {
-                Unsigned::Key => PresenceError::Key,
-                Unsigned::Signature => PresenceError::Signature,
+        FORMAT
+            .verify(&self.bytes, &self.body.node)
+            .map_err(|error| match error {
+                SignatureError::Key => PresenceError::Key,
+                SignatureError::Signature => PresenceError::Signature,
             })
     }
 

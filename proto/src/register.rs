@@ -64,7 +64,7 @@ pub enum Register {
 impl Register {
     /// Whether acts that write it apart can contradict each other, so that somebody may have to
     /// settle it. In the others everything that was written stands.
-    pub const fn is_contested(&self) -> bool {
+    pub const fn can_conflict(&self) -> bool {
         match self {
             Self::Column
             | Self::Frozen
@@ -135,7 +135,7 @@ words!(
         /// Of two that are equally cautious, the higher role, then the smaller hash.
         Tie = "tie",
         /// What only means something in a column ends when the column changes.
-        Left = "left",
+        ColumnLeft = "left",
         /// One claim a generation: a person before an agent, then by lot.
         Claim = "claim",
         /// A claim of a later generation.
@@ -143,7 +143,7 @@ words!(
         /// One field edited apart: the higher role, then the smaller hash.
         Field = "field",
         /// A circle of dependencies made apart: the one with the largest hash is suspended.
-        Circle = "circle",
+        Cycle = "circle",
     }
 );
 
@@ -157,13 +157,15 @@ impl Rule {
             Self::Tie => {
                 "both are equally cautious: the higher role takes effect, between equal roles a fixed draw"
             }
-            Self::Left => "the item left the column at the same time, and this only counts in that column",
+            Self::ColumnLeft => {
+                "the item left the column at the same time, and this only counts in that column"
+            }
             Self::Claim => "only one can hold the claim: a person before an agent, then a fixed draw",
             Self::Generation => "a later claim was made or given back at the same time",
             Self::Field => {
                 "both wrote it at the same time: the higher role's counts, between equal roles a fixed draw"
             }
-            Self::Circle => {
+            Self::Cycle => {
                 "items cannot wait for each other in a circle, so one of the dependencies is ignored"
             }
         }

@@ -1,7 +1,7 @@
 //! The transition table as data: which event is legal from where (pipeline spec, *Transitions*).
 //!
 //! One table serves the fold, the command line, the API, chat and the board. [`legal`] decides from
-//! a [`Standing`] alone; rules that look at other items (dependencies) or at the person (roles) are
+//! a [`ItemState`] alone; rules that look at other items (dependencies) or at the person (roles) are
 //! checked where an act is made and are not part of the table.
 
 use std::fmt;
@@ -69,7 +69,7 @@ words!(
 
 /// What decides legality: where the item stands and what holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct ItemState {
     /// Where it stands.
     pub column: Column,
     /// What sort of work it is.
@@ -90,7 +90,7 @@ pub struct Standing {
     pub purged: bool,
 }
 
-impl Standing {
+impl ItemState {
     /// An active item of `kind` in `column`.
     pub const fn active(column: Column, kind: Kind) -> Self {
         Self {
@@ -118,7 +118,7 @@ impl Standing {
 
 /// One row of the table.
 #[derive(Debug, Clone, Copy)]
-pub struct Rule {
+pub struct TransitionRule {
     /// The event.
     pub verb: Verb,
     /// The columns it is legal from.
@@ -145,8 +145,8 @@ const OPEN: &[Column] = &[
 ];
 const WORKED: &[Column] = &[Column::Coding, Column::Qa, Column::Merge];
 
-const fn rule(verb: Verb, from: &'static [Column], help: &'static str) -> Rule {
-    Rule {
+const fn rule(verb: Verb, from: &'static [Column], help: &'static str) -> TransitionRule {
+    TransitionRule {
         verb,
         from,
         needs: None,
@@ -157,33 +157,33 @@ const fn rule(verb: Verb, from: &'static [Column], help: &'static str) -> Rule {
     }
 }
 
-const fn needs(rule: Rule, hold: HoldKind) -> Rule {
-    Rule {
+const fn needs(rule: TransitionRule, hold: HoldKind) -> TransitionRule {
+    TransitionRule {
         needs: Some(hold),
         ..rule
     }
 }
 
-const fn unless(rule: Rule, hold: HoldKind) -> Rule {
-    Rule {
+const fn unless(rule: TransitionRule, hold: HoldKind) -> TransitionRule {
+    TransitionRule {
         unless: Some(hold),
         ..rule
     }
 }
 
-const fn held_refuses(rule: Rule) -> Rule {
-    Rule {
+const fn held_refuses(rule: TransitionRule) -> TransitionRule {
+    TransitionRule {
         held_refuses: true,
         ..rule
     }
 }
 
-const fn reason(rule: Rule) -> Rule {
-    Rule { reason: true, ..rule }
+const fn reason(rule: TransitionRule) -> TransitionRule {
+    TransitionRule { reason: true, ..rule }
 }
 
 /// The table. One row a verb, in the order of [`Verb::ALL`].
-pub const RULES: &[Rule] = &[
+pub const TRANSITION_RULES: &[TransitionRule] = &[
     rule(Verb::Triage, &[Column::Upcoming], "take it into the backlog"),
     held_refuses(rule(Verb::Start, &[Column::Backlog], "begin work on it")),
     held_refuses(rule(Verb::Submit, &[Column::Coding], "hand it in to be checked")),
@@ -256,25 +256,25 @@ impl Verb {
     /// # Panics
     /// Never: a test checks that every verb has its row.
     #[allow(clippy::indexing_slicing)]
-    pub const fn rule(self) -> &'static Rule {
-        &RULES[self as usize]
+    pub const fn rule(self) -> &'static TransitionRule {
+        &TRANSITION_RULES[self as usize]
     }
 }
 
 /// Why a transition is illegal, and what would be legal instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Illegal {
+pub struct IllegalTransition {
     /// What was tried.
     pub verb: Verb,
     /// What stands against it.
-    pub why: Why,
+    pub why: IllegalReason,
     /// What would be legal from here.
     pub legal: Vec<Verb>,
 }
 
 /// What stands against a transition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub enum IllegalReason {
     /// The item stands in a column that the transition does not leave from.
     Column(Column),
     /// A hold refuses it; the verb lifts the hold.
@@ -299,7 +299,7 @@ pub enum Why {
     AlreadyThere(Column),
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for IllegalReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Column(column) => write!(f, "the item is in {column}"),
@@ -317,7 +317,7 @@ impl fmt::Display for Why {
     }
 }
 
-impl fmt::Display for Illegal {
+impl fmt::Display for IllegalTransition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cannot {}: {}", self.verb, self.why)?;
         let legal: Vec<_> = self.legal.iter().map(|verb| verb.as_str()).collect();
@@ -325,36 +325,36 @@ impl fmt::Display for Illegal {
     }
 }
 
-impl std::error::Error for Illegal {}
+impl std::error::Error for IllegalTransition {}
 
-fn objection(verb: Verb, standing: Standing) -> Option<Why> {
+fn objection(verb: Verb, standing: ItemState) -> Option<IllegalReason> {
     let rule = verb.rule();
     let about_trash = matches!(verb, Verb::Restore | Verb::Purge);
     match (standing.purged, standing.deleted) {
-        (true, _) => return Some(Why::Purged),
-        (false, true) if !about_trash => return Some(Why::Deleted),
-        (false, false) if about_trash => return Some(Why::NotDeleted),
+        (true, _) => return Some(IllegalReason::Purged),
+        (false, true) if !about_trash => return Some(IllegalReason::Deleted),
+        (false, false) if about_trash => return Some(IllegalReason::NotDeleted),
         (false, _) => {}
     }
     if !rule.from.contains(&standing.column) {
-        return Some(Why::Column(standing.column));
+        return Some(IllegalReason::Column(standing.column));
     }
     if rule.held_refuses && standing.frozen {
-        return Some(Why::Held(HoldKind::Frozen, Verb::Unfreeze));
+        return Some(IllegalReason::Held(HoldKind::Frozen, Verb::Unfreeze));
     }
     if rule.held_refuses && standing.blocked {
-        return Some(Why::Held(HoldKind::Blocked, Verb::Unblock));
+        return Some(IllegalReason::Held(HoldKind::Blocked, Verb::Unblock));
     }
     if let Some(hold) = rule.needs.filter(|hold| !standing.has(*hold)) {
-        return Some(Why::NotHeld(hold));
+        return Some(IllegalReason::NotHeld(hold));
     }
     if let Some(hold) = rule.unless.filter(|hold| standing.has(*hold)) {
-        return Some(Why::AlreadyHeld(hold));
+        return Some(IllegalReason::AlreadyHeld(hold));
     }
     match verb {
-        Verb::Claim | Verb::TakeOver if standing.kind == Kind::Epic => Some(Why::Epic),
-        Verb::Claim if standing.claimed => Some(Why::Claimed),
-        Verb::Release | Verb::TakeOver if !standing.claimed => Some(Why::NotClaimed),
+        Verb::Claim | Verb::TakeOver if standing.kind == Kind::Epic => Some(IllegalReason::Epic),
+        Verb::Claim if standing.claimed => Some(IllegalReason::Claimed),
+        Verb::Release | Verb::TakeOver if !standing.claimed => Some(IllegalReason::NotClaimed),
         _ => None,
     }
 }
@@ -363,10 +363,10 @@ fn objection(verb: Verb, standing: Standing) -> Option<Why> {
 ///
 /// # Errors
 /// What stands against it and what would be legal.
-pub fn legal(verb: Verb, standing: Standing) -> Result<(), Illegal> {
+pub fn legal(verb: Verb, standing: ItemState) -> Result<(), IllegalTransition> {
     match objection(verb, standing) {
         None => Ok(()),
-        Some(why) => Err(Illegal {
+        Some(why) => Err(IllegalTransition {
             verb,
             why,
             legal: legal_from(standing),
@@ -375,7 +375,7 @@ pub fn legal(verb: Verb, standing: Standing) -> Result<(), Illegal> {
 }
 
 /// Every verb that is legal from `standing`, in table order.
-pub fn legal_from(standing: Standing) -> Vec<Verb> {
+pub fn legal_from(standing: ItemState) -> Vec<Verb> {
     Verb::ALL
         .iter()
         .copied()
@@ -427,15 +427,15 @@ mod tests {
         for verb in Verb::ALL {
             assert_eq!(verb.rule().verb, *verb);
         }
-        assert_eq!(RULES.len(), Verb::ALL.len());
+        assert_eq!(TRANSITION_RULES.len(), Verb::ALL.len());
     }
 
     #[test]
     fn a_frozen_item_refuses_work_and_names_what_lifts_it() {
-        let mut standing = Standing::active(Column::Backlog, Kind::Story);
+        let mut standing = ItemState::active(Column::Backlog, Kind::Story);
         standing.frozen = true;
         let refused = legal(Verb::Start, standing).expect_err("frozen");
-        assert_eq!(refused.why, Why::Held(HoldKind::Frozen, Verb::Unfreeze));
+        assert_eq!(refused.why, IllegalReason::Held(HoldKind::Frozen, Verb::Unfreeze));
         assert!(refused.legal.contains(&Verb::Unfreeze));
         assert!(!refused.legal.contains(&Verb::Start));
     }
@@ -443,9 +443,9 @@ mod tests {
     #[test]
     fn a_deleted_item_can_only_be_restored() {
         for column in Column::ALL {
-            let standing = Standing {
+            let standing = ItemState {
                 deleted: true,
-                ..Standing::active(*column, Kind::Bug)
+                ..ItemState::active(*column, Kind::Bug)
             };
             assert_eq!(legal_from(standing), [Verb::Restore, Verb::Purge]);
         }

@@ -198,12 +198,12 @@ impl AddressExchange {
 /// What a member shows to one that may not have heard of it: the entries by which owners let it into the
 /// projects that the two share. Their signatures are the proof; nothing is answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Admissions {
-    /// Whole entries, at most [`limits::ADMISSIONS`].
+pub struct MembershipProofs {
+    /// Whole entries, at most [`limits::MEMBERSHIP_PROOFS`].
     pub entries: Vec<EntryBytes>,
 }
 
-impl Admissions {
+impl MembershipProofs {
     /// The bytes of a frame.
     pub fn encode(&self) -> Vec<u8> {
         versioned(self)
@@ -216,8 +216,8 @@ impl Admissions {
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let admissions: Self = unversioned(bytes)?;
         let got = admissions.entries.len();
-        if got > limits::ADMISSIONS {
-            let max = limits::ADMISSIONS;
+        if got > limits::MEMBERSHIP_PROOFS {
+            let max = limits::MEMBERSHIP_PROOFS;
             return Err(DecodeError::TooLarge { got, max });
         }
         Ok(admissions)

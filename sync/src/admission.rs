@@ -10,12 +10,12 @@ use towline_proto::entry::EntryError;
 use towline_proto::wire::EntryBytes;
 use towline_proto::{Entry, EntryHash, Millis, NodeId, limits};
 
-use crate::chain::Place;
-use crate::frame::{self, Checked};
-use crate::peer::{Source, Taking};
-use crate::replica::{Flight, Replica};
-use crate::waiting::{Held, Tried};
-use crate::{Effect, Outcome, Verdict};
+use crate::author_logs::Placement;
+use crate::frame_signatures::{self, CheckedEntry};
+use crate::orphan_pool::{GateAttempts, Orphan};
+use crate::peer_session::{IncomingTransfer, Source};
+use crate::replica::{PendingAdmission, Replica};
+use crate::{AdmissionOutcome, Effect, GossipVerdict};
 
 impl Replica {
     pub(crate) fn gossip(
@@ -39,39 +39,39 @@ impl Replica {
         token: u64,
         bytes: Vec<u8>,
         out: &mut Vec<Effect>,
-    ) -> Option<Verdict> {
+    ) -> Option<GossipVerdict> {
         // Gossip can arrive before the direct stream is open. What it brought comes by catch-up.
         let Some(state) = self.peers.get_mut(&peer) else {
-            return Some(Verdict::Ignore);
+            return Some(GossipVerdict::Ignore);
         };
-        state.last_heard = now;
+        state.last_seen = now;
         if bytes.len() > limits::ENTRY_GOSSIP_BYTES {
             return Some(reject(peer, "gossiped an entry over the size limit", out));
         }
         if !state.bucket.take(now) {
             self.ask(now, peer, out);
-            return Some(Verdict::Ignore);
+            return Some(GossipVerdict::Ignore);
         }
         let entry = match Entry::decode(bytes.into()) {
             Ok(entry) => entry,
             // A peer that runs a newer version is not to blame for it.
-            Err(EntryError::Decode(DecodeError::Version { .. })) => return Some(Verdict::Ignore),
+            Err(EntryError::Decode(DecodeError::Version { .. })) => return Some(GossipVerdict::Ignore),
             Err(error) => return Some(reject(peer, &format!("gossiped garbage: {error}"), out)),
         };
         if entry.project() != self.project {
             return Some(reject(peer, "gossiped an entry of another project", out));
         }
         if self.is_seen(&entry) {
-            return Some(Verdict::Ignore);
+            return Some(GossipVerdict::Ignore);
         }
         if entry.verify().is_err() {
             return Some(reject(peer, "gossiped an entry with a wrong signature", out));
         }
         match self.place(&entry) {
-            Place::Known => Some(Verdict::Ignore),
-            Place::Next => {
+            Placement::Known => Some(GossipVerdict::Ignore),
+            Placement::Next => {
                 self.admit(
-                    Flight {
+                    PendingAdmission {
                         entry,
                         source: Source::Gossip { peer, token },
                         verified: true,
@@ -82,8 +82,8 @@ impl Replica {
                 );
                 None
             }
-            Place::Gap => {
-                self.hold(Held {
+            Placement::Gap => {
+                self.hold(Orphan {
                     entry,
                     peer: Some(peer),
                     verified: true,
@@ -91,12 +91,14 @@ impl Replica {
                     tried: None,
                 });
                 self.ask(now, peer, out);
-                Some(Verdict::Ignore)
+                Some(GossipVerdict::Ignore)
             }
             // Everybody should see a proof, once.
-            Place::Forked(epoch, seq) if self.accuse(&entry, epoch, seq, out) => Some(Verdict::Accept),
-            Place::Forked(..) => Some(Verdict::Ignore),
-            Place::Invalid(why) => Some(reject(peer, why, out)),
+            Placement::Forked(epoch, seq) if self.accuse(&entry, epoch, seq, out) => {
+                Some(GossipVerdict::Accept)
+            }
+            Placement::Forked(..) => Some(GossipVerdict::Ignore),
+            Placement::Invalid(why) => Some(reject(peer, why, out)),
         }
     }
 
@@ -120,7 +122,7 @@ impl Replica {
         if let Some(asked) = state.asked.as_mut() {
             asked.heard_at = now;
         }
-        state.taking = Some(Taking { frame, open: 0, more });
+        state.taking = Some(IncomingTransfer { frame, open: 0, more });
         if records.len() > limits::CATCH_UP_ENTRIES {
             out.push(penalty(peer, "sent a frame with too many entries"));
             self.frame_done(now, peer, out);
@@ -135,7 +137,7 @@ impl Replica {
                 Err(error) => out.push(penalty(peer, &format!("sent garbage: {error}"))),
             }
         }
-        let (checked, bad) = frame::check(entries, |entry| self.is_seen(entry));
+        let (checked, bad) = frame_signatures::check(entries, |entry| self.is_seen(entry));
         if bad > 0 {
             out.push(penalty(peer, "sent entries with a wrong signature"));
         }
@@ -156,22 +158,22 @@ impl Replica {
         &mut self,
         peer: NodeId,
         frame: u64,
-        Checked { entry, verified }: Checked,
+        CheckedEntry { entry, verified }: CheckedEntry,
         out: &mut Vec<Effect>,
     ) {
         if self.refused.contains(&entry.hash()) {
             return;
         }
         match self.place(&entry) {
-            Place::Known => {}
-            Place::Next => {
+            Placement::Known => {}
+            Placement::Next => {
                 // It may have waited here since gossip brought it.
                 let held = self.waiting.take_same(&entry);
                 if let Some(taking) = self.peers.get_mut(&peer).and_then(|state| state.taking.as_mut()) {
                     taking.open += 1;
                 }
                 self.admit(
-                    Flight {
+                    PendingAdmission {
                         entry,
                         source: Source::Frame { peer, frame },
                         verified: verified || held.as_ref().is_some_and(|held| held.verified),
@@ -181,18 +183,18 @@ impl Replica {
                     out,
                 );
             }
-            Place::Gap if self.waiting.contains(&entry) => {}
-            Place::Gap => self.hold(Held {
+            Placement::Gap if self.waiting.contains(&entry) => {}
+            Placement::Gap => self.hold(Orphan {
                 entry,
                 peer: Some(peer),
                 verified,
                 live: false,
                 tried: None,
             }),
-            Place::Forked(epoch, seq) => {
+            Placement::Forked(epoch, seq) => {
                 self.accuse(&entry, epoch, seq, out);
             }
-            Place::Invalid(why) => out.push(penalty(peer, why)),
+            Placement::Invalid(why) => out.push(penalty(peer, why)),
         }
     }
 
@@ -212,7 +214,13 @@ impl Replica {
     }
 
     /// The gate's answer.
-    pub(crate) fn outcome(&mut self, now: Millis, hash: EntryHash, outcome: Outcome, out: &mut Vec<Effect>) {
+    pub(crate) fn outcome(
+        &mut self,
+        now: Millis,
+        hash: EntryHash,
+        outcome: AdmissionOutcome,
+        out: &mut Vec<Effect>,
+    ) {
         let at = self.flights.iter().position(|flight| flight.entry.hash() == hash);
         let Some(flight) = at.and_then(|at| self.flights.remove(at)) else {
             return;
@@ -220,32 +228,32 @@ impl Replica {
         self.pending.remove(&flight.entry);
         let source = flight.source;
         let verdict = match outcome {
-            Outcome::Stored { position } => {
+            AdmissionOutcome::Stored { position } => {
                 self.stored(now, &flight, position, out);
-                Verdict::Accept
+                GossipVerdict::Accept
             }
-            Outcome::Missing => {
+            AdmissionOutcome::Missing => {
                 self.missing(now, flight, out);
-                Verdict::Ignore
+                GossipVerdict::Ignore
             }
-            Outcome::Refused { why, blame } => {
+            AdmissionOutcome::Refused { why, blame } => {
                 self.refuse(flight.entry, &why);
                 match source.peer().filter(|_| blame) {
                     Some(peer) => reject(peer, &why, out),
-                    None => Verdict::Ignore,
+                    None => GossipVerdict::Ignore,
                 }
             }
         };
         match source {
             Source::Gossip { peer, token } => out.push(Effect::Verdict { token, peer, verdict }),
             Source::Frame { peer, frame } => self.landed(now, peer, frame, out),
-            Source::Held { .. } => {}
+            Source::Orphan { .. } => {}
         }
     }
 
-    fn stored(&mut self, now: Millis, flight: &Flight, position: u64, out: &mut Vec<Effect>) {
+    fn stored(&mut self, now: Millis, flight: &PendingAdmission, position: u64, out: &mut Vec<Effect>) {
         let placed = self.chain.append(&flight.entry, position);
-        debug_assert!(placed, "the shell keeps the rule of Batch");
+        debug_assert!(placed, "the shell keeps the rule of AdmissionBatch");
         self.stored += 1;
         if let Source::Frame { peer, .. } = flight.source
             && let Some(state) = self.peers.get_mut(&peer)
@@ -258,15 +266,15 @@ impl Replica {
         self.admit_followers(&flight.entry, out);
     }
 
-    fn missing(&mut self, now: Millis, flight: Flight, out: &mut Vec<Effect>) {
+    fn missing(&mut self, now: Millis, flight: PendingAdmission, out: &mut Vec<Effect>) {
         let times = flight.tried.map_or(0, |tried| tried.times).saturating_add(1);
         // Without its predecessor it waits for that one, and the gate has not judged it.
-        let tried = (self.place(&flight.entry) == Place::Next).then_some(Tried {
+        let tried = (self.place(&flight.entry) == Placement::Next).then_some(GateAttempts {
             times,
             at: self.stored,
         });
         let peer = flight.source.peer();
-        self.hold(Held {
+        self.hold(Orphan {
             entry: flight.entry,
             peer,
             verified: flight.verified,
@@ -298,7 +306,7 @@ impl Replica {
             || self.refused.contains(&entry.hash())
     }
 
-    pub(crate) fn admit(&mut self, flight: Flight, out: &mut Vec<Effect>) {
+    pub(crate) fn admit(&mut self, flight: PendingAdmission, out: &mut Vec<Effect>) {
         out.push(Effect::Admit {
             entry: flight.entry.clone(),
             peer: flight.source.peer(),
@@ -317,7 +325,7 @@ pub(crate) fn penalty(peer: NodeId, why: &str) -> Effect {
     }
 }
 
-fn reject(peer: NodeId, why: &str, out: &mut Vec<Effect>) -> Verdict {
+fn reject(peer: NodeId, why: &str, out: &mut Vec<Effect>) -> GossipVerdict {
     out.push(penalty(peer, why));
-    Verdict::Reject
+    GossipVerdict::Reject
 }

@@ -17,9 +17,9 @@ use towline_proto::{Millis, NodeId, Tip, VersionVector, limits};
 
 use crate::Effect;
 use crate::admission::penalty;
-use crate::catchup::{self, Plan};
-use crate::peer::{Asked, Peer, Step};
+use crate::peer_session::{OpenRequest, OutgoingStep, PeerSession};
 use crate::replica::Replica;
+use crate::send_plan::{self, SendPlan};
 
 /// How often peers that talk about nothing else compare digests, in milliseconds. Gossip that was
 /// lost without leaving a gap is noticed then at the latest.
@@ -46,7 +46,7 @@ impl Replica {
         if peer == self.me || (!known && self.peers.len() >= limits::PEERS) {
             return;
         }
-        self.peers.insert(peer, Peer::new(now));
+        self.peers.insert(peer, PeerSession::new(now));
         self.say_hello(now, peer, out);
     }
 
@@ -57,9 +57,9 @@ impl Replica {
     }
 
     /// The next frame to a peer is smaller where one was out when it left.
-    fn frame_lost(&mut self, peer: NodeId, before: Option<&Peer>) {
+    fn frame_lost(&mut self, peer: NodeId, before: Option<&PeerSession>) {
         let giving = before.and_then(|before| before.giving.as_ref());
-        if giving.is_some_and(|giving| matches!(giving.step, Step::Sent { .. })) {
+        if giving.is_some_and(|giving| matches!(giving.step, OutgoingStep::Sent { .. })) {
             self.paces.broke_off(peer);
         }
     }
@@ -67,7 +67,7 @@ impl Replica {
     /// What is under way with a peer is long, and goes on.
     pub(crate) fn progress(&mut self, now: Millis, peer: &NodeId) {
         if let Some(state) = self.peers.get_mut(peer) {
-            state.last_heard = now;
+            state.last_seen = now;
             if let Some(asked) = state.asked.as_mut() {
                 asked.heard_at = now;
             }
@@ -81,7 +81,7 @@ impl Replica {
         let Some(state) = self.peers.get_mut(&peer) else {
             return;
         };
-        state.last_heard = now;
+        state.last_seen = now;
         if message.project() != self.project {
             out.push(penalty(peer, "spoke about another project"));
             return;
@@ -105,20 +105,20 @@ impl Replica {
 
     fn have(&mut self, now: Millis, peer: NodeId, vector: &VersionVector, out: &mut Vec<Effect>) {
         let equal = self.compare(peer, vector.digest());
-        if !equal && catchup::has_news(&self.chain, vector) {
+        if !equal && send_plan::has_news(&self.chain, vector) {
             self.ask_if_useful(now, peer, out);
         }
         let Some(state) = self.peers.get_mut(&peer) else {
             return;
         };
-        let plan = Plan::new(&self.chain, &self.forks, vector);
+        let plan = SendPlan::new(&self.chain, &self.forks, vector);
         match state.giving.as_mut() {
             None => self.give(now, peer, plan, out),
             // It asks while a frame is out, or is being read. What it needs now goes on from
             // there; the entries of that frame may come twice.
             Some(giving) => {
                 giving.plan = plan;
-                if let Step::Sent { last, .. } = &mut giving.step {
+                if let OutgoingStep::Sent { last, .. } = &mut giving.step {
                     *last = false;
                 }
             }
@@ -207,7 +207,7 @@ impl Replica {
                 return;
             }
         }
-        state.asked = Some(Asked {
+        state.asked = Some(OpenRequest {
             at: now,
             heard_at: now,
             progress_at: now,
@@ -238,7 +238,7 @@ impl Replica {
     }
 
     pub(crate) fn tell_all(&mut self, now: Millis, out: &mut Vec<Effect>) {
-        for peer in self.ids(Peer::is_idle) {
+        for peer in self.ids(PeerSession::is_idle) {
             self.tell(now, peer, out);
         }
     }
@@ -263,14 +263,14 @@ impl Replica {
                 state.asked = None;
             }
         }
-        let stalled = |peer: &Peer| {
+        let stalled = |peer: &PeerSession| {
             let giving = peer.giving.as_ref();
             peer.taking.is_none() && giving.is_some_and(|giving| now.since(giving.at) >= STALL_MS)
         };
         for peer in self.ids(stalled) {
             if let Some(state) = self.peers.get_mut(&peer)
                 && let Some(giving) = state.giving.take()
-                && matches!(giving.step, Step::Sent { .. })
+                && matches!(giving.step, OutgoingStep::Sent { .. })
             {
                 self.paces.broke_off(peer);
             }
@@ -287,7 +287,7 @@ impl Replica {
         self.ask_next(now, out);
     }
 
-    pub(crate) fn ids(&self, which: impl Fn(&Peer) -> bool) -> Vec<NodeId> {
+    pub(crate) fn ids(&self, which: impl Fn(&PeerSession) -> bool) -> Vec<NodeId> {
         let peers = self.peers.iter();
         peers.filter(|(_, peer)| which(peer)).map(|(id, _)| *id).collect()
     }

@@ -12,7 +12,7 @@
 //! 2. Something happens: the shell calls [`Replica::handle`] with the [`Input`] and the time.
 //! 3. It performs the [`Effect`]s in order. Consecutive [`Effect::Admit`]s may share one disk sync:
 //!    run the gate on each, append the admitted ones, sync once, then hand in one
-//!    [`Input::Outcome`] each, in the same order. [`Batch`] says which of them may not be stored
+//!    [`Input::AdmissionOutcome`] each, in the same order. [`AdmissionBatch`] says which of them may not be stored
 //!    because an earlier one of them was not. [`Effect::Read`] is answered by [`Input::Read`].
 //! 4. Those inputs have effects of their own; go on until there are none.
 //! 5. A local write: take `prev` from [`Replica::heads_of`] or [`Replica::opening`], sign, append,
@@ -22,39 +22,39 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | [`io`] | everything that goes in and comes out |
+//! | [`interface`] | everything that goes in and comes out |
 //! | `replica` | the state, and the dispatch of inputs |
 //! | `admission` | from foreign bytes to [`Effect::Admit`] and back |
-//! | `carried` | entries that came without a network |
-//! | `holding` | what waits, what was refused, what proves a fork |
+//! | `offline_entries` | entries that came without a network |
+//! | `orphans` | what waits, what was refused, what proves a fork |
 //! | `conversation` | Hello and Have with each peer, the end of a round, the tick |
-//! | `giving` | Entries and Got: sending a peer what it lacks |
-//! | `pace` | how large the frames to a peer are |
-//! | `chain` | which entries are here, what may follow, the vector |
-//! | `catchup` | what a peer lacks, in log order, a frame at a time |
-//! | `frame` | which signatures of a frame are checked, on both sides |
-//! | `waiting` | entries that came too early, bounded |
-//! | `fork` | proofs that an author signed two histories |
-//! | `peer` | what is remembered of one connected peer |
+//! | `send` | Entries and Got: sending a peer what it lacks |
+//! | `frame_size` | how large the frames to a peer are |
+//! | `author_logs` | which entries are here, what may follow, the vector |
+//! | `send_plan` | what a peer lacks, in log order, a frame at a time |
+//! | `frame_signatures` | which signatures of a frame are checked, on both sides |
+//! | `orphan_pool` | entries that came too early, bounded |
+//! | `fork_proofs` | proofs that an author signed two histories |
+//! | `peer_session` | what is remembered of one connected peer |
 
 #![warn(clippy::indexing_slicing)]
 
 mod admission;
-mod carried;
-mod catchup;
-mod chain;
+mod author_logs;
 mod conversation;
-mod fork;
-mod frame;
-mod giving;
-mod holding;
-pub mod io;
-mod pace;
-mod peer;
+mod fork_proofs;
+mod frame_signatures;
+mod frame_size;
+pub mod interface;
+mod offline_entries;
+mod orphan_pool;
+mod orphans;
+mod peer_session;
 mod replica;
-mod waiting;
+mod send;
+mod send_plan;
 
-pub use fork::ForkProof;
-pub use io::{Batch, Effect, Input, Outcome, Verdict};
-pub use peer::PeerState;
+pub use fork_proofs::ForkProof;
+pub use interface::{AdmissionBatch, AdmissionOutcome, Effect, GossipVerdict, Input};
+pub use peer_session::PeerState;
 pub use replica::Replica;

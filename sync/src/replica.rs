@@ -1,18 +1,20 @@
 //! The state of one project's replication, and the dispatch of inputs.
 //!
-//! It relies on [`crate::chain`] for what is here and on [`crate::peer`] for who is connected. The
+//! It relies on [`crate::author_logs`] for what is here and on [`crate::peer_session`] for who is connected. The
 //! steps themselves are in `admission` (entries) and `conversation` (messages). A replica never
 //! holds an entry that is in the log: it knows places.
 
 use std::collections::{BTreeMap, VecDeque};
 
-use towline_proto::{Author, Entry, EntryHash, Epoch, Millis, NodeId, ProjectId, Tip, VersionVector, limits};
+use towline_proto::{
+    AuthorSeq, Entry, EntryHash, Epoch, Millis, NodeId, ProjectId, Tip, VersionVector, limits,
+};
 
-use crate::chain::{Chain, Pending, Place, Standing};
-use crate::fork::Forks;
-use crate::pace::Paces;
-use crate::peer::{Peer, Source};
-use crate::waiting::{Tried, Waiting};
+use crate::author_logs::{AuthorLogs, PendingEntries, Placement, TipStatus};
+use crate::fork_proofs::ForkProofs;
+use crate::frame_size::FrameSizes;
+use crate::orphan_pool::{GateAttempts, OrphanPool};
+use crate::peer_session::{PeerSession, Source};
 use crate::{Effect, ForkProof, Input, PeerState};
 
 /// Refused entries that are remembered, so that one which comes again is not judged again.
@@ -26,12 +28,12 @@ const REASON_CHARS: usize = 300;
 
 /// An entry on its way through the shell's gate.
 #[derive(Debug)]
-pub(crate) struct Flight {
+pub(crate) struct PendingAdmission {
     pub(crate) entry: Entry,
     pub(crate) source: Source,
     pub(crate) verified: bool,
     pub(crate) live: bool,
-    pub(crate) tried: Option<Tried>,
+    pub(crate) tried: Option<GateAttempts>,
 }
 
 /// The replication of one project, as a state machine: see the crate's documentation.
@@ -39,14 +41,14 @@ pub(crate) struct Flight {
 pub struct Replica {
     pub(crate) project: ProjectId,
     pub(crate) me: NodeId,
-    pub(crate) chain: Chain,
-    pub(crate) pending: Pending,
-    pub(crate) flights: VecDeque<Flight>,
-    pub(crate) waiting: Waiting,
-    pub(crate) refused: Refused,
-    pub(crate) forks: Forks,
-    pub(crate) peers: BTreeMap<NodeId, Peer>,
-    pub(crate) paces: Paces,
+    pub(crate) chain: AuthorLogs,
+    pub(crate) pending: PendingEntries,
+    pub(crate) flights: VecDeque<PendingAdmission>,
+    pub(crate) waiting: OrphanPool,
+    pub(crate) refused: RefusedEntries,
+    pub(crate) forks: ForkProofs,
+    pub(crate) peers: BTreeMap<NodeId, PeerSession>,
+    pub(crate) paces: FrameSizes,
     /// Entries stored since the start.
     pub(crate) stored: u64,
     /// `stored` when no held entry was worth another try last.
@@ -63,14 +65,14 @@ impl Replica {
         Self {
             project,
             me,
-            chain: Chain::default(),
-            pending: Pending::default(),
+            chain: AuthorLogs::default(),
+            pending: PendingEntries::default(),
             flights: VecDeque::new(),
-            waiting: Waiting::default(),
-            refused: Refused::default(),
-            forks: Forks::default(),
+            waiting: OrphanPool::default(),
+            refused: RefusedEntries::default(),
+            forks: ForkProofs::default(),
             peers: BTreeMap::new(),
-            paces: Paces::default(),
+            paces: FrameSizes::default(),
             stored: 0,
             settled_at: None,
             serial: 0,
@@ -98,9 +100,9 @@ impl Replica {
             Input::Message { peer, message } => self.message(now, peer, message, &mut out),
             Input::Progress { peer } => self.progress(now, &peer),
             Input::Gossip { peer, token, bytes } => self.gossip(now, peer, token, bytes, &mut out),
-            Input::Carried { entries } => self.carried(entries, &mut out),
+            Input::OfflineEntries { entries } => self.carried(entries, &mut out),
             Input::Written { entry, position } => self.written(now, &entry, position, &mut out),
-            Input::Outcome { hash, outcome } => self.outcome(now, hash, outcome, &mut out),
+            Input::AdmissionOutcome { hash, outcome } => self.outcome(now, hash, outcome, &mut out),
             Input::Read {
                 peer,
                 request,
@@ -155,29 +157,29 @@ impl Replica {
 
     /// Whether this very entry of the author is here.
     pub fn contains(&self, author: &NodeId, tip: &Tip) -> bool {
-        self.chain.standing(author, tip) == Standing::Here
+        self.chain.standing(author, tip) == TipStatus::Here
     }
 
     /// Where in the log the entry of that place is.
-    pub fn position(&self, place: &Author) -> Option<u64> {
+    pub fn position(&self, place: &AuthorSeq) -> Option<u64> {
         self.chain.epoch(&place.node, place.epoch)?.position(place.seq)
     }
 
     /// Whether this very entry waits for a predecessor or a dependency.
-    pub fn holds(&self, entry: &Entry) -> bool {
+    pub fn is_orphan(&self, entry: &Entry) -> bool {
         self.waiting.contains(entry)
     }
 
     /// Why an entry that is neither here nor waiting cannot be taken, as far as that is known: what the
     /// gate said, or that it fits nowhere. The gate's last words are remembered for [`REFUSED`] entries.
-    pub fn why_not(&self, entry: &Entry) -> Option<String> {
+    pub fn refusal_reason(&self, entry: &Entry) -> Option<String> {
         if let Some(why) = self.refused.why(&entry.hash()) {
             return Some(why.to_owned());
         }
         match self.place(entry) {
-            Place::Invalid(why) => Some(why.to_owned()),
-            Place::Forked(..) => Some(FORKED.to_owned()),
-            Place::Known | Place::Next | Place::Gap => {
+            Placement::Invalid(why) => Some(why.to_owned()),
+            Placement::Forked(..) => Some(FORKED.to_owned()),
+            Placement::Known | Placement::Next | Placement::Gap => {
                 let body = entry.body();
                 self.is_forked(&body.author, body.epoch)
                     .then(|| FORKED.to_owned())
@@ -186,22 +188,22 @@ impl Replica {
     }
 
     /// Entries that wait and that no peer sent: nobody is asked for them again.
-    pub fn carried_waiting(&self) -> impl Iterator<Item = &Entry> {
+    pub fn offline_orphans(&self) -> impl Iterator<Item = &Entry> {
         self.waiting.without_peer()
     }
 
     /// How many entries wait for a predecessor or a dependency.
-    pub const fn waiting(&self) -> usize {
+    pub const fn orphan_count(&self) -> usize {
         self.waiting.len()
     }
 
     /// How many bytes those entries have.
-    pub const fn waiting_bytes(&self) -> usize {
+    pub const fn orphan_bytes(&self) -> usize {
         self.waiting.bytes()
     }
 
     /// How many waiting entries had to make room since the start. They are asked for again.
-    pub const fn dropped(&self) -> u64 {
+    pub const fn orphans_dropped(&self) -> u64 {
         self.waiting.dropped()
     }
 
@@ -216,7 +218,7 @@ impl Replica {
         self.forks.all()
     }
 
-    pub(crate) fn place(&self, entry: &Entry) -> Place {
+    pub(crate) fn place(&self, entry: &Entry) -> Placement {
         self.chain.place(entry, &self.pending)
     }
 
@@ -234,12 +236,12 @@ impl Replica {
 
 /// Entries that were refused and why, the last [`REFUSED`] of them.
 #[derive(Debug, Default)]
-pub(crate) struct Refused {
+pub(crate) struct RefusedEntries {
     reasons: BTreeMap<EntryHash, String>,
     order: VecDeque<EntryHash>,
 }
 
-impl Refused {
+impl RefusedEntries {
     pub(crate) fn insert(&mut self, hash: EntryHash, why: &str) {
         let why = why.chars().take(REASON_CHARS).collect();
         if self.reasons.insert(hash, why).is_none() {

@@ -264,6 +264,23 @@ impl Fleet {
         self.process = Some(process);
     }
 
+    /// The address of its page.
+    pub fn board(&self) -> &str {
+        &self.board
+    }
+
+    /// The link that it prints when it starts, which signs somebody in once.
+    ///
+    /// # Panics
+    /// When it has printed none since it was asked for last.
+    pub fn sign_in_link(&self) -> String {
+        let process = self.process.as_ref().expect("a running gateway");
+        let line = process.said.recv_timeout(Duration::from_secs(PATIENCE_S));
+        let line = line.unwrap_or_else(|_| panic!("it prints no link: {}", self.log()));
+        let link = line.strip_prefix("sign in: ");
+        link.expect("a link in the second line").to_owned()
+    }
+
     /// Keeps it from finding members by itself on this machine.
     ///
     /// # Panics

@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod breaker;
+pub mod browser;
 pub mod gateway;
 pub mod memory;
 pub mod netns;

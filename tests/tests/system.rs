@@ -1,6 +1,7 @@
 //! Whole-system tests: one binary, so that linking happens once.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod browser;
 mod crash;
 mod doors;
 mod dry_run;

@@ -1,5 +1,5 @@
-//! What the tests need beside Rust: a browser, a chat server, a wrong clock, a disk without modes. Installed where missing, outside the
-//! repository, and said before it is done.
+//! What the tests need beside Rust: a browser with its driver and the accessibility checks for it, a chat server, a
+//! wrong clock, a disk without modes. Installed where missing, outside the repository, and said before it is done.
 //!
 //! Nothing here is fatal but a missing nextest: a test that cannot run its real part says so itself,
 //! and fails where `CI` is set.
@@ -15,6 +15,8 @@ use crate::run::{cargo, command, run, succeeds};
 pub(crate) const CACHE_VARIABLE: &str = "TOWLINE_TEST_CACHE";
 /// The version whose behaviour was studied; a newer one is another experiment.
 const SYNAPSE: &str = "1.163.2";
+/// The version whose rules the pages pass, and the one that `tests/src/browser/axe.rs` looks for.
+const AXE: &str = "4.14.1";
 /// Any of these will do.
 const BROWSERS: &[&str] = &["chromium", "chromium-browser", "google-chrome", "chrome"];
 
@@ -35,6 +37,11 @@ pub(crate) fn cache_dir() -> Result<PathBuf> {
 pub(crate) fn install() {
     for (what, done) in [
         ("a browser", browser()),
+        (
+            "the driver of the browser",
+            program("chromedriver", "chromium-driver"),
+        ),
+        ("accessibility checks", axe()),
         ("a chat server", synapse()),
         ("a wrong clock", program("faketime", "faketime")),
         ("a disk without modes", program("mkfs.exfat", "exfatprogs")),
@@ -83,6 +90,27 @@ fn browser() -> Result<()> {
     apt("chromium")
 }
 
+/// axe-core, the published package and nothing else: it has no dependencies, and no script of it runs here.
+fn axe() -> Result<()> {
+    let dir = cache_dir()?.join(format!("axe-core-{AXE}"));
+    if dir.join("node_modules/axe-core/axe.min.js").is_file() {
+        return Ok(());
+    }
+    program("npm", "npm")?;
+    eprintln!("xtask: installing axe-core (1 MB) into {}", dir.display());
+    std::fs::create_dir_all(&dir)?;
+    let args = [
+        "install",
+        "--no-audit",
+        "--no-fund",
+        "--ignore-scripts",
+        "--prefix",
+    ];
+    let mut npm = with_args(command("npm"), &args);
+    npm.arg(&dir).arg(format!("axe-core@{AXE}"));
+    run(npm)
+}
+
 /// The chat server in a virtual environment of its own.
 fn synapse() -> Result<()> {
     let dir = cache_dir()?.join(format!("synapse-{SYNAPSE}"));
@@ -113,13 +141,22 @@ fn synapse() -> Result<()> {
     ))
 }
 
+/// Installs a package of the system. A new machine may have no list of packages yet, or an old one.
 fn apt(package: &str) -> Result<()> {
     let install = ["install", "-y", "--no-install-recommends", package];
+    if apt_get(&install).is_ok() {
+        return Ok(());
+    }
+    apt_get(&["update"])?;
+    apt_get(&install)
+}
+
+fn apt_get(args: &[&str]) -> Result<()> {
     if is_root() {
-        return run(with_args(command("apt-get"), &install));
+        return run(with_args(command("apt-get"), args));
     }
     let mut sudo = with_args(command("sudo"), &["-n", "apt-get"]);
-    sudo.args(install);
+    sudo.args(args);
     run(sudo)
 }
 

@@ -6,10 +6,10 @@
 //! refused or overtaken stays so. Sizes and texts are checked as for any other act.
 
 use automerge::{ActorId, Automerge};
-use towline_proto::{Act, ActId, Author, ItemId, limits};
+use towline_proto::{Act, ActId, AuthorSeq, ItemId, limits};
 
 use super::{BodyEdit, ComposeError, Composed, Composer};
-use crate::doc::{Acts, ItemDoc, NodePrefix, Record};
+use crate::doc::{ActRecord, Acts, ItemDoc, NodePrefix};
 use crate::members::Roles;
 
 /// Makes the changes that record `acts` in an item: `base` is its document, or none for a new item,
@@ -22,7 +22,7 @@ use crate::members::Roles;
 pub fn replay<R: Roles>(
     base: Option<&ItemDoc>,
     item: ItemId,
-    author: &Author,
+    author: &AuthorSeq,
     ordinal: &mut u32,
     roles: &R,
     acts: Vec<Act>,
@@ -56,7 +56,7 @@ pub fn replay<R: Roles>(
         let id = ActId::derive(&author.node, author.epoch, author.seq, *composer.ordinal);
         *composer.ordinal = composer.ordinal.saturating_add(1);
         let hash = Act::record_hash(&bytes);
-        composer.acts.insert(id, Record { act, node, hash });
+        composer.acts.insert(id, ActRecord { act, node, hash });
         records.push((id, bytes));
     }
     composer.put_records(records)?;

@@ -3,23 +3,23 @@
 //! A claim takes the next generation above every one that its author knew of; of those that did not
 //! see each other a person goes before an agent, then a lot that nobody can steer (pipeline spec,
 //! *Claims* and the table of cases). Whether a claim still belongs to the column that it was made in
-//! is decided in [`super::sight`].
+//! is decided in [`super::observed_state`].
 
 use towline_proto::{ActId, ItemId, Op, OriginKind, Register, Rule};
 
-use super::again::Again;
-use super::sight::Sight;
-use super::taken::Taken;
-use super::{Folding, Lost, effect};
+use super::folded_acts::FoldedActs;
+use super::observed_state::ObservedState;
+use super::request_groups::RequestGroups;
+use super::{FoldedAct, Loser, effect};
 use crate::doc::NodePrefix;
 
 /// The outcome for the claim.
 #[derive(Debug)]
-pub(crate) struct ClaimOutcome {
+pub(crate) struct ClaimResolution {
     /// The claim that stands, if one does.
     pub(crate) act: Option<ActId>,
     /// Claims that lost.
-    pub(super) losers: Vec<Lost>,
+    pub(super) losers: Vec<Loser>,
 }
 
 /// The generation that an operation names.
@@ -40,14 +40,14 @@ pub(super) const fn is_claim(op: &Op) -> bool {
 /// ever given, by one of `heads`: an older claim never stands, for whoever got the newest works with it
 /// until they hear that it does not count.
 pub(crate) fn choose(
-    all: &Taken<'_>,
-    again: &Again,
+    all: &FoldedActs<'_>,
+    again: &RequestGroups,
     item: ItemId,
     counting: &[ActId],
     heads: &[ActId],
     newest: u32,
-) -> ClaimOutcome {
-    let mut claims: Vec<(ActId, &Folding<'_>)> = counting
+) -> ClaimResolution {
+    let mut claims: Vec<(ActId, &FoldedAct<'_>)> = counting
         .iter()
         .filter(|id| effect(all, id).is_some_and(is_claim))
         .filter_map(|id| Some((*id, all.get(id)?)))
@@ -70,7 +70,7 @@ pub(crate) fn choose(
         ids.iter().filter(of_newest).max().copied()
     };
     let Some(by) = act.or_else(|| latest(counting)).or_else(|| latest(heads)) else {
-        return ClaimOutcome {
+        return ClaimResolution {
             act,
             losers: Vec::new(),
         };
@@ -78,7 +78,7 @@ pub(crate) fn choose(
     let losers = claims
         .iter()
         .filter(|(id, _)| *id != by && !again.is_one(id, &by))
-        .map(|(id, _)| Lost {
+        .map(|(id, _)| Loser {
             act: *id,
             by,
             rule: if current(id) {
@@ -87,7 +87,7 @@ pub(crate) fn choose(
                 Rule::Generation
             },
         });
-    ClaimOutcome {
+    ClaimResolution {
         act,
         losers: losers.collect(),
     }
@@ -106,7 +106,7 @@ pub(super) fn lot(item: ItemId, generation: u32, author: NodePrefix) -> [u8; 32]
 /// A claim must take the next generation and a release the present one; what carries an older one
 /// comes from a holder that was overtaken. Who takes over must have heard of the claim: it cites a
 /// renewal that is not from before it.
-pub(super) fn stale(op: &Op, sight: &Sight) -> Option<String> {
+pub(super) fn stale(op: &Op, sight: &ObservedState) -> Option<String> {
     let seen = sight.generation;
     match op {
         Op::Claim { generation, .. } | Op::TakeOver { generation, .. }
@@ -128,7 +128,7 @@ pub(super) fn stale(op: &Op, sight: &Sight) -> Option<String> {
 
 /// Whether an act of a register that ends with its column wants something that is lost when the
 /// column changed without its author's knowledge. A report and a release have what they want.
-pub(super) fn wants(all: &Taken<'_>, id: &ActId) -> bool {
+pub(super) fn wants(all: &FoldedActs<'_>, id: &ActId) -> bool {
     let about_column = all
         .get(id)
         .is_none_or(|act| act.writes.first() == Some(&Register::Column));

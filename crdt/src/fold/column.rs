@@ -10,17 +10,17 @@ use std::sync::Arc;
 
 use towline_proto::{ActId, Closing, Column, Op, Rule, Verb};
 
-use super::contest::{is_fact, sets, tie};
-use super::sight::Sight;
-use super::taken::Taken;
-use super::{Folding, Lost, Place};
+use super::folded_acts::FoldedActs;
+use super::observed_state::ObservedState;
+use super::resolution::{is_fact, sets, tie};
+use super::{ColumnValue, FoldedAct, Loser};
 use crate::members::Roles;
 
 /// The outcome for the column.
 #[derive(Debug)]
-pub(crate) struct ColumnOutcome {
+pub(crate) struct ColumnResolution {
     /// Where the item stands.
-    pub(crate) place: Place,
+    pub(crate) place: ColumnValue,
     /// The act that put it there.
     pub(crate) act: Option<ActId>,
     /// That act, and those made apart that want the same: what others name who count in this column. What
@@ -29,7 +29,7 @@ pub(crate) struct ColumnOutcome {
     /// What takes effect: an act of the column, or the hold that keeps an exit pending.
     pub(crate) winner: ActId,
     /// Acts that contended and lost.
-    pub(super) losers: Vec<Lost>,
+    pub(super) losers: Vec<Loser>,
     /// Where nothing but exits contend and all wait for a hold to be lifted: each, with the first exit
     /// of its row.
     pub(crate) waits: Option<BTreeMap<ActId, ActId>>,
@@ -40,7 +40,7 @@ pub(crate) struct ColumnOutcome {
 }
 
 /// Where an act puts the item, if it moves it at all.
-pub(super) fn leads_to(op: &Op, verb: Verb, sight: &Sight) -> Option<Place> {
+pub(super) fn leads_to(op: &Op, verb: Verb, sight: &ObservedState) -> Option<ColumnValue> {
     let column = match op {
         Op::Move { to, .. } => *to,
         _ => towline_proto::table::leads_to(verb, sight.qa)?,
@@ -57,11 +57,11 @@ pub(super) fn leads_to(op: &Op, verb: Verb, sight: &Sight) -> Option<Place> {
         Op::Archive => sight.place.closing.clone(),
         _ => closing.map(Arc::new),
     };
-    Some(Place { column, closing })
+    Some(ColumnValue { column, closing })
 }
 
 /// All that rule a column with those that `ruling` lists: each behind what stands with it.
-pub(super) fn rulers<'r>(all: &'r Taken<'_>, ruling: &'r [ActId]) -> impl Iterator<Item = ActId> + 'r {
+pub(super) fn rulers<'r>(all: &'r FoldedActs<'_>, ruling: &'r [ActId]) -> impl Iterator<Item = ActId> + 'r {
     ruling.iter().flat_map(|id| {
         let with = all.get(id).map(|act| act.stands_with.as_slice());
         with.unwrap_or_default().iter().chain([id]).copied()
@@ -71,11 +71,11 @@ pub(super) fn rulers<'r>(all: &'r Taken<'_>, ruling: &'r [ActId]) -> impl Iterat
 /// Chooses the column among `heads`. `holds` are the heads of the hold registers that can keep an
 /// exit pending.
 pub(crate) fn column<R: Roles>(
-    all: &Taken<'_>,
+    all: &FoldedActs<'_>,
     roles: &R,
     heads: &[ActId],
     holds: &[&[ActId]],
-) -> Option<ColumnOutcome> {
+) -> Option<ColumnResolution> {
     let contest = Contest::of(all, roles, heads, holds);
     let standing = contest.contenders.iter().find(|contender| !contender.waits);
     match (standing, contest.contenders.first()) {
@@ -92,7 +92,7 @@ struct Holds {
 }
 
 impl Holds {
-    fn of(all: &Taken<'_>, heads: &[&[ActId]]) -> Self {
+    fn of(all: &FoldedActs<'_>, heads: &[&[ActId]]) -> Self {
         let heads = heads.iter().copied().flatten().copied();
         let in_order: Vec<ActId> = heads.filter(|hold| sets(all, hold)).collect();
         let set = in_order.iter().copied().collect();
@@ -100,18 +100,18 @@ impl Holds {
     }
 
     /// Those that an act names.
-    fn seen_by(&self, act: &Folding<'_>) -> BTreeSet<ActId> {
+    fn seen_by(&self, act: &FoldedAct<'_>) -> BTreeSet<ActId> {
         let saw = act.saw.iter();
         saw.filter(|id| self.set.contains(id)).copied().collect()
     }
 
-    fn unseen_by(&self, act: &Folding<'_>) -> impl Iterator<Item = ActId> {
+    fn unseen_by(&self, act: &FoldedAct<'_>) -> impl Iterator<Item = ActId> {
         let seen = self.seen_by(act);
         let unseen = self.in_order.iter().copied();
         unseen.filter(move |hold| !seen.contains(hold))
     }
 
-    fn keep(&self, act: &Folding<'_>) -> bool {
+    fn keep(&self, act: &FoldedAct<'_>) -> bool {
         !self.set.is_empty() && self.seen_by(act).len() < self.set.len()
     }
 }
@@ -119,7 +119,7 @@ impl Holds {
 /// One that contends for the column.
 struct Contender<'t, 'a> {
     id: ActId,
-    act: &'t Folding<'a>,
+    act: &'t FoldedAct<'a>,
     /// What it stands for: itself, or the end that it archives.
     end: ActId,
     /// How cautious that is.
@@ -129,15 +129,15 @@ struct Contender<'t, 'a> {
 }
 
 impl Contender<'_, '_> {
-    fn leads_to(&self) -> &Place {
+    fn leads_to(&self) -> &ColumnValue {
         self.act.to.as_ref().unwrap_or(&BACKLOG)
     }
 }
 
-static BACKLOG: Place = Place::open(Column::Backlog);
+static BACKLOG: ColumnValue = ColumnValue::open(Column::Backlog);
 
 struct Contest<'t, 'a> {
-    all: &'t Taken<'a>,
+    all: &'t FoldedActs<'a>,
     /// Who goes first stands first.
     contenders: Vec<Contender<'t, 'a>>,
     /// What archivings among them stand for.
@@ -146,7 +146,7 @@ struct Contest<'t, 'a> {
 }
 
 impl<'t, 'a> Contest<'t, 'a> {
-    fn of<R: Roles>(all: &'t Taken<'a>, roles: &R, heads: &[ActId], holds: &[&[ActId]]) -> Self {
+    fn of<R: Roles>(all: &'t FoldedActs<'a>, roles: &R, heads: &[ActId], holds: &[&[ActId]]) -> Self {
         let mut contest = Self {
             all,
             contenders: Vec::new(),
@@ -175,18 +175,18 @@ impl<'t, 'a> Contest<'t, 'a> {
     }
 
     /// Whether an act is an exit that waits for a hold to be lifted.
-    fn is_kept(&self, id: ActId, act: &Folding<'_>) -> bool {
+    fn is_kept(&self, id: ActId, act: &FoldedAct<'_>) -> bool {
         let leaves = act.to.as_ref().is_some_and(|place| !place.column.is_open());
         leaves && !is_fact(self.all, &self.end(id)) && self.holds.keep(act)
     }
 
     /// One contender does not wait: the item stands where it leads.
-    fn stands(&self, winner: &Contender<'_, '_>) -> ColumnOutcome {
+    fn stands(&self, winner: &Contender<'_, '_>) -> ColumnResolution {
         let place = winner.leads_to();
         let same = |other: &&Contender<'_, '_>| other.id == winner.id || other.leads_to().is_same(place);
         let fact = Some(winner.end).filter(|end| is_fact(self.all, end));
         let (ruling, losing): (Vec<_>, Vec<_>) = self.contenders.iter().partition(same);
-        let losers = losing.into_iter().map(|loser| Lost {
+        let losers = losing.into_iter().map(|loser| Loser {
             act: loser.id,
             by: winner.id,
             rule: match fact {
@@ -196,7 +196,7 @@ impl<'t, 'a> Contest<'t, 'a> {
                 None => Rule::Cautious,
             },
         });
-        ColumnOutcome {
+        ColumnResolution {
             place: place.clone(),
             act: Some(winner.id),
             ruling: ruling.iter().map(|contender| contender.id).collect(),
@@ -215,18 +215,18 @@ impl<'t, 'a> Contest<'t, 'a> {
     /// know of: the item stays where the strongest of them found it, and the exits stay pending. What that
     /// one found may itself be such an exit (abandoned, then archived by the sweep, while somebody apart
     /// froze it): the item stays where the first exit of the row found it.
-    fn waits(&self, first: &Contender<'_, '_>) -> ColumnOutcome {
+    fn waits(&self, first: &Contender<'_, '_>) -> ColumnResolution {
         let hold = self.holds.unseen_by(first.act).min().unwrap_or(first.id);
         let waits = self.first_exits();
         let exit = waits.get(&first.id).and_then(|exit| self.all.get(exit));
         let exit = exit.unwrap_or(first.act);
-        let losers = self.contenders.iter().map(|contender| Lost {
+        let losers = self.contenders.iter().map(|contender| Loser {
             act: contender.id,
             by: hold,
             rule: Rule::Hold,
         });
-        ColumnOutcome {
-            place: exit.from.clone().unwrap_or(Place::open(Column::Backlog)),
+        ColumnResolution {
+            place: exit.from.clone().unwrap_or(ColumnValue::open(Column::Backlog)),
             act: exit.column_before,
             ruling: Arc::clone(&exit.ruling),
             winner: hold,
@@ -269,7 +269,7 @@ const STEPS: usize = 1_000;
 /// What archivings among `heads` stand for, where they do not stand for themselves: the end that each
 /// archives, if nobody among them has led on from that. Putting an item out of sight takes nothing from
 /// how it ended.
-fn archived_ends(all: &Taken<'_>, heads: &[ActId]) -> BTreeMap<ActId, ActId> {
+fn archived_ends(all: &FoldedActs<'_>, heads: &[ActId]) -> BTreeMap<ActId, ActId> {
     let archives = |id: &ActId| {
         let act = all.get(id)?;
         let end = act.column_before?;
@@ -287,7 +287,7 @@ fn archived_ends(all: &Taken<'_>, heads: &[ActId]) -> BTreeMap<ActId, ActId> {
 /// From which of `ends` a head has led on that does not archive it. All go back together, the youngest
 /// step first, so that what many share is gone through once, and no further than to the oldest end.
 fn led_on(
-    all: &Taken<'_>,
+    all: &FoldedActs<'_>,
     heads: &[ActId],
     archived: &BTreeMap<ActId, ActId>,
     ends: &BTreeSet<ActId>,

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use towline_proto::{ActId, CriterionState, ItemId, Op, Register};
 
-use super::dispute::state_of;
-use super::{Fate, Folding, Machine};
+use super::conflict::state_of;
+use super::{ActOutcome, FoldState, FoldedAct};
 use crate::members::Roles;
 use crate::view::{Criterion, Link};
 
@@ -29,7 +29,7 @@ pub(super) struct Said {
     pub(super) body_edit: Option<ActId>,
 }
 
-impl<R: Roles> Machine<'_, R> {
+impl<R: Roles> FoldState<'_, R> {
     pub(super) fn project_sets(&self) -> Sets {
         let mut sets = Sets::default();
         for heads in self.heads.values() {
@@ -59,7 +59,7 @@ impl<R: Roles> Machine<'_, R> {
         in_time.sort_by_key(|(_, act)| (act.record.act.at, act.order));
         for (id, act) in in_time {
             match &act.record.act.op {
-                Op::Comment { .. } | Op::AddCriterion { .. } if act.repeats.is_some() => {}
+                Op::Comment { .. } | Op::AddCriterion { .. } if act.duplicate_of.is_some() => {}
                 Op::Comment { .. } => said.comments = said.comments.saturating_add(1),
                 Op::EditBody => said.body_edit = Some(*id),
                 Op::AddCriterion { text } => said.criteria.push(Criterion {
@@ -93,8 +93,8 @@ impl<R: Roles> Machine<'_, R> {
 }
 
 /// What names an act that is not there is not shown: it stands on nothing.
-const fn is_refused(act: &Folding<'_>) -> bool {
-    matches!(act.fate, Fate::Refused(_))
+const fn is_refused(act: &FoldedAct<'_>) -> bool {
+    matches!(act.outcome, ActOutcome::Refused(_))
 }
 
 const fn adds(op: &Op) -> bool {

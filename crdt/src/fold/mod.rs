@@ -2,30 +2,30 @@
 //!
 //! A pure function of the set of acts and the members' roles: no clock, no arrival order, no
 //! replica's own opinion. It goes through the acts in causal order ([`order`]). For each it works out
-//! what its author had in front of it ([`sight`]), decides from that alone whether the act was legal,
+//! what its author had in front of it ([`observed_state`]), decides from that alone whether the act was legal,
 //! and lets it supersede the acts of its registers that it saw ([`register`]). What is left in a
-//! register at the end contends, and [`contest`] chooses: facts before intents, and among intents the
+//! register at the end contends, and [`resolution`] chooses: facts before intents, and among intents the
 //! cautious one (pipeline spec, *When replicas disagree*; docs/design/001-fold.md). [`project`] turns
-//! the outcome into a row, [`dispute`] into conflicts.
+//! the outcome into a row, [`conflict`] into conflicts.
 //!
 //! The work grows about linearly with the number of acts, whatever contends, but for settlements over many
 //! claims (docs/design/001-fold.md, *What it costs*).
 
-mod again;
 mod claim;
 mod column;
-mod contest;
-mod dispute;
-mod folded;
+mod conflict;
+mod dependency_causes;
+mod folded_acts;
+mod folded_item;
 mod lists;
+mod observed_state;
 mod order;
 mod project;
 mod register;
+mod request_groups;
+mod resolution;
 mod settle;
-mod sight;
-mod taken;
-mod ties;
-mod waits;
+mod tie_order;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -34,21 +34,21 @@ use std::sync::Arc;
 use towline_proto::table::legal;
 use towline_proto::{ActId, Closing, Column, ItemId, NodeId, Op, Qa, Register, Role, Rule, Verb};
 
-pub(crate) use dispute::shown;
+pub(crate) use conflict::shown;
+pub use folded_acts::FoldedActs;
 pub(crate) use register::writes;
-pub use settle::cannot_be_kept;
-pub use taken::Taken;
+pub use settle::why_not_keepable;
 
-use crate::doc::{Acts, NodePrefix, Record};
+use crate::doc::{ActRecord, Acts, NodePrefix};
 use crate::members::Roles;
 use crate::view::ItemView;
-use again::Again;
-use sight::Tied;
-use taken::Named;
+use folded_acts::ObservedActs;
+use observed_state::ColumnScoped;
+use request_groups::RequestGroups;
 
 /// What became of an act.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
+pub enum ActOutcome {
     /// It counts: it says what is so now, or it only ever adds.
     Effective,
     /// It counted until somebody who had seen it did something else.
@@ -57,7 +57,7 @@ pub enum Fate {
         by: ActId,
     },
     /// It contended and lost.
-    Overtaken {
+    Overridden {
         /// To which act.
         by: ActId,
         /// By which rule.
@@ -69,14 +69,14 @@ pub enum Fate {
 
 /// Where an item stands and, if closed, how it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct ColumnValue {
     /// The column.
     pub column: Column,
     /// How it ended. Shared, because a reason can be long and every act that finds the item there keeps it.
     pub closing: Option<Arc<Closing>>,
 }
 
-impl Place {
+impl ColumnValue {
     pub(crate) const fn open(column: Column) -> Self {
         Self {
             column,
@@ -100,21 +100,21 @@ impl Place {
 
 /// One act with everything the fold found out about it.
 #[derive(Debug)]
-pub struct Folding<'a> {
+pub struct FoldedAct<'a> {
     /// What was recorded.
-    pub record: &'a Record,
+    pub record: &'a ActRecord,
     /// The node that signed it.
     pub node: NodeId,
     /// What it names as seen, and with each act those that do the same request.
     pub saw: Cow<'a, [ActId]>,
     /// For one that does a request which another act does as well: the one that is shown for both.
-    pub repeats: Option<ActId>,
+    pub duplicate_of: Option<ActId>,
     /// The registers it writes; the first is what it is about.
     pub writes: Vec<Register>,
     /// Where the item stood for its author.
-    pub from: Option<Place>,
+    pub from: Option<ColumnValue>,
     /// Where it puts the item, if it writes the column.
-    pub to: Option<Place>,
+    pub to: Option<ColumnValue>,
     /// The effective act of the column that its author saw.
     pub column_before: Option<ActId>,
     /// For one that settles a contest: the act whose effect it repeats.
@@ -124,13 +124,13 @@ pub struct Folding<'a> {
     /// What ruled the column for its author: what an act had to name to count there.
     pub(crate) ruling: Arc<[ActId]>,
     /// What counted of review, failure and claim for its author.
-    pub(crate) found: Arc<Tied>,
+    pub(crate) found: Arc<ColumnScoped>,
     /// For one that settles: what else an act may name to count where this one leads.
     pub(crate) stands_with: Vec<ActId>,
     /// How cautious it is as an act of the column: smaller is more.
     pub(crate) rank: (u8, u8),
     /// What became of it.
-    pub fate: Fate,
+    pub outcome: ActOutcome,
     /// Its place in the causal order, the same on every replica.
     pub order: usize,
 }
@@ -152,23 +152,23 @@ pub(crate) const fn sets(op: &Op) -> bool {
 
 /// The outcome of a fold.
 #[derive(Debug)]
-pub struct Folded<'a> {
+pub struct FoldedItem<'a> {
     /// The row.
     pub view: ItemView,
     /// Every act, with its fate.
-    pub acts: Taken<'a>,
+    pub acts: FoldedActs<'a>,
     /// The acts of each register that no later one saw.
     heads: BTreeMap<Register, Vec<ActId>>,
-    again: Again,
+    again: RequestGroups,
 }
 
 /// The fold in progress.
-struct Machine<'a, R: Roles> {
+struct FoldState<'a, R: Roles> {
     roles: &'a R,
     item: ItemId,
     created: ActId,
-    acts: Taken<'a>,
-    again: Again,
+    acts: FoldedActs<'a>,
+    again: RequestGroups,
     /// While acts are taken: of each register those that none of them replaced, by their place in the
     /// causal order. Somebody can leave thousands, of which the next act replaces one.
     open: BTreeMap<Register, BTreeMap<usize, ActId>>,
@@ -177,17 +177,17 @@ struct Machine<'a, R: Roles> {
 }
 
 /// Folds all acts of an item. `None` when there is no creation among them, which the gate rules out.
-pub fn fold<'a, R: Roles>(item: ItemId, acts: &'a Acts, roles: &'a R) -> Option<Folded<'a>> {
+pub fn fold<'a, R: Roles>(item: ItemId, acts: &'a Acts, roles: &'a R) -> Option<FoldedItem<'a>> {
     let mut creations = acts
         .iter()
         .filter(|(_, record)| matches!(record.act.op, Op::Create { .. }));
     let (created, _) = creations.next()?;
-    let (again, (order, unordered)) = Again::find(acts);
-    let mut machine = Machine {
+    let (again, (order, unordered)) = RequestGroups::find(acts);
+    let mut machine = FoldState {
         roles,
         item,
         created: *created,
-        acts: Taken::default(),
+        acts: FoldedActs::default(),
         again,
         open: BTreeMap::new(),
         heads: BTreeMap::new(),
@@ -206,14 +206,14 @@ pub fn fold<'a, R: Roles>(item: ItemId, acts: &'a Acts, roles: &'a R) -> Option<
     project::project(machine)
 }
 
-impl<'a, R: Roles> Machine<'a, R> {
+impl<'a, R: Roles> FoldState<'a, R> {
     /// An act with nothing known about it yet.
-    fn folding(&self, id: &ActId, record: &'a Record) -> Folding<'a> {
-        Folding {
+    fn folding(&self, id: &ActId, record: &'a ActRecord) -> FoldedAct<'a> {
+        FoldedAct {
             record,
             node: signer(self.roles, record.node),
             saw: self.again.named(id, record),
-            repeats: None,
+            duplicate_of: None,
             writes: Vec::new(),
             from: None,
             to: None,
@@ -224,14 +224,14 @@ impl<'a, R: Roles> Machine<'a, R> {
             found: Arc::default(),
             stands_with: Vec::new(),
             rank: (u8::MAX, 0),
-            fate: Fate::Effective,
+            outcome: ActOutcome::Effective,
             order: self.acts.len(),
         }
     }
 
-    fn refuse(&mut self, id: ActId, record: &'a Record, why: String) {
-        let folding = Folding {
-            fate: Fate::Refused(why),
+    fn refuse(&mut self, id: ActId, record: &'a ActRecord, why: String) {
+        let folding = FoldedAct {
+            outcome: ActOutcome::Refused(why),
             ..self.folding(&id, record)
         };
         self.acts.insert(id, folding);
@@ -239,12 +239,12 @@ impl<'a, R: Roles> Machine<'a, R> {
 
     /// Whether whoever signed an act may change the project's settings. Roles only grow, so what the gate
     /// admitted stays effective.
-    fn may_set(&self, record: &Record) -> bool {
+    fn may_set(&self, record: &ActRecord) -> bool {
         self.roles.role(record.node).is_some_and(Role::may_set)
     }
 
     /// Takes one act whose predecessors have all been taken.
-    fn take(&mut self, id: ActId, record: &'a Record) {
+    fn take(&mut self, id: ActId, record: &'a ActRecord) {
         match &record.act.op {
             op if sets(op) && !self.may_set(record) => self.refuse(id, record, NO_SETTER.to_owned()),
             Op::Settle { over, keep } => self.take_settlement(id, record, over, *keep),
@@ -256,9 +256,9 @@ impl<'a, R: Roles> Machine<'a, R> {
         }
     }
 
-    fn take_transition(&mut self, id: ActId, record: &'a Record, verb: Verb) {
+    fn take_transition(&mut self, id: ActId, record: &'a ActRecord, verb: Verb) {
         let op = &record.act.op;
-        let named = Named::of(&self.acts, &record.act.saw);
+        let named = ObservedActs::of(&self.acts, &record.act.saw);
         let contenders = |register: &Register| named.contenders(register, Some(self.created));
         let sight = self.sight(contenders);
         let Some(column) = &sight.column else {
@@ -275,7 +275,7 @@ impl<'a, R: Roles> Machine<'a, R> {
             return self.refuse(id, record, why);
         }
         let generation = claim::generation_of(op).unwrap_or(0).max(sight.generation);
-        let folding = Folding {
+        let folding = FoldedAct {
             writes: register::writes(op, sight.qa),
             from: Some(sight.place.clone()),
             to: column::leads_to(op, verb, &sight),
@@ -291,20 +291,20 @@ impl<'a, R: Roles> Machine<'a, R> {
     }
 
     /// Takes an act that edits a field, a set or a list: always legal.
-    fn take_edit(&mut self, id: ActId, record: &'a Record) {
+    fn take_edit(&mut self, id: ActId, record: &'a ActRecord) {
         let to = match &record.act.op {
-            Op::Create { column, .. } => Some(Place::open(*column)),
+            Op::Create { column, .. } => Some(ColumnValue::open(*column)),
             _ => None,
         };
-        let folding = Folding {
+        let folding = FoldedAct {
             writes: register::writes(&record.act.op, Qa::Agent),
             to,
             ..self.folding(&id, record)
         };
-        let named = Named::of(&self.acts, &record.act.saw);
+        let named = ObservedActs::of(&self.acts, &record.act.saw);
         let contenders = |register: &Register| named.contenders(register, Some(self.created));
         let lost = match folding.writes.first() {
-            Some(register) if register.is_contested() => self.field_losers(register, &contenders(register)),
+            Some(register) if register.can_conflict() => self.field_losers(register, &contenders(register)),
             _ => Vec::new(),
         };
         let gone = self.gone(&folding);
@@ -313,17 +313,17 @@ impl<'a, R: Roles> Machine<'a, R> {
 
     /// What an act replaces in each register that it writes. It is judged by what its author named, and
     /// replaces with each of these whatever does the same request.
-    fn gone(&self, folding: &Folding<'a>) -> Vec<Vec<ActId>> {
-        let named = Named::of(&self.acts, &folding.saw);
+    fn gone(&self, folding: &FoldedAct<'a>) -> Vec<Vec<ActId>> {
+        let named = ObservedActs::of(&self.acts, &folding.saw);
         let contenders = |register| named.contenders(register, Some(self.created));
         folding.writes.iter().map(contenders).collect()
     }
 
     /// Enters an effective act: it supersedes what it saw in the registers that it writes, `gone` of each.
     /// What had lost a contest in front of its author was overtaken; anything else counted until now.
-    fn enter(&mut self, id: ActId, mut folding: Folding<'a>, lost: &[Lost], gone: Vec<Vec<ActId>>) {
-        folding.rank = contest::rank(&self.acts, &folding);
-        let mut first_lost: BTreeMap<ActId, &Lost> = BTreeMap::new();
+    fn enter(&mut self, id: ActId, mut folding: FoldedAct<'a>, lost: &[Loser], gone: Vec<Vec<ActId>>) {
+        folding.rank = resolution::rank(&self.acts, &folding);
+        let mut first_lost: BTreeMap<ActId, &Loser> = BTreeMap::new();
         for lost in lost {
             first_lost.entry(lost.act).or_insert(lost);
         }
@@ -336,10 +336,10 @@ impl<'a, R: Roles> Machine<'a, R> {
                     continue;
                 }
                 match first_lost.get(&gone) {
-                    None => act.fate = Fate::Superseded { by: id },
-                    Some(Lost { by, rule, .. }) if act.fate == Fate::Effective => {
+                    None => act.outcome = ActOutcome::Superseded { by: id },
+                    Some(Loser { by, rule, .. }) if act.outcome == ActOutcome::Effective => {
                         let (by, rule) = (*by, *rule);
-                        act.fate = Fate::Overtaken { by, rule };
+                        act.outcome = ActOutcome::Overridden { by, rule };
                     }
                     // Somebody else built on it, or took it for lost as well.
                     Some(_) => {}
@@ -375,14 +375,14 @@ impl<'a, R: Roles> Machine<'a, R> {
 
 /// An act that lost a contest, to which and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Lost {
+struct Loser {
     act: ActId,
     by: ActId,
     rule: Rule,
 }
 
 /// What an act does: for one that settles a contest, what the act does that it keeps.
-fn effect<'f>(acts: &'f Taken<'_>, id: &ActId) -> Option<&'f Op> {
+fn effect<'f>(acts: &'f FoldedActs<'_>, id: &ActId) -> Option<&'f Op> {
     let act = acts.get(id)?;
     let root = act.keeps.and_then(|root| acts.get(&root)).unwrap_or(act);
     Some(&root.record.act.op)

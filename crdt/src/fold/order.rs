@@ -9,11 +9,11 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use towline_proto::{ActId, Op};
 
-use super::again::Again;
+use super::request_groups::RequestGroups;
 use crate::doc::Acts;
 
 /// The acts in causal order, and those that have no place in one.
-pub(crate) fn causal(acts: &Acts, again: &Again) -> (Vec<ActId>, Vec<ActId>) {
+pub(crate) fn causal(acts: &Acts, again: &RequestGroups) -> (Vec<ActId>, Vec<ActId>) {
     let mut unmet: BTreeMap<ActId, usize> = BTreeMap::new();
     let mut followers: BTreeMap<ActId, Vec<ActId>> = BTreeMap::new();
     let mut ready = BinaryHeap::new();

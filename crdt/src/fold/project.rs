@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use towline_proto::stage::{Blocked, Claim, Holds, MergeFailure};
 use towline_proto::{ActId, Column, Millis, Op, Register, text};
 
-use super::contest;
-use super::dispute::{assignee_of, epic_of, imported_of, priority_of, title_of};
-use super::sight::Sight;
-use super::{Fate, Folded, Folding, Machine, Place, effect, register};
+use super::conflict::{assignee_of, epic_of, imported_of, priority_of, title_of};
+use super::observed_state::ObservedState;
+use super::resolution;
+use super::{ActOutcome, ColumnValue, FoldState, FoldedAct, FoldedItem, effect, register};
 use crate::members::Roles;
-use crate::view::{Conflict, ItemView, Refused, Stamp, Step, TRAIL};
+use crate::view::{Attribution, ColumnStep, Conflict, ItemView, RefusedAct, TRAIL};
 
 /// Conflicts and refusals that a row lists at most; the timeline shows all.
 const LISTED: usize = 32;
@@ -22,12 +22,12 @@ const NAMED: usize = 4;
 const REASONS: usize = 8;
 
 /// Turns a finished fold into its outcome.
-pub(super) fn project<'a, R: Roles>(mut machine: Machine<'a, R>) -> Option<Folded<'a>> {
+pub(super) fn project<'a, R: Roles>(mut machine: FoldState<'a, R>) -> Option<FoldedItem<'a>> {
     let sight = machine.sight(|register| machine.heads(register).to_vec());
     let conflicts = machine.conflicts(&sight);
     machine.mark_repeats();
     let view = machine.row(&sight, conflicts)?;
-    Some(Folded {
+    Some(FoldedItem {
         view,
         acts: machine.acts,
         heads: machine.heads,
@@ -35,9 +35,9 @@ pub(super) fn project<'a, R: Roles>(mut machine: Machine<'a, R>) -> Option<Folde
     })
 }
 
-impl<R: Roles> Machine<'_, R> {
+impl<R: Roles> FoldState<'_, R> {
     /// The row, once every act has its fate.
-    fn row(&self, sight: &Sight, mut conflicts: Vec<Conflict>) -> Option<ItemView> {
+    fn row(&self, sight: &ObservedState, mut conflicts: Vec<Conflict>) -> Option<ItemView> {
         let first = self.acts.get(&self.created)?;
         let Op::Create { number, .. } = &first.record.act.op else {
             return None;
@@ -89,10 +89,10 @@ impl<R: Roles> Machine<'_, R> {
     }
 
     /// The youngest act by its time.
-    fn last(&self) -> Option<Stamp> {
+    fn last(&self) -> Option<Attribution> {
         let acts = self.acts.iter();
         let (id, last) = acts.max_by_key(|(id, act)| (act.record.act.at, **id))?;
-        Some(Stamp {
+        Some(Attribution {
             act: *id,
             origin: last.record.act.origin.clone(),
             node: last.node,
@@ -101,13 +101,13 @@ impl<R: Roles> Machine<'_, R> {
     }
 
     /// What never took effect, as far as a row lists it.
-    fn refused(&self) -> Vec<Refused> {
-        let refused = self.acts.iter().filter_map(|(id, act)| match &act.fate {
-            Fate::Refused(why) => Some(Refused {
+    fn refused(&self) -> Vec<RefusedAct> {
+        let refused = self.acts.iter().filter_map(|(id, act)| match &act.outcome {
+            ActOutcome::Refused(why) => Some(RefusedAct {
                 act: *id,
                 why: why.clone(),
             }),
-            Fate::Effective | Fate::Superseded { .. } | Fate::Overtaken { .. } => None,
+            ActOutcome::Effective | ActOutcome::Superseded { .. } | ActOutcome::Overridden { .. } => None,
         });
         refused.take(LISTED).collect()
     }
@@ -124,7 +124,7 @@ impl<R: Roles> Machine<'_, R> {
     }
 
     /// Where a fact contradicts what else was wanted.
-    fn attention(&self, sight: &Sight) -> Vec<String> {
+    fn attention(&self, sight: &ObservedState) -> Vec<String> {
         let Some(column) = &sight.column else {
             return Vec::new();
         };
@@ -177,7 +177,7 @@ impl<R: Roles> Machine<'_, R> {
 
     /// Whether the item is in the trash, whether it was emptied out of there, and what people should
     /// know about it.
-    fn trash(&self, sight: &Sight) -> (bool, bool, Option<String>) {
+    fn trash(&self, sight: &ObservedState) -> (bool, bool, Option<String>) {
         let Some(winner) = sight.trash.winner.filter(|_| sight.standing.deleted) else {
             return (false, false, None);
         };
@@ -234,14 +234,14 @@ impl<R: Roles> Machine<'_, R> {
         }
         let about_trash = |op: &Op| matches!(op, Op::Delete { .. } | Op::Restore | Op::Purge);
         let beside = self.acts.iter().filter(|(id, act)| {
-            let refused = matches!(act.fate, Fate::Refused(_));
+            let refused = matches!(act.outcome, ActOutcome::Refused(_));
             let trash = effect(&self.acts, id).is_some_and(about_trash);
             !past.contains(id) && !refused && !trash
         });
         beside.map(|(id, _)| *id).collect()
     }
 
-    fn holds(&self, sight: &Sight) -> Holds {
+    fn holds(&self, sight: &ObservedState) -> Holds {
         let standing = sight.standing;
         Holds {
             frozen: standing.frozen,
@@ -275,7 +275,7 @@ impl<R: Roles> Machine<'_, R> {
         let is_final = matches!(act.record.act.op, Op::GiveUpMerge);
         // Behind one who gave up again stands the one who gave up first, and then the report.
         while matches!(act.record.act.op, Op::GiveUpMerge) {
-            let reported = contest::flag(&self.acts, self.roles, &act.found.failure).winner;
+            let reported = resolution::flag(&self.acts, self.roles, &act.found.failure).winner;
             act = self.root(&reported?)?;
         }
         match &act.record.act.op {
@@ -288,7 +288,7 @@ impl<R: Roles> Machine<'_, R> {
         }
     }
 
-    fn claim(&self, sight: &Sight) -> Option<Claim> {
+    fn claim(&self, sight: &ObservedState) -> Option<Claim> {
         let id = sight.claim.act?;
         let act = self.root(&id)?;
         let (Op::Claim { holder, generation }
@@ -309,14 +309,14 @@ impl<R: Roles> Machine<'_, R> {
 
     /// For an act that settles where the item stands: the step that it repeats, or the one that had
     /// brought the item to where an act was done that leads nowhere. None where it keeps a hold.
-    fn kept_step(&self, act: &Folding<'_>) -> Option<ActId> {
+    fn kept_step(&self, act: &FoldedAct<'_>) -> Option<ActId> {
         let Op::Settle { keep, .. } = &act.record.act.op else {
             return None;
         };
         let kept = self.acts.get(keep)?;
         if kept.to.is_some() {
             Some(*keep)
-        } else if contest::is_hold(&self.acts, keep) {
+        } else if resolution::is_hold(&self.acts, keep) {
             None
         } else {
             kept.column_before
@@ -325,9 +325,9 @@ impl<R: Roles> Machine<'_, R> {
 
     /// Walks the acts that ruled the column, youngest first: the trail, since when it stands there,
     /// and how often it was sent back since it last left the backlog.
-    fn walk(&self, sight: &Sight) -> (Vec<Step>, Millis, u32) {
+    fn walk(&self, sight: &ObservedState) -> (Vec<ColumnStep>, Millis, u32) {
         let place = &sight.place;
-        let mut trail: Vec<Step> = Vec::new();
+        let mut trail: Vec<ColumnStep> = Vec::new();
         let mut retries = 0;
         let mut counting = true;
         let mut entered_at = None;
@@ -338,7 +338,7 @@ impl<R: Roles> Machine<'_, R> {
             let Some(act) = self.acts.get(&id) else { break };
             let column = act.to.as_ref().map_or(place.column, |to| to.column);
             if trail.len() < TRAIL {
-                trail.push(Step { column, act: id });
+                trail.push(ColumnStep { column, act: id });
             }
             entered = entered || column != place.column;
             if !entered {
@@ -348,7 +348,7 @@ impl<R: Roles> Machine<'_, R> {
             if counting && matches!(act.record.act.op, Op::RequestChanges { .. }) {
                 retries += 1;
             }
-            let in_backlog = |place: &Place| matches!(place.column, Column::Upcoming | Column::Backlog);
+            let in_backlog = |place: &ColumnValue| matches!(place.column, Column::Upcoming | Column::Backlog);
             let step = act.keeps.is_none();
             let left_backlog =
                 act.from.as_ref().is_none_or(in_backlog) && act.to.as_ref().is_none_or(|to| !in_backlog(to));

@@ -1,15 +1,15 @@
 //! Acts that settle a contest: what they repeat, and when they cannot.
 //!
-//! Relies on what contended in front of their author ([`super::dispute`]). Decides nothing about what an
+//! Relies on what contended in front of their author ([`super::conflict`]). Decides nothing about what an
 //! act that settles contends with in its turn: it stands for what it keeps.
 
 use std::sync::Arc;
 
 use towline_proto::{ActId, Register, Rule};
 
-use super::taken::Named;
-use super::{Folding, Machine, column, contest, register};
-use crate::doc::Record;
+use super::folded_acts::ObservedActs;
+use super::{FoldState, FoldedAct, column, register, resolution};
+use crate::doc::ActRecord;
 use crate::members::Roles;
 
 /// Acts that one which settles stands with at most: as many settled one after another without a step
@@ -17,23 +17,27 @@ use crate::members::Roles;
 const STANDS_WITH: usize = 64;
 
 /// Why an act that lost by a rule cannot be what counts, whoever says so.
-pub const fn cannot_be_kept(rule: Rule) -> Option<&'static str> {
+pub const fn why_not_keepable(rule: Rule) -> Option<&'static str> {
     match rule {
         Rule::Fact => {
             Some("a merge is a fact and cannot be settled away; `reopen` or `move` leads on from it")
         }
         Rule::Generation => Some("a later claim was made, and an older one never counts again; `claim` anew"),
-        Rule::Hold | Rule::Cautious | Rule::Tie | Rule::Left | Rule::Claim | Rule::Field | Rule::Circle => {
-            None
-        }
+        Rule::Hold
+        | Rule::Cautious
+        | Rule::Tie
+        | Rule::ColumnLeft
+        | Rule::Claim
+        | Rule::Field
+        | Rule::Cycle => None,
     }
 }
 
-impl<'a, R: Roles> Machine<'a, R> {
+impl<'a, R: Roles> FoldState<'a, R> {
     /// Takes an act that says which of several contenders counts: it repeats the effect of one, and
     /// supersedes all that contended in front of its author.
-    pub(super) fn take_settlement(&mut self, id: ActId, record: &'a Record, over: &Register, keep: ActId) {
-        let named = Named::of(&self.acts, &record.act.saw);
+    pub(super) fn take_settlement(&mut self, id: ActId, record: &'a ActRecord, over: &Register, keep: ActId) {
+        let named = ObservedActs::of(&self.acts, &record.act.saw);
         let contenders = |register: &Register| named.contenders(register, Some(self.created));
         let sight = self.sight(contenders);
         let Some(dispute) = self.dispute(&sight, over, || contenders(over)) else {
@@ -43,7 +47,7 @@ impl<'a, R: Roles> Machine<'a, R> {
             return self.refuse(id, record, "what it keeps did not contend".to_owned());
         }
         let lost = dispute.losers.iter().find(|lost| lost.act == keep);
-        if let Some(why) = lost.and_then(|lost| cannot_be_kept(lost.rule)) {
+        if let Some(why) = lost.and_then(|lost| why_not_keepable(lost.rule)) {
             return self.refuse(id, record, why.to_owned());
         }
         let kept = self.acts.get(&keep);
@@ -57,11 +61,11 @@ impl<'a, R: Roles> Machine<'a, R> {
                 let more = kept.stands_with.iter().copied();
                 (kept.to.clone(), more.chain([keep]).collect())
             }
-            Some(_) if contest::is_hold(&self.acts, &keep) => (Some(sight.place.clone()), rulers(&ruling)),
+            Some(_) if resolution::is_hold(&self.acts, &keep) => (Some(sight.place.clone()), rulers(&ruling)),
             Some(kept) => (kept.from.clone(), rulers(&kept.ruling)),
         };
         stands_with.drain(..stands_with.len().saturating_sub(STANDS_WITH));
-        let folding = Folding {
+        let folding = FoldedAct {
             writes: register::writes(&record.act.op, sight.qa),
             from: Some(sight.place.clone()),
             to,

@@ -24,22 +24,22 @@
 //! few). What a panic hook prints on the way is the caller's affair too. This module does no IO,
 //! reads no clock and keeps no state.
 
-mod chain;
+mod linear_history;
 mod scan;
 mod schema;
-mod scratch;
+mod trial_apply;
 
 use automerge::{ActorId, Change, ChangeHash};
 use towline_proto::act::ActError;
 use towline_proto::ids::to_hex;
-use towline_proto::{Act, ActId, Author, ItemId};
+use towline_proto::{Act, ActId, AuthorSeq, ItemId};
 
 pub use scan::{Header, scan};
-pub use scratch::{admit, apply, reload};
+pub use trial_apply::{admit, apply, reload};
 
 /// A change that has passed every check that needs no document. Only [`check`] makes one.
 #[derive(Debug, Clone)]
-pub struct Checked {
+pub struct CheckedChange {
     /// The change, parsed.
     pub change: Change,
     /// The acts in it, in order, with the exact bytes of their records.
@@ -58,7 +58,7 @@ pub struct Checked {
 
 /// Why a change is not admitted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum GateError {
     /// More bytes than a change may have.
     #[error("the change has {got} bytes; at most {max} are allowed")]
     TooLarge {
@@ -142,7 +142,7 @@ pub enum Refusal {
     Schema(String),
     /// An act stands under a key that is not its place in its author's log.
     #[error("an act stands under {got:?}; its place in its author's log gives {want}")]
-    Place {
+    ActKey {
         /// The key, cut to 80 characters.
         got: String,
         /// The only key that is right.
@@ -182,7 +182,7 @@ pub enum Refusal {
     Unloadable(String),
 }
 
-impl Refusal {
+impl GateError {
     /// Whether the change may be admissible once more changes are here.
     pub const fn is_missing(&self) -> bool {
         matches!(self, Self::Missing(_))
@@ -198,24 +198,29 @@ impl Refusal {
 ///
 /// # Errors
 /// The first rule that is broken.
-pub fn check(item: &ItemId, bytes: &[u8], author: &Author, ordinal: &mut u32) -> Result<Checked, Refusal> {
+pub fn check(
+    item: &ItemId,
+    bytes: &[u8],
+    author: &AuthorSeq,
+    ordinal: &mut u32,
+) -> Result<CheckedChange, GateError> {
     let header = scan(bytes)?;
     let actor = author.actor();
     if header.actor != actor {
-        return Err(Refusal::Actor {
+        return Err(GateError::Actor {
             got: to_hex(&header.actor[..header.actor.len().min(64)]),
             want: to_hex(&actor),
         });
     }
-    let (checked, next) = scratch::guarded(|| {
-        let change = Change::try_from(bytes).map_err(|error| Refusal::Malformed(error.to_string()))?;
+    let (checked, next) = trial_apply::guarded(|| {
+        let change = Change::try_from(bytes).map_err(|error| GateError::Malformed(error.to_string()))?;
         if change.len() as u64 != header.ops {
-            return Err(Refusal::NotCanonical);
+            return Err(GateError::NotCanonical);
         }
         let expanded = change.decode();
         let (found, next) = schema::read(item, &expanded, author, *ordinal)?;
         scan::same_encoding(bytes, &header, &change, &Change::from(expanded))?;
-        let checked = Checked {
+        let checked = CheckedChange {
             change,
             acts: found.acts,
             edits_body: found.edits_body,

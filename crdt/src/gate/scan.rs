@@ -6,9 +6,9 @@
 //! messages, marks): an honest change of ours has none of it.
 
 use automerge::{Change, ChangeHash};
-use towline_proto::{Author, limits};
+use towline_proto::{AuthorSeq, limits};
 
-use super::Refusal;
+use super::GateError;
 
 const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
 /// Where the data of a chunk's checksum ends: behind it the chunk's kind begins.
@@ -86,9 +86,9 @@ const MARKS: [u64; 2] = [148, 165];
 ///
 /// # Errors
 /// When a bound is exceeded or the bytes are not one plain change.
-pub fn scan(bytes: &[u8]) -> Result<Header, Refusal> {
+pub fn scan(bytes: &[u8]) -> Result<Header, GateError> {
     if bytes.len() > limits::CHANGE_BYTES {
-        return Err(Refusal::TooLarge {
+        return Err(GateError::TooLarge {
             got: bytes.len(),
             max: limits::CHANGE_BYTES,
         });
@@ -100,8 +100,8 @@ pub fn scan(bytes: &[u8]) -> Result<Header, Refusal> {
     reader.take(4)?; // The checksum: Automerge's hash is compared in `same_encoding`.
     match reader.byte()? {
         KIND_CHANGE => {}
-        KIND_COMPRESSED => return Err(Refusal::Compressed),
-        other => return Err(Refusal::ChunkKind(other)),
+        KIND_COMPRESSED => return Err(GateError::Compressed),
+        other => return Err(GateError::ChunkKind(other)),
     }
     if reader.uleb()? != reader.0.len() as u64 {
         return Err(malformed("the chunk's length is not that of its data"));
@@ -113,10 +113,10 @@ pub fn scan(bytes: &[u8]) -> Result<Header, Refusal> {
     let start_op = counter("number of the first operation", reader.uleb()?)?;
     let time = reader.sleb()?;
     if !(0..=MAX_TIME).contains(&time) {
-        return Err(Refusal::Time(time));
+        return Err(GateError::Time(time));
     }
     if !reader.prefixed()?.is_empty() {
-        return Err(Refusal::Schema("a message on the change".into()));
+        return Err(GateError::Schema("a message on the change".into()));
     }
     let other_actors = actors(&mut reader, &actor)?;
     let ops = columns(&mut reader, other_actors.len() as u64 + 1)?;
@@ -141,7 +141,7 @@ pub(super) fn same_encoding(
     header: &Header,
     change: &Change,
     rebuilt: &Change,
-) -> Result<(), Refusal> {
+) -> Result<(), GateError> {
     let ours = rebuilt.raw_bytes();
     let deps_end = header.deps_at + header.deps.len() * HASH_BYTES;
     let mut sorted = header.deps.clone();
@@ -150,14 +150,18 @@ pub(super) fn same_encoding(
         && ours.get(deps_end..) == bytes.get(deps_end..)
         && rebuilt.deps() == sorted
         && bytes.get(4..KIND_AT) == change.hash().0.get(..4);
-    if same { Ok(()) } else { Err(Refusal::NotCanonical) }
+    if same {
+        Ok(())
+    } else {
+        Err(GateError::NotCanonical)
+    }
 }
 
 /// The dependencies, and where they begin in the whole of `total` bytes.
-fn dependencies(total: usize, reader: &mut Reader<'_>) -> Result<(Vec<ChangeHash>, usize), Refusal> {
+fn dependencies(total: usize, reader: &mut Reader<'_>) -> Result<(Vec<ChangeHash>, usize), GateError> {
     let got = reader.uleb()?;
     if got > limits::DEPS_PER_CHANGE as u64 {
-        return Err(Refusal::TooManyDeps {
+        return Err(GateError::TooManyDeps {
             got,
             max: limits::DEPS_PER_CHANGE,
         });
@@ -178,10 +182,10 @@ fn dependencies(total: usize, reader: &mut Reader<'_>) -> Result<(Vec<ChangeHash
     Ok((deps, at))
 }
 
-fn actors(reader: &mut Reader<'_>, own: &[u8]) -> Result<Vec<Vec<u8>>, Refusal> {
+fn actors(reader: &mut Reader<'_>, own: &[u8]) -> Result<Vec<Vec<u8>>, GateError> {
     let got = reader.uleb()?;
     if got > limits::ACTORS_PER_CHANGE as u64 {
-        return Err(Refusal::TooManyActors {
+        return Err(GateError::TooManyActors {
             got,
             max: limits::ACTORS_PER_CHANGE,
         });
@@ -189,7 +193,7 @@ fn actors(reader: &mut Reader<'_>, own: &[u8]) -> Result<Vec<Vec<u8>>, Refusal> 
     let mut actors: Vec<Vec<u8>> = Vec::new();
     for _ in 0..got {
         let actor = reader.prefixed()?;
-        if actor.len() != Author::ACTOR_BYTES || actor == own {
+        if actor.len() != AuthorSeq::ACTOR_BYTES || actor == own {
             return Err(malformed("it names an actor that no author writes as"));
         }
         if actors.last().is_some_and(|last| last.as_slice() >= actor) {
@@ -201,16 +205,16 @@ fn actors(reader: &mut Reader<'_>, own: &[u8]) -> Result<Vec<Vec<u8>>, Refusal> 
 }
 
 /// Reads the columns up to the last byte and gives the number of operations.
-fn columns(reader: &mut Reader<'_>, actors: u64) -> Result<u64, Refusal> {
+fn columns(reader: &mut Reader<'_>, actors: u64) -> Result<u64, GateError> {
     let count = reader.uleb()?;
     let mut found: Vec<(u64, Rows, u64)> = Vec::new();
     for _ in 0..count {
         let (spec, length) = (reader.uleb()?, reader.uleb()?);
         if spec & DEFLATE_BIT != 0 {
-            return Err(Refusal::Compressed);
+            return Err(GateError::Compressed);
         }
         if MARKS.contains(&spec) {
-            return Err(Refusal::Schema("a mark in the body".into()));
+            return Err(GateError::Schema("a mark in the body".into()));
         }
         let Some((_, rows)) = COLUMNS.into_iter().find(|(known, _)| *known == spec) else {
             return Err(malformed("a column of an unknown kind"));
@@ -263,7 +267,7 @@ fn columns(reader: &mut Reader<'_>, actors: u64) -> Result<u64, Refusal> {
 }
 
 /// Adds up the rows of a column, and what `weigh` makes of each run; `None` refuses the change.
-fn runs(data: &[u8], rows: Rows, weigh: impl Fn(u64, u64) -> Option<u64>) -> Result<(u64, u64), Refusal> {
+fn runs(data: &[u8], rows: Rows, weigh: impl Fn(u64, u64) -> Option<u64>) -> Result<(u64, u64), GateError> {
     let mut reader = Reader(data);
     let (mut total, mut weight) = (0u64, 0u64);
     while !reader.0.is_empty() {
@@ -296,7 +300,7 @@ fn runs(data: &[u8], rows: Rows, weigh: impl Fn(u64, u64) -> Option<u64>) -> Res
 }
 
 /// Adds up a column of flags: lengths of alternating runs.
-fn flags(data: &[u8]) -> Result<u64, Refusal> {
+fn flags(data: &[u8]) -> Result<u64, GateError> {
     let mut reader = Reader(data);
     let mut total = 0u64;
     while !reader.0.is_empty() {
@@ -305,36 +309,36 @@ fn flags(data: &[u8]) -> Result<u64, Refusal> {
     Ok(total)
 }
 
-fn bounded(got: u64) -> Result<u64, Refusal> {
+fn bounded(got: u64) -> Result<u64, GateError> {
     if got <= limits::OPS_PER_CHANGE {
         return Ok(got);
     }
-    Err(Refusal::TooManyOps {
+    Err(GateError::TooManyOps {
         got,
         max: limits::OPS_PER_CHANGE,
     })
 }
 
-fn counter(what: &'static str, got: u64) -> Result<u64, Refusal> {
+fn counter(what: &'static str, got: u64) -> Result<u64, GateError> {
     if (1..=MAX_COUNTER).contains(&got) {
         return Ok(got);
     }
-    Err(Refusal::OutOfRange {
+    Err(GateError::OutOfRange {
         what,
         got,
         max: MAX_COUNTER,
     })
 }
 
-fn malformed(what: &str) -> Refusal {
-    Refusal::Malformed(what.into())
+fn malformed(what: &str) -> GateError {
+    GateError::Malformed(what.into())
 }
 
 /// What is left to read.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
-    fn take(&mut self, count: usize) -> Result<&'a [u8], Refusal> {
+    fn take(&mut self, count: usize) -> Result<&'a [u8], GateError> {
         let (taken, rest) = self
             .0
             .split_at_checked(count)
@@ -343,20 +347,20 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
-    fn byte(&mut self) -> Result<u8, Refusal> {
+    fn byte(&mut self) -> Result<u8, GateError> {
         let (first, rest) = self.0.split_first().ok_or_else(|| malformed("cut short"))?;
         self.0 = rest;
         Ok(*first)
     }
 
     /// Bytes behind their length.
-    fn prefixed(&mut self) -> Result<&'a [u8], Refusal> {
+    fn prefixed(&mut self) -> Result<&'a [u8], GateError> {
         let length = usize::try_from(self.uleb()?).map_err(|_| malformed("cut short"))?;
         self.take(length)
     }
 
     /// An unsigned LEB128 number of at most 64 bits.
-    fn uleb(&mut self) -> Result<u64, Refusal> {
+    fn uleb(&mut self) -> Result<u64, GateError> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -372,7 +376,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A signed LEB128 number of at most 64 bits.
-    fn sleb(&mut self) -> Result<i64, Refusal> {
+    fn sleb(&mut self) -> Result<i64, GateError> {
         let mut value = 0i64;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;

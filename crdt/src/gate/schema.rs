@@ -8,9 +8,9 @@
 
 use automerge::legacy::{ElementId, Key, ObjectId, Op as RawOp, OpId, OpType};
 use automerge::{ActorId, ExpandedChange, ObjType, ScalarValue};
-use towline_proto::{Act, ActId, Author, ItemId, Op};
+use towline_proto::{Act, ActId, AuthorSeq, ItemId, Op};
 
-use super::Refusal;
+use super::GateError;
 
 /// The number of the operation that makes `acts`.
 pub(super) const ACTS_OP: u64 = 1;
@@ -33,9 +33,9 @@ pub(super) struct Found {
 pub(super) fn read(
     item: &ItemId,
     change: &ExpandedChange,
-    author: &Author,
+    author: &AuthorSeq,
     mut ordinal: u32,
-) -> Result<(Found, u32), Refusal> {
+) -> Result<(Found, u32), GateError> {
     let mut found = Found::default();
     let mut rest = change.operations.as_slice();
     let creates = change.deps.is_empty();
@@ -44,7 +44,7 @@ pub(super) fn read(
         found.creator = Some(change.actor_id.clone());
         let want = ItemId::derive(item.at(), author, ordinal);
         if *item != want {
-            return Err(Refusal::Item { got: *item, want });
+            return Err(GateError::Item { got: *item, want });
         }
     }
     let made_before = change.operations.len() - rest.len();
@@ -86,15 +86,15 @@ pub(super) fn read(
 }
 
 /// The two operations that a first change begins with; gives what follows them.
-fn containers(change: &ExpandedChange) -> Result<&[RawOp], Refusal> {
+fn containers(change: &ExpandedChange) -> Result<&[RawOp], GateError> {
     if change.seq != 1 {
-        return Err(Refusal::Seq {
+        return Err(GateError::Seq {
             got: change.seq,
             want: 1,
         });
     }
     if change.start_op.get() != 1 {
-        return Err(Refusal::StartOp {
+        return Err(GateError::StartOp {
             got: change.start_op.get(),
             want: 1,
         });
@@ -117,7 +117,7 @@ fn containers(change: &ExpandedChange) -> Result<&[RawOp], Refusal> {
     Ok(rest)
 }
 
-fn act(op: &RawOp, author: &Author, ordinal: u32) -> Result<(ActId, Act, Vec<u8>), Refusal> {
+fn act(op: &RawOp, author: &AuthorSeq, ordinal: u32) -> Result<(ActId, Act, Vec<u8>), GateError> {
     let Key::Map(key) = &op.key else {
         return Err(schema("an act without a key"));
     };
@@ -129,7 +129,7 @@ fn act(op: &RawOp, author: &Author, ordinal: u32) -> Result<(ActId, Act, Vec<u8>
     }
     let want = ActId::derive(&author.node, author.epoch, author.seq, ordinal);
     if key.as_str() != want.to_string() {
-        return Err(Refusal::Place {
+        return Err(GateError::ActKey {
             got: key.chars().take(80).collect(),
             want,
         });
@@ -143,7 +143,7 @@ fn edit(
     op: &RawOp,
     index: usize,
     refers: &mut Vec<(u64, ActorId)>,
-) -> Result<(), Refusal> {
+) -> Result<(), GateError> {
     let Key::Seq(element) = &op.key else {
         return Err(schema("a key in the body"));
     };
@@ -164,7 +164,7 @@ fn edit(
 }
 
 /// Refuses a change that deletes an element twice: Automerge then cannot give the change back.
-fn deletes_once(operations: &[RawOp]) -> Result<(), Refusal> {
+fn deletes_once(operations: &[RawOp]) -> Result<(), GateError> {
     let mut deleted: Vec<(u64, &ActorId)> = operations
         .iter()
         .filter(|op| op.action == OpType::Delete)
@@ -184,7 +184,7 @@ fn element_of(
     id: &OpId,
     index: usize,
     refers: &mut Vec<(u64, ActorId)>,
-) -> Result<(), Refusal> {
+) -> Result<(), GateError> {
     let (own, counter) = (*id.actor() == change.actor_id, id.counter());
     let start = change.start_op.get();
     if own && counter >= start {
@@ -206,6 +206,6 @@ fn element_of(
     ))
 }
 
-fn schema(what: &str) -> Refusal {
-    Refusal::Schema(what.into())
+fn schema(what: &str) -> GateError {
+    GateError::Schema(what.into())
 }

@@ -1,6 +1,6 @@
 //! What people should look at although nothing contends: facts beside what stands.
 
-use towline_crdt::fold::Fate;
+use towline_crdt::fold::ActOutcome;
 use towline_proto::{Column, FailureKind, Op, Qa, Rule, Status};
 
 use crate::contests::fates;
@@ -85,12 +85,14 @@ fn a_title_that_lost_stays_lost_when_somebody_writes_a_third() {
     let lost = all.iter().filter(|fate| {
         matches!(
             fate,
-            Fate::Overtaken {
+            ActOutcome::Overridden {
                 rule: Rule::Field,
                 ..
             }
         )
     });
-    let followed = all.iter().filter(|fate| matches!(fate, Fate::Superseded { .. }));
+    let followed = all
+        .iter()
+        .filter(|fate| matches!(fate, ActOutcome::Superseded { .. }));
     assert_eq!((all.len(), lost.count(), followed.count()), (3, 1, 1), "{all:?}");
 }

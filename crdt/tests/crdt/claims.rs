@@ -1,6 +1,6 @@
 //! Stories of claims: who may work on an item, and who lost the right without knowing.
 
-use towline_crdt::fold::Fate;
+use towline_crdt::fold::ActOutcome;
 use towline_proto::{Column, Op, OriginKind, Qa, Register, Rule, Status};
 
 use crate::contests::{fates, only, start};
@@ -26,12 +26,15 @@ fn a_claim_made_while_the_item_moved_on_is_lost_and_listed() {
         (Column::Qa, &None, 1)
     );
     let conflict = only(&view);
-    assert_eq!(conflict.rule, Rule::Left);
+    assert_eq!(conflict.rule, Rule::ColumnLeft);
     bo.does(claim("coder-1", 2));
     assert!(bo.view().conflicts.is_empty(), "claiming anew settles it");
     assert!(matches!(
         fates(&bo, "claim")[0],
-        Fate::Overtaken { rule: Rule::Left, .. }
+        ActOutcome::Overridden {
+            rule: Rule::ColumnLeft,
+            ..
+        }
     ));
 }
 

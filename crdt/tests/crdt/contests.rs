@@ -1,7 +1,7 @@
 //! Stories of people who contradicted each other while apart: what takes effect, what is listed, and
 //! how somebody who sees all of it settles it.
 
-use towline_crdt::fold::{Fate, fold};
+use towline_crdt::fold::{ActOutcome, fold};
 use towline_crdt::view::{Conflict, ItemView};
 use towline_proto::{ActId, Column, CriterionState, EventKind, Op, Qa, Register, Rule, Status};
 
@@ -40,7 +40,7 @@ pub(crate) fn only(view: &ItemView) -> Conflict {
 }
 
 /// What became of the acts with a name, in causal order.
-pub(crate) fn fates(actor: &Actor, name: &str) -> Vec<Fate> {
+pub(crate) fn fates(actor: &Actor, name: &str) -> Vec<ActOutcome> {
     let doc = actor.doc.as_ref().expect("an item");
     let cast = cast();
     let folded = fold(doc.id(), doc.acts(), &cast).expect("a creation");
@@ -48,7 +48,7 @@ pub(crate) fn fates(actor: &Actor, name: &str) -> Vec<Fate> {
         .acts
         .values()
         .filter(|act| act.record.act.op.name() == name)
-        .map(|act| (act.order, act.fate.clone()))
+        .map(|act| (act.order, act.outcome.clone()))
         .collect();
     named.sort_by_key(|(order, _)| *order);
     named.into_iter().map(|(_, fate)| fate).collect()
@@ -100,11 +100,11 @@ fn settling_for_the_one_who_lost_brings_the_item_there() {
     );
     assert!(matches!(
         fates(&bo, "request-changes")[0],
-        Fate::Superseded { .. }
+        ActOutcome::Superseded { .. }
     ));
     assert!(matches!(
         fates(&bo, "pass-qa")[0],
-        Fate::Overtaken {
+        ActOutcome::Overridden {
             rule: Rule::Cautious,
             ..
         }
@@ -206,7 +206,7 @@ fn a_pass_by_a_person_is_not_lost_silently_when_it_was_sent_back() {
     let conflict = only(&view);
     assert_eq!(
         (&conflict.register, conflict.rule),
-        (&Register::Column, Rule::Left)
+        (&Register::Column, Rule::ColumnLeft)
     );
     ann.does(keep(&conflict, conflict.losers[0]));
     let view = ann.view();

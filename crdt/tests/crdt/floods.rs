@@ -4,7 +4,7 @@
 //! up, which is the same on every machine. Acts are made as records directly, with the ids in the order in which
 //! they are made.
 
-use towline_crdt::doc::{Acts, NodePrefix, Record};
+use towline_crdt::doc::{ActRecord, Acts, NodePrefix};
 use towline_crdt::fold::fold;
 use towline_proto::{
     Act, ActId, Column, CriterionState, FailureKind, ItemId, Kind, Millis, Op, Origin, OriginKind, Qa,
@@ -55,7 +55,7 @@ impl Flood {
         id[..8].copy_from_slice(&number.to_be_bytes());
         let hash = Act::record_hash(&act.encode());
         let node = NodePrefix([5; 16]);
-        self.acts.insert(ActId(id), Record { act, node, hash });
+        self.acts.insert(ActId(id), ActRecord { act, node, hash });
         ActId(id)
     }
 

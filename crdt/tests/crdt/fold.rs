@@ -1,6 +1,6 @@
 //! What people see after they worked together, and after they worked apart.
 
-use towline_crdt::fold::Fate;
+use towline_crdt::fold::ActOutcome;
 use towline_proto::{Closing, Column, Op, OriginKind, Qa, Register, Status};
 
 use crate::contests::fates;
@@ -311,6 +311,6 @@ fn marks_of_two_imports_made_apart_are_replaced_and_not_overtaken() {
     let fates = fates(&ann, "import");
     let replaced = fates
         .iter()
-        .filter(|fate| matches!(fate, Fate::Superseded { .. }));
+        .filter(|fate| matches!(fate, ActOutcome::Superseded { .. }));
     assert_eq!((fates.len(), replaced.count()), (3, 2), "{fates:?}");
 }

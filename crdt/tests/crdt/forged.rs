@@ -1,8 +1,8 @@
 //! Records that a dishonest author writes by hand, against honest people: each story was a fault of the
 //! fold that the reference model found.
 
-use towline_crdt::doc::{Acts, NodePrefix, Record};
-use towline_crdt::fold::{Fate, fold};
+use towline_crdt::doc::{ActRecord, Acts, NodePrefix};
+use towline_crdt::fold::{ActOutcome, fold};
 use towline_proto::{
     Act, ActId, Column, CriterionState, Millis, Op, Origin, OriginKind, Qa, Register, Status,
 };
@@ -23,7 +23,7 @@ fn forge(acts: &mut Acts, number: u16, op: Op, saw: Vec<ActId>) {
     let mut id = [5; 16];
     id[..2].copy_from_slice(&number.to_be_bytes());
     let node = NodePrefix([5; 16]);
-    acts.insert(ActId(id), Record { act, node, hash });
+    acts.insert(ActId(id), ActRecord { act, node, hash });
 }
 
 /// The acts of an item with one more.
@@ -49,12 +49,12 @@ fn whoever_floods_one_register_keeps_nobody_from_acting() {
     for number in 0..2 {
         let folded = fold(item, &acts, &cast).expect("a creation");
         assert_eq!(folded.view.status(), Status::Blocked);
-        let saw = folded.saw(&Op::Unblock);
+        let saw = folded.saw_for(&Op::Unblock);
         assert!(saw.len() <= towline_proto::limits::SAW_PER_ACT);
         drop(folded);
         forge(&mut acts, 2_000 + number, Op::Unblock, saw);
     }
-    let saw = fold(item, &acts, &cast).expect("a creation").saw(&Op::Submit);
+    let saw = fold(item, &acts, &cast).expect("a creation").saw_for(&Op::Submit);
     forge(&mut acts, 3_000, Op::Submit, saw);
     let view = fold(item, &acts, &cast).expect("a creation").view;
     assert_eq!((view.column, view.refused.len()), (Column::Qa, 0));
@@ -89,7 +89,7 @@ fn a_flood_of_settlements_of_nothing_and_of_criteria_costs_each_a_look_at_one_re
     let refused = folded
         .acts
         .values()
-        .filter(|act| matches!(act.fate, Fate::Refused(_)));
+        .filter(|act| matches!(act.outcome, ActOutcome::Refused(_)));
     assert_eq!(refused.count(), 6_000);
     assert!(
         folded

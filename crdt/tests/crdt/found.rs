@@ -2,7 +2,7 @@
 //! random histories are not needed to see that it stays away.
 
 use towline_crdt::compose::{Draft, compose};
-use towline_crdt::fold::{Fate, fold};
+use towline_crdt::fold::{ActOutcome, fold};
 use towline_crdt::view::{Conflict, ItemView};
 use towline_proto::{
     ActId, Closing, Column, FailureKind, Millis, Op, Origin, OriginKind, Qa, Register, Rule, Status,
@@ -61,7 +61,7 @@ fn holder(view: &ItemView) -> Option<&str> {
 }
 
 /// What became of the last act with a name.
-fn fate(actor: &Actor, name: &str) -> Fate {
+fn fate(actor: &Actor, name: &str) -> ActOutcome {
     let doc = actor.doc.as_ref().expect("an item");
     let cast = cast();
     let folded = fold(doc.id(), doc.acts(), &cast).expect("a creation");
@@ -72,7 +72,7 @@ fn fate(actor: &Actor, name: &str) -> Fate {
     named
         .max_by_key(|act| act.order)
         .expect("such an act")
-        .fate
+        .outcome
         .clone()
 }
 
@@ -95,7 +95,7 @@ fn settling_for_what_stands_ends_no_claim() {
     ann.does(keep(&conflict, conflict.winner));
     let view = ann.view();
     assert_eq!((holder(&view), view.conflicts.len()), (Some("ann"), 0));
-    assert_eq!(fate(&ann, "claim"), Fate::Effective);
+    assert_eq!(fate(&ann, "claim"), ActOutcome::Effective);
     ann.does(Op::Release { generation: 1 });
     assert_eq!(ann.view().claim, None);
 }
@@ -154,7 +154,10 @@ fn a_claim_does_not_follow_the_item_into_another_column() {
     assert_eq!((lost.losers.len(), lost.rule), (2, Rule::Cautious));
     assert!(matches!(
         fate(&bo, "claim"),
-        Fate::Overtaken { rule: Rule::Left, .. }
+        ActOutcome::Overridden {
+            rule: Rule::ColumnLeft,
+            ..
+        }
     ));
 }
 
@@ -196,12 +199,12 @@ fn a_claim_made_after_one_of_two_equal_steps_outlives_an_exit_that_waits() {
     assert_eq!((view.column, holder(&view)), (Column::Coding, Some("bo")));
     assert_eq!(
         fate(&ann, "claim"),
-        Fate::Effective,
+        ActOutcome::Effective,
         "it has not been replaced yet"
     );
     ann.does(Op::Unfreeze);
     assert_eq!((ann.view().column, holder(&ann.view())), (Column::Done, None));
-    assert!(matches!(fate(&ann, "claim"), Fate::Superseded { .. }));
+    assert!(matches!(fate(&ann, "claim"), ActOutcome::Superseded { .. }));
 }
 
 #[test]
@@ -217,7 +220,7 @@ fn a_claim_that_somebody_ended_is_not_listed_as_lost() {
     let view = meet(&mut ann, &mut bo);
     assert_eq!(view.column, Column::Backlog);
     assert_eq!(about(&view, &Register::Column).losers.len(), 1, "only the exit");
-    assert!(matches!(fate(&ann, "claim"), Fate::Superseded { .. }));
+    assert!(matches!(fate(&ann, "claim"), ActOutcome::Superseded { .. }));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
 use automerge::ReadDoc;
-use towline_crdt::gate::{self, Refusal};
+use towline_crdt::gate::{self, GateError};
 use towline_proto::{Epoch, ItemId, Op, limits};
 
 use crate::gate_world::{Writer, check, forge, item, pass, place, uleb, wrap};
@@ -119,14 +119,14 @@ fn a_hundred_million_operations_in_a_hundred_bytes_are_counted_and_not_expanded(
     assert!(began.elapsed() < Duration::from_millis(50));
     assert_eq!(
         refused,
-        Err(Refusal::TooManyOps {
+        Err(GateError::TooManyOps {
             got: claimed,
             max: limits::OPS_PER_CHANGE
         })
     );
     assert!(matches!(
         check(&ItemId([0; 16]), &bomb, &place(1)),
-        Err(Refusal::TooManyOps { .. })
+        Err(GateError::TooManyOps { .. })
     ));
 }
 
@@ -140,7 +140,7 @@ fn an_honest_change_of_too_many_operations_is_refused_and_the_largest_allowed_is
     let bytes = ann.create("longer", &"x".repeat(limit - 2));
     assert_eq!(
         gate::scan(&bytes),
-        Err(Refusal::TooManyOps {
+        Err(GateError::TooManyOps {
             got: limits::OPS_PER_CHANGE + 1,
             max: limits::OPS_PER_CHANGE
         })
@@ -154,8 +154,8 @@ fn compressed_and_foreign_chunks_are_refused_unread() {
     let mut change = ann.doc.get_last_local_change().unwrap();
     let deflated = change.bytes().to_vec();
     assert_eq!(deflated[8], 2);
-    assert_eq!(gate::scan(&deflated), Err(Refusal::Compressed));
-    assert_eq!(gate::scan(&ann.doc.save()), Err(Refusal::ChunkKind(0)));
+    assert_eq!(gate::scan(&deflated), Err(GateError::Compressed));
+    assert_eq!(gate::scan(&ann.doc.save()), Err(GateError::ChunkKind(0)));
 
     // The deflate bit of the first column.
     let columns = bytes
@@ -163,12 +163,12 @@ fn compressed_and_foreign_chunks_are_refused_unread() {
         .position(|pair| pair == [66, 6] || pair == [66, 7] || pair[0] == 66);
     let mut flipped = bytes.clone();
     flipped[columns.unwrap()] |= 8;
-    assert_eq!(gate::scan(&flipped), Err(Refusal::Compressed));
+    assert_eq!(gate::scan(&flipped), Err(GateError::Compressed));
 
     let large = vec![0; limits::CHANGE_BYTES + 1];
     assert_eq!(
         gate::scan(&large),
-        Err(Refusal::TooLarge {
+        Err(GateError::TooLarge {
             got: large.len(),
             max: limits::CHANGE_BYTES
         })
@@ -192,13 +192,13 @@ fn an_absurd_start_is_refused_before_anything_adds_to_it() {
         let killer = forge(&bytes, |change| {
             change.start_op = NonZeroU64::new(absurd).unwrap()
         });
-        assert!(matches!(gate::scan(&killer), Err(Refusal::OutOfRange { .. })));
+        assert!(matches!(gate::scan(&killer), Err(GateError::OutOfRange { .. })));
     }
     for got in [start - 1, start + 1, i32::MAX as u64 - 9] {
         let shifted = forge(&bytes, |change| change.start_op = NonZeroU64::new(got).unwrap());
         assert_eq!(
             pass(Some(&doc), &ann.item, &shifted, &ann.was()).unwrap_err(),
-            Refusal::StartOp { got, want: start }
+            GateError::StartOp { got, want: start }
         );
     }
 }
@@ -209,25 +209,25 @@ fn nobody_writes_as_somebody_else() {
     let bytes = ann.act(Op::Triage);
     assert!(matches!(
         check(&ann.item, &bytes, &place(2)),
-        Err(Refusal::Actor { .. })
+        Err(GateError::Actor { .. })
     ));
-    let restarted = towline_proto::Author {
+    let restarted = towline_proto::AuthorSeq {
         epoch: Epoch(99),
         ..ann.was()
     };
     assert!(matches!(
         check(&ann.item, &bytes, &restarted),
-        Err(Refusal::Actor { .. })
+        Err(GateError::Actor { .. })
     ));
     // Her own actor, but an act under the place of another entry.
-    let place_before = towline_proto::Author { seq: 0, ..ann.was() };
+    let place_before = towline_proto::AuthorSeq { seq: 0, ..ann.was() };
     assert!(matches!(
         check(&ann.item, &bytes, &place_before),
-        Err(Refusal::Place { .. })
+        Err(GateError::ActKey { .. })
     ));
     assert!(matches!(
         gate::check(&ann.item, &bytes, &ann.was(), &mut 1),
-        Err(Refusal::Place { .. })
+        Err(GateError::ActKey { .. })
     ));
 }
 
@@ -237,14 +237,14 @@ fn dependencies_and_actors_are_counted_before_they_are_read() {
     let deps = wrap(&uleb(many));
     assert_eq!(
         gate::scan(&deps),
-        Err(Refusal::TooManyDeps {
+        Err(GateError::TooManyDeps {
             got: many,
             max: limits::DEPS_PER_CHANGE
         })
     );
     // As many as are allowed are looked for, and are not there.
     let most = wrap(&uleb(limits::DEPS_PER_CHANGE as u64));
-    assert!(matches!(gate::scan(&most), Err(Refusal::Malformed(_))));
+    assert!(matches!(gate::scan(&most), Err(GateError::Malformed(_))));
     let mut data = vec![0, 24];
     data.extend(place(1).actor());
     data.extend([1, 1, 0, 0]); // seq, start_op, time, no message
@@ -252,7 +252,7 @@ fn dependencies_and_actors_are_counted_before_they_are_read() {
     data.extend(uleb(claimed));
     assert_eq!(
         gate::scan(&wrap(&data)),
-        Err(Refusal::TooManyActors {
+        Err(GateError::TooManyActors {
             got: claimed,
             max: limits::ACTORS_PER_CHANGE
         })
@@ -261,12 +261,12 @@ fn dependencies_and_actors_are_counted_before_they_are_read() {
     let bytes = ann.act(Op::Triage);
     let dep = gate::scan(&bytes).unwrap().deps[0];
     let twice = forge(&bytes, |change| change.deps = vec![dep, dep]);
-    assert!(matches!(gate::scan(&twice), Err(Refusal::Malformed(_))));
+    assert!(matches!(gate::scan(&twice), Err(GateError::Malformed(_))));
 }
 
 #[test]
 fn only_what_is_not_here_yet_can_be_cured_by_time() {
-    assert!(gate::Refusal::Missing(Vec::new()).is_missing());
-    assert!(!gate::Refusal::Compressed.is_missing());
-    assert!(!gate::Refusal::NotCanonical.is_missing());
+    assert!(gate::GateError::Missing(Vec::new()).is_missing());
+    assert!(!gate::GateError::Compressed.is_missing());
+    assert!(!gate::GateError::NotCanonical.is_missing());
 }

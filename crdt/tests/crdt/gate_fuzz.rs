@@ -14,8 +14,8 @@ use automerge::transaction::{CommitOptions, Transactable};
 use automerge::{ActorId, AutoCommit, Automerge, Change, ExpandedChange, ROOT, ReadDoc, ScalarValue};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
-use towline_crdt::gate::{self, Checked, Refusal};
-use towline_proto::{Author, ItemId, Op};
+use towline_crdt::gate::{self, CheckedChange, GateError};
+use towline_proto::{AuthorSeq, ItemId, Op};
 
 use crate::gate_world::{NOON, Writer, check, data_at, place, wrap};
 
@@ -28,7 +28,7 @@ struct Base {
     /// The same with what Carol wrote meanwhile, which the change knows nothing of.
     wider: Option<Automerge>,
     item: ItemId,
-    author: Author,
+    author: AuthorSeq,
     bytes: Vec<u8>,
 }
 
@@ -36,7 +36,7 @@ fn bases() -> Vec<Base> {
     let mut bases = vec![];
     let mut ann = Writer::new(1);
     let item = ann.item;
-    let mut keep = |doc: Option<Automerge>, bytes: Vec<u8>, author: Author| -> Automerge {
+    let mut keep = |doc: Option<Automerge>, bytes: Vec<u8>, author: AuthorSeq| -> Automerge {
         let checked = check(&item, &bytes, &author).unwrap();
         let next = gate::admit(doc.as_ref(), &[checked]).unwrap();
         let wider = doc.as_ref().map(with_carol);
@@ -108,7 +108,7 @@ fn lives_on(doc: &Automerge) -> Result<(), String> {
 }
 
 /// What the gate says of a mutant; the promise that it keeps if it admits one.
-fn judge(base: &Base, bytes: &[u8]) -> Result<Result<Checked, Refusal>, TestCaseError> {
+fn judge(base: &Base, bytes: &[u8]) -> Result<Result<CheckedChange, GateError>, TestCaseError> {
     let checked = match check(&base.item, bytes, &base.author) {
         Ok(checked) => checked,
         Err(refusal) => return Ok(Err(refusal)),
@@ -167,7 +167,7 @@ pub(crate) fn hush() {
     }));
 }
 
-fn kind(verdict: &Result<Checked, Refusal>) -> String {
+fn kind(verdict: &Result<CheckedChange, GateError>) -> String {
     match verdict {
         Ok(_) => "admitted".into(),
         Err(refusal) => format!("{refusal:?}")

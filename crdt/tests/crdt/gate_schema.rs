@@ -4,7 +4,7 @@
 use automerge::legacy::{ElementId, Key, ObjectId, Op as RawOp, OpId, OpType};
 use automerge::transaction::Transactable;
 use automerge::{ObjType, ROOT, ReadDoc, ScalarValue};
-use towline_crdt::gate::{self, Refusal};
+use towline_crdt::gate::{self, GateError};
 use towline_proto::{Op, limits};
 
 use crate::gate_world::{Writer, check, creation, data_at, forge, item, pass, schema_broken, wrap};
@@ -17,11 +17,11 @@ fn an_item_belongs_to_the_place_that_made_it_and_is_made_once() {
     other.0[15] ^= 1;
     assert!(matches!(
         check(&other, &bytes, &author),
-        Err(Refusal::Item { .. })
+        Err(GateError::Item { .. })
     ));
     assert_eq!(
         pass(Some(&doc), &ann.item, &bytes, &author).unwrap_err(),
-        Refusal::Known(
+        GateError::Known(
             gate::admit(None, &[check(&ann.item, &bytes, &author).unwrap()])
                 .unwrap()
                 .get_heads()[0]
@@ -30,7 +30,7 @@ fn an_item_belongs_to_the_place_that_made_it_and_is_made_once() {
     let rival = forge(&bytes, |change| change.time = 5);
     assert!(matches!(
         pass(Some(&doc), &ann.item, &rival, &author),
-        Err(Refusal::Schema(_))
+        Err(GateError::Schema(_))
     ));
     let again = ann.act(creation("again"));
     assert!(schema_broken(check(&ann.item, &again, &ann.was())));
@@ -96,7 +96,7 @@ fn nothing_but_acts_and_edits_of_the_body_is_written() {
     })));
     assert!(matches!(
         mallory(&|m| m.doc.put(m.object("acts"), "0".repeat(32), vec![1u8]).unwrap()),
-        Err(Refusal::Place { .. })
+        Err(GateError::ActKey { .. })
     ));
 }
 
@@ -108,7 +108,7 @@ fn an_act_must_be_readable_and_within_its_bounds() {
     });
     assert!(matches!(
         check(&ann.item, &bytes, &ann.was()),
-        Err(Refusal::Act(_))
+        Err(GateError::Act(_))
     ));
     let bytes = ann.act(Op::Triage);
     let garbled = forge(&bytes, |change| {
@@ -116,7 +116,7 @@ fn an_act_must_be_readable_and_within_its_bounds() {
     });
     assert!(matches!(
         check(&ann.item, &garbled, &ann.was()),
-        Err(Refusal::Act(_))
+        Err(GateError::Act(_))
     ));
     let overwritten = forge(&bytes, |change| {
         let pred = OpId::new(3, &change.actor_id);
@@ -130,15 +130,15 @@ fn extra_bytes_messages_and_odd_times_are_refused() {
     let (mut ann, _, _) = item();
     let bytes = ann.act(Op::Triage);
     let extra = forge(&bytes, |change| change.extra_bytes = vec![1, 2]);
-    assert!(matches!(gate::scan(&extra), Err(Refusal::Malformed(_))));
+    assert!(matches!(gate::scan(&extra), Err(GateError::Malformed(_))));
     let message = forge(&bytes, |change| change.message = Some("hello".into()));
-    assert!(matches!(gate::scan(&message), Err(Refusal::Schema(_))));
+    assert!(matches!(gate::scan(&message), Err(GateError::Schema(_))));
     for time in [-1, i64::MIN, i64::MAX] {
         let odd = forge(&bytes, |change| change.time = time);
-        assert_eq!(gate::scan(&odd), Err(Refusal::Time(time)));
+        assert_eq!(gate::scan(&odd), Err(GateError::Time(time)));
     }
     let empty = forge(&bytes, |change| change.operations.clear());
-    assert!(matches!(gate::scan(&empty), Err(Refusal::Malformed(_))));
+    assert!(matches!(gate::scan(&empty), Err(GateError::Malformed(_))));
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn a_wrong_checksum_or_another_encoding_of_the_same_content_is_refused() {
     checksum[4] ^= 1;
     assert_eq!(
         check(&ann.item, &checksum, &ann.was()).unwrap_err(),
-        Refusal::NotCanonical
+        GateError::NotCanonical
     );
 
     // The action column as a run of one instead of a literal: same operations, another hash.
@@ -161,7 +161,7 @@ fn a_wrong_checksum_or_another_encoding_of_the_same_content_is_refused() {
     assert_eq!(gate::scan(&run).unwrap().ops, 1);
     assert_eq!(
         check(&ann.item, &run, &ann.was()).unwrap_err(),
-        Refusal::NotCanonical
+        GateError::NotCanonical
     );
 }
 
@@ -184,16 +184,16 @@ fn a_change_ahead_of_its_dependencies_waits_and_one_out_of_turn_is_refused() {
     // The same number twice, with another content: the third writer's changes must not suffer.
     let twin = forge(&first, |change| change.time = 7);
     let refused = pass(Some(&with_first), &ann.item, &twin, &first_at).unwrap_err();
-    assert_eq!(refused, Refusal::Seq { got: 2, want: 3 });
+    assert_eq!(refused, GateError::Seq { got: 2, want: 3 });
     for seq in [3, 1_000] {
         let skipped = forge(&first, |change| change.seq = seq);
         let refused = pass(Some(&doc), &ann.item, &skipped, &first_at).unwrap_err();
-        assert_eq!(refused, Refusal::Seq { got: seq, want: 2 });
+        assert_eq!(refused, GateError::Seq { got: seq, want: 2 });
     }
     // The next number, but beside the change before it: both would give out the same operations.
     let beside = forge(&first, |change| change.seq = 3);
     let refused = pass(Some(&with_first), &ann.item, &beside, &first_at).unwrap_err();
-    assert!(matches!(refused, Refusal::Lineage(_)), "{refused}");
+    assert!(matches!(refused, GateError::Lineage(_)), "{refused}");
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn what_a_change_names_must_be_among_its_ancestors_whatever_else_is_there() {
     for (doc, known) in [(&doc, false), (&with_bob, true)] {
         let refused = pass(Some(doc), &ann.item, &peeking, &ann.was()).unwrap_err();
         assert!(
-            matches!(refused, Refusal::Lineage(_)),
+            matches!(refused, GateError::Lineage(_)),
             "Bob known: {known}, {refused}"
         );
     }
@@ -232,7 +232,7 @@ fn what_a_change_names_must_be_among_its_ancestors_whatever_else_is_there() {
     });
     assert!(matches!(
         pass(Some(&with_bob), &ann.item, &foreign, &ann.was()),
-        Err(Refusal::Schema(_))
+        Err(GateError::Schema(_))
     ));
 
     // An edit next to something that is no letter, in this change or before it.
@@ -252,7 +252,7 @@ fn what_a_change_names_must_be_among_its_ancestors_whatever_else_is_there() {
     }
     // The number of an act is that of something, but of no letter: Automerge asserts, the guard holds.
     let on_an_act = pass(Some(&doc), &ann.item, &edit_at(3), &ann.was());
-    assert!(matches!(on_an_act, Err(Refusal::Panicked(_))));
+    assert!(matches!(on_an_act, Err(GateError::Panicked(_))));
 }
 
 #[test]

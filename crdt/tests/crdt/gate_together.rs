@@ -9,8 +9,8 @@ use std::panic::{self, AssertUnwindSafe};
 use automerge::legacy::{ElementId, Key, OpId, OpType};
 use automerge::{ActorId, Automerge, ChangeHash, ExpandedChange, ReadDoc, ScalarValue};
 use proptest::prelude::*;
-use towline_crdt::gate::{self, Checked, Refusal};
-use towline_proto::{Author, Op};
+use towline_crdt::gate::{self, CheckedChange, GateError};
+use towline_proto::{AuthorSeq, Op};
 
 use crate::gate_fuzz::hush;
 use crate::gate_world::{Writer, check, forge, place};
@@ -24,7 +24,7 @@ type Damage = (usize, u8, u8);
 #[derive(Debug, Clone)]
 struct Sent {
     bytes: Vec<u8>,
-    author: Author,
+    author: AuthorSeq,
 }
 
 /// Three write apart and take over each other's work now and then.
@@ -104,7 +104,7 @@ fn damage(change: &mut ExpandedChange, how: u8, with: u8) {
     }
 }
 
-fn one_by_one(checked: &[Checked]) -> Result<Automerge, Refusal> {
+fn one_by_one(checked: &[CheckedChange]) -> Result<Automerge, GateError> {
     let mut doc: Option<Automerge> = None;
     for change in checked {
         doc = Some(gate::admit(doc.as_ref(), std::slice::from_ref(change))?);
@@ -113,7 +113,7 @@ fn one_by_one(checked: &[Checked]) -> Result<Automerge, Refusal> {
 }
 
 /// Together, in two groups that meet somewhere, and as this node's own log is read again.
-fn in_groups(checked: &[Checked], cut: usize) -> [Result<Automerge, Refusal>; 3] {
+fn in_groups(checked: &[CheckedChange], cut: usize) -> [Result<Automerge, GateError>; 3] {
     let (left, right) = checked.split_at(1 + cut % checked.len());
     let in_two = gate::admit(None, left).and_then(|doc| match right {
         [] => Ok(doc),
@@ -188,7 +188,7 @@ fn a_chain_whose_last_change_names_a_letter_that_is_not_there_is_refused_as_it_i
         let is_there = maker == 1;
         assert_eq!(together.is_ok(), is_there, "{together:?}");
         assert!(
-            is_there || matches!(together, Err(Refusal::Lineage(_))),
+            is_there || matches!(together, Err(GateError::Lineage(_))),
             "{together:?}"
         );
     }

@@ -6,9 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use automerge::transaction::{CommitOptions, Transactable};
 use automerge::{ActorId, AutoCommit, Automerge, Change, ExpandedChange, ObjId, ObjType, ROOT, ReadDoc};
-use towline_crdt::gate::{self, Checked, Refusal};
+use towline_crdt::gate::{self, CheckedChange, GateError};
 use towline_proto::{
-    Act, ActId, Author, Column, Epoch, ItemId, Kind, Millis, NodeId, Op, Origin, OriginKind, Qa,
+    Act, ActId, AuthorSeq, Column, Epoch, ItemId, Kind, Millis, NodeId, Op, Origin, OriginKind, Qa,
 };
 
 /// When everything happens.
@@ -18,7 +18,7 @@ pub(crate) const NOON: Millis = Millis(1_790_000_000_000);
 #[derive(Debug, Clone)]
 pub(crate) struct Writer {
     /// The place of its next entry.
-    pub(crate) author: Author,
+    pub(crate) author: AuthorSeq,
     /// The item.
     pub(crate) item: ItemId,
     /// Its copy.
@@ -26,8 +26,8 @@ pub(crate) struct Writer {
 }
 
 /// The place of a node's first entry.
-pub(crate) fn place(node: u8) -> Author {
-    Author {
+pub(crate) fn place(node: u8) -> AuthorSeq {
+    AuthorSeq {
         node: NodeId([node; 32]),
         epoch: Epoch(u64::from(node) + 7),
         seq: 0,
@@ -117,7 +117,7 @@ impl Writer {
 
     /// Puts an act without committing.
     pub(crate) fn put(&mut self, acts: &ObjId, ordinal: u32, op: Op) {
-        let Author { node, epoch, seq } = self.author;
+        let AuthorSeq { node, epoch, seq } = self.author;
         let key = ActId::derive(&node, epoch, seq, ordinal).to_string();
         self.doc.put(acts, key, act(op).encode()).unwrap();
     }
@@ -133,8 +133,8 @@ impl Writer {
     }
 
     /// The author's place of the last commit.
-    pub(crate) fn was(&self) -> Author {
-        Author {
+    pub(crate) fn was(&self) -> AuthorSeq {
+        AuthorSeq {
             seq: self.author.seq - 1,
             ..self.author
         }
@@ -142,7 +142,7 @@ impl Writer {
 }
 
 /// Checks a change that is alone in its entry.
-pub(crate) fn check(item: &ItemId, bytes: &[u8], author: &Author) -> Result<Checked, Refusal> {
+pub(crate) fn check(item: &ItemId, bytes: &[u8], author: &AuthorSeq) -> Result<CheckedChange, GateError> {
     gate::check(item, bytes, author, &mut 0)
 }
 
@@ -151,8 +151,8 @@ pub(crate) fn pass(
     doc: Option<&Automerge>,
     item: &ItemId,
     bytes: &[u8],
-    author: &Author,
-) -> Result<Automerge, Refusal> {
+    author: &AuthorSeq,
+) -> Result<Automerge, GateError> {
     gate::admit(doc, &[check(item, bytes, author)?])
 }
 
@@ -200,6 +200,6 @@ pub(crate) fn item() -> (Writer, Automerge, Vec<u8>) {
     (ann, doc, bytes)
 }
 
-pub(crate) fn schema_broken(result: Result<Checked, Refusal>) -> bool {
-    matches!(result, Err(Refusal::Schema(_)))
+pub(crate) fn schema_broken(result: Result<CheckedChange, GateError>) -> bool {
+    matches!(result, Err(GateError::Schema(_)))
 }

@@ -10,7 +10,7 @@ use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, proptest};
 use proptest::test_runner::RngSeed;
 use proptest::{prop_assert, prop_assert_eq};
-use towline_crdt::members::{MemberRefusal, Membership};
+use towline_crdt::members::{Membership, MembershipError};
 use towline_proto::member::{Genesis, TicketHash};
 use towline_proto::{
     Entry, EntryBody, EntryHash, Epoch, MemberAct, Millis, NodeId, Payload, ProjectId, Role, Tip,
@@ -56,7 +56,7 @@ fn found() -> (Entry, Membership) {
         at: Millis::default(),
         payload: Payload::Genesis(genesis.clone()),
     };
-    let entry = Entry::seal(body, &key(0));
+    let entry = Entry::sign(body, &key(0));
     let members = Membership::begin(&entry, &genesis);
     (entry, members)
 }
@@ -73,7 +73,7 @@ fn entry(author: usize, last: Option<Tip>, behind: Vec<EntryHash>, payload: Payl
         at: Millis::default(),
         payload,
     };
-    Entry::seal(body, &key(author))
+    Entry::sign(body, &key(author))
 }
 
 /// Work on no item by somebody who had seen these heads.
@@ -294,7 +294,7 @@ fn nobody_invites_by_heads_that_do_not_make_it_an_owner() {
     assert!(
         matches!(
             refused,
-            Err(MemberRefusal::NotAllowed {
+            Err(MembershipError::NotAllowed {
                 role: Some(Role::Writer),
                 ..
             })

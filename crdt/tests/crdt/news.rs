@@ -227,12 +227,12 @@ fn every_comment_that_comes_is_told_by_the_same_event_everywhere() {
 #[test]
 fn of_more_comments_than_anybody_reads_the_youngest_are_told() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
-    for number in 0..limits::COMMENTS_TOLD + 5 {
+    for number in 0..limits::COMMENT_EVENTS + 5 {
         says(&mut bo, &number.to_string());
     }
     let told = comments(&news(&mut ann, &bo));
     let words: Vec<_> = told.into_iter().map(|(text, _)| text).collect();
-    let youngest = (5..limits::COMMENTS_TOLD + 5).map(|number| number.to_string());
+    let youngest = (5..limits::COMMENT_EVENTS + 5).map(|number| number.to_string());
     assert_eq!(words, youngest.collect::<Vec<_>>());
 }
 

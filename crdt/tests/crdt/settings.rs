@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 
 use towline_crdt::compose::{BodyEdit, Composed, Draft, compose};
 use towline_crdt::doc::ItemDoc;
-use towline_crdt::fold::{Fate, fold};
-use towline_crdt::gate::{self, Checked, Refusal};
-use towline_crdt::settings::{begin, belongs, first_act};
+use towline_crdt::fold::{ActOutcome, fold};
+use towline_crdt::gate::{self, CheckedChange, GateError};
+use towline_crdt::settings::{check_document, first_act, initial_document};
 use towline_proto::ids::to_hex;
 use towline_proto::{
-    Author, Epoch, ItemId, Millis, NodeId, Op, Origin, OriginKind, ProjectId, Register, Rule,
+    AuthorSeq, Epoch, ItemId, Millis, NodeId, Op, Origin, OriginKind, ProjectId, Register, Rule,
 };
 
 use crate::world::{Actor, cast};
@@ -29,7 +29,7 @@ fn set(key: &str, value: &str) -> Op {
 /// A member with its own copy, in which nobody has set anything.
 fn member(name: &'static str, byte: u8) -> Actor {
     Actor {
-        doc: Some(begin(id()).unwrap()),
+        doc: Some(initial_document(id()).unwrap()),
         ..Actor::new(name, byte)
     }
 }
@@ -53,7 +53,7 @@ fn of(pairs: &[(&str, &str)]) -> BTreeMap<String, Option<String>> {
 
 #[test]
 fn every_replica_begins_with_the_same_bytes() {
-    let doc = begin(id()).unwrap();
+    let doc = initial_document(id()).unwrap();
     let changes = doc.automerge().get_changes(&[]);
     assert_eq!(changes.len(), 1);
     assert_eq!(
@@ -133,12 +133,12 @@ fn what_a_writer_sets_or_settles_never_takes_effect() {
     let refused = folded
         .acts
         .values()
-        .filter(|act| matches!(act.fate, Fate::Refused(_)));
+        .filter(|act| matches!(act.outcome, ActOutcome::Refused(_)));
     assert_eq!(refused.count(), 2);
 }
 
-fn checked(doc: &ItemDoc, ops: Vec<Op>, body: Option<&str>) -> Vec<Checked> {
-    let place = Author {
+fn checked(doc: &ItemDoc, ops: Vec<Op>, body: Option<&str>) -> Vec<CheckedChange> {
+    let place = AuthorSeq {
         node: NodeId([1; 32]),
         epoch: Epoch(1),
         seq: 5,
@@ -171,19 +171,25 @@ fn checked(doc: &ItemDoc, ops: Vec<Op>, body: Option<&str>) -> Vec<Checked> {
 
 #[test]
 fn settings_and_items_keep_to_their_own_documents() {
-    let settings = begin(id()).unwrap();
+    let settings = initial_document(id()).unwrap();
     let mut ann = Actor::new("ann", 1);
     ann.create(towline_proto::Qa::Agent);
     let item = ann.doc.unwrap();
-    let right =
-        |is_settings, changes: &[Checked]| changes.iter().all(|change| belongs(is_settings, change).is_ok());
+    let right = |is_settings, changes: &[CheckedChange]| {
+        changes
+            .iter()
+            .all(|change| check_document(is_settings, change).is_ok())
+    };
     assert!(right(
         true,
         &checked(&settings, vec![set("promote", "auto")], None)
     ));
     assert!(right(false, &checked(&item, vec![Op::Freeze], None)));
     let alien = checked(&item, vec![set("promote", "auto")], None);
-    assert!(matches!(belongs(false, &alien[0]), Err(Refusal::Schema(_))));
+    assert!(matches!(
+        check_document(false, &alien[0]),
+        Err(GateError::Schema(_))
+    ));
     for op in [
         Op::Freeze,
         Op::Comment { text: "hm".into() },

@@ -5,12 +5,12 @@
 //! That the table agrees with docs/spec/pipeline.md is checked by `proto/tests/proto/table.rs`.
 
 use towline_crdt::compose::{ComposeError, Draft, compose};
-use towline_crdt::doc::{NodePrefix, Record};
-use towline_crdt::fold::{Fate, fold};
+use towline_crdt::doc::{ActRecord, NodePrefix};
+use towline_crdt::fold::{ActOutcome, fold};
 use towline_crdt::view::ItemView;
 use towline_proto::table::legal;
 use towline_proto::{
-    Act, ActId, Column, FailureKind, ItemId, Kind, Millis, Op, Origin, OriginKind, Qa, Standing, Verb,
+    Act, ActId, Column, FailureKind, ItemId, ItemState, Kind, Millis, Op, Origin, OriginKind, Qa, Verb,
 };
 
 use crate::world::{Actor, cast};
@@ -65,8 +65,8 @@ fn op(verb: Verb, view: &ItemView) -> Op {
 }
 
 /// What becomes of the item by docs/spec/pipeline.md, *Transitions*.
-fn after(verb: Verb, from: Standing) -> Standing {
-    let to = |column| Standing {
+fn after(verb: Verb, from: ItemState) -> ItemState {
+    let to = |column| ItemState {
         column,
         review: false,
         failure: false,
@@ -77,57 +77,57 @@ fn after(verb: Verb, from: Standing) -> Standing {
         Verb::Triage | Verb::Reopen => to(Column::Backlog),
         Verb::Start | Verb::RequestChanges | Verb::Move => to(Column::Coding),
         Verb::Submit => to(Column::Qa),
-        Verb::PassQa => Standing { review: true, ..from },
+        Verb::PassQa => ItemState { review: true, ..from },
         Verb::Approve => to(Column::Merge),
         Verb::Merged => to(Column::Done),
         Verb::Abandon | Verb::Supersede | Verb::Reject => to(Column::Closed),
         Verb::Archive => to(Column::Archived),
-        Verb::MergeFailed | Verb::GiveUpMerge => Standing {
+        Verb::MergeFailed | Verb::GiveUpMerge => ItemState {
             failure: true,
             ..from
         },
-        Verb::RetryMerge => Standing {
+        Verb::RetryMerge => ItemState {
             failure: false,
             ..from
         },
-        Verb::Block => Standing {
+        Verb::Block => ItemState {
             blocked: true,
             ..from
         },
-        Verb::Unblock => Standing {
+        Verb::Unblock => ItemState {
             blocked: false,
             ..from
         },
-        Verb::Freeze => Standing { frozen: true, ..from },
-        Verb::Unfreeze => Standing {
+        Verb::Freeze => ItemState { frozen: true, ..from },
+        Verb::Unfreeze => ItemState {
             frozen: false,
             ..from
         },
-        Verb::Claim | Verb::TakeOver => Standing {
+        Verb::Claim | Verb::TakeOver => ItemState {
             claimed: true,
             ..from
         },
-        Verb::Release => Standing {
+        Verb::Release => ItemState {
             claimed: false,
             ..from
         },
-        Verb::Delete => Standing {
+        Verb::Delete => ItemState {
             deleted: true,
             ..from
         },
-        Verb::Restore => Standing {
+        Verb::Restore => ItemState {
             deleted: false,
             ..from
         },
-        Verb::Purge => Standing { purged: true, ..from },
+        Verb::Purge => ItemState { purged: true, ..from },
     }
 }
 
 /// Every standing that an item can be in. Review is only ever in qa, a failure only in merge, a claim
 /// only where work is done, and only what was deleted can be purged.
-fn standings() -> impl Iterator<Item = Standing> {
+fn standings() -> impl Iterator<Item = ItemState> {
     let all = Column::ALL.iter().flat_map(|column| {
-        (0u8..=255).map(|bits| Standing {
+        (0u8..=255).map(|bits| ItemState {
             column: *column,
             kind: if bits & 1 == 0 { Kind::Story } else { Kind::Epic },
             frozen: bits & 2 != 0,
@@ -149,7 +149,7 @@ fn standings() -> impl Iterator<Item = Standing> {
 }
 
 /// Brings an item there.
-fn bring(standing: Standing) -> Actor {
+fn bring(standing: ItemState) -> Actor {
     let mut ann = Actor::new("ann", 1);
     ann.create(Qa::Human);
     let mut does = |verb| {
@@ -209,7 +209,7 @@ fn every_verb_does_from_every_standing_what_the_table_says() {
         let ann = bring(standing);
         let doc = ann.doc.as_ref().expect("an item");
         let view = ann.view();
-        assert_eq!(view.standing(), standing);
+        assert_eq!(view.state(), standing);
         let here = fold(doc.id(), doc.acts(), &cast).expect("a creation");
         for verb in Verb::ALL {
             tried += 1;
@@ -229,32 +229,28 @@ fn every_verb_does_from_every_standing_what_the_table_says() {
                         "{verb} from {standing:?}: {:?}",
                         then.refused
                     );
-                    assert_eq!(
-                        then.standing(),
-                        after(*verb, standing),
-                        "{verb} from {standing:?}"
-                    );
+                    assert_eq!(then.state(), after(*verb, standing), "{verb} from {standing:?}");
                 }
                 (Err(wanted), Err(ComposeError::Illegal(got))) => {
                     assert_eq!(got, wanted, "{verb} from {standing:?}");
                     let mut acts = doc.acts().clone();
                     let id = ActId([0xee; 16]);
                     let act = Act {
-                        saw: here.saw(&op),
+                        saw: here.saw_for(&op),
                         op,
                         at: Millis(90_000),
                         origin: origin.clone(),
                         nonce: None,
                         request: None,
                     };
-                    let record = Record {
+                    let record = ActRecord {
                         hash: Act::record_hash(&act.encode()),
                         node: NodePrefix::from(&ann.place.node),
                         act,
                     };
                     acts.insert(id, record);
                     let forged = fold(doc.id(), &acts, &cast).expect("a creation");
-                    let refused = matches!(forged.acts[&id].fate, Fate::Refused(_));
+                    let refused = matches!(forged.acts[&id].outcome, ActOutcome::Refused(_));
                     // Whether a purge counts shows only to those who see all acts, see the design.
                     let about_purge = standing.purged && matches!(verb, Verb::Restore | Verb::Purge);
                     assert!(refused || about_purge, "{verb} from {standing:?} is not refused");

@@ -8,7 +8,7 @@ use proptest::{prop_assert, prop_assert_eq};
 use towline_crdt::compose::{Composed, Draft, compose};
 use towline_crdt::doc::ItemDoc;
 use towline_proto::{
-    Author, Column, CriterionState, Epoch, ItemId, Kind, LinkKind, Millis, NodeId, Op, Origin, OriginKind,
+    AuthorSeq, Column, CriterionState, Epoch, ItemId, Kind, LinkKind, Millis, NodeId, Op, Origin, OriginKind,
     Qa, limits,
 };
 
@@ -76,8 +76,8 @@ fn drafts(ops: &[u16]) -> Vec<Draft> {
     drafts.collect()
 }
 
-fn cy() -> Author {
-    Author {
+fn cy() -> AuthorSeq {
+    AuthorSeq {
         node: NodeId([3; 32]),
         epoch: Epoch(3),
         seq: 0,

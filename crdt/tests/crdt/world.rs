@@ -10,7 +10,8 @@ use towline_crdt::gate;
 use towline_crdt::members::Roles;
 use towline_crdt::view::ItemView;
 use towline_proto::{
-    Author, Column, Epoch, Event, ItemId, Kind, Millis, NodeId, Op, Origin, OriginKind, ProjectId, Qa, Role,
+    AuthorSeq, Column, Epoch, Event, ItemId, Kind, Millis, NodeId, Op, Origin, OriginKind, ProjectId, Qa,
+    Role,
 };
 
 /// Everybody's role in these stories.
@@ -48,7 +49,7 @@ pub(crate) type Shown = (ItemView, Acts);
 #[derive(Clone)]
 pub(crate) struct Actor {
     pub(crate) name: &'static str,
-    pub(crate) place: Author,
+    pub(crate) place: AuthorSeq,
     pub(crate) doc: Option<ItemDoc>,
     pub(crate) clock: u64,
     pub(crate) kind: OriginKind,
@@ -58,7 +59,7 @@ pub(crate) const ITEM_AT: Millis = Millis(1_000);
 
 impl Actor {
     pub(crate) fn new(name: &'static str, byte: u8) -> Self {
-        let place = Author {
+        let place = AuthorSeq {
             node: NodeId([byte; 32]),
             epoch: Epoch(byte.into()),
             seq: 0,

@@ -14,7 +14,7 @@ pub use members::{MemberInfo, PeerInfo, UnavailableProject};
 pub use settings::{NotReadyReason, SetBy, Setting};
 
 use serde::{Deserialize, Serialize};
-use towline_crdt::view::{Criterion, Link, Refused};
+use towline_crdt::view::{Criterion, Link, RefusedAct};
 use towline_proto::stage::{Claim, Holds};
 use towline_proto::{
     Closing, Column, Event, ItemId, Kind, Millis, NodeId, Origin, ProjectId, Qa, Role, Status, Verb,
@@ -161,7 +161,7 @@ pub struct ItemPage {
     /// Contending intents that nobody has settled.
     pub open_conflicts: Vec<OpenConflict>,
     /// Acts that never took effect.
-    pub refused: Vec<Refused>,
+    pub refused: Vec<RefusedAct>,
 }
 
 /// Why an item stands where it stands. Schema `towline.explanation/v1`.

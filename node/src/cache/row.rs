@@ -12,7 +12,7 @@ use std::ops::Deref;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
-use towline_crdt::view::{Conflict, Criterion, ItemView, Link, Refused, Stamp, Step};
+use towline_crdt::view::{Attribution, ColumnStep, Conflict, Criterion, ItemView, Link, RefusedAct};
 use towline_proto::stage::{Claim, Holds};
 use towline_proto::{
     ActId, Closing, Column, ItemId, Kind, LinkKind, Millis, NodeId, Origin, OriginKind, Qa, RequestId,
@@ -107,7 +107,7 @@ struct Rare {
     criteria: Vec<Criterion>,
     conflicts: Vec<Conflict>,
     attention: Vec<String>,
-    refused: Vec<Refused>,
+    refused: Vec<RefusedAct>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     request: Option<RequestId>,
 }
@@ -232,7 +232,7 @@ fn whole(id: ItemId, front: Front, packed: &[u8]) -> Option<ItemView> {
     let (last, by_kind, by, node, at) = rest.last;
     let rare: Rare = part(rest.rare)?.unwrap_or_default();
     let step = |(column, place)| {
-        Some(Step {
+        Some(ColumnStep {
             column: word(Column::ALL, column)?,
             act: act(place)?,
         })
@@ -270,7 +270,7 @@ fn whole(id: ItemId, front: Front, packed: &[u8]) -> Option<ItemView> {
         attention: rare.attention,
         refused: rare.refused,
         trail: rest.trail.into_iter().map(step).collect::<Option<_>>()?,
-        last: Stamp {
+        last: Attribution {
             act: act(last)?,
             origin: origin((by_kind, by))?,
             node,
@@ -327,7 +327,7 @@ fn pack(row: ItemView) -> Vec<u8> {
     acts.sort_unstable();
     acts.dedup();
     let place = |act: &ActId| acts.binary_search(act).unwrap_or(Place::MAX);
-    let step = |step: &Step| (number(Column::ALL, &step.column), place(&step.act));
+    let step = |step: &ColumnStep| (number(Column::ALL, &step.column), place(&step.act));
     let last_by = number(OriginKind::ALL, &last.origin.kind);
     let rare = Rare {
         holds,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::FileExt;
 
-use towline_crdt::view::{Stamp, Step};
+use towline_crdt::view::{Attribution, ColumnStep};
 use towline_proto::stage::Holds;
 use towline_proto::{ActId, Column, Kind, NodeId, Origin, OriginKind, Qa};
 
@@ -49,11 +49,11 @@ pub(crate) fn item(number: u32) -> ItemView {
         conflicts: Vec::new(),
         attention: Vec::new(),
         refused: Vec::new(),
-        trail: vec![Step {
+        trail: vec![ColumnStep {
             column: Column::Backlog,
             act,
         }],
-        last: Stamp {
+        last: Attribution {
             act,
             origin,
             node: NodeId([1; 32]),

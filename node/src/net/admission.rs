@@ -11,7 +11,7 @@ use futures::io::{AsyncReadExt, AsyncWriteExt};
 use libp2p::swarm::Stream;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
-use towline_proto::wire::{Admissions, EntryBytes};
+use towline_proto::wire::{EntryBytes, MembershipProofs};
 use towline_proto::{Entry, NodeId, limits};
 
 use super::{NetInput, Shared, framing};
@@ -22,7 +22,7 @@ const WITHIN: Duration = Duration::from_secs(20);
 /// Shows the entries and waits until the other side has looked at them.
 pub(super) async fn show(peer: NodeId, mut stream: Stream, entries: Vec<EntryBytes>) {
     let shown = timeout(WITHIN, async {
-        let frame = framing::encode(&Admissions { entries }.encode())?;
+        let frame = framing::encode(&MembershipProofs { entries }.encode())?;
         stream.write_all(&frame).await?;
         stream.flush().await?;
         // The other side closes its end when it has looked.
@@ -41,11 +41,11 @@ pub(super) async fn show(peer: NodeId, mut stream: Stream, entries: Vec<EntryByt
 /// Takes what a peer shows and hands it to the projects. `asked` is called once it is here.
 pub(super) async fn look(shared: &Shared, peer: NodeId, mut stream: Stream, asked: impl FnOnce()) {
     let looked = timeout(WITHIN, async {
-        let Some(frame) = framing::read(&mut stream, limits::ADMISSIONS_BYTES).await? else {
+        let Some(frame) = framing::read(&mut stream, limits::MEMBERSHIP_PROOFS_BYTES).await? else {
             return Ok(());
         };
         asked();
-        match Admissions::decode(&frame.payload) {
+        match MembershipProofs::decode(&frame.payload) {
             Ok(admissions) => hand_over(shared, peer, admissions.entries).await,
             Err(error) => tracing::debug!(peer = %peer.short(), %error, "an admission cannot be read"),
         }

@@ -340,7 +340,7 @@ mod tests {
             at: Millis(at),
             addresses: vec![format!("/ip4/10.0.0.1/tcp/{port}"), "nonsense".into()],
         };
-        AddressRecord::seal(body, &key)
+        AddressRecord::sign(body, &key)
     }
 
     #[test]

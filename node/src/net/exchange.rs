@@ -204,7 +204,7 @@ impl Shared {
             at,
             addresses,
         };
-        book.record(Instant::now(), &AddressRecord::seal(body, key), true)
+        book.record(Instant::now(), &AddressRecord::sign(body, key), true)
     }
 
     /// The next record of this node must be newer than this.

@@ -92,7 +92,7 @@ impl Roll {
         let shared = state.projects.iter();
         let shared = shared.filter(|(_, known)| known.members.contains(node));
         let mine = shared.filter_map(|(project, _)| state.admissions.get(project));
-        mine.take(limits::ADMISSIONS).cloned().collect()
+        mine.take(limits::MEMBERSHIP_PROOFS).cloned().collect()
     }
 
     /// Whether this node takes part in any project.

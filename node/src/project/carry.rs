@@ -94,7 +94,7 @@ impl Project {
             }
         }
         self.unstored = None;
-        self.feed_replica(Input::Carried {
+        self.feed_replica(Input::OfflineEntries {
             entries: entries.clone(),
         });
         self.run_effects();
@@ -106,18 +106,21 @@ impl Project {
         for entry in entries {
             if self.replica.contains(&entry.body().author, &entry.tip()) {
                 arrived.new += 1;
-            } else if self.replica.holds(&entry) {
+            } else if self.replica.is_orphan(&entry) {
                 arrived.waiting += 1;
             } else {
                 let (hash, author) = (entry.hash().short(), self.node_name(&entry.body().author));
                 let why = match entry.verify() {
                     Err(why) => why.to_string(),
-                    Ok(()) => self.replica.why_not(&entry).unwrap_or_else(|| NO_ROOM.to_owned()),
+                    Ok(()) => self
+                        .replica
+                        .refusal_reason(&entry)
+                        .unwrap_or_else(|| NO_ROOM.to_owned()),
                 };
                 arrived.refuse(format!("entry {hash} of {author}: {why}"));
             }
         }
-        if let Err(error) = self.kept.keep(self.replica.carried_waiting(), false) {
+        if let Err(error) = self.kept.keep(self.replica.offline_orphans(), false) {
             let why = format!(
                 "what waits cannot be kept on disk: {error}; import the bundle again when what it builds on is here"
             );
@@ -128,10 +131,10 @@ impl Project {
 
     /// Goes on with entries that waited when an earlier process ended.
     pub(super) fn take_up(&mut self, entries: Vec<Entry>) {
-        self.feed_replica(Input::Carried { entries });
+        self.feed_replica(Input::OfflineEntries { entries });
         self.run_effects();
         // A store that cannot be written keeps the file as it is: nothing is lost by that.
-        if let Err(error) = self.kept.keep(self.replica.carried_waiting(), true) {
+        if let Err(error) = self.kept.keep(self.replica.offline_orphans(), true) {
             tracing::debug!(%error, "the file of entries that wait was not tidied");
         }
     }

@@ -6,7 +6,7 @@
 mod circle;
 mod news;
 
-use towline_crdt::fold::{Folded, cannot_be_kept};
+use towline_crdt::fold::{FoldedItem, why_not_keepable};
 use towline_crdt::view::Conflict;
 use towline_proto::{ActId, Closing, Op, Origin, Register, Rule, text};
 
@@ -53,7 +53,7 @@ impl Project {
     }
 
     /// The open conflicts of one item.
-    pub(super) fn conflicts_of(&self, folded: &Folded<'_>) -> Vec<OpenConflict> {
+    pub(super) fn conflicts_of(&self, folded: &FoldedItem<'_>) -> Vec<OpenConflict> {
         if folded.view.conflicts.is_empty() {
             return Vec::new();
         }
@@ -64,7 +64,12 @@ impl Project {
             .collect()
     }
 
-    fn open_conflict(&self, folded: &Folded<'_>, lines: &[HistoryLine], conflict: &Conflict) -> OpenConflict {
+    fn open_conflict(
+        &self,
+        folded: &FoldedItem<'_>,
+        lines: &[HistoryLine],
+        conflict: &Conflict,
+    ) -> OpenConflict {
         let contenders = std::iter::once(&conflict.winner).chain(&conflict.losers);
         let lines = contenders.filter_map(|act| lines.iter().find(|line| line.act == *act));
         let sides = lines.enumerate().map(|(place, line)| Side {
@@ -72,7 +77,7 @@ impl Project {
             effective: line.act == conflict.winner,
             means: self.means(folded, &conflict.register, line),
             unkeepable: match &line.fate {
-                HistoryOutcome::Overtaken { rule, .. } => cannot_be_kept(*rule).map(str::to_owned),
+                HistoryOutcome::Overtaken { rule, .. } => why_not_keepable(*rule).map(str::to_owned),
                 HistoryOutcome::Effective | HistoryOutcome::Superseded { .. } | HistoryOutcome::Refused => {
                     None
                 }
@@ -91,7 +96,7 @@ impl Project {
     }
 
     /// A register as people call it: a criterion by its place and text.
-    pub(super) fn about(&self, folded: &Folded<'_>, register: &Register) -> String {
+    pub(super) fn about(&self, folded: &FoldedItem<'_>, register: &Register) -> String {
         let Register::Criterion(id) = register else {
             return match register {
                 Register::Deleted => ABOUT_TRASH.to_owned(),
@@ -112,7 +117,7 @@ impl Project {
     }
 
     /// What keeping a side means.
-    fn means(&self, folded: &Folded<'_>, register: &Register, line: &HistoryLine) -> String {
+    fn means(&self, folded: &FoldedItem<'_>, register: &Register, line: &HistoryLine) -> String {
         let Some(act) = folded.acts.get(&line.act) else {
             return line.what.clone();
         };
@@ -173,7 +178,7 @@ impl Project {
             return Err(conflict(message));
         }
         let side = choose_side(chosen, keep)?;
-        if chosen.rule == Rule::Circle {
+        if chosen.rule == Rule::Cycle {
             return self.settle_circle(origin, &row, &chosen.id, &side);
         }
         let over = row.conflicts.iter().find(|conflict| conflict.id == chosen.id);

@@ -86,7 +86,7 @@ impl Project {
                 "node {author} signed two histories (a copied key?): they part at its entry {seq}"
             ));
         }
-        let waiting = self.replica.waiting();
+        let waiting = self.replica.orphan_count();
         doctor
             .checked
             .push(format!("{waiting} entries wait for a predecessor"));

@@ -4,7 +4,7 @@
 //! Reads the fold's outcome and decides nothing. The ages in its sentences are those of the moment
 //! in which it was asked.
 
-use towline_crdt::fold::Folded;
+use towline_crdt::fold::FoldedItem;
 use towline_crdt::view::Conflict;
 use towline_proto::{ActId, Closing, Column, Op, Register, Rule, Verb, text};
 
@@ -23,7 +23,7 @@ const WAITS: usize = 10;
 
 /// What an explanation is made from.
 struct Told<'a> {
-    folded: &'a Folded<'a>,
+    folded: &'a FoldedItem<'a>,
     acts: &'a [HistoryLine],
     handle: String,
 }
@@ -55,7 +55,7 @@ impl Project {
 
     fn because(&self, told: &Told<'_>) -> Vec<String> {
         let (view, handle) = (&told.folded.view, &told.handle);
-        let by = |register| self.deed(told, told.folded.said_by(&register));
+        let by = |register| self.deed(told, told.folded.value_set_by(&register));
         let contest = view.conflicts.iter().find(|one| one.register == Register::Column);
         let hold = contest.filter(|contest| told.is_hold(&contest.winner));
         let mut because = self.place(told, contest, hold);
@@ -72,7 +72,7 @@ impl Project {
         }
         // What keeps it from leaving has been told already.
         let untold = |register: &Register| {
-            let by = told.folded.said_by(register);
+            let by = told.folded.value_set_by(register);
             hold.is_none_or(|contest| Some(contest.winner) != by)
         };
         let holds = [

@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
-use towline_crdt::fold::{Fate, Folded};
+use towline_crdt::fold::{ActOutcome, FoldedItem};
 use towline_crdt::view::{ItemView, Link};
 use towline_proto::{Act, ActId, Closing, ItemId, LinkKind, Op, Register};
 
@@ -73,7 +73,7 @@ impl Project {
         let view = &folded.view;
         let told = Told::of(&folded);
         let act = |id: &ActId| told.name(id);
-        let ties = folded.ties(&self.members);
+        let ties = folded.tie_groups(&self.members);
         let ties: BTreeSet<Vec<u32>> = ties
             .iter()
             .map(|group| {
@@ -145,7 +145,7 @@ impl Project {
 }
 
 /// The acts of an item in the order of its line.
-pub(super) fn order(folded: &Folded<'_>) -> Vec<ActId> {
+pub(super) fn order(folded: &FoldedItem<'_>) -> Vec<ActId> {
     Told::of(folded).order
 }
 
@@ -153,11 +153,11 @@ pub(super) fn order(folded: &Folded<'_>) -> Vec<ActId> {
 struct Told<'f, 'a> {
     order: Vec<ActId>,
     places: BTreeMap<ActId, u32>,
-    folded: &'f Folded<'a>,
+    folded: &'f FoldedItem<'a>,
 }
 
 impl<'f, 'a> Told<'f, 'a> {
-    fn of(folded: &'f Folded<'a>) -> Self {
+    fn of(folded: &'f FoldedItem<'a>) -> Self {
         let kept = |id: &ActId| {
             folded
                 .acts
@@ -216,7 +216,7 @@ impl<'f, 'a> Told<'f, 'a> {
             .map_or(ActRef::Id(*id), |place| ActRef::At(*place))
     }
 
-    fn acts(&self, folded: &Folded<'_>, item: &impl Fn(&ItemId) -> String) -> Vec<LineAct> {
+    fn acts(&self, folded: &FoldedItem<'_>, item: &impl Fn(&ItemId) -> String) -> Vec<LineAct> {
         let acts = self.order.iter().zip(0..).filter_map(|(id, place)| {
             let act = &folded.acts.get(id)?.record.act;
             // What stands behind an act cannot be named by its place: see the circle above.
@@ -240,7 +240,7 @@ impl<'f, 'a> Told<'f, 'a> {
 }
 
 /// What an act had seen; in place of a mark, what that had seen.
-fn seen(folded: &Folded<'_>, act: &Act) -> BTreeSet<ActId> {
+fn seen(folded: &FoldedItem<'_>, act: &Act) -> BTreeSet<ActId> {
     let mut seen = BTreeSet::new();
     let mut looked_through = BTreeSet::new();
     let mut open: Vec<ActId> = act.saw.clone();
@@ -314,13 +314,13 @@ fn conflicts(view: &ItemView, act: impl Fn(&ActId) -> ActRef) -> Vec<LineConflic
     conflicts
 }
 
-fn refused(folded: &Folded<'_>, told: &Told<'_, '_>) -> Vec<LineRefused> {
-    let refused = folded.acts.iter().filter_map(|(id, act)| match &act.fate {
-        Fate::Refused(why) => Some(LineRefused {
+fn refused(folded: &FoldedItem<'_>, told: &Told<'_, '_>) -> Vec<LineRefused> {
+    let refused = folded.acts.iter().filter_map(|(id, act)| match &act.outcome {
+        ActOutcome::Refused(why) => Some(LineRefused {
             act: told.name(id),
             why: why.clone(),
         }),
-        Fate::Effective | Fate::Superseded { .. } | Fate::Overtaken { .. } => None,
+        ActOutcome::Effective | ActOutcome::Superseded { .. } | ActOutcome::Overridden { .. } => None,
     });
     let mut refused: Vec<_> = refused.collect();
     refused.sort_by_key(|refused| refused.act);

@@ -1,6 +1,6 @@
 //! The index: all rows of a project in memory, and what takes more than one row to know.
 //!
-//! Rows come from `towline_crdt::commit` and are never changed here. They are held packed ([`Row`]): what a
+//! Rows come from `towline_crdt::projection_update` and are never changed here. They are held packed ([`Row`]): what a
 //! pass over all of them asks stands open, and one that is asked for by name is unpacked. What depends on
 //! other items is computed when asked: names ([`find`]), what waits for what ([`waits`]), cards ([`cards`]).
 //! Which circles came and went with a row is noted as it is entered ([`turns`]), for whoever is to be told.

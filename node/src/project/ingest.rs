@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use towline_crdt::doc::{Acts, ItemDoc, NodePrefix, Record};
+use towline_crdt::doc::{ActRecord, Acts, ItemDoc, NodePrefix};
 use towline_crdt::gate;
-use towline_crdt::settings::belongs;
+use towline_crdt::settings::check_document;
 use towline_proto::wire::EntryBytes;
 use towline_proto::{Entry, ItemChange, ItemId, NodeId, Payload, Role, limits};
-use towline_sync::{Batch, Effect, Input, Outcome, Verdict};
+use towline_sync::{AdmissionBatch, AdmissionOutcome, Effect, GossipVerdict, Input};
 
 use super::Project;
 use crate::api::types::PeerInfo;
@@ -59,14 +59,14 @@ impl Project {
     /// Performs what the replication core wants done, until it wants nothing more. Every effect
     /// comes from one input or from an entry that was stored, so this ends.
     pub(crate) fn run_effects(&mut self) {
-        let mut batch = Batch::default();
+        let mut batch = AdmissionBatch::default();
         loop {
             let Some(effect) = self.todo.pop_front() else {
                 if self.stage.is_empty() {
                     return;
                 }
                 self.commit_remote();
-                batch = Batch::default();
+                batch = AdmissionBatch::default();
                 continue;
             };
             match effect {
@@ -93,9 +93,9 @@ impl Project {
                 }
                 Effect::Verdict { token, peer, verdict } => {
                     let verdict = match verdict {
-                        Verdict::Accept => NetVerdict::Accept,
-                        Verdict::Ignore => NetVerdict::Ignore,
-                        Verdict::Reject => NetVerdict::Reject,
+                        GossipVerdict::Accept => NetVerdict::Accept,
+                        GossipVerdict::Ignore => NetVerdict::Ignore,
+                        GossipVerdict::Reject => NetVerdict::Reject,
                     };
                     self.tell(NetOutput::Verdict {
                         token: GossipToken(token),
@@ -200,16 +200,16 @@ impl Project {
     }
 
     /// Admits one entry, or says why not.
-    pub(super) fn admit(&mut self, batch: &mut Batch, entry: Entry, live: bool) {
+    pub(super) fn admit(&mut self, batch: &mut AdmissionBatch, entry: Entry, live: bool) {
         let outcome = if batch.allows(&entry) {
             self.try_admit(&entry, live)
         } else {
-            Err(Outcome::Missing)
+            Err(AdmissionOutcome::Missing)
         };
         match outcome {
             Ok(()) => self.stage_remote(entry),
             Err(outcome) => {
-                if let Outcome::Refused { why, .. } = &outcome {
+                if let AdmissionOutcome::Refused { why, .. } = &outcome {
                     tracing::warn!(entry = %entry.hash().short(), author = %entry.body().author.short(), %why, "refused");
                 }
                 batch.not_stored(&entry);
@@ -220,10 +220,10 @@ impl Project {
 
     /// The gate: membership first, then every change on a scratch copy, and only when all of them
     /// pass the documents themselves.
-    pub(crate) fn try_admit(&mut self, entry: &Entry, live: bool) -> Result<(), Outcome> {
-        let refused = |why: String| Outcome::Refused { why, blame: true };
+    pub(crate) fn try_admit(&mut self, entry: &Entry, live: bool) -> Result<(), AdmissionOutcome> {
+        let refused = |why: String| AdmissionOutcome::Refused { why, blame: true };
         if !self.members.missing(entry).is_empty() {
-            return Err(Outcome::Missing);
+            return Err(AdmissionOutcome::Missing);
         }
         match &entry.body().payload {
             Payload::Genesis(_) | Payload::Member(_) => {
@@ -244,7 +244,7 @@ impl Project {
                 }
                 let seen_at = self.now();
                 let docs = self.admit_changes(entry, changes)?;
-                let failed = |why: crate::api::request::Failure| Outcome::Refused {
+                let failed = |why: crate::api::request::Failure| AdmissionOutcome::Refused {
                     why: why.message,
                     blame: false,
                 };
@@ -253,8 +253,12 @@ impl Project {
         }
     }
 
-    fn admit_changes(&mut self, entry: &Entry, changes: &[ItemChange]) -> Result<Vec<ItemDoc>, Outcome> {
-        let failed = |why: crate::api::request::Failure| Outcome::Refused {
+    fn admit_changes(
+        &mut self,
+        entry: &Entry,
+        changes: &[ItemChange],
+    ) -> Result<Vec<ItemDoc>, AdmissionOutcome> {
+        let failed = |why: crate::api::request::Failure| AdmissionOutcome::Refused {
             why: why.message,
             blame: false,
         };
@@ -272,7 +276,7 @@ impl Project {
                     item.short(),
                     2 * limits::ACTS_PER_ITEM
                 );
-                return Err(Outcome::Refused { why, blame: true });
+                return Err(AdmissionOutcome::Refused { why, blame: true });
             }
             docs.push(doc);
         }
@@ -286,7 +290,7 @@ impl Project {
             name: self.node_name(&node),
             address: self.addresses.get(&node).cloned().unwrap_or_default(),
             in_sync: state.in_sync,
-            seen_at: state.last_heard,
+            seen_at: state.last_seen,
         };
         self.replica.peers().map(info).collect()
     }
@@ -305,14 +309,14 @@ pub(super) fn touches_settings(entry: &Entry) -> bool {
 pub(super) fn checked_by_item(
     entry: &Entry,
     changes: &[ItemChange],
-) -> Result<BTreeMap<ItemId, Vec<gate::Checked>>, gate::Refusal> {
-    let place = entry.body().place();
+) -> Result<BTreeMap<ItemId, Vec<gate::CheckedChange>>, gate::GateError> {
+    let place = entry.body().author_seq();
     let settings = ItemId::settings(&entry.body().project);
     let mut ordinal = 0;
-    let mut by_item: BTreeMap<ItemId, Vec<gate::Checked>> = BTreeMap::new();
+    let mut by_item: BTreeMap<ItemId, Vec<gate::CheckedChange>> = BTreeMap::new();
     for change in changes {
         let checked = gate::check(&change.item, &change.change, &place, &mut ordinal)?;
-        belongs(change.item == settings, &checked)?;
+        check_document(change.item == settings, &checked)?;
         by_item.entry(change.item).or_default().push(checked);
     }
     Ok(by_item)
@@ -323,23 +327,23 @@ pub(super) fn with_changes(
     item: ItemId,
     base: Option<&ItemDoc>,
     am: automerge::Automerge,
-    checked: Vec<gate::Checked>,
+    checked: Vec<gate::CheckedChange>,
     author: &NodeId,
 ) -> ItemDoc {
     let node = NodePrefix::from(author);
     let mut acts: Acts = base.map(|doc| doc.acts().clone()).unwrap_or_default();
     for (id, act, bytes) in checked.into_iter().flat_map(|checked| checked.acts) {
         let hash = towline_proto::Act::record_hash(&bytes);
-        acts.insert(id, Record { act, node, hash });
+        acts.insert(id, ActRecord { act, node, hash });
     }
     ItemDoc::with_acts(item, am, acts)
 }
 
-fn gate_outcome(why: &gate::Refusal) -> Outcome {
+fn gate_outcome(why: &gate::GateError) -> AdmissionOutcome {
     if why.is_missing() {
-        Outcome::Missing
+        AdmissionOutcome::Missing
     } else {
-        Outcome::Refused {
+        AdmissionOutcome::Refused {
             why: why.to_string(),
             blame: true,
         }

@@ -18,7 +18,7 @@ use crate::home::files;
 /// The file's name in the project's folder.
 const NAME: &str = "waiting";
 /// Bytes after which the file is made anew rather than appended to: all that can wait, twice.
-const MOST_BYTES: u64 = 2 * limits::WAITING_BYTES as u64;
+const MOST_BYTES: u64 = 2 * limits::ORPHANS_BYTES as u64;
 /// Bytes of a length before each entry.
 const LENGTH_BYTES: usize = 4;
 

@@ -164,7 +164,7 @@ impl Project {
         if self.members.member(&peer).is_some() || self.vouched.contains(&peer) {
             return;
         }
-        while self.vouched.len() >= limits::VOUCHED {
+        while self.vouched.len() >= limits::VOUCHED_MEMBERS {
             self.vouched.pop_front();
         }
         tracing::info!(peer = %peer.short(), "a member that this node had not heard of");

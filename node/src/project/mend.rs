@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use towline_proto::{Entry, Millis, Payload, ProjectId};
-use towline_sync::Batch;
+use towline_sync::AdmissionBatch;
 
 use super::{Opening, Project};
 use crate::home::files::sync_folder;
@@ -86,7 +86,7 @@ impl Project {
 
     fn readmit(&mut self, entries: Vec<(Millis, Entry)>) -> anyhow::Result<(usize, usize)> {
         let (mut kept, mut left_out) = (0, 0);
-        let mut batch = Batch::default();
+        let mut batch = AdmissionBatch::default();
         let mut waiting: Vec<(Millis, Entry)> = Vec::new();
         for (seen_at, entry) in entries {
             // What follows an entry that is missing altogether is told apart by the replica: it does

@@ -88,7 +88,7 @@ impl Project {
             at: world.now(),
             payload: Payload::Genesis(genesis),
         };
-        Entry::seal(body, key)
+        Entry::sign(body, key)
     }
 
     /// Makes the store of a project from its genesis entry: a new project's, or one that is joined.
@@ -191,7 +191,7 @@ impl Project {
             project.load_rows()?;
             project.read_settings();
             project.apply_tail(replay.tail);
-            if project.ranks != project.members.ranks() {
+            if project.ranks != project.members.roles_digest() {
                 project.fold_again();
             }
         }
@@ -294,7 +294,7 @@ impl Project {
         self.docs.clear();
         self.recent.clear();
         (self.feed_head, self.feed_stored, self.applied) = (0, 0, None);
-        self.ranks = self.members.ranks();
+        self.ranks = self.members.roles_digest();
         self.read_settings();
         self.apply_tail(replay.tail);
         self.store()?;

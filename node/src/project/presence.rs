@@ -91,7 +91,7 @@ impl Project {
             return;
         }
         let said = self.presence.said;
-        let gap = Duration::from_millis(limits::PRESENCE_GAP_MS);
+        let gap = Duration::from_millis(limits::PRESENCE_MIN_INTERVAL_MS);
         if said.is_some_and(|(at, _)| now.saturating_duration_since(at) < gap) {
             return;
         }
@@ -104,8 +104,8 @@ impl Project {
             claims: self.my_claims(),
             accounts: self.presence.accounts.clone(),
         };
-        let presence = Presence::seal(body, &self.key);
-        let every = Duration::from_millis(limits::PRESENCE_EVERY_MS);
+        let presence = Presence::sign(body, &self.key);
+        let every = Duration::from_millis(limits::PRESENCE_INTERVAL_MS);
         let every = every.min(self.upkeep.settings().claim_ttl.0 / BEATS);
         // Three quarters to five quarters of it.
         let part = u32::try_from(self.world.random_u64() % 512).unwrap_or(256);
@@ -131,7 +131,7 @@ impl Project {
     /// The other nodes that take commands from chat, as far as they were heard of lately.
     pub(super) fn gateways(&self) -> Vec<(NodeId, Vec<String>)> {
         let now = self.world.instant();
-        let lately = Duration::from_millis(limits::PRESENCE_EVERY_MS) * MISSED;
+        let lately = Duration::from_millis(limits::PRESENCE_INTERVAL_MS) * MISSED;
         let nodes = self.presence.nodes.iter();
         let there = nodes.filter(|(_, node)| now.saturating_duration_since(node.at) < lately);
         let gateways = there.filter(|(_, node)| !node.accounts.is_empty());
@@ -186,7 +186,7 @@ impl Project {
         }
         let now = self.world.instant();
         if let Some(known) = self.presence.nodes.get(&body.node) {
-            let gap = Duration::from_millis(limits::PRESENCE_GAP_MS);
+            let gap = Duration::from_millis(limits::PRESENCE_MIN_INTERVAL_MS);
             let too_soon = now.saturating_duration_since(known.at) < gap;
             // From the node itself it is new whatever its clock says: that may have been set back.
             let old = body.at <= known.said && peer != body.node;

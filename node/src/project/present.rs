@@ -2,7 +2,7 @@
 //! cannot be true put right.
 //!
 //! A time is what its author's clock said. One that is further ahead of now than
-//! [`limits::SKEW_MS`] is shown as now and flagged. That is an approximation: what matters is how far it
+//! [`limits::CLOCK_SKEW_MS`] is shown as now and flagged. That is an approximation: what matters is how far it
 //! was ahead when it was first seen, so the flag goes when the time has come. Events keep when they were
 //! seen and are put right for good. Exports say what was written, the same on every node.
 
@@ -15,7 +15,7 @@ use crate::api::types::{Comment, HistoryLine, ItemCard, ItemPage, OpenConflict};
 
 /// Puts a time right that was seen at `seen`; whether it had to be.
 pub(super) fn clamp(at: &mut Millis, seen: Millis) -> bool {
-    let is_ahead = at.0 > seen.0.saturating_add(limits::SKEW_MS);
+    let is_ahead = at.0 > seen.0.saturating_add(limits::CLOCK_SKEW_MS);
     if is_ahead {
         *at = seen;
     }

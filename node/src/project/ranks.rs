@@ -32,7 +32,7 @@ impl Project {
             self.store_if_full();
         }
         self.read_settings();
-        self.ranks = self.members.ranks();
+        self.ranks = self.members.roles_digest();
         self.dirty = true;
     }
 }

@@ -1,6 +1,6 @@
 //! Answers to requests that change nothing.
 
-use towline_crdt::fold::{Folded, fold};
+use towline_crdt::fold::{FoldedItem, fold};
 use towline_crdt::view::ItemView;
 use towline_proto::{Closing, Column, ItemId, LinkKind, Op};
 
@@ -57,7 +57,7 @@ impl Project {
         let mut remarks: Vec<_> = folded
             .acts
             .iter()
-            .filter(|(_, folding)| folding.repeats.is_none())
+            .filter(|(_, folding)| folding.duplicate_of.is_none())
             .filter_map(|(act, folding)| match &folding.record.act.op {
                 Op::Comment { text } => Some(Comment {
                     id: *act,
@@ -91,7 +91,10 @@ impl Project {
     }
 
     /// Folds a document with this project's members.
-    pub(crate) fn folded<'a>(&'a self, doc: &'a towline_crdt::doc::ItemDoc) -> Result<Folded<'a>, Failure> {
+    pub(crate) fn folded<'a>(
+        &'a self,
+        doc: &'a towline_crdt::doc::ItemDoc,
+    ) -> Result<FoldedItem<'a>, Failure> {
         fold(doc.id(), doc.acts(), &self.members).ok_or_else(|| {
             Failure::new(
                 FailureCode::Failure,
@@ -158,7 +161,7 @@ impl Project {
             entries: self.log.entries(),
             log_bytes: self.log.bytes(),
             members: self.members.members().count(),
-            waiting: self.replica.waiting(),
+            waiting: self.replica.orphan_count(),
             digest: towline_proto::ids::to_hex(&self.replica.digest()),
             last_event,
             peers: self.net.as_ref().map(|_| self.peers()),

@@ -4,11 +4,11 @@
 //! is left as it is. Nothing here decides what is legal.
 
 use towline_crdt::view::ItemView;
-use towline_proto::table::{Illegal, Why};
+use towline_proto::table::{IllegalReason, IllegalTransition};
 use towline_proto::{HoldKind, Verb};
 
 /// Why a transition is not possible, and what would be.
-pub(super) fn sentence(illegal: &Illegal) -> String {
+pub(super) fn sentence(illegal: &IllegalTransition) -> String {
     let legal: Vec<_> = illegal.legal.iter().map(|verb| verb.as_str()).collect();
     let legal = match legal.as_slice() {
         [] => "Nothing is legal from here".to_owned(),
@@ -17,20 +17,23 @@ pub(super) fn sentence(illegal: &Illegal) -> String {
     format!("`{}` is not possible: {}. {legal}", illegal.verb, why(illegal))
 }
 
-fn why(illegal: &Illegal) -> String {
+fn why(illegal: &IllegalTransition) -> String {
     let lift = |hold, lift: Verb| format!("the item {}; `{lift}` lifts that", held(hold));
     match illegal.why {
-        Why::NotHeld(HoldKind::Frozen) => "the item is not frozen".to_owned(),
-        Why::NotHeld(HoldKind::Blocked) => "the item is not blocked".to_owned(),
-        Why::NotHeld(HoldKind::ReviewHold) => "the item does not wait for approval".to_owned(),
-        Why::NotHeld(HoldKind::MergeFailure) => "no merge of the item has failed".to_owned(),
-        Why::Held(hold, verb) => lift(hold, verb),
-        Why::AlreadyHeld(hold) => format!("the item {} already", held(hold)),
-        Why::Deleted => "the item is in the trash; `restore` brings it back".to_owned(),
-        Why::NotDeleted => "the item is not in the trash".to_owned(),
-        Why::Column(_) | Why::Purged | Why::Epic | Why::Claimed | Why::NotClaimed | Why::AlreadyThere(_) => {
-            illegal.why.to_string()
-        }
+        IllegalReason::NotHeld(HoldKind::Frozen) => "the item is not frozen".to_owned(),
+        IllegalReason::NotHeld(HoldKind::Blocked) => "the item is not blocked".to_owned(),
+        IllegalReason::NotHeld(HoldKind::ReviewHold) => "the item does not wait for approval".to_owned(),
+        IllegalReason::NotHeld(HoldKind::MergeFailure) => "no merge of the item has failed".to_owned(),
+        IllegalReason::Held(hold, verb) => lift(hold, verb),
+        IllegalReason::AlreadyHeld(hold) => format!("the item {} already", held(hold)),
+        IllegalReason::Deleted => "the item is in the trash; `restore` brings it back".to_owned(),
+        IllegalReason::NotDeleted => "the item is not in the trash".to_owned(),
+        IllegalReason::Column(_)
+        | IllegalReason::Purged
+        | IllegalReason::Epic
+        | IllegalReason::Claimed
+        | IllegalReason::NotClaimed
+        | IllegalReason::AlreadyThere(_) => illegal.why.to_string(),
     }
 }
 

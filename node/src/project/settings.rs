@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use towline_crdt::compose::Draft;
 use towline_crdt::doc::ItemDoc;
-use towline_crdt::fold::Folded;
-use towline_crdt::settings::{begin, key};
+use towline_crdt::fold::FoldedItem;
+use towline_crdt::settings::{initial_document, key};
 use towline_proto::{ItemId, Op, Origin, OriginKind};
 
 use super::Project;
@@ -35,7 +35,8 @@ impl Project {
 
     /// A document of settings in which nobody has set anything.
     pub(super) fn no_settings(&self) -> Result<ItemDoc, Failure> {
-        begin(self.settings_id()).map_err(|error| Failure::new(FailureCode::Failure, error.to_string()))
+        initial_document(self.settings_id())
+            .map_err(|error| Failure::new(FailureCode::Failure, error.to_string()))
     }
 
     /// Enters the document of the settings into the stage.
@@ -95,7 +96,7 @@ impl Project {
                 .as_ref()
                 .is_none_or(|value| Settings::default().set(key, value).is_ok());
             let understood = KEYS.contains(&key) && readable;
-            let stamp = act.and_then(|act| folded.stamp(act));
+            let stamp = act.and_then(|act| folded.attribution(act));
             Setting {
                 key: key.to_owned(),
                 value: match holding.get(key).filter(|_| understood) {
@@ -115,7 +116,7 @@ impl Project {
     }
 
     /// What is open about the settings, named as people type it.
-    pub(super) fn settings_conflicts(&self, folded: &Folded<'_>) -> Vec<OpenConflict> {
+    pub(super) fn settings_conflicts(&self, folded: &FoldedItem<'_>) -> Vec<OpenConflict> {
         let mut open = self.conflicts_of(folded);
         for conflict in &mut open {
             conflict.item = ItemLink {

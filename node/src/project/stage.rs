@@ -17,10 +17,10 @@ use towline_crdt::members::Membership;
 use towline_crdt::view::ItemView;
 use towline_proto::wire::EntryBytes;
 use towline_proto::{
-    ActId, Author, CriterionState, Entry, EntryBody, EntryHash, Epoch, ItemChange, ItemId, MemberAct, NodeId,
-    Op, Payload, Tip, limits,
+    ActId, AuthorSeq, CriterionState, Entry, EntryBody, EntryHash, Epoch, ItemChange, ItemId, MemberAct,
+    NodeId, Op, Payload, Tip, limits,
 };
-use towline_sync::Outcome;
+use towline_sync::AdmissionOutcome;
 
 use super::write::refusal;
 use super::{Own, Project};
@@ -59,7 +59,7 @@ pub(crate) struct Work {
 impl Work {
     /// The drafts, each judgement behind the making of its criterion, for an entry whose next act has
     /// the number `ordinal`.
-    fn judged_drafts(&mut self, place: &Author, ordinal: u32) -> Vec<Draft> {
+    fn judged_drafts(&mut self, place: &AuthorSeq, ordinal: u32) -> Vec<Draft> {
         let mut drafts = Vec::with_capacity(self.drafts.len() + self.judged.len());
         for (at, draft) in std::mem::take(&mut self.drafts).into_iter().enumerate() {
             let number = ordinal.saturating_add(u32::try_from(drafts.len()).unwrap_or(u32::MAX));
@@ -86,7 +86,7 @@ enum Staged {
     /// An entry that was admitted from a peer.
     Remote(Entry),
     /// An entry from a peer that is not stored: the replication core is told in its turn.
-    Told(EntryHash, Outcome),
+    Told(EntryHash, AdmissionOutcome),
 }
 
 impl Staged {
@@ -158,12 +158,12 @@ impl Stage {
 impl Project {
     /// The place that the next entry of this node takes. The first one of a process opens an epoch,
     /// which names every head of this node's log that is known.
-    fn next_place(&mut self) -> Result<(Author, Vec<Tip>), Failure> {
+    fn next_place(&mut self) -> Result<(AuthorSeq, Vec<Tip>), Failure> {
         self.may_write()?;
         if let Some(own) = &self.own {
             let seq = own.tip.seq.saturating_add(1);
             return Ok((
-                Author {
+                AuthorSeq {
                     node: self.me,
                     epoch: own.tip.epoch,
                     seq,
@@ -173,7 +173,7 @@ impl Project {
         }
         let (seq, heads) = self.replica.opening(&self.me);
         Ok((
-            Author {
+            AuthorSeq {
                 node: self.me,
                 epoch: Epoch(self.world.random_u64()),
                 seq,
@@ -182,7 +182,7 @@ impl Project {
         ))
     }
 
-    fn seal(&mut self, place: Author, prev: Vec<Tip>, payload: Payload) -> Result<Entry, Failure> {
+    fn seal(&mut self, place: AuthorSeq, prev: Vec<Tip>, payload: Payload) -> Result<Entry, Failure> {
         let body = EntryBody {
             project: self.id,
             author: self.me,
@@ -193,7 +193,7 @@ impl Project {
             at: self.now(),
             payload,
         };
-        let entry = Entry::seal(body, &self.key);
+        let entry = Entry::sign(body, &self.key);
         let size = entry.bytes().len();
         if size > limits::ENTRY_BYTES {
             let message = format!(
@@ -264,7 +264,7 @@ impl Project {
 
     fn compose_one(
         &mut self,
-        place: &Author,
+        place: &AuthorSeq,
         ordinal: &mut u32,
         staged: &BTreeMap<ItemId, ItemDoc>,
         mut work: Work,
@@ -339,7 +339,7 @@ impl Project {
     }
 
     /// Stages the word that an entry was not stored.
-    pub(crate) fn stage_told(&mut self, hash: EntryHash, outcome: Outcome) {
+    pub(crate) fn stage_told(&mut self, hash: EntryHash, outcome: AdmissionOutcome) {
         self.stage.staged.push(Staged::Told(hash, outcome));
     }
 

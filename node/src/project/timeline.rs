@@ -3,7 +3,7 @@
 //! Reads the fold's outcome and decides nothing. What a line says is the same on every node that holds
 //! the same acts.
 
-use towline_crdt::fold::{Fate, Folded, Folding};
+use towline_crdt::fold::{ActOutcome, FoldedAct, FoldedItem};
 use towline_proto::{ActId, ItemId, LinkKind, Op, Rule, text};
 
 use super::Project;
@@ -15,12 +15,12 @@ const DETAIL_CHARS: usize = 400;
 
 impl Project {
     /// The lines of one item, oldest first.
-    pub(super) fn history(&self, folded: &Folded<'_>) -> Vec<HistoryLine> {
+    pub(super) fn history(&self, folded: &FoldedItem<'_>) -> Vec<HistoryLine> {
         let mut lines: Vec<_> = folded
             .acts
             .iter()
             // What several nodes wrote of one request is one thing that somebody did.
-            .filter(|(_, folding)| folding.repeats.is_none())
+            .filter(|(_, folding)| folding.duplicate_of.is_none())
             .map(|(act, folding)| (folding.order, self.line(folded, act, folding)))
             .collect();
         lines.sort_by_key(|(order, line)| (line.at, *order));
@@ -28,19 +28,19 @@ impl Project {
     }
 
     /// One act of an item as a line.
-    pub(super) fn line(&self, folded: &Folded<'_>, act: &ActId, folding: &Folding<'_>) -> HistoryLine {
+    pub(super) fn line(&self, folded: &FoldedItem<'_>, act: &ActId, folding: &FoldedAct<'_>) -> HistoryLine {
         HistoryLine {
-            overtaken: match &folding.fate {
-                Fate::Effective | Fate::Superseded { .. } => None,
-                Fate::Overtaken { by, rule } => Some(self.overtaken(folded, act, by, *rule)),
-                Fate::Refused(why) => Some(format!("refused: {why}")),
+            overtaken: match &folding.outcome {
+                ActOutcome::Effective | ActOutcome::Superseded { .. } => None,
+                ActOutcome::Overridden { by, rule } => Some(self.overtaken(folded, act, by, *rule)),
+                ActOutcome::Refused(why) => Some(format!("refused: {why}")),
             },
             ..self.bare_line(folded, act, folding)
         }
     }
 
     /// One act without why it has no effect, which names other acts.
-    fn bare_line(&self, folded: &Folded<'_>, act: &ActId, folding: &Folding<'_>) -> HistoryLine {
+    fn bare_line(&self, folded: &FoldedItem<'_>, act: &ActId, folding: &FoldedAct<'_>) -> HistoryLine {
         let view = &folded.view;
         let moved = folding.to.as_ref().filter(|to| folding.from.as_ref() != Some(to));
         HistoryLine {
@@ -58,17 +58,19 @@ impl Project {
             detail: self.detail(folded, &folding.record.act.op),
             overtaken: None,
             skewed: false,
-            fate: match &folding.fate {
-                Fate::Effective => types::HistoryOutcome::Effective,
-                Fate::Superseded { by } => types::HistoryOutcome::Superseded { by: *by },
-                Fate::Overtaken { by, rule } => types::HistoryOutcome::Overtaken { by: *by, rule: *rule },
-                Fate::Refused(_) => types::HistoryOutcome::Refused,
+            fate: match &folding.outcome {
+                ActOutcome::Effective => types::HistoryOutcome::Effective,
+                ActOutcome::Superseded { by } => types::HistoryOutcome::Superseded { by: *by },
+                ActOutcome::Overridden { by, rule } => {
+                    types::HistoryOutcome::Overtaken { by: *by, rule: *rule }
+                }
+                ActOutcome::Refused(_) => types::HistoryOutcome::Refused,
             },
         }
     }
 
     /// To whom an act lost, why, and what became of the contest.
-    fn overtaken(&self, folded: &Folded<'_>, act: &ActId, by: &ActId, rule: Rule) -> String {
+    fn overtaken(&self, folded: &FoldedItem<'_>, act: &ActId, by: &ActId, rule: Rule) -> String {
         let lost = match folded.acts.get(by) {
             Some(winner) => {
                 let line = self.bare_line(folded, by, winner);
@@ -80,12 +82,12 @@ impl Project {
         if conflicts.iter().any(|conflict| conflict.losers.contains(act)) {
             return format!("lost to {lost}");
         }
-        let saw = |folding: &&Folding<'_>| folding.saw.contains(act);
+        let saw = |folding: &&FoldedAct<'_>| folding.saw.contains(act);
         let mut settlers: Vec<_> = folded.acts.values().filter(saw).collect();
         settlers.sort_by_key(|folding| folding.order);
-        let chose = |folding: &&&Folding<'_>| folding.keeps == Some(*act);
-        let stands = |folding: &&&Folding<'_>| !matches!(folding.fate, Fate::Overtaken { .. });
-        let who = |folding: &Folding<'_>| folding.record.act.origin.to_string();
+        let chose = |folding: &&&FoldedAct<'_>| folding.keeps == Some(*act);
+        let stands = |folding: &&&FoldedAct<'_>| !matches!(folding.outcome, ActOutcome::Overridden { .. });
+        let who = |folding: &FoldedAct<'_>| folding.record.act.origin.to_string();
         if let Some(chosen) = settlers.iter().filter(chose).find(stands) {
             return format!("lost at first to {lost}; {} {CHOSEN}", who(chosen));
         }
@@ -104,7 +106,7 @@ impl Project {
             .map_or_else(|| node.short(), |member| member.name.clone())
     }
 
-    pub(super) fn detail(&self, folded: &Folded<'_>, op: &Op) -> Option<String> {
+    pub(super) fn detail(&self, folded: &FoldedItem<'_>, op: &Op) -> Option<String> {
         let show = |said: &str| Some(text::show(said, DETAIL_CHARS));
         match op {
             Op::Create { title, .. } | Op::SetTitle { title } => show(title),
@@ -193,9 +195,9 @@ impl Project {
     /// which it keeps.
     pub(super) fn root<'f, 'a>(
         &self,
-        folded: &'f Folded<'a>,
+        folded: &'f FoldedItem<'a>,
         act: &ActId,
-    ) -> Option<(ActId, &'f Folding<'a>)> {
+    ) -> Option<(ActId, &'f FoldedAct<'a>)> {
         let folding = folded.acts.get(act)?;
         let kept = folding
             .keeps

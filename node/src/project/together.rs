@@ -13,13 +13,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use towline_crdt::commit::{Commit, commit_acts};
-use towline_crdt::doc::{ItemDoc, NodePrefix, Record};
-use towline_crdt::gate::{self, Checked};
+use towline_crdt::doc::{ActRecord, ItemDoc, NodePrefix};
+use towline_crdt::gate::{self, CheckedChange};
 use towline_crdt::members::Membership;
+use towline_crdt::projection_update::{ProjectionUpdate, update_projection_from_acts};
 use towline_crdt::view::ItemView;
 use towline_proto::{Act, ActId, Entry, ItemId, NodeId, Payload, ProjectId, limits};
-use towline_sync::{Batch, Effect};
+use towline_sync::{AdmissionBatch, Effect};
 
 use super::Project;
 use super::actor::STACK_BYTES;
@@ -41,7 +41,7 @@ struct Group {
     base: Base,
     before: Option<ItemView>,
     /// All changes, in the order of their entries.
-    changes: Vec<Checked>,
+    changes: Vec<CheckedChange>,
     /// Of each entry its place in the run, its author, and how many of the changes are its.
     parts: Vec<(usize, NodeId, usize)>,
 }
@@ -61,7 +61,7 @@ pub(super) struct Passed {
 }
 
 /// What one entry of a run comes to for an item: the entry's place, the row and events, the acts.
-type Step = (usize, Commit, BTreeSet<ActId>);
+type Step = (usize, ProjectionUpdate, BTreeSet<ActId>);
 
 impl Project {
     /// The entries that are to be admitted next, up to the first that is no change of items.
@@ -82,7 +82,7 @@ impl Project {
     }
 
     /// Admits a run: together where all of it passes, or else one by one.
-    pub(super) fn admit_run(&mut self, batch: &mut Batch, run: Vec<Coming>) {
+    pub(super) fn admit_run(&mut self, batch: &mut AdmissionBatch, run: Vec<Coming>) {
         match self.pass(batch, &run) {
             Some(passed) => self.stage_run(run, passed),
             None => {
@@ -94,7 +94,7 @@ impl Project {
     }
 
     /// The items of a run, when every entry of it passes; nothing is staged yet.
-    pub(super) fn pass(&mut self, batch: &mut Batch, run: &[Coming]) -> Option<Vec<Passed>> {
+    pub(super) fn pass(&mut self, batch: &mut AdmissionBatch, run: &[Coming]) -> Option<Vec<Passed>> {
         let bytes: usize = run.iter().map(|(entry, _)| entry.bytes().len()).sum();
         if run.len() == 1 && bytes < SHARED_BYTES {
             return None;
@@ -142,7 +142,8 @@ impl Project {
 
     fn stage_run(&mut self, run: Vec<Coming>, passed: Vec<Passed>) {
         // Within an entry by item, which is the order of what passed.
-        let mut commits: Vec<Vec<(Commit, BTreeSet<ActId>)>> = run.iter().map(|_| Vec::new()).collect();
+        let mut commits: Vec<Vec<(ProjectionUpdate, BTreeSet<ActId>)>> =
+            run.iter().map(|_| Vec::new()).collect();
         let mut docs = Vec::with_capacity(passed.len());
         for item in passed {
             let mut coming = BTreeSet::new();
@@ -192,7 +193,7 @@ impl Group {
             let mut came = BTreeSet::new();
             for (id, act, bytes) in changes.by_ref().take(count).flat_map(|checked| checked.acts) {
                 let hash = Act::record_hash(&bytes);
-                acts.insert(id, Record { act, node, hash });
+                acts.insert(id, ActRecord { act, node, hash });
                 came.insert(id);
             }
             let before = commits
@@ -200,7 +201,7 @@ impl Group {
                 .map(|(_, commit, _)| &commit.view)
                 .or(self.before.as_ref());
             let before = before.map(|view| (view, came.clone()));
-            let commit = commit_acts(project, before, item, &acts, members)?;
+            let commit = update_projection_from_acts(project, before, item, &acts, members)?;
             commits.push((at, commit, came));
         }
         if acts.len() > 2 * limits::ACTS_PER_ITEM {

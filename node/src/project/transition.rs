@@ -86,7 +86,7 @@ impl Project {
         let (verb, no_claim) = (asked.verb, asked.no_claim);
         let holder = asked.holder.clone().unwrap_or_else(|| origin.id.clone());
         let op = self.transition_op(origin, &row, asked)?;
-        if let Err(mut illegal) = legal(verb, row.standing()) {
+        if let Err(mut illegal) = legal(verb, row.state()) {
             // What is named instead is what would not be refused in its turn.
             illegal.legal = self.proposals(&row, origin);
             return Err(conflict(refused::sentence(&illegal)));
@@ -232,7 +232,7 @@ impl Project {
     }
 
     fn start(&self, row: &ItemView, force: bool, reason: Option<String>) -> Result<Op, Failure> {
-        if legal(Verb::Start, row.standing()).is_err() {
+        if legal(Verb::Start, row.state()).is_err() {
             // Refused by the table, which says what is legal; no `--force` would help.
             return Ok(Op::Start { force: None });
         }

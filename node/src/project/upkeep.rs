@@ -321,7 +321,7 @@ impl Project {
     fn is_over(&self, row: &Row, after: u64, now: Millis, clock: Instant) -> bool {
         let seen = |row: &ItemView| row.imported.is_none() || self.upkeep.was_seen(&row.id, clock);
         let is_quiet = |row: ItemView| {
-            seen(&row) && row.attention.is_empty() && legal(Verb::Archive, row.standing()).is_ok()
+            seen(&row) && row.attention.is_empty() && legal(Verb::Archive, row.state()).is_ok()
         };
         let spread = spread_ms(&self.me, &row.id, SWEEP_SPREAD_MS);
         let due = row.entered_at.0.saturating_add(after).saturating_add(spread);

@@ -29,7 +29,7 @@ pub(super) fn conflict(message: impl Into<String>) -> Failure {
 /// What a composer's refusal means to whoever asked.
 pub(crate) fn refusal(error: &ComposeError) -> Failure {
     let code = match error {
-        ComposeError::Illegal(_) | ComposeError::Uncontested { .. } | ComposeError::Unkeepable(_) => {
+        ComposeError::Illegal(_) | ComposeError::NoSuchConflict { .. } | ComposeError::CannotKeep(_) => {
             FailureCode::Conflict
         }
         ComposeError::Act(_) | ComposeError::Body(_) | ComposeError::Full { .. } => FailureCode::Usage,

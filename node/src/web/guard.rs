@@ -22,6 +22,9 @@ use crate::api::request::{Failure, FailureCode};
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// Style sheet, scripts and icon, the same for everybody.
+const ASSETS: &str = "/assets/";
+
 /// Who asks.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Caller {
@@ -61,6 +64,7 @@ fn not_signed_in() -> Failure {
 
 /// The middleware.
 pub(super) async fn guard(State(web): State<Arc<Web>>, mut request: Request, next: Next) -> Response {
+    let isolated = is_trustworthy(request.headers());
     let mut response = match admit(&web, &request) {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
@@ -72,19 +76,19 @@ pub(super) async fn guard(State(web): State<Arc<Web>>, mut request: Request, nex
     };
     web.metrics.count(response.status());
     let headers = response.headers_mut();
-    let fixed: [(HeaderName, &'static str); 4] = [
+    let fixed: [(HeaderName, &'static str); 3] = [
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         // Not `no-referrer`: under it browsers send `Origin: null` with our own forms, and the
         // same-origin check would have nothing to check. Other sites learn nothing either way.
         (header::REFERRER_POLICY, "same-origin"),
-        (
-            HeaderName::from_static("cross-origin-opener-policy"),
-            "same-origin",
-        ),
     ];
     for (name, value) in fixed {
         headers.insert(name, HeaderValue::from_static(value));
+    }
+    if isolated {
+        let name = HeaderName::from_static("cross-origin-opener-policy");
+        headers.insert(name, HeaderValue::from_static("same-origin"));
     }
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -96,7 +100,9 @@ fn admit(web: &Web, request: &Request) -> Result<Caller, (StatusCode, String)> {
     let headers = request.headers();
     let host = text(headers, header::HOST).unwrap_or_default();
     let loopback_name = is_loopback_name(host);
-    if !loopback_name && !web.config.allowed_hosts.iter().any(|allowed| allowed == host) {
+    // The refusal is a page itself: it has our style sheet under any name.
+    let is_asset = request.uri().path().starts_with(ASSETS);
+    if !loopback_name && !is_asset && !web.config.allowed_hosts.iter().any(|allowed| allowed == host) {
         return Err((
             StatusCode::MISDIRECTED_REQUEST,
             format!(
@@ -123,7 +129,7 @@ fn admit(web: &Web, request: &Request) -> Result<Caller, (StatusCode, String)> {
 
 /// What anybody may have, since it tells nothing about a project.
 fn is_open(path: &str) -> bool {
-    path == "/login" || path == "/healthz" || path.starts_with("/assets/")
+    path == "/login" || path == "/healthz" || path.starts_with(ASSETS)
 }
 
 fn is_loopback_name(host: &str) -> bool {
@@ -132,6 +138,13 @@ fn is_loopback_name(host: &str) -> bool {
         _ => host,
     };
     matches!(name, "localhost" | "127.0.0.1" | "[::1]")
+}
+
+/// Whether the browser takes the address for one that nobody can tamper with: HTTPS, or this machine. Only to those
+/// it says where a request comes from; on others it ignores an opener policy and complains about it.
+fn is_trustworthy(headers: &HeaderMap) -> bool {
+    let host = text(headers, header::HOST).unwrap_or_default();
+    is_loopback_name(host) || headers.contains_key("sec-fetch-site")
 }
 
 /// The name alone proves nothing: whoever connects from elsewhere can write any `Host`.
@@ -196,6 +209,20 @@ mod tests {
         ] {
             assert!(!is_loopback_name(host), "{host}");
         }
+    }
+
+    #[test]
+    fn an_opener_policy_goes_where_browsers_heed_it() {
+        let with = |pairs: &[(&'static str, &'static str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in pairs {
+                headers.insert(*name, HeaderValue::from_static(value));
+            }
+            is_trustworthy(&headers)
+        };
+        assert!(with(&[("host", "127.0.0.1:7420")]));
+        assert!(with(&[("host", "board.example"), ("sec-fetch-site", "none")]));
+        assert!(!with(&[("host", "board.example")]));
     }
 
     #[test]

@@ -21,7 +21,7 @@ fn body() -> AddressBody {
 }
 
 pub(crate) fn sample() -> AddressRecord {
-    AddressRecord::seal(body(), &ann())
+    AddressRecord::sign(body(), &ann())
 }
 
 pub(crate) fn exchange() -> AddressExchange {
@@ -50,7 +50,7 @@ fn an_address_record_and_its_exchange_are_pinned() {
 #[test]
 fn a_record_is_bounded_versioned_and_signed_by_the_node_that_it_names() {
     let good = sample();
-    let forged = AddressRecord::seal(
+    let forged = AddressRecord::sign(
         AddressBody {
             node: ben(),
             ..body()
@@ -68,7 +68,7 @@ fn a_record_is_bounded_versioned_and_signed_by_the_node_that_it_names() {
         }
     }
     let many = vec!["/ip4/192.168.7.2/tcp/4001".to_owned(); 99];
-    let cut = AddressRecord::seal(
+    let cut = AddressRecord::sign(
         AddressBody {
             addresses: many,
             ..body()
@@ -77,7 +77,7 @@ fn a_record_is_bounded_versioned_and_signed_by_the_node_that_it_names() {
     );
     assert_eq!(cut.body().addresses.len(), limits::RECORD_ADDRESSES);
     let longest = vec!["x".repeat(limits::RECORD_ADDRESS_BYTES); limits::RECORD_ADDRESSES];
-    let full = AddressRecord::seal(
+    let full = AddressRecord::sign(
         AddressBody {
             addresses: longest,
             ..body()
@@ -102,7 +102,7 @@ fn a_record_with_too_much_in_it_is_refused_although_it_is_signed() {
         addresses: vec![String::new(); limits::RECORD_ADDRESSES],
         ..body()
     };
-    let bytes = AddressRecord::seal(few, &ann()).bytes().to_vec();
+    let bytes = AddressRecord::sign(few, &ann()).bytes().to_vec();
     // MessagePack's short array of eight empty strings becomes one of nine.
     let array = bytes.len() - 1 - limits::RECORD_ADDRESSES;
     assert_eq!(bytes[array], 0x98);

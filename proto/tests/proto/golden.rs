@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 
 use towline_proto::ids::to_hex;
-use towline_proto::wire::{Admissions, JoinReply, JoinRequest, Message};
+use towline_proto::wire::{JoinReply, JoinRequest, MembershipProofs, Message};
 use towline_proto::{Act, Entry, EventId, ItemId, Op, RequestId, Ticket, codec};
 
 use crate::samples::{self, act, act_id, entries, item, place};
@@ -170,7 +170,7 @@ fn messages_are_pinned() {
     assert_eq!(JoinRequest::decode(&request.encode()), Ok(request.clone()));
     lines.push(line("join request", to_hex(&request.encode())));
     let shown = samples::admissions();
-    assert_eq!(Admissions::decode(&shown.encode()), Ok(shown.clone()));
+    assert_eq!(MembershipProofs::decode(&shown.encode()), Ok(shown.clone()));
     lines.push(line("admissions", to_hex(&shown.encode())));
     for (name, reply) in samples::join_replies() {
         assert_eq!(JoinReply::decode(&reply.encode()), Ok(reply.clone()));

@@ -6,7 +6,7 @@ use towline_proto::act::ActError;
 use towline_proto::codec::{self, DecodeError};
 use towline_proto::entry::EntryError;
 use towline_proto::ids::{from_hex, to_hex};
-use towline_proto::wire::{AddressExchange, Admissions, JoinReply, JoinRequest, Message};
+use towline_proto::wire::{AddressExchange, JoinReply, JoinRequest, MembershipProofs, Message};
 use towline_proto::{
     Act, ActId, AddressRecord, Entry, Event, ItemId, MemberAct, Millis, NodeId, Op, Origin, Presence, Ticket,
     VersionVector, limits,
@@ -29,7 +29,7 @@ fn decode_all(bytes: &[u8]) {
     let _ = AddressExchange::decode(bytes);
     let _ = Act::decode(bytes);
     let _ = Message::decode(bytes);
-    let _ = Admissions::decode(bytes);
+    let _ = MembershipProofs::decode(bytes);
     let _ = JoinRequest::decode(bytes);
     let _ = JoinReply::decode(bytes);
     let _ = codec::decode::<MemberAct>(bytes);

@@ -19,7 +19,7 @@ pub(crate) fn sample() -> Presence {
         claims: vec![renewal(1), renewal(300)],
         accounts: Vec::new(),
     };
-    Presence::seal(body, &ann())
+    Presence::sign(body, &ann())
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn a_presence_is_pinned() {
     assert_eq!((read.verify(), read.body()), (Ok(()), presence.body()));
     let mut body = presence.body().clone();
     body.accounts = vec!["matrix @towline:example.org".to_owned()];
-    let gateway = Presence::seal(body, &ann());
+    let gateway = Presence::sign(body, &ann());
     let read = Presence::decode(gateway.bytes()).expect("decodes");
     assert_eq!((read.verify(), read.body()), (Ok(()), gateway.body()));
     golden(
@@ -46,7 +46,7 @@ fn a_presence_is_bounded_versioned_and_signed_by_the_node_that_it_names() {
     let good = sample();
     let mut body = good.body().clone();
     body.node = ben();
-    let forged = Presence::seal(body.clone(), &ann());
+    let forged = Presence::sign(body.clone(), &ann());
     assert_eq!(
         Presence::decode(forged.bytes()).expect("readable").verify(),
         Err(PresenceError::Signature)
@@ -58,7 +58,7 @@ fn a_presence_is_bounded_versioned_and_signed_by_the_node_that_it_names() {
         Presence::decode(&changed).is_err() || Presence::decode(&changed).expect("read").verify().is_err()
     );
     body.claims = vec![body.claims[0]; limits::PRESENCE_CLAIMS + 1];
-    let many = Presence::seal(body, &ann());
+    let many = Presence::sign(body, &ann());
     assert!(many.bytes().len() <= limits::PRESENCE_BYTES, "full ones fit");
     assert_eq!(
         Presence::decode(many.bytes()),
@@ -73,7 +73,7 @@ fn a_presence_is_bounded_versioned_and_signed_by_the_node_that_it_names() {
         vec!["a".to_owned(); limits::PRESENCE_ACCOUNTS + 1],
     ] {
         body.accounts = accounts;
-        let sealed = Presence::seal(body.clone(), &ann());
+        let sealed = Presence::sign(body.clone(), &ann());
         assert!(matches!(
             Presence::decode(sealed.bytes()),
             Err(PresenceError::Accounts(_))

@@ -5,10 +5,10 @@ use ed25519_dalek::SigningKey;
 use towline_proto::entry::{EntryBody, ItemChange, Payload};
 use towline_proto::member::{Genesis, TicketHash};
 use towline_proto::ticket::Secret;
-use towline_proto::wire::{Admissions, EntryBytes, JoinReply, JoinRequest, Message};
+use towline_proto::wire::{EntryBytes, JoinReply, JoinRequest, MembershipProofs, Message};
 use towline_proto::{
-    Act, ActId, Author, Column, CriterionState, Entry, EntryHash, Epoch, FailureKind, ItemId, Kind, LinkKind,
-    MemberAct, Millis, NodeId, Op, Origin, OriginKind, ProjectId, Qa, Register, Role, Ticket, Tip,
+    Act, ActId, AuthorSeq, Column, CriterionState, Entry, EntryHash, Epoch, FailureKind, ItemId, Kind,
+    LinkKind, MemberAct, Millis, NodeId, Op, Origin, OriginKind, ProjectId, Qa, Register, Role, Ticket, Tip,
     VersionVector,
 };
 
@@ -28,8 +28,8 @@ pub(crate) fn node(key: &SigningKey) -> NodeId {
     NodeId(key.verifying_key().to_bytes())
 }
 
-pub(crate) fn place() -> Author {
-    Author {
+pub(crate) fn place() -> AuthorSeq {
+    AuthorSeq {
         node: node(&ann()),
         epoch: Epoch(0x0102_0304_0506_0708),
         seq: 2,
@@ -44,8 +44,8 @@ pub(crate) fn act_id(ordinal: u32) -> ActId {
     ActId::derive(&place().node, place().epoch, place().seq, ordinal)
 }
 
-fn seal(project: ProjectId, seq: u64, prev: Vec<Tip>, members: Vec<EntryHash>, payload: Payload) -> Entry {
-    let Author { node, epoch, .. } = place();
+fn signed(project: ProjectId, seq: u64, prev: Vec<Tip>, members: Vec<EntryHash>, payload: Payload) -> Entry {
+    let AuthorSeq { node, epoch, .. } = place();
     let body = EntryBody {
         project,
         author: node,
@@ -56,7 +56,7 @@ fn seal(project: ProjectId, seq: u64, prev: Vec<Tip>, members: Vec<EntryHash>, p
         at: AT.plus(seq),
         payload,
     };
-    Entry::seal(body, &ann())
+    Entry::sign(body, &ann())
 }
 
 /// The first three entries of Ann's log: genesis, membership, changes.
@@ -66,7 +66,7 @@ pub(crate) fn entries() -> [(&'static str, Entry); 3] {
         node_name: "ann-laptop".into(),
         nonce: vec![5; 16],
     };
-    let genesis = seal(ProjectId([0; 32]), 0, vec![], vec![], Payload::Genesis(genesis));
+    let genesis = signed(ProjectId([0; 32]), 0, vec![], vec![], Payload::Genesis(genesis));
     let project = genesis.project();
     let admit = MemberAct::Admit {
         node: ben(),
@@ -74,13 +74,13 @@ pub(crate) fn entries() -> [(&'static str, Entry); 3] {
         ticket: TicketHash([4; 32]),
     };
     let heads = vec![genesis.hash()];
-    let member = seal(project, 1, vec![genesis.tip()], heads, Payload::Member(admit));
+    let member = signed(project, 1, vec![genesis.tip()], heads, Payload::Member(admit));
     let change = ItemChange {
         item: item(),
         change: vec![0x85, 0x6f, 0x4a, 0x83, 1, 2, 3],
     };
     let heads = vec![member.hash()];
-    let changes = seal(
+    let changes = signed(
         project,
         2,
         vec![member.tip()],
@@ -345,8 +345,8 @@ pub(crate) fn join_request() -> JoinRequest {
 }
 
 /// What a member shows to one that has not heard of it.
-pub(crate) fn admissions() -> Admissions {
-    Admissions {
+pub(crate) fn admissions() -> MembershipProofs {
+    MembershipProofs {
         entries: vec![EntryBytes(entries()[1].1.bytes().clone())],
     }
 }

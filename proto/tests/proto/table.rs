@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use towline_proto::stage::{Blocked, Holds, MergeFailure, status};
 use towline_proto::table::{leads_to, legal, legal_from};
-use towline_proto::{Closing, Column, FailureKind, Kind, Qa, Standing, Status, Verb};
+use towline_proto::{Closing, Column, FailureKind, ItemState, Kind, Qa, Status, Verb};
 
 /// One line a verb: where it is legal from, and what else must be so. `free` means neither frozen
 /// nor blocked; `open` and `worked` are sets of columns. Everything but `restore` and `purge` needs an
@@ -65,7 +65,7 @@ fn columns(word: &str) -> Option<&'static [Column]> {
     })
 }
 
-fn expected(words: &[&str], verb: Verb, standing: Standing) -> bool {
+fn expected(words: &[&str], verb: Verb, standing: ItemState) -> bool {
     let mut from = false;
     let mut met = true;
     for word in words {
@@ -90,9 +90,9 @@ fn expected(words: &[&str], verb: Verb, standing: Standing) -> bool {
     from && met && !standing.purged && standing.deleted == about_trash
 }
 
-fn standings() -> impl Iterator<Item = Standing> {
+fn standings() -> impl Iterator<Item = ItemState> {
     Column::ALL.iter().flat_map(|column| {
-        (0u8..=255).map(|bits| Standing {
+        (0u8..=255).map(|bits| ItemState {
             column: *column,
             kind: if bits & 1 == 0 { Kind::Story } else { Kind::Epic },
             frozen: bits & 2 != 0,
@@ -133,7 +133,7 @@ fn every_verb_is_legal_exactly_where_the_spec_says() {
 
 #[test]
 fn a_refusal_names_the_verb_that_lifts_the_hold() {
-    let mut standing = Standing::active(Column::Coding, Kind::Bug);
+    let mut standing = ItemState::active(Column::Coding, Kind::Bug);
     standing.blocked = true;
     for verb in [Verb::Submit, Verb::Claim] {
         let refused = legal(verb, standing).expect_err("blocked").to_string();

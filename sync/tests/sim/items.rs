@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 
 use towline_crdt::compose::{BodyEdit, Draft, compose};
 use towline_crdt::doc::{ItemDoc, NodePrefix};
-use towline_crdt::fold::{Fate, Folded, fold};
-use towline_crdt::gate::{self, Refusal};
+use towline_crdt::fold::{ActOutcome, FoldedItem, fold};
+use towline_crdt::gate::{self, GateError};
 use towline_crdt::members::Roles;
 use towline_crdt::view::ItemView;
 use towline_proto::{
-    Author, Column, CriterionState, Entry, FailureKind, ItemChange, ItemId, Kind, LinkKind, Millis, NodeId,
-    Op, Origin, OriginKind, Payload, Qa, Role,
+    AuthorSeq, Column, CriterionState, Entry, FailureKind, ItemChange, ItemId, Kind, LinkKind, Millis,
+    NodeId, Op, Origin, OriginKind, Payload, Qa, Role,
 };
 
 use super::node::{id_of, key};
@@ -53,7 +53,7 @@ impl Roles for Cast {
 }
 
 /// What became of an entry at the gate.
-pub(crate) enum Taken {
+pub(crate) enum GateAnswer {
     Stored,
     Missing,
     Refused(String),
@@ -67,11 +67,11 @@ pub(crate) struct Items {
 
 impl Items {
     /// Admits an entry: all of its changes or none.
-    pub(crate) fn take(&mut self, entry: &Entry) -> Taken {
+    pub(crate) fn take(&mut self, entry: &Entry) -> GateAnswer {
         let Payload::Changes(changes) = &entry.body().payload else {
-            return Taken::Stored;
+            return GateAnswer::Stored;
         };
-        let author = entry.body().place();
+        let author = entry.body().author_seq();
         let mut ordinal = 0;
         let mut taken: BTreeMap<ItemId, ItemDoc> = BTreeMap::new();
         for ItemChange { item, change } in changes {
@@ -82,16 +82,16 @@ impl Items {
                 Ok(am) => {
                     taken.insert(*item, ItemDoc::new(*item, am).expect("an item's document"));
                 }
-                Err(Refusal::Missing(_)) => return Taken::Missing,
-                Err(why) => return Taken::Refused(why.to_string()),
+                Err(GateError::Missing(_)) => return GateAnswer::Missing,
+                Err(why) => return GateAnswer::Refused(why.to_string()),
             }
         }
         self.docs.append(&mut taken);
-        Taken::Stored
+        GateAnswer::Stored
     }
 
     /// Something to do at a place, and what it is.
-    pub(crate) fn work(&self, place: &Author, now: Millis, rng: &mut Rng) -> Option<(Payload, String)> {
+    pub(crate) fn work(&self, place: &AuthorSeq, now: Millis, rng: &mut Rng) -> Option<(Payload, String)> {
         let ids: Vec<ItemId> = self.docs.keys().copied().collect();
         for _ in 0..TRIES {
             if ids.is_empty() || (ids.len() < 3 && rng.percent(6)) {
@@ -113,7 +113,7 @@ impl Items {
     }
 
     /// An act that settles an open conflict in favour of what takes effect.
-    pub(crate) fn settlement(&self, place: &Author, now: Millis) -> Option<(Payload, String)> {
+    pub(crate) fn settlement(&self, place: &AuthorSeq, now: Millis) -> Option<(Payload, String)> {
         let cast = Cast::new();
         self.docs.keys().find_map(|id| {
             let view = self.folded(id, &cast).view;
@@ -129,7 +129,7 @@ impl Items {
     fn do_to(
         &self,
         item: Option<ItemId>,
-        place: &Author,
+        place: &AuthorSeq,
         now: Millis,
         op: Op,
         body: Option<BodyEdit>,
@@ -156,7 +156,7 @@ impl Items {
         Some((Payload::Changes(changes.collect()), said))
     }
 
-    fn folded<'a>(&'a self, id: &ItemId, cast: &'a Cast) -> Folded<'a> {
+    fn folded<'a>(&'a self, id: &ItemId, cast: &'a Cast) -> FoldedItem<'a> {
         let doc = &self.docs[id];
         fold(*id, doc.acts(), cast).expect("a creation")
     }
@@ -185,7 +185,7 @@ impl Items {
     }
 }
 
-fn lawful(folded: &Folded<'_>) {
+fn lawful(folded: &FoldedItem<'_>) {
     let view = &folded.view;
     let worked = matches!(view.column, Column::Coding | Column::Qa | Column::Merge);
     let ended = matches!(view.column, Column::Closed | Column::Archived);
@@ -220,11 +220,11 @@ fn lawful(folded: &Folded<'_>) {
             .count();
         assert!(losses <= 1, "{} lost twice", act.record.act.op.name());
         let superseded = |by: &towline_proto::ActId| folded.acts[by].record.act.saw.contains(id);
-        match &act.fate {
-            Fate::Refused(_) | Fate::Effective => assert_eq!(losses, 0),
-            Fate::Superseded { by } => assert!(superseded(by) && losses == 0),
-            Fate::Overtaken { .. } if losses == 1 => {}
-            Fate::Overtaken { .. } => {
+        match &act.outcome {
+            ActOutcome::Refused(_) | ActOutcome::Effective => assert_eq!(losses, 0),
+            ActOutcome::Superseded { by } => assert!(superseded(by) && losses == 0),
+            ActOutcome::Overridden { .. } if losses == 1 => {}
+            ActOutcome::Overridden { .. } => {
                 let settled = folded.acts.keys().any(superseded);
                 assert!(settled, "{} was lost silently", act.record.act.op.name());
             }

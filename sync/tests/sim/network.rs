@@ -5,7 +5,7 @@
 
 use towline_proto::wire::Message;
 use towline_proto::{Entry, Millis, NodeId};
-use towline_sync::{Effect, Input, Verdict};
+use towline_sync::{Effect, GossipVerdict, Input};
 
 use super::world::{TICK_MS, World};
 
@@ -65,7 +65,7 @@ impl World {
                 Effect::Publish { bytes } => self.gossip(who, None, &bytes),
                 Effect::Verdict { token, peer, verdict } => {
                     let bytes = self.tokens.remove(&token).expect("one verdict each");
-                    if verdict == Verdict::Accept {
+                    if verdict == GossipVerdict::Accept {
                         self.gossip(who, Some(peer), &bytes);
                     }
                 }

@@ -10,12 +10,12 @@ use ed25519_dalek::SigningKey;
 use towline_proto::member::Genesis;
 use towline_proto::wire::EntryBytes;
 use towline_proto::{
-    Author, Entry, EntryBody, EntryHash, Epoch, ItemChange, ItemId, Millis, NodeId, Payload, ProjectId, Tip,
-    limits,
+    AuthorSeq, Entry, EntryBody, EntryHash, Epoch, ItemChange, ItemId, Millis, NodeId, Payload, ProjectId,
+    Tip, limits,
 };
-use towline_sync::{Batch, Effect, Input, Outcome, Replica};
+use towline_sync::{AdmissionBatch, AdmissionOutcome, Effect, Input, Replica};
 
-use super::items::{Items, Taken};
+use super::items::{GateAnswer, Items};
 
 pub(crate) fn key(number: u8) -> SigningKey {
     SigningKey::from_bytes(&[number; 32])
@@ -42,7 +42,7 @@ pub(crate) fn genesis() -> Entry {
             nonce: vec![7; 16],
         }),
     };
-    Entry::seal(body, &key)
+    Entry::sign(body, &key)
 }
 
 pub(crate) fn payload(deps: &[EntryHash], filler: usize) -> Payload {
@@ -123,7 +123,7 @@ impl Node {
             *items = Items::default();
             for entry in &log {
                 assert!(
-                    matches!(items.take(entry), Taken::Stored),
+                    matches!(items.take(entry), GateAnswer::Stored),
                     "a log can be replayed"
                 );
             }
@@ -156,7 +156,7 @@ impl Node {
     }
 
     /// The place of the next entry, and what it follows.
-    pub(crate) fn place(&mut self, fresh: Epoch) -> (Author, Vec<Tip>) {
+    pub(crate) fn place(&mut self, fresh: Epoch) -> (AuthorSeq, Vec<Tip>) {
         let epoch = *self.epoch.get_or_insert(fresh);
         let heads = self.replica.heads_of(&self.id);
         let (seq, prev) = match heads.iter().find(|tip| tip.epoch == epoch) {
@@ -164,14 +164,14 @@ impl Node {
             None => self.replica.opening(&self.id),
         };
         let node = self.id;
-        (Author { node, epoch, seq }, prev)
+        (AuthorSeq { node, epoch, seq }, prev)
     }
 
     /// Signs an entry for a place, stores it and hands it to the replica.
     pub(crate) fn sign(
         &mut self,
         now: Millis,
-        place: Author,
+        place: AuthorSeq,
         prev: Vec<Tip>,
         payload: Payload,
     ) -> (Entry, Vec<Effect>) {
@@ -185,10 +185,10 @@ impl Node {
             at: now,
             payload,
         };
-        let entry = Entry::seal(body, &self.key);
+        let entry = Entry::sign(body, &self.key);
         if let Some(items) = &mut self.items {
             assert!(
-                matches!(items.take(&entry), Taken::Stored),
+                matches!(items.take(&entry), GateAnswer::Stored),
                 "what is composed is admitted"
             );
         }
@@ -203,12 +203,12 @@ impl Node {
     /// Hands in one input and does what follows from it; returns what leaves the node.
     pub(crate) fn drive(&mut self, now: Millis, input: Input) -> Vec<Effect> {
         let mut effects: VecDeque<Effect> = self.replica.handle(now, input).into();
-        let mut answers: VecDeque<(EntryHash, Outcome)> = VecDeque::new();
-        let mut batch = Batch::default();
+        let mut answers: VecDeque<(EntryHash, AdmissionOutcome)> = VecDeque::new();
+        let mut batch = AdmissionBatch::default();
         let mut out = Vec::new();
         loop {
             if answers.is_empty() {
-                batch = Batch::default();
+                batch = AdmissionBatch::default();
             }
             // One disk sync would come where the effects run out.
             while let Some(effect) = effects.pop_front() {
@@ -241,39 +241,42 @@ impl Node {
             let Some((hash, outcome)) = answers.pop_front() else {
                 return out;
             };
-            effects.extend(self.replica.handle(now, Input::Outcome { hash, outcome }));
+            effects.extend(
+                self.replica
+                    .handle(now, Input::AdmissionOutcome { hash, outcome }),
+            );
         }
     }
 
-    fn gate(&mut self, entry: &Entry, batch: &mut Batch) -> Outcome {
+    fn gate(&mut self, entry: &Entry, batch: &mut AdmissionBatch) -> AdmissionOutcome {
         self.gated += 1;
         if self.refuses == Some(entry.hash()) {
             batch.not_stored(entry);
-            return Outcome::Refused {
+            return AdmissionOutcome::Refused {
                 why: "no honest node makes this".to_owned(),
                 blame: true,
             };
         }
         let taken = match &mut self.items {
             Some(items) if batch.allows(entry) => items.take(entry),
-            Some(_) => Taken::Missing,
-            None => Taken::Stored,
+            Some(_) => GateAnswer::Missing,
+            None => GateAnswer::Stored,
         };
         match taken {
-            Taken::Stored => {}
-            Taken::Refused(why) => panic!("an honest entry was refused: {why}"),
-            Taken::Missing => {
+            GateAnswer::Stored => {}
+            GateAnswer::Refused(why) => panic!("an honest entry was refused: {why}"),
+            GateAnswer::Missing => {
                 self.missed += 1;
                 batch.not_stored(entry);
-                return Outcome::Missing;
+                return AdmissionOutcome::Missing;
             }
         }
         if !batch.allows(entry) || self.deps(entry).iter().any(|dep| !self.known.contains_key(dep)) {
             self.missed += 1;
             batch.not_stored(entry);
-            return Outcome::Missing;
+            return AdmissionOutcome::Missing;
         }
-        Outcome::Stored {
+        AdmissionOutcome::Stored {
             position: self.append(entry),
         }
     }

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use towline_proto::{Author, Entry, EntryHash, Epoch, Millis, NodeId, Payload, Tip};
+use towline_proto::{AuthorSeq, Entry, EntryHash, Epoch, Millis, NodeId, Payload, Tip};
 use towline_sync::Effect;
 
 use super::items::Items;
@@ -114,7 +114,7 @@ impl World {
             let pause = self.rng.next() % longest;
             self.pass(pause);
             let who = self.rng.below(self.nodes.len());
-            let waiting = self.nodes.iter().map(|node| node.replica.waiting());
+            let waiting = self.nodes.iter().map(|node| node.replica.orphan_count());
             self.troubles.waited += waiting.sum::<usize>();
             match self.rng.below(100) {
                 0..60 if self.nodes[who].items.is_some() => self.work(who),
@@ -236,13 +236,13 @@ impl World {
         }
     }
 
-    fn publish(&mut self, who: usize, place: Author, prev: Vec<Tip>, payload: Payload) {
+    fn publish(&mut self, who: usize, place: AuthorSeq, prev: Vec<Tip>, payload: Payload) {
         let (entry, effects) = self.nodes[who].sign(Millis(self.now), place, prev, payload);
         self.signed(who, &entry, effects);
     }
 
     fn signed(&mut self, who: usize, entry: &Entry, effects: Vec<Effect>) {
-        let place = entry.body().place();
+        let place = entry.body().author_seq();
         assert!(
             self.signed.insert((place.node, place.epoch, place.seq)),
             "nobody signs one place twice"
@@ -265,7 +265,10 @@ impl World {
         assert!(self.hellos <= directions * 11, "one Hello in 30 s and direction");
         for node in &self.nodes {
             self.troubles.missed += node.missed;
-            assert!(node.replica.waiting() == 0 || !all_there, "nothing waits in vain");
+            assert!(
+                node.replica.orphan_count() == 0 || !all_there,
+                "nothing waits in vain"
+            );
             assert!(node.replica.peers().all(|(_, peer)| peer.in_sync));
         }
     }

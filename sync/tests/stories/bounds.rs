@@ -2,7 +2,7 @@
 
 use towline_proto::wire::Message;
 use towline_proto::{Entry, limits};
-use towline_sync::Verdict;
+use towline_sync::GossipVerdict;
 
 use super::net::Net;
 
@@ -23,18 +23,22 @@ fn away(count: usize, filler: usize) -> (Net, Vec<Entry>) {
 fn flood(net: &mut Net, entries: &[Entry]) {
     for entry in entries.iter().skip(1) {
         net.now += 1_000 / u64::from(limits::PEER_ENTRIES_PER_S);
-        assert_eq!(net.gossip(ANN, BEA, entry), Verdict::Ignore);
+        assert_eq!(net.gossip(ANN, BEA, entry), GossipVerdict::Ignore);
         // What Bea asks for does not reach Ann yet.
     }
 }
 
 #[test]
 fn entries_that_came_too_early_are_bounded_in_number_and_come_again() {
-    let (mut net, entries) = away(limits::WAITING_AUTHOR_ENTRIES + 200, 0);
+    let (mut net, entries) = away(limits::ORPHANS_AUTHOR_ENTRIES + 200, 0);
     flood(&mut net, &entries);
     let bea = &net.nodes[BEA].replica;
-    assert_eq!(bea.waiting(), limits::WAITING_AUTHOR_ENTRIES);
-    assert_eq!(bea.dropped(), 199, "all but the first came, and a thousand wait");
+    assert_eq!(bea.orphan_count(), limits::ORPHANS_AUTHOR_ENTRIES);
+    assert_eq!(
+        bea.orphans_dropped(),
+        199,
+        "all but the first came, and a thousand wait"
+    );
     let asked = net
         .sent
         .iter()
@@ -43,7 +47,7 @@ fn entries_that_came_too_early_are_bounded_in_number_and_come_again() {
     net.settle();
     net.pass(6_000);
     assert!(net.agree());
-    assert_eq!(net.nodes[BEA].replica.waiting(), 0);
+    assert_eq!(net.nodes[BEA].replica.orphan_count(), 0);
     assert_eq!(net.nodes[BEA].gated, entries.len());
 }
 
@@ -53,9 +57,9 @@ fn entries_that_came_too_early_are_bounded_in_bytes() {
     let (mut net, entries) = away(300, 60 * 1024 / 32);
     flood(&mut net, &entries);
     let bea = &net.nodes[BEA].replica;
-    assert!(bea.waiting_bytes() <= limits::WAITING_AUTHOR_BYTES);
-    assert!(bea.waiting_bytes() > limits::WAITING_AUTHOR_BYTES / 2);
-    assert!(bea.dropped() > 0);
+    assert!(bea.orphan_bytes() <= limits::ORPHANS_AUTHOR_BYTES);
+    assert!(bea.orphan_bytes() > limits::ORPHANS_AUTHOR_BYTES / 2);
+    assert!(bea.orphans_dropped() > 0);
     net.settle();
     net.pass(6_000);
     assert!(net.agree());
@@ -64,10 +68,10 @@ fn entries_that_came_too_early_are_bounded_in_bytes() {
 #[test]
 fn a_burst_over_the_rate_is_ignored_and_fetched() {
     let (mut net, entries) = away(600, 0);
-    let verdicts: Vec<Verdict> = entries.iter().map(|entry| net.gossip(ANN, BEA, entry)).collect();
+    let verdicts: Vec<GossipVerdict> = entries.iter().map(|entry| net.gossip(ANN, BEA, entry)).collect();
     let accepted = verdicts
         .iter()
-        .filter(|verdict| **verdict == Verdict::Accept)
+        .filter(|verdict| **verdict == GossipVerdict::Accept)
         .count();
     assert_eq!(accepted, limits::PEER_ENTRIES_BURST as usize);
     assert!(net.penalties.is_empty(), "an import is no offence");
@@ -79,12 +83,12 @@ fn a_burst_over_the_rate_is_ignored_and_fetched() {
 fn entries_that_waited_go_on_the_moment_their_predecessor_is_there() {
     let (mut net, entries) = away(4, 0);
     flood(&mut net, &entries);
-    assert_eq!(net.nodes[BEA].replica.waiting(), 3);
+    assert_eq!(net.nodes[BEA].replica.orphan_count(), 3);
     // No catch-up helps: nothing on the direct stream arrives.
     net.queue.clear();
-    assert_eq!(net.gossip(ANN, BEA, &entries[0]), Verdict::Accept);
+    assert_eq!(net.gossip(ANN, BEA, &entries[0]), GossipVerdict::Accept);
     assert_eq!(net.nodes[BEA].log.len(), 1 + 4);
-    assert_eq!(net.nodes[BEA].replica.waiting(), 0);
+    assert_eq!(net.nodes[BEA].replica.orphan_count(), 0);
 }
 
 #[test]
@@ -102,13 +106,13 @@ fn entries_that_the_gate_sent_back_go_on_the_moment_their_dependency_is_there() 
         .map(|entry| net.write_upon(CAL, &[entry.hash()], 0))
         .collect();
     for entry in &cals {
-        assert_eq!(net.gossip(ANN, BEA, entry), Verdict::Ignore);
+        assert_eq!(net.gossip(ANN, BEA, entry), GossipVerdict::Ignore);
     }
     net.queue.clear();
     for (stored, entry) in anns.iter().enumerate() {
         assert_eq!(net.nodes[BEA].log.len(), 1 + 2 * stored);
-        assert_eq!(net.gossip(ANN, BEA, entry), Verdict::Accept);
+        assert_eq!(net.gossip(ANN, BEA, entry), GossipVerdict::Accept);
     }
     assert_eq!(net.nodes[BEA].log.len(), 1 + 6);
-    assert_eq!(net.nodes[BEA].replica.waiting(), 0);
+    assert_eq!(net.nodes[BEA].replica.orphan_count(), 0);
 }

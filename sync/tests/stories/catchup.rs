@@ -117,9 +117,9 @@ fn an_entry_that_builds_on_something_absent_is_kept_and_what_it_needs_is_fetched
     // Cal gets the answer before the question, by way of Ann.
     net.gossip(BEA, ANN, &answer);
     net.gossip(ANN, CAL, &answer);
-    assert_eq!(net.nodes[CAL].replica.waiting(), 1);
+    assert_eq!(net.nodes[CAL].replica.orphan_count(), 1);
     net.settle();
-    assert_eq!(net.nodes[CAL].replica.waiting(), 0);
+    assert_eq!(net.nodes[CAL].replica.orphan_count(), 0);
     assert!(net.agree(), "one question was enough");
 }
 
@@ -197,7 +197,7 @@ fn a_peer_that_falls_silent_is_not_taken_to_hold_what_was_written_since() {
     // Gossip brings it to Bea at once, and Ann cannot know that before Bea says so.
     net.write(ANN, 1);
     assert!(net.agree() && !in_sync(&net, ANN));
-    // Asked now, Bea answers at once and does not wait for her own next look.
+    // OpenRequest now, Bea answers at once and does not wait for her own next look.
     for _ in 0..2 {
         net.input(ANN, towline_sync::Input::Tick);
     }

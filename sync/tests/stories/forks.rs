@@ -1,7 +1,7 @@
 //! Histories that part: honestly, after a restore, and not.
 
 use towline_proto::{Entry, Epoch, NodeId};
-use towline_sync::Verdict;
+use towline_sync::GossipVerdict;
 
 use super::net::Net;
 use crate::sim::node::{Node, payload};
@@ -59,7 +59,7 @@ fn two_histories() -> (Net, Vec<Entry>, Vec<Entry>) {
         body.seq = last.seq + 1;
         body.prev = vec![last];
         body.payload = payload(&[], 1);
-        let entry = Entry::seal(body, &twin.key);
+        let entry = Entry::sign(body, &twin.key);
         last = entry.tip();
         theirs.push(entry);
     }
@@ -80,7 +80,7 @@ fn a_dishonest_fork_is_proved_on_every_node_and_blamed_on_its_author_alone() {
     net.queue.clear();
     let common = net.nodes[CAL].log.clone();
     for entry in common.iter().skip(1).take(2).chain(&theirs) {
-        assert_eq!(net.gossip(CAL, BEA, entry), Verdict::Accept);
+        assert_eq!(net.gossip(CAL, BEA, entry), GossipVerdict::Accept);
     }
     net.queue.clear();
     net.disconnect(CAL, BEA);

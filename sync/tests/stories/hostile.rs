@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use towline_proto::wire::{EntryBytes, Message};
 use towline_proto::{Entry, EntryHash, Epoch, Millis, NodeId, ProjectId, Tip, VersionVector};
-use towline_sync::{Effect, Input, Verdict};
+use towline_sync::{Effect, GossipVerdict, Input};
 
 use super::net::Net;
 use crate::sim::rng::Rng;
@@ -91,12 +91,12 @@ fn gossip_with_a_wrong_signature_is_rejected_before_the_gate_sees_it() {
     net.queue.clear();
     assert_eq!(
         net.gossip_bytes(ANN, BEA, spoiled(&entry).0.to_vec()),
-        Verdict::Reject
+        GossipVerdict::Reject
     );
     assert_eq!(net.nodes[BEA].gated, 0);
     assert_eq!(net.penalties.len(), 1);
-    assert_eq!(net.gossip(ANN, BEA, &entry), Verdict::Accept);
-    assert_eq!(net.gossip(ANN, BEA, &entry), Verdict::Ignore);
+    assert_eq!(net.gossip(ANN, BEA, &entry), GossipVerdict::Accept);
+    assert_eq!(net.gossip(ANN, BEA, &entry), GossipVerdict::Ignore);
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn what_follows_a_refused_entry_is_neither_stored_nor_kept() {
     net.pass(30_000);
     let bea = &net.nodes[BEA];
     assert_eq!(bea.log.len(), 1 + 2);
-    assert_eq!(bea.replica.waiting(), 0);
+    assert_eq!(bea.replica.orphan_count(), 0);
     assert!(net.penalties.iter().all(|(who, _)| *who == ANN));
     assert_eq!(net.penalties.len(), 1, "judged once");
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use towline_proto::wire::Message;
 use towline_proto::{Entry, EntryHash, Epoch, Millis, NodeId};
-use towline_sync::{Effect, Input, Verdict};
+use towline_sync::{Effect, GossipVerdict, Input};
 
 use crate::sim::node::Node;
 
@@ -130,16 +130,16 @@ impl Net {
         }
     }
 
-    pub(crate) fn gossip(&mut self, from: usize, to: usize, entry: &Entry) -> Verdict {
+    pub(crate) fn gossip(&mut self, from: usize, to: usize, entry: &Entry) -> GossipVerdict {
         let bytes = entry.bytes().to_vec();
         self.gossip_bytes(from, to, bytes)
     }
 
-    pub(crate) fn gossip_bytes(&mut self, from: usize, to: usize, bytes: Vec<u8>) -> Verdict {
+    pub(crate) fn gossip_bytes(&mut self, from: usize, to: usize, bytes: Vec<u8>) -> GossipVerdict {
         let peer = self.nodes[from].id;
         let token = 1;
         let effects = self.input(to, Input::Gossip { peer, token, bytes });
-        let verdicts: Vec<Verdict> = effects
+        let verdicts: Vec<GossipVerdict> = effects
             .iter()
             .filter_map(|effect| match effect {
                 Effect::Verdict { verdict, .. } => Some(*verdict),

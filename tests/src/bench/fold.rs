@@ -10,11 +10,11 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use ed25519_dalek::SigningKey;
-use towline_crdt::doc::{Acts, NodePrefix, Record};
-use towline_crdt::fold::{Fate, fold};
+use towline_crdt::doc::{ActRecord, Acts, NodePrefix};
+use towline_crdt::fold::{ActOutcome, fold};
 use towline_crdt::members::Membership;
 use towline_node::project::{Project, SystemWorld};
-use towline_proto::{Act, ActId, Author, Column, Epoch, ItemId, Kind, Millis, NodeId, Op, Payload, Qa};
+use towline_proto::{Act, ActId, AuthorSeq, Column, Epoch, ItemId, Kind, Millis, NodeId, Op, Payload, Qa};
 
 use super::{Bench, Goal, Row, world};
 
@@ -104,7 +104,7 @@ impl History {
         let id = ActId::derive(&self.node, Epoch(1), number, 0);
         let hash = Act::record_hash(&act.encode());
         let node = NodePrefix::from(&self.node);
-        self.acts.insert(id, Record { act, node, hash });
+        self.acts.insert(id, ActRecord { act, node, hash });
         for register in writes {
             sight.0.insert(register, vec![id]);
         }
@@ -199,7 +199,7 @@ pub(crate) fn fold_lengths(_: &Bench) -> Result<Vec<Row>> {
     };
     let members = Membership::begin(&first, genesis);
     let node = NodeId(key.verifying_key().to_bytes());
-    let place = Author {
+    let place = AuthorSeq {
         node,
         epoch: Epoch(1),
         seq: 1,
@@ -211,7 +211,7 @@ pub(crate) fn fold_lengths(_: &Bench) -> Result<Vec<Row>> {
         let refused = folded
             .acts
             .values()
-            .filter(|act| matches!(act.fate, Fate::Refused(_)))
+            .filter(|act| matches!(act.outcome, ActOutcome::Refused(_)))
             .count();
         // Work apart may turn out to be illegal once, such as lifting a hold twice; a history of mostly
         // refused acts would fold faster than a real one.

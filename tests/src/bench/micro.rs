@@ -11,7 +11,9 @@ use towline_crdt::fold::fold;
 use towline_crdt::gate;
 use towline_crdt::members::Membership;
 use towline_node::project::{Project, SystemWorld};
-use towline_proto::{Author, Column, Entry, EntryBody, Epoch, ItemChange, ItemId, Kind, Millis, NodeId, Op};
+use towline_proto::{
+    AuthorSeq, Column, Entry, EntryBody, Epoch, ItemChange, ItemId, Kind, Millis, NodeId, Op,
+};
 use towline_proto::{Payload, Qa};
 
 use super::{Bench, Goal, Row, at, raw, world};
@@ -33,7 +35,7 @@ pub(crate) fn micro(bench: &Bench) -> Result<Vec<Row>> {
     };
     let members = Membership::begin(&first, genesis);
     let node = NodeId(key.verifying_key().to_bytes());
-    let place = |seq| Author {
+    let place = |seq| AuthorSeq {
         node,
         epoch: Epoch(1),
         seq,
@@ -156,7 +158,7 @@ fn each(work: impl FnOnce()) -> Duration {
     begun.elapsed()
 }
 
-fn sealed(key: &SigningKey, first: &Entry, item: ItemId, change: &(Author, Vec<u8>)) -> Entry {
+fn sealed(key: &SigningKey, first: &Entry, item: ItemId, change: &(AuthorSeq, Vec<u8>)) -> Entry {
     let (author, bytes) = change;
     let changes = vec![ItemChange {
         item,
@@ -172,5 +174,5 @@ fn sealed(key: &SigningKey, first: &Entry, item: ItemId, change: &(Author, Vec<u
         at: Millis::default(),
         payload: Payload::Changes(changes),
     };
-    Entry::seal(body, key)
+    Entry::sign(body, key)
 }

@@ -52,16 +52,21 @@ pub fn program(name: &str) -> PathBuf {
 ///
 /// # Panics
 /// When it is not so after [`PATIENCE`].
-pub fn until(what: &str, mut so: impl FnMut() -> bool) {
+#[track_caller]
+pub fn until(what: &str, so: impl FnMut() -> bool) {
+    assert!(in_time(so), "not so after {} s: {what}", PATIENCE.as_secs());
+}
+
+/// Waits until something is so; whether it is before [`PATIENCE`] is over.
+pub fn in_time(mut so: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + PATIENCE;
     while !so() {
-        assert!(
-            Instant::now() < deadline,
-            "not so after {} s: {what}",
-            PATIENCE.as_secs()
-        );
+        if Instant::now() >= deadline {
+            return false;
+        }
         let_pass(POLL);
     }
+    true
 }
 
 /// Waits until something is so, and demands that it is within a time that somebody promised.

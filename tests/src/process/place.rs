@@ -271,19 +271,20 @@ impl Place {
         command.stdout(Stdio::piped()).stderr(err);
         let mut child = command.spawn().expect("the program starts");
         let stdout = child.stdout.take().expect("a pipe");
-        let (sender, line) = mpsc::channel();
+        let (sender, printed) = mpsc::channel();
         thread::spawn(move || {
-            let mut lines = BufReader::new(stdout).lines();
-            let _ = sender.send(lines.next().and_then(Result::ok).unwrap_or_default());
             // Read to the end, so that the node never waits for a full pipe.
-            lines.for_each(drop);
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
         });
         let mut running = Running {
             place: self,
             child: Some(child),
             said: log,
+            printed,
         };
-        let first = line.recv_timeout(PATIENCE).unwrap_or_default();
+        let first = running.printed.recv_timeout(PATIENCE).unwrap_or_default();
         assert!(!first.is_empty(), "the node did not start: {}", running.said());
         assert!(running.is_alive(), "the node ended: {}", running.said());
         running
@@ -296,6 +297,8 @@ pub struct Running<'a> {
     place: &'a Place,
     child: Option<Child>,
     said: PathBuf,
+    /// Lines of its standard output after the first.
+    printed: mpsc::Receiver<String>,
 }
 
 impl Running<'_> {
@@ -305,6 +308,20 @@ impl Running<'_> {
     /// Never: it runs as long as this value lives.
     pub fn pid(&self) -> u32 {
         self.child.as_ref().expect("it runs").id()
+    }
+
+    /// What it prints behind these words, in a line of its own after the first.
+    ///
+    /// # Panics
+    /// When it prints no such line.
+    pub fn prints(&self, words: &str) -> String {
+        loop {
+            let line = self.printed.recv_timeout(PATIENCE);
+            let line = line.unwrap_or_else(|_| panic!("no line begins with {words:?}: {}", self.said()));
+            if let Some(rest) = line.strip_prefix(words) {
+                return rest.to_owned();
+            }
+        }
     }
 
     /// What it has said on the standard error.

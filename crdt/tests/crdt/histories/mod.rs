@@ -106,7 +106,7 @@ impl Counts {
     /// contested and every operation has to occur.
     fn nothing_is_missing(&self) {
         // A review hold is only set, or left behind; a circle takes more than one item.
-        let rules = Rule::ALL.iter().filter(|rule| **rule != Rule::Circle);
+        let rules = Rule::ALL.iter().filter(|rule| **rule != Rule::Cycle);
         let mut wanted: Vec<String> = rules.map(|rule| format!("rule {rule}")).collect();
         let registers = [
             "column",

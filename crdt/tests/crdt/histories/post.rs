@@ -8,8 +8,8 @@ use automerge::{ActorId, Automerge, Change, ObjType, ROOT, ReadDoc};
 use proptest::prelude::*;
 use towline_crdt::doc::{Acts, ItemDoc};
 use towline_crdt::fold::fold;
-use towline_crdt::gate::{self, Refusal};
-use towline_proto::{ActId, Author, ItemId, codec};
+use towline_crdt::gate::{self, GateError};
+use towline_proto::{ActId, AuthorSeq, ItemId, codec};
 
 use super::script::{Played, scripts};
 use super::{both, run, runner};
@@ -69,18 +69,18 @@ fn any_order_of_the_same_acts_gives_one_row() {
 
 /// A change on its way, with the place of its entry.
 struct Letter {
-    author: Author,
+    author: AuthorSeq,
     bytes: Vec<u8>,
 }
 
 /// Each act as the change that its author made of it, knowing what they knew.
 fn letters(played: &Played) -> Vec<Letter> {
     let mut made: BTreeMap<ActId, Change> = BTreeMap::new();
-    let mut desks: BTreeMap<Author, Automerge> = BTreeMap::new();
+    let mut desks: BTreeMap<AuthorSeq, Automerge> = BTreeMap::new();
     let mut letters = Vec::new();
     for id in &played.written {
         let (author, knew) = &played.known[id];
-        let desk = Author { seq: 0, ..*author };
+        let desk = AuthorSeq { seq: 0, ..*author };
         let am = desks
             .entry(desk)
             .or_insert_with(|| Automerge::new().with_actor(ActorId::from(author.actor())));
@@ -134,7 +134,7 @@ fn deliver(item: ItemId, letters: &[Letter], lot: &mut Lot) -> Automerge {
                 waiting.swap_remove(drawn);
                 admitted.push(index);
             }
-            Err(Refusal::Known(_)) => assert!(again, "only what was delivered is known"),
+            Err(GateError::Known(_)) => assert!(again, "only what was delivered is known"),
             Err(refusal) => assert!(refusal.is_missing() && !again, "{refusal}"),
         }
     }

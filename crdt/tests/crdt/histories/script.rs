@@ -8,10 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use towline_crdt::doc::{Acts, NodePrefix, Record};
+use towline_crdt::doc::{ActRecord, Acts, NodePrefix};
 use towline_crdt::fold::fold;
 use towline_proto::{
-    Act, ActId, Author, Column, Epoch, ItemId, Kind, Millis, NodeId, Op, Origin, OriginKind, Qa, RequestId,
+    Act, ActId, AuthorSeq, Column, Epoch, ItemId, Kind, Millis, NodeId, Op, Origin, OriginKind, Qa, RequestId,
 };
 
 use super::tries::{THEMES, beginning, choose, forgery, is_sound, may_do};
@@ -80,7 +80,7 @@ pub(crate) fn scripts() -> impl Strategy<Value = Script> {
 
 /// Somebody with what they know.
 pub(crate) struct Player {
-    pub(crate) place: Author,
+    pub(crate) place: AuthorSeq,
     pub(crate) knows: Acts,
     clock: u64,
 }
@@ -99,13 +99,13 @@ pub(crate) struct Played {
     /// And legal from what they had in front of them.
     pub(crate) sound: BTreeSet<ActId>,
     /// The place of each, and what its author knew.
-    pub(crate) known: BTreeMap<ActId, (Author, BTreeSet<ActId>)>,
+    pub(crate) known: BTreeMap<ActId, (AuthorSeq, BTreeSet<ActId>)>,
 }
 
 impl Player {
     fn new(byte: u8) -> Self {
         Self {
-            place: Author {
+            place: AuthorSeq {
                 node: NodeId([byte; 32]),
                 epoch: Epoch(byte.into()),
                 seq: 0,
@@ -136,7 +136,7 @@ impl Player {
         let id = self.id(0);
         let hash = Act::record_hash(&act.encode());
         let node = NodePrefix::from(&self.place.node);
-        self.knows.insert(id, Record { act, node, hash });
+        self.knows.insert(id, ActRecord { act, node, hash });
         self.place.seq += 1;
         id
     }
@@ -174,7 +174,9 @@ impl Script {
         // A common past, so that the far columns are reached at all.
         let theme = self.rounds.first().map_or(0, |round| round.theme);
         for op in beginning(self.start, theme) {
-            let saw = fold(item, &players[0].knows, &cast).expect("a creation").saw(&op);
+            let saw = fold(item, &players[0].knows, &cast)
+                .expect("a creation")
+                .saw_for(&op);
             let id = players[0].writes(op, saw, OriginKind::User);
             played.note(id, &players[0], true);
         }
@@ -190,7 +192,7 @@ impl Script {
                     let Some(op) = choose(attempt, round, &folded.view, player) else {
                         continue;
                     };
-                    let saw = folded.saw(&op);
+                    let saw = folded.saw_for(&op);
                     (op, saw)
                 };
                 let sound = !forged && is_sound(&op, &folded, player);
@@ -216,7 +218,7 @@ impl Script {
                     {
                         continue;
                     }
-                    let saw = folded.saw(&op);
+                    let saw = folded.saw_for(&op);
                     drop(folded);
                     let id = player.writes_for(request, op.clone(), saw, origin(attempt));
                     played.note(id, player, true);
@@ -246,7 +248,7 @@ impl Played {
         let mut knew: BTreeSet<ActId> = player.knows.keys().copied().collect();
         knew.remove(&id);
         let seq = player.place.seq - 1;
-        self.known.insert(id, (Author { seq, ..player.place }, knew));
+        self.known.insert(id, (AuthorSeq { seq, ..player.place }, knew));
         if honest {
             self.honest.insert(id);
         }

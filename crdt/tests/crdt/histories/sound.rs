@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use towline_crdt::diff::diff;
-use towline_crdt::fold::{Fate, Folded, fold};
+use towline_crdt::fold::{ActOutcome, FoldedItem, fold};
 use towline_proto::{ActId, Column, EventKind, ItemId, Op, ProjectId};
 
 use super::script::{Played, scripts};
@@ -24,12 +24,12 @@ fn every_state_is_one_that_the_table_allows() {
             possible(&folded)?;
             accounted_for(&folded)?;
             for (id, act) in &folded.acts {
-                let refused = matches!(act.fate, Fate::Refused(_));
+                let refused = matches!(act.outcome, ActOutcome::Refused(_));
                 prop_assert!(
                     !refused || !played.sound.contains(id),
                     "what was legal for its author is refused: {:?} {:?}\n{}",
                     act.record.act.op,
-                    act.fate,
+                    act.outcome,
                     played.listing(acts)
                 );
             }
@@ -39,7 +39,7 @@ fn every_state_is_one_that_the_table_allows() {
 }
 
 /// The row contradicts neither the table nor itself.
-fn possible(folded: &Folded<'_>) -> Outcome {
+fn possible(folded: &FoldedItem<'_>) -> Outcome {
     let view = &folded.view;
     prop_assert!(!view.holds.review || view.column == Column::Qa);
     prop_assert!(view.holds.failure.is_none() || view.column == Column::Merge);
@@ -58,11 +58,11 @@ fn possible(folded: &Folded<'_>) -> Outcome {
 
 /// No intent is lost silently: each counts, or was replaced by somebody who names it, or is the loser of
 /// one open conflict, or was, until somebody who names it went on.
-fn accounted_for(folded: &Folded<'_>) -> Outcome {
+fn accounted_for(folded: &FoldedItem<'_>) -> Outcome {
     let mut lost: BTreeMap<ActId, usize> = BTreeMap::new();
     for conflict in &folded.view.conflicts {
         prop_assert!(!conflict.losers.contains(&conflict.winner));
-        let taken = |id: &ActId| !matches!(folded.acts[id].fate, Fate::Refused(_));
+        let taken = |id: &ActId| !matches!(folded.acts[id].outcome, ActOutcome::Refused(_));
         prop_assert!(taken(&conflict.winner) && conflict.losers.iter().all(taken));
         for loser in &conflict.losers {
             *lost.entry(*loser).or_default() += 1;
@@ -71,21 +71,21 @@ fn accounted_for(folded: &Folded<'_>) -> Outcome {
     for (id, act) in &folded.acts {
         let replaces = |by: &ActId| {
             let by = &folded.acts[by];
-            let taken = !matches!(by.fate, Fate::Refused(_));
+            let taken = !matches!(by.outcome, ActOutcome::Refused(_));
             taken && by.saw.contains(id) && act.writes.first().is_some_and(|about| by.writes.contains(about))
         };
         let contests = lost.get(id).copied().unwrap_or(0);
-        match &act.fate {
-            Fate::Effective => prop_assert_eq!(contests, 0, "{:?} counts", act),
-            Fate::Superseded { by } => {
+        match &act.outcome {
+            ActOutcome::Effective => prop_assert_eq!(contests, 0, "{:?} counts", act),
+            ActOutcome::Superseded { by } => {
                 prop_assert_eq!(contests, 0, "{:?} was replaced", act);
                 prop_assert!(replaces(by), "{:?} does not name what it replaced", by);
             }
-            Fate::Overtaken { .. } if contests == 0 => {
+            ActOutcome::Overridden { .. } if contests == 0 => {
                 prop_assert!(folded.acts.keys().any(replaces), "{:?} is lost silently", act);
             }
-            Fate::Overtaken { .. } => prop_assert_eq!(contests, 1, "{:?}", act),
-            Fate::Refused(_) => {
+            ActOutcome::Overridden { .. } => prop_assert_eq!(contests, 1, "{:?}", act),
+            ActOutcome::Refused(_) => {
                 prop_assert_eq!(contests, 0);
                 continue;
             }
@@ -94,7 +94,7 @@ fn accounted_for(folded: &Folded<'_>) -> Outcome {
             act.record.act.op,
             Op::Comment { .. } | Op::EditBody | Op::AddCriterion { .. }
         ) {
-            prop_assert_eq!(&act.fate, &Fate::Effective, "what only adds stands");
+            prop_assert_eq!(&act.outcome, &ActOutcome::Effective, "what only adds stands");
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 //!
 //! Everything follows from the numbers of a [`Try`] and the view of the one who tries.
 
-use towline_crdt::fold::{Fate, Folded};
+use towline_crdt::fold::{ActOutcome, FoldedItem};
 use towline_crdt::view::ItemView;
 use towline_proto::{
     ActId, Column, CriterionState, FailureKind, ItemId, Kind, LinkKind, Millis, Op, Qa, Register, Rule, Verb,
@@ -14,7 +14,7 @@ use super::script::{Player, Round, Try};
 
 /// Whether an honest author could not know better: generations, renewals and contests are what the table
 /// does not speak of.
-pub(super) fn is_sound(op: &Op, folded: &Folded<'_>, player: &Player) -> bool {
+pub(super) fn is_sound(op: &Op, folded: &FoldedItem<'_>, player: &Player) -> bool {
     let view = &folded.view;
     let claim = view.claim.as_ref();
     match op {
@@ -24,10 +24,10 @@ pub(super) fn is_sound(op: &Op, folded: &Folded<'_>, player: &Player) -> bool {
             generation, renewal, ..
         } => *generation == view.generation + 1 && claim.is_some_and(|claim| claim.at <= *renewal),
         Op::Settle { keep, over } => {
-            let lost = folded.acts.get(keep).map(|act| &act.fate);
+            let lost = folded.acts.get(keep).map(|act| &act.outcome);
             let hopeless = matches!(
                 lost,
-                Some(Fate::Overtaken {
+                Some(ActOutcome::Overridden {
                     rule: Rule::Fact | Rule::Generation,
                     ..
                 })
@@ -46,11 +46,11 @@ fn may_set(player: &Player) -> bool {
 }
 
 /// Whether somebody honest who has this in front of them can do what somebody else does.
-pub(super) fn may_do(op: &Op, folded: &Folded<'_>, player: &Player) -> bool {
+pub(super) fn may_do(op: &Op, folded: &FoldedItem<'_>, player: &Player) -> bool {
     let view = &folded.view;
     let legal = op
         .verb()
-        .is_none_or(|verb| table::legal(verb, view.standing()).is_ok());
+        .is_none_or(|verb| table::legal(verb, view.state()).is_ok());
     let contends = match op {
         Op::Settle { over, keep } => view.conflicts.iter().any(|conflict| {
             conflict.register == *over && (conflict.winner == *keep || conflict.losers.contains(keep))
@@ -163,7 +163,7 @@ pub(super) fn choose(attempt: &Try, round: &Round, view: &ItemView, player: &Pla
     if dice < 30 {
         return Some(edit(choice, how, view, player));
     }
-    let legal = table::legal_from(view.standing());
+    let legal = table::legal_from(view.state());
     let busy: Vec<Verb> = THEMES[round.theme]
         .iter()
         .copied()
@@ -307,14 +307,14 @@ fn edit(what: u16, how: u16, view: &ItemView, player: &Player) -> Op {
 
 /// A record as a dishonest author may write it: any operation, and a `saw` that leaves things out, names
 /// what does not belong there, what nobody has, or what comes later.
-pub(super) fn forgery(attempt: &Try, folded: &Folded<'_>, player: &Player) -> (Op, Vec<ActId>) {
+pub(super) fn forgery(attempt: &Try, folded: &FoldedItem<'_>, player: &Player) -> (Op, Vec<ActId>) {
     let Try { what, how, .. } = *attempt;
     let view = &folded.view;
     let op = match what % 5 {
         0 => edit(what / 5, how, view, player),
         _ => step(Verb::ALL[usize::from(what / 5) % Verb::ALL.len()], how, view),
     };
-    let honest = folded.saw(&op);
+    let honest = folded.saw_for(&op);
     let bits = u64::from(what).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ u64::from(how);
     let some = |ids: Vec<ActId>, sparse: u32| -> Vec<ActId> {
         let kept = ids.into_iter().enumerate();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use towline_crdt::doc::{Acts, Record};
+use towline_crdt::doc::{ActRecord, Acts};
 use towline_proto::{ActId, CriterionState, Op};
 
 use super::sight::Sight;
@@ -29,7 +29,7 @@ impl Asked {
     }
 
     /// What an act names: whoever names one of a request names all.
-    pub(super) fn saw(&self, id: &ActId, record: &Record) -> Set {
+    pub(super) fn saw(&self, id: &ActId, record: &ActRecord) -> Set {
         let mut saw: Set = record.act.saw.iter().copied().collect();
         for seen in &record.act.saw {
             saw.extend(self.same(seen).into_iter().filter(|same| same != id));

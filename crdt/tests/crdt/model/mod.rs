@@ -15,7 +15,7 @@ mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use towline_crdt::doc::{Acts, Record};
+use towline_crdt::doc::{ActRecord, Acts};
 use towline_crdt::members::Roles;
 use towline_proto::{ActId, Closing, Column, ItemId, NodeId, Op, Register, Role, Rule};
 
@@ -31,7 +31,7 @@ type Place = (Column, Option<Closing>);
 
 /// One act that is in its place: everything that it names is there.
 struct Known<'a> {
-    record: &'a Record,
+    record: &'a ActRecord,
     node: NodeId,
     role: Role,
     /// What it names of those that were not refused.
@@ -99,7 +99,7 @@ impl<'a> Model<'a> {
         model
     }
 
-    fn take_up<R: Roles>(&self, id: &ActId, record: &'a Record, roles: &R) -> Known<'a> {
+    fn take_up<R: Roles>(&self, id: &ActId, record: &'a ActRecord, roles: &R) -> Known<'a> {
         let saw = self.asked.saw(id, record);
         let taken = |seen: &ActId| self.known[seen].refused.is_none();
         let named: Set = saw.iter().copied().filter(taken).collect();
@@ -149,7 +149,7 @@ impl<'a> Model<'a> {
             _ => {}
         }
         if let Some(verb) = known.op().verb() {
-            let Some(standing) = &sight.standing() else {
+            let Some(standing) = &sight.state() else {
                 return Some("it does not say that it saw the item");
             };
             if !table::allows(verb, standing) {
@@ -223,7 +223,7 @@ impl<'a> Model<'a> {
     }
 
     /// All that were not refused.
-    fn standing(&self) -> Set {
+    fn accepted(&self) -> Set {
         let standing = self.known.iter().filter(|(_, known)| known.refused.is_none());
         standing.map(|(id, _)| *id).collect()
     }

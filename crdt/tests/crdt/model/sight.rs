@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use towline_proto::{
-    ActId, CriterionState, FailureKind, ItemId, Kind, LinkKind, Millis, NodeId, Op, Qa, Register, Rule,
-    Standing,
+    ActId, CriterionState, FailureKind, ItemId, ItemState, Kind, LinkKind, Millis, NodeId, Op, Qa, Register,
+    Rule,
 };
 
 use super::{Model, Place, Set};
@@ -69,9 +69,9 @@ pub(super) struct Sight {
 
 impl Sight {
     /// What the table asks for; nothing for somebody who has not seen the item.
-    pub(super) fn standing(&self) -> Option<Standing> {
+    pub(super) fn state(&self) -> Option<ItemState> {
         let (column, _) = self.place.as_ref()?;
-        Some(Standing {
+        Some(ItemState {
             column: *column,
             kind: self.kind.unwrap_or(Kind::Story),
             frozen: self.frozen,

@@ -1,7 +1,7 @@
 //! The transition table once more, as docs/spec/pipeline.md, *Transitions*, has it; `proto/tests/proto/table.rs`
 //! compares the real one with the same rules. What an event does there says which registers it replaces.
 
-use towline_proto::{Column, Kind, Op, Qa, Register, Standing, Verb};
+use towline_proto::{Column, ItemState, Kind, Op, Qa, Register, Verb};
 
 /// One line a verb: where it is legal from and what else must be so; then what it does. `+` puts a hold on
 /// the item and `-` takes it off; a column is where it goes.
@@ -75,7 +75,7 @@ fn row(table: &'static str, name: &str) -> Option<&'static str> {
 }
 
 /// Whether the table allows a verb.
-pub(super) fn allows(verb: Verb, standing: &Standing) -> bool {
+pub(super) fn allows(verb: Verb, standing: &ItemState) -> bool {
     let (from, _) = row(SPEC, verb.as_str())
         .and_then(|row| row.split_once("->"))
         .expect("a row");

@@ -52,7 +52,9 @@ impl Model<'_> {
             .iter_mut()
             .find(|contest| contest.register == Register::Column);
         if let Some(column) = column {
-            column.losers.extend(left.into_iter().map(|id| (id, Rule::Left)));
+            column
+                .losers
+                .extend(left.into_iter().map(|id| (id, Rule::ColumnLeft)));
         }
     }
 

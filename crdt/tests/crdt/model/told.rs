@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use towline_crdt::fold::{Fate, Folded};
+use towline_crdt::fold::{ActOutcome, FoldedItem};
 use towline_proto::stage::{Blocked, Claim};
 use towline_proto::{
     ActId, Closing, Column, CriterionState, FailureKind, ItemId, Kind, LinkKind, NodeId, Op, Qa, Register,
@@ -68,19 +68,19 @@ fn written(writes: &[Register]) -> (Option<Register>, BTreeSet<Register>) {
 
 impl Told {
     /// What the fold says.
-    pub(crate) fn by_fold(folded: &Folded<'_>) -> Self {
+    pub(crate) fn by_fold(folded: &FoldedItem<'_>) -> Self {
         let view = folded.view.clone();
         let open = |id: &ActId| view.conflicts.iter().any(|conflict| conflict.losers.contains(id));
-        let class = |id: &ActId, fate: &Fate| match fate {
-            Fate::Effective => Class::Effective,
-            Fate::Superseded { .. } => Class::Superseded,
-            Fate::Overtaken { rule, .. } => Class::Overtaken(Some(*rule).filter(|_| open(id))),
-            Fate::Refused(_) => Class::Refused,
+        let class = |id: &ActId, outcome: &ActOutcome| match outcome {
+            ActOutcome::Effective => Class::Effective,
+            ActOutcome::Superseded { .. } => Class::Superseded,
+            ActOutcome::Overridden { rule, .. } => Class::Overtaken(Some(*rule).filter(|_| open(id))),
+            ActOutcome::Refused(_) => Class::Refused,
         };
         let fates: BTreeMap<ActId, Class> = folded
             .acts
             .iter()
-            .map(|(id, act)| (*id, class(id, &act.fate)))
+            .map(|(id, act)| (*id, class(id, &act.outcome)))
             .collect();
         let refused = fates.iter().filter(|(_, class)| **class == Class::Refused);
         let refused = refused.map(|(id, _)| *id).collect();
@@ -145,7 +145,7 @@ impl Told {
 impl Model<'_> {
     /// What the model says; `all` are the ids of all acts, also of those that are not in their place.
     pub(crate) fn tell(&self, all: &Set) -> Told {
-        let standing = self.standing();
+        let standing = self.accepted();
         let sight = self.judge(&standing, Some(&standing));
         let (column, closing) = sight.place.clone().expect("a creation");
         let claim = sight.claim.as_ref();
@@ -184,7 +184,7 @@ impl Model<'_> {
                 .collect(),
             fates: all
                 .iter()
-                .map(|id| (*id, self.fate(*id, &standing, &sight)))
+                .map(|id| (*id, self.outcome(*id, &standing, &sight)))
                 .collect(),
             writes: all
                 .iter()
@@ -209,7 +209,7 @@ impl Model<'_> {
         }
     }
 
-    fn fate(&self, id: ActId, standing: &Set, sight: &Sight) -> Class {
+    fn outcome(&self, id: ActId, standing: &Set, sight: &Sight) -> Class {
         if !standing.contains(&id) {
             return Class::Refused;
         }

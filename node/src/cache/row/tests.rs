@@ -119,9 +119,9 @@ fn row() -> impl Strategy<Value = ItemView> {
         option::of(closing()),
     );
     let link = (select(LinkKind::ALL), text()).prop_map(|(kind, target)| Link { kind, target });
-    let step = (select(Column::ALL), act()).prop_map(|(column, act)| Step { column, act });
+    let step = (select(Column::ALL), act()).prop_map(|(column, act)| ColumnStep { column, act });
     let last = (act(), origin(), node(), at());
-    let last = last.prop_map(|(act, origin, node, at)| Stamp {
+    let last = last.prop_map(|(act, origin, node, at)| Attribution {
         act,
         origin,
         node,
@@ -133,7 +133,7 @@ fn row() -> impl Strategy<Value = ItemView> {
         (vec(step, 0..8), last, vec(act(), 0..6), option::of(act())),
         counts,
     );
-    let refused = (act(), text()).prop_map(|(act, why)| Refused { act, why });
+    let refused = (act(), text()).prop_map(|(act, why)| RefusedAct { act, why });
     let rare = (
         (holds(), option::of(claim()), vec(criterion(), 0..3)),
         (vec(a_conflict(), 0..2), vec(text(), 0..2), vec(refused, 0..2)),

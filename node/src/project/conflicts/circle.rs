@@ -3,7 +3,7 @@
 //! Which of them is suspended is the index's business ([`crate::project::index`]). A circle belongs to
 //! both items of the suspended dependency and is over as soon as one of its dependencies is removed.
 
-use towline_crdt::fold::{Fate, Folded, Folding};
+use towline_crdt::fold::{ActOutcome, FoldedAct, FoldedItem};
 use towline_crdt::view::ItemView;
 use towline_proto::ids::to_hex;
 use towline_proto::{ActId, ItemId, Op, Origin, Rule};
@@ -27,14 +27,18 @@ fn name((from, on): &Edge) -> String {
 }
 
 /// The act by which an item waits for another: the youngest where several are to the same effect.
-fn made<'f, 'a>(folded: &'f Folded<'a>, on: &ItemId, wait: Wait) -> Option<(&'f ActId, &'f Folding<'a>)> {
-    let makes = |folding: &Folding<'_>| {
+fn made<'f, 'a>(
+    folded: &'f FoldedItem<'a>,
+    on: &ItemId,
+    wait: Wait,
+) -> Option<(&'f ActId, &'f FoldedAct<'a>)> {
+    let makes = |folding: &FoldedAct<'_>| {
         let to = match (&folding.record.act.op, wait) {
             (Op::AddDependency { on }, Wait::Dependency) => on,
             (Op::Supersede { by }, Wait::Successor) => by,
             _ => return false,
         };
-        folding.fate == Fate::Effective && to == on
+        folding.outcome == ActOutcome::Effective && to == on
     };
     let acts = folded.acts.iter().filter(|(_, folding)| makes(folding));
     acts.max_by_key(|(act, folding)| (folding.record.act.at, **act))
@@ -87,8 +91,8 @@ impl Project {
             id: name(&edge),
             item: self.index.link(about),
             about: "dependencies".to_owned(),
-            rule: Rule::Circle,
-            why: Rule::Circle.sentence().to_owned(),
+            rule: Rule::Cycle,
+            why: Rule::Cycle.sentence().to_owned(),
             since: sides.iter().map(|side| side.line.at).max().unwrap_or_default(),
             sides,
         })

@@ -6,8 +6,8 @@
 //! back because an item was reopened is another.
 
 use towline_crdt::diff::event;
-use towline_crdt::fold::{Folded, fold};
-use towline_crdt::view::Stamp;
+use towline_crdt::fold::{FoldedItem, fold};
+use towline_crdt::view::Attribution;
 use towline_proto::ids::to_hex;
 use towline_proto::{ActId, Event, EventKind, ItemId};
 
@@ -22,7 +22,7 @@ const NAMED: usize = 4;
 /// The acts that make a circle, and the youngest of them.
 struct Ties {
     name: String,
-    last: Stamp,
+    last: Attribution,
 }
 
 impl Project {
@@ -38,7 +38,7 @@ impl Project {
             (EventKind::ConflictsSettled, self.let_go(&turn.circle)?)
         };
         let act = ties.last.act;
-        let stamp = Stamp {
+        let stamp = Attribution {
             act,
             ..by.unwrap_or(ties.last)
         };
@@ -51,14 +51,14 @@ impl Project {
 
     fn ties(&mut self, circle: &[Way]) -> Result<Option<Ties>, Failure> {
         let mut acts: Vec<ActId> = Vec::new();
-        let mut last: Option<Stamp> = None;
+        let mut last: Option<Attribution> = None;
         for (from, on, wait) in circle.iter().rev().take(SIDES) {
-            let made: Vec<Stamp> = self.folded_so_far(from, |folded| {
+            let made: Vec<Attribution> = self.folded_so_far(from, |folded| {
                 let made = match wait {
-                    Wait::Dependency => folded.depends_by(on),
-                    Wait::Successor => folded.succeeded_by(on).into_iter().collect(),
+                    Wait::Dependency => folded.dependency_added_by(on),
+                    Wait::Successor => folded.superseded_by(on).into_iter().collect(),
                 };
-                made.iter().filter_map(|act| folded.stamp(act)).collect()
+                made.iter().filter_map(|act| folded.attribution(act)).collect()
             })?;
             acts.extend(made.iter().map(|stamp| stamp.act));
             last = made
@@ -78,17 +78,21 @@ impl Project {
 
     /// Who took a step out of a circle that is no more. Nobody where all of them are there, and another
     /// dependency is suspended now.
-    fn let_go(&mut self, circle: &[Way]) -> Result<Option<Stamp>, Failure> {
+    fn let_go(&mut self, circle: &[Way]) -> Result<Option<Attribution>, Failure> {
         let gone = circle.iter().find(|way| !self.index.waits_still(way)).copied();
         let Some((from, on, _)) = gone else {
             return Ok(None);
         };
-        self.folded_so_far(&from, |folded| folded.let_go_by(&on))
+        self.folded_so_far(&from, |folded| folded.dependency_ended_by(&on))
     }
 
     /// Looks at an item as it is after the entry that is being told, though entries behind that may be in
     /// its document already.
-    fn folded_so_far<T>(&mut self, id: &ItemId, look: impl FnOnce(&Folded<'_>) -> T) -> Result<T, Failure> {
+    fn folded_so_far<T>(
+        &mut self,
+        id: &ItemId,
+        look: impl FnOnce(&FoldedItem<'_>) -> T,
+    ) -> Result<T, Failure> {
         let doc = self.doc(id)?;
         let Some(coming) = self.stage.coming(id) else {
             return Ok(look(&self.folded(&doc)?));

@@ -112,7 +112,7 @@ impl Index {
             entered_at: row.entered_at,
             skewed: false,
             in_the_way: self.in_the_way(row),
-            legal: legal_from(row.standing())
+            legal: legal_from(row.state())
                 .into_iter()
                 // To start what waits takes force, and a reason for it.
                 .filter(|verb| *verb != Verb::Start || !waits)

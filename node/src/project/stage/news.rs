@@ -9,8 +9,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use towline_crdt::commit::{Commit, commit};
 use towline_crdt::doc::ItemDoc;
+use towline_crdt::projection_update::{ProjectionUpdate, update_projection};
 use towline_proto::{ActId, Event, EventKind, ItemId, Millis};
 
 use crate::api::request::{Failure, FailureCode};
@@ -63,7 +63,7 @@ impl Project {
     /// Enters one of those entries: rows and events, and which acts it brought.
     pub(in crate::project) fn stage_commits(
         &mut self,
-        commits: Vec<(Commit, BTreeSet<ActId>)>,
+        commits: Vec<(ProjectionUpdate, BTreeSet<ActId>)>,
         backfill: bool,
         seen_at: Millis,
     ) {
@@ -102,7 +102,7 @@ impl Project {
         let known = self.stored_doc(&id)?;
         let before = self.index.get(&id);
         let shown = before.as_ref().zip(known.as_ref().map(|doc| doc.acts()));
-        let Some(outcome) = commit(self.id, shown, &doc, &self.members) else {
+        let Some(outcome) = update_projection(self.id, shown, &doc, &self.members) else {
             return Err(Failure::new(
                 FailureCode::Failure,
                 format!("item {} has no creation", id.short()),
@@ -114,7 +114,7 @@ impl Project {
     }
 
     /// Enters one row and its events but for what is said to be settled.
-    fn stage_row(&mut self, outcome: Commit, seen: Seen, settled: &mut Vec<Event>) {
+    fn stage_row(&mut self, outcome: ProjectionUpdate, seen: Seen, settled: &mut Vec<Event>) {
         let id = outcome.view.id;
         self.keep_before(&id);
         self.stage.feed_before.get_or_insert(self.feed_head);

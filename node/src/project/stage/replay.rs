@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use towline_crdt::compose::{self, BodyEdit};
 use towline_crdt::doc::ItemDoc;
 use towline_proto::{
-    Act, ActId, Author, ItemChange, ItemId, LinkKind, Millis, Op, Origin, Payload, Tip, limits,
+    Act, ActId, AuthorSeq, ItemChange, ItemId, LinkKind, Millis, Op, Origin, Payload, Tip, limits,
 };
 
 use super::{ENTRY_TARGET_BYTES, ENTRY_TARGET_CHANGES};
@@ -54,7 +54,7 @@ pub(crate) struct Rewrite<'l> {
 
 /// An entry that is being filled.
 struct Open {
-    place: Author,
+    place: AuthorSeq,
     prev: Vec<Tip>,
     ordinal: u32,
     changes: Vec<ItemChange>,

@@ -3,7 +3,7 @@
 //! The replication core hears of each staged thing in the order in which it was staged, either way.
 //! What the log refused is never left in documents, rows or the membership.
 
-use towline_sync::{Input, Outcome};
+use towline_sync::{AdmissionOutcome, Input};
 
 use super::{Stage, Staged};
 use crate::api::request::{Failure, FailureCode};
@@ -40,7 +40,7 @@ impl Project {
         let mut positions = positions.into_iter();
         for staged in stage.staged {
             let input = match staged {
-                Staged::Told(hash, outcome) => Input::Outcome { hash, outcome },
+                Staged::Told(hash, outcome) => Input::AdmissionOutcome { hash, outcome },
                 Staged::Local(entry) => {
                     let Some(position) = positions.next() else {
                         continue;
@@ -51,9 +51,9 @@ impl Project {
                     let Some(position) = positions.next() else {
                         continue;
                     };
-                    Input::Outcome {
+                    Input::AdmissionOutcome {
                         hash: entry.hash(),
-                        outcome: Outcome::Stored { position },
+                        outcome: AdmissionOutcome::Stored { position },
                     }
                 }
             };
@@ -63,7 +63,7 @@ impl Project {
         if stage.raised {
             self.fold_again();
         } else if stage.members_before.is_some() {
-            self.ranks = self.members.ranks();
+            self.ranks = self.members.roles_digest();
         }
         Ok(())
     }
@@ -113,11 +113,11 @@ impl Project {
         for staged in stage.staged {
             let input = match staged {
                 Staged::Local(_) => continue,
-                Staged::Remote(entry) => Input::Outcome {
+                Staged::Remote(entry) => Input::AdmissionOutcome {
                     hash: entry.hash(),
-                    outcome: Outcome::Missing,
+                    outcome: AdmissionOutcome::Missing,
                 },
-                Staged::Told(hash, outcome) => Input::Outcome { hash, outcome },
+                Staged::Told(hash, outcome) => Input::AdmissionOutcome { hash, outcome },
             };
             let effects = self.replica.handle(now, input);
             self.todo.extend(effects);

@@ -37,7 +37,7 @@ fn of_a_circle_made_apart_one_dependency_is_suspended_and_both_items_say_so() {
     };
     assert_eq!(
         (circle.rule, circle.about.as_str()),
-        (Rule::Circle, "dependencies")
+        (Rule::Cycle, "dependencies")
     );
     assert_eq!(circle.sides.len(), 2);
     assert!(circle.sides[0].effective && !circle.sides[1].effective);

@@ -220,7 +220,7 @@ fn what_is_forged_old_or_a_strangers_is_not_heard() {
     let body = |name: &str, node: NodeId, after: u64| {
         let at = BEGIN.plus(after);
         let claims = Vec::new();
-        Presence::seal(
+        Presence::sign(
             PresenceBody {
                 project,
                 node,
@@ -246,7 +246,7 @@ fn what_is_forged_old_or_a_strangers_is_not_heard() {
 
     let mut other = body("bo", bos, 0).body().clone();
     other.project = towline_proto::ProjectId([9; 32]);
-    let other = Presence::seal(other, &key("bo"));
+    let other = Presence::sign(other, &key("bo"));
     assert_eq!(verdict(&mut ann, &other), Verdict::Reject);
 
     clock.pass(BEAT);
@@ -311,7 +311,7 @@ fn too_large(replica: &Replica) -> Entry {
         at: BEGIN,
         payload: Payload::Changes(vec![change]),
     };
-    Entry::seal(body, &project.key)
+    Entry::sign(body, &project.key)
 }
 
 #[test]

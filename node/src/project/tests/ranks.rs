@@ -111,5 +111,5 @@ fn every_rise_of_somebody_who_may_write_changes_the_digest() {
     assert_eq!(writer, bo.project.ranks);
     raise(&mut ann, bo.me, Role::Maintainer);
     assert_ne!(ann.project.ranks, writer);
-    assert_eq!(ann.project.ranks, ann.project.members.ranks());
+    assert_eq!(ann.project.ranks, ann.project.members.roles_digest());
 }

@@ -3,7 +3,7 @@
 
 use towline_crdt::view::ItemView;
 use towline_proto::{Entry, EntryBody, NodeId, Payload, Verb};
-use towline_sync::{Batch, Effect};
+use towline_sync::{AdmissionBatch, Effect};
 
 use super::pair::{Clock, Replica, key, meet, pair};
 use crate::api::request::{Edit, Filter, Reply, Request};
@@ -107,7 +107,7 @@ fn harmed(entries: &[Entry], which: usize, harm: Harm) -> Vec<Entry> {
                 _ => {}
             }
         }
-        let sealed = Entry::seal(body, &signer);
+        let sealed = Entry::sign(body, &signer);
         renamed.push((entry.tip(), sealed.tip()));
         out.push(sealed);
     }
@@ -160,7 +160,7 @@ fn outcome(project: &mut Project) -> Outcome {
 
 fn alone(first: &Entry, entries: &[Entry]) -> Outcome {
     let mut cy = Replica::make("cy", &Clock::new(), Some(first.clone()));
-    let mut batch = Batch::default();
+    let mut batch = AdmissionBatch::default();
     for entry in entries {
         cy.project.admit(&mut batch, entry.clone(), false);
     }
@@ -198,7 +198,7 @@ fn a_whole_frame_passes_at_once_and_one_with_a_bad_entry_is_looked_at_one_by_one
         .map(|entry| (entry.clone(), false))
         .collect();
     let mut cy = Replica::make("cy", &Clock::new(), Some(first));
-    let mut batch = Batch::default();
+    let mut batch = AdmissionBatch::default();
     for entry in entries.iter().take(entries.len() - changes.len()) {
         cy.project.admit(&mut batch, entry.clone(), false);
     }

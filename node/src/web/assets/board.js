@@ -23,7 +23,7 @@ async function send(card, transition) {
   } catch {
     say("The node did not answer; nothing is known to have changed.");
   }
-  await refresh({ force: true });
+  await refresh();
 }
 
 /** `move:` and a column, or a verb, as the card's own menu has it. */
@@ -89,7 +89,9 @@ document.addEventListener("submit", (event) => {
   const form = event.target.closest(".card .move form");
   if (!form) return;
   event.preventDefault();
-  send(cardOf(form), transition(form.elements.target.value));
+  const chosen = transition(form.elements.target.value);
+  closeMenu(form.closest(".move"));
+  send(cardOf(form), chosen);
 });
 
 document.addEventListener("toggle", (event) => {
@@ -152,6 +154,11 @@ function toggle(card, legal, on, off) {
   ask.showModal();
 }
 
+function closeMenu(menu) {
+  menu.open = false;
+  cardOf(menu).querySelector("a.title").focus();
+}
+
 function openMenu(card) {
   const menu = card.querySelector(".move");
   if (!menu) return;
@@ -175,7 +182,7 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
   if (event.key === "Escape") {
     const menu = document.activeElement?.closest?.(".move[open]") ?? document.querySelector(".move[open]");
-    if (menu) { menu.open = false; menu.closest(".card").querySelector("a.title").focus(); }
+    if (menu) closeMenu(menu);
     else if (event.target.matches?.("input, textarea, select")) event.target.blur();
     return;
   }

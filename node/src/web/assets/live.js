@@ -5,6 +5,7 @@ const live = document.getElementById("live");
 const toast = document.getElementById("toast");
 const news = document.getElementById("news");
 const WAIT_MS = 200;
+const BUSY_MS = 1000;
 const TOAST_MS = 8000;
 
 let due = null;
@@ -29,15 +30,19 @@ function busy() {
 }
 
 /** Fetches the fragment anew, at once or when nobody is in the middle of something. */
-export async function refresh({ force = false } = {}) {
+export async function refresh() {
   if (!live) return;
   if (fetching) { again = true; return; }
-  if (!force && busy()) { due = setTimeout(refresh, 1000); return; }
+  clearTimeout(due);
   due = null;
+  if (busy()) { due = setTimeout(refresh, BUSY_MS); return; }
   fetching = true;
   try {
     const answer = await fetch(live.dataset.live, { headers: { accept: "text/html" } });
-    if (answer.ok) swap(await answer.text());
+    const html = await answer.text();
+    // A drag or a menu may have begun while the answer was on its way: then it is fetched again afterwards.
+    if (answer.ok && busy()) again = true;
+    else if (answer.ok) swap(html);
     else if (answer.status === 404) say("This is not here any more.");
   } catch {
     // Not reachable just now; the stream's next hello fetches again.

@@ -75,8 +75,10 @@ pub(in crate::web) fn fragment(frame: &Frame, project: &str, open: &[OpenConflic
 fn one(frame: &Frame, project: &str, conflict: &OpenConflict, back: Option<&str>, now: Millis) -> Markup {
     html! {
         section.contest aria-label={ "Conflict about " (conflict.about) } {
-            @if back.is_some() { p { (item_link(project, &conflict.item)) } }
-            h3 { (capital(&conflict.about)) }
+            @if back.is_some() {
+                p { (item_link(project, &conflict.item)) }
+                h2 { (capital(&conflict.about)) }
+            } @else { h3 { (capital(&conflict.about)) } }
             p.rule { (capital(&conflict.why)) "." }
             @if is_restored_first(conflict) {
                 p.notice { "The item is in the trash: restore it, then a side can be kept." }

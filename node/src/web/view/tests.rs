@@ -4,7 +4,7 @@ use tokio::sync::{mpsc, watch};
 use towline_proto::stage::Holds;
 use towline_proto::table::legal_from;
 use towline_proto::{
-    Column, ItemId, Kind, Millis, Origin, OriginKind, ProjectId, Qa, Role, Standing, Status, Verb,
+    Column, ItemId, ItemState, Kind, Millis, Origin, OriginKind, ProjectId, Qa, Role, Status, Verb,
 };
 
 use super::actions::{VerbInput, targets, verbs};
@@ -57,7 +57,7 @@ fn card(number: u32, column: Column) -> ItemCard {
         claim_heard: None,
         skewed: false,
         in_the_way: None,
-        legal: legal_from(Standing::active(column, Kind::Bug)),
+        legal: legal_from(ItemState::active(column, Kind::Bug)),
     }
 }
 
@@ -155,7 +155,7 @@ fn the_menu_proposes_the_next_ordinary_step_and_never_a_fact() {
         proposed.map(|target| target.value)
     };
     let held = |mut card: ItemCard, frozen: bool| {
-        let mut standing = Standing::active(card.column, card.kind);
+        let mut standing = ItemState::active(card.column, card.kind);
         (standing.frozen, standing.failure) = (frozen, !frozen);
         card.legal = legal_from(standing);
         card

@@ -171,7 +171,7 @@ fn a_refusal_gives_the_reason_of_the_gate() {
             at: genesis.body().at,
             payload,
         };
-        Entry::seal(body, &stranger)
+        Entry::sign(body, &stranger)
     };
     let first = entry(0, Vec::new(), Payload::Changes(Vec::new()));
     let second = entry(1, vec![first.tip()], Payload::Changes(Vec::new()));

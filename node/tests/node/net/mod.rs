@@ -170,7 +170,7 @@ async fn an_admission_that_a_stranger_shows_reaches_the_project_and_makes_a_memb
         at: Millis::default(),
         payload: towline_proto::Payload::Changes(Vec::new()),
     };
-    let shown = towline_proto::Entry::seal(body, &key);
+    let shown = towline_proto::Entry::sign(body, &key);
     let entry = towline_proto::wire::EntryBytes(shown.bytes().clone());
     mallory.say(NetOutput::Admission { project: DEMO, entry }).await;
     mallory.members(&[anna.id()], false).await;

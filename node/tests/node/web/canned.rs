@@ -17,8 +17,8 @@ use towline_node::handle::{JOBS, Job, ProjectLink};
 use towline_proto::stage::{Blocked, Holds, status};
 use towline_proto::table::{leads_to, legal, legal_from};
 use towline_proto::{
-    ActId, Column, Event, EventId, EventKind, ItemId, Kind, Millis, NodeId, Origin, OriginKind, ProjectId,
-    Qa, Standing, Verb,
+    ActId, Column, Event, EventId, EventKind, ItemId, ItemState, Kind, Millis, NodeId, Origin, OriginKind,
+    ProjectId, Qa, Verb,
 };
 
 /// The hour in which everything happens: 2026-11-20T12:00:00Z.
@@ -82,8 +82,8 @@ pub(crate) fn settle(card: &mut ItemCard) {
     card.legal = legal_from(standing(card));
 }
 
-fn standing(card: &ItemCard) -> Standing {
-    Standing {
+fn standing(card: &ItemCard) -> ItemState {
+    ItemState {
         column: card.column,
         kind: card.kind,
         frozen: card.holds.frozen,

@@ -68,6 +68,10 @@ async fn a_page_renamed_to_this_address_is_refused() {
         let answer = board.send("GET", "/p/demo", &[("host", host)], "").await;
         assert_eq!(answer.status, 421, "{host:?}");
         assert!(!answer.body.contains("Sign entries"));
+        let style = board
+            .send("GET", "/assets/board.css", &[("host", host)], "")
+            .await;
+        assert_eq!(style.status, 200, "the refusal has a style sheet: {host:?}");
     }
     assert_eq!(
         board

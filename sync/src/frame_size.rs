@@ -25,9 +25,9 @@ const ENTRY_BYTES: usize = 128;
 
 /// The pace of every peer that was sent a frame, connected or not: a line that is slow is slow again.
 #[derive(Debug, Default)]
-pub(crate) struct Paces(BTreeMap<NodeId, usize>);
+pub(crate) struct FrameSizes(BTreeMap<NodeId, usize>);
 
-impl Paces {
+impl FrameSizes {
     /// Bytes of entries that the next frame aims at.
     pub(crate) fn bytes(&self, peer: &NodeId) -> usize {
         self.0.get(peer).copied().unwrap_or(FIRST_BYTES)
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn frames_grow_on_a_quick_line_and_shrink_on_a_slow_or_broken_one_within_their_bounds() {
-        let mut paces = Paces::default();
+        let mut paces = FrameSizes::default();
         assert_eq!(paces.bytes(&BEN), FIRST_BYTES);
         paces.took(BEN, 10, 5);
         assert_eq!(paces.bytes(&BEN), FIRST_BYTES, "a small frame proves nothing");
@@ -97,13 +97,13 @@ mod tests {
 
     #[test]
     fn peers_that_are_remembered_are_few() {
-        let mut paces = Paces::default();
+        let mut paces = FrameSizes::default();
         for number in 0..=255 {
             paces.broke_off(NodeId([number; 32]));
             paces.broke_off(NodeId([number; 32].map(|byte: u8| byte ^ 1)));
         }
         paces.broke_off(NodeId([9; 32].map(|byte: u8| byte | 0x70)));
         assert!(paces.0.len() <= 2 * limits::PEERS);
-        assert_eq!(Paces::entries(usize::MAX), limits::CATCH_UP_ENTRIES);
+        assert_eq!(FrameSizes::entries(usize::MAX), limits::CATCH_UP_ENTRIES);
     }
 }

@@ -61,7 +61,7 @@ pub(crate) struct AuthorLog {
 
 /// Where an entry stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Placement {
     /// It is here.
     Known,
     /// It follows what is here.
@@ -76,7 +76,7 @@ pub(crate) enum Place {
 
 /// How a tip stands to what is here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum TipStatus {
     /// It is here.
     Here,
     /// Its epoch is here, but not so far.
@@ -89,9 +89,9 @@ pub(crate) enum Standing {
 
 /// Entries on their way through the shell's gate, which the next ones of a run rely on.
 #[derive(Debug, Default)]
-pub(crate) struct Pending(BTreeMap<(NodeId, Epoch), BTreeMap<u64, EntryHash>>);
+pub(crate) struct PendingEntries(BTreeMap<(NodeId, Epoch), BTreeMap<u64, EntryHash>>);
 
-impl Pending {
+impl PendingEntries {
     pub(crate) fn insert(&mut self, entry: &Entry) {
         let body = entry.body();
         let run = self.0.entry((body.author, body.epoch)).or_default();
@@ -125,73 +125,73 @@ impl Pending {
 
 /// Every author's log.
 #[derive(Debug, Default)]
-pub(crate) struct Chain {
+pub(crate) struct AuthorLogs {
     authors: BTreeMap<NodeId, AuthorLog>,
     digest: OnceCell<[u8; 32]>,
 }
 
-impl Chain {
+impl AuthorLogs {
     /// Where an entry stands, given what is on its way already.
-    pub(crate) fn place(&self, entry: &Entry, pending: &Pending) -> Place {
+    pub(crate) fn place(&self, entry: &Entry, pending: &PendingEntries) -> Placement {
         let body = entry.body();
         let genesis = matches!(body.payload, Payload::Genesis(_));
         if genesis && (body.seq != 0 || !body.prev.is_empty()) {
-            return Place::Invalid("a genesis entry follows nothing");
+            return Placement::Invalid("a genesis entry follows nothing");
         }
         let inside = body.prev.iter().any(|tip| tip.epoch == body.epoch);
         if inside && body.prev.len() != 1 {
-            return Place::Invalid("inside an epoch an entry follows exactly one");
+            return Placement::Invalid("inside an epoch an entry follows exactly one");
         }
         let follows = body.prev.iter().map(|tip| tip.seq).max();
         if follows.map_or(Some(0), |seq| seq.checked_add(1)) != Some(body.seq) {
-            return Place::Invalid("the seq is not one past its predecessors'");
+            return Placement::Invalid("the seq is not one past its predecessors'");
         }
         match self.standing(&body.author, &entry.tip()) {
-            Standing::Here => return Place::Known,
-            Standing::Contradicted => return Place::Forked(body.epoch, body.seq),
-            Standing::Beyond if !inside => return Place::Forked(body.epoch, body.seq),
-            Standing::Beyond | Standing::Unknown => {}
+            TipStatus::Here => return Placement::Known,
+            TipStatus::Contradicted => return Placement::Forked(body.epoch, body.seq),
+            TipStatus::Beyond if !inside => return Placement::Forked(body.epoch, body.seq),
+            TipStatus::Beyond | TipStatus::Unknown => {}
         }
         match pending.at(body.author, body.epoch, body.seq) {
-            Some(hash) if hash == entry.hash() => return Place::Known,
-            Some(_) => return Place::Forked(body.epoch, body.seq),
+            Some(hash) if hash == entry.hash() => return Placement::Known,
+            Some(_) => return Placement::Forked(body.epoch, body.seq),
             None if !inside && pending.opens(body.author, body.epoch) => {
-                return Place::Forked(body.epoch, body.seq);
+                return Placement::Forked(body.epoch, body.seq);
             }
             None => {}
         }
         if !genesis && self.authors.is_empty() && pending.0.is_empty() {
-            return Place::Gap;
+            return Placement::Gap;
         }
         let mut gap = false;
         for tip in &body.prev {
             match self.standing(&body.author, tip) {
-                Standing::Here => {}
-                Standing::Contradicted => return Place::Forked(tip.epoch, tip.seq),
-                Standing::Beyond | Standing::Unknown => {
+                TipStatus::Here => {}
+                TipStatus::Contradicted => return Placement::Forked(tip.epoch, tip.seq),
+                TipStatus::Beyond | TipStatus::Unknown => {
                     gap |= pending.at(body.author, tip.epoch, tip.seq) != Some(tip.hash);
                 }
             }
         }
-        if gap { Place::Gap } else { Place::Next }
+        if gap { Placement::Gap } else { Placement::Next }
     }
 
     /// How an author's tip stands to what is here.
-    pub(crate) fn standing(&self, author: &NodeId, tip: &Tip) -> Standing {
+    pub(crate) fn standing(&self, author: &NodeId, tip: &Tip) -> TipStatus {
         let Some(epoch) = self.epoch(author, tip.epoch) else {
-            return Standing::Unknown;
+            return TipStatus::Unknown;
         };
         match epoch.has(tip.seq, &tip.hash) {
-            Some(true) => Standing::Here,
-            Some(false) => Standing::Contradicted,
-            None if tip.seq < epoch.start => Standing::Contradicted,
-            None => Standing::Beyond,
+            Some(true) => TipStatus::Here,
+            Some(false) => TipStatus::Contradicted,
+            None if tip.seq < epoch.start => TipStatus::Contradicted,
+            None => TipStatus::Beyond,
         }
     }
 
     /// Adds an entry that is in the log at `position`; says no when it does not follow.
     pub(crate) fn append(&mut self, entry: &Entry, position: u64) -> bool {
-        if self.place(entry, &Pending::default()) != Place::Next {
+        if self.place(entry, &PendingEntries::default()) != Placement::Next {
             return false;
         }
         let body = entry.body();

@@ -15,7 +15,7 @@ use crate::view::ItemView;
 
 /// A document's row and what it changes for people.
 #[derive(Debug, Clone)]
-pub struct Commit {
+pub struct ProjectionUpdate {
     /// The row.
     pub view: ItemView,
     /// The events between the row before and this one.
@@ -24,32 +24,32 @@ pub struct Commit {
 
 /// Folds a document and compares it with the row before and the acts that made that. `None` when the
 /// document holds no creation, which the gate rules out.
-pub fn commit<R: Roles>(
+pub fn update_projection<R: Roles>(
     project: ProjectId,
     before: Option<(&ItemView, &Acts)>,
     doc: &ItemDoc,
     roles: &R,
-) -> Option<Commit> {
+) -> Option<ProjectionUpdate> {
     let folded = fold(doc.id(), doc.acts(), roles)?;
     let events = diff(project, before, &folded);
-    Some(Commit {
+    Some(ProjectionUpdate {
         view: folded.view,
         events,
     })
 }
 
-/// [`commit`] of the acts that a document has, or had when some of its changes were not in it yet, where it
+/// [`update_projection`] of the acts that a document has, or had when some of its changes were not in it yet, where it
 /// is known which of them came since the row before.
-pub fn commit_acts<R: Roles>(
+pub fn update_projection_from_acts<R: Roles>(
     project: ProjectId,
     before: Option<(&ItemView, BTreeSet<ActId>)>,
     item: ItemId,
     acts: &Acts,
     roles: &R,
-) -> Option<Commit> {
+) -> Option<ProjectionUpdate> {
     let folded = fold(item, acts, roles)?;
     let events = diff_since(project, before, &folded);
-    Some(Commit {
+    Some(ProjectionUpdate {
         view: folded.view,
         events,
     })

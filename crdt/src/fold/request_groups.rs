@@ -12,8 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use towline_proto::{ActId, Register, codec};
 
 use super::order::causal;
-use super::{Fate, Machine};
-use crate::doc::{Acts, Record};
+use super::{ActOutcome, FoldState};
+use crate::doc::{ActRecord, Acts};
 use crate::members::Roles;
 
 /// Acts that are taken for one at most. More than a few gateways never stand in one room, and what an
@@ -22,12 +22,12 @@ const ACTS: usize = 4;
 
 /// Which acts of an item do one request.
 #[derive(Debug, Default)]
-pub(crate) struct Again {
+pub(crate) struct RequestGroups {
     /// Of each such act all that do the same, sorted.
     same: BTreeMap<ActId, Vec<ActId>>,
 }
 
-impl Again {
+impl RequestGroups {
     /// Finds them, and the causal order of all acts with it: whoever names one names all. Where that
     /// would make a circle, as dishonest authors can, each act stands for itself.
     pub(crate) fn find(acts: &Acts) -> (Self, (Vec<ActId>, Vec<ActId>)) {
@@ -46,7 +46,7 @@ impl Again {
     }
 
     /// What an act names as seen.
-    pub(crate) fn named<'a>(&self, id: &ActId, record: &'a Record) -> Cow<'a, [ActId]> {
+    pub(crate) fn named<'a>(&self, id: &ActId, record: &'a ActRecord) -> Cow<'a, [ActId]> {
         let saw = record.act.saw.as_slice();
         if self.same.is_empty() || !saw.iter().any(|seen| self.same.contains_key(seen)) {
             return Cow::Borrowed(saw);
@@ -68,7 +68,7 @@ impl Again {
 }
 
 fn groups(acts: &Acts) -> BTreeMap<ActId, Vec<ActId>> {
-    let mut by_request: BTreeMap<_, Vec<(&ActId, &Record)>> = BTreeMap::new();
+    let mut by_request: BTreeMap<_, Vec<(&ActId, &ActRecord)>> = BTreeMap::new();
     for (id, record) in acts {
         if let Some(request) = record.act.request {
             by_request.entry(request).or_default().push((id, record));
@@ -94,7 +94,7 @@ fn groups(acts: &Acts) -> BTreeMap<ActId, Vec<ActId>> {
     same
 }
 
-impl<R: Roles> Machine<'_, R> {
+impl<R: Roles> FoldState<'_, R> {
     /// Of acts that do one request one is shown, the first by its id. Of criteria those that somebody
     /// has judged are all shown: a judgement names one of them.
     pub(super) fn mark_repeats(&mut self) {
@@ -102,8 +102,12 @@ impl<R: Roles> Machine<'_, R> {
         let mut repeats = Vec::new();
         for group in groups {
             let judged = |id: &&ActId| !self.heads(&Register::Criterion(**id)).is_empty();
-            let refused =
-                |id: &&ActId| matches!(self.acts.get(id).map(|act| &act.fate), Some(Fate::Refused(_)));
+            let refused = |id: &&ActId| {
+                matches!(
+                    self.acts.get(id).map(|act| &act.outcome),
+                    Some(ActOutcome::Refused(_))
+                )
+            };
             let shown = group
                 .iter()
                 .find(judged)
@@ -116,7 +120,7 @@ impl<R: Roles> Machine<'_, R> {
         }
         for (id, shown) in repeats {
             if let Some(act) = self.acts.get_mut(&id) {
-                act.repeats = Some(shown);
+                act.duplicate_of = Some(shown);
             }
         }
     }

@@ -9,18 +9,18 @@ use std::ops::{Deref, DerefMut};
 
 use towline_proto::{ActId, Register};
 
-use super::Folding;
+use super::FoldedAct;
 
 /// Acts by id, each with what the fold found out about it.
 #[derive(Debug, Default)]
-pub struct Taken<'a> {
-    acts: BTreeMap<ActId, Folding<'a>>,
+pub struct FoldedActs<'a> {
+    acts: BTreeMap<ActId, FoldedAct<'a>>,
     looked_up: Cell<u64>,
 }
 
-impl<'a> Taken<'a> {
+impl<'a> FoldedActs<'a> {
     /// One of them.
-    pub fn get(&self, id: &ActId) -> Option<&Folding<'a>> {
+    pub fn get(&self, id: &ActId) -> Option<&FoldedAct<'a>> {
         self.looked_up.set(self.looked_up.get().saturating_add(1));
         self.acts.get(id)
     }
@@ -31,23 +31,23 @@ impl<'a> Taken<'a> {
     }
 }
 
-impl<'a> Deref for Taken<'a> {
-    type Target = BTreeMap<ActId, Folding<'a>>;
+impl<'a> Deref for FoldedActs<'a> {
+    type Target = BTreeMap<ActId, FoldedAct<'a>>;
 
     fn deref(&self) -> &Self::Target {
         &self.acts
     }
 }
 
-impl DerefMut for Taken<'_> {
+impl DerefMut for FoldedActs<'_> {
     fn deref_mut(&mut self) -> &mut Self::Target {
         &mut self.acts
     }
 }
 
-impl<'t, 'a> IntoIterator for &'t Taken<'a> {
-    type Item = (&'t ActId, &'t Folding<'a>);
-    type IntoIter = std::collections::btree_map::Iter<'t, ActId, Folding<'a>>;
+impl<'t, 'a> IntoIterator for &'t FoldedActs<'a> {
+    type Item = (&'t ActId, &'t FoldedAct<'a>);
+    type IntoIter = std::collections::btree_map::Iter<'t, ActId, FoldedAct<'a>>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.acts.iter()
@@ -56,18 +56,18 @@ impl<'t, 'a> IntoIterator for &'t Taken<'a> {
 
 /// What one author named, looked up once for all registers: where many wrote apart, each would otherwise
 /// be looked for in all the others for every register anew.
-pub(super) struct Named<'t, 'a> {
-    acts: Vec<(ActId, &'t Folding<'a>)>,
+pub(super) struct ObservedActs<'t, 'a> {
+    acts: Vec<(ActId, &'t FoldedAct<'a>)>,
     /// Those that another of them names, with the one that names it.
     replaced: Vec<(ActId, usize)>,
 }
 
-impl<'t, 'a> Named<'t, 'a> {
-    pub(super) fn of(taken: &'t Taken<'a>, saw: &[ActId]) -> Self {
+impl<'t, 'a> ObservedActs<'t, 'a> {
+    pub(super) fn of(taken: &'t FoldedActs<'a>, saw: &[ActId]) -> Self {
         let acts: Vec<_> = saw.iter().filter_map(|id| Some((*id, taken.get(id)?))).collect();
         let mut ids: Vec<ActId> = acts.iter().map(|(id, _)| *id).collect();
         ids.sort_unstable();
-        let named_by = |(index, (_, act)): (usize, &(ActId, &'t Folding<'a>))| {
+        let named_by = |(index, (_, act)): (usize, &(ActId, &'t FoldedAct<'a>))| {
             let among = act.saw.iter();
             let among = among.filter(|id| ids.binary_search(id).is_ok());
             among.map(|id| (*id, index)).collect::<Vec<_>>()

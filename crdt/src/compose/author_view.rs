@@ -11,11 +11,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use towline_proto::{ActId, Op, Register, limits};
 
 use super::ComposeError;
-use crate::fold::{Folded, writes};
+use crate::fold::{FoldedItem, writes};
 
 /// The heads of all registers and what is counted of an item.
 #[derive(Debug)]
-pub(super) struct Present {
+pub(super) struct AuthorView {
     heads: BTreeMap<Register, Vec<ActId>>,
     labels: BTreeSet<String>,
     comments: usize,
@@ -24,14 +24,14 @@ pub(super) struct Present {
 
 /// What an edit takes, where it needs no fold.
 #[derive(Debug)]
-pub(super) struct Edit {
+pub(super) struct FieldEdit {
     register: Register,
     /// The acts that it names as seen.
     pub(super) saw: Vec<ActId>,
 }
 
-impl Present {
-    pub(super) fn of(folded: &Folded<'_>) -> Self {
+impl AuthorView {
+    pub(super) fn of(folded: &FoldedItem<'_>) -> Self {
         Self {
             heads: folded.registers().clone(),
             labels: folded.view.labels.iter().cloned().collect(),
@@ -41,7 +41,7 @@ impl Present {
     }
 
     /// What an operation sees; `None` where it takes a fold to know.
-    pub(super) fn edit(&self, op: &Op) -> Option<Edit> {
+    pub(super) fn edit(&self, op: &Op) -> Option<FieldEdit> {
         let register = edited(op)?;
         let mut saw = self.heads.get(&register).cloned().unwrap_or_default();
         if saw.len() > limits::SAW_PER_ACT {
@@ -49,16 +49,16 @@ impl Present {
         }
         saw.sort_unstable();
         saw.dedup();
-        Some(Edit { register, saw })
+        Some(FieldEdit { register, saw })
     }
 
     /// Whether the item has room for it.
-    pub(super) fn room(&self, op: &Op) -> Result<(), ComposeError> {
-        room(op, self.acts, self.labels.len(), self.comments)
+    pub(super) fn check_room(&self, op: &Op) -> Result<(), ComposeError> {
+        check_room(op, self.acts, self.labels.len(), self.comments)
     }
 
     /// Takes an edit that was made.
-    pub(super) fn take(&mut self, id: ActId, op: &Op, edit: Edit) {
+    pub(super) fn apply(&mut self, id: ActId, op: &Op, edit: FieldEdit) {
         self.acts += 1;
         match op {
             Op::AddLabel { label } => drop(self.labels.insert(label.clone())),
@@ -71,7 +71,7 @@ impl Present {
 }
 
 /// Whether an item with so much has room for an operation.
-pub(super) fn room(op: &Op, acts: usize, labels: usize, comments: usize) -> Result<(), ComposeError> {
+pub(super) fn check_room(op: &Op, acts: usize, labels: usize, comments: usize) -> Result<(), ComposeError> {
     let full = |what, max| Err(ComposeError::Full { what, max });
     match op {
         _ if acts >= limits::ACTS_PER_ITEM => full("acts", limits::ACTS_PER_ITEM),

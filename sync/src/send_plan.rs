@@ -13,12 +13,12 @@ use std::collections::BTreeMap;
 
 use towline_proto::{Epoch, NodeId, Tip, VersionVector};
 
-use crate::chain::{AuthorLog, Chain, Standing};
-use crate::fork::Forks;
+use crate::author_logs::{AuthorLog, AuthorLogs, TipStatus};
+use crate::fork_proofs::ForkProofs;
 
 /// One entry that is to be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Slot {
+pub(crate) struct PlannedEntry {
     /// Where it is in the log.
     pub(crate) position: u64,
     pub(crate) author: NodeId,
@@ -28,13 +28,13 @@ pub(crate) struct Slot {
     end: u64,
 }
 
-impl Slot {
+impl PlannedEntry {
     /// What a run of entries has in common.
     pub(crate) const fn run(&self) -> (NodeId, Epoch) {
         (self.author, self.epoch)
     }
 
-    fn following(&self, chain: &Chain) -> Option<Self> {
+    fn following(&self, chain: &AuthorLogs) -> Option<Self> {
         let seq = self.seq.checked_add(1).filter(|seq| *seq < self.end)?;
         let position = chain.epoch(&self.author, self.epoch)?.position(seq)?;
         Some(Self {
@@ -47,14 +47,14 @@ impl Slot {
 
 /// What is still to be sent to one peer.
 #[derive(Debug, Default)]
-pub(crate) struct Plan {
+pub(crate) struct SendPlan {
     /// The next entry of each (author, epoch), by its place in the log.
-    cursors: BTreeMap<u64, Slot>,
+    cursors: BTreeMap<u64, PlannedEntry>,
 }
 
-impl Plan {
+impl SendPlan {
     /// What a peer with this vector lacks.
-    pub(crate) fn new(chain: &Chain, forks: &Forks, theirs: &VersionVector) -> Self {
+    pub(crate) fn new(chain: &AuthorLogs, forks: &ForkProofs, theirs: &VersionVector) -> Self {
         let mut plan = Self::default();
         for (author, log) in chain.authors() {
             let tips = theirs.0.get(author).map_or(&[][..], Vec::as_slice);
@@ -66,7 +66,7 @@ impl Plan {
     }
 
     /// The entries of ours that prove forks together with what is kept beside the log.
-    pub(crate) fn of_proofs(chain: &Chain, forks: &Forks) -> Self {
+    pub(crate) fn of_proofs(chain: &AuthorLogs, forks: &ForkProofs) -> Self {
         let mut plan = Self::default();
         for proof in forks.all() {
             let end = proof.seq.saturating_add(1);
@@ -75,7 +75,14 @@ impl Plan {
         plan
     }
 
-    fn add_author(&mut self, chain: &Chain, forks: &Forks, author: &NodeId, log: &AuthorLog, tips: &[Tip]) {
+    fn add_author(
+        &mut self,
+        chain: &AuthorLogs,
+        forks: &ForkProofs,
+        author: &NodeId,
+        log: &AuthorLog,
+        tips: &[Tip],
+    ) {
         // Per epoch: one past the last entry that the peer has. Parents are looked at when an
         // epoch is met first, so each epoch is walked once however many tips there are.
         let mut has: BTreeMap<Epoch, u64> = BTreeMap::new();
@@ -85,9 +92,9 @@ impl Plan {
                 continue;
             };
             let end = match chain.standing(author, &tip) {
-                Standing::Unknown => continue,
-                Standing::Here => tip.seq.saturating_add(1),
-                Standing::Beyond => {
+                TipStatus::Unknown => continue,
+                TipStatus::Here => tip.seq.saturating_add(1),
+                TipStatus::Beyond => {
                     // With a proof we cannot tell which history the peer follows: it gets the
                     // entry that shows the fork and nothing else of the epoch.
                     if let Some(proof) = forks.find(author, tip.epoch) {
@@ -95,7 +102,7 @@ impl Plan {
                     }
                     epoch.end()
                 }
-                Standing::Contradicted => {
+                TipStatus::Contradicted => {
                     // Our entry in that place is the proof that the peer needs.
                     let seq = tip.seq.max(epoch.start);
                     self.add(chain, author, tip.epoch, seq, seq.saturating_add(1));
@@ -116,10 +123,10 @@ impl Plan {
         }
     }
 
-    fn add(&mut self, chain: &Chain, author: &NodeId, id: Epoch, seq: u64, end: u64) {
+    fn add(&mut self, chain: &AuthorLogs, author: &NodeId, id: Epoch, seq: u64, end: u64) {
         let position = chain.epoch(author, id).and_then(|epoch| epoch.position(seq));
         if let Some(position) = position.filter(|_| seq < end) {
-            let slot = Slot {
+            let slot = PlannedEntry {
                 position,
                 author: *author,
                 epoch: id,
@@ -131,7 +138,7 @@ impl Plan {
     }
 
     /// Takes the next entries out of the plan, in log order.
-    pub(crate) fn take(&mut self, chain: &Chain, count: usize) -> Vec<Slot> {
+    pub(crate) fn take(&mut self, chain: &AuthorLogs, count: usize) -> Vec<PlannedEntry> {
         let mut taken = Vec::new();
         while taken.len() < count {
             let Some((_, slot)) = self.cursors.pop_first() else {
@@ -147,7 +154,7 @@ impl Plan {
 
     /// Puts entries back that were taken last and not sent. Of each epoch they must be the last
     /// that were taken.
-    pub(crate) fn put_back(&mut self, chain: &Chain, slots: &[Slot]) {
+    pub(crate) fn put_back(&mut self, chain: &AuthorLogs, slots: &[PlannedEntry]) {
         for slot in slots.iter().rev() {
             self.skip(chain, slot);
             self.cursors.insert(slot.position, *slot);
@@ -155,7 +162,7 @@ impl Plan {
     }
 
     /// Forgets everything that follows a taken entry in its epoch.
-    pub(crate) fn skip(&mut self, chain: &Chain, slot: &Slot) {
+    pub(crate) fn skip(&mut self, chain: &AuthorLogs, slot: &PlannedEntry) {
         if let Some(next) = slot.following(chain) {
             self.cursors.remove(&next.position);
         }
@@ -168,11 +175,11 @@ impl Plan {
 }
 
 /// Whether the vector names anything that is not here.
-pub(crate) fn has_news(chain: &Chain, theirs: &VersionVector) -> bool {
+pub(crate) fn has_news(chain: &AuthorLogs, theirs: &VersionVector) -> bool {
     theirs.0.iter().any(|(author, tips)| {
         chain.tips(author) != tips.as_slice()
             && tips
                 .iter()
-                .any(|tip| chain.standing(author, tip) != Standing::Here)
+                .any(|tip| chain.standing(author, tip) != TipStatus::Here)
     })
 }

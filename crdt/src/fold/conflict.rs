@@ -1,27 +1,27 @@
 //! Disputes: who lost to whom, about what and why.
 //!
-//! Relies on what [`super::sight`] and [`super::contest`] decided; each losing act is in one dispute.
+//! Relies on what [`super::observed_state`] and [`super::resolution`] decided; each losing act is in one dispute.
 //! At the end of a fold the disputes among the heads become the row's conflicts.
 
 use towline_proto::{ActId, CriterionState, ItemId, Kind, Op, Qa, Register, Rule};
 
-use super::column::ColumnOutcome;
-use super::contest::{self, Outcome};
-use super::sight::Sight;
-use super::{Fate, Lost, Machine, effect};
+use super::column::ColumnResolution;
+use super::observed_state::ObservedState;
+use super::resolution::{self, Resolution};
+use super::{ActOutcome, FoldState, Loser, effect};
 use crate::members::Roles;
 use crate::view::Conflict;
 
 /// A contest that somebody lost.
 #[derive(Debug)]
-pub(super) struct Dispute {
+pub(super) struct RegisterConflict {
     pub(super) register: Register,
     pub(super) winner: ActId,
-    pub(super) losers: Vec<Lost>,
+    pub(super) losers: Vec<Loser>,
 }
 
-impl Dispute {
-    fn new(register: Register, winner: Option<ActId>, losers: Vec<Lost>) -> Option<Self> {
+impl RegisterConflict {
+    fn new(register: Register, winner: Option<ActId>, losers: Vec<Loser>) -> Option<Self> {
         let winner = winner.or_else(|| losers.first().map(|lost| lost.by))?;
         (!losers.is_empty()).then_some(Self {
             register,
@@ -53,9 +53,9 @@ const STAGE: [Register; 7] = [
     Register::Claim,
 ];
 
-impl<R: Roles> Machine<'_, R> {
+impl<R: Roles> FoldState<'_, R> {
     /// All disputes among the heads.
-    fn disputes(&self, sight: &Sight) -> Vec<Dispute> {
+    fn disputes(&self, sight: &ObservedState) -> Vec<RegisterConflict> {
         let fields = self.heads.keys().filter(|register| !STAGE.contains(register));
         let registers = STAGE.iter().chain(fields);
         registers
@@ -67,14 +67,14 @@ impl<R: Roles> Machine<'_, R> {
     /// whoever settles looks at one. `heads` gives its heads.
     pub(super) fn dispute(
         &self,
-        sight: &Sight,
+        sight: &ObservedState,
         register: &Register,
         heads: impl FnOnce() -> Vec<ActId>,
-    ) -> Option<Dispute> {
+    ) -> Option<RegisterConflict> {
         if STAGE.contains(register) {
             return self.stage_dispute(sight, register.clone());
         }
-        if !register.is_contested() {
+        if !register.can_conflict() {
             return None;
         }
         let heads = heads();
@@ -82,20 +82,20 @@ impl<R: Roles> Machine<'_, R> {
             0 | 1 => Vec::new(),
             _ => self.field_losers(register, &heads),
         };
-        Dispute::new(register.clone(), None, losers)
+        RegisterConflict::new(register.clone(), None, losers)
     }
 
-    fn stage_dispute(&self, sight: &Sight, register: Register) -> Option<Dispute> {
-        let flag = |outcome: &Outcome| (outcome.winner, outcome.losers.clone());
+    fn stage_dispute(&self, sight: &ObservedState, register: Register) -> Option<RegisterConflict> {
+        let flag = |outcome: &Resolution| (outcome.winner, outcome.losers.clone());
         let (winner, losers) = match &register {
             Register::Column => {
                 let column = sight.column.as_ref()?;
                 // What the item left behind it lost to the act that led it away.
                 let by = column.act.unwrap_or(column.winner);
-                let left = sight.left.iter().map(|act| Lost {
+                let left = sight.left.iter().map(|act| Loser {
                     act: *act,
                     by,
-                    rule: Rule::Left,
+                    rule: Rule::ColumnLeft,
                 });
                 let winner = if column.losers.is_empty() {
                     by
@@ -112,18 +112,18 @@ impl<R: Roles> Machine<'_, R> {
             Register::Claim => (sight.claim.act, sight.claim.losers.clone()),
             _ => return None,
         };
-        Dispute::new(register, winner, losers)
+        RegisterConflict::new(register, winner, losers)
     }
 
     /// Those that lost in front of the author of an act that writes `writes`; `heads` gives what contended
     /// there about a register.
     pub(super) fn lost(
         &self,
-        sight: &Sight,
+        sight: &ObservedState,
         writes: &[Register],
         heads: impl Fn(&Register) -> Vec<ActId>,
-    ) -> Vec<Lost> {
-        let contested = writes.iter().filter(|register| register.is_contested());
+    ) -> Vec<Loser> {
+        let contested = writes.iter().filter(|register| register.can_conflict());
         let left = sight.column.iter().flat_map(|column| left_behind(sight, column));
         let disputes = contested.flat_map(|register| {
             if STAGE.contains(register) {
@@ -137,23 +137,23 @@ impl<R: Roles> Machine<'_, R> {
     }
 
     /// The outcome for a field or criterion, whatever its type.
-    pub(super) fn field_outcome(&self, register: &Register, heads: &[ActId]) -> Outcome {
+    pub(super) fn field_outcome(&self, register: &Register, heads: &[ActId]) -> Resolution {
         let (acts, roles) = (&self.acts, self.roles);
         match register {
-            Register::Title => contest::field(acts, roles, heads, title_of),
-            Register::Kind => contest::field(acts, roles, heads, contest::kind_of),
-            Register::Priority => contest::field(acts, roles, heads, priority_of),
-            Register::Qa => contest::field(acts, roles, heads, contest::qa_of),
-            Register::Epic => contest::field(acts, roles, heads, epic_of),
-            Register::Assignee => contest::field(acts, roles, heads, assignee_of),
-            Register::Imported => contest::field(acts, roles, heads, imported_of),
-            Register::Setting(_) => contest::field(acts, roles, heads, setting_of),
-            Register::Criterion(_) => contest::judgement(acts, roles, heads, caution_of),
-            _ => Outcome::default(),
+            Register::Title => resolution::field(acts, roles, heads, title_of),
+            Register::Kind => resolution::field(acts, roles, heads, resolution::kind_of),
+            Register::Priority => resolution::field(acts, roles, heads, priority_of),
+            Register::Qa => resolution::field(acts, roles, heads, resolution::qa_of),
+            Register::Epic => resolution::field(acts, roles, heads, epic_of),
+            Register::Assignee => resolution::field(acts, roles, heads, assignee_of),
+            Register::Imported => resolution::field(acts, roles, heads, imported_of),
+            Register::Setting(_) => resolution::field(acts, roles, heads, setting_of),
+            Register::Criterion(_) => resolution::judgement(acts, roles, heads, caution_of),
+            _ => Resolution::default(),
         }
     }
 
-    pub(super) fn field_losers(&self, register: &Register, heads: &[ActId]) -> Vec<Lost> {
+    pub(super) fn field_losers(&self, register: &Register, heads: &[ActId]) -> Vec<Loser> {
         self.field_outcome(register, heads).losers
     }
 
@@ -164,20 +164,20 @@ impl<R: Roles> Machine<'_, R> {
     }
 
     /// Turns the disputes among the heads into conflicts and marks who lost in the timeline.
-    pub(super) fn conflicts(&mut self, sight: &Sight) -> Vec<Conflict> {
+    pub(super) fn conflicts(&mut self, sight: &ObservedState) -> Vec<Conflict> {
         let disputes = self.disputes(sight);
         // What an exit that waits would end goes on, and so does what a settlement left as it was.
         let waiting = sight.column.as_ref().filter(|column| column.waits.is_some());
         let ruling = waiting.and_then(|column| column.act);
         for id in sight.found.all().chain(&ruling) {
             if let Some(act) = self.acts.get_mut(id) {
-                act.fate = Fate::Effective;
+                act.outcome = ActOutcome::Effective;
             }
         }
         let mut conflicts: Vec<_> = disputes.iter().map(|dispute| self.conflict(dispute)).collect();
         for lost in disputes.iter().flat_map(|dispute| &dispute.losers) {
             if let Some(act) = self.acts.get_mut(&lost.act) {
-                act.fate = Fate::Overtaken {
+                act.outcome = ActOutcome::Overridden {
                     by: lost.by,
                     rule: lost.rule,
                 };
@@ -187,7 +187,7 @@ impl<R: Roles> Machine<'_, R> {
         conflicts
     }
 
-    fn conflict(&self, dispute: &Dispute) -> Conflict {
+    fn conflict(&self, dispute: &RegisterConflict) -> Conflict {
         let losers: Vec<ActId> = dispute.losers.iter().map(|lost| lost.act).collect();
         let mut contenders = losers.clone();
         contenders.push(dispute.winner);
@@ -213,12 +213,15 @@ impl<R: Roles> Machine<'_, R> {
 }
 
 /// What the item left behind it lost to the act that led it away.
-fn left_behind<'s>(sight: &'s Sight, column: &'s ColumnOutcome) -> impl Iterator<Item = Lost> + 's {
+fn left_behind<'s>(
+    sight: &'s ObservedState,
+    column: &'s ColumnResolution,
+) -> impl Iterator<Item = Loser> + 's {
     let by = column.act.unwrap_or(column.winner);
-    sight.left.iter().map(move |act| Lost {
+    sight.left.iter().map(move |act| Loser {
         act: *act,
         by,
-        rule: Rule::Left,
+        rule: Rule::ColumnLeft,
     })
 }
 

@@ -11,26 +11,26 @@ use towline_proto::{Entry, EntryHash, Epoch, NodeId, limits};
 
 /// An entry that waits. Its signature, or that of a later one of its run, was good.
 #[derive(Debug, Clone)]
-pub(crate) struct Held {
+pub(crate) struct Orphan {
     pub(crate) entry: Entry,
     pub(crate) peer: Option<NodeId>,
     pub(crate) verified: bool,
     pub(crate) live: bool,
     /// Set once the gate found something missing: what is worth another try when. An entry without
     /// it waits for a predecessor, whose coming is noticed at once.
-    pub(crate) tried: Option<Tried>,
+    pub(crate) tried: Option<GateAttempts>,
 }
 
 /// How a held entry fared at the gate.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Tried {
+pub(crate) struct GateAttempts {
     /// How often.
     pub(crate) times: u32,
     /// How many entries the project had stored in all at the last try.
     pub(crate) at: u64,
 }
 
-impl Tried {
+impl GateAttempts {
     /// Whether another try is worth it: at first after the very next stored entry, later after
     /// every 64th, so that a thousand entries whose dependency nobody has do not cost a thousand
     /// gate runs for each entry that comes. A tick tries whatever has not been tried since.
@@ -47,15 +47,15 @@ impl Tried {
 type Key = (u64, EntryHash);
 
 #[derive(Debug, Default)]
-struct AuthorRoom {
+struct AuthorOrphans {
     bytes: usize,
-    held: BTreeMap<Key, Held>,
+    held: BTreeMap<Key, Orphan>,
 }
 
 /// All that waits in one project.
 #[derive(Debug, Default)]
-pub(crate) struct Waiting {
-    authors: BTreeMap<NodeId, AuthorRoom>,
+pub(crate) struct OrphanPool {
+    authors: BTreeMap<NodeId, AuthorOrphans>,
     bytes: usize,
     entries: usize,
     /// How many of them the gate has tried.
@@ -63,9 +63,9 @@ pub(crate) struct Waiting {
     dropped: u64,
 }
 
-impl Waiting {
+impl OrphanPool {
     /// Keeps an entry. Returns what had to go for it, which may be the entry itself.
-    pub(crate) fn insert(&mut self, held: Held) -> Vec<Held> {
+    pub(crate) fn insert(&mut self, held: Orphan) -> Vec<Orphan> {
         let author = held.entry.body().author;
         let size = held.entry.bytes().len();
         self.take_same(&held.entry);
@@ -93,17 +93,17 @@ impl Waiting {
     /// Who has to give something up, if anybody.
     fn full(&self, author: NodeId) -> Option<NodeId> {
         let room = self.authors.get(&author)?;
-        if room.bytes > limits::WAITING_AUTHOR_BYTES || room.held.len() > limits::WAITING_AUTHOR_ENTRIES {
+        if room.bytes > limits::ORPHANS_AUTHOR_BYTES || room.held.len() > limits::ORPHANS_AUTHOR_ENTRIES {
             return Some(author);
         }
-        if self.bytes <= limits::WAITING_BYTES {
+        if self.bytes <= limits::ORPHANS_BYTES {
             return None;
         }
         let largest = self.authors.iter().max_by_key(|(_, room)| room.bytes);
         largest.map(|(author, _)| *author)
     }
 
-    pub(crate) fn take(&mut self, author: &NodeId, seq: u64, hash: &EntryHash) -> Option<Held> {
+    pub(crate) fn take(&mut self, author: &NodeId, seq: u64, hash: &EntryHash) -> Option<Orphan> {
         let room = self.authors.get_mut(author)?;
         let held = room.held.remove(&(seq, *hash))?;
         let size = held.entry.bytes().len();
@@ -117,7 +117,7 @@ impl Waiting {
         Some(held)
     }
 
-    pub(crate) fn take_same(&mut self, entry: &Entry) -> Option<Held> {
+    pub(crate) fn take_same(&mut self, entry: &Entry) -> Option<Orphan> {
         self.take(&entry.body().author, entry.body().seq, &entry.hash())
     }
 

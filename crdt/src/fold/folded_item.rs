@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use towline_proto::{ActId, Millis, Op, Register, limits};
 
-use super::{Folded, contest, dispute, effect, register};
-use crate::view::{Criterion, Link, Stamp};
+use super::{FoldedItem, conflict, effect, register, resolution};
+use crate::view::{Attribution, Criterion, Link};
 
-impl Folded<'_> {
+impl FoldedItem<'_> {
     /// What a new act doing `op` must name as seen: the heads of every register that it reads or
     /// writes; to put an item into the trash or out of it for good, or to settle that, reads all. Sorted, and where
     /// dishonest authors left more heads than one act can name, the youngest of each register.
-    pub fn saw(&self, op: &Op) -> Vec<ActId> {
+    pub fn saw_for(&self, op: &Op) -> Vec<ActId> {
         let over_trash = matches!(op, Op::Settle { over, .. } if *over == Register::Deleted);
         if over_trash || matches!(op, Op::Delete { .. } | Op::Purge) {
             return self.heads_of(self.heads.values());
@@ -45,11 +45,11 @@ impl Folded<'_> {
 
     /// The value that an act gives to a setting: its own, or that of the act which it keeps.
     pub fn setting(&self, act: &ActId) -> Option<String> {
-        effect(&self.acts, act).and_then(dispute::setting_of).flatten()
+        effect(&self.acts, act).and_then(conflict::setting_of).flatten()
     }
 
     /// All acts that do the request which an act does, itself among them; none where it is the only one.
-    pub fn same(&self, act: &ActId) -> &[ActId] {
+    pub fn same_request(&self, act: &ActId) -> &[ActId] {
         self.again.same(act)
     }
 
@@ -67,17 +67,17 @@ impl Folded<'_> {
     }
 
     /// The youngest head of a register: who to name for what it says now.
-    pub fn head(&self, register: &Register) -> Option<ActId> {
+    pub fn youngest_head(&self, register: &Register) -> Option<ActId> {
         let heads = self.heads.get(register)?.iter();
         self.youngest(heads.copied())
     }
 
     /// The act by which a register says what it says now, which is not always its youngest head: of two
     /// who wrote apart the older one can win.
-    pub fn said_by(&self, register: &Register) -> Option<ActId> {
+    pub fn value_set_by(&self, register: &Register) -> Option<ActId> {
         let view = &self.view;
         let says = |id: &&ActId| {
-            let sets = contest::sets(&self.acts, id);
+            let sets = resolution::sets(&self.acts, id);
             let Some(op) = effect(&self.acts, id) else {
                 return false;
             };
@@ -87,12 +87,12 @@ impl Folded<'_> {
                 Register::Review => sets == view.holds.review,
                 Register::Failure => sets == view.holds.failure.is_some(),
                 Register::Deleted => matches!(op, Op::Restore) != view.deleted,
-                Register::Title => dispute::title_of(op).as_deref() == Some(view.title.as_str()),
-                Register::Kind => contest::kind_of(op) == Some(view.kind),
-                Register::Priority => dispute::priority_of(op) == Some(view.priority),
-                Register::Qa => contest::qa_of(op) == Some(view.qa),
-                Register::Epic => dispute::epic_of(op) == Some(view.epic),
-                Register::Assignee => dispute::assignee_of(op).as_ref() == Some(&view.assignee),
+                Register::Title => conflict::title_of(op).as_deref() == Some(view.title.as_str()),
+                Register::Kind => resolution::kind_of(op) == Some(view.kind),
+                Register::Priority => conflict::priority_of(op) == Some(view.priority),
+                Register::Qa => resolution::qa_of(op) == Some(view.qa),
+                Register::Epic => conflict::epic_of(op) == Some(view.epic),
+                Register::Assignee => conflict::assignee_of(op).as_ref() == Some(&view.assignee),
                 Register::Label(label) => {
                     matches!(op, Op::AddLabel { .. }) == view.labels.binary_search(label).is_ok()
                 }
@@ -105,7 +105,7 @@ impl Folded<'_> {
                 }
                 Register::Criterion(id) => {
                     let criterion = self.criterion(id);
-                    criterion.is_some_and(|criterion| dispute::state_of(op) == Some(criterion.state))
+                    criterion.is_some_and(|criterion| conflict::state_of(op) == Some(criterion.state))
                 }
                 Register::Column
                 | Register::Claim
@@ -124,7 +124,7 @@ impl Folded<'_> {
             };
         };
         let youngest = heads.iter().filter(says).max_by_key(|id| self.age(id));
-        youngest.copied().or_else(|| self.head(register))
+        youngest.copied().or_else(|| self.youngest_head(register))
     }
 
     /// A criterion of the row, which lists them by time: an item can have as many as acts.
@@ -146,7 +146,7 @@ impl Folded<'_> {
 
     /// What brought the item to where it stands: the act that leads there, the hold that keeps it there
     /// while an exit waits, or what lifted the hold and let the exit through.
-    pub(crate) fn moved_by(&self) -> Option<ActId> {
+    pub(crate) fn column_set_by(&self) -> Option<ActId> {
         let mut conflicts = self.view.conflicts.iter();
         let leads_nowhere = |id: &ActId| self.acts.get(id).is_some_and(|act| act.to.is_none());
         let keeps = conflicts.find(|conflict| conflict.register == Register::Column);
@@ -160,7 +160,7 @@ impl Folded<'_> {
             let Some(lifting) = self.acts.get(id).filter(|_| exit.is_some()) else {
                 return false;
             };
-            let unseen = |hold: &ActId| !saw.contains(hold) && contest::is_hold(&self.acts, hold);
+            let unseen = |hold: &ActId| !saw.contains(hold) && resolution::is_hold(&self.acts, hold);
             !saw.contains(id) && lifting.saw.iter().any(unseen)
         };
         let lifted = [Register::Frozen, Register::Blocked];
@@ -174,10 +174,10 @@ impl Folded<'_> {
     }
 
     /// Who did an act, where and when.
-    pub fn stamp(&self, act: &ActId) -> Option<Stamp> {
+    pub fn attribution(&self, act: &ActId) -> Option<Attribution> {
         let folding = self.acts.get(act)?;
         let origin = folding.record.act.origin.clone();
-        Some(Stamp {
+        Some(Attribution {
             act: *act,
             origin,
             node: folding.node,

@@ -11,7 +11,7 @@
 
 use towline_proto::{Millis, NodeId, limits};
 
-use crate::catchup::{Plan, Slot};
+use crate::send_plan::{PlannedEntry, SendPlan};
 
 /// What there is to know about a connected peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,12 +19,12 @@ pub struct PeerState {
     /// Whether it has said that it holds exactly what this node holds now.
     pub in_sync: bool,
     /// When anything came from it last.
-    pub last_heard: Millis,
+    pub last_seen: Millis,
 }
 
 /// A question of ours that is not answered in full.
 #[derive(Debug)]
-pub(crate) struct Asked {
+pub(crate) struct OpenRequest {
     pub(crate) at: Millis,
     /// When a frame of the answer, or part of one, came last.
     pub(crate) heard_at: Millis,
@@ -34,20 +34,20 @@ pub(crate) struct Asked {
 
 /// An answer of ours to a question of the peer's.
 #[derive(Debug)]
-pub(crate) struct Giving {
+pub(crate) struct OutgoingTransfer {
     /// What is left to send.
-    pub(crate) plan: Plan,
-    pub(crate) step: Step,
+    pub(crate) plan: SendPlan,
+    pub(crate) step: OutgoingStep,
     /// When the step began, or the peer was seen to take something last.
     pub(crate) at: Millis,
 }
 
 #[derive(Debug)]
-pub(crate) enum Step {
+pub(crate) enum OutgoingStep {
     /// The shell reads these.
     Reading {
         request: u64,
-        slots: Vec<Slot>,
+        slots: Vec<PlannedEntry>,
         /// How many bytes were asked for.
         bytes: usize,
     },
@@ -57,7 +57,7 @@ pub(crate) enum Step {
 
 /// A frame of the peer's that is being dealt with.
 #[derive(Debug)]
-pub(crate) struct Taking {
+pub(crate) struct IncomingTransfer {
     pub(crate) frame: u64,
     /// Its entries that have no outcome yet.
     pub(crate) open: usize,
@@ -66,8 +66,8 @@ pub(crate) struct Taking {
 
 /// One connected peer.
 #[derive(Debug)]
-pub(crate) struct Peer {
-    pub(crate) last_heard: Millis,
+pub(crate) struct PeerSession {
+    pub(crate) last_seen: Millis,
     /// What it said last that it holds.
     pub(crate) theirs: Option<[u8; 32]>,
     /// What we told it last that we hold.
@@ -75,22 +75,22 @@ pub(crate) struct Peer {
     pub(crate) told_at: Millis,
     /// Whether to ask it as soon as that is possible.
     pub(crate) want: bool,
-    pub(crate) asked: Option<Asked>,
-    pub(crate) giving: Option<Giving>,
-    pub(crate) taking: Option<Taking>,
+    pub(crate) asked: Option<OpenRequest>,
+    pub(crate) giving: Option<OutgoingTransfer>,
+    pub(crate) taking: Option<IncomingTransfer>,
     /// Entries of its frames that were stored since it last sent a last one.
     pub(crate) stored: u64,
     /// Our and its digest when a question last brought nothing, and when that was.
     pub(crate) barren: Option<([u8; 32], [u8; 32], Millis)>,
     /// Whether there may be proofs of forks that it does not have.
     pub(crate) owed_proofs: bool,
-    pub(crate) bucket: Bucket,
+    pub(crate) bucket: TokenBucket,
 }
 
-impl Peer {
+impl PeerSession {
     pub(crate) fn new(now: Millis) -> Self {
         Self {
-            last_heard: now,
+            last_seen: now,
             theirs: None,
             told: None,
             told_at: now,
@@ -101,7 +101,7 @@ impl Peer {
             stored: 0,
             barren: None,
             owed_proofs: true,
-            bucket: Bucket::new(now),
+            bucket: TokenBucket::new(now),
         }
     }
 
@@ -115,14 +115,14 @@ impl Peer {
     pub(crate) fn state(&self, ours: [u8; 32]) -> PeerState {
         PeerState {
             in_sync: self.theirs == Some(ours),
-            last_heard: self.last_heard,
+            last_seen: self.last_seen,
         }
     }
 }
 
 /// A token bucket of `PEER_ENTRIES_BURST` entries that fills at `PEER_ENTRIES_PER_S`.
 #[derive(Debug)]
-pub(crate) struct Bucket {
+pub(crate) struct TokenBucket {
     /// In thousandths of an entry, so that a millisecond's share is a whole number.
     milli: u64,
     at: Millis,
@@ -130,7 +130,7 @@ pub(crate) struct Bucket {
 
 const FULL_MILLI: u64 = limits::PEER_ENTRIES_BURST as u64 * 1_000;
 
-impl Bucket {
+impl TokenBucket {
     pub(crate) const fn new(now: Millis) -> Self {
         Self {
             milli: FULL_MILLI,
@@ -161,14 +161,14 @@ pub(crate) enum Source {
     /// A catch-up frame that waits for all of its entries.
     Frame { peer: NodeId, frame: u64 },
     /// The waiting room: whoever sent it is not waiting for an answer.
-    Held { peer: Option<NodeId> },
+    Orphan { peer: Option<NodeId> },
 }
 
 impl Source {
     pub(crate) const fn peer(self) -> Option<NodeId> {
         match self {
             Self::Gossip { peer, .. } | Self::Frame { peer, .. } => Some(peer),
-            Self::Held { peer } => peer,
+            Self::Orphan { peer } => peer,
         }
     }
 }

@@ -29,9 +29,9 @@ pub struct ForkProof {
 
 /// The proofs of one project, bounded.
 #[derive(Debug, Default)]
-pub(crate) struct Forks(Vec<ForkProof>);
+pub(crate) struct ForkProofs(Vec<ForkProof>);
 
-impl Forks {
+impl ForkProofs {
     /// Keeps a proof and says whether it is news.
     pub(crate) fn add(&mut self, proof: ForkProof) -> bool {
         let news = self.0.len() < FORK_PROOFS && self.find(&proof.author, proof.epoch).is_none();

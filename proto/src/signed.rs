@@ -17,7 +17,7 @@ const BODY_AT: usize = 1 + Signature::BYTE_SIZE;
 
 /// What is signed and how large it may be.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Form {
+pub(crate) struct SignedFormat {
     /// The domain tag.
     pub(crate) domain: &'static str,
     /// The version byte.
@@ -28,16 +28,16 @@ pub(crate) struct Form {
 
 /// Why a signature was not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unsigned {
+pub(crate) enum SignatureError {
     /// The node is not a valid key.
     Key,
     /// The signature does not fit, or is not there.
     Signature,
 }
 
-impl Form {
+impl SignedFormat {
     /// Signs a body.
-    pub(crate) fn seal<T: Serialize>(self, body: &T, key: &SigningKey) -> Arc<[u8]> {
+    pub(crate) fn sign<T: Serialize>(self, body: &T, key: &SigningKey) -> Arc<[u8]> {
         let encoded = codec::encode(body);
         let signature = key.sign(&self.signed(&encoded));
         let mut bytes = Vec::with_capacity(BODY_AT + encoded.len());
@@ -51,7 +51,7 @@ impl Form {
     ///
     /// # Errors
     /// When it is too large, of another version or not readable.
-    pub(crate) fn open<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T, DecodeError> {
+    pub(crate) fn decode<T: DeserializeOwned>(self, bytes: &[u8]) -> Result<T, DecodeError> {
         if bytes.len() > self.max {
             return Err(DecodeError::TooLarge {
                 got: bytes.len(),
@@ -70,13 +70,13 @@ impl Form {
     ///
     /// # Errors
     /// When the node is not a key or did not sign this.
-    pub(crate) fn verify(self, bytes: &[u8], node: &NodeId) -> Result<(), Unsigned> {
-        let key = VerifyingKey::from_bytes(&node.0).map_err(|_| Unsigned::Key)?;
+    pub(crate) fn verify(self, bytes: &[u8], node: &NodeId) -> Result<(), SignatureError> {
+        let key = VerifyingKey::from_bytes(&node.0).map_err(|_| SignatureError::Key)?;
         let parts = bytes.get(1..BODY_AT).zip(bytes.get(BODY_AT..));
-        let (signature, encoded) = parts.ok_or(Unsigned::Signature)?;
-        let signature = Signature::from_slice(signature).map_err(|_| Unsigned::Signature)?;
+        let (signature, encoded) = parts.ok_or(SignatureError::Signature)?;
+        let signature = Signature::from_slice(signature).map_err(|_| SignatureError::Signature)?;
         key.verify_strict(&self.signed(encoded), &signature)
-            .map_err(|_| Unsigned::Signature)
+            .map_err(|_| SignatureError::Signature)
     }
 
     fn signed(self, encoded: &[u8]) -> Vec<u8> {

@@ -1,19 +1,19 @@
 //! What becomes of entries that cannot go to the gate at once: those that wait, those that never
 //! will be here, and those that prove a fork.
 //!
-//! It relies on [`crate::waiting`] for room and on [`crate::fork`] for keeping proofs. Nothing is
+//! It relies on [`crate::orphan_pool`] for room and on [`crate::fork_proofs`] for keeping proofs. Nothing is
 //! ever dropped silently: what has no room is wanted again from whoever sent it.
 
 use towline_proto::{Entry, EntryHash, Epoch};
 
 use crate::admission::penalty;
-use crate::chain::Place;
-use crate::peer::Source;
-use crate::replica::{FORKED, Flight, Replica};
-use crate::waiting::Held;
+use crate::author_logs::Placement;
+use crate::orphan_pool::Orphan;
+use crate::peer_session::Source;
+use crate::replica::{FORKED, PendingAdmission, Replica};
 use crate::{Effect, ForkProof};
 
-/// Held entries that are tried again at once: a bound for the effects of one input.
+/// Orphan entries that are tried again at once: a bound for the effects of one input.
 const RETRIES: usize = 256;
 
 impl Replica {
@@ -22,7 +22,7 @@ impl Replica {
         let mut todo = vec![entry.clone()];
         while let Some(entry) = todo.pop() {
             for follower in self.waiting.followers(&entry.body().author, &entry.hash()) {
-                if self.place(&follower) == Place::Next && self.admit_held(&follower, out) {
+                if self.place(&follower) == Placement::Next && self.admit_held(&follower, out) {
                     todo.push(follower);
                 }
             }
@@ -34,9 +34,9 @@ impl Replica {
             return false;
         };
         self.admit(
-            Flight {
+            PendingAdmission {
                 entry: held.entry,
-                source: Source::Held { peer: held.peer },
+                source: Source::Orphan { peer: held.peer },
                 verified: held.verified,
                 live: held.live,
                 tried: held.tried,
@@ -57,15 +57,15 @@ impl Replica {
         }
         for entry in due {
             match self.place(&entry) {
-                Place::Next => {
+                Placement::Next => {
                     self.admit_held(&entry, out);
                 }
                 // Its place was taken meanwhile, by the other history of a fork.
-                Place::Forked(epoch, seq) => {
+                Placement::Forked(epoch, seq) => {
                     self.accuse(&entry, epoch, seq, out);
                     self.waiting.take_same(&entry);
                 }
-                Place::Known | Place::Gap | Place::Invalid(_) => {
+                Placement::Known | Placement::Gap | Placement::Invalid(_) => {
                     self.waiting.take_same(&entry);
                 }
             }
@@ -73,7 +73,7 @@ impl Replica {
     }
 
     /// Lets an entry wait. What has no room is wanted again from whoever sent it.
-    pub(crate) fn hold(&mut self, held: Held) {
+    pub(crate) fn hold(&mut self, held: Orphan) {
         let body = held.entry.body();
         if let Some(before) = body.prev.iter().find(|tip| self.refused.contains(&tip.hash)) {
             let why = follows(&before.hash);

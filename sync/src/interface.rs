@@ -1,7 +1,7 @@
 //! Everything that goes into a replica and comes out of it.
 //!
 //! Plain data that relies on the words of `towline-proto`. Nothing here decides anything; the one
-//! piece of logic is [`Batch`], the rule that the shell must keep while several admissions share a
+//! piece of logic is [`AdmissionBatch`], the rule that the shell must keep while several admissions share a
 //! disk sync.
 
 use std::collections::BTreeSet;
@@ -47,7 +47,7 @@ pub enum Input {
         bytes: Vec<u8>,
     },
     /// Entries came without a network: from a file that somebody carried here.
-    Carried {
+    OfflineEntries {
         /// The entries, in any order; what they build on best before them.
         entries: Vec<Entry>,
     },
@@ -59,11 +59,11 @@ pub enum Input {
         position: u64,
     },
     /// The answer to an [`Effect::Admit`], in the order of those effects.
-    Outcome {
+    AdmissionOutcome {
         /// Which entry.
         hash: EntryHash,
         /// What became of it.
-        outcome: Outcome,
+        outcome: AdmissionOutcome,
     },
     /// The answer to an [`Effect::Read`].
     Read {
@@ -82,14 +82,14 @@ pub enum Input {
 
 /// What became of an entry that was to be admitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum AdmissionOutcome {
     /// It is in the log, durably.
     Stored {
         /// Where: grows with every entry.
         position: u64,
     },
     /// Something that it builds on is not here yet: a dependency of a change, a membership head,
-    /// or (see [`Batch`]) its own predecessor.
+    /// or (see [`AdmissionBatch`]) its own predecessor.
     Missing,
     /// It will never be admitted.
     Refused {
@@ -102,7 +102,7 @@ pub enum Outcome {
 
 /// What to do with a gossip message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum GossipVerdict {
     /// Forward it.
     Accept,
     /// Do not forward it; nobody is to blame.
@@ -114,7 +114,7 @@ pub enum Verdict {
 /// What the shell is to do.
 #[derive(Debug, Clone)]
 pub enum Effect {
-    /// Run the gate, append, sync, apply; then hand in an [`Input::Outcome`].
+    /// Run the gate, append, sync, apply; then hand in an [`Input::AdmissionOutcome`].
     Admit {
         /// The entry. Its predecessors are in the log or among the admissions before it.
         entry: Entry,
@@ -145,7 +145,7 @@ pub enum Effect {
         /// Who forwarded it.
         peer: NodeId,
         /// What to do with it.
-        verdict: Verdict,
+        verdict: GossipVerdict,
     },
     /// Read these records, in this order, and hand in an [`Input::Read`].
     Read {
@@ -176,15 +176,15 @@ pub enum Effect {
 /// not be stored either, or the log would have a hole.
 ///
 /// A replica admits a run of one author's entries at once, each relying on the one before it. When
-/// the gate refuses the third of five, the shell answers [`Outcome::Missing`] for the fourth and
+/// the gate refuses the third of five, the shell answers [`AdmissionOutcome::Missing`] for the fourth and
 /// fifth without looking at them. Start with a fresh one whenever no admission is unanswered.
 #[derive(Debug, Default)]
-pub struct Batch {
+pub struct AdmissionBatch {
     unstored: BTreeSet<EntryHash>,
 }
 
-impl Batch {
-    /// Whether the entry may be stored; when not, its outcome is [`Outcome::Missing`].
+impl AdmissionBatch {
+    /// Whether the entry may be stored; when not, its outcome is [`AdmissionOutcome::Missing`].
     pub fn allows(&mut self, entry: &Entry) -> bool {
         let allowed = !entry
             .body()

@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use automerge::{ActorId, Automerge, AutomergeError, ChangeHash, ChangeMetadata, ObjId, ROOT, ReadDoc};
 
-use super::{Checked, Refusal, chain};
+use super::{CheckedChange, GateError, linear_history};
 
 /// Longest excerpt of a panic's message, in characters.
 const PANIC_CHARS: usize = 200;
@@ -26,8 +26,8 @@ const PANIC_CHARS: usize = 200;
 /// and what comes later only adds to the columns.
 ///
 /// # Errors
-/// The first change's reason; [`Refusal::Missing`] when it depends on changes that are not here.
-pub fn admit(doc: Option<&Automerge>, changes: &[Checked]) -> Result<Automerge, Refusal> {
+/// The first change's reason; [`GateError::Missing`] when it depends on changes that are not here.
+pub fn admit(doc: Option<&Automerge>, changes: &[CheckedChange]) -> Result<Automerge, GateError> {
     let admitted = guarded(|| join(doc, changes))?;
     reload(&admitted)?;
     Ok(admitted)
@@ -38,7 +38,7 @@ pub fn admit(doc: Option<&Automerge>, changes: &[Checked]) -> Result<Automerge, 
 ///
 /// # Errors
 /// As [`admit`].
-pub fn apply(doc: Option<&Automerge>, changes: &[Checked]) -> Result<Automerge, Refusal> {
+pub fn apply(doc: Option<&Automerge>, changes: &[CheckedChange]) -> Result<Automerge, GateError> {
     guarded(|| {
         let before = doc.map(Automerge::get_heads).unwrap_or_default();
         let scratch = join(doc, changes)?;
@@ -51,36 +51,36 @@ pub fn apply(doc: Option<&Automerge>, changes: &[Checked]) -> Result<Automerge, 
 /// takes ten times as long as everything else and cannot break what inflates again.
 ///
 /// # Errors
-/// [`Refusal::Unloadable`], or [`Refusal::Panicked`].
-pub fn reload(doc: &Automerge) -> Result<(), Refusal> {
+/// [`GateError::Unloadable`], or [`GateError::Panicked`].
+pub fn reload(doc: &Automerge) -> Result<(), GateError> {
     guarded(|| {
         let loaded = Automerge::load(&doc.save_nocompress())
-            .map_err(|error| Refusal::Unloadable(error.to_string()))?;
+            .map_err(|error| GateError::Unloadable(error.to_string()))?;
         if loaded.get_heads() == doc.get_heads() {
             return Ok(());
         }
-        Err(Refusal::Unloadable("other heads than before".into()))
+        Err(GateError::Unloadable("other heads than before".into()))
     })
 }
 
 /// Runs what hands foreign bytes to Automerge; a panic becomes a refusal. Nothing that the closure
 /// changes is used after a panic, so being unwind safe is asserted.
-pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
+pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, GateError>) -> Result<T, GateError> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
         let said = payload
             .downcast_ref::<String>()
             .map(String::as_str)
             .or_else(|| payload.downcast_ref::<&str>().copied())
             .unwrap_or("no message");
-        Err(Refusal::Panicked(said.chars().take(PANIC_CHARS).collect()))
+        Err(GateError::Panicked(said.chars().take(PANIC_CHARS).collect()))
     })
 }
 
 /// A copy of the document with the changes: at once where each builds on all that is before it, or
 /// else one after the other.
-fn join(doc: Option<&Automerge>, changes: &[Checked]) -> Result<Automerge, Refusal> {
+fn join(doc: Option<&Automerge>, changes: &[CheckedChange]) -> Result<Automerge, GateError> {
     let mut scratch = doc.map_or_else(Automerge::new, Automerge::clone);
-    if changes.len() > 1 && chain::follows(&mut scratch, changes)? {
+    if changes.len() > 1 && linear_history::is_linear(&mut scratch, changes)? {
         enter(&mut scratch, changes)?;
         return Ok(scratch);
     }
@@ -90,16 +90,16 @@ fn join(doc: Option<&Automerge>, changes: &[Checked]) -> Result<Automerge, Refus
     Ok(scratch)
 }
 
-fn step(doc: &mut Automerge, checked: &Checked) -> Result<(), Refusal> {
+fn step(doc: &mut Automerge, checked: &CheckedChange) -> Result<(), GateError> {
     begins_or_follows(doc, checked)?;
     enter(doc, std::slice::from_ref(checked))
 }
 
 /// Checks that a change is new and stands where it may stand in this document.
-pub(super) fn begins_or_follows(doc: &mut Automerge, checked: &Checked) -> Result<(), Refusal> {
+pub(super) fn begins_or_follows(doc: &mut Automerge, checked: &CheckedChange) -> Result<(), GateError> {
     let hash = checked.change.hash();
     if doc.get_change_meta_by_hash(&hash).is_some() {
-        return Err(Refusal::Known(hash));
+        return Err(GateError::Known(hash));
     }
     if !checked.creates {
         return lineage(doc, checked);
@@ -107,45 +107,45 @@ pub(super) fn begins_or_follows(doc: &mut Automerge, checked: &Checked) -> Resul
     if doc.get_heads().is_empty() {
         return Ok(());
     }
-    Err(Refusal::Schema("a second beginning of the item".into()))
+    Err(GateError::Schema("a second beginning of the item".into()))
 }
 
-fn enter(doc: &mut Automerge, changes: &[Checked]) -> Result<(), Refusal> {
+fn enter(doc: &mut Automerge, changes: &[CheckedChange]) -> Result<(), GateError> {
     let changes: Vec<_> = changes.iter().map(|checked| checked.change.clone()).collect();
     doc.apply_changes(changes).map_err(|error| match error {
-        AutomergeError::DuplicateSeqNumber(got, _) => Refusal::Seq {
+        AutomergeError::DuplicateSeqNumber(got, _) => GateError::Seq {
             got,
             want: got.saturating_add(1),
         },
-        other => Refusal::Inapplicable(other.to_string()),
+        other => GateError::Inapplicable(other.to_string()),
     })?;
     let missing = doc.get_missing_deps(&[]);
     if missing.is_empty() {
         return Ok(());
     }
-    Err(Refusal::Missing(missing))
+    Err(GateError::Missing(missing))
 }
 
 /// Checks that the document gives these changes, and nothing else that was not in it `before`, back
 /// byte for byte.
-fn gives_back(doc: &Automerge, before: &[ChangeHash], changes: &[Checked]) -> Result<(), Refusal> {
+fn gives_back(doc: &Automerge, before: &[ChangeHash], changes: &[CheckedChange]) -> Result<(), GateError> {
     let kept: BTreeMap<_, _> = doc
         .get_changes(before)
         .into_iter()
         .map(|change| (change.hash(), change))
         .collect();
-    let same = |checked: &Checked| {
+    let same = |checked: &CheckedChange| {
         kept.get(&checked.change.hash())
             .is_some_and(|kept| kept.raw_bytes() == checked.change.raw_bytes())
     };
     if kept.len() == changes.len() && changes.iter().all(same) {
         return Ok(());
     }
-    Err(Refusal::NotCanonical)
+    Err(GateError::NotCanonical)
 }
 
 /// Checks that the change follows from its ancestors, all of which must be in the document.
-fn lineage(doc: &mut Automerge, checked: &Checked) -> Result<(), Refusal> {
+fn lineage(doc: &mut Automerge, checked: &CheckedChange) -> Result<(), GateError> {
     let header = &checked.header;
     let (mut missing, mut max_op) = (Vec::new(), 0);
     for dep in &header.deps {
@@ -155,11 +155,11 @@ fn lineage(doc: &mut Automerge, checked: &Checked) -> Result<(), Refusal> {
         }
     }
     if !missing.is_empty() {
-        return Err(Refusal::Missing(missing));
+        return Err(GateError::Missing(missing));
     }
     let want = max_op.saturating_add(1);
     if header.start_op != want {
-        return Err(Refusal::StartOp {
+        return Err(GateError::StartOp {
             got: header.start_op,
             want,
         });
@@ -167,7 +167,7 @@ fn lineage(doc: &mut Automerge, checked: &Checked) -> Result<(), Refusal> {
     let actor = checked.change.actor_id();
     let want = last_seq(doc, actor).saturating_add(1);
     if header.seq != want {
-        return Err(Refusal::Seq {
+        return Err(GateError::Seq {
             got: header.seq,
             want,
         });
@@ -175,7 +175,7 @@ fn lineage(doc: &mut Automerge, checked: &Checked) -> Result<(), Refusal> {
     let unseen = unseen(doc, &header.deps);
     // Two changes of one actor side by side could give two operations the same number.
     if unseen.iter().any(|meta| *meta.actor == *actor) {
-        return Err(Refusal::Lineage(
+        return Err(GateError::Lineage(
             "it does not build on its author's change before it".into(),
         ));
     }
@@ -183,16 +183,20 @@ fn lineage(doc: &mut Automerge, checked: &Checked) -> Result<(), Refusal> {
 }
 
 /// Checks that every object and element which the change names comes from its ancestors.
-fn references(doc: &Automerge, checked: &Checked, unseen: &[ChangeMetadata<'_>]) -> Result<(), Refusal> {
+fn references(
+    doc: &Automerge,
+    checked: &CheckedChange,
+    unseen: &[ChangeMetadata<'_>],
+) -> Result<(), GateError> {
     if checked.creator != maker(doc) {
-        return Err(Refusal::Schema("a write to an object of another item".into()));
+        return Err(GateError::Schema("a write to an object of another item".into()));
     }
     for (counter, actor) in &checked.refers {
         let hidden = unseen
             .iter()
             .any(|meta| *meta.actor == *actor && (meta.start_op..=meta.max_op).contains(counter));
         if hidden || !holds(doc, *counter, actor) {
-            return Err(Refusal::Lineage(format!(
+            return Err(GateError::Lineage(format!(
                 "it uses operation {counter}@{actor}, which they do not hold"
             )));
         }

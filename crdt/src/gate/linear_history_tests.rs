@@ -1,6 +1,8 @@
 //! What is seen as a chain: a "no" is only dear, so nothing else would notice one too many.
 
-use towline_proto::{Author, Column, Epoch, ItemId, Kind, Millis, NodeId, Op, Origin, OriginKind, Qa, Role};
+use towline_proto::{
+    AuthorSeq, Column, Epoch, ItemId, Kind, Millis, NodeId, Op, Origin, OriginKind, Qa, Role,
+};
 
 use super::*;
 use crate::compose::{BodyEdit, Draft, compose};
@@ -19,8 +21,8 @@ impl Roles for Everybody {
     }
 }
 
-fn place(who: u8, seq: u64) -> Author {
-    Author {
+fn place(who: u8, seq: u64) -> AuthorSeq {
+    AuthorSeq {
         node: NodeId([who; 32]),
         epoch: Epoch(who.into()),
         seq,
@@ -28,7 +30,7 @@ fn place(who: u8, seq: u64) -> Author {
 }
 
 /// What somebody does to an item, and the changes as they pass the gate elsewhere.
-fn does(base: Option<&ItemDoc>, at: Author, op: Op, body: Option<&str>) -> (ItemDoc, Vec<Checked>) {
+fn does(base: Option<&ItemDoc>, at: AuthorSeq, op: Op, body: Option<&str>) -> (ItemDoc, Vec<CheckedChange>) {
     let item = base.map_or_else(|| ItemId::derive(Millis(1), &at, 0), ItemDoc::id);
     let draft = Draft {
         op,
@@ -84,7 +86,7 @@ fn what_two_people_do_one_after_the_other_is_a_chain_from_wherever_it_begins() {
         let mut doc = Automerge::new();
         let here = changes[..known].iter().map(|checked| checked.change.clone());
         doc.apply_changes(here.collect::<Vec<_>>()).unwrap();
-        assert!(follows(&mut doc, &changes[known..]).unwrap(), "from {known} on");
+        assert!(is_linear(&mut doc, &changes[known..]).unwrap(), "from {known} on");
     }
 }
 
@@ -93,15 +95,15 @@ fn what_was_done_apart_or_comes_in_another_order_is_no_chain() {
     let (made, created) = does(None, place(1, 0), create(), None);
     let (_, one) = does(Some(&made), place(1, 1), edit(), Some("A plank."));
     let (_, other) = does(Some(&made), place(2, 0), edit(), Some("Nails."));
-    let apart: Vec<Checked> = created.into_iter().chain(one).chain(other).collect();
-    assert!(!follows(&mut Automerge::new(), &apart).unwrap());
+    let apart: Vec<CheckedChange> = created.into_iter().chain(one).chain(other).collect();
+    assert!(!is_linear(&mut Automerge::new(), &apart).unwrap());
 
     let (made, mut changes) = does(None, place(1, 0), create(), None);
     let (next, one) = does(Some(&made), place(1, 1), edit(), Some("A plank."));
     let (_, two) = does(Some(&next), place(1, 2), edit(), Some("Planks."));
     changes.extend(two);
     changes.extend(one);
-    assert!(!follows(&mut Automerge::new(), &changes).unwrap());
+    assert!(!is_linear(&mut Automerge::new(), &changes).unwrap());
 }
 
 #[test]
@@ -123,5 +125,5 @@ fn somebody_who_had_been_apart_and_then_heard_of_the_rest_goes_on_with_the_chain
     let mut doc = Automerge::new();
     let here = created.into_iter().chain(theirs).map(|checked| checked.change);
     doc.apply_changes(here.collect::<Vec<_>>()).unwrap();
-    assert!(follows(&mut doc, &changes).unwrap());
+    assert!(is_linear(&mut doc, &changes).unwrap());
 }

@@ -7,19 +7,19 @@
 use towline_proto::Entry;
 
 use crate::Effect;
-use crate::chain::Place;
-use crate::frame::{self, Checked};
-use crate::peer::Source;
-use crate::replica::{Flight, Replica};
-use crate::waiting::Held;
+use crate::author_logs::Placement;
+use crate::frame_signatures::{self, CheckedEntry};
+use crate::orphan_pool::Orphan;
+use crate::peer_session::Source;
+use crate::replica::{PendingAdmission, Replica};
 
 impl Replica {
     pub(crate) fn carried(&mut self, entries: Vec<Entry>, out: &mut Vec<Effect>) {
         let ours = entries
             .into_iter()
             .filter(|entry| entry.project() == self.project);
-        let (checked, _) = frame::check(ours.collect(), |entry| self.is_seen(entry));
-        for Checked { entry, verified } in checked {
+        let (checked, _) = frame_signatures::check(ours.collect(), |entry| self.is_seen(entry));
+        for CheckedEntry { entry, verified } in checked {
             self.take_carried(entry, verified, out);
         }
     }
@@ -29,14 +29,14 @@ impl Replica {
             return;
         }
         match self.place(&entry) {
-            Place::Known | Place::Invalid(_) => {}
-            Place::Next => {
+            Placement::Known | Placement::Invalid(_) => {}
+            Placement::Next => {
                 // It may have waited here since a peer sent it.
                 let held = self.waiting.take_same(&entry);
                 self.admit(
-                    Flight {
+                    PendingAdmission {
                         entry,
-                        source: Source::Held { peer: None },
+                        source: Source::Orphan { peer: None },
                         verified: verified || held.as_ref().is_some_and(|held| held.verified),
                         live: false,
                         tried: held.and_then(|held| held.tried),
@@ -44,15 +44,15 @@ impl Replica {
                     out,
                 );
             }
-            Place::Gap if self.waiting.contains(&entry) => {}
-            Place::Gap => self.hold(Held {
+            Placement::Gap if self.waiting.contains(&entry) => {}
+            Placement::Gap => self.hold(Orphan {
                 entry,
                 peer: None,
                 verified,
                 live: false,
                 tried: None,
             }),
-            Place::Forked(epoch, seq) => {
+            Placement::Forked(epoch, seq) => {
                 self.accuse(&entry, epoch, seq, out);
             }
         }

@@ -7,23 +7,23 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use towline_proto::{ActId, Column, Kind, Millis, Op, Qa, Register, Standing};
+use towline_proto::{ActId, Column, ItemState, Kind, Millis, Op, Qa, Register};
 
-use super::claim::{self, ClaimOutcome};
-use super::column::{self, ColumnOutcome};
-use super::contest::{self, Outcome};
-use super::{Machine, Place, effect};
+use super::claim::{self, ClaimResolution};
+use super::column::{self, ColumnResolution};
+use super::resolution::{self, Resolution};
+use super::{ColumnValue, FoldState, effect};
 use crate::members::Roles;
 
 /// The acts that count in the registers which end with their column.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Tied {
+pub(crate) struct ColumnScoped {
     pub(crate) review: Vec<ActId>,
     pub(crate) failure: Vec<ActId>,
     pub(crate) claim: Vec<ActId>,
 }
 
-impl Tied {
+impl ColumnScoped {
     /// Those of one register.
     pub(crate) fn of(&self, register: &Register) -> &[ActId] {
         match register {
@@ -42,11 +42,11 @@ impl Tied {
 
 /// The stage of an item as somebody sees it.
 #[derive(Debug)]
-pub(crate) struct Sight {
+pub(crate) struct ObservedState {
     /// What decides legality.
-    pub(crate) standing: Standing,
+    pub(crate) standing: ItemState,
     /// Where the item stands.
-    pub(crate) place: Place,
+    pub(crate) place: ColumnValue,
     /// The act that put it there.
     pub(crate) column_act: Option<ActId>,
     /// Who passes it through QA.
@@ -55,22 +55,22 @@ pub(crate) struct Sight {
     pub(crate) generation: u32,
     /// When the claim that stands was made.
     pub(crate) claimed_at: Option<Millis>,
-    pub(crate) column: Option<ColumnOutcome>,
-    pub(crate) frozen: Outcome,
-    pub(crate) blocked: Outcome,
-    pub(crate) trash: Outcome,
-    pub(crate) review: Outcome,
-    pub(crate) failure: Outcome,
-    pub(crate) claim: ClaimOutcome,
+    pub(crate) column: Option<ColumnResolution>,
+    pub(crate) frozen: Resolution,
+    pub(crate) blocked: Resolution,
+    pub(crate) trash: Resolution,
+    pub(crate) review: Resolution,
+    pub(crate) failure: Resolution,
+    pub(crate) claim: ClaimResolution,
     /// What counts of review, failure and claim.
-    pub(crate) found: Arc<Tied>,
+    pub(crate) found: Arc<ColumnScoped>,
     /// Acts that counted in a column which the item left without their authors' knowledge.
     pub(crate) left: Vec<ActId>,
 }
 
-impl<R: Roles> Machine<'_, R> {
+impl<R: Roles> FoldState<'_, R> {
     /// Judges the stage. `heads` gives the heads of a register.
-    pub(super) fn sight(&self, heads: impl Fn(&Register) -> Vec<ActId>) -> Sight {
+    pub(super) fn sight(&self, heads: impl Fn(&Register) -> Vec<ActId>) -> ObservedState {
         let (frozen, blocked) = (heads(&Register::Frozen), heads(&Register::Blocked));
         let column = column::column(
             &self.acts,
@@ -80,20 +80,20 @@ impl<R: Roles> Machine<'_, R> {
         );
         let place = column
             .as_ref()
-            .map_or(Place::open(Column::Backlog), |column| column.place.clone());
+            .map_or(ColumnValue::open(Column::Backlog), |column| column.place.clone());
         let mut left = Vec::new();
         let claim_heads = heads(&Register::Claim);
         let mut bound = |register, heads: &[ActId]| self.bound(column.as_ref(), heads, &register, &mut left);
-        let found = Tied {
+        let found = ColumnScoped {
             review: bound(Register::Review, &heads(&Register::Review)),
             failure: bound(Register::Failure, &heads(&Register::Failure)),
             claim: bound(Register::Claim, &claim_heads),
         };
-        let flag = |heads: &[ActId]| contest::flag(&self.acts, self.roles, heads);
-        let holds = |outcome: &Outcome| {
+        let flag = |heads: &[ActId]| resolution::flag(&self.acts, self.roles, heads);
+        let holds = |outcome: &Resolution| {
             outcome
                 .winner
-                .is_some_and(|winner| contest::sets(&self.acts, &winner))
+                .is_some_and(|winner| resolution::sets(&self.acts, &winner))
         };
         let generation = claim_heads
             .iter()
@@ -111,16 +111,16 @@ impl<R: Roles> Machine<'_, R> {
             &claim_heads,
             generation,
         );
-        let trash = contest::trash(&self.acts, self.roles, &heads(&Register::Deleted));
+        let trash = resolution::trash(&self.acts, self.roles, &heads(&Register::Deleted));
         let deleted = trash.winner.and_then(|winner| effect(&self.acts, &winner));
         let deleted = deleted.is_some_and(|op| !matches!(op, Op::Restore));
         let qa = self
-            .value(&heads(&Register::Qa), contest::qa_of)
+            .value(&heads(&Register::Qa), resolution::qa_of)
             .unwrap_or(Qa::Agent);
         let kind = self
-            .value(&heads(&Register::Kind), contest::kind_of)
+            .value(&heads(&Register::Kind), resolution::kind_of)
             .unwrap_or(Kind::Story);
-        let standing = Standing {
+        let standing = ItemState {
             column: place.column,
             kind,
             frozen: holds(&frozen),
@@ -137,7 +137,7 @@ impl<R: Roles> Machine<'_, R> {
             .act
             .and_then(|id| self.root(&id))
             .map(|act| act.record.act.at);
-        Sight {
+        ObservedState {
             standing,
             column_act: column.as_ref().and_then(|column| column.act),
             place,
@@ -157,13 +157,13 @@ impl<R: Roles> Machine<'_, R> {
     }
 
     /// The act itself, or the one whose effect it repeats.
-    pub(super) fn root(&self, id: &ActId) -> Option<&super::Folding<'_>> {
+    pub(super) fn root(&self, id: &ActId) -> Option<&super::FoldedAct<'_>> {
         let act = self.acts.get(id)?;
         Some(act.keeps.and_then(|root| self.acts.get(&root)).unwrap_or(act))
     }
 
     fn value<T: PartialEq>(&self, heads: &[ActId], of: fn(&Op) -> Option<T>) -> Option<T> {
-        let winner = contest::field(&self.acts, self.roles, heads, of).winner?;
+        let winner = resolution::field(&self.acts, self.roles, heads, of).winner?;
         of(effect(&self.acts, &winner)?)
     }
 
@@ -172,7 +172,7 @@ impl<R: Roles> Machine<'_, R> {
     /// the item left the column goes to `left`.
     fn bound(
         &self,
-        column: Option<&ColumnOutcome>,
+        column: Option<&ColumnResolution>,
         heads: &[ActId],
         register: &Register,
         left: &mut Vec<ActId>,
@@ -220,7 +220,7 @@ impl<R: Roles> Machine<'_, R> {
         &self,
         head: ActId,
         register: &Register,
-        column: &ColumnOutcome,
+        column: &ColumnResolution,
         counting: &mut Vec<ActId>,
         exits: &mut BTreeSet<ActId>,
     ) {
@@ -242,7 +242,7 @@ impl<R: Roles> Machine<'_, R> {
         }
     }
 
-    fn belongs(&self, id: &ActId, column: &ColumnOutcome, rulers: &BTreeSet<ActId>) -> bool {
+    fn belongs(&self, id: &ActId, column: &ColumnResolution, rulers: &BTreeSet<ActId>) -> bool {
         let Some(act) = self.acts.get(id) else {
             return false;
         };

@@ -8,14 +8,14 @@ use std::collections::BTreeSet;
 
 use towline_proto::{ActId, ItemId, Op, Register};
 
-use super::taken::Named;
-use super::{Folded, Folding, claim, contest, effect, register};
+use super::folded_acts::ObservedActs;
+use super::{FoldedAct, FoldedItem, claim, effect, register, resolution};
 use crate::members::Roles;
 
-impl Folded<'_> {
+impl FoldedItem<'_> {
     /// Groups of two or more acts that contend, or contended in front of somebody, each in the order
     /// of their ties: who stands first goes first.
-    pub fn ties<R: Roles>(&self, roles: &R) -> BTreeSet<Vec<ActId>> {
+    pub fn tie_groups<R: Roles>(&self, roles: &R) -> BTreeSet<Vec<ActId>> {
         let mut groups = BTreeSet::new();
         let mut add = |register: &Register, contenders: Vec<ActId>| {
             let group = self.in_order(roles, register, contenders);
@@ -32,7 +32,7 @@ impl Folded<'_> {
             let looks = op.verb().is_some() || matches!(op, Op::Settle { .. });
             let read = register::STAGE.iter().filter(|_| looks);
             let registers: BTreeSet<&Register> = act.writes.iter().chain(read).collect();
-            let named = Named::of(&self.acts, saw);
+            let named = ObservedActs::of(&self.acts, saw);
             for register in registers.into_iter().filter(|register| is_decided(register)) {
                 add(register, named.contenders(register, None));
             }
@@ -46,7 +46,7 @@ impl Folded<'_> {
     }
 
     fn in_order<R: Roles>(&self, roles: &R, register: &Register, contenders: Vec<ActId>) -> Vec<ActId> {
-        let mut group: Vec<(ActId, &Folding<'_>)> = contenders
+        let mut group: Vec<(ActId, &FoldedAct<'_>)> = contenders
             .iter()
             .filter_map(|id| Some((*id, self.acts.get(id)?)))
             .collect();
@@ -59,7 +59,7 @@ impl Folded<'_> {
                 (claim::lot(item, newest, root.record.node), act.record.hash)
             });
         } else {
-            group.sort_by_cached_key(|(_, act)| contest::tie(act, roles));
+            group.sort_by_cached_key(|(_, act)| resolution::tie(act, roles));
         }
         group.into_iter().map(|(id, _)| id).collect()
     }
@@ -67,5 +67,5 @@ impl Folded<'_> {
 
 /// Whether of several acts in the register one has to be chosen.
 const fn is_decided(register: &Register) -> bool {
-    register.is_contested() || matches!(register, Register::Imported)
+    register.can_conflict() || matches!(register, Register::Imported)
 }

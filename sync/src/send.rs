@@ -1,7 +1,7 @@
 //! Sending a peer what it lacks: one frame in flight, each read from the log only when the last one
 //! has been dealt with, so a slow reader slows nobody but itself.
 //!
-//! It relies on [`crate::catchup`] for what to send and on [`crate::frame`] for where a frame may be
+//! It relies on [`crate::send_plan`] for what to send and on [`crate::frame_signatures`] for where a frame may be
 //! cut. This file never holds an entry longer than it takes to send it.
 
 use std::collections::BTreeSet;
@@ -10,15 +10,15 @@ use towline_proto::wire::{EntryBytes, Message};
 use towline_proto::{Millis, NodeId, limits};
 
 use crate::Effect;
-use crate::catchup::Plan;
-use crate::frame::{self, Fate};
-use crate::pace::Paces;
-use crate::peer::{Giving, Step};
+use crate::frame_signatures::{self, SendDecision};
+use crate::frame_size::FrameSizes;
+use crate::peer_session::{OutgoingStep, OutgoingTransfer};
 use crate::replica::Replica;
+use crate::send_plan::SendPlan;
 
 impl Replica {
     /// Has the next frame of a plan read, or says that there is nothing to send.
-    pub(crate) fn give(&mut self, now: Millis, peer: NodeId, plan: Plan, out: &mut Vec<Effect>) {
+    pub(crate) fn give(&mut self, now: Millis, peer: NodeId, plan: SendPlan, out: &mut Vec<Effect>) {
         self.give_within(now, peer, plan, self.paces.bytes(&peer), out);
     }
 
@@ -26,11 +26,11 @@ impl Replica {
         &mut self,
         now: Millis,
         peer: NodeId,
-        mut plan: Plan,
+        mut plan: SendPlan,
         bytes: usize,
         out: &mut Vec<Effect>,
     ) {
-        let slots = plan.take(&self.chain, Paces::entries(bytes));
+        let slots = plan.take(&self.chain, FrameSizes::entries(bytes));
         if slots.is_empty() {
             self.send_frame(now, peer, plan, Vec::new(), out);
             return;
@@ -38,9 +38,9 @@ impl Replica {
         let request = self.next_serial();
         let positions = slots.iter().map(|slot| slot.position).collect();
         if let Some(state) = self.peers.get_mut(&peer) {
-            state.giving = Some(Giving {
+            state.giving = Some(OutgoingTransfer {
                 plan,
-                step: Step::Reading {
+                step: OutgoingStep::Reading {
                     request,
                     slots,
                     bytes,
@@ -68,10 +68,10 @@ impl Replica {
             return;
         };
         let (mut plan, slots, bytes) = match state.giving.take() {
-            Some(Giving {
+            Some(OutgoingTransfer {
                 plan,
                 step:
-                    Step::Reading {
+                    OutgoingStep::Reading {
                         request: open,
                         slots,
                         bytes,
@@ -84,19 +84,19 @@ impl Replica {
                 return;
             }
         };
-        let fates = frame::sendable(&slots, &records);
-        let fate_of = |at: usize| fates.get(at).copied().unwrap_or(Fate::Later);
+        let fates = frame_signatures::sendable(&slots, &records);
+        let fate_of = |at: usize| fates.get(at).copied().unwrap_or(SendDecision::Later);
         let broken: BTreeSet<_> = slots
             .iter()
             .enumerate()
-            .filter(|(at, _)| fate_of(*at) == Fate::Unreadable)
+            .filter(|(at, _)| fate_of(*at) == SendDecision::Unreadable)
             .map(|(_, slot)| slot.run())
             .collect();
         let mut later = Vec::new();
         for (at, slot) in slots.iter().enumerate() {
             if broken.contains(&slot.run()) {
                 plan.skip(&self.chain, slot);
-            } else if fate_of(at) != Fate::Send {
+            } else if fate_of(at) != SendDecision::Send {
                 later.push(*slot);
             }
         }
@@ -105,7 +105,7 @@ impl Replica {
         let mut at = 0;
         sent.retain(|_| {
             at += 1;
-            fate_of(at - 1) == Fate::Send
+            fate_of(at - 1) == SendDecision::Send
         });
         match (sent.is_empty(), broken.is_empty()) {
             // A run is cut where a signature is good, and the next one may lie behind a small frame.
@@ -114,7 +114,7 @@ impl Replica {
             }
             // No run of a full frame has a good signature. Reading the same again would not help, so
             // the peer has to get these from somebody else.
-            (true, true) => self.send_frame(now, peer, Plan::default(), sent, out),
+            (true, true) => self.send_frame(now, peer, SendPlan::default(), sent, out),
             // The unreadable runs are out of the plan now, so this comes to an end.
             (true, false) => self.give(now, peer, plan, out),
             (false, _) => self.send_frame(now, peer, plan, sent, out),
@@ -125,7 +125,7 @@ impl Replica {
         &mut self,
         now: Millis,
         peer: NodeId,
-        plan: Plan,
+        plan: SendPlan,
         entries: Vec<EntryBytes>,
         out: &mut Vec<Effect>,
     ) {
@@ -133,9 +133,9 @@ impl Replica {
             return;
         };
         let more = !plan.is_empty();
-        state.giving = Some(Giving {
+        state.giving = Some(OutgoingTransfer {
             plan,
-            step: Step::Sent {
+            step: OutgoingStep::Sent {
                 last: !more,
                 bytes: entries.iter().map(|entry| entry.0.len()).sum(),
                 since: now,
@@ -158,9 +158,9 @@ impl Replica {
             return;
         };
         match state.giving.take() {
-            Some(Giving {
+            Some(OutgoingTransfer {
                 plan,
-                step: Step::Sent { last, bytes, since },
+                step: OutgoingStep::Sent { last, bytes, since },
                 ..
             }) => {
                 self.paces.took(peer, bytes, now.since(since));
@@ -170,7 +170,7 @@ impl Replica {
                     self.give(now, peer, plan, out);
                 }
             }
-            other @ (None | Some(Giving { .. })) => state.giving = other,
+            other @ (None | Some(OutgoingTransfer { .. })) => state.giving = other,
         }
     }
 
@@ -192,7 +192,7 @@ impl Replica {
                 room
             });
             let others = others.map(|entry| EntryBytes(entry.clone())).collect();
-            let plan = Plan::of_proofs(&self.chain, &self.forks);
+            let plan = SendPlan::of_proofs(&self.chain, &self.forks);
             self.send_frame(now, peer, plan, others, out);
         }
     }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use towline_proto::wire::EntryBytes;
 use towline_proto::{Entry, Epoch, NodeId};
 
-use crate::catchup::Slot;
+use crate::send_plan::PlannedEntry;
 
 /// Entries that one signature vouches for, at most: 256 make the 44 µs of a check 0.2 µs an entry,
 /// and fit into a frame many times over.
@@ -21,7 +21,7 @@ pub(crate) const RUN_ENTRIES: usize = 256;
 
 /// An entry of a frame whose run is vouched for.
 #[derive(Debug)]
-pub(crate) struct Checked {
+pub(crate) struct CheckedEntry {
     pub(crate) entry: Entry,
     /// Whether its own signature was checked, rather than a later one of its run.
     pub(crate) verified: bool,
@@ -29,7 +29,7 @@ pub(crate) struct Checked {
 
 /// Sorts out the entries of a received frame, keeping their order. `known` says which entries need
 /// no check because they are here already. Returns how many entries fell away with a bad signature.
-pub(crate) fn check(entries: Vec<Entry>, known: impl Fn(&Entry) -> bool) -> (Vec<Checked>, usize) {
+pub(crate) fn check(entries: Vec<Entry>, known: impl Fn(&Entry) -> bool) -> (Vec<CheckedEntry>, usize) {
     struct Run {
         last: usize,
         entries: usize,
@@ -66,13 +66,13 @@ pub(crate) fn check(entries: Vec<Entry>, known: impl Fn(&Entry) -> bool) -> (Vec
             .is_some_and(|last| known(last) || last.verify().is_ok());
     }
     let total = entries.len();
-    let good: Vec<Checked> = entries
+    let good: Vec<CheckedEntry> = entries
         .into_iter()
         .zip(run_of)
         .enumerate()
         .filter_map(|(at, (entry, run))| {
             let run = runs.get(run).filter(|run| run.good)?;
-            Some(Checked {
+            Some(CheckedEntry {
                 entry,
                 verified: run.last == at,
             })
@@ -88,7 +88,7 @@ fn follows(entry: &Entry, last: &Entry) -> bool {
 
 /// What is to become of a record that was read for a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum SendDecision {
     /// It travels in this frame.
     Send,
     /// It travels in a later frame, once a good signature comes behind it.
@@ -99,8 +99,8 @@ pub(crate) enum Fate {
 
 /// Decides which of the records that were read can travel, so that each run ends at an entry whose
 /// signature is good. The mirror of [`check`]: both cut runs at the same lengths.
-pub(crate) fn sendable(slots: &[Slot], records: &[EntryBytes]) -> Vec<Fate> {
-    let mut fates = vec![Fate::Later; slots.len().min(records.len())];
+pub(crate) fn sendable(slots: &[PlannedEntry], records: &[EntryBytes]) -> Vec<SendDecision> {
+    let mut fates = vec![SendDecision::Later; slots.len().min(records.len())];
     let mut runs: BTreeMap<(NodeId, Epoch), Vec<usize>> = BTreeMap::new();
     for (at, (slot, _)) in slots.iter().zip(records).enumerate() {
         runs.entry(slot.run()).or_default().push(at);
@@ -111,14 +111,14 @@ pub(crate) fn sendable(slots: &[Slot], records: &[EntryBytes]) -> Vec<Fate> {
             .take_while(|at| records.get(**at).is_some_and(|record| !record.0.is_empty()))
             .count();
         let (whole, broken) = run.split_at(readable);
-        mark(&mut fates, broken, Fate::Unreadable);
+        mark(&mut fates, broken, SendDecision::Unreadable);
         for piece in whole.chunks(RUN_ENTRIES) {
             let good = piece
                 .iter()
                 .rposition(|at| records.get(*at).is_some_and(|record| is_good(&record.0)))
                 .map_or(0, |last| last + 1);
             let (send, _) = piece.split_at(good);
-            mark(&mut fates, send, Fate::Send);
+            mark(&mut fates, send, SendDecision::Send);
             if good < piece.len() {
                 break;
             }
@@ -127,7 +127,7 @@ pub(crate) fn sendable(slots: &[Slot], records: &[EntryBytes]) -> Vec<Fate> {
     fates
 }
 
-fn mark(fates: &mut [Fate], which: &[usize], fate: Fate) {
+fn mark(fates: &mut [SendDecision], which: &[usize], fate: SendDecision) {
     for at in which {
         if let Some(slot) = fates.get_mut(*at) {
             *slot = fate;

@@ -10,13 +10,13 @@ use std::cmp::Reverse;
 
 use towline_proto::{ActId, Column, Kind, Op, Qa, Role, Rule};
 
-use super::taken::Taken;
-use super::{Folding, Lost, effect};
+use super::folded_acts::FoldedActs;
+use super::{FoldedAct, Loser, effect};
 use crate::members::Roles;
 
 /// Smaller is stronger: a step forward is the larger the later its column, done without a commit last. An
 /// act that settles ranks as the step that it repeats, or as the settlement.
-pub(super) fn rank(all: &Taken<'_>, act: &Folding<'_>) -> (u8, u8) {
+pub(super) fn rank(all: &FoldedActs<'_>, act: &FoldedAct<'_>) -> (u8, u8) {
     if let Op::Settle { keep, .. } = &act.record.act.op
         && let Some(kept) = all.get(keep).filter(|kept| kept.to.is_some())
     {
@@ -37,31 +37,31 @@ pub(super) fn rank(all: &Taken<'_>, act: &Folding<'_>) -> (u8, u8) {
 const ARCHIVING: (u8, u8) = (4, 0);
 
 /// Higher role first, then smaller hash.
-pub(super) fn tie<R: Roles>(act: &Folding<'_>, roles: &R) -> (Reverse<Option<Role>>, [u8; 32]) {
+pub(super) fn tie<R: Roles>(act: &FoldedAct<'_>, roles: &R) -> (Reverse<Option<Role>>, [u8; 32]) {
     (Reverse(roles.role(act.record.node)), act.record.hash)
 }
 
-pub(super) fn is_fact(all: &Taken<'_>, id: &ActId) -> bool {
+pub(super) fn is_fact(all: &FoldedActs<'_>, id: &ActId) -> bool {
     matches!(effect(all, id), Some(Op::Merged { commit: Some(_) }))
 }
 
 /// Whether an act is a hold on leaving the open columns.
-pub(super) fn is_hold(all: &Taken<'_>, id: &ActId) -> bool {
+pub(super) fn is_hold(all: &FoldedActs<'_>, id: &ActId) -> bool {
     matches!(effect(all, id), Some(Op::Freeze | Op::Block { .. }))
 }
 
 fn sorted<'f, 'a, K: Ord>(
-    all: &'f Taken<'a>,
+    all: &'f FoldedActs<'a>,
     heads: &[ActId],
-    key: impl Fn(&ActId, &Folding<'a>) -> K,
-) -> Vec<(ActId, &'f Folding<'a>)> {
+    key: impl Fn(&ActId, &FoldedAct<'a>) -> K,
+) -> Vec<(ActId, &'f FoldedAct<'a>)> {
     let mut contenders: Vec<_> = heads.iter().filter_map(|id| Some((*id, all.get(id)?))).collect();
     contenders.sort_by_cached_key(|(id, act)| key(id, act));
     contenders
 }
 
 /// Whether an act sets the hold it is about, rather than lifting it.
-pub(crate) fn sets(all: &Taken<'_>, id: &ActId) -> bool {
+pub(crate) fn sets(all: &FoldedActs<'_>, id: &ActId) -> bool {
     let Some(act) = all.get(id) else { return false };
     match effect(all, id) {
         Some(Op::Freeze | Op::Block { .. } | Op::MergeFailed { .. } | Op::GiveUpMerge) => true,
@@ -76,19 +76,19 @@ pub(crate) fn sets(all: &Taken<'_>, id: &ActId) -> bool {
 
 /// The outcome for a hold or a field.
 #[derive(Debug, Default)]
-pub(crate) struct Outcome {
+pub(crate) struct Resolution {
     /// The act that decides.
     pub(crate) winner: Option<ActId>,
     /// Acts that wanted something else.
-    pub(super) losers: Vec<Lost>,
+    pub(super) losers: Vec<Loser>,
 }
 
-impl Outcome {
-    fn new(order: &[(ActId, &Folding<'_>)], rule: Rule, differs: impl Fn(&ActId, &ActId) -> bool) -> Self {
+impl Resolution {
+    fn new(order: &[(ActId, &FoldedAct<'_>)], rule: Rule, differs: impl Fn(&ActId, &ActId) -> bool) -> Self {
         let winner = order.first().map(|(id, _)| *id);
         let losers = winner.iter().flat_map(|by| {
             let others = order.iter().filter(|(id, _)| differs(by, id));
-            others.map(|(id, _)| Lost {
+            others.map(|(id, _)| Loser {
                 act: *id,
                 by: *by,
                 rule,
@@ -102,52 +102,52 @@ impl Outcome {
 }
 
 /// Chooses whether a hold holds: setting wins over lifting.
-pub(crate) fn flag<R: Roles>(all: &Taken<'_>, roles: &R, heads: &[ActId]) -> Outcome {
+pub(crate) fn flag<R: Roles>(all: &FoldedActs<'_>, roles: &R, heads: &[ActId]) -> Resolution {
     let order = sorted(all, heads, |id, act| {
         let gave_up = matches!(effect(all, id), Some(Op::GiveUpMerge));
         (!sets(all, id), !gave_up, tie(act, roles))
     });
-    Outcome::new(&order, Rule::Cautious, |winner, id| {
+    Resolution::new(&order, Rule::Cautious, |winner, id| {
         sets(all, id) != sets(all, winner)
     })
 }
 
 /// Chooses what becomes of an item in the trash: staying there, where it can be restored, before
 /// coming back, before being gone for good.
-pub(crate) fn trash<R: Roles>(all: &Taken<'_>, roles: &R, heads: &[ActId]) -> Outcome {
+pub(crate) fn trash<R: Roles>(all: &FoldedActs<'_>, roles: &R, heads: &[ActId]) -> Resolution {
     let caution = |id: &ActId| match effect(all, id) {
         Some(Op::Delete { .. }) => 0,
         Some(Op::Restore) => 1,
         _ => 2,
     };
     let order = sorted(all, heads, |id, act| (caution(id), tie(act, roles)));
-    Outcome::new(&order, Rule::Cautious, |winner, id| {
+    Resolution::new(&order, Rule::Cautious, |winner, id| {
         caution(id) != caution(winner)
     })
 }
 
 /// Chooses a field's value: the higher role's, then the smaller hash.
 pub(crate) fn field<R: Roles, T: PartialEq>(
-    all: &Taken<'_>,
+    all: &FoldedActs<'_>,
     roles: &R,
     heads: &[ActId],
     of: impl Fn(&Op) -> Option<T>,
-) -> Outcome {
+) -> Resolution {
     let order = sorted(all, heads, |_, act| tie(act, roles));
     let value = |id: &ActId| effect(all, id).and_then(&of);
-    Outcome::new(&order, Rule::Field, |winner, id| value(id) != value(winner))
+    Resolution::new(&order, Rule::Field, |winner, id| value(id) != value(winner))
 }
 
 /// Chooses how far a criterion is: the most cautious judgement; `caution` is smaller for it.
 pub(crate) fn judgement<R: Roles>(
-    all: &Taken<'_>,
+    all: &FoldedActs<'_>,
     roles: &R,
     heads: &[ActId],
     caution: impl Fn(&Op) -> u8,
-) -> Outcome {
+) -> Resolution {
     let caution = |id: &ActId| effect(all, id).map(&caution);
     let order = sorted(all, heads, |id, act| (caution(id), tie(act, roles)));
-    Outcome::new(&order, Rule::Cautious, |winner, id| {
+    Resolution::new(&order, Rule::Cautious, |winner, id| {
         caution(id) != caution(winner)
     })
 }

@@ -10,14 +10,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use automerge::{ActorId, Automerge};
 
-use super::scratch::{begins_or_follows, holds, last_seq, maker};
-use super::{Checked, Refusal};
+use super::trial_apply::{begins_or_follows, holds, last_seq, maker};
+use super::{CheckedChange, GateError};
 
 /// Whether each change passes the rules for its ancestors in the document with those before it.
 ///
 /// # Errors
 /// The reason of the first one, which is judged against the document itself.
-pub(super) fn follows(doc: &mut Automerge, changes: &[Checked]) -> Result<bool, Refusal> {
+pub(super) fn is_linear(doc: &mut Automerge, changes: &[CheckedChange]) -> Result<bool, GateError> {
     let Some((first, rest)) = changes.split_first() else {
         return Ok(true);
     };
@@ -71,12 +71,12 @@ fn highest(doc: &Automerge) -> u64 {
 /// The first and the last operation of each actor's changes; they ascend along a chain.
 type Made<'a> = BTreeMap<&'a ActorId, Vec<(u64, u64)>>;
 
-const fn ops(checked: &Checked) -> (u64, u64) {
+const fn ops(checked: &CheckedChange) -> (u64, u64) {
     (checked.header.start_op, last_op(checked))
 }
 
 /// The number of a change's last operation; it holds at least one, and the scan bounds the sum.
-const fn last_op(checked: &Checked) -> u64 {
+const fn last_op(checked: &CheckedChange) -> u64 {
     let header = &checked.header;
     header.start_op.saturating_add(header.ops).saturating_sub(1)
 }
@@ -92,5 +92,5 @@ fn makes(made: &Made<'_>, counter: u64, actor: &ActorId) -> bool {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-#[path = "chain_tests.rs"]
+#[path = "linear_history_tests.rs"]
 mod tests;
