@@ -12,16 +12,16 @@ use towline_node::home::{Home, HomeError};
 use towline_proto::text::show;
 
 use crate::config::SAMPLE;
-use crate::gateway::ask_to_resend;
+use crate::gateway::request_resend;
 use crate::http::wall_clock;
-use crate::relay::{RelayStatus, StatusBoard, StatusError, ask};
+use crate::relay::{RelayStatus, StatusError, StatusRegistry, request_refresh};
 
-/// How long a running gateway is waited for: it looks every second whether somebody asks.
-const ANSWER: Duration = Duration::from_secs(5);
-/// How often it is looked whether it has answered.
-const LOOK: Duration = Duration::from_millis(50);
+/// How long to wait for the running gateway to refresh its status; it checks for requests every second.
+const REFRESH_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often to check whether the status was refreshed.
+const REFRESH_POLL: Duration = Duration::from_millis(50);
 
-/// Many projects on one board and in one chat.
+/// Show many projects on one board, and relay their events to chat rooms and webhooks.
 #[derive(Debug, Parser)]
 #[command(name = "towline-gateway", version)]
 pub struct Cli {
@@ -34,17 +34,17 @@ pub struct Cli {
         global = true
     )]
     pub dir: PathBuf,
-    /// The configuration; `gateway.toml` in the folder when absent.
+    /// The configuration file; `gateway.toml` in the folder by default.
     #[arg(long, env = "TOWLINE_GATEWAY_CONFIG", global = true)]
     pub config: Option<PathBuf>,
-    /// What to do.
+    /// The command to run.
     #[command(subcommand)]
     pub command: Command,
 }
 
 impl Cli {
-    /// What was typed. A variable of the environment that is empty counts as absent. Ends the process with help
-    /// or a complaint, as clap does.
+    /// Parses the command line. Empty environment variables count as absent. Exits the process with the help
+    /// text or a usage error, as clap does.
     pub fn read() -> Self {
         let empty = |name: &std::ffi::OsStr| std::env::var_os(name).is_some_and(|value| value.is_empty());
         let command = Self::command().mut_args(|arg| match arg.get_env() {
@@ -56,56 +56,56 @@ impl Cli {
     }
 }
 
-/// What to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make the folder, with a configuration that explains itself.
+    /// Create the folder with a commented configuration file.
     Init,
-    /// Run the gateway until it is told to stop.
-    Up(Up),
-    /// Become a member of a project.
+    /// Run the gateway in the foreground until it is stopped.
+    Up(UpArgs),
+    /// Join a project with an invitation.
     Join {
-        /// The ticket that a member made with `towline invite`.
+        /// The ticket that a member created with `towline invite`.
         ticket: String,
-        /// Seconds to wait until everything has come.
+        /// Maximum time to wait for the project's items, in seconds.
         #[arg(long, default_value_t = 60)]
         timeout_s: u64,
-        /// Make the folder where there is no gateway yet.
+        /// Create the gateway if the folder has none.
         #[arg(long)]
         create: bool,
     },
-    /// Look after deliveries to chat and webhooks.
+    /// Show and repeat deliveries to chat rooms and webhooks.
     #[command(subcommand)]
-    Relay(Relay),
+    Relay(RelayCommand),
 }
 
-/// How the gateway faces people and its members.
+/// The arguments of `up`.
 #[derive(Debug, Clone, Args)]
-pub struct Up {
-    /// Where the fleet page and the boards are served; port 0 takes a free one.
+pub struct UpArgs {
+    /// The address of the web pages; port 0 picks a free port.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:4848")]
     pub board: SocketAddr,
-    /// Where members reach the gateway, as a multiaddress; may be given several times.
+    /// An address at which other nodes reach the gateway; may be repeated.
     #[arg(long, value_name = "MULTIADDR")]
     pub listen: Vec<String>,
-    /// The person that the printed link signs in.
+    /// The person whom the printed link signs in.
     #[arg(long = "as", value_name = "NAME", default_value = "admin")]
     pub who: String,
-    /// Make the folder where there is no gateway yet.
+    /// Create the gateway if the folder has none.
     #[arg(long)]
     pub create: bool,
 }
 
-/// Deliveries to chat and webhooks.
+/// The commands of `relay`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
-pub enum Relay {
-    /// Last delivery, lag and parked messages of each destination.
+pub enum RelayCommand {
+    /// Show last delivery, lag and failed messages of each destination.
     Status {
-        /// As JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Send again what was set aside.
+    /// Send failed messages again, and reopen closed endpoints.
     Resend,
 }
 
@@ -118,7 +118,8 @@ impl Cli {
     }
 }
 
-/// Makes a gateway's folder with a sample configuration; one that is there stays as it is.
+/// Creates a gateway's folder with a sample configuration. Returns `false` and changes nothing if the
+/// configuration exists.
 ///
 /// # Errors
 /// When the folder or the file cannot be written.
@@ -138,14 +139,14 @@ pub fn init(dir: &Path, config: &Path) -> std::io::Result<bool> {
     }
 }
 
-/// Refuses a folder in which nobody has set up a gateway: a mistyped one would otherwise start an empty
-/// gateway, which says nothing and knows nothing.
+/// Checks that a gateway was set up in the folder. Otherwise a mistyped folder would start an empty gateway
+/// without any message.
 ///
 /// # Errors
-/// When there is neither a configuration nor a node in it.
-pub fn must_be_there(cli: &Cli) -> Result<(), Failure> {
+/// When the folder contains neither a configuration nor a node.
+pub fn require_gateway(cli: &Cli) -> Result<(), Failure> {
     if let Some(config) = cli.config.as_ref().filter(|config| !config.is_file()) {
-        let message = format!("there is no configuration {}", config.display());
+        let message = format!("the configuration file {} does not exist", config.display());
         return Err(Failure::new(FailureCode::NotFound, message));
     }
     if cli.config.is_some() || cli.config_path().is_file() || Home::at(&cli.dir).exists() {
@@ -153,34 +154,34 @@ pub fn must_be_there(cli: &Cli) -> Result<(), Failure> {
     }
     let dir = cli.dir.display();
     let message = format!(
-        "there is no gateway in {dir}; `towline-gateway -d {dir} init` makes one, `-d FOLDER` names another folder, \
-         and `--create` makes one here without a configuration"
+        "there is no gateway in {dir}; run `towline-gateway -d {dir} init` to set one up, name another folder with \
+         `-d FOLDER`, or use `--create` to create one without a configuration"
     );
     Err(Failure::new(FailureCode::NotFound, message))
 }
 
-/// Performs a `relay` command and writes what there is to say.
+/// Runs a `relay` command.
 ///
 /// # Errors
 /// When there is no gateway in the folder, or the folder cannot be written.
-pub fn relay(cli: &Cli, command: Relay, out: &mut impl Write) -> anyhow::Result<()> {
-    must_be_there(cli)?;
+pub fn relay(cli: &Cli, command: RelayCommand, out: &mut impl Write) -> anyhow::Result<()> {
+    require_gateway(cli)?;
     let dir = cli.dir.as_path();
     match command {
-        Relay::Status { json } => {
-            let status = fresh(dir)?;
+        RelayCommand::Status { json } => {
+            let status = current_status(dir)?;
             if json {
                 serde_json::to_writer_pretty(&mut *out, &status)?;
                 writeln!(out)?;
             } else {
-                tell(&status, out)?;
+                print_status(&status, out)?;
             }
         }
-        Relay::Resend => {
-            ask_to_resend(dir)?;
+        RelayCommand::Resend => {
+            request_resend(dir)?;
             let when = match is_running(dir) {
-                true => "asked; the running gateway sends within a second",
-                false => "noted; no gateway runs here, and the next one sends when it starts",
+                true => "requested; the gateway sends the failed messages within a second",
+                false => "the gateway is not running; it sends the failed messages when it starts",
             };
             writeln!(out, "{when}")?;
         }
@@ -188,51 +189,51 @@ pub fn relay(cli: &Cli, command: Relay, out: &mut impl Write) -> anyhow::Result<
     Ok(())
 }
 
-/// The status of now where a gateway runs, and else the last one.
-fn fresh(dir: &Path) -> Result<RelayStatus, StatusError> {
-    let asked_at = wall_clock();
+/// The current status if the gateway runs, otherwise its last one.
+fn current_status(dir: &Path) -> Result<RelayStatus, StatusError> {
+    let requested_at = wall_clock();
     let running = is_running(dir);
     if running {
-        ask(dir)?;
-        let deadline = Instant::now() + ANSWER;
+        request_refresh(dir)?;
+        let deadline = Instant::now() + REFRESH_TIMEOUT;
         while Instant::now() < deadline {
-            match StatusBoard::read(dir) {
-                Ok(status) if status.as_of >= asked_at => {
+            match StatusRegistry::read(dir) {
+                Ok(status) if status.as_of >= requested_at => {
                     return Ok(RelayStatus { running, ..status });
                 }
-                Ok(_) | Err(_) => std::thread::sleep(LOOK),
+                Ok(_) | Err(_) => std::thread::sleep(REFRESH_POLL),
             }
         }
     }
     Ok(RelayStatus {
         running,
-        ..StatusBoard::read(dir)?
+        ..StatusRegistry::read(dir)?
     })
 }
 
-fn tell(status: &RelayStatus, out: &mut impl Write) -> std::io::Result<()> {
+fn print_status(status: &RelayStatus, out: &mut impl Write) -> std::io::Result<()> {
     let age = wall_clock().since(status.as_of) / 1_000;
     match status.running {
-        true if age > ANSWER.as_secs() => writeln!(
+        true if age > REFRESH_TIMEOUT.as_secs() => writeln!(
             out,
-            "the gateway runs and does not answer; as of {}, {age} s ago:",
+            "the gateway is running but did not refresh its status; status of {}, {age} s ago:",
             status.as_of
         )?,
-        true => writeln!(out, "the gateway runs; as of {}:", status.as_of)?,
+        true => writeln!(out, "the gateway is running; status of {}:", status.as_of)?,
         false => writeln!(
             out,
-            "no gateway runs here; this is how it was at {}, {age} s ago:",
+            "the gateway is not running; last status of {}, {age} s ago:",
             status.as_of
         )?,
     }
-    if status.lanes.is_empty() {
+    if status.deliveries.is_empty() {
         writeln!(
             out,
-            "nothing is relayed; see `rooms` and `webhook` in the configuration"
+            "nothing is relayed; configure `rooms` or `webhook` in the configuration file"
         )?;
     }
-    for lane in &status.lanes {
-        writeln!(out, "{lane}")?;
+    for delivery in &status.deliveries {
+        writeln!(out, "{delivery}")?;
     }
     for (room, note) in &status.rooms {
         writeln!(out, "{}: {}", show(room, 80), show(note, 200))?;
@@ -240,7 +241,7 @@ fn tell(status: &RelayStatus, out: &mut impl Write) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Whether a gateway runs in a folder: somebody holds the lock of its node.
+/// Whether a gateway runs in a folder: another process holds the lock of its node.
 fn is_running(dir: &Path) -> bool {
     let home = Home::at(dir);
     home.exists() && matches!(home.lock("towline-gateway relay"), Err(HomeError::Busy { .. }))
@@ -253,7 +254,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_sound() {
+    fn the_command_line_is_valid() {
         Cli::command().debug_assert();
         let cli =
             Cli::try_parse_from(["towline-gateway", "relay", "status", "-d", "/srv/gateway"]).expect("parse");

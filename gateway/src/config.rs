@@ -1,7 +1,7 @@
-//! The gateway's configuration file: TOML, every key known, every mistake named.
+//! The gateway's configuration file in TOML. Unknown keys and invalid values are errors.
 //!
-//! Reading checks what can be checked without a network: that presets, roles and addresses are such,
-//! that a secret is there, that names are not given twice. It never opens a connection.
+//! Reading the file checks everything that can be checked without a network: presets, roles, addresses,
+//! secrets, and duplicate names. It never opens a connection.
 
 #[cfg(test)]
 mod tests;
@@ -13,30 +13,30 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::relay::Preset;
-use crate::webhook::sign::Key;
+use crate::webhook::sign::WebhookKey;
 
-/// Largest configuration file that is read, in bytes; an honest one has a few thousand.
+/// Maximum size of a configuration file, in bytes; a real one has a few thousand.
 const CONFIG_BYTES: u64 = 1024 * 1024;
 
-/// After how long commands may be called too old, in seconds: less would refuse what only took a moment,
-/// more would do yesterday's commands today.
+/// Allowed values of `stale_after_s`, in seconds. Less would refuse commands that were only briefly delayed, and
+/// more would run commands of the day before.
 const STALE_S: std::ops::RangeInclusive<u64> = 5..=86_400;
 
-/// Why a configuration cannot be used.
+/// Why a configuration file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
     #[error("cannot be read: {0}")]
     Read(#[source] std::io::Error),
-    /// Not TOML of the right shape.
+    /// It is not TOML, or has an unknown key or a value of the wrong type.
     #[error("{0}")]
     Shape(#[from] toml::de::Error),
-    /// A value that cannot be meant.
+    /// A value is invalid.
     #[error("{key}: {problem}")]
     Value {
-        /// Which key.
+        /// The key.
         key: String,
-        /// What is wrong and what would be right.
+        /// What is wrong, and what would be valid.
         problem: String,
     },
 }
@@ -50,67 +50,62 @@ impl ConfigError {
     }
 }
 
-/// A text that never shows itself in logs.
+/// A text that is never printed in logs.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
-pub struct Secret(String);
+pub struct ConfigSecret(String);
 
-impl Secret {
-    /// A secret.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text itself, for the one place that needs it.
-    pub fn reveal(&self) -> &str {
+impl ConfigSecret {
+    /// The text.
+    pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
 }
 
-impl fmt::Debug for Secret {
+impl fmt::Debug for ConfigSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
     }
 }
 
-/// Everything that a gateway is told.
+/// The configuration of a gateway.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Config {
-    /// The chat account, if there is one.
-    pub matrix: Option<Matrix>,
-    /// Endpoints that get every event.
-    pub webhook: Vec<Webhook>,
+pub struct GatewayConfig {
+    /// The chat account, if any.
+    pub matrix: Option<MatrixConfig>,
+    /// The webhook endpoints.
+    pub webhook: Vec<WebhookConfig>,
 }
 
 /// A Matrix account and its rooms.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Matrix {
-    /// Where the homeserver's client API is, such as `https://matrix.example.org`.
+pub struct MatrixConfig {
+    /// The address of the homeserver's client API, such as `https://matrix.example.org`.
     pub homeserver: String,
-    /// The account, `@towline:example.org` or its local part.
+    /// The account: `@towline:example.org` or its local part.
     #[serde(default)]
     pub user: String,
-    /// Its password; or else `token_file`.
+    /// The password; alternative to `token_file`.
     #[serde(default)]
-    pub password: Option<Secret>,
-    /// A file that holds an access token; or else `password`.
+    pub password: Option<ConfigSecret>,
+    /// A file with an access token; alternative to `password`.
     #[serde(default)]
     pub token_file: Option<PathBuf>,
-    /// Rooms that get events.
+    /// The rooms that get events.
     #[serde(default)]
-    pub rooms: Vec<Room>,
-    /// Whose invitations are accepted, by full user id.
+    pub rooms: Vec<RoomConfig>,
+    /// The full user ids of people whose invitations are accepted.
     #[serde(default)]
     pub allow_inviters: Vec<String>,
-    /// Who may do what; everybody else may only read.
+    /// The roles of chat users; everybody else is a viewer.
     #[serde(default)]
-    pub users: Vec<User>,
-    /// What a command begins with.
+    pub users: Vec<ChatUser>,
+    /// The prefix of commands.
     #[serde(default = "default_prefix")]
     pub prefix: String,
-    /// Older commands are refused with "repeat it", in seconds.
+    /// Commands older than this are refused, in seconds.
     #[serde(default = "default_stale")]
     pub stale_after_s: u64,
 }
@@ -119,7 +114,7 @@ fn default_prefix() -> String {
     "!".to_owned()
 }
 
-/// Two minutes: the gateway specification, *Commands from chat*.
+/// Two minutes: `docs/spec/gateway.md`, *Commands from chat*.
 const fn default_stale() -> u64 {
     120
 }
@@ -127,16 +122,16 @@ const fn default_stale() -> u64 {
 /// A room that gets events.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Room {
-    /// `!id:server` or `#alias:server`.
+pub struct RoomConfig {
+    /// The room: `!id:server` or `#alias:server`.
     pub room: String,
-    /// Only these projects, by name; all when empty.
+    /// The names of the projects; all projects if empty.
     #[serde(default)]
     pub projects: Vec<String>,
-    /// Which events.
+    /// Which events it gets.
     #[serde(default)]
     pub preset: Preset,
-    /// The project that commands without one are about.
+    /// The project of commands that do not name one.
     #[serde(default)]
     pub active: Option<String>,
 }
@@ -144,19 +139,19 @@ pub struct Room {
 /// What a chat user may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Level {
+pub enum ChatRole {
     /// Read.
     #[default]
     Viewer,
-    /// Read and write.
+    /// Read, and change items.
     Operator,
     /// Everything.
     Admin,
 }
 
-impl Level {
-    /// The word for it.
-    pub const fn as_str(self) -> &'static str {
+impl ChatRole {
+    /// The name of the role.
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Viewer => "viewer",
             Self::Operator => "operator",
@@ -168,39 +163,39 @@ impl Level {
 /// A chat user with a role.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct User {
-    /// The full user id, such as `@ann:example.org`. Display names say nothing.
+pub struct ChatUser {
+    /// The full user id, such as `@ann:example.org`. A display name is not accepted: anybody can choose it.
     pub id: String,
-    /// What they may do.
-    pub role: Level,
+    /// The role.
+    pub role: ChatRole,
 }
 
-/// An endpoint that gets every event.
+/// A webhook endpoint that gets events.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Webhook {
-    /// What people call it.
+pub struct WebhookConfig {
+    /// The name; it identifies the stored messages of the endpoint.
     pub name: String,
-    /// Where to.
+    /// The address.
     pub url: String,
     /// The signing secret, `whsec_` and base64.
-    pub secret: Secret,
-    /// Only these projects, by name; all when empty.
+    pub secret: ConfigSecret,
+    /// The names of the projects; all projects if empty.
     #[serde(default)]
     pub projects: Vec<String>,
-    /// Which events.
+    /// Which events it gets.
     #[serde(default)]
     pub preset: Preset,
-    /// Whether private, link-local and loopback addresses may be called.
+    /// Whether private, link-local and loopback addresses are allowed.
     #[serde(default)]
     pub allow_private: bool,
 }
 
-impl Config {
+impl GatewayConfig {
     /// Reads and checks a file.
     ///
     /// # Errors
-    /// When it cannot be read or used; the message names the key, and its caller the file.
+    /// When the file cannot be read or is invalid. The message names the key; the caller adds the file name.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
         if std::fs::metadata(path).map_err(ConfigError::Read)?.len() > CONFIG_BYTES {
             return Err(ConfigError::Read(std::io::Error::other(
@@ -213,7 +208,7 @@ impl Config {
     /// Parses and checks a text.
     ///
     /// # Errors
-    /// When it cannot be used; the message names the key.
+    /// When it is invalid; the message names the key.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         let config: Self = toml::from_str(text)?;
         if let Some(matrix) = &config.matrix {
@@ -225,7 +220,7 @@ impl Config {
             if !names.insert(&webhook.name) {
                 return Err(ConfigError::value(
                     format!("webhook {:?}", webhook.name),
-                    "there are two of that name; names tell delivery queues apart",
+                    "two webhooks have this name; each needs a name of its own, because it identifies the queue",
                 ));
             }
         }
@@ -233,14 +228,14 @@ impl Config {
     }
 }
 
-/// An http address whose plain-text form leads nowhere but to this machine.
+/// Parses an address with the scheme http or https.
 fn http_url(text: &str) -> Result<reqwest::Url, String> {
     let url: reqwest::Url = text
         .parse()
         .map_err(|error| format!("{text:?} is not an address: {error}"))?;
     match url.scheme() {
         "http" | "https" if url.host_str().is_some() => Ok(url),
-        "http" | "https" => Err(format!("{text:?} names no host")),
+        "http" | "https" => Err(format!("{text:?} has no host")),
         other => Err(format!("{other}: is not supported; use https://")),
     }
 }
@@ -251,21 +246,21 @@ fn is_user_id(text: &str) -> bool {
         && text.split_once(':').is_some_and(|(_, server)| !server.is_empty())
 }
 
-impl Matrix {
+impl MatrixConfig {
     fn check(&self) -> Result<(), ConfigError> {
         let url =
             http_url(&self.homeserver).map_err(|problem| ConfigError::value("matrix.homeserver", problem))?;
         if url.scheme() == "http" && !crate::http::is_loopback(&url) {
             return Err(ConfigError::value(
                 "matrix.homeserver",
-                "a password must not travel in the clear; use https:// (http:// is only for this machine)",
+                "http:// would send the password unencrypted; use https:// (http:// is allowed only for this machine)",
             ));
         }
         match (&self.password, &self.token_file) {
             (Some(_), None) if self.user.is_empty() => {
                 return Err(ConfigError::value(
                     "matrix.user",
-                    "a password needs the user it belongs to",
+                    "`password` needs `user`: the account that it belongs to",
                 ));
             }
             (Some(_), None) | (None, Some(_)) => {}
@@ -302,7 +297,7 @@ impl Matrix {
             if !rooms.insert(&room.room) {
                 return Err(ConfigError::value(
                     "matrix.rooms",
-                    format!("{} is there twice", room.room),
+                    format!("{} is listed twice", room.room),
                 ));
             }
         }
@@ -310,7 +305,7 @@ impl Matrix {
             return Err(ConfigError::value(
                 "matrix.stale_after_s",
                 format!(
-                    "{} is not from {} s to {} s",
+                    "{} is out of range; use {} to {} seconds",
                     self.stale_after_s,
                     STALE_S.start(),
                     STALE_S.end()
@@ -334,32 +329,32 @@ impl Matrix {
         match self.users.iter().find(|user| !known.insert(&user.id)) {
             Some(twice) => Err(ConfigError::value(
                 "matrix.users",
-                format!("{} is there twice; each user has one role", twice.id),
+                format!("{} is listed twice; give each user one role", twice.id),
             )),
             None => Ok(()),
         }
     }
 
-    /// What a user may do: nothing but reading, unless a line of the configuration says otherwise.
-    pub fn level(&self, user: &str) -> Level {
+    /// The role of a user; viewer unless configured.
+    pub(crate) fn role(&self, user: &str) -> ChatRole {
         self.users
             .iter()
             .find(|entry| entry.id == user)
-            .map_or(Level::Viewer, |entry| entry.role)
+            .map_or(ChatRole::Viewer, |entry| entry.role)
     }
 }
 
-impl Webhook {
+impl WebhookConfig {
     fn check(&self) -> Result<(), ConfigError> {
         let key = |what: &str| format!("webhook {:?}: {what}", self.name);
         towline_proto::text::name(&self.name)
             .map_err(|problem| ConfigError::value(key("name"), problem.to_string()))?;
         http_url(&self.url).map_err(|problem| ConfigError::value(key("url"), problem))?;
-        Key::parse(self.secret.reveal())
+        WebhookKey::parse(self.secret.reveal())
             .map(|_| ())
             .map_err(|problem| ConfigError::value(key("secret"), problem.to_string()))
     }
 }
 
-/// What `init` writes: everything there is, explained and switched off.
-pub const SAMPLE: &str = include_str!("sample.toml");
+/// The configuration that `init` writes: every setting, explained and commented out.
+pub(crate) const SAMPLE: &str = include_str!("sample.toml");

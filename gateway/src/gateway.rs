@@ -1,4 +1,4 @@
-//! Everything a gateway runs beside its node: the lanes of the relay and the chat account.
+//! What a gateway runs beside its node: the deliveries of the relay, and the chat account.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -11,28 +11,31 @@ use tokio_util::sync::CancellationToken;
 use towline_node::handle::{NodeHandle, ProjectLink};
 use towline_proto::ProjectId;
 
-use crate::config::Config;
+use crate::config::GatewayConfig;
 use crate::http::wall_clock;
-use crate::matrix::{Account, AccountError, RoomSink, Rooms, Sync, Turns};
-use crate::relay::{Lane, LaneStatus, Preset, RelayStatus, Shared, Sink, StatusBoard, is_asked};
-use crate::store::{Store, StoreError};
+use crate::matrix::{Account, AccountError, ResponderOrder, RoomSink, RoomSync, Rooms};
+use crate::relay::{
+    Delivery, DeliveryContext, DeliveryStatus, Preset, RelayStatus, Sink, StatusRegistry,
+    take_refresh_request,
+};
+use crate::store::{GatewayStore, StoreError};
 use crate::webhook::{Endpoint, EndpointError};
 
-/// How often new projects, requests to resend and the status file are looked after, in milliseconds.
-const ROUND_MS: u64 = 1_000;
-/// Its presence asks the running gateway to send again what was set aside.
-const RESEND: &str = "relay-resend";
+/// How often the supervisor checks for new projects, resend requests and status changes, in milliseconds.
+const POLL_MS: u64 = 1_000;
+/// While this file exists, the running gateway is asked to send failed messages again.
+const RESEND_REQUEST: &str = "relay-resend";
 
-/// Why a gateway does not start.
+/// Why a gateway cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The gateway's own store.
+    /// The gateway's store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The chat account.
+    /// The chat account cannot be used.
     #[error("matrix: {0}")]
     Account(#[from] AccountError),
-    /// An endpoint.
+    /// A webhook endpoint cannot be used.
     #[error("webhook {name:?}: {source}")]
     Endpoint {
         /// Its name.
@@ -42,7 +45,7 @@ pub enum StartError {
     },
 }
 
-/// Where events go.
+/// A destination of the configuration.
 #[derive(Debug, Clone)]
 struct Destination {
     name: String,
@@ -52,46 +55,46 @@ struct Destination {
 }
 
 impl Destination {
-    /// The projects that it is to get, and the names of its configuration that lead to none or to
-    /// several: somebody else can call a project by a name that is there already.
-    fn wanted(&self, handle: &NodeHandle) -> (Vec<ProjectLink>, Vec<(String, String)>) {
+    /// The projects that it gets, and the configured names that match no project or several, each with the
+    /// reason. A name can become ambiguous later, because other people may use the same name.
+    fn resolve_projects(&self, handle: &NodeHandle) -> (Vec<ProjectLink>, Vec<(String, String)>) {
         if self.projects.is_empty() {
             return (handle.projects(), Vec::new());
         }
-        let (mut links, mut astray) = (Vec::new(), Vec::new());
+        let (mut links, mut unresolved) = (Vec::new(), Vec::new());
         for name in &self.projects {
             match handle.project(Some(name)) {
                 Ok(link) => links.push(link),
-                Err(failure) => astray.push((name.clone(), failure.message)),
+                Err(failure) => unresolved.push((name.clone(), failure.message)),
             }
         }
-        (links, astray)
+        (links, unresolved)
     }
 }
 
-/// A running gateway. Dropping it ends every task where it stands.
+/// A running gateway. Dropping it aborts every task.
 #[derive(Debug)]
 pub struct Gateway {
     tasks: JoinSet<()>,
-    board: Arc<StatusBoard>,
+    registry: Arc<StatusRegistry>,
     resend: watch::Sender<u64>,
     stop: CancellationToken,
 }
 
 impl Gateway {
-    /// Starts the lanes of every project and destination, and the chat account. Returns at once:
-    /// nothing here waits for a server.
+    /// Starts the deliveries of every project and destination, and the chat account. Returns without
+    /// waiting for a server.
     ///
     /// # Errors
-    /// When the folder cannot be used or the configuration names something impossible.
+    /// When the folder cannot be used, or a setting is invalid.
     pub fn start(
         handle: NodeHandle,
-        config: Config,
+        config: GatewayConfig,
         dir: &Path,
         stop: CancellationToken,
     ) -> Result<Self, StartError> {
-        let store = Store::open(dir)?;
-        let board = Arc::new(StatusBoard::default());
+        let store = GatewayStore::open(dir)?;
+        let registry = Arc::new(StatusRegistry::default());
         let (resend, resends) = watch::channel(0);
         let mut destinations = Vec::new();
         let mut tasks = JoinSet::new();
@@ -100,7 +103,7 @@ impl Gateway {
             let rooms = Arc::new(Rooms::new(
                 Arc::clone(&account),
                 store.clone(),
-                Arc::clone(&board),
+                Arc::clone(&registry),
             ));
             for room in &matrix.rooms {
                 destinations.push(Destination {
@@ -110,20 +113,20 @@ impl Gateway {
                     sink: Sink::Matrix(RoomSink::new(Arc::clone(&rooms), &room.room, &matrix.prefix)),
                 });
             }
-            let sync = Sync {
+            let sync = RoomSync {
                 handle: handle.clone(),
                 config: matrix,
                 account,
                 rooms,
                 store: store.clone(),
-                board: Arc::clone(&board),
+                registry: Arc::clone(&registry),
                 resend: resend.clone(),
-                turns: Turns::default(),
+                order: ResponderOrder::default(),
             };
             let stop = stop.clone();
             tasks.spawn(async move {
                 if let Err(error) = Box::pin(sync.run(stop)).await {
-                    tracing::error!(%error, "commands from chat ended");
+                    tracing::error!(%error, "reading commands from chat ended");
                 }
             });
         }
@@ -143,10 +146,10 @@ impl Gateway {
             dir: dir.to_owned(),
             destinations,
             resend: resend.clone(),
-            shared: Shared {
+            shared: DeliveryContext {
                 handle,
                 store,
-                board: Arc::clone(&board),
+                registry: Arc::clone(&registry),
                 resend: resends,
                 stop: stop.clone(),
             },
@@ -154,129 +157,125 @@ impl Gateway {
         tasks.spawn(supervisor.run());
         Ok(Self {
             tasks,
-            board,
+            registry,
             resend,
             stop,
         })
     }
 
-    /// How every lane does.
-    pub fn lanes(&self) -> Vec<LaneStatus> {
-        self.board.lanes()
+    /// The status of every delivery.
+    pub fn deliveries(&self) -> Vec<DeliveryStatus> {
+        self.registry.deliveries()
     }
 
-    /// Sends again what was set aside, and tries at once what waits for its time.
+    /// Sends failed messages again, and retries waiting ones immediately.
     pub fn resend(&self) {
         self.resend.send_modify(|count| *count = count.wrapping_add(1));
     }
 
-    /// Stops and waits until everything has ended.
+    /// Stops every task and waits for the end of it.
     pub async fn stop(mut self) {
         self.stop.cancel();
         while self.tasks.join_next().await.is_some() {}
     }
 
-    /// Ends every task where it stands, as a crash would, and waits until they are gone.
+    /// Aborts every task, as a crash would, and waits for the end of it.
     pub async fn abort(mut self) {
         self.tasks.shutdown().await;
     }
-
-    /// Waits until every task has ended, because it was stopped or because the store failed.
-    pub async fn ended(&mut self) {
-        while self.tasks.join_next().await.is_some() {}
-    }
 }
 
-/// Asks the gateway that runs in a folder to send again what was set aside; one that does not run
-/// does so at its next start.
+/// Asks the gateway of a folder to send failed messages again. A gateway that does not run does so at its next
+/// start.
 ///
 /// # Errors
 /// When the folder cannot be written.
-pub(crate) fn ask_to_resend(dir: &Path) -> std::io::Result<()> {
-    std::fs::write(dir.join(RESEND), b"")
+pub(crate) fn request_resend(dir: &Path) -> std::io::Result<()> {
+    std::fs::write(dir.join(RESEND_REQUEST), b"")
 }
 
-/// Gives every project and destination a lane, also those that come later.
+/// Starts a delivery for every project and destination, including projects that are added later.
 struct Supervisor {
     dir: PathBuf,
     destinations: Vec<Destination>,
     resend: watch::Sender<u64>,
-    shared: Shared,
+    shared: DeliveryContext,
 }
 
 impl Supervisor {
     async fn run(self) {
-        // The lanes belong to this task, so that they end with it however it ends.
-        let mut lanes = JoinSet::new();
-        let mut begun: BTreeSet<(String, ProjectId)> = BTreeSet::new();
-        let mut astray: BTreeMap<(String, String), String> = BTreeMap::new();
-        let mut shown = None;
+        // The deliveries belong to this task, so that they end when it ends for any reason.
+        let mut deliveries = JoinSet::new();
+        let mut started: BTreeSet<(String, ProjectId)> = BTreeSet::new();
+        let mut reported: BTreeMap<(String, String), String> = BTreeMap::new();
+        let mut written = None;
         while !self.shared.stop.is_cancelled() {
             for destination in &self.destinations {
-                let (projects, lost) = destination.wanted(&self.shared.handle);
+                let (projects, unresolved) = destination.resolve_projects(&self.shared.handle);
                 for project in projects {
-                    if begun.insert((destination.name.clone(), project.id)) {
+                    if started.insert((destination.name.clone(), project.id)) {
                         let Destination {
                             name, preset, sink, ..
                         } = destination;
-                        let lane = Lane::new(&self.shared, project, name, *preset, sink.clone());
-                        lanes.spawn(lane.run());
+                        let delivery = Delivery::new(&self.shared, project, name, *preset, sink.clone());
+                        deliveries.spawn(delivery.run());
                     }
                 }
-                self.note_astray(&destination.name, lost, &mut astray);
+                self.report_unresolved(&destination.name, unresolved, &mut reported);
             }
-            if std::fs::remove_file(self.dir.join(RESEND)).is_ok() {
+            if std::fs::remove_file(self.dir.join(RESEND_REQUEST)).is_ok() {
                 self.resend.send_modify(|count| *count = count.wrapping_add(1));
             }
-            let now = self.shared.board.status(wall_clock());
-            let same = |before: &RelayStatus| before.lanes == now.lanes && before.rooms == now.rooms;
-            if is_asked(&self.dir) || !shown.as_ref().is_some_and(same) {
-                if let Err(error) = StatusBoard::write(&self.dir, &now) {
-                    tracing::warn!(%error, "relay status not written");
+            let status = self.shared.registry.snapshot(wall_clock());
+            let same =
+                |before: &RelayStatus| before.deliveries == status.deliveries && before.rooms == status.rooms;
+            if take_refresh_request(&self.dir) || !written.as_ref().is_some_and(same) {
+                if let Err(error) = StatusRegistry::write(&self.dir, &status) {
+                    tracing::warn!(%error, "cannot write the relay status");
                 }
-                shown = Some(now);
+                written = Some(status);
             }
-            let round = tokio::time::sleep(Duration::from_millis(ROUND_MS));
-            self.shared.stop.run_until_cancelled(round).await;
+            let pause = tokio::time::sleep(Duration::from_millis(POLL_MS));
+            self.shared.stop.run_until_cancelled(pause).await;
         }
-        while lanes.join_next().await.is_some() {}
+        while deliveries.join_next().await.is_some() {}
     }
 
-    /// Says of a destination which names of its configuration lead nowhere, in the log once and in the
-    /// status for as long as it is so.
-    fn note_astray(
+    /// Reports the configured project names of a destination that match no project or several: once in the
+    /// log, and in the status for as long as the problem lasts.
+    fn report_unresolved(
         &self,
         destination: &str,
-        lost: Vec<(String, String)>,
-        astray: &mut BTreeMap<(String, String), String>,
+        unresolved: Vec<(String, String)>,
+        reported: &mut BTreeMap<(String, String), String>,
     ) {
-        let board = &self.shared.board;
-        let lost: BTreeMap<String, String> = lost.into_iter().collect();
-        astray.retain(|(of, name), _| {
-            let stays = of != destination || lost.contains_key(name);
+        let registry = &self.shared.registry;
+        let unresolved: BTreeMap<String, String> = unresolved.into_iter().collect();
+        reported.retain(|(of, name), _| {
+            let stays = of != destination || unresolved.contains_key(name);
             if !stays {
-                board.forget(of, name);
+                registry.remove(of, name);
             }
             stays
         });
-        for (name, why) in lost {
+        for (name, why) in unresolved {
             let key = (destination.to_owned(), name.clone());
-            if astray.get(&key) == Some(&why) {
+            if reported.get(&key) == Some(&why) {
                 continue;
             }
             tracing::warn!(
                 destination,
                 project = name,
                 why,
-                "the configuration names a project that is not told"
+                "a project in the configuration cannot be found; none of its events are sent"
             );
-            board.set(LaneStatus {
+            registry.set(DeliveryStatus {
                 destination: destination.to_owned(),
                 project: name,
-                trouble: Some(why.clone()),
-                ..LaneStatus::default()
+                error: Some(why.clone()),
+                ..DeliveryStatus::default()
             });
-            astray.insert(key, why);
+            reported.insert(key, why);
         }
     }
 }

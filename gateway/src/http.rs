@@ -1,8 +1,8 @@
-//! The HTTP client that every destination uses: its own TLS provider, no proxy, bounded answers.
+//! The HTTP client for all destinations: its own TLS provider, no proxy, bounded responses.
 //!
-//! The TLS provider is given to each client, because a process-wide default would be shared with
-//! whatever else lives in the process. Redirects are never followed: a destination is where the
-//! configuration says, and a redirect is the way around an address check.
+//! Each client gets the TLS provider explicitly, because a process-wide default would be shared with other
+//! code in the process. Redirects are never followed: a destination is only where the configuration says,
+//! and a redirect could bypass the address check.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,18 +14,18 @@ use towline_proto::Millis;
 /// Time to connect, in seconds.
 const CONNECT_S: u64 = 10;
 
-/// Why there is no client.
+/// Why an HTTP client cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
-    /// The TLS library refuses its own defaults.
+    /// The TLS library rejects its own defaults.
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] rustls::Error),
-    /// The client refuses its settings.
+    /// The HTTP library rejects the settings.
     #[error("the HTTP client cannot be set up: {0}")]
     Client(#[from] reqwest::Error),
 }
 
-/// A client to be finished by its user, with a whole-request timeout.
+/// A builder for a client with a timeout for the whole request.
 pub(crate) fn builder(timeout: Duration) -> Result<reqwest::ClientBuilder, HttpError> {
     let roots = rustls::RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -41,13 +41,13 @@ pub(crate) fn builder(timeout: Duration) -> Result<reqwest::ClientBuilder, HttpE
         .user_agent(concat!("towline-gateway/", env!("CARGO_PKG_VERSION"))))
 }
 
-/// Why an answer has no body.
+/// Why a response body cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BodyError {
-    /// It is larger than anybody honest sends.
-    #[error("the answer is larger than {0} bytes")]
+    /// It is larger than the limit.
+    #[error("the response is larger than {0} bytes")]
     TooLarge(usize),
-    /// The connection broke.
+    /// The connection failed.
     #[error("{0}")]
     Broken(#[from] reqwest::Error),
 }
@@ -64,17 +64,17 @@ pub(crate) async fn body(mut response: reqwest::Response, max: usize) -> Result<
     Ok(out)
 }
 
-/// The wait that a server asks for: seconds or a date, at most an hour.
+/// The wait that a server asks for in `Retry-After`, as seconds or as a date; at most an hour.
 pub(crate) fn retry_after(headers: &HeaderMap, now: Millis) -> Option<Duration> {
-    const MOST: Duration = Duration::from_secs(3600);
+    const MAX: Duration = Duration::from_secs(3600);
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse::<u64>() {
-        return Some(Duration::from_secs(seconds).min(MOST));
+        return Some(Duration::from_secs(seconds).min(MAX));
     }
-    Some(Duration::from_millis(date(text)?.since(now)).min(MOST))
+    Some(Duration::from_millis(date(text)?.since(now)).min(MAX))
 }
 
-/// The server's own clock, from its `Date` header.
+/// The server's time, from the `Date` header.
 pub(crate) fn server_time(headers: &HeaderMap) -> Option<Millis> {
     date(headers.get(reqwest::header::DATE)?.to_str().ok()?)
 }
@@ -84,12 +84,12 @@ fn date(text: &str) -> Option<Millis> {
     u64::try_from(time.timestamp().as_millisecond()).ok().map(Millis)
 }
 
-/// Now, by this machine's clock: for ages and headers, never to decide between people.
+/// The current time of this machine. It is used for display, schedules and headers, never to resolve conflicts.
 pub(crate) fn wall_clock() -> Millis {
     Millis(u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0))
 }
 
-/// Whether an address can only lead to this machine.
+/// Whether an address is on this machine.
 pub(crate) fn is_loopback(url: &reqwest::Url) -> bool {
     match url.host_str() {
         Some("localhost") => true,
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_may_say_when_in_seconds_or_as_a_date() {
+    fn retry_after_is_read_as_seconds_or_as_a_date() {
         let mut headers = HeaderMap::new();
         headers.insert(RETRY_AFTER, "5".parse().expect("header"));
         assert_eq!(retry_after(&headers, Millis(0)), Some(Duration::from_secs(5)));
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn only_this_machine_is_loopback() {
+    fn only_addresses_of_this_machine_are_loopback() {
         let loopback = |text: &str| is_loopback(&text.parse().expect("url"));
         assert!(
             loopback("http://127.0.0.1:8008") && loopback("http://[::1]:1") && loopback("http://localhost")

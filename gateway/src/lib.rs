@@ -1,21 +1,22 @@
 //! Many projects on one board and in one chat.
 //!
-//! The gateway adds two things to a running node: a **relay** that brings every project's events to
-//! chat rooms and webhooks, durably and quietly ([`relay`]), and **commands** that people type in
-//! those rooms ([`commands`]). Both reach projects through a [`NodeHandle`](towline_node::handle::NodeHandle)
-//! and nothing else: the gateway has no other way to read or to write than any part of a node has.
+//! The gateway adds two things to a running node: a **relay** that sends every project's events to chat
+//! rooms and webhooks, durably and in few messages (`relay`), and **commands** that people type in those
+//! rooms (`commands`). Both reach projects only through a [`NodeHandle`](towline_node::handle::NodeHandle):
+//! the gateway reads and writes as every other part of a node does.
 //!
-//! Losing its folder loses nothing but the memory of what was delivered: see [`store`].
+//! If its folder is lost, only the record of what was delivered is lost: see `store`.
 
 pub mod cli;
-pub mod commands;
+mod commands;
 pub mod config;
 mod gateway;
 mod http;
-pub mod matrix;
-pub mod relay;
+mod matrix;
+mod relay;
 pub mod run;
-pub mod store;
+mod store;
 pub mod webhook;
 
 pub use gateway::{Gateway, StartError};
+pub use relay::{DeliveryStatus, Preset};

@@ -1,8 +1,7 @@
-//! The gateway as a process: a node in the gateway's folder, its boards, its relay.
+//! The gateway process: a node in the gateway's folder, its web pages, and its relay.
 //!
-//! The node is an ordinary one, with its home in `.towline` below the gateway's folder, so
-//! `towline -C FOLDER` talks to a running gateway as to any node. What is particular to a gateway is
-//! the fleet page and the relay around it.
+//! The node is an ordinary one with its home in `.towline` in the gateway's folder, so `towline -C FOLDER`
+//! works with a running gateway as with any node. Only the fleet page and the relay are specific to a gateway.
 
 use std::io::Write;
 use std::path::Path;
@@ -20,14 +19,14 @@ use towline_node::socket;
 use towline_proto::Ticket;
 use towline_proto::text::show;
 
-use crate::cli::{Cli, Up, must_be_there};
-use crate::config::Config;
+use crate::cli::{Cli, UpArgs, require_gateway};
+use crate::config::GatewayConfig;
 use crate::gateway::{Gateway, StartError};
 use crate::store::StoreError;
 
-/// The gateway's home, made if need be.
-fn home(dir: &Path) -> anyhow::Result<Home> {
-    std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+/// The home of the gateway's node; created if it does not exist.
+fn open_home(dir: &Path) -> anyhow::Result<Home> {
+    std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
     let home = Home::at(dir);
     if home.exists() {
         return Ok(home);
@@ -40,21 +39,21 @@ fn home(dir: &Path) -> anyhow::Result<Home> {
     Ok(home)
 }
 
-/// `up`: runs until it is told to end.
+/// `up`: runs the gateway until it is stopped.
 ///
 /// # Errors
 /// When the configuration, the folder or an address cannot be used.
-pub fn up(cli: &Cli, args: &Up, out: &mut impl Write) -> anyhow::Result<()> {
+pub fn up(cli: &Cli, args: &UpArgs, out: &mut impl Write) -> anyhow::Result<()> {
     if !args.create {
-        must_be_there(cli)?;
+        require_gateway(cli)?;
     }
     let path = cli.config_path();
     let config = if path.exists() {
-        Config::read(&path).map_err(|error| usage(format!("{}: {error}", path.display())))?
+        GatewayConfig::read(&path).map_err(|error| usage_error(format!("{}: {error}", path.display())))?
     } else {
-        Config::default()
+        GatewayConfig::default()
     };
-    let home = home(&cli.dir)?;
+    let home = open_home(&cli.dir)?;
     let lock = home.lock("towline-gateway up").map_err(Failure::from)?;
     let mut node_config = NodeConfig::load(&home.config_file())?;
     node_config.board = args.board;
@@ -75,50 +74,51 @@ pub fn up(cli: &Cli, args: &Up, out: &mut impl Write) -> anyhow::Result<()> {
         writeln!(out, "fleet: {}", serving.board())?;
         writeln!(out, "sign in: {}", serving.login_link(&args.who))?;
         out.flush()?;
-        let ended = serving.run().await;
+        let result = serving.run().await;
         if let Some(gateway) = gateway {
             gateway.stop().await;
         }
-        ended?;
+        result?;
         Ok(())
     })
 }
 
-/// Starts the relay. On a full disk the boards run without it.
+/// Starts the relay. On a full disk the web pages run without it.
 fn start_relay(
     handle: &NodeHandle,
-    config: &Config,
+    config: &GatewayConfig,
     dir: &Path,
     stop: &CancellationToken,
 ) -> anyhow::Result<Option<Gateway>> {
     match Gateway::start(handle.clone(), config.clone(), dir, stop.clone()) {
         Ok(gateway) => Ok(Some(gateway)),
         Err(StartError::Store(StoreError::Full)) => {
-            tracing::error!(dir = %dir.display(), "the disk is full: nothing is relayed; free some room and restart the gateway");
+            tracing::error!(dir = %dir.display(), "the disk is full, so nothing is relayed; free some space and restart the gateway");
             Ok(None)
         }
         Err(error) => Err(error.into()),
     }
 }
 
-/// `join`: through the running gateway, or with a node that runs until everything has come.
+/// `join`: joins a project through the running gateway, or with a node that runs until the project's items
+/// have arrived.
 ///
 /// # Errors
-/// When the ticket is none, or the inviter does not let the gateway in.
-pub fn join(cli: &Cli, ticket: &str, patience: Duration, out: &mut impl Write) -> anyhow::Result<()> {
+/// When the ticket is invalid, or the inviter does not admit the gateway.
+pub fn join(cli: &Cli, ticket: &str, timeout: Duration, out: &mut impl Write) -> anyhow::Result<()> {
     let ticket = ticket
         .parse::<Ticket>()
-        .map_err(|error| usage(error.to_string()))?;
-    let home = home(&cli.dir)?;
+        .map_err(|error| usage_error(error.to_string()))?;
+    let home = open_home(&cli.dir)?;
     let reply = if let Some(client) = socket::find(&home)? {
-        client.with_timeout(patience).join(&ticket.to_string())?
+        client.with_timeout(timeout).join(&ticket.to_string())?
     } else {
         let lock = home.lock("towline-gateway join").map_err(Failure::from)?;
         let config = NodeConfig::load(&home.config_file())?;
         let seed = key::load(&home.key_file())?;
         runtime()?.block_on(async {
             let node = Node::start(home, lock, &config, seed).await?;
-            let reply = node.join_and_wait(&ticket, patience).await;
+            let reply = node.join_and_wait(&ticket, timeout).await;
             node.stop().await;
             reply
         })?
@@ -138,7 +138,7 @@ pub fn join(cli: &Cli, ticket: &str, patience: Duration, out: &mut impl Write) -
     Ok(())
 }
 
-fn usage(message: String) -> Failure {
+fn usage_error(message: String) -> Failure {
     Failure::new(FailureCode::Usage, message)
 }
 
@@ -146,5 +146,5 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .context("no threads to run on")
+        .context("cannot start the async runtime")
 }

@@ -12,6 +12,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use towline_node::home::{Home, key};
+use towline_proto::NodeId;
 
 use crate::person;
 
@@ -281,12 +283,20 @@ impl Fleet {
         link.expect("a link in the second line").to_owned()
     }
 
-    /// Keeps it from finding members by itself on this machine.
+    /// Keeps it from reaching another gateway on this machine: it neither looks for members nor knows where the
+    /// other one listens.
     ///
     /// # Panics
-    /// When its node's configuration cannot be written.
-    pub fn apart(&self) {
+    /// When its configuration or its address book cannot be written.
+    pub fn cannot_reach(&self, other: &Self) {
         printed(&towline(self.folder(), &["config", "mdns", "false"]));
+        let key = key::load(&Home::at(other.folder()).key_file()).expect("the other one's key");
+        let other = NodeId(key.verifying_key().to_bytes()).to_string();
+        let book = Home::at(self.folder()).dir().join("peers.json");
+        let Ok(text) = std::fs::read(&book) else { return };
+        let mut known: Vec<Value> = serde_json::from_slice(&text).expect("an address book");
+        known.retain(|row| row["node"] != *other);
+        std::fs::write(&book, serde_json::to_vec(&known).expect("JSON")).expect("a written address book");
     }
 
     /// Ends it as a power cut would: by SIGKILL, with nothing said.
@@ -335,8 +345,8 @@ impl Fleet {
         .await;
     }
 
-    /// The relay's lanes, as `relay status` tells them.
-    pub fn lanes(&self) -> Vec<Value> {
+    /// The relay's deliveries, as `relay status` prints them.
+    pub fn deliveries(&self) -> Vec<Value> {
         self.status()["lanes"].as_array().cloned().unwrap_or_default()
     }
 
@@ -347,19 +357,20 @@ impl Fleet {
     }
 
     /// Waits until the relay has its place in so many feeds: what comes later is news to it.
-    pub async fn relays(&self, lanes: usize) {
-        until("the lanes have begun", async || {
-            (self.lanes().len() == lanes).then_some(())
+    pub async fn relays(&self, deliveries: usize) {
+        until("the deliveries have started", async || {
+            (self.deliveries().len() == deliveries).then_some(())
         })
         .await;
     }
 
     /// Waits until nothing is left to deliver.
     pub async fn delivered(&self) {
-        let idle = |lane: &Value| lane["lag"] == 0 && lane["outbox"] == 0 && lane["parked"] == 0;
+        let idle =
+            |delivery: &Value| delivery["lag"] == 0 && delivery["outbox"] == 0 && delivery["parked"] == 0;
         until("everything is delivered", async || {
-            let lanes = self.lanes();
-            (!lanes.is_empty() && lanes.iter().all(idle)).then_some(())
+            let deliveries = self.deliveries();
+            (!deliveries.is_empty() && deliveries.iter().all(idle)).then_some(())
         })
         .await;
     }

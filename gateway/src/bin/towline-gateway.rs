@@ -1,4 +1,4 @@
-//! `towline-gateway`: reads the command line and hands over to the library.
+//! `towline-gateway`: parses the command line and calls the library.
 
 use std::io::stdout;
 use std::process::ExitCode;
@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         .ok()
         .filter(|filter| !filter.trim().is_empty());
     logging::start(filter.as_deref().unwrap_or("warn,towline=info"));
-    match perform(&Cli::read()) {
+    match run_command(&Cli::read()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("towline-gateway: {}", show(&format!("{error:#}"), usize::MAX));
@@ -26,14 +26,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn perform(cli: &Cli) -> anyhow::Result<()> {
+fn run_command(cli: &Cli) -> anyhow::Result<()> {
     let config = cli.config_path();
     match &cli.command {
         Command::Init => {
             if cli::init(&cli.dir, &config)? {
-                println!("wrote {}; switch on what you need", config.display());
+                println!("created {}; edit it to enable the relay", config.display());
             } else {
-                println!("{} is there already and stays as it is", config.display());
+                println!("{} exists and was not changed", config.display());
             }
             Ok(())
         }
@@ -45,7 +45,7 @@ fn perform(cli: &Cli) -> anyhow::Result<()> {
             create,
         } => {
             if !create {
-                cli::must_be_there(cli)?;
+                cli::require_gateway(cli)?;
             }
             run::join(cli, ticket, Duration::from_secs(*timeout_s), &mut stdout())
         }

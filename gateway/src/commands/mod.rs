@@ -1,7 +1,7 @@
-//! Commands that people type in chat: one table for help, parsing, permissions and running.
+//! Commands that people type in chat: one table for help, parsing, permissions and execution.
 //!
-//! Nothing here knows which chat service the text came from, and nothing here writes by itself: a
-//! command becomes a request to a project with the person as origin, like any other request.
+//! This module does not depend on a chat service, and it does not write by itself: a command becomes a request
+//! to a project with the sender as its origin, like any other request.
 
 mod help;
 mod parse;
@@ -9,104 +9,104 @@ mod render;
 mod run;
 mod table;
 
-pub use parse::addressed;
+pub(crate) use parse::command_text;
 use std::time::Duration;
 
 use parse::parse;
-use table::Does;
+use table::Action;
 use towline_node::handle::NodeHandle;
 use towline_proto::{Origin, ProjectId, RequestId};
 
-use crate::config::Level;
+use crate::config::ChatRole;
 
-/// Who asks, and where.
+/// The sender of a command, and the room.
 #[derive(Debug, Clone)]
-pub struct Context {
-    /// Who asks: becomes the origin of what is written.
-    pub origin: Origin,
-    /// What they may do.
-    pub level: Level,
+pub(crate) struct CommandContext {
+    /// The sender: the origin of what the command writes.
+    pub(crate) origin: Origin,
+    /// The role of the sender.
+    pub(crate) role: ChatRole,
     /// The room's active project.
-    pub active: Option<String>,
-    /// What a command begins with here, for help.
-    pub prefix: String,
-    /// The name of the request, by which two gateways that read one message do it once.
-    pub request: Option<RequestId>,
+    pub(crate) active: Option<String>,
+    /// The prefix of commands in this room.
+    pub(crate) prefix: String,
+    /// The id of the request: if two gateways execute the same message, it takes effect once.
+    pub(crate) request: Option<RequestId>,
 }
 
-/// What to answer.
+/// The response to a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    /// Done: a sign is enough.
+pub(crate) enum CommandResponse {
+    /// Done; a reaction is enough.
     Done,
-    /// Lines of text that were asked for.
-    Say(String),
-    /// One line that says what is wrong and what would be right.
+    /// Text to show.
+    Text(String),
+    /// One line that says what is wrong and what would be valid.
     Error(String),
-    /// Done: this is the room's active project now.
+    /// Done; this is the active project of the room now.
     Switch(String),
-    /// Done: nothing is told in the room for so long; everything again where no time is given.
+    /// Done; the room gets no events for this time, or gets them again if there is none.
     Mute(Option<Duration>),
-    /// Done: what was set aside is sent again.
+    /// Done; failed messages are sent again.
     Resend,
-    /// How the relay does is to be said.
+    /// The status of the relay has to be shown.
     RelayStatus,
 }
 
-/// What a command is about, as far as this gateway can tell.
+/// The project of a command, as far as this gateway can tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Target {
-    /// A project.
+pub(crate) enum CommandTarget {
+    /// One project.
     Project(ProjectId),
     /// No project, or all.
     None,
-    /// A project that this gateway does not know, or a line that it does not understand.
+    /// A project that this gateway does not know, or a line that is not a valid command.
     Unknown,
 }
 
-/// What a command is about, without its prefix.
-pub fn target(handle: &NodeHandle, context: &Context, text: &str) -> Target {
+/// The project of a command. `text` is without the prefix.
+pub(crate) fn target(handle: &NodeHandle, context: &CommandContext, text: &str) -> CommandTarget {
     let Ok(parsed) = parse(text) else {
-        return Target::Unknown;
+        return CommandTarget::Unknown;
     };
     match run::project_of(handle, context, &parsed) {
-        None => Target::None,
-        Some(Ok(link)) => Target::Project(link.id),
-        Some(Err(_)) => Target::Unknown,
+        None => CommandTarget::None,
+        Some(Ok(link)) => CommandTarget::Project(link.id),
+        Some(Err(_)) => CommandTarget::Unknown,
     }
 }
 
-/// Whether a command changes what the gateway keeps of the room, and so is done by each gateway in it.
-pub fn is_local(text: &str) -> bool {
+/// Whether a command changes the gateway's own settings, so that every gateway in the room executes it.
+pub(crate) fn is_local(text: &str) -> bool {
     parse(text).is_ok_and(|parsed| {
         matches!(
-            parsed.command.does,
-            Does::Switch | Does::Mute | Does::Unmute | Does::Resend
+            parsed.command.action,
+            Action::Switch | Action::Mute | Action::Unmute | Action::Resend
         )
     })
 }
 
-/// Runs a command, without its prefix.
-pub async fn run(handle: &NodeHandle, context: &Context, text: &str) -> Answer {
-    if parse::is_followed(text, &context.prefix) {
-        return Answer::Error("one command a message: none of these was done".to_owned());
+/// Executes a command. `text` is without the prefix.
+pub(crate) async fn run(handle: &NodeHandle, context: &CommandContext, text: &str) -> CommandResponse {
+    if parse::has_second_command(text, &context.prefix) {
+        return CommandResponse::Error("send one command per message; none of these was executed".to_owned());
     }
     let parsed = match parse(text) {
         Ok(parsed) => parsed,
-        Err(error) => return Answer::Error(error.told(&context.prefix)),
+        Err(error) => return CommandResponse::Error(error.message(&context.prefix)),
     };
-    if context.level < parsed.command.level {
-        return Answer::Error(format!(
-            "`{}` needs the role {}, and {} is a {}; an operator of the gateway can change that in its configuration",
+    if context.role < parsed.command.role {
+        return CommandResponse::Error(format!(
+            "`{}` needs the role {}, but {} is a {}; whoever runs the gateway can change roles in its configuration",
             parsed.command.name,
-            parsed.command.level.as_str(),
+            parsed.command.role.as_str(),
             context.origin.id,
-            context.level.as_str()
+            context.role.as_str()
         ));
     }
     run::run(handle, context, &parsed)
         .await
-        .unwrap_or_else(Answer::Error)
+        .unwrap_or_else(CommandResponse::Error)
 }
 
 #[cfg(test)]
@@ -115,23 +115,23 @@ mod tests {
 
     use super::*;
 
-    fn context(level: Level) -> Context {
-        Context {
+    fn context(role: ChatRole) -> CommandContext {
+        CommandContext {
             origin: Origin::new(OriginKind::User, "@ann:example.org").expect("a user"),
-            level,
+            role,
             active: None,
             prefix: "!".to_owned(),
             request: None,
         }
     }
 
-    async fn answer(level: Level, text: &str) -> Answer {
-        run(&NodeHandle::new(NodeId([0; 32])), &context(level), text).await
+    async fn response(role: ChatRole, text: &str) -> CommandResponse {
+        run(&NodeHandle::new(NodeId([0; 32])), &context(role), text).await
     }
 
     #[tokio::test]
-    async fn a_viewer_may_not_write() {
-        let Answer::Error(line) = answer(Level::Viewer, "move 42 qa").await else {
+    async fn a_viewer_cannot_write() {
+        let CommandResponse::Error(line) = response(ChatRole::Viewer, "move 42 qa").await else {
             panic!("a viewer moved an item");
         };
         assert!(
@@ -141,9 +141,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn help_lists_what_one_may_do_and_says_that_there_is_more() {
-        for level in [Level::Viewer, Level::Operator, Level::Admin] {
-            let Answer::Say(help) = answer(level, "help").await else {
+    async fn help_lists_the_allowed_commands_and_counts_the_others() {
+        for role in [ChatRole::Viewer, ChatRole::Operator, ChatRole::Admin] {
+            let CommandResponse::Text(help) = response(role, "help").await else {
                 panic!("no help");
             };
             for command in table::COMMANDS {
@@ -153,22 +153,22 @@ mod tests {
                 });
                 assert_eq!(
                     listed,
-                    command.level <= level,
+                    command.role <= role,
                     "{} for a {}",
                     command.name,
-                    level.as_str()
+                    role.as_str()
                 );
             }
-            assert_eq!(help.contains("more for"), level < Level::Admin, "{help}");
+            assert_eq!(help.contains("more for"), role < ChatRole::Admin, "{help}");
         }
-        let Answer::Say(help) = answer(Level::Viewer, "help purge").await else {
+        let CommandResponse::Text(help) = response(ChatRole::Viewer, "help purge").await else {
             panic!("no help");
         };
         assert!(help.contains("!purge N") && help.contains("admin"), "{help}");
     }
 
     #[tokio::test]
-    async fn an_operator_may_not_do_what_is_an_admins() {
+    async fn an_operator_cannot_run_admin_commands() {
         for text in [
             "purge 1",
             "delete 1",
@@ -177,15 +177,24 @@ mod tests {
             "relay resend",
             "force-start 1 now",
         ] {
-            let Answer::Error(line) = answer(Level::Operator, text).await else {
+            let CommandResponse::Error(line) = response(ChatRole::Operator, text).await else {
                 panic!("an operator did {text}");
             };
             assert!(line.contains("needs the role admin"), "{line}");
         }
         let hour = std::time::Duration::from_secs(3_600);
-        assert_eq!(answer(Level::Admin, "mute 1h").await, Answer::Mute(Some(hour)));
-        assert_eq!(answer(Level::Admin, "unmute").await, Answer::Mute(None));
-        assert_eq!(answer(Level::Admin, "relay status").await, Answer::RelayStatus);
+        assert_eq!(
+            response(ChatRole::Admin, "mute 1h").await,
+            CommandResponse::Mute(Some(hour))
+        );
+        assert_eq!(
+            response(ChatRole::Admin, "unmute").await,
+            CommandResponse::Mute(None)
+        );
+        assert_eq!(
+            response(ChatRole::Admin, "relay status").await,
+            CommandResponse::RelayStatus
+        );
         for text in [
             "mute",
             "mute soon",
@@ -195,16 +204,16 @@ mod tests {
             "mute -1h",
         ] {
             assert!(
-                matches!(answer(Level::Admin, text).await, Answer::Error(_)),
+                matches!(response(ChatRole::Admin, text).await, CommandResponse::Error(_)),
                 "{text}"
             );
         }
     }
 
     #[tokio::test]
-    async fn what_is_not_there_is_said_in_one_line() {
+    async fn a_missing_project_is_one_line() {
         for text in ["move 42 qa", "show demo/1", "status", "switch demo"] {
-            let Answer::Error(line) = answer(Level::Admin, text).await else {
+            let CommandResponse::Error(line) = response(ChatRole::Admin, text).await else {
                 panic!("{text} worked without a project");
             };
             assert!(!line.contains('\n') && line.contains("project"), "{line}");

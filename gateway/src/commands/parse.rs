@@ -1,27 +1,27 @@
-//! From a line of chat to a command and its arguments.
+//! Parses a line of chat into a command and its arguments.
 
 use std::time::Duration;
 
 use towline_proto::text::show;
 
-use super::table::{Arg, COMMANDS, Command};
+use super::table::{ALIASES, Arg, COMMANDS, ChatCommand};
 
-/// Longest time for which a room is muted, in seconds: whoever forgets it hears again some day.
-const MUTED_S: u64 = 30 * 86_400;
+/// Maximum time for which a room is muted, in seconds, so that a forgotten mute ends.
+const MAX_MUTE_S: u64 = 30 * 86_400;
 
-/// A command with what was typed after it.
+/// A command with its arguments.
 #[derive(Debug)]
-pub(crate) struct Parsed {
-    /// Which.
-    pub(crate) command: &'static Command,
-    /// The project before the slash of the item, if one was given.
+pub(crate) struct ParsedCommand {
+    /// The command.
+    pub(crate) command: &'static ChatCommand,
+    /// The project of the item, if given as in `demo/42`.
     pub(crate) project: Option<String>,
-    /// The arguments in order; those that were left out are missing at the end.
+    /// The arguments in order; omitted optional ones are missing at the end.
     pub(crate) args: Vec<String>,
 }
 
-impl Parsed {
-    /// An argument; empty when it was left out.
+impl ParsedCommand {
+    /// An argument; empty if omitted.
     pub(crate) fn arg(&self, index: usize) -> &str {
         self.args.get(index).map_or("", String::as_str)
     }
@@ -32,40 +32,41 @@ impl Parsed {
 pub(crate) enum ParseError {
     /// Nothing after the prefix.
     Empty,
-    /// No command begins so.
+    /// There is no such command.
     Unknown {
-        /// What was typed, shortened.
-        got: String,
-        /// The command whose name is closest, when one is close.
-        near: Option<&'static str>,
+        /// The first word, shortened.
+        word: String,
+        /// The command with a similar name, if there is one.
+        similar: Option<&'static str>,
     },
-    /// An argument is missing or one too many.
-    Usage(&'static Command),
+    /// An argument is missing, or there are too many.
+    Usage(&'static ChatCommand),
 }
 
 impl ParseError {
-    pub(crate) fn told(&self, prefix: &str) -> String {
+    /// The error as one line of text.
+    pub(crate) fn message(&self, prefix: &str) -> String {
         match self {
-            Self::Empty => format!("say what to do; `{prefix}help` lists what there is"),
+            Self::Empty => format!("no command given; `{prefix}help` lists the commands"),
             Self::Unknown {
-                got,
-                near: Some(near),
+                word,
+                similar: Some(similar),
             } => {
-                format!("there is no command {got:?}; did you mean `{prefix}{near}`?")
+                format!("there is no command {word:?}; did you mean `{prefix}{similar}`?")
             }
-            Self::Unknown { got, near: None } => {
-                format!("there is no command {got:?}; `{prefix}help` lists what there is")
+            Self::Unknown { word, similar: None } => {
+                format!("there is no command {word:?}; `{prefix}help` lists the commands")
             }
-            Self::Usage(command) => format!("usage: `{prefix}{}`: {}", command.usage(), command.help),
+            Self::Usage(command) => format!("usage: `{prefix}{}` — {}", command.usage(), command.help),
         }
     }
 }
 
-/// The command in a message: after the prefix, or after our name at the beginning.
-pub fn addressed<'a>(body: &'a str, prefix: &str, me: &str) -> Option<&'a str> {
+/// The command in a message: the text after the prefix, or after the name of our account.
+pub(crate) fn command_text<'a>(body: &'a str, prefix: &str, me: &str) -> Option<&'a str> {
     let body = body.trim();
     if let Some(rest) = body.strip_prefix(prefix) {
-        // `!` alone, `!!` and `! 5 items` are exclamations.
+        // `!` alone, `!!` and `! 5 items` are not commands.
         return rest.starts_with(char::is_alphabetic).then_some(rest);
     }
     let local = me.trim_start_matches('@').split(':').next().unwrap_or(me);
@@ -86,20 +87,23 @@ pub fn addressed<'a>(body: &'a str, prefix: &str, me: &str) -> Option<&'a str> {
         })
 }
 
-/// Whether a further line of a message begins with a command as well. Only one is done: what would be
-/// read as the words of the first is not done either.
-pub(super) fn is_followed(text: &str, prefix: &str) -> bool {
+/// Whether another line of a message starts with a command. Then none is executed, because the lines could also be
+/// the text of the first command.
+pub(super) fn has_second_command(text: &str, prefix: &str) -> bool {
     text.lines().skip(1).any(|line| {
         let rest = line.trim_start().strip_prefix(prefix);
         rest.is_some_and(|rest| parse(rest).is_ok() || matches!(parse(rest), Err(ParseError::Usage(_))))
     })
 }
 
-/// Reads a command: the longest name that fits, then its arguments.
-pub(crate) fn parse(text: &str) -> Result<Parsed, ParseError> {
+/// Parses a command: the longest name that matches, then its arguments.
+pub(crate) fn parse(text: &str) -> Result<ParsedCommand, ParseError> {
     let text = text.trim();
     let first = text.split_whitespace().next().ok_or(ParseError::Empty)?;
-    let fits = |command: &&Command| {
+    let alias = ALIASES.iter().find(|(old, _)| old.eq_ignore_ascii_case(first));
+    let renamed = alias.map(|(old, name)| format!("{name}{}", text.get(old.len()..).unwrap_or_default()));
+    let text = renamed.as_deref().unwrap_or(text);
+    let matches_name = |command: &&ChatCommand| {
         text.get(..command.name.len())
             .is_some_and(|head| head.eq_ignore_ascii_case(command.name))
             && text
@@ -108,14 +112,14 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, ParseError> {
     };
     let command = COMMANDS
         .iter()
-        .filter(fits)
+        .filter(matches_name)
         .max_by_key(|command| command.name.len())
         .ok_or_else(|| ParseError::Unknown {
-            got: towline_proto::text::show(first, 40),
-            near: nearest(first),
+            word: show(first, 40),
+            similar: similar_name(first),
         })?;
     let mut rest = text.get(command.name.len()..).unwrap_or_default().trim();
-    let mut parsed = Parsed {
+    let mut parsed = ParsedCommand {
         command,
         project: None,
         args: Vec::new(),
@@ -123,7 +127,7 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, ParseError> {
     for arg in command.args {
         let value = match arg {
             Arg::Item | Arg::Word(_) | Arg::Maybe(_) => {
-                let (word, after) = word(rest).ok_or(ParseError::Usage(command))?;
+                let (word, after) = split_word(rest).ok_or(ParseError::Usage(command))?;
                 rest = after.trim_start();
                 word
             }
@@ -135,7 +139,7 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, ParseError> {
                 return Err(ParseError::Usage(command));
             }
             Arg::Item => {
-                let (project, item) = item(&value);
+                let (project, item) = split_item(&value);
                 parsed.project = project;
                 parsed.args.push(item);
             }
@@ -149,16 +153,16 @@ pub(crate) fn parse(text: &str) -> Result<Parsed, ParseError> {
     }
 }
 
-/// `demo/42` names a project; `42` and `#42` do not.
-pub(crate) fn item(text: &str) -> (Option<String>, String) {
+/// Splits `demo/42` into project and item; `42` and `#42` have no project.
+pub(crate) fn split_item(text: &str) -> (Option<String>, String) {
     match text.rsplit_once('/') {
         Some((project, item)) if !project.is_empty() => (Some(project.to_owned()), item.to_owned()),
         _ => (None, text.to_owned()),
     }
 }
 
-/// The first word, or what is between the first quotes; `None` when a quote is not closed.
-fn word(text: &str) -> Option<(String, &str)> {
+/// The first word or quoted text, and the rest; `None` when a quote is not closed.
+fn split_word(text: &str) -> Option<(String, &str)> {
     if let Some(quote) = text.chars().next().filter(|c| matches!(c, '"' | '“')) {
         let close = if quote == '“' { '”' } else { '"' };
         let (inside, after) = text.get(quote.len_utf8()..)?.split_once(close)?;
@@ -169,8 +173,7 @@ fn word(text: &str) -> Option<(String, &str)> {
     Some((word.to_owned(), after))
 }
 
-/// Free text needs no quotes, so an apostrophe in it means nothing; around all of it they are
-/// taken off.
+/// Removes quotes around the whole text. Free text needs no quotes, and quotes inside it are kept.
 fn unquoted(text: &str) -> String {
     let inside = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
     inside
@@ -179,31 +182,31 @@ fn unquoted(text: &str) -> String {
         .to_owned()
 }
 
-/// A time as people type it: `30m`, `8h`, `2d`.
-pub(super) fn span(text: &str) -> Result<Duration, String> {
-    let wrong = || {
+/// Parses a duration such as `30m`, `8h` or `2d`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let invalid = || {
         format!(
-            "{:?} is no time up to 30 days; type 30m, 8h or 2d",
+            "{:?} is not a valid time; use for example 30m, 8h or 2d, at most 30d",
             show(text, 40)
         )
     };
-    let unit = text.chars().last().ok_or_else(wrong)?;
+    let unit = text.chars().last().ok_or_else(invalid)?;
     let digits = text.strip_suffix(unit).unwrap_or_default();
     let seconds = match unit {
         'm' => 60,
         'h' => 3_600,
         'd' => 86_400,
-        _ => return Err(wrong()),
+        _ => return Err(invalid()),
     };
-    let count: u64 = digits.parse().map_err(|_| wrong())?;
+    let count: u64 = digits.parse().map_err(|_| invalid())?;
     let whole = count
         .checked_mul(seconds)
-        .filter(|whole| (1..=MUTED_S).contains(whole));
-    whole.map(Duration::from_secs).ok_or_else(wrong)
+        .filter(|whole| (1..=MAX_MUTE_S).contains(whole));
+    whole.map(Duration::from_secs).ok_or_else(invalid)
 }
 
-/// The command that was meant, if the word is one slip of the finger or two away from it.
-fn nearest(word: &str) -> Option<&'static str> {
+/// The command with the most similar name, if it differs by at most two characters.
+fn similar_name(word: &str) -> Option<&'static str> {
     let word: Vec<char> = word.chars().take(40).collect();
     COMMANDS
         .iter()
@@ -213,7 +216,7 @@ fn nearest(word: &str) -> Option<&'static str> {
         .map(|(_, name)| name)
 }
 
-/// Levenshtein's distance.
+/// The Levenshtein distance.
 fn distance(a: &[char], b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
@@ -242,12 +245,12 @@ mod tests {
         (parsed.command.name.to_owned(), parsed.project, parsed.args)
     }
 
-    fn refused(text: &str) -> String {
-        parse(text).expect_err("not a command").told("!")
+    fn error(text: &str) -> String {
+        parse(text).expect_err("not a command").message("!")
     }
 
     #[test]
-    fn items_words_and_free_text_are_told_apart() {
+    fn items_words_and_free_text_are_distinguished() {
         assert_eq!(
             parsed("block demo/42 can't reach the database"),
             (
@@ -269,53 +272,57 @@ mod tests {
     }
 
     #[test]
-    fn a_contest_is_settled_by_item_and_side() {
+    fn a_conflict_is_resolved_by_item_and_side() {
         assert_eq!(
-            parsed("settle demo/42 b c0ff"),
+            parsed("resolve demo/42 b c0ff"),
             (
-                "settle".to_owned(),
+                "resolve".to_owned(),
                 Some("demo".to_owned()),
                 vec!["42".to_owned(), "b".to_owned(), "c0ff".to_owned()]
             )
         );
-        assert_eq!(parsed("settle 42 \"stay in coding\"").2, ["42", "stay in coding"]);
-        assert!(refused("settle 42").contains("settle N SIDE [CONFLICT]"));
+        assert_eq!(
+            parsed("resolve 42 \"stay in coding\"").2,
+            ["42", "stay in coding"]
+        );
+        assert!(error("resolve 42").contains("resolve N SIDE [CONFLICT]"));
+        assert_eq!(parsed("Settle 42 b").0, "resolve", "its name before");
         assert!(parsed("conflicts").2.is_empty());
     }
 
     #[test]
-    fn a_wrong_line_says_what_would_be_right() {
+    fn an_error_shows_the_usage_or_a_similar_command() {
         assert_eq!(
-            refused("block 42"),
-            "usage: `!block N REASON`: say that it cannot go on"
+            error("block 42"),
+            "usage: `!block N REASON` — mark an item as blocked"
         );
+        assert_eq!(error("unblock 42 now"), "usage: `!unblock N` — unblock an item");
         assert_eq!(
-            refused("unblock 42 now"),
-            "usage: `!unblock N`: say that it can go on"
-        );
-        assert_eq!(
-            refused("mvoe 42 qa"),
+            error("mvoe 42 qa"),
             "there is no command \"mvoe\"; did you mean `!move`?"
         );
-        assert!(refused("frobnicate").contains("`!help`"));
-        assert!(refused("assign 42 \"Ann").starts_with("usage"));
+        assert!(error("frobnicate").contains("`!help`"));
+        assert!(error("assign 42 \"Ann").starts_with("usage"));
     }
 
     #[test]
-    fn a_name_ends_where_the_word_ends() {
-        assert!(refused("statusquo").contains("no command"));
+    fn a_command_name_ends_at_a_word_boundary() {
+        assert!(error("statusquo").contains("no command"));
         assert_eq!(parsed("all-status").0, "all-status");
     }
 
     #[test]
-    fn we_are_addressed_by_prefix_or_by_name() {
+    fn a_command_starts_with_the_prefix_or_our_name() {
         let me = "@towline:example.org";
-        assert_eq!(addressed("!move 42 qa", "!", me), Some("move 42 qa"));
-        assert_eq!(addressed("towline: move 42 qa", "!", me), Some("move 42 qa"));
-        assert_eq!(addressed("@towline:example.org: status", "!", me), Some("status"));
-        assert_eq!(addressed("Towline, status", "!", me), Some("status"));
-        for not_ours in ["hello", "!", "!!", "! what", "towline is fine", "éé: x", ""] {
-            assert_eq!(addressed(not_ours, "!", me), None, "{not_ours}");
+        assert_eq!(command_text("!move 42 qa", "!", me), Some("move 42 qa"));
+        assert_eq!(command_text("towline: move 42 qa", "!", me), Some("move 42 qa"));
+        assert_eq!(
+            command_text("@towline:example.org: status", "!", me),
+            Some("status")
+        );
+        assert_eq!(command_text("Towline, status", "!", me), Some("status"));
+        for other in ["hello", "!", "!!", "! what", "towline is fine", "éé: x", ""] {
+            assert_eq!(command_text(other, "!", me), None, "{other}");
         }
     }
 }

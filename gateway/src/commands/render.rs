@@ -1,19 +1,19 @@
-//! Items and projects as lines of chat. Everything foreign is made safe to show on one line.
+//! Renders items and projects as lines of chat. User text is made safe to show on one line.
 
 use towline_node::api::types::{Explanation, ItemCard, ItemPage, OpenConflict, ProjectStatus};
 use towline_node::deeds::{is_restored_first, side_deed};
 use towline_proto::text::show;
 
-/// Longest body or comment in an answer, in characters.
+/// Maximum length of a body or comment in a response, in characters.
 const TEXT_CHARS: usize = 600;
-/// Lines of a body or criteria in an answer.
+/// Maximum number of body lines or criteria in a response.
 const LINES: usize = 12;
-/// Conflicts that one answer lists.
+/// Maximum number of conflicts in a list.
 const CONFLICTS: usize = 8;
-/// Conflicts that the answer about an item tells.
+/// Maximum number of conflicts shown with an item.
 const CONFLICTS_OF_ITEM: usize = 3;
 
-fn line(project: &str, card: &ItemCard) -> String {
+fn card_line(project: &str, card: &ItemCard) -> String {
     let mut parts = vec![card.column.to_string()];
     if card.status.as_str() != "active" && card.status.as_str() != card.column.as_str() {
         parts.push(card.status.to_string());
@@ -21,10 +21,12 @@ fn line(project: &str, card: &ItemCard) -> String {
     if let Some(claim) = &card.claim {
         parts.push(format!("claimed by {}", show(&claim.holder, 40)));
     } else if let Some(who) = &card.assignee {
-        parts.push(format!("for {}", show(who, 40)));
+        parts.push(format!("assigned to {}", show(who, 40)));
     }
-    if card.unmet > 0 {
-        parts.push(format!("{} unmet", card.unmet));
+    match card.unmet {
+        0 => {}
+        1 => parts.push("1 unmet dependency".to_owned()),
+        unmet => parts.push(format!("{unmet} unmet dependencies")),
     }
     let title = show(&card.title, 80);
     format!(
@@ -36,32 +38,41 @@ fn line(project: &str, card: &ItemCard) -> String {
 }
 
 /// A list of items.
-pub(super) fn cards(project: &str, cards: &[ItemCard], most: usize) -> String {
-    let mut lines: Vec<_> = cards.iter().take(most).map(|card| line(project, card)).collect();
-    if cards.len() > most {
-        lines.push("… and more; narrow the list with a filter".to_owned());
+pub(super) fn cards(project: &str, cards: &[ItemCard], max: usize) -> String {
+    let mut lines: Vec<_> = cards
+        .iter()
+        .take(max)
+        .map(|card| card_line(project, card))
+        .collect();
+    if cards.len() > max {
+        lines.push("… and more; use a filter to shorten the list".to_owned());
     }
     lines.join("\n")
 }
 
 /// A new item.
 pub(super) fn created(project: &str, card: &ItemCard) -> String {
-    format!("✅ {}", line(project, card))
+    format!("✅ {}", card_line(project, card))
 }
 
-/// Items that share a number, a line each.
-pub(super) fn several(project: &str, pages: &[ItemPage]) -> String {
-    let mut lines = vec!["several items have this number; name one:".to_owned()];
-    lines.extend(pages.iter().take(LINES).map(|page| line(project, &page.card)));
+/// Items that share a number, one per line.
+pub(super) fn ambiguous_number(project: &str, pages: &[ItemPage]) -> String {
+    let mut lines = vec!["several items have this number; use the handle of one of them:".to_owned()];
+    lines.extend(
+        pages
+            .iter()
+            .take(LINES)
+            .map(|page| card_line(project, &page.card)),
+    );
     if pages.len() > LINES {
         lines.push(format!("… and {} more", pages.len() - LINES));
     }
     lines.join("\n")
 }
 
-/// One item in full, as far as chat has room for it.
-pub(super) fn page(project: &str, page: &ItemPage) -> String {
-    let mut lines = vec![line(project, &page.card)];
+/// One item with its details, shortened for chat.
+pub(super) fn item_page(project: &str, page: &ItemPage) -> String {
+    let mut lines = vec![card_line(project, &page.card)];
     if let Some(blocked) = &page.card.holds.blocked {
         lines.push(format!("blocked: {}", show(&blocked.reason, TEXT_CHARS)));
     }
@@ -72,26 +83,26 @@ pub(super) fn page(project: &str, page: &ItemPage) -> String {
             show(&failure.detail, TEXT_CHARS)
         ));
     }
-    let mut left = TEXT_CHARS;
+    let mut remaining = TEXT_CHARS;
     for text in page
         .body
         .lines()
         .filter(|text| !text.trim().is_empty())
         .take(LINES)
     {
-        if left == 0 {
+        if remaining == 0 {
             lines.push("…".to_owned());
             break;
         }
-        let text = show(text, left.max(2));
-        left = left.saturating_sub(text.chars().count());
+        let text = show(text, remaining.max(2));
+        remaining = remaining.saturating_sub(text.chars().count());
         lines.push(text);
     }
     for criterion in page.criteria_list.iter().take(LINES) {
         lines.push(format!("[{}] {}", criterion.state, show(&criterion.text, 120)));
     }
     for conflict in page.open_conflicts.iter().take(CONFLICTS_OF_ITEM) {
-        lines.push(sides(conflict));
+        lines.push(conflict_line(conflict));
     }
     if let Some(remark) = page.remarks.last() {
         lines.push(format!(
@@ -101,26 +112,27 @@ pub(super) fn page(project: &str, page: &ItemPage) -> String {
         ));
     }
     let legal: Vec<_> = page.card.legal.iter().map(|verb| verb.as_str()).collect();
-    lines.push(format!("next: {}", legal.join(", ")));
+    lines.push(format!("possible now: {}", legal.join(", ")));
     lines.join("\n")
 }
 
-/// Both sides of a conflict in one line, what counts first.
-fn sides(conflict: &OpenConflict) -> String {
+/// The sides of a conflict in one line.
+fn conflict_line(conflict: &OpenConflict) -> String {
     let sides: Vec<_> = conflict
         .sides
         .iter()
         .map(|side| {
             let did = format!("{} {}", side.line.origin, side_deed(conflict, side));
             let did = show(&did, 100);
-            format!("[{}] {did} → {}", side.key, show(&side.means, 60))
+            let in_effect = if side.effective { " (in effect)" } else { "" };
+            format!("[{}] {did} → {}{in_effect}", side.key, show(&side.means, 60))
         })
         .collect();
-    format!("‼ {}: {}", show(&conflict.about, 60), sides.join(" ⇄ "))
+    format!("conflict on {}: {}", show(&conflict.about, 60), sides.join("; "))
 }
 
-/// How a conflict is settled from chat.
-fn settle(project: &str, conflict: &OpenConflict, several: bool, prefix: &str) -> String {
+/// The command that resolves a conflict.
+fn resolve_hint(project: &str, conflict: &OpenConflict, several: bool, prefix: &str) -> String {
     let keepable = conflict.sides.iter().filter(|side| side.unkeepable.is_none());
     let keys: Vec<_> = keepable.map(|side| side.key.as_str()).collect();
     let id = conflict
@@ -130,25 +142,25 @@ fn settle(project: &str, conflict: &OpenConflict, several: bool, prefix: &str) -
         .map(|id| format!(" {id}"));
     let handle = &conflict.item.handle;
     let first = match is_restored_first(conflict) {
-        true => format!("in the trash; `towline restore {handle}` on a node, then "),
+        true => format!("the item is in the trash: first run `towline restore {handle}` on a node, then "),
         false => String::new(),
     };
     format!(
-        "   {first}{prefix}settle {project}/{handle} {}{}",
+        "   {first}{prefix}resolve {project}/{handle} {}{}",
         keys.join("|"),
         id.unwrap_or_default()
     )
 }
 
-/// Open conflicts, each with its sides and what to type.
+/// Open conflicts, each with its sides and the command that resolves it.
 pub(super) fn conflicts(project: &str, open: &[OpenConflict], prefix: &str) -> String {
     let mut lines = Vec::new();
     for conflict in open.iter().take(CONFLICTS) {
         let item = &conflict.item;
         let several = open.iter().filter(|other| other.item.id == item.id).count() > 1;
         lines.push(format!("{project}/{} {}", item.handle, show(&item.title, 80)));
-        lines.push(sides(conflict));
-        lines.push(settle(project, conflict, several, prefix));
+        lines.push(conflict_line(conflict));
+        lines.push(resolve_hint(project, conflict, several, prefix));
     }
     if let Some(more) = open.len().checked_sub(CONFLICTS).filter(|more| *more > 0) {
         lines.push(format!("… and {more} more"));
@@ -156,11 +168,11 @@ pub(super) fn conflicts(project: &str, open: &[OpenConflict], prefix: &str) -> S
     lines.join("\n")
 }
 
-/// Why items stand where they stand.
+/// The explanation of the current state of items.
 pub(super) fn explanations(project: &str, explained: &[Explanation], prefix: &str) -> String {
     let mut lines = Vec::new();
     for one in explained {
-        lines.push(line(project, &one.card));
+        lines.push(card_line(project, &one.card));
         lines.extend(
             one.because
                 .iter()
@@ -168,8 +180,8 @@ pub(super) fn explanations(project: &str, explained: &[Explanation], prefix: &st
                 .map(|because| show(because, TEXT_CHARS)),
         );
         for conflict in one.conflicts.iter().take(CONFLICTS_OF_ITEM) {
-            lines.push(sides(conflict));
-            lines.push(settle(project, conflict, one.conflicts.len() > 1, prefix));
+            lines.push(conflict_line(conflict));
+            lines.push(resolve_hint(project, conflict, one.conflicts.len() > 1, prefix));
         }
     }
     lines.join("\n")
@@ -188,15 +200,15 @@ pub(super) fn status(status: &ProjectStatus) -> String {
         line.push_str("no items");
     }
     if status.held > 0 {
-        line.push_str(&format!("; {} held", status.held));
+        line.push_str(&format!("; {} on hold", status.held));
     }
     if status.conflicts > 0 {
         line.push_str(&format!("; {} with conflicts", status.conflicts));
     }
     match &status.peers {
         Some(peers) => {
-            let equal = peers.iter().filter(|peer| peer.in_sync).count();
-            line.push_str(&format!("; {equal} of {} peers in sync", peers.len()));
+            let in_sync = peers.iter().filter(|peer| peer.in_sync).count();
+            line.push_str(&format!("; in sync with {in_sync} of {} peers", peers.len()));
         }
         None => line.push_str("; no network"),
     }
@@ -230,7 +242,7 @@ mod tests {
         }
     }
 
-    fn contest() -> OpenConflict {
+    fn conflict() -> OpenConflict {
         let side = |key: &str, means: &str, line| Side {
             key: key.into(),
             effective: key == "a",
@@ -261,30 +273,31 @@ mod tests {
     }
 
     #[test]
-    fn of_an_item_in_the_trash_it_is_said_what_comes_first() {
-        let mut deleted = contest();
+    fn a_conflict_of_an_item_in_the_trash_says_to_restore_it_first() {
+        let mut deleted = conflict();
         deleted.item.note = Some("deleted".into());
-        let told = conflicts("demo", &[deleted.clone()], "!");
+        let text = conflicts("demo", &[deleted.clone()], "!");
         assert!(
-            told.ends_with("   in the trash; `towline restore 42` on a node, then !settle demo/42 a|b"),
-            "{told}"
+            text.ends_with("   the item is in the trash: first run `towline restore 42` on a node, then !resolve demo/42 a|b"),
+            "{text}"
         );
         deleted.about = "trash".into();
-        let told = conflicts("demo", &[deleted], "!");
-        assert!(told.ends_with("\n   !settle demo/42 a|b"), "{told}");
+        let text = conflicts("demo", &[deleted], "!");
+        assert!(text.ends_with("\n   !resolve demo/42 a|b"), "{text}");
     }
 
     #[test]
-    fn a_conflict_names_both_sides_and_how_to_settle_it() {
+    fn a_conflict_shows_both_sides_and_the_command_that_resolves_it() {
         assert_eq!(
-            conflicts("demo", &[contest()], "!"),
+            conflicts("demo", &[conflict()], "!"),
             "demo/42 Fix \\u{202e}login\n\
-             ‼ column: [a] bo blocked it (waits for keys) → stay in coding ⇄ [b] ann marked it done → done\n   \
-             !settle demo/42 a|b"
+             conflict on column: [a] bo blocked it (waits for keys) → stay in coding (in effect); \
+             [b] ann marked it done → done\n   \
+             !resolve demo/42 a|b"
         );
-        let two = conflicts("demo", &[contest(), contest()], "!");
-        assert!(two.contains("!settle demo/42 a|b c0ffee00"), "{two}");
-        let many: Vec<_> = (0..20).map(|_| contest()).collect();
+        let two = conflicts("demo", &[conflict(), conflict()], "!");
+        assert!(two.contains("!resolve demo/42 a|b c0ffee00"), "{two}");
+        let many: Vec<_> = (0..20).map(|_| conflict()).collect();
         assert!(conflicts("demo", &many, "!").ends_with("… and 12 more"));
     }
 }

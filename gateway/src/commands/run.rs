@@ -1,4 +1,4 @@
-//! Performing a parsed command: one request to one project, and what to say about it.
+//! Executes a parsed command: sends one request to one project and renders the reply.
 
 use towline_node::api::request::{Edit, Filter, NewItem, Reply, Request, Transition};
 use towline_node::deeds::STORIES;
@@ -7,47 +7,53 @@ use towline_proto::text::show;
 use towline_proto::{Column, Kind, Status, Verb};
 
 use super::help::help;
-use super::parse::{Parsed, item, span};
-use super::table::Does;
-use super::{Answer, Context, render};
+use super::parse::{ParsedCommand, duration, split_item};
+use super::table::Action;
+use super::{CommandContext, CommandResponse, render};
 
-/// Items that one answer lists at most.
+/// Maximum number of items in a list.
 const LISTED: usize = 20;
 
-/// Runs a command; an error is the line to say.
-pub(super) async fn run(handle: &NodeHandle, context: &Context, parsed: &Parsed) -> Result<Answer, String> {
+/// Executes a command; an error is one line of text.
+pub(super) async fn run(
+    handle: &NodeHandle,
+    context: &CommandContext,
+    parsed: &ParsedCommand,
+) -> Result<CommandResponse, String> {
     let Some(link) = project_of(handle, context, parsed) else {
         return without_project(handle, context, parsed).await;
     };
     let link = link?;
-    match parsed.command.does {
-        Does::Status => Ok(Answer::Say(status(handle, &link).await?)),
-        Does::Switch => Ok(Answer::Switch(link.name)),
-        Does::List => {
-            let filter = filter(list_words(parsed).1);
-            cards(handle, &link, Request::List(filter), "nothing fits").await
+    match parsed.command.action {
+        Action::Status => Ok(CommandResponse::Text(status(handle, &link).await?)),
+        Action::Switch => Ok(CommandResponse::Switch(link.name)),
+        Action::List => {
+            let filter = filter(list_filter(parsed).1);
+            cards(handle, &link, Request::List(filter), "no items match").await
         }
-        Does::Ready => {
+        Action::Ready => {
             let asker = Some(context.origin.id.clone());
             let ready = Request::Ready { asker, all: false };
-            cards(handle, &link, ready, "nothing is ready to start").await
+            cards(handle, &link, ready, "no items are ready to start").await
         }
-        Does::Show => {
+        Action::Show => {
             let request = Request::Show {
                 item: parsed.arg(0).to_owned(),
             };
-            match ask(handle, &link, None, request).await? {
-                Reply::Page(page) => Ok(Answer::Say(render::page(&link.name, &page))),
-                Reply::Pages(pages) => Ok(Answer::Say(render::several(&link.name, &pages))),
+            match send(handle, &link, None, request).await? {
+                Reply::Page(page) => Ok(CommandResponse::Text(render::item_page(&link.name, &page))),
+                Reply::Pages(pages) => Ok(CommandResponse::Text(render::ambiguous_number(
+                    &link.name, &pages,
+                ))),
                 other => Err(unexpected(&other)),
             }
         }
-        Does::Explain => {
+        Action::Explain => {
             let request = Request::Explain {
                 item: parsed.arg(0).to_owned(),
             };
-            match ask(handle, &link, None, request).await? {
-                Reply::Explanations(explained) => Ok(Answer::Say(render::explanations(
+            match send(handle, &link, None, request).await? {
+                Reply::Explanations(explained) => Ok(CommandResponse::Text(render::explanations(
                     &link.name,
                     &explained,
                     &context.prefix,
@@ -55,72 +61,85 @@ pub(super) async fn run(handle: &NodeHandle, context: &Context, parsed: &Parsed)
                 other => Err(unexpected(&other)),
             }
         }
-        Does::Conflicts => {
-            let (_, wanted) = item(parsed.arg(0));
+        Action::Conflicts => {
+            let (_, wanted) = split_item(parsed.arg(0));
             let request = Request::Conflicts {
                 item: Some(wanted).filter(|item| !item.is_empty()),
             };
-            match ask(handle, &link, None, request).await? {
-                Reply::Conflicts(open) if open.is_empty() => {
-                    Ok(Answer::Say(format!("{}: nothing contends", link.name)))
-                }
-                Reply::Conflicts(open) => {
-                    Ok(Answer::Say(render::conflicts(&link.name, &open, &context.prefix)))
-                }
+            match send(handle, &link, None, request).await? {
+                Reply::Conflicts(open) if open.is_empty() => Ok(CommandResponse::Text(format!(
+                    "{}: no unresolved conflicts",
+                    link.name
+                ))),
+                Reply::Conflicts(open) => Ok(CommandResponse::Text(render::conflicts(
+                    &link.name,
+                    &open,
+                    &context.prefix,
+                ))),
                 other => Err(unexpected(&other)),
             }
         }
         _ => {
-            let request = write(handle, &link, parsed)?;
-            match ask(handle, &link, Some(context), request).await? {
-                Reply::Applied(applied) if parsed.command.does == Does::Create => {
-                    Ok(Answer::Say(render::created(&link.name, &applied.card)))
+            let request = write_request(handle, &link, parsed)?;
+            match send(handle, &link, Some(context), request).await? {
+                Reply::Applied(applied) if parsed.command.action == Action::Create => {
+                    Ok(CommandResponse::Text(render::created(&link.name, &applied.card)))
                 }
-                Reply::Applied(applied) if !applied.notes.is_empty() => {
-                    Ok(Answer::Say(format!("done; note: {}", applied.notes.join("; "))))
-                }
-                Reply::Applied(_) | Reply::Done => Ok(Answer::Done),
+                Reply::Applied(applied) if !applied.notes.is_empty() => Ok(CommandResponse::Text(format!(
+                    "done; note: {}",
+                    applied.notes.join("; ")
+                ))),
+                Reply::Applied(_) | Reply::Done => Ok(CommandResponse::Done),
                 other => Err(unexpected(&other)),
             }
         }
     }
 }
 
-/// Commands about no project, or about all.
-async fn without_project(handle: &NodeHandle, context: &Context, parsed: &Parsed) -> Result<Answer, String> {
-    match parsed.command.does {
-        Does::Help => Ok(Answer::Say(help(context, parsed.arg(0))?)),
-        Does::Mute => Ok(Answer::Mute(Some(span(parsed.arg(0))?))),
-        Does::Unmute => Ok(Answer::Mute(None)),
-        Does::Resend => Ok(Answer::Resend),
-        Does::RelayStatus => Ok(Answer::RelayStatus),
+/// Executes a command that is about no project or about all.
+async fn without_project(
+    handle: &NodeHandle,
+    context: &CommandContext,
+    parsed: &ParsedCommand,
+) -> Result<CommandResponse, String> {
+    match parsed.command.action {
+        Action::Help => Ok(CommandResponse::Text(help(context, parsed.arg(0))?)),
+        Action::Mute => Ok(CommandResponse::Mute(Some(duration(parsed.arg(0))?))),
+        Action::Unmute => Ok(CommandResponse::Mute(None)),
+        Action::Resend => Ok(CommandResponse::Resend),
+        Action::RelayStatus => Ok(CommandResponse::RelayStatus),
         _ => all_status(handle).await,
     }
 }
 
-/// The project that a command is about: the one that was named, else the room's, else the only one;
-/// nothing for a command that is about none.
+/// The project of a command: the named one, else the room's active one, else the only one. `None` for a command
+/// without a project.
 pub(super) fn project_of(
     handle: &NodeHandle,
-    context: &Context,
-    parsed: &Parsed,
+    context: &CommandContext,
+    parsed: &ParsedCommand,
 ) -> Option<Result<ProjectLink, String>> {
-    let named = match parsed.command.does {
-        Does::Help | Does::AllStatus | Does::Mute | Does::Unmute | Does::Resend | Does::RelayStatus => {
+    let named = match parsed.command.action {
+        Action::Help
+        | Action::AllStatus
+        | Action::Mute
+        | Action::Unmute
+        | Action::Resend
+        | Action::RelayStatus => {
             return None;
         }
-        Does::Status | Does::Switch => Some(parsed.arg(0))
+        Action::Status | Action::Switch => Some(parsed.arg(0))
             .filter(|name| !name.is_empty())
             .map(str::to_owned),
-        Does::List => list_words(parsed).0.map(str::to_owned),
-        Does::Conflicts => item(parsed.arg(0)).0,
+        Action::List => list_filter(parsed).0.map(str::to_owned),
+        Action::Conflicts => split_item(parsed.arg(0)).0,
         _ => parsed.project.clone(),
     };
     Some(project(handle, context, named.as_deref()))
 }
 
-/// The project that a list is asked of, as in `shop/`, and the filter behind it.
-fn list_words(parsed: &Parsed) -> (Option<&str>, &str) {
+/// The project of a list, as in `shop/`, and the filter after it.
+fn list_filter(parsed: &ParsedCommand) -> (Option<&str>, &str) {
     let text = parsed.arg(0).trim();
     let (first, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
     match first.strip_suffix('/').filter(|name| !name.is_empty()) {
@@ -129,12 +148,16 @@ fn list_words(parsed: &Parsed) -> (Option<&str>, &str) {
     }
 }
 
-/// The project that was named, else the room's, else the only one.
-fn project(handle: &NodeHandle, context: &Context, wanted: Option<&str>) -> Result<ProjectLink, String> {
+/// The named project, else the room's active one, else the only one.
+fn project(
+    handle: &NodeHandle,
+    context: &CommandContext,
+    wanted: Option<&str>,
+) -> Result<ProjectLink, String> {
     let wanted = wanted.or(context.active.as_deref());
     handle.project(wanted).map_err(|failure| match wanted {
         None => format!(
-            "{} (as in `{p}show demo/42`, or `{p}switch demo` for this room)",
+            "{} (name it as in `{p}show demo/42`, or set it for this room with `{p}switch demo`)",
             failure.message,
             p = context.prefix
         ),
@@ -142,10 +165,10 @@ fn project(handle: &NodeHandle, context: &Context, wanted: Option<&str>) -> Resu
     })
 }
 
-async fn ask(
+async fn send(
     handle: &NodeHandle,
     link: &ProjectLink,
-    context: Option<&Context>,
+    context: Option<&CommandContext>,
     request: Request,
 ) -> Result<Reply, String> {
     let origin = context.map(|context| context.origin.clone());
@@ -156,7 +179,7 @@ async fn ask(
         },
         None => request,
     };
-    // What the project says names what would be legal; one line is all that chat has room for.
+    // The message of the project says what is possible; chat shows it on one line.
     handle
         .request(&link.id, origin, request)
         .await
@@ -164,12 +187,12 @@ async fn ask(
 }
 
 /// The request of a command that writes.
-fn write(handle: &NodeHandle, link: &ProjectLink, parsed: &Parsed) -> Result<Request, String> {
+fn write_request(handle: &NodeHandle, link: &ProjectLink, parsed: &ParsedCommand) -> Result<Request, String> {
     let target = parsed.arg(0).to_owned();
     let text = |index| Some(parsed.arg(index).to_owned()).filter(|text| !text.is_empty());
     let transition = |verb| Transition::plain(target.clone(), verb);
-    Ok(match parsed.command.does {
-        Does::Create => Request::Create(NewItem {
+    Ok(match parsed.command.action {
+        Action::Create => Request::Create(NewItem {
             kind: kind(parsed.arg(0))?,
             title: parsed.arg(1).to_owned(),
             body: String::new(),
@@ -182,65 +205,65 @@ fn write(handle: &NodeHandle, link: &ProjectLink, parsed: &Parsed) -> Result<Req
             assignee: None,
             criteria: Vec::new(),
         }),
-        Does::Move => Request::Transition(Transition {
-            to: Some(word::<Column>(parsed.arg(1))?),
+        Action::Move => Request::Transition(Transition {
+            to: Some(parse_word::<Column>(parsed.arg(1))?),
             reason: text(2),
             ..transition(Verb::Move)
         }),
-        Does::Plain(verb) => Request::Transition(transition(verb)),
-        Does::Reason(verb) => Request::Transition(Transition {
+        Action::Plain(verb) => Request::Transition(transition(verb)),
+        Action::Reason(verb) => Request::Transition(Transition {
             reason: text(1),
             ..transition(verb)
         }),
-        Does::ForceStart => Request::Transition(Transition {
+        Action::ForceStart => Request::Transition(Transition {
             reason: text(1),
             force: true,
             ..transition(Verb::Start)
         }),
-        Does::Supersede => Request::Transition(Transition {
+        Action::Supersede => Request::Transition(Transition {
             by: Some(same_project(handle, link, parsed.arg(1))?),
             ..transition(Verb::Supersede)
         }),
-        Does::Settle => Request::Resolve {
+        Action::Resolve => Request::Resolve {
             item: target,
             keep: parsed.arg(1).to_owned(),
             conflict: text(2),
         },
-        Does::Comment => Request::Comment {
+        Action::Comment => Request::Comment {
             item: target,
             text: parsed.arg(1).to_owned(),
         },
-        Does::Assign => Request::Edit(Edit {
+        Action::Assign => Request::Edit(Edit {
             item: target,
             assignee: Some(text(1).filter(|who| who != "-").unwrap_or_default()),
             ..Edit::default()
         }),
-        Does::Depends => Request::Depends {
+        Action::Depends => Request::Depends {
             item: target,
             add: vec![same_project(handle, link, parsed.arg(1))?],
             remove: Vec::new(),
         },
-        Does::Help
-        | Does::Status
-        | Does::AllStatus
-        | Does::List
-        | Does::Show
-        | Does::Explain
-        | Does::Conflicts
-        | Does::Ready
-        | Does::Mute
-        | Does::Unmute
-        | Does::Resend
-        | Does::RelayStatus
-        | Does::Switch => {
-            return Err(format!("`{}` writes nothing", parsed.command.name));
+        Action::Help
+        | Action::Status
+        | Action::AllStatus
+        | Action::List
+        | Action::Show
+        | Action::Explain
+        | Action::Conflicts
+        | Action::Ready
+        | Action::Mute
+        | Action::Unmute
+        | Action::Resend
+        | Action::RelayStatus
+        | Action::Switch => {
+            return Err(format!("`{}` does not write", parsed.command.name));
         }
     })
 }
 
 /// The other item of a relation; it has to be in the same project.
 fn same_project(handle: &NodeHandle, link: &ProjectLink, text: &str) -> Result<String, String> {
-    let (project, item) = item(text);
+    let (project, item) = split_item(text);
     if let Some(project) = project
         && handle
             .project(Some(&project))
@@ -250,28 +273,30 @@ fn same_project(handle: &NodeHandle, link: &ProjectLink, text: &str) -> Result<S
     {
         let text = show(text, 80);
         return Err(format!(
-            "both items have to be in the same project, and {text} is not in {}",
+            "both items must be in the same project, and {text} is not in {}",
             link.name
         ));
     }
     Ok(item)
 }
 
-/// A kind, or what people call a story elsewhere.
+/// A kind, or a name that other trackers use for a story.
 fn kind(text: &str) -> Result<Kind, String> {
     match text.to_lowercase().as_str() {
         word if STORIES.contains(&word) => Ok(Kind::Story),
-        other => word::<Kind>(other),
+        other => parse_word::<Kind>(other),
     }
 }
 
-fn word<T: std::str::FromStr<Err = towline_proto::stage::UnknownWord>>(text: &str) -> Result<T, String> {
+fn parse_word<T: std::str::FromStr<Err = towline_proto::stage::UnknownWord>>(
+    text: &str,
+) -> Result<T, String> {
     text.to_lowercase()
         .parse::<T>()
         .map_err(|error| error.to_string())
 }
 
-/// Words of a vocabulary narrow the list; everything else is looked for in titles.
+/// Columns, kinds, badges, labels and assignees filter the list; other words are searched in titles.
 fn filter(text: &str) -> Filter {
     let mut filter = Filter {
         limit: LISTED + 1,
@@ -292,7 +317,7 @@ fn filter(text: &str) -> Filter {
         } else if let Some(label) = part.strip_prefix('+') {
             filter.labels.push(label.to_owned());
         } else if let Some(who) = part.strip_prefix('@').filter(|who| !who.is_empty()) {
-            // A chat identity keeps its sign: that is how it is recorded.
+            // A chat identity is recorded with its `@`.
             let who = if who.contains(':') { part } else { who };
             filter.assignee = Some(who.to_owned());
         } else {
@@ -310,18 +335,20 @@ async fn cards(
     link: &ProjectLink,
     request: Request,
     none: &str,
-) -> Result<Answer, String> {
-    match ask(handle, link, None, request).await? {
-        Reply::Cards(cards) if cards.is_empty() => Ok(Answer::Say(format!("{}: {none}", link.name))),
-        Reply::Cards(cards) => Ok(Answer::Say(render::cards(&link.name, &cards, LISTED))),
+) -> Result<CommandResponse, String> {
+    match send(handle, link, None, request).await? {
+        Reply::Cards(cards) if cards.is_empty() => {
+            Ok(CommandResponse::Text(format!("{}: {none}", link.name)))
+        }
+        Reply::Cards(cards) => Ok(CommandResponse::Text(render::cards(&link.name, &cards, LISTED))),
         other => Err(unexpected(&other)),
     }
 }
 
 async fn status(handle: &NodeHandle, link: &ProjectLink) -> Result<String, String> {
-    match ask(handle, link, None, Request::Status).await? {
+    match send(handle, link, None, Request::Status).await? {
         Reply::Status(mut status) => {
-            // As one can type it, where another project has the same name.
+            // The name that commands accept: it is longer if another project has the same name.
             status.name.clone_from(&link.name);
             Ok(render::status(&status))
         }
@@ -329,7 +356,7 @@ async fn status(handle: &NodeHandle, link: &ProjectLink) -> Result<String, Strin
     }
 }
 
-async fn all_status(handle: &NodeHandle) -> Result<Answer, String> {
+async fn all_status(handle: &NodeHandle) -> Result<CommandResponse, String> {
     let mut lines = Vec::new();
     for link in handle.projects() {
         match status(handle, &link).await {
@@ -338,14 +365,14 @@ async fn all_status(handle: &NodeHandle) -> Result<Answer, String> {
         }
     }
     if lines.is_empty() {
-        return Err("this gateway has no project yet".to_owned());
+        return Err("this gateway has not joined a project yet".to_owned());
     }
-    Ok(Answer::Say(lines.join("\n")))
+    Ok(CommandResponse::Text(lines.join("\n")))
 }
 
 fn unexpected(reply: &Reply) -> String {
-    tracing::error!(?reply, "a project gave an answer of another kind");
-    "the project answered something else; this is a bug of towline".to_owned()
+    tracing::error!(?reply, "unexpected reply from a project");
+    "the project sent an unexpected reply; this is a bug in towline".to_owned()
 }
 
 #[cfg(test)]
@@ -353,7 +380,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_filter_is_made_of_the_words_of_the_domain() {
+    fn a_filter_recognises_columns_kinds_badges_labels_and_assignees() {
         let filter = filter("qa bug blocked +urgent @ann done log in");
         assert_eq!(filter.columns, [Column::Qa, Column::Done]);
         assert_eq!(filter.kinds, [Kind::Bug]);

@@ -1,26 +1,26 @@
-//! The commands: name, what follows it, who may, what it does.
+//! The command table: the name, arguments, required role, help text and action of every command.
 
 use towline_proto::Verb;
 
-use crate::config::Level;
+use crate::config::ChatRole;
 
-/// What may follow a command's name.
+/// An argument of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Arg {
     /// `42`, `#42`, `demo/42`.
     Item,
     /// One word, or several in quotes.
     Word(&'static str),
-    /// Everything that is left.
+    /// The rest of the line.
     Rest(&'static str),
-    /// One word that may be missing.
+    /// One optional word.
     Maybe(&'static str),
-    /// Everything that is left, which may be nothing.
+    /// The rest of the line; optional.
     MaybeRest(&'static str),
 }
 
 impl Arg {
-    /// How help writes it.
+    /// The argument as shown in the help.
     pub(crate) fn usage(self) -> String {
         match self {
             Self::Item => "N".to_owned(),
@@ -32,7 +32,7 @@ impl Arg {
 
 /// What a command does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Does {
+pub(crate) enum Action {
     Help,
     Status,
     AllStatus,
@@ -40,11 +40,11 @@ pub(crate) enum Does {
     Show,
     Explain,
     Conflicts,
-    Settle,
+    Resolve,
     Ready,
     Create,
     Move,
-    /// A transition without anything to say.
+    /// A transition without a reason.
     Plain(Verb),
     /// A transition with a reason.
     Reason(Verb),
@@ -53,7 +53,7 @@ pub(crate) enum Does {
     Assign,
     Depends,
     Switch,
-    /// A start although something it waits for is not done.
+    /// A start although a dependency is not done.
     ForceStart,
     Mute,
     Unmute,
@@ -61,23 +61,23 @@ pub(crate) enum Does {
     RelayStatus,
 }
 
-/// One command.
+/// A command.
 #[derive(Debug)]
-pub(crate) struct Command {
-    /// One or more words.
+pub(crate) struct ChatCommand {
+    /// The name: one or more words.
     pub(crate) name: &'static str,
-    /// What follows.
+    /// The arguments.
     pub(crate) args: &'static [Arg],
-    /// Who may.
-    pub(crate) level: Level,
+    /// The role that the sender needs.
+    pub(crate) role: ChatRole,
     /// One line of help.
     pub(crate) help: &'static str,
     /// What it does.
-    pub(crate) does: Does,
+    pub(crate) action: Action,
 }
 
-impl Command {
-    /// How to type it.
+impl ChatCommand {
+    /// The name with its arguments.
     pub(crate) fn usage(&self) -> String {
         let mut words = vec![self.name.to_owned()];
         words.extend(self.args.iter().map(|arg| arg.usage()));
@@ -85,217 +85,240 @@ impl Command {
     }
 }
 
-const fn reads(name: &'static str, args: &'static [Arg], help: &'static str, does: Does) -> Command {
-    Command {
+const fn viewer(name: &'static str, args: &'static [Arg], help: &'static str, action: Action) -> ChatCommand {
+    ChatCommand {
         name,
         args,
-        level: Level::Viewer,
+        role: ChatRole::Viewer,
         help,
-        does,
+        action,
     }
 }
 
-const fn writes(name: &'static str, args: &'static [Arg], help: &'static str, does: Does) -> Command {
-    Command {
+const fn operator(
+    name: &'static str,
+    args: &'static [Arg],
+    help: &'static str,
+    action: Action,
+) -> ChatCommand {
+    ChatCommand {
         name,
         args,
-        level: Level::Operator,
+        role: ChatRole::Operator,
         help,
-        does,
+        action,
     }
 }
 
-const fn rules(name: &'static str, args: &'static [Arg], help: &'static str, does: Does) -> Command {
-    Command {
+const fn admin(name: &'static str, args: &'static [Arg], help: &'static str, action: Action) -> ChatCommand {
+    ChatCommand {
         name,
         args,
-        level: Level::Admin,
+        role: ChatRole::Admin,
         help,
-        does,
+        action,
     }
 }
 
 const ITEM: &[Arg] = &[Arg::Item];
 const ITEM_REASON: &[Arg] = &[Arg::Item, Arg::Rest("REASON")];
 
-/// Every command, in the order of help.
-pub(crate) const COMMANDS: &[Command] = &[
-    reads("help", &[Arg::Maybe("COMMAND")], "this list", Does::Help),
-    reads(
+/// Former names of commands, which still work.
+pub(crate) const ALIASES: &[(&str, &str)] = &[("settle", "resolve")];
+
+/// Every command, in the order of the help text.
+pub(crate) const COMMANDS: &[ChatCommand] = &[
+    viewer(
+        "help",
+        &[Arg::Maybe("COMMAND")],
+        "list the commands, or explain one",
+        Action::Help,
+    ),
+    viewer(
         "status",
         &[Arg::Maybe("PROJECT")],
-        "counts of a project",
-        Does::Status,
+        "show the counts of a project",
+        Action::Status,
     ),
-    reads("all-status", &[], "counts of every project", Does::AllStatus),
-    reads(
+    viewer(
+        "all-status",
+        &[],
+        "show the counts of every project",
+        Action::AllStatus,
+    ),
+    viewer(
         "list",
         &[Arg::MaybeRest("FILTER")],
-        "items; filter by project/, column, kind, badge, +label, @assignee or words",
-        Does::List,
+        "list items; filter by project/, column, kind, badge, +label, @assignee or words",
+        Action::List,
     ),
-    reads("show", ITEM, "one item", Does::Show),
-    reads("ready", &[], "what can be started now", Does::Ready),
-    reads("explain", ITEM, "why it stands where it stands", Does::Explain),
-    reads(
+    viewer("show", ITEM, "show one item", Action::Show),
+    viewer(
+        "ready",
+        &[],
+        "list the items that can be started now",
+        Action::Ready,
+    ),
+    viewer(
+        "explain",
+        ITEM,
+        "explain the current state of an item",
+        Action::Explain,
+    ),
+    viewer(
         "conflicts",
         &[Arg::Maybe("N")],
-        "what was decided apart and is not settled",
-        Does::Conflicts,
+        "list unresolved conflicts",
+        Action::Conflicts,
     ),
-    writes(
+    operator(
         "create",
         &[Arg::Word("KIND"), Arg::Rest("TITLE")],
-        "a new item: story, bug, spike, refactor or epic",
-        Does::Create,
+        "create an item: story, bug, spike, refactor or epic",
+        Action::Create,
     ),
-    writes(
+    operator(
         "move",
         &[Arg::Item, Arg::Word("COLUMN"), Arg::MaybeRest("REASON")],
-        "put it into any open column",
-        Does::Move,
+        "move an item to an open column",
+        Action::Move,
     ),
-    writes("start", ITEM, "begin work on it", Does::Plain(Verb::Start)),
-    writes(
+    operator("start", ITEM, "start work on an item", Action::Plain(Verb::Start)),
+    operator(
         "submit",
         ITEM,
-        "hand it in to be checked",
-        Does::Plain(Verb::Submit),
+        "submit an item for its checks",
+        Action::Plain(Verb::Submit),
     ),
-    writes(
+    operator(
         "approve",
         ITEM,
-        "let it through to merge",
-        Does::Plain(Verb::Approve),
+        "approve an item for merging",
+        Action::Plain(Verb::Approve),
     ),
-    writes(
+    operator(
         "request-changes",
         ITEM_REASON,
-        "send it back to coding",
-        Does::Reason(Verb::RequestChanges),
+        "send an item back to coding",
+        Action::Reason(Verb::RequestChanges),
     ),
-    writes(
+    operator(
         "block",
         ITEM_REASON,
-        "say that it cannot go on",
-        Does::Reason(Verb::Block),
+        "mark an item as blocked",
+        Action::Reason(Verb::Block),
     ),
-    writes(
-        "unblock",
+    operator("unblock", ITEM, "unblock an item", Action::Plain(Verb::Unblock)),
+    operator(
+        "freeze",
         ITEM,
-        "say that it can go on",
-        Does::Plain(Verb::Unblock),
+        "pause an item without moving it",
+        Action::Plain(Verb::Freeze),
     ),
-    writes("freeze", ITEM, "put it on ice", Does::Plain(Verb::Freeze)),
-    writes(
+    operator(
         "unfreeze",
         ITEM,
-        "take it off the ice",
-        Does::Plain(Verb::Unfreeze),
+        "resume a paused item",
+        Action::Plain(Verb::Unfreeze),
     ),
-    writes(
+    operator(
         "abandon",
         &[Arg::Item, Arg::MaybeRest("REASON")],
-        "close it: nobody is going to do it",
-        Does::Reason(Verb::Abandon),
+        "close an item that nobody will do",
+        Action::Reason(Verb::Abandon),
     ),
-    writes(
+    operator(
         "reject",
         ITEM_REASON,
-        "close it: it should not be done",
-        Does::Reason(Verb::Reject),
+        "close an item that should not be done",
+        Action::Reason(Verb::Reject),
     ),
-    writes(
-        "settle",
+    operator(
+        "resolve",
         &[Arg::Item, Arg::Word("SIDE"), Arg::Maybe("CONFLICT")],
-        "say which side of a conflict counts",
-        Does::Settle,
+        "resolve a conflict by keeping one side",
+        Action::Resolve,
     ),
-    writes(
+    operator(
         "supersede",
         &[Arg::Item, Arg::Word("BY")],
-        "close it: another item takes its place",
-        Does::Supersede,
+        "close an item that another one replaces",
+        Action::Supersede,
     ),
-    writes(
+    operator(
         "reopen",
         ITEM,
-        "bring it back to the backlog",
-        Does::Plain(Verb::Reopen),
+        "move a closed item back to the backlog",
+        Action::Plain(Verb::Reopen),
     ),
-    writes(
+    operator(
         "assign",
         &[Arg::Item, Arg::Word("WHO")],
-        "give it to somebody; - is nobody",
-        Does::Assign,
+        "assign an item; - removes the assignee",
+        Action::Assign,
     ),
-    writes(
+    operator(
         "depends",
         &[Arg::Item, Arg::Word("ON")],
-        "say what must be done first",
-        Does::Depends,
+        "add a dependency that must be done first",
+        Action::Depends,
     ),
-    writes(
+    operator(
         "comment",
         &[Arg::Item, Arg::Rest("TEXT")],
-        "say something about it",
-        Does::Comment,
+        "add a comment",
+        Action::Comment,
     ),
-    writes(
+    operator(
         "switch",
         &[Arg::Word("PROJECT")],
-        "this room's active project",
-        Does::Switch,
+        "set the active project of this room",
+        Action::Switch,
     ),
-    rules(
+    admin(
         "archive",
         ITEM,
-        "put what is over out of sight",
-        Does::Plain(Verb::Archive),
+        "archive a closed item",
+        Action::Plain(Verb::Archive),
     ),
-    rules(
+    admin(
         "delete",
         &[Arg::Item, Arg::MaybeRest("REASON")],
-        "put it into the trash",
-        Does::Reason(Verb::Delete),
+        "move an item to the trash",
+        Action::Reason(Verb::Delete),
     ),
-    rules(
+    admin(
         "restore",
         ITEM,
-        "bring it back from the trash",
-        Does::Plain(Verb::Restore),
+        "restore an item from the trash",
+        Action::Plain(Verb::Restore),
     ),
-    rules(
+    admin(
         "purge",
         ITEM,
-        "empty it out of the trash for good",
-        Does::Plain(Verb::Purge),
+        "remove an item from the trash for good",
+        Action::Plain(Verb::Purge),
     ),
-    rules(
+    admin(
         "force-start",
         ITEM_REASON,
-        "begin work although something it waits for is not done",
-        Does::ForceStart,
+        "start an item although a dependency is not done",
+        Action::ForceStart,
     ),
-    rules(
+    admin(
         "mute",
         &[Arg::Word("TIME")],
-        "tell nothing in this room for 30m, 8h or 2d; commands are answered",
-        Does::Mute,
+        "send no events to this room for 30m, 8h or 2d; commands still work",
+        Action::Mute,
     ),
-    rules(
-        "unmute",
-        &[],
-        "tell what happens in this room again",
-        Does::Unmute,
-    ),
-    rules(
+    admin("unmute", &[], "send events to this room again", Action::Unmute),
+    admin(
         "relay status",
         &[],
-        "how every destination does",
-        Does::RelayStatus,
+        "show the status of every destination",
+        Action::RelayStatus,
     ),
-    rules("relay resend", &[], "send again what was set aside", Does::Resend),
+    admin("relay resend", &[], "send failed messages again", Action::Resend),
 ];
 
 #[cfg(test)]
@@ -305,7 +328,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_unique_and_only_the_last_argument_may_be_open_ended() {
+    fn names_are_unique_and_only_the_last_argument_may_be_optional() {
         let names: BTreeSet<_> = COMMANDS.iter().map(|command| command.name).collect();
         assert_eq!(names.len(), COMMANDS.len());
         for command in COMMANDS {
@@ -320,22 +343,22 @@ mod tests {
     }
 
     #[test]
-    fn everything_that_changes_something_needs_a_role() {
+    fn every_command_that_changes_something_needs_a_role() {
         for command in COMMANDS {
             let reads = matches!(
-                command.does,
-                Does::Help
-                    | Does::Status
-                    | Does::AllStatus
-                    | Does::List
-                    | Does::Show
-                    | Does::Explain
-                    | Does::Conflicts
-                    | Does::Ready
+                command.action,
+                Action::Help
+                    | Action::Status
+                    | Action::AllStatus
+                    | Action::List
+                    | Action::Show
+                    | Action::Explain
+                    | Action::Conflicts
+                    | Action::Ready
             );
-            let of_relay = matches!(command.does, Does::RelayStatus);
+            let of_relay = matches!(command.action, Action::RelayStatus);
             assert_eq!(
-                command.level == Level::Viewer || of_relay,
+                command.role == ChatRole::Viewer || of_relay,
                 reads || of_relay,
                 "{}",
                 command.name

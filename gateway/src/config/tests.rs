@@ -1,14 +1,16 @@
-//! What a configuration may say, and what is said of mistakes in it.
+//! Tests of the configuration file: what is accepted, and the messages for mistakes.
 
 use super::*;
 
-fn refused(text: &str) -> String {
-    Config::parse(text).expect_err("must be refused").to_string()
+fn error(text: &str) -> String {
+    GatewayConfig::parse(text)
+        .expect_err("must be an error")
+        .to_string()
 }
 
 #[test]
 fn a_full_file_is_read() {
-    let config = Config::parse(
+    let config = GatewayConfig::parse(
         r##"
         [matrix]
         homeserver = "https://matrix.example.org"
@@ -27,22 +29,22 @@ fn a_full_file_is_read() {
     )
     .expect("a good file");
     let matrix = config.matrix.expect("matrix");
-    assert_eq!(matrix.level("@ann:example.org"), Level::Operator);
-    assert_eq!(matrix.level("@eve:example.org"), Level::Viewer);
+    assert_eq!(matrix.role("@ann:example.org"), ChatRole::Operator);
+    assert_eq!(matrix.role("@eve:example.org"), ChatRole::Viewer);
     assert_eq!(matrix.rooms[0].preset, Preset::FailuresAndRecovery);
-    assert!(!format!("{matrix:?}").contains("\"p\""), "a secret showed itself");
+    assert!(!format!("{matrix:?}").contains("\"p\""), "a secret was printed");
 }
 
 #[test]
-fn the_sample_is_a_valid_file_with_nothing_switched_on() {
-    let config = Config::parse(SAMPLE).expect("the sample");
+fn the_sample_is_valid_and_enables_nothing() {
+    let config = GatewayConfig::parse(SAMPLE).expect("the sample");
     assert!(config.matrix.is_none() && config.webhook.is_empty());
 }
 
 #[test]
-fn what_would_silently_do_something_else_is_refused() {
+fn values_that_would_silently_do_something_else_are_errors() {
     let with = |more: &str| {
-        refused(&format!(
+        error(&format!(
             "[matrix]\nhomeserver = \"https://example.org\"\nuser = \"a\"\npassword = \"b\"\n{more}"
         ))
     };
@@ -70,14 +72,14 @@ fn what_would_silently_do_something_else_is_refused() {
 }
 
 #[test]
-fn mistakes_are_named() {
-    assert!(refused("[matrx]\n").contains("matrx"));
+fn an_error_names_the_mistake() {
+    assert!(error("[matrx]\n").contains("matrx"));
     let plain = "[matrix]\nhomeserver = \"http://example.org\"\nuser = \"a\"\npassword = \"b\"";
-    assert!(refused(plain).contains("https://"));
+    assert!(error(plain).contains("https://"));
     let nothing = "[matrix]\nhomeserver = \"https://example.org\"\nuser = \"a\"";
-    assert!(refused(nothing).contains("token_file"));
+    assert!(error(nothing).contains("token_file"));
     let hook = "[[webhook]]\nname = \"x\"\nurl = \"ftp://x/\"\nsecret = \"whsec_AAAA\"";
-    assert!(refused(hook).contains("ftp"));
+    assert!(error(hook).contains("ftp"));
     let short = "[[webhook]]\nname = \"x\"\nurl = \"https://x/\"\nsecret = \"whsec_AAAA\"";
-    assert!(refused(short).contains("24"));
+    assert!(error(short).contains("24"));
 }

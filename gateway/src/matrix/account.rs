@@ -1,8 +1,8 @@
-//! One device of one account, kept logged in.
+//! Keeps one device of one account logged in.
 //!
-//! The access token and the device id are kept in a file that only we may read. The device matters
-//! more than the token: a homeserver drops repeated transaction ids per device, so a new device
-//! after a restart would tell everything twice that was on its way.
+//! The access token and the device id are stored in a file that only the gateway's user can read. Keeping the
+//! device matters most: a homeserver drops repeated transaction ids per device, so with a new device after a
+//! restart, messages that were in flight would appear twice.
 
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -14,82 +14,82 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::{Mutex, RwLock};
 
-use super::client::{Call, Client, MatrixError};
-use super::wire::{Login, Whoami};
+use super::client::{Call, MatrixClient, MatrixError};
+use super::wire::{LoginResponse, WhoamiResponse};
 use crate::config;
 use crate::store::StoreError;
 
-/// The file in the gateway's folder.
+/// The session file in the gateway's folder.
 const FILE: &str = "matrix-session.json";
-/// Longest wait between two attempts to log in, in seconds.
+/// Maximum wait between two attempts to log in, in seconds.
 const LOGIN_RETRY_S: u64 = 60;
 
 /// Why an account cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
-    /// The homeserver.
+    /// A call to the homeserver failed.
     #[error(transparent)]
     Matrix(#[from] MatrixError),
-    /// The session or token file.
+    /// The session or token file cannot be used.
     #[error("cannot use {path}: {source}")]
     File {
-        /// Which.
+        /// The file.
         path: PathBuf,
         /// Why.
         source: std::io::Error,
     },
-    /// The token is not good any more and there is no password.
-    #[error("the homeserver does not accept the token in {0}; put a new one there")]
+    /// The configured access token is invalid, and there is no password.
+    #[error("the homeserver rejected the access token in {0}; replace it with a valid one")]
     Token(PathBuf),
-    /// Nothing is sent into an encrypted room: whoever reads along must not see what its members keep
-    /// to themselves.
-    #[error("{0} is encrypted; nothing is sent there")]
+    /// The room is encrypted. Nothing is sent there unencrypted, because its members expect their messages to be
+    /// confidential.
+    #[error("the room {0} is encrypted; nothing is sent to it")]
     Encrypted(String),
-    /// What is known of a room cannot be read or written.
+    /// The settings of a room cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 #[derive(Clone, Serialize, Deserialize)]
-struct Session {
+struct MatrixSession {
     homeserver: String,
     user_id: String,
     device_id: String,
     access_token: String,
 }
 
-impl std::fmt::Debug for Session {
+impl std::fmt::Debug for MatrixSession {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Session({} {})", self.user_id, self.device_id)
+        write!(f, "MatrixSession({} {})", self.user_id, self.device_id)
     }
 }
 
 /// One device of one account.
 #[derive(Debug)]
-pub struct Account {
-    client: Client,
-    config: config::Matrix,
+pub(crate) struct Account {
+    client: MatrixClient,
+    config: config::MatrixConfig,
     path: PathBuf,
-    session: RwLock<Option<Session>>,
-    login: Mutex<()>,
+    session: RwLock<Option<MatrixSession>>,
+    login_lock: Mutex<()>,
 }
 
 impl Account {
-    /// An account whose session is kept in a folder. Connects to nothing yet.
+    /// An account whose session is stored in a folder. It does not connect yet.
     ///
     /// # Errors
-    /// When the address is none or TLS cannot be set up.
-    pub fn new(config: config::Matrix, dir: &Path) -> Result<Self, AccountError> {
+    /// When the address is invalid, or TLS cannot be set up.
+    pub(crate) fn new(config: config::MatrixConfig, dir: &Path) -> Result<Self, AccountError> {
         Ok(Self {
-            client: Client::new(&config.homeserver)?,
+            client: MatrixClient::new(&config.homeserver)?,
             path: dir.join(FILE),
             config,
             session: RwLock::new(None),
-            login: Mutex::new(()),
+            login_lock: Mutex::new(()),
         })
     }
 
-    /// Our user id, once known.
+    /// Our user id, once logged in.
     pub(crate) async fn user_id(&self) -> Option<String> {
         self.session
             .read()
@@ -98,11 +98,10 @@ impl Account {
             .map(|session| session.user_id.clone())
     }
 
-    /// Makes a call as this account, logging in when needed, and once more when the homeserver has
-    /// forgotten the token.
+    /// Makes a call as this account. Logs in if needed, and logs in again if the homeserver rejects the token.
     pub(crate) async fn call_with<T, F, R>(&self, run: F) -> Result<T, AccountError>
     where
-        F: Fn(Client, String) -> R + Send,
+        F: Fn(MatrixClient, String) -> R + Send,
         R: Future<Output = Result<T, MatrixError>> + Send,
     {
         let token = self.token(None).await?;
@@ -115,14 +114,26 @@ impl Account {
         }
     }
 
-    /// The access token; another one than `stale`.
+    /// The access token, which is not `stale`.
     async fn token(&self, stale: Option<&str>) -> Result<String, AccountError> {
-        let good = |session: &Session| Some(session.access_token.as_str()) != stale;
-        if let Some(session) = self.session.read().await.as_ref().filter(|session| good(session)) {
+        let is_valid = |session: &MatrixSession| Some(session.access_token.as_str()) != stale;
+        if let Some(session) = self
+            .session
+            .read()
+            .await
+            .as_ref()
+            .filter(|session| is_valid(session))
+        {
             return Ok(session.access_token.clone());
         }
-        let _one = self.login.lock().await;
-        if let Some(session) = self.session.read().await.as_ref().filter(|session| good(session)) {
+        let _guard = self.login_lock.lock().await;
+        if let Some(session) = self
+            .session
+            .read()
+            .await
+            .as_ref()
+            .filter(|session| is_valid(session))
+        {
             return Ok(session.access_token.clone());
         }
         let session = match &self.config.token_file {
@@ -135,7 +146,7 @@ impl Account {
         Ok(token)
     }
 
-    async fn with_token(&self, path: &Path) -> Result<Session, AccountError> {
+    async fn with_token(&self, path: &Path) -> Result<MatrixSession, AccountError> {
         let text = std::fs::read_to_string(path).map_err(|source| AccountError::File {
             path: path.to_owned(),
             source,
@@ -147,7 +158,7 @@ impl Account {
             }
             error.into()
         })?;
-        Ok(Session {
+        Ok(MatrixSession {
             homeserver: self.config.homeserver.clone(),
             user_id: whoami.user_id,
             device_id: whoami.device_id.unwrap_or_default(),
@@ -155,9 +166,9 @@ impl Account {
         })
     }
 
-    async fn with_password(&self, stale: Option<&str>) -> Result<Session, AccountError> {
-        let kept = self.kept();
-        if let Some(session) = &kept
+    async fn with_password(&self, stale: Option<&str>) -> Result<MatrixSession, AccountError> {
+        let saved = self.saved_session();
+        if let Some(session) = &saved
             && Some(session.access_token.as_str()) != stale
         {
             match self.whoami(&session.access_token).await {
@@ -170,7 +181,7 @@ impl Account {
             .config
             .password
             .as_ref()
-            .map(config::Secret::reveal)
+            .map(config::ConfigSecret::reveal)
             .unwrap_or_default();
         let mut body = json!({
             "type": "m.login.password",
@@ -178,35 +189,35 @@ impl Account {
             "password": password,
             "initial_device_display_name": "towline gateway",
         });
-        if let Some(session) = kept {
+        if let Some(session) = saved {
             body["device_id"] = json!(session.device_id);
         }
         let call = Call::new(Method::POST, &["login"]).body(body);
-        let login: Login = self.client.call(None, call).await?.value;
-        let session = Session {
+        let login: LoginResponse = self.client.call(None, call).await?.value;
+        let session = MatrixSession {
             homeserver: self.config.homeserver.clone(),
             user_id: login.user_id,
             device_id: login.device_id,
             access_token: login.access_token,
         };
-        self.keep(&session)?;
+        self.save_session(&session)?;
         Ok(session)
     }
 
-    async fn whoami(&self, token: &str) -> Result<Whoami, MatrixError> {
+    async fn whoami(&self, token: &str) -> Result<WhoamiResponse, MatrixError> {
         let call = Call::new(Method::GET, &["account", "whoami"]);
         Ok(self.client.call(Some(token), call).await?.value)
     }
 
-    /// The session of an earlier run, if it is one of the account that is configured now.
-    fn kept(&self) -> Option<Session> {
-        let session: Session = serde_json::from_slice(&std::fs::read(&self.path).ok()?).ok()?;
+    /// The session of an earlier run, if it belongs to the configured account.
+    fn saved_session(&self) -> Option<MatrixSession> {
+        let session: MatrixSession = serde_json::from_slice(&std::fs::read(&self.path).ok()?).ok()?;
         let local = session.user_id.trim_start_matches('@').split(':').next();
         let same_user = session.user_id == self.config.user || local == Some(self.config.user.as_str());
         (same_user && session.homeserver == self.config.homeserver).then_some(session)
     }
 
-    fn keep(&self, session: &Session) -> Result<(), AccountError> {
+    fn save_session(&self, session: &MatrixSession) -> Result<(), AccountError> {
         let write = || {
             let partial = self.path.with_extension("new");
             let mut file = std::fs::OpenOptions::new()
@@ -226,7 +237,7 @@ impl Account {
     }
 }
 
-/// The wait before attempt number `attempt` to reach the homeserver again.
+/// The wait after `attempt` failed attempts to reach the homeserver.
 pub(crate) fn backoff(attempt: u32) -> Duration {
     Duration::from_millis(500 << attempt.min(7)).min(Duration::from_secs(LOGIN_RETRY_S))
 }

@@ -1,4 +1,4 @@
-//! The Matrix client-server API over HTTP: one call, bounded answers, errors that say what to do.
+//! Calls to the Matrix client-server API over HTTP, with bounded responses and typed errors.
 
 use std::time::Duration;
 
@@ -10,81 +10,81 @@ use towline_proto::Millis;
 
 use crate::http::{self, BodyError, HttpError};
 
-/// Largest answer that is read, in bytes. A sync of 50 messages per room stays far below it.
-const ANSWER_BYTES: usize = 16 * 1024 * 1024;
-/// Time for a whole call, in seconds; a long poll adds its own wait.
+/// Maximum size of a response, in bytes. A sync with 50 messages per room is far smaller.
+const RESPONSE_BYTES: usize = 16 * 1024 * 1024;
+/// Time limit of a call, in seconds; a long poll adds its own wait.
 const CALL_S: u64 = 30;
 
-/// Why a call did not succeed.
+/// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum MatrixError {
-    /// There is no client.
+    /// The HTTP client cannot be created.
     #[error(transparent)]
     Http(#[from] HttpError),
-    /// The homeserver's address cannot carry a path.
-    #[error("{0} is not a homeserver's address")]
+    /// The address of the homeserver is invalid.
+    #[error("{0} is not a valid homeserver address")]
     Address(String),
-    /// The homeserver was not reached, or broke off.
-    #[error("the homeserver cannot be reached: {0}")]
+    /// The homeserver cannot be reached, or the connection failed.
+    #[error("cannot reach the homeserver: {0}")]
     Network(#[source] reqwest::Error),
-    /// The homeserver said no.
-    #[error("{status}: {code} {message}")]
-    Refused {
+    /// The homeserver responded with an error.
+    #[error("the homeserver responded with {status}: {code} {message}")]
+    Rejected {
         /// The HTTP status.
         status: u16,
-        /// Matrix's own code, such as `M_FORBIDDEN`.
+        /// The Matrix error code, such as `M_FORBIDDEN`.
         code: String,
-        /// Its words.
+        /// The message of the homeserver.
         message: String,
-        /// When to come back.
+        /// The wait that the homeserver asked for.
         retry_after: Option<Duration>,
     },
-    /// The answer is not one.
-    #[error("the homeserver's answer is not readable: {0}")]
-    Answer(String),
+    /// The response is invalid.
+    #[error("the homeserver sent an invalid response: {0}")]
+    InvalidResponse(String),
 }
 
 impl MatrixError {
-    /// Whether the homeserver does not know our access token any more.
-    pub fn is_unknown_token(&self) -> bool {
-        matches!(self, Self::Refused { status: 401, .. })
+    /// Whether the homeserver rejected the access token.
+    pub(crate) fn is_unknown_token(&self) -> bool {
+        matches!(self, Self::Rejected { status: 401, .. })
     }
 
-    /// The HTTP status of a refusal.
-    pub const fn status(&self) -> Option<u16> {
+    /// The HTTP status of an error response.
+    pub(crate) const fn status(&self) -> Option<u16> {
         match self {
-            Self::Refused { status, .. } => Some(*status),
-            Self::Http(_) | Self::Address(_) | Self::Network(_) | Self::Answer(_) => None,
+            Self::Rejected { status, .. } => Some(*status),
+            Self::Http(_) | Self::Address(_) | Self::Network(_) | Self::InvalidResponse(_) => None,
         }
     }
 
-    /// When the homeserver wants to be asked again.
-    pub const fn retry_after(&self) -> Option<Duration> {
+    /// The wait that the homeserver asked for.
+    pub(crate) const fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Refused { retry_after, .. } => *retry_after,
-            Self::Http(_) | Self::Address(_) | Self::Network(_) | Self::Answer(_) => None,
+            Self::Rejected { retry_after, .. } => *retry_after,
+            Self::Http(_) | Self::Address(_) | Self::Network(_) | Self::InvalidResponse(_) => None,
         }
     }
 }
 
-/// A value, and the homeserver's clock when it gave it.
+/// The response to a call, with the homeserver's time.
 #[derive(Debug)]
-pub(crate) struct Answer<T> {
+pub(crate) struct ApiResponse<T> {
     /// The value.
     pub(crate) value: T,
-    /// The homeserver's clock.
+    /// The homeserver's time.
     pub(crate) at: Option<Millis>,
 }
 
-/// One call.
+/// A call.
 #[derive(Debug)]
 pub(crate) struct Call<'a> {
     pub(crate) method: Method,
-    /// Path segments after `/_matrix/client/v3`; each is escaped.
+    /// The path segments after `/_matrix/client/v3`, unescaped.
     pub(crate) path: &'a [&'a str],
     pub(crate) query: &'a [(&'a str, &'a str)],
     pub(crate) body: Option<Value>,
-    /// A wait that the homeserver is asked for, on top of the time for a call.
+    /// The additional time limit of a long poll.
     pub(crate) wait: Duration,
 }
 
@@ -105,19 +105,19 @@ impl<'a> Call<'a> {
     }
 }
 
-/// A connection pool to one homeserver.
+/// A client for one homeserver.
 #[derive(Debug, Clone)]
-pub struct Client {
+pub(crate) struct MatrixClient {
     http: reqwest::Client,
     base: Url,
 }
 
-impl Client {
-    /// A client of the homeserver at an address.
+impl MatrixClient {
+    /// A client for the homeserver at an address.
     ///
     /// # Errors
-    /// When the address is none or TLS cannot be set up.
-    pub fn new(homeserver: &str) -> Result<Self, MatrixError> {
+    /// When the address is invalid, or TLS cannot be set up.
+    pub(crate) fn new(homeserver: &str) -> Result<Self, MatrixError> {
         let base: Url = homeserver
             .parse()
             .map_err(|_| MatrixError::Address(homeserver.to_owned()))?;
@@ -134,7 +134,7 @@ impl Client {
         &self,
         token: Option<&str>,
         call: Call<'_>,
-    ) -> Result<Answer<T>, MatrixError> {
+    ) -> Result<ApiResponse<T>, MatrixError> {
         let mut url = self.base.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty()
@@ -154,35 +154,36 @@ impl Client {
         if let Some(body) = &call.body {
             request = request.json(body);
         }
-        // The error of the HTTP client holds the address, and an address never holds the token.
+        // An error contains the address, and the token is never part of the address.
         let response = request.send().await.map_err(MatrixError::Network)?;
         let at = http::server_time(response.headers());
         if response.status() != StatusCode::OK {
-            return Err(refusal(response).await);
+            return Err(error_response(response).await);
         }
-        let bytes = http::body(response, ANSWER_BYTES)
+        let bytes = http::body(response, RESPONSE_BYTES)
             .await
             .map_err(|error| match error {
                 BodyError::Broken(error) => MatrixError::Network(error),
-                BodyError::TooLarge(_) => MatrixError::Answer(error.to_string()),
+                BodyError::TooLarge(_) => MatrixError::InvalidResponse(error.to_string()),
             })?;
-        let value = serde_json::from_slice(&bytes).map_err(|error| MatrixError::Answer(error.to_string()))?;
-        Ok(Answer { value, at })
+        let value = serde_json::from_slice(&bytes)
+            .map_err(|error| MatrixError::InvalidResponse(error.to_string()))?;
+        Ok(ApiResponse { value, at })
     }
 }
 
-async fn refusal(response: Response) -> MatrixError {
+async fn error_response(response: Response) -> MatrixError {
     let status = response.status().as_u16();
     let header = http::retry_after(response.headers(), http::wall_clock());
-    let bytes = http::body(response, ANSWER_BYTES).await.unwrap_or_default();
+    let bytes = http::body(response, RESPONSE_BYTES).await.unwrap_or_default();
     let body: Value = serde_json::from_slice(&bytes).unwrap_or_default();
     let text = |key: &str| {
         let text = body.get(key).and_then(Value::as_str).unwrap_or_default();
         towline_proto::text::show(text, 200)
     };
-    // The field is older than the header and newer servers send only the header: honour either.
+    // Old servers send the field, and new ones only the header.
     let field = body.get("retry_after_ms").and_then(Value::as_u64);
-    MatrixError::Refused {
+    MatrixError::Rejected {
         status,
         code: text("errcode"),
         message: text("error"),

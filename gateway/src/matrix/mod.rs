@@ -1,21 +1,20 @@
-//! Matrix: a hand-written client for the few endpoints that a relay and its commands need.
+//! A Matrix client for the few endpoints that the relay and chat commands need.
 //!
-//! [`client`] speaks HTTP, [`account`] keeps one device logged in, [`room`] sends one thing at a
-//! time into a room, [`sync`] reads what people say there, [`hear`] does and answers it, [`turns`] shares
-//! that with other gateways. Messages are `m.notice`, never mention
-//! anybody by accident, and are never answered by us. Encrypted rooms are said to be so, once.
+//! [`client`] makes HTTP calls, [`account`] keeps one device logged in, [`room`] sends one message at a time to
+//! a room, [`sync`] reads rooms, [`incoming`] executes commands and responds, and [`responder_order`] decides
+//! which of several gateways responds. Our messages are `m.notice`, never mention anybody, and are never read as
+//! commands. An encrypted room gets one message that says that it is not supported.
 
 mod account;
 mod client;
-mod hear;
+mod extract;
+mod incoming;
+mod responder_order;
 mod room;
-mod said;
 mod sync;
-mod turns;
 mod wire;
 
-pub use account::{Account, AccountError};
-pub use client::{Client, MatrixError};
+pub(crate) use account::{Account, AccountError};
+pub(crate) use responder_order::ResponderOrder;
 pub(crate) use room::{RoomSink, Rooms};
-pub(crate) use sync::Sync;
-pub(crate) use turns::Turns;
+pub(crate) use sync::RoomSync;

@@ -1,4 +1,4 @@
-//! Sending into rooms: one thing at a time, because the API has no order between two sends.
+//! Sends messages to rooms, one at a time, because the API does not guarantee the order of two sends.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,34 +9,33 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, OnceCell};
 use tokio::time::Instant;
+use towline_proto::Millis;
 
 use super::account::{Account, AccountError};
 use super::client::{Call, MatrixError};
-use towline_proto::Millis;
-
-use super::wire::{Members, Nothing, Notice, RoomId};
+use super::wire::{EmptyResponse, MembersResponse, Notice, RoomIdResponse};
 use crate::http::wall_clock;
-use crate::relay::{Body, Line, Outcome, StatusBoard};
-use crate::store::{Store, StoreError};
+use crate::relay::{DeliveryOutcome, MessageBody, OutboxMessage, StatusRegistry};
+use crate::store::{GatewayStore, StoreError};
 
-/// A room that said no is asked again after so long, in seconds: somebody has to invite us first.
+/// Wait before a room that rejected us is tried again, in seconds: somebody has to invite us first.
 const FORBIDDEN_S: u64 = 30;
-/// An encrypted room stays encrypted; it is looked at again after so long, in seconds.
+/// Wait before the next attempt in an encrypted room, in seconds; it stays encrypted.
 const ENCRYPTED_S: u64 = 3_600;
-/// How long it is taken for known who is in a room, in seconds.
+/// How long the member list of a room is cached, in seconds.
 const MEMBERS_S: u64 = 60;
-/// Rooms that are remembered; an account in more rooms than this is not a relay's.
+/// Maximum number of rooms in memory; a gateway's account is in far fewer.
 const ROOMS: usize = 10_000;
-/// Said once in a room that we cannot read.
-const ENCRYPTED: &str = "This room is encrypted, and I can neither read nor write encrypted messages. \
-    I stay silent here; invite me to a room without encryption.";
+/// The message that is sent once to an encrypted room.
+const ENCRYPTED: &str = "This room is encrypted, and encrypted rooms are not supported. \
+    I send nothing here and read no commands; invite me to a room without encryption.";
 
-/// All rooms of an account, made when first used.
+/// All rooms of an account, created on first use.
 #[derive(Debug)]
 pub(crate) struct Rooms {
     account: Arc<Account>,
-    store: Store,
-    board: Arc<StatusBoard>,
+    store: GatewayStore,
+    registry: Arc<StatusRegistry>,
     rooms: Mutex<BTreeMap<String, Arc<Room>>>,
 }
 
@@ -44,41 +43,41 @@ pub(crate) struct Rooms {
 #[derive(Debug)]
 pub(crate) struct Room {
     account: Arc<Account>,
-    store: Store,
-    board: Arc<StatusBoard>,
+    store: GatewayStore,
+    registry: Arc<StatusRegistry>,
     pub(crate) id: String,
-    /// Held during every send; not before this instant, because the homeserver said so.
-    gate: Mutex<Option<Instant>>,
-    /// Whether it is known to be encrypted: once it is, it stays so.
+    /// Locked during every send. Holds the earliest time of the next one, if the homeserver asked to wait.
+    send_lock: Mutex<Option<Instant>>,
+    /// Whether it is known to be encrypted; encryption cannot be switched off.
     encrypted: AtomicBool,
-    /// Who is in it, and when that was asked.
+    /// The cached member list, with the time of the request.
     members: Mutex<Option<(Instant, BTreeSet<String>)>>,
 }
 
 impl Rooms {
-    pub(crate) fn new(account: Arc<Account>, store: Store, board: Arc<StatusBoard>) -> Self {
+    pub(crate) fn new(account: Arc<Account>, store: GatewayStore, registry: Arc<StatusRegistry>) -> Self {
         Self {
             account,
             store,
-            board,
+            registry,
             rooms: Mutex::default(),
         }
     }
 
-    /// The room of an id.
+    /// The room with an id.
     pub(crate) async fn room(&self, id: &str) -> Arc<Room> {
         let mut rooms = self.rooms.lock().await;
         if rooms.len() >= ROOMS && !rooms.contains_key(id) {
-            // A forgotten room only loses its place in the queue of sends, and only while one is out.
+            // Only the order of sends that are in progress is lost.
             rooms.clear();
         }
         let room = rooms.entry(id.to_owned()).or_insert_with(|| {
             Arc::new(Room {
                 account: Arc::clone(&self.account),
                 store: self.store.clone(),
-                board: Arc::clone(&self.board),
+                registry: Arc::clone(&self.registry),
                 id: id.to_owned(),
-                gate: Mutex::new(None),
+                send_lock: Mutex::new(None),
                 encrypted: AtomicBool::new(false),
                 members: Mutex::new(None),
             })
@@ -86,7 +85,7 @@ impl Rooms {
         Arc::clone(room)
     }
 
-    /// Enters a room by id or alias; entering one twice is entering it once.
+    /// Joins a room by id or alias; joining it again has no effect.
     pub(crate) async fn join(&self, name: &str) -> Result<Arc<Room>, AccountError> {
         let joined = self
             .account
@@ -95,7 +94,7 @@ impl Rooms {
                 async move {
                     let path = ["join", name.as_str()];
                     let call = Call::new(Method::POST, &path).body(json!({}));
-                    client.call::<RoomId>(Some(&token), call).await
+                    client.call::<RoomIdResponse>(Some(&token), call).await
                 }
             })
             .await?;
@@ -104,7 +103,7 @@ impl Rooms {
 }
 
 impl Room {
-    /// Sends a notice; the same transaction id twice is one message.
+    /// Sends a notice; the homeserver drops a second one with the same transaction id.
     pub(crate) async fn notice(
         &self,
         transaction: &str,
@@ -115,8 +114,8 @@ impl Room {
         self.send("m.room.message", transaction, content).await
     }
 
-    /// Answers a message: the answer names it, so that whoever else could answer sees that it was.
-    pub(crate) async fn answer(
+    /// Replies to a message. The reply names the message, so that other gateways see that it was answered.
+    pub(crate) async fn reply(
         &self,
         event: &str,
         transaction: &str,
@@ -131,7 +130,7 @@ impl Room {
         self.send("m.room.message", transaction, content).await
     }
 
-    /// Puts a reaction on an event.
+    /// Adds a reaction to an event.
     pub(crate) async fn react(&self, event: &str, key: &str) -> Result<(), AccountError> {
         let content =
             json!({ "m.relates_to": { "rel_type": "m.annotation", "event_id": event, "key": key } });
@@ -139,10 +138,10 @@ impl Room {
         self.send("m.reaction", &transaction, content).await
     }
 
-    /// Sends something with content, which never goes into an encrypted room. Whether it is one is asked
-    /// before every send: somebody can have switched encryption on a moment ago.
+    /// Sends an event, unless the room is encrypted. This is checked before every send, because encryption can be
+    /// switched on at any time.
     async fn send(&self, kind: &'static str, transaction: &str, content: Value) -> Result<(), AccountError> {
-        let mut not_before = self.gate.lock().await;
+        let mut not_before = self.send_lock.lock().await;
         if let Some(at) = *not_before {
             tokio::time::sleep_until(at).await;
         }
@@ -166,14 +165,14 @@ impl Room {
                 async move {
                     let path = path.each_ref().map(String::as_str);
                     let call = Call::new(Method::PUT, &path).body(content);
-                    client.call::<Nothing>(Some(&token), call).await
+                    client.call::<EmptyResponse>(Some(&token), call).await
                 }
             })
             .await
             .map(|_| ())
     }
 
-    /// Whether the room is encrypted; says so in the room the first time.
+    /// Whether the room is encrypted. The first time, a message in the room says that it is not supported.
     pub(crate) async fn is_encrypted(&self) -> Result<bool, AccountError> {
         if self.encrypted.load(Ordering::Relaxed) {
             return Ok(true);
@@ -185,14 +184,14 @@ impl Room {
                 async move {
                     let path = ["rooms", room.as_str(), "state", "m.room.encryption", ""];
                     client
-                        .call::<Nothing>(Some(&token), Call::new(Method::GET, &path))
+                        .call::<EmptyResponse>(Some(&token), Call::new(Method::GET, &path))
                         .await
                 }
             })
             .await;
         match state {
             Ok(_) => {
-                self.became_encrypted().await;
+                self.mark_encrypted().await;
                 Ok(true)
             }
             Err(AccountError::Matrix(error)) if error.status() == Some(404) => Ok(false),
@@ -200,23 +199,22 @@ impl Room {
         }
     }
 
-    /// Encryption is on: nothing is sent in the clear from here on but the one sentence that says so.
-    pub(crate) async fn became_encrypted(&self) {
+    /// Marks the room as encrypted. From now on nothing is sent to it except the message that says so.
+    pub(crate) async fn mark_encrypted(&self) {
         let known = self.encrypted.swap(true, Ordering::Relaxed);
-        self.board.room(
-            &self.id,
-            Some("it is encrypted; nothing is sent there".to_owned()),
-        );
+        self.registry
+            .set_room_note(&self.id, Some("encrypted; nothing is sent to it".to_owned()));
         if known {
             return;
         }
-        if let Err(error) = self.say_encrypted().await {
-            tracing::info!(room = self.id, %error, "cannot say that the room is encrypted");
+        if let Err(error) = self.send_encrypted_notice().await {
+            tracing::info!(room = self.id, %error, "cannot send the notice that the room is encrypted");
         }
     }
 
-    /// Said once for all time: the homeserver forgets transaction ids after a day.
-    async fn say_encrypted(&self) -> Result<(), AccountError> {
+    /// Sends the notice only once. The transaction id is not enough for this, because the homeserver forgets it after
+    /// a day.
+    async fn send_encrypted_notice(&self) -> Result<(), AccountError> {
         let name = format!("said that encrypted {}", self.id);
         if self.store.state(&name)?.is_some() {
             return Ok(());
@@ -226,7 +224,7 @@ impl Room {
         Ok(self.store.set_state(&name, "yes").await?)
     }
 
-    /// Who is in the room, as of a minute ago at the oldest.
+    /// The members of the room, cached for at most a minute.
     pub(crate) async fn members(&self) -> Result<BTreeSet<String>, AccountError> {
         let mut known = self.members.lock().await;
         if let Some((asked, members)) = &*known
@@ -241,7 +239,7 @@ impl Room {
                 async move {
                     let path = ["rooms", room.as_str(), "joined_members"];
                     client
-                        .call::<Members>(Some(&token), Call::new(Method::GET, &path))
+                        .call::<MembersResponse>(Some(&token), Call::new(Method::GET, &path))
                         .await
                 }
             })
@@ -251,27 +249,27 @@ impl Room {
         Ok(members)
     }
 
-    /// Until when the room wants nothing told, if it does.
+    /// The time until which the room is muted, if it is.
     pub(crate) fn muted_until(&self) -> Result<Option<Millis>, StoreError> {
-        let until = self.store.state(&self.mute_name())?;
+        let until = self.store.state(&self.mute_key())?;
         let until = until.and_then(|until| until.parse().ok()).map(Millis);
         Ok(until.filter(|until| *until > wall_clock()))
     }
 
-    /// Tells nothing until a time; at once again with none.
+    /// Mutes the room until a time, or unmutes it.
     pub(crate) async fn mute(&self, until: Option<Millis>) -> Result<(), StoreError> {
         let text = until.map_or_else(|| "0".to_owned(), |until| until.0.to_string());
-        self.board
-            .room(&self.id, until.map(|until| format!("muted until {until}")));
-        self.store.set_state(&self.mute_name(), &text).await
+        self.registry
+            .set_room_note(&self.id, until.map(|until| format!("muted until {until}")));
+        self.store.set_state(&self.mute_key(), &text).await
     }
 
-    fn mute_name(&self) -> String {
+    fn mute_key(&self) -> String {
         format!("muted {}", self.id)
     }
 }
 
-/// A room as the relay sees it: a configured name that may be an alias.
+/// A room as a destination of the relay, by its configured name, which may be an alias.
 #[derive(Debug, Clone)]
 pub(crate) struct RoomSink {
     rooms: Arc<Rooms>,
@@ -290,16 +288,16 @@ impl RoomSink {
         }
     }
 
-    /// What a command begins with.
-    pub(crate) fn prefix(&self) -> &str {
+    /// The prefix of commands.
+    pub(crate) fn command_prefix(&self) -> &str {
         &self.prefix
     }
 
-    /// Attempts to deliver a line.
-    pub(crate) async fn deliver(&self, line: &Line) -> Outcome {
-        let Body::Text { plain, html } = &line.body else {
-            return Outcome::Refused {
-                why: "a room takes lines of text only".to_owned(),
+    /// Tries to deliver a message.
+    pub(crate) async fn deliver(&self, message: &OutboxMessage) -> DeliveryOutcome {
+        let MessageBody::Text { plain, html } = &message.body else {
+            return DeliveryOutcome::Rejected {
+                why: "a room accepts only text".to_owned(),
             };
         };
         let attempt = async {
@@ -307,39 +305,41 @@ impl RoomSink {
             if let Some(until) = room.muted_until()? {
                 return Ok(Some(until));
             }
-            room.notice(&line.transaction, plain, html).await.map(|()| None)
+            room.notice(&message.transaction, plain, html)
+                .await
+                .map(|()| None)
         };
         match attempt.await {
-            Ok(None) => Outcome::Delivered,
-            Ok(Some(until)) => Outcome::Later {
+            Ok(None) => DeliveryOutcome::Delivered,
+            Ok(Some(until)) => DeliveryOutcome::RetryLater {
                 after: Some(Duration::from_millis(until.since(wall_clock()))),
                 why: format!("{} is muted until {until}", self.name),
             },
-            Err(AccountError::Encrypted(_)) => Outcome::Later {
+            Err(AccountError::Encrypted(_)) => DeliveryOutcome::RetryLater {
                 after: Some(Duration::from_secs(ENCRYPTED_S)),
-                why: format!("{} is encrypted; nothing is sent there", self.name),
+                why: format!("the room {} is encrypted; nothing is sent to it", self.name),
             },
-            Err(error) => verdict(&error),
+            Err(error) => outcome_of(&error),
         }
     }
 }
 
-/// What a failed send means for its line.
-fn verdict(error: &AccountError) -> Outcome {
+/// The outcome of a failed send.
+fn outcome_of(error: &AccountError) -> DeliveryOutcome {
     let why = error.to_string();
     let AccountError::Matrix(error) = error else {
-        return Outcome::Later { after: None, why };
+        return DeliveryOutcome::RetryLater { after: None, why };
     };
     match error.status() {
-        // The message itself is refused; no repetition changes that.
-        Some(400 | 413) if !matches!(error, MatrixError::Refused { code, .. } if code == "M_UNKNOWN") => {
-            Outcome::Refused { why }
+        // The homeserver rejects the message itself, so repeating it does not help.
+        Some(400 | 413) if !matches!(error, MatrixError::Rejected { code, .. } if code == "M_UNKNOWN") => {
+            DeliveryOutcome::Rejected { why }
         }
-        Some(403 | 404) => Outcome::Later {
+        Some(403 | 404) => DeliveryOutcome::RetryLater {
             after: Some(Duration::from_secs(FORBIDDEN_S)),
             why,
         },
-        _ => Outcome::Later {
+        _ => DeliveryOutcome::RetryLater {
             after: error.retry_after(),
             why,
         },

@@ -1,8 +1,8 @@
-//! Reading rooms: long polls, invitations, commands.
+//! Reads the rooms of an account with long polls: invitations and messages.
 //!
-//! The position of the sync is stored only after everything in a batch was handled, and every
-//! command is noted as handled before it is acted upon, so a crash between the two repeats the batch
-//! but no command. What arrives older than the limit (we were offline) is not executed.
+//! The position of the sync is stored only after a whole batch was handled, and each command is recorded as
+//! handled before it is executed. After a crash between the two, the batch is read again, but no command is
+//! executed twice.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,71 +16,73 @@ use towline_proto::Millis;
 
 use super::account::{Account, AccountError, backoff};
 use super::client::Call;
-use super::hear::{Outlets, QUEUE, answer};
+use super::incoming::{CommandQueues, QUEUE, send_responses};
+use super::responder_order::ResponderOrder;
 use super::room::Rooms;
-use super::turns::Turns;
-use super::wire::{Batch, Event, Invited, Joined, Messages};
+use super::wire::{InvitedRoom, JoinedRoom, MessagesPage, RoomEvent, SyncBatch};
 use crate::config;
 use crate::http::wall_clock;
-use crate::relay::StatusBoard;
-use crate::store::{Store, StoreError};
+use crate::relay::StatusRegistry;
+use crate::store::{GatewayStore, StoreError};
 
-/// How long the homeserver holds a poll, in seconds.
+/// How long the homeserver keeps a poll open, in seconds.
 const POLL_S: u64 = 30;
-/// Messages of one room in one batch; what is missing is fetched page by page.
-const TIMELINE: u64 = 50;
-/// Pages that are fetched after a gap. Older messages are older than the limit for commands anyway.
+/// Maximum number of messages of one room in one batch; the rest is fetched page by page.
+const TIMELINE_EVENTS: u64 = 50;
+/// Maximum number of pages that are fetched for a gap. Older commands would be refused anyway.
 const GAP_PAGES: usize = 5;
+
 /// Reads the rooms of an account and runs the commands in them.
 #[derive(Debug)]
-pub(crate) struct Sync {
+pub(crate) struct RoomSync {
     pub(crate) handle: NodeHandle,
-    pub(crate) config: config::Matrix,
+    pub(crate) config: config::MatrixConfig,
     pub(crate) account: Arc<Account>,
     pub(crate) rooms: Arc<Rooms>,
-    pub(crate) store: Store,
-    pub(crate) board: Arc<StatusBoard>,
+    pub(crate) store: GatewayStore,
+    pub(crate) registry: Arc<StatusRegistry>,
     pub(crate) resend: watch::Sender<u64>,
-    pub(crate) turns: Turns,
+    pub(crate) order: ResponderOrder,
 }
 
-impl Sync {
+impl RoomSync {
     /// Runs until it is stopped or the store fails.
     pub(crate) async fn run(self, stop: CancellationToken) -> Result<(), StoreError> {
-        let (answers, replies) = mpsc::channel(QUEUE);
-        let (waiting, waits) = mpsc::channel(QUEUE);
-        let out = Outlets { answers, waiting };
+        let (responses, response_queue) = mpsc::channel(QUEUE);
+        let (deferred, deferred_queue) = mpsc::channel(QUEUE);
+        let queues = CommandQueues { responses, deferred };
         let work = async {
             tokio::select! {
-                done = self.poll(&out) => done,
-                done = self.follow(waits, &out.answers) => done,
-                () = answer(replies) => Ok(()),
+                result = self.poll(&queues) => result,
+                result = self.run_deferred(deferred_queue, &queues.responses) => result,
+                () = send_responses(response_queue) => Ok(()),
             }
         };
-        let done = Box::pin(stop.run_until_cancelled(work)).await;
-        let done = done.unwrap_or(Ok(()));
-        // Others need not wait for somebody who is gone.
-        self.announce(None).await;
-        done
+        let result = Box::pin(stop.run_until_cancelled(work)).await;
+        let result = result.unwrap_or(Ok(()));
+        // Other gateways must not wait for this one any more.
+        self.announce_account(None).await;
+        result
     }
 
-    async fn poll(&self, out: &Outlets) -> Result<(), StoreError> {
+    async fn poll(&self, queues: &CommandQueues) -> Result<(), StoreError> {
         let name = format!("matrix.since {} {}", self.config.homeserver, self.config.user);
-        // A sync from nothing shows every open invitation, also one that was not allowed until the
-        // configuration changed. What was said in rooms before the first start is nobody's command.
-        let (all, _) = self.batch_at_last(None).await;
-        self.invitations(&all).await;
-        self.enter().await;
+        // An initial sync has every open invitation, including those that only a change of the configuration
+        // allows. Messages from before the first start are not commands.
+        let (all, _) = self.next_batch(None).await;
+        self.accept_invitations(&all).await;
+        self.join_configured_rooms().await;
         let mut since = match self.store.state(&name)? {
             Some(since) => since,
             None => all.next_batch,
         };
         loop {
-            self.announce(self.account.user_id().await.as_deref()).await;
-            let (batch, at) = self.batch_at_last(Some(&since)).await;
-            self.invitations(&batch).await;
+            let user = self.account.user_id().await;
+            self.announce_account(user.as_deref()).await;
+            let (batch, at) = self.next_batch(Some(&since)).await;
+            self.accept_invitations(&batch).await;
             for (room, joined) in batch.rooms.join {
-                self.joined(&room, joined, &since, at, out).await?;
+                self.handle_joined_room(&room, joined, &since, at, queues).await?;
             }
             if since != batch.next_batch {
                 self.store.set_state(&name, &batch.next_batch).await?;
@@ -89,19 +91,19 @@ impl Sync {
         }
     }
 
-    /// The next batch, however long the homeserver is away.
-    async fn batch_at_last(&self, since: Option<&str>) -> (Batch, Millis) {
+    /// The next batch; retries for as long as the homeserver cannot be reached.
+    async fn next_batch(&self, since: Option<&str>) -> (SyncBatch, Millis) {
         let mut since = since;
         let mut failures = 0;
         loop {
-            match self.batch(since).await {
-                Ok(found) => return found,
+            match self.request_batch(since).await {
+                Ok(batch) => return batch,
                 Err(error) => {
                     let wait = retry_after(&error).unwrap_or_default().max(backoff(failures));
                     tracing::info!(%error, wait_s = wait.as_secs(), "sync failed");
-                    // A position that the homeserver does not know any more (it was set up anew)
-                    // would be refused for ever.
-                    if matches!(&error, AccountError::Matrix(refused) if refused.status() == Some(400)) {
+                    // The homeserver does not know the position, for example because it was set up again, and
+                    // would reject it for ever.
+                    if matches!(&error, AccountError::Matrix(error) if error.status() == Some(400)) {
                         since = None;
                     }
                     failures = failures.saturating_add(1);
@@ -111,21 +113,21 @@ impl Sync {
         }
     }
 
-    /// Enters the configured rooms; those that need an invitation follow when it comes.
-    async fn enter(&self) {
+    /// Joins the configured rooms. Rooms that need an invitation are joined when it arrives.
+    async fn join_configured_rooms(&self) {
         for room in &self.config.rooms {
             if let Err(error) = self.rooms.join(&room.room).await {
-                tracing::info!(room = room.room, %error, "not in the room yet");
+                tracing::info!(room = room.room, %error, "cannot join the room yet");
             }
         }
     }
 
-    async fn batch(&self, since: Option<&str>) -> Result<(Batch, Millis), AccountError> {
+    async fn request_batch(&self, since: Option<&str>) -> Result<(SyncBatch, Millis), AccountError> {
         let filter = json!({
             "presence": { "types": [] },
             "account_data": { "types": [] },
             "room": {
-                "timeline": { "limit": TIMELINE, "types": ["m.room.message", "m.room.encryption", "m.reaction"] },
+                "timeline": { "limit": TIMELINE_EVENTS, "types": ["m.room.message", "m.room.encryption", "m.reaction"] },
                 "state": { "types": [] },
                 "ephemeral": { "types": [] },
                 "account_data": { "types": [] },
@@ -152,21 +154,21 @@ impl Sync {
                     let mut call = Call::new(Method::GET, &["sync"]);
                     call.query = &query;
                     call.wait = Duration::from_secs(wait);
-                    client.call::<Batch>(Some(&token), call).await
+                    client.call::<SyncBatch>(Some(&token), call).await
                 }
             })
             .await?;
         Ok((answer.value, answer.at.unwrap_or_else(wall_clock)))
     }
 
-    async fn invitations(&self, batch: &Batch) {
+    async fn accept_invitations(&self, batch: &SyncBatch) {
         for (room, invited) in &batch.rooms.invite {
-            self.invited(room, invited).await;
+            self.accept_invitation(room, invited).await;
         }
     }
 
-    /// Follows an invitation of somebody who may invite us, or into a configured room.
-    async fn invited(&self, room: &str, invited: &Invited) {
+    /// Accepts an invitation into a configured room, or from somebody who may invite us.
+    async fn accept_invitation(&self, room: &str, invited: &InvitedRoom) {
         let me = self.account.user_id().await.unwrap_or_default();
         let inviter = invited
             .invite_state
@@ -181,38 +183,40 @@ impl Sync {
             return;
         }
         if let Err(error) = self.rooms.join(room).await {
-            tracing::warn!(room, %error, "cannot follow an invitation");
+            tracing::warn!(room, %error, "cannot accept an invitation");
         }
     }
 
-    async fn joined(
+    async fn handle_joined_room(
         &self,
         room: &str,
-        joined: Joined,
+        joined: JoinedRoom,
         since: &str,
         now: Millis,
-        out: &Outlets,
+        queues: &CommandQueues,
     ) -> Result<(), StoreError> {
         let mut events = joined.timeline.events;
         if joined.timeline.limited
             && let Some(from) = joined.timeline.prev_batch
         {
-            match self.gap(room, &from, since).await {
+            match self.fetch_gap(room, &from, since).await {
                 Ok(mut before) => {
                     before.append(&mut events);
                     events = before;
                 }
-                Err(error) => tracing::warn!(room, %error, "messages before a gap are lost"),
+                Err(error) => {
+                    tracing::warn!(room, %error, "cannot fetch the messages in a gap; commands in it are not executed")
+                }
             }
         }
         for event in events {
-            self.event(room, event, now, out).await?;
+            self.handle_event(room, event, now, queues).await?;
         }
         Ok(())
     }
 
-    /// What lies between the last batch and this one, oldest first.
-    async fn gap(&self, room: &str, from: &str, since: &str) -> Result<Vec<Event>, AccountError> {
+    /// The messages between the last batch and this one, oldest first.
+    async fn fetch_gap(&self, room: &str, from: &str, since: &str) -> Result<Vec<RoomEvent>, AccountError> {
         let mut from = from.to_owned();
         let mut events = Vec::new();
         for _ in 0..GAP_PAGES {
@@ -230,7 +234,7 @@ impl Sync {
                         ];
                         let mut call = Call::new(Method::GET, &path);
                         call.query = &query;
-                        client.call::<Messages>(Some(&token), call).await
+                        client.call::<MessagesPage>(Some(&token), call).await
                     }
                 })
                 .await?

@@ -1,94 +1,94 @@
-//! The parts of Matrix's JSON that we read. Everything else in an answer is passed over.
+//! The parts of the Matrix JSON formats that the gateway uses. Other fields are ignored.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Answer of `login`.
+/// The response of `login`.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Login {
+pub(crate) struct LoginResponse {
     pub(crate) user_id: String,
     pub(crate) access_token: String,
     pub(crate) device_id: String,
 }
 
-/// Answer of `whoami`.
+/// The response of `whoami`.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Whoami {
+pub(crate) struct WhoamiResponse {
     pub(crate) user_id: String,
     #[serde(default)]
     pub(crate) device_id: Option<String>,
 }
 
-/// Answer of `join` and of resolving an alias.
+/// The response of `join`.
 #[derive(Debug, Deserialize)]
-pub(crate) struct RoomId {
+pub(crate) struct RoomIdResponse {
     pub(crate) room_id: String,
 }
 
-/// Answer of `joined_members`.
+/// The response of `joined_members`.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Members {
+pub(crate) struct MembersResponse {
     pub(crate) joined: BTreeMap<String, serde_json::Value>,
 }
 
-/// Answer that says nothing we need.
+/// A response without a field that is used.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Nothing {}
+pub(crate) struct EmptyResponse {}
 
-/// Answer of `sync`.
+/// The response of `sync`.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Batch {
+pub(crate) struct SyncBatch {
     pub(crate) next_batch: String,
     #[serde(default)]
-    pub(crate) rooms: Rooms,
+    pub(crate) rooms: SyncRooms,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Rooms {
-    pub(crate) join: BTreeMap<String, Joined>,
-    pub(crate) invite: BTreeMap<String, Invited>,
+pub(crate) struct SyncRooms {
+    pub(crate) join: BTreeMap<String, JoinedRoom>,
+    pub(crate) invite: BTreeMap<String, InvitedRoom>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Joined {
+pub(crate) struct JoinedRoom {
     pub(crate) timeline: Timeline,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Timeline {
-    pub(crate) events: Vec<Event>,
+    pub(crate) events: Vec<RoomEvent>,
     pub(crate) limited: bool,
     pub(crate) prev_batch: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Invited {
-    pub(crate) invite_state: State,
+pub(crate) struct InvitedRoom {
+    pub(crate) invite_state: InviteState,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct State {
-    pub(crate) events: Vec<Event>,
+pub(crate) struct InviteState {
+    pub(crate) events: Vec<RoomEvent>,
 }
 
-/// Answer of `messages`, newest first.
+/// The response of `messages`, newest first.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Messages {
-    pub(crate) chunk: Vec<Event>,
+pub(crate) struct MessagesPage {
+    pub(crate) chunk: Vec<RoomEvent>,
     pub(crate) end: Option<String>,
 }
 
 /// An event of a room.
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(default)]
-pub(crate) struct Event {
+pub(crate) struct RoomEvent {
     #[serde(rename = "type")]
     pub(crate) kind: String,
     pub(crate) event_id: String,
@@ -98,33 +98,33 @@ pub(crate) struct Event {
     pub(crate) content: serde_json::Value,
 }
 
-/// What somebody said.
+/// The content of a message event.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Content {
+pub(crate) struct MessageContent {
     pub(crate) msgtype: String,
     pub(crate) body: String,
     #[serde(rename = "m.relates_to")]
-    pub(crate) relates_to: Option<Relation>,
+    pub(crate) relates_to: Option<EventRelation>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Relation {
+pub(crate) struct EventRelation {
     pub(crate) rel_type: Option<String>,
     pub(crate) event_id: Option<String>,
     #[serde(rename = "m.in_reply_to")]
     pub(crate) in_reply_to: Option<serde_json::Value>,
 }
 
-/// A message of ours.
+/// A message that the gateway sends.
 #[derive(Debug, Serialize)]
 pub(crate) struct Notice<'a> {
     pub(crate) msgtype: &'static str,
     pub(crate) body: &'a str,
     pub(crate) format: &'static str,
     pub(crate) formatted_body: &'a str,
-    /// Always there and empty: without it, clients look for names in the text and ring people.
+    /// Always present and empty: without it, clients search the text for names and notify people.
     #[serde(rename = "m.mentions")]
     pub(crate) mentions: BTreeMap<String, String>,
 }

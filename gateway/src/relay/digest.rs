@@ -1,39 +1,39 @@
-//! One line for what happened while nobody was listening.
+//! Summarises many events of a project in one line.
 //!
-//! Counts by kind, and the items behind them by name: those that moved with where they stand now, those
-//! that need a person at the end of it. Events are folded in the order of the feed, so what is named is
-//! the state at the end. Like a story it keeps no events, so a backlog of any length costs the same.
+//! The line has counts by kind of change and names some of the items: those that moved, with their current
+//! column, and those that need a person now. Events are added in feed order, so the line shows the state
+//! after the last one. No event is kept, so a backlog of any length takes bounded memory.
 
 use std::collections::BTreeMap;
 
 use towline_proto::text::show;
 use towline_proto::{Column, Event, EventKind, ItemId, Status};
 
-use super::spans::Spans;
-use super::story::{Chain, Text, escape};
+use super::acked_ranges::PositionRanges;
+use super::coalesce::{ChatText, EventsHash, escape_html};
 
-/// Items that a digest remembers by name; of further ones there are only counts.
-const REMEMBERED: usize = 1_000;
-/// Items that a digest names at most for each thing that happened.
-const NAMED: usize = 5;
+/// Maximum number of items that a digest stores; further ones are only counted.
+const STORED_ITEMS: usize = 1_000;
+/// Maximum number of items named for each kind of change.
+const NAMED_ITEMS: usize = 5;
 
-/// What a backlog comes to.
+/// A summary of events.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Digest {
-    /// Feed positions that it accounts for.
-    pub(crate) spans: Spans,
-    /// Its events.
-    pub(crate) chain: Chain,
-    /// How many there are.
+    /// The feed positions that it covers.
+    pub(crate) positions: PositionRanges,
+    /// The hash of its events.
+    pub(crate) hash: EventsHash,
+    /// The number of events.
     pub(crate) events: u64,
-    counts: Counts,
-    items: BTreeMap<ItemId, Item>,
-    /// Whether there were more items than are remembered.
+    counts: EventCounts,
+    items: BTreeMap<ItemId, DigestItem>,
+    /// Whether there were more than [`STORED_ITEMS`] items.
     overflow: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-struct Counts {
+struct EventCounts {
     created: u64,
     moves: u64,
     done: u64,
@@ -43,41 +43,41 @@ struct Counts {
     other: u64,
 }
 
-/// An item as the last event about it left it.
+/// An item after the last event about it.
 #[derive(Debug, Clone)]
-struct Item {
+struct DigestItem {
     number: u32,
     title: String,
     status: Status,
-    /// Where it moved last.
+    /// The column that it moved to last.
     to: Option<Column>,
     created: bool,
     held: bool,
-    disputed: bool,
+    conflicted: bool,
     deleted: bool,
     other: bool,
 }
 
-impl Item {
-    fn named(&self) -> String {
+impl DigestItem {
+    fn label(&self) -> String {
         format!("{} {}", self.number, self.title)
     }
 
-    /// Whether it needs a person.
-    const fn waits(&self) -> bool {
+    /// Whether it waits for a person.
+    const fn needs_attention(&self) -> bool {
         matches!(
             self.status,
             Status::Blocked | Status::MergeFailure | Status::MergeFailureFinal | Status::ReviewHold
         ) && !self.deleted
     }
 
-    /// Takes what happened after it.
-    fn go_on(&mut self, later: Self) {
+    /// Adds a later event.
+    fn apply_later(&mut self, later: Self) {
         *self = Self {
             to: later.to.or(self.to),
             created: self.created || later.created,
             held: self.held || later.held,
-            disputed: self.disputed || later.disputed,
+            conflicted: self.conflicted || later.conflicted,
             other: self.other || later.other,
             ..later
         };
@@ -85,20 +85,20 @@ impl Item {
 }
 
 impl Digest {
-    /// Adds an event, which accounts for the positions `from` to `to`. Events of one item come in the
-    /// order of the feed.
-    pub(crate) fn fold(&mut self, from: u64, to: u64, event: &Event) {
-        self.spans.insert(from, to);
-        self.chain.push(&event.id);
+    /// Adds an event, which covers the positions `from` to `to`. Events of one item must be added in feed
+    /// order.
+    pub(crate) fn add(&mut self, from: u64, to: u64, event: &Event) {
+        self.positions.insert(from, to);
+        self.hash.push(&event.id);
         self.events += 1;
-        let mut item = Item {
+        let mut item = DigestItem {
             number: event.number,
             title: show(&event.title, 40),
             status: event.status,
             to: None,
             created: false,
             held: false,
-            disputed: false,
+            conflicted: false,
             deleted: false,
             other: false,
         };
@@ -114,7 +114,7 @@ impl Digest {
             }
             EventKind::ConflictRaised { .. } => {
                 self.counts.conflicts += 1;
-                item.disputed = true;
+                item.conflicted = true;
             }
             EventKind::Deleted => {
                 self.counts.deleted += 1;
@@ -124,7 +124,7 @@ impl Digest {
                 self.counts.holds += 1;
                 item.held = true;
             }
-            // A conflict was raised with it.
+            // Counted with the conflict that comes with it.
             EventKind::ChangedByMerge { .. } => {}
             EventKind::Claimed { .. }
             | EventKind::Released { .. }
@@ -136,22 +136,22 @@ impl Digest {
                 item.other = true;
             }
         }
-        self.note(event.item, item);
+        self.add_item(event.item, item);
     }
 
-    fn note(&mut self, id: ItemId, item: Item) {
-        let full = self.items.len() >= REMEMBERED;
+    fn add_item(&mut self, id: ItemId, item: DigestItem) {
+        let full = self.items.len() >= STORED_ITEMS;
         match self.items.get_mut(&id) {
-            Some(known) => known.go_on(item),
+            Some(known) => known.apply_later(item),
             None if full => self.overflow = true,
             None => drop(self.items.insert(id, item)),
         }
     }
 
-    /// Adds the later events of one item that were counted apart.
-    pub(crate) fn absorb(&mut self, other: Self) {
-        self.spans.extend(&other.spans);
-        self.chain.join(&other.chain);
+    /// Adds a digest of later events.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.positions.extend(&other.positions);
+        self.hash.extend(&other.hash);
         self.events += other.events;
         let (ours, theirs) = (&mut self.counts, other.counts);
         ours.created += theirs.created;
@@ -163,12 +163,12 @@ impl Digest {
         ours.other += theirs.other;
         self.overflow |= other.overflow;
         for (id, item) in other.items {
-            self.note(id, item);
+            self.add_item(id, item);
         }
     }
 
-    /// What is known by now of an item of this digest, from events that are told later.
-    pub(crate) fn overtake(&mut self, id: &ItemId, later: &Self) {
+    /// Updates the state of an item from later events that get a message of their own.
+    pub(crate) fn update_item(&mut self, id: &ItemId, later: &Self) {
         if let (Some(item), Some(later)) = (self.items.get_mut(id), later.items.get(id)) {
             item.status = later.status;
             item.deleted = later.deleted || (item.deleted && !later.other);
@@ -176,89 +176,98 @@ impl Digest {
         }
     }
 
-    /// The line. `see` says how the rest is seen where not every item is named.
-    pub(crate) fn tell(&self, project: &str, see: &str) -> Text {
+    /// The line. `hint` says how to list all items; it is added when some are not named.
+    pub(crate) fn render(&self, project: &str, hint: &str) -> ChatText {
         let mut parts = Vec::new();
-        let mut whole = !self.overflow;
-        let mut part = |head: String, items: Vec<String>| {
-            let named = items.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+        let mut complete = !self.overflow;
+        let mut add_part = |head: String, items: Vec<String>| {
+            let named = items
+                .iter()
+                .take(NAMED_ITEMS)
+                .cloned()
+                .collect::<Vec<_>>()
+                .join(", ");
             parts.push(match items.len() {
                 0 => head,
-                all if all > NAMED => {
-                    whole = false;
-                    format!("{head}: {named} and {} more", all - NAMED)
+                all if all > NAMED_ITEMS => {
+                    complete = false;
+                    format!("{head}: {named} and {} more", all - NAMED_ITEMS)
                 }
                 _ => format!("{head}: {named}"),
             });
         };
-        let some =
+        let counted =
             |count: u64, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
-        let items = |which: &dyn Fn(&Item) -> bool| -> Vec<String> {
-            let mut items: Vec<&Item> = self.items.values().filter(|item| which(item)).collect();
+        let items = |which: &dyn Fn(&DigestItem) -> bool| -> Vec<String> {
+            let mut items: Vec<&DigestItem> = self.items.values().filter(|item| which(item)).collect();
             items.sort_by_key(|item| item.number);
-            items.into_iter().map(Item::named).collect()
+            items.into_iter().map(DigestItem::label).collect()
         };
         let counts = &self.counts;
         if counts.moves > 0 {
-            let mut moved: Vec<&Item> = self.items.values().filter(|item| item.to.is_some()).collect();
+            let mut moved: Vec<&DigestItem> = self.items.values().filter(|item| item.to.is_some()).collect();
             moved.sort_by_key(|item| item.number);
-            let to = |item: &&Item| item.to.map(|to| format!("{} → {to}", item.named()));
+            let to = |item: &&DigestItem| item.to.map(|to| format!("{} → {to}", item.label()));
             let done = match counts.done {
                 0 => String::new(),
                 done => format!(" ({done} to done)"),
             };
-            let head = some(counts.moves, "move", "moves") + &done;
-            part(head, moved.iter().filter_map(to).collect());
+            let head = counted(counts.moves, "move", "moves") + &done;
+            add_part(head, moved.iter().filter_map(to).collect());
         }
         if counts.created > 0 {
-            let head = some(counts.created, "new item", "new items");
-            part(head, items(&|item| item.created && item.to.is_none()));
+            let head = counted(counts.created, "new item", "new items");
+            add_part(head, items(&|item| item.created && item.to.is_none()));
         }
         if counts.conflicts > 0 {
-            part(
-                some(counts.conflicts, "conflict", "conflicts"),
-                items(&|item| item.disputed),
+            add_part(
+                counted(counts.conflicts, "conflict", "conflicts"),
+                items(&|item| item.conflicted),
             );
         }
         if counts.deleted > 0 {
-            part(format!("{} deleted", counts.deleted), items(&|item| item.deleted));
+            add_part(format!("{} deleted", counts.deleted), items(&|item| item.deleted));
         }
         let words = [
             (Status::Blocked, "blocked"),
             (Status::MergeFailure, "with a failed merge"),
-            (Status::MergeFailureFinal, "with a merge given up"),
-            (Status::ReviewHold, "waiting for review"),
+            (Status::MergeFailureFinal, "with a merge that failed for good"),
+            (Status::ReviewHold, "waiting for approval"),
         ];
         for (status, word) in words {
-            let held = items(&|item| item.waits() && item.status == status);
+            let held = items(&|item| item.needs_attention() && item.status == status);
             if !held.is_empty() {
-                part(format!("{} {word}", held.len()), held);
+                add_part(format!("{} {word}", held.len()), held);
             }
         }
-        // Holds that came and went, or that need nobody: of a frozen item only that something changed.
-        let rest = items(&|item| item.held && !item.waits() && !item.deleted && item.to.is_none());
-        if !rest.is_empty() {
-            part("holds changed".to_owned(), rest);
+        // Items whose holds were removed again, or have a hold that needs nobody, such as frozen ones.
+        let others =
+            items(&|item| item.held && !item.needs_attention() && !item.deleted && item.to.is_none());
+        if !others.is_empty() {
+            add_part("holds changed".to_owned(), others);
         }
         if counts.other > 0 {
-            let head = some(counts.other, "other change", "other changes");
-            part(
+            let head = counted(counts.other, "other change", "other changes");
+            add_part(
                 head,
                 items(&|item| item.other && item.to.is_none() && !item.created),
             );
         }
         if parts.is_empty() {
-            parts.push(some(self.events, "change", "changes"));
+            parts.push(counted(self.events, "change", "changes"));
         }
         let project = show(project, 60);
-        let rest = if whole { String::new() } else { format!(" ({see})") };
-        let news = parts.join("; ") + &rest;
-        Text {
-            plain: format!("{project} while away: {news}"),
+        let hint = match complete {
+            true => String::new(),
+            false => format!(" ({hint})"),
+        };
+        let changes = parts.join("; ") + &hint;
+        ChatText {
+            plain: format!("{project} summary: {changes}"),
             html: format!(
-                "<strong>{}</strong> while away: {}",
-                escape(&project),
-                escape(&news)
+                "<strong>{}</strong> summary: {}",
+                escape_html(&project),
+                escape_html(&changes)
             ),
         }
     }
@@ -268,16 +277,16 @@ impl Digest {
 mod tests {
     use towline_proto::HoldKind;
 
-    use super::super::testing::{Feed, holds, moved};
+    use super::super::test_feed::{TestFeed, holds, moved};
     use super::*;
 
-    fn told(feed: &mut Feed, events: Vec<(u32, &str, EventKind)>) -> String {
+    fn line(feed: &mut TestFeed, events: Vec<(u32, &str, EventKind)>) -> String {
         let mut digest = Digest::default();
         for (number, title, what) in events {
             let event = feed.event(number, title, what);
-            digest.fold(event.position, event.position, &event.event);
+            digest.add(event.position, event.position, &event.event);
         }
-        digest.tell("demo", "`!list demo/` shows all").plain
+        digest.render("demo", "`!list demo/` lists all").plain
     }
 
     fn block() -> EventKind {
@@ -289,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn a_few_items_are_named_with_where_they_stand_now() {
+    fn a_few_items_are_named_with_their_current_column() {
         let events = vec![
             (4, "Login", moved(Column::Coding, Column::Qa)),
             (5, "Keys", moved(Column::Qa, Column::Merge)),
@@ -297,27 +306,27 @@ mod tests {
             (7, "Pay", moved(Column::Merge, Column::Done)),
         ];
         assert_eq!(
-            told(&mut Feed::new(), events),
-            "demo while away: 4 moves (1 to done): 4 Login → merge, 5 Keys → merge, 7 Pay → done"
+            line(&mut TestFeed::new(), events),
+            "demo summary: 4 moves (1 to done): 4 Login → merge, 5 Keys → merge, 7 Pay → done"
         );
     }
 
     #[test]
-    fn of_many_items_some_are_named_and_it_is_said_where_the_rest_is() {
+    fn of_many_items_some_are_named_with_a_hint_how_to_list_all() {
         let mut events: Vec<_> = (1..=34)
             .map(|number| (number, "Thing", moved(Column::Coding, Column::Qa)))
             .collect();
         events.extend([(3, "Thing", block()), (7, "Thing", block())]);
         assert_eq!(
-            told(&mut Feed::new(), events),
-            "demo while away: 34 moves: 1 Thing → qa, 2 Thing → qa, 3 Thing → qa, 4 Thing → qa, \
-             5 Thing → qa and 29 more; 2 blocked: 3 Thing, 7 Thing (`!list demo/` shows all)"
+            line(&mut TestFeed::new(), events),
+            "demo summary: 34 moves: 1 Thing → qa, 2 Thing → qa, 3 Thing → qa, 4 Thing → qa, \
+             5 Thing → qa and 29 more; 2 blocked: 3 Thing, 7 Thing (`!list demo/` lists all)"
         );
     }
 
     #[test]
-    fn what_was_unblocked_again_is_not_called_blocked() {
-        let mut feed = Feed::new();
+    fn an_item_that_was_unblocked_again_is_not_listed_as_blocked() {
+        let mut feed = TestFeed::new();
         let events = vec![
             (3, "Keys", block()),
             (5, "Pay", block()),
@@ -325,31 +334,31 @@ mod tests {
             (8, "Lamp", unblock()),
         ];
         assert_eq!(
-            told(&mut feed, events),
-            "demo while away: 1 blocked: 5 Pay; holds changed: 3 Keys, 8 Lamp"
+            line(&mut feed, events),
+            "demo summary: 1 blocked: 5 Pay; holds changed: 3 Keys, 8 Lamp"
         );
     }
 
     #[test]
-    fn what_happened_to_an_item_later_is_what_is_told_of_it() {
-        let mut feed = Feed::new();
+    fn later_events_update_the_state_of_an_item() {
+        let mut feed = TestFeed::new();
         let mut digest = Digest::default();
         let mut later = Digest::default();
         let event = feed.event(3, "Keys", block());
-        digest.fold(event.position, event.position, &event.event);
+        digest.add(event.position, event.position, &event.event);
         let event = feed.event(3, "Keys", unblock());
-        later.fold(event.position, event.position, &event.event);
+        later.add(event.position, event.position, &event.event);
         let item = event.event.item;
-        let mut overtaken = digest.clone();
-        overtaken.overtake(&item, &later);
+        let mut updated = digest.clone();
+        updated.update_item(&item, &later);
         assert_eq!(
-            overtaken.tell("demo", "").plain,
-            "demo while away: holds changed: 3 Keys"
+            updated.render("demo", "").plain,
+            "demo summary: holds changed: 3 Keys"
         );
-        digest.absorb(later);
+        digest.merge(later);
         assert_eq!(
-            digest.tell("demo", "").plain,
-            "demo while away: holds changed: 3 Keys"
+            digest.render("demo", "").plain,
+            "demo summary: holds changed: 3 Keys"
         );
     }
 }

@@ -1,93 +1,94 @@
-//! The relay: every project's events to every destination, durably, in order per item, quietly.
+//! The relay: sends the events of every project to every destination, durably and in order per item.
 //!
-//! A *lane* is one destination and one project. It reads the project's feed from where its ledger
-//! stands, makes lines of events ([`plan`], pure), writes each line to its [`outbox`] and only then
-//! sends it. Nothing is pushed at a lane, so the order in which parts start does not matter.
+//! A [`Delivery`] is the task for one destination and one project. It reads the project's feed from the
+//! last acknowledged position, combines events into messages ([`plan`], without IO), stores each message
+//! in its [`outbox`] and only then sends it. A delivery pulls and is never pushed to, so the order in which
+//! the parts of a gateway start does not matter.
 //!
-//! Delivery is at least once. Where the receiver drops a repeated transaction id, as Matrix does, it
-//! is exactly once; a webhook's receiver does that itself, by `webhook-id`.
+//! Delivery is at least once. It is exactly once where the destination drops a repeated transaction id,
+//! as Matrix does. The receiver of a webhook does the same by `webhook-id`.
 
-mod begin;
+mod acked_ranges;
+mod coalesce;
+mod delivery;
+mod delivery_state;
 mod digest;
-mod lane;
 mod outbox;
 mod plan;
 #[cfg(test)]
 mod plan_tests;
-mod running;
-mod spans;
+mod resume;
 mod status;
-mod story;
 #[cfg(test)]
-mod testing;
+mod test_feed;
 
 use std::time::Duration;
 
-pub(crate) use lane::Lane;
-pub use lane::{LaneError, subscriber};
-pub(crate) use outbox::{Body, Line};
-pub use plan::{BACKLOG_EVENTS, BACKLOG_MS, HOLD_MS, Preset, WINDOW_MS};
-pub(crate) use running::Shared;
-pub(crate) use status::is_asked;
-pub use status::{LaneStatus, RelayStatus, StatusBoard, StatusError, ask};
-pub(crate) use story::escape;
+pub(crate) use coalesce::escape_html;
+pub(crate) use delivery::Delivery;
+pub(crate) use delivery_state::DeliveryContext;
+pub(crate) use outbox::{MessageBody, OutboxMessage};
+pub use plan::Preset;
+pub use status::DeliveryStatus;
+pub(crate) use status::{RelayStatus, StatusError, StatusRegistry, request_refresh, take_refresh_request};
 
 use crate::{matrix, webhook};
 
-/// What came of an attempt.
+/// The result of an attempt to deliver a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// The receiver has it.
+pub(crate) enum DeliveryOutcome {
+    /// The destination accepted it.
     Delivered,
-    /// Not now; the receiver may have said when.
-    Later {
-        /// At least so long.
+    /// It failed for now.
+    RetryLater {
+        /// The minimum wait that the destination asked for.
         after: Option<Duration>,
         /// Why.
         why: String,
     },
-    /// Never in this form: a person has to look at it.
-    Refused {
+    /// The destination rejected it, and repeating it will not help.
+    Rejected {
         /// Why.
         why: String,
     },
-    /// The receiver wants nothing any more.
+    /// The destination no longer exists and accepts nothing.
     Gone {
         /// Why.
         why: String,
     },
 }
 
-/// Where a lane leads.
+/// Where a delivery sends its messages.
 #[derive(Debug, Clone)]
 pub(crate) enum Sink {
     /// A chat room.
     Matrix(matrix::RoomSink),
-    /// An endpoint.
+    /// A webhook endpoint.
     Webhook(webhook::Endpoint),
 }
 
 impl Sink {
-    /// What a command begins with where the line is read.
-    fn prefix(&self) -> &str {
+    /// The prefix of commands in the room; empty for an endpoint.
+    fn command_prefix(&self) -> &str {
         match self {
-            Self::Matrix(room) => room.prefix(),
+            Self::Matrix(room) => room.command_prefix(),
             Self::Webhook(_) => "",
         }
     }
 
-    /// Attempts to deliver a line.
-    async fn deliver(&self, line: &Line) -> Outcome {
+    /// Tries to deliver a message.
+    async fn deliver(&self, message: &OutboxMessage) -> DeliveryOutcome {
         match self {
-            Self::Matrix(room) => room.deliver(line).await,
-            Self::Webhook(endpoint) => endpoint.deliver(line).await,
+            Self::Matrix(room) => room.deliver(message).await,
+            Self::Webhook(endpoint) => endpoint.deliver(message).await,
         }
     }
 
-    /// The wait after so many failed attempts; `None` when it is time to set the line aside.
+    /// The wait after `attempts` failed attempts; `None` when the message has failed for good.
     fn backoff(&self, attempts: u32) -> Option<Duration> {
         match self {
-            // A homeserver that is down comes back: half a second, doubling, at most a minute.
+            // A homeserver that is down comes back, so a room is retried for ever: after half a second,
+            // then twice as long each time, up to a minute.
             Self::Matrix(_) => Some(Duration::from_millis(
                 500u64
                     .saturating_mul(1 << attempts.saturating_sub(1).min(7))
@@ -97,8 +98,8 @@ impl Sink {
         }
     }
 
-    /// Lines that may be on their way at once. In a room order is everything: one. At an endpoint
-    /// one event that is refused must not keep back the others.
+    /// Maximum number of queued messages. One in a room, because messages must arrive in order. More at an
+    /// endpoint, so that an event that it rejects does not delay the others.
     const fn window(&self) -> usize {
         match self {
             Self::Matrix(_) => 1,

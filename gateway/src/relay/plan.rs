@@ -1,9 +1,11 @@
-//! From events to lines: filter, coalesce, decide what is due. Pure; time is an argument.
+//! Combines events into messages: filters them, coalesces them, and decides when a message is due. It does
+//! no IO, and time is an argument.
 //!
-//! Events of one item within [`WINDOW_MS`] of each other become one line, held back for at most
-//! [`HOLD_MS`]. A backlog (found at the start, brought by a catch-up, or grown while the receiver
-//! could not be reached) becomes one digest, or the line of the one item that it is about. The planner never sends and never forgets: a position
-//! leaves it only as part of a plan, or as one that the filter does not let through.
+//! Events of one item within [`WINDOW_MS`] of each other become one line, which is held back for at most
+//! [`HOLD_MS`]. A backlog becomes one digest, or one line if it is about a single item. A backlog is what is
+//! found at the start, what a catch-up from a peer brings, or what accumulates while the destination cannot
+//! be reached. The planner never sends, and never drops a position: each leaves it as part of a planned
+//! message, or because the filter does not let its event through.
 
 use std::collections::BTreeMap;
 
@@ -11,43 +13,43 @@ use serde::Deserialize;
 use towline_node::api::types::FeedEvent;
 use towline_proto::{Column, EventKind, ItemId, Millis};
 
+use super::acked_ranges::PositionRanges;
+use super::coalesce::{ChatText, CoalescedEvents, EventsHash};
 use super::digest::Digest;
-use super::spans::Spans;
-use super::story::{Chain, Story, Text};
 
-/// An item is told when it has been quiet for so long, in milliseconds.
-pub const WINDOW_MS: u64 = 1_500;
-/// And when its first event is so old at the latest, in milliseconds.
-pub const HOLD_MS: u64 = 10_000;
-/// More events than this are told as one digest.
-pub const BACKLOG_EVENTS: usize = 20;
-/// Events that waited longer than this are told as one digest, in milliseconds.
-pub const BACKLOG_MS: u64 = 10 * 60 * 1_000;
+/// A line about an item is due after this time without a further event, in milliseconds.
+pub(super) const WINDOW_MS: u64 = 1_500;
+/// It is due at the latest this long after its first event, in milliseconds.
+pub(super) const HOLD_MS: u64 = 10_000;
+/// More events than this become one digest.
+pub(super) const BACKLOG_EVENTS: usize = 20;
+/// Events that waited longer than this become one digest, in milliseconds.
+pub(super) const BACKLOG_MS: u64 = 10 * 60 * 1_000;
 
-/// Items that are held back at once; news of further ones goes into a digest.
+/// Maximum number of items that are held back at once; events of further items go into a digest.
 const BURSTS: usize = 1_000;
 
-/// Which events a receiver wants.
+/// Which events a destination wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Preset {
-    /// New items, steps, holds, conflicts, deletions.
+    /// New items, moves, holds, conflicts, deletions.
     #[default]
     Stages,
     /// Everything.
     All,
-    /// Holds and conflicts, coming and going.
+    /// Holds and conflicts, when they appear and when they go.
     FailuresAndRecovery,
 }
 
 impl Preset {
-    /// Whether an event passes.
-    pub const fn wants(self, what: &EventKind) -> bool {
+    /// Whether an event passes the filter.
+    pub(crate) const fn wants(self, what: &EventKind) -> bool {
         match what {
             EventKind::HoldsChanged { .. }
             | EventKind::ConflictRaised { .. }
             | EventKind::ChangedByMerge { .. } => true,
-            // What goes out of sight by itself, a hundred at a time, is no news.
+            // Items are archived automatically, often a hundred at a time: too many to report.
             EventKind::StageChanged {
                 to: Column::Archived, ..
             } => matches!(self, Self::All),
@@ -64,28 +66,29 @@ impl Preset {
     }
 }
 
-/// A line that is to be sent, and the positions that are dealt with by it.
+/// A message to send, and the positions that it acknowledges.
 #[derive(Debug, Clone)]
-pub(crate) struct Plan {
+pub(crate) struct PlannedMessage {
     /// The positions.
-    pub(crate) spans: Spans,
-    /// The events, for the transaction id.
-    pub(crate) chain: Chain,
-    /// The line; `None` when nothing of it is news any more.
-    pub(crate) text: Option<Text>,
+    pub(crate) positions: PositionRanges,
+    /// The hash of the events, for the transaction id.
+    pub(crate) hash: EventsHash,
+    /// The line; `None` when nothing changed in the end.
+    pub(crate) text: Option<ChatText>,
 }
 
+/// Events that are held back, because more may follow.
 #[derive(Debug)]
 struct Burst<T> {
-    told: T,
+    content: T,
     since: u64,
     due: u64,
 }
 
 impl<T> Burst<T> {
-    fn new(now: u64, told: T) -> Self {
+    fn new(now: u64, content: T) -> Self {
         Self {
-            told,
+            content,
             since: now,
             due: now + WINDOW_MS,
         }
@@ -96,232 +99,242 @@ impl<T> Burst<T> {
     }
 }
 
-/// What came while nobody listened: counted, and told in full for as long as it is about one item.
+/// A backlog of events: a digest, and also the full line as long as it is about one item only.
 #[derive(Debug, Default)]
-struct Away {
+struct Backlog {
     digest: Digest,
-    only: Option<(ItemId, Story)>,
+    single_item: Option<(ItemId, CoalescedEvents)>,
 }
 
-impl Away {
-    /// Adds an event, and what was held back about its item.
-    fn fold(&mut self, from: u64, event: &FeedEvent, before: Option<Story>) {
+impl Backlog {
+    /// Adds an event, and the events of its item that were held back before it.
+    fn add(&mut self, from: u64, event: &FeedEvent, before: Option<CoalescedEvents>) {
         let (item, to) = (event.event.item, event.position);
         let first = self.digest.events == 0;
         if let Some(before) = &before {
-            self.digest.absorb(before.tally.clone());
+            self.digest.merge(before.digest.clone());
         }
-        self.digest.fold(from, to, &event.event);
-        self.only = match (self.only.take(), before) {
-            (Some((known, mut story)), None) if known == item => {
-                story.fold(from, to, &event.event);
-                Some((item, story))
+        self.digest.add(from, to, &event.event);
+        self.single_item = match (self.single_item.take(), before) {
+            (Some((known, mut events)), None) if known == item => {
+                events.add(from, to, &event.event);
+                Some((item, events))
             }
-            (None, Some(mut story)) if first => {
-                story.fold(from, to, &event.event);
-                Some((item, story))
+            (None, Some(mut events)) if first => {
+                events.add(from, to, &event.event);
+                Some((item, events))
             }
-            (None, None) if first => Some((item, Story::new(from, to, &event.event))),
+            (None, None) if first => Some((item, CoalescedEvents::new(from, to, &event.event))),
             _ => None,
         };
     }
 
-    fn tell(&self, project: &str, see: &str) -> Option<Text> {
-        match &self.only {
-            Some((_, story)) => story.tell(project),
-            None => Some(self.digest.tell(project, see)),
+    fn render(&self, project: &str, hint: &str) -> Option<ChatText> {
+        match &self.single_item {
+            Some((_, events)) => events.render(project),
+            None => Some(self.digest.render(project, hint)),
         }
     }
 }
 
-/// Collects the events of one project for one receiver.
+/// Combines the events of one project for one destination.
 #[derive(Debug)]
 pub(crate) struct Planner {
     project: String,
-    /// How a reader sees what a digest does not name.
-    see: String,
+    /// How to list the items that a digest does not name.
+    hint: String,
     preset: Preset,
     read: u64,
-    /// Events up to this position were there before we were: they are a backlog.
+    /// Events up to this position existed before the start: they are a backlog.
     backlog_until: u64,
-    held: Vec<(u64, FeedEvent)>,
-    overflow: bool,
-    bursts: BTreeMap<ItemId, Burst<Story>>,
-    digest: Option<Burst<Away>>,
-    dropped: Spans,
+    /// The beginning of a backlog, until it is known whether it is large.
+    pending: Vec<(u64, FeedEvent)>,
+    /// Whether the backlog is large, so that it becomes a digest.
+    is_large: bool,
+    bursts: BTreeMap<ItemId, Burst<CoalescedEvents>>,
+    backlog: Option<Burst<Backlog>>,
+    filtered: PositionRanges,
 }
 
 impl Planner {
-    /// A planner that has read up to `read`, while the feed is at `head` already.
+    /// A planner that has read up to `read`, while the last position of the feed is `head`.
     pub(crate) fn new(project: &str, preset: Preset, read: u64, head: u64) -> Self {
         Self {
             project: project.to_owned(),
-            see: String::new(),
+            hint: String::new(),
             preset,
             read,
             backlog_until: head,
-            held: Vec::new(),
-            overflow: false,
+            pending: Vec::new(),
+            is_large: false,
             bursts: BTreeMap::new(),
-            digest: None,
-            dropped: Spans::default(),
+            backlog: None,
+            filtered: PositionRanges::default(),
         }
     }
 
-    /// What the project is called from now on, and how a reader sees what a digest does not name.
-    pub(crate) fn call(&mut self, project: &str, see: String) {
+    /// Sets the name of the project and the hint how to list the items that a digest does not name.
+    pub(crate) fn set_project(&mut self, project: &str, hint: String) {
         if self.project != project {
             project.clone_into(&mut self.project);
         }
-        self.see = see;
+        self.hint = hint;
     }
 
-    /// How many events were taken in and are in no plan yet.
-    pub(crate) fn waiting(&self) -> u64 {
-        let bursts = self.bursts.values().map(|burst| burst.told.tally.events);
-        let away = self.digest.as_ref().map_or(0, |away| away.told.digest.events);
-        self.held.len() as u64 + bursts.sum::<u64>() + away
+    /// Number of events that were read and are in no planned message yet.
+    pub(crate) fn held_back(&self) -> u64 {
+        let bursts = self.bursts.values().map(|burst| burst.content.digest.events);
+        let backlog = self
+            .backlog
+            .as_ref()
+            .map_or(0, |burst| burst.content.digest.events);
+        self.pending.len() as u64 + bursts.sum::<u64>() + backlog
     }
 
-    /// The last position that was offered.
+    /// The last position that was read.
     pub(crate) const fn read(&self) -> u64 {
         self.read
     }
 
-    /// Takes in the next event of the feed. `now` counts milliseconds of this process, `wall` is the
-    /// time of day; `settled` says that an earlier run has told it already.
-    pub(crate) fn offer(&mut self, now: u64, wall: Millis, settled: bool, event: FeedEvent) {
+    /// Adds the next event of the feed. `now` counts milliseconds of this process, and `wall` is the time of
+    /// day. `acked` says that the event was acknowledged in an earlier run.
+    pub(crate) fn push(&mut self, now: u64, wall: Millis, acked: bool, event: FeedEvent) {
         if event.position <= self.read {
             return;
         }
-        // Positions may have gaps; an event accounts for everything since the one before.
+        // Positions may have gaps; an event covers every position since the previous one.
         let from = self.read + 1;
         let to = event.position;
         self.read = to;
-        if settled || !self.preset.wants(&event.event.what) {
-            self.dropped.insert(from, to);
+        if acked || !self.preset.wants(&event.event.what) {
+            self.filtered.insert(from, to);
         } else if to > self.backlog_until {
-            self.resolve(now);
-            self.news(now, from, &event);
-        } else if self.overflow {
-            self.away(now, from, &event);
+            self.end_backlog(now);
+            self.add_live(now, from, &event);
+        } else if self.is_large {
+            self.add_to_backlog(now, from, &event);
         } else {
-            self.overflow = wall.since(event.seen_at) > BACKLOG_MS || self.held.len() >= BACKLOG_EVENTS;
-            self.held.push((from, event));
-            // What is held goes first: a digest says how things stand after the last event of each item.
-            if self.overflow {
-                for (from, event) in std::mem::take(&mut self.held) {
-                    self.away(now, from, &event);
+            self.is_large = wall.since(event.seen_at) > BACKLOG_MS || self.pending.len() >= BACKLOG_EVENTS;
+            self.pending.push((from, event));
+            // Pending events are added first, because a digest shows the state after the last event.
+            if self.is_large {
+                for (from, event) in std::mem::take(&mut self.pending) {
+                    self.add_to_backlog(now, from, &event);
                 }
             }
         }
         if self.read >= self.backlog_until {
-            self.resolve(now);
+            self.end_backlog(now);
         }
     }
 
-    /// Nothing more is in the feed for now: whatever the backlog is, it is complete.
+    /// The end of the feed is reached, so the backlog is complete.
     pub(crate) fn caught_up(&mut self, now: u64) {
         self.backlog_until = self.backlog_until.min(self.read);
-        self.resolve(now);
+        self.end_backlog(now);
     }
 
-    fn resolve(&mut self, now: u64) {
-        for (from, event) in std::mem::take(&mut self.held) {
-            self.news(now, from, &event);
+    /// Treats the events of a small backlog as live ones.
+    fn end_backlog(&mut self, now: u64) {
+        for (from, event) in std::mem::take(&mut self.pending) {
+            self.add_live(now, from, &event);
         }
-        self.overflow = false;
+        self.is_large = false;
     }
 
-    fn news(&mut self, now: u64, from: u64, event: &FeedEvent) {
+    fn add_live(&mut self, now: u64, from: u64, event: &FeedEvent) {
         if event.backfill || self.bursts.len() >= BURSTS {
-            return self.away(now, from, event);
+            return self.add_to_backlog(now, from, event);
         }
         match self.bursts.get_mut(&event.event.item) {
             Some(burst) => {
-                burst.told.fold(from, event.position, &event.event);
+                burst.content.add(from, event.position, &event.event);
                 burst.extend(now);
             }
             None => {
-                let story = Story::new(from, event.position, &event.event);
-                self.bursts.insert(event.event.item, Burst::new(now, story));
+                let events = CoalescedEvents::new(from, event.position, &event.event);
+                self.bursts.insert(event.event.item, Burst::new(now, events));
             }
         }
     }
 
-    fn away(&mut self, now: u64, from: u64, event: &FeedEvent) {
-        // What is still held back about this item happened before, so it is told before or with it.
-        let before = self.bursts.remove(&event.event.item).map(|burst| burst.told);
-        let away = self
-            .digest
-            .get_or_insert_with(|| Burst::new(now, Away::default()));
-        away.told.fold(from, event, before);
-        away.extend(now);
+    fn add_to_backlog(&mut self, now: u64, from: u64, event: &FeedEvent) {
+        // Events of this item that are still held back happened before, so they go into the backlog too.
+        let before = self.bursts.remove(&event.event.item).map(|burst| burst.content);
+        let backlog = self
+            .backlog
+            .get_or_insert_with(|| Burst::new(now, Backlog::default()));
+        backlog.content.add(from, event, before);
+        backlog.extend(now);
     }
 
-    /// Positions that the filter did not let through since the last call.
-    pub(crate) fn take_dropped(&mut self) -> Spans {
-        std::mem::take(&mut self.dropped)
+    /// The positions that the filter did not let through since the last call.
+    pub(crate) fn take_filtered(&mut self) -> PositionRanges {
+        std::mem::take(&mut self.filtered)
     }
 
-    /// When the next plan is due.
+    /// When the next message is due.
     pub(crate) fn due(&self) -> Option<u64> {
-        match &self.digest {
-            Some(digest) => Some(digest.due),
+        match &self.backlog {
+            Some(backlog) => Some(backlog.due),
             None => self.bursts.values().map(|burst| burst.due).min(),
         }
     }
 
-    /// The next plan, if one is due. Lines wait for a digest, which is about what came before them.
-    pub(crate) fn take(&mut self, now: u64) -> Option<Plan> {
-        if let Some(Burst { told: mut away, .. }) = self.digest.take_if(|away| away.due <= now) {
-            // What has changed since is told behind it, and is not said to be otherwise here.
+    /// The next message, if one is due. Lines wait for a digest, because it is about earlier events.
+    pub(crate) fn take_due(&mut self, now: u64) -> Option<PlannedMessage> {
+        let due = self.backlog.take_if(|backlog| backlog.due <= now);
+        if let Some(Burst {
+            content: mut backlog, ..
+        }) = due
+        {
+            // Later changes have lines of their own after the digest, which must not contradict them.
             for (item, burst) in &self.bursts {
-                away.digest.overtake(item, &burst.told.tally);
+                backlog.digest.update_item(item, &burst.content.digest);
             }
-            return Some(Plan {
-                text: away.tell(&self.project, &self.see),
-                spans: away.digest.spans,
-                chain: away.digest.chain,
+            return Some(PlannedMessage {
+                text: backlog.render(&self.project, &self.hint),
+                positions: backlog.digest.positions,
+                hash: backlog.digest.hash,
             });
         }
-        if self.digest.is_some() {
+        if self.backlog.is_some() {
             return None;
         }
         let due: Vec<_> = self
             .bursts
             .iter()
             .filter(|(_, burst)| burst.due <= now)
-            .map(|(item, burst)| (burst.told.tally.spans.first(), *item, burst.since))
+            .map(|(item, burst)| (burst.content.digest.positions.first(), *item, burst.since))
             .collect();
         let waited = due
             .iter()
             .any(|(_, _, since)| now.saturating_sub(*since) > BACKLOG_MS);
         if due.len() > BACKLOG_EVENTS || (due.len() > 1 && waited) {
             let items: Vec<_> = due.into_iter().map(|(_, item, _)| item).collect();
-            return Some(self.summary(&items));
+            return Some(self.summarise(&items));
         }
         let (_, item, _) = due.into_iter().min()?;
-        let story = self.bursts.remove(&item)?.told;
-        Some(Plan {
-            text: story.tell(&self.project),
-            spans: story.tally.spans,
-            chain: story.tally.chain,
+        let events = self.bursts.remove(&item)?.content;
+        Some(PlannedMessage {
+            text: events.render(&self.project),
+            positions: events.digest.positions,
+            hash: events.digest.hash,
         })
     }
 
-    /// Many lines that fell due while the receiver could not take them, as one.
-    fn summary(&mut self, items: &[ItemId]) -> Plan {
+    /// Combines lines that became due while the destination could not be reached.
+    fn summarise(&mut self, items: &[ItemId]) -> PlannedMessage {
         let mut digest = Digest::default();
         for item in items {
             if let Some(burst) = self.bursts.remove(item) {
-                digest.absorb(burst.told.tally);
+                digest.merge(burst.content.digest);
             }
         }
-        Plan {
-            text: Some(digest.tell(&self.project, &self.see)),
-            spans: digest.spans,
-            chain: digest.chain,
+        PlannedMessage {
+            text: Some(digest.render(&self.project, &self.hint)),
+            positions: digest.positions,
+            hash: digest.hash,
         }
     }
 }

@@ -1,9 +1,9 @@
-//! What an operator asks about the relay: last delivery, lag, what is on its way, what is set aside.
+//! The status of the relay: last delivery, lag, and queued, in-flight and failed messages.
 //!
-//! The running gateway keeps the answer in a file of its folder, replaced as a whole, so that
-//! `relay status` needs neither a socket nor the lock of the store. The file says of when it is, and a
-//! running gateway writes it anew when it is asked ([`ask`]), so that old figures never look like new
-//! ones.
+//! The running gateway writes the status to a file in its folder and replaces the file atomically, so
+//! `relay status` needs neither a socket nor the lock of the store. The file contains the time of writing,
+//! and a running gateway rewrites it on request ([`request_refresh`]), so old figures are never shown as
+//! current.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,55 +14,56 @@ use serde::{Deserialize, Serialize};
 use towline_proto::Millis;
 use towline_proto::text::show;
 
-/// The file's name.
+/// The name of the status file.
 const FILE: &str = "relay-status.json";
-/// Its presence asks the running gateway to write the file anew.
-const ASK: &str = "relay-status-asked";
-/// Rooms of which something is noted at most.
+/// While this file exists, the running gateway is asked to rewrite the status file.
+const REFRESH_REQUEST: &str = "relay-status-asked";
+/// Maximum number of rooms with a note.
 const ROOMS: usize = 1_000;
 
-/// Why there is no status.
+/// Why the status cannot be read or written.
 #[derive(Debug, thiserror::Error)]
-pub enum StatusError {
+pub(crate) enum StatusError {
     /// The file cannot be read or written.
-    #[error("no relay status: {0}; has the gateway run in this folder?")]
+    #[error("cannot read or write the relay status: {0}; has the gateway run in this folder?")]
     File(#[from] std::io::Error),
-    /// It is not what this version writes.
-    #[error("the relay status is not readable: {0}; the next start of the gateway writes it anew")]
+    /// The file is not in the format of this version.
+    #[error("the relay status file is invalid: {0}; the gateway rewrites it at its next start")]
     Shape(#[from] serde_json::Error),
 }
 
-/// How one lane does.
+/// The status of one delivery. The names in JSON are read by scripts and stay as they are.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LaneStatus {
+pub struct DeliveryStatus {
     /// The destination.
     pub destination: String,
     /// The project.
     pub project: String,
     /// Events in the feed that are not delivered yet.
     pub lag: u64,
-    /// Events that were read and wait to become a line, because more may come.
+    /// Events that were read and are held back, because more events of the same item may follow.
     #[serde(default)]
     pub held_back: u64,
-    /// Lines that were planned and not accepted yet.
+    /// Messages in the outbox: stored and not accepted by the destination yet.
     pub outbox: usize,
-    /// Those of them that are being sent at this moment.
+    /// Messages of the outbox that are being sent right now.
     #[serde(default)]
     pub in_flight: usize,
-    /// Lines that were set aside.
-    pub parked: usize,
-    /// When something was delivered last.
+    /// Messages that failed for good; `relay resend` sends them again.
+    #[serde(rename = "parked")]
+    pub failed: usize,
+    /// The time of the last successful delivery.
     #[serde(default)]
     pub last_delivery: Option<Millis>,
-    /// When something is tried again, where it has to wait.
+    /// The time of the next attempt, if messages are waiting for it.
     #[serde(default)]
     pub next_attempt: Option<Millis>,
-    /// What is wrong, if something is.
-    #[serde(default)]
-    pub trouble: Option<String>,
+    /// The current error, if there is one.
+    #[serde(default, rename = "trouble")]
+    pub error: Option<String>,
 }
 
-impl fmt::Display for LaneStatus {
+impl fmt::Display for DeliveryStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -72,60 +73,61 @@ impl fmt::Display for LaneStatus {
         )?;
         match self.last_delivery {
             Some(at) => write!(f, "last delivery {at}")?,
-            None => f.write_str("nothing delivered since it started")?,
+            None => f.write_str("no delivery since the gateway started")?,
         }
         write!(
             f,
-            ", {} events behind, {} held back, {} lines waiting, {} in flight, {} parked",
-            self.lag, self.held_back, self.outbox, self.in_flight, self.parked
+            ", {} events behind, {} held back, {} messages queued, {} in flight, {} failed",
+            self.lag, self.held_back, self.outbox, self.in_flight, self.failed
         )?;
         if let Some(at) = self.next_attempt {
             write!(f, ", next attempt {at}")?;
         }
-        match &self.trouble {
-            Some(trouble) => write!(f, "; {}", show(trouble, 200)),
+        match &self.error {
+            Some(error) => write!(f, "; error: {}", show(error, 200)),
             None => Ok(()),
         }
     }
 }
 
-/// How the relay of a gateway does, and of when that is.
+/// The status of all deliveries of a gateway at one time.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RelayStatus {
-    /// When it was written.
-    pub as_of: Millis,
-    /// Whether the gateway runs; said by whoever reads it.
+pub(crate) struct RelayStatus {
+    /// The time at which the status was written.
+    pub(crate) as_of: Millis,
+    /// Whether the gateway is running; set by the reader of the file.
     #[serde(default)]
-    pub running: bool,
-    /// Every lane.
-    pub lanes: Vec<LaneStatus>,
-    /// Rooms of which there is something to know, such as that nothing is sent there.
+    pub(crate) running: bool,
+    /// Every delivery, sorted by destination and project.
+    #[serde(rename = "lanes")]
+    pub(crate) deliveries: Vec<DeliveryStatus>,
+    /// Notes about rooms, for example that a room is encrypted or muted.
     #[serde(default)]
-    pub rooms: BTreeMap<String, String>,
+    pub(crate) rooms: BTreeMap<String, String>,
 }
 
-/// How all lanes do.
+/// The current status of all deliveries and rooms, shared between the tasks of the gateway.
 #[derive(Debug, Default)]
-pub struct StatusBoard {
-    lanes: Mutex<BTreeMap<(String, String), LaneStatus>>,
+pub(crate) struct StatusRegistry {
+    deliveries: Mutex<BTreeMap<(String, String), DeliveryStatus>>,
     rooms: Mutex<BTreeMap<String, String>>,
 }
 
-impl StatusBoard {
-    pub(crate) fn set(&self, status: LaneStatus) {
-        if let Ok(mut lanes) = self.lanes.lock() {
-            lanes.insert((status.destination.clone(), status.project.clone()), status);
+impl StatusRegistry {
+    pub(crate) fn set(&self, status: DeliveryStatus) {
+        if let Ok(mut deliveries) = self.deliveries.lock() {
+            deliveries.insert((status.destination.clone(), status.project.clone()), status);
         }
     }
 
-    pub(crate) fn forget(&self, destination: &str, project: &str) {
-        if let Ok(mut lanes) = self.lanes.lock() {
-            lanes.remove(&(destination.to_owned(), project.to_owned()));
+    pub(crate) fn remove(&self, destination: &str, project: &str) {
+        if let Ok(mut deliveries) = self.deliveries.lock() {
+            deliveries.remove(&(destination.to_owned(), project.to_owned()));
         }
     }
 
-    /// Notes what is to be known of a room; nothing takes the note back.
-    pub(crate) fn room(&self, room: &str, note: Option<String>) {
+    /// Sets the note of a room, or removes it.
+    pub(crate) fn set_room_note(&self, room: &str, note: Option<String>) {
         let Ok(mut rooms) = self.rooms.lock() else { return };
         match note {
             Some(note) if rooms.len() < ROOMS || rooms.contains_key(room) => {
@@ -136,52 +138,88 @@ impl StatusBoard {
         }
     }
 
-    /// Every lane, sorted by destination and project.
-    pub fn lanes(&self) -> Vec<LaneStatus> {
-        self.lanes
+    /// The status of every delivery, sorted by destination and project.
+    pub(crate) fn deliveries(&self) -> Vec<DeliveryStatus> {
+        self.deliveries
             .lock()
-            .map(|lanes| lanes.values().cloned().collect())
+            .map(|deliveries| deliveries.values().cloned().collect())
             .unwrap_or_default()
     }
 
-    /// Everything, as it is at a time.
-    pub fn status(&self, as_of: Millis) -> RelayStatus {
+    /// The status of everything, with the given time.
+    pub(crate) fn snapshot(&self, as_of: Millis) -> RelayStatus {
         RelayStatus {
             as_of,
             running: true,
-            lanes: self.lanes(),
+            deliveries: self.deliveries(),
             rooms: self.rooms.lock().map(|rooms| rooms.clone()).unwrap_or_default(),
         }
     }
 
-    /// Writes the file.
+    /// Writes the status file.
     ///
     /// # Errors
-    /// When it cannot be written.
-    pub fn write(dir: &Path, status: &RelayStatus) -> Result<(), StatusError> {
+    /// When the file cannot be written.
+    pub(crate) fn write(dir: &Path, status: &RelayStatus) -> Result<(), StatusError> {
         let partial = dir.join(format!("{FILE}.new"));
         std::fs::write(&partial, serde_json::to_vec_pretty(status)?)?;
         Ok(std::fs::rename(partial, dir.join(FILE))?)
     }
 
-    /// Reads what the running, or last, gateway of a folder wrote.
+    /// Reads the status file of the gateway that runs, or last ran, in a folder.
     ///
     /// # Errors
-    /// When there is none or it cannot be read.
-    pub fn read(dir: &Path) -> Result<RelayStatus, StatusError> {
+    /// When there is no file or it cannot be read.
+    pub(crate) fn read(dir: &Path) -> Result<RelayStatus, StatusError> {
         Ok(serde_json::from_slice(&std::fs::read(dir.join(FILE))?)?)
     }
 }
 
-/// Asks the gateway that runs in a folder to write its status anew.
+/// Asks the gateway that runs in a folder to rewrite the status file.
 ///
 /// # Errors
 /// When the folder cannot be written.
-pub fn ask(dir: &Path) -> std::io::Result<()> {
-    std::fs::write(dir.join(ASK), b"")
+pub(crate) fn request_refresh(dir: &Path) -> std::io::Result<()> {
+    std::fs::write(dir.join(REFRESH_REQUEST), b"")
 }
 
-/// Whether somebody has asked for the status; asked once, it is answered once.
-pub(crate) fn is_asked(dir: &Path) -> bool {
-    std::fs::remove_file(dir.join(ASK)).is_ok()
+/// Whether a refresh was requested. Removes the request, so that each is answered once.
+pub(crate) fn take_refresh_request(dir: &Path) -> bool {
+    std::fs::remove_file(dir.join(REFRESH_REQUEST)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_keeps_its_names_in_json() {
+        let status = RelayStatus {
+            deliveries: vec![DeliveryStatus {
+                failed: 3,
+                error: Some("a".to_owned()),
+                ..DeliveryStatus::default()
+            }],
+            ..RelayStatus::default()
+        };
+        let json = serde_json::to_value(&status).expect("JSON");
+        assert_eq!(json["lanes"][0]["parked"], 3);
+        assert_eq!(json["lanes"][0]["trouble"], "a");
+        let names: Vec<_> = json["lanes"][0].as_object().expect("an object").keys().collect();
+        assert_eq!(
+            names,
+            [
+                "destination",
+                "held_back",
+                "in_flight",
+                "lag",
+                "last_delivery",
+                "next_attempt",
+                "outbox",
+                "parked",
+                "project",
+                "trouble"
+            ]
+        );
+    }
 }

@@ -1,64 +1,64 @@
-//! Which addresses a webhook may call: public ones only, unless the configuration says otherwise.
+//! Checks the addresses of a webhook: only public ones are allowed, unless the configuration says otherwise.
 //!
-//! A name that also leads to a private address is refused as a whole: whoever controls the name
-//! chooses which of its addresses is used.
+//! A host with any private address is rejected as a whole, because whoever controls the name chooses which of
+//! its addresses is used.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// Addresses of one name that are looked at; an honest name has a handful.
+/// Maximum number of addresses of one host that are checked; a real host has a handful.
 const ADDRESSES: usize = 64;
 
 /// Why an endpoint is not called.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum AddressError {
-    /// The name leads nowhere.
-    #[error("{host} cannot be found: {source}")]
+pub(super) enum HostCheckError {
+    /// The host name cannot be resolved.
+    #[error("cannot resolve {host}: {source}")]
     Lookup {
-        /// The name.
+        /// The host name.
         host: String,
         /// Why.
         source: std::io::Error,
     },
-    /// It has no address.
+    /// The host has no address.
     #[error("{0} has no address")]
     Nowhere(String),
-    /// It leads inside.
-    #[error("{host} leads to {address}, which is not public; set allow_private if that is meant")]
+    /// The host has a private address.
+    #[error("{host} has the address {address}, which is not public; set `allow_private` to allow it")]
     Private {
-        /// The name.
+        /// The host name.
         host: String,
         /// The address.
         address: IpAddr,
     },
 }
 
-/// Looks a host up and checks every address.
+/// Resolves a host and checks every address.
 pub(super) async fn resolve(
     host: &str,
     port: u16,
     allow_private: bool,
-) -> Result<Vec<SocketAddr>, AddressError> {
+) -> Result<Vec<SocketAddr>, HostCheckError> {
     let bare = host.trim_matches(['[', ']']);
     let found = tokio::net::lookup_host((bare, port))
         .await
-        .map_err(|source| AddressError::Lookup {
+        .map_err(|source| HostCheckError::Lookup {
             host: host.to_owned(),
             source,
         })?;
     let addresses: Vec<_> = found.take(ADDRESSES).collect();
     if addresses.is_empty() {
-        return Err(AddressError::Nowhere(host.to_owned()));
+        return Err(HostCheckError::Nowhere(host.to_owned()));
     }
     match addresses.iter().find(|address| !is_public(address.ip())) {
-        Some(inside) if !allow_private => Err(AddressError::Private {
+        Some(private) if !allow_private => Err(HostCheckError::Private {
             host: host.to_owned(),
-            address: inside.ip(),
+            address: private.ip(),
         }),
         _ => Ok(addresses),
     }
 }
 
-/// Whether an address is one of the open internet.
+/// Whether an address is on the public internet.
 fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -68,16 +68,16 @@ fn is_public(address: IpAddr) -> bool {
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
-    let inside = address.is_private()
+    let reserved = address.is_private()
         || address.is_loopback()
         || address.is_link_local()
         || address.is_documentation()
         || a == 0
-        || (a == 100 && (64..128).contains(&b)) // shared by carriers
+        || (a == 100 && (64..128).contains(&b)) // carrier-grade NAT
         || (a == 192 && b == 0 && c == 0) // protocol assignments
-        || (a == 198 && (b == 18 || b == 19)) // benchmarks
+        || (a == 198 && (b == 18 || b == 19)) // benchmarking
         || a >= 224; // multicast, reserved, broadcast
-    !inside
+    !reserved
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
@@ -88,7 +88,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         is_public_v4(Ipv4Addr::new(w, x, y, z))
     };
     match (a, b) {
-        // Addresses that carry one of the old kind: mapped, NAT64 and 6to4.
+        // Addresses that contain an IPv4 address: mapped, NAT64 and 6to4.
         (0, 0) if c == 0 && d == 0 && e == 0 && f == 0xffff => v4(g, h),
         (0x64, 0xff9b) if c == 0 && d == 0 && e == 0 && f == 0 => v4(g, h),
         (0x2002, _) => v4(b, c),
@@ -96,7 +96,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         (0x2001, 0x0db8) => false,
         (0x2001, b) if b < 0x0200 => false,
         (0x3fff, b) if b < 0x1000 => false,
-        // Everything that is handed out on the open internet begins with 001.
+        // All global unicast addresses begin with the bits 001.
         _ => a & 0xe000 == 0x2000,
     }
 }
@@ -106,8 +106,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn inside_is_told_from_outside() {
-        let inside = [
+    fn private_and_public_addresses_are_distinguished() {
+        let private = [
             "127.0.0.1",
             "10.1.2.3",
             "172.16.0.1",
@@ -128,7 +128,7 @@ mod tests {
             "2002:a00:1::",
             "2001:db8::1",
         ];
-        for text in inside {
+        for text in private {
             assert!(
                 !is_public(text.parse().expect("an address")),
                 "{text} counts as public"
@@ -149,10 +149,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_that_leads_inside_is_refused_unless_that_is_meant() {
+    async fn a_host_with_a_private_address_is_rejected_unless_allowed() {
         for host in ["127.0.0.1", "[::1]", "localhost"] {
             assert!(
-                matches!(resolve(host, 80, false).await, Err(AddressError::Private { .. })),
+                matches!(
+                    resolve(host, 80, false).await,
+                    Err(HostCheckError::Private { .. })
+                ),
                 "{host}"
             );
         }

@@ -5,40 +5,40 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// Shortest and longest secret, in bytes: the specification's.
+/// Allowed length of a secret, in bytes, from the Standard Webhooks specification.
 const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
 /// Why a text is not a signing secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum KeyError {
-    /// Not of the shape.
-    #[error("a signing secret is `whsec_` followed by base64")]
+pub enum WebhookKeyError {
+    /// It is not `whsec_` followed by base64.
+    #[error("a signing secret must be `whsec_` followed by base64")]
     Shape,
     /// Too short or too long.
-    #[error("a signing secret has 24 to 64 bytes; this one has {0}")]
+    #[error("a signing secret must have 24 to 64 bytes; this one has {0}")]
     Length(usize),
 }
 
-/// A signing secret. Never shows itself.
+/// A signing secret. It is never printed.
 #[derive(Clone)]
-pub struct Key(Vec<u8>);
+pub struct WebhookKey(Vec<u8>);
 
-impl std::fmt::Debug for Key {
+impl std::fmt::Debug for WebhookKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Key(***)")
     }
 }
 
-impl Key {
-    /// Reads `whsec_…`.
+impl WebhookKey {
+    /// Parses `whsec_…`.
     ///
     /// # Errors
-    /// When it is not of that shape or too short.
-    pub fn parse(text: &str) -> Result<Self, KeyError> {
-        let encoded = text.strip_prefix("whsec_").ok_or(KeyError::Shape)?;
-        let bytes = STANDARD.decode(encoded).map_err(|_| KeyError::Shape)?;
+    /// When the text has another format or the secret has a wrong length.
+    pub fn parse(text: &str) -> Result<Self, WebhookKeyError> {
+        let encoded = text.strip_prefix("whsec_").ok_or(WebhookKeyError::Shape)?;
+        let bytes = STANDARD.decode(encoded).map_err(|_| WebhookKeyError::Shape)?;
         if !SECRET_BYTES.contains(&bytes.len()) {
-            return Err(KeyError::Length(bytes.len()));
+            return Err(WebhookKeyError::Length(bytes.len()));
         }
         Ok(Self(bytes))
     }
@@ -50,15 +50,15 @@ impl Key {
         Some(mac)
     }
 
-    /// The signature header of a message at a time.
+    /// The signature header of a message that is sent at a time.
     pub fn sign(&self, id: &str, seconds: u64, body: &[u8]) -> String {
-        // HMAC takes keys of every length, so there always is one.
+        // HMAC accepts keys of any length, so this always succeeds.
         let tag = self.mac(id, seconds, body).map(|mac| mac.finalize().into_bytes());
         format!("v1,{}", STANDARD.encode(tag.unwrap_or_default()))
     }
 
-    /// Whether one of the signatures in a header is ours, in constant time. The age of the
-    /// timestamp is the caller's to judge.
+    /// Whether one of the signatures in a header is valid; compares in constant time. The caller checks the
+    /// age of the timestamp.
     pub fn verify(&self, id: &str, seconds: u64, body: &[u8], header: &str) -> bool {
         header
             .split(' ')
@@ -75,7 +75,7 @@ impl Key {
 mod tests {
     use super::*;
 
-    /// The vectors of the libraries of Standard Webhooks.
+    /// The test vectors of the Standard Webhooks libraries.
     const VECTORS: [(&str, &str, u64, &str, &str); 2] = [
         (
             "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
@@ -94,9 +94,9 @@ mod tests {
     ];
 
     #[test]
-    fn the_published_vectors_hold() {
+    fn the_published_test_vectors_pass() {
         for (secret, id, at, body, signature) in VECTORS {
-            let key = Key::parse(secret).expect("a secret");
+            let key = WebhookKey::parse(secret).expect("a secret");
             assert_eq!(key.sign(id, at, body.as_bytes()), signature);
             assert!(key.verify(id, at, body.as_bytes(), &format!("v1,AAAA v1a,x {signature}")));
             assert!(!key.verify(id, at + 1, body.as_bytes(), signature));
@@ -105,11 +105,20 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_not_shown_and_a_bad_one_is_refused() {
-        assert_eq!(Key::parse("secret").map(|_| ()), Err(KeyError::Shape));
-        assert_eq!(Key::parse("whsec_!").map(|_| ()), Err(KeyError::Shape));
-        assert_eq!(Key::parse("whsec_AAAA").map(|_| ()), Err(KeyError::Length(3)));
-        let key = Key::parse(VECTORS[0].0).expect("a secret");
+    fn a_secret_is_not_printed_and_an_invalid_one_is_an_error() {
+        assert_eq!(
+            WebhookKey::parse("secret").map(|_| ()),
+            Err(WebhookKeyError::Shape)
+        );
+        assert_eq!(
+            WebhookKey::parse("whsec_!").map(|_| ()),
+            Err(WebhookKeyError::Shape)
+        );
+        assert_eq!(
+            WebhookKey::parse("whsec_AAAA").map(|_| ()),
+            Err(WebhookKeyError::Length(3))
+        );
+        let key = WebhookKey::parse(VECTORS[0].0).expect("a secret");
         assert_eq!(format!("{key:?}"), "Key(***)");
     }
 }

@@ -84,7 +84,7 @@ impl Config {
     /// # Errors
     /// [`HomeError::Invalid`] with the line, or when it cannot be read.
     pub fn load(path: &Path) -> Result<Self, HomeError> {
-        let text = fs::read_to_string(path).map_err(HomeError::io("read", path))?;
+        let text = fs::read_to_string(path).map_err(HomeError::open(path))?;
         let read = toml::from_str(&text).or_else(|error| without_blanks(&text).ok_or(error));
         let mut config: Self = read.map_err(|error| HomeError::Invalid {
             path: path.to_owned(),

@@ -173,6 +173,8 @@ fn new_key(home: &Home) -> Result<SigningKey, HomeError> {
             key::create(&path)
         }
         Ok(_) => key::load(&path),
+        // Another key would be another node, which is no member of the projects that are here.
+        Err(_) if !home.projects()?.is_empty() => Err(HomeError::Missing { path }),
         Err(_) => key::create(&path),
     }
 }
@@ -241,5 +243,13 @@ mod tests {
         fs::remove_file(home.config_file()).unwrap();
         fs::write(home.key_file(), "").unwrap();
         assert!(init(folder.path(), &Config::default()).is_ok());
+        let project = home
+            .make_project(towline_proto::ProjectId([1; 32]), "demo")
+            .unwrap();
+        project.register().unwrap();
+        fs::remove_file(home.config_file()).unwrap();
+        fs::remove_file(home.key_file()).unwrap();
+        let refused = init(folder.path(), &Config::default());
+        assert!(matches!(refused, Err(HomeError::Missing { .. })));
     }
 }

@@ -85,7 +85,7 @@ fn state_folder() -> Option<PathBuf> {
 /// Where the key is that a file stands for.
 fn whereabouts(path: &Path) -> Result<PathBuf, HomeError> {
     let mut text = String::new();
-    let file = File::open(path).map_err(HomeError::io("read", path))?;
+    let file = File::open(path).map_err(HomeError::open(path))?;
     file.take(FILE_BYTES)
         .read_to_string(&mut text)
         .map_err(HomeError::io("read", path))?;
@@ -144,7 +144,7 @@ pub fn store(path: &Path, key: &SigningKey) -> Result<(), HomeError> {
 /// [`HomeError::KeyMode`] when others may read it, [`HomeError::Invalid`] when it is not a key.
 pub fn load(path: &Path) -> Result<SigningKey, HomeError> {
     let path = &whereabouts(path)?;
-    let file = File::open(path).map_err(HomeError::io("read", path))?;
+    let file = File::open(path).map_err(HomeError::open(path))?;
     is_private(path, &file)?;
     let mut text = String::new();
     file.take(FILE_BYTES)

@@ -62,6 +62,15 @@ pub enum HomeError {
         /// What the system said.
         source: io::Error,
     },
+    /// A file that every home has is not there.
+    #[error(
+        "{path} does not exist. If `towline init`, `up` or `join` was stopped before it was done, run it again; \
+         otherwise restore the file from a backup"
+    )]
+    Missing {
+        /// Which file.
+        path: PathBuf,
+    },
     /// There is one already.
     #[error("{path} is there already")]
     Exists {
@@ -109,13 +118,26 @@ impl HomeError {
         move |source| Self::Io { what, path, source }
     }
 
+    /// Why the key or the configuration could not be opened.
+    pub(crate) fn open(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| match source.kind() {
+            io::ErrorKind::NotFound => Self::Missing { path },
+            _ => Self::Io {
+                what: "read",
+                path,
+                source,
+            },
+        }
+    }
+
     /// The sort of failure, and with it the exit code.
     pub const fn code(&self) -> FailureCode {
         match self {
             Self::Busy { .. } => FailureCode::Busy,
             Self::Exists { .. } => FailureCode::Usage,
             Self::KeyMode { .. } | Self::NoModes { .. } => FailureCode::NotAllowed,
-            Self::Io { .. } | Self::Invalid { .. } => FailureCode::Failure,
+            Self::Io { .. } | Self::Missing { .. } | Self::Invalid { .. } => FailureCode::Failure,
         }
     }
 }

@@ -81,6 +81,26 @@ fn a_join_that_is_killed_at_any_moment_goes_on_when_it_is_repeated() {
     of_ann.stop();
 }
 
+/// What is left when the process was killed before it wrote the configuration.
+#[test]
+fn a_folder_without_a_configuration_is_completed_by_the_next_join_or_up() {
+    let ann = Place::of("ann");
+    ann.init("shop");
+    let of_ann = ann.serve();
+    ann.create("It works");
+    let (ben, cem) = (newcomer(), Place::of("cem"));
+    for half_made in [&ben, &cem] {
+        fs::create_dir(half_made.home().dir()).unwrap();
+        fs::write(half_made.home().key_file(), "").unwrap();
+    }
+    ben.run(&["join", "--timeout", "60s", &ann.invite(&[])]).ok();
+    assert_eq!(ben.export(), ann.export());
+    of_ann.stop();
+    cem.start(&["up"]).stop();
+    assert_eq!(cem.create("It works"), "1");
+    cem.is_sound();
+}
+
 #[test]
 fn an_init_that_is_killed_at_any_moment_goes_on_when_it_is_repeated() {
     let began = Instant::now();

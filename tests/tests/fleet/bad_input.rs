@@ -98,7 +98,10 @@ fn a_mistyped_folder_starts_no_empty_gateway() {
         "127.0.0.1:0",
     ];
     let why = complaint(&gateway(&mistyped, &words));
-    assert!(why.contains("there is no configuration"), "{why}");
+    assert!(
+        why.contains("the configuration file") && why.contains("does not exist"),
+        "{why}"
+    );
     let made = printed(&gateway(&mistyped, &["init"]));
     assert!(made.contains("gateway.toml"), "{made}");
     let never = complaint(&gateway(&mistyped, &["relay", "status"]));
@@ -110,7 +113,10 @@ fn figures_of_a_gateway_that_does_not_run_are_not_shown_as_new() {
     let mut fleet = Fleet::configured("");
     fleet.up();
     let running = printed(&gateway(fleet.folder(), &["relay", "status"]));
-    assert!(running.starts_with("the gateway runs; as of "), "{running}");
+    assert!(
+        running.starts_with("the gateway is running; status of "),
+        "{running}"
+    );
     let first = fleet.status();
     assert_eq!(first["running"], true, "{first}");
     let second = fleet.status();
@@ -121,7 +127,7 @@ fn figures_of_a_gateway_that_does_not_run_are_not_shown_as_new() {
     fleet.killed();
     let gone = printed(&gateway(fleet.folder(), &["relay", "status"]));
     assert!(
-        gone.starts_with("no gateway runs here; this is how it was at "),
+        gone.starts_with("the gateway is not running; last status of "),
         "{gone}"
     );
     assert_eq!(fleet.status()["running"], false);
@@ -130,7 +136,7 @@ fn figures_of_a_gateway_that_does_not_run_are_not_shown_as_new() {
         "colours in a pipe"
     );
     let noted = printed(&gateway(fleet.folder(), &["relay", "resend"]));
-    assert!(noted.contains("no gateway runs here"), "{noted}");
+    assert!(noted.contains("the gateway is not running"), "{noted}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -119,9 +119,11 @@ async fn boards_and_chat_go_on_while_a_projects_node_is_off() {
     chat.ann.say(&chat.room, "!list").await;
     chat.hears(&["till/1 Receipts print twice", "bug backlog"]).await;
     chat.ann.say(&chat.room, "!show till/1").await;
-    chat.hears(&["till/1 Receipts print twice", "next:"]).await;
+    chat.hears(&["till/1 Receipts print twice", "possible now:"])
+        .await;
     chat.ann.say(&chat.room, "!show shop/1").await;
-    chat.hears(&["shop/1 Sign in with a passkey", "next:"]).await;
+    chat.hears(&["shop/1 Sign in with a passkey", "possible now:"])
+        .await;
 
     chat.done("!move till/1 qa").await;
     chat.hears(&["till/1 Receipts print twice: backlog → qa (@ann:localhost)"])
@@ -195,9 +197,9 @@ async fn a_chat_room_hears_each_transition_once_however_often_the_gateway_is_kil
     }
     until("the gateway notices that the homeserver is gone", async || {
         fleet
-            .lanes()
+            .deliveries()
             .iter()
-            .any(|lane| lane["trouble"].is_string())
+            .any(|delivery| delivery["trouble"].is_string())
             .then_some(())
     })
     .await;

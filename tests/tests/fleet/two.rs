@@ -161,8 +161,9 @@ async fn what_two_gateways_do_that_cannot_reach_each_other_is_one_thing_when_the
         fleet.joins(&shop);
     }
     shop.down();
+    fleets[0].cannot_reach(&fleets[1]);
+    fleets[1].cannot_reach(&fleets[0]);
     for fleet in &mut fleets {
-        fleet.apart();
         fleet.up();
         fleet.shows("shop", "1", "backlog").await;
     }

@@ -9,7 +9,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use serde_json::Value;
-use towline_gateway::webhook::sign::Key;
+use towline_gateway::webhook::sign::WebhookKey;
 use towline_tests::gateway::{Fleet, Member, printed, towline, until};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -47,7 +47,7 @@ async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Str
     };
     let id = header("webhook-id");
     let at = header("webhook-timestamp").parse().unwrap_or_default();
-    let key = Key::parse(SECRET).unwrap();
+    let key = WebhookKey::parse(SECRET).unwrap();
     if !key.verify(id, at, body.as_bytes(), header("webhook-signature")) {
         *receiver.unsigned.lock().unwrap() += 1;
         return StatusCode::UNAUTHORIZED;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use towline_gateway::Gateway;
-use towline_gateway::config::Config;
+use towline_gateway::config::GatewayConfig;
 use towline_node::handle::NodeHandle;
 use towline_proto::Column;
 use towline_tests::breaker::Breaker;
@@ -46,9 +46,9 @@ impl World {
         })
     }
 
-    fn config(&self, url: &str, more: &str) -> Config {
+    fn config(&self, url: &str, more: &str) -> GatewayConfig {
         let Self { room, bot, ann, .. } = self;
-        Config::parse(&format!(
+        GatewayConfig::parse(&format!(
             r#"
             [matrix]
             homeserver = "{url}"
@@ -79,7 +79,7 @@ impl World {
 
     /// Waits until the relay has its place in the feed: what comes later is news to it.
     async fn listening(&self, gateway: &Gateway) {
-        until("the lane has begun", || gateway.lanes().len() == 1).await;
+        until("the delivery has started", || gateway.deliveries().len() == 1).await;
     }
 
     async fn delivered(&self) {
@@ -91,7 +91,7 @@ impl World {
     }
 }
 
-fn start(handle: &NodeHandle, config: Config, dir: &Path) -> Gateway {
+fn start(handle: &NodeHandle, config: GatewayConfig, dir: &Path) -> Gateway {
     Gateway::start(handle.clone(), config, dir, CancellationToken::new()).unwrap()
 }
 
@@ -126,7 +126,10 @@ async fn each_transition_is_one_line_also_when_the_homeserver_was_away() {
     world.synapse.down().await;
     world.demo.moves(first, Column::Merge);
     until("the gateway notices that the homeserver is gone", || {
-        gateway.lanes().iter().any(|lane| lane.trouble.is_some())
+        gateway
+            .deliveries()
+            .iter()
+            .any(|delivery| delivery.error.is_some())
     })
     .await;
     // This line is on its way; what else happens while nobody listens comes to one line per item.
@@ -196,8 +199,9 @@ async fn a_homeserver_that_throttles_gets_every_line_in_order() {
     }
     // Ten are taken at once; the next is refused with the time to wait.
     until("a line was refused", || {
-        gateway.lanes().iter().any(|lane| {
-            lane.trouble
+        gateway.deliveries().iter().any(|delivery| {
+            delivery
+                .error
                 .as_ref()
                 .is_some_and(|why| why.contains("M_LIMIT_EXCEEDED"))
         })
@@ -297,11 +301,13 @@ async fn an_encrypted_room_is_told_once_and_then_left_in_peace() {
         let gateway = world.gateway(&world.synapse.url());
         world.listening(&gateway).await;
         world.demo.create(title);
-        until("the lane says why it is silent", || {
-            gateway
-                .lanes()
-                .iter()
-                .any(|lane| lane.trouble.as_ref().is_some_and(|why| why.contains("encrypted")))
+        until("the status says why nothing is sent", || {
+            gateway.deliveries().iter().any(|delivery| {
+                delivery
+                    .error
+                    .as_ref()
+                    .is_some_and(|why| why.contains("encrypted"))
+            })
         })
         .await;
         gateway.stop().await;
@@ -334,11 +340,14 @@ async fn nothing_that_is_asked_in_an_encrypted_room_is_answered_there() {
     }
     world.demo.moves(first, Column::Coding);
     world.hears(2).await;
-    until("the lane says why it is silent", || {
-        let lanes = gateway.lanes();
-        lanes
-            .iter()
-            .any(|lane| lane.trouble.as_ref().is_some_and(|why| why.contains("encrypted")))
+    until("the status says why nothing is sent", || {
+        let deliveries = gateway.deliveries();
+        deliveries.iter().any(|delivery| {
+            delivery
+                .error
+                .as_ref()
+                .is_some_and(|why| why.contains("encrypted"))
+        })
     })
     .await;
     // What is said elsewhere later is answered: everything before was heard by then.

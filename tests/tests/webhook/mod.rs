@@ -10,8 +10,8 @@ use axum::routing::post;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use towline_gateway::Gateway;
-use towline_gateway::config::Config;
-use towline_gateway::webhook::sign::Key;
+use towline_gateway::config::GatewayConfig;
+use towline_gateway::webhook::sign::WebhookKey;
 use towline_proto::Column;
 use towline_tests::gateway;
 use towline_tests::memory::{MemoryProject, node};
@@ -47,7 +47,7 @@ async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Str
     let header = |name: &str| headers[name].to_str().unwrap().to_owned();
     let id = header("webhook-id");
     let at = header("webhook-timestamp").parse().unwrap();
-    let key = Key::parse(SECRET).unwrap();
+    let key = WebhookKey::parse(SECRET).unwrap();
     assert!(key.verify(&id, at, body.as_bytes(), &header("webhook-signature")));
     assert_eq!(header("content-type"), "application/cloudevents+json");
     receiver
@@ -63,8 +63,8 @@ async fn receive(State(receiver): State<Receiver>, headers: HeaderMap, body: Str
         .unwrap_or(StatusCode::NO_CONTENT)
 }
 
-fn config(address: SocketAddr, more: &str) -> Config {
-    Config::parse(&format!(
+fn config(address: SocketAddr, more: &str) -> GatewayConfig {
+    GatewayConfig::parse(&format!(
         "[[webhook]]\nname = \"ci\"\nurl = \"http://{address}/hook\"\nsecret = \"{SECRET}\"\n{more}"
     ))
     .unwrap()
@@ -85,11 +85,11 @@ async fn every_event_is_delivered_signed_and_again_until_it_is_taken() {
         Gateway::start(handle.clone(), config, dir.path(), CancellationToken::new()).unwrap()
     };
     let gateway = start();
-    until("the lane has begun", || gateway.lanes().len() == 1).await;
+    until("the delivery has started", || gateway.deliveries().len() == 1).await;
     demo.moves(item, Column::Coding);
     demo.moves(item, Column::Qa);
     until("both were tried", || receiver.seen().len() == 2).await;
-    until("the refusal is known", || gateway.lanes()[0].outbox == 1).await;
+    until("the refusal is known", || gateway.deliveries()[0].outbox == 1).await;
 
     // The second attempt is due in five seconds, and a crash does not make it forget.
     gateway.abort().await;
@@ -115,11 +115,14 @@ async fn an_endpoint_that_is_gone_gets_nothing_more_until_somebody_says_so() {
     let demo = MemoryProject::add_to(&handle, "demo");
     let config = config(address, "allow_private = true");
     let gateway = Gateway::start(handle.clone(), config, dir.path(), CancellationToken::new()).unwrap();
-    until("the lane has begun", || gateway.lanes().len() == 1).await;
+    until("the delivery has started", || gateway.deliveries().len() == 1).await;
     demo.create("First");
-    until("the lane is closed", || gateway.lanes()[0].trouble.is_some()).await;
+    until("the endpoint is closed", || {
+        gateway.deliveries()[0].error.is_some()
+    })
+    .await;
     demo.create("Second");
-    until("the lag shows", || gateway.lanes()[0].lag == 2).await;
+    until("the lag shows", || gateway.deliveries()[0].lag == 2).await;
     assert_eq!(receiver.seen().len(), 1);
 
     gateway.resend();
@@ -140,11 +143,11 @@ async fn an_address_inside_is_not_called_unless_that_is_meant() {
         CancellationToken::new(),
     )
     .unwrap();
-    until("the lane has begun", || gateway.lanes().len() == 1).await;
+    until("the delivery has started", || gateway.deliveries().len() == 1).await;
     demo.create("Inside");
-    until("the lane says why", || {
-        gateway.lanes()[0]
-            .trouble
+    until("the status says why", || {
+        gateway.deliveries()[0]
+            .error
             .as_ref()
             .is_some_and(|why| why.contains("allow_private"))
     })

@@ -92,7 +92,7 @@ pub(super) fn init(ctx: &Context, args: &InitArgs, out: &mut dyn Write) -> Resul
         ctx.say(&format!("will {step}"));
     }
     ctx.say(&format!("will make the project {name:?}"));
-    let home = make_home(ctx, args.node_name.clone())?;
+    let home = make_home(&ctx.dir, args.node_name.clone())?;
     let lock = local_store::lock(ctx, &home, "towline init")?;
     home.sweep().map_err(Failure::from)?;
     let config = Config::load(&home.config_file()).map_err(Failure::from)?;
@@ -109,14 +109,15 @@ pub(super) fn init(ctx: &Context, args: &InitArgs, out: &mut dyn Write) -> Resul
     Ok(())
 }
 
-fn make_home(ctx: &Context, node_name: Option<String>) -> Result<Home, Failure> {
+/// Makes a home in a folder, or completes one whose `init` or `join` was killed.
+fn make_home(root: &Path, node_name: Option<String>) -> Result<Home, Failure> {
     check_clock()?;
     let node_name = node_name.map(|name| named("node", &name)).transpose()?;
     let config = Config {
         node_name: node_name.unwrap_or_default(),
         ..Config::default()
     };
-    let (home, _, _) = init::init(&ctx.dir, &config)?;
+    let (home, _, _) = init::init(root, &config)?;
     Ok(home)
 }
 
@@ -177,12 +178,12 @@ pub(super) fn repair(ctx: &Context, out: &mut dyn Write) -> Result<(), CliError>
 /// where there is none, and greets.
 pub(super) fn run(ctx: &Context, args: &RunArgs, greet: bool, out: &mut dyn Write) -> Result<(), CliError> {
     let home = match ctx.root() {
-        Ok(root) => Home::at(root),
         Err(failure) if !greet => return Err(failure.into()),
-        Err(_) => {
+        Ok(root) if !greet || Home::at(&root).exists() => Home::at(root),
+        root => {
             // A name that cannot be used is refused before anything is made.
             ctx.origin()?;
-            make_home(ctx, None)?
+            make_home(&root.unwrap_or_else(|_| ctx.dir.clone()), None)?
         }
     };
     check_not_running(&home)?;
@@ -300,8 +301,8 @@ pub(super) fn join(ctx: &Context, args: &JoinArgs, out: &mut dyn Write) -> Resul
         return joined(ctx, &ticket, &reply, out);
     }
     let home = match root {
-        Ok(root) => Home::at(root),
-        Err(_) => make_home(ctx, args.node_name.clone())?,
+        Ok(root) if Home::at(&root).exists() => Home::at(root),
+        root => make_home(&root.unwrap_or_else(|_| ctx.dir.clone()), args.node_name.clone())?,
     };
     let lock = local_store::lock(ctx, &home, "towline join")?;
     let config = Config::load(&home.config_file()).map_err(Failure::from)?;

@@ -1,4 +1,4 @@
-//! Events for the tests of this module: one feed, one author, numbered positions.
+//! A feed of generated events for tests: one author, numbered positions.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,14 +8,14 @@ use towline_proto::{
     Status,
 };
 
-/// A feed that is made up as a test goes on.
-pub(crate) struct Feed {
+/// A feed to which a test adds events.
+pub(crate) struct TestFeed {
     position: u64,
     titles: BTreeMap<u32, String>,
     blocked: BTreeSet<u32>,
 }
 
-impl Feed {
+impl TestFeed {
     pub(crate) fn new() -> Self {
         Self {
             position: 0,

@@ -1,18 +1,18 @@
-//! What of the things said in a room is a command.
+//! Extracts commands and responses from the events of a room.
 
-use super::wire::{Content, Event};
+use super::wire::{MessageContent, RoomEvent};
 use crate::commands;
 
-/// Longest command, in bytes.
+/// Maximum length of a command, in bytes.
 const COMMAND_BYTES: usize = 16 * 1024;
 
-/// The command in an event, if it is one that somebody typed just so: no notice (those are
-/// programs'), no edit, without the quotation that a reply carries.
-pub(super) fn command(event: &Event, prefix: &str, me: &str) -> Option<String> {
+/// The command in an event. Only messages that a person extracted count: notices come from programs, and edits are
+/// ignored. A reply is read without the text that it quotes.
+pub(super) fn command(event: &RoomEvent, prefix: &str, me: &str) -> Option<String> {
     if event.kind != "m.room.message" || event.event_id.is_empty() {
         return None;
     }
-    let content: Content = serde_json::from_value(event.content.clone()).ok()?;
+    let content: MessageContent = serde_json::from_value(event.content.clone()).ok()?;
     let relation = content.relates_to.unwrap_or_default();
     if content.msgtype != "m.text" || relation.rel_type.as_deref() == Some("m.replace") {
         return None;
@@ -21,15 +21,16 @@ pub(super) fn command(event: &Event, prefix: &str, me: &str) -> Option<String> {
         return None;
     }
     let body = match relation.in_reply_to {
-        Some(_) => without_quotation(&content.body),
+        Some(_) => without_quote(&content.body),
         None => content.body.as_str(),
     };
-    commands::addressed(body, prefix, me).map(str::to_owned)
+    commands::command_text(body, prefix, me).map(str::to_owned)
 }
 
-/// The message that an event answers, as a gateway does it: by a sign on it, or by a notice in reply.
-pub(super) fn answers(event: &Event) -> Option<String> {
-    let content: Content = serde_json::from_value(event.content.clone()).ok()?;
+/// The message that an event responds to, if it is a response as gateways send it: a reaction, or a notice in
+/// reply.
+pub(super) fn responded_message(event: &RoomEvent) -> Option<String> {
+    let content: MessageContent = serde_json::from_value(event.content.clone()).ok()?;
     let relation = content.relates_to?;
     match event.kind.as_str() {
         "m.reaction" if relation.rel_type.as_deref() == Some("m.annotation") => relation.event_id,
@@ -41,7 +42,7 @@ pub(super) fn answers(event: &Event) -> Option<String> {
     }
 }
 
-fn without_quotation(body: &str) -> &str {
+fn without_quote(body: &str) -> &str {
     let mut rest = body;
     while rest.starts_with("> ") {
         match rest.split_once('\n') {
@@ -58,39 +59,39 @@ mod tests {
 
     use super::*;
 
-    fn message(content: serde_json::Value) -> Event {
-        Event {
+    fn message(content: serde_json::Value) -> RoomEvent {
+        RoomEvent {
             kind: "m.room.message".to_owned(),
             event_id: "$1".to_owned(),
             sender: "@ann:example.org".to_owned(),
             content,
-            ..Event::default()
+            ..RoomEvent::default()
         }
     }
 
-    fn typed(content: serde_json::Value) -> Option<String> {
+    fn extracted(content: serde_json::Value) -> Option<String> {
         command(&message(content), "!", "@towline:example.org")
     }
 
     #[test]
-    fn only_what_a_person_typed_is_a_command() {
-        let say = |msgtype: &str| json!({ "msgtype": msgtype, "body": "!move 42 qa" });
-        assert_eq!(typed(say("m.text")).as_deref(), Some("move 42 qa"));
-        assert_eq!(typed(say("m.notice")), None);
-        let mut edit = say("m.text");
+    fn only_a_message_typed_by_a_person_is_a_command() {
+        let content = |msgtype: &str| json!({ "msgtype": msgtype, "body": "!move 42 qa" });
+        assert_eq!(extracted(content("m.text")).as_deref(), Some("move 42 qa"));
+        assert_eq!(extracted(content("m.notice")), None);
+        let mut edit = content("m.text");
         edit["m.relates_to"] = json!({ "rel_type": "m.replace", "event_id": "$0" });
-        assert_eq!(typed(edit), None);
-        assert_eq!(typed(json!({ "msgtype": "m.text" })), None);
-        assert_eq!(typed(json!([1, 2])), None);
+        assert_eq!(extracted(edit), None);
+        assert_eq!(extracted(json!({ "msgtype": "m.text" })), None);
+        assert_eq!(extracted(json!([1, 2])), None);
     }
 
     #[test]
-    fn a_reply_is_read_without_what_it_quotes() {
+    fn a_reply_is_read_without_its_quote() {
         let reply = json!({
             "msgtype": "m.text",
             "body": "> <@bo:example.org> !block 42 no\n> more\n\n!unblock 42",
             "m.relates_to": { "m.in_reply_to": { "event_id": "$0" } },
         });
-        assert_eq!(typed(reply).as_deref(), Some("unblock 42"));
+        assert_eq!(extracted(reply).as_deref(), Some("unblock 42"));
     }
 }
