@@ -22,7 +22,6 @@ use towline_proto::text::show;
 use crate::cli::{Cli, UpArgs, require_gateway};
 use crate::config::GatewayConfig;
 use crate::gateway::{Gateway, StartError};
-use crate::store::StoreError;
 
 /// The home of the gateway's node; created if it does not exist.
 fn open_home(dir: &Path) -> anyhow::Result<Home> {
@@ -92,7 +91,7 @@ fn start_relay(
 ) -> anyhow::Result<Option<Gateway>> {
     match Gateway::start(handle.clone(), config.clone(), dir, stop.clone()) {
         Ok(gateway) => Ok(Some(gateway)),
-        Err(StartError::Store(StoreError::Full)) => {
+        Err(StartError::Store(error)) if error.is_full() => {
             tracing::error!(dir = %dir.display(), "the disk is full, so nothing is relayed; free some space and restart the gateway");
             Ok(None)
         }
