@@ -22,7 +22,7 @@ pub const JOBS: usize = 1_024;
 pub enum Job {
     /// A request by a person, an agent or a program.
     Request {
-        /// Who asks.
+        /// The user.
         origin: Option<Origin>,
         /// What is asked.
         body: Box<Request>,
@@ -45,14 +45,14 @@ pub enum Job {
         /// Where the answer goes.
         reply: oneshot::Sender<Result<(), Failure>>,
     },
-    /// Say to the members under which chat accounts this node takes commands.
+    /// Announce to the members the chat accounts under which this node takes commands.
     Announce(Vec<String>),
     /// Which other nodes take commands from chat.
     Gateways {
         /// Where the answer goes.
         reply: oneshot::Sender<Result<Gateways, Failure>>,
     },
-    /// Say whether a ticket of the project was used or withdrawn, as far as is known here.
+    /// Ask whether a ticket of the project was used or revoked, as far as is known here.
     Spent {
         /// Its hash.
         ticket: TicketHash,
@@ -168,7 +168,7 @@ impl NodeHandle {
     /// Asks a project and waits for the answer.
     ///
     /// # Errors
-    /// What the project says, or that its thread has ended.
+    /// The failure of the request, or that the project's thread has ended.
     pub async fn request(
         &self,
         project: &ProjectId,
@@ -219,7 +219,7 @@ impl NodeHandle {
         .await
     }
 
-    /// Says to a project's members under which chat accounts this node takes commands.
+    /// Announces to a project's members the chat accounts under which this node takes commands.
     ///
     /// # Errors
     /// When the project's thread has ended.
@@ -230,7 +230,7 @@ impl NodeHandle {
             .map_err(|_| store_closed())
     }
 
-    /// The other nodes that take commands from chat in a project and were heard of lately, each with its
+    /// The other nodes that take commands from chat in a project and were seen recently, each with its
     /// accounts.
     ///
     /// # Errors
@@ -252,7 +252,7 @@ impl NodeHandle {
         })
     }
 
-    /// Whether a ticket of a project was used or withdrawn, as far as is known here.
+    /// Whether a ticket of a project was used or revoked, as far as is known here.
     ///
     /// # Errors
     /// When the project's thread has ended.
@@ -272,8 +272,8 @@ impl NodeHandle {
     }
 }
 
-/// The refusal of a question that is meant for a project which could not be opened, or might be: with no
-/// name given nobody knows that the one which is left is meant.
+/// The failure of a request for a project that cannot be opened, or that might be meant: without a name it is not
+/// clear that the request is for the other project.
 fn unavailable_failure(
     unavailable: &[UnavailableProject],
     wanted: Option<&str>,

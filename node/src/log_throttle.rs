@@ -18,7 +18,7 @@ pub(crate) struct LogThrottle {
 }
 
 impl LogThrottle {
-    /// `what` fails, as in "a connection to the board could not be accepted".
+    /// `what` fails, as in "cannot accept a connection to the board".
     pub(crate) const fn new(what: &'static str) -> Self {
         Self {
             what,

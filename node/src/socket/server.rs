@@ -26,10 +26,10 @@ use crate::limiter::{Limiter, Limits, Permit, Source};
 use crate::log_throttle::LogThrottle;
 
 /// Serves the handle's projects on a home's socket until `stop` is cancelled, by anybody or by a client's `stop`.
-/// The file has mode 0600, is made anew when it vanishes, and is gone at the end.
+/// The file has mode 0600, is created again when it vanishes, and is removed at the end.
 ///
 /// # Errors
-/// None at present; a socket that cannot be made anew is tried again.
+/// None at present; creating the socket again is retried.
 pub async fn serve(
     mut socket: BoundSocket,
     home: Home,
@@ -119,7 +119,7 @@ impl Shared {
                 () = self.stop.cancelled() => return Ok(()),
                 got = read_line(&mut read, &mut line) => got?,
             };
-            // Whoever has said something whole keeps the place, also between two requests.
+            // A client that has sent a whole line keeps its connection, also between requests.
             place.finished();
             let (answer, last) = match got {
                 LineRead::End => return Ok(()),
@@ -134,7 +134,7 @@ impl Shared {
         }
     }
 
-    /// The answer to one line, and whether the connection ends with it.
+    /// The response to one line, and whether the connection ends with it.
     async fn answer(&self, line: &[u8]) -> (ServerMessage, bool) {
         match parse(line) {
             Ok(ClientMessage::Control(ControlRequest::Hello)) => {
@@ -226,8 +226,8 @@ fn too_long() -> Failure {
     )
 }
 
-/// Tells a client that there is no place for it, without waiting for it to listen: the line fits
-/// the socket's empty buffer.
+/// Tells a client that there is no free connection, without waiting for it: the line fits the socket's empty
+/// buffer.
 fn refuse(stream: UnixStream) {
     let busy = ServerMessage::Error(Failure::new(
         FailureCode::Busy,
@@ -239,8 +239,8 @@ fn refuse(stream: UnixStream) {
     }
 }
 
-/// Makes a socket that has vanished anew: somebody cleans up, and clients would take the node for one that does not
-/// run. What cannot be made is said once and tried again with the next look.
+/// Creates a socket again that has vanished, for example in a cleanup: clients would think that no node runs. A
+/// failure is logged once and tried again with the next check.
 fn rebind(socket: &mut BoundSocket, home: &Home, controls: &dyn ControlHandler, missing: &mut bool) {
     match BoundSocket::bind(home) {
         Ok(new) => {

@@ -1,6 +1,6 @@
-//! The store opened directly, when no node runs: no daemon is needed for local work. Lists are answered
-//! from the snapshot of cards beside it where that is as young as the log, without opening anything and
-//! without asking a node that runs. A store that cannot be written is read from a copy.
+//! The store opened directly, when no node runs: local work needs no daemon. Lists are answered from the snapshot
+//! of cards if it is as new as the log, without opening the store and without asking a running node. A store that
+//! cannot be written is read from a copy.
 
 use std::collections::VecDeque;
 
@@ -25,9 +25,9 @@ pub(super) struct LocalStore {
     access: StoreAccess,
 }
 
-/// What an open store stands on.
+/// How the store is open.
 enum StoreAccess {
-    /// The project's own folder, and nobody else has it open.
+    /// The project's own folder, under its lock.
     Locked(#[expect(dead_code, reason = "held for as long as the store is open")] Lock),
     /// A copy, because the folder cannot be written.
     Copy(StoreCopy),
@@ -58,7 +58,7 @@ impl Drop for LocalStore {
     }
 }
 
-/// Answers that were there before anybody asked: those of the snapshot of cards.
+/// Replies from the snapshot of cards.
 struct SnapshotReplies(VecDeque<Reply>);
 
 impl Backend for SnapshotReplies {
@@ -73,9 +73,9 @@ impl Backend for SnapshotReplies {
     }
 }
 
-/// The running node if there is one, else the store. What is going to be asked, in its order, is known
-/// where a command is nothing but its questions; nobody need be asked then when the snapshot answers all
-/// of them. Beside a running node that is so while it rests, and its thread is left to those who write.
+/// The running node if there is one, else the store. `requests` are those that a command will send, in their
+/// order, if they are all known; if the snapshot answers all of them, nothing is opened. With a running node this
+/// works while the log stands still, and leaves the project's thread to writers.
 pub(super) fn connect(ctx: &Context, requests: &[&Request]) -> Result<Box<dyn Backend>, Failure> {
     let home = Home::at(ctx.root()?);
     let mut busy_wait = BusyWait::of(ctx, &home);
@@ -103,22 +103,21 @@ pub(super) fn connect(ctx: &Context, requests: &[&Request]) -> Result<Box<dyn Ba
     }
 }
 
-/// The node that runs in a home and has a place for this client.
+/// The node that runs in a home, if it accepts this client.
 ///
 /// # Errors
-/// Busy when it has none, and what else keeps it from answering.
+/// Busy when it has no free connection, and what else keeps it from answering.
 pub(super) fn node(home: &Home) -> Result<Option<Client>, Failure> {
     let found = socket::find(home)?;
     found.map(|client| client.check_alive(HELLO_TIMEOUT)).transpose()
 }
 
-/// The lock for somebody who keeps it for longer, such as a node that starts: a command that is just being
-/// done does not keep it from starting.
+/// The lock for a long time, for example for a node that starts. Waits for commands that hold it.
 pub(super) fn lock(ctx: &Context, home: &Home, what: &str) -> Result<Lock, Failure> {
     BusyWait::of(ctx, home).retry_while_busy(|| home.lock(what))
 }
 
-/// The answers of the snapshot, when it has all of them.
+/// The replies of the snapshot, if it has all of them.
 fn from_snapshot(ctx: &Context, home: &Home, requests: &[&Request]) -> Option<SnapshotReplies> {
     if requests.is_empty() || !requests.iter().all(|request| needs_cards_only(request)) {
         return None;

@@ -122,7 +122,7 @@ pub(super) fn title(view: &View, card: &ItemCard) -> String {
         badges += width(status_label(card.status)) + 4;
     }
     let room = view.width.saturating_sub(indent + badges).max(24);
-    // A word that is too long is broken: nobody copies half a title out of a page.
+    // A word that is too long is broken, so that the whole title is shown.
     let title = fold_into(&clean(&card.title), room, TITLE_LINES).join(&format!("\n{}", " ".repeat(indent)));
     format!(
         "{}  {}{badge}",

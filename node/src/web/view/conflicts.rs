@@ -13,7 +13,7 @@ use crate::api::types::{ItemPage, OpenConflict, Side};
 use crate::handle::ProjectLink;
 use crate::web::query::escape;
 
-/// Characters of a deed on a page.
+/// Characters of an activity text on a page.
 const ACTIVITY_CHARS: usize = 200;
 /// Conflicts on the page of a project, the oldest ones.
 const CONFLICTS: usize = 200;
@@ -126,7 +126,7 @@ pub(super) fn explanation(page: &ItemPage, because: &[String]) -> Markup {
     }
 }
 
-/// A sentence whose commands stand between backticks.
+/// A sentence with commands in backticks.
 fn coded(sentence: &str) -> Markup {
     html! {
         @for (at, part) in sentence.split('`').enumerate() {

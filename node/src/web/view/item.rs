@@ -56,7 +56,7 @@ pub(in crate::web) fn fragment(
                 (clock_ahead(card.skewed))
             }
             h1 { (card.title) }
-            // On a phone they stand below everything that was ever done to it.
+            // On a phone the actions are below the history.
             @if frame.csrf().is_some() { p.jump { a.button href="#actions" { "Actions" } } }
         }
         (notices(frame, project, page, now))
@@ -227,7 +227,7 @@ fn history(page: &ItemPage, now: Millis) -> Markup {
 
 fn history_line(line: &HistoryLine, now: Millis) -> Markup {
     html! {
-        li.overtaken[line.overtaken.is_some() && !was_chosen(line)] {
+        li.overridden[line.overtaken.is_some() && !was_chosen(line)] {
             p {
                 strong { (line.origin) } " " span.what { (activity(line)) }
                 @if let (Some(from), Some(to)) = (line.from, line.to) {

@@ -19,7 +19,7 @@ use crate::project::{ImportPass, LineOutcome};
 /// Numbers that are listed as shared.
 const LISTED: usize = 20;
 
-/// What the passes came to.
+/// The counts of all passes.
 #[derive(Default)]
 struct Counts {
     report: ImportReport,
@@ -28,7 +28,7 @@ struct Counts {
     problems: Vec<(usize, String)>,
 }
 
-/// Takes every line of a file.
+/// Imports every line of a file.
 pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> Result<(), CliError> {
     let origin = ctx.origin()?;
     let mut file = jsonl::read(reader(&args.file)?);
@@ -117,7 +117,7 @@ fn send_pass<'l>(
     match backend.request(envelope(ctx, Some(origin.clone()), request)) {
         Ok(Reply::LineOutcomes(taken)) if taken.len() == chunk.len() => Ok(chunk.iter().zip(taken).collect()),
         Ok(_) => Err(unexpected_reply()),
-        // One line too large for the socket must not keep the others out.
+        // A line that is too large for the socket must not stop the others.
         Err(failure) if chunk.len() == 1 => {
             let why = format!("{failure}; if it is only too large, run `towline down` and import again");
             Ok(chunk
@@ -134,7 +134,7 @@ fn unexpected_reply() -> Failure {
 }
 
 impl Counts {
-    /// The settings are no item, and counted as none.
+    /// The settings are not counted as an item.
     fn settings(&mut self, number: usize, taken: LineOutcome) {
         match taken {
             LineOutcome::Rejected { why } => self.problems.push((number, why)),
