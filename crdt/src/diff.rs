@@ -384,8 +384,7 @@ fn changed_fields(before: &ItemView, after: &ItemView) -> Vec<(&'static str, Vec
         .collect()
 }
 
-/// The registers of the elements that are in one list and not in the other. Lists can be long and usually differ
-/// in one element, so the common beginning and end are skipped before searching.
+/// The registers of the elements that are in one list only. The common beginning and end are skipped first.
 fn changed<T: PartialEq>(before: &[T], after: &[T], register: impl Fn(&T) -> Register) -> Vec<Register> {
     let same = before.iter().zip(after).take_while(|(a, b)| a == b).count();
     let rest = |list| <[T]>::get(list, same..).unwrap_or_default();

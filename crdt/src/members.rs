@@ -71,7 +71,7 @@ pub struct Membership {
     applied: BTreeMap<EntryHash, AppliedEntry>,
     heads: BTreeSet<EntryHash>,
     /// The admissions of each member.
-    grants: BTreeMap<NodePrefix, Vec<Grant>>,
+    grants: BTreeMap<NodePrefix, Vec<RoleGrant>>,
 }
 
 /// A membership entry that was applied.
@@ -87,7 +87,7 @@ struct AppliedEntry {
 
 /// One admission.
 #[derive(Debug, Clone, Copy)]
-struct Grant {
+struct RoleGrant {
     /// The index of the admitting entry.
     index: usize,
     role: Role,
@@ -159,7 +159,7 @@ impl Membership {
             heads: BTreeSet::from([entry.hash()]),
             grants: BTreeMap::from([(
                 NodePrefix::from(&author),
-                vec![Grant {
+                vec![RoleGrant {
                     index: 0,
                     role: Role::Owner,
                 }],
@@ -243,8 +243,9 @@ impl Membership {
             let Some(entry) = self.applied.get(&hash).filter(|entry| entry.index >= first) else {
                 continue;
             };
-            let granted =
-                |grant: &&Grant| grant.index == entry.index || entry.after_all && grant.index < entry.index;
+            let granted = |grant: &&RoleGrant| {
+                grant.index == entry.index || entry.after_all && grant.index < entry.index
+            };
             role = role.max(grants.iter().filter(granted).map(|grant| grant.role).max());
             if !entry.after_all {
                 next.extend(entry.parents.iter().filter(|parent| seen.insert(**parent)));
@@ -377,7 +378,7 @@ impl Membership {
                 self.grants
                     .entry(NodePrefix::from(node))
                     .or_default()
-                    .push(Grant { index, role });
+                    .push(RoleGrant { index, role });
             }
         }
         let parents = entry.body().members.clone();

@@ -13,7 +13,7 @@ use towline_proto::{Entry, EntryHash, Millis, NodeId, limits};
 use crate::author_logs::Placement;
 use crate::frame_signatures::{self, CheckedEntry};
 use crate::orphan_pool::{GateAttempts, Orphan};
-use crate::peer_session::{IncomingTransfer, Source};
+use crate::peer_session::{AdmissionSource, IncomingTransfer};
 use crate::replica::{PendingAdmission, Replica};
 use crate::{AdmissionOutcome, Effect, GossipVerdict};
 
@@ -73,7 +73,7 @@ impl Replica {
                 self.admit(
                     PendingAdmission {
                         entry,
-                        source: Source::Gossip { peer, token },
+                        source: AdmissionSource::Gossip { peer, token },
                         verified: true,
                         live: true,
                         attempts: None,
@@ -179,7 +179,7 @@ impl Replica {
                 self.admit(
                     PendingAdmission {
                         entry,
-                        source: Source::Frame { peer, frame },
+                        source: AdmissionSource::Frame { peer, frame },
                         verified: verified || orphan.as_ref().is_some_and(|orphan| orphan.verified),
                         live: orphan.as_ref().is_some_and(|orphan| orphan.live),
                         attempts: orphan.and_then(|orphan| orphan.attempts),
@@ -252,9 +252,9 @@ impl Replica {
             }
         };
         match source {
-            Source::Gossip { peer, token } => out.push(Effect::Verdict { token, peer, verdict }),
-            Source::Frame { peer, frame } => self.frame_entry_done(now, peer, frame, out),
-            Source::Orphan { .. } => {}
+            AdmissionSource::Gossip { peer, token } => out.push(Effect::Verdict { token, peer, verdict }),
+            AdmissionSource::Frame { peer, frame } => self.frame_entry_done(now, peer, frame, out),
+            AdmissionSource::Orphan { .. } => {}
         }
     }
 
@@ -262,7 +262,7 @@ impl Replica {
         let placed = self.logs.append(&admission.entry, position);
         debug_assert!(placed, "the shell keeps the rule of AdmissionBatch");
         self.stored += 1;
-        if let Source::Frame { peer, .. } = admission.source
+        if let AdmissionSource::Frame { peer, .. } = admission.source
             && let Some(state) = self.peers.get_mut(&peer)
         {
             state.stored += 1;
@@ -291,7 +291,7 @@ impl Replica {
             live: admission.live,
             attempts,
         });
-        if let Source::Gossip { peer, .. } = admission.source {
+        if let AdmissionSource::Gossip { peer, .. } = admission.source {
             self.ask(now, peer, out);
         }
     }

@@ -10,7 +10,7 @@ use crate::Effect;
 use crate::author_logs::Placement;
 use crate::frame_signatures::{self, CheckedEntry};
 use crate::orphan_pool::Orphan;
-use crate::peer_session::Source;
+use crate::peer_session::AdmissionSource;
 use crate::replica::{PendingAdmission, Replica};
 
 impl Replica {
@@ -36,7 +36,7 @@ impl Replica {
                 self.admit(
                     PendingAdmission {
                         entry,
-                        source: Source::Orphan { peer: None },
+                        source: AdmissionSource::Orphan { peer: None },
                         verified: verified || orphan.as_ref().is_some_and(|orphan| orphan.verified),
                         live: false,
                         attempts: orphan.and_then(|orphan| orphan.attempts),

@@ -9,7 +9,7 @@ use towline_proto::{Entry, EntryHash, Epoch};
 use crate::admission::penalty;
 use crate::author_logs::Placement;
 use crate::orphan_pool::Orphan;
-use crate::peer_session::Source;
+use crate::peer_session::AdmissionSource;
 use crate::replica::{FORKED, PendingAdmission, Replica};
 use crate::{Effect, ForkProof};
 
@@ -36,7 +36,7 @@ impl Replica {
         self.admit(
             PendingAdmission {
                 entry: orphan.entry,
-                source: Source::Orphan { peer: orphan.peer },
+                source: AdmissionSource::Orphan { peer: orphan.peer },
                 verified: orphan.verified,
                 live: orphan.live,
                 attempts: orphan.attempts,

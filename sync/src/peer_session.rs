@@ -156,7 +156,7 @@ impl TokenBucket {
 
 /// Where a pending admission came from, and so where its outcome is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum AdmissionSource {
     /// A gossip message that waits for its verdict.
     Gossip { peer: NodeId, token: u64 },
     /// A catch-up frame that waits for all of its entries.
@@ -165,7 +165,7 @@ pub(crate) enum Source {
     Orphan { peer: Option<NodeId> },
 }
 
-impl Source {
+impl AdmissionSource {
     pub(crate) const fn peer(self) -> Option<NodeId> {
         match self {
             Self::Gossip { peer, .. } | Self::Frame { peer, .. } => Some(peer),

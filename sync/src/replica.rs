@@ -14,7 +14,7 @@ use crate::author_logs::{AuthorLogs, PendingEntries, Placement, TipStatus};
 use crate::fork_proofs::ForkProofs;
 use crate::frame_size::FrameSizes;
 use crate::orphan_pool::{GateAttempts, OrphanPool};
-use crate::peer_session::{PeerSession, Source};
+use crate::peer_session::{AdmissionSource, PeerSession};
 use crate::{Effect, ForkProof, Input, PeerState};
 
 /// How many refused entries are remembered, so that an entry which arrives again is not checked again.
@@ -30,7 +30,7 @@ const REASON_CHARS: usize = 300;
 #[derive(Debug)]
 pub(crate) struct PendingAdmission {
     pub(crate) entry: Entry,
-    pub(crate) source: Source,
+    pub(crate) source: AdmissionSource,
     pub(crate) verified: bool,
     pub(crate) live: bool,
     pub(crate) attempts: Option<GateAttempts>,

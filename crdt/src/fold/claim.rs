@@ -1,7 +1,7 @@
 //! Claims: who holds the exclusive right to work on an item, decided by generation.
 //!
 //! A claim takes the generation after the highest one that its author knew. Among concurrent claims of one
-//! generation a person wins against an agent, and otherwise a hash decides that nobody can steer
+//! generation a person wins against an agent, and otherwise a hash decides, which no author can influence
 //! (docs/spec/pipeline.md, *Claims*). Whether a claim still belongs to the item's current column is decided in
 //! [`super::observed_state`].
 

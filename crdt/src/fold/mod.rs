@@ -72,8 +72,7 @@ pub enum ActOutcome {
 pub struct ColumnValue {
     /// The column.
     pub column: Column,
-    /// How the item was closed. Shared, because a reason can be long and every later act on the closed item
-    /// refers to it.
+    /// How the item was closed. Shared, because a reason can be long.
     pub closing: Option<Arc<Closing>>,
 }
 
@@ -122,13 +121,11 @@ pub struct FoldedAct<'a> {
     pub keeps: Option<ActId>,
     /// The highest claim generation that its author knew of, including its own.
     pub generation: u32,
-    /// The acts that had put the item into the column that the author observed. A concurrent act belongs to
-    /// the same column visit when it names one of them.
+    /// The acts that had put the item into the column that its author observed.
     pub(crate) placed_by: Arc<[ActId]>,
     /// The acts of review, failure and claim that were in effect for its author.
     pub(crate) scoped: Arc<ColumnScoped>,
-    /// For an act that resolves a conflict: further acts that put the item where this one does, so that naming
-    /// one of them is as good as naming this act.
+    /// For an act that resolves a conflict: further acts that put the item into the same column.
     pub(crate) also_placed_by: Vec<ActId>,
     /// How cautious it is as an act of the column: a smaller rank is more cautious and wins.
     pub(crate) rank: (u8, u8),
@@ -172,8 +169,8 @@ struct FoldState<'a, R: Roles> {
     created: ActId,
     acts: FoldedActs<'a>,
     requests: RequestGroups,
-    /// The heads of each register among the acts visited so far, by their index in the causal order. A map,
-    /// because a register can have thousands of heads of which the next act supersedes one.
+    /// The heads of each register among the acts visited so far, by their index in the causal order, because a
+    /// register can have thousands.
     open_heads: BTreeMap<Register, BTreeMap<usize, ActId>>,
     /// The heads of each register, once all acts have been visited.
     heads: BTreeMap<Register, Vec<ActId>>,
@@ -315,9 +312,8 @@ impl<'a, R: Roles> FoldState<'a, R> {
         self.insert(id, act, &losers, replaced);
     }
 
-    /// The heads that an act supersedes in each register that it writes. They include the other acts of a
-    /// request when the act names one of them; whether the act is legal depends only on the acts that it names
-    /// itself.
+    /// The heads that an act supersedes in each register that it writes, including the other acts of a request
+    /// of which it names one. (Whether it is legal depends only on the acts that it names itself.)
     fn replaced_heads(&self, act: &FoldedAct<'a>) -> Vec<Vec<ActId>> {
         let seen = ObservedActs::of(&self.acts, &act.saw);
         let heads = |register| seen.heads(register, Some(self.created));
@@ -367,7 +363,7 @@ impl<'a, R: Roles> FoldState<'a, R> {
         self.acts.insert(id, act);
     }
 
-    /// Called once all acts have been visited: keeps the heads of each register for the projection.
+    /// Keeps the heads of each register, once all acts have been visited.
     fn finish(&mut self) {
         let open = std::mem::take(&mut self.open_heads).into_iter();
         let heads = open.map(|(register, heads)| (register, heads.into_values().collect()));
@@ -394,8 +390,7 @@ fn effect<'f>(acts: &'f FoldedActs<'_>, id: &ActId) -> Option<&'f Op> {
     Some(&root.record.act.op)
 }
 
-/// The node that signed an act. A document holds only the first 16 bytes of a node id; the membership has the
-/// rest.
+/// The node that signed an act. A document holds only the first 16 bytes of a node id.
 fn signer<R: Roles>(roles: &R, prefix: NodePrefix) -> NodeId {
     roles.node(prefix).unwrap_or_else(|| {
         let mut bytes = [0u8; 32];

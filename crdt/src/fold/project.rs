@@ -148,8 +148,8 @@ impl<R: Roles> FoldState<'_, R> {
                 .map(|op| format!("done, but {} at the same time", past_tense(op)))
                 .collect();
         }
-        let lost = column.losers.iter().map(|lost| &lost.act);
-        let against = column.overridden_holds.iter().chain(lost).chain(reports);
+        let losers = column.losers.iter().map(|loser| &loser.act);
+        let against = column.overridden_holds.iter().chain(losers).chain(reports);
         let against = against.filter_map(|id| effect(&self.acts, id));
         let against = against.map(|op| format!("merged, but {} at the same time", past_tense(op)));
         against.chain(self.concurrent_merges()).collect()
@@ -209,20 +209,20 @@ impl<R: Roles> FoldState<'_, R> {
                 _ => edits += 1,
             }
         }
-        let mut said: Vec<String> = named.into_iter().take(NAMED).collect();
+        let mut parts: Vec<String> = named.into_iter().take(NAMED).collect();
         match edits {
             0 => {}
-            1 => said.push("edited".to_owned()),
-            many => said.push(format!("edited {many} times")),
+            1 => parts.push("edited".to_owned()),
+            many => parts.push(format!("edited {many} times")),
         }
         let back = if acts.len() == 1 { "both" } else { "all" };
-        let said = match said.split_last() {
+        let list = match parts.split_last() {
             Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
             Some((only, _)) => only.clone(),
             None => String::new(),
         };
         (!acts.is_empty())
-            .then(|| format!("deleted, but {said} at the same time; `restore` brings {back} back"))
+            .then(|| format!("deleted, but {list} at the same time; `restore` brings {back} back"))
     }
 
     /// The acts that the author of this act had not seen, but for refused acts and those about the trash.

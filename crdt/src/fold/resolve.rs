@@ -2,7 +2,7 @@
 //! effect. (On the wire the operation is called `settle`.)
 //!
 //! Relies on the conflicts that the author had observed ([`super::conflict`]). When a resolving act competes with
-//! further acts, it takes the part of the act that it keeps; that is decided elsewhere.
+//! further acts, it is treated like the act that it keeps; that is decided elsewhere.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::members::Roles;
 /// The most acts in `also_placed_by`: so many resolving acts can follow each other without a step in between.
 const MAX_ALSO_PLACED_BY: usize = 64;
 
-/// Why an act that lost by this rule cannot be kept, whoever asks for it. `None` when it can.
+/// Why an act that lost by this rule cannot be kept by a resolving act. `None` when it can.
 pub const fn why_not_keepable(rule: Rule) -> Option<&'static str> {
     match rule {
         Rule::Fact => {

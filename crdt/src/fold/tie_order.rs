@@ -1,7 +1,7 @@
 //! The order in which ties were broken, for an export that is imported under another key.
 //!
 //! Ties are broken by role and record hash, and between claims by a hash over the node. All of these depend on
-//! the signer, so an import that signs the same acts anew has to be told the order itself. The order is the same
+//! the signer, so an import that signs the same acts anew needs the order itself. The order is the same
 //! in every fold of the same acts and members. Decides and changes nothing.
 
 use std::collections::BTreeSet;

@@ -33,7 +33,7 @@ use towline_proto::act::ActError;
 use towline_proto::ids::to_hex;
 use towline_proto::{Act, ActId, AuthorSeq, ItemId};
 
-pub use scan::{Header, scan};
+pub use scan::{ChangeHeader, scan};
 pub use trial_apply::{admit, apply, reload};
 
 /// A change that passed every check which needs no document. Only [`check`] makes one.
@@ -44,7 +44,7 @@ pub struct CheckedChange {
     /// Its acts in order, with the exact bytes of their records.
     pub acts: Vec<(ActId, Act, Vec<u8>)>,
     /// What the scan read.
-    pub header: Header,
+    pub header: ChangeHeader,
     /// Whether it edits the body.
     pub edits_body: bool,
     /// Whether it is the first change of its item.

@@ -26,7 +26,7 @@ const DEFLATE_BIT: u64 = 8;
 
 /// What a change's header says, and how many operations follow.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Header {
+pub struct ChangeHeader {
     /// The actor that wrote it.
     pub actor: Vec<u8>,
     /// The sequence number among this actor's changes, from 1.
@@ -86,14 +86,14 @@ const MARKS: [u64; 2] = [148, 165];
 ///
 /// # Errors
 /// When a bound is exceeded or the bytes are not one plain change.
-pub fn scan(bytes: &[u8]) -> Result<Header, GateError> {
+pub fn scan(bytes: &[u8]) -> Result<ChangeHeader, GateError> {
     if bytes.len() > limits::CHANGE_BYTES {
         return Err(GateError::TooLarge {
             got: bytes.len(),
             max: limits::CHANGE_BYTES,
         });
     }
-    let mut reader = Reader(bytes);
+    let mut reader = ByteReader(bytes);
     if reader.take(4)? != MAGIC {
         return Err(malformed("it does not begin as an Automerge chunk"));
     }
@@ -121,7 +121,7 @@ pub fn scan(bytes: &[u8]) -> Result<Header, GateError> {
     let other_actors = actors(&mut reader, &actor)?;
     let ops = columns(&mut reader, other_actors.len() as u64 + 1)?;
     counter("number of the last operation", start_op.saturating_add(ops))?;
-    Ok(Header {
+    Ok(ChangeHeader {
         actor,
         seq,
         start_op,
@@ -138,7 +138,7 @@ pub fn scan(bytes: &[u8]) -> Result<Header, GateError> {
 /// behind the sorted heads, while building a change sorts all of them.
 pub(super) fn same_encoding(
     bytes: &[u8],
-    header: &Header,
+    header: &ChangeHeader,
     change: &Change,
     rebuilt: &Change,
 ) -> Result<(), GateError> {
@@ -158,7 +158,7 @@ pub(super) fn same_encoding(
 }
 
 /// Reads the dependencies; also returns their offset in the change of `total` bytes.
-fn dependencies(total: usize, reader: &mut Reader<'_>) -> Result<(Vec<ChangeHash>, usize), GateError> {
+fn dependencies(total: usize, reader: &mut ByteReader<'_>) -> Result<(Vec<ChangeHash>, usize), GateError> {
     let got = reader.uleb()?;
     if got > limits::DEPS_PER_CHANGE as u64 {
         return Err(GateError::TooManyDeps {
@@ -182,7 +182,7 @@ fn dependencies(total: usize, reader: &mut Reader<'_>) -> Result<(Vec<ChangeHash
     Ok((deps, at))
 }
 
-fn actors(reader: &mut Reader<'_>, own: &[u8]) -> Result<Vec<Vec<u8>>, GateError> {
+fn actors(reader: &mut ByteReader<'_>, own: &[u8]) -> Result<Vec<Vec<u8>>, GateError> {
     let got = reader.uleb()?;
     if got > limits::ACTORS_PER_CHANGE as u64 {
         return Err(GateError::TooManyActors {
@@ -205,7 +205,7 @@ fn actors(reader: &mut Reader<'_>, own: &[u8]) -> Result<Vec<Vec<u8>>, GateError
 }
 
 /// Reads the columns up to the last byte and returns the number of operations.
-fn columns(reader: &mut Reader<'_>, actors: u64) -> Result<u64, GateError> {
+fn columns(reader: &mut ByteReader<'_>, actors: u64) -> Result<u64, GateError> {
     let count = reader.uleb()?;
     let mut found: Vec<(u64, Rows, u64)> = Vec::new();
     for _ in 0..count {
@@ -268,7 +268,7 @@ fn columns(reader: &mut Reader<'_>, actors: u64) -> Result<u64, GateError> {
 
 /// Counts the rows of a column, and adds up what `weigh` returns for each run; `None` refuses the change.
 fn runs(data: &[u8], rows: Rows, weigh: impl Fn(u64, u64) -> Option<u64>) -> Result<(u64, u64), GateError> {
-    let mut reader = Reader(data);
+    let mut reader = ByteReader(data);
     let (mut total, mut weight) = (0u64, 0u64);
     while !reader.0.is_empty() {
         let run = reader.sleb()?;
@@ -301,7 +301,7 @@ fn runs(data: &[u8], rows: Rows, weigh: impl Fn(u64, u64) -> Option<u64>) -> Res
 
 /// Counts the rows of a column of flags, which holds the lengths of alternating runs.
 fn flags(data: &[u8]) -> Result<u64, GateError> {
-    let mut reader = Reader(data);
+    let mut reader = ByteReader(data);
     let mut total = 0u64;
     while !reader.0.is_empty() {
         total = bounded(total.saturating_add(reader.uleb()?))?;
@@ -335,9 +335,9 @@ fn malformed(what: &str) -> GateError {
 }
 
 /// The bytes that are left to read.
-struct Reader<'a>(&'a [u8]);
+struct ByteReader<'a>(&'a [u8]);
 
-impl<'a> Reader<'a> {
+impl<'a> ByteReader<'a> {
     fn take(&mut self, count: usize) -> Result<&'a [u8], GateError> {
         let (taken, rest) = self
             .0

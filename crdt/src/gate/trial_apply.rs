@@ -64,12 +64,12 @@ pub fn reload(doc: &Automerge) -> Result<(), GateError> {
 /// changes is used after a panic, so it is asserted to be unwind safe.
 pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, GateError>) -> Result<T, GateError> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
-        let said = payload
+        let message = payload
             .downcast_ref::<String>()
             .map(String::as_str)
             .or_else(|| payload.downcast_ref::<&str>().copied())
             .unwrap_or("no message");
-        Err(GateError::Panicked(said.chars().take(PANIC_CHARS).collect()))
+        Err(GateError::Panicked(message.chars().take(PANIC_CHARS).collect()))
     })
 }
 
