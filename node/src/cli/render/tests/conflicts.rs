@@ -18,7 +18,8 @@ fn conflicts_name_their_sides_and_what_to_type() {
     assert_snapshot!(page, @"
     42  Login fails on Safari
       ‼ column  ab12
-        it was put on hold at the same time, so leaving waits until the hold is lifted
+        someone put it on hold at the same time; it stays here until the hold is lifted or the conflict is
+        resolved
         a ●  bob @laptop blocked it (waits for the keys), 3h ago — in effect
         b ✗  ann @laptop marked it done, 2h ago — overridden
         resolve it:
@@ -27,7 +28,7 @@ fn conflicts_name_their_sides_and_what_to_type() {
 
     42  Login fails on Safari
       ‼ title  c0ffee0011223344
-        both wrote it at the same time: the higher role's counts, between equal roles a fixed draw
+        concurrent edits: the higher role takes effect (equal roles: a fixed tie-break)
         a ●  ann @laptop changed the title to “Login fails on Safari”, 40m ago — in effect
         b ✗  bob @laptop changed the title to “登录 fails on Safari, and on every iPhone that was sold since the
              autumn”, 40m ago — overridden
@@ -45,7 +46,7 @@ fn a_conflict_of_an_item_in_the_trash_says_what_comes_first() {
     assert_snapshot!(page, @"
     42  Login fails on Safari
       ‼ title  c0ffee0011223344
-        both wrote it at the same time: the higher role's counts, between equal roles a fixed draw
+        concurrent edits: the higher role takes effect (equal roles: a fixed tie-break)
         a ●  ann @laptop changed the title to “Login fails on Safari”, 40m ago — in effect
         b ✗  bob @laptop changed the title to “登录 fails on Safari, and on every iPhone that was sold since the
              autumn”, 40m ago — overridden
@@ -63,8 +64,8 @@ fn conflicts_fit_a_narrow_terminal() {
     assert_snapshot!(page, @"
     42  Login fails on Safari
       ‼ title  c0ffee0011223344
-        both wrote it at the same time: the higher role's
-        counts, between equal roles a fixed draw
+        concurrent edits: the higher role takes effect (equal
+        roles: a fixed tie-break)
         a ●  ann @laptop changed the title to “Login fails on
              Safari”, 40m ago — in effect
         b ✗  bob @laptop changed the title to “登录 fails on
@@ -93,7 +94,8 @@ fn an_explanation_says_why_first_and_then_what_was_done() {
 
     Unresolved conflicts  1
       ‼ column  ab12
-        it was put on hold at the same time, so leaving waits until the hold is lifted
+        someone put it on hold at the same time; it stays here until the hold is lifted or the conflict
+        is resolved
         a ●  bob @laptop blocked it (waits for the keys), 3h ago — in effect
         b ✗  ann @laptop marked it done, 2h ago — overridden
         resolve it:
@@ -106,8 +108,9 @@ fn an_explanation_says_why_first_and_then_what_was_done() {
          3h · ann @laptop  start    backlog → coding
          3h ● bob @laptop  block    waits for the keys
          2h ✗ ann @laptop  merged   coding → done
-                           ↳ overridden by bob, who blocked it (waits for the keys): it was put on hold
-                           at the same time, so leaving waits until the hold is lifted
+                           ↳ overridden by bob, who blocked it (waits for the keys): someone put it on
+                           hold at the same time; it stays here until the hold is lifted or the conflict
+                           is resolved
          1h ⊘ cem @laptop  submit
                            ↳ refused: the item is blocked; use `unblock` first
          2m ● ann @laptop  comment
@@ -136,8 +139,9 @@ fn an_explanation_fits_a_narrow_terminal() {
 
     Unresolved conflicts  1
       ‼ column  ab12
-        it was put on hold at the same time, so leaving
-        waits until the hold is lifted
+        someone put it on hold at the same time; it stays
+        here until the hold is lifted or the conflict is
+        resolved
         a ●  bob @laptop blocked it (waits for the keys), 3h
              ago — in effect
         b ✗  ann @laptop marked it done, 2h ago — overridden
@@ -152,10 +156,11 @@ fn an_explanation_fits_a_narrow_terminal() {
          3h ● bob @laptop  block    waits for the keys
          2h ✗ ann @laptop  merged   coding → done
                            ↳ overridden by bob, who blocked
-                           it (waits for the keys): it was
-                           put on hold at the same time, so
-                           leaving waits until the hold is
-                           lifted
+                           it (waits for the keys): someone
+                           put it on hold at the same time;
+                           it stays here until the hold is
+                           lifted or the conflict is
+                           resolved
          1h ⊘ cem @laptop  submit
                            ↳ refused: the item is blocked;
                            use `unblock` first
@@ -184,9 +189,10 @@ fn a_narrow_timeline_keeps_the_reason_whole() {
       09:00 ● bob @laptop  block    waits for the keys
       09:01 ✗ ann @laptop  merged   coding → done
                            ↳ overridden by bob, who blocked it
-                           (waits for the keys): it was put on
-                           hold at the same time, so leaving
-                           waits until the hold is lifted
+                           (waits for the keys): someone put it
+                           on hold at the same time; it stays
+                           here until the hold is lifted or the
+                           conflict is resolved
       11:58 ● ann @laptop  comment
     ");
 }

@@ -101,8 +101,8 @@ fn an_item_in_full() {
 
     Conflicts  run `towline explain 42` for details
       ‼ column  ab12
-        it was put on hold at the same time, so leaving waits until
-        the hold is lifted
+        someone put it on hold at the same time; it stays here until
+        the hold is lifted or the conflict is resolved
         a ●  bob @laptop blocked it (waits for the keys), 3h ago —
              in effect
         b ✗  ann @laptop marked it done, 2h ago — overridden
@@ -121,9 +121,10 @@ fn an_item_in_full() {
          3h ● bob @laptop  block    waits for the keys
          2h ✗ ann @laptop  merged   coding → done
                            ↳ overridden by bob, who blocked it
-                           (waits for the keys): it was put on hold
-                           at the same time, so leaving waits until
-                           the hold is lifted
+                           (waits for the keys): someone put it on
+                           hold at the same time; it stays here
+                           until the hold is lifted or the conflict
+                           is resolved
          2m ● ann @laptop  comment
 
     Next: submit, unblock, freeze
@@ -160,8 +161,9 @@ fn a_timeline_has_days_and_says_what_was_overridden() {
       09:00 ● bob @laptop  42 Login fails on Safari  block    waits for the keys
       09:01 ✗ ann @laptop  42 Login fails on Safari  merged   coding → done
                                                      ↳ overridden by bob, who blocked it (waits for the
-                                                     keys): it was put on hold at the same time, so
-                                                     leaving waits until the hold is lifted
+                                                     keys): someone put it on hold at the same time; it
+                                                     stays here until the hold is lifted or the conflict
+                                                     is resolved
       11:58 ● ann @laptop  42 Login fails on Safari  comment
     ");
 }
