@@ -12,7 +12,7 @@ use towline_proto::{NodeId, Origin, ProjectId};
 
 use crate::api::request::{Failure, FailureCode, Reply, Request};
 use crate::api::types::UnavailableProject;
-use crate::naming::{self, Named};
+use crate::project_names::{self, Named};
 
 /// Jobs that may wait for one project's thread. At 10,000 writes a second this is 0.1 s of work.
 pub const JOBS: usize = 1_024;
@@ -126,13 +126,13 @@ impl NodeHandle {
     }
 
     /// Every project, sorted by name. Where several share a name, each is called by its name and digits
-    /// of its id ([`crate::naming`]).
+    /// of its id ([`crate::project_names`]).
     pub fn projects(&self) -> Vec<ProjectLink> {
         let mut links = self.links();
         let names: Vec<_> = links.iter().map(|link| (link.name.clone(), link.id)).collect();
         let all: Vec<Named<'_>> = names.iter().map(|(name, id)| (name.as_str(), id)).collect();
         for (link, one) in links.iter_mut().zip(&all) {
-            link.name = naming::address(&all, *one);
+            link.name = project_names::address(&all, *one);
         }
         links
     }
@@ -158,9 +158,9 @@ impl NodeHandle {
         if let Some(failure) = unavailable_failure(&self.unavailable(), wanted, &links) {
             return Err(failure);
         }
-        let at = naming::pick(&all, wanted)?;
+        let at = project_names::pick(&all, wanted)?;
         let gone = || Failure::new(FailureCode::NotFound, "no such project");
-        let name = naming::address(&all, *all.get(at).ok_or_else(gone)?);
+        let name = project_names::address(&all, *all.get(at).ok_or_else(gone)?);
         let link = links.get(at).cloned().ok_or_else(gone)?;
         Ok(ProjectLink { name, ..link })
     }
@@ -282,7 +282,7 @@ fn unavailable_failure(
     let first = unavailable.first()?;
     let names = || {
         let all: Vec<Named<'_>> = there.iter().map(|link| (link.name.as_str(), &link.id)).collect();
-        let names = all.iter().map(|one| naming::address(&all, *one));
+        let names = all.iter().map(|one| project_names::address(&all, *one));
         names.collect::<Vec<_>>().join(", ")
     };
     match wanted {

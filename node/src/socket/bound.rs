@@ -14,7 +14,7 @@ use tokio::net::UnixListener;
 use super::{path, runtime};
 use crate::api::request::{Failure, FailureCode};
 use crate::home::Home;
-use crate::home::lock::Holder;
+use crate::home::lock::LockHolder;
 
 use super::Client;
 
@@ -35,7 +35,7 @@ pub struct BoundSocket {
 pub fn find(home: &Home) -> Result<Option<Client>, Failure> {
     let usual = Client::connect(&home.socket());
     if let Ok(None) = usual
-        && let Some(noted) = Holder::noted_socket(&home.lock_file())
+        && let Some(noted) = LockHolder::noted_socket(&home.lock_file())
         && noted.parent().is_some_and(runtime::is_private)
     {
         return Client::connect(&noted);

@@ -99,7 +99,7 @@ pub trait ControlHandler: Send + Sync {
     /// When the node serves no board.
     fn login(&self, who: &str) -> Result<Reply, Failure>;
     /// The node listens here now.
-    fn listens_at(&self, socket: &Path);
+    fn set_socket(&self, socket: &Path);
 }
 
 /// What a client sends.

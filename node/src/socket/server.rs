@@ -23,7 +23,7 @@ use crate::api::request::{Envelope, Failure, FailureCode, Reply};
 use crate::handle::NodeHandle;
 use crate::home::Home;
 use crate::limiter::{Limiter, Limits, Permit, Source};
-use crate::outage::Outage;
+use crate::log_throttle::LogThrottle;
 
 /// Serves the handle's projects on a home's socket until `stop` is cancelled, by anybody or by a client's `stop`.
 /// The file has mode 0600, is created again when it vanishes, and is removed at the end.
@@ -39,7 +39,7 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> Result<(), Failure> {
     tracing::debug!(path = %socket.path().display(), "listening on the local socket");
-    controls.listens_at(socket.path());
+    controls.set_socket(socket.path());
     let shared = Arc::new(Shared {
         handle,
         info,
@@ -51,7 +51,7 @@ pub async fn serve(
         per_source: CONNECTIONS,
         grace: FIRST_LINE_GRACE,
     });
-    let mut outage = Outage::new("a local connection could not be accepted");
+    let mut outage = LogThrottle::new("a local connection could not be accepted");
     let mut connections = JoinSet::new();
     let mut looks = interval(CHECK_INTERVAL);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -245,7 +245,7 @@ fn rebind(socket: &mut BoundSocket, home: &Home, controls: &dyn ControlHandler, 
     match BoundSocket::bind(home) {
         Ok(new) => {
             tracing::warn!(path = %new.path().display(), "the local socket was removed and has been created again");
-            controls.listens_at(new.path());
+            controls.set_socket(new.path());
             *socket = new;
             *missing = false;
         }

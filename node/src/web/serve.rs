@@ -33,7 +33,7 @@ use super::guard::Caller;
 use super::{BODY_BYTES, LINGER_MS};
 use crate::api::request::{Failure, FailureCode};
 use crate::limiter::{Limiter, Limits, Permit};
-use crate::outage::Outage;
+use crate::log_throttle::LogThrottle;
 
 /// Time for the headers of a request, also of the next one on a connection.
 const HEADERS: Duration = Duration::from_secs(10);
@@ -72,7 +72,7 @@ pub async fn serve(listener: TcpListener, router: axum::Router, stop: Cancellati
     // Event streams never end by themselves: they get the stop token, or stopping would wait for them.
     let router = router.layer(Extension(stop.clone()));
     let limiter = Limiter::new(limits());
-    let mut outage = Outage::new("cannot accept a connection to the board");
+    let mut outage = LogThrottle::new("cannot accept a connection to the board");
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {

@@ -16,9 +16,9 @@ use crate::cli::render::text::clean;
 use crate::cli::{CliError, Context, json};
 use crate::home::init::{self, plan_deinit, plan_init};
 use crate::home::{Config, Home, key};
+use crate::node::{Node, make_project, node_name, repair_project};
 use crate::project::check_clock;
-use crate::run::{Node, make_project, mend_project, node_name};
-use crate::serving::{Face, Serving};
+use crate::server::{Server, ServerOptions};
 use crate::socket::HELLO_TIMEOUT;
 
 fn failed(error: impl std::fmt::Display) -> Failure {
@@ -89,7 +89,7 @@ pub(super) fn init(ctx: &Context, args: &InitArgs, out: &mut dyn Write) -> Resul
     ctx.say(&format!("will create the project {name:?}"));
     let home = make_home(&ctx.dir, args.node_name.clone())?;
     let lock = local_store::lock(ctx, &home, "towline init")?;
-    home.sweep().map_err(Failure::from)?;
+    home.remove_incomplete_projects().map_err(Failure::from)?;
     let config = Config::load(&home.config_file()).map_err(Failure::from)?;
     let key = key::load(&home.key_file()).map_err(Failure::from)?;
     let me = towline_proto::NodeId(key.verifying_key().to_bytes());
@@ -148,7 +148,7 @@ pub(super) fn repair(ctx: &Context, out: &mut dyn Write) -> Result<(), CliError>
         {
             continue;
         }
-        let mended = mend_project(&place, &key)?;
+        let mended = repair_project(&place, &key)?;
         if ctx.global.json {
             continue;
         }
@@ -159,7 +159,7 @@ pub(super) fn repair(ctx: &Context, out: &mut dyn Write) -> Result<(), CliError>
             mended.kept,
             mended.left_out,
             mended.gaps,
-            mended.aside.display()
+            mended.old_log.display()
         )?;
     }
     if ctx.global.json {
@@ -198,7 +198,7 @@ pub(super) fn run(ctx: &Context, args: &RunArgs, greet: bool, out: &mut dyn Writ
     let title = directory_name(home.root());
     runtime()?.block_on(async {
         let node = Node::start(home, lock, &config, key).await?;
-        let serving = Serving::start(node, &config, Face { title, fleet: false }).await?;
+        let serving = Server::start(node, &config, ServerOptions { title, fleet: false }).await?;
         if greet {
             greeting(ctx, &serving, &who, out)?;
         } else {
@@ -248,7 +248,7 @@ pub(in crate::cli) fn run_config(home: &Home, args: &RunArgs) -> Result<Config, 
     Ok(config)
 }
 
-fn greeting(ctx: &Context, serving: &Serving, who: &str, out: &mut dyn Write) -> Result<(), CliError> {
+fn greeting(ctx: &Context, serving: &Server, who: &str, out: &mut dyn Write) -> Result<(), CliError> {
     let names: Vec<_> = serving
         .node()
         .handle()

@@ -10,11 +10,11 @@ use crate::api::request::{Envelope, Failure, FailureCode, Reply, Request};
 use crate::api::types::UnavailableProject;
 use crate::cli::{Backend, Context};
 use crate::handle::{ambiguous_project, project_unavailable};
-use crate::home::{Home, HomeError, Lock, ProjectHome, Survey, key};
-use crate::naming;
+use crate::home::{Home, HomeError, Lock, ProjectHome, ProjectScan, key};
+use crate::node::open_project;
 use crate::project::Project;
 use crate::project::snapshot::{self, needs_cards_only};
-use crate::run::open_project;
+use crate::project_names;
 use crate::socket::{self, Client, HELLO_TIMEOUT};
 
 /// One project's store, open for one command.
@@ -132,7 +132,7 @@ fn from_snapshot(ctx: &Context, home: &Home, requests: &[&Request]) -> Option<Sn
 fn open(ctx: &Context, home: &Home, lock: Lock) -> Result<LocalStore, Failure> {
     let key = key::load(&home.key_file())?;
     Ok(LocalStore {
-        unavailable: unavailable(home.survey()?.unreadable),
+        unavailable: unavailable(home.scan_projects()?.unreadable),
         project: Some(open_project(&pick(ctx, home)?, &key)?),
         access: StoreAccess::Locked(lock),
     })
@@ -143,7 +143,7 @@ fn read(ctx: &Context, home: &Home, why: HomeError) -> Result<LocalStore, Failur
     let key = key::load(&home.key_file())?;
     let copy = StoreCopy::of(&pick(ctx, home)?, why)?;
     Ok(LocalStore {
-        unavailable: unavailable(home.survey()?.unreadable),
+        unavailable: unavailable(home.scan_projects()?.unreadable),
         project: Some(open_project(copy.place(), &key)?),
         access: StoreAccess::Copy(copy),
     })
@@ -159,7 +159,7 @@ fn unavailable(unreadable: Vec<(String, HomeError)>) -> Vec<UnavailableProject> 
 
 /// The project that is meant.
 fn pick(ctx: &Context, home: &Home) -> Result<ProjectHome, Failure> {
-    let Survey { projects, unreadable } = home.survey()?;
+    let ProjectScan { projects, unreadable } = home.scan_projects()?;
     let unavailable = unavailable(unreadable);
     let wanted = ctx.global.project.as_deref();
     let all: Vec<_> = projects
@@ -170,9 +170,9 @@ fn pick(ctx: &Context, home: &Home) -> Result<ProjectHome, Failure> {
         .iter()
         .find(|one| wanted.is_none_or(|wanted| one.name == wanted));
     let named = projects.iter().any(|place| Some(place.name.as_str()) == wanted);
-    match (naming::pick(&all, wanted), meant) {
+    match (project_names::pick(&all, wanted), meant) {
         (_, Some(other)) if wanted.is_none() && !projects.is_empty() => {
-            let names: Vec<_> = all.iter().map(|one| naming::address(&all, *one)).collect();
+            let names: Vec<_> = all.iter().map(|one| project_names::address(&all, *one)).collect();
             Err(ambiguous_project(&names.join(", "), other))
         }
         (Err(_), Some(meant)) if !named => Err(project_unavailable(meant)),

@@ -18,7 +18,7 @@ use super::args::{DownArgs, ExportArgs, ImportArgs, InitArgs, JoinArgs, RunArgs}
 use super::context::Context;
 use super::{Backend, CliError, envelope, json, render};
 use crate::api::request::{Envelope, Failure, FailureCode, Reply, Request};
-use crate::home::{Holder, Home};
+use crate::home::{Home, LockHolder};
 use crate::socket::{self, Client, HELLO_TIMEOUT};
 use busy_wait::BusyWait;
 
@@ -81,7 +81,7 @@ fn running_within(ctx: &Context, within: Duration) -> Result<Box<Client>, Failur
 }
 
 /// A process has the project open and does not answer.
-fn silent(holder: &Holder) -> Failure {
+fn silent(holder: &LockHolder) -> Failure {
     let message = format!(
         "{} has the project open and does not answer on its socket; if it is a node that hangs, kill it",
         holder.who

@@ -4,9 +4,9 @@ use towline_proto::EventKind;
 
 use super::text::{ago, clean, day_and_time, fit, pad, pad_left, width, wrap};
 use super::{View, column_ink};
+use crate::activity_text::was_chosen;
 use crate::api::types::{FeedEvent, HistoryLine, HistoryOutcome};
 use crate::cli::style::Ink;
-use crate::deeds::was_chosen;
 use crate::labels::hold_label;
 
 /// Widest name and node, in columns.

@@ -7,9 +7,9 @@ use towline_proto::{ActId, Closing, CriterionState, LinkKind, Status};
 
 use super::text::{ago_phrase, clean, clean_lines, fit, fold_into, pad, plural, width, wrap};
 use super::{View, kind_ink, log, priority_ink, status_ink};
+use crate::activity_text::who_did;
 use crate::api::types::{ItemCard, ItemLink, ItemPage};
 use crate::cli::style::Ink;
-use crate::deeds::who_did;
 use crate::labels::{failure_label, status_label};
 
 /// How many lines of history the page ends with.
