@@ -18,8 +18,7 @@ fn conflicts_name_their_sides_and_what_to_type() {
     assert_snapshot!(page, @"
     42  Login fails on Safari
       ‼ column  ab12
-        someone put it on hold at the same time; it stays here until the hold is lifted or the conflict is
-        resolved
+        it was put on hold at the same time and stays here until the hold is lifted
         a ●  bob @laptop blocked it (waits for the keys), 3h ago — in effect
         b ✗  ann @laptop marked it done, 2h ago — overridden
         resolve it:
@@ -94,8 +93,7 @@ fn an_explanation_says_why_first_and_then_what_was_done() {
 
     Unresolved conflicts  1
       ‼ column  ab12
-        someone put it on hold at the same time; it stays here until the hold is lifted or the conflict
-        is resolved
+        it was put on hold at the same time and stays here until the hold is lifted
         a ●  bob @laptop blocked it (waits for the keys), 3h ago — in effect
         b ✗  ann @laptop marked it done, 2h ago — overridden
         resolve it:
@@ -108,9 +106,8 @@ fn an_explanation_says_why_first_and_then_what_was_done() {
          3h · ann @laptop  start    backlog → coding
          3h ● bob @laptop  block    waits for the keys
          2h ✗ ann @laptop  merged   coding → done
-                           ↳ overridden by bob, who blocked it (waits for the keys): someone put it on
-                           hold at the same time; it stays here until the hold is lifted or the conflict
-                           is resolved
+                           ↳ overridden by bob, who blocked it (waits for the keys): it was put on hold
+                           at the same time and stays here until the hold is lifted
          1h ⊘ cem @laptop  submit
                            ↳ refused: the item is blocked; use `unblock` first
          2m ● ann @laptop  comment
@@ -139,9 +136,8 @@ fn an_explanation_fits_a_narrow_terminal() {
 
     Unresolved conflicts  1
       ‼ column  ab12
-        someone put it on hold at the same time; it stays
-        here until the hold is lifted or the conflict is
-        resolved
+        it was put on hold at the same time and stays here
+        until the hold is lifted
         a ●  bob @laptop blocked it (waits for the keys), 3h
              ago — in effect
         b ✗  ann @laptop marked it done, 2h ago — overridden
@@ -156,11 +152,10 @@ fn an_explanation_fits_a_narrow_terminal() {
          3h ● bob @laptop  block    waits for the keys
          2h ✗ ann @laptop  merged   coding → done
                            ↳ overridden by bob, who blocked
-                           it (waits for the keys): someone
-                           put it on hold at the same time;
-                           it stays here until the hold is
-                           lifted or the conflict is
-                           resolved
+                           it (waits for the keys): it was
+                           put on hold at the same time and
+                           stays here until the hold is
+                           lifted
          1h ⊘ cem @laptop  submit
                            ↳ refused: the item is blocked;
                            use `unblock` first
@@ -189,10 +184,9 @@ fn a_narrow_timeline_keeps_the_reason_whole() {
       09:00 ● bob @laptop  block    waits for the keys
       09:01 ✗ ann @laptop  merged   coding → done
                            ↳ overridden by bob, who blocked it
-                           (waits for the keys): someone put it
-                           on hold at the same time; it stays
-                           here until the hold is lifted or the
-                           conflict is resolved
+                           (waits for the keys): it was put on
+                           hold at the same time and stays here
+                           until the hold is lifted
       11:58 ● ann @laptop  comment
     ");
 }

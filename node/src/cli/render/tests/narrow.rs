@@ -77,12 +77,10 @@ fn what_matters_least_gives_way_to_the_title() {
                     coding → done
                     ↳ overridden by bob, who
                     blocked it (waits for
-                    the keys): someone put
-                    it on hold at the same
-                    time; it stays here
-                    until the hold is lifted
-                    or the conflict is
-                    resolved
+                    the keys): it was put on
+                    hold at the same time
+                    and stays here until the
+                    hold is lifted
       11:58 ● ann @laptop  42 Logi…  comment
     ");
     assert_snapshot!(log::event(&view(40), &moved()), @"
