@@ -116,7 +116,7 @@ fn purging_asks_first_and_only_empties_the_trash() {
     ann.run(&["delete", "1"]).ok();
     let before = ann.export();
     ann.run(&["purge", "1"])
-        .refused(2, &["Empty 1 out of the trash", "--yes"]);
+        .refused(2, &["Delete 1 from the trash permanently", "--yes"]);
     ann.run(&["purge", "2", "--yes"])
         .refused(5, &["`purge` is not possible", "not in the trash"]);
     assert_eq!(ann.export(), before);
