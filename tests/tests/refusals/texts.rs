@@ -32,7 +32,7 @@ fn every_field_says_what_it_cannot_hold() {
         );
         refused(&["comment", "1", " \n "], &["comment", "empty"]);
         refused(&["comment", "1", &longer], &["comment", "70000 bytes"]);
-        refused(&["block", "1", "-m", " "], &["block needs a reason"]);
+        refused(&["block", "1", "-m", " "], &["`block` needs a reason"]);
         refused(&["claim", "1", "--for", " "], &["holder", "empty"]);
         for (text, sign) in [(TURNED, "U+202E"), (CLEARED, "U+001B")] {
             refused(&["create", "story", text], &["title", sign]);
