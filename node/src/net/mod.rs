@@ -31,6 +31,7 @@ mod link;
 mod local;
 mod members_only;
 mod metrics;
+mod names;
 mod peers;
 mod roll;
 mod service;
