@@ -37,7 +37,7 @@ pub struct Config {
     pub announce: Vec<String>,
     /// How long a command waits while others are in the way.
     pub busy_timeout: BusyTimeout,
-    /// A setting of the project, from when each node had its own; see [`Config::inherited`].
+    /// A setting of the project, from when each node had its own; see [`Config::legacy_settings`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub promote: Option<Promote>,
     /// As `promote`.
@@ -48,11 +48,11 @@ pub struct Config {
     pub claim_ttl: Option<ClaimTtl>,
     /// Settings that hold instead of the project's: for programs that have a node in them. No file gives any.
     #[serde(skip)]
-    pub fixed: Option<Settings>,
+    pub settings_override: Option<Settings>,
 }
 
 /// What earlier versions wrote into every file, and which was nobody's choice.
-const UNCHOSEN: [(&str, &str); 3] = [
+const OLD_DEFAULTS: [(&str, &str); 3] = [
     ("promote", "manual"),
     ("archive_after", "4h"),
     ("claim_ttl", "10m"),
@@ -73,7 +73,7 @@ impl Default for Config {
             promote: None,
             archive_after: None,
             claim_ttl: None,
-            fixed: None,
+            settings_override: None,
         }
     }
 }
@@ -113,8 +113,8 @@ impl Config {
 
     /// Settings that somebody chose in this file when each node had its own. They belong to the project
     /// now: a node whose role allows it writes them there once, where the project says nothing yet.
-    pub fn inherited(&self) -> Vec<(String, String)> {
-        let chosen = |(key, value): &(&str, String)| !UNCHOSEN.contains(&(*key, value.as_str()));
+    pub fn legacy_settings(&self) -> Vec<(String, String)> {
+        let chosen = |(key, value): &(&str, String)| !OLD_DEFAULTS.contains(&(*key, value.as_str()));
         let written = self.written().into_iter().filter(chosen);
         written.map(|(key, value)| (key.to_owned(), value)).collect()
     }
@@ -153,47 +153,47 @@ impl Config {
         );
         for (about, key, value) in [
             (
-                "In whose name commands act that name nobody.",
+                "Your user name: who commands act as, unless they pass --as.",
                 "user",
                 word(&self.user),
             ),
             (
-                "What this node calls itself to other members.",
+                "The name of this node, as other members see it.",
                 "node_name",
                 word(&self.node_name),
             ),
             (
-                "Where other nodes may connect; port 0 takes a free one.",
+                "Addresses on which other nodes can connect; port 0 means any free port.",
                 "listen",
                 list(&self.listen),
             ),
             (
-                "Where the board is; when the port is taken, a free one is used.",
+                "Address of the board; if the port is in use, a free one is used instead.",
                 "board",
                 word(&self.board.to_string()),
             ),
             (
-                "Names that the board answers for besides its own address, such as board.example:443.",
+                "Host names that the board accepts besides its own address, such as board.example:443.",
                 "allowed_hosts",
                 list(&self.allowed_hosts),
             ),
             (
-                "Find members on the local network, and be found there under private addresses.",
+                "Find members on the local network, and let them find this node there by its private addresses.",
                 "mdns",
                 self.mdns.to_string(),
             ),
             (
-                "Addresses of members that are always tried, as `towline peers --me` prints them.",
+                "Addresses of members to connect to at the start, as `towline peers --me` prints them.",
                 "bootstrap",
                 list(&self.bootstrap),
             ),
             (
-                "Addresses to tell others, such as a forwarded port.",
+                "Extra addresses to announce to other members, such as a forwarded port.",
                 "announce",
                 list(&self.announce),
             ),
             (
-                "Let commands wait for so long while others have the project open.",
+                "How long commands wait while another process has the project open.",
                 "busy_timeout",
                 word(&self.busy_timeout.to_string()),
             ),
@@ -205,7 +205,7 @@ impl Config {
             let value = word(&value);
             let _ = write!(
                 text,
-                "\n# Belongs to the project now: `towline config {key}`.\n{key} = {value}\n"
+                "\n# This is now a setting of the project: `towline config {key}`.\n{key} = {value}\n"
             );
         }
         text
@@ -271,10 +271,10 @@ mod tests {
         let path = folder.path().join("config.toml");
         let old = "promote = \"manual\"\narchive_after = \"4h\"\nclaim_ttl = \"10m\"\n";
         fs::write(&path, old).unwrap();
-        assert_eq!(Config::load(&path).unwrap().inherited(), []);
+        assert_eq!(Config::load(&path).unwrap().legacy_settings(), []);
         fs::write(&path, old.replace("4h", "never")).unwrap();
         let chosen = [("archive_after".to_owned(), "never".to_owned())];
-        assert_eq!(Config::load(&path).unwrap().inherited(), chosen);
+        assert_eq!(Config::load(&path).unwrap().legacy_settings(), chosen);
     }
 
     #[test]

@@ -29,7 +29,7 @@ const NAME_BYTES: usize = 8;
 pub fn create(path: &Path) -> Result<SigningKey, HomeError> {
     let key = SigningKey::from_bytes(&random(path)?);
     match store(path, &key) {
-        Err(HomeError::KeyMode { .. }) => store_elsewhere(path, &key)?,
+        Err(HomeError::KeyMode { .. }) => store_in_state_folder(path, &key)?,
         stored => stored?,
     }
     Ok(key)
@@ -38,21 +38,21 @@ pub fn create(path: &Path) -> Result<SigningKey, HomeError> {
 fn random<const N: usize>(path: &Path) -> Result<[u8; N], HomeError> {
     let mut bytes = [0u8; N];
     getrandom::fill(&mut bytes)
-        .map_err(|error| HomeError::io("draw a key for", path)(io::Error::other(error.to_string())))?;
+        .map_err(|error| HomeError::io("create a key for", path)(io::Error::other(error.to_string())))?;
     Ok(bytes)
 }
 
 /// Keeps a key in the user's state folder and says so in its own file.
-fn store_elsewhere(path: &Path, key: &SigningKey) -> Result<(), HomeError> {
+fn store_in_state_folder(path: &Path, key: &SigningKey) -> Result<(), HomeError> {
     let no_modes = |why: String| HomeError::NoModes {
         path: path.to_owned(),
         why,
     };
-    let folder = state_folder().ok_or_else(|| no_modes("there is none".to_owned()))?;
+    let folder = state_folder().ok_or_else(|| no_modes("it is not set".to_owned()))?;
     let file = folder.join(to_hex(&random::<NAME_BYTES>(path)?));
     let name = file
         .to_str()
-        .ok_or_else(|| no_modes("its path is no text".to_owned()))?;
+        .ok_or_else(|| no_modes("its path is not valid UTF-8".to_owned()))?;
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -66,7 +66,7 @@ fn store_elsewhere(path: &Path, key: &SigningKey) -> Result<(), HomeError> {
     }
     tracing::warn!(
         key = name,
-        "the file system here has no file modes: others on this machine may read the project; its key is kept elsewhere"
+        "the file system here has no file modes, so other users of this machine may be able to read the project; its key is stored in your state folder"
     );
     Ok(())
 }
@@ -83,7 +83,7 @@ fn state_folder() -> Option<PathBuf> {
 }
 
 /// Where the key is that a file stands for.
-fn whereabouts(path: &Path) -> Result<PathBuf, HomeError> {
+fn resolve_key_path(path: &Path) -> Result<PathBuf, HomeError> {
     let mut text = String::new();
     let file = File::open(path).map_err(HomeError::open(path))?;
     file.take(FILE_BYTES)
@@ -96,8 +96,8 @@ fn whereabouts(path: &Path) -> Result<PathBuf, HomeError> {
 }
 
 /// Removes a key that is elsewhere.
-pub(super) fn forget(path: &Path) -> Result<(), HomeError> {
-    let Some(file) = whereabouts(path).ok().filter(|file| file != path) else {
+pub(super) fn remove_external(path: &Path) -> Result<(), HomeError> {
+    let Some(file) = resolve_key_path(path).ok().filter(|file| file != path) else {
         return Ok(());
     };
     match fs::remove_file(&file) {
@@ -143,7 +143,7 @@ pub fn store(path: &Path, key: &SigningKey) -> Result<(), HomeError> {
 /// # Errors
 /// [`HomeError::KeyMode`] when others may read it, [`HomeError::Invalid`] when it is not a key.
 pub fn load(path: &Path) -> Result<SigningKey, HomeError> {
-    let path = &whereabouts(path)?;
+    let path = &resolve_key_path(path)?;
     let file = File::open(path).map_err(HomeError::open(path))?;
     is_private(path, &file)?;
     let mut text = String::new();
@@ -152,7 +152,7 @@ pub fn load(path: &Path) -> Result<SigningKey, HomeError> {
         .map_err(HomeError::io("read", path))?;
     let seed = from_hex::<32>(text.trim_end()).ok_or_else(|| HomeError::Invalid {
         path: path.to_owned(),
-        why: "a key is 64 hex digits; put it back from a backup".to_owned(),
+        why: "a key must have 64 hex digits; restore it from a backup".to_owned(),
     })?;
     Ok(SigningKey::from_bytes(&seed))
 }

@@ -40,7 +40,7 @@ pub(crate) const fn position(segment: u32, offset: u64) -> u64 {
 }
 
 /// The segment and the offset of a position.
-pub(crate) const fn place(position: u64) -> (u32, u64) {
+pub(crate) const fn split_position(position: u64) -> (u32, u64) {
     ((position >> 32) as u32, position & 0xffff_ffff)
 }
 
@@ -80,7 +80,9 @@ impl SegmentHeader {
 
     pub(crate) fn decode(bytes: &[u8; SEGMENT_HEADER_BYTES as usize]) -> Result<Self, HeaderError> {
         if bytes[..8] != MAGIC {
-            return Err(HeaderError::Damaged("the file does not begin like a segment"));
+            return Err(HeaderError::Damaged(
+                "the file does not start with a segment header",
+            ));
         }
         // The version is read before the checksum: a newer format may keep it elsewhere.
         if bytes[8] > FORMAT {

@@ -7,8 +7,8 @@ use towline_crdt::fold::{ActOutcome, FoldedAct, FoldedItem};
 use towline_proto::{ActId, ItemId, LinkKind, Op, Rule, text};
 
 use super::Project;
+use crate::activity_text::{CHOSEN, IN_FAVOUR, activity};
 use crate::api::types::{self, HistoryLine};
-use crate::deeds::{CHOSEN, IN_FAVOUR, deed};
 
 /// Characters of an act's text in a timeline.
 const DETAIL_CHARS: usize = 400;
@@ -74,13 +74,13 @@ impl Project {
         let lost = match folded.acts.get(by) {
             Some(winner) => {
                 let line = self.bare_line(folded, by, winner);
-                format!("{}, who {}: {}", line.origin, deed(&line), rule.sentence())
+                format!("{}, who {}: {}", line.origin, activity(&line), rule.sentence())
             }
             None => rule.sentence().to_owned(),
         };
         let conflicts = &folded.view.conflicts;
         if conflicts.iter().any(|conflict| conflict.losers.contains(act)) {
-            return format!("lost to {lost}");
+            return format!("overridden by {lost}");
         }
         let saw = |folding: &&FoldedAct<'_>| folding.saw.contains(act);
         let mut settlers: Vec<_> = folded.acts.values().filter(saw).collect();
@@ -89,14 +89,17 @@ impl Project {
         let stands = |folding: &&&FoldedAct<'_>| !matches!(folding.outcome, ActOutcome::Overridden { .. });
         let who = |folding: &FoldedAct<'_>| folding.record.act.origin.to_string();
         if let Some(chosen) = settlers.iter().filter(chose).find(stands) {
-            return format!("lost at first to {lost}; {} {CHOSEN}", who(chosen));
+            return format!("first overridden by {lost}; {} {CHOSEN}", who(chosen));
         }
         match settlers.iter().find(chose).or(settlers.first()) {
             Some(one) if one.keeps == Some(*act) => {
-                format!("lost to {lost}; {} chose it, and that lost as well", who(one))
+                format!(
+                    "overridden by {lost}; {} chose this side, and that choice was overridden too",
+                    who(one)
+                )
             }
-            Some(one) => format!("lost to {lost}; settled by {}", who(one)),
-            None => format!("lost to {lost}"),
+            Some(one) => format!("overridden by {lost}; resolved by {}", who(one)),
+            None => format!("overridden by {lost}"),
         }
     }
 
@@ -168,7 +171,7 @@ impl Project {
                 Some(match self.root(folded, keep) {
                     Some((root, folding)) => {
                         let line = self.bare_line(folded, &root, folding);
-                        let kept = text::show(&deed(&line), DETAIL_CHARS);
+                        let kept = text::show(&activity(&line), DETAIL_CHARS);
                         format!("{about}{IN_FAVOUR}{}, who {kept}", line.origin)
                     }
                     None => about,

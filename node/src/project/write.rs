@@ -10,8 +10,8 @@ use towline_crdt::compose::{BodyEdit, ComposeError, Draft};
 use towline_crdt::view::ItemView;
 use towline_proto::{Column, ItemId, Kind, LinkKind, Op, Origin, Register, text};
 
-use super::stage::Work;
-use super::{Project, refused};
+use super::pending_batch::Work;
+use super::{Project, transition_errors};
 use crate::api::request::{Edit, Failure, FailureCode, NewItem, Reply};
 use crate::api::types::Applied;
 
@@ -36,7 +36,7 @@ pub(crate) fn refusal(error: &ComposeError) -> Failure {
         ComposeError::Doc(_) | ComposeError::Automerge(_) | ComposeError::Gate(_) => FailureCode::Failure,
     };
     match error {
-        ComposeError::Illegal(illegal) => Failure::new(code, refused::sentence(illegal)),
+        ComposeError::Illegal(illegal) => Failure::new(code, transition_errors::message(illegal)),
         error => Failure::new(code, error.to_string()),
     }
 }
@@ -48,7 +48,7 @@ fn labels_fit(whose: &str, labels: usize) -> Result<(), Failure> {
         return Ok(());
     }
     Err(usage(format!(
-        "{whose} would have {labels} labels; an item has at most {most}"
+        "{whose} would have {labels} labels; at most {most} are allowed"
     )))
 }
 
@@ -57,7 +57,7 @@ fn legible(title: &str) -> Result<(), Failure> {
     let checked = text::title(title).and_then(text::legible);
     checked
         .map(|_| ())
-        .map_err(|why| usage(format!("the title cannot be used: {why}")))
+        .map_err(|why| usage(format!("invalid title: {why}")))
 }
 
 impl Project {
@@ -79,7 +79,7 @@ impl Project {
                 Column::Backlog
             },
             priority: new.priority.unwrap_or(DEFAULT_PRIORITY),
-            qa: new.qa.unwrap_or(self.upkeep.settings().qa),
+            qa: new.qa.unwrap_or(self.maintenance.settings().qa),
         }];
         labels_fit("the item", new.labels.len())?;
         ops.extend(new.labels.into_iter().map(|label| Op::AddLabel { label }));
@@ -148,7 +148,7 @@ impl Project {
             if let Some(item) = self.index.children(&row.id).first() {
                 let (epic, item) = (self.index.handle(&row), &item.handle);
                 let message = format!(
-                    "{epic} stays an epic while items belong to it, such as {item}; `towline edit {item} --epic ''` takes one out"
+                    "cannot change the kind of {epic}: items belong to it, such as {item}; remove them first, with `towline edit {item} --epic ''`"
                 );
                 return Err(conflict(message));
             }
@@ -177,12 +177,12 @@ impl Project {
                 ops.push(Op::Assign { who });
             }
         }
-        let present = match &edit.body {
+        let current = match &edit.body {
             Some(_) => Some(self.body(&row.id)?),
             None => None,
         };
         let body = match edit.body {
-            Some(text) if Some(&text) != present.as_ref() && Some(&text) != edit.body_base.as_ref() => {
+            Some(text) if Some(&text) != current.as_ref() && Some(&text) != edit.body_base.as_ref() => {
                 Some(BodyEdit {
                     base: edit.body_base,
                     text,
@@ -246,10 +246,10 @@ impl Project {
             if self.index.depends_on(&on.id, &row.id) {
                 let (this, other) = (self.index.handle(&row), self.index.handle(&on));
                 return Err(conflict(if on.id == row.id {
-                    format!("{this} cannot wait for itself: that would be a circle")
+                    format!("{this} cannot wait for itself: that would be a cycle")
                 } else {
-                    let circle = self.circle_of(row.id, on.id);
-                    format!("{this} cannot wait for {other}: that would be a circle, {circle}")
+                    let cycle = self.closed_cycle_text(row.id, on.id);
+                    format!("{this} cannot wait for {other}: that would be a cycle, {cycle}")
                 }));
             }
             ops.push(Op::AddDependency { on: on.id });
@@ -304,7 +304,7 @@ impl Project {
         let criterion = place.checked_sub(1).and_then(|place| row.criteria.get(place));
         let Some(criterion) = criterion.map(|criterion| criterion.id) else {
             let message = format!(
-                "no criterion {place}: the item has {}, counted from 1",
+                "no criterion {place}: the item has {}, numbered from 1",
                 row.criteria.len()
             );
             return Err(Failure::new(FailureCode::NotFound, message));
@@ -329,7 +329,7 @@ impl Project {
                 op,
                 origin: origin.clone(),
                 at,
-                request: self.asked,
+                request: self.request_id,
             })
             .collect()
     }
@@ -358,7 +358,7 @@ impl Project {
         let mut ops = drafts.iter().map(|draft| &draft.op);
         let is_edit = ops.all(|op| op.verb().is_none() && !about_trash(op));
         if row.deleted && is_edit {
-            return Err(conflict("the item is deleted; `restore` brings it back"));
+            return Err(conflict("the item is in the trash; use `restore` first"));
         }
         self.write(Work {
             item: Some(row.id),

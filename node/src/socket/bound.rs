@@ -1,8 +1,8 @@
-//! The bound socket of a node: made in its home or, where that cannot be, in the runtime folder; seen to be there,
-//! and made anew when it is not.
+//! The bound socket of a node: created in its home or, if that is not possible, in the runtime folder; checked, and
+//! created again when it vanishes.
 //!
-//! Relies on the lock of the home: whoever has it is the only node here, so a socket that nobody answers on is a
-//! leftover. Never replaces a socket that somebody answers on, and removes only its own.
+//! Relies on the lock of the home: its holder is the only node here, so a socket without a listener is a leftover.
+//! Never replaces a socket with a listener, and removes only its own.
 
 use std::fs;
 use std::io;
@@ -14,7 +14,7 @@ use tokio::net::UnixListener;
 use super::{path, runtime};
 use crate::api::request::{Failure, FailureCode};
 use crate::home::Home;
-use crate::home::lock::Holder;
+use crate::home::lock::LockHolder;
 
 use super::Client;
 
@@ -35,8 +35,8 @@ pub struct BoundSocket {
 pub fn find(home: &Home) -> Result<Option<Client>, Failure> {
     let usual = Client::connect(&home.socket());
     if let Ok(None) = usual
-        && let Some(noted) = Holder::noted_socket(&home.lock_file())
-        && noted.parent().is_some_and(runtime::is_ours)
+        && let Some(noted) = LockHolder::noted_socket(&home.lock_file())
+        && noted.parent().is_some_and(runtime::is_private)
     {
         return Client::connect(&noted);
     }
@@ -55,15 +55,15 @@ impl BoundSocket {
             Err(BindError::InUse(failure)) => return Err(failure),
             Ok(socket) => return Ok(socket),
         };
-        // With the folder itself gone there is nobody to be reached elsewhere either.
+        // Without the folder another place is of no use.
         if !home.dir().is_dir() {
             return Err(failed(&usual, &why));
         }
         let other = runtime::place(home.root()).map_err(|error| {
-            let message = format!("{}; nor can another place be used: {error}", failed(&usual, &why));
+            let message = format!("{}; and cannot use another place: {error}", failed(&usual, &why));
             Failure::new(FailureCode::Failure, message)
         })?;
-        tracing::info!(%why, path = %other.display(), "the socket cannot be made in the project's folder; it is elsewhere");
+        tracing::info!(%why, path = %other.display(), "cannot create the socket in the project's folder; using another place");
         Self::at(&other).map_err(|refused| match refused {
             BindError::Io(error) => failed(&other, &error),
             BindError::InUse(failure) => failure,
@@ -75,12 +75,12 @@ impl BoundSocket {
         &self.path
     }
 
-    /// Whether clients still find it.
+    /// Whether the file is still there.
     pub(super) fn is_there(&self) -> bool {
         identity(&self.path).is_ok_and(|file| file == self.file)
     }
 
-    /// Takes the file away.
+    /// Removes the file.
     pub(super) fn remove(self) {
         drop(self.listener);
         if !identity(&self.path).is_ok_and(|file| file == self.file) {
@@ -98,7 +98,7 @@ impl BoundSocket {
             Ok(_) => {
                 return Err(BindError::InUse(Failure::new(
                     FailureCode::Busy,
-                    format!("a node is running here already: it answers on {}", path.display()),
+                    format!("a node is already running here; it answers on {}", path.display()),
                 )));
             }
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
@@ -132,7 +132,7 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 fn failed(path: &Path, error: &io::Error) -> Failure {
     Failure::new(
         FailureCode::Failure,
-        format!("the socket {} cannot be made: {error}", path.display()),
+        format!("cannot create the socket {}: {error}", path.display()),
     )
 }
 

@@ -1,4 +1,4 @@
-//! The asking side: blocking, for the command line.
+//! The client side: blocking, for the command line.
 //!
 //! Every wait has an end: the connection after [`CONNECT_TIMEOUT`], a reply after the client's own
 //! timeout, a reply's length at [`REPLY_BYTES`]. After a timeout the connection is not used again,
@@ -29,7 +29,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects to the node that listens at `path`; `None` when nobody does.
+    /// Connects to the node that listens at `path`; `None` if there is none.
     ///
     /// # Errors
     /// When somebody listens and cannot be reached: another user's node, or one that hangs.
@@ -55,44 +55,44 @@ impl Client {
                 io::ErrorKind::PermissionDenied => Err(Failure::new(
                     FailureCode::NotAllowed,
                     format!(
-                        "{} cannot be reached: the project belongs to another user",
+                        "cannot connect to {}: the project belongs to another user",
                         path.display()
                     ),
                 )),
                 _ => Err(Failure::new(
                     FailureCode::Unreachable,
-                    format!("the node at {} cannot be reached: {error}", path.display()),
+                    format!("cannot connect to the node at {}: {error}", path.display()),
                 )),
             },
             Err(_) => Err(Failure::new(
                 FailureCode::Unreachable,
                 format!(
-                    "the node at {} does not take connections; it may hang",
+                    "the node at {} does not accept connections; it may hang",
                     path.display()
                 ),
             )),
         }
     }
 
-    /// Sees that the node is there at all: whoever listens is asked who it is, which takes it no work. A
-    /// process that is stopped still has its connections taken, by the system.
+    /// Checks that the node answers `hello`, which takes no work. The system accepts connections even for a process
+    /// that is stopped.
     ///
     /// # Errors
-    /// When it says nothing within `within`; busy when it hangs up first, as on whom it has no place for.
+    /// When it does not answer within `within`; busy when it hangs up first, as it does without a free connection.
     pub fn check_alive(mut self, within: Duration) -> Result<Self, Failure> {
         let patience = std::mem::replace(&mut self.timeout, within);
         self.hello().map_err(|failure| match failure.code {
             FailureCode::TimedOut => Failure::new(
                 FailureCode::Unreachable,
                 format!(
-                    "the node here takes connections and says nothing for {} s; its process may be stopped or hang",
+                    "the node accepts connections but did not answer within {} s; its process may be stopped or hang",
                     within.as_secs().max(1)
                 ),
             ),
             // Nothing was asked yet, so it can be tried again.
             FailureCode::Unreachable => Failure::new(
                 FailureCode::Busy,
-                format!("the node here has no place, or is ending: {}", failure.message),
+                format!("the node has no free connection, or is stopping: {}", failure.message),
             ),
             _ => failure,
         })?;
@@ -110,7 +110,7 @@ impl Client {
     /// Asks and waits for the reply.
     ///
     /// # Errors
-    /// What the node says, or that it is gone or too slow.
+    /// The failure of the request, or that the node is gone or too slow.
     pub fn ask(&mut self, envelope: &Envelope) -> Result<Reply, Failure> {
         let patience = self.timeout;
         if self.timeout == REPLY_TIMEOUT && envelope.body.is_long() {
@@ -135,7 +135,7 @@ impl Client {
         }
     }
 
-    /// Tells the node to finish and end; returns when it has taken that in, not when it has ended.
+    /// Tells the node to stop; returns when it has accepted that, not when it has stopped.
     ///
     /// # Errors
     /// When it is gone or too slow.
@@ -178,14 +178,14 @@ impl Client {
         let mut bytes = serde_json::to_vec(line).map_err(|error| {
             Failure::new(
                 FailureCode::Failure,
-                format!("the request cannot be written: {error}"),
+                format!("cannot encode the request: {error}"),
             )
         })?;
         if bytes.len() >= REQUEST_BYTES {
             return Err(Failure::new(
                 FailureCode::Usage,
                 format!(
-                    "the request has {} bytes; at most {REQUEST_BYTES} fit",
+                    "the request has {} bytes; at most {REQUEST_BYTES} are allowed",
                     bytes.len()
                 ),
             ));
@@ -200,7 +200,7 @@ impl Client {
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Failure::new(
                 FailureCode::TimedOut,
                 format!(
-                    "the node did not answer within {} s; it may have much to do, or hang",
+                    "the node did not answer within {} s; it may be busy, or hang",
                     timeout.as_secs()
                 ),
             ),
@@ -209,7 +209,7 @@ impl Client {
         let heard = serde_json::from_slice(&answer).map_err(|error| {
             Failure::new(
                 FailureCode::Failure,
-                format!("the node's answer makes no sense ({error}); it may be another version of towline"),
+                format!("cannot read the reply of the node ({error}); it may run another version of towline"),
             )
         })?;
         self.broken = false;
@@ -252,7 +252,7 @@ impl Client {
             if line.len() > REPLY_BYTES {
                 return Err(io::Error::new(
                     io::ErrorKind::InvalidData,
-                    "its reply is too long; ask for less with --limit",
+                    "its reply is too long; use --limit to request less",
                 ));
             }
         }
@@ -262,6 +262,6 @@ impl Client {
 fn connection_lost(why: &str) -> Failure {
     Failure::new(
         FailureCode::Unreachable,
-        format!("the connection to the node is lost: {why}"),
+        format!("lost the connection to the node: {why}"),
     )
 }

@@ -1,5 +1,5 @@
-//! The guard in front of every route: which host was asked for, who asks, from which site, and what
-//! every answer forbids the browser.
+//! The guard in front of every route. It checks the host, the caller and the site of a request, and sets the
+//! security headers of every response.
 //!
 //! A page of another site can make a browser send requests here (CSRF) or rename itself to a
 //! loopback address (DNS rebinding). Both end here, before any handler runs.
@@ -25,7 +25,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 /// Style sheet, scripts and icon, the same for everybody.
 const ASSETS: &str = "/assets/";
 
-/// Who asks.
+/// Who sent a request.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Caller {
     /// The signed-in person.
@@ -48,7 +48,7 @@ impl Caller {
         if !same(&session.csrf, csrf) {
             return Err(Failure::new(
                 FailureCode::NotAllowed,
-                "the form's token is not this session's; load the page again and repeat",
+                "the token of this form is from another session; reload the page and try again",
             ));
         }
         self.origin()
@@ -58,7 +58,7 @@ impl Caller {
 fn not_signed_in() -> Failure {
     Failure::new(
         FailureCode::NotAllowed,
-        "not signed in; run `towline open` for a link that signs you in",
+        "you are not signed in; run `towline open` to get a sign-in link",
     )
 }
 
@@ -106,7 +106,7 @@ fn admit(web: &Web, request: &Request) -> Result<Caller, (StatusCode, String)> {
         return Err((
             StatusCode::MISDIRECTED_REQUEST,
             format!(
-                "this board does not answer for the host {host:?}; `towline config allowed_hosts` takes more names"
+                "this board does not accept requests for the host {host:?}; add it with `towline config allowed_hosts`"
             ),
         ));
     }
@@ -121,13 +121,14 @@ fn admit(web: &Web, request: &Request) -> Result<Caller, (StatusCode, String)> {
     if !near && !caller.program && caller.session.is_none() && !is_open(request.uri().path()) {
         return Err((
             StatusCode::UNAUTHORIZED,
-            "sign in to read this board: run `towline open` on its machine for a link".to_owned(),
+            "you need to sign in to read this board; run `towline open` on its machine to get a sign-in link"
+                .to_owned(),
         ));
     }
     Ok(caller)
 }
 
-/// What anybody may have, since it tells nothing about a project.
+/// Paths that anybody may read, because they reveal nothing about a project.
 fn is_open(path: &str) -> bool {
     path == "/login" || path == "/healthz" || path.starts_with(ASSETS)
 }
@@ -140,14 +141,14 @@ fn is_loopback_name(host: &str) -> bool {
     matches!(name, "localhost" | "127.0.0.1" | "[::1]")
 }
 
-/// Whether the browser takes the address for one that nobody can tamper with: HTTPS, or this machine. Only to those
-/// it says where a request comes from; on others it ignores an opener policy and complains about it.
+/// Whether the browser treats the address as trustworthy: HTTPS, or this machine. It sends `sec-fetch-site` only to
+/// those; elsewhere it ignores an opener policy and logs a complaint.
 fn is_trustworthy(headers: &HeaderMap) -> bool {
     let host = text(headers, header::HOST).unwrap_or_default();
     is_loopback_name(host) || headers.contains_key("sec-fetch-site")
 }
 
-/// The name alone proves nothing: whoever connects from elsewhere can write any `Host`.
+/// The name alone proves nothing: a remote client can send any `Host`.
 fn peer_is_loopback(request: &Request) -> bool {
     request
         .extensions()
@@ -163,14 +164,16 @@ fn shows_token(web: &Web, headers: &HeaderMap) -> bool {
     matches!((shown, &web.config.api_token), (Some(shown), Some(token)) if !token.is_empty() && same(shown, token))
 }
 
-/// Browsers say where a request comes from in two headers; whichever is there must name this site.
-/// Neither is there for programs, which carry no cookie that somebody else could misuse.
+/// Browsers name the origin of a request in two headers; those that are present must name this site. Programs send
+/// neither, and carry no cookie that another site could misuse.
 fn same_site(headers: &HeaderMap, host: &str) -> Result<(), String> {
     let fetch_site = text(headers, HeaderName::from_static("sec-fetch-site"));
     if let Some(site) = fetch_site
         && site != "same-origin"
     {
-        return Err(format!("a request from another site ({site}) is refused"));
+        return Err(format!(
+            "requests from other sites are refused (Sec-Fetch-Site: {site})"
+        ));
     }
     let Some(origin) = text(headers, header::ORIGIN) else {
         return Ok(());
@@ -182,7 +185,7 @@ fn same_site(headers: &HeaderMap, host: &str) -> Result<(), String> {
     if ours || (origin == "null" && fetch_site.is_some()) {
         Ok(())
     } else {
-        Err(format!("a request from {origin:?} is refused"))
+        Err(format!("requests from the origin {origin:?} are refused"))
     }
 }
 

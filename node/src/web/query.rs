@@ -1,4 +1,4 @@
-//! What a board address says: which part of the board, and which items pass.
+//! The query of a board address: the tab and the filters.
 //!
 //! Filters live in the address, so that a filtered board can be kept, sent and reloaded.
 
@@ -58,7 +58,7 @@ impl Tab {
         self == other || (!apart(self) && !apart(other))
     }
 
-    /// Where an item of a column stands unless it is in the trash.
+    /// The tab of a column, for items that are not in the trash.
     pub(super) const fn of(column: Column) -> Self {
         match column {
             Column::Upcoming | Column::Backlog => Self::Backlog,
@@ -168,7 +168,7 @@ pub(super) fn escape(text: &str) -> String {
 
 /// A path of this site to go back to; anything else becomes `/`. `//host` and `/\host` are other
 /// sites to a browser.
-pub(super) fn own_path(path: &str) -> &str {
+pub(super) fn local_path(path: &str) -> &str {
     let second = path.as_bytes().get(1);
     let own = path.starts_with('/')
         && !matches!(second, Some(b'/' | b'\\'))
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn the_way_back_never_leads_to_another_site() {
-        assert_eq!(own_path("/p/demo?kind=bug#main"), "/p/demo?kind=bug#main");
+        assert_eq!(local_path("/p/demo?kind=bug#main"), "/p/demo?kind=bug#main");
         for path in [
             "",
             "//evil.example",
@@ -213,7 +213,7 @@ mod tests {
             "https://evil.example",
             "/a\r\nX: y",
         ] {
-            assert_eq!(own_path(path), "/", "{path:?}");
+            assert_eq!(local_path(path), "/", "{path:?}");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Whom the command line asks, and the commands that make, run or leave a node.
+//! The backend of the command line, and the commands that create, run or remove a node.
 //!
-//! A command is answered by the running node through its socket, or, when none runs, by the store
-//! opened directly; the rest of the command line does not know which.
+//! The running node answers a command through its socket. If none runs, the command opens the store itself. The
+//! rest of the command line does not know which.
 
 mod busy_wait;
 mod lifecycle;
@@ -18,13 +18,13 @@ use super::args::{DownArgs, ExportArgs, ImportArgs, InitArgs, JoinArgs, RunArgs}
 use super::context::Context;
 use super::{Backend, CliError, envelope, json, render};
 use crate::api::request::{Envelope, Failure, FailureCode, Reply, Request};
-use crate::home::{Holder, Home};
+use crate::home::{Home, LockHolder};
 use crate::socket::{self, Client, HELLO_TIMEOUT};
 use busy_wait::BusyWait;
 
-/// How often something is looked at that cannot tell us of its change.
+/// How often the lock of a node that stops is checked.
 const POLL: Duration = Duration::from_millis(50);
-/// How often peers are asked whether they hold the same.
+/// How often peers are asked whether they are in sync.
 const SYNC_POLL: Duration = Duration::from_millis(200);
 
 impl Backend for Client {
@@ -36,12 +36,12 @@ impl Backend for Client {
 /// The running node, or the store opened directly.
 ///
 /// # Errors
-/// When there is no project here, or somebody else has its store open.
+/// When there is no project here, or another process has its store open.
 pub fn connect(ctx: &Context) -> Result<Box<dyn Backend>, Failure> {
     local_store::connect(ctx, &[])
 }
 
-/// As [`connect`], for a command that asks this and nothing else, in this order.
+/// As [`connect`], for a command that sends these requests and no others, in this order.
 ///
 /// # Errors
 /// As [`connect`].
@@ -49,8 +49,8 @@ pub fn connect_for(ctx: &Context, requests: &[&Request]) -> Result<Box<dyn Backe
     local_store::connect(ctx, requests)
 }
 
-/// The running node and nothing else. Whether one runs is asked of the lock: one that is just starting, or making
-/// its socket anew, is waited for.
+/// The running node and nothing else. The lock says whether one runs; waits for a node that is starting or
+/// creating its socket again.
 ///
 /// # Errors
 /// When none runs here, or it cannot be reached.
@@ -69,7 +69,7 @@ fn running_within(ctx: &Context, within: Duration) -> Result<Box<Client>, Failur
             None => match home.holder()? {
                 Some(holder) => silent(&holder),
                 None => {
-                    let why = "no node is running here; `towline up` starts one";
+                    let why = "no node is running here; start one with `towline up`";
                     return Err(Failure::new(FailureCode::Unreachable, why));
                 }
             },
@@ -80,10 +80,10 @@ fn running_within(ctx: &Context, within: Duration) -> Result<Box<Client>, Failur
     }
 }
 
-/// Somebody has the project open and answers nobody.
-fn silent(holder: &Holder) -> Failure {
+/// A process has the project open and does not answer.
+fn silent(holder: &LockHolder) -> Failure {
     let message = format!(
-        "{} has the project open and does not answer on a socket; end it if it is a node that hangs",
+        "{} has the project open and does not answer on its socket; if it is a node that hangs, kill it",
         holder.who
     );
     Failure::new(FailureCode::Unreachable, message)
@@ -107,10 +107,10 @@ pub fn deinit(ctx: &Context, out: &mut dyn Write) -> Result<(), CliError> {
 
 pub(super) use lifecycle::{check_no_project, check_not_running, project_name, run_config};
 
-/// `doctor --mend`.
+/// `doctor --repair`.
 ///
 /// # Errors
-/// When the store is in use or cannot be mended.
+/// When the store is in use or cannot be repaired.
 pub fn repair(ctx: &Context, out: &mut dyn Write) -> Result<(), CliError> {
     lifecycle::repair(ctx, out)
 }
@@ -155,10 +155,10 @@ pub fn export(ctx: &Context, args: &ExportArgs, out: &mut dyn Write) -> Result<(
     transfer::export(ctx, args, out)
 }
 
-/// `down`: asks the node to end and waits until it has.
+/// `down`: asks the node to stop and waits until it has.
 ///
 /// # Errors
-/// When none runs here, or it does not end in time.
+/// When none runs here, or it does not stop in time.
 pub fn down(ctx: &Context, args: &DownArgs, out: &mut dyn Write) -> Result<(), CliError> {
     let home = Home::at(ctx.root()?);
     running(ctx)?.stop()?;
@@ -168,7 +168,7 @@ pub fn down(ctx: &Context, args: &DownArgs, out: &mut dyn Write) -> Result<(), C
         if Instant::now() >= deadline {
             return Err(Failure::new(
                 FailureCode::TimedOut,
-                format!("the node has not ended after {} s", args.timeout.as_secs()),
+                format!("the node did not stop within {} s", args.timeout.as_secs()),
             )
             .into());
         }
@@ -177,7 +177,7 @@ pub fn down(ctx: &Context, args: &DownArgs, out: &mut dyn Write) -> Result<(), C
     if ctx.global.json {
         out.write_all(json::done().as_bytes())?;
     }
-    ctx.say("the node has ended");
+    ctx.say("Stopped.");
     Ok(())
 }
 
@@ -209,15 +209,15 @@ pub fn open(ctx: &Context, out: &mut dyn Write) -> Result<(), CliError> {
         .stderr(Stdio::null())
         .spawn();
     if opened.is_err() {
-        ctx.say("there is no browser to open it in; open the address yourself");
+        ctx.say("Cannot start a browser; open the address yourself.");
     }
     Ok(())
 }
 
-/// `sync --wait`: asks until every connected peer holds the same.
+/// `sync --wait`: polls until all connected peers are in sync.
 ///
 /// # Errors
-/// When no node runs here, or they do not hold the same in time.
+/// When no node runs here, or they are not in sync in time.
 pub fn sync_wait(ctx: &Context, timeout: Duration, out: &mut dyn Write) -> Result<(), CliError> {
     let mut backend = running_within(ctx, timeout.min(HELLO_TIMEOUT))?.with_timeout(timeout);
     let deadline = Instant::now() + timeout;
@@ -253,6 +253,6 @@ pub fn sync_wait(ctx: &Context, timeout: Duration, out: &mut dyn Write) -> Resul
 fn unexpected_reply(what: &str) -> Failure {
     Failure::new(
         FailureCode::Failure,
-        format!("the node answered {what} with something else; it may be another version of towline"),
+        format!("unexpected reply from the node to {what}; it may run another version of towline"),
     )
 }

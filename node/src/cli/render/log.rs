@@ -4,30 +4,31 @@ use towline_proto::EventKind;
 
 use super::text::{ago, clean, day_and_time, fit, pad, pad_left, width, wrap};
 use super::{View, column_ink};
+use crate::activity_text::was_chosen;
 use crate::api::types::{FeedEvent, HistoryLine, HistoryOutcome};
 use crate::cli::style::Ink;
-use crate::deeds::was_chosen;
+use crate::labels::hold_label;
 
 /// Widest name and node, in columns.
 const WHO: usize = 24;
 /// Widest title in the timeline of a whole project, in columns.
 const TITLE: usize = 28;
-/// From so many columns on titles stand whole.
+/// From this width on titles are not shortened.
 const WHOLE: usize = 400;
 /// A title keeps at least so much in a narrow terminal, in columns.
 const NARROWEST: usize = 8;
 /// What an act was about keeps so much beside the title, in columns.
 const DETAIL: usize = 24;
 
-/// What stands beside a time that cannot be true and was put right.
+/// The mark of a time that was ahead of the clock here and is shown corrected.
 pub(super) const CLOCK_AHEAD: &str = "(clock ahead)";
 
 /// What the marks of a timeline mean.
 const LEGEND: [&str; 5] = [
-    "● counts",
-    "· counted until a later act",
-    "✗ lost to another made apart",
-    "✓ lost, then chosen",
+    "● in effect",
+    "· replaced by a later act",
+    "✗ overridden by a concurrent act",
+    "✓ overridden, then chosen",
     "⊘ refused",
 ];
 
@@ -93,7 +94,7 @@ impl TimelineGrid {
             let item = 0;
             return Self { who, what, item };
         }
-        // What stands around the title: the time, the mark, and the spaces between the cells.
+        // The width without the title: the time, the mark, and the spaces between the cells.
         let room = view.width.saturating_sub(2 + 5 + 3 + who + 2 + 2 + what);
         // Where there is no end to the line, in a file or a pipe, titles are not cut.
         let most = TITLE
@@ -156,7 +157,7 @@ impl TimelineGrid {
     }
 }
 
-/// What became of an act, at a glance.
+/// The mark of an act's outcome.
 fn mark(line: &HistoryLine) -> (&'static str, Ink) {
     match &line.fate {
         HistoryOutcome::Overtaken { .. } if was_chosen(line) => ("✓", Ink::Green),
@@ -175,7 +176,7 @@ fn item(line: &HistoryLine, most: usize) -> String {
     fit(&format!("{} {}", clean(&line.handle), clean(&line.title)), most)
 }
 
-/// What is to be said behind the deed, where the line names its item as `shown`.
+/// The details after the action, if the line names its item as `shown`.
 fn rest(line: &HistoryLine, shown: Option<&str>) -> Vec<(String, Ink)> {
     let mut parts = Vec::new();
     match (line.from, line.to) {
@@ -183,7 +184,7 @@ fn rest(line: &HistoryLine, shown: Option<&str>) -> Vec<(String, Ink)> {
         (None, Some(to)) => parts.push((format!("→ {to}"), column_ink(to))),
         (_, None) => {}
     }
-    // A title that stands there already is not said twice.
+    // A title that is already shown is not repeated.
     let said =
         |detail: &str| *detail == line.title && shown.is_some_and(|shown| shown.ends_with(&clean(detail)));
     if let Some(detail) = line.detail.as_ref().filter(|detail| !said(detail)) {
@@ -214,8 +215,10 @@ pub(crate) fn event(view: &View, event: &FeedEvent) -> String {
             removed,
             reason,
         } => {
-            let came = added.iter().map(ToString::to_string);
-            let went = removed.iter().map(|hold| format!("no longer {hold}"));
+            let came = added.iter().map(|hold| hold_label(*hold).to_owned());
+            let went = removed
+                .iter()
+                .map(|hold| format!("no longer {}", hold_label(*hold)));
             let told = came.chain(went).collect::<Vec<_>>().join(", ");
             match reason {
                 Some(reason) => format!("{told}: {}", clean(reason)),
@@ -229,14 +232,14 @@ pub(crate) fn event(view: &View, event: &FeedEvent) -> String {
         EventKind::FieldChanged { field } => format!("{} changed", clean(field)),
         EventKind::Commented { excerpt } => format!("“{}”", clean(excerpt)),
         EventKind::ConflictRaised { rule } => format!("conflict: {}", clean(rule)),
-        EventKind::ConflictsSettled => "conflicts settled".into(),
+        EventKind::ConflictsSettled => "conflicts resolved".into(),
         EventKind::ChangedByMerge { field, before, after } => format!(
             "{} changed by a merge: {} → {}",
             clean(field),
             clean(before),
             clean(after)
         ),
-        EventKind::Deleted => "put into the trash".into(),
+        EventKind::Deleted => "moved to the trash".into(),
         EventKind::Restored => "restored".into(),
     };
     let by = format!("by {}", clean(&what.origin.to_string()));
@@ -245,7 +248,7 @@ pub(crate) fn event(view: &View, event: &FeedEvent) -> String {
     let (mark, ink) = event_mark(&what.what);
     let before = time.len() + most + 5;
     let room = view.width.saturating_sub(before);
-    // Who did it stands beside the first line where that leaves enough for what was done.
+    // The author is on the first line if that leaves enough room for the action.
     let beside = room.saturating_sub(width(&by) + 2);
     let (room, by_beside) = if beside >= 16 {
         (beside, true)
@@ -279,7 +282,7 @@ pub(crate) fn event(view: &View, event: &FeedEvent) -> String {
     out
 }
 
-/// What sort of news an event is, at a glance.
+/// The mark of an event.
 const fn event_mark(what: &EventKind) -> (&'static str, Ink) {
     match what {
         EventKind::ItemCreated { .. } => ("+", Ink::Green),

@@ -219,18 +219,18 @@ fn the_configuration_names_the_user_of_a_project() {
 }
 
 #[test]
-fn contests_are_listed_settled_and_explained() {
+fn conflicts_are_listed_resolved_and_explained() {
     assert_eq!(
         requests(&["conflicts"])[0],
         json!({"request": "conflicts", "item": null})
     );
     assert_eq!(requests(&["conflicts", "42"])[0]["item"], "42");
-    let settle = ["conflicts", "settle", "42", "--keep", "b", "--conflict", "c0ff"];
+    let resolve = ["conflicts", "resolve", "42", "--keep", "b", "--conflict", "c0ff"];
     assert_eq!(
-        requests(&settle),
+        requests(&resolve),
         [json!({"request": "settle", "item": "42", "conflict": "c0ff", "keep": "b"})]
     );
-    let plan = planned(&settle).expect("planned");
+    let plan = planned(&resolve).expect("planned");
     assert!(plan.writes && plan.signed);
     assert_eq!(
         requests(&["explain", "4", "5"])[1],
@@ -327,7 +327,7 @@ fn a_mistyped_option_is_no_text() {
             .expect_err("no such option")
             .to_string();
         assert!(
-            refused.contains("no option") && refused.contains("--"),
+            refused.contains("unexpected option") && refused.contains("--"),
             "{line:?}: {refused}"
         );
         let (last, first) = line.split_last().expect("words");
@@ -363,7 +363,7 @@ fn what_people_type_elsewhere_is_understood() {
     assert_eq!(requests(&["done", "7"])[0]["verb"], "merged");
     assert_eq!(requests(&["close", "7"])[0]["verb"], "abandon");
     for (line, says) in [
-        (&["create", "bug"][..], "a title is missing"),
+        (&["create", "bug"][..], "missing title"),
         (&["create", "novel", "x"], "unknown kind"),
         (&["create", "New", "login"], "quotes"),
     ] {

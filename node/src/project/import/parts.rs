@@ -11,7 +11,7 @@ use towline_proto::{ItemId, codec};
 
 use crate::api::request::Failure;
 use crate::project::Project;
-use crate::project::stage::Work;
+use crate::project::pending_batch::Work;
 
 /// Bytes of records after which an item goes on in another part. A body of the largest size, in the
 /// first part, fits beside them into what work on one item may take.
@@ -82,7 +82,7 @@ impl Project {
                     item: Some(item),
                     ..part
                 }) {
-                    let message = format!("only a part of it was written: {}", failure.message);
+                    let message = format!("only part of it was written: {}", failure.message);
                     *outcome = Err(Failure { message, ..failure });
                 }
             }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use towline_node::api::request::{Reply, Request};
 use towline_node::import::jsonl as jsonl_import;
-use towline_node::project::{Pass, Taken};
+use towline_node::project::{ImportPass, LineOutcome};
 
 use super::lively;
 use super::store::Store;
@@ -31,12 +31,12 @@ fn refusal(line: &Value) -> Option<String> {
     let Reply::LineOutcomes(taken) = other.ask(Request::ImportLines {
         lines,
         names,
-        pass: Pass::Make,
+        pass: ImportPass::Create,
     }) else {
         panic!("taken")
     };
     match taken.as_slice() {
-        [Taken::Refused { why }] => {
+        [LineOutcome::Rejected { why }] => {
             assert_eq!(other.export(), before, "nothing was written");
             Some(why.clone())
         }
@@ -62,20 +62,20 @@ fn what_is_wrong_with_a_line_is_said() {
         ("/acts", json!(long), "50001 acts"),
         ("/acts/0/op", json!("triage"), "first act"),
         ("/acts/1/op", json!("create"), "first act"),
-        ("/acts/1/op", json!("explode"), "no such operation"),
+        ("/acts/1/op", json!("explode"), "does not know this operation"),
         ("/acts/1/with", json!({}), "missing field"),
         ("/acts/1/with", json!({ "label": 7, "text": 7 }), "invalid type"),
         ("/acts/1/with", json!({ "label": "", "text": "" }), "empty"),
         ("/acts/0/with/number", json!(99_999_999_999_u64), "invalid value"),
         ("/acts/0/with/priority", json!(9), "priority"),
         ("/acts/0/with/column", json!("done"), "backlog or upcoming"),
-        ("/acts/0/origin/id", json!(""), "no origin"),
+        ("/acts/0/origin/id", json!(""), "no user name"),
         ("/acts/1/saw", json!([1]), "not before it"),
         ("/acts/1/saw", json!([4_000_000_000_u32]), "not before it"),
         ("/acts/1/saw", json!(["zz"]), "did not match"),
         ("/acts/1/saw", json!(many), "at most 256"),
         ("/acts/0/saw", json!([0]), "not before it"),
-        ("/ties", json!([[0, 1], [1, 0]]), "circle"),
+        ("/ties", json!([[0, 1], [1, 0]]), "cycle"),
         ("/ties", json!([[0, 77]]), "77"),
         ("/body", json!("bell \u{7}"), "body"),
         ("/acts/1/at", json!("yesterday"), "time"),
@@ -123,7 +123,7 @@ fn ties_that_cannot_be_kept_cost_a_bounded_search() {
     line["ties"] = json!([all]);
     let mut other = Store::new(8);
     let taken = other.import(&format!("{line}\n"));
-    let [Taken::Made { differs, .. }] = taken.as_slice() else {
+    let [LineOutcome::Created { differs, .. }] = taken.as_slice() else {
         panic!("{taken:?}")
     };
     assert!(differs.iter().any(|field| field == "ties"), "{differs:?}");
@@ -145,7 +145,10 @@ fn ties_that_are_named_over_and_over_are_read_once() {
     let mut other = Store::new(8);
     let begun = std::time::Instant::now();
     let taken = other.import(&text);
-    assert!(matches!(taken.as_slice(), [Taken::Made { .. }]), "{taken:?}");
+    assert!(
+        matches!(taken.as_slice(), [LineOutcome::Created { .. }]),
+        "{taken:?}"
+    );
     assert!(
         begun.elapsed() < std::time::Duration::from_secs(20),
         "{:?}",
@@ -170,7 +173,7 @@ fn a_file_with_broken_lines_gives_the_whole_ones() {
         "line 2: ",
         "line 3: the same item as on line 1",
         "line 6: ",
-        "line 7: cut off",
+        "line 7: incomplete",
     ] {
         assert!(problems.contains(want), "{problems}");
     }

@@ -72,12 +72,12 @@ pub(crate) fn card(number: u32, kind: Kind, title: &str, now: Millis) -> ItemCar
         in_the_way: None,
         legal: Vec::new(),
     };
-    settle(&mut card);
+    update_derived(&mut card);
     card
 }
 
 /// Recomputes what is derived from column and holds.
-pub(crate) fn settle(card: &mut ItemCard) {
+pub(crate) fn update_derived(card: &mut ItemCard) {
     card.status = status(card.column, card.closing.as_ref(), &card.holds);
     card.legal = legal_from(standing(card));
 }
@@ -253,7 +253,7 @@ impl Project {
                 let open = meant.flat_map(|page| page.open_conflicts);
                 let sides: Vec<_> = open.flat_map(|one| one.sides).collect();
                 conflict::kept(&sides, &keep)
-                    .ok_or_else(|| Failure::new(FailureCode::NotFound, "keep which?"))?;
+                    .ok_or_else(|| Failure::new(FailureCode::NotFound, "expected one side to keep"))?;
                 let at = self.find(&item)?;
                 self.cards[at].conflicts = 0;
                 self.tell(at, origin, EventKind::ConflictsSettled);
@@ -301,7 +301,7 @@ impl Project {
                 Some(claim) if asked.force => claim.holder.clone_from(&origin.id),
                 Some(claim) => {
                     let holds = format!(
-                        "{} on laptop holds the claim, and that node was heard of 3m ago",
+                        "{} on laptop holds the claim, and that node was last seen 3m ago",
                         claim.holder
                     );
                     return Err(refuse(card, holds));
@@ -312,7 +312,7 @@ impl Project {
             _ => card.column = asked.to.or(leads_to(asked.verb, card.qa)).unwrap_or(from),
         }
         card.revision.push('+');
-        settle(card);
+        update_derived(card);
         let to = card.column;
         self.tell(
             at,
@@ -388,5 +388,5 @@ impl Project {
 }
 
 fn nobody() -> Failure {
-    Failure::new(FailureCode::Usage, "no origin")
+    Failure::new(FailureCode::Usage, "no user name is set")
 }

@@ -1,4 +1,4 @@
-//! Contests on the board and in the API: shown with their sides, settled by a button or a program, and
+//! Conflicts on the board and in the API: shown with their sides, resolved by a button or a program, and
 //! by nobody who is not signed in.
 
 use serde_json::json;
@@ -26,8 +26,8 @@ async fn a_conflict_is_on_its_card_and_told_with_its_sides_on_the_page() {
     );
     let page = board.get("/p/demo/items/2").await.body;
     for part in [
-        "Decided apart",
-        "Of two things done apart the more cautious one takes effect.",
+        "<h2 id=\"conflicts\">Conflict</h2>",
+        "Of concurrent changes, the more cautious one takes effect.",
         "sent it back (the second test is missing)",
         "submitted it",
         "Why it is in Coding",
@@ -37,11 +37,11 @@ async fn a_conflict_is_on_its_card_and_told_with_its_sides_on_the_page() {
     }
     assert!(!page.contains("Keep this"), "nobody is signed in");
     let quiet = board.get("/p/demo/items/1").await.body;
-    assert!(!quiet.contains("Decided apart"));
+    assert!(!quiet.contains("id=\"conflicts\""));
 }
 
 #[tokio::test]
-async fn a_button_settles_it_for_who_is_signed_in() {
+async fn a_button_resolves_it_for_the_signed_in_user() {
     let board = board().await;
     let (cookie, csrf) = board.sign_in("ann").await;
     let page = board
@@ -53,7 +53,7 @@ async fn a_button_settles_it_for_who_is_signed_in() {
         .split("action=\"")
         .filter_map(|part| part.split('"').next())
         .find(|path| path.ends_with("/settle"))
-        .expect("a form that settles")
+        .expect("a form that resolves it")
         .to_owned();
     let keep = page.split("name=\"keep\" value=\"").nth(2).unwrap();
     let keep = keep.split('"').next().unwrap();
@@ -70,8 +70,8 @@ async fn a_button_settles_it_for_who_is_signed_in() {
     let open = board.get("/api/v1/projects/demo/conflicts").await.json();
     assert_eq!(open["conflicts"].as_array().map(Vec::len), Some(1), "{open}");
 
-    let settled = board.send("POST", &path, &[kind, cookie], &form(&csrf)).await;
-    assert_eq!(settled.status, 303, "{}", settled.body);
+    let resolved = board.send("POST", &path, &[kind, cookie], &form(&csrf)).await;
+    assert_eq!(resolved.status, 303, "{}", resolved.body);
     let open = board.get("/api/v1/projects/demo/conflicts").await.json();
     assert_eq!(open["conflicts"], json!([]));
 }
@@ -87,7 +87,7 @@ async fn in_the_trash_it_has_no_buttons_but_says_what_comes_first() {
         .await
         .body;
     assert!(
-        page.contains("Decided apart") && page.contains("restore it, then a side can be kept"),
+        page.contains("id=\"conflicts\"") && page.contains("Restore it first, then keep a side"),
         "{page}"
     );
     assert!(!page.contains("Keep this"), "{page}");

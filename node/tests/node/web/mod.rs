@@ -26,7 +26,7 @@ use client::{Board, event};
 async fn board() -> Board {
     let mut coding = card(2, Kind::Bug, "Frames are dropped", NOON);
     coding.column = Column::Coding;
-    canned::settle(&mut coding);
+    canned::update_derived(&mut coding);
     let hostile = "<script>alert(1)</script>";
     let cards = vec![
         card(1, Kind::Story, "Sign entries", NOON),
@@ -172,7 +172,7 @@ async fn a_program_writes_with_its_token_and_says_for_whom() {
         answer.json()["message"]
             .as_str()
             .unwrap()
-            .starts_with("no origin")
+            .starts_with("no user name")
     );
 
     let mut asked = freeze("1");

@@ -1,0 +1,155 @@
+//! What people call a project among those of one node, and which one they mean.
+//!
+//! Names are given by whoever makes a project, so two can have one name. Each then goes by its name and
+//! the first digits of its id, `shop~1a2b3c4d`, which is the same on every node and never changes; that
+//! form works for a project whose name nobody shares as well. A name that fits several names none.
+
+use towline_proto::ProjectId;
+
+use crate::api::request::{Failure, FailureCode};
+
+/// Stands between a name and digits of an id. It needs no escape in addresses and shells.
+const MARK: char = '~';
+/// Fewest digits of an id that name a project.
+const DIGITS: usize = 4;
+/// Projects that a message names at most.
+const NAMED: usize = 12;
+
+/// A project with its name.
+pub(crate) type Named<'a> = (&'a str, &'a ProjectId);
+
+/// What to type for a project among all of a node.
+pub(crate) fn address(all: &[Named<'_>], (name, id): Named<'_>) -> String {
+    let is_taken = |(other, other_id): &Named<'_>| *other_id != id && *other == name;
+    if all.iter().any(is_taken) {
+        return format!("{name}{MARK}{}", id.short());
+    }
+    name.to_owned()
+}
+
+/// Which of all projects somebody means: the only one where none is named.
+///
+/// # Errors
+/// When there is none, or several fit; the message names them as they can be typed.
+pub(crate) fn pick(all: &[Named<'_>], wanted: Option<&str>) -> Result<usize, Failure> {
+    let fits: Vec<usize> = match wanted {
+        None => (0..all.len()).collect(),
+        Some(wanted) => fitting(all, wanted),
+    };
+    let named = |of: &[usize]| {
+        let mut names: Vec<_> = of.iter().filter_map(|at| all.get(*at)).take(NAMED).collect();
+        names.sort();
+        let mut names: Vec<_> = names.into_iter().map(|one| address(all, *one)).collect();
+        if of.len() > NAMED {
+            names.push(format!("{} more", of.len() - NAMED));
+        }
+        names.join(", ")
+    };
+    let refuse = |code, message| Err(Failure::new(code, message));
+    match (fits.as_slice(), wanted) {
+        ([one], _) => Ok(*one),
+        ([], None) => refuse(
+            FailureCode::NotFound,
+            "this node has no project yet; run `towline up` to create one or `towline join TICKET` to join one"
+                .to_owned(),
+        ),
+        ([], Some(wanted)) => {
+            let everything: Vec<usize> = (0..all.len()).collect();
+            let wanted = towline_proto::text::show(wanted, 80);
+            let message = match everything.as_slice() {
+                [] => format!("no project {wanted:?} here: this node has no project yet"),
+                all => format!("no project {wanted:?} here; available: {}", named(all)),
+            };
+            refuse(FailureCode::NotFound, message)
+        }
+        (several, None) => refuse(
+            FailureCode::Usage,
+            format!("this node has several projects; choose one with --project: {}", named(several)),
+        ),
+        (several, Some(wanted)) => {
+            let wanted = towline_proto::text::show(wanted, 80);
+            let message = format!("{wanted:?} matches several projects; be more specific: {}", named(several));
+            refuse(FailureCode::NotFound, message)
+        }
+    }
+}
+
+fn fitting(all: &[Named<'_>], wanted: &str) -> Vec<usize> {
+    let which = |fits: &dyn Fn(&Named<'_>) -> bool| -> Vec<usize> {
+        let all = all.iter().enumerate();
+        all.filter(|(_, one)| fits(one)).map(|(at, _)| at).collect()
+    };
+    let begins = |id: &ProjectId, digits: &str| {
+        digits.len() >= DIGITS && id.to_string().starts_with(&digits.to_ascii_lowercase())
+    };
+    let marked = wanted.rsplit_once(MARK);
+    let by_name = which(&|(name, id)| {
+        *name == wanted || marked.is_some_and(|(plain, digits)| *name == plain && begins(id, digits))
+    });
+    if by_name.is_empty() {
+        return which(&|(_, id)| begins(id, wanted));
+    }
+    by_name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IDS: [ProjectId; 3] = [
+        ProjectId([0x1a; 32]),
+        ProjectId([0x2b; 32]),
+        ProjectId([0x3c; 32]),
+    ];
+
+    fn all() -> Vec<Named<'static>> {
+        vec![("shop", &IDS[0]), ("shop", &IDS[1]), ("till", &IDS[2])]
+    }
+
+    fn refused(wanted: Option<&str>) -> String {
+        pick(&all(), wanted).unwrap_err().message
+    }
+
+    #[test]
+    fn a_name_that_two_share_names_neither_and_both_can_be_typed() {
+        let all = all();
+        let addresses: Vec<_> = all.iter().map(|one| address(&all, *one)).collect();
+        assert_eq!(addresses, ["shop~1a1a1a1a", "shop~2b2b2b2b", "till"]);
+        for (at, address) in addresses.iter().enumerate() {
+            assert_eq!(pick(&all, Some(address)).unwrap(), at);
+        }
+        assert_eq!(
+            refused(Some("shop")),
+            "\"shop\" matches several projects; be more specific: shop~1a1a1a1a, shop~2b2b2b2b"
+        );
+        // The long form stays good when the other one is gone, and a few digits are enough.
+        assert_eq!(pick(&all[..1], Some("shop~1a1a1a1a")).unwrap(), 0);
+        assert_eq!(pick(&all, Some("shop~2B2B")).unwrap(), 1);
+        assert_eq!(pick(&all, Some("2b2b2b")).unwrap(), 1);
+        assert_eq!(pick(&all, Some("till")).unwrap(), 2);
+    }
+
+    #[test]
+    fn what_names_none_is_told_with_what_there_is() {
+        assert!(refused(Some("shopp")).contains("available: shop~1a1a1a1a, shop~2b2b2b2b, till"));
+        assert!(refused(None).contains("choose one with --project: shop~1a1a1a1a"));
+        for wanted in ["shop~", "shop~1a", "shop~3c3c3c3c", "~1a1a", ""] {
+            assert!(refused(Some(wanted)).contains("no project"), "{wanted}");
+        }
+        assert!(pick(&[], None).unwrap_err().message.contains("no project yet"));
+        assert!(
+            pick(&[], Some("x"))
+                .unwrap_err()
+                .message
+                .contains("no project yet")
+        );
+    }
+
+    #[test]
+    fn a_project_that_is_called_like_the_long_form_of_another_takes_nothing_from_it() {
+        let all = [("shop", &IDS[0]), ("shop", &IDS[1]), ("shop~1a1a1a1a", &IDS[2])];
+        assert!(pick(&all, Some("shop~1a1a1a1a")).is_err());
+        assert_eq!(pick(&all, Some("1a1a1a1a")).unwrap(), 0);
+        assert_eq!(pick(&all, Some("3c3c3c3c")).unwrap(), 2);
+    }
+}
