@@ -322,7 +322,7 @@ pub enum ActError {
     #[error("the change cannot be read: {0}")]
     Decode(#[from] DecodeError),
     /// A text in it is not valid.
-    #[error("the {field} cannot be used: {source}")]
+    #[error("invalid {field}: {source}")]
     Text {
         /// Which text.
         field: &'static str,

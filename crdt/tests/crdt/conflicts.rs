@@ -142,7 +142,7 @@ fn a_merge_cannot_be_overridden_by_resolving_but_a_new_act_can_follow() {
         .try_does(keep(&conflict, conflict.losers[0]))
         .expect_err("a fact");
     assert!(
-        refused.to_string().contains("`reopen` or `move` leads on"),
+        refused.to_string().contains("use `reopen` or `move`"),
         "{refused}"
     );
     other.does(keep(&conflict, conflict.winner));
@@ -164,7 +164,7 @@ fn only_an_open_conflict_can_be_resolved() {
         refused
             .expect_err("no contest")
             .to_string()
-            .contains("nothing is open about the title")
+            .contains("no unresolved conflict about the title")
     );
     ann.does(title("Anns"));
     bo.does(title("Bos"));
