@@ -13,8 +13,8 @@ use towline_node::api::request::{Failure, FailureCode, Reply};
 use towline_node::handle::NodeHandle;
 use towline_node::home::init::init;
 use towline_node::home::{Config as NodeConfig, Home, key};
-use towline_node::run::Node;
-use towline_node::serving::{Face, Serving};
+use towline_node::node::Node;
+use towline_node::server::{Server, ServerOptions};
 use towline_node::socket;
 use towline_proto::Ticket;
 use towline_proto::text::show;
@@ -63,11 +63,11 @@ pub fn up(cli: &Cli, args: &UpArgs, out: &mut impl Write) -> anyhow::Result<()> 
     runtime()?.block_on(async {
         let node = Node::start(home, lock, &node_config, seed).await?;
         let handle = node.handle().clone();
-        let face = Face {
+        let face = ServerOptions {
             title: "fleet".to_owned(),
             fleet: true,
         };
-        let serving = Serving::start(node, &node_config, face).await?;
+        let serving = Server::start(node, &node_config, face).await?;
         let stop = serving.stop_token().child_token();
         let gateway = start_relay(&handle, &config, &cli.dir, &stop)?;
         writeln!(out, "fleet: {}", serving.board())?;
