@@ -101,7 +101,7 @@ impl Replica {
             let is_back = matches!(what, EventKind::ConflictRaised { .. }) && earlier.as_ref() == Some(&what);
             prop_assert!(
                 earlier.is_none() || is_back,
-                "one id, comparison as {:?} and as {:?}",
+                "one id, emitted as {:?} and as {:?}",
                 earlier,
                 what
             );

@@ -178,8 +178,8 @@ fn comparison(played: &Played) -> CaseResult {
                 | EventKind::ChangedByMerge { .. } => {}
             }
         }
-        prop_assert!(told_of.next().is_none(), "a conflict is comparison of once");
-        prop_assert_eq!(stands, Some(view.column), "every change of column is comparison");
+        prop_assert!(told_of.next().is_none(), "a conflict has one event");
+        prop_assert_eq!(stands, Some(view.column), "every change of column has an event");
         before = Some(folded.view);
     }
     Ok(())

@@ -198,7 +198,7 @@ impl Model<'_> {
 
     /// The hash of (item, generation, author), which nobody can steer.
     fn dice(&self, id: ActId, generation: u32) -> [u8; 32] {
-        let mut hasher = blake3::Hasher::new_derive_key("towline/claim-dice/1");
+        let mut hasher = blake3::Hasher::new_derive_key("towline/claim-lot/1");
         hasher.update(&self.item.0);
         hasher.update(&generation.to_le_bytes());
         hasher.update(&self.known[&self.effect(id)].record.node.0);
