@@ -142,7 +142,7 @@ fn comparison(played: &Played) -> CaseResult {
         let known = |id: &String| old.iter().any(|conflict| conflict.id == *id);
         let mut new: Vec<&String> = view.conflicts.iter().map(|conflict| &conflict.id).collect();
         new.retain(|id| !known(id) && before.is_some());
-        let mut told_of = new.iter();
+        let mut reported = new.iter();
         for event in &events {
             match &event.what {
                 EventKind::ItemCreated { column } => {
@@ -155,7 +155,7 @@ fn comparison(played: &Played) -> CaseResult {
                     stands = Some(*to);
                 }
                 EventKind::ConflictRaised { .. } => {
-                    let conflict = told_of.next();
+                    let conflict = reported.next();
                     prop_assert!(conflict.is_some(), "raised without a conflict");
                     let conflict = conflict.map(|id| (*id).clone());
                     let earlier = raised.insert(event.id, conflict.clone());
@@ -178,7 +178,7 @@ fn comparison(played: &Played) -> CaseResult {
                 | EventKind::ChangedByMerge { .. } => {}
             }
         }
-        prop_assert!(told_of.next().is_none(), "a conflict has one event");
+        prop_assert!(reported.next().is_none(), "a conflict has one event");
         prop_assert_eq!(stands, Some(view.column), "every change of column has an event");
         before = Some(folded.view);
     }
