@@ -11,10 +11,10 @@ use crate::api::types::{HistoryLine, OpenConflict, Side};
 /// What other trackers call a story, and people may type for one.
 pub const STORIES: [&str; 2] = ["feature", "task"];
 
-/// How it is said that an act lost, and that somebody who saw it lost made it count all the same.
-pub(crate) const CHOSEN: &str = "decided that it counts";
+/// How the reason of an overridden act ends when somebody who saw that chose the act.
+pub(crate) const CHOSEN: &str = "later chose this side";
 
-/// What stands between the contest that somebody settled and whose side counts.
+/// What stands between the conflict that somebody resolved and the author of the side that was kept.
 pub(crate) const IN_FAVOUR: &str = " in favour of ";
 
 /// What is noted of an item that is in the trash.
@@ -59,16 +59,16 @@ pub fn is_restored_first(conflict: &OpenConflict) -> bool {
 
 fn step(verb: Verb, line: &HistoryLine) -> String {
     let said = match verb {
-        Verb::Triage => "took it into the backlog",
+        Verb::Triage => "moved it to the backlog",
         Verb::Start => "started it",
         Verb::Submit => "submitted it",
         Verb::RequestChanges => "sent it back",
-        Verb::PassQa => "passed it in QA",
+        Verb::PassQa => "passed its QA",
         Verb::Approve => "approved it",
         Verb::Merged if line.detail.is_some() => "merged it",
         Verb::Merged => "marked it done",
         Verb::MergeFailed => "reported a failed merge",
-        Verb::RetryMerge => "asked for the merge again",
+        Verb::RetryMerge => "retried the merge",
         Verb::GiveUpMerge => "gave up merging it",
         Verb::Block => "blocked it",
         Verb::Unblock => "unblocked it",
@@ -84,11 +84,11 @@ fn step(verb: Verb, line: &HistoryLine) -> String {
             None => "moved it",
         },
         Verb::Claim => "claimed it",
-        Verb::Release => "gave the claim back",
-        Verb::TakeOver => "took the claim over",
-        Verb::Delete => "put it into the trash",
-        Verb::Restore => "took it out of the trash",
-        Verb::Purge => "emptied it out of the trash",
+        Verb::Release => "released the claim",
+        Verb::TakeOver => "took over the claim",
+        Verb::Delete => "moved it to the trash",
+        Verb::Restore => "restored it from the trash",
+        Verb::Purge => "deleted it permanently",
     };
     because(said, line)
 }
@@ -97,27 +97,27 @@ fn edit(line: &HistoryLine) -> String {
     let detail = line.detail.as_deref().unwrap_or_default();
     match line.what.as_str() {
         "create" => "created it".to_owned(),
-        "settle" => format!("settled the {detail}"),
-        "title" => format!("called it “{detail}”"),
-        "kind" => format!("made it a {detail}"),
+        "settle" => format!("resolved the conflict about the {detail}"),
+        "title" => format!("changed the title to “{detail}”"),
+        "kind" => format!("changed the kind to {detail}"),
         "priority" => format!("set its priority to {detail}"),
-        "qa" => format!("left its QA to {detail}"),
-        "epic" if detail == "none" => "took it out of its epic".to_owned(),
-        "epic" => format!("put it into epic {detail}"),
+        "qa" => format!("set its QA to {detail}"),
+        "epic" if detail == "none" => "removed it from its epic".to_owned(),
+        "epic" => format!("added it to epic {detail}"),
         "assign" => format!("assigned it to {detail}"),
         "edit" => "edited the description".to_owned(),
         "label" => format!("added the label {detail}"),
         "unlabel" => format!("removed the label {detail}"),
         "depends" => format!("made it wait for {detail}"),
-        "undepends" => format!("let it no longer wait for {detail}"),
+        "undepends" => format!("removed its dependency on {detail}"),
         "link" => format!("linked it to {detail}"),
         "unlink" => format!("removed its link to {detail}"),
         "comment" => "commented".to_owned(),
         "criterion" => format!("added the criterion “{detail}”"),
-        "judge" => format!("judged a criterion: {detail}"),
+        "judge" => format!("updated a criterion: {detail}"),
         "import" => "imported it".to_owned(),
         "set" => format!("set {detail}"),
-        _ => "did something that a newer version of towline knows".to_owned(),
+        _ => "did something that this version of towline does not know".to_owned(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! A handle to a running node: how every part of the process talks to its projects.
+//! A handle to a running node, through which the rest of the process talks to its projects.
 //!
 //! Cheap to clone. Each call becomes a job in the bounded queue of the project's own thread and
 //! waits for its answer; a full queue makes the caller wait. The handle never touches a store.
@@ -247,7 +247,7 @@ impl NodeHandle {
         jobs.ok_or_else(|| {
             Failure::new(
                 FailureCode::NotFound,
-                format!("no project {} here", project.short()),
+                format!("this node has no project {}", project.short()),
             )
         })
     }
@@ -300,7 +300,7 @@ pub(crate) fn ambiguous_project(there: &str, unavailable: &UnavailableProject) -
     Failure::new(
         FailureCode::Usage,
         format!(
-            "this node has several projects, and {} cannot be opened ({}); name one with --project: {there}",
+            "this node has several projects, and {} cannot be opened ({}); choose one with --project: {there}",
             unavailable.name, unavailable.why
         ),
     )
@@ -310,10 +310,10 @@ pub(crate) fn ambiguous_project(there: &str, unavailable: &UnavailableProject) -
 pub(crate) fn project_unavailable(project: &UnavailableProject) -> Failure {
     Failure::new(
         FailureCode::Failure,
-        format!("the project {} cannot be opened: {}", project.name, project.why),
+        format!("cannot open the project {}: {}", project.name, project.why),
     )
 }
 
 fn store_closed() -> Failure {
-    Failure::new(FailureCode::Unreachable, "the project's store is closed")
+    Failure::new(FailureCode::Unreachable, "the store of this project is closed")
 }

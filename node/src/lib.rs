@@ -18,6 +18,7 @@ pub mod export;
 pub mod handle;
 pub mod home;
 pub mod import;
+pub mod labels;
 mod limiter;
 pub mod log;
 pub mod logging;

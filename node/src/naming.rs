@@ -50,25 +50,25 @@ pub(crate) fn pick(all: &[Named<'_>], wanted: Option<&str>) -> Result<usize, Fai
         ([one], _) => Ok(*one),
         ([], None) => refuse(
             FailureCode::NotFound,
-            "this node has no project yet; `towline up` makes one, `towline join TICKET` joins one"
+            "this node has no project yet; run `towline up` to create one or `towline join TICKET` to join one"
                 .to_owned(),
         ),
         ([], Some(wanted)) => {
             let everything: Vec<usize> = (0..all.len()).collect();
             let wanted = towline_proto::text::show(wanted, 80);
             let message = match everything.as_slice() {
-                [] => format!("no project {wanted:?} here: this node has none yet"),
-                all => format!("no project {wanted:?} here; there is: {}", named(all)),
+                [] => format!("no project {wanted:?} here: this node has no project yet"),
+                all => format!("no project {wanted:?} here; available: {}", named(all)),
             };
             refuse(FailureCode::NotFound, message)
         }
         (several, None) => refuse(
             FailureCode::Usage,
-            format!("this node has several projects; name one: {}", named(several)),
+            format!("this node has several projects; choose one with --project: {}", named(several)),
         ),
         (several, Some(wanted)) => {
             let wanted = towline_proto::text::show(wanted, 80);
-            let message = format!("{wanted:?} fits several projects; say which: {}", named(several));
+            let message = format!("{wanted:?} matches several projects; be more specific: {}", named(several));
             refuse(FailureCode::NotFound, message)
         }
     }
@@ -120,7 +120,7 @@ mod tests {
         }
         assert_eq!(
             refused(Some("shop")),
-            "\"shop\" fits several projects; say which: shop~1a1a1a1a, shop~2b2b2b2b"
+            "\"shop\" matches several projects; be more specific: shop~1a1a1a1a, shop~2b2b2b2b"
         );
         // The long form stays good when the other one is gone, and a few digits are enough.
         assert_eq!(pick(&all[..1], Some("shop~1a1a1a1a")).unwrap(), 0);
@@ -131,13 +131,18 @@ mod tests {
 
     #[test]
     fn what_names_none_is_told_with_what_there_is() {
-        assert!(refused(Some("shopp")).contains("there is: shop~1a1a1a1a, shop~2b2b2b2b, till"));
-        assert!(refused(None).contains("name one: shop~1a1a1a1a"));
+        assert!(refused(Some("shopp")).contains("available: shop~1a1a1a1a, shop~2b2b2b2b, till"));
+        assert!(refused(None).contains("choose one with --project: shop~1a1a1a1a"));
         for wanted in ["shop~", "shop~1a", "shop~3c3c3c3c", "~1a1a", ""] {
             assert!(refused(Some(wanted)).contains("no project"), "{wanted}");
         }
         assert!(pick(&[], None).unwrap_err().message.contains("no project yet"));
-        assert!(pick(&[], Some("x")).unwrap_err().message.contains("none yet"));
+        assert!(
+            pick(&[], Some("x"))
+                .unwrap_err()
+                .message
+                .contains("no project yet")
+        );
     }
 
     #[test]

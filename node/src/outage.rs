@@ -33,7 +33,7 @@ impl Outage {
         if self.told.is_some_and(|told| now.duration_since(told) < EVERY) {
             return false;
         }
-        tracing::warn!(%error, times = self.since, "{}; it is tried again", self.what);
+        tracing::warn!(%error, times = self.since, "{}; retrying", self.what);
         self.told = Some(now);
         self.since = 0;
         true

@@ -98,12 +98,8 @@ pub fn make_project(
     node_name: &str,
 ) -> Result<ProjectHome, Failure> {
     project::check_clock()?;
-    towline_proto::text::name(name).map_err(|why| {
-        Failure::new(
-            FailureCode::Usage,
-            format!("the project's name cannot be used: {why}"),
-        )
-    })?;
+    towline_proto::text::name(name)
+        .map_err(|why| Failure::new(FailureCode::Usage, format!("invalid project name: {why}")))?;
     let genesis = Project::genesis(key, &SystemWorld, name, node_name);
     joining::adopt_project(home, key, &genesis, name, &[])
 }
@@ -144,7 +140,7 @@ impl Node {
         let me = NodeId(key.verifying_key().to_bytes());
         // On a disk that cannot be written it stays, and the rest goes on.
         if let Err(error) = home.sweep() {
-            tracing::warn!(%error, "what is left of a project that was not finished stays");
+            tracing::warn!(%error, "cannot remove the files of an incomplete project");
         }
         let routes = Arc::new(Routes::default());
         let net = port::start_net(&home, config, &key, &routes).await?;
@@ -189,7 +185,7 @@ impl Node {
 
     /// Goes on without a project that cannot be opened; it is named wherever the others are.
     fn leave_out(&self, name: String, why: Failure) -> Failure {
-        tracing::error!(project = %name, %why, "the project is left out: it cannot be opened");
+        tracing::error!(project = %name, %why, "the project cannot be opened and is unavailable");
         self.handle.add_unavailable(UnavailableProject {
             name,
             why: why.message.clone(),
@@ -247,7 +243,7 @@ impl Node {
         let why = broken.wait_for(Option::is_some).await;
         // The sender lives as long as this node.
         let why = why.ok().and_then(|why| why.clone());
-        why.unwrap_or_else(|| failed("the node has ended"))
+        why.unwrap_or_else(|| failed("the node has stopped"))
     }
 
     /// Tells clients where its socket is.
@@ -271,14 +267,12 @@ impl Node {
         let ended = tokio::task::spawn_blocking(move || {
             for thread in threads {
                 if thread.join().is_err() {
-                    tracing::error!(
-                        "a project's thread has panicked; its log has everything that was said done"
-                    );
+                    tracing::error!("the thread of a project panicked; its log has all confirmed changes");
                 }
             }
         });
         if let Err(error) = ended.await {
-            tracing::error!(%error, "the projects' threads could not be waited for");
+            tracing::error!(%error, "cannot wait for the threads of the projects");
         }
         book::write(&self.home, &self.net);
         self.net.clone().stop().await;

@@ -157,7 +157,7 @@ impl Serving {
         tokio::select! {
             () = self.stop.cancelled() => {}
             why = self.node.broken() => outcome = Err(why),
-            () = signalled() => tracing::info!("ending because of a signal"),
+            () = signalled() => tracing::info!("stopping because of a signal"),
             Some(ended) = self.tasks.join_next() => outcome = flatten(ended),
         }
         self.stop.cancel();
@@ -179,7 +179,7 @@ fn flatten(ended: Result<Result<(), Failure>, tokio::task::JoinError>) -> Result
 }
 
 fn failed(what: &str, error: &std::io::Error) -> Failure {
-    Failure::new(FailureCode::Failure, format!("{what} cannot be served: {error}"))
+    Failure::new(FailureCode::Failure, format!("cannot serve {what}: {error}"))
 }
 
 /// The wanted address, or a free port beside it when the port is taken: two projects on one machine

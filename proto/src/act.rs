@@ -321,7 +321,7 @@ pub enum Op {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ActError {
     /// Not decodable.
-    #[error("the act is not readable: {0}")]
+    #[error("the change cannot be read: {0}")]
     Decode(#[from] DecodeError),
     /// A text in it is refused.
     #[error("the {field} cannot be used: {source}")]
@@ -345,7 +345,7 @@ pub enum ActError {
         want: &'static str,
     },
     /// More bytes than the record of one act may have.
-    #[error("the act has {got} bytes; at most {max} fit into its record: say it in fewer words")]
+    #[error("the change has {got} bytes, but at most {max} fit into one record; shorten the text")]
     Size {
         /// Bytes.
         got: usize,
@@ -353,7 +353,7 @@ pub enum ActError {
         max: usize,
     },
     /// Nothing contends there.
-    #[error("there is nothing to settle about the {over}: everything that is written there stands")]
+    #[error("the {over} has no conflict to resolve: nothing written there was overridden")]
     Over {
         /// What was named.
         over: String,

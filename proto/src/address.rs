@@ -46,7 +46,7 @@ pub struct AddressRecord {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// Not readable.
-    #[error("the address record is not readable: {0}")]
+    #[error("the address record cannot be read: {0}")]
     Decode(#[from] DecodeError),
     /// More than the limit allows.
     #[error("the address record has {got} {what}; at most {max} are allowed")]

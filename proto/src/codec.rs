@@ -15,7 +15,7 @@ pub enum DecodeError {
     #[error("malformed: {0}")]
     Malformed(String),
     /// Something stood behind the end of the value.
-    #[error("{0} bytes behind the end")]
+    #[error("{0} unexpected bytes at the end")]
     Trailing(usize),
     /// A version byte that this build does not know.
     #[error("format version {got}; this build reads version {known}")]
@@ -34,7 +34,7 @@ pub enum DecodeError {
         max: usize,
     },
     /// Fewer bytes than the shortest valid value has.
-    #[error("cut short")]
+    #[error("the data ends too early")]
     Short,
 }
 

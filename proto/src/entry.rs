@@ -125,10 +125,10 @@ impl Eq for Entry {}
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EntryError {
     /// Not readable.
-    #[error("the entry is not readable: {0}")]
+    #[error("the entry cannot be read: {0}")]
     Decode(#[from] DecodeError),
     /// More changes or heads than the limit allows.
-    #[error("the entry carries {got} {what}; at most {max} are allowed")]
+    #[error("the entry has {got} {what}; at most {max} are allowed")]
     TooMany {
         /// Of what.
         what: &'static str,

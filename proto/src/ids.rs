@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// Why a string is not an id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what} is {want} hex digits; got {got:?}")]
+#[error("{what} must have {want} hex digits; got {got:?}")]
 pub struct ParseIdError {
     /// Which id was wanted.
     pub what: &'static str,

@@ -62,10 +62,10 @@ pub struct Presence {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PresenceError {
     /// Not readable.
-    #[error("the presence is not readable: {0}")]
+    #[error("the presence message cannot be read: {0}")]
     Decode(#[from] DecodeError),
     /// More claims than the limit allows.
-    #[error("the presence names {got} claims; at most {max} are allowed")]
+    #[error("the presence message has {got} claims; at most {max} are allowed")]
     TooMany {
         /// How many.
         got: usize,
@@ -73,7 +73,7 @@ pub enum PresenceError {
         max: usize,
     },
     /// A chat account that cannot be one, or too many of them.
-    #[error("the presence names chat accounts that cannot be: {0}")]
+    #[error("the presence message has invalid chat accounts: {0}")]
     Accounts(String),
     /// The node is not a valid key.
     #[error("the node is not an ed25519 key")]

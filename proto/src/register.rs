@@ -151,23 +151,23 @@ impl Rule {
     /// The rule as a sentence for people who have not read the rules.
     pub const fn sentence(self) -> &'static str {
         match self {
-            Self::Fact => "what is on the main branch is a fact, and a fact beats any intent",
-            Self::Hold => "it was put on hold at the same time, so leaving waits until the hold is lifted",
-            Self::Cautious => "of two things done apart the more cautious one takes effect",
+            Self::Fact => "a recorded merge overrides other changes",
+            Self::Hold => {
+                "someone put it on hold at the same time; it stays here until the hold is lifted or the conflict is resolved"
+            }
+            Self::Cautious => "of concurrent changes, the more cautious one takes effect",
             Self::Tie => {
-                "both are equally cautious: the higher role takes effect, between equal roles a fixed draw"
+                "both are equally cautious: the higher role takes effect (equal roles: a fixed tie-break)"
             }
             Self::ColumnLeft => {
-                "the item left the column at the same time, and this only counts in that column"
+                "the item left the column at the same time, and this change applies only in that column"
             }
-            Self::Claim => "only one can hold the claim: a person before an agent, then a fixed draw",
-            Self::Generation => "a later claim was made or given back at the same time",
-            Self::Field => {
-                "both wrote it at the same time: the higher role's counts, between equal roles a fixed draw"
+            Self::Claim => {
+                "only one claim can hold: people come before agents, then a fixed tie-break decides"
             }
-            Self::Cycle => {
-                "items cannot wait for each other in a circle, so one of the dependencies is ignored"
-            }
+            Self::Generation => "a newer claim was made or released at the same time",
+            Self::Field => "concurrent edits: the higher role takes effect (equal roles: a fixed tie-break)",
+            Self::Cycle => "the dependencies form a cycle, so one of them is ignored",
         }
     }
 }

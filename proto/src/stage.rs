@@ -12,7 +12,7 @@ use crate::{ActId, ItemId, Millis};
 
 /// A word that is not one of a closed vocabulary.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown {what} {got:?}; one of: {known}")]
+#[error("unknown {what} {got:?}; expected one of: {known}")]
 pub struct UnknownWord {
     /// Which vocabulary.
     pub what: &'static str,
@@ -217,11 +217,11 @@ pub struct Origin {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OriginError {
     /// Nobody is named.
-    #[error("no origin: say who asks for this (--as NAME, TOWLINE_USER, or `user` in the configuration)")]
+    #[error("no user name is set; use --as NAME, TOWLINE_USER, or `towline config user NAME`")]
     Empty,
     /// The name cannot be shown on one line.
     #[error(
-        "an origin is one line of at most {} characters without control characters",
+        "a user name must be one line of at most {} characters without control characters",
         crate::limits::NAME_CHARS
     )]
     Unprintable,

@@ -184,70 +184,71 @@ const fn reason(rule: TransitionRule) -> TransitionRule {
 
 /// The table. One row a verb, in the order of [`Verb::ALL`].
 pub const TRANSITION_RULES: &[TransitionRule] = &[
-    rule(Verb::Triage, &[Column::Upcoming], "take it into the backlog"),
-    held_refuses(rule(Verb::Start, &[Column::Backlog], "begin work on it")),
-    held_refuses(rule(Verb::Submit, &[Column::Coding], "hand it in to be checked")),
+    rule(Verb::Triage, &[Column::Upcoming], "move it to the backlog"),
+    held_refuses(rule(Verb::Start, &[Column::Backlog], "start work on it")),
+    held_refuses(rule(
+        Verb::Submit,
+        &[Column::Coding],
+        "submit finished work for checks",
+    )),
     reason(rule(
         Verb::RequestChanges,
         &[Column::Qa, Column::Merge],
         "send it back to coding",
     )),
-    held_refuses(rule(Verb::PassQa, &[Column::Qa], "its checks passed")),
+    held_refuses(rule(Verb::PassQa, &[Column::Qa], "mark its checks as passed")),
     held_refuses(needs(
-        rule(Verb::Approve, &[Column::Qa], "let it through to merge"),
+        rule(Verb::Approve, &[Column::Qa], "approve it for merge"),
         HoldKind::ReviewHold,
     )),
-    rule(Verb::Merged, OPEN, "it reached the main branch"),
+    rule(Verb::Merged, OPEN, "mark it as merged or done"),
     rule(Verb::MergeFailed, &[Column::Merge], "report a failed merge"),
     needs(
-        rule(Verb::RetryMerge, &[Column::Merge], "try the merge again"),
+        rule(Verb::RetryMerge, &[Column::Merge], "retry the merge"),
         HoldKind::MergeFailure,
     ),
     needs(
         rule(Verb::GiveUpMerge, &[Column::Merge], "stop retrying the merge"),
         HoldKind::MergeFailure,
     ),
-    reason(rule(Verb::Block, OPEN, "say that it cannot go on, and why")),
-    needs(
-        rule(Verb::Unblock, OPEN, "say that it can go on"),
-        HoldKind::Blocked,
-    ),
+    reason(rule(Verb::Block, OPEN, "mark it as blocked, with a reason")),
+    needs(rule(Verb::Unblock, OPEN, "remove the block"), HoldKind::Blocked),
     unless(
-        rule(Verb::Freeze, OPEN, "put it on ice where it stands"),
+        rule(Verb::Freeze, OPEN, "pause it without moving it"),
         HoldKind::Frozen,
     ),
     needs(
-        rule(Verb::Unfreeze, OPEN, "take it off the ice"),
+        rule(Verb::Unfreeze, OPEN, "resume it after a freeze"),
         HoldKind::Frozen,
     ),
-    rule(Verb::Abandon, OPEN, "close it: nobody is going to do it"),
-    rule(Verb::Supersede, OPEN, "close it: another item takes its place"),
-    reason(rule(Verb::Reject, OPEN, "close it: it should not be done")),
+    rule(Verb::Abandon, OPEN, "close it because nobody will do it"),
+    rule(Verb::Supersede, OPEN, "close it because another item replaces it"),
+    reason(rule(Verb::Reject, OPEN, "close it because it should not be done")),
     rule(
         Verb::Reopen,
         &[Column::Done, Column::Closed, Column::Archived],
-        "bring it back to the backlog",
+        "move it back to the backlog",
     ),
     rule(
         Verb::Archive,
         &[Column::Done, Column::Closed],
-        "put it out of sight",
+        "hide it from the board",
     ),
-    rule(Verb::Move, ANY, "override: put it into any open column"),
+    rule(Verb::Move, ANY, "move it to any open column, skipping the rules"),
     held_refuses(rule(
         Verb::Claim,
         WORKED,
-        "take the exclusive right to work on it",
+        "claim the exclusive right to work on it",
     )),
-    rule(Verb::Release, WORKED, "give that right back"),
+    rule(Verb::Release, WORKED, "release the claim"),
     rule(
         Verb::TakeOver,
         WORKED,
-        "take that right from a holder that is gone",
+        "take over the claim of a holder that is gone",
     ),
-    rule(Verb::Delete, ANY, "put it into the trash"),
-    rule(Verb::Restore, ANY, "bring it back from the trash"),
-    rule(Verb::Purge, ANY, "empty it out of the trash, for good"),
+    rule(Verb::Delete, ANY, "move it to the trash"),
+    rule(Verb::Restore, ANY, "restore it from the trash"),
+    rule(Verb::Purge, ANY, "delete it from the trash permanently"),
 ];
 
 impl Verb {
@@ -321,7 +322,7 @@ impl fmt::Display for IllegalTransition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cannot {}: {}", self.verb, self.why)?;
         let legal: Vec<_> = self.legal.iter().map(|verb| verb.as_str()).collect();
-        write!(f, ". Legal from here: {}", legal.join(", "))
+        write!(f, ". Possible now: {}", legal.join(", "))
     }
 }
 

@@ -31,7 +31,7 @@ pub enum TextError {
     #[error("it contains the character U+{0:04X}, which cannot be shown safely")]
     Unsafe(u32),
     /// A character that nobody sees.
-    #[error("it contains the character U+{0:04X}, which cannot be seen")]
+    #[error("it contains the character U+{0:04X}, which is invisible")]
     Invisible(u32),
 }
 

@@ -70,7 +70,9 @@ impl fmt::Debug for Ticket {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TicketError {
     /// It does not begin as one.
-    #[error("a ticket begins with `{PREFIX}`; copy the whole line that `towline invite` printed")]
+    #[error(
+        "this is not a ticket: a ticket begins with `{PREFIX}`; copy the whole line that `towline invite` printed"
+    )]
     NotATicket,
     /// It was cut or changed on the way.
     #[error("the ticket is damaged; copy the whole line that `towline invite` printed")]

@@ -18,7 +18,7 @@ const MAX_SHOWN_MS: u64 = 253_402_300_799_999;
 
 /// Why a text is not a time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a time looks like 2026-11-20T12:35:00Z; got {got:?}")]
+#[error("invalid time {got:?}; expected for example 2026-11-20T12:35:00Z")]
 pub struct ParseTimeError {
     /// What was given, cut to 80 characters.
     pub got: String,

@@ -154,7 +154,7 @@ impl State {
     }
 
     fn request(&mut self, origin: Option<Origin>, body: Request) -> Result<Reply, Failure> {
-        let origin = origin.ok_or_else(|| Failure::new(FailureCode::Usage, "no origin"));
+        let origin = origin.ok_or_else(|| Failure::new(FailureCode::Usage, "no user name is set"));
         match body {
             Request::Idempotent { of, .. } => self.request(origin.ok(), *of),
             Request::Events { after, limit } => {
@@ -200,8 +200,7 @@ impl State {
         let from = card.column;
         let what = match (wanted.verb, wanted.to) {
             (Verb::Move, Some(to)) if to == from => {
-                let told =
-                    format!("cannot move: the item is in {to} already. Legal from here: block, freeze");
+                let told = format!("cannot move: the item is in {to} already. Possible now: block, freeze");
                 return Err(Failure::new(FailureCode::Conflict, told));
             }
             (Verb::Move, Some(to)) => {

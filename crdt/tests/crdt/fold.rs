@@ -60,7 +60,7 @@ fn an_illegal_step_is_refused_where_it_is_made_and_changes_nothing() {
     let (mut ann, _) = ann_and_bo(Qa::Agent);
     let before = ann.view();
     let error = ann.try_does(Op::Submit).expect_err("not from the backlog");
-    assert!(error.to_string().contains("Legal from here: start"), "{error}");
+    assert!(error.to_string().contains("Possible now: start"), "{error}");
     assert_eq!(ann.view(), before);
 }
 

@@ -1,7 +1,7 @@
-//! What can be asked of a project, by anybody: the command line, the API, the board, chat.
+//! The requests to a project and their replies, for the command line, the API, the board and chat.
 //!
 //! One closed set of requests and replies, plain data with a JSON form, so that asking a running
-//! node through its socket and opening the store oneself are the same thing. Nothing here performs
+//! node through its socket and opening the store directly are the same thing. Nothing here performs
 //! anything: see `project`.
 
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ mod import;
 
 pub use import::{ImportRecord, Part};
 
-/// What a person types for an item: `42`, `42a`, `#42`, a key prefix of four or more hex digits, the full id,
+/// The name of an item: `42`, `42a`, `#42`, a key prefix of four or more hex digits, the full id,
 /// or the id that it has in another tracker.
 pub type ItemRef = String;
 
@@ -44,9 +44,9 @@ pub enum Request {
         /// At most so many.
         limit: usize,
     },
-    /// What somebody can start now, best first.
+    /// The items that somebody can start now, best first.
     Ready {
-        /// Who would start it; somebody to whom nothing is assigned when absent.
+        /// The user; somebody without assigned items when absent.
         #[serde(default)]
         asker: Option<String>,
         /// What cannot be started too, behind the rest, with the reason in
@@ -54,7 +54,7 @@ pub enum Request {
         #[serde(default)]
         all: bool,
     },
-    /// Start and claim the best of what is ready for somebody. Two who ask never get the same.
+    /// Start and claim the best ready item. Two callers never get the same item.
     #[serde(rename = "take-ready")]
     ClaimReady {
         /// Who is to work on it; the origin when absent.
@@ -80,13 +80,13 @@ pub enum Request {
         /// Only say what would happen.
         dry_run: bool,
     },
-    /// What nobody has settled: of one item, or of the whole project, oldest first.
+    /// Unresolved conflicts of one item or of the project, oldest first.
     Conflicts {
         /// Which item; all when absent.
         #[serde(default)]
         item: Option<ItemRef>,
     },
-    /// Why an item stands where it stands.
+    /// Why an item is in its state.
     Explain {
         /// Which.
         item: ItemRef,
@@ -101,11 +101,11 @@ pub enum Request {
     },
     /// Counts, peers, position.
     Status,
-    /// Recompute everything derived and compare; check the log.
+    /// Check the store: recompute everything derived, compare, and check the log.
     Doctor,
     /// Members and open invitations.
     Members,
-    /// Connected peers and how far apart we are. Empty without a running node.
+    /// Connected peers and whether they are in sync. Empty without a running node.
     Peers,
     /// Where this node can be dialled, to be given to others.
     Addresses,
@@ -130,8 +130,8 @@ pub enum Request {
         /// Where the last answer ended; 0 for the beginning.
         after: u64,
     },
-    /// Entries of this project that came without a network. They pass what any entry of a peer
-    /// passes; asked again with the same, nothing changes.
+    /// Entries of this project from a bundle. They pass the same checks as entries from peers; importing them
+    /// again changes nothing.
     #[serde(rename = "carried")]
     ImportEntries {
         /// Which project they are of.
@@ -180,7 +180,7 @@ pub enum Request {
         /// To remove.
         remove: Vec<(LinkKind, String)>,
     },
-    /// Say something.
+    /// Add a comment.
     Comment {
         /// Which item.
         item: ItemRef,
@@ -207,7 +207,7 @@ pub enum Request {
         evidence: Option<String>,
     },
 
-    /// Say which side of a conflict counts.
+    /// Resolve a conflict by choosing the side that takes effect.
     #[serde(rename = "settle")]
     Resolve {
         /// Which item.
@@ -215,8 +215,7 @@ pub enum Request {
         /// The beginning of the conflict's id; the only one when absent.
         #[serde(default)]
         conflict: Option<String>,
-        /// Which side: its key, who did it, what was done, what it means, or the beginning of the
-        /// act's id.
+        /// The side: its key, its author, its action, its result, or the first digits of the act's id.
         keep: String,
     },
 
@@ -252,20 +251,19 @@ pub enum Request {
         /// Valid for so many milliseconds.
         valid_ms: u64,
     },
-    /// Make a ticket void.
+    /// Revoke an invitation.
     #[serde(rename = "withdraw")]
     Revoke {
         /// The first hex digits of its hash, as `members` shows them.
         ticket: String,
     },
-    /// Throw the caches away and fold the log again.
+    /// Delete the cache and rebuild it from the log.
     Rebuild,
-    /// Wait until every connected peer and we hold the same; the timeout is the asker's.
+    /// How many connected peers are in sync.
     #[serde(rename = "sync-now")]
     SyncStatus,
-    /// A request that its asker has named: where an act of that name is known already it is answered
-    /// as the first time, and nothing is done. Nodes that do it without knowing of each other come to
-    /// one intent.
+    /// A request with an id. If an act with that id is already known, the reply is that of the first time and
+    /// nothing is done. Disconnected nodes that execute it make one intent.
     #[serde(rename = "once")]
     Idempotent {
         /// Its name.
@@ -273,8 +271,8 @@ pub enum Request {
         /// What is asked.
         of: Box<Request>,
     },
-    /// What a request would come to: it is staged, answered and undone, and nothing is written. A
-    /// request of its own, so that a node that does not know it refuses it instead of doing it.
+    /// A dry run: the request is applied in memory, answered and undone; nothing is written. It is a request of
+    /// its own, so that a node that does not know it refuses it instead of executing it.
     #[serde(rename = "rehearse")]
     DryRun {
         /// What would be asked.
@@ -401,8 +399,8 @@ pub struct Transition {
     /// Holder of `start`, `claim` and `take-over`; the origin when absent.
     #[serde(default)]
     pub holder: Option<String>,
-    /// `start` although a dependency is not satisfied; `take-over` although the holder's node has been
-    /// heard of lately.
+    /// `start` although a dependency is not satisfied; `take-over` although the holder's node was
+    /// seen recently.
     #[serde(default)]
     pub force: bool,
     /// `start` without claiming it, which a person or an agent does otherwise.
@@ -558,7 +556,7 @@ pub struct ImportRelation {
     pub record_at: Millis,
 }
 
-/// What a request comes to.
+/// The reply to a request.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "reply", content = "data", rename_all = "kebab-case")]
 pub enum Reply {
@@ -570,9 +568,9 @@ pub enum Reply {
     Pages(Vec<ItemPage>),
     /// A timeline.
     History(Vec<HistoryLine>),
-    /// What nobody has settled.
+    /// Unresolved conflicts.
     Conflicts(Vec<OpenConflict>),
-    /// Why items stand where they stand; several only for a number that several share.
+    /// Why items are in their state; several only if items share the number.
     Explanations(Vec<Explanation>),
     /// Counts and position.
     Status(Box<ProjectStatus>),
@@ -596,7 +594,7 @@ pub enum Reply {
     Imported(ImportReport),
     /// Items with everything that was done to them.
     Lines(Vec<ItemLine>),
-    /// What became of each line of an import.
+    /// The outcome of each line of an import.
     #[serde(rename = "taken")]
     LineOutcomes(Vec<Taken>),
     /// Entries of the log.
@@ -609,7 +607,7 @@ pub enum Reply {
         /// Where to go on.
         next: u64,
     },
-    /// What became of entries that came without a network.
+    /// The outcome of the entries of a bundle.
     #[serde(rename = "arrived")]
     EntriesImported(Arrived),
     /// A ticket.
@@ -621,7 +619,7 @@ pub enum Reply {
     },
     /// An entry that is about no item was written.
     Entry(EntryInfo),
-    /// Whether every connected peer holds the same as we do.
+    /// How many connected peers are in sync.
     Synced {
         /// Connected peers.
         peers: usize,
@@ -650,7 +648,7 @@ pub struct Envelope {
     pub body: Request,
 }
 
-/// What sort of failure, with its exit code (docs/cli.md, *Exit codes*).
+/// The kind of failure, with its exit code (docs/cli.md, *Exit codes*).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureCode {
@@ -691,13 +689,13 @@ impl FailureCode {
     }
 }
 
-/// A request that could not be met. Nothing was changed.
+/// A request that failed. Nothing was changed.
 #[derive(Debug, Clone, Serialize, Deserialize, thiserror::Error)]
 #[error("{message}")]
 pub struct Failure {
     /// What sort.
     pub code: FailureCode,
-    /// One or two sentences: what is wrong and what would be right.
+    /// What failed, why, and what to do about it.
     pub message: String,
     /// The card as it stands, where the asker's was stale.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,4 +1,4 @@
-//! What replies are made of: the JSON shapes of items, timelines, members and findings.
+//! The JSON types of replies: items, timelines, members and findings.
 //!
 //! These are the versioned schemas that `--json` prints and the API serves. They are computed from
 //! rows and documents by `project`; nothing here is stored.
@@ -35,7 +35,7 @@ pub struct ItemLink {
     /// suspended.
     #[serde(default)]
     pub satisfied: bool,
-    /// For a dependency: whether it is suspended, because it closes a circle.
+    /// For a dependency: whether it is suspended, because it closes a cycle.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspended: bool,
     /// For a dependency: what to know about it, such as that it was abandoned or closes a cycle.
@@ -84,8 +84,8 @@ pub struct ItemCard {
     /// Who works on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim: Option<Claim>,
-    /// When the node of the claim was last heard of; absent without a running node, and when it was not
-    /// heard of since that was started.
+    /// When the node of the claim was last seen; absent without a running node, and when it was not seen since
+    /// that was started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim_heard: Option<Millis>,
     /// Its epic.
@@ -158,22 +158,22 @@ pub struct ItemPage {
     pub children: Vec<ItemLink>,
     /// Everything that was done to it, oldest first.
     pub history: Vec<HistoryLine>,
-    /// Contending intents that nobody has settled.
+    /// Unresolved conflicts.
     pub open_conflicts: Vec<OpenConflict>,
     /// Acts that never took effect.
     pub refused: Vec<RefusedAct>,
 }
 
-/// Why an item stands where it stands. Schema `towline.explanation/v1`.
+/// Why an item is in its state. Schema `towline.explanation/v1`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Explanation {
     /// The item.
     pub card: ItemCard,
     /// What is so and which act made it so, a sentence each.
     pub because: Vec<String>,
-    /// Everything that was done to it with what became of each, oldest first.
+    /// Everything that was done to it, with the outcome of each act, oldest first.
     pub acts: Vec<HistoryLine>,
-    /// What nobody has settled.
+    /// Unresolved conflicts.
     pub conflicts: Vec<OpenConflict>,
 }
 
@@ -237,7 +237,7 @@ pub struct FeedEvent {
     pub position: u64,
     /// When it was derived here, in milliseconds since the epoch.
     pub seen_at: Millis,
-    /// Whether it came with a catch-up rather than as live news.
+    /// Whether it came with a catch-up and not live.
     pub backfill: bool,
     /// Whether a clock was ahead: a time that cannot be true is shown as when it was seen.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -247,7 +247,7 @@ pub struct FeedEvent {
     pub event: Event,
 }
 
-/// What a write came to.
+/// The result of a write.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Applied {
     /// The item as it stands now.

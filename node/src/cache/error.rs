@@ -22,7 +22,7 @@ pub enum CacheError {
         source: io::Error,
     },
     /// The disk is full.
-    #[error("the disk is full: cannot {what} the cache; free some room and try again")]
+    #[error("the disk is full: cannot {what} the cache; free some space and try again")]
     Full {
         /// What was tried.
         what: &'static str,
@@ -36,10 +36,10 @@ pub enum CacheError {
         why: String,
     },
     /// An earlier write failed, and sled does not survive that.
-    #[error("the cache takes nothing more because an earlier write failed; restart the node")]
+    #[error("the cache accepts no more writes because an earlier one failed; restart the node")]
     Closed,
     /// Another process, or another part of this one, has it open.
-    #[error("the cache is open elsewhere: {why}")]
+    #[error("another process has the cache open: {why}")]
     Busy {
         /// What sled said.
         why: String,
@@ -110,6 +110,6 @@ fn words(panic: &(dyn Any + Send)) -> String {
         .downcast_ref::<String>()
         .map(String::as_str)
         .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("a panic without words");
+        .unwrap_or("a panic without a message");
     text.chars().take(300).collect()
 }

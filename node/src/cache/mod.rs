@@ -376,10 +376,10 @@ fn decode_row(item: ItemId, value: &[u8]) -> Result<Option<(Row, ItemView)>, Cac
     };
     let (version, row) = value
         .split_first_chunk::<4>()
-        .ok_or_else(|| damaged("it is cut short".to_owned()))?;
+        .ok_or_else(|| damaged("it is incomplete".to_owned()))?;
     if u32::from_le_bytes(*version) != PROJECTION_VERSION {
         return Ok(None);
     }
-    let row = Row::read(item, row).ok_or_else(|| damaged("it is not one".to_owned()))?;
+    let row = Row::read(item, row).ok_or_else(|| damaged("it is not a valid row".to_owned()))?;
     Ok(Some(row))
 }

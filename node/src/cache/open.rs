@@ -88,8 +88,8 @@ pub(crate) fn open(now: Millis, dir: &Path) -> Result<(Store, Opened), CacheErro
             make(dir)?;
             return Ok((open_sled(&store)?, Opened::Fresh));
         }
-        Format::None => return replace(now, dir, "it does not say which version wrote it".to_owned()),
-        Format::Older => return replace(now, dir, "an older towline wrote it".to_owned()),
+        Format::None => return replace(now, dir, "its format version is missing".to_owned()),
+        Format::Older => return replace(now, dir, "it was written by an older towline".to_owned()),
     }
     let deadline = Instant::now() + CLOSING;
     let first = loop {
@@ -191,7 +191,7 @@ pub(crate) fn replace(now: Millis, dir: &Path, why: String) -> Result<(Store, Op
         }
     }
     let aside = dir.with_file_name(format!("{prefix}{}", now.0));
-    fs::rename(dir, &aside).map_err(CacheError::io("set aside", dir))?;
+    fs::rename(dir, &aside).map_err(CacheError::io("move aside", dir))?;
     make(dir)?;
     Ok((open_sled(&dir.join("sled"))?, Opened::Replaced { aside, why }))
 }

@@ -1,7 +1,7 @@
-//! The world that a command runs in: directory, flags, terminal, clock, environment.
+//! The context of a command: directory, flags, terminal, clock, environment variables.
 //!
-//! The only file of the command line that reads the clock or the terminal; it and `person` read the
-//! environment. All of it is read once, into a plain value, which tests make themselves.
+//! The only file of the command line that reads the clock or the terminal; it and `user_name` read environment
+//! variables. Everything is read once, into a plain value that tests build themselves.
 
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::path::PathBuf;
@@ -27,17 +27,17 @@ const UNBOUNDED: usize = 400;
 /// Everything around a command.
 #[derive(Debug, Clone)]
 pub struct Context {
-    /// Where it was started, or what `-C` says.
+    /// The current directory, or that of `-C`.
     pub dir: PathBuf,
     /// The global flags.
     pub global: Global,
     /// The terminal and the time, for pages.
     pub view: View,
-    /// Colour on the standard error, which may be a terminal when the output is none.
+    /// Colour on standard error, which may be a terminal when standard output is none.
     pub stderr_style: Style,
     /// TOWLINE_USER.
     pub user: Option<String>,
-    /// Whether somebody sits at a terminal: input and output are one.
+    /// Whether input and output are a terminal.
     pub terminal: bool,
     /// VISUAL or EDITOR.
     pub editor: Option<String>,
@@ -49,13 +49,13 @@ impl Context {
     /// The context of this process.
     ///
     /// # Errors
-    /// When the directory of `-C` is not there, or a variable of the environment is of no use.
+    /// When the directory of `-C` does not exist, or an environment variable is invalid.
     pub fn of_process(global: Global) -> Result<Self, Failure> {
         let dir = global.directory.clone().unwrap_or_else(|| PathBuf::from("."));
         let dir = dir.canonicalize().map_err(|error| {
             Failure::new(
                 FailureCode::Usage,
-                format!("the directory {} cannot be used: {error}", dir.display()),
+                format!("cannot use the directory {}: {error}", dir.display()),
             )
         })?;
         let from_environment = || {
@@ -104,25 +104,25 @@ impl Context {
             Failure::new(
                 FailureCode::NotFound,
                 format!(
-                    "no project in {} or above; `towline init` makes one, `towline join TICKET` joins one",
+                    "no project in {} or its parent directories; run `towline init` to create one or `towline join TICKET` to join one",
                     self.dir.display()
                 ),
             )
         })
     }
 
-    /// Says something to people, on the standard error.
+    /// Prints a message on standard error, unless `--quiet` is given.
     pub fn say(&self, text: &str) {
         if !self.global.quiet {
-            // Nobody is left to be told that nobody listens.
+            // There is nowhere to report that standard error is closed.
             let _ = writeln!(io::stderr(), "{text}");
         }
     }
 
-    /// Asks a question whose answer is yes or no.
+    /// Asks a yes-or-no question.
     ///
     /// # Errors
-    /// When there is nobody to ask and `--yes` was not given.
+    /// When standard input is not a terminal and `--yes` was not given.
     pub fn confirm(&self, question: &str) -> Result<bool, Failure> {
         if self.global.yes {
             return Ok(true);
@@ -130,21 +130,21 @@ impl Context {
         if !io::stdin().is_terminal() {
             return Err(Failure::new(
                 FailureCode::Usage,
-                format!("{question} There is nobody to ask; --yes answers it"),
+                format!("{question} Cannot ask without a terminal; use --yes to confirm"),
             ));
         }
         let _ = write!(io::stderr(), "{question} [y/N] ");
         let mut answer = String::new();
-        // What is typed beyond a screen line is no answer.
+        // Anything longer than a screen line is no answer.
         let mut line = io::stdin().lock().take(80);
         line.read_line(&mut answer).map_err(unreadable)?;
         Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
     }
 
-    /// A text as it was given, or the standard input for `-`, of at most so many bytes.
+    /// The given text, or standard input for `-`, of at most `max_bytes`.
     ///
     /// # Errors
-    /// When the standard input cannot be read, is no text, or is longer.
+    /// When standard input cannot be read, is not UTF-8, or is longer.
     pub fn text(&self, given: String, max_bytes: usize) -> Result<String, Failure> {
         if given != "-" {
             return Ok(given);
@@ -155,20 +155,15 @@ impl Context {
         stdin.read_to_end(&mut bytes).map_err(unreadable)?;
         let whole = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
         if whole.len() > max_bytes {
-            let message =
-                format!("the standard input is too long: at most {max_bytes} bytes are allowed here");
+            let message = format!("standard input is too long: at most {max_bytes} bytes are allowed here");
             return Err(Failure::new(FailureCode::Usage, message));
         }
-        String::from_utf8(bytes).map_err(|_| {
-            unreadable(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "it is no text (UTF-8)",
-            ))
-        })
+        String::from_utf8(bytes)
+            .map_err(|_| unreadable(io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text")))
     }
 }
 
-/// What the clock says.
+/// The current time.
 pub fn now() -> Millis {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
@@ -190,6 +185,6 @@ pub(super) fn log_filter(verbose: u8) -> String {
 fn unreadable(error: io::Error) -> Failure {
     Failure::new(
         FailureCode::Failure,
-        format!("the standard input cannot be read: {error}"),
+        format!("cannot read standard input: {error}"),
     )
 }

@@ -1,8 +1,8 @@
-//! `--dry-run`: what a command would come to, and nothing done.
+//! `--dry-run`: what a command would do, without doing it.
 //!
-//! What is nothing but requests is tried by the project, so that it answers or refuses as it would.
-//! The commands that are more than that say here what they would do. None ignores the flag: the one
-//! match is over all of them. Nothing in this file changes a file, a node or a project.
+//! A command that only sends requests sends them as dry runs, so that the project answers or refuses as it
+//! would. The steps of all other commands are listed here. No command ignores the flag: one match covers all of
+//! them. Nothing in this file changes a file, a node or a project.
 
 use std::io::Write;
 
@@ -15,14 +15,14 @@ use crate::api::request::{Failure, FailureCode, Reply};
 use crate::home::Home;
 use crate::home::init::{plan_deinit, plan_init};
 
-/// Said by commands that change nothing anyway.
-pub(super) const CHANGES_NOTHING: &str = "this command changes nothing; --dry-run makes no difference to it";
+/// Printed by commands that change nothing anyway.
+pub(super) const CHANGES_NOTHING: &str = "This command changes nothing; --dry-run has no effect.";
 
 fn usage(message: impl Into<String>) -> CliError {
     Failure::new(FailureCode::Usage, message).into()
 }
 
-/// One line that says what a write would come to.
+/// Prints the result that a write would have, on one line.
 pub(super) fn show(ctx: &Context, reply: &Reply, out: &mut dyn Write) -> Result<(), CliError> {
     match reply {
         Reply::Applied(done) if ctx.global.quiet => writeln!(out, "{}", done.card.handle)?,
@@ -34,28 +34,25 @@ pub(super) fn show(ctx: &Context, reply: &Reply, out: &mut dyn Write) -> Result<
             }
         }
         Reply::Ticket { expires, .. } => {
-            let ends = render::text::until(ctx.view.now, *expires);
-            writeln!(
-                out,
-                "would make a ticket that admits one node, once, and ends {ends}"
-            )?;
+            let ends = render::text::expiry(ctx.view.now, *expires);
+            writeln!(out, "would create a one-time invitation, {ends}")?;
         }
-        Reply::Entry(_) => writeln!(out, "would make the ticket void")?,
-        _ => writeln!(out, "would throw the caches away and fold the log again")?,
+        Reply::Entry(_) => writeln!(out, "would revoke the invitation")?,
+        _ => writeln!(out, "would delete the cache and rebuild it from the log")?,
     }
-    ctx.say("nothing was done");
+    ctx.say("Nothing was done.");
     Ok(())
 }
 
-/// Says what a command that is more than requests would do. False when it has only to read, or looks at
-/// the flag itself.
+/// Prints the steps of a command that does more than send requests. False when the command only reads, or
+/// looks at the flag itself.
 pub(super) fn print_plan(ctx: &Context, command: &Command, out: &mut dyn Write) -> Result<bool, CliError> {
     let steps = match command {
         Command::Init(args) => {
             backend::check_no_project(ctx, args)?;
             let name = backend::project_name(&ctx.dir, args.name.as_deref())?;
             let mut steps = init_steps(ctx)?;
-            steps.push(format!("make the project {name:?}"));
+            steps.push(format!("create the project {name:?}"));
             steps
         }
         Command::Deinit => {
@@ -73,14 +70,14 @@ pub(super) fn print_plan(ctx: &Context, command: &Command, out: &mut dyn Write) 
             meant
                 .map(|place| {
                     let name = render::text::clean(&place.name);
-                    format!("make the log of {name} anew from what is whole in it, and set the old one aside")
+                    format!("rebuild the log of {name} from its intact entries, and keep the old log in a backup folder")
                 })
                 .collect()
         }
         Command::Up(args) => run_steps(ctx, args, true)?,
         Command::Serve(args) => run_steps(ctx, args, false)?,
         Command::Down(_) => vec![format!(
-            "end the node (pid {})",
+            "stop the node (pid {})",
             backend::running(ctx)?.hello()?.pid
         )],
         Command::Open => {
@@ -89,18 +86,22 @@ pub(super) fn print_plan(ctx: &Context, command: &Command, out: &mut dyn Write) 
             let board = board.ok_or_else(|| {
                 CliError::from(Failure::new(
                     FailureCode::Failure,
-                    "the node that runs here serves no board",
+                    "the running node serves no board",
                 ))
             })?;
             vec![format!(
-                "make a link that signs in to {board}, and open it in a browser"
+                "create a sign-in link for {board} and open it in a browser"
             )]
         }
         Command::Join(args) => {
             let ticket = ctx.text(args.ticket.clone(), towline_proto::limits::NOTE_BYTES)?;
             let ticket: Ticket = ticket.trim().parse().map_err(|why| usage(format!("{why}")))?;
             if ticket.expires <= now() {
-                return Err(Failure::new(FailureCode::NotAllowed, "the ticket has expired").into());
+                return Err(Failure::new(
+                    FailureCode::NotAllowed,
+                    "this ticket has expired; ask for a new one",
+                )
+                .into());
             }
             let mut steps = if ctx.root().is_ok() {
                 Vec::new()
@@ -109,7 +110,7 @@ pub(super) fn print_plan(ctx: &Context, command: &Command, out: &mut dyn Write) 
             };
             let name = render::text::clean(&ticket.name);
             steps.push(format!(
-                "ask {} to let this node into {name} as a {}; whether it does is known then",
+                "ask node {} to admit this node to {name} as a {}",
                 ticket.inviter.short(),
                 ticket.role
             ));
@@ -123,7 +124,7 @@ pub(super) fn print_plan(ctx: &Context, command: &Command, out: &mut dyn Write) 
         }
         Command::Edit(_) => {
             return Err(usage(
-                "--dry-run does not go with the editor; name the fields to change",
+                "--dry-run cannot open the editor; use options to name the fields to change",
             ));
         }
         // These look at the flag where they would write.
@@ -168,7 +169,7 @@ pub(super) fn print_plan(ctx: &Context, command: &Command, out: &mut dyn Write) 
     Ok(true)
 }
 
-/// Prints what would be done.
+/// Prints the steps that would be done.
 pub(super) fn print_steps(ctx: &Context, steps: &[String], out: &mut dyn Write) -> Result<(), CliError> {
     if ctx.global.json {
         out.write_all(json::steps(steps).as_bytes())?;
@@ -176,7 +177,7 @@ pub(super) fn print_steps(ctx: &Context, steps: &[String], out: &mut dyn Write) 
         for step in steps {
             writeln!(out, "would {step}")?;
         }
-        ctx.say("nothing was done");
+        ctx.say("Nothing was done.");
     }
     Ok(())
 }
@@ -196,8 +197,8 @@ fn run_steps(ctx: &Context, args: &RunArgs, makes: bool) -> Result<Vec<String>, 
     let config = backend::run_config(&home, args)?;
     if makes && (!steps.is_empty() || home.projects()?.is_empty()) {
         let name = backend::project_name(home.root(), None)?;
-        steps.push(format!("make the project {name:?}"));
+        steps.push(format!("create the project {name:?}"));
     }
-    steps.push(format!("start the node, with its board at {}", config.board));
+    steps.push(format!("start the node with its board at {}", config.board));
     Ok(steps)
 }

@@ -1,8 +1,7 @@
-//! `edit N` without options: the description in the editor that people chose.
+//! `edit N` without options: edits the description in the user's editor.
 //!
-//! The text that the editor began with is sent along as the base of the edit, so that only the
-//! difference is written and what others wrote in the meantime stays. When anything goes wrong after
-//! somebody has typed, the file stays where it is and its path is said.
+//! The original text is sent along as the base of the edit, so that only the difference is written and concurrent
+//! edits are kept. When anything fails after the user has typed, the file is kept and its path is printed.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -18,21 +17,21 @@ use super::{Backend, envelope};
 use crate::api::request::{Edit, Failure, FailureCode, Reply, Request};
 use crate::api::types::ItemPage;
 
-/// The description of an item on its way through an editor.
+/// A description that is being edited.
 pub(super) struct Editing {
     page: Box<ItemPage>,
     origin: Origin,
 }
 
-/// Asks for the description of `item`. Nobody is kept out while it is edited: whoever asks for the
-/// store itself lets go of it after this.
+/// Asks for the description of `item`. Nothing is locked while it is edited: without a node, the caller closes
+/// the store after this.
 pub(super) fn begin(ctx: &Context, backend: &mut dyn Backend, item: &str) -> Result<Editing, Failure> {
     let origin = ctx.origin()?;
     let page = one_page(ctx, backend, item.to_owned())?;
     Ok(Editing { page, origin })
 }
 
-/// The one item that is meant; of a number that several share the names to choose from.
+/// The item that a name means. Fails with the choices if several items share the number.
 pub(super) fn one_page(
     ctx: &Context,
     backend: &mut dyn Backend,
@@ -45,15 +44,17 @@ pub(super) fn one_page(
             let named = |page: &ItemPage| format!("{} ({})", page.card.handle, clean(&page.card.title));
             let names: Vec<_> = pages.iter().map(named).collect();
             let (wanted, count) = (clean(&item), pages.len());
-            let message = format!("{wanted} is {count} items; name one: {}", names.join(", "));
+            let message = format!("{wanted} matches {count} items; choose one: {}", names.join(", "));
             Err(Failure::new(FailureCode::NotFound, message))
         }
-        _ => Err(failed("the node did not answer with an item".into())),
+        _ => Err(failed(
+            "unexpected reply from the node; it may run another version of towline".into(),
+        )),
     }
 }
 
 impl Editing {
-    /// Opens the editor and sends what became of the description; `None` when nothing did.
+    /// Opens the editor and sends the new description; `None` if it was not changed.
     pub(super) fn finish<'a>(
         self,
         ctx: &Context,
@@ -105,12 +106,12 @@ impl Draft {
             file.write_all(body.as_bytes())
         };
         write().map_err(|error: std::io::Error| {
-            failed(format!("the draft {} cannot be written: {error}", path.display()))
+            failed(format!("cannot write the draft {}: {error}", path.display()))
         })?;
         Ok(Self { path })
     }
 
-    /// Runs the editor. When it fails nothing of it counts, and what was typed is kept.
+    /// Runs the editor. When it fails nothing is sent, and the draft is kept.
     fn edited(&self, ctx: &Context, before: &str) -> Result<String, Failure> {
         let editor = ctx.editor.as_deref().unwrap_or("vi");
         // Through the shell, because people put options there: EDITOR="code --wait".
@@ -124,10 +125,10 @@ impl Draft {
             Ok(status) if status.success() => return self.read(),
             // What the shell says of a program that is not there, or is none.
             Ok(status) if matches!(status.code(), Some(126 | 127)) => {
-                format!("the editor `{editor}` cannot be started; set EDITOR to one that can")
+                format!("cannot start the editor `{editor}`; set EDITOR to another one")
             }
-            Ok(status) => format!("the editor `{editor}` ended with {status}"),
-            Err(error) => format!("the editor `{editor}` cannot be started: {error}; set EDITOR"),
+            Ok(status) => format!("the editor `{editor}` failed: {status}"),
+            Err(error) => format!("cannot start the editor `{editor}`: {error}; set EDITOR to another one"),
         };
         let untouched = fs::read(&self.path).is_ok_and(|bytes| bytes == before.as_bytes());
         if untouched {
@@ -140,20 +141,20 @@ impl Draft {
     fn read(&self) -> Result<String, Failure> {
         let bytes = fs::read(&self.path).map_err(|error| {
             failed(format!(
-                "the draft {} cannot be read: {error}; nothing was written",
+                "cannot read the draft {}: {error}; nothing was written",
                 self.path.display()
             ))
         })?;
         String::from_utf8(bytes).map_err(|_| {
             let kept = self.kept();
             failed(format!(
-                "what the editor left is no text (UTF-8); nothing was written. {kept}"
+                "the edited text is not UTF-8; nothing was written. {kept}"
             ))
         })
     }
 
     fn kept(&self) -> String {
-        format!("What you wrote is in {}", self.path.display())
+        format!("Your text is in {}", self.path.display())
     }
 
     fn remove(&self) {

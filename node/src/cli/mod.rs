@@ -1,11 +1,11 @@
-//! The command line: what is typed becomes requests, replies become pages or JSON.
+//! The command line: arguments become requests, replies become pages or JSON.
 //!
 //! ```text
-//! args ──► plan (requests) ──► Ask: the node's socket, or the store ──► render / json ──► stdout
+//! args ──► plan (requests) ──► Backend: the node's socket, or the store ──► render / json ──► stdout
 //! ```
 //!
-//! Data goes to the standard output, talk to the standard error, and the exit code is that of the
-//! worst answer. The command line knows no rule of the domain: it asks.
+//! Data goes to standard output and messages to standard error. The exit code is that of the worst reply. The
+//! command line knows no rule of the domain: it asks the backend.
 
 pub mod args;
 pub mod backend;
@@ -36,10 +36,10 @@ use style::{Ink, Style};
 
 /// Something that answers requests: a running node through its socket, or the store opened directly.
 pub trait Backend {
-    /// Asks and waits for the answer.
+    /// Sends a request and waits for the reply.
     ///
     /// # Errors
-    /// Why the request cannot be met.
+    /// Why the request failed.
     fn request(&mut self, envelope: Envelope) -> Result<Reply, Failure>;
 }
 
@@ -49,14 +49,14 @@ impl<B: Backend + ?Sized> Backend for &mut B {
     }
 }
 
-/// Why a command ends early.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
-    /// It could not be done.
+    /// A request or a local step failed.
     #[error(transparent)]
     Failure(#[from] Failure),
-    /// Its result could not be written.
-    #[error("the result cannot be written: {0}")]
+    /// The result could not be written.
+    #[error("cannot write the result: {0}")]
     Output(#[from] io::Error),
 }
 
@@ -96,7 +96,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Help and version end well; everything else that clap has to say is a wrong use.
+/// Prints what clap reports. Help and version are no errors; anything else is a wrong use.
 fn usage_error(error: &clap::Error) -> ExitCode {
     let wanted = std::env::args_os().any(|arg| arg == "--json");
     if error.use_stderr() && wanted {
@@ -110,7 +110,7 @@ fn usage_error(error: &clap::Error) -> ExitCode {
     ExitCode::from(if error.use_stderr() { 2 } else { 0 })
 }
 
-/// Says on the standard error why something was not done.
+/// Prints a failure on standard error.
 fn print_error(json: bool, style: Style, about: &str, failure: &Failure) {
     let text = if json {
         json::error(failure)

@@ -1,7 +1,7 @@
-//! From a command to requests, without asking anybody: decide first, then act.
+//! From a command to its requests, without sending any.
 //!
-//! Several items make several requests. Everything that can be refused without a store is refused
-//! here, before anything is sent.
+//! Several items make several requests. What can be checked without a store is checked here, before anything is
+//! sent.
 
 mod fields;
 
@@ -17,19 +17,19 @@ use super::context::Context;
 use crate::api::request::{Edit, Failure, FailureCode, Filter, NewItem, Request, Transition};
 use fields::{assign, criteria, epic, label, link};
 
-/// What is to be asked, and how the answers are shown.
+/// The requests of a command, and how to print the replies.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// What each request is about, for its errors, and the request.
+    /// The requests, each with the item to name in an error.
     pub(crate) requests: Vec<(String, Request)>,
     pub(crate) layout: Layout,
-    /// Whether it changes something; `--dry-run` only rehearses it then.
+    /// Whether it changes something; `--dry-run` sends dry runs then.
     pub(crate) writes: bool,
-    /// Whether it must be known who asks.
+    /// Whether it needs a user name.
     pub(crate) signed: bool,
 }
 
-/// How answers are shown.
+/// How replies are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Layout {
     /// Cards by column.
@@ -110,7 +110,7 @@ impl Plan {
         }
     }
 
-    /// The same, to be looked at only.
+    /// The same plan as dry runs.
     pub(crate) fn as_dry_run(mut self) -> Self {
         let dry_run = |(item, body)| (item, Request::DryRun { of: Box::new(body) });
         self.requests = self.requests.into_iter().map(dry_run).collect();
@@ -125,7 +125,7 @@ impl Plan {
     }
 }
 
-/// What a command that only asks comes to; `None` for one that does more than that.
+/// The plan of a command that only sends requests; `None` for a command that does more.
 pub(crate) fn plan(ctx: &Context, command: &Command) -> Result<Option<Plan>, Failure> {
     let one = |item: &str, body| Plan::write(vec![(item.to_owned(), body)]);
     Ok(Some(match command {
@@ -312,10 +312,10 @@ fn kind_and_title(args: &CreateArgs) -> Result<(Kind, String), Failure> {
         (None, Ok(_)) => {
             let kind = &args.kind;
             Err(usage(format!(
-                "a title is missing: `towline create {kind} TITLE`; for a story called {kind:?}, `towline create story {kind}`"
+                "missing title: use `towline create {kind} TITLE`; to create a story called {kind:?}, use `towline create story {kind}`"
             )))
         }
-        (Some(_), Err(why)) => Err(usage(format!("{why}. A title of several words goes into quotes"))),
+        (Some(_), Err(why)) => Err(usage(format!("{why}. Put a title of several words in quotes"))),
     }
 }
 
@@ -323,20 +323,20 @@ fn read(file: &Path) -> Result<String, Failure> {
     let unreadable = |error: std::io::Error| {
         Failure::new(
             FailureCode::Failure,
-            format!("{} cannot be read: {error}", file.display()),
+            format!("cannot read {}: {error}", file.display()),
         )
     };
     let most = towline_proto::limits::BODY_BYTES as u64;
     if std::fs::metadata(file).map_err(unreadable)?.len() > most {
         return Err(usage(format!(
-            "{} is too long for a description: at most {most} bytes",
+            "{} is too long for a description: at most {most} bytes are allowed",
             file.display()
         )));
     }
     std::fs::read_to_string(file).map_err(unreadable)
 }
 
-/// The changed fields; `None` when none is named and the editor is to be opened.
+/// The changed fields; `None` if no field is named, which opens the editor.
 fn edit(ctx: &Context, args: &EditArgs) -> Result<Option<Edit>, Failure> {
     let body = args.body.clone();
     let body = body.map(|body| ctx.text(body, limits::BODY_BYTES)).transpose()?;
@@ -365,7 +365,7 @@ fn transitions(ctx: &Context, verb: TransitionCommand) -> Result<Vec<(String, Re
     let (target, mut transition) = verb.parts();
     if target.expect.is_some() && target.items.len() > 1 {
         return Err(usage(
-            "--expect goes with one item: a revision belongs to an item",
+            "--expect can be used with one item only, because a revision belongs to an item",
         ));
     }
     let most = match transition.verb {

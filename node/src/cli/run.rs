@@ -1,4 +1,4 @@
-//! From a command to its exit code: plan, ask, show.
+//! From a command to its exit code: make a plan, send its requests, print the replies.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::api::request::{Failure, FailureCode, Filter, Reply, Request};
 
-/// Runs a command. The number is the exit code of the worst answer.
+/// Runs a command and returns the exit code of the worst reply.
 pub(super) fn run(ctx: &Context, command: Command, out: &mut dyn Write) -> Result<u8, CliError> {
     let dry_run = ctx.global.dry_run;
     if let Some(mut plan) = plan(ctx, &command)? {
@@ -24,18 +24,18 @@ pub(super) fn run(ctx: &Context, command: Command, out: &mut dyn Write) -> Resul
         } else if dry_run {
             ctx.say(dry_run::CHANGES_NOTHING);
         } else if plan.writes && (plan.requests.len() > 1 || purges(&plan)) {
-            // All is looked at before anything is changed, and nobody is asked about what may not be done.
+            // Everything is checked before anything is changed, and before the user is asked to confirm.
             let refused = check_first(ctx, &mut plan)?;
             if refused > 0 {
                 return Ok(refused);
             }
             if purges(&plan) && !ctx.global.yes && !confirm_purge(ctx, &plan)? {
-                ctx.say("nothing was done");
+                ctx.say("Nothing was done.");
                 return Ok(0);
             }
             return execute(ctx, &mut *backend::connect(ctx)?, plan, out);
         }
-        // Who asks is settled before anything is opened, so that a missing name costs nothing.
+        // The user name is checked before anything is opened.
         if plan.signed {
             ctx.origin()?;
         }
@@ -76,20 +76,19 @@ pub(super) fn run(ctx: &Context, command: Command, out: &mut dyn Write) -> Resul
         }
         Command::Man { into } => manual(ctx, into.as_deref(), out)?,
         // All others have a plan.
-        _ => return Err(Failure::new(FailureCode::Failure, "this command does nothing yet").into()),
+        _ => return Err(Failure::new(FailureCode::Failure, "this command is not implemented").into()),
     }
     Ok(0)
 }
 
-/// Whether something is emptied out of the trash, which cannot be undone.
+/// Whether the plan purges an item, which cannot be undone.
 fn purges(plan: &Plan) -> bool {
     let is_purge = |(_, request): &(String, Request)| matches!(request, Request::Transition(asked) if asked.verb == Verb::Purge);
     plan.requests.iter().any(is_purge)
 }
 
-/// Looks whether everything that is planned can be done, and says for each what stands against it. The number
-/// is the worst exit code of that: where it is not 0 nothing may be done. What names one item twice is left
-/// out the second time.
+/// Tries every request of the plan as a dry run and reports each failure. Returns the worst exit code; unless it
+/// is 0, nothing may be done. An item that is named twice is kept once.
 fn check_first(ctx: &Context, plan: &mut Plan) -> Result<u8, Failure> {
     let origin = Some(ctx.origin()?);
     let mut backend = backend::connect(ctx)?;
@@ -114,26 +113,27 @@ fn check_first(ctx: &Context, plan: &mut Plan) -> Result<u8, Failure> {
     if worst > 0 {
         for (item, _) in &possible {
             let item = render::text::clean(item);
-            ctx.say(&format!(
-                "{item}: nothing was done, because not all of them can be"
-            ));
+            ctx.say(&format!("{item}: nothing was done, because another item failed"));
         }
     }
     plan.requests = possible;
     Ok(worst)
 }
 
-/// What cannot be undone is asked about first.
+/// Asks to confirm a purge.
 fn confirm_purge(ctx: &Context, plan: &Plan) -> Result<bool, Failure> {
     let items: Vec<_> = plan
         .requests
         .iter()
         .map(|(item, _)| render::text::clean(item))
         .collect();
-    ctx.confirm(&format!("Empty {} out of the trash for good?", items.join(", ")))
+    ctx.confirm(&format!(
+        "Delete {} from the trash permanently?",
+        items.join(", ")
+    ))
 }
 
-/// Asks everything that was planned. An item that is refused does not keep the others from theirs.
+/// Sends all requests of a plan. When one fails the others are still sent.
 pub(super) fn execute(
     ctx: &Context,
     backend: &mut dyn Backend,
@@ -143,7 +143,7 @@ pub(super) fn execute(
     let origin = if plan.signed {
         Some(ctx.origin()?)
     } else if plan.layout == Layout::Pages {
-        // What is proposed depends on who looks; nobody in particular may.
+        // The commands that are possible depend on the user; without a name it is anybody.
         ctx.origin().ok()
     } else {
         None
@@ -167,7 +167,7 @@ pub(super) fn execute(
                 let about = if several { item.as_str() } else { "" };
                 print_error(ctx.global.json, ctx.stderr_style, about, &failure);
                 worst = worst.max(failure.code.exit());
-                // Without a node the rest would only wait for the same end.
+                // Without a node the others would fail in the same way.
                 if matches!(failure.code, FailureCode::Unreachable | FailureCode::TimedOut) {
                     break;
                 }
@@ -220,13 +220,13 @@ fn show(
         && let Some(first) = addresses.first()
     {
         ctx.say(&format!(
-            "where members can dial this node; on another one: towline config bootstrap {first}"
+            "Other members can dial this node at these addresses. On another machine, run: towline config bootstrap {first}"
         ));
     }
     if let Reply::Ticket { expires, .. } = reply {
         ctx.say(&format!(
-            "it admits one node, once, and ends {}; `towline join` takes it",
-            render::text::until(ctx.view.now, *expires)
+            "one-time invitation, {}; use it with `towline join TICKET`",
+            render::text::expiry(ctx.view.now, *expires)
         ));
     }
     Ok(())
@@ -234,34 +234,34 @@ fn show(
 
 const fn empty_message(reply: &Reply) -> &'static str {
     match reply {
-        Reply::Cards(_) => "no items",
-        Reply::Peers(_) => "no peers are connected",
-        Reply::Addresses(_) => "this node listens nowhere: see `towline config listen`",
-        Reply::History(_) => "nothing has happened yet",
-        Reply::Conflicts(_) => "nothing contends: all is settled",
-        _ => "done",
+        Reply::Cards(_) => "No items.",
+        Reply::Peers(_) => "No peers are connected.",
+        Reply::Addresses(_) => "This node does not listen on any address; see `towline config listen`.",
+        Reply::History(_) => "No history yet.",
+        Reply::Conflicts(_) => "No unresolved conflicts.",
+        _ => "Done.",
     }
 }
 
 fn edit_in_editor(ctx: &Context, item: &str, out: &mut dyn Write) -> Result<(), CliError> {
     if ctx.global.agent || !ctx.terminal {
         let who = if ctx.global.agent {
-            "an agent has none"
+            "agents have none"
         } else {
-            "there is none here"
+            "this is not one"
         };
         let message = format!(
-            "the description opens in an editor, which takes a terminal, and {who}; \
-             `towline edit {item} --body -` reads it from the standard input, other options change fields",
+            "cannot open an editor: it needs a terminal, and {who}; use `towline edit {item} --body -` to read the \
+             description from standard input, or options such as --title to change other fields",
             item = render::text::clean(item)
         );
         return Err(Failure::new(FailureCode::Usage, message).into());
     }
-    // Not one connection for both: with no node it holds the store, and an editor may stay open long.
+    // Two connections: without a node a connection holds the store, and an editor may stay open for long.
     let editing = edit::begin(ctx, &mut *backend::connect(ctx)?, item)?;
     match editing.finish(ctx, || backend::connect(ctx))? {
         None if ctx.global.json => out.write_all(json::replies(Layout::Applied, Vec::new()).as_bytes())?,
-        None => ctx.say("nothing was changed"),
+        None => ctx.say("Nothing was changed."),
         Some(reply) if ctx.global.json => {
             out.write_all(json::replies(Layout::Applied, vec![reply]).as_bytes())?;
         }
@@ -270,8 +270,7 @@ fn edit_in_editor(ctx: &Context, item: &str, out: &mut dyn Write) -> Result<(), 
     Ok(())
 }
 
-/// `depends tree`: the item, then all cards at once, which is one question more and not one for
-/// every branch.
+/// `depends tree`: asks for the item and then for all cards at once, not for each branch.
 fn dependencies(
     ctx: &Context,
     backend: &mut dyn Backend,
@@ -284,7 +283,11 @@ fn dependencies(
     });
     let page = edit::one_page(ctx, backend, item)?;
     let Reply::Cards(cards) = backend.request(envelope(ctx, None, all))? else {
-        return Err(Failure::new(FailureCode::Failure, "the node did not answer with items").into());
+        return Err(Failure::new(
+            FailureCode::Failure,
+            "unexpected reply from the node; it may run another version of towline",
+        )
+        .into());
     };
     let tree = tree(&page.card, &cards);
     let text = if ctx.global.json {
@@ -296,13 +299,13 @@ fn dependencies(
     Ok(())
 }
 
-/// `epic N`: the epic, then its items wherever they stand.
+/// `epic N`: the epic, then its items in all columns.
 fn epic(ctx: &Context, backend: &mut dyn Backend, item: String, out: &mut dyn Write) -> Result<(), CliError> {
     let page = edit::one_page(ctx, backend, item)?;
     let handle = &page.card.handle;
     if page.card.kind != Kind::Epic {
         let message = format!(
-            "{handle} is a {}, not an epic; `towline epic {handle} EPIC` puts it into one",
+            "{handle} is a {}, not an epic; use `towline epic {handle} EPIC` to add it to one",
             page.card.kind
         );
         return Err(Failure::new(FailureCode::Usage, message).into());
@@ -313,7 +316,11 @@ fn epic(ctx: &Context, backend: &mut dyn Backend, item: String, out: &mut dyn Wr
         ..Filter::default()
     });
     let Reply::Cards(cards) = backend.request(envelope(ctx, None, below))? else {
-        return Err(Failure::new(FailureCode::Failure, "the node did not answer with items").into());
+        return Err(Failure::new(
+            FailureCode::Failure,
+            "unexpected reply from the node; it may run another version of towline",
+        )
+        .into());
     };
     let text = if ctx.global.json {
         json::epic(&page.card, &cards)
@@ -334,6 +341,6 @@ fn manual(ctx: &Context, directory: Option<&Path>, out: &mut dyn Write) -> Resul
     let directory = ctx.dir.join(directory);
     std::fs::create_dir_all(&directory)?;
     clap_mangen::generate_to(args::command(), &directory)?;
-    ctx.say(&format!("the manual pages are in {}", directory.display()));
+    ctx.say(&format!("Manual pages written to {}.", directory.display()));
     Ok(())
 }

@@ -1,8 +1,8 @@
-//! `config`: the settings of the project and those of this machine, and a new value for one.
+//! `config`: shows and changes the settings of the project and of this machine.
 //!
-//! Those of the project are asked of it and changed in it, like anything else that all its members share.
-//! Those of this machine are read from and written to its file. A running node keeps what it was started with;
-//! who asks is read from the file by each command.
+//! Project settings are read from and written to the project, like everything that its members share. Machine
+//! settings are in a file. A running node keeps the settings that it was started with; each command reads the
+//! user name from the file.
 
 use std::io::Write;
 
@@ -23,7 +23,7 @@ use crate::home::{Config, Home};
 struct Page {
     file: String,
     settings: Table,
-    /// Those of the project; absent where it was not asked.
+    /// Project settings; absent if they were not asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     project: Option<Vec<Setting>>,
 }
@@ -70,7 +70,7 @@ fn of_project(ctx: &Context, key: &str, value: Option<&str>, out: &mut dyn Write
     for setting in &settings {
         writeln!(out, "{}", clean(&setting.value))?;
     }
-    ctx.say("it holds for every member of the project, as soon as they hear of it");
+    ctx.say("This applies to all members of the project, as soon as they are in sync.");
     Ok(())
 }
 
@@ -80,7 +80,7 @@ fn of_machine(ctx: &Context, key: &str, value: Option<&str>, out: &mut dyn Write
     let known = |failure: Failure| match failure.code {
         FailureCode::Usage if config.entry(key).is_err() => Failure::new(
             FailureCode::Usage,
-            format!("{}; and of the project: {}", failure.message, KEYS.join(", ")),
+            format!("{}; project settings: {}", failure.message, KEYS.join(", ")),
         ),
         _ => failure,
     };
@@ -113,7 +113,7 @@ fn all(ctx: &Context, out: &mut dyn Write) -> Result<(), CliError> {
     let project = match query(ctx, false, Request::Settings) {
         Ok(settings) => Some(settings),
         Err(failure) => {
-            ctx.say(&format!("the settings of the project are not shown: {failure}"));
+            ctx.say(&format!("cannot show the project settings: {failure}"));
             None
         }
     };
@@ -131,13 +131,13 @@ fn all(ctx: &Context, out: &mut dyn Write) -> Result<(), CliError> {
     let line =
         |key: &str, value: &str| format!("  {}  {value}", super::render::text::pad(&clean(key), width));
     if let Some(settings) = &project {
-        writeln!(out, "The project, the same on every node:")?;
+        writeln!(out, "Project (shared by all nodes):")?;
         for setting in settings {
             let value = clean(&setting.value);
             let by = setting.set.as_ref().map(|set| {
                 let ago = ago_phrase(ctx.view.now, set.at);
                 format!(
-                    "  (by {} on {}, {ago})",
+                    "  (set by {} on {}, {ago})",
                     clean(&set.origin.to_string()),
                     clean(&set.node_name)
                 )
@@ -155,18 +155,18 @@ fn all(ctx: &Context, out: &mut dyn Write) -> Result<(), CliError> {
     Ok(())
 }
 
-/// What somebody should know about a setting.
+/// Warns about a setting that is not understood or in conflict.
 fn warn_about(ctx: &Context, setting: &Setting) {
     let key = clean(&setting.key);
     if !setting.understood {
         ctx.say(&format!(
-            "{key} was written by a newer version; this one goes by its default"
+            "warning: {key} was set by a newer version of towline; this version uses the default"
         ));
     }
     if let Some(conflict) = &setting.conflict {
         let said: Vec<_> = conflict.sides.iter().map(|side| clean(&side.means)).collect();
         ctx.say(&format!(
-            "{key} was set to {} at the same time; `towline config {key} VALUE` says which holds",
+            "warning: conflict: {key} was set to {} at the same time; use `towline config {key} VALUE` to choose one",
             said.join(" and to ")
         ));
     }
@@ -178,7 +178,7 @@ fn query(ctx: &Context, signed: bool, request: Request) -> Result<Vec<Setting>, 
         Reply::Settings(settings) => Ok(settings),
         _ => Err(Failure::new(
             FailureCode::Failure,
-            "the node answered with something else; it may be another version of towline",
+            "unexpected reply from the node; it may run another version of towline",
         )),
     }
 }
@@ -198,12 +198,12 @@ fn page(
     Ok(())
 }
 
-/// From when on a new value counts.
+/// When a new value takes effect.
 fn takes_effect(key: &str) -> &'static str {
     match key {
-        "user" | "busy_timeout" => "it takes effect with the next command",
-        "node_name" => "it takes effect for projects that are made or joined from now on",
-        _ => "it takes effect at the next start of the node",
+        "user" | "busy_timeout" => "This takes effect with the next command.",
+        "node_name" => "This takes effect for projects that are created or joined from now on.",
+        _ => "This takes effect at the next start of the node.",
     }
 }
 
@@ -255,12 +255,12 @@ mod tests {
         assert_eq!(config(&ctx, &["claim_ttl"]).unwrap(), "10m\n");
         assert_eq!(config(&ctx, &["promote", "auto"]).unwrap(), "auto\n");
         assert_eq!(config(&ctx, &["promote"]).unwrap(), "auto\n");
-        assert!(config(&ctx, &[]).unwrap().contains("auto  (by ann on desk"));
+        assert!(config(&ctx, &[]).unwrap().contains("auto  (set by ann on desk"));
         let text = std::fs::read_to_string(&file).unwrap();
         assert!(!text.contains("promote"), "{text}");
         let refused = config(&ctx, &["promte", "manual"]).unwrap_err().to_string();
         assert!(
-            refused.contains("there is no setting \"promte\"") && refused.contains("retry_limit"),
+            refused.contains("unknown setting \"promte\"") && refused.contains("retry_limit"),
             "{refused}"
         );
         let refused = config(&ctx, &["retry_limit", "0"]).unwrap_err().to_string();
@@ -269,7 +269,11 @@ mod tests {
         config(&ctx, &["promote", "manual"]).unwrap();
         assert!(config(&ctx, &["promote", "often"]).is_err());
         ctx.global.dry_run = false;
-        assert_eq!(config(&ctx, &["promote"]).unwrap(), "auto\n", "nothing was done");
+        assert_eq!(
+            config(&ctx, &["promote"]).unwrap(),
+            "auto\n",
+            "the dry run changed nothing"
+        );
         assert_eq!(config(&ctx, &["promote", ""]).unwrap(), "manual\n", "the default");
         ctx.global.json = true;
         let page: serde_json::Value = serde_json::from_str(&config(&ctx, &[]).unwrap()).unwrap();

@@ -1,9 +1,9 @@
-//! The name under which a command acts, and where that name was found.
+//! The user name of a command, and where it comes from.
 //!
-//! In this order: `--as`, `TOWLINE_USER`, the setting `user`, git's `user.name`, the name of the account.
-//! What is empty, or nothing but spaces, counts as absent; only `--as` was typed for this one command, so an
-//! empty one is refused and not passed over. That the account's name is used is said once in each project:
-//! nobody chose it. Relies on the `git` program where there is one; never writes anything but that mark.
+//! In this order: `--as`, `TOWLINE_USER`, the setting `user`, git's `user.name`, the account's name. An empty or
+//! blank value counts as absent, except for `--as`: it was typed for this command, so an empty one is refused.
+//! The first time that a project falls back to the account's name, a note says so. Runs `git` if there is one;
+//! writes nothing but a marker file for that note.
 
 use std::env;
 use std::fs::OpenOptions;
@@ -21,10 +21,10 @@ use crate::api::request::{Failure, FailureCode};
 use crate::home::files::PRIVATE_MODE;
 use crate::home::{Home, HomeError};
 
-/// The file that says that the account's name was mentioned.
+/// The marker file of the note about the account's name.
 const MENTIONED: &str = "account-name-said";
 
-/// Where a name comes from.
+/// Where the user name comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum NameSource {
     Flag,
@@ -41,23 +41,23 @@ impl NameSource {
             Self::Variable => "TOWLINE_USER",
             Self::Setting => "the setting `user`",
             Self::Git => "git's user.name",
-            Self::Account => "the name of the account",
+            Self::Account => "the account's name",
         }
     }
 }
 
-/// Nothing but spaces is no value.
+/// The text, unless it is blank.
 pub(super) fn non_blank(text: String) -> Option<String> {
     (!text.trim().is_empty()).then_some(text)
 }
 
-/// A variable of the environment that has a value.
+/// The value of an environment variable, unless it is blank.
 pub(in crate::cli) fn variable(name: &str) -> Option<String> {
     env::var(name).ok().and_then(non_blank)
 }
 
 impl Context {
-    /// Who asks. When that is nobody but the account, it is said, once in each project.
+    /// The origin of the command's changes. Prints a note, once per project, when the name is the account's.
     ///
     /// # Errors
     /// When the name cannot be used.
@@ -72,7 +72,7 @@ impl Context {
             self.mention_account_name(&name);
         }
         Origin::new(kind, name).map_err(|error| {
-            let message = format!("{} cannot be used as a name: {error}", source.words());
+            let message = format!("cannot use {} as user name: {error}", source.words());
             Failure::new(FailureCode::Usage, message)
         })
     }
@@ -93,8 +93,8 @@ impl Context {
         Ok(from_git.unwrap_or_else(|| (account_name(), NameSource::Account)))
     }
 
-    /// Says under which name this is done. The mark is made first: where none can be made nothing is written
-    /// either, and nobody is told with every command.
+    /// Prints the note about the account's name. The marker file is made first, so that a project that cannot be
+    /// written does not print the note with every command.
     fn mention_account_name(&self, name: &str) {
         if self.global.quiet || self.global.dry_run {
             return;
@@ -107,21 +107,21 @@ impl Context {
             .open(Home::at(root).dir().join(MENTIONED));
         if made.is_ok() {
             self.say(&format!(
-                "note: you act here as {:?}, the name of your account, because git has no user.name; \
-                 `towline config user NAME` sets another",
+                "note: your user name here is {:?}, the name of your account, because git has no user.name; \
+                 run `towline config user NAME` to set another",
                 super::render::text::clean(name)
             ));
         }
     }
 }
 
-/// What of the configuration says who acts.
+/// The part of the configuration that is needed here.
 #[derive(Deserialize)]
 struct UserSetting {
     user: Option<String>,
 }
 
-/// The setting `user`. A file that cannot be read may name somebody: nobody else is put in their place.
+/// The setting `user`. A file that cannot be read is an error, because it may name a user.
 fn configured(root: &Path) -> Result<Option<String>, Failure> {
     let path = Home::at(root).config_file();
     let text = match std::fs::read_to_string(&path) {
@@ -129,7 +129,7 @@ fn configured(root: &Path) -> Result<Option<String>, Failure> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(HomeError::io("read", &path)(error).into()),
     };
-    // Not the whole configuration: who acts does not hang on its other settings.
+    // Not the whole configuration: an error in another setting does not matter here.
     let read: UserSetting = toml::from_str(&text).map_err(|error| HomeError::Invalid {
         path,
         why: error.to_string(),
@@ -149,7 +149,7 @@ fn git_user_name(dir: &Path) -> Option<String> {
     non_blank(name.trim().to_owned())
 }
 
-/// What the system calls whoever runs this. Containers often run as a number that has no name.
+/// The name of the account. Containers often run as a user id without a name.
 fn account_name() -> String {
     let me = Uid::effective();
     let known = User::from_uid(me).ok().flatten().map(|user| user.name);

@@ -1,7 +1,7 @@
-//! `watch`: what happens, as it happens.
+//! `watch`: prints events as they happen.
 //!
-//! Asks a running node for the events after the last position, again and again. It never opens the
-//! store: that would keep everybody else out for as long as it runs.
+//! Polls a running node for the events after the last position. It never opens the store: that would lock out all
+//! other commands.
 
 use std::io::Write;
 use std::thread;
@@ -14,7 +14,7 @@ use super::{Backend, CliError, backend, envelope, json, render};
 use crate::api::request::{Failure, FailureCode, Reply, Request};
 
 /// How long to wait when there was nothing new: fresh enough for people, and next to no work.
-const PAUSE: Duration = Duration::from_millis(300);
+const POLL_INTERVAL: Duration = Duration::from_millis(300);
 /// Events in one answer.
 const EVENTS: usize = 256;
 
@@ -25,7 +25,7 @@ pub(super) fn run(ctx: &Context, args: &WatchArgs, out: &mut dyn Write) -> Resul
         Some(position) => position,
         None => current_position(ctx, backend)?,
     };
-    ctx.say(&format!("watching from position {after}; Ctrl-C ends it"));
+    ctx.say(&format!("Watching from position {after}; press Ctrl-C to stop."));
     let mut left = args.limit.unwrap_or(usize::MAX);
     while left > 0 {
         let body = Request::Events { after, limit: EVENTS };
@@ -33,7 +33,7 @@ pub(super) fn run(ctx: &Context, args: &WatchArgs, out: &mut dyn Write) -> Resul
             return Err(unexpected_reply().into());
         };
         if events.is_empty() {
-            thread::sleep(PAUSE);
+            thread::sleep(POLL_INTERVAL);
             continue;
         }
         for event in &events {
@@ -68,6 +68,6 @@ fn current_position(ctx: &Context, backend: &mut dyn Backend) -> Result<u64, Fai
 fn unexpected_reply() -> Failure {
     Failure::new(
         FailureCode::Failure,
-        "the node did not answer with events; it may be another version of towline",
+        "unexpected reply from the node; it may run another version of towline",
     )
 }

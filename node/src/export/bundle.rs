@@ -1,4 +1,4 @@
-//! A bundle: the signed log of a project as one file, to be carried where no network goes.
+//! A bundle: the signed log of a project as one file, for use without a network.
 //!
 //! ```text
 //! 0   8   magic `TOWBNDL` and a zero
@@ -39,19 +39,19 @@ const LEVEL: i32 = 3;
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
     /// The file system says no.
-    #[error("it cannot be read: {0}")]
+    #[error("cannot read it: {0}")]
     Io(#[source] io::Error),
     /// Something else.
-    #[error("it is no bundle of towline: `towline export --to bundle -o FILE` writes one")]
+    #[error("not a towline bundle; create one with `towline export --to bundle -o FILE`")]
     Magic,
     /// A version that is not ours.
-    #[error("it is a bundle of version {0}; this build reads version {VERSION}")]
+    #[error("the bundle has version {0}; this build reads version {VERSION}")]
     Version(u8),
     /// It ends too early.
-    #[error("it is cut short; carry it over again")]
+    #[error("the bundle is truncated; copy it again")]
     Short,
     /// It is not what was written.
-    #[error("it is damaged ({0}); carry it over again")]
+    #[error("the bundle is damaged ({0}); copy it again")]
     Damaged(&'static str),
 }
 
@@ -198,7 +198,7 @@ pub fn read<E: From<BundleError>>(
     let mut reader = BufReader::new(file);
     let header = Header::read(&mut reader)?;
     if header.bytes > SMALL_BYTES.max(size.saturating_mul(MAX_RATIO)) {
-        return Err(BundleError::Damaged("it claims to hold more than its file can").into());
+        return Err(BundleError::Damaged("its header announces more data than the file has").into());
     }
     let mut decoder = zstd::stream::read::Decoder::with_buffer(reader).map_err(BundleError::Io)?;
     decoder.window_log_max(WINDOW_LOG).map_err(BundleError::Io)?;
@@ -215,7 +215,7 @@ pub fn read<E: From<BundleError>>(
     }
     let behind = fill(&mut decoder, &mut [0; 1]).map_err(|error| broken(&error))?;
     if left > 0 || behind > 0 {
-        return Err(BundleError::Damaged("it does not end where its header says").into());
+        return Err(BundleError::Damaged("its length differs from its header").into());
     }
     if header.sum(&body) != header.checksum {
         return Err(BundleError::Damaged("its checksum is wrong").into());
@@ -231,7 +231,7 @@ fn exactly(
 ) -> Result<Vec<u8>, BundleError> {
     *left = left
         .checked_sub(length as u64)
-        .ok_or(BundleError::Damaged("it does not end where its header says"))?;
+        .ok_or(BundleError::Damaged("its length differs from its header"))?;
     let mut bytes = vec![0; length];
     if fill(reader, &mut bytes).map_err(|error| broken(&error))? < length {
         return Err(BundleError::Short);
@@ -343,13 +343,16 @@ mod tests {
         bytes[48..64].copy_from_slice(&[0xff; 16]);
         std::fs::write(&path, &bytes).expect("written");
         let error = entries(&path).expect_err("refused");
-        assert!(error.to_string().contains("more than its file can"), "{error}");
+        assert!(
+            error.to_string().contains("more data than the file has"),
+            "{error}"
+        );
         std::fs::write(&path, b"PK\x03\x04 something else").expect("written");
         assert!(
             entries(&path)
                 .expect_err("refused")
                 .to_string()
-                .contains("no bundle")
+                .contains("not a towline bundle")
         );
     }
 }

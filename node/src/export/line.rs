@@ -376,10 +376,10 @@ pub fn decode_op(
     with.insert("e".to_owned(), act_line.op.clone().into());
     let op: Op = serde_json::from_value(Value::Object(with)).map_err(|error| error.to_string())?;
     if op == Op::Unknown && act_line.op != "unknown" {
-        return Err("this version of towline knows no such operation".to_owned());
+        return Err("this version of towline does not know this operation".to_owned());
     }
     if is_import_mark(&op) {
-        return Err("links and digests that begin with `towline:` are kept for imports".to_owned());
+        return Err("links and digests that begin with `towline:` are reserved for imports".to_owned());
     }
     Ok(op)
 }

@@ -153,47 +153,47 @@ impl Config {
         );
         for (about, key, value) in [
             (
-                "In whose name commands act that name nobody.",
+                "Your user name: who commands act as, unless they pass --as.",
                 "user",
                 word(&self.user),
             ),
             (
-                "What this node calls itself to other members.",
+                "The name of this node, as other members see it.",
                 "node_name",
                 word(&self.node_name),
             ),
             (
-                "Where other nodes may connect; port 0 takes a free one.",
+                "Addresses on which other nodes can connect; port 0 means any free port.",
                 "listen",
                 list(&self.listen),
             ),
             (
-                "Where the board is; when the port is taken, a free one is used.",
+                "Address of the board; if the port is in use, a free one is used instead.",
                 "board",
                 word(&self.board.to_string()),
             ),
             (
-                "Names that the board answers for besides its own address, such as board.example:443.",
+                "Host names that the board accepts besides its own address, such as board.example:443.",
                 "allowed_hosts",
                 list(&self.allowed_hosts),
             ),
             (
-                "Find members on the local network, and be found there under private addresses.",
+                "Find members on the local network, and let them find this node there by its private addresses.",
                 "mdns",
                 self.mdns.to_string(),
             ),
             (
-                "Addresses of members that are always tried, as `towline peers --me` prints them.",
+                "Addresses of members to connect to at the start, as `towline peers --me` prints them.",
                 "bootstrap",
                 list(&self.bootstrap),
             ),
             (
-                "Addresses to tell others, such as a forwarded port.",
+                "Extra addresses to announce to other members, such as a forwarded port.",
                 "announce",
                 list(&self.announce),
             ),
             (
-                "Let commands wait for so long while others have the project open.",
+                "How long commands wait while another process has the project open.",
                 "busy_timeout",
                 word(&self.busy_timeout.to_string()),
             ),
@@ -205,7 +205,7 @@ impl Config {
             let value = word(&value);
             let _ = write!(
                 text,
-                "\n# Belongs to the project now: `towline config {key}`.\n{key} = {value}\n"
+                "\n# This is now a setting of the project: `towline config {key}`.\n{key} = {value}\n"
             );
         }
         text

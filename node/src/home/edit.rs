@@ -48,7 +48,7 @@ impl Config {
             let known: Vec<_> = all.iter().map(|(known, _)| known.as_str()).collect();
             let key = text::show(key, 80);
             usage(format!(
-                "there is no setting {key:?}; there are: {}",
+                "unknown setting {key:?}; expected one of: {}",
                 known.join(", ")
             ))
         })
@@ -88,11 +88,11 @@ impl Config {
             Value::Boolean(_) => match given {
                 "true" => Value::Boolean(true),
                 "false" => Value::Boolean(false),
-                _ => return Err(usage(format!("{key} is true or false; got {given:?}"))),
+                _ => return Err(usage(format!("{key} must be true or false; got {given:?}"))),
             },
             _ => {
                 if NAMES.contains(&key) {
-                    text::name(given).map_err(|why| usage(format!("{key} cannot be used: {why}")))?;
+                    text::name(given).map_err(|why| usage(format!("invalid {key}: {why}")))?;
                 }
                 Value::String(given.to_owned())
             }
@@ -100,7 +100,7 @@ impl Config {
         let mut table: Table = toml::from_str(&before.text()).map_err(|error| usage(error.to_string()))?;
         table.insert(key.to_owned(), value.clone());
         let wanted: Self = table.try_into().map_err(|error: toml::de::Error| {
-            usage(format!("{key} cannot be {given:?}: {}", error.message()))
+            usage(format!("invalid {key} {given:?}: {}", error.message()))
         })?;
         Ok((wanted, value))
     }
@@ -116,7 +116,7 @@ fn list(key: &str, given: &str) -> Result<Value, Failure> {
         if key == "allowed_hosts" && !is_host(part) {
             let part = text::show(part, 200);
             return Err(usage(format!(
-                "{key} takes names as a browser sends them, such as board.example or board.example:8443, with commas between them; {part:?} is none"
+                "{key} expects host names as browsers send them, separated by commas, such as board.example or board.example:8443; got {part:?}"
             )));
         }
         values.push(Value::String(part.to_owned()));
@@ -129,7 +129,7 @@ fn check_address(key: &str, given: &str) -> Result<(), Failure> {
     let shown = text::show(given, 200);
     if let Err(why) = given.parse::<Multiaddr>() {
         return Err(usage(format!(
-            "{key} takes multiaddresses such as /ip4/203.0.113.7/tcp/4001, with commas between them; {shown:?} is none: {why}"
+            "{key} expects multiaddresses separated by commas, such as /ip4/203.0.113.7/tcp/4001; got {shown:?}: {why}"
         )));
     }
     let checked = match key {
@@ -222,21 +222,25 @@ mod tests {
         Config::default().store(&path).unwrap();
         let before = fs::read_to_string(&path).unwrap();
         for (key, value, says) in [
-            ("promotion", "auto", "there are: user, node_name, listen"),
-            ("promote", "auto", "there are: user, node_name, listen"),
+            ("promotion", "auto", "expected one of: user, node_name, listen"),
+            ("promote", "auto", "expected one of: user, node_name, listen"),
             ("mdns", "on", "true or false"),
-            ("listen", "localhost:80", "multiaddresses such as"),
+            ("listen", "localhost:80", "multiaddresses separated by commas"),
             ("listen", "/dns4/a.example/tcp/1", "an IP address of this machine"),
             ("listen", "/ip4/0.0.0.0/udp/1", "an IP address of this machine"),
             ("announce", "/ip4/0.0.0.0/tcp/1", "a host and a TCP port"),
             ("bootstrap", "/ip4/1.2.3.4/tcp/2", "`towline peers --me`"),
-            ("bootstrap", "/ip4/1.2.3.4/tcp/2/p2p/Qm", "multiaddresses such as"),
+            (
+                "bootstrap",
+                "/ip4/1.2.3.4/tcp/2/p2p/Qm",
+                "multiaddresses separated by commas",
+            ),
             (
                 "bootstrap",
                 "/ip4/1.2.3.4/tcp/2/p2p/QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N",
-                "not a towline node",
+                "not the id of a towline node",
             ),
-            ("board", "nowhere", "board cannot be"),
+            ("board", "nowhere", "invalid board"),
             ("node_name", "lap\u{1b}[31mtop", "U+001B"),
             ("user", "zo\u{7}e", "U+0007"),
             ("allowed_hosts", "https://board.example", "board.example:8443"),

@@ -35,22 +35,22 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::MakeFolder(path) => {
-                write!(f, "make {} with a new key and a configuration", path.display())
+                write!(f, "create {} with a new key and a configuration", path.display())
             }
             Self::AddLine(path) => write!(f, "add the line {LINE} to {}", path.display()),
             Self::MakeIgnoreFile(path) => {
-                write!(f, "make {} with the line {LINE}", path.display())
+                write!(f, "create {} with the line {LINE}", path.display())
             }
             Self::RemoveFolder(path) => write!(
                 f,
-                "remove {} with its key and every project's log",
+                "remove {} with its key and the logs of all projects",
                 path.display()
             ),
             Self::RemoveLine(path) => {
                 write!(f, "remove the line {LINE} from {}", path.display())
             }
             Self::RemoveIgnoreFile(path) => {
-                write!(f, "remove {}, which holds only that line", path.display())
+                write!(f, "remove {}, which contains only that line", path.display())
             }
         }
     }

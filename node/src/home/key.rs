@@ -38,7 +38,7 @@ pub fn create(path: &Path) -> Result<SigningKey, HomeError> {
 fn random<const N: usize>(path: &Path) -> Result<[u8; N], HomeError> {
     let mut bytes = [0u8; N];
     getrandom::fill(&mut bytes)
-        .map_err(|error| HomeError::io("draw a key for", path)(io::Error::other(error.to_string())))?;
+        .map_err(|error| HomeError::io("create a key for", path)(io::Error::other(error.to_string())))?;
     Ok(bytes)
 }
 
@@ -48,11 +48,11 @@ fn store_elsewhere(path: &Path, key: &SigningKey) -> Result<(), HomeError> {
         path: path.to_owned(),
         why,
     };
-    let folder = state_folder().ok_or_else(|| no_modes("there is none".to_owned()))?;
+    let folder = state_folder().ok_or_else(|| no_modes("it is not set".to_owned()))?;
     let file = folder.join(to_hex(&random::<NAME_BYTES>(path)?));
     let name = file
         .to_str()
-        .ok_or_else(|| no_modes("its path is no text".to_owned()))?;
+        .ok_or_else(|| no_modes("its path is not valid UTF-8".to_owned()))?;
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -66,7 +66,7 @@ fn store_elsewhere(path: &Path, key: &SigningKey) -> Result<(), HomeError> {
     }
     tracing::warn!(
         key = name,
-        "the file system here has no file modes: others on this machine may read the project; its key is kept elsewhere"
+        "the file system here has no file modes, so other users of this machine may be able to read the project; its key is stored in your state folder"
     );
     Ok(())
 }
@@ -152,7 +152,7 @@ pub fn load(path: &Path) -> Result<SigningKey, HomeError> {
         .map_err(HomeError::io("read", path))?;
     let seed = from_hex::<32>(text.trim_end()).ok_or_else(|| HomeError::Invalid {
         path: path.to_owned(),
-        why: "a key is 64 hex digits; put it back from a backup".to_owned(),
+        why: "a key must have 64 hex digits; restore it from a backup".to_owned(),
     })?;
     Ok(SigningKey::from_bytes(&seed))
 }

@@ -165,7 +165,7 @@ impl Holder {
 fn no_file(path: &Path) -> HomeError {
     HomeError::Invalid {
         path: path.to_owned(),
-        why: "this must be an ordinary file; remove it, and it is made anew".to_owned(),
+        why: "this must be a regular file; remove it, and towline creates it again".to_owned(),
     }
 }
 

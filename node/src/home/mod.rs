@@ -72,19 +72,19 @@ pub enum HomeError {
         path: PathBuf,
     },
     /// There is one already.
-    #[error("{path} is there already")]
+    #[error("{path} already exists")]
     Exists {
         /// What is there.
         path: PathBuf,
     },
     /// Somebody else has it open.
-    #[error("in use by {holder}; try again when it is done")]
+    #[error("in use by {holder}; try again when that process has finished")]
     Busy {
         /// Who, as in "`towline up` (pid 123)".
         holder: String,
     },
     /// The key can be read by others.
-    #[error("{path} can be read by others (mode {mode:03o}); a key must be yours alone: chmod 600 {path}")]
+    #[error("other users can read the key {path} (mode {mode:03o}); run: chmod 600 {path}")]
     KeyMode {
         /// The key file.
         path: PathBuf,
@@ -93,8 +93,8 @@ pub enum HomeError {
     },
     /// The file system has no modes.
     #[error(
-        "the file system of {path} has no file modes, so a key there could be read by others; \
-         nor can it be kept in your state folder ({why}). Set XDG_STATE_HOME or HOME to a folder of yours"
+        "the file system of {path} has no file modes, so other users could read a key there, \
+         and your state folder cannot hold it either ({why}); set XDG_STATE_HOME or HOME to a folder of your own"
     )]
     NoModes {
         /// Where the key was to be.

@@ -85,7 +85,7 @@ impl Settings {
             _ => {
                 let key = text::show(key, 80);
                 return Err(format!(
-                    "there is no setting {key:?} of a project; there are: {}",
+                    "unknown project setting {key:?}; expected one of: {}",
                     KEYS.join(", ")
                 ));
             }
@@ -141,7 +141,7 @@ impl std::str::FromStr for RetryLimit {
             .filter(|limit| (1..=MAX_RETRIES).contains(limit));
         limit
             .map(Self::Times)
-            .ok_or_else(|| format!("retry_limit is 1 to {MAX_RETRIES}, or \"never\"; got {text:?}"))
+            .ok_or_else(|| format!("retry_limit must be 1 to {MAX_RETRIES} or \"never\"; got {text:?}"))
     }
 }
 
@@ -204,7 +204,7 @@ impl std::str::FromStr for BusyTimeout {
             "0" | "0s" => Ok(Self(Duration::ZERO)),
             _ => span(text)
                 .map(Self)
-                .map_err(|why| format!("busy_timeout is 0s or a duration: {why}")),
+                .map_err(|why| format!("busy_timeout must be 0s or a duration: {why}")),
         }
     }
 }
@@ -240,7 +240,7 @@ impl std::str::FromStr for Promote {
         match text {
             "manual" => Ok(Self::Manual),
             "auto" => Ok(Self::Auto),
-            _ => Err(format!("promote is \"manual\" or \"auto\"; got {text:?}")),
+            _ => Err(format!("promote must be \"manual\" or \"auto\"; got {text:?}")),
         }
     }
 }
@@ -253,7 +253,7 @@ impl std::str::FromStr for ArchiveAfter {
             "never" => Ok(Self::Never),
             _ => span(text)
                 .map(Self::Span)
-                .map_err(|why| format!("archive_after is \"never\" or a duration: {why}")),
+                .map_err(|why| format!("archive_after must be \"never\" or a duration: {why}")),
         }
     }
 }
@@ -265,7 +265,7 @@ impl std::str::FromStr for ClaimTtl {
         let span = span(text).map_err(|why| format!("claim_ttl: {why}"))?;
         if span < MIN_CLAIM_TTL {
             return Err(format!(
-                "claim_ttl is at least {}, because a node says every 30s that it is there; got {text:?}",
+                "claim_ttl must be at least {}, because a node announces its presence every 30s; got {text:?}",
                 written(MIN_CLAIM_TTL)
             ));
         }
@@ -278,7 +278,7 @@ impl std::str::FromStr for ClaimTtl {
 /// # Errors
 /// With what would be right.
 pub fn span(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("a duration looks like 30s, 15m, 24h or 7d; got {text:?}");
+    let wrong = || format!("invalid duration {text:?}; expected for example 30s, 15m, 24h or 7d");
     let unit = text.chars().last().ok_or_else(wrong)?;
     let seconds: u64 = match unit {
         's' => 1,
@@ -295,7 +295,7 @@ pub fn span(text: &str) -> Result<Duration, String> {
         .checked_mul(seconds)
         .filter(|total| (1..=MAX_S).contains(total))
         .map(Duration::from_secs)
-        .ok_or_else(|| format!("a duration is between 1s and 366d; got {text:?}"))
+        .ok_or_else(|| format!("a duration must be between 1s and 366d; got {text:?}"))
 }
 
 /// The shortest way to write a time in whole seconds.

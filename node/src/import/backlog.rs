@@ -72,14 +72,14 @@ pub fn read(dir: &Path) -> Result<Parsed, Failure> {
 
 /// The text of a file, its lines ending in line feeds alone, and how many characters of it were replaced.
 fn load(path: &Path) -> Result<(String, usize), String> {
-    let cannot = |error: std::io::Error| format!("it cannot be read: {error}");
+    let cannot = |error: std::io::Error| format!("cannot read it: {error}");
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(cannot)?;
     file.take(FILE_BYTES + 1)
         .read_to_end(&mut bytes)
         .map_err(cannot)?;
     if bytes.len() as u64 > FILE_BYTES {
-        return Err(format!("longer than {FILE_BYTES} bytes, and skipped"));
+        return Err(format!("skipped, because it is longer than {FILE_BYTES} bytes"));
     }
     let mut text = Vec::new();
     decode::utf8(bytes.as_slice())
@@ -162,12 +162,12 @@ impl BacklogImporter {
         problems: &[front_matter::LineProblem],
     ) {
         let Some(id) = fields.id("id") else {
-            let what = "it has no `id`; the task is left out";
+            let what = "skipped, because it has no `id`";
             return self.out.unreadable(Some(&found.name), 0, what);
         };
         let external = external(&id);
         if let Err(error) = text::name(&external) {
-            let what = format!("its `id` cannot be used: {error}");
+            let what = format!("invalid `id`: {error}");
             return self.out.unreadable(Some(&found.name), 0, what);
         }
         let outer = self.out.begin(Some(&found.name), 0, &external);
@@ -176,7 +176,7 @@ impl BacklogImporter {
         }
         self.out.replaced(&found.name, replaced);
         let item = self.item(found, &id, external, &mut fields, content);
-        for what in self.out.leftovers("", fields) {
+        for what in self.out.count_unknown_fields("", fields) {
             self.out.problem_in(&found.name, 0, what);
         }
         let said = self.out.end(outer);

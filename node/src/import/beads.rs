@@ -22,7 +22,7 @@ use crate::api::request::{ImportItem, ImportRecord};
 use parts::{ImportedState, Labels};
 use source::{NextRecord, Source};
 
-/// Who made an issue that names nobody; an item without attribution would be refused.
+/// The creator of an issue that names nobody; an item without one would be refused.
 pub const NOBODY: &str = "unknown (beads)";
 /// Why an item is blocked: the tracker has the status and no reason.
 pub const BLOCKED: &str = "imported as blocked";
@@ -34,7 +34,7 @@ pub fn read(reader: impl BufRead) -> Parsed {
     let mut import = BeadsImporter::default();
     match Source::open(reader, LINE_BYTES) {
         Ok(mut source) => import.read(&mut source),
-        Err(error) => import.out.problem(0, format!("the file cannot be read: {error}")),
+        Err(error) => import.out.problem(0, format!("cannot read the file: {error}")),
     }
     let records = std::mem::take(&mut import.records);
     let relations = import.out.take_records(records, Versions::Dated);
@@ -55,14 +55,16 @@ impl BeadsImporter {
         loop {
             let parsed = match source.next() {
                 Ok(Some(NextRecord::Record { bytes, ended })) => parse(bytes, ended),
-                Ok(Some(NextRecord::TooLong)) => Err(format!("longer than {LINE_BYTES} bytes, and skipped")),
+                Ok(Some(NextRecord::TooLong)) => {
+                    Err(format!("skipped, because it is longer than {LINE_BYTES} bytes"))
+                }
                 Ok(Some(NextRecord::Wrong(what))) => {
                     self.out.problem(source.line(), what);
                     continue;
                 }
                 Ok(None) => return,
                 Err(error) => {
-                    let what = format!("the file cannot be read any further: {error}");
+                    let what = format!("cannot read the rest of the file: {error}");
                     return self.out.problem(source.line(), what);
                 }
             };
@@ -88,7 +90,7 @@ impl BeadsImporter {
         let outer = self.out.begin(None, line, &external(&id));
         self.out.replaced(&external(&id), replaced);
         let item = self.item(line, &id, &mut fields);
-        self.leftovers(line, "", fields);
+        self.count_unknown_fields(line, "", fields);
         let said = self.out.end(outer);
         let relations = std::mem::take(&mut self.relations);
         self.records.push(Record {
@@ -99,8 +101,8 @@ impl BeadsImporter {
     }
 
     /// Counts the fields that nobody took and names those that were of a wrong type.
-    fn leftovers(&mut self, line: usize, within: &str, fields: Fields) {
-        for what in self.out.leftovers(within, fields) {
+    fn count_unknown_fields(&mut self, line: usize, within: &str, fields: Fields) {
+        for what in self.out.count_unknown_fields(within, fields) {
             self.out.problem(line, what);
         }
     }
@@ -133,10 +135,9 @@ impl BeadsImporter {
         let times = Times::of(created_at, updated_at, ended_at);
         if times.is_moved {
             // Issues that were renumbered have been seen closed half an hour before they were made.
-            self.out.tally.count(
-                Section::Fields,
-                "ended before it was created -> when it was created",
-            );
+            self.out
+                .tally
+                .count(Section::Fields, "ended before it was created -> time of creation");
         }
         record.at = times.record_at;
         record.ended_at = times.ended_at;
@@ -202,19 +203,19 @@ fn parse(bytes: &[u8], ended: bool) -> Result<Option<(Fields, usize)>, String> {
     }
     let (value, replaced) = json::parse(bytes).map_err(|error| {
         if error.is_eof() && !ended {
-            return "cut off in the middle; the file seems to be truncated, export it again".to_owned();
+            return "incomplete; the file seems to be truncated, export it again".to_owned();
         }
         format!("not JSON: {error}")
     })?;
     match value {
         Value::Object(map) => Ok(Some((Fields::new(map), replaced))),
-        _ => Err("not an object; one issue a line is expected, or a list of issues".to_owned()),
+        _ => Err("not an object; expected one issue per line, or a list of issues".to_owned()),
     }
 }
 
 fn id(fields: &mut Fields) -> Result<String, String> {
-    let id = fields.id("id").ok_or("it has no `id`; the issue is left out")?;
-    text::name(&external(&id)).map_err(|error| format!("its `id` cannot be used: {error}"))?;
+    let id = fields.id("id").ok_or("skipped, because it has no `id`")?;
+    text::name(&external(&id)).map_err(|error| format!("invalid `id`: {error}"))?;
     Ok(id)
 }
 

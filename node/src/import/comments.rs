@@ -29,8 +29,7 @@ impl Parsed {
         if clean.len() <= limits::BODY_BYTES {
             return clean;
         }
-        self.tally
-            .count(Section::Shortened, "body that goes on in comments");
+        self.tally.count(Section::Shortened, "body continued in comments");
         let (mut body, rest) = {
             let (body, rest) = split(&clean, limits::BODY_BYTES - NOTICE_BYTES);
             (body.to_owned(), rest)
@@ -46,7 +45,7 @@ impl Parsed {
         let (reason, rest) = split(&clean, limits::NOTE_BYTES);
         if !rest.is_empty() {
             self.tally
-                .count(Section::Shortened, format!("{what} that goes on in comments"));
+                .count(Section::Shortened, format!("{what} continued in comments"));
             overflow.add(&format!("the {what}"), rest);
         }
         Some(reason.to_owned()).filter(|reason| !reason.trim().is_empty())
@@ -92,7 +91,7 @@ impl Parsed {
                 continue;
             }
             self.tally
-                .count(Section::Shortened, "comment that goes on in the next");
+                .count(Section::Shortened, "comment continued in the next");
             let mut overflow = Overflow::default();
             overflow.add("the comment", &clean);
             for (place, text) in overflow.0.into_iter().enumerate() {
@@ -106,9 +105,9 @@ impl Parsed {
         }
         if kept.len() > limits::COMMENTS {
             let more = kept.split_off(ONE_BY_ONE);
-            let what = format!("comments beyond {ONE_BY_ONE} -> several in one");
+            let what = format!("comments beyond {ONE_BY_ONE} -> combined");
             self.tally.add(Section::Shortened, what, more.len());
-            kept.extend(together(more));
+            kept.extend(join_comments(more));
         }
         kept
     }
@@ -150,7 +149,7 @@ fn split(text: &str, max_bytes: usize) -> (&str, &str) {
 }
 
 /// Several comments in one, as many as fit.
-fn together(comments: Vec<ImportComment>) -> Vec<ImportComment> {
+fn join_comments(comments: Vec<ImportComment>) -> Vec<ImportComment> {
     let mut packed: Vec<ImportComment> = Vec::new();
     for comment in comments {
         let mut text = String::new();

@@ -120,7 +120,7 @@ impl<R: BufRead> Elements<R> {
         Ok(self.reader.fill_buf()?.first().copied())
     }
 
-    fn pass(&mut self, byte: u8) {
+    fn advance(&mut self, byte: u8) {
         self.reader.consume(1);
         self.at_line_start = byte == b'\n';
         if self.at_line_start {
@@ -145,18 +145,18 @@ impl<R: BufRead> Elements<R> {
                 }
                 (Position::InList, Some(byte @ b']')) => {
                     self.position = Position::Outside;
-                    self.pass(byte);
+                    self.advance(byte);
                     if self.in_envelope {
                         self.rest_of_envelope()?;
                     }
                 }
                 (Position::Start | Position::Outside, Some(byte @ b'[')) => {
                     self.position = Position::InList;
-                    self.pass(byte);
+                    self.advance(byte);
                 }
-                (Position::InList, Some(byte @ b',')) => self.pass(byte),
-                (Position::Start, Some(byte @ (0xef | 0xbb | 0xbf))) => self.pass(byte),
-                (_, Some(byte)) if byte.is_ascii_whitespace() => self.pass(byte),
+                (Position::InList, Some(byte @ b',')) => self.advance(byte),
+                (Position::Start, Some(byte @ (0xef | 0xbb | 0xbf))) => self.advance(byte),
+                (_, Some(byte)) if byte.is_ascii_whitespace() => self.advance(byte),
                 (Position::Start, Some(byte)) if byte != b'{' => {
                     self.position = Position::End;
                     return Ok(Some(Element::Foreign));
@@ -197,7 +197,7 @@ impl<R: BufRead> Elements<R> {
             } else {
                 too_long = true;
             }
-            self.pass(byte);
+            self.advance(byte);
             if is_envelope {
                 self.position = Position::InList;
                 self.in_envelope = true;
@@ -232,7 +232,7 @@ impl<R: BufRead> Elements<R> {
         while state.depth > 0 {
             let Some(byte) = self.peek()? else { break };
             let is_list = state.take(byte);
-            self.pass(byte);
+            self.advance(byte);
             if is_list {
                 self.position = Position::InList;
                 return Ok(());

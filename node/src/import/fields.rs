@@ -29,7 +29,7 @@ impl Fields {
 
     fn wrong(&mut self, name: &str, want: &str, got: &Value) {
         self.problems
-            .push(format!("`{name}` is {}; {want} is expected", kind(got)));
+            .push(format!("`{name}` is {}; expected {want}", kind(got)));
     }
 
     /// Whether the field is there at all, be it empty: one that is absent says nothing, an empty one says

@@ -33,22 +33,22 @@ pub const NOBODY: &str = "unknown (github)";
 const PRIORITY: u8 = 2;
 /// What a file should be.
 const WANTED: &str =
-    "a list of issues is expected, as `gh issue list --state all --json number,title,url,…` writes it";
+    "expected a list of issues, as `gh issue list --state all --json number,title,url,…` writes it";
 
 /// Reads all issues, each of the repository that its `url` names. See the module.
 pub fn read(reader: impl BufRead) -> Parsed {
-    read_of(reader, None)
+    read_repository(reader, None)
 }
 
 /// Reads all issues; those without a `url` are of the given repository.
-pub fn read_of(reader: impl BufRead, repository: Option<&Repository>) -> Parsed {
+pub fn read_repository(reader: impl BufRead, repository: Option<&Repository>) -> Parsed {
     let mut import = GithubImporter {
         repository: repository.cloned(),
         ..GithubImporter::default()
     };
     match decode::utf8(reader) {
         Ok(reader) => import.read(&mut Elements::new(reader, LINE_BYTES)),
-        Err(error) => import.out.problem(0, format!("the file cannot be read: {error}")),
+        Err(error) => import.out.problem(0, format!("cannot read the file: {error}")),
     }
     // `gh` lists the newest first; numbers follow those that the issues had.
     import
@@ -60,8 +60,8 @@ pub fn read_of(reader: impl BufRead, repository: Option<&Repository>) -> Parsed 
             more => (format!("{more} issues"), "are"),
         };
         import.out.note_that(&format!(
-            "{count} {are} of a repository that nobody names, and known here by number and `createdAt`; \
-             --repo OWNER/NAME, or `url` in --json, names it"
+            "{count} {are} from an unknown repository and identified by number and `createdAt`; \
+             use --repo OWNER/NAME, or export `url` with --json, to name the repository"
         ));
     }
     let records = std::mem::take(&mut import.records);
@@ -78,7 +78,7 @@ fn parse(bytes: &[u8], ended: bool) -> Result<(Fields, usize), (usize, String)> 
         Ok(_) => Err((0, format!("not an object; {WANTED}"))),
         Err(error) if error.is_eof() && !ended => Err((
             0,
-            "cut off in the middle; the file seems to be truncated, export it again".to_owned(),
+            "incomplete; the file seems to be truncated, export it again".to_owned(),
         )),
         Err(error) => {
             let said = error.to_string();
@@ -110,16 +110,17 @@ impl GithubImporter {
             place += usize::from(is_record);
             let parsed = match next {
                 Ok(None) => return,
-                Err(error) => Err((0, format!("the file cannot be read any further: {error}"))),
+                Err(error) => Err((0, format!("cannot read the rest of the file: {error}"))),
                 Ok(Some(Element::Whole { bytes, ended })) => parse(bytes, ended)
                     .map_err(|(line, what)| (line, format!("issue {place} of the file: {what}"))),
                 Ok(Some(Element::TooLong)) => {
-                    let what =
-                        format!("issue {place} of the file is longer than {LINE_BYTES} bytes, and skipped");
+                    let what = format!(
+                        "issue {place} of the file was skipped, because it is longer than {LINE_BYTES} bytes"
+                    );
                     Err((0, what))
                 }
                 Ok(Some(Element::ListCut)) => {
-                    let what = "the list has no end; the file seems to be truncated, export it again";
+                    let what = "the list is not closed; the file seems to be truncated, export it again";
                     Err((0, what.to_owned()))
                 }
                 Ok(Some(Element::Foreign)) => Err((0, format!("not JSON; {WANTED}"))),
@@ -149,7 +150,7 @@ impl GithubImporter {
         let outer = self.out.begin(None, line, &external);
         self.out.replaced(&external, replaced);
         let item = self.item(line, &reference, external, created_at, &mut fields);
-        self.leftovers(line, &reference, "", fields);
+        self.count_unknown_fields(line, &reference, "", fields);
         let said = self.out.end(outer);
         let relations = std::mem::take(&mut self.relations);
         self.records.push(Record {
@@ -160,8 +161,8 @@ impl GithubImporter {
     }
 
     /// Counts the fields that nobody took and names those that were of a wrong type.
-    fn leftovers(&mut self, line: usize, of: &Reference, within: &str, fields: Fields) {
-        for what in self.out.leftovers(within, fields) {
+    fn count_unknown_fields(&mut self, line: usize, of: &Reference, within: &str, fields: Fields) {
+        for what in self.out.count_unknown_fields(within, fields) {
             self.out.problem(line, format!("#{}: {what}", of.number));
         }
     }
@@ -262,19 +263,21 @@ fn reference(
     let who = number.map_or_else(|| "an issue".to_owned(), |number| format!("#{number}"));
     let reference = match (url, repository) {
         (None, None) if !is_dated => {
-            let what = "has neither `url` nor `createdAt` and is left out: nothing says which issue it is; add \
-                        both to --json, or say of which repository it is with --repo OWNER/NAME";
+            let what = "was skipped, because without `url` and `createdAt` it cannot be identified; add both to \
+                        --json, or name its repository with --repo OWNER/NAME";
             return Err(format!("{who} {what}"));
         }
         (None, repository) => {
             let Some(number) = number.and_then(|number| u64::try_from(number).ok()) else {
-                return Err(format!("{who} has neither `number` nor `url` and is left out"));
+                return Err(format!(
+                    "{who} was skipped, because it has neither `number` nor `url`"
+                ));
             };
             Reference::of(repository, number)
         }
         (Some(url), _) => {
             let Some(reference) = Reference::from_url(url) else {
-                let what = "and is left out; https://github.com/OWNER/REPO/issues/7 is expected";
+                let what = "and was skipped; expected https://github.com/OWNER/REPO/issues/7";
                 return Err(format!("{who} has the `url` {url} {what}"));
             };
             reference
@@ -282,11 +285,11 @@ fn reference(
     };
     if number.is_some_and(|number| u64::try_from(number) != Ok(reference.number)) {
         return Err(format!(
-            "{who} has the `url` of #{} and is left out",
+            "{who} was skipped, because it has the `url` of #{}",
             reference.number
         ));
     }
     text::name(&reference.external())
-        .map_err(|error| format!("{who} has a `url` that cannot be used: {error}"))?;
+        .map_err(|error| format!("{who} was skipped, because its `url` is invalid: {error}"))?;
     Ok(reference)
 }

@@ -54,7 +54,7 @@ pub fn read(reader: impl BufRead) -> JsonlFile {
             Err(error) => {
                 file.problem(
                     lines.number(),
-                    &format!("the file cannot be read any further: {error}"),
+                    &format!("cannot read the rest of the file: {error}"),
                 );
                 break;
             }
@@ -63,7 +63,7 @@ pub fn read(reader: impl BufRead) -> JsonlFile {
         match read {
             Ok(Some(ParsedLine::Item(line))) => file.take(number, *line, &mut seen),
             Ok(Some(ParsedLine::Settings(_))) if file.settings.is_some() => {
-                file.problem(number, "settings stand in the file twice; the first were taken");
+                file.problem(number, "the file contains settings twice; the first were used");
             }
             Ok(Some(ParsedLine::Settings(line))) => file.settings = Some((number, *line)),
             Ok(None) => {}
@@ -81,7 +81,7 @@ enum ParsedLine {
 
 fn parse(line: lines::RawLine<'_>) -> Result<Option<ParsedLine>, String> {
     let lines::RawLine::Whole { bytes, ended } = line else {
-        return Err(format!("longer than {LINE_BYTES} bytes, and skipped"));
+        return Err(format!("skipped, because it is longer than {LINE_BYTES} bytes"));
     };
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii();
     if bytes.is_empty() {
@@ -97,12 +97,12 @@ fn parse(line: lines::RawLine<'_>) -> Result<Option<ParsedLine>, String> {
     let line = serde_json::from_slice(bytes).map(Box::new);
     line.map(|line| Some(ParsedLine::Item(line))).map_err(|error| {
         if error.is_eof() && !ended {
-            return "cut off in the middle; the file seems to be truncated, export it again".to_owned();
+            return "incomplete; the file seems to be truncated, export it again".to_owned();
         }
         match serde_json::from_slice::<Sort>(bytes) {
             Ok(sort) if sort.schema != SCHEMA => {
                 let schema = text::show(&sort.schema, 80);
-                format!("its schema is {schema:?}; {SCHEMA:?} is expected")
+                format!("its schema is {schema:?}; expected {SCHEMA:?}")
             }
             _ => format!("not a line of an export: {error}"),
         }
@@ -112,7 +112,7 @@ fn parse(line: lines::RawLine<'_>) -> Result<Option<ParsedLine>, String> {
 impl JsonlFile {
     fn take(&mut self, number: usize, line: ItemLine, seen: &mut BTreeMap<String, usize>) {
         if let Some(first) = seen.get(&line.reference) {
-            let what = format!("the same item as on line {first}, which is kept");
+            let what = format!("the same item as on line {first}; line {first} is used");
             return self.problem(number, &what);
         }
         let digits = line.number.to_string();
@@ -121,11 +121,11 @@ impl JsonlFile {
             let handle = text::show(&line.handle, 80);
             return self.problem(
                 number,
-                &format!("its handle is {handle:?} and its number {digits}"),
+                &format!("its handle {handle:?} does not match its number {digits}"),
             );
         }
         if self.references.contains_key(&line.handle) {
-            let what = format!("its handle {} stands on an earlier line too", line.handle);
+            let what = format!("its handle {} is already used on an earlier line", line.handle);
             return self.problem(number, &what);
         }
         seen.insert(line.reference.clone(), number);

@@ -1,8 +1,8 @@
-//! Reading the files of other trackers into our words.
+//! Parses the files of other trackers.
 //!
-//! An importer turns a file into [`ImportItem`]s and [`ImportRelation`]s, says line by line what it
-//! could not use, and counts what became of every field, so that nothing is dropped silently. It
-//! performs nothing: a project takes the result through [`crate::api::request::Request::ImportItems`] and
+//! An importer turns a file into [`ImportItem`]s and [`ImportRelation`]s, reports line by line what it could not
+//! use, and counts what became of every field, so that nothing is dropped silently. It changes nothing: a project
+//! takes the result through [`crate::api::request::Request::ImportItems`] and
 //! [`crate::api::request::Request::ImportRelations`]. What each field becomes is in `docs/import.md`.
 
 pub mod backlog;
@@ -30,15 +30,15 @@ use crate::api::request::{ImportItem, ImportRelation};
 
 /// Longest line that is read, in bytes: sixteen of the largest bodies. A longer one is a problem.
 pub const LINE_BYTES: usize = 4 * 1024 * 1024;
-/// Problems that are kept word for word; the tally counts those beyond, so that a wrong file of a
-/// million lines does not become a million sentences.
+/// Problems that are reported one by one; the tally counts the others, so that a wrong file of a million lines
+/// does not cause a million messages.
 pub const PROBLEMS: usize = 1_000;
 /// What the external references of imported items begin with: imports find their items by them.
 pub(crate) const TRACKERS: [&str; 3] = ["beads:", "backlog:", "github:"];
 /// Longest sentence about a file, in characters.
 const SHOWN_CHARS: usize = 300;
 
-/// What a file comes to.
+/// The content of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Parsed {
     /// Items in the order of the file, each external reference once; those whose records have one id
@@ -46,26 +46,26 @@ pub struct Parsed {
     pub items: Vec<ImportItem>,
     /// Relations of which at least one end is among `items`, each once.
     pub relations: Vec<ImportRelation>,
-    /// What became of every kind, stage, field and relation.
+    /// How often each kind, stage, field and relation was mapped to what.
     pub tally: Tally,
-    /// What became of every record that is no item.
+    /// The records that did not become items.
     pub records: Records,
     /// What could not be used, in the order of the file; at most [`PROBLEMS`].
     pub problems: Vec<Problem>,
     /// What somebody should know, a sentence each; at most [`PROBLEMS`].
     pub notes: Vec<String>,
-    /// Which record is being read: what is lost of it is named with its id.
+    /// The record that is being read, for messages about it.
     current: CurrentRecord,
 }
 
 /// Records that did not become items: together with the items they are all that the file has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Records {
-    /// Said again: an equal copy, or what a newer record of the same id replaces.
+    /// Repeated: an equal copy, or replaced by a newer record of the same id.
     pub repeated: usize,
     /// Could not be read.
     pub unreadable: usize,
-    /// About something else than an issue.
+    /// Not issues.
     pub others: usize,
 }
 
@@ -112,7 +112,7 @@ impl Parsed {
     }
 
     /// Takes over what was counted and said of one record.
-    fn absorb(&mut self, of_record: Self) {
+    fn add_record(&mut self, of_record: Self) {
         for ((section, key), count) in of_record.tally.0 {
             *self.tally.0.entry((section, key)).or_default() += count;
         }
@@ -122,32 +122,32 @@ impl Parsed {
         self.notes.extend(of_record.notes.into_iter().take(room));
     }
 
-    /// Something of the record that is being read has no place here and is lost.
-    fn lost(&mut self, what: &str) {
+    /// Reports that a part of the current record is lost.
+    fn report_loss(&mut self, what: &str) {
         let CurrentRecord { file, line, id } = self.current.clone();
         self.problem_at(file, line, format!("{id}: {what}"));
     }
 
-    /// Something that somebody should know.
+    /// Adds a note.
     fn note_that(&mut self, what: &str) {
         if self.notes.len() < PROBLEMS {
             self.notes.push(text::show(what, SHOWN_CHARS));
         }
     }
 
-    /// Characters of a record that were none, and were replaced.
+    /// Counts and notes invalid characters that were replaced.
     fn replaced(&mut self, place: &str, count: usize) {
         if count == 0 {
             return;
         }
         self.tally
-            .add(Section::Shortened, "characters that are none -> \u{fffd}", count);
+            .add(Section::Shortened, "invalid characters -> \u{fffd}", count);
         self.note_that(&format!(
-            "{place}: {count} {} no text, and stand as \u{fffd} now",
+            "{place}: {count} invalid {} replaced with \u{fffd}",
             if count == 1 {
-                "character is"
+                "character was"
             } else {
-                "characters are"
+                "characters were"
             }
         ));
     }
@@ -191,7 +191,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// What a count of the [`Tally`] is about, in the order of the summary.
+/// The sections of the [`Tally`], in the order of the summary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Section {
     /// What sort of work the items are.
@@ -218,7 +218,7 @@ impl Section {
             Self::Stages => "stages",
             Self::Fields => "fields",
             Self::Relations => "relations",
-            Self::Shortened => "made to fit",
+            Self::Shortened => "shortened",
             Self::NotCarried => "not carried over",
             Self::Problems => "problems",
         }

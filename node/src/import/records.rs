@@ -101,11 +101,11 @@ impl Parsed {
         let mut relations = Vec::new();
         for mut group in groups {
             if group.len() > 1 {
-                self.tell_apart(&mut group);
+                self.identify_twins(&mut group);
             }
             for record in group {
                 self.items.push(record.item);
-                self.absorb(record.said);
+                self.add_record(record.said);
                 relations.extend(record.relations);
             }
         }
@@ -134,7 +134,7 @@ impl Parsed {
     }
 
     /// Gives each of several issues of one id a name of its own within this source.
-    fn tell_apart(&mut self, group: &mut [Record]) {
+    fn identify_twins(&mut self, group: &mut [Record]) {
         let Some(id) = group.first().map(|record| record.item.external.clone()) else {
             return;
         };
@@ -146,7 +146,7 @@ impl Parsed {
             String::new()
         };
         self.note_that(&format!(
-            "{id} is {} different issues ({}{more}): each is an item of its own; whoever names that id means the oldest",
+            "{} different issues have the id {id} ({}{more}); each becomes an item of its own, and references to the id mean the oldest",
             group.len(),
             places.join("; "),
         ));

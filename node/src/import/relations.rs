@@ -1,4 +1,4 @@
-//! Relations between imported items: gathered while a source is read, made once all items are known.
+//! Relations between imported items: collected while a source is read, made when all items are known.
 //!
 //! An item that has parts becomes an epic, whatever sort of work it was, because nothing else can have
 //! parts here. A relation to an item that the source does not have is kept: the project may have it from
@@ -49,10 +49,10 @@ impl KnownItems {
         items: &[ImportItem],
     ) -> Result<(RelationKind, &'static str), &'static str> {
         if relation.from == relation.to {
-            return Err("it names itself");
+            return Err("it refers to itself");
         }
         if relation.kind == RelationKind::Epic && is_within(&self.epics, &relation.to, &relation.from) {
-            return Err("that would be a circle");
+            return Err("that would be a cycle");
         }
         if relation.kind == RelationKind::Epic {
             self.with_parts.extend(self.places.get(&relation.to).copied());
@@ -60,7 +60,7 @@ impl KnownItems {
         Ok(match relation.kind {
             RelationKind::Epic => match self.epics.get(&relation.from) {
                 Some(epic) if *epic != relation.to => {
-                    (RelationKind::Related, "related, because it has an epic already")
+                    (RelationKind::Related, "related, because it already has an epic")
                 }
                 Some(_) => (RelationKind::Epic, "epic"),
                 None => {
@@ -105,7 +105,7 @@ impl Parsed {
                 Ok(judged) => judged,
                 Err(wrong) => {
                     let what = format!(
-                        "{} of {} and {} is left out: {wrong}",
+                        "{} from {} to {} was skipped: {wrong}",
                         relation.field, relation.from, relation.to
                     );
                     self.problem_at(relation.file, relation.line, what);
@@ -115,11 +115,11 @@ impl Parsed {
             if !seen.insert((relation.from.clone(), kind, relation.to.clone())) {
                 // Sources say many relations at both ends.
                 self.tally
-                    .count(Section::Relations, format!("{} -> said before", relation.field));
+                    .count(Section::Relations, format!("{} -> repeated", relation.field));
                 continue;
             }
             let outside = if missing > 0 {
-                ", of which one end is not in the file"
+                ", one end is not in the file"
             } else {
                 ""
             };
@@ -155,12 +155,12 @@ fn superseded(from: Option<&ImportItem>) -> &'static str {
     if from.is_none_or(is_open) {
         "superseded by"
     } else {
-        "related, because it is closed already"
+        "related, because it is already closed"
     }
 }
 
-/// Whether an item is part of another, however far down. Ends, because what would make a circle is not
-/// entered.
+/// Whether an item is part of another, directly or not. Terminates, because a relation that would close a cycle is
+/// not entered.
 fn is_within(epics: &BTreeMap<String, String>, item: &str, epic: &str) -> bool {
     let mut at = item;
     while let Some(above) = epics.get(at) {

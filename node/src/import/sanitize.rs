@@ -1,4 +1,4 @@
-//! Making foreign words fit: titles, names, notes, labels, each counted where it had to change.
+//! Sanitizes foreign text: titles, names, notes, labels, each counted if it had to be changed.
 //!
 //! What comes out passes [`towline_proto::text`]. Every importer goes through here, so that a control
 //! character or a title of a megabyte meets the same treatment wherever it comes from. Knows nothing
@@ -22,8 +22,8 @@ impl Parsed {
     pub(super) fn name(&mut self, field: &str, text: &str) -> Option<String> {
         if is_long(text) {
             let most = limits::NAME_CHARS;
-            self.lost(&format!(
-                "the {field} has more than {most} characters and was cut: {text}"
+            self.report_loss(&format!(
+                "the {field} has more than {most} characters and was shortened: {text}"
             ));
         }
         self.line(field, text)
@@ -68,8 +68,7 @@ impl Parsed {
         let mut rest = Vec::new();
         for whole in labels {
             let Some(label) = self.line("label", &whole).filter(|label| !kept.contains(label)) else {
-                self.tally
-                    .count(Section::NotCarried, "labels that are empty or there twice");
+                self.tally.count(Section::NotCarried, "empty or duplicate labels");
                 continue;
             };
             if kept.len() == limits::LABELS {
@@ -97,11 +96,11 @@ impl Parsed {
             let text = self.fit("criterion", &text, usize::MAX).trim().to_owned();
             if text.is_empty() || kept.iter().any(|other| other.text == text) {
                 self.tally
-                    .count(Section::NotCarried, "criteria that are empty or there twice");
+                    .count(Section::NotCarried, "empty or duplicate criteria");
                 continue;
             }
             if kept.len() == CRITERIA || text.len() > limits::NOTE_BYTES {
-                let what = "criteria that are too many or too long -> body, under a heading";
+                let what = "too many or too long criteria -> body, under a heading";
                 self.tally.count(Section::Shortened, what);
                 let tick = if state == CriterionState::Met { "x" } else { " " };
                 rest.push(format!("[{tick}] {text}"));
@@ -138,7 +137,7 @@ impl Parsed {
     }
 
     /// Counts the fields that nobody took; what was wrong with the others.
-    pub(super) fn leftovers(&mut self, within: &str, fields: Fields) -> Vec<String> {
+    pub(super) fn count_unknown_fields(&mut self, within: &str, fields: Fields) -> Vec<String> {
         let (left, problems) = fields.finish();
         for name in left {
             self.tally.count(Section::NotCarried, format!("{within}{name}"));

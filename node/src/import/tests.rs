@@ -86,11 +86,9 @@ fn every_issue_of_a_real_tracker_comes_over() {
         tally(Section::Fields, "close_reason -> body, under a heading"),
         1_239
     );
-    let owners = tally(
-        Section::Fields,
-        "owner -> who asked for it, where nobody else is named",
-    ) + tally(Section::Fields, "owner -> who asked for it")
-        + tally(Section::NotCarried, "owner, where somebody else asked for it");
+    let owners = tally(Section::Fields, "owner -> creator, if nobody else is named")
+        + tally(Section::Fields, "owner -> creator")
+        + tally(Section::NotCarried, "owner, if somebody else is the creator");
     assert_eq!(owners, 497);
     assert_eq!(tally(Section::Fields, "ephemeral -> label"), 820);
     assert_eq!(tally(Section::Fields, "comment -> comment"), 16);
@@ -98,15 +96,12 @@ fn every_issue_of_a_real_tracker_comes_over() {
     assert_eq!(
         tally(
             Section::Relations,
-            "parent-child -> related, because it has an epic already"
+            "parent-child -> related, because it already has an epic"
         ),
         4
     );
     assert_eq!(
-        tally(
-            Section::Fields,
-            "ended before it was created -> when it was created"
-        ),
+        tally(Section::Fields, "ended before it was created -> time of creation"),
         38
     );
     assert_eq!(tally(Section::Shortened, "title"), 1);
@@ -248,14 +243,14 @@ fn the_summary_does_not_say_superseded_of_what_only_is_related() {
         r#"{"id":"new","title":"N"}"#,
     );
     let tally = read(text).tally;
-    let said = "supersedes -> related, because it is closed already";
+    let said = "supersedes -> related, because it is already closed";
     assert_eq!(tally.get(Section::Relations, said), 1, "{}", tally.render());
     let issues = std::fs::read(concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../tests/data/github-issues.json"
     ));
     let tally = super::github::read(issues.unwrap().as_slice()).tally;
-    let said = "duplicate -> related, because it is closed already";
+    let said = "duplicate -> related, because it is already closed";
     assert_eq!(tally.get(Section::Relations, said), 1, "{}", tally.render());
 }
 
@@ -281,14 +276,14 @@ fn a_broken_line_is_named_and_the_rest_is_read() {
     let problem = |at: usize| parsed.problems[at].to_string();
     assert_eq!(
         problem(3),
-        "line 8: `created_at`: a time looks like 2026-11-20T12:35:00Z; got \"yesterday\""
+        "line 8: `created_at`: invalid time \"yesterday\"; expected for example 2026-11-20T12:35:00Z"
     );
     assert_eq!(parsed.relations.len(), 1);
     assert_eq!(parsed.relations[0].to, "beads:nowhere");
     assert_eq!(
         parsed.notes,
         [
-            "beads:a is 2 different issues (line 1; line 6): each is an item of its own; whoever names that id means the oldest"
+            "2 different issues have the id beads:a (line 1; line 6); each becomes an item of its own, and references to the id mean the oldest"
         ]
     );
     let records = parsed.records;

@@ -36,7 +36,7 @@ impl Log {
         }
         self.reserve
             .fill()
-            .map_err(LogError::io("make a reserve in", &self.dir))?;
+            .map_err(LogError::io("reserve space in", &self.dir))?;
         let written = self.roll().and_then(|()| self.write(records));
         if let Err(LogError::Full { .. }) = &written {
             self.reserve.release();
@@ -174,7 +174,7 @@ impl Log {
         };
         if !self.drop_tail() && full {
             self.closed = Some(Closed::Poisoned(
-                "the disk was full and a half-written batch could not be taken back".to_owned(),
+                "the disk was full and a partial batch could not be removed".to_owned(),
             ));
         }
         error

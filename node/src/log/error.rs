@@ -22,7 +22,7 @@ pub enum LogError {
     },
     /// The disk is full. Nothing of the batch was kept; what was acknowledged stays.
     #[error(
-        "the disk is full: nothing was written to {path}; what was done before is safe, and writing resumes when there is room"
+        "the disk is full: nothing was written to {path}; earlier changes are safe; free some space and try again"
     )]
     Full {
         /// The file that could not grow.
@@ -35,7 +35,7 @@ pub enum LogError {
         why: String,
     },
     /// The log may be read but not written, because entries of this node may be missing from it.
-    #[error("the log must not be written: {why}")]
+    #[error("the log cannot be written: {why}")]
     ReadOnly {
         /// Why.
         why: String,
@@ -67,20 +67,20 @@ pub enum LogError {
     },
     /// There is no log here.
     #[error(
-        "there is no log in {dir}; `towline doctor --mend` ends a mending that was cut short, `towline join` brings the project from another member"
+        "there is no log in {dir}; run `towline doctor --repair` to finish an interrupted repair, or `towline join` to get the project from another member"
     )]
     Missing {
         /// The folder.
         dir: PathBuf,
     },
     /// There is a log here already.
-    #[error("there is a log in {dir} already; it is not overwritten")]
+    #[error("{dir} already has a log, which is not overwritten")]
     Exists {
         /// The folder.
         dir: PathBuf,
     },
     /// A record or a batch is larger than the log takes.
-    #[error("{what} of {got} bytes; the log takes 1 to {max}")]
+    #[error("{what} has {got} bytes; the log accepts 1 to {max}")]
     Size {
         /// `"a record"` or `"a batch"`.
         what: &'static str,
@@ -98,7 +98,7 @@ pub enum LogError {
         end: u64,
     },
     /// Whoever was given the records did not take one.
-    #[error("the record at {position:#x} was not taken: {source}")]
+    #[error("the record at {position:#x} was not accepted: {source}")]
     Refused {
         /// Which record.
         position: u64,

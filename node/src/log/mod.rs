@@ -118,7 +118,7 @@ impl Log {
             return Err(LogError::Exists { dir: dir.to_owned() });
         }
         let mut reserve = Reserve::new(dir.join("reserve"), options.reserve_bytes);
-        reserve.fill().map_err(LogError::io("make a reserve in", dir))?;
+        reserve.fill().map_err(LogError::io("reserve space in", dir))?;
         let path = dir.join("head");
         // A head without a log is left of a log that was set aside; it says nothing about this one.
         let _ = fs::remove_file(&path);
@@ -263,7 +263,7 @@ impl Log {
         let mut first = [0u8; READ_BYTES];
         let got = segment.file.read_at(&mut first, offset).map_err(io)?;
         let Some((head, beginning)) = first[..got].split_first_chunk::<RECORD_HEADER_BYTES>() else {
-            return Err(damage("the record's header is cut short"));
+            return Err(damage("the header of the record is incomplete"));
         };
         let header = RecordHeader::decode(head);
         let after = offset + (RECORD_HEADER_BYTES + header.len) as u64;

@@ -97,7 +97,10 @@ pub(crate) fn read(
             }
             (Stop::End(end), Some(next)) => Some((
                 end,
-                format!("the segment ends here and went on to byte {}", next.before_end),
+                format!(
+                    "the segment ends here, but had data up to byte {}",
+                    next.before_end
+                ),
             )),
             (Stop::Bad(end, why), Some(_)) => Some((end, why)),
             (stop, None) => judge_end(segment, stop, &head, damage.is_some(), &mut opened)?,
@@ -165,7 +168,7 @@ fn judge_end(
             segment.end = end;
             return Ok(None);
         }
-        Stop::End(end) => (end, "zeros stand where a record was".to_owned()),
+        Stop::End(end) => (end, "zeros where a record should be".to_owned()),
         Stop::Bad(end, why) => (end, why),
     };
     let synced = more_was_there || head.end > position(segment.number, end);
@@ -177,7 +180,7 @@ fn judge_end(
     let bytes = segment.size()?.saturating_sub(end);
     segment
         .truncate(end)
-        .map_err(LogError::io("cut the torn end of", &segment.path))?;
+        .map_err(LogError::io("truncate", &segment.path))?;
     segment.end = end;
     opened.cut = Some(Cut {
         position: position(segment.number, end),
@@ -233,7 +236,7 @@ pub(crate) fn salvage(
             })?;
             let (offset, why) = match stop {
                 Stop::End(end) if segment.is_zero_after(end)? => break,
-                Stop::End(end) => (end, "zeros stand where a record was".to_owned()),
+                Stop::End(end) => (end, "zeros where a record should be".to_owned()),
                 Stop::Bad(end, why) => (end, why),
             };
             salvaged.gaps.push(Damage {

@@ -80,7 +80,9 @@ impl SegmentHeader {
 
     pub(crate) fn decode(bytes: &[u8; SEGMENT_HEADER_BYTES as usize]) -> Result<Self, HeaderError> {
         if bytes[..8] != MAGIC {
-            return Err(HeaderError::Damaged("the file does not begin like a segment"));
+            return Err(HeaderError::Damaged(
+                "the file does not start with a segment header",
+            ));
         }
         // The version is read before the checksum: a newer format may keep it elsewhere.
         if bytes[8] > FORMAT {

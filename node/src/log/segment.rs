@@ -138,7 +138,9 @@ impl Segment {
                         wanted: project,
                     });
                 }
-                Ok(header) if header.segment != number => Err(damage("the header is another segment's")),
+                Ok(header) if header.segment != number => {
+                    Err(damage("the header belongs to another segment"))
+                }
                 Ok(header) => Ok(header),
                 Err(HeaderError::Newer(found)) => {
                     return Err(LogError::Newer {
@@ -150,7 +152,7 @@ impl Segment {
                 Err(HeaderError::Damaged(why)) => Err(damage(why)),
             },
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                Err(damage("the file is shorter than the header of a segment"))
+                Err(damage("the file is shorter than a segment header"))
             }
             Err(error) => return Err(LogError::io("read", &path)(error)),
         };
@@ -182,7 +184,10 @@ impl Segment {
             }
             let header = RecordHeader::decode(&head);
             if got < RECORD_HEADER_BYTES {
-                return Ok(Stop::Bad(offset, "the record's header is cut short".to_owned()));
+                return Ok(Stop::Bad(
+                    offset,
+                    "the header of the record is incomplete".to_owned(),
+                ));
             }
             if !header.is_plausible() {
                 let why = format!("a record cannot have {} bytes", header.len);
@@ -190,7 +195,7 @@ impl Segment {
             }
             body.resize(header.len, 0);
             if read_up_to(&mut reader, &mut body).map_err(io)? < header.len {
-                return Ok(Stop::Bad(offset, "the record is cut short".to_owned()));
+                return Ok(Stop::Bad(offset, "the record is incomplete".to_owned()));
             }
             let position = position(self.number, offset);
             if !header.fits(position, &body) {
@@ -262,7 +267,7 @@ impl Segment {
         let meta = self
             .file
             .metadata()
-            .map_err(LogError::io("look at", &self.path))?;
+            .map_err(LogError::io("inspect", &self.path))?;
         Ok(meta.len())
     }
 

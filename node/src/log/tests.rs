@@ -372,7 +372,7 @@ fn sizes_are_checked_before_anything_is_written_and_a_refusing_reader_is_named()
     let refused = Log::open(&dir, PROJECT, |_| Err("not an entry")).unwrap_err();
     assert_eq!(
         refused.to_string(),
-        format!("the record at {:#x} was not taken: not an entry", positions[0])
+        format!("the record at {:#x} was not accepted: not an entry", positions[0])
     );
 }
 

@@ -148,7 +148,7 @@ pub(super) fn swarm(
             .with_swarm_config(configure)
             .build()),
         Err(error) => {
-            tracing::warn!(%error, "addresses with names cannot be dialled");
+            tracing::warn!(%error, "cannot resolve host names in addresses");
             Ok(with_tcp()?
                 .with_dns_config(dns::ResolverConfig::default(), dns::ResolverOpts::default())
                 .with_behaviour(|_| behaviour)

@@ -133,7 +133,7 @@ impl Driver {
             answering: BTreeSet::new(),
             pending: Pending::default(),
             conduct: Conduct::default(),
-            accepting: Outage::new("a connection of another node could not be accepted"),
+            accepting: Outage::new("cannot accept a connection of another node"),
             tasks: JoinSet::new(),
             report,
             reports,
@@ -246,7 +246,7 @@ impl Driver {
         };
         self.report_gossip(&waiting, acceptance);
         if verdict == Verdict::Reject {
-            self.penalize(peer, "it gossiped what is not valid");
+            self.penalize(peer, "it sent an invalid gossip message");
         }
     }
 
@@ -309,7 +309,7 @@ impl Driver {
     }
 
     fn dial_failed(&mut self, node: NodeId, why: &dyn std::fmt::Display) {
-        tracing::debug!(peer = %node.short(), %why, "not reached");
+        tracing::debug!(peer = %node.short(), %why, "cannot reach the node");
         NetMetrics::add(&self.shared.metrics.connections_failed, 1);
         self.shared.book().failed(Instant::now(), jitter(), &node);
     }

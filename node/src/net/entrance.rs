@@ -46,10 +46,10 @@ pub(super) enum EntranceError<E> {
     #[error("{0}")]
     Handshake(E),
     /// It took too long.
-    #[error("the handshake was not over within {} s", WITHIN.as_secs())]
+    #[error("the handshake took longer than {} s", WITHIN.as_secs())]
     Slow,
     /// It was not over when its place was needed.
-    #[error("the handshake gave way to a newer one")]
+    #[error("a newer handshake replaced this one")]
     GaveWay,
 }
 

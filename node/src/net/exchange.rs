@@ -115,7 +115,7 @@ async fn send(stream: &mut Stream, records: &[AddressRecord], all: bool) -> Resu
 async fn receive(stream: &mut Stream) -> Result<AddressExchange, Exchanged> {
     let frame = match framing::read(stream, FRAME_BYTES).await {
         Ok(Some(frame)) => frame,
-        Ok(None) => return Err(broken("it hung up")),
+        Ok(None) => return Err(broken("it closed the connection")),
         Err(error) if error.is_foul() => return Err(Exchanged::Foul(error.to_string())),
         Err(error) => return Err(broken(error)),
     };

@@ -45,10 +45,10 @@ pub(crate) enum FrameError {
         max: usize,
     },
     /// A flag byte that this build does not know.
-    #[error("a frame with flag {0}; 0 and 1 are known")]
+    #[error("unknown frame flag {0}")]
     Flag(u8),
     /// It does not decompress.
-    #[error("a frame that does not decompress: {0}")]
+    #[error("cannot decompress a frame: {0}")]
     Compression(io::Error),
 }
 

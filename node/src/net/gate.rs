@@ -83,11 +83,11 @@ impl Classes {
 enum Denied {
     #[error("the peer's key is not an ed25519 key")]
     Key,
-    #[error("the peer is banned for the moment")]
+    #[error("the peer is banned temporarily")]
     Banned,
-    #[error("this node takes part in no project yet")]
+    #[error("this node has no project yet")]
     NoProject,
-    #[error("{} strangers are being heard already", STRANGERS.total)]
+    #[error("this node already has {} connections of unknown nodes", STRANGERS.total)]
     Busy,
 }
 

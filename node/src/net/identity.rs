@@ -49,7 +49,7 @@ pub(crate) fn parse(text: &str) -> Result<(Multiaddr, Option<NodeId>), NetError>
         Some(Protocol::P2p(peer)) => {
             let node = node_of(&peer).ok_or_else(|| NetError::Address {
                 address: text.to_owned(),
-                why: "the part behind /p2p/ is not a towline node".into(),
+                why: "the part after /p2p/ is not the id of a towline node".into(),
             })?;
             Ok((address, Some(node)))
         }
@@ -68,7 +68,7 @@ pub(crate) fn parse(text: &str) -> Result<(Multiaddr, Option<NodeId>), NetError>
 pub(crate) fn named(text: &str) -> Result<(Multiaddr, NodeId), NetError> {
     reachable(text)?;
     let (address, node) = parse(text)?;
-    let why = "it does not end in /p2p/ and the node; on that node `towline peers --me` prints one that does";
+    let why = "it does not end in /p2p/ and the id of the node; run `towline peers --me` on that node to get such an address";
     Ok((address, node.ok_or_else(|| refused(text, why))?))
 }
 
@@ -82,7 +82,7 @@ fn refused(text: &str, why: &str) -> NetError {
 /// Whether others could dial it, with or without the node at its end.
 pub(crate) fn reachable(text: &str) -> Result<(), NetError> {
     let (address, _) = parse(text)?;
-    let why = "it cannot be dialled; what can is a host and a TCP port, such as /ip4/203.0.113.7/tcp/4001";
+    let why = "it must be a host and a TCP port, such as /ip4/203.0.113.7/tcp/4001";
     is_dialable(&address)
         .then_some(())
         .ok_or_else(|| refused(text, why))
@@ -94,7 +94,7 @@ pub(crate) fn bindable(text: &str) -> Result<(), NetError> {
     let mut parts = address.iter();
     let host = matches!(parts.next(), Some(Protocol::Ip4(_) | Protocol::Ip6(_)));
     let port = matches!(parts.next(), Some(Protocol::Tcp(_)));
-    let why = "a node listens on an IP address of this machine and a TCP port, such as /ip4/0.0.0.0/tcp/4001";
+    let why = "it must be an IP address of this machine and a TCP port, such as /ip4/0.0.0.0/tcp/4001";
     let good = host && port && parts.next().is_none();
     good.then_some(()).ok_or_else(|| refused(text, why))
 }

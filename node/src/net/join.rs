@@ -41,7 +41,7 @@ pub(super) async fn answer(shared: &Shared, peer: NodeId, mut stream: Stream, as
             let mut rest = [0u8; 1];
             let _ = timeout(LINGER, stream.read(&mut rest)).await;
         }
-        Ok(Err(error)) => tracing::debug!(peer = %peer.short(), %error, "a join broke off"),
+        Ok(Err(error)) => tracing::debug!(peer = %peer.short(), %error, "a join was interrupted"),
         Err(_) => tracing::debug!(peer = %peer.short(), "a join took too long"),
     }
 }
@@ -54,7 +54,8 @@ pub(super) async fn ask(mut stream: Stream, request: JoinRequest) -> Result<Join
         let frame = framing::read(&mut stream, limits::FRAME_BYTES)
             .await
             .map_err(broken)?;
-        let frame = frame.ok_or_else(|| NetError::Unreachable("it hung up without an answer".into()))?;
+        let frame = frame
+            .ok_or_else(|| NetError::Unreachable("it closed the connection without an answer".into()))?;
         JoinReply::decode(&frame.payload).map_err(|error| NetError::Unreadable(error.to_string()))
     };
     let reply = timeout(WITHIN, exchange).await.map_err(|_| NetError::Timeout)?;
@@ -72,7 +73,9 @@ async fn read_request(stream: &mut Stream) -> Result<Result<JoinRequest, String>
     };
     if request.name.chars().count() > limits::NAME_CHARS {
         let most = limits::NAME_CHARS;
-        return Ok(Err(format!("the name of a node has at most {most} characters")));
+        return Ok(Err(format!(
+            "the name of a node can have at most {most} characters"
+        )));
     }
     Ok(Ok(request))
 }
@@ -83,7 +86,7 @@ async fn decide(shared: &Shared, peer: NodeId, request: JoinRequest) -> JoinRepl
         Some(_) if shared.roll.is_member_of(&peer, &request.project) => {}
         None => return refused("this node is not a member of that project"),
         Some(false) => {
-            return refused("no invitation to that project is out; ask an owner for a new ticket");
+            return refused("that project has no open invitation; ask an owner for a new ticket");
         }
         Some(true) => {}
     }
@@ -99,7 +102,7 @@ async fn decide(shared: &Shared, peer: NodeId, request: JoinRequest) -> JoinRepl
             peers: others(shared, &project, &peer),
         },
         Ok(refused) => refused,
-        Err(_) => refused("this node could not answer; try again in a moment"),
+        Err(_) => refused("this node cannot answer right now; try again in a moment"),
     }
 }
 

@@ -28,7 +28,7 @@ impl LocalNetwork {
         let made = wanted.then(|| Mdns::new(mdns::Config::default(), me));
         Toggle::from(made.and_then(|made| {
             made.inspect_err(|error| {
-                tracing::warn!(%error, "members on the local network are not looked for");
+                tracing::warn!(%error, "cannot search the local network for members");
             })
             .ok()
             .map(Self)

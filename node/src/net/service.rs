@@ -64,7 +64,7 @@ pub enum NetError {
     #[error("the node's key is not an ed25519 seed")]
     Key,
     /// An address cannot be used.
-    #[error("the address {address:?} cannot be used: {why}")]
+    #[error("invalid address {address:?}: {why}")]
     Address {
         /// The address.
         address: String,
@@ -80,7 +80,7 @@ pub enum NetError {
         why: String,
     },
     /// A part could not be set up.
-    #[error("{what} could not be set up: {why}")]
+    #[error("cannot set up {what}: {why}")]
     Setup {
         /// Which part.
         what: &'static str,
@@ -88,16 +88,16 @@ pub enum NetError {
         why: String,
     },
     /// The other node could not be reached, or hung up.
-    #[error("the other node could not be reached: {0}")]
+    #[error("cannot reach the other node: {0}")]
     Unreachable(String),
     /// The other node answered something that this build cannot read.
-    #[error("the other node's answer cannot be read: {0}")]
+    #[error("cannot read the answer of the other node: {0}")]
     Unreadable(String),
     /// No answer in time.
     #[error("the other node did not answer within {} s", join::WITHIN.as_secs())]
     Timeout,
     /// The network has been stopped.
-    #[error("the network has been stopped")]
+    #[error("the network was stopped")]
     Stopped,
 }
 
@@ -176,7 +176,7 @@ impl Net {
             // Written by hand, perhaps long ago: what cannot be used must not keep the node from starting.
             match identity::named(text) {
                 Ok((address, named)) => book.add(now, named, [address]),
-                Err(error) => tracing::warn!(%error, "an address of `bootstrap` is left out"),
+                Err(error) => tracing::warn!(%error, "an address of `bootstrap` is ignored"),
             }
         }
         let shared = Arc::new(Shared {
@@ -233,7 +233,7 @@ impl Net {
             .filter_map(|text| match identity::parse(text) {
                 Ok((address, _)) => Some(address),
                 Err(error) => {
-                    tracing::debug!(node = %node.short(), %error, "an address was left out");
+                    tracing::debug!(node = %node.short(), %error, "an address was ignored");
                     None
                 }
             })

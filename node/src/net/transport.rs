@@ -40,7 +40,7 @@ pub(super) fn tcp(key: &Keypair) -> Result<Boxed<(PeerId, StreamMuxerBox)>, Box<
 fn give_up_on_the_dead(stream: &tcp::tokio::TcpStream) {
     let limit = u32::try_from(UNDELIVERED.as_millis()).unwrap_or(u32::MAX);
     if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(&stream.0, limit) {
-        tracing::debug!(%error, "a connection that dies will be noticed by its silence only");
+        tracing::debug!(%error, "cannot enable keepalive; a broken connection is noticed only by a timeout");
     }
 }
 

@@ -41,7 +41,7 @@ impl Project {
         let mut next = after;
         while bytes < REPLY_TARGET_BYTES && records.len() < MAX_ENTRIES {
             let Some((record, behind)) = self.log.read_next(next).map_err(|error| {
-                let why = format!("the log cannot be read: {error}; `towline doctor` says more");
+                let why = format!("cannot read the log: {error}; run `towline doctor` for details");
                 Failure::new(FailureCode::Failure, why)
             })?
             else {
@@ -63,7 +63,7 @@ impl Project {
         let usage = |message: String| Failure::new(FailureCode::Usage, message);
         if *project != self.id {
             return Err(usage(format!(
-                "these entries are of project {}; this is {} ({})",
+                "these entries belong to project {}; this is {} ({})",
                 project.short(),
                 self.id.short(),
                 self.name()
@@ -71,11 +71,11 @@ impl Project {
         }
         if records.len() > MAX_ENTRIES {
             return Err(usage(format!(
-                "at most {MAX_ENTRIES} entries go into one request"
+                "at most {MAX_ENTRIES} entries are allowed in one request"
             )));
         }
         if let Some(why) = self.log.damage() {
-            let why = format!("nothing was taken: {why}; stop the node and run `towline doctor --mend`");
+            let why = format!("nothing was imported: {why}; stop the node and run `towline doctor --repair`");
             return Err(Failure::new(FailureCode::Failure, why));
         }
         let mut arrived = Arrived::default();
@@ -83,11 +83,14 @@ impl Project {
         for record in records {
             let bytes = STANDARD
                 .decode(record)
-                .map_err(|_| usage("an entry is no base64".to_owned()))?;
+                .map_err(|_| usage("an entry is not valid base64".to_owned()))?;
             match Entry::decode(bytes.into()) {
                 Err(why) => arrived.refuse(why.to_string()),
                 Ok(entry) if entry.project() != self.id => {
-                    arrived.refuse(format!("entry {} is of another project", entry.hash().short()));
+                    arrived.refuse(format!(
+                        "entry {} belongs to another project",
+                        entry.hash().short()
+                    ));
                 }
                 Ok(entry) if self.replica.contains(&entry.body().author, &entry.tip()) => arrived.known += 1,
                 Ok(entry) => entries.push(entry),
@@ -100,7 +103,7 @@ impl Project {
         self.run_effects();
         // Nobody asks a peer for these again: whoever carried them has to.
         if let Some(failure) = self.unstored.take() {
-            let why = format!("{failure}; import the bundle again when that is mended");
+            let why = format!("{failure}; fix this, then import the bundle again");
             return Err(Failure::new(failure.code, why));
         }
         for entry in entries {
@@ -122,7 +125,7 @@ impl Project {
         }
         if let Err(error) = self.kept.keep(self.replica.offline_orphans(), false) {
             let why = format!(
-                "what waits cannot be kept on disk: {error}; import the bundle again when what it builds on is here"
+                "cannot store the waiting entries: {error}; import the bundle again when the missing entries have arrived"
             );
             return Err(Failure::new(FailureCode::Failure, why));
         }
@@ -135,14 +138,14 @@ impl Project {
         self.run_effects();
         // A store that cannot be written keeps the file as it is: nothing is lost by that.
         if let Err(error) = self.kept.keep(self.replica.offline_orphans(), true) {
-            tracing::debug!(%error, "the file of entries that wait was not tidied");
+            tracing::debug!(%error, "the file of waiting entries was not cleaned up");
         }
     }
 }
 
 /// Why an entry is not taken that nobody refused: it would wait, and too much waits already.
 const NO_ROOM: &str =
-    "too much waits already for what it builds on; import the bundle again when that is here";
+    "too many entries wait for missing ones already; import the bundle again when those have arrived";
 
 impl Arrived {
     fn refuse(&mut self, why: String) {

@@ -142,7 +142,7 @@ impl Project {
             }
             (Register::Deleted, Op::Delete { .. }) => "in the trash".to_owned(),
             (Register::Deleted, Op::Restore) => "out of the trash".to_owned(),
-            (Register::Deleted, Op::Purge) => "gone for good".to_owned(),
+            (Register::Deleted, Op::Purge) => "deleted permanently".to_owned(),
             (Register::Blocked, Op::Unblock) => "not blocked".to_owned(),
             (Register::Frozen, Op::Unfreeze) => "not frozen".to_owned(),
             (Register::Blocked, _) => "blocked".to_owned(),
@@ -173,7 +173,7 @@ impl Project {
         if is_restored_first(chosen) {
             let handle = self.index.handle(&row);
             let message = format!(
-                "{handle} is in the trash; `towline restore {handle}` brings it back, then it can be settled"
+                "{handle} is in the trash; restore it with `towline restore {handle}`, then resolve the conflict"
             );
             return Err(conflict(message));
         }
@@ -183,7 +183,7 @@ impl Project {
         }
         let over = row.conflicts.iter().find(|conflict| conflict.id == chosen.id);
         let Some(over) = over.map(|conflict| conflict.register.clone()) else {
-            return Err(conflict("that conflict was settled in the meantime"));
+            return Err(conflict("this conflict was already resolved"));
         };
         self.write_ops(origin, &row, vec![Op::Settle { over, keep: side }], None)
     }
@@ -202,13 +202,13 @@ pub(super) fn choose_conflict<'c>(
     };
     match fits.as_slice() {
         [one] => Ok(one),
-        [] if open.is_empty() => Err(conflict("nothing is open about this item")),
+        [] if open.is_empty() => Err(conflict("this item has no unresolved conflicts")),
         _ => {
             let known: Vec<_> = open
                 .iter()
                 .map(|one| format!("{} ({})", one.id, one.about))
                 .collect();
-            let message = format!("which of its conflicts? Name one: {}", known.join(", "));
+            let message = format!("expected one of the conflicts of this item: {}", known.join(", "));
             Err(Failure::new(FailureCode::NotFound, message))
         }
     }
@@ -218,7 +218,7 @@ pub(super) fn choose_conflict<'c>(
 pub(super) fn choose_side(open: &OpenConflict, keep: &str) -> Result<ActId, Failure> {
     let keep = keep.trim();
     if keep.is_empty() {
-        return Err(usage("settle needs the side to keep"));
+        return Err(usage("expected the side to keep"));
     }
     if let Some(side) = open.sides.iter().find(|side| side.key == keep) {
         return Ok(side.line.act);
@@ -246,7 +246,7 @@ pub(super) fn choose_side(open: &OpenConflict, keep: &str) -> Result<ActId, Fail
                     format!("{} ({who} {did}: {})", side.key, side.means)
                 })
                 .collect();
-            let message = format!("keep which? One of {}", sides.join(", "));
+            let message = format!("expected one side to keep: {}", sides.join(", "));
             Err(Failure::new(FailureCode::NotFound, message))
         }
     }

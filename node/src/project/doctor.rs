@@ -1,5 +1,5 @@
-//! `doctor`: everything derived is made again from the log and compared, and the log itself is
-//! checked to the last signature. It changes nothing.
+//! `doctor`: recomputes everything derived from the log and compares it, and checks the log down to the last
+//! signature. It changes nothing.
 
 use std::collections::BTreeMap;
 
@@ -46,7 +46,7 @@ impl Project {
                 }
                 Err(error) => doctor
                     .findings
-                    .push(format!("a record of the log is not an entry: {error}")),
+                    .push(format!("a log record is not a valid entry: {error}")),
             }
             Ok::<(), std::convert::Infallible>(())
         });
@@ -68,9 +68,9 @@ impl Project {
             .push(format!("{entries} entries: checksums, format and signatures"));
         for (author, hash) in &unvouched {
             let (entry, author) = (hash.short(), author.short());
-            doctor.findings.push(format!(
-                "entry {entry} of node {author} carries a wrong signature"
-            ));
+            doctor
+                .findings
+                .push(format!("entry {entry} of node {author} has an invalid signature"));
         }
         if whole {
             self.check_items(&mut doctor, &changes);
@@ -83,13 +83,13 @@ impl Project {
         for fork in self.replica.forks() {
             let (author, seq) = (fork.author.short(), fork.seq);
             doctor.findings.push(format!(
-                "node {author} signed two histories (a copied key?): they part at its entry {seq}"
+                "node {author} signed two different histories, which fork at its entry {seq}; its key may have been copied"
             ));
         }
         let waiting = self.replica.orphan_count();
         doctor
             .checked
-            .push(format!("{waiting} entries wait for a predecessor"));
+            .push(format!("{waiting} entries wait for missing entries"));
         doctor.findings.truncate(MAX_FINDINGS);
         doctor
     }
@@ -113,12 +113,12 @@ impl Project {
         let missing = self.index.rows().filter(|row| !changes.contains_key(&row.id));
         for row in missing {
             doctor.findings.push(format!(
-                "item {} is in the index and not in the log; run `towline rebuild`",
+                "item {} is in the cache but not in the log; run `towline rebuild`",
                 row.id.key()
             ));
         }
         doctor.checked.push(format!(
-            "{} items with {acts} acts: documents and rows made again and compared",
+            "{} items with {acts} acts: documents and rows recomputed and compared",
             changes
                 .len()
                 .saturating_sub(usize::from(changes.contains_key(&self.settings_id())))
@@ -129,12 +129,14 @@ impl Project {
         let id = fresh.id();
         let drifted = |what: &str| {
             format!(
-                "the {what} of item {} is not what the log says; run `towline rebuild`",
+                "the {what} of item {} differs from the log; run `towline rebuild`",
                 id.key()
             )
         };
         match fold(id, fresh.acts(), &self.members) {
-            None => doctor.findings.push(format!("item {} has no creation", id.key())),
+            None => doctor
+                .findings
+                .push(format!("item {} has no create act", id.key())),
             // The settings have no row.
             Some(_) if id == self.settings_id() => {}
             Some(folded) if self.index.get(&id).as_ref() != Some(&folded.view) => {

@@ -60,14 +60,11 @@ impl Project {
         let hold = contest.filter(|contest| told.is_hold(&contest.winner));
         let mut because = self.place(told, contest, hold);
         if view.purged {
-            because.push(format!(
-                "It was emptied out of the trash: {}.",
-                by(Register::Deleted)
-            ));
+            because.push(format!("It was deleted permanently: {}.", by(Register::Deleted)));
         } else if view.deleted {
             let deed = by(Register::Deleted);
             because.push(format!(
-                "It is in the trash: {deed}. `towline restore {handle}` brings it back."
+                "It is in the trash: {deed}. Restore it with `towline restore {handle}`."
             ));
         }
         // What keeps it from leaving has been told already.
@@ -90,26 +87,26 @@ impl Project {
             }
             let deed = by(register);
             because.push(match view.column.is_open() {
-                true => format!("It is {word}: {deed}. `towline {lift} {handle}` lifts that."),
-                false => format!("It was {word}: {deed}. That holds nothing back any more."),
+                true => format!("It is {word}: {deed}. Lift that with `towline {lift} {handle}`."),
+                false => format!("It was {word}: {deed}. That has no effect in this column."),
             });
         }
         if view.holds.review {
             let deed = by(Register::Review);
             because.push(format!(
-                "It waits for a person: {deed}. `towline approve {handle}` lets it through."
+                "It waits for approval: {deed}. Approve it with `towline approve {handle}`."
             ));
         }
         if let Some(failure) = &view.holds.failure {
             let deed = by(Register::Failure);
             because.push(match failure.is_final {
                 true => format!("Its merge failed and was given up: {deed}."),
-                false => format!("Its merge failed: {deed}. `towline retry-merge {handle}` tries again."),
+                false => format!("Its merge failed: {deed}. Retry it with `towline retry-merge {handle}`."),
             });
         }
         if let Some(claim) = &view.claim {
             because.push(format!(
-                "{} works on it: claimed {} on {}, generation {}.",
+                "{} works on it: claimed {} on {} (generation {}).",
                 text::show(&claim.holder, DEED_CHARS),
                 ago_phrase(self.now(), claim.at),
                 self.node_name(&claim.node),
@@ -117,7 +114,7 @@ impl Project {
             ));
         }
         let attention = view.attention.iter();
-        because.extend(attention.map(|fact| format!("Look at this: {}.", text::show(fact, DEED_CHARS))));
+        because.extend(attention.map(|fact| format!("Attention: {}.", text::show(fact, DEED_CHARS))));
         because.extend(self.waits(told));
         because.extend(self.disputed(told));
         because
@@ -130,19 +127,19 @@ impl Project {
         others
             .map(|conflict| {
                 let about = match &conflict.register {
-                    Register::Frozen => "Whether it is frozen".to_owned(),
-                    Register::Blocked => "Whether it is blocked".to_owned(),
-                    Register::Review => "Whether it waits for approval".to_owned(),
-                    Register::Failure => "Whether its merge failed".to_owned(),
-                    Register::Deleted => "Whether it is in the trash".to_owned(),
-                    register => format!("Its {}", self.about(told.folded, register)),
+                    Register::Frozen => "whether it is frozen".to_owned(),
+                    Register::Blocked => "whether it is blocked".to_owned(),
+                    Register::Review => "whether it waits for approval".to_owned(),
+                    Register::Failure => "whether its merge failed".to_owned(),
+                    Register::Deleted => "whether it is in the trash".to_owned(),
+                    register => format!("its {}", self.about(told.folded, register)),
                 };
-                let counts = self.deed(told, Some(conflict.winner));
+                let winner = self.deed(told, Some(conflict.winner));
                 let losers = conflict.losers.iter().take(CONTENDERS);
                 let losers: Vec<_> = losers.map(|act| self.deed(told, Some(*act))).collect();
                 format!(
-                    "{about} is disputed. That {counts} counts. That {} does not.",
-                    losers.join(", and that ")
+                    "There is a conflict about {about}. In effect: {winner}. Overridden: {}.",
+                    losers.join("; ")
                 )
             })
             .collect()
@@ -174,7 +171,7 @@ impl Project {
                     _ => "unblock",
                 };
                 vec![format!(
-                    "{handle} stays {place} because {deed}. `towline {lift} {handle}` lifts that."
+                    "{handle} stays {place} because {deed}. Lift that with `towline {lift} {handle}`."
                 )]
             }
             None => {
@@ -188,10 +185,10 @@ impl Project {
             let rule = told.rule(loser).unwrap_or(contest.rule);
             said.push(match rule {
                 Rule::Hold => {
-                    format!("Without knowing of the hold, {deed}; that waits until the hold is lifted.")
+                    format!("At the same time {deed}. That takes effect when the hold is lifted.")
                 }
                 rule => format!(
-                    "Without knowing of it, {deed}. That does not count: {}.",
+                    "At the same time {deed}. That is overridden: {}.",
                     rule.sentence()
                 ),
             });
@@ -202,7 +199,7 @@ impl Project {
             .checked_sub(CONTENDERS)
             .filter(|more| *more > 0)
         {
-            said.push(format!("{more} more wanted something else."));
+            said.push(format!("{more} more concurrent changes are overridden."));
         }
         said
     }
@@ -219,7 +216,7 @@ impl Project {
                 }
                 (true, false) => None,
                 (false, _) => {
-                    let note = link.note.as_deref().unwrap_or("which is not done");
+                    let note = link.note.as_deref().unwrap_or("not done");
                     Some(format!("It waits for {} {title} ({note}).", link.handle))
                 }
             }

@@ -39,7 +39,7 @@ enum Written {
 }
 
 fn too_many() -> Failure {
-    let message = format!("at most {IMPORT_CHUNK} items or relations go into one import request");
+    let message = format!("at most {IMPORT_CHUNK} items or relations are allowed in one import request");
     Failure::new(FailureCode::Usage, message)
 }
 
@@ -122,8 +122,8 @@ impl Project {
         let row = self.index.get(id);
         let handle = row.map_or_else(|| id.to_string(), |row| self.index.handle(&row));
         format!(
-            "{what}: item {handle} is in the trash here and stays there as it is; `towline restore {handle}` and \
-             another import bring it up to date"
+            "{what}: item {handle} is in the trash and was not updated; run `towline restore {handle}` and import \
+             again to update it"
         )
     }
 
@@ -149,7 +149,7 @@ impl Project {
         }
         let kept = self.index.handle(&self.index.get(id)?);
         Some(format!(
-            "{reference}: items {} and {last} here; only {kept} is brought up to date, delete what is not needed",
+            "{reference}: items {} and {last} have this reference; only {kept} is updated, delete the others if they are not needed",
             handles.join(", ")
         ))
     }

@@ -104,12 +104,12 @@ impl Project {
                     });
                 }
                 Effect::Penalize { peer, why } => {
-                    tracing::warn!(peer = %peer.short(), %why, "a peer did something that an honest one does not");
+                    tracing::warn!(peer = %peer.short(), %why, "a peer broke the protocol");
                     self.tell(NetOutput::Penalize { peer, why });
                 }
                 Effect::Fork { proof } => {
                     let (author, seq) = (proof.author.short(), proof.seq);
-                    tracing::error!(%author, seq, "an author signed two histories: a copied key?");
+                    tracing::error!(%author, seq, "an author signed two different histories; its key may have been copied");
                 }
             }
         }
@@ -117,7 +117,7 @@ impl Project {
 
     fn commit_remote(&mut self) {
         if let Err(failure) = self.commit_stage() {
-            tracing::error!(%failure, "entries from peers were not stored; they will be asked for again");
+            tracing::error!(%failure, "entries from peers were not stored; they are requested again");
             self.unstored = Some(failure);
         }
     }

@@ -1,4 +1,4 @@
-//! Tickets: handing them out, taking them back, and letting in whoever shows one.
+//! Invitations: creating and revoking tickets, and admitting nodes that present one.
 
 use towline_proto::ids::to_hex;
 use towline_proto::member::TicketHash;
@@ -19,7 +19,7 @@ fn not_allowed(message: impl Into<String>) -> Failure {
 fn nowhere() -> Failure {
     Failure::new(
         FailureCode::Unreachable,
-        "nobody could reach this node: start it first (`towline up`), or set `announce` in its configuration",
+        "this node has no address that others can reach; start it with `towline up`, or set one with `towline config announce`",
     )
 }
 
@@ -37,7 +37,7 @@ impl Project {
         if valid_ms == 0 || valid_ms > MAX_VALID_MS {
             return Err(Failure::new(
                 FailureCode::Usage,
-                "a ticket is valid for at least a moment and at most 30 days",
+                "a ticket can be valid for at most 30 days, and not for 0",
             ));
         }
         let mut addresses = (self.my_addresses)();
@@ -96,13 +96,13 @@ impl Project {
         let ticket = match fits.as_slice() {
             [ticket] => *ticket,
             [] => {
-                let message = "no open ticket of this node begins so; `towline members` lists them";
+                let message = "no open invitation of this node matches; run `towline members` to list them";
                 return Err(Failure::new(FailureCode::NotFound, message));
             }
             _ => {
                 return Err(Failure::new(
                     FailureCode::NotFound,
-                    "several tickets begin so; give more digits",
+                    "several invitations match; use more digits",
                 ));
             }
         };
@@ -120,7 +120,7 @@ impl Project {
         match self.try_join(peer, request) {
             Ok(reply) => reply,
             Err(failure) => {
-                tracing::info!(peer = %peer.short(), why = %failure, "a node was not let in");
+                tracing::info!(peer = %peer.short(), why = %failure, "a node was not admitted");
                 JoinReply::Refused { why: failure.message }
             }
         }
@@ -134,10 +134,9 @@ impl Project {
         let lost_welcome = was_member && invitation.is_some();
         if !lost_welcome {
             self.check_ticket(&ticket)?;
-            text::name(&request.name)
-                .map_err(|why| not_allowed(format!("the node's name cannot be used: {why}")))?;
+            text::name(&request.name).map_err(|why| not_allowed(format!("invalid node name: {why}")))?;
             if was_member {
-                return Err(not_allowed("this node is a member already; it needs no ticket"));
+                return Err(not_allowed("this node is already a member and needs no ticket"));
             }
             self.write_member(MemberAct::Admit {
                 node: peer,
@@ -158,7 +157,7 @@ impl Project {
     pub(crate) fn take_admission(&mut self, peer: NodeId, entry: &Entry) {
         let fits = entry.project() == self.id && entry.verify().is_ok();
         if !fits || self.members.vouched_by(entry) != Some(peer) {
-            tracing::debug!(peer = %peer.short(), "an admission that it shows is none");
+            tracing::debug!(peer = %peer.short(), "it shows an invalid admission");
             return;
         }
         if self.members.member(&peer).is_some() || self.vouched.contains(&peer) {
@@ -167,7 +166,7 @@ impl Project {
         while self.vouched.len() >= limits::VOUCHED_MEMBERS {
             self.vouched.pop_front();
         }
-        tracing::info!(peer = %peer.short(), "a member that this node had not heard of");
+        tracing::info!(peer = %peer.short(), "connected to a member that this node did not know yet");
         self.vouched.push_back(peer);
         self.tell_members();
     }
@@ -180,12 +179,12 @@ impl Project {
             .ok_or_else(|| not_allowed(unknown))?;
         if invitation.inviter != self.me {
             return Err(not_allowed(
-                "another node handed this ticket out; connect to that one",
+                "this ticket was issued by another node; connect to that node",
             ));
         }
         if invitation.spent {
             return Err(not_allowed(
-                "this ticket was used or withdrawn; a ticket works once, ask for a new one",
+                "this ticket was already used or revoked; ask for a new one",
             ));
         }
         if invitation.expires <= self.now() {

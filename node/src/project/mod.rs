@@ -171,12 +171,8 @@ impl Project {
         if let Some(doc) = self.docs.get(id) {
             return Ok(doc);
         }
-        let broken = |why: String| {
-            Failure::new(
-                FailureCode::Failure,
-                format!("{why}; `towline rebuild` makes it again"),
-            )
-        };
+        let broken =
+            |why: String| Failure::new(FailureCode::Failure, format!("{why}; run `towline rebuild`"));
         let saved = self.cache.doc(id).map_err(|error| broken(error.to_string()))?;
         if saved.is_none() && *id == self.settings_id() {
             return self.no_settings().map(Arc::new);

@@ -98,7 +98,7 @@ impl Project {
     pub fn create(opening: Opening, genesis: &Entry) -> anyhow::Result<Self> {
         anyhow::ensure!(
             matches!(genesis.body().payload, Payload::Genesis(_)),
-            "that is not the beginning of a project"
+            "this is not the first entry of a project"
         );
         genesis.verify().context("the project's first entry")?;
         let mut log = Log::create(&opening.dir.join("log"), genesis.project())?;
@@ -132,7 +132,7 @@ impl Project {
             .members
             .take()
             .context("the first entry of the log is damaged; join the project again from another member")?;
-        let genesis = replay.genesis.take().context("the log has no beginning")?;
+        let genesis = replay.genesis.take().context("the log has no first entry")?;
         let replica = replay.replica.take().context("the log was not read")?;
         let lost = opened.own.filter(|tip| !replica.contains(&me, tip));
         // A log that is only shorter takes what peers have, this node's own entries among it; see
@@ -185,7 +185,7 @@ impl Project {
         if ahead {
             project
                 .findings
-                .push("the cache was ahead of the log and was made again".into());
+                .push("the cache was ahead of the log and was rebuilt".into());
             project.rebuild()?;
         } else {
             project.load_rows()?;
@@ -275,7 +275,9 @@ impl Project {
     pub(crate) fn rebuild(&mut self) -> anyhow::Result<()> {
         // Read before anything is thrown away: a log that is damaged cannot be folded whole.
         if let Some(why) = self.log.damage() {
-            anyhow::bail!("nothing was rebuilt: {why}; stop the node and run `towline doctor --mend` first");
+            anyhow::bail!(
+                "nothing was rebuilt: {why}; stop the node and run `towline doctor --repair` first"
+            );
         }
         let mut replay = Replay {
             replica: Some(Replica::new(self.id, self.me)),
@@ -326,7 +328,7 @@ impl Replay {
                 // A whole record that is no entry of ours, such as one of a version that is not known
                 // any more: the rest can still be read, and peers are asked for what is missing.
                 self.left_out.push(format!(
-                    "the record at {:#x} of the log is no entry: {error}",
+                    "the log record at {:#x} is not a valid entry: {error}",
                     record.position
                 ));
                 return Ok(());
@@ -338,7 +340,7 @@ impl Replay {
                 self.members = Some(Membership::begin(&entry, genesis));
                 self.genesis = Some(entry.clone());
             }
-            (None, _) => anyhow::bail!("the log does not begin with the beginning of a project"),
+            (None, _) => anyhow::bail!("the log does not begin with the first entry of a project"),
             (Some(_), _) => {}
         }
         let placed = self
@@ -348,7 +350,7 @@ impl Replay {
         if !placed {
             let entry = entry.hash().short();
             self.left_out.push(format!(
-                "entry {entry} of the log does not follow what is before it"
+                "entry {entry} of the log does not follow the entries before it"
             ));
             return Ok(());
         }
@@ -369,17 +371,17 @@ impl Replay {
 fn log_findings(opened: &Opened) -> Vec<String> {
     let mut findings = Vec::new();
     if let Some(damage) = &opened.damage {
-        findings.push(format!("{damage}; stop the node and run `towline doctor --mend`, which keeps what is whole; the rest comes from the peers"));
+        findings.push(format!("{damage}; stop the node and run `towline doctor --repair`, which keeps all intact entries; missing entries come from peers"));
     }
     if let Some(cut) = &opened.cut {
         tracing::info!(
             position = cut.position,
-            "a torn end of the log was cut off; nobody had been told about it"
+            "an incomplete record at the end of the log was removed; it had not been acknowledged"
         );
     }
     if let Some(shortened) = &opened.shortened {
         findings.push(format!(
-            "the log ends at {:#x} but this node had written up to {:#x}; what peers have of the rest comes back by itself",
+            "the log ends at {:#x} but this node had written up to {:#x}; entries that peers have come back automatically",
             shortened.found, shortened.recorded
         ));
     }

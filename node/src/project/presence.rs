@@ -195,7 +195,7 @@ impl Project {
             }
         }
         if presence.verify().is_err() {
-            tracing::warn!(peer = %peer.short(), "refused a presence with a wrong signature");
+            tracing::warn!(peer = %peer.short(), "refused a presence message with an invalid signature");
             return Verdict::Reject;
         }
         self.presence.note(now, body);
@@ -259,7 +259,7 @@ impl Project {
     ) -> Result<Option<String>, Failure> {
         match (force, reason) {
             (true, Some(reason)) => Ok(Some(reason)),
-            (true, None) => Err(usage("take-over --force needs a reason: say why in a few words")),
+            (true, None) => Err(usage("`take-over --force` needs a reason")),
             // Where nobody holds a claim the table says so.
             (false, _) => row
                 .claim
@@ -271,17 +271,17 @@ impl Project {
 
     /// Why a claim cannot be taken over without force; nothing when it can.
     pub(super) fn held_by_the_living(&self, item: &ItemId, claim: &Claim, taker: &str) -> Option<String> {
-        let forced = "`--force` with a `--reason` takes it all the same";
+        let forced = "use `--force` with `--reason` to take it anyway";
         let holder = format!("{} on {}", claim.holder, self.node_name(&claim.node));
         if claim.node == self.me {
             // Whoever holds it may take it anew, after a crash for instance.
             let other = claim.holder != taker;
-            let here = format!("{holder} holds the claim, and that is this node, which is there; {forced}");
+            let here = format!("{holder}, which is this node, holds the claim; {forced}");
             return other.then_some(here);
         }
         let Some(began) = self.upkeep.began else {
             return Some(format!(
-                "{holder} holds the claim, and without a running node nobody knows whether it is there; start one (`towline up`), or {forced}"
+                "{holder} holds the claim, and without a running node here it is unknown whether that node is gone; start one with `towline up`, or {forced}"
             ));
         };
         let now = self.world.instant();
@@ -295,14 +295,14 @@ impl Project {
             return None;
         }
         let last = match heard {
-            Some(at) => format!("was heard of {} ago", about(now.saturating_duration_since(at))),
+            Some(at) => format!("was last seen {} ago", about(now.saturating_duration_since(at))),
             None => format!(
-                "was not heard of since this node started {} ago",
+                "was not seen since this node started {} ago",
                 about(now.saturating_duration_since(began))
             ),
         };
         Some(format!(
-            "{holder} holds the claim, and that node {last}; if nothing more is heard it can be taken over in {}; {forced}",
+            "{holder} holds the claim, and that node {last}; if it is not seen again, the claim can be taken over in {}; {forced}",
             about(left)
         ))
     }

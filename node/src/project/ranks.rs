@@ -13,7 +13,7 @@ impl Project {
         let items: Vec<_> = self.index.rows().map(|row| row.id).collect();
         tracing::debug!(
             items = items.len(),
-            "every item is folded again, by the roles of now"
+            "folding all items again, because roles changed"
         );
         let now = self.now();
         for item in items {
@@ -26,7 +26,7 @@ impl Project {
                 }
             });
             if let Err(failure) = folded {
-                tracing::error!(item = %item.key(), %failure, "not folded again; `towline doctor` tells more");
+                tracing::error!(item = %item.key(), %failure, "an item could not be folded again; run `towline doctor`");
             }
             self.recent.extend(self.stage.take_events());
             self.store_if_full();

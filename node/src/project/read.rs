@@ -98,7 +98,7 @@ impl Project {
         fold(doc.id(), doc.acts(), &self.members).ok_or_else(|| {
             Failure::new(
                 FailureCode::Failure,
-                format!("item {} has no creation", doc.id().short()),
+                format!("item {} has no create act", doc.id().short()),
             )
         })
     }

@@ -11,14 +11,14 @@ use towline_proto::{HoldKind, Verb};
 pub(super) fn sentence(illegal: &IllegalTransition) -> String {
     let legal: Vec<_> = illegal.legal.iter().map(|verb| verb.as_str()).collect();
     let legal = match legal.as_slice() {
-        [] => "Nothing is legal from here".to_owned(),
-        _ => format!("Legal from here: {}", legal.join(", ")),
+        [] => "No transition is possible now".to_owned(),
+        _ => format!("Possible now: {}", legal.join(", ")),
     };
     format!("`{}` is not possible: {}. {legal}", illegal.verb, why(illegal))
 }
 
 fn why(illegal: &IllegalTransition) -> String {
-    let lift = |hold, lift: Verb| format!("the item {}; `{lift}` lifts that", held(hold));
+    let lift = |hold, lift: Verb| format!("the item {}; use `{lift}` first", held(hold));
     match illegal.why {
         IllegalReason::NotHeld(HoldKind::Frozen) => "the item is not frozen".to_owned(),
         IllegalReason::NotHeld(HoldKind::Blocked) => "the item is not blocked".to_owned(),
@@ -26,7 +26,7 @@ fn why(illegal: &IllegalTransition) -> String {
         IllegalReason::NotHeld(HoldKind::MergeFailure) => "no merge of the item has failed".to_owned(),
         IllegalReason::Held(hold, verb) => lift(hold, verb),
         IllegalReason::AlreadyHeld(hold) => format!("the item {} already", held(hold)),
-        IllegalReason::Deleted => "the item is in the trash; `restore` brings it back".to_owned(),
+        IllegalReason::Deleted => "the item is in the trash; use `restore` first".to_owned(),
         IllegalReason::NotDeleted => "the item is not in the trash".to_owned(),
         IllegalReason::Column(_)
         | IllegalReason::Purged
@@ -42,7 +42,7 @@ const fn held(hold: HoldKind) -> &'static str {
         HoldKind::Frozen => "is frozen",
         HoldKind::Blocked => "is blocked",
         HoldKind::ReviewHold => "waits for approval",
-        HoldKind::MergeFailure => "has a merge that failed",
+        HoldKind::MergeFailure => "has a failed merge",
     }
 }
 
@@ -51,10 +51,10 @@ pub(super) fn useless(verb: Verb, row: &ItemView) -> Option<&'static str> {
     let given_up = row.holds.failure.as_ref().is_some_and(|failure| failure.is_final);
     match verb {
         Verb::PassQa if row.holds.review => {
-            Some("`pass-qa` is not possible: its checks passed already; `approve` lets it through to merge")
+            Some("`pass-qa` is not possible: QA has already passed; use `approve` to move it to merge")
         }
         Verb::GiveUpMerge if given_up => Some(
-            "`give-up-merge` is not possible: its merge was given up already; `retry-merge` tries it again",
+            "`give-up-merge` is not possible: the merge was already given up; use `retry-merge` to try again",
         ),
         _ => None,
     }

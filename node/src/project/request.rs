@@ -232,7 +232,7 @@ impl Project {
             | Request::SetCriterion { item, .. }
             | Request::Resolve { item, .. } => item,
             _ => {
-                let why = "only what changes an item can be asked for under a name of its own";
+                let why = "only requests that change an item can carry a request id";
                 return Err(Failure::new(FailureCode::Usage, why));
             }
         };
@@ -332,7 +332,7 @@ impl Project {
             }
             _ => Err(Failure::new(
                 FailureCode::Failure,
-                "that request changes something and was asked as if it did not",
+                "internal error: a request that writes was handled as one that reads",
             )),
         }
     }

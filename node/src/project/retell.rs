@@ -83,7 +83,7 @@ impl Project {
         pass: Pass,
     ) -> Result<Vec<Taken>, Failure> {
         if lines.len() > IMPORT_CHUNK {
-            let message = format!("at most {IMPORT_CHUNK} lines go into one request");
+            let message = format!("at most {IMPORT_CHUNK} lines are allowed in one request");
             return Err(Failure::new(FailureCode::Usage, message));
         }
         let known: Names = names
@@ -97,7 +97,7 @@ impl Project {
             let outcome = match check::line(line) {
                 Err(why) => Err(Taken::Refused { why }),
                 Ok(_) if !seen.insert(line.reference.as_str()) => Err(Taken::Refused {
-                    why: "the same item stands in the file twice; the first was taken".to_owned(),
+                    why: "the file contains this item twice; the first was imported".to_owned(),
                 }),
                 Ok(steps) => self.consider(line, steps, names, &known, pass)?,
             };
@@ -149,7 +149,7 @@ impl Project {
         }
         let Some(id) = self.by_reference(&line.reference) else {
             if pass == Pass::Fill {
-                let why = "it is not here; import the file again".to_owned();
+                let why = "it was not imported; import the file again".to_owned();
                 return Ok(Err(Taken::Refused { why }));
             }
             let more = line.acts.iter().any(|act| items_named(act).next().is_some());

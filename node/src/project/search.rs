@@ -28,7 +28,7 @@ impl Project {
         if words.is_empty() {
             return Err(Failure::new(
                 FailureCode::Usage,
-                "search for what? Give at least one word",
+                "expected at least one word to search for",
             ));
         }
         // What names no item is no less a word.

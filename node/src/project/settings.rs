@@ -59,12 +59,12 @@ impl Project {
             Ok(folded) => {
                 for (key, act) in folded.settings() {
                     if let Some(Err(why)) = folded.setting(&act).map(|value| settings.set(key, &value)) {
-                        tracing::info!(%why, "a setting of the project is not understood here; the default holds");
+                        tracing::info!(%why, "a project setting is not understood by this version; using the default");
                     }
                 }
             }
             Err(failure) => {
-                tracing::error!(%failure, "the project's settings cannot be read; the defaults hold")
+                tracing::error!(%failure, "cannot read the project settings; using the defaults")
             }
         }
         self.upkeep.take_settings(settings);
@@ -148,7 +148,7 @@ impl Project {
             return Ok(());
         }
         let message = format!(
-            "this node is a {} of {}; a maintainer or an owner changes the project's settings",
+            "this node is a {} of {}; only a maintainer or an owner can change project settings",
             self.role(),
             self.members.name()
         );
@@ -198,7 +198,7 @@ impl Project {
         let folded = self.folded(&doc)?;
         let over = folded.view.conflicts.iter().find(|one| one.id == chosen.id);
         let Some(over) = over.map(|one| one.register.clone()) else {
-            return Err(conflict("that conflict was settled in the meantime"));
+            return Err(conflict("this conflict was already resolved"));
         };
         self.write_settings(vec![(Op::Settle { over, keep }, origin.clone())])?;
         self.settings().map(Reply::Settings)
@@ -249,9 +249,7 @@ impl Project {
         if ops.is_empty() {
             return Ok(false);
         }
-        tracing::info!(
-            "settings of this node's config.toml are the project's now; `towline config` shows them"
-        );
+        tracing::info!("settings of this node's config.toml were moved to the project; see `towline config`");
         self.write_settings(ops)?;
         Ok(true)
     }

@@ -347,19 +347,21 @@ impl Project {
     pub(super) fn may_write(&self) -> Result<(), Failure> {
         if !self.role().may_write() {
             let (role, name) = (self.role(), self.members.name());
-            let why = format!("this node is a {role} of {name}; an owner can invite it as a writer");
+            let why = format!(
+                "this node is a {role} of {name} and may not write; an owner can invite it as a writer"
+            );
             return Err(Failure::new(FailureCode::NotAllowed, why));
         }
         if let Some(why) = self.log.damage() {
-            let why = format!("nothing was written: {why}; stop the node and run `towline doctor --mend`");
+            let why = format!("nothing was written: {why}; stop the node and run `towline doctor --repair`");
             return Err(Failure::new(FailureCode::Failure, why));
         }
         if self
             .lost
             .is_some_and(|tip| !self.replica.contains(&self.me, &tip))
         {
-            let why = "nothing was written: the log lacks the last entry that this node wrote; it writes again once a peer has given \
-                       that back. Where no peer has it, stop the node and run `towline doctor --mend`";
+            let why = "nothing was written: this node's log is missing its own last entry, so writing is disabled until a peer \
+                       sends it back. If no peer has it, stop the node and run `towline doctor --repair`";
             return Err(Failure::new(FailureCode::Failure, why));
         }
         Ok(())

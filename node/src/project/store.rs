@@ -98,7 +98,7 @@ impl Project {
         if self.cache.lent_in().is_none() {
             return Ok(());
         }
-        let why = "the disk was full when this project was opened; free some room and start the node again";
+        let why = "the disk was full when this project was opened; free some space and start the node again";
         Err(Failure::new(FailureCode::Failure, why))
     }
 
@@ -125,7 +125,7 @@ pub(super) fn open_cache(now: Millis, dir: &Path) -> Result<(Cache, crate::cache
                 Err(full @ CacheError::Full { .. }) => {
                     let lent = Cache::lend(now).map_err(|_| full)?;
                     let there = lent.lent_in().unwrap_or(&cache).display();
-                    tracing::error!(%there, "the disk is full: what is made from the log is kept there until the next start, and nothing can be written until there is room");
+                    tracing::error!(%there, "the disk is full: derived data is kept in this folder until the next start, and nothing can be written until there is space");
                     Ok((lent, crate::cache::Opened::Fresh))
                 }
                 opened => opened,
@@ -140,10 +140,13 @@ pub(super) fn log_cache(opened: &crate::cache::Opened) {
     match opened {
         crate::cache::Opened::Fresh | crate::cache::Opened::Kept => {}
         crate::cache::Opened::Mended { removed } => {
-            tracing::warn!(removed, "the cache opened only without this; nothing is lost");
+            tracing::warn!(
+                removed,
+                "a part of the cache was removed so that it opens; nothing is lost"
+            );
         }
         crate::cache::Opened::Replaced { aside, why } => {
-            tracing::warn!(aside = %aside.display(), %why, "the cache was set aside and is made again from the log");
+            tracing::warn!(aside = %aside.display(), %why, "the cache was moved aside and is rebuilt from the log");
         }
     }
 }

@@ -80,7 +80,7 @@ impl Project {
         };
         let conflicts = &folded.view.conflicts;
         if conflicts.iter().any(|conflict| conflict.losers.contains(act)) {
-            return format!("lost to {lost}");
+            return format!("overridden by {lost}");
         }
         let saw = |folding: &&FoldedAct<'_>| folding.saw.contains(act);
         let mut settlers: Vec<_> = folded.acts.values().filter(saw).collect();
@@ -89,14 +89,17 @@ impl Project {
         let stands = |folding: &&&FoldedAct<'_>| !matches!(folding.outcome, ActOutcome::Overridden { .. });
         let who = |folding: &FoldedAct<'_>| folding.record.act.origin.to_string();
         if let Some(chosen) = settlers.iter().filter(chose).find(stands) {
-            return format!("lost at first to {lost}; {} {CHOSEN}", who(chosen));
+            return format!("first overridden by {lost}; {} {CHOSEN}", who(chosen));
         }
         match settlers.iter().find(chose).or(settlers.first()) {
             Some(one) if one.keeps == Some(*act) => {
-                format!("lost to {lost}; {} chose it, and that lost as well", who(one))
+                format!(
+                    "overridden by {lost}; {} chose this side, and that choice was overridden too",
+                    who(one)
+                )
             }
-            Some(one) => format!("lost to {lost}; settled by {}", who(one)),
-            None => format!("lost to {lost}"),
+            Some(one) => format!("overridden by {lost}; resolved by {}", who(one)),
+            None => format!("overridden by {lost}"),
         }
     }
 

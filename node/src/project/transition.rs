@@ -23,7 +23,7 @@ fn is_commit(commit: &str) -> Result<(), Failure> {
     let commit = towline_proto::text::show(commit, 80);
     let (least, most) = (COMMIT.start(), COMMIT.end());
     Err(usage(format!(
-        "{commit:?} is no commit: it has {least} to {most} hex digits, such as 3f2a1c9"
+        "invalid commit {commit:?}: expected {least} to {most} hex digits, such as 3f2a1c9"
     )))
 }
 
@@ -72,7 +72,7 @@ impl Project {
             .is_some_and(|expect| *expect != super::index::revision(&row))
         {
             let mut failure = conflict(format!(
-                "{} changed in the meantime: it is in {} now ({})",
+                "{} has changed in the meantime; it is now in {} ({})",
                 self.index.handle(&row),
                 row.column,
                 row.status()
@@ -99,7 +99,7 @@ impl Project {
             }
             Verb::RequestChanges if self.upkeep.settings().retry_limit.is_reached(row.retries) => {
                 let reason = too_often(&row);
-                notes.push(format!("blocked as well: {reason}; `unblock` lets it go on"));
+                notes.push(format!("also blocked: {reason}; use `unblock` to continue"));
                 drafts.extend(self.drafts(
                     &retries(),
                     vec![Op::Block {
@@ -122,7 +122,7 @@ impl Project {
         let holder = holder.unwrap_or_else(|| origin.id.clone());
         let Some(row) = self.index.best(&holder) else {
             let message = format!(
-                "nothing is ready for {}; `towline ready --all` says why",
+                "nothing is ready for {}; run `towline ready --all` to see why",
                 text::show(&holder, 80)
             );
             return Err(Failure::new(FailureCode::NotFound, message));
@@ -151,7 +151,7 @@ impl Project {
         let required = || {
             reason
                 .clone()
-                .ok_or_else(|| usage(format!("{verb} needs a reason: say why in a few words")))
+                .ok_or_else(|| usage(format!("`{verb}` needs a reason")))
         };
         let holder = || holder.clone().unwrap_or_else(|| origin.id.clone());
         let generation = row.generation.saturating_add(1);
@@ -183,16 +183,16 @@ impl Project {
                 reason: reason.clone(),
             },
             Verb::Supersede => {
-                let by = by.ok_or_else(|| usage("supersede needs the item that takes its place"))?;
+                let by = by.ok_or_else(|| usage("`supersede` needs the item that replaces it"))?;
                 let by = self.index.find_one(&by)?.id;
                 if by == row.id {
-                    return Err(usage("an item cannot take its own place"));
+                    return Err(usage("an item cannot replace itself"));
                 }
                 if self.index.depends_on(&by, &row.id) {
                     let [this, by] = [&row.id, &by].map(|id| self.index.link(id).handle);
                     let message = format!(
-                        "{by} waits for {this}, if only through others, so it would wait for itself in its place; \
-                         remove that dependency first (`towline depends tree {by}` shows it)"
+                        "{by} cannot replace {this}, because {by} depends on {this}, directly or through other items; \
+                         remove that dependency first (see `towline depends tree {by}`)"
                     );
                     return Err(conflict(message));
                 }
@@ -202,9 +202,9 @@ impl Project {
             Verb::Reopen => Op::Reopen,
             Verb::Archive => Op::Archive,
             Verb::Move => {
-                let to = to.ok_or_else(|| usage("move needs a column to move to"))?;
+                let to = to.ok_or_else(|| usage("`move` needs a target column"))?;
                 if to == row.column && !row.deleted {
-                    return Err(conflict(format!("{} is in {to} already", self.index.handle(row))));
+                    return Err(conflict(format!("{} is already in {to}", self.index.handle(row))));
                 }
                 Op::Move {
                     to,
@@ -244,9 +244,9 @@ impl Project {
         match (unmet.is_empty(), force, reason) {
             (true, _, _) => Ok(Op::Start { force: None }),
             (false, true, Some(reason)) => Ok(Op::Start { force: Some(reason) }),
-            (false, true, None) => Err(usage("start --force needs a reason: say why in a few words")),
+            (false, true, None) => Err(usage("`start --force` needs a reason")),
             (false, false, _) => Err(conflict(format!(
-                "`start` is not possible: it waits for {}; `--force` with a reason starts it all the same",
+                "`start` is not possible: it waits for {}; use `--force` with a reason to start it anyway",
                 unmet.join(", ")
             ))),
         }
@@ -255,10 +255,10 @@ impl Project {
     fn claim(&self, row: &ItemView, holder: String, generation: u32) -> Result<Op, Failure> {
         match &row.claim {
             Some(claim) if claim.holder == holder && claim.node == self.me => {
-                Err(conflict(format!("{holder} holds the claim already")))
+                Err(conflict(format!("{holder} already holds the claim")))
             }
             Some(claim) => Err(conflict(format!(
-                "{} on {} holds the claim since {} (generation {}); `take-over` takes it once that node is gone",
+                "{} on {} has held the claim since {} (generation {}); use `take-over` once that node is gone",
                 claim.holder,
                 self.node_name(&claim.node),
                 claim.at,
@@ -274,8 +274,8 @@ impl Project {
         let given = |claim: &&Claim| !self.gives_back(claim, origin);
         if let Some(claim) = row.claim.as_ref().filter(given) {
             return Err(conflict(format!(
-                "{} on {} holds the claim, and nobody else gives it back; `take-over` takes it once that node is gone, \
-                 with `--force` and a `--reason` at once",
+                "only the holder, {} on {}, can release this claim; use `take-over` once that node is gone, or at once \
+                 with `--force` and `--reason`",
                 claim.holder,
                 self.node_name(&claim.node)
             )));

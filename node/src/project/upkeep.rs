@@ -169,12 +169,12 @@ impl Project {
         }
         let written = self.write_batch(works).and_then(|written| {
             for failure in written.into_iter().filter_map(Result::err) {
-                tracing::debug!(%failure, "left alone");
+                tracing::debug!(%failure, "skipped");
             }
             self.commit_stage()
         });
         if let Err(failure) = written {
-            tracing::warn!(%failure, "nothing was started or archived; it is tried again");
+            tracing::warn!(%failure, "nothing was started or archived; retrying");
             self.upkeep.look = Some(now + SWEEP);
         }
         self.run_effects();

@@ -14,7 +14,7 @@ pub fn check_clock() -> Result<(), Failure> {
     if SystemTime::now() >= UNIX_EPOCH {
         return Ok(());
     }
-    let why = "the clock of this machine says a time before 1970; nothing was done. Set it and try again";
+    let why = "the clock of this machine is set before 1970; nothing was done. Set the clock and try again";
     Err(Failure::new(FailureCode::Failure, why))
 }
 

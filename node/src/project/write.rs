@@ -48,7 +48,7 @@ fn labels_fit(whose: &str, labels: usize) -> Result<(), Failure> {
         return Ok(());
     }
     Err(usage(format!(
-        "{whose} would have {labels} labels; an item has at most {most}"
+        "{whose} would have {labels} labels; at most {most} are allowed"
     )))
 }
 
@@ -57,7 +57,7 @@ fn legible(title: &str) -> Result<(), Failure> {
     let checked = text::title(title).and_then(text::legible);
     checked
         .map(|_| ())
-        .map_err(|why| usage(format!("the title cannot be used: {why}")))
+        .map_err(|why| usage(format!("invalid title: {why}")))
 }
 
 impl Project {
@@ -148,7 +148,7 @@ impl Project {
             if let Some(item) = self.index.children(&row.id).first() {
                 let (epic, item) = (self.index.handle(&row), &item.handle);
                 let message = format!(
-                    "{epic} stays an epic while items belong to it, such as {item}; `towline edit {item} --epic ''` takes one out"
+                    "cannot change the kind of {epic}: items belong to it, such as {item}; remove them first, with `towline edit {item} --epic ''`"
                 );
                 return Err(conflict(message));
             }
@@ -246,10 +246,10 @@ impl Project {
             if self.index.depends_on(&on.id, &row.id) {
                 let (this, other) = (self.index.handle(&row), self.index.handle(&on));
                 return Err(conflict(if on.id == row.id {
-                    format!("{this} cannot wait for itself: that would be a circle")
+                    format!("{this} cannot wait for itself: that would be a cycle")
                 } else {
                     let circle = self.circle_of(row.id, on.id);
-                    format!("{this} cannot wait for {other}: that would be a circle, {circle}")
+                    format!("{this} cannot wait for {other}: that would be a cycle, {circle}")
                 }));
             }
             ops.push(Op::AddDependency { on: on.id });
@@ -304,7 +304,7 @@ impl Project {
         let criterion = place.checked_sub(1).and_then(|place| row.criteria.get(place));
         let Some(criterion) = criterion.map(|criterion| criterion.id) else {
             let message = format!(
-                "no criterion {place}: the item has {}, counted from 1",
+                "no criterion {place}: the item has {}, numbered from 1",
                 row.criteria.len()
             );
             return Err(Failure::new(FailureCode::NotFound, message));
@@ -358,7 +358,7 @@ impl Project {
         let mut ops = drafts.iter().map(|draft| &draft.op);
         let is_edit = ops.all(|op| op.verb().is_none() && !about_trash(op));
         if row.deleted && is_edit {
-            return Err(conflict("the item is deleted; `restore` brings it back"));
+            return Err(conflict("the item is in the trash; use `restore` first"));
         }
         self.write(Work {
             item: Some(row.id),

@@ -52,7 +52,7 @@ pub(super) fn write(home: &Home, net: &Net) -> u64 {
         .map_err(std::io::Error::other)
         .and_then(|text| files::write_atomic(&file(home), &text, files::PRIVATE_MODE));
     if let Err(error) = written {
-        tracing::warn!(%error, "the address book was not kept");
+        tracing::warn!(%error, "the address book was not saved");
     }
     changes
 }

@@ -40,8 +40,8 @@ pub(super) async fn watch(node: Weak<Node>) {
 fn lost(node: &Node) -> Option<Failure> {
     let failed = |what: String| {
         let message = format!(
-            "{what} while the node was running (`git clean -fdx` does that, and removing a worktree). \
-             What was written in the last second may be lost; what other members have comes back when you join again"
+            "{what} while the node was running (`git clean -fdx` or removing a worktree does that). \
+             Changes of the last second may be lost; join the project again to get everything that other members have"
         );
         Some(Failure::new(FailureCode::Failure, message))
     };

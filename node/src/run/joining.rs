@@ -79,14 +79,14 @@ impl Node {
                 let why = towline_proto::text::show(&why, 400);
                 return Err(Failure::new(
                     FailureCode::NotAllowed,
-                    format!("not let in: {why}"),
+                    format!("cannot join: {why}"),
                 ));
             }
         };
         let genesis = Entry::decode(genesis.0).map_err(failed)?;
         if genesis.project() != ticket.project {
             let message =
-                "the inviter answered with another project than the ticket names; nothing was joined";
+                "the inviter answered with a different project than the ticket names; the node did not join";
             return Err(Failure::new(FailureCode::NotAllowed, message));
         }
         self.net.note(&peers);
@@ -115,7 +115,7 @@ impl Node {
             return Err(Failure::new(
                 FailureCode::Usage,
                 format!(
-                    "this node is a member of {} already; the ticket was not used",
+                    "this node is already a member of {}; the ticket was not used",
                     ticket.name
                 ),
             ));
@@ -136,7 +136,7 @@ impl Node {
             match ask(Request::SyncStatus).await? {
                 Reply::Synced { peers, equal } if peers > 0 && peers == equal => break,
                 _ if Instant::now() >= deadline => {
-                    tracing::warn!("not everything has come yet; a running node gets the rest");
+                    tracing::warn!("the project is not complete yet; a running node fetches the rest");
                     break;
                 }
                 _ => tokio::time::sleep(Duration::from_millis(JOIN_POLL_MS)).await,

@@ -48,7 +48,7 @@ pub(super) async fn start_net(
         match Net::start(net_config(with_port(port)), route()).await {
             Ok((net, _ended)) => return Ok(net),
             Err(error) => {
-                tracing::info!(%error, port, "the port of the last time is taken; another one is used")
+                tracing::info!(%error, port, "the port of the last run is in use; another one is used")
             }
         }
     }
@@ -62,7 +62,7 @@ pub(super) async fn start_net(
     if let Some(port) = port
         && let Err(error) = files::write_atomic(&file, port.to_string().as_bytes(), files::PRIVATE_MODE)
     {
-        tracing::warn!(%error, "the port was not kept; after a restart members may have to be told the new one");
+        tracing::warn!(%error, "the port was not saved; after a restart, members may need the new address of this node");
     }
     Ok(net)
 }

@@ -22,7 +22,7 @@ pub(super) async fn watch(
 ) {
     jobs.closed().await;
     if !stop.is_cancelled() {
-        let why = "a project's thread has ended by itself, which is a bug; what was said done is on disk";
+        let why = "the thread of a project ended unexpectedly, which is a bug; confirmed changes are on disk";
         broken.send_replace(Some(failed(why)));
     }
 }

@@ -36,7 +36,7 @@ pub fn find(home: &Home) -> Result<Option<Client>, Failure> {
     let usual = Client::connect(&home.socket());
     if let Ok(None) = usual
         && let Some(noted) = Holder::noted_socket(&home.lock_file())
-        && noted.parent().is_some_and(runtime::is_ours)
+        && noted.parent().is_some_and(runtime::is_private)
     {
         return Client::connect(&noted);
     }
@@ -60,10 +60,10 @@ impl BoundSocket {
             return Err(failed(&usual, &why));
         }
         let other = runtime::place(home.root()).map_err(|error| {
-            let message = format!("{}; nor can another place be used: {error}", failed(&usual, &why));
+            let message = format!("{}; and cannot use another place: {error}", failed(&usual, &why));
             Failure::new(FailureCode::Failure, message)
         })?;
-        tracing::info!(%why, path = %other.display(), "the socket cannot be made in the project's folder; it is elsewhere");
+        tracing::info!(%why, path = %other.display(), "cannot create the socket in the project's folder; using another place");
         Self::at(&other).map_err(|refused| match refused {
             BindError::Io(error) => failed(&other, &error),
             BindError::InUse(failure) => failure,
@@ -98,7 +98,7 @@ impl BoundSocket {
             Ok(_) => {
                 return Err(BindError::InUse(Failure::new(
                     FailureCode::Busy,
-                    format!("a node is running here already: it answers on {}", path.display()),
+                    format!("a node is already running here; it answers on {}", path.display()),
                 )));
             }
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
@@ -132,7 +132,7 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 fn failed(path: &Path, error: &io::Error) -> Failure {
     Failure::new(
         FailureCode::Failure,
-        format!("the socket {} cannot be made: {error}", path.display()),
+        format!("cannot create the socket {}: {error}", path.display()),
     )
 }
 

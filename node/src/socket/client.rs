@@ -55,19 +55,19 @@ impl Client {
                 io::ErrorKind::PermissionDenied => Err(Failure::new(
                     FailureCode::NotAllowed,
                     format!(
-                        "{} cannot be reached: the project belongs to another user",
+                        "cannot connect to {}: the project belongs to another user",
                         path.display()
                     ),
                 )),
                 _ => Err(Failure::new(
                     FailureCode::Unreachable,
-                    format!("the node at {} cannot be reached: {error}", path.display()),
+                    format!("cannot connect to the node at {}: {error}", path.display()),
                 )),
             },
             Err(_) => Err(Failure::new(
                 FailureCode::Unreachable,
                 format!(
-                    "the node at {} does not take connections; it may hang",
+                    "the node at {} does not accept connections; it may hang",
                     path.display()
                 ),
             )),
@@ -85,14 +85,14 @@ impl Client {
             FailureCode::TimedOut => Failure::new(
                 FailureCode::Unreachable,
                 format!(
-                    "the node here takes connections and says nothing for {} s; its process may be stopped or hang",
+                    "the node accepts connections but did not answer within {} s; its process may be stopped or hang",
                     within.as_secs().max(1)
                 ),
             ),
             // Nothing was asked yet, so it can be tried again.
             FailureCode::Unreachable => Failure::new(
                 FailureCode::Busy,
-                format!("the node here has no place, or is ending: {}", failure.message),
+                format!("the node has no free connection, or is stopping: {}", failure.message),
             ),
             _ => failure,
         })?;
@@ -178,14 +178,14 @@ impl Client {
         let mut bytes = serde_json::to_vec(line).map_err(|error| {
             Failure::new(
                 FailureCode::Failure,
-                format!("the request cannot be written: {error}"),
+                format!("cannot encode the request: {error}"),
             )
         })?;
         if bytes.len() >= REQUEST_BYTES {
             return Err(Failure::new(
                 FailureCode::Usage,
                 format!(
-                    "the request has {} bytes; at most {REQUEST_BYTES} fit",
+                    "the request has {} bytes; at most {REQUEST_BYTES} are allowed",
                     bytes.len()
                 ),
             ));
@@ -200,7 +200,7 @@ impl Client {
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Failure::new(
                 FailureCode::TimedOut,
                 format!(
-                    "the node did not answer within {} s; it may have much to do, or hang",
+                    "the node did not answer within {} s; it may be busy, or hang",
                     timeout.as_secs()
                 ),
             ),
@@ -209,7 +209,7 @@ impl Client {
         let heard = serde_json::from_slice(&answer).map_err(|error| {
             Failure::new(
                 FailureCode::Failure,
-                format!("the node's answer makes no sense ({error}); it may be another version of towline"),
+                format!("cannot read the reply of the node ({error}); it may run another version of towline"),
             )
         })?;
         self.broken = false;
@@ -252,7 +252,7 @@ impl Client {
             if line.len() > REPLY_BYTES {
                 return Err(io::Error::new(
                     io::ErrorKind::InvalidData,
-                    "its reply is too long; ask for less with --limit",
+                    "its reply is too long; use --limit to request less",
                 ));
             }
         }
@@ -262,6 +262,6 @@ impl Client {
 fn connection_lost(why: &str) -> Failure {
     Failure::new(
         FailureCode::Unreachable,
-        format!("the connection to the node is lost: {why}"),
+        format!("lost the connection to the node: {why}"),
     )
 }

@@ -47,7 +47,7 @@ pub const LONG_TIMEOUT: Duration = Duration::from_secs(300);
 /// How long a connection may lie idle before the server takes its place back.
 const IDLE: Duration = Duration::from_secs(600);
 /// How long a client keeps its place without having sent a whole line when others wait for it.
-const SILENCE: Duration = Duration::from_secs(1);
+const FIRST_LINE_GRACE: Duration = Duration::from_secs(1);
 /// How long a client may take to send a line that it has begun.
 const LINE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may take to read what it asked for.
@@ -55,7 +55,7 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How often the node sees whether its socket is still there.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// How long connections may finish what they began once the node stops.
-const GRACE: Duration = Duration::from_secs(5);
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
 /// What a running node says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

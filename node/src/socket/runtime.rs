@@ -38,7 +38,7 @@ fn prepare(dir: &Path) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }
-    if is_ours(dir) {
+    if is_private(dir) {
         return Ok(());
     }
     Err(io::Error::other(format!(
@@ -48,7 +48,7 @@ fn prepare(dir: &Path) -> io::Result<()> {
 }
 
 /// Whether a folder is this user's alone.
-pub(super) fn is_ours(dir: &Path) -> bool {
+pub(super) fn is_private(dir: &Path) -> bool {
     fs::symlink_metadata(dir).is_ok_and(|meta| {
         meta.is_dir() && meta.uid() == Uid::effective().as_raw() && meta.mode() & 0o077 == 0
     })

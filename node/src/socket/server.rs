@@ -15,8 +15,9 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    BoundSocket, CHECK_INTERVAL, CONNECTIONS, ClientMessage, ControlHandler, ControlRequest, GRACE, IDLE,
-    LINE_TIMEOUT, NodeInfo, REQUEST_BYTES, SILENCE, ServerMessage, WRITE_TIMEOUT,
+    BoundSocket, CHECK_INTERVAL, CONNECTIONS, ClientMessage, ControlHandler, ControlRequest,
+    FIRST_LINE_GRACE, IDLE, LINE_TIMEOUT, NodeInfo, REQUEST_BYTES, SHUTDOWN_GRACE, ServerMessage,
+    WRITE_TIMEOUT,
 };
 use crate::api::request::{Envelope, Failure, FailureCode, Reply};
 use crate::handle::NodeHandle;
@@ -48,7 +49,7 @@ pub async fn serve(
     let places = Limiter::new(Limits {
         total: CONNECTIONS,
         per_source: CONNECTIONS,
-        grace: SILENCE,
+        grace: FIRST_LINE_GRACE,
     });
     let mut outage = Outage::new("a local connection could not be accepted");
     let mut connections = JoinSet::new();
@@ -95,8 +96,8 @@ pub async fn serve(
     }
     socket.remove();
     let finish = async { while connections.join_next().await.is_some() {} };
-    if timeout(GRACE, finish).await.is_err() {
-        tracing::warn!("local connections did not finish in time and were cut");
+    if timeout(SHUTDOWN_GRACE, finish).await.is_err() {
+        tracing::warn!("local connections did not finish in time and were closed");
     }
     Ok(())
 }
@@ -180,7 +181,7 @@ fn parse(line: &[u8]) -> Result<ClientMessage, Failure> {
         .map_err(|_| {
             Failure::new(
                 FailureCode::Usage,
-                format!("the line is not a request: {error}; it may come from another version of towline"),
+                format!("the line is not a request: {error}; the client may be another version of towline"),
             )
         })
 }
@@ -221,7 +222,7 @@ async fn send(write: &mut OwnedWriteHalf, answer: &ServerMessage) -> io::Result<
 fn too_long() -> Failure {
     Failure::new(
         FailureCode::Usage,
-        format!("a request is at most {REQUEST_BYTES} bytes"),
+        format!("the request is too long; at most {REQUEST_BYTES} bytes are allowed"),
     )
 }
 
@@ -230,7 +231,7 @@ fn too_long() -> Failure {
 fn refuse(stream: UnixStream) {
     let busy = ServerMessage::Error(Failure::new(
         FailureCode::Busy,
-        format!("the node has {CONNECTIONS} local connections already; try again later"),
+        format!("the node has no free connection ({CONNECTIONS} are open); try again later"),
     ));
     if let Ok(mut line) = serde_json::to_vec(&busy) {
         line.push(b'\n');
@@ -243,7 +244,7 @@ fn refuse(stream: UnixStream) {
 fn rebind(socket: &mut BoundSocket, home: &Home, controls: &dyn ControlHandler, missing: &mut bool) {
     match BoundSocket::bind(home) {
         Ok(new) => {
-            tracing::warn!(path = %new.path().display(), "the local socket was gone and has been made anew");
+            tracing::warn!(path = %new.path().display(), "the local socket was removed and has been created again");
             controls.listens_at(new.path());
             *socket = new;
             *missing = false;

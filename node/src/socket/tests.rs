@@ -192,7 +192,7 @@ fn a_failure_keeps_its_code_and_the_connection_lives_on() {
         ..asks("ann", Request::Peers)
     };
     let failure = ann.ask(&elsewhere).expect_err("no such project");
-    assert_eq!(failure.message, "no project \"other\" here; there is: demo");
+    assert_eq!(failure.message, "no project \"other\" here; available: demo");
     assert!(ann.ask(&asks("ann", Request::Members)).is_ok());
 }
 
@@ -251,7 +251,7 @@ fn a_line_without_end_is_refused_and_cut_off() {
     let mut answer = String::new();
     mallory.read_to_string(&mut answer).expect("a line, then the end");
     assert!(
-        answer.starts_with(r#"{"error":{"code":"usage","message":"a request is at most"#),
+        answer.starts_with(r#"{"error":{"code":"usage","message":"the request is too long"#),
         "{answer}"
     );
 }
@@ -296,7 +296,7 @@ fn the_sixty_fifth_client_is_told_to_try_again() {
     for client in &mut crowd {
         client.hello().expect("has a place");
     }
-    let failure = node.client().hello().expect_err("no place");
+    let failure = node.client().hello().expect_err("no free connection");
     assert_eq!(failure.code, FailureCode::Busy);
     crowd.pop();
     // The place is free once the server has seen the hang-up.

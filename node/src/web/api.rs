@@ -1,4 +1,4 @@
-//! The JSON API: thin readings of a project, and one door for every write.
+//! The JSON API: one route for each query, and one route for all writes.
 //!
 //! Shapes are those of `api::types`, each with its schema. A write needs a session with its CSRF token in
 //! `x-csrf-token`, or the API token as a bearer together with the origin that it acts for.
@@ -67,7 +67,7 @@ pub(super) async fn item(
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let link = web.handle.project(Some(&project))?;
     let reply = web.ask(&link, None, Request::Show { item }).await?;
-    // A number that several items share has no one answer, and who looks for a field of one is told.
+    // A number that several items share has no single answer; the status code says so.
     let status = match reply {
         Reply::Pages(_) => StatusCode::MULTIPLE_CHOICES,
         _ => StatusCode::OK,
@@ -186,7 +186,7 @@ pub(super) async fn requests(
     write(&web, &caller, &project, asked).await
 }
 
-/// Which side of a conflict counts.
+/// The body of `settle`: which side of a conflict takes effect.
 #[derive(Debug, Deserialize)]
 pub(super) struct ResolveBody {
     #[serde(default)]
@@ -213,7 +213,7 @@ pub(super) async fn resolve(
     write(&web, &caller, &project, WriteBody { origin, body }).await
 }
 
-/// Who may ask comes before what is asked: a stranger learns nothing about the shape.
+/// Authentication comes before parsing: a caller who is not allowed to write learns nothing about the format.
 fn checked<T>(
     caller: &Caller,
     headers: &HeaderMap,
@@ -247,14 +247,14 @@ fn origin_of(caller: &Caller, named: Option<Origin>) -> Result<Origin, Failure> 
     match named {
         Some(named) if named != own => Err(Failure::new(
             FailureCode::NotAllowed,
-            format!("signed in as {own}; leave `origin` out or name yourself"),
+            format!("you are signed in as {own}; omit `origin` or name yourself in it"),
         )),
         Some(_) | None => Ok(own),
     }
 }
 
-/// Membership and the store itself are changed at the node, never from afar: whoever steals a
-/// browser session must not be able to let others in. So are acts in the names of others.
+/// Membership and the store itself are changed on the node's machine only: a stolen browser session must not be
+/// able to invite others. The same goes for acts in the name of other people.
 fn check_allowed(request: &Request) -> Result<(), Failure> {
     match request {
         Request::Invite { .. }
@@ -266,7 +266,7 @@ fn check_allowed(request: &Request) -> Result<(), Failure> {
         | Request::ImportEntries { .. }
         | Request::DryRun { .. } => Err(Failure::new(
             FailureCode::NotAllowed,
-            "this is done with `towline` on the node itself, not over HTTP",
+            "this request is not allowed over HTTP; use the `towline` command on the machine of the node",
         )),
         _ => Ok(()),
     }

@@ -23,7 +23,7 @@ fn find(file: &str) -> Option<(&'static str, &'static str)> {
 /// `/assets/{file}`
 pub(super) async fn serve(Path(file): Path<String>, headers: HeaderMap) -> Response {
     let Some((form, body)) = find(&file) else {
-        return (StatusCode::NOT_FOUND, "no such file\n").into_response();
+        return (StatusCode::NOT_FOUND, "not found\n").into_response();
     };
     let tag = format!("\"{}\"", &blake3::hash(body.as_bytes()).to_hex()[..16]);
     let known = text(&headers, header::IF_NONE_MATCH)

@@ -35,7 +35,7 @@ impl PageError {
         }
     }
 
-    /// The same with what could be done all the same.
+    /// The same with an offer to do it by force.
     pub(super) fn with_force_offer(self, force_offer: Option<ForceOffer>) -> Self {
         Self { force_offer, ..self }
     }
@@ -70,7 +70,7 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// What the guard says, before anybody is known.
+/// A refusal of the guard, before the caller is known.
 pub(super) fn refusal(web: &Web, status: StatusCode, why: &str, api: bool) -> Response {
     let failure = Failure::new(FailureCode::NotAllowed, why);
     if api {

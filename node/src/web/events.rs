@@ -66,7 +66,7 @@ pub(super) async fn serve(
     let permit = web.streams.enter(source).ok_or_else(|| {
         Failure::new(
             FailureCode::Busy,
-            "too many event streams are open; close a tab or try again later",
+            "too many event streams are open; close other tabs or try again later",
         )
     })?;
     permit.finished();
@@ -128,7 +128,7 @@ fn start(link: ProjectLink, place: Option<&str>, alone: bool) -> Result<Feed, Fa
     let wrong = || {
         Failure::new(
             FailureCode::Usage,
-            format!("`after` is a feed position or project:position pairs; got {place:?}"),
+            format!("invalid `after` value {place:?}; expected a feed position, or project:position pairs"),
         )
     };
     if alone && let Ok(position) = place.parse() {
@@ -172,7 +172,7 @@ impl Streaming {
         }
     }
 
-    /// First of all, how far each feed is: a page that was rendered before then fetches itself anew.
+    /// First the position of each feed: a page that was rendered earlier then reloads its content.
     fn send_hello(&mut self) {
         let positions: serde_json::Map<_, _> = self
             .feeds
@@ -242,7 +242,7 @@ impl Streaming {
         self.ready.push_back(event);
     }
 
-    /// Until any feed has news; a feed whose project is gone is left out from then on.
+    /// Waits until any feed has new events; drops a feed whose project is gone.
     async fn wait(&mut self) {
         let waits = self
             .feeds

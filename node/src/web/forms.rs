@@ -1,7 +1,7 @@
-//! What the forms of the board do: one transition or one comment, then back to where one was.
+//! The forms of the board: each sends one request and then redirects back.
 //!
-//! Forms carry the session's token and the revision that the person had in front of them. Nothing
-//! here decides what is legal; the project does and says why not.
+//! Forms carry the session's token and the revision that the page showed. The project decides whether a transition
+//! is legal.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use towline_proto::{Column, FailureKind, Verb};
 use super::Web;
 use super::error::PageError;
 use super::guard::{Caller, text};
-use super::query::own_path;
+use super::query::local_path;
 use super::view::failure::ForceOffer;
 use crate::api::request::{Failure, FailureCode, Reply, Request, Transition};
 use crate::handle::ProjectLink;
@@ -43,7 +43,10 @@ impl TransitionForm {
         let usage =
             |error: towline_proto::stage::UnknownWord| Failure::new(FailureCode::Usage, error.to_string());
         if self.target.is_empty() {
-            return Err(Failure::new(FailureCode::Usage, "choose where to move it"));
+            return Err(Failure::new(
+                FailureCode::Usage,
+                "choose a column to move the item to",
+            ));
         }
         let (verb, to) = match self.target.split_once(':') {
             Some(("move", column)) => (Verb::Move, Some(column.parse::<Column>().map_err(usage)?)),
@@ -60,7 +63,7 @@ impl TransitionForm {
             _ => false,
         };
         if force && reason.is_none() {
-            let why = "taking a claim by force needs a reason: say why in a few words";
+            let why = "taking over a claim by force needs a reason";
             return Err(Failure::new(FailureCode::Usage, why));
         }
         Ok(Transition {
@@ -83,7 +86,7 @@ pub(super) async fn act(
     Path((project, item)): Path<(String, String)>,
     Form(form): Form<TransitionForm>,
 ) -> Result<Redirect, PageError> {
-    let back = own_path(&form.back).to_owned();
+    let back = local_path(&form.back).to_owned();
     let plain = |failure: Failure| (failure, None);
     let write = async {
         let origin = caller.checked_origin(&form.csrf).map_err(plain)?;
@@ -148,12 +151,12 @@ pub(super) async fn comment(
             .await
     };
     match write.await {
-        Ok(_) => Ok(Redirect::to(own_path(&form.back))),
+        Ok(_) => Ok(Redirect::to(local_path(&form.back))),
         Err(failure) => Err(PageError::new(&web, &caller, Some(&project), failure)),
     }
 }
 
-/// The form that settles a conflict.
+/// The form that resolves a conflict.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct ResolveForm {
@@ -181,7 +184,7 @@ pub(super) async fn resolve(
         web.ask(&link, Some(origin), request).await
     };
     match write.await {
-        Ok(_) => Ok(Redirect::to(own_path(&form.back))),
+        Ok(_) => Ok(Redirect::to(local_path(&form.back))),
         Err(failure) => Err(PageError::new(&web, &caller, Some(&project), failure)),
     }
 }
@@ -235,6 +238,6 @@ mod tests {
         let refused = TransitionForm::default()
             .transition("42".into())
             .expect_err("nothing chosen");
-        assert_eq!(refused.message, "choose where to move it");
+        assert_eq!(refused.message, "choose a column to move the item to");
     }
 }

@@ -48,7 +48,7 @@ impl Caller {
         if !same(&session.csrf, csrf) {
             return Err(Failure::new(
                 FailureCode::NotAllowed,
-                "the form's token is not this session's; load the page again and repeat",
+                "the token of this form is from another session; reload the page and try again",
             ));
         }
         self.origin()
@@ -58,7 +58,7 @@ impl Caller {
 fn not_signed_in() -> Failure {
     Failure::new(
         FailureCode::NotAllowed,
-        "not signed in; run `towline open` for a link that signs you in",
+        "you are not signed in; run `towline open` to get a sign-in link",
     )
 }
 
@@ -106,7 +106,7 @@ fn admit(web: &Web, request: &Request) -> Result<Caller, (StatusCode, String)> {
         return Err((
             StatusCode::MISDIRECTED_REQUEST,
             format!(
-                "this board does not answer for the host {host:?}; `towline config allowed_hosts` takes more names"
+                "this board does not accept requests for the host {host:?}; add it with `towline config allowed_hosts`"
             ),
         ));
     }
@@ -121,7 +121,8 @@ fn admit(web: &Web, request: &Request) -> Result<Caller, (StatusCode, String)> {
     if !near && !caller.program && caller.session.is_none() && !is_open(request.uri().path()) {
         return Err((
             StatusCode::UNAUTHORIZED,
-            "sign in to read this board: run `towline open` on its machine for a link".to_owned(),
+            "you need to sign in to read this board; run `towline open` on its machine to get a sign-in link"
+                .to_owned(),
         ));
     }
     Ok(caller)
@@ -170,7 +171,9 @@ fn same_site(headers: &HeaderMap, host: &str) -> Result<(), String> {
     if let Some(site) = fetch_site
         && site != "same-origin"
     {
-        return Err(format!("a request from another site ({site}) is refused"));
+        return Err(format!(
+            "requests from other sites are refused (Sec-Fetch-Site: {site})"
+        ));
     }
     let Some(origin) = text(headers, header::ORIGIN) else {
         return Ok(());
@@ -182,7 +185,7 @@ fn same_site(headers: &HeaderMap, host: &str) -> Result<(), String> {
     if ours || (origin == "null" && fetch_site.is_some()) {
         Ok(())
     } else {
-        Err(format!("a request from {origin:?} is refused"))
+        Err(format!("requests from the origin {origin:?} are refused"))
     }
 }
 

@@ -38,7 +38,7 @@ impl Metrics {
         let feed = Family::<Labels, Gauge>::default();
         let streams = Gauge::<i64, AtomicI64>::default();
         registry.register("http_requests", "Requests answered, by status", requests.clone());
-        registry.register("items", "Items in each column, trash left out", items.clone());
+        registry.register("items", "Items in each column, without the trash", items.clone());
         registry.register(
             "feed_position",
             "The last position of the event feed",
@@ -67,7 +67,7 @@ pub(super) async fn serve(State(web): State<Arc<Web>>) -> Response {
         let project = ("project", link.name.clone());
         let position = i64::try_from(*link.feed.borrow()).unwrap_or(i64::MAX);
         metrics.feed.get_or_create(&vec![project.clone()]).set(position);
-        // A project that does not answer leaves its last figures; the others are still told.
+        // A project that does not answer keeps its last figures; the others are still exported.
         if let Ok(Reply::Status(status)) = web.ask(&link, None, Request::Status).await {
             for (column, count) in status.columns {
                 let labels = vec![project.clone(), ("column", column.as_str().to_owned())];

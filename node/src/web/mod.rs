@@ -1,4 +1,4 @@
-//! The HTTP face of a node: board, JSON API and server-sent events, for one project or for a fleet.
+//! The HTTP server of a node: board, JSON API and server-sent events, for one project or for a fleet.
 //!
 //! Pages are rendered here and work before any script has loaded. Everything is asked through the
 //! [`NodeHandle`]; this module never opens a store, knows no rule of the domain and keeps nothing
@@ -44,17 +44,17 @@ const STREAMS: Limits = Limits {
     per_source: 64,
     grace: Duration::ZERO,
 };
-/// How long a project may take to answer, in milliseconds. Beyond it the person has gone.
+/// How long a project may take to answer, in milliseconds. Nobody waits longer.
 const ANSWER_MS: u64 = 30_000;
 /// How long open connections may linger after the stop, in milliseconds.
 const LINGER_MS: u64 = 3_000;
 
-/// What a web face needs to know beside the node itself.
+/// The configuration of the HTTP server.
 #[derive(Clone, Default)]
 pub struct WebConfig {
     /// What stands at the top of every page.
     pub title: String,
-    /// `host:port` strings that may be asked for, beside loopback names with any port.
+    /// The `host:port` values that requests may name, in addition to loopback names with any port.
     pub allowed_hosts: Vec<String>,
     /// Whether `/` is the fleet page even with one project.
     pub fleet: bool,
@@ -74,7 +74,7 @@ impl std::fmt::Debug for WebConfig {
     }
 }
 
-/// What all handlers share.
+/// The state that all handlers share.
 #[derive(Debug)]
 pub struct Web {
     handle: NodeHandle,
@@ -85,7 +85,7 @@ pub struct Web {
 }
 
 impl Web {
-    /// The web face of a node.
+    /// The HTTP server of a node.
     ///
     /// # Errors
     /// When the operating system gives no randomness.
@@ -102,7 +102,7 @@ impl Web {
         }))
     }
 
-    /// A link that signs `who` in, once, within ten minutes. `base` is an address of this face,
+    /// A link that signs `who` in, once, within ten minutes. `base` is an address of this server,
     /// such as `http://127.0.0.1:7420`.
     pub fn login_link(&self, base: &str, who: &str) -> String {
         let code = self.sessions.issue_code(who);
@@ -124,7 +124,10 @@ async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, Failure
         Ok(answer) => answer,
         Err(_) => Err(Failure::new(
             FailureCode::TimedOut,
-            format!("the project did not answer within {} s", limit.as_secs()),
+            format!(
+                "the project did not answer within {} s; try again",
+                limit.as_secs()
+            ),
         )),
     }
 }

@@ -36,10 +36,7 @@ fn html(markup: Markup) -> Html<String> {
 }
 
 pub(super) fn unexpected() -> Failure {
-    Failure::new(
-        FailureCode::Failure,
-        "the project answered something that was not asked for",
-    )
+    Failure::new(FailureCode::Failure, "the project sent an unexpected reply")
 }
 
 pub(super) async fn cards(web: &Web, link: &ProjectLink, request: Request) -> Result<Vec<ItemCard>, Failure> {
@@ -322,7 +319,7 @@ pub(super) async fn login(
         None => {
             let failure = Failure::new(
                 FailureCode::NotAllowed,
-                "this link has been used or is older than ten minutes; run `towline open` for a new one",
+                "this sign-in link was already used or is older than ten minutes; run `towline open` to get a new one",
             );
             PageError::new(&web, &caller, None, failure).into_response()
         }
@@ -336,8 +333,8 @@ pub(super) async fn not_found(
     headers: HeaderMap,
 ) -> Response {
     if !super::guard::text(&headers, header::ACCEPT).is_some_and(|accept| accept.contains("text/html")) {
-        return (StatusCode::NOT_FOUND, "nothing here\n").into_response();
+        return (StatusCode::NOT_FOUND, "not found\n").into_response();
     }
-    let failure = Failure::new(FailureCode::NotFound, "there is no such page");
+    let failure = Failure::new(FailureCode::NotFound, "This page does not exist.");
     PageError::new(&web, &caller, None, failure).into_response()
 }

@@ -168,7 +168,7 @@ pub(super) fn escape(text: &str) -> String {
 
 /// A path of this site to go back to; anything else becomes `/`. `//host` and `/\host` are other
 /// sites to a browser.
-pub(super) fn own_path(path: &str) -> &str {
+pub(super) fn local_path(path: &str) -> &str {
     let second = path.as_bytes().get(1);
     let own = path.starts_with('/')
         && !matches!(second, Some(b'/' | b'\\'))
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn the_way_back_never_leads_to_another_site() {
-        assert_eq!(own_path("/p/demo?kind=bug#main"), "/p/demo?kind=bug#main");
+        assert_eq!(local_path("/p/demo?kind=bug#main"), "/p/demo?kind=bug#main");
         for path in [
             "",
             "//evil.example",
@@ -213,7 +213,7 @@ mod tests {
             "https://evil.example",
             "/a\r\nX: y",
         ] {
-            assert_eq!(own_path(path), "/", "{path:?}");
+            assert_eq!(local_path(path), "/", "{path:?}");
         }
     }
 }

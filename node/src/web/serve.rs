@@ -49,7 +49,7 @@ const PART_OF_DESCRIPTORS: u64 = 4;
 /// What is kept of one connection, in bytes: the headers of a request must fit.
 const BUFFER_BYTES: usize = 64 * 1024;
 /// Time until a connection is accepted again after one could not be.
-const PAUSE: Duration = Duration::from_millis(100);
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// As many connections as the process has descriptors for. One address may have half of them: a proxy
 /// in front of the board is one address.
@@ -97,7 +97,7 @@ pub async fn serve(listener: TcpListener, router: axum::Router, stop: Cancellati
             Err(error) => {
                 outage.failed(Instant::now(), &error);
                 limiter.evict_one();
-                sleep(PAUSE).await;
+                sleep(ACCEPT_RETRY_DELAY).await;
             }
         }
     }
@@ -236,7 +236,9 @@ async fn read(request: Request) -> Result<Request, Response> {
         Ok(Ok(bytes)) => Ok(Request::from_parts(parts, Body::from(bytes))),
         Ok(Err(error)) => {
             tracing::debug!(%error, "a request's body could not be read");
-            let why = format!("the body of a request is at most {BODY_BYTES} bytes, and comes whole");
+            let why = format!(
+                "the request body could not be read; it must be complete and have at most {BODY_BYTES} bytes"
+            );
             Err(refusal(
                 program,
                 StatusCode::PAYLOAD_TOO_LARGE,
@@ -245,7 +247,7 @@ async fn read(request: Request) -> Result<Request, Response> {
             ))
         }
         Err(_) => {
-            let why = format!("the body of the request did not come within {} s", BODY.as_secs());
+            let why = format!("the request body was not received within {} s", BODY.as_secs());
             Err(refusal(
                 program,
                 StatusCode::REQUEST_TIMEOUT,

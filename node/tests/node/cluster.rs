@@ -211,7 +211,7 @@ async fn a_ticket_works_once_and_a_reader_cannot_write() {
     let refused = timeout(PATIENCE, cy.join(&ticket)).await.unwrap().unwrap_err();
     assert_eq!(refused.code.exit(), 4, "{refused}");
     assert!(
-        refused.message.contains("used or withdrawn") || refused.message.contains("let in"),
+        refused.message.contains("used or revoked") || refused.message.contains("let in"),
         "{refused}"
     );
     assert!(cy.handle().projects().is_empty());
@@ -304,7 +304,7 @@ async fn the_claim_of_a_living_node_is_its_own_and_that_of_a_dead_one_can_be_tak
     .await;
     let refused = bo.takes_over("1").await.unwrap_err();
     assert_eq!(refused.code.exit(), 5, "{refused}");
-    assert!(refused.message.contains("was heard of"), "{refused}");
+    assert!(refused.message.contains("was last seen"), "{refused}");
     let before = bo.digest().await;
     assert_eq!(before, ann.digest().await, "saying so has written nothing");
 

@@ -147,7 +147,7 @@ fn a_refused_request_changes_nothing() {
     assert_eq!(refused(&mut project, story("two\nlines")), 2);
     let failure = project.request(None, story("Nobody's")).unwrap_err();
     assert_eq!(failure.code.exit(), 2);
-    assert!(failure.message.contains("no origin"), "{failure}");
+    assert!(failure.message.contains("no user name"), "{failure}");
     let mut stale = Transition::plain("1", Verb::Start);
     stale.expect = Some("0000000000000000".into());
     let failure = ask(&mut project, Request::Transition(stale)).unwrap_err();
@@ -193,7 +193,7 @@ fn a_circle_of_dependencies_is_refused_and_start_waits_for_what_is_not_done() {
     // What no `--force` gets over is said first, with what lifts it.
     ask(&mut project, transition("1", Verb::Freeze)).unwrap();
     let refused = ask(&mut project, transition("1", Verb::Start)).unwrap_err();
-    assert!(refused.message.contains("frozen; `unfreeze`"), "{refused}");
+    assert!(refused.message.contains("frozen; use `unfreeze`"), "{refused}");
     ask(&mut project, transition("1", Verb::Unfreeze)).unwrap();
     ask(&mut project, transition("2", Verb::Merged)).unwrap();
     ask(&mut project, transition("1", Verb::Start)).unwrap();

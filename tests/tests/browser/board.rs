@@ -54,7 +54,7 @@ fn what_happens_elsewhere_shows_in_every_tab_without_a_reload() {
 
     ann.create("Made in a terminal");
     browser.sees(&card_in("backlog", "2"));
-    browser.reads("#news", "Made in a terminal");
+    browser.reads("#announcements", "Made in a terminal");
     ann.run(&["start", "2"]).ok();
     browser.sees(&card_in("coding", "2"));
     is_marked(&browser);
@@ -87,7 +87,7 @@ fn what_happens_elsewhere_shows_in_every_tab_without_a_reload() {
     browser.click(&format!("{} a.title", card_in("backlog", "1")));
     browser.fill("#say", "Half a sent");
     ann.run(&["comment", "1", "From the terminal"]).ok();
-    browser.reads("#news", "commented");
+    browser.reads("#announcements", "commented");
     let typed = browser.script("return document.getElementById('say').value", &[]);
     assert_eq!(typed, json!("Half a sent"));
     browser.fill("#say", "ence.");

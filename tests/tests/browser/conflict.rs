@@ -27,20 +27,20 @@ fn a_conflict_of_two_nodes_is_resolved_on_the_page() {
     mark(&browser);
     let of_ben = ben.serve();
     // It shows on the board as soon as the two have met.
-    browser.sees(".card .contested");
+    browser.sees(".card .badge.conflict");
     is_marked(&browser);
-    browser.click(".card .contested");
+    browser.click(".card .badge.conflict");
     browser.sees("#conflicts");
     assert_eq!(browser.count(".sides > li"), 2);
-    assert_eq!(browser.count(".sides > li.counts"), 1);
-    let losing = browser.text(".sides > li:not(.counts) .means strong");
+    assert_eq!(browser.count(".sides > li.effective"), 1);
+    let losing = browser.text(".sides > li:not(.effective) .means strong");
     let title = browser.text("h1");
     assert!(
         losing != title && losing.starts_with("Sign in with a pass"),
         "{losing} over {title}"
     );
 
-    browser.click(".sides > li:not(.counts) button");
+    browser.click(".sides > li:not(.effective) button");
     until("the conflict is gone", || browser.count("#conflicts") == 0);
     browser.reads("h1", &losing);
     for place in [&ann, &ben] {

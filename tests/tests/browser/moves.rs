@@ -94,7 +94,7 @@ fn a_card_is_moved_by_its_menu() {
     browser.sees(&format!("{}[open]", menu("backlog", "2")));
     // An open menu is not taken away by what happens elsewhere, and closes when another is opened.
     ann.create("In between");
-    browser.reads("#news", "In between");
+    browser.reads("#announcements", "In between");
     browser.click(&format!("{} summary", menu("backlog", "1")));
     until("one menu is open", || browser.count(".move[open]") == 1);
     browser.click(&format!("{} summary", menu("backlog", "2")));

@@ -56,7 +56,7 @@ const COMMANDS: &[(&[&str], i32, i32)] = &[
     (&["down"], 69, 0),
     (&["status"], 0, 0),
     (&["doctor"], 0, 0),
-    (&["doctor", "--mend"], 0, 0),
+    (&["doctor", "--repair"], 0, 0),
     (&["open"], 69, 0),
     (&["config", "promote", "auto"], 0, 0),
     (&["config"], 0, 0),
@@ -71,7 +71,7 @@ const COMMANDS: &[(&[&str], i32, i32)] = &[
     (&["ready"], 0, 0),
     (&["explain", "1"], 0, 0),
     (&["conflicts"], 0, 0),
-    (&["conflicts", "settle", "1", "--keep", "z"], 5, 5),
+    (&["conflicts", "resolve", "1", "--keep", "z"], 5, 5),
     (&["log"], 0, 0),
     (&["watch", "-n", "1", "--after", "0"], 69, 0),
     (&["triage", "1"], 5, 5),
@@ -111,7 +111,7 @@ const COMMANDS: &[(&[&str], i32, i32)] = &[
     (&["criteria", "3", "met", "1"], 0, 0),
     (&["link", "1", "branch", "keys"], 0, 0),
     (&["invite"], 69, 0),
-    (&["withdraw", "0000"], 3, 3),
+    (&["revoke", "0000"], 3, 3),
     (&["join", "no ticket"], 2, 2),
     (&["members"], 0, 0),
     (&["peers"], 0, 0),
@@ -210,7 +210,7 @@ fn nothing_is_made_joined_or_used_up_where_nothing_is_yet() {
     for line in [&["up"][..], &["init"], &["join", &ticket]] {
         let said = ben.run(&[line, &["--dry-run"]].concat()).ok();
         assert!(
-            said.contains("would make") && said.contains(".towline"),
+            said.contains("would create") && said.contains(".towline"),
             "{line:?}: {said}"
         );
         assert!(!ben.dir().join(".towline").exists(), "{line:?} made a home");

@@ -91,7 +91,7 @@ fn everything_that_reads_works_where_nothing_can_be_written() {
             &["rebuild"],
             &["start", "1"],
         ] {
-            run(args).refused(1, &["commands that only read work here"]);
+            run(args).refused(1, &["only commands that read work here"]);
         }
         let mut empty = ann.command(&["show", "1"]);
         empty.env("TMPDIR", "");
@@ -145,7 +145,7 @@ fn a_stick_without_modes_and_sockets_holds_a_project_whose_key_is_elsewhere() {
     ann.create("On a stick");
     let node = ann.start(&["serve"]);
     ann.run(&["comment", "1", "through the node"]).ok();
-    let said = ann.run(&["up"]).refused(75, &["running here already"]);
+    let said = ann.run(&["up"]).refused(75, &["already running here"]);
     assert!(said.contains("pid"), "{said}");
     node.stop();
     assert!(ann.export().contains("through the node"));

@@ -20,7 +20,7 @@ fn a_node_without_its_folder_ends_with_an_error() {
             said.contains("git clean") && said.contains("was removed"),
             "{said}"
         );
-        assert!(!said.contains("everything is on disk"), "{said}");
+        assert!(!said.contains("All data is on disk"), "{said}");
         assert_eq!(ann.home().dir().exists(), !whole, "nothing is made again");
     }
 }
@@ -57,5 +57,5 @@ fn a_terminal_that_is_closed_ends_a_node_in_order() {
     );
     let (code, said) = node.ends();
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("everything is on disk"), "{said}");
+    assert!(said.contains("All data is on disk"), "{said}");
 }

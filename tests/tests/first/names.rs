@@ -11,7 +11,7 @@ fn without_any_name_the_account_acts_and_that_is_said_once() {
     let ann = Place::of("ann");
     ann.init("shop");
     let create = |more: &[&str]| finish(ann.nameless(&[&["create", "bug", "Whose?"], more].concat()));
-    let note = format!("note: you act here as {account:?}");
+    let note = format!("note: your user name here is {account:?}");
     // Whoever wants no talk has not been told.
     assert!(!create(&["-q"]).err.contains("note:"));
     let told = create(&[]);
@@ -38,12 +38,12 @@ fn a_node_that_runs_is_named_at_once_where_it_is_in_the_way() {
     let node = ann.serve();
     for args in [
         &["deinit", "--yes"][..],
-        &["doctor", "--mend"],
+        &["doctor", "--repair"],
         &["serve"],
         &["up"],
     ] {
         ann.run(args)
-            .refused(75, &["running here already", "towline down"]);
+            .refused(75, &["already running here", "towline down"]);
     }
     node.stop();
     ann.run(&["deinit", "--yes"]).ok();

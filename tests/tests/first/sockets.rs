@@ -11,7 +11,7 @@ fn a_node_whose_socket_was_removed_is_found_all_the_same() {
     let node = ann.serve();
     fs::remove_file(ann.home().socket()).unwrap();
     ann.run(&["up", "--busy-timeout", "0s"])
-        .refused(75, &["running here already", "pid"]);
+        .refused(75, &["already running here", "pid"]);
     ann.create("Through a socket that was made anew");
     fs::remove_file(ann.home().socket()).unwrap();
     // `down`, and it waits for the end.

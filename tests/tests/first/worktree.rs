@@ -55,7 +55,7 @@ fn a_project_below_another_one_is_made_only_when_asked_for() {
     let there = below.to_str().unwrap();
     for dry in [&["--dry-run"][..], &[]] {
         ann.run(&[&["-C", there, "init"], dry].concat())
-            .refused(2, &["there is a project in", "below it", "--here"]);
+            .refused(2, &["there is already a project in", "inside it", "--here"]);
     }
     assert!(!below.join(".towline").exists());
     ann.run(&["-C", there, "init", "--here", "--name", "inner"]).ok();

@@ -45,7 +45,7 @@ fn a_ticket_admits_one_gateway_and_no_second() {
         String::from_utf8_lossy(&joined.stderr)
     );
     let why = complaint(&gateway(second.folder(), &["join", &ticket]));
-    assert!(why.contains("not let in") && why.contains("ticket"), "{why}");
+    assert!(why.contains("cannot join") && why.contains("ticket"), "{why}");
     // Whoever repeats a join that was done is told that it is done.
     let again = printed(&gateway(first.folder(), &["join", &ticket]));
     assert!(again.contains("joined shop as writer"), "{again}");
@@ -149,7 +149,10 @@ async fn two_projects_of_one_name_can_both_be_addressed() {
     fleet.joins(&right);
     fleet.up();
     let why = complaint(&towline(fleet.folder(), &["--project", "shop", "list"]));
-    assert!(why.contains("fits several projects; say which: shop~"), "{why}");
+    assert!(
+        why.contains("matches several projects; be more specific: shop~"),
+        "{why}"
+    );
     let names: Vec<&str> = why.split(": ").last().unwrap().trim().split(", ").collect();
     assert_eq!(names.len(), 2, "{why}");
     let mut titles = Vec::new();

@@ -237,7 +237,7 @@ async fn people_command_from_the_room_as_far_as_their_role_goes() {
         .say(room, &format!("towline: move demo/{first} qa please"))
         .await;
     let told = world.hears(3).await;
-    assert!(told[2].contains("Legal from here"), "{told:?} after {again}");
+    assert!(told[2].contains("Possible now"), "{told:?} after {again}");
 
     // Eve is in nobody's list: she may look, not touch.
     let other = ann.room(&[bot, &eve]).await;

@@ -1,5 +1,5 @@
 //! Two people contradict each other with no node running, and read what came of it: what contends, why
-//! things stand as they stand, and how to settle it.
+//! things are as they are, and how to settle it.
 
 use serde_json::Value;
 use towline_tests::process::{Place, port, until};
@@ -46,7 +46,7 @@ fn about(place: &Place) -> Vec<(String, String)> {
 }
 
 #[test]
-fn what_was_decided_apart_is_told_and_settled() {
+fn concurrent_changes_are_listed_and_resolved() {
     let (ann, ben) = pair(|ann| {
         for title in [
             "Login",
@@ -95,17 +95,17 @@ fn what_was_decided_apart_is_told_and_settled() {
     assert_eq!(about(&ann), expected);
     assert_eq!(about(&ben), expected);
 
-    // Both read the same, and it says who did what, what counts and what to type.
+    // Both read the same, and it says who did what, what is in effect and what to type.
     for place in [&ann, &ben] {
         let page = place.run(&["explain", "1"]).ok();
         for part in [
             "1 stays in coding because ben blocked it (waits for the keys)",
-            "`towline unblock 1` lifts that.",
-            "Without knowing of the hold, ann marked it done",
-            "that waits until the hold is lifted.",
-            "towline conflicts settle 1 --keep a",
+            "Lift that with `towline unblock 1`.",
+            "At the same time ann marked it done",
+            "That takes effect when the hold is lifted.",
+            "towline conflicts resolve 1 --keep a",
             "→ stay in coding",
-            "↳ lost to ben, who blocked it (waits for the keys)",
+            "↳ overridden by ben, who blocked it (waits for the keys)",
         ] {
             assert!(page.contains(part), "{part} is missing: {page}");
         }
@@ -114,10 +114,7 @@ fn what_was_decided_apart_is_told_and_settled() {
             page.contains("3 is in coding: ben sent it back (a page is missing)"),
             "{page}"
         );
-        assert!(
-            page.contains("Without knowing of it, ann passed it in QA"),
-            "{page}"
-        );
+        assert!(page.contains("At the same time ann passed its QA"), "{page}");
         let page = place.run(&["explain", "4"]).ok();
         assert!(page.contains("edited at the same time"), "{page}");
         let board = place.run(&["board"]).ok();
@@ -125,16 +122,23 @@ fn what_was_decided_apart_is_told_and_settled() {
     }
 
     // A side is named by its letter, by who did it, by what was done or by what it means.
-    let ambiguous = ann.run(&["conflicts", "settle", "2", "--keep", "title"]);
-    ambiguous.refused(3, &["keep which?", "ann called it", "ben called it"]);
+    let ambiguous = ann.run(&["conflicts", "resolve", "2", "--keep", "title"]);
+    ambiguous.refused(
+        3,
+        &[
+            "one side to keep",
+            "ann changed the title",
+            "ben changed the title",
+        ],
+    );
     does(
         &ann,
         &[
-            &["conflicts", "settle", "1", "--keep", "done"],
-            &["conflicts", "settle", "2", "--keep", "ben"],
-            &["conflicts", "settle", "3", "--keep", "b"],
-            &["conflicts", "settle", "5", "--keep", "supersede"],
-            &["conflicts", "settle", "6", "--keep", "out of the trash"],
+            &["conflicts", "resolve", "1", "--keep", "done"],
+            &["conflicts", "resolve", "2", "--keep", "ben"],
+            &["conflicts", "resolve", "3", "--keep", "b"],
+            &["conflicts", "resolve", "5", "--keep", "supersede"],
+            &["conflicts", "resolve", "6", "--keep", "out of the trash"],
         ],
     );
     assert_eq!(about(&ann), []);
@@ -142,10 +146,10 @@ fn what_was_decided_apart_is_told_and_settled() {
     assert_eq!(about(&ben), []);
     let page = ben.run(&["explain", "1"]).ok();
     for part in [
-        "1 is done: ann settled the column",
+        "1 is done: ann resolved the conflict about the column",
         "in favour of ann, who marked it done.",
-        "That holds nothing back any more.",
-        "ann decided that it counts",
+        "That has no effect in this column.",
+        "ann later chose this side",
     ] {
         assert!(page.contains(part), "{part} is missing: {page}");
     }
@@ -158,7 +162,7 @@ fn what_was_decided_apart_is_told_and_settled() {
 }
 
 #[test]
-fn two_who_settle_it_apart_contend_again() {
+fn two_concurrent_resolutions_conflict_again() {
     let (ann, ben) = pair(|ann| {
         ann.create("Login");
         does(ann, &[&["start", "1"], &["submit", "1"]]);
@@ -166,20 +170,20 @@ fn two_who_settle_it_apart_contend_again() {
     does(&ann, &[&["pass-qa", "1"]]);
     does(&ben, &[&["request-changes", "1", "-m", "a page is missing"]]);
     meet(&ann, &ben);
-    does(&ann, &[&["conflicts", "settle", "1", "--keep", "a"]]);
-    does(&ben, &[&["conflicts", "settle", "1", "--keep", "b"]]);
+    does(&ann, &[&["conflicts", "resolve", "1", "--keep", "a"]]);
+    does(&ben, &[&["conflicts", "resolve", "1", "--keep", "b"]]);
     meet(&ann, &ben);
     assert_eq!(about(&ann), [("1".to_owned(), "column".to_owned())]);
     let page = ann.run(&["explain", "1"]).ok();
     for part in [
-        "1 is in coding: ann settled the column",
+        "1 is in coding: ann resolved the conflict about the column",
         "in favour of ben, who sent it back (a page is missing).",
-        "Without knowing of it, ben settled the column",
-        "ben chose it, and that lost as well",
+        "At the same time ben resolved the conflict about the column",
+        "ben chose this side, and that choice was overridden too",
     ] {
         assert!(page.contains(part), "{part} is missing: {page}");
     }
-    does(&ben, &[&["conflicts", "settle", "1", "--keep", "merge"]]);
+    does(&ben, &[&["conflicts", "resolve", "1", "--keep", "merge"]]);
     meet(&ann, &ben);
     assert_eq!(about(&ann), []);
     assert_eq!(ann.json(&["show", "1"])["column"], "merge");

@@ -73,10 +73,7 @@ fn notes() -> Place {
 
 /// The file that a message says the text is in.
 fn kept(said: &str) -> Vec<u8> {
-    let path = said
-        .split("What you wrote is in ")
-        .nth(1)
-        .expect("a file is named");
+    let path = said.split("Your text is in ").nth(1).expect("a file is named");
     fs::read(path.trim()).expect("it is there")
 }
 
@@ -87,11 +84,12 @@ fn an_editor_that_goes_wrong_changes_nothing_and_loses_nothing() {
     for running in [false, true] {
         let node = running.then(|| ann.serve());
         let fails = editor(&ann, "fails", "exit 3");
-        edit(&ann, &fails).refused(1, &["ended with", "3", "nothing was written"]);
+        edit(&ann, &fails).refused(1, &["failed: ", "3", "nothing was written"]);
         let aborted = editor(&ann, "aborted", "echo typed > \"$1\"; exit 1");
-        let said = edit(&ann, &aborted).refused(1, &["ended with", "nothing was written"]);
+        let said = edit(&ann, &aborted).refused(1, &["failed: ", "nothing was written"]);
         assert_eq!(kept(&said), b"typed\n");
-        edit(&ann, Path::new("/nowhere/vi")).refused(1, &["/nowhere/vi", "cannot be started", "set EDITOR"]);
+        edit(&ann, Path::new("/nowhere/vi"))
+            .refused(1, &["/nowhere/vi", "cannot start the editor", "set EDITOR"]);
         let long = editor(&ann, "long", "head -c 262145 /dev/zero | tr '\\0' x > \"$1\"");
         let said = edit(&ann, &long).refused(2, &["262145 bytes", "at most 262144"]);
         assert_eq!(kept(&said).len(), 262_145);
@@ -102,14 +100,14 @@ fn an_editor_that_goes_wrong_changes_nothing_and_loses_nothing() {
         let said = edit(&ann, &bytes).refused(1, &["UTF-8", "nothing was written"]);
         assert_eq!(kept(&said), b"\xff\xfe");
         let gone = editor(&ann, "gone", "rm \"$1\"");
-        edit(&ann, &gone).refused(1, &["cannot be read", "nothing was written"]);
+        edit(&ann, &gone).refused(1, &["cannot read the draft", "nothing was written"]);
         assert_eq!(ann.export(), before);
         if let Some(node) = node {
             node.stop();
         }
     }
     let unchanged = editor(&ann, "unchanged", "true");
-    assert!(edit(&ann, &unchanged).err.contains("nothing was changed"));
+    assert!(edit(&ann, &unchanged).err.contains("Nothing was changed"));
     assert_eq!(ann.export(), before);
     ann.is_sound();
 }

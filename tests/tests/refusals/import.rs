@@ -76,7 +76,12 @@ fn broken_issues_are_named_with_their_lines_and_the_rest_is_imported() {
     let broken = format!("[\n{first},\n{{\"number\":9}},\n{second},\n{}", &first[..40]);
     import(&broken).refused(
         1,
-        &["line 3: #9 has neither `url`", "line 5", "truncated", "2 things"],
+        &[
+            "line 3: #9 was skipped, because without `url`",
+            "line 5",
+            "truncated",
+            "2 problems",
+        ],
     );
     let titles: Vec<_> = ann.items().iter().map(|item| item["title"].clone()).collect();
     assert_eq!(titles, ["First", "Second"]);
@@ -101,8 +106,8 @@ fn broken_tasks_are_named_with_their_files_and_the_rest_is_imported() {
     let wanted = [
         "tasks/task-2 - Broken.md, line 3",
         "tasks/task-3 - Cut.md, line 1",
-        "no end",
-        "2 things",
+        "not closed",
+        "2 problems",
     ];
     import().refused(1, &wanted);
     let items = ann.items();

@@ -1,6 +1,6 @@
 //! Bad input and bad luck: a clear message, the right exit code, and nothing half-done.
 
-mod circles;
+mod cycles;
 mod disk;
 mod editors;
 mod import;
@@ -36,12 +36,12 @@ fn what_cannot_be_meant_is_refused_and_changes_nothing() {
         refused(
             &["approve", "1"],
             5,
-            &["`approve` is not possible", "backlog", "Legal from here", "start"],
+            &["`approve` is not possible", "backlog", "Possible now", "start"],
         );
         refused(&["start", "2"], 5, &["1"]);
         refused(&["show", "99"], 3, &["99"]);
         refused(&["comment", "99", "Is anybody there?"], 3, &["99"]);
-        refused(&["depends", "add", "1", "2"], 5, &["circle"]);
+        refused(&["depends", "add", "1", "2"], 5, &["cycle"]);
         refused(&["create", "story", &"long ".repeat(60)], 2, &["title", "200"]);
         refused(&["create", "story", "bell\u{7}"], 2, &["title", "U+0007"]);
         refused(
@@ -92,7 +92,7 @@ fn a_store_in_use_names_who_uses_it() {
     assert_eq!(ann.export(), before);
     let node = ann.serve();
     let pid = node.pid().to_string();
-    ann.run(&["serve"]).refused(75, &["running here already", &pid]);
+    ann.run(&["serve"]).refused(75, &["already running here", &pid]);
     ann.run(&["init"]).refused(2, &["already"]);
     node.stop();
     ann.run(&["down"]).refused(69, &["no node is running"]);

@@ -169,11 +169,11 @@ fn settling_what_does_not_contend_is_refused() {
     ann.init("shop");
     ann.create("Quiet");
     let before = ann.export();
-    ann.run(&["conflicts", "settle", "1", "--keep", "a"])
-        .refused(5, &["nothing is open"]);
-    ann.run(&["conflicts", "settle", "9", "--keep", "a"])
+    ann.run(&["conflicts", "resolve", "1", "--keep", "a"])
+        .refused(5, &["no unresolved conflicts"]);
+    ann.run(&["conflicts", "resolve", "9", "--keep", "a"])
         .refused(3, &["9"]);
-    ann.run(&["conflicts", "settle", "1"]).refused(2, &["--keep"]);
+    ann.run(&["conflicts", "resolve", "1"]).refused(2, &["--keep"]);
     ann.run(&["explain", "9"]).refused(3, &["9"]);
     assert_eq!(ann.run(&["conflicts"]).ok(), "");
     assert_eq!(ann.export(), before);

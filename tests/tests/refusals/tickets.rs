@@ -9,7 +9,7 @@ fn a_ticket_works_once_in_time_and_undamaged() {
     let (ann, before) = shop();
     let node = ann.serve();
     let used = ann.invite(&[]);
-    let withdrawn = ann.invite(&[]);
+    let revoked = ann.invite(&[]);
     let members = ann.json(&["members"]);
     let open: Vec<_> = members["members"]
         .as_array()
@@ -28,14 +28,14 @@ fn a_ticket_works_once_in_time_and_undamaged() {
         .filter_map(|member| member["ticket"].as_str().map(str::to_owned))
         .collect();
     assert_eq!(left.len(), 1);
-    ann.run(&["withdraw", &left[0]]).ok();
+    ann.run(&["revoke", &left[0]]).ok();
     let expired = ann.invite(&["--expires", "1s"]);
 
     let cem = Place::of("cem");
     cem.run(&["join", &used])
         .refused(4, &["used", "ask for a new one"]);
-    cem.run(&["join", &withdrawn])
-        .refused(4, &["withdrawn", "ask for a new one"]);
+    cem.run(&["join", &revoked])
+        .refused(4, &["revoked", "ask for a new one"]);
     let ends = expired.parse::<towline_proto::Ticket>().unwrap().expires;
     until("the ticket has expired", || {
         towline_node::cli::context::now() > ends

@@ -13,17 +13,21 @@ fn a_refusal_says_what_stands_against_it_and_what_there_is() {
     let (ann, before) = shop();
     let refused = |args: &[&str], code, words: &[&str]| drop(ann.run(args).refused(code, words));
     refused(&["show", "999"], 3, &["error: no item 999\n"]);
-    refused(&["show", "1c"], 3, &["no item 1c: there is one item 1 only\n"]);
+    refused(
+        &["show", "1c"],
+        3,
+        &["no item 1c: only one item has the number 1\n"],
+    );
     refused(
         &["pass-qa", "1"],
         5,
-        &["`pass-qa` is not possible: the item is in backlog. Legal"],
+        &["`pass-qa` is not possible: the item is in backlog. Possible now"],
     );
     refused(&["unblock", "1"], 5, &["the item is not blocked"]);
     refused(&["merged", "1", "--commit", "zz"], 2, &["7 to 64 hex digits"]);
     for hidden in ["\u{200b}", "\u{3164}", "pay\u{e0041}", "a\u{200d}b"] {
-        refused(&["create", "story", hidden], 2, &["title", "cannot be seen"]);
-        refused(&["edit", "1", "--title", hidden], 2, &["title", "cannot be seen"]);
+        refused(&["create", "story", hidden], 2, &["title", "is invisible"]);
+        refused(&["edit", "1", "--title", hidden], 2, &["title", "is invisible"]);
     }
     assert_eq!(ann.export(), before);
     ann.run(&["freeze", "1"]).ok();
@@ -57,7 +61,7 @@ fn nobody_is_asked_about_what_cannot_be_purged() {
     ann.run(&["delete", "1"]).ok();
     ann.run(&["purge", "1"]).refused(2, &["--yes"]);
     let purged = ann.run(&["purge", "1", "--yes"]).ok();
-    assert!(purged.contains("gone for good"), "{purged}");
+    assert!(purged.contains("deleted permanently"), "{purged}");
     ann.run(&["show", "1"]).refused(3, &["purged"]);
 }
 

@@ -95,17 +95,17 @@ fn a_bundle_that_does_not_fit_is_refused_and_changes_nothing() {
         ann.run(&["import", "--from", "bundle", "log.bundle"])
     };
     hand_in(&whole).refused(5, &["project eve's shop", "this is shop"]);
-    hand_in(&whole[..whole.len() - 3]).refused(1, &["cut short"]);
-    hand_in(&whole[..50]).refused(1, &["cut short"]);
+    hand_in(&whole[..whole.len() - 3]).refused(1, &["truncated"]);
+    hand_in(&whole[..50]).refused(1, &["truncated"]);
     let mut flipped = whole.clone();
     *flipped.last_mut().unwrap() ^= 0x40;
-    hand_in(&flipped).refused(1, &["carry it over again"]);
-    hand_in(b"PK and more").refused(1, &["no bundle"]);
-    hand_in(b"").refused(1, &["no bundle"]);
+    hand_in(&flipped).refused(1, &["copy it again"]);
+    hand_in(b"PK and more").refused(1, &["not a towline bundle"]);
+    hand_in(b"").refused(1, &["not a towline bundle"]);
     ann.run(&["import", "--from", "bundle", "nowhere.bundle"])
         .refused(3, &["nowhere.bundle"]);
     ann.run(&["import", "--from", "bundle", "-"])
-        .refused(2, &["its file"]);
+        .refused(2, &["name the file"]);
     assert_eq!(ann.export(), before);
     ann.is_sound();
     let nobody = Place::of("nobody");

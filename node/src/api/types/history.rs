@@ -1,4 +1,4 @@
-//! What was said and done: comments, the lines of a timeline, and what contends among them.
+//! Comments, the lines of a timeline, and conflicts.
 
 use serde::{Deserialize, Serialize};
 use towline_proto::{ActId, Column, ItemId, Millis, NodeId, Origin, Rule};
@@ -51,7 +51,7 @@ pub struct HistoryLine {
     /// The reason, value or text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// What became of it.
+    /// Its outcome.
     #[serde(default)]
     pub fate: HistoryOutcome,
     /// Why it has no effect, when it has none, as half a sentence.
@@ -62,19 +62,19 @@ pub struct HistoryLine {
     pub skewed: bool,
 }
 
-/// What became of an act.
+/// The outcome of an act.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
 pub enum HistoryOutcome {
-    /// It says what is so now, or only ever adds.
+    /// It is in effect.
     #[default]
     Effective,
-    /// It counted until a later act, whose author had seen it, took its place.
+    /// It was in effect until a later act, whose author had seen it, replaced it.
     Superseded {
         /// Which act.
         by: ActId,
     },
-    /// It contended and lost.
+    /// It is overridden by a concurrent act.
     Overtaken {
         /// To which act.
         by: ActId,
@@ -85,33 +85,33 @@ pub enum HistoryOutcome {
     Refused,
 }
 
-/// Contending acts that nobody has settled. Schema `towline.conflict/v1`.
+/// An unresolved conflict. Schema `towline.conflict/v1`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenConflict {
-    /// The hash of the contenders, in hex: the same on every node.
+    /// The hash of the competing acts, in hex: the same on every node.
     pub id: String,
     /// The item.
     pub item: ItemLink,
-    /// What they contend for, as people call it: `column`, `title`, `dependencies`.
+    /// What the conflict is about: `column`, `title`, `dependencies`.
     pub about: String,
     /// The rule that chose what takes effect.
     pub rule: Rule,
     /// The rule as a sentence.
     pub why: String,
-    /// When the youngest contender was made.
+    /// When the newest competing act was made.
     pub since: Millis,
-    /// The contenders; what takes effect stands first.
+    /// The sides; the one in effect is first.
     pub sides: Vec<Side>,
 }
 
-/// One contender of a conflict.
+/// One side of a conflict.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Side {
     /// What to type for it after `--keep`: `a`, `b` …
     pub key: String,
-    /// Whether it takes effect.
+    /// Whether it is in effect.
     pub effective: bool,
-    /// What keeping it means: a column, a value.
+    /// The result of keeping it: a column, a value.
     pub means: String,
     /// Why it cannot be kept, with what leads on instead; absent when it can.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,4 +1,4 @@
-//! What replies say of members, peers and projects that are left out. Computed by `project`; nothing here is stored.
+//! Members, peers, and projects that cannot be opened. Computed by `project`; nothing here is stored.
 
 use serde::{Deserialize, Serialize};
 use towline_proto::{Millis, NodeId, Role};
@@ -29,9 +29,9 @@ pub struct PeerInfo {
     pub name: String,
     /// Where, as a multiaddress.
     pub address: String,
-    /// Whether it has said that it holds what we hold now.
+    /// Whether it holds what this node holds now.
     pub in_sync: bool,
-    /// When it was last heard of.
+    /// When it was last seen.
     pub seen_at: Millis,
 }
 

@@ -18,7 +18,7 @@ pub struct Setting {
     /// Who wrote it; absent where nobody did and the default holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub set: Option<SetBy>,
-    /// What was written at the same time and is not settled.
+    /// A concurrent value that is not resolved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conflict: Option<Box<OpenConflict>>,
 }

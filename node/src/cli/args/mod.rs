@@ -234,7 +234,7 @@ pub enum Command {
         after_help = "Examples:\n  towline comment 42 'works on my machine'\n  towline comment 42 - < log.md"
     )]
     Comment(CommentArgs),
-    /// Show, add or judge acceptance criteria
+    /// Show, add or update acceptance criteria
     #[command(
         after_help = "Examples:\n  towline criteria 42\n  towline criteria 42 add 'Safari 17 can sign in'\n  \
         towline criteria 42 met 1 --evidence ci/1881"

@@ -1,8 +1,7 @@
-//! How long a command waits while others are in the way: whoever has the store open, or so many clients of a node
-//! that it has no place for another.
+//! How a command waits while another process has the store open, or the node has no free connection.
 //!
-//! `--busy-timeout`, else `TOWLINE_BUSY_TIMEOUT`, else the setting `busy_timeout`. It looks again after a few
-//! milliseconds and ever more seldom, and not all at once: hundreds that wait must not keep the machine busy.
+//! The limit is `--busy-timeout`, else `TOWLINE_BUSY_TIMEOUT`, else the setting `busy_timeout`. The pauses begin at
+//! some milliseconds, grow, and are random, so that hundreds of waiting commands do not keep the machine busy.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,7 +12,7 @@ use crate::home::{Config, Home, HomeError};
 
 /// The first pause: most commands take some milliseconds.
 const FIRST: Duration = Duration::from_millis(5);
-/// The longest pause: how late a command may notice that the way is free.
+/// The longest pause: how late a command may notice that it can go on.
 const LONGEST: Duration = Duration::from_millis(100);
 
 /// Time that is left to wait.
@@ -27,7 +26,7 @@ pub(super) struct BusyWait {
 impl BusyWait {
     /// That of a command in a home.
     pub(super) fn of(ctx: &Context, home: &Home) -> Self {
-        // A configuration that cannot be read is told by those who need it.
+        // An unreadable configuration is reported by the code that needs it.
         let set = || {
             Config::load(&home.config_file())
                 .unwrap_or_default()
@@ -73,11 +72,11 @@ impl BusyWait {
         }
     }
 
-    /// Adds to a refusal for want of room how long it was waited for, and how to wait longer.
+    /// Adds to a busy failure how long the command waited, and how to wait longer.
     pub(super) fn with_hint(&self, mut failure: Failure) -> Failure {
         if failure.code == FailureCode::Busy {
             failure.message = format!(
-                "{}; waited {} for it (--busy-timeout, or the setting `busy_timeout`)",
+                "{}; gave up after {} (see --busy-timeout, or the setting `busy_timeout`)",
                 failure.message,
                 crate::home::settings::written(self.limit)
             );
@@ -91,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_tried_until_the_way_is_free_or_the_time_is_over() {
+    fn it_is_tried_until_the_store_is_free_or_the_time_is_over() {
         let busy = || HomeError::Busy {
             holder: "`towline` (pid 7)".to_owned(),
         };

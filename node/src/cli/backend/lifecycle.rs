@@ -1,4 +1,4 @@
-//! Making, running, joining and leaving a node.
+//! Creating, running, joining and removing a node.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -42,12 +42,7 @@ fn directory_name(dir: &Path) -> String {
 /// The name that was given to a project or a node, checked before anything is made under it.
 fn named(what: &str, name: &str) -> Result<String, Failure> {
     let checked = towline_proto::text::name(name);
-    let refused = |why| {
-        Failure::new(
-            FailureCode::Usage,
-            format!("the {what}'s name cannot be used: {why}"),
-        )
-    };
+    let refused = |why| Failure::new(FailureCode::Usage, format!("cannot use this {what} name: {why}"));
     checked.map(str::to_owned).map_err(refused)
 }
 
@@ -69,15 +64,15 @@ pub(in crate::cli) fn check_no_project(ctx: &Context, args: &InitArgs) -> Result
         return Ok(());
     }
     let how = if ctx.dir.starts_with(&root) {
-        "this directory is below it"
+        "this directory is inside it"
     } else {
         "this is a linked worktree of its repository"
     };
     Err(Failure::new(
         FailureCode::Usage,
         format!(
-            "there is a project in {} already, and {how}: commands here use it. \
-             `towline init --here` makes another one here all the same",
+            "there is already a project in {}, and {how}, so commands here use that project; \
+             use `towline init --here` to create a separate one",
             root.display()
         ),
     ))
@@ -91,7 +86,7 @@ pub(super) fn init(ctx: &Context, args: &InitArgs, out: &mut dyn Write) -> Resul
     for step in &steps {
         ctx.say(&format!("will {step}"));
     }
-    ctx.say(&format!("will make the project {name:?}"));
+    ctx.say(&format!("will create the project {name:?}"));
     let home = make_home(&ctx.dir, args.node_name.clone())?;
     let lock = local_store::lock(ctx, &home, "towline init")?;
     home.sweep().map_err(Failure::from)?;
@@ -127,8 +122,8 @@ pub(super) fn deinit(ctx: &Context, out: &mut dyn Write) -> Result<(), CliError>
     for step in plan_deinit(&home).map_err(Failure::from)? {
         ctx.say(&format!("will {step}"));
     }
-    if !ctx.confirm("Remove all of this? What no other node has is lost.")? {
-        return Err(Failure::new(FailureCode::Failure, "nothing was removed").into());
+    if !ctx.confirm("Remove all of this? Data that no other node has is lost.")? {
+        return Err(Failure::new(FailureCode::Failure, "nothing was removed: not confirmed").into());
     }
     check_not_running(&home)?;
     BusyWait::of(ctx, &home).retry_while_busy(|| init::deinit(&home))?;
@@ -159,7 +154,7 @@ pub(super) fn repair(ctx: &Context, out: &mut dyn Write) -> Result<(), CliError>
         }
         writeln!(
             out,
-            "{}: {} entries kept, {} left out, {} gaps; the old log is in {}",
+            "{}: {} entries kept, {} dropped, {} gaps; the old log is in {}",
             place.name,
             mended.kept,
             mended.left_out,
@@ -170,7 +165,7 @@ pub(super) fn repair(ctx: &Context, out: &mut dyn Write) -> Result<(), CliError>
     if ctx.global.json {
         out.write_all(json::done().as_bytes())?;
     }
-    ctx.say("what is missing comes from the peers: `towline up`");
+    ctx.say("Run `towline up` to get missing entries from peers.");
     Ok(())
 }
 
@@ -211,7 +206,7 @@ pub(super) fn run(ctx: &Context, args: &RunArgs, greet: bool, out: &mut dyn Writ
         }
         out.flush()?;
         serving.run().await?;
-        ctx.say("the node has ended; everything is on disk");
+        ctx.say("Stopped. All data is on disk.");
         Ok(())
     })
 }
@@ -221,18 +216,18 @@ pub(in crate::cli) fn check_not_running(home: &Home) -> Result<(), Failure> {
     let who = match crate::socket::find(home)? {
         Some(client) => {
             let info = client.check_alive(HELLO_TIMEOUT)?.hello()?;
-            let board = info.board.map(|board| format!(", its board is at {board}"));
+            let board = info.board.map(|board| format!(", with its board at {board}"));
             format!("(pid {}){}", info.pid, board.unwrap_or_default())
         }
         // Only a node notes a socket; anybody else is soon done and waited for.
         None => match home.holder()? {
             Some(holder) if holder.socket.is_some() => {
-                format!("but does not answer on its socket: {}", holder.who)
+                format!("({}), but does not answer on its socket", holder.who)
             }
             _ => return Ok(()),
         },
     };
-    let message = format!("a node is running here already {who}; `towline down` ends it");
+    let message = format!("a node is already running here {who}; stop it with `towline down`");
     Err(Failure::new(FailureCode::Busy, message))
 }
 
@@ -270,11 +265,11 @@ fn greeting(ctx: &Context, serving: &Serving, who: &str, out: &mut dyn Write) ->
     writeln!(out, "board: {}", serving.board())?;
     writeln!(out, "sign in: {}", serving.login_link(who))?;
     ctx.say(
-        "\ntry next, in another terminal:\n  \
+        "\nNext, in another terminal:\n  \
          towline create story \"My first story\"\n  \
          towline list\n  \
          towline invite          (then `towline join TICKET` on another machine)\n\
-         ctrl-c or `towline down` ends the node; nothing is lost",
+         Press Ctrl-C or run `towline down` to stop the node; no data is lost.",
     );
     Ok(())
 }
@@ -332,6 +327,6 @@ fn joined(ctx: &Context, ticket: &Ticket, reply: &Reply, out: &mut dyn Write) ->
     } else {
         writeln!(out, "joined {}", clean(&ticket.name))?;
     }
-    ctx.say("`towline up` keeps this node in sync");
+    ctx.say("Run `towline up` to keep this node in sync.");
     Ok(())
 }

@@ -66,7 +66,7 @@ impl Backend for SnapshotReplies {
         let spent = || {
             Failure::new(
                 FailureCode::Failure,
-                "the snapshot was asked for more than it answers",
+                "the snapshot of cards was asked for more than it holds",
             )
         };
         self.0.pop_front().ok_or_else(spent)

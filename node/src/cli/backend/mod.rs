@@ -1,7 +1,7 @@
-//! Whom the command line asks, and the commands that make, run or leave a node.
+//! The backend of the command line, and the commands that create, run or remove a node.
 //!
-//! A command is answered by the running node through its socket, or, when none runs, by the store
-//! opened directly; the rest of the command line does not know which.
+//! The running node answers a command through its socket. If none runs, the command opens the store itself. The
+//! rest of the command line does not know which.
 
 mod busy_wait;
 mod lifecycle;
@@ -22,9 +22,9 @@ use crate::home::{Holder, Home};
 use crate::socket::{self, Client, HELLO_TIMEOUT};
 use busy_wait::BusyWait;
 
-/// How often something is looked at that cannot tell us of its change.
+/// How often the lock of a node that stops is checked.
 const POLL: Duration = Duration::from_millis(50);
-/// How often peers are asked whether they hold the same.
+/// How often peers are asked whether they are in sync.
 const SYNC_POLL: Duration = Duration::from_millis(200);
 
 impl Backend for Client {
@@ -69,7 +69,7 @@ fn running_within(ctx: &Context, within: Duration) -> Result<Box<Client>, Failur
             None => match home.holder()? {
                 Some(holder) => silent(&holder),
                 None => {
-                    let why = "no node is running here; `towline up` starts one";
+                    let why = "no node is running here; start one with `towline up`";
                     return Err(Failure::new(FailureCode::Unreachable, why));
                 }
             },
@@ -83,7 +83,7 @@ fn running_within(ctx: &Context, within: Duration) -> Result<Box<Client>, Failur
 /// Somebody has the project open and answers nobody.
 fn silent(holder: &Holder) -> Failure {
     let message = format!(
-        "{} has the project open and does not answer on a socket; end it if it is a node that hangs",
+        "{} has the project open and does not answer on its socket; if it is a node that hangs, kill it",
         holder.who
     );
     Failure::new(FailureCode::Unreachable, message)
@@ -107,7 +107,7 @@ pub fn deinit(ctx: &Context, out: &mut dyn Write) -> Result<(), CliError> {
 
 pub(super) use lifecycle::{check_no_project, check_not_running, project_name, run_config};
 
-/// `doctor --mend`.
+/// `doctor --repair`.
 ///
 /// # Errors
 /// When the store is in use or cannot be mended.
@@ -168,7 +168,7 @@ pub fn down(ctx: &Context, args: &DownArgs, out: &mut dyn Write) -> Result<(), C
         if Instant::now() >= deadline {
             return Err(Failure::new(
                 FailureCode::TimedOut,
-                format!("the node has not ended after {} s", args.timeout.as_secs()),
+                format!("the node did not stop within {} s", args.timeout.as_secs()),
             )
             .into());
         }
@@ -177,7 +177,7 @@ pub fn down(ctx: &Context, args: &DownArgs, out: &mut dyn Write) -> Result<(), C
     if ctx.global.json {
         out.write_all(json::done().as_bytes())?;
     }
-    ctx.say("the node has ended");
+    ctx.say("Stopped.");
     Ok(())
 }
 
@@ -209,7 +209,7 @@ pub fn open(ctx: &Context, out: &mut dyn Write) -> Result<(), CliError> {
         .stderr(Stdio::null())
         .spawn();
     if opened.is_err() {
-        ctx.say("there is no browser to open it in; open the address yourself");
+        ctx.say("Cannot start a browser; open the address yourself.");
     }
     Ok(())
 }
@@ -253,6 +253,6 @@ pub fn sync_wait(ctx: &Context, timeout: Duration, out: &mut dyn Write) -> Resul
 fn unexpected_reply(what: &str) -> Failure {
     Failure::new(
         FailureCode::Failure,
-        format!("the node answered {what} with something else; it may be another version of towline"),
+        format!("unexpected reply from the node to {what}; it may run another version of towline"),
     )
 }

@@ -1,5 +1,5 @@
-//! A store that cannot be written: on a read-only mount, in a backup, or with its rights taken away. What only
-//! reads works from a copy of it.
+//! A store that cannot be written: on a read-only mount, in a backup, or without write permission. Commands that
+//! only read use a copy of it.
 //!
 //! The log and the cache repair themselves when they are opened, and the cache writes whenever it is open, so none
 //! of that is done to a folder that was meant to stay as it is. The copy is this user's alone and goes with the
@@ -53,7 +53,7 @@ impl StoreCopy {
             Ok(folder)
         });
         let folder = made.map_err(|error| {
-            let message = format!("{why}; nor can a copy be made to read it from: {error}");
+            let message = format!("{why}; and cannot make a copy of the store to read from: {error}");
             Failure::new(FailureCode::Failure, message)
         })?;
         Ok(Self {
@@ -71,7 +71,7 @@ impl StoreCopy {
     /// Refuses what would change the project.
     pub(super) fn check_read_only(&self, request: &Request) -> Result<(), Failure> {
         if request.writes() || matches!(request, Request::Rebuild) {
-            let message = format!("{}; commands that only read work here", self.why);
+            let message = format!("{}; only commands that read work here", self.why);
             return Err(Failure::new(FailureCode::Failure, message));
         }
         Ok(())

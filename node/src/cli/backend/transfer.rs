@@ -25,8 +25,8 @@ const CHUNK_BYTES: usize = 1024 * 1024;
 /// Problems that are shown; the summary counts the rest.
 const SHOWN: usize = 20;
 
-/// The heading over what an import has left as it was.
-const LEFT: &str = "left as it is here";
+/// The heading over the notes about items that an import did not change.
+const UNCHANGED: &str = "left unchanged";
 
 pub(super) use export::export;
 
@@ -37,7 +37,7 @@ fn failure(message: String) -> Failure {
 /// `import`.
 pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> Result<(), CliError> {
     if args.repo.is_some() && args.from != ImportSource::Github {
-        let message = "--repo says which repository GitHub issues are of; it goes with --from github alone";
+        let message = "--repo can be used with --from github only";
         return Err(Failure::new(FailureCode::Usage, message).into());
     }
     match args.from {
@@ -101,7 +101,10 @@ fn read(args: &ImportArgs) -> Result<Parsed, Failure> {
     match args.from {
         ImportSource::Beads => Ok(import::beads::read(reader(&args.file)?)),
         ImportSource::Backlog => import::backlog::read(&args.file),
-        ImportSource::Github => Ok(import::github::read_of(reader(&args.file)?, args.repo.as_ref())),
+        ImportSource::Github => Ok(import::github::read_repository(
+            reader(&args.file)?,
+            args.repo.as_ref(),
+        )),
         // These have ways of their own.
         ImportSource::Jsonl | ImportSource::Bundle => Ok(Parsed::default()),
     }
@@ -117,7 +120,7 @@ fn reader(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
         } else {
             FailureCode::Failure
         };
-        Failure::new(code, format!("{} cannot be read: {error}", path.display()))
+        Failure::new(code, format!("cannot read {}: {error}", path.display()))
     })?;
     Ok(Box::new(BufReader::new(file)))
 }
@@ -161,7 +164,7 @@ fn send_chunk(
     match backend.request(envelope(ctx, Some(origin.clone()), request))? {
         Reply::Imported(report) => Ok(report),
         _ => Err(failure(
-            "the node answered an import with something else; it may be another version".into(),
+            "unexpected reply from the node to an import; it may run another version of towline".into(),
         )),
     }
 }
@@ -221,27 +224,27 @@ fn write_counts(ctx: &Context, report: &ImportReport, out: &mut dyn Write) -> io
         report.created, report.updated, report.unchanged
     )?;
     for (count, what) in [
-        (report.older, "older than what is here"),
-        (report.repeated, "said again"),
-        (report.refused, "not taken"),
-        (report.others, "about something else"),
+        (report.older, "older than the items here"),
+        (report.repeated, "repeated"),
+        (report.refused, "rejected"),
+        (report.others, "not issues"),
     ] {
         if count > 0 {
             write!(out, ", {count} {what}")?;
         }
     }
-    writeln!(out, "; {} in all", plural(report.records, "record"))?;
+    writeln!(out, "; {} in total", plural(report.records, "record"))?;
     if ctx.global.dry_run {
         return Ok(());
     }
     write!(
         out,
-        "relations: {} made, {} there before",
+        "relations: {} created, {} unchanged",
         report.related, report.related_before
     )?;
     for (count, what) in [
-        (report.linked, "kept as links, because one end is not here"),
-        (report.related_older, "older than what is here"),
+        (report.linked, "kept as links because one end is missing"),
+        (report.related_older, "older than the items here"),
     ] {
         if count > 0 {
             write!(out, ", {count} {what}")?;
@@ -275,8 +278,8 @@ fn tell(ctx: &Context, parsed: &Parsed, report: &ImportReport, out: &mut dyn Wri
     } else {
         write_counts(ctx, &report, out)?;
         out.write_all(parsed.tally.render().as_bytes())?;
-        write_notes("worth knowing", &parsed.notes, out)?;
-        write_notes(LEFT, &report.notes, out)?;
+        write_notes("notes", &parsed.notes, out)?;
+        write_notes(UNCHANGED, &report.notes, out)?;
         for problem in problems.iter().take(SHOWN) {
             ctx.say(problem);
         }
@@ -298,8 +301,8 @@ fn tell(ctx: &Context, parsed: &Parsed, report: &ImportReport, out: &mut dyn Wri
         " or more"
     };
     Err(failure(format!(
-        "{}{more} could not be imported; the rest was",
-        plural(problems.len(), "thing")
+        "import finished with {}{more}; everything else was imported",
+        plural(problems.len(), "problem")
     ))
     .into())
 }

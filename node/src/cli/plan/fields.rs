@@ -12,12 +12,12 @@ fn items_and_last(words: &[String], flag: bool, last: &str) -> Result<(Vec<Strin
     match words.split_last() {
         _ if flag => Ok((words.to_vec(), String::new())),
         Some((value, items)) if !items.is_empty() => Ok((items.to_vec(), value.clone())),
-        _ => Err(usage(format!("name at least one item, then {last}"))),
+        _ => Err(usage(format!("expected at least one item, then {last}"))),
     }
 }
 
 pub(super) fn assign(args: &AssignArgs) -> Result<Vec<(String, Request)>, Failure> {
-    let (items, who) = items_and_last(&args.words, args.nobody, "who is to do it, or give --nobody")?;
+    let (items, who) = items_and_last(&args.words, args.nobody, "the assignee (or use --nobody)")?;
     Ok(Plan::each(items, |item| {
         Request::Edit(Edit {
             item,
@@ -28,7 +28,7 @@ pub(super) fn assign(args: &AssignArgs) -> Result<Vec<(String, Request)>, Failur
 }
 
 pub(super) fn epic(args: &EpicArgs) -> Result<Vec<(String, Request)>, Failure> {
-    let (items, epic) = items_and_last(&args.words, args.none, "the epic, or give --none")?;
+    let (items, epic) = items_and_last(&args.words, args.none, "the epic (or use --none)")?;
     Ok(Plan::each(items, |item| {
         Request::Edit(Edit {
             item,
@@ -49,16 +49,14 @@ pub(super) fn label(args: &LabelArgs) -> Result<Vec<(String, Request)>, Failure>
         }
     }
     if items.is_empty() {
-        return Err(usage("name at least one item"));
+        return Err(usage("expected at least one item"));
     }
     if add.is_empty() && remove.is_empty() {
-        return Err(usage("name a label: +LABEL adds it, -LABEL removes it"));
+        return Err(usage("expected a label: +LABEL adds it, -LABEL removes it"));
     }
     if let Some(both) = add.iter().find(|label| remove.contains(*label)) {
         let both = towline_proto::text::show(both, 80);
-        return Err(usage(format!(
-            "{both:?} cannot be both added and removed: say which"
-        )));
+        return Err(usage(format!("cannot both add and remove the label {both:?}")));
     }
     Ok(Plan::each(items, |item| Request::Label {
         item,
@@ -80,7 +78,7 @@ pub(super) fn criteria(ctx: &Context, args: &CriteriaArgs) -> Result<Plan, Failu
         },
         Some(judgement) => {
             let Some((state, of)) = judgement.judgement() else {
-                return Err(usage("met, failed, skipped or open"));
+                return Err(usage("expected met, failed, skipped or open"));
             };
             Request::SetCriterion {
                 item,

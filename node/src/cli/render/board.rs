@@ -10,6 +10,7 @@ use super::{View, column_ink, kind_ink, priority_ink, status_ink};
 use crate::api::types::{ItemCard, ItemLink};
 use crate::cli::plan::ColumnSelection;
 use crate::cli::style::Ink;
+use crate::labels::failure_label;
 
 /// Narrowest column that is still read with ease; narrower terminals stack.
 const NARROW: usize = 22;
@@ -20,9 +21,9 @@ const GAP: usize = 2;
 /// Lines of a title.
 const TITLE: usize = 2;
 /// Cards of a column that items end in: people look for what was done lately.
-const ENDED: usize = 5;
+const FINISHED_CARDS: usize = 5;
 /// Cards of the other columns.
-const OPEN: usize = 30;
+const OPEN_CARDS: usize = 30;
 
 /// Cards in columns, those that were asked for. `most` cards of each, or what suits it.
 pub(super) fn page(view: &View, cards: &[ItemCard], most: Option<usize>, only: ColumnSelection) -> String {
@@ -130,7 +131,7 @@ impl<'c> Stack<'c> {
             if ended {
                 here.sort_by_key(|card| std::cmp::Reverse(card.entered_at));
             }
-            let most = most.unwrap_or(if ended { ENDED } else { OPEN });
+            let most = most.unwrap_or(if ended { FINISHED_CARDS } else { OPEN_CARDS });
             let hidden = here.len().saturating_sub(most);
             here.truncate(most);
             ColumnPart {
@@ -229,7 +230,10 @@ fn badges(card: &ItemCard) -> Vec<(Ink, String)> {
     }
     if let Some(failure) = &card.holds.failure {
         let end = if failure.is_final { ", given up" } else { "" };
-        badges.push((red, format!("✗ merge failed: {}{end}", failure.kind)));
+        badges.push((
+            red,
+            format!("✗ merge failed: {}{end}", failure_label(failure.kind)),
+        ));
     }
     if card.holds.review {
         badges.push((status_ink(Status::ReviewHold), "◔ waits for approval".to_owned()));

@@ -1,4 +1,4 @@
-//! Pages about what contends: open conflicts, and why an item stands where it stands.
+//! Pages about conflicts, and about why an item is in its state.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use super::{Ink, View, log, show};
 use crate::api::types::{Explanation, OpenConflict, Side};
 use crate::deeds::{is_restored_first, side_deed};
 
-/// Open conflicts, each with its sides and how to settle it.
+/// Open conflicts, each with its sides and how to resolve it.
 pub(super) fn page(view: &View, conflicts: &[OpenConflict]) -> String {
     let mut out = String::new();
     for (place, conflict) in conflicts.iter().enumerate() {
@@ -28,8 +28,8 @@ pub(super) fn page(view: &View, conflicts: &[OpenConflict]) -> String {
     out
 }
 
-/// One conflict, indented: what about, why, the sides with what takes effect first, and what to type.
-/// `alone` when the item has no other, so that its id need not be named.
+/// One conflict, indented: its subject, the rule, the sides with the one in effect first, and the commands that
+/// resolve it. `alone` if the item has no other conflict, so that no id is needed.
 pub(super) fn one(out: &mut String, view: &View, conflict: &OpenConflict, alone: bool) {
     let sign = view.style.paint(Ink::Red, "‼");
     let about = view.style.paint(Ink::Bold, &clean(&conflict.about));
@@ -49,7 +49,7 @@ pub(super) fn one(out: &mut String, view: &View, conflict: &OpenConflict, alone:
     let commands: Vec<_> = keepable
         .map(|side| {
             let handle = clean(&conflict.item.handle);
-            let command = format!("towline conflicts settle {handle} --keep {}{which}", side.key);
+            let command = format!("towline conflicts resolve {handle} --keep {}{which}", side.key);
             (command, clean(&side.means))
         })
         .collect();
@@ -60,11 +60,11 @@ pub(super) fn one(out: &mut String, view: &View, conflict: &OpenConflict, alone:
         .unwrap_or(0);
     let dim = |text: &str| view.style.paint(Ink::Dim, text);
     if is_restored_first(conflict) {
-        let _ = writeln!(out, "    {}", dim("it is in the trash; restore it first:"));
+        let _ = writeln!(out, "    {}", dim("the item is in the trash; restore it first:"));
         let _ = writeln!(out, "      towline restore {}", clean(&conflict.item.handle));
-        let _ = writeln!(out, "    {}", dim("then settle it:"));
+        let _ = writeln!(out, "    {}", dim("then resolve it:"));
     } else {
-        let _ = writeln!(out, "    {}", dim("settle it:"));
+        let _ = writeln!(out, "    {}", dim("resolve it:"));
     }
     for (command, means) in commands {
         let room = view.width.saturating_sub(longest + 9);
@@ -92,12 +92,12 @@ pub(super) fn one(out: &mut String, view: &View, conflict: &OpenConflict, alone:
 
 fn side(out: &mut String, view: &View, conflict: &OpenConflict, side: &Side) {
     let line = &side.line;
-    let (mark, counts, ink) = match side.effective {
-        true => ("●", "counts", Ink::Green),
-        false => ("✗", "does not count", Ink::Dim),
+    let (mark, state, ink) = match side.effective {
+        true => ("●", "in effect", Ink::Green),
+        false => ("✗", "overridden", Ink::Dim),
     };
     let said = format!(
-        "{} @{} {}, {} — {counts}",
+        "{} @{} {}, {} — {state}",
         clean(&line.origin.to_string()),
         clean(&line.node_name),
         clean(&side_deed(conflict, side)),
@@ -118,7 +118,7 @@ fn side(out: &mut String, view: &View, conflict: &OpenConflict, side: &Side) {
     }
 }
 
-/// Why items stand where they stand.
+/// Why items are in their state.
 pub(super) fn explained(view: &View, explanations: &[Explanation]) -> String {
     let pages: Vec<_> = explanations.iter().map(|each| explain(view, each)).collect();
     pages.join("\n")
@@ -140,14 +140,14 @@ fn explain(view: &View, explanation: &Explanation) -> String {
         show::heading(
             &mut out,
             view,
-            "Not settled",
+            "Unresolved conflicts",
             &explanation.conflicts.len().to_string(),
         );
     }
     for conflict in &explanation.conflicts {
         one(&mut out, view, conflict, explanation.conflicts.len() == 1);
     }
-    show::heading(&mut out, view, "What was done", "");
+    show::heading(&mut out, view, "History", "");
     out.push_str(&log::lines(view, &explanation.acts));
     out.push('\n');
     for part in log::legend(view) {

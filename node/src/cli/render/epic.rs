@@ -24,7 +24,7 @@ pub(crate) fn page(view: &View, epic: &ItemPage, items: &[ItemCard]) -> String {
     }
     out.push('\n');
     if items.is_empty() {
-        let none = format!("no items yet; `towline epic N {}` puts one in", card.handle);
+        let none = format!("No items yet. Add one with `towline epic N {}`.", card.handle);
         for line in wrap(&none, view.width) {
             let _ = writeln!(out, "{}", view.style.paint(Ink::Dim, &line));
         }

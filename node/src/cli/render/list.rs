@@ -6,6 +6,7 @@ use super::text::{ago, clean, fit, pad, pad_left, plural, width};
 use super::{View, kind_ink, priority_ink, status_ink};
 use crate::api::types::{ItemCard, NotReadyReason};
 use crate::cli::style::Ink;
+use crate::labels::status_label;
 
 /// Widest name of an assignee or holder, in columns.
 const WHO: usize = 16;
@@ -82,7 +83,7 @@ impl<'a> ListRow<'a> {
             notes: notes(card, why),
             badge: match card.status {
                 Status::Active => "",
-                status => status.as_str(),
+                status => status_label(status),
             },
             who: fit(&who, WHO),
             age: ago(view.now, card.updated_at),
@@ -97,23 +98,23 @@ impl<'a> ListRow<'a> {
 /// Why nobody, or not who asks, can start it now, where nothing else on the line says so.
 fn in_the_way(card: &ItemCard) -> Option<String> {
     Some(match card.in_the_way.as_ref()? {
-        NotReadyReason::Epic => "an epic: its items are started".to_owned(),
-        NotReadyReason::Upcoming => "before the backlog".to_owned(),
-        NotReadyReason::EpicHeld { epic } => format!("epic {} is held", clean(epic)),
-        NotReadyReason::EpicWaits { epic } => format!("epic {} waits", clean(epic)),
+        NotReadyReason::Epic => "an epic: start its items instead".to_owned(),
+        NotReadyReason::Upcoming => "upcoming: not in the backlog yet".to_owned(),
+        NotReadyReason::EpicHeld { epic } => format!("epic {} is on hold", clean(epic)),
+        NotReadyReason::EpicWaits { epic } => format!("epic {} is waiting", clean(epic)),
         NotReadyReason::Assigned => {
-            let who = card.assignee.as_deref().unwrap_or("somebody else");
+            let who = card.assignee.as_deref().unwrap_or("someone else");
             format!("assigned to {}", clean(who))
         }
-        NotReadyReason::Underway => "in progress where it was imported from".to_owned(),
+        NotReadyReason::Underway => "in progress in the tracker that it was imported from".to_owned(),
         NotReadyReason::Claimed => {
             let who = card
                 .claim
                 .as_ref()
-                .map_or("somebody", |claim| claim.holder.as_str());
+                .map_or("someone", |claim| claim.holder.as_str());
             format!("claimed by {}", clean(who))
         }
-        NotReadyReason::Held => "held".to_owned(),
+        NotReadyReason::Held => "on hold".to_owned(),
         NotReadyReason::Waits => return None,
     })
 }

@@ -7,6 +7,7 @@ use super::{View, column_ink};
 use crate::api::types::{FeedEvent, HistoryLine, HistoryOutcome};
 use crate::cli::style::Ink;
 use crate::deeds::was_chosen;
+use crate::labels::hold_label;
 
 /// Widest name and node, in columns.
 const WHO: usize = 24;
@@ -19,15 +20,15 @@ const NARROWEST: usize = 8;
 /// What an act was about keeps so much beside the title, in columns.
 const DETAIL: usize = 24;
 
-/// What stands beside a time that cannot be true and was put right.
+/// The mark of a time that was ahead of the clock here and is shown corrected.
 pub(super) const CLOCK_AHEAD: &str = "(clock ahead)";
 
 /// What the marks of a timeline mean.
 const LEGEND: [&str; 5] = [
-    "● counts",
-    "· counted until a later act",
-    "✗ lost to another made apart",
-    "✓ lost, then chosen",
+    "● in effect",
+    "· replaced by a later act",
+    "✗ overridden by a concurrent act",
+    "✓ overridden, then chosen",
     "⊘ refused",
 ];
 
@@ -156,7 +157,7 @@ impl TimelineGrid {
     }
 }
 
-/// What became of an act, at a glance.
+/// The mark of an act's outcome.
 fn mark(line: &HistoryLine) -> (&'static str, Ink) {
     match &line.fate {
         HistoryOutcome::Overtaken { .. } if was_chosen(line) => ("✓", Ink::Green),
@@ -183,7 +184,7 @@ fn rest(line: &HistoryLine, shown: Option<&str>) -> Vec<(String, Ink)> {
         (None, Some(to)) => parts.push((format!("→ {to}"), column_ink(to))),
         (_, None) => {}
     }
-    // A title that stands there already is not said twice.
+    // A title that is already shown is not repeated.
     let said =
         |detail: &str| *detail == line.title && shown.is_some_and(|shown| shown.ends_with(&clean(detail)));
     if let Some(detail) = line.detail.as_ref().filter(|detail| !said(detail)) {
@@ -214,8 +215,10 @@ pub(crate) fn event(view: &View, event: &FeedEvent) -> String {
             removed,
             reason,
         } => {
-            let came = added.iter().map(ToString::to_string);
-            let went = removed.iter().map(|hold| format!("no longer {hold}"));
+            let came = added.iter().map(|hold| hold_label(*hold).to_owned());
+            let went = removed
+                .iter()
+                .map(|hold| format!("no longer {}", hold_label(*hold)));
             let told = came.chain(went).collect::<Vec<_>>().join(", ");
             match reason {
                 Some(reason) => format!("{told}: {}", clean(reason)),
@@ -229,14 +232,14 @@ pub(crate) fn event(view: &View, event: &FeedEvent) -> String {
         EventKind::FieldChanged { field } => format!("{} changed", clean(field)),
         EventKind::Commented { excerpt } => format!("“{}”", clean(excerpt)),
         EventKind::ConflictRaised { rule } => format!("conflict: {}", clean(rule)),
-        EventKind::ConflictsSettled => "conflicts settled".into(),
+        EventKind::ConflictsSettled => "conflicts resolved".into(),
         EventKind::ChangedByMerge { field, before, after } => format!(
             "{} changed by a merge: {} → {}",
             clean(field),
             clean(before),
             clean(after)
         ),
-        EventKind::Deleted => "put into the trash".into(),
+        EventKind::Deleted => "moved to the trash".into(),
         EventKind::Restored => "restored".into(),
     };
     let by = format!("by {}", clean(&what.origin.to_string()));
@@ -279,7 +282,7 @@ pub(crate) fn event(view: &View, event: &FeedEvent) -> String {
     out
 }
 
-/// What sort of news an event is, at a glance.
+/// The mark of an event.
 const fn event_mark(what: &EventKind) -> (&'static str, Ink) {
     match what {
         EventKind::ItemCreated { .. } => ("+", Ink::Green),

@@ -1,7 +1,7 @@
 //! Members, invitations and peers.
 
 use super::View;
-use super::text::{ago_phrase, clean, fit, pad, until, width};
+use super::text::{ago_phrase, clean, expiry, fit, pad, width};
 use crate::api::types::{MemberInfo, PeerInfo};
 use crate::cli::style::Ink;
 
@@ -35,10 +35,10 @@ pub(super) fn members(view: &View, members: &[MemberInfo]) -> String {
     }
     for invitation in invited {
         page.push_str(&format!(
-            "  {}  {}  ends {}\n",
+            "  {}  {}  {}\n",
             clean(invitation.ticket.as_deref().unwrap_or("?")),
             pad(invitation.role.as_str(), 10),
-            until(view.now, invitation.at)
+            expiry(view.now, invitation.at)
         ));
     }
     page
@@ -65,7 +65,7 @@ pub(super) fn peers(view: &View, peers: &[PeerInfo]) -> String {
                 clean(&peer.address),
                 view.style.paint(
                     Ink::Dim,
-                    &format!("heard of {}", ago_phrase(view.now, peer.seen_at))
+                    &format!("last seen {}", ago_phrase(view.now, peer.seen_at))
                 )
             )
         })

@@ -23,6 +23,7 @@ use super::plan::Layout;
 use super::style::{Ink, Style};
 use crate::api::request::Reply;
 use crate::api::types::{Applied, Doctor, ImportReport, ItemPage};
+use crate::labels::status_label;
 
 pub(crate) use epic::page as epic;
 pub(crate) use log::event;
@@ -77,7 +78,7 @@ pub(crate) fn reply(view: &View, layout: Layout, reply: &Reply) -> String {
         Reply::Events(events) => events.iter().map(|each| event(view, each)).collect(),
         Reply::Applied(done) => applied(view, done),
         Reply::Imported(report) => imported(report),
-        // These are written to files and counted by the commands that ask for them.
+        // The commands that ask for these write them to files.
         Reply::Settings(settings) => settings
             .iter()
             .map(|setting| format!("{}  {}\n", text::clean(&setting.key), text::clean(&setting.value)))
@@ -88,14 +89,14 @@ pub(crate) fn reply(view: &View, layout: Layout, reply: &Reply) -> String {
         | Reply::ExportedEntries { .. }
         | Reply::EntriesImported(_) => String::new(),
         Reply::Ticket { ticket, .. } => format!("{ticket}\n"),
-        Reply::Entry(entry) => format!("entry {} at place {}\n", entry.hash, entry.seq),
+        Reply::Entry(entry) => format!("entry {}, sequence number {}\n", entry.hash, entry.seq),
         Reply::Synced { peers, equal } => synced(*peers, *equal),
         Reply::Link { url } => format!("{url}\n"),
         Reply::Done => String::new(),
     }
 }
 
-/// One line that says what a write came to.
+/// The result of a write, on one line.
 fn applied(view: &View, done: &Applied) -> String {
     let card = &done.card;
     let handle = view.style.paint(Ink::Bold, &card.handle);
@@ -104,20 +105,20 @@ fn applied(view: &View, done: &Applied) -> String {
         Some(_) | None => card.column.to_string(),
     };
     if done.purged {
-        line = "purged: gone for good".into();
+        line = "deleted permanently".into();
     } else if card.deleted {
         line = "in the trash".into();
     } else if card.holds.frozen && card.holds.blocked.is_some() {
-        // The badge is only the first of them.
+        // The status names only the first of them.
         line = format!("{line}, frozen and blocked");
     } else if !matches!(card.status, Status::Active | Status::Done) {
-        line = format!("{line}, {}", card.status);
+        line = format!("{line}, {}", status_label(card.status));
     }
     if let Some(claim) = &card.claim {
         line = format!("{line}, claimed by {}", text::clean(&claim.holder));
     }
     if !done.changed {
-        line = format!("{line} (as before)");
+        line = format!("{line} (unchanged)");
     }
     let room = view
         .width
@@ -142,7 +143,7 @@ fn doctor(view: &View, found: &Doctor) -> String {
 /// The counts of an import.
 pub(crate) fn imported(report: &ImportReport) -> String {
     let mut page = format!(
-        "items: {} new, {} changed, {} as before\nrelations: {} new, {} as before\n",
+        "items: {} created, {} updated, {} unchanged\nrelations: {} created, {} unchanged\n",
         report.created, report.updated, report.unchanged, report.related, report.related_before
     );
     for problem in &report.problems {
@@ -154,16 +155,11 @@ pub(crate) fn imported(report: &ImportReport) -> String {
     page
 }
 
-/// How far the peers are.
+/// How many peers are in sync.
 pub(crate) fn synced(peers: usize, equal: usize) -> String {
     match (peers, equal) {
-        (0, _) => "no peer is connected\n".into(),
-        (1, 1) => "the one connected peer holds the same\n".into(),
-        (all, same) if all == same => format!("all {all} connected peers hold the same\n"),
-        (all, same) => format!(
-            "{same} of {} hold the same\n",
-            text::plural(all, "connected peer")
-        ),
+        (0, _) => "no peers are connected\n".into(),
+        (all, same) => format!("in sync with {same} of {}\n", text::plural(all, "peer")),
     }
 }
 

@@ -10,11 +10,12 @@ use super::{View, kind_ink, log, priority_ink, status_ink};
 use crate::api::types::{ItemCard, ItemLink, ItemPage};
 use crate::cli::style::Ink;
 use crate::deeds::who_did;
+use crate::labels::{failure_label, status_label};
 
 /// How many lines of history the page ends with.
 const HISTORY: usize = 5;
-/// A node that was heard of within this time is there: presence is said every 30 s, give or take.
-const HEARD_JUST_NOW_MS: u64 = 90_000;
+/// A node that was seen within this time is running: presence is sent about every 30 s.
+const SEEN_JUST_NOW_MS: u64 = 90_000;
 /// The title of another item keeps at least so much, in columns.
 const LINK_TITLE: usize = 12;
 /// Lines of a title: more than any has.
@@ -107,7 +108,10 @@ pub(super) fn title(view: &View, card: &ItemCard) -> String {
     let paint = |ink, text: &str| view.style.paint(ink, text);
     let mut badge = match card.status {
         Status::Active => String::new(),
-        status => format!("  {}", paint(status_ink(status), &format!("[{status}]"))),
+        status => format!(
+            "  {}",
+            paint(status_ink(status), &format!("[{}]", status_label(status)))
+        ),
     };
     if card.deleted {
         badge.push_str(&format!("  {}", paint(Ink::Red, "[in the trash]")));
@@ -115,7 +119,7 @@ pub(super) fn title(view: &View, card: &ItemCard) -> String {
     let indent = width(&card.handle) + 2;
     let mut badges = if card.deleted { BADGE_TRASH } else { 0 };
     if card.status != Status::Active {
-        badges += width(card.status.as_str()) + 4;
+        badges += width(status_label(card.status)) + 4;
     }
     let room = view.width.saturating_sub(indent + badges).max(24);
     // A word that is too long is broken: nobody copies half a title out of a page.
@@ -158,16 +162,20 @@ fn facts(out: &mut String, view: &View, page: &ItemPage) {
         fact("Blocked", clean(&blocked.reason));
     }
     if card.holds.frozen {
-        fact("Frozen", "put on ice; `unfreeze` lifts it".into());
+        fact("Frozen", "paused; resume it with `unfreeze`".into());
     }
     if card.holds.review {
-        fact("Review", "waits for a person; `approve` lifts it".into());
+        fact("Review", "waits for approval; approve it with `approve`".into());
     }
     if let Some(failure) = &card.holds.failure {
         let last = if failure.is_final { ", given up" } else { "" };
         fact(
             "Merge",
-            format!("{}{last}: {}", failure.kind, clean(&failure.detail)),
+            format!(
+                "{}{last}: {}",
+                failure_label(failure.kind),
+                clean(&failure.detail)
+            ),
         );
     }
     match &card.closing {
@@ -190,8 +198,8 @@ fn facts(out: &mut String, view: &View, page: &ItemPage) {
     if let Some(claim) = &card.claim {
         let since = ago_phrase(view.now, claim.at);
         let heard = match card.claim_heard {
-            Some(heard) if heard.0.saturating_add(HEARD_JUST_NOW_MS) < view.now.0 => {
-                format!("; its node was heard of {}", ago_phrase(view.now, heard))
+            Some(heard) if heard.0.saturating_add(SEEN_JUST_NOW_MS) < view.now.0 => {
+                format!("; its node was last seen {}", ago_phrase(view.now, heard))
             }
             Some(_) | None => String::new(),
         };
@@ -237,13 +245,13 @@ fn facts(out: &mut String, view: &View, page: &ItemPage) {
     }
     let asked = clean(&card.origin.to_string());
     fact(
-        "Asked by",
+        "Created by",
         format!("{asked}, {}", ago_phrase(view.now, card.created_at)),
     );
     if card.skewed {
         fact(
             "Clock",
-            "the clock of who did this was ahead; such times are shown as now".into(),
+            "the clock of its author was ahead; such times are shown as now".into(),
         );
     }
     fact("Key", clean(&card.key));
@@ -300,7 +308,7 @@ pub(super) fn one_link(view: &View, link: &ItemLink, ticks: bool, room: usize) -
     let handle = clean(&link.handle);
     let badge = match link.status {
         None | Some(Status::Active) => "",
-        Some(status) => status.as_str(),
+        Some(status) => status_label(status),
     };
     let beside = |text: &str| if text.is_empty() { 0 } else { width(text) + 2 };
     let room = room.saturating_sub(2 * usize::from(ticks) + width(&handle) + 1 + beside(badge));
@@ -328,7 +336,7 @@ fn conflicts(out: &mut String, view: &View, page: &ItemPage) {
             out,
             view,
             "Conflicts",
-            &format!("`towline explain {}` tells how it came", page.card.handle),
+            &format!("run `towline explain {}` for details", page.card.handle),
         );
     }
     let said = |act: &ActId| {
@@ -342,7 +350,7 @@ fn conflicts(out: &mut String, view: &View, page: &ItemPage) {
         super::conflicts::one(out, view, conflict, page.open_conflicts.len() == 1);
     }
     if !page.refused.is_empty() {
-        heading(out, view, "Without effect", "");
+        heading(out, view, "Refused", "");
     }
     for refused in &page.refused {
         let _ = writeln!(out, "  {}: {}", said(&refused.act), clean(&refused.why));
@@ -367,7 +375,7 @@ fn history(out: &mut String, view: &View, page: &ItemPage) {
     let more = match hidden {
         0 => String::new(),
         _ => format!(
-            "the last {HISTORY} of {}; `towline log {}` has all",
+            "last {HISTORY} of {}; run `towline log {}` for all",
             page.history.len(),
             page.card.handle
         ),

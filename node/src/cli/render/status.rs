@@ -1,4 +1,4 @@
-//! The project at a glance.
+//! The status of a project.
 
 use std::fmt::Write;
 
@@ -48,7 +48,7 @@ pub(super) fn page(view: &View, status: &ProjectStatus) -> String {
     fact(
         "Items",
         format!(
-            "{}, {} held, {} with conflicts, {} in the trash",
+            "{}, {} on hold, {} with conflicts, {} in the trash",
             count(status.items as u64),
             count(status.held as u64),
             count(status.conflicts as u64),
@@ -57,7 +57,7 @@ pub(super) fn page(view: &View, status: &ProjectStatus) -> String {
     );
     let waiting = match status.waiting {
         0 => String::new(),
-        entries => format!(", {entries} waiting for a predecessor"),
+        entries => format!(", {entries} waiting for missing entries"),
     };
     fact(
         "Log",
@@ -68,14 +68,18 @@ pub(super) fn page(view: &View, status: &ProjectStatus) -> String {
         ),
     );
     fact("Members", members(status));
-    fact("Position", status.digest.chars().take(16).collect());
+    fact("Digest", status.digest.chars().take(16).collect());
     fact("Project", status.id.to_string());
     if let Some(board) = &status.board {
         fact("Board", clean(board));
     }
     for other in &status.unavailable {
-        let what = format!("{} is left out: {}", clean(&other.name), clean(&other.why));
-        fact("Trouble", what);
+        let what = format!(
+            "project {} cannot be opened: {}",
+            clean(&other.name),
+            clean(&other.why)
+        );
+        fact("Problem", what);
     }
     if let Some(last) = &status.last_event {
         let _ = writeln!(

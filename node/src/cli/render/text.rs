@@ -98,14 +98,14 @@ pub(crate) fn wrap(line: &str, most: usize) -> Vec<String> {
     lines
 }
 
-/// Until when: `in 23h`, or `over`.
-pub(crate) fn until(now: Millis, at: Millis) -> String {
+/// When something expires: `expires in 23h`, or `expired`.
+pub(crate) fn expiry(now: Millis, at: Millis) -> String {
     if at <= now {
-        return "over".into();
+        return "expired".into();
     }
     match ago(at, now).as_str() {
-        "now" => "in a moment".into(),
-        time => format!("in {time}"),
+        "now" => "expires in a moment".into(),
+        time => format!("expires in {time}"),
     }
 }
 
@@ -125,7 +125,7 @@ pub(crate) fn day_and_time(zone: &TimeZone, at: Millis) -> (String, String) {
             time.strftime("%Y-%m-%d (%Z)").to_string(),
             time.strftime("%H:%M").to_string(),
         ),
-        None => ("far away".into(), "--:--".into()),
+        None => ("unknown date".into(), "--:--".into()),
     }
 }
 
@@ -254,8 +254,8 @@ mod tests {
             ["now", "1m", "59m", "1h", "23h", "1d", "13d", "2w", "52w", "2y"]
         );
         assert_eq!(ago(now, Millis(now.0 + 5)), "now");
-        assert_eq!(until(now, now.plus(7_200_000)), "in 2h");
-        assert_eq!(until(now, now), "over");
+        assert_eq!(expiry(now, now.plus(7_200_000)), "expires in 2h");
+        assert_eq!(expiry(now, now), "expired");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::api::types::{ItemCard, ItemLink};
 /// Most lines of a tree: a graph that is larger than a screen is not read as one.
 const LINES: usize = 500;
 /// Columns of an arm of the tree.
-const ARM: usize = 3;
+const BRANCH_WIDTH: usize = 3;
 
 /// An item and what it waits for.
 #[derive(Debug, Serialize)]
@@ -20,7 +20,7 @@ pub(crate) struct Tree {
     #[serde(flatten)]
     link: ItemLink,
     depends_on: Vec<Tree>,
-    /// It stands further up already, so it is not told again.
+    /// It is shown further up and not repeated.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     repeated: bool,
 }
@@ -72,7 +72,7 @@ fn lines(view: &View, tree: &Tree) -> String {
 
 fn branches(out: &mut String, view: &View, tree: &Tree, before: &str, depth: usize) {
     // What lies deeper than half the width says how deep it lies, and moves no further to the right.
-    let deep = (depth - 1) * ARM > view.width / 2;
+    let deep = (depth - 1) * BRANCH_WIDTH > view.width / 2;
     for (at, branch) in tree.depends_on.iter().enumerate() {
         let last = at + 1 == tree.depends_on.len();
         let (arm, trunk) = if last {
@@ -82,7 +82,7 @@ fn branches(out: &mut String, view: &View, tree: &Tree, before: &str, depth: usi
         };
         let above = if branch.repeated { "  (see above)" } else { "" };
         let start = if deep {
-            format!("{} {depth} {arm}", "…".repeat(ARM))
+            format!("{} {depth} {arm}", "…".repeat(BRANCH_WIDTH))
         } else {
             format!("{before}{arm}")
         };

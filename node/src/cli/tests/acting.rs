@@ -205,11 +205,11 @@ fn an_editor_that_fails_or_changes_nothing_writes_nothing() {
 }
 
 #[test]
-fn the_front_page_and_completions_can_be_made() {
+fn the_main_help_page_and_completions_can_be_made() {
     let page = args::command().render_help().to_string();
     for part in [
-        "See:",
-        "Move:",
+        "View items:",
+        "Move items through the pipeline:",
         "request-changes  Send it back to coding",
         "--json",
     ] {

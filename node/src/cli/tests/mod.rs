@@ -1,6 +1,7 @@
 //! The command line without a node, and with one behind its socket.
 
 mod acting;
+mod old_words;
 mod planning;
 
 use std::path::Path;

@@ -327,7 +327,7 @@ fn a_mistyped_option_is_no_text() {
             .expect_err("no such option")
             .to_string();
         assert!(
-            refused.contains("no option") && refused.contains("--"),
+            refused.contains("unexpected option") && refused.contains("--"),
             "{line:?}: {refused}"
         );
         let (last, first) = line.split_last().expect("words");
@@ -363,7 +363,7 @@ fn what_people_type_elsewhere_is_understood() {
     assert_eq!(requests(&["done", "7"])[0]["verb"], "merged");
     assert_eq!(requests(&["close", "7"])[0]["verb"], "abandon");
     for (line, says) in [
-        (&["create", "bug"][..], "a title is missing"),
+        (&["create", "bug"][..], "missing title"),
         (&["create", "novel", "x"], "unknown kind"),
         (&["create", "New", "login"], "quotes"),
     ] {

@@ -20,7 +20,7 @@ const CONFIG_BYTES: u64 = 64 * 1024;
 /// How far below a folder of tasks further folders are looked into.
 const DEPTH: usize = 4;
 /// What is said of a folder of tasks that is none.
-const NO_FOLDER: &str = "no folder, or a link to somewhere else, which is not followed";
+const NO_FOLDER: &str = "not a folder, or a symbolic link, which is not followed";
 /// The folders of tasks in the order in which they are read, so that of two tasks of one id the one
 /// that is worked on is kept.
 const FOLDERS: [(&str, Folder); 4] = [
@@ -67,7 +67,7 @@ pub(super) fn find(dir: &Path) -> Result<Listing, Failure> {
     let meta = fs::metadata(dir).map_err(|error| cannot(dir, &error))?;
     if !meta.is_dir() {
         let message = format!(
-            "{} is a file; a Backlog.md project is a directory with a folder `backlog`, which is what to give",
+            "{} is a file; expected the directory of a Backlog.md project, which has a `backlog` folder",
             dir.display()
         );
         return Err(Failure::new(FailureCode::Usage, message));
@@ -110,7 +110,7 @@ pub(super) fn find(dir: &Path) -> Result<Listing, Failure> {
     }
     if listing.files.is_empty() && listing.problems.is_empty() {
         let message = format!(
-            "no tasks in {}; give the directory of a Backlog.md project, its folder `backlog`, or a folder of tasks",
+            "no tasks in {}; expected the directory of a Backlog.md project, its `backlog` folder, or a folder of tasks",
             dir.display()
         );
         return Err(Failure::new(FailureCode::NotFound, message));
@@ -149,7 +149,7 @@ fn cannot(dir: &Path, error: &io::Error) -> Failure {
     } else {
         FailureCode::Failure
     };
-    Failure::new(code, format!("{} cannot be read: {error}", dir.display()))
+    Failure::new(code, format!("cannot read {}: {error}", dir.display()))
 }
 
 /// Names in a directory, those with numbers in the order of the numbers.
@@ -171,7 +171,7 @@ impl Listing {
         let names = match entries(dir) {
             Ok(names) => names,
             Err(error) => {
-                let what = format!("the folder cannot be read: {error}");
+                let what = format!("cannot read the folder: {error}");
                 self.problems.push((name.to_owned(), what));
                 return;
             }
@@ -184,12 +184,12 @@ impl Listing {
                 format!("{name}/{entry}")
             };
             let Ok(meta) = fs::symlink_metadata(&path) else {
-                let what = "it cannot be looked at; its name may be no text".to_owned();
+                let what = "cannot read it; its name may not be valid text".to_owned();
                 self.problems.push((name, what));
                 continue;
             };
             if meta.is_symlink() {
-                let what = "a link to somewhere else, which is not followed".to_owned();
+                let what = "a symbolic link, which is not followed".to_owned();
                 self.problems.push((name, what));
             } else if meta.is_dir() && depth < DEPTH {
                 self.walk(&path, &name, folder, depth + 1);
@@ -200,9 +200,9 @@ impl Listing {
                     self.files.push(TaskFile { folder, name, path });
                 }
             } else if meta.is_dir() {
-                self.other("folders that were not looked into".to_owned());
+                self.other("folders that were skipped".to_owned());
             } else if entry != ".gitkeep" {
-                self.other("files that are no .md".to_owned());
+                self.other("files that are not .md".to_owned());
             }
         }
     }

@@ -35,7 +35,7 @@ pub(super) fn split(text: &str) -> Result<Parts<'_>, LineProblem> {
     let first = lines.next().unwrap_or_default();
     if first.trim_end() != "---" {
         let what =
-            "no front-matter: a task begins with a line `---`, fields such as `id: task-1`, and a line `---`";
+            "no front matter: a task begins with a line `---`, fields such as `id: task-1`, and a line `---`";
         return Err((1, what.to_owned()));
     }
     let mut end = first.len();
@@ -54,11 +54,11 @@ pub(super) fn split(text: &str) -> Result<Parts<'_>, LineProblem> {
         end += line.len();
         if end > BYTES {
             let what =
-                format!("the front-matter is longer than {BYTES} bytes, or its last line `---` is missing");
+                format!("the front matter is longer than {BYTES} bytes, or its last line `---` is missing");
             return Err((1, what));
         }
     }
-    let what = "the front-matter has no end: a line `---` is expected after its fields";
+    let what = "the front matter is not closed: expected a line `---` after its fields";
     Err((1, what.to_owned()))
 }
 
@@ -76,18 +76,18 @@ pub(super) fn parse(yaml: &str) -> Result<(Map<String, Value>, Vec<LineProblem>)
     let mut values = 0;
     for event in Parser::new_from_str(&quoted) {
         let (event, span) = event.map_err(|error| {
-            let what = format!("the front-matter is not YAML: {}", error.info());
+            let what = format!("the front matter is not YAML: {}", error.info());
             (error.marker().line() + 1, what)
         })?;
         // The first line of the YAML is the second of the file.
         let line = span.start.line() + 1;
         values += 1;
         if values > VALUES {
-            return Err((line, format!("more than {VALUES} values in the front-matter")));
+            return Err((line, format!("more than {VALUES} values in the front matter")));
         }
         let value = match event {
             Event::SequenceStart(..) | Event::MappingStart(..) if open.len() == DEPTH => {
-                return Err((line, format!("more than {DEPTH} lists within each other")));
+                return Err((line, format!("more than {DEPTH} nested lists")));
             }
             Event::SequenceStart(..) => {
                 open.push(OpenNode::List(Vec::new()));
@@ -98,8 +98,7 @@ pub(super) fn parse(yaml: &str) -> Result<(Map<String, Value>, Vec<LineProblem>)
                 continue;
             }
             Event::Alias(_) => {
-                let what =
-                    "an alias (`*name`), which no task has; a text that begins with * stands in quotes";
+                let what = "aliases (`*name`) are not supported; put a text that begins with * in quotes";
                 return Err((line, what.to_owned()));
             }
             Event::Scalar(text, style, ..) => scalar(&text, style),
@@ -115,15 +114,12 @@ pub(super) fn parse(yaml: &str) -> Result<(Map<String, Value>, Vec<LineProblem>)
             (Some(OpenNode::List(list)), value) => list.push(value),
             (Some(OpenNode::Map(_, key @ None)), Value::String(text)) => *key = Some(text),
             (Some(OpenNode::Map(_, None)), _) => {
-                return Err((
-                    line,
-                    "a field without a name; `name: value` is expected".to_owned(),
-                ));
+                return Err((line, "a field without a name; expected `name: value`".to_owned()));
             }
             (Some(OpenNode::Map(map, key)), value) => {
                 let key = key.take().unwrap_or_default();
                 if map.contains_key(&key) {
-                    problems.push((line, format!("`{key}` again; the first is taken")));
+                    problems.push((line, format!("duplicate field `{key}`; the first is used")));
                 } else {
                     map.insert(key, value);
                 }
@@ -131,7 +127,7 @@ pub(super) fn parse(yaml: &str) -> Result<(Map<String, Value>, Vec<LineProblem>)
             (None, Value::Object(map)) => return Ok((map, problems)),
             (None, Value::Null) => {}
             (None, _) => {
-                let what = "the front-matter is no fields; lines such as `id: task-1` are expected";
+                let what = "the front matter has no fields; expected lines such as `id: task-1`";
                 return Err((line, what.to_owned()));
             }
         }
@@ -246,14 +242,17 @@ mod tests {
         assert_eq!(wrong("---\nid: &a x\ntitle: *a\n---\n").0, 3);
         assert!(wrong("---\njust words\n---\n").1.contains("no fields"));
         let again = split("---\nid: a\nid: b\n---\n").expect("a task");
-        assert_eq!(again.problems, [(3, "`id` again; the first is taken".to_owned())]);
+        assert_eq!(
+            again.problems,
+            [(3, "duplicate field `id`; the first is used".to_owned())]
+        );
         assert_eq!(Value::Object(again.fields), json!({"id": "a"}));
     }
 
     #[test]
     fn small_files_do_not_unfold_into_large_ones() {
         let deep = |depth| format!("---\na: {}\n---\n", "[".repeat(depth));
-        assert!(wrong(&deep(DEPTH)).1.contains("within each other"));
+        assert!(wrong(&deep(DEPTH)).1.contains("nested lists"));
         assert_eq!(wrong(&deep(BYTES - 100)).0, 2);
         let many = format!("---\na: [{}]\n---\n", "x,".repeat(VALUES));
         assert!(wrong(&many).1.contains("values"));

@@ -156,7 +156,7 @@ impl BacklogImporter {
             let text = fields.text(field)?;
             let time = when(&text);
             if time.is_none() && !is_never(&text) {
-                let what = format!("`{field}`: a time looks like 2026-11-20 12:35; got {text:?}");
+                let what = format!("`{field}`: expected a time such as 2026-11-20 12:35; got {text:?}");
                 self.out.problem_in(&found.name, 0, what);
             }
             time
@@ -192,9 +192,7 @@ impl BacklogImporter {
             .text("reporter")
             .and_then(|name| self.out.name("reporter", person(&name)));
         if let Some(name) = name {
-            self.out
-                .tally
-                .count(Section::Fields, "reporter -> who asked for it");
+            self.out.tally.count(Section::Fields, "reporter -> creator");
             return name;
         }
         self.out
@@ -232,7 +230,7 @@ impl BacklogImporter {
             if let (None, Some(created)) = (at, &comment.created)
                 && !is_never(created)
             {
-                let what = format!("`created`: a time looks like 2026-11-20 12:35; got {created:?}");
+                let what = format!("`created`: expected a time such as 2026-11-20 12:35; got {created:?}");
                 self.out.problem_in(&found.name, comment.line, what);
             }
             // They are dated to the minute, and listed by time: those of one minute stay in order.

@@ -159,7 +159,7 @@ fn blocks<'a>(lines: &[NumberedLine<'a>], problems: &mut Vec<LineProblem>) -> Ve
                 let end = of_name.get(of_name.partition_point(|end| *end <= at)).copied();
                 if end.is_none() {
                     let what = format!(
-                        "`{name}:BEGIN` has no `{name}:END`; it is taken to end before the next heading"
+                        "`{name}:BEGIN` has no `{name}:END`; the section ends before the next heading"
                     );
                     problems.push((number, what));
                 }

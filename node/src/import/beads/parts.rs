@@ -149,12 +149,9 @@ impl BeadsImporter {
             // Whom beads credits, an e-mail address: it says neither who works on the issue nor,
             // where somebody is named for that, who made it.
             let (section, what) = match &created_by {
-                None => (
-                    Section::Fields,
-                    "owner -> who asked for it, where nobody else is named",
-                ),
-                Some(by) if by == owner => (Section::Fields, "owner -> who asked for it"),
-                Some(_) => (Section::NotCarried, "owner, where somebody else asked for it"),
+                None => (Section::Fields, "owner -> creator, if nobody else is named"),
+                Some(by) if by == owner => (Section::Fields, "owner -> creator"),
+                Some(_) => (Section::NotCarried, "owner, if somebody else is the creator"),
             };
             self.out.tally.count(section, what);
         }
@@ -257,7 +254,7 @@ impl BeadsImporter {
             let id = comment.id("id").and_then(|id| self.out.name("comment id", &id));
             let at = comment.time("created_at").unwrap_or_default();
             let _ = comment.id("issue_id"); // The issue that it stands in.
-            self.leftovers(line, "comments.", comment);
+            self.count_unknown_fields(line, "comments.", comment);
             comments.push(ImportComment {
                 id: id.unwrap_or_else(|| format!("#{index}")),
                 author: author.unwrap_or_else(|| NOBODY.to_owned()),

@@ -16,7 +16,7 @@ impl BeadsImporter {
                 .text("created_by")
                 .and_then(|name| self.out.name("relation author", &name));
             let by = by.unwrap_or_else(|| NOBODY.to_owned());
-            self.leftovers(line, "dependencies.", relation);
+            self.count_unknown_fields(line, "dependencies.", relation);
             let Some(to) = to else {
                 let what = format!("a relation of {id} has no `depends_on_id`");
                 self.out.problem(line, what);

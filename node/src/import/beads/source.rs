@@ -70,11 +70,11 @@ impl<'a> Source<'a> {
             Self::Elements(elements) => elements.next()?.map(|element| match element {
                 Element::Whole { bytes, ended } => NextRecord::Record { bytes, ended },
                 Element::TooLong => NextRecord::TooLong,
-                Element::ListCut => {
-                    NextRecord::Wrong("the list has no end; the file seems to be truncated, export it again")
-                }
+                Element::ListCut => NextRecord::Wrong(
+                    "the list is not closed; the file seems to be truncated, export it again",
+                ),
                 Element::Foreign => {
-                    NextRecord::Wrong("not JSON; issues of beads are expected, one a line or in a list")
+                    NextRecord::Wrong("not JSON; expected issues of beads, one per line or in a list")
                 }
                 Element::Nothing => NextRecord::Wrong("the file is empty"),
             }),

@@ -125,7 +125,7 @@ impl GithubImporter {
         for mut label in fields.objects("labels") {
             labels.extend(label.text("name"));
             self.out.tally.count(Section::Fields, "label -> label");
-            self.leftovers(line, of, "labels.", label);
+            self.count_unknown_fields(line, of, "labels.", label);
         }
         if fields.flag("isPinned") {
             self.out.tally.count(Section::Fields, "isPinned -> label");
@@ -136,14 +136,14 @@ impl GithubImporter {
                 self.out.tally.count(Section::Fields, "milestone -> label");
                 labels.push(format!("milestone:{title}"));
             }
-            self.leftovers(line, of, "milestone.", milestone);
+            self.count_unknown_fields(line, of, "milestone.", milestone);
         }
         for mut item in fields.objects("projectItems") {
             if let Some(title) = item.text("title") {
                 self.out.tally.count(Section::Fields, "projectItems -> label");
                 labels.push(format!("project:{title}"));
             }
-            self.leftovers(line, of, "projectItems.", item);
+            self.count_unknown_fields(line, of, "projectItems.", item);
         }
         labels
     }
@@ -158,7 +158,7 @@ impl GithubImporter {
     ) -> Kind {
         let word = fields.object("issueType").and_then(|mut issue_type| {
             let word = issue_type.text("name");
-            self.leftovers(line, of, "issueType.", issue_type);
+            self.count_unknown_fields(line, of, "issueType.", issue_type);
             word
         });
         if let Some(word) = word {
@@ -238,7 +238,7 @@ impl GithubImporter {
     ) -> Option<String> {
         let mut person = person?;
         let login = person.text("login");
-        self.leftovers(line, of, &format!("{field}."), person);
+        self.count_unknown_fields(line, of, &format!("{field}."), person);
         self.out.name(field, &login?)
     }
 
@@ -279,7 +279,7 @@ impl GithubImporter {
             let author = self.login(line, of, "comments.author", comment.object("author"));
             let id = comment.id("id").and_then(|id| self.out.name("comment id", &id));
             let at = comment.time("createdAt").unwrap_or(created_at);
-            self.leftovers(line, of, "comments.", comment);
+            self.count_unknown_fields(line, of, "comments.", comment);
             comments.push(ImportComment {
                 id: id.unwrap_or_else(|| format!("#{index}")),
                 author: author.unwrap_or_else(|| NOBODY.to_owned()),
@@ -302,7 +302,7 @@ impl GithubImporter {
             let target = request
                 .text("url")
                 .or_else(|| number.map(|number| format!("{}#{number}", of.repository)));
-            self.leftovers(line, of, "closedByPullRequestsReferences.", request);
+            self.count_unknown_fields(line, of, "closedByPullRequestsReferences.", request);
             let Some(target) = target.and_then(|target| self.out.name("pull request", &target)) else {
                 continue;
             };

@@ -83,7 +83,7 @@ impl GithubImporter {
             for known in ["id", "title", "state", "repository"] {
                 end.forget(known);
             }
-            self.leftovers(context.line, context.of, &format!("{field}."), end);
+            self.count_unknown_fields(context.line, context.of, &format!("{field}."), end);
             match other {
                 Some(other) => self.relation(context, field, kind, backwards, other.external()),
                 None => {

@@ -1,4 +1,4 @@
-//! Which repository issues are of, as a person says it: `OWNER/NAME`, with the host before it where that is
+//! The repository of issues, as given on the command line: `OWNER/NAME`, with the host before it where that is
 //! not github.com, or its address.
 //!
 //! Only the form is looked at: nobody asks GitHub.
@@ -23,11 +23,8 @@ impl FromStr for Repository {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || {
-            format!(
-                "a repository is OWNER/NAME, or HOST/OWNER/NAME where it is not on github.com; got {text:?}"
-            )
-        };
+        let wrong =
+            || format!("expected OWNER/NAME, or HOST/OWNER/NAME if it is not on github.com; got {text:?}");
         let rest = text
             .trim()
             .split_once("://")

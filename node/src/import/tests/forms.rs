@@ -60,16 +60,16 @@ fn utf_16_and_bad_characters_cost_no_record() {
     assert_eq!(
         parsed
             .tally
-            .get(Section::Shortened, "characters that are none -> \u{fffd}"),
+            .get(Section::Shortened, "invalid characters -> \u{fffd}"),
         3
     );
     assert!(
-        parsed.notes[0].starts_with("beads:a: 1 character is no text"),
+        parsed.notes[0].starts_with("beads:a: 1 invalid character was replaced"),
         "{:?}",
         parsed.notes
     );
     assert!(
-        parsed.notes[1].starts_with("beads:b: 2 characters are no text"),
+        parsed.notes[1].starts_with("beads:b: 2 invalid characters were replaced"),
         "{:?}",
         parsed.notes
     );
@@ -114,7 +114,8 @@ fn what_does_not_fit_goes_on_and_what_is_lost_is_named() {
     let said: Vec<_> = parsed.problems.iter().map(ToString::to_string).collect();
     assert_eq!(said.len(), 1, "{said:?}");
     assert!(
-        said[0].starts_with("line 1: beads:a: the assignee has more than 200 characters and was cut: nnn"),
+        said[0]
+            .starts_with("line 1: beads:a: the assignee has more than 200 characters and was shortened: nnn"),
         "{said:?}"
     );
 }

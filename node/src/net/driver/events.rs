@@ -44,7 +44,7 @@ impl Driver {
             }
             SwarmEvent::IncomingConnectionError { error, .. } => {
                 NetMetrics::add(&self.shared.metrics.connections_failed, 1);
-                tracing::debug!(%error, "an inbound connection was not made");
+                tracing::debug!(%error, "an inbound connection failed");
             }
             SwarmEvent::NewListenAddr { address, .. } => {
                 tracing::info!(%address, "listening");
@@ -120,7 +120,7 @@ impl Driver {
             .fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
         self.guests.remove(&connection);
         if let Some(asking) = self.asking.remove(&connection) {
-            let why = "it hung up; the ticket may have been used, withdrawn or expired";
+            let why = "it closed the connection; the ticket may have been used, revoked or expired";
             let _ = asking.reply.send(Err(NetError::Unreachable(why.into())));
         }
         let Some(node) = identity::node_of(peer) else {

@@ -158,7 +158,9 @@ impl Driver {
                 self.tell_on(&fresh, Some(node));
                 self.dial_due();
             }
-            Exchanged::Broken(why) => tracing::debug!(peer = %node.short(), why, "an exchange broke off"),
+            Exchanged::Broken(why) => {
+                tracing::debug!(peer = %node.short(), why, "an exchange of addresses was interrupted")
+            }
             Exchanged::Foul(why) => self.penalize(node, &why),
         }
     }

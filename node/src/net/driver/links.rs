@@ -178,7 +178,7 @@ impl Driver {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Closed(_)) => {}
             Err(mpsc::error::TrySendError::Full(_)) => {
-                tracing::warn!(peer = %node.short(), "it does not read what it is sent; its stream is closed");
+                tracing::warn!(peer = %node.short(), "the peer does not read its messages; its stream is closed");
                 NetMetrics::add(&self.shared.metrics.dropped, 1);
                 peer.link = None;
                 peer.open_at = Some(Instant::now() + peer.backoff.next(jitter()));
@@ -224,7 +224,7 @@ impl Driver {
             End::Closed => {}
             End::Broken(why) => tracing::debug!(peer = %node.short(), why, "a stream broke"),
             End::Stuck(project) => {
-                tracing::warn!(%project, "a project does not take its messages; the link was closed");
+                tracing::warn!(%project, "a project does not process its messages; the link was closed");
             }
             // Whatever the connection is, nothing comes through it.
             End::Silent => self.disconnect(&node),
@@ -245,11 +245,11 @@ impl Driver {
             let _ = asking.reply.send(Err(NetError::Unreachable(why.to_owned())));
         };
         if self.asking.len() >= ASKING {
-            return refuse(asking, "too many joins are under way; try again in a moment");
+            return refuse(asking, "too many joins are in progress; try again in a moment");
         }
         if let Some((peer, connection)) = connected {
             if self.asking.contains_key(&connection) {
-                return refuse(asking, "another join with that node is under way");
+                return refuse(asking, "another join with that node is in progress");
             }
             self.asking.insert(connection, asking);
             self.swarm

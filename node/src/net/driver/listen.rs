@@ -83,7 +83,7 @@ impl Driver {
             return Err(NetError::Listen { address, why });
         }
         for (address, why) in missing {
-            tracing::warn!(%address, %why, "not listening there; peers can use the other addresses");
+            tracing::warn!(%address, %why, "cannot listen on this address; peers can use the other addresses");
         }
         Ok(())
     }
@@ -134,7 +134,7 @@ fn reason(error: &(dyn Error + 'static)) -> String {
         }
     }
     match said.is_empty() {
-        true => "the system does not say why".to_owned(),
+        true => "the system gives no reason".to_owned(),
         false => said.join(": "),
     }
 }

@@ -73,7 +73,7 @@ impl Project {
                 Wait::Dependency => self.waits_for(&(from, on)),
                 Wait::Successor => {
                     let [from, on] = [from, on].map(|id| self.index.link(&id).handle);
-                    format!("{on} takes the place of {from}")
+                    format!("{on} replaces {from}")
                 }
             };
             sides.push(Side {
@@ -119,7 +119,7 @@ impl Project {
         id: &str,
         keep: &ActId,
     ) -> Result<Reply, Failure> {
-        let gone = || conflict("that conflict was settled in the meantime");
+        let gone = || conflict("this conflict was already resolved");
         let mut edges = self.index.circles_at(&row.id).iter().copied();
         let edge = edges.find(|edge| name(edge) == id).ok_or_else(gone)?;
         let doc = self.doc(&edge.0)?;
@@ -130,7 +130,7 @@ impl Project {
         let [waited, on] = [removed.0, removed.1].map(|id| self.index.link(&id).handle);
         self.write_ops(origin, &from, vec![Op::RemoveDependency { on: removed.1 }], None)?;
         // The answer is about the item that was asked about, though the act may be the other one's.
-        let note = format!("{waited} does not depend on {on} any more");
+        let note = format!("{waited} no longer depends on {on}");
         let mut reply = self.applied(&row.id, Some(row.column), true)?;
         if let Reply::Applied(applied) = &mut reply {
             applied.notes.insert(0, note);
@@ -145,8 +145,8 @@ impl Project {
             [] => {
                 let [from, on] = [edge.0, edge.1].map(|id| self.index.link(&id).handle);
                 let message = format!(
-                    "{from} takes the place of {on}, if only through others, and cannot wait for itself; \
-                     `towline reopen {on}` has {on} done for its own sake"
+                    "{from} replaces {on}, directly or through other items, and cannot wait for itself; \
+                     use `towline reopen {on}` to do {on} separately"
                 );
                 Err(conflict(message))
             }
@@ -156,7 +156,7 @@ impl Project {
                     format!("`towline depends remove {from} {on}`")
                 });
                 let message = format!(
-                    "{} only when another dependency of the circle goes; remove one: {}",
+                    "{} only if another dependency of the cycle is removed; remove one of them: {}",
                     self.waits_for(edge),
                     commands.collect::<Vec<_>>().join(", ")
                 );

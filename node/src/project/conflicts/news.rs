@@ -102,7 +102,7 @@ impl Project {
         let nothing = || {
             Failure::new(
                 FailureCode::Failure,
-                format!("item {} has no creation", id.short()),
+                format!("item {} has no create act", id.short()),
             )
         };
         let folded = fold(*id, &here, &self.members).ok_or_else(nothing)?;
@@ -121,7 +121,11 @@ impl Project {
             Wait::Successor => format!("{} was superseded by {}", handle(from), handle(on)),
         };
         match circle {
-            [_] => return format!("{from} waits for itself, which is ignored until somebody removes it"),
+            [_] => {
+                return format!(
+                    "{from} waits for itself; this dependency is ignored until somebody removes it"
+                );
+            }
             [(_, _, Wait::Dependency), _] => {
                 return format!(
                     "{on} and {from} wait for each other; until somebody removes one of the two dependencies, {from} does not wait for {on}"
@@ -135,7 +139,7 @@ impl Project {
             steps.splice(NAMED..NAMED + hidden, [format!("… {hidden} more …")]);
         }
         format!(
-            "they wait for each other in a circle; until somebody removes one of these dependencies, {from} does not wait for {on}: {}",
+            "they wait for each other in a cycle; until somebody removes one of these dependencies, {from} does not wait for {on}: {}",
             steps.join(", ")
         )
     }

@@ -82,7 +82,7 @@ impl Project {
                     item: Some(item),
                     ..part
                 }) {
-                    let message = format!("only a part of it was written: {}", failure.message);
+                    let message = format!("only part of it was written: {}", failure.message);
                     *outcome = Err(Failure { message, ..failure });
                 }
             }

@@ -153,7 +153,7 @@ impl Project {
         let target = outside_link(words, other);
         if text::name(&target).is_err() {
             return Ok(Related::Wrong(format!(
-                "{} {words} {other}, which is not here and cannot be kept as a link",
+                "{} {words} {other}, which is not in the project and cannot be kept as a link",
                 relation.said_by
             )));
         }
@@ -186,7 +186,7 @@ impl Project {
         }
         if relation.kind == RelationKind::DependsOn && self.index.depends_on(&to.id, &from.id) {
             let (from, to) = (&relation.from, &relation.to);
-            let what = format!("{from} cannot wait for {to}: that would be a circle");
+            let what = format!("{from} cannot wait for {to}: that would be a cycle");
             return Ok(Related::Wrong(what));
         }
         let mut ops = Vec::new();

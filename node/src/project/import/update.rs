@@ -196,7 +196,7 @@ impl Project {
         let row = self.index.get(id);
         let handle = row.map_or_else(|| id.to_string(), |row| self.index.handle(&row));
         format!(
-            "{}: this record is of {}; item {handle} was brought up to date from one of {known_at}, and stays as it is",
+            "{}: this record is of {}; item {handle} was already updated from one of {known_at} and was not changed",
             item.external, item.record.at
         )
     }

@@ -107,7 +107,7 @@ impl Index {
             }
             let there_is = match several.as_slice() {
                 [] => String::new(),
-                [_] => format!(": there is one item {number} only"),
+                [_] => format!(": only one item has the number {number}"),
                 [.., last] => {
                     let last = self.rows.get(last).map(|row| self.handle_of(row.number, last));
                     format!(": there are {number}a to {}", last.unwrap_or_default())
@@ -120,7 +120,7 @@ impl Index {
             return if self.rows.contains_key(&id) {
                 Ok(vec![id])
             } else {
-                Err(not_found("no such id here"))
+                Err(not_found("no item has this id"))
             };
         }
         let elsewhere = self.known_elsewhere_as(written);
@@ -133,10 +133,12 @@ impl Index {
         match (keys.as_slice(), elsewhere.as_slice()) {
             ([id], []) | ([], [id]) => Ok(vec![*id]),
             ([key], [other]) if key == other => Ok(vec![*key]),
-            ([_, _, ..], []) => Err(not_found("several keys begin so; type more digits")),
-            ([], []) if is_hex && wanted.len() >= MIN_KEY => Err(not_found("no key begins so")),
+            ([_, _, ..], []) => Err(not_found("several keys begin with these digits; use more digits")),
+            ([], []) if is_hex && wanted.len() >= MIN_KEY => {
+                Err(not_found("no key begins with these digits"))
+            }
             ([], []) => Err(not_found(
-                "type a number such as 42, at least four digits of a key, or the id that it has in another tracker",
+                "use a number such as 42, at least four digits of a key, or an id from another tracker",
             )),
             (keys, others) => {
                 let mut names: Vec<String> = others
@@ -146,12 +148,10 @@ impl Index {
                     .collect();
                 if let [key, ..] = keys {
                     let name = self.named(key).unwrap_or_default();
-                    names.insert(0, format!("{name}, whose key begins so"));
+                    names.insert(0, format!("{name} (by its key)"));
                 }
                 let names = names.join(", ");
-                Err(not_found(&format!(
-                    "that could be several items; name one: {names}"
-                )))
+                Err(not_found(&format!("several items match; choose one: {names}")))
             }
         }
     }
@@ -191,7 +191,7 @@ impl Index {
                     .filter_map(|id| self.named(id))
                     .collect();
                 let message = format!(
-                    "{wanted} is {} items; name one: {}",
+                    "{wanted} matches {} items; choose one: {}",
                     several.len(),
                     names.join(", ")
                 );
@@ -269,7 +269,7 @@ fn prefixed(digits: &str) -> Option<RangeInclusive<u64>> {
 
 fn purged(wanted: &str) -> Failure {
     let message = format!(
-        "{} was purged: it is shown nowhere any more, and its number is not given out again",
+        "{} was purged: it is not shown any more, and its number is not reused",
         text::show(wanted.trim(), 80)
     );
     Failure::new(FailureCode::NotFound, message)

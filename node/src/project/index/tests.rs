@@ -47,7 +47,7 @@ fn a_circle_is_told_and_a_chain_as_long_as_a_project_is_walked() {
     let notes: Vec<_> = (0..3).filter_map(noted).collect();
     assert_eq!(notes.len(), 1, "one of them is suspended: {notes:?}");
     assert!(
-        notes[0].starts_with("suspended: it closes a circle with"),
+        notes[0].starts_with("suspended: it closes a cycle with"),
         "{notes:?}"
     );
     assert_eq!(noted(3), None, "it waits for a circle and is not in it");
@@ -116,5 +116,5 @@ fn what_names_an_item_by_its_key_today_is_no_other_items_number_tomorrow() {
     assert!(by_digits > 100 && by_letters > by_digits, "such keys are common");
     let message = |name: &str| index.find(name).unwrap_err().message;
     assert_eq!(message("4711"), "no item 4711");
-    assert_eq!(message("12c"), "no item 12c: there is one item 12 only");
+    assert_eq!(message("12c"), "no item 12c: only one item has the number 12");
 }

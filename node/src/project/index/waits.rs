@@ -66,7 +66,7 @@ impl Index {
         }
         match end {
             End::Closed(status) => link.note = Some(format!("{status} without being done")),
-            End::Endless => link.note = Some("its successors lead in a circle".into()),
+            End::Endless => link.note = Some("its successors form a cycle".into()),
             End::Satisfied | End::Open => {}
         }
         link
@@ -128,9 +128,9 @@ impl Index {
             let named = others.get(..NAMED).unwrap_or(&others).join(", ");
             (link.satisfied, link.suspended) = (true, true);
             link.note = Some(if rest.is_empty() {
-                "suspended: it closes a circle".to_owned()
+                "suspended: it closes a cycle".to_owned()
             } else {
-                format!("suspended: it closes a circle with {named}{more}")
+                format!("suspended: it closes a cycle with {named}{more}")
             });
         }
         link

@@ -28,7 +28,7 @@ pub(super) fn line(line: &ItemLine) -> Result<BTreeMap<u32, u32>, String> {
             line.number
         ));
     }
-    text::body(&line.body).map_err(|why| format!("its body cannot be used: {why}"))?;
+    text::body(&line.body).map_err(|why| format!("invalid body: {why}"))?;
     if line.acts.len() > limits::ACTS_PER_ITEM {
         let max = limits::ACTS_PER_ITEM;
         return Err(format!(
@@ -40,7 +40,9 @@ pub(super) fn line(line: &ItemLine) -> Result<BTreeMap<u32, u32>, String> {
     for (at, act) in line.acts.iter().enumerate() {
         let wrong = |why: String| format!("act {at}, {}: {why}", text::show(&act.op, 40));
         if (at == 0) != (act.op == "create") {
-            return Err(wrong("the first act makes the item, and no other".to_owned()));
+            return Err(wrong(
+                "the first act, and no other, must create the item".to_owned(),
+            ));
         }
         if act.saw.len() >= limits::SAW_PER_ACT && act.saw.len() > limits::SAW_PER_ACT - usize::from(at == 0)
         {
@@ -54,7 +56,7 @@ pub(super) fn line(line: &ItemLine) -> Result<BTreeMap<u32, u32>, String> {
         }
         // Real ids come when it is written; what is wrong with the rest shows with any.
         let any_act = |act: ActRef| match place(&act) {
-            Some(place) if place >= count => Err(format!("there is no act {place}")),
+            Some(place) if place >= count => Err(format!("it refers to act {place}, which does not exist")),
             _ => Ok(ActId([0; 16])),
         };
         let op = decode_op(act, any_act, |_| Ok(ItemId([0; 16]))).map_err(wrong)?;
@@ -71,9 +73,7 @@ pub(super) fn line(line: &ItemLine) -> Result<BTreeMap<u32, u32>, String> {
             && number != line.number
         {
             let made = line.number;
-            return Err(wrong(format!(
-                "it gives the number {number}, and the line has {made}"
-            )));
+            return Err(wrong(format!("its number is {number}, but the line has {made}")));
         }
     }
     if count == 0 {
@@ -90,7 +90,7 @@ fn steps(line: &ItemLine) -> Result<BTreeMap<u32, u32>, String> {
     for group in &line.ties {
         for act in group {
             if usize::try_from(*act).map_or(true, |act| act >= line.acts.len()) {
-                return Err(format!("`ties` names act {act}, which there is not"));
+                return Err(format!("`ties` names act {act}, which does not exist"));
             }
             before.entry(*act).or_default();
         }
@@ -121,7 +121,7 @@ fn steps(line: &ItemLine) -> Result<BTreeMap<u32, u32>, String> {
         }
     }
     if done < before.len() {
-        return Err("`ties` runs in a circle".to_owned());
+        return Err("`ties` forms a cycle".to_owned());
     }
     Ok(steps)
 }

@@ -39,7 +39,7 @@ impl Project {
     /// Takes settings, or says why not.
     pub(crate) fn take_settings(&mut self, told: &SettingsLine, dry_run: bool) -> Result<Taken, Failure> {
         if let Err(failure) = self.may_set() {
-            let why = format!("the settings were not taken: {}", failure.message);
+            let why = format!("the settings were not imported: {}", failure.message);
             return Ok(Taken::Refused { why });
         }
         let id = self.settings_id();
@@ -54,11 +54,11 @@ impl Project {
         let steps = match check::line(&line).and_then(|steps| only_settings(&line).map(|()| steps)) {
             Ok(steps) if begins_so => steps,
             Ok(_) => {
-                let why = "the settings do not begin as settings do".to_owned();
+                let why = "the first act of the settings is invalid".to_owned();
                 return Ok(Taken::Refused { why });
             }
             Err(why) => {
-                let why = format!("the settings cannot be taken: {why}");
+                let why = format!("cannot import the settings: {why}");
                 return Ok(Taken::Refused { why });
             }
         };
@@ -88,7 +88,7 @@ impl Project {
         };
         let none = |handle: &str| {
             Err(format!(
-                "settings name no item, such as {}",
+                "settings cannot name items, such as {}",
                 text::show(handle, 40)
             ))
         };
@@ -105,7 +105,7 @@ fn only_settings(line: &ItemLine) -> Result<(), String> {
     for act in line.acts.iter().skip(1) {
         let op = decode_op(act, |_| Ok(ActId([0; 16])), |_| Ok(ItemId([0; 16])))?;
         if !is_setting(&op) {
-            return Err(format!("{} is no setting", text::show(&act.op, 40)));
+            return Err(format!("{} is not a setting", text::show(&act.op, 40)));
         }
     }
     Ok(())

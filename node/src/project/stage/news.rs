@@ -105,7 +105,7 @@ impl Project {
         let Some(outcome) = update_projection(self.id, shown, &doc, &self.members) else {
             return Err(Failure::new(
                 FailureCode::Failure,
-                format!("item {} has no creation", id.short()),
+                format!("item {} has no create act", id.short()),
             ));
         };
         self.stage_row(outcome, seen, settled);
@@ -139,7 +139,7 @@ impl Project {
                 Ok(news) if turn.is_suspended => news.into_iter().for_each(|event| self.enter(event, seen)),
                 Ok(news) => settled.extend(news),
                 Err(failure) => {
-                    tracing::error!(%failure, "a circle of dependencies is listed and was not told");
+                    tracing::error!(%failure, "a dependency cycle is listed, but its event was not emitted");
                 }
             }
         }

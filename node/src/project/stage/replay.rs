@@ -139,7 +139,7 @@ impl Project {
                 self.seal_open(sealed)?;
                 (open.place, open.prev) = self.next_place()?;
                 if open.place.epoch != epoch {
-                    let why = "this node's log went on elsewhere; import the file again";
+                    let why = "this node's log has changed meanwhile; import the file again";
                     return Ok(Err(Failure::new(FailureCode::Failure, why)));
                 }
             }
@@ -334,7 +334,8 @@ impl<'w> Retelling<'w> {
             ActRef::Id(id) => Ok(id),
             ActRef::At(place) => {
                 let id = usize::try_from(place).ok().and_then(|place| self.ids.get(place));
-                id.copied().ok_or_else(|| format!("there is no act {place}"))
+                id.copied()
+                    .ok_or_else(|| format!("it refers to act {place}, which does not exist"))
             }
         };
         let op = decode_op(told, id_of, item_of)?;

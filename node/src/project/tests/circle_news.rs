@@ -193,14 +193,14 @@ fn a_longer_circle_and_one_through_a_successor_are_told_step_by_step() {
     };
     assert_eq!(rule, other);
     assert!(
-        rule.starts_with("they wait for each other in a circle; until somebody removes one"),
+        rule.starts_with("they wait for each other in a cycle; until somebody removes one"),
         "{rule}"
     );
     for step in [
         "1 waits for 2",
         "2 waits for 3",
         "3 waits for 1",
-        "a circle; until",
+        "a cycle; until",
     ] {
         assert!(rule.contains(step), "{rule}");
     }

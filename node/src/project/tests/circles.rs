@@ -57,7 +57,7 @@ fn of_a_circle_made_apart_one_dependency_is_suspended_and_both_items_say_so() {
     let card = ann.card(&free);
     assert_eq!(card.unmet, 0, "what is suspended is not waited for");
     let note = card.depends_on[0].note.clone().unwrap();
-    assert_eq!(note, format!("suspended: it closes a circle with {on}"));
+    assert_eq!(note, format!("suspended: it closes a cycle with {on}"));
     assert_eq!(ann.card(&on).unmet, 1);
     let Reply::Explanations(why) = ann.ask(Request::Explain { item: free.clone() }) else {
         panic!()
@@ -154,10 +154,7 @@ fn settling_answers_about_the_item_that_was_asked_about() {
             assert_eq!(applied.card.handle, asked);
             assert_eq!((applied.from, applied.changed), (Some(applied.card.column), true));
             assert_eq!(applied.card.conflicts, 0);
-            assert_eq!(
-                applied.notes[0],
-                format!("{waits} does not depend on {on} any more")
-            );
+            assert_eq!(applied.notes[0], format!("{waits} no longer depends on {on}"));
         }
     }
 }
@@ -242,10 +239,7 @@ fn a_circle_of_a_successor_and_a_dependency_is_settled_as_it_says() {
         .iter()
         .map(|side| (side.effective, side.means.as_str()))
         .collect();
-    assert_eq!(
-        means,
-        [(true, "2 takes the place of 1"), (false, "2 waits for 1")]
-    );
+    assert_eq!(means, [(true, "2 replaces 1"), (false, "2 waits for 1")]);
     let why = circle.sides[1].unkeepable.clone().unwrap();
     assert!(
         why.contains("cannot wait for itself") && why.contains("`towline reopen 1`"),
@@ -267,7 +261,7 @@ fn an_item_does_not_take_the_place_of_one_that_it_waits_for() {
     asked.by = Some("3".into());
     let refused = ann.try_ask(Request::Transition(asked)).unwrap_err();
     assert_eq!(refused.code.exit(), 5);
-    assert!(refused.message.contains("3 waits for 1"), "{refused}");
+    assert!(refused.message.contains("3 depends on 1"), "{refused}");
 }
 
 #[test]

@@ -325,7 +325,7 @@ fn an_export_carries_the_settings_with_everything_that_was_done_to_them() {
     let Taken::Refused { why } = take(&mut Replica::make("di", &clock, None), &alien) else {
         panic!()
     };
-    assert!(why.contains("freeze is no setting"), "{why}");
+    assert!(why.contains("freeze is not a setting"), "{why}");
     let (_, mut writer) = pair(&clock);
     let Taken::Refused { why } = take(&mut writer, &told) else {
         panic!()

@@ -28,7 +28,7 @@ fn what_was_edited_apart_is_settled_after_the_item_is_back() {
     assert_eq!(refused.code.exit(), 5);
     assert_eq!(
         refused.message,
-        "1 is in the trash; `towline restore 1` brings it back, then it can be settled"
+        "1 is in the trash; restore it with `towline restore 1`, then resolve the conflict"
     );
     assert_eq!(title(&mut ann), shown, "nothing was changed");
     ann.does("1", Verb::Restore);

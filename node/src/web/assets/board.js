@@ -1,11 +1,15 @@
-// Moving cards by drag and by keyboard. Every move is one request that carries the revision that the
-// person saw; the page changes when the server has answered, never before.
+// Moves cards by drag and by keyboard. Every move is one request with the revision that the page showed; the page
+// changes when the server has answered, never before.
 
 import { refresh, say } from "./live.js";
 
 const token = document.querySelector('meta[name="csrf-token"]')?.content;
 const live = document.getElementById("live");
 const cardOf = (element) => element?.closest?.(".card[data-id]");
+
+/** The labels of statuses, where they differ from the machine words. */
+const STATUS = { "review-hold": "waits for approval", "merge-failure": "merge failed", "merge-failure-final": "merge given up" };
+const label = (status) => STATUS[status] ?? status;
 
 async function send(card, transition) {
   const project = live.dataset.project;
@@ -16,17 +20,17 @@ async function send(card, transition) {
       headers: { "content-type": "application/json", "x-csrf-token": token },
       body: JSON.stringify({ body }),
     });
-    const told = await answer.json();
-    if (answer.ok) say(told.notes?.length ? told.notes.join(" ") : `#${told.card.handle}: ${transition.verb}, now in ${told.card.column} (${told.card.status})`);
-    else if (answer.status === 409 && told.current) say(`${told.message} #${told.current.handle} is in ${told.current.column} (${told.current.status}) now.`);
-    else say(told.message);
+    const reply = await answer.json();
+    if (answer.ok) say(reply.notes?.length ? reply.notes.join(" ") : `#${reply.card.handle}: ${transition.verb}, now in ${reply.card.column} (${label(reply.card.status)})`);
+    else if (answer.status === 409 && reply.current) say(`${reply.message} #${reply.current.handle} is now in ${reply.current.column} (${label(reply.current.status)}).`);
+    else say(reply.message);
   } catch {
-    say("The node did not answer; nothing is known to have changed.");
+    say("The node did not answer. The change may not have been made; reload the page to check.");
   }
   await refresh();
 }
 
-/** `move:` and a column, or a verb, as the card's own menu has it. */
+/** The transition of a menu value: `move:` and a column, or a verb. */
 function transition(value) {
   return value.startsWith("move:") ? { verb: "move", to: value.slice(5) } : { verb: value };
 }
@@ -134,17 +138,17 @@ function step(down, right) {
 
 function withCard(action) {
   const card = cardOf(document.activeElement);
-  if (!card) say("Choose a card first: h j k l.");
-  else if (!token) say("Read only. Run `towline open` for a link that signs you in.");
+  if (!card) say("Select a card first, with h, j, k or l.");
+  else if (!token) say("Read only. Run `towline open` to get a sign-in link.");
   else action(card, (card.dataset.legal ?? "").split(" "));
 }
 
 function toggle(card, legal, on, off) {
   if (legal.includes(off)) return send(card, { verb: off });
-  if (!legal.includes(on)) return say(`#${card.dataset.handle} cannot be put under ${on} now.`);
+  if (!legal.includes(on)) return say(`Cannot ${on} #${card.dataset.handle} now.`);
   if (on !== "block") return send(card, { verb: on });
   const reason = document.getElementById("ask-reason");
-  document.getElementById("ask-title").textContent = `Why is #${card.dataset.handle} blocked?`;
+  document.getElementById("ask-title").textContent = `Block #${card.dataset.handle}`;
   reason.value = "";
   ask.returnValue = "";
   ask.onclose = () => {

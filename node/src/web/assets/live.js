@@ -1,9 +1,9 @@
-// Keeps `#live` true: listens for events and fetches the page's fragment again when one concerns it.
-// The server renders; nothing here guesses what a page will look like.
+// Keeps `#live` up to date: listens for events and fetches the page's fragment again when one is about it. The
+// server renders everything.
 
 const live = document.getElementById("live");
 const toast = document.getElementById("toast");
-const news = document.getElementById("news");
+const announcements = document.getElementById("announcements");
 const WAIT_MS = 200;
 const BUSY_MS = 1000;
 const TOAST_MS = 8000;
@@ -13,7 +13,7 @@ let fetching = false;
 let again = false;
 let hideToast = null;
 
-/** Says something to everybody, for a while. */
+/** Shows a message for a while. */
 export function say(text) {
   toast.textContent = text;
   toast.hidden = false;
@@ -21,7 +21,7 @@ export function say(text) {
   hideToast = setTimeout(() => { toast.hidden = true; }, TOAST_MS);
 }
 
-/** Somebody who is dragging, choosing or writing must not lose what they are at. */
+/** Whether the user is dragging, choosing or typing: a refresh would lose that. */
 function busy() {
   if (document.querySelector(".dragged, .move[open], .verb[open], dialog[open]")) return true;
   const at = document.activeElement;
@@ -29,7 +29,7 @@ function busy() {
   return [...live.querySelectorAll("textarea, input:not([type=hidden])")].some((field) => field.value !== field.defaultValue);
 }
 
-/** Fetches the fragment anew, at once or when nobody is in the middle of something. */
+/** Fetches the fragment again, now or once the user is not busy. */
 export async function refresh() {
   if (!live) return;
   if (fetching) { again = true; return; }
@@ -40,12 +40,12 @@ export async function refresh() {
   try {
     const answer = await fetch(live.dataset.live, { headers: { accept: "text/html" } });
     const html = await answer.text();
-    // A drag or a menu may have begun while the answer was on its way: then it is fetched again afterwards.
+    // A drag or a menu may have begun during the fetch: then fetch again afterwards.
     if (answer.ok && busy()) again = true;
     else if (answer.ok) swap(html);
-    else if (answer.status === 404) say("This is not here any more.");
+    else if (answer.status === 404) say("This page no longer exists.");
   } catch {
-    // Not reachable just now; the stream's next hello fetches again.
+    // Not reachable now; the next hello of the stream fetches again.
   } finally {
     fetching = false;
     if (again) { again = false; later(); }
@@ -71,13 +71,25 @@ function concerns(event) {
   return (!project || event.project === project) && (!item || event.item === item);
 }
 
-function tell(event) {
+const CHANGES = {
+  "item-created": "was created",
+  "holds-changed": "was put on hold or resumed",
+  "claimed": "was claimed",
+  "released": "was released",
+  "commented": "has a new comment",
+  "conflict-raised": "has a new conflict",
+  "conflicts-settled": "has no conflicts any more",
+  "deleted": "moved to the trash",
+  "restored": "was restored",
+};
+
+function announce(event) {
   const { number, title, what } = event;
-  const change = what.type === "stage-changed" ? `is in ${what.to} now` : what.type.replaceAll("-", " ");
-  news.textContent = `#${number} ${title} ${change}`;
+  const change = what.type === "stage-changed" ? `moved to ${what.to}` : CHANGES[what.type] ?? "changed";
+  announcements.textContent = `#${number} ${title} ${change}`;
 }
 
-/** How far the page is, by project, from what the server wrote into it. */
+/** The feed positions of the page, by project, as the server wrote them into it. */
 function rendered() {
   const { project, position, positions } = live.dataset;
   if (project) return { [project]: Number(position) };
@@ -89,7 +101,7 @@ function rendered() {
 
 let known = live ? rendered() : {};
 
-function heard(message) {
+function receive(message) {
   if (message.type === "hello") {
     const behind = Object.entries(known).some(([id, at]) => message.positions[id] !== undefined && message.positions[id] !== at);
     for (const id of Object.keys(known)) known[id] = message.positions[id] ?? known[id];
@@ -97,30 +109,30 @@ function heard(message) {
   } else if (message.type === "resync") {
     if (!live.dataset.project || message.project === live.dataset.project) later();
   } else if (message.type === "event") {
-    if (message.news.project in known) known[message.news.project] = message.news.position;
-    if (!concerns(message.news)) return;
-    if (!message.news.backfill) tell(message.news);
+    if (message.event.project in known) known[message.event.project] = message.event.position;
+    if (!concerns(message.event)) return;
+    if (!message.event.backfill) announce(message.event);
     later();
   }
 }
 
 function listenThroughWorker() {
   const worker = new SharedWorker("/assets/worker.js", { name: "towline" });
-  worker.port.onmessage = ({ data }) => heard(data);
+  worker.port.onmessage = ({ data }) => receive(data);
   worker.port.start();
   worker.port.postMessage("hello");
   addEventListener("pagehide", () => worker.port.postMessage("bye"));
   addEventListener("pageshow", (event) => { if (event.persisted) worker.port.postMessage("hello"); });
 }
 
-// Without a shared worker each tab has its own stream, and gives it up while nobody looks.
+// Without a shared worker each tab has its own stream, and closes it while the tab is hidden.
 function listenAlone() {
   let source = null;
   const open = () => {
     source = new EventSource("/api/v1/events");
-    source.addEventListener("hello", (event) => heard({ type: "hello", positions: JSON.parse(event.data).positions }));
-    source.addEventListener("resync", (event) => heard({ type: "resync", ...JSON.parse(event.data) }));
-    source.onmessage = (event) => heard({ type: "event", news: JSON.parse(event.data) });
+    source.addEventListener("hello", (event) => receive({ type: "hello", positions: JSON.parse(event.data).positions }));
+    source.addEventListener("resync", (event) => receive({ type: "resync", ...JSON.parse(event.data) }));
+    source.onmessage = (event) => receive({ type: "event", event: JSON.parse(event.data) });
   };
   const turn = () => {
     if (document.hidden) { source?.close(); source = null; }

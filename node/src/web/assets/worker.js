@@ -6,7 +6,7 @@ const positions = {};
 let source = null;
 let pause = 1000;
 
-function tell(message) {
+function broadcast(message) {
   for (const port of ports) port.postMessage(message);
 }
 
@@ -15,17 +15,17 @@ function listen() {
   source.addEventListener("hello", (event) => {
     pause = 1000;
     Object.assign(positions, JSON.parse(event.data).positions);
-    tell({ type: "hello", positions });
+    broadcast({ type: "hello", positions });
   });
   source.addEventListener("resync", (event) => {
     const { project, position } = JSON.parse(event.data);
     positions[project] = position;
-    tell({ type: "resync", project });
+    broadcast({ type: "resync", project });
   });
   source.onmessage = (event) => {
-    const news = JSON.parse(event.data);
-    positions[news.project] = news.position;
-    tell({ type: "event", news });
+    const feedEvent = JSON.parse(event.data);
+    positions[feedEvent.project] = feedEvent.position;
+    broadcast({ type: "event", event: feedEvent });
   };
   source.onerror = () => {
     // The browser reconnects by itself, except after an answer that is no stream, such as 503.

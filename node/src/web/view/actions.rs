@@ -1,4 +1,4 @@
-//! What a person can do to an item from a page: targets of a move, and the other legal verbs.
+//! The actions that a page offers for an item: targets of a move, and the other legal verbs.
 //!
 //! A move to a column is the transition that leads there, where the item's legal verbs have one,
 //! because that one knows its rules; only what no transition reaches is the human override. Nothing
@@ -24,8 +24,8 @@ pub(in crate::web) struct MoveTarget {
     pub(in crate::web) proposed: bool,
 }
 
-/// What people see for a move that no transition makes.
-const OVERRIDE: &str = "override";
+/// The label of a move that no transition makes.
+const OVERRIDE: &str = "skips rules";
 
 /// Verbs that a menu may use by themselves: they need nothing but the item.
 const PLAIN: &[Verb] = &[
@@ -91,7 +91,7 @@ fn target(card: &ItemCard, column: Column) -> Option<MoveTarget> {
 pub(super) fn options(targets: &[MoveTarget]) -> Markup {
     html! {
         @if !targets.iter().any(|target| target.proposed) {
-            option value="" selected { "Choose where" }
+            option value="" selected { "Choose a column" }
         }
         @for target in targets {
             option value=(target.value) data-column=(target.column) selected[target.proposed] {
@@ -101,7 +101,7 @@ pub(super) fn options(targets: &[MoveTarget]) -> Markup {
     }
 }
 
-/// What a verb's form asks for beside the item.
+/// The input that a verb needs besides the item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::web) enum VerbInput {
     /// Nothing.
@@ -111,7 +111,7 @@ pub(in crate::web) enum VerbInput {
         /// Whether it is refused without.
         required: bool,
     },
-    /// That somebody is sure of it: it cannot be undone.
+    /// A confirmation, because it cannot be undone.
     Sure,
     /// Another item.
     Item,

@@ -13,6 +13,7 @@ use super::parts::{badge, column_title, item_path, kind, priority, time};
 use super::{Frame, parts};
 use crate::api::types::{ItemCard, ProjectStatus};
 use crate::handle::ProjectLink;
+use crate::labels::failure_label;
 use crate::web::query::{BoardQuery, Tab, escape};
 
 /// Cards that a column shows unless asked for all.
@@ -118,7 +119,7 @@ pub(in crate::web) fn fragment(board: &Board) -> Markup {
     html! {
         (tabs(board))
         @if board.cards.is_empty() && board.query.is_filtered() {
-            p.empty { "Nothing passes this filter. " a href=(board.path()) { "Show everything" } }
+            p.empty { "No items match this filter. " a href=(board.path()) { "Show everything" } }
         }
         div.board data-tab=(tab.as_str()) data-path=(board.path()) {
             @if tab == Tab::Trash {
@@ -151,7 +152,7 @@ fn tabs(board: &Board) -> Markup {
                 }
             }
             span.tally {
-                @if board.status.held > 0 { span { (board.status.held) " held" } }
+                @if board.status.held > 0 { span { (board.status.held) " on hold" } }
                 @if board.status.conflicts > 0 {
                     a.warn href={ (board.path()) "/conflicts" } { (board.status.conflicts) " in conflict" }
                 }
@@ -244,7 +245,7 @@ fn list(board: &Board, name: &str, passes: impl Fn(&ItemCard) -> bool) -> Markup
     html! {
         ul.cards data-column=(name) {
             @for item in cards.iter().take(most) { li { (card(board, item, &here)) } }
-            @if cards.is_empty() { li.none aria-hidden="true" { "Nothing here" } }
+            @if cards.is_empty() { li.none aria-hidden="true" { "No items" } }
         }
         @if hidden > 0 {
             p.more { "and " (hidden) " more · "
@@ -271,8 +272,8 @@ fn card(board: &Board, card: &ItemCard, here: &str) -> Markup {
                 }
                 span.badges {
                     @if card.conflicts > 0 {
-                        a.badge.contested href={ (path) "#conflicts" } draggable="false"
-                            title={ (parts::plural(card.conflicts, "conflict")) ": decided apart, not settled" } {
+                        a.badge.conflict href={ (path) "#conflicts" } draggable="false"
+                            title={ (parts::plural(card.conflicts, "conflict")) ": concurrent changes that are not resolved yet" } {
                             "‼ " (card.conflicts) span.sr { " in conflict" } }
                     }
                     (badge(card.status))
@@ -281,7 +282,7 @@ fn card(board: &Board, card: &ItemCard, here: &str) -> Markup {
             h3 { a.title href=(path) draggable="false" { (card.title) } }
             @if let Some(reason) = card.holds.blocked.as_ref() { p.reason { (excerpt(&reason.reason)) } }
             @if let Some(failure) = card.holds.failure.as_ref() {
-                p.reason { (failure.kind) ": " (excerpt(&failure.detail)) }
+                p.reason { (failure_label(failure.kind)) ": " (excerpt(&failure.detail)) }
             }
             @if !card.labels.is_empty() {
                 ul.labels aria-label="Labels" { @for label in card.labels.iter().take(6) { li { (label) } } }
@@ -333,7 +334,7 @@ fn facts(board: &Board, card: &ItemCard) -> Markup {
             }
             @if !card.attention.is_empty() { li.warn title=(card.attention.join("; ")) { "attention" } }
             @if card.unmet > 0 { (waits(card)) }
-            @if card.retries > 0 { li { (parts::plural(card.retries as usize, "retry")) } }
+            @if card.retries > 0 { li { "sent back " (parts::plural(card.retries as usize, "time")) } }
             @if card.criteria > 0 { li { (card.criteria_met) "/" (card.criteria) " criteria" } }
             @if let Some((done, all)) = card.progress { li { (done) "/" (all) " done" } }
             @if card.comments > 0 { li { (parts::plural(card.comments as usize, "comment")) } }

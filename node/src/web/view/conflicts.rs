@@ -1,7 +1,7 @@
-//! What contends about an item, with a button for each side, and why the item stands where it stands.
+//! The conflicts of an item, with a button for each side, and why the item is in its state.
 //!
-//! Pure functions from plain values to markup. Which side counts is the project's to say; here each
-//! is only shown and can be chosen by who is signed in.
+//! Pure functions from plain values to markup. The project decides which side takes effect; the page shows the
+//! sides, and a signed-in person can choose one.
 
 use maud::{Markup, html};
 use towline_proto::Millis;
@@ -14,16 +14,16 @@ use crate::handle::ProjectLink;
 use crate::web::query::escape;
 
 /// Characters of a deed on a page.
-const DEED_CHARS: usize = 200;
+const ACTIVITY_CHARS: usize = 200;
 /// Conflicts on the page of a project, the oldest ones.
 const CONFLICTS: usize = 200;
 
-/// Conflicts that nobody has settled.
+/// Unresolved conflicts.
 pub(super) fn open_conflicts(frame: &Frame, project: &str, page: &ItemPage, now: Millis) -> Markup {
     html! {
         @if !page.open_conflicts.is_empty() {
             section.notice.conflicts aria-labelledby="conflicts" {
-                h2 id="conflicts" { "‼ Decided apart" }
+                h2 id="conflicts" { "Conflict" }
                 (explained())
                 @for conflict in &page.open_conflicts { (one(frame, project, conflict, None, now)) }
             }
@@ -32,10 +32,10 @@ pub(super) fn open_conflicts(frame: &Frame, project: &str, page: &ItemPage, now:
 }
 
 fn explained() -> Markup {
-    html! { p { "People did the following without knowing of each other. What counts now stands first; whoever keeps a side settles it." } }
+    html! { p { "These changes were made at the same time and contradict each other. The side in effect is listed first. Keep a side to resolve the conflict." } }
 }
 
-/// The page of everything in a project that nobody has settled.
+/// The page of all unresolved conflicts of a project.
 pub(in crate::web) fn page(
     frame: &Frame,
     link: &ProjectLink,
@@ -58,13 +58,13 @@ pub(in crate::web) fn fragment(frame: &Frame, project: &str, open: &[OpenConflic
     let here = format!("/p/{}/conflicts", escape(project));
     html! {
         h1 { "Conflicts " span.count { (open.len()) } }
-        @if open.is_empty() { p.empty { "Everything is settled." } }
+        @if open.is_empty() { p.empty { "No unresolved conflicts." } }
         @else {
             section.notice.conflicts {
                 (explained())
                 @for conflict in open.iter().take(CONFLICTS) { (one(frame, project, conflict, Some(&here), now)) }
                 @if open.len() > CONFLICTS {
-                    p.none { "and " (open.len() - CONFLICTS) " younger ones: " code { "towline conflicts" } }
+                    p.none { "and " (open.len() - CONFLICTS) " newer ones; list all with " code { "towline conflicts" } }
                 }
             }
         }
@@ -74,24 +74,24 @@ pub(in crate::web) fn fragment(frame: &Frame, project: &str, open: &[OpenConflic
 /// One conflict. Elsewhere than on the page of its item it names that, and `back` leads there again.
 fn one(frame: &Frame, project: &str, conflict: &OpenConflict, back: Option<&str>, now: Millis) -> Markup {
     html! {
-        section.contest aria-label={ "Conflict about " (conflict.about) } {
+        section.conflict aria-label={ "Conflict about " (conflict.about) } {
             @if back.is_some() {
                 p { (item_link(project, &conflict.item)) }
                 h2 { (capital(&conflict.about)) }
             } @else { h3 { (capital(&conflict.about)) } }
             p.rule { (capital(&conflict.why)) "." }
             @if is_restored_first(conflict) {
-                p.notice { "The item is in the trash: restore it, then a side can be kept." }
+                p.notice { "The item is in the trash. Restore it first, then keep a side." }
             }
             ul.sides { @for side in &conflict.sides {
-                li.counts[side.effective] {
+                li.effective[side.effective] {
                     p { strong { (side.line.origin) } " " (shown(&side_deed(conflict, side)))
                         span.when { (time(now, side.line.at)) " on " (side.line.node_name) } (clock_ahead(side.line.skewed)) }
-                    p.means { @if side.effective { span.badge.s-done { "counts" } }
-                        @else { span.badge { "does not count" } }
-                        " keeping it means: " strong { (side.means) } }
+                    p.means { @if side.effective { span.badge.s-done { "in effect" } }
+                        @else { span.badge { "overridden" } }
+                        " result if kept: " strong { (side.means) } }
                     @if let Some(why) = &side.unkeepable {
-                        p.none { "It cannot be kept: " (coded(why)) }
+                        p.none { "This side cannot be kept: " (coded(why)) }
                     } @else if let Some(csrf) = frame.csrf().filter(|_| !is_restored_first(conflict)) {
                         (keep(csrf, project, conflict, side, back))
                     }
@@ -114,7 +114,7 @@ fn keep(csrf: &str, project: &str, conflict: &OpenConflict, side: &Side, back: O
     }
 }
 
-/// Why it stands where it stands, a sentence each.
+/// Why it is in its state, a sentence each.
 pub(super) fn explanation(page: &ItemPage, because: &[String]) -> Markup {
     html! {
         @if !because.is_empty() {
@@ -136,7 +136,7 @@ fn coded(sentence: &str) -> Markup {
 }
 
 fn shown(text: &str) -> String {
-    towline_proto::text::show(text, DEED_CHARS)
+    towline_proto::text::show(text, ACTIVITY_CHARS)
 }
 
 fn capital(text: &str) -> String {

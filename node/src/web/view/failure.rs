@@ -1,5 +1,5 @@
-//! The page of a request that was refused: what is wrong, what would be right, and for a conflict
-//! the item as it stands now.
+//! The page of a request that failed: what is wrong, how to fix it, and for a conflict the current state of the
+//! item.
 
 use maud::{Markup, html};
 
@@ -9,7 +9,7 @@ use crate::api::request::{Failure, FailureCode};
 use crate::api::types::ItemCard;
 use crate::web::query::escape;
 
-/// A take-over that was refused and can be forced.
+/// The offer to force a take-over that was refused.
 pub(in crate::web) struct ForceOffer {
     /// The item as it stands.
     pub(in crate::web) card: Box<ItemCard>,
@@ -19,11 +19,11 @@ pub(in crate::web) struct ForceOffer {
 
 pub(in crate::web) fn page(frame: &Frame, failure: &Failure, force_offer: Option<&ForceOffer>) -> Markup {
     let title = match failure.code {
-        FailureCode::Usage => "That was not understood",
-        FailureCode::NotFound => "Not here",
+        FailureCode::Usage => "Invalid request",
+        FailureCode::NotFound => "Not found",
         FailureCode::NotAllowed => "Not allowed",
-        FailureCode::Conflict => "The item has changed, or does not allow that",
-        FailureCode::Busy | FailureCode::Unreachable => "The project cannot be reached now",
+        FailureCode::Conflict => "The item changed, or this action is not possible",
+        FailureCode::Busy | FailureCode::Unreachable => "The project is not available",
         FailureCode::TimedOut => "The project did not answer in time",
         FailureCode::Failure | FailureCode::Findings => "Something went wrong",
     };
@@ -31,16 +31,15 @@ pub(in crate::web) fn page(frame: &Frame, failure: &Failure, force_offer: Option
         section.failure {
             h1 { (title) }
             p.why { (failure.message) }
-            p { "Nothing was written." }
             @if let (Some(card), Some(project)) = (&failure.current, &frame.here) {
-                h2 { "As it stands now" }
+                h2 { "Current state" }
                 article.card {
                     p.meta { span.handle { "#" (card.handle) } " " (kind(card.kind)) " " (badge(card.status)) }
                     h3 { a href=(item_path(project, &card.id.to_string())) { (card.title) } }
                     p { "In " strong { (column_title(card.column)) } }
                     @if let Some(claim) = &card.claim { p { "Claimed by " (claim.holder) } }
                     @if !card.legal.is_empty() {
-                        p { "Legal from here: " @for (index, verb) in card.legal.iter().enumerate() {
+                        p { "Possible now: " @for (index, verb) in card.legal.iter().enumerate() {
                             @if index > 0 { ", " } code { (verb) }
                         } }
                     }
@@ -53,7 +52,7 @@ pub(in crate::web) fn page(frame: &Frame, failure: &Failure, force_offer: Option
                 @if let Some(project) = &frame.here {
                     a.button href={ "/p/" (escape(project)) } { "Back to the board" }
                 } @else {
-                    a.button href="/" { "Back to the start" }
+                    a.button href="/" { "Back to the start page" }
                 }
             }
         }
@@ -69,18 +68,18 @@ fn by_force(csrf: &str, project: &str, force_offer: &ForceOffer) -> Markup {
         .map_or("nobody", |claim| claim.holder.as_str());
     html! {
         section.notice aria-labelledby="force" {
-            h2 id="force" { "By force, as a last resort" }
-            p { strong { (holder) } " may still be at work on #" (card.handle) ". What is handed in under the old claim"
-                " is kept and does not count. Take it only if you know that the holder is gone or hangs." }
+            h2 id="force" { "Take over by force" }
+            p { strong { (holder) } " may still be working on #" (card.handle) ". Work that is submitted under the old claim"
+                " is kept but has no effect. Take over only if you know that the holder is gone or hangs." }
             form.say method="post" action={ (item_path(project, &card.id.to_string())) "/act" } {
                 input type="hidden" name="csrf" value=(csrf);
                 input type="hidden" name="expect" value=(card.revision);
                 input type="hidden" name="back" value=(force_offer.back);
                 input type="hidden" name="target" value="take-over";
                 input type="hidden" name="force" value="yes";
-                label for="why" { "Reason, which everybody will see" }
+                label for="why" { "Reason (visible to everyone)" }
                 input id="why" name="reason" required autocomplete="off";
-                button type="submit" { "Take it over by force" }
+                button type="submit" { "Take over by force" }
             }
         }
     }

@@ -47,14 +47,14 @@ pub(in crate::web) fn fragment(
 ) -> Markup {
     html! {
         @for project in unavailable {
-            p.notice { "The project " (project.name) " is left out, because it cannot be opened: " (project.why) }
+            p.notice { "The project " (project.name) " is not shown because it cannot be opened: " (project.why) }
         }
-        @if projects.is_empty() { p.empty { "No project yet. Run " code { "towline up" } " in a repository." } }
+        @if projects.is_empty() { p.empty { "No projects yet. Run " code { "towline up" } " in a repository to create one." } }
         ul.fleet { @for project in projects { li { article.project {
             h2 { a href={ "/p/" (escape(&project.name)) } { (project.name) } }
             @match &project.status {
                 Ok(status) => (status_summary(&project.name, status, now)),
-                Err(failure) => p.notice { "Cannot be read: " (failure.message) },
+                Err(failure) => p.notice { "Cannot read this project: " (failure.message) },
             }
         } } } }
     }
@@ -82,16 +82,16 @@ fn status_summary(name: &str, status: &ProjectStatus, now: Millis) -> Markup {
             }
         } }
         ul.facts aria-label="State" {
-            @if status.held > 0 { li.wait { (status.held) " held" } }
+            @if status.held > 0 { li.wait { (status.held) " on hold" } }
             @if status.conflicts > 0 {
                 li { a.warn href={ "/p/" (escape(name)) "/conflicts" } { (status.conflicts) " in conflict" } }
             }
             li { (peers_in_sync(status)) }
-            @if status.waiting > 0 { li.wait { (plural(status.waiting, "entry")) " waiting" } }
+            @if status.waiting > 0 { li.wait { (plural(status.waiting, "entry")) " waiting for others" } }
         }
         p.last {
             @if let Some(event) = &status.last_event { (event_line(event)) " · " (time(now, event.event.at)) }
-            @else { "Nothing has happened yet." }
+            @else { "No events yet." }
         }
     }
 }
@@ -114,7 +114,7 @@ pub(in crate::web) fn search(frame: &Frame, words: &str, found: &[SearchHits], n
             button type="submit" { "Search" }
         }
         @let total: usize = found.iter().filter_map(|found| found.cards.as_ref().ok()).map(Vec::len).sum();
-        @if !words.is_empty() && total == 0 { p.empty { "Nothing found for “" (words) "”." } }
+        @if !words.is_empty() && total == 0 { p.empty { "No items found for “" (words) "”." } }
         @for found in found {
             @match &found.cards {
                 Ok(cards) if cards.is_empty() => {},

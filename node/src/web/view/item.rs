@@ -1,5 +1,4 @@
-//! The page of one item: what it is, what it waits for, what was said and everything that was done
-//! to it, with the forms of what can be done now.
+//! The page of one item: description, dependencies, comments, history, and the forms of the possible actions.
 
 use maud::{Markup, html};
 use towline_proto::{CriterionState, FailureKind, LinkKind, Millis, Verb};
@@ -13,6 +12,7 @@ use crate::ages::ago_phrase;
 use crate::api::types::{HistoryLine, ItemPage};
 use crate::deeds::{deed, was_chosen};
 use crate::handle::ProjectLink;
+use crate::labels::failure_label;
 use crate::web::query::escape;
 
 /// Lines of history that are shown at once; the rest is in `towline log`.
@@ -57,7 +57,7 @@ pub(in crate::web) fn fragment(
             }
             h1 { (card.title) }
             // On a phone they stand below everything that was ever done to it.
-            @if frame.csrf().is_some() { p.jump { a.button href="#actions" { "What can be done" } } }
+            @if frame.csrf().is_some() { p.jump { a.button href="#actions" { "Actions" } } }
         }
         (notices(frame, project, page, now))
         div.item {
@@ -73,7 +73,7 @@ pub(in crate::web) fn fragment(
                 (explanation(page, because))
                 (history(page, now))
             }
-            aside aria-label="Facts and actions" {
+            aside aria-label="Details and actions" {
                 (actions(frame, project, page))
                 (facts(project, page, now))
             }
@@ -81,29 +81,29 @@ pub(in crate::web) fn fragment(
     }
 }
 
-/// What somebody must know before anything else.
+/// The notices at the top of the page.
 fn notices(frame: &Frame, project: &str, page: &ItemPage, now: Millis) -> Markup {
     let card = &page.card;
     html! {
         @if card.deleted { p.notice { "In the trash." } }
         @if let Some(blocked) = &card.holds.blocked { p.notice { strong { "Blocked: " } (blocked.reason) } }
         @if let Some(failure) = &card.holds.failure {
-            p.notice { strong { "Merge failed (" (failure.kind) "): " } (failure.detail)
-                @if failure.is_final { " It was given up." } }
+            p.notice { strong { "Merge failed (" (failure_label(failure.kind)) "): " } (failure.detail)
+                @if failure.is_final { " Retries were given up." } }
         }
         @if let Some(by) = &page.successor { p.notice { strong { "Replaced by " } (item_link(project, by)) } }
         @for fact in &card.attention { p.notice { strong { "Attention: " } (fact) } }
         (open_conflicts(frame, project, page, now))
         @if !page.refused.is_empty() {
-            details.notice { summary { (page.refused.len()) " refused" }
-                ul { @for refused in &page.refused { li { (told(page, refused.act)) ": " (refused.why) } } }
+            details.notice { summary { (page.refused.len()) " refused changes" }
+                ul { @for refused in &page.refused { li { (act_text(page, refused.act)) ": " (refused.why) } } }
             }
         }
     }
 }
 
-/// An act as people know it: what and by whom, found in the history.
-fn told(page: &ItemPage, act: towline_proto::ActId) -> Markup {
+/// An act as people know it: what was done and by whom.
+fn act_text(page: &ItemPage, act: towline_proto::ActId) -> Markup {
     html! {
         @if let Some(line) = page.history.iter().find(|line| line.act == act) {
             (line.origin) " " em { (short(&deed(line))) }
@@ -194,7 +194,7 @@ fn comments(frame: &Frame, project: &str, page: &ItemPage, markdown: &Renderer, 
     html! {
         section aria-labelledby="comments" {
             h2 id="comments" { "Comments " span.count { (page.remarks.len()) } }
-            @if earlier > 0 { p.none { (earlier) " earlier ones: " code { "towline show " (page.card.handle) } } }
+            @if earlier > 0 { p.none { (earlier) " earlier comments: " code { "towline show " (page.card.handle) } } }
             @for remark in page.remarks.iter().skip(earlier) {
                 article.comment {
                     p.meta { strong { (remark.origin) } " " (time(now, remark.at)) (clock_ahead(remark.skewed)) }
@@ -205,7 +205,7 @@ fn comments(frame: &Frame, project: &str, page: &ItemPage, markdown: &Renderer, 
                 form.say method="post" action={ (item_path(project, &page.card.id.to_string())) "/comment" } {
                     input type="hidden" name="csrf" value=(csrf);
                     input type="hidden" name="back" value={ (item_path(project, &page.card.id.to_string())) "#comments" };
-                    label for="say" { "Say something (markdown)" }
+                    label for="say" { "Add a comment (Markdown)" }
                     textarea id="say" name="text" rows="3" required {}
                     button type="submit" { "Comment" }
                 }
@@ -251,7 +251,7 @@ fn actions(frame: &Frame, project: &str, page: &ItemPage) -> Markup {
     let Some(csrf) = frame.csrf() else {
         return html! {
             section { h2 { "Actions" }
-                p.none { "Read only. Run " code { "towline open" } " for a link that signs you in." } }
+                p.none { "Read only. Run " code { "towline open" } " to get a sign-in link." } }
         };
     };
     let path = item_path(project, &card.id.to_string());
@@ -301,20 +301,20 @@ fn one_verb(verb: Verb, needs: VerbInput, form: &impl Fn(Markup) -> Markup) -> M
     let fields = match needs {
         VerbInput::Nothing => return form(button),
         VerbInput::Sure => html! {
-            label.sure { input type="checkbox" required; span { "I am sure: it cannot be undone" } }
+            label.sure { input type="checkbox" required; span { "I understand that this cannot be undone" } }
         },
         VerbInput::Reason { required } => field(
             "reason",
             if required { "Reason" } else { "Reason (optional)" },
             required,
         ),
-        VerbInput::Item => field("by", "Which item takes its place", true),
+        VerbInput::Item => field("by", "Item that replaces it", true),
         VerbInput::Commit => field("commit", "Commit (optional)", false),
         VerbInput::Failure => html! {
-            label { span { "What went wrong" } select name="failure" {
-                @for kind in FailureKind::ALL { option { (kind) } }
+            label { span { "Kind of failure" } select name="failure" {
+                @for kind in FailureKind::ALL { option value=(kind) { (failure_label(*kind)) } }
             } }
-            (field("reason", "Detail", false))
+            (field("reason", "Details", false))
         },
     };
     html! {
@@ -322,21 +322,21 @@ fn one_verb(verb: Verb, needs: VerbInput, form: &impl Fn(Markup) -> Markup) -> M
     }
 }
 
-/// When the node of a claim was last heard of.
-fn heard_of(heard: Option<Millis>, now: Millis) -> String {
+/// When the node of a claim was last seen.
+fn last_seen(heard: Option<Millis>, now: Millis) -> String {
     match heard {
-        Some(at) => format!("its node was heard of {}", ago_phrase(now, at)),
-        None => "its node was not heard of since this node started".to_owned(),
+        Some(at) => format!("its node was last seen {}", ago_phrase(now, at)),
+        None => "its node was not seen since this node started".to_owned(),
     }
 }
 
 fn facts(project: &str, page: &ItemPage, now: Millis) -> Markup {
     let card = &page.card;
     html! {
-        section aria-labelledby="facts" {
-            h2 id="facts" { "Facts" }
+        section aria-labelledby="details" {
+            h2 id="details" { "Details" }
             dl.facts {
-                dt { "Asked for by" } dd { (card.origin) ", " (time(now, card.created_at)) }
+                dt { "Created by" } dd { (card.origin) ", " (time(now, card.created_at)) }
                 dt { "Priority" } dd { (card.priority) }
                 dt { "QA by" } dd { (card.qa) }
                 @if let Some(assignee) = &card.assignee { dt { "Assignee" } dd { (assignee) } }
@@ -344,7 +344,7 @@ fn facts(project: &str, page: &ItemPage, now: Millis) -> Markup {
                     dt { "Claimed by" } dd { (claim.holder)
                         @if let Some(line) = page.history.iter().find(|line| line.act == claim.act) { " on " (line.node_name) }
                         ", generation " (claim.generation) ", " (time(now, claim.at))
-                        " (" (heard_of(card.claim_heard, now)) ")" }
+                        " (" (last_seen(card.claim_heard, now)) ")" }
                 }
                 @if let Some(epic) = &card.epic { dt { "Epic" } dd { (item_link(project, epic)) } }
                 @if !card.labels.is_empty() {

@@ -26,14 +26,15 @@ impl Renderer {
     }
 
     pub(super) fn render(&self, text: &str) -> Markup {
-        let events = Parser::new_ext(text, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH).map(tame);
+        let events =
+            Parser::new_ext(text, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH).map(sanitize_event);
         let mut html = String::with_capacity(text.len() * 3 / 2);
         push_html(&mut html, events);
         PreEscaped(self.cleaner.clean(&html).to_string())
     }
 }
 
-fn tame(event: Event<'_>) -> Event<'_> {
+fn sanitize_event(event: Event<'_>) -> Event<'_> {
     match event {
         Event::Html(raw) | Event::InlineHtml(raw) => Event::Text(raw),
         Event::Start(Tag::Heading { level, .. }) => Event::Start(Tag::Heading {

@@ -82,7 +82,7 @@ impl Frame {
                     (self.header())
                     main id="main" tabindex="-1" { (main) }
                     div.toasts { p id="toast" role="status" aria-live="polite" hidden {} }
-                    p id="news" class="sr" role="status" aria-live="polite" {}
+                    p id="announcements" class="sr" role="status" aria-live="polite" {}
                     (dialogs())
                 }
             }
@@ -125,25 +125,25 @@ fn dialogs() -> Markup {
         dialog id="keys" aria-labelledby="keys-title" {
             h2 id="keys-title" { "Keyboard" }
             dl {
-                dt { kbd { "h" } kbd { "j" } kbd { "k" } kbd { "l" } } dd { "to the card left, below, above, right" }
+                dt { kbd { "h" } kbd { "j" } kbd { "k" } kbd { "l" } } dd { "move to the card left, below, above, right" }
                 dt { kbd { "Enter" } } dd { "open the item" }
                 dt { kbd { "m" } } dd { "move it to a column" }
-                dt { kbd { "b" } } dd { "block it, or lift that" }
-                dt { kbd { "f" } } dd { "freeze it, or lift that" }
+                dt { kbd { "b" } } dd { "block or unblock it" }
+                dt { kbd { "f" } } dd { "freeze or unfreeze it" }
                 dt { kbd { "/" } } dd { "filter or search" }
-                dt { kbd { "?" } } dd { "this help" }
-                dt { kbd { "Esc" } } dd { "close what is open" }
+                dt { kbd { "?" } } dd { "show this help" }
+                dt { kbd { "Esc" } } dd { "close the dialog or menu" }
             }
-            label.switch { input type="checkbox" id="keys-on" checked; " Single-letter keys are on" }
+            label.switch { input type="checkbox" id="keys-on" checked; " Enable single-letter keys" }
             form method="dialog" { button type="submit" { "Close" } }
         }
         dialog id="ask" aria-labelledby="ask-title" {
             form method="dialog" {
-                h2 id="ask-title" { "Why?" }
+                h2 id="ask-title" { "Block item" }
                 label for="ask-reason" { "Reason" }
                 textarea id="ask-reason" rows="3" required {}
                 div.row {
-                    button.primary type="submit" value="yes" { "Go on" }
+                    button.primary type="submit" value="yes" { "Block" }
                     button.quiet type="submit" value="no" formnovalidate { "Cancel" }
                 }
             }

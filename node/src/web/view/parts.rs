@@ -1,9 +1,10 @@
-//! Small pieces that several pages share: badges, glyphs, ages, names of columns, links to items.
+//! Small pieces that several pages share: badges, glyphs, times, names of columns, links to items.
 
 use maud::{Markup, html};
 use towline_proto::{Column, EventKind, Kind, Millis, Status};
 
 use crate::api::types::{FeedEvent, ItemLink};
+use crate::labels::{hold_label, status_label};
 use crate::web::query::escape;
 
 pub(super) const fn column_title(column: Column) -> &'static str {
@@ -21,7 +22,7 @@ pub(super) const fn column_title(column: Column) -> &'static str {
 
 /// The badge: colour and word, because colour alone tells some people nothing.
 pub(super) fn badge(status: Status) -> Markup {
-    html! { span class={ "badge s-" (status) } { (status) } }
+    html! { span class={ "badge s-" (status) } { (status_label(status)) } }
 }
 
 pub(super) fn kind(kind: Kind) -> Markup {
@@ -77,18 +78,18 @@ pub(super) fn item_link(project: &str, link: &ItemLink) -> Markup {
     }
 }
 
-/// The mark of a time that cannot be true. What is shown beside it is when it was seen.
+/// The mark of a time that was ahead of the clock here; the time of arrival is shown instead.
 pub(super) fn clock_ahead(skewed: bool) -> Markup {
     html! {
         @if skewed {
-            " " span.skew title="A clock was more than ten minutes ahead: its time cannot be true and is shown as when it was seen" {
+            " " span.skew title="The clock of the author was more than ten minutes ahead. The time shown is when the change arrived here." {
                 "clock ahead"
             }
         }
     }
 }
 
-/// How it stands with a dependency: satisfied, waited for, or set aside because it closes a circle.
+/// The state of a dependency: satisfied, waiting, or suspended because it closes a cycle.
 pub(super) fn dependency_state(link: &ItemLink) -> Markup {
     // A suspended one is not waited for and counts as satisfied.
     let state = match (link.satisfied, link.suspended) {
@@ -106,20 +107,22 @@ pub(super) fn event_line(event: &FeedEvent) -> String {
         EventKind::ItemCreated { column } => format!("created in {column}"),
         EventKind::StageChanged { from, to, .. } => format!("{from} → {to}"),
         EventKind::HoldsChanged { added, removed, .. } => {
-            let added = added.iter().map(|hold| hold.to_string());
-            let removed = removed.iter().map(|hold| format!("no longer {hold}"));
+            let added = added.iter().map(|hold| hold_label(*hold).to_owned());
+            let removed = removed
+                .iter()
+                .map(|hold| format!("no longer {}", hold_label(*hold)));
             added.chain(removed).collect::<Vec<_>>().join(", ")
         }
         EventKind::Claimed { holder, .. } => format!("claimed by {holder}"),
         EventKind::Released { holder } => format!("released by {holder}"),
         EventKind::FieldChanged { field } => format!("{field} changed"),
         EventKind::Commented { .. } => "commented".to_owned(),
-        EventKind::ConflictRaised { .. } => "in conflict".to_owned(),
-        EventKind::ConflictsSettled => "conflicts settled".to_owned(),
+        EventKind::ConflictRaised { .. } => "new conflict".to_owned(),
+        EventKind::ConflictsSettled => "conflicts resolved".to_owned(),
         EventKind::ChangedByMerge { field, before, after } => {
             format!("{field} changed by a merge, {before} → {after}")
         }
-        EventKind::Deleted => "deleted".to_owned(),
+        EventKind::Deleted => "moved to the trash".to_owned(),
         EventKind::Restored => "restored".to_owned(),
     };
     format!("#{} {}: {what}, by {}", event.number, event.title, event.origin)

@@ -1,6 +1,6 @@
-//! The page of a number that several items share: all of them, to choose from.
+//! The page of a number that several items share, with links to all of them.
 //!
-//! Two nodes that did not know of each other may give one number. Nothing here chooses for anybody.
+//! Two disconnected nodes may give out the same number.
 
 use maud::{Markup, html};
 use towline_proto::Millis;
@@ -15,23 +15,24 @@ pub(in crate::web) fn page(frame: &Frame, project: &str, pages: &[ItemPage], now
         p.crumbs { a href={ "/p/" (escape(project)) } { "← " (project) } }
         (fragment(project, pages, now))
     };
-    frame.page("Which one?", main)
+    frame.page("Which item?", main)
 }
 
 /// The items, in the order of their handles.
 pub(in crate::web) fn fragment(project: &str, pages: &[ItemPage], now: Millis) -> Markup {
     html! {
-        h1 { "Which one?" }
+        h1 { "Which item?" }
         p.shared {
-            @if let Some(first) = pages.first() { code { (first.card.number) } " is the number of " }
-            (pages.len()) " items that were made apart. Each has a letter of its own."
+            (pages.len()) " items share "
+            @if let Some(first) = pages.first() { "the number " code { (first.card.number) } } @else { "this number" }
+            ", because they were created at the same time on different nodes. Each has its own letter."
         }
         ul.found { @for page in pages { @let card = &page.card;
             li {
                 span.handle { "#" (card.handle) } (kind(card.kind))
                 a.title href=(item_path(project, &card.handle)) { (card.title) }
                 (badge(card.status))
-                span.when { (column_title(card.column)) ", asked for by " (card.origin) ", " (time(now, card.created_at)) }
+                span.when { (column_title(card.column)) ", created by " (card.origin) ", " (time(now, card.created_at)) }
             }
         } }
     }

@@ -121,7 +121,7 @@ fn a_hostile_title_is_text_wherever_it_stands() {
 fn badges_say_in_words_what_they_say_in_colour() {
     insta::assert_snapshot!(
         badge(Status::MergeFailureFinal).into_string(),
-        @r#"<span class="badge s-merge-failure-final">merge-failure-final</span>"#
+        @r#"<span class="badge s-merge-failure-final">merge given up</span>"#
     );
 }
 
@@ -189,7 +189,7 @@ fn the_menu_proposes_the_next_ordinary_step_and_never_a_fact() {
 fn a_menu_without_a_proposal_moves_nothing_by_one_press() {
     let page = render(vec![card(1, Column::Merge)], BoardQuery::default(), Some("token"));
     assert!(
-        page.contains("<option value=\"\" selected>Choose where</option>"),
+        page.contains("<option value=\"\" selected>Choose a column</option>"),
         "{page}"
     );
     assert!(page.contains("<select name=\"target\" required"), "{page}");
@@ -198,7 +198,7 @@ fn a_menu_without_a_proposal_moves_nothing_by_one_press() {
         BoardQuery::default(),
         Some("token"),
     );
-    assert!(!page.contains("Choose where"), "{page}");
+    assert!(!page.contains("Choose a column"), "{page}");
 }
 
 #[test]

@@ -81,7 +81,7 @@ fn another_project_and_a_stranger_get_nothing_in() {
         refused
             .unwrap_err()
             .message
-            .contains("these entries are of project")
+            .contains("these entries belong to project")
     );
     // Under the name of Ann's project they are found out one by one.
     let id = ann.project.id();

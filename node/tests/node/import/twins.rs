@@ -94,7 +94,7 @@ fn three_tasks_of_one_id_are_three_items_and_stay_the_same_three() {
     let mut here = place();
     let parsed = tree.read();
     assert!(
-        parsed.notes[0].starts_with("backlog:task-7 is 3 different issues"),
+        parsed.notes[0].starts_with("3 different issues have the id backlog:task-7"),
         "{:?}",
         parsed.notes
     );

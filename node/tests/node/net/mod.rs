@@ -260,7 +260,7 @@ async fn a_ticket_that_nobody_handed_out_is_refused_in_words() {
 
     anna.members(&[], false).await;
     let reply = dora.net.join(&ticket(&anna, DEMO), "dora").await;
-    let why = "no invitation to that project is out; ask an owner for a new ticket".to_owned();
+    let why = "that project has no open invitation; ask an owner for a new ticket".to_owned();
     assert_eq!(reply.unwrap(), JoinReply::Refused { why });
     let mut nowhere = ticket(&anna, DEMO);
     nowhere.addresses.clear();

@@ -253,7 +253,7 @@ impl Project {
                 let open = meant.flat_map(|page| page.open_conflicts);
                 let sides: Vec<_> = open.flat_map(|one| one.sides).collect();
                 conflict::kept(&sides, &keep)
-                    .ok_or_else(|| Failure::new(FailureCode::NotFound, "keep which?"))?;
+                    .ok_or_else(|| Failure::new(FailureCode::NotFound, "expected one side to keep"))?;
                 let at = self.find(&item)?;
                 self.cards[at].conflicts = 0;
                 self.tell(at, origin, EventKind::ConflictsSettled);
@@ -301,7 +301,7 @@ impl Project {
                 Some(claim) if asked.force => claim.holder.clone_from(&origin.id),
                 Some(claim) => {
                     let holds = format!(
-                        "{} on laptop holds the claim, and that node was heard of 3m ago",
+                        "{} on laptop holds the claim, and that node was last seen 3m ago",
                         claim.holder
                     );
                     return Err(refuse(card, holds));
@@ -388,5 +388,5 @@ impl Project {
 }
 
 fn nobody() -> Failure {
-    Failure::new(FailureCode::Usage, "no origin")
+    Failure::new(FailureCode::Usage, "no user name is set")
 }

@@ -26,22 +26,22 @@ async fn board() -> Board {
     // Heard of in a time to come, which is shown as now.
     let mut ahead = claimed(1, Some(Millis(u64::MAX / 2)));
     ahead.skewed = true;
-    let mut circle = card(5, Kind::Story, "Part of a circle", NOON);
+    let mut cycle = card(5, Kind::Story, "Part of a cycle", NOON);
     let mut suspended = dependency(NOON);
     (suspended.satisfied, suspended.suspended) = (true, true);
-    suspended.note = Some("suspended: it closes a circle with 6".into());
-    circle.depends_on = vec![suspended, dependency(NOON)];
-    showing(vec![ahead, claimed(2, None), circle]).await
+    suspended.note = Some("suspended: it closes a cycle with 6".into());
+    cycle.depends_on = vec![suspended, dependency(NOON)];
+    showing(vec![ahead, claimed(2, None), cycle]).await
 }
 
 #[tokio::test]
 async fn who_claims_an_item_is_told_with_when_its_node_was_heard_of() {
     let board = board().await;
     let heard = board.get("/p/demo/items/1").await.body;
-    assert!(heard.contains("its node was heard of just now"), "{heard}");
+    assert!(heard.contains("its node was last seen just now"), "{heard}");
     let silent = board.get("/p/demo/items/2").await.body;
     assert!(
-        silent.contains("its node was not heard of since this node started"),
+        silent.contains("its node was not seen since this node started"),
         "{silent}"
     );
     let free = board.get("/p/demo/items/5").await.body;
@@ -56,7 +56,7 @@ async fn a_clock_that_was_ahead_is_marked_on_cards_items_and_history() {
     let page = board.get("/p/demo/items/1").await.body;
     assert_eq!(marks(&page), 2, "the item and the line of its history: {page}");
     assert!(
-        page.contains("title=\"A clock was more than ten minutes ahead"),
+        page.contains("title=\"The clock of the author was more than ten minutes ahead"),
         "{page}"
     );
     assert_eq!(marks(&board.get("/p/demo/items/2").await.body), 0);
@@ -67,7 +67,7 @@ async fn a_suspended_dependency_is_not_called_satisfied() {
     let board = board().await;
     let page = board.get("/p/demo/items/5").await.body;
     assert!(!page.contains("✓ satisfied"), "{page}");
-    assert!(page.contains("◌ suspended") && page.contains("it closes a circle with 6"));
+    assert!(page.contains("◌ suspended") && page.contains("it closes a cycle with 6"));
     assert_eq!(page.matches("○ waiting").count(), 1);
 }
 
@@ -90,8 +90,8 @@ async fn a_refused_take_over_leads_to_a_form_that_forces_it_for_a_reason() {
     let refused = board.send("POST", path, &headers, &ask("&reason=it+hangs")).await;
     assert_eq!(refused.status, 409, "a reason alone forces nothing");
     for part in [
-        "that node was heard of 3m ago",
-        "last resort",
+        "that node was last seen 3m ago",
+        "Take over by force",
         "name=\"force\" value=\"yes\"",
         "name=\"reason\" required",
         "name=\"expect\" value=\"r1-0\"",
@@ -106,7 +106,7 @@ async fn a_refused_take_over_leads_to_a_form_that_forces_it_for_a_reason() {
     let stale = board.send("POST", path, &headers, &stale).await;
     assert_eq!(stale.status, 409);
     assert!(
-        !stale.body.contains("last resort"),
+        !stale.body.contains("Take over by force"),
         "the item changed: look first"
     );
 

@@ -26,8 +26,8 @@ async fn a_conflict_is_on_its_card_and_told_with_its_sides_on_the_page() {
     );
     let page = board.get("/p/demo/items/2").await.body;
     for part in [
-        "Decided apart",
-        "Of two things done apart the more cautious one takes effect.",
+        "<h2 id=\"conflicts\">Conflict</h2>",
+        "Of concurrent changes, the more cautious one takes effect.",
         "sent it back (the second test is missing)",
         "submitted it",
         "Why it is in Coding",
@@ -37,7 +37,7 @@ async fn a_conflict_is_on_its_card_and_told_with_its_sides_on_the_page() {
     }
     assert!(!page.contains("Keep this"), "nobody is signed in");
     let quiet = board.get("/p/demo/items/1").await.body;
-    assert!(!quiet.contains("Decided apart"));
+    assert!(!quiet.contains("id=\"conflicts\""));
 }
 
 #[tokio::test]
@@ -87,7 +87,7 @@ async fn in_the_trash_it_has_no_buttons_but_says_what_comes_first() {
         .await
         .body;
     assert!(
-        page.contains("Decided apart") && page.contains("restore it, then a side can be kept"),
+        page.contains("id=\"conflicts\"") && page.contains("Restore it first, then keep a side"),
         "{page}"
     );
     assert!(!page.contains("Keep this"), "{page}");

@@ -172,7 +172,7 @@ async fn a_program_writes_with_its_token_and_says_for_whom() {
         answer.json()["message"]
             .as_str()
             .unwrap()
-            .starts_with("no origin")
+            .starts_with("no user name")
     );
 
     let mut asked = freeze("1");

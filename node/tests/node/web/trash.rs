@@ -94,7 +94,7 @@ async fn the_count_of_conflicts_leads_to_all_of_them() {
     );
     let settled = board.get("/p/demo/conflicts/fragment").await.body;
     assert!(
-        settled.contains("Everything is settled") && !settled.contains("Frames"),
+        settled.contains("No unresolved conflicts.") && !settled.contains("Frames"),
         "{settled}"
     );
 }

@@ -1,4 +1,4 @@
-//! `export --to bundle` and `import --from bundle`: the signed log, carried where no network goes.
+//! `export --to bundle` and `import --from bundle`: the signed log as a file, for use without a network.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -24,7 +24,7 @@ const CHUNK_BYTES: usize = 512 * 1024;
 /// Reasons that are kept.
 const REASONS: usize = 8;
 
-/// Why a bundle is not taken.
+/// Why a bundle cannot be imported.
 enum ImportError {
     Bundle(BundleError),
     Failure(Failure),
@@ -61,7 +61,7 @@ pub(super) fn export(ctx: &Context, path: &Path, out: &mut dyn Write) -> Result<
         Ok(count) => {
             let size = fs::metadata(path)?.len();
             ctx.say(&format!(
-                "{count} entries, {size} bytes, written to {}",
+                "{count} entries ({size} bytes) written to {}",
                 path.display()
             ));
             Ok(())
@@ -116,14 +116,14 @@ fn write(ctx: &Context, backend: &mut dyn Backend, path: &Path) -> Result<u64, C
 /// Reads a bundle twice: once to see that it is whole, once to hand its entries in.
 pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> Result<(), CliError> {
     if args.file.as_os_str() == "-" {
-        let message = "a bundle is read twice and cannot come from the standard input; give its file";
+        let message = "cannot read a bundle from standard input, because it is read twice; name the file";
         return Err(Failure::new(FailureCode::Usage, message).into());
     }
     let mut called = None;
     let header = look(&args.file, &mut called)?;
     ctx.root().map_err(|failure| {
         let message = format!(
-            "{failure}\na bundle brings entries into a copy of its project; `towline join TICKET` makes such a copy"
+            "{failure}\na bundle can be imported only into a copy of its project; `towline join TICKET` makes one"
         );
         Failure::new(failure.code, message)
     })?;
@@ -134,7 +134,7 @@ pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> R
     fits(&header, called.as_deref(), &status)?;
     if ctx.global.dry_run {
         let step = format!(
-            "take in the {} entries of the bundle, which is of this project",
+            "import the {} entries of the bundle into this project",
             header.entries
         );
         return dry_run::print_steps(ctx, &[step], out);
@@ -179,7 +179,7 @@ fn fits(header: &Header, called: Option<&str>, status: &ProjectStatus) -> Result
         None => id.short(),
     };
     let message = format!(
-        "the bundle is of project {}, and this is {}; nothing was taken",
+        "the bundle belongs to project {}, and this is {}; nothing was imported",
         name(called, &header.project),
         name(Some(&status.name), &status.id)
     );
@@ -228,7 +228,7 @@ fn tell(ctx: &Context, arrived: &Arrived, out: &mut dyn Write) -> Result<(), Cli
     } else {
         writeln!(
             out,
-            "entries: {} new, {} here before, {} waiting, {} refused",
+            "entries: {} new, {} known, {} waiting, {} refused",
             arrived.new, arrived.known, arrived.waiting, arrived.refused
         )?;
         for reason in &arrived.reasons {
@@ -236,14 +236,14 @@ fn tell(ctx: &Context, arrived: &Arrived, out: &mut dyn Write) -> Result<(), Cli
         }
     }
     if arrived.waiting > 0 {
-        ctx.say("those that wait build on entries that the bundle does not have; they come in with those");
+        ctx.say("Waiting entries depend on entries that are missing here; they are added when those arrive.");
     }
     if arrived.refused == 0 {
         return Ok(());
     }
     out.flush()?;
     Err(failure(format!(
-        "{} refused; the rest was taken",
+        "{} refused; all others were imported",
         match arrived.refused {
             1 => "1 entry was".to_owned(),
             more => format!("{more} entries were"),

@@ -26,7 +26,7 @@ pub(in crate::cli::backend) fn export(
     out: &mut dyn Write,
 ) -> Result<(), CliError> {
     let needs = |what: &str| {
-        let message = format!("`export --to {what}` needs `-o`: say where to write");
+        let message = format!("`export --to {what}` needs an output path: use -o");
         Failure::new(FailureCode::Usage, message)
     };
     match args.to {
@@ -129,7 +129,7 @@ fn name(ctx: &Context, backend: &mut dyn Backend) -> Result<String, Failure> {
 }
 
 pub(super) fn unexpected_reply() -> Failure {
-    failure("the node answered an export with something else; it may be another version".into())
+    failure("unexpected reply from the node to an export; it may run another version of towline".into())
 }
 
 /// Writes a file an item into a folder that has nothing else in it.
@@ -148,7 +148,7 @@ fn folder(ctx: &Context, pages: &[ItemPage], dir: &Path, out: &mut dyn Write) ->
             .map(|path| path.display().to_string())
             .collect();
         let message = format!(
-            "{} has files that are not of this export ({}); name an empty folder, or --yes leaves them where they are",
+            "{} contains files that are not part of this export ({}); use an empty folder, or --yes to keep them and continue",
             dir.display(),
             towline_proto::text::show(&names.join(", "), 300)
         );
@@ -169,7 +169,7 @@ fn folder(ctx: &Context, pages: &[ItemPage], dir: &Path, out: &mut dyn Write) ->
     }
     let left_out = pages.len() - written.len();
     let trash = if left_out > 0 {
-        format!("; {left_out} in the trash left out")
+        format!("; {left_out} items in the trash skipped")
     } else {
         String::new()
     };

@@ -1,11 +1,11 @@
-//! `import --from jsonl`: an export of ours, in two passes over its lines.
+//! `import --from jsonl`: imports an export of towline, in two passes over its lines.
 
 use std::collections::BTreeSet;
 use std::io::Write;
 
 use towline_proto::Origin;
 
-use super::{CHUNK_BYTES, LEFT, SHOWN, bar, failure, reader, write_notes};
+use super::{CHUNK_BYTES, SHOWN, UNCHANGED, bar, failure, reader, write_notes};
 use crate::api::request::{Failure, IMPORT_CHUNK, Reply, Request};
 use crate::api::types::ImportReport;
 use crate::cli::args::ImportArgs;
@@ -115,7 +115,7 @@ fn send_pass<'l>(
         Ok(_) => Err(unexpected_reply()),
         // One line too large for the socket must not keep the others out.
         Err(failure) if chunk.len() == 1 => {
-            let why = format!("{failure}; `towline down` first lets it in, if it is only too large");
+            let why = format!("{failure}; if it is only too large, run `towline down` and import again");
             Ok(chunk
                 .iter()
                 .map(|line| (line, Taken::Refused { why: why.clone() }))
@@ -126,7 +126,7 @@ fn send_pass<'l>(
 }
 
 fn unexpected_reply() -> Failure {
-    failure("the node answered an import with something else; it may be another version".into())
+    failure("unexpected reply from the node to an import; it may run another version of towline".into())
 }
 
 impl Counts {
@@ -137,7 +137,7 @@ impl Counts {
             Taken::Updated { .. } => self
                 .report
                 .notes
-                .push("the settings of the project were taken".to_owned()),
+                .push("the project settings were imported".to_owned()),
             Taken::Made { .. } | Taken::Here | Taken::Unchanged | Taken::InTrash { .. } => {}
         }
     }
@@ -147,7 +147,7 @@ impl Counts {
             if !differs.is_empty() {
                 let fields = differs.join(", ");
                 let what = format!(
-                    "item {} was imported, but comes out otherwise in: {fields}",
+                    "item {} was imported, but these fields differ: {fields}",
                     line.handle
                 );
                 self.problems.push((*number, what));
@@ -172,7 +172,7 @@ impl Counts {
                 self.report.notes.push(note);
             }
             Taken::Refused { why } if pass == Pass::Fill && made.contains(number) => {
-                let what = format!("item {} was made, but not all of it: {why}", line.handle);
+                let what = format!("item {} was created, but only in part: {why}", line.handle);
                 self.problems.push((*number, what));
             }
             Taken::Refused { why } => self.problems.push((*number, why)),
@@ -204,11 +204,11 @@ fn tell(ctx: &Context, file: &JsonlFile, counts: Counts, out: &mut dyn Write) ->
             };
             writeln!(
                 out,
-                "numbers that were taken here, and are shared now (42a, 42b): {}{more}",
+                "numbers that were already in use and are now shared (42a, 42b): {}{more}",
                 numbers.join(", ")
             )?;
         }
-        write_notes(LEFT, &report.notes, out)?;
+        write_notes(UNCHANGED, &report.notes, out)?;
         for problem in report.problems.iter().take(SHOWN) {
             ctx.say(problem);
         }
@@ -222,8 +222,8 @@ fn tell(ctx: &Context, file: &JsonlFile, counts: Counts, out: &mut dyn Write) ->
     }
     out.flush()?;
     Err(failure(format!(
-        "{} could not be imported as the file has it; the rest was",
-        plural(problems, "thing")
+        "import finished with {}; everything else was imported",
+        plural(problems, "problem")
     ))
     .into())
 }

@@ -13,27 +13,27 @@ fn conflicts_name_their_sides_and_what_to_type() {
     let page = reply(
         &view(110),
         Layout::Plain,
-        &Reply::Conflicts(vec![contest(), naming()]),
+        &Reply::Conflicts(vec![concurrent_hold(), naming()]),
     );
     assert_snapshot!(page, @"
     42  Login fails on Safari
       ‼ column  ab12
         it was put on hold at the same time, so leaving waits until the hold is lifted
-        a ●  bob @laptop blocked it (waits for the keys), 3h ago — counts
-        b ✗  ann @laptop marked it done, 2h ago — does not count
-        settle it:
-          towline conflicts settle 42 --keep a --conflict ab12  → stay in coding
-          towline conflicts settle 42 --keep b --conflict ab12  → done
+        a ●  bob @laptop blocked it (waits for the keys), 3h ago — in effect
+        b ✗  ann @laptop marked it done, 2h ago — overridden
+        resolve it:
+          towline conflicts resolve 42 --keep a --conflict ab12  → stay in coding
+          towline conflicts resolve 42 --keep b --conflict ab12  → done
 
     42  Login fails on Safari
       ‼ title  c0ffee0011223344
         both wrote it at the same time: the higher role's counts, between equal roles a fixed draw
-        a ●  ann @laptop called it “Login fails on Safari”, 40m ago — counts
-        b ✗  bob @laptop called it “登录 fails on Safari, and on every iPhone that was sold since the autumn”, 40m
-             ago — does not count
-        settle it:
-          towline conflicts settle 42 --keep a --conflict c0ffee00  → Login fails on Safari
-          towline conflicts settle 42 --keep b --conflict c0ffee00  → 登录 fails on Safari, and on every iPhone th…
+        a ●  ann @laptop changed the title to “Login fails on Safari”, 40m ago — in effect
+        b ✗  bob @laptop changed the title to “登录 fails on Safari, and on every iPhone that was sold since the
+             autumn”, 40m ago — overridden
+        resolve it:
+          towline conflicts resolve 42 --keep a --conflict c0ffee00  → Login fails on Safari
+          towline conflicts resolve 42 --keep b --conflict c0ffee00  → 登录 fails on Safari, and on every iPhone t…
     ");
 }
 
@@ -46,14 +46,14 @@ fn a_conflict_of_an_item_in_the_trash_says_what_comes_first() {
     42  Login fails on Safari
       ‼ title  c0ffee0011223344
         both wrote it at the same time: the higher role's counts, between equal roles a fixed draw
-        a ●  ann @laptop called it “Login fails on Safari”, 40m ago — counts
-        b ✗  bob @laptop called it “登录 fails on Safari, and on every iPhone that was sold since the autumn”, 40m
-             ago — does not count
-        it is in the trash; restore it first:
+        a ●  ann @laptop changed the title to “Login fails on Safari”, 40m ago — in effect
+        b ✗  bob @laptop changed the title to “登录 fails on Safari, and on every iPhone that was sold since the
+             autumn”, 40m ago — overridden
+        the item is in the trash; restore it first:
           towline restore 42
-        then settle it:
-          towline conflicts settle 42 --keep a  → Login fails on Safari
-          towline conflicts settle 42 --keep b  → 登录 fails on Safari, and on every iPhone that was sold since th…
+        then resolve it:
+          towline conflicts resolve 42 --keep a  → Login fails on Safari
+          towline conflicts resolve 42 --keep b  → 登录 fails on Safari, and on every iPhone that was sold since t…
     ");
 }
 
@@ -65,14 +65,14 @@ fn conflicts_fit_a_narrow_terminal() {
       ‼ title  c0ffee0011223344
         both wrote it at the same time: the higher role's
         counts, between equal roles a fixed draw
-        a ●  ann @laptop called it “Login fails on Safari”, 40m
-             ago — counts
-        b ✗  bob @laptop called it “登录 fails on Safari, and on
-             every iPhone that was sold since the autumn”, 40m
-             ago — does not count
-        settle it:
-          towline conflicts settle 42 --keep a  → Login fails on…
-          towline conflicts settle 42 --keep b  → 登录 fails on…
+        a ●  ann @laptop changed the title to “Login fails on
+             Safari”, 40m ago — in effect
+        b ✗  bob @laptop changed the title to “登录 fails on
+             Safari, and on every iPhone that was sold since the
+             autumn”, 40m ago — overridden
+        resolve it:
+          towline conflicts resolve 42 --keep a  → Login fails o…
+          towline conflicts resolve 42 --keep b  → 登录 fails on…
     ");
 }
 
@@ -86,33 +86,34 @@ fn an_explanation_says_why_first_and_then_what_was_done() {
     assert_snapshot!(page, @"
     42  Login fails on Safari  [blocked]
 
-      42 stays in coding because bob blocked it (waits for the keys) 3h ago. `towline unblock 42`
-        lifts that.
-      Without knowing of the hold, ann marked it done 2h ago; that waits until the hold is lifted.
-      It waits for 7 Keychain (which is not done).
+      42 stays in coding because bob blocked it (waits for the keys) 3h ago. Lift that with `towline
+        unblock 42`.
+      At the same time ann marked it done 2h ago. That takes effect when the hold is lifted.
+      It waits for 7 Keychain (not done).
 
-    Not settled  1
+    Unresolved conflicts  1
       ‼ column  ab12
         it was put on hold at the same time, so leaving waits until the hold is lifted
-        a ●  bob @laptop blocked it (waits for the keys), 3h ago — counts
-        b ✗  ann @laptop marked it done, 2h ago — does not count
-        settle it:
-          towline conflicts settle 42 --keep a  → stay in coding
-          towline conflicts settle 42 --keep b  → done
+        a ●  bob @laptop blocked it (waits for the keys), 3h ago — in effect
+        b ✗  ann @laptop marked it done, 2h ago — overridden
+        resolve it:
+          towline conflicts resolve 42 --keep a  → stay in coding
+          towline conflicts resolve 42 --keep b  → done
 
-    What was done
+    History
          2d ● ann @laptop  create   → backlog
          2d ● ann @laptop  title    Login fails
          3h · ann @laptop  start    backlog → coding
          3h ● bob @laptop  block    waits for the keys
          2h ✗ ann @laptop  merged   coding → done
-                           ↳ lost to bob, who blocked it (waits for the keys): it was put on hold at the
-                           same time, so leaving waits until the hold is lifted
+                           ↳ overridden by bob, who blocked it (waits for the keys): it was put on hold
+                           at the same time, so leaving waits until the hold is lifted
          1h ⊘ cem @laptop  submit
-                           ↳ refused: the item is blocked; `unblock` lifts that
+                           ↳ refused: the item is blocked; use `unblock` first
          2m ● ann @laptop  comment
 
-    ● counts  · counted until a later act  ✗ lost to another made apart  ✓ lost, then chosen  ⊘ refused
+    ● in effect  · replaced by a later act  ✗ overridden by a concurrent act  ✓ overridden, then chosen
+    ⊘ refused
     ");
 }
 
@@ -127,42 +128,42 @@ fn an_explanation_fits_a_narrow_terminal() {
     42  Login fails on Safari  [blocked]
 
       42 stays in coding because bob blocked it (waits for
-        the keys) 3h ago. `towline unblock 42` lifts that.
-      Without knowing of the hold, ann marked it done 2h
-        ago; that waits until the hold is lifted.
-      It waits for 7 Keychain (which is not done).
+        the keys) 3h ago. Lift that with `towline unblock
+        42`.
+      At the same time ann marked it done 2h ago. That
+        takes effect when the hold is lifted.
+      It waits for 7 Keychain (not done).
 
-    Not settled  1
+    Unresolved conflicts  1
       ‼ column  ab12
         it was put on hold at the same time, so leaving
         waits until the hold is lifted
         a ●  bob @laptop blocked it (waits for the keys), 3h
-             ago — counts
-        b ✗  ann @laptop marked it done, 2h ago — does not
-             count
-        settle it:
-          towline conflicts settle 42 --keep a  → stay in co…
-          towline conflicts settle 42 --keep b  → done
+             ago — in effect
+        b ✗  ann @laptop marked it done, 2h ago — overridden
+        resolve it:
+          towline conflicts resolve 42 --keep a  → stay in c…
+          towline conflicts resolve 42 --keep b  → done
 
-    What was done
+    History
          2d ● ann @laptop  create   → backlog
          2d ● ann @laptop  title    Login fails
          3h · ann @laptop  start    backlog → coding
          3h ● bob @laptop  block    waits for the keys
          2h ✗ ann @laptop  merged   coding → done
-                           ↳ lost to bob, who blocked it
-                           (waits for the keys): it was put
-                           on hold at the same time, so
+                           ↳ overridden by bob, who blocked
+                           it (waits for the keys): it was
+                           put on hold at the same time, so
                            leaving waits until the hold is
                            lifted
          1h ⊘ cem @laptop  submit
                            ↳ refused: the item is blocked;
-                           `unblock` lifts that
+                           use `unblock` first
          2m ● ann @laptop  comment
 
-    ● counts  · counted until a later act
-    ✗ lost to another made apart  ✓ lost, then chosen
-    ⊘ refused
+    ● in effect  · replaced by a later act
+    ✗ overridden by a concurrent act
+    ✓ overridden, then chosen  ⊘ refused
     ");
 }
 
@@ -182,10 +183,10 @@ fn a_narrow_timeline_keeps_the_reason_whole() {
       08:55 · ann @laptop  start    backlog → coding
       09:00 ● bob @laptop  block    waits for the keys
       09:01 ✗ ann @laptop  merged   coding → done
-                           ↳ lost to bob, who blocked it (waits
-                           for the keys): it was put on hold at
-                           the same time, so leaving waits until
-                           the hold is lifted
+                           ↳ overridden by bob, who blocked it
+                           (waits for the keys): it was put on
+                           hold at the same time, so leaving
+                           waits until the hold is lifted
       11:58 ● ann @laptop  comment
     ");
 }

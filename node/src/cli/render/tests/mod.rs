@@ -73,7 +73,7 @@ fn an_item_in_full() {
       Epic        5 Sign-in works everywhere
       Labels      ui, web
       Known as    github:acme/shop#7
-      Asked by    ann, 2d ago
+      Created by  ann, 2d ago
       Key         002a
 
     Description
@@ -99,31 +99,31 @@ fn an_item_in_full() {
     Needed by
       50 Release 2  frozen
 
-    Conflicts  `towline explain 42` tells how it came
+    Conflicts  run `towline explain 42` for details
       ‼ column  ab12
         it was put on hold at the same time, so leaving waits until
         the hold is lifted
         a ●  bob @laptop blocked it (waits for the keys), 3h ago —
-             counts
-        b ✗  ann @laptop marked it done, 2h ago — does not count
-        settle it:
-          towline conflicts settle 42 --keep a  → stay in coding
-          towline conflicts settle 42 --keep b  → done
+             in effect
+        b ✗  ann @laptop marked it done, 2h ago — overridden
+        resolve it:
+          towline conflicts resolve 42 --keep a  → stay in coding
+          towline conflicts resolve 42 --keep b  → done
 
     Comments  1
       coder-1 (agent)  2m ago
         It is the SameSite attribute.
         Patch follows.
 
-    History  the last 5 of 6; `towline log 42` has all
+    History  last 5 of 6; run `towline log 42` for all
          2d ● ann @laptop  title    Login fails
          3h · ann @laptop  start    backlog → coding
          3h ● bob @laptop  block    waits for the keys
          2h ✗ ann @laptop  merged   coding → done
-                           ↳ lost to bob, who blocked it (waits for
-                           the keys): it was put on hold at the same
-                           time, so leaving waits until the hold is
-                           lifted
+                           ↳ overridden by bob, who blocked it
+                           (waits for the keys): it was put on hold
+                           at the same time, so leaving waits until
+                           the hold is lifted
          2m ● ann @laptop  comment
 
     Next: submit, unblock, freeze
@@ -159,9 +159,9 @@ fn a_timeline_has_days_and_says_what_was_overtaken() {
       08:55 · ann @laptop  42 Login fails on Safari  start    backlog → coding
       09:00 ● bob @laptop  42 Login fails on Safari  block    waits for the keys
       09:01 ✗ ann @laptop  42 Login fails on Safari  merged   coding → done
-                                                     ↳ lost to bob, who blocked it (waits for the keys):
-                                                     it was put on hold at the same time, so leaving
-                                                     waits until the hold is lifted
+                                                     ↳ overridden by bob, who blocked it (waits for the
+                                                     keys): it was put on hold at the same time, so
+                                                     leaving waits until the hold is lifted
       11:58 ● ann @laptop  42 Login fails on Safari  comment
     ");
 }
@@ -224,10 +224,10 @@ fn the_project_at_a_glance() {
       merge        60  ██
       done      1,250  ████████████████████████████████████████
 
-      Items     1,435, 3 held, 1 with conflicts, 2 in the trash
+      Items     1,435, 3 on hold, 1 with conflicts, 2 in the trash
       Log       12,004 entries, 3.0 MiB
       Members   3; 2 peers connected, 1 in sync
-      Position  3f2a1c9d3f2a1c9d
+      Digest    3f2a1c9d3f2a1c9d
       Project   d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0
       Board     http://127.0.0.1:7800
 
@@ -240,8 +240,8 @@ fn the_project_at_a_glance() {
 fn peers_and_members_are_tables() {
     let peers = Reply::Peers(vec![peer("desk", true), peer("build-host", false)]);
     assert_snapshot!(reply(&view(100), Layout::Plain, &peers), @"
-    desk        in sync  77777777  /ip4/10.0.0.7/tcp/4001  heard of 1m ago
-    build-host  behind   77777777  /ip4/10.0.0.7/tcp/4001  heard of 1m ago
+    desk        in sync  77777777  /ip4/10.0.0.7/tcp/4001  last seen 1m ago
+    build-host  behind   77777777  /ip4/10.0.0.7/tcp/4001  last seen 1m ago
     ");
     let member = |name: &str, role, me| MemberInfo {
         node: Some(NodeId([0x3f; 32])),
@@ -269,7 +269,7 @@ fn peers_and_members_are_tables() {
     desk    writer      3f3f3f3f  since 2d ago
 
     Open invitations
-      9c1e  reader      ends in 1h
+      9c1e  reader      expires in 1h
     ");
 }
 
@@ -337,6 +337,6 @@ fn what_a_write_came_to_is_one_line() {
     assert_snapshot!(pages.concat(), @"
     42  Login fails on Safari  backlog → coding, blocked, claimed by coder-1
     43  A title that is a good deal too long for one line of a terminal  backlog
-    44  Same  backlog (as before)
+    44  Same  backlog (unchanged)
     ");
 }

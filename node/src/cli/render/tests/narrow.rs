@@ -75,7 +75,7 @@ fn what_matters_least_gives_way_to_the_title() {
                     waits for the keys
       09:01 ✗ ann @laptop  42 Logi…  merged
                     coding → done
-                    ↳ lost to bob, who
+                    ↳ overridden by bob, who
                     blocked it (waits for
                     the keys): it was put on
                     hold at the same time,
@@ -93,8 +93,9 @@ fn what_matters_least_gives_way_to_the_title() {
 #[test]
 fn the_legend_breaks_between_its_marks() {
     assert_snapshot!(log::legend(&view(60)).join("\n"), @"
-    ● counts  · counted until a later act
-    ✗ lost to another made apart  ✓ lost, then chosen  ⊘ refused
+    ● in effect  · replaced by a later act
+    ✗ overridden by a concurrent act  ✓ overridden, then chosen
+    ⊘ refused
     ");
 }
 

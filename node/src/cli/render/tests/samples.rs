@@ -202,7 +202,7 @@ pub(super) fn history() -> Vec<HistoryLine> {
                 rule: Rule::Hold,
             },
             overtaken: Some(format!(
-                "lost to bob, who blocked it (waits for the keys): {}",
+                "overridden by bob, who blocked it (waits for the keys): {}",
                 Rule::Hold.sentence()
             )),
             ..line(179, 5, "ann", "merged")
@@ -215,7 +215,7 @@ pub(super) fn history() -> Vec<HistoryLine> {
 pub(super) fn explanation() -> Explanation {
     let refused = HistoryLine {
         fate: HistoryOutcome::Refused,
-        overtaken: Some("refused: the item is blocked; `unblock` lifts that".into()),
+        overtaken: Some("refused: the item is blocked; use `unblock` first".into()),
         ..line(60, 8, "cem", "submit")
     };
     let mut acts = history();
@@ -223,13 +223,13 @@ pub(super) fn explanation() -> Explanation {
     Explanation {
         card: login(),
         because: vec![
-            "42 stays in coding because bob blocked it (waits for the keys) 3h ago. `towline unblock 42` lifts that."
+            "42 stays in coding because bob blocked it (waits for the keys) 3h ago. Lift that with `towline unblock 42`."
                 .into(),
-            "Without knowing of the hold, ann marked it done 2h ago; that waits until the hold is lifted.".into(),
-            "It waits for 7 Keychain (which is not done).".into(),
+            "At the same time ann marked it done 2h ago. That takes effect when the hold is lifted.".into(),
+            "It waits for 7 Keychain (not done).".into(),
         ],
         acts,
-        conflicts: vec![contest()],
+        conflicts: vec![concurrent_hold()],
     }
 }
 
@@ -260,12 +260,12 @@ pub(super) fn naming() -> OpenConflict {
                 "登录 fails on Safari, and on every iPhone that was sold since the autumn",
             ),
         ],
-        ..contest()
+        ..concurrent_hold()
     }
 }
 
 /// Bob blocked what Ann had done.
-pub(super) fn contest() -> OpenConflict {
+pub(super) fn concurrent_hold() -> OpenConflict {
     let side = |place: usize, key: &str, means: &str| Side {
         key: key.into(),
         effective: key == "a",
@@ -319,7 +319,7 @@ pub(super) fn page_of_42() -> ItemPage {
         dependants: vec![link(50, "Release 2", Status::Frozen)],
         children: Vec::new(),
         history: history(),
-        open_conflicts: vec![contest()],
+        open_conflicts: vec![concurrent_hold()],
         refused: Vec::new(),
     }
 }

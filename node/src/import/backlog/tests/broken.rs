@@ -52,14 +52,14 @@ fn a_file_that_cannot_be_used_is_named_and_the_rest_is_read() {
     assert_eq!(parsed.items[2].title, "\u{fffd}\u{fffd}");
     let said: Vec<_> = parsed.problems.iter().map(ToString::to_string).collect();
     let begins = [
-        "tasks/task-0 - link.md: a link to somewhere else",
-        "tasks/task-2 - b.md, line 1: no front-matter",
-        "tasks/task-3 - c.md, line 1: the front-matter has no end",
-        "tasks/task-4 - d.md, line 3: the front-matter is not YAML",
-        "tasks/task-6 - f.md: longer than",
-        "tasks/task-7 - g.md: it has no `id`",
-        "tasks/task-9 - i.md, line 6: `title` again",
-        "tasks/task-9 - i.md: `created_date`: a time looks like",
+        "tasks/task-0 - link.md: a symbolic link",
+        "tasks/task-2 - b.md, line 1: no front matter",
+        "tasks/task-3 - c.md, line 1: the front matter is not closed",
+        "tasks/task-4 - d.md, line 3: the front matter is not YAML",
+        "tasks/task-6 - f.md: skipped, because it is longer than",
+        "tasks/task-7 - g.md: skipped, because it has no `id`",
+        "tasks/task-9 - i.md, line 6: duplicate field `title`",
+        "tasks/task-9 - i.md: `created_date`: expected a time such as",
         "tasks/task-9 - i.md: `labels` is an object",
     ];
     assert_eq!(said.len(), begins.len(), "{said:#?}");
@@ -70,8 +70,8 @@ fn a_file_that_cannot_be_used_is_named_and_the_rest_is_read() {
         );
     }
     let notes = [
-        "backlog:task-1 is 2 different issues (tasks/task-1 - a.md; tasks/task-8 - h.md): each is an item of its own",
-        "tasks/task-5 - e.md: 2 characters are no text",
+        "2 different issues have the id backlog:task-1 (tasks/task-1 - a.md; tasks/task-8 - h.md); each becomes an item",
+        "tasks/task-5 - e.md: 2 invalid characters were replaced",
     ];
     assert_eq!(parsed.notes.len(), notes.len(), "{:#?}", parsed.notes);
     for (note, begin) in parsed.notes.iter().zip(notes) {
@@ -80,7 +80,7 @@ fn a_file_that_cannot_be_used_is_named_and_the_rest_is_read() {
     assert_eq!(parsed.relations[0].to, "backlog:task-99");
     let records = parsed.records;
     assert_eq!((records.repeated, records.unreadable, records.others), (0, 5, 0));
-    assert_eq!(parsed.tally.get(Section::NotCarried, "files that are no .md"), 1);
+    assert_eq!(parsed.tally.get(Section::NotCarried, "files that are not .md"), 1);
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn a_section_without_end_is_named_and_taken_up_to_the_next_heading() {
     assert_eq!(
         problems(&text),
         [
-            "tasks/a.md, line 8: `SECTION:DESCRIPTION:BEGIN` has no `SECTION:DESCRIPTION:END`; it is taken to end before the next heading",
+            "tasks/a.md, line 8: `SECTION:DESCRIPTION:BEGIN` has no `SECTION:DESCRIPTION:END`; the section ends before the next heading",
             "tasks/a.md, line 15: `DOD:END` without `DOD:BEGIN` before it",
         ]
     );

@@ -1,4 +1,4 @@
-//! Dependencies in a circle: of one item, of two and of a thousand.
+//! Dependencies in a cycle: of one item, of two and of a thousand.
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -33,7 +33,7 @@ fn handle(place: &Place, n: usize) -> String {
 }
 
 #[test]
-fn circles_of_one_of_two_and_of_a_thousand_are_refused_by_name() {
+fn cycles_of_one_of_two_and_of_a_thousand_are_refused_by_name() {
     let ann = Place::of("ann");
     ann.init("shop");
     fs::write(ann.dir().join("chain.jsonl"), chain(1_000)).unwrap();
@@ -48,15 +48,15 @@ fn circles_of_one_of_two_and_of_a_thousand_are_refused_by_name() {
     for running in [false, true] {
         let node = running.then(|| ann.serve());
         ann.run(&["depends", "add", &first, &first])
-            .refused(5, &[&format!("{first} cannot wait for itself"), "circle"]);
+            .refused(5, &[&format!("{first} cannot wait for itself"), "cycle"]);
         ann.run(&["depends", "add", &second, &first])
-            .refused(5, &[&format!("circle, {second} → {first} → {second}")]);
+            .refused(5, &[&format!("cycle, {second} → {first} → {second}")]);
         let begun = Instant::now();
         let said = ann.run(&["depends", "add", &last, &first]).refused(
             5,
             &[
                 &format!("{last} cannot wait for {first}"),
-                &format!("circle, {last} → {first} → {second} → "),
+                &format!("cycle, {last} → {first} → {second} → "),
                 "993 more",
                 &format!(" → {before_last} → {last}"),
             ],
