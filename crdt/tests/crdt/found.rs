@@ -350,7 +350,7 @@ fn a_report_that_no_gate_would_read_is_not_written() {
     let refused = ann
         .try_does(report(towline_proto::limits::ACT_BYTES))
         .unwrap_err();
-    assert!(refused.to_string().contains("fewer words"), "{refused}");
+    assert!(refused.to_string().contains("shorten the text"), "{refused}");
     ann.does(report(towline_proto::limits::ACT_BYTES - 1_000));
     bo.hears(&ann);
     assert!(bo.view().holds.failure.is_some());

@@ -43,6 +43,9 @@ pub(crate) struct Circles {
     by_item: BTreeMap<ItemId, Vec<Edge>>,
     /// For each item of a circle: which component, and the edges in there that were taken.
     inside: BTreeMap<ItemId, (usize, Vec<(ItemId, Wait)>)>,
+    /// Steps that all components together have cost.
+    #[cfg(test)]
+    steps: u64,
 }
 
 /// What orders dependencies.
@@ -92,6 +95,10 @@ impl Circles {
                         circles.by_item.entry(on).or_default().push((from, on));
                     }
                 }
+            }
+            #[cfg(test)]
+            {
+                circles.steps += taken.steps as u64;
             }
         }
         circles
