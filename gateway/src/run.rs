@@ -13,8 +13,8 @@ use towline_node::api::request::{Failure, FailureCode, Reply};
 use towline_node::handle::NodeHandle;
 use towline_node::home::init::init;
 use towline_node::home::{Config as NodeConfig, Home, key};
-use towline_node::run::Node;
-use towline_node::serving::{Face, Serving};
+use towline_node::node::Node;
+use towline_node::server::{Server, ServerOptions};
 use towline_node::socket;
 use towline_proto::Ticket;
 use towline_proto::text::show;
@@ -22,7 +22,6 @@ use towline_proto::text::show;
 use crate::cli::{Cli, UpArgs, require_gateway};
 use crate::config::GatewayConfig;
 use crate::gateway::{Gateway, StartError};
-use crate::store::StoreError;
 
 /// The home of the gateway's node; created if it does not exist.
 fn open_home(dir: &Path) -> anyhow::Result<Home> {
@@ -64,11 +63,11 @@ pub fn up(cli: &Cli, args: &UpArgs, out: &mut impl Write) -> anyhow::Result<()> 
     runtime()?.block_on(async {
         let node = Node::start(home, lock, &node_config, seed).await?;
         let handle = node.handle().clone();
-        let face = Face {
+        let face = ServerOptions {
             title: "fleet".to_owned(),
             fleet: true,
         };
-        let serving = Serving::start(node, &node_config, face).await?;
+        let serving = Server::start(node, &node_config, face).await?;
         let stop = serving.stop_token().child_token();
         let gateway = start_relay(&handle, &config, &cli.dir, &stop)?;
         writeln!(out, "fleet: {}", serving.board())?;
@@ -92,7 +91,7 @@ fn start_relay(
 ) -> anyhow::Result<Option<Gateway>> {
     match Gateway::start(handle.clone(), config.clone(), dir, stop.clone()) {
         Ok(gateway) => Ok(Some(gateway)),
-        Err(StartError::Store(StoreError::Full)) => {
+        Err(StartError::Store(error)) if error.is_full() => {
             tracing::error!(dir = %dir.display(), "the disk is full, so nothing is relayed; free some space and restart the gateway");
             Ok(None)
         }

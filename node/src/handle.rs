@@ -12,7 +12,7 @@ use towline_proto::{NodeId, Origin, ProjectId};
 
 use crate::api::request::{Failure, FailureCode, Reply, Request};
 use crate::api::types::UnavailableProject;
-use crate::naming::{self, Named};
+use crate::project_names::{self, Named};
 
 /// Jobs that may wait for one project's thread. At 10,000 writes a second this is 0.1 s of work.
 pub const JOBS: usize = 1_024;
@@ -22,7 +22,7 @@ pub const JOBS: usize = 1_024;
 pub enum Job {
     /// A request by a person, an agent or a program.
     Request {
-        /// Who asks.
+        /// The user.
         origin: Option<Origin>,
         /// What is asked.
         body: Box<Request>,
@@ -45,14 +45,14 @@ pub enum Job {
         /// Where the answer goes.
         reply: oneshot::Sender<Result<(), Failure>>,
     },
-    /// Say to the members under which chat accounts this node takes commands.
+    /// Announce to the members the chat accounts under which this node takes commands.
     Announce(Vec<String>),
     /// Which other nodes take commands from chat.
     Gateways {
         /// Where the answer goes.
         reply: oneshot::Sender<Result<Gateways, Failure>>,
     },
-    /// Say whether a ticket of the project was used or withdrawn, as far as is known here.
+    /// Ask whether a ticket of the project was used or revoked, as far as is known here.
     Spent {
         /// Its hash.
         ticket: TicketHash,
@@ -126,13 +126,13 @@ impl NodeHandle {
     }
 
     /// Every project, sorted by name. Where several share a name, each is called by its name and digits
-    /// of its id ([`crate::naming`]).
+    /// of its id ([`crate::project_names`]).
     pub fn projects(&self) -> Vec<ProjectLink> {
         let mut links = self.links();
         let names: Vec<_> = links.iter().map(|link| (link.name.clone(), link.id)).collect();
         let all: Vec<Named<'_>> = names.iter().map(|(name, id)| (name.as_str(), id)).collect();
         for (link, one) in links.iter_mut().zip(&all) {
-            link.name = naming::address(&all, *one);
+            link.name = project_names::address(&all, *one);
         }
         links
     }
@@ -158,9 +158,9 @@ impl NodeHandle {
         if let Some(failure) = unavailable_failure(&self.unavailable(), wanted, &links) {
             return Err(failure);
         }
-        let at = naming::pick(&all, wanted)?;
+        let at = project_names::pick(&all, wanted)?;
         let gone = || Failure::new(FailureCode::NotFound, "no such project");
-        let name = naming::address(&all, *all.get(at).ok_or_else(gone)?);
+        let name = project_names::address(&all, *all.get(at).ok_or_else(gone)?);
         let link = links.get(at).cloned().ok_or_else(gone)?;
         Ok(ProjectLink { name, ..link })
     }
@@ -168,7 +168,7 @@ impl NodeHandle {
     /// Asks a project and waits for the answer.
     ///
     /// # Errors
-    /// What the project says, or that its thread has ended.
+    /// The failure of the request, or that the project's thread has ended.
     pub async fn request(
         &self,
         project: &ProjectId,
@@ -219,7 +219,7 @@ impl NodeHandle {
         .await
     }
 
-    /// Says to a project's members under which chat accounts this node takes commands.
+    /// Announces to a project's members the chat accounts under which this node takes commands.
     ///
     /// # Errors
     /// When the project's thread has ended.
@@ -230,7 +230,7 @@ impl NodeHandle {
             .map_err(|_| store_closed())
     }
 
-    /// The other nodes that take commands from chat in a project and were heard of lately, each with its
+    /// The other nodes that take commands from chat in a project and were seen recently, each with its
     /// accounts.
     ///
     /// # Errors
@@ -252,7 +252,7 @@ impl NodeHandle {
         })
     }
 
-    /// Whether a ticket of a project was used or withdrawn, as far as is known here.
+    /// Whether a ticket of a project was used or revoked, as far as is known here.
     ///
     /// # Errors
     /// When the project's thread has ended.
@@ -272,8 +272,8 @@ impl NodeHandle {
     }
 }
 
-/// The refusal of a question that is meant for a project which could not be opened, or might be: with no
-/// name given nobody knows that the one which is left is meant.
+/// The failure of a request for a project that cannot be opened, or that might be meant: without a name it is not
+/// clear that the request is for the other project.
 fn unavailable_failure(
     unavailable: &[UnavailableProject],
     wanted: Option<&str>,
@@ -282,7 +282,7 @@ fn unavailable_failure(
     let first = unavailable.first()?;
     let names = || {
         let all: Vec<Named<'_>> = there.iter().map(|link| (link.name.as_str(), &link.id)).collect();
-        let names = all.iter().map(|one| naming::address(&all, *one));
+        let names = all.iter().map(|one| project_names::address(&all, *one));
         names.collect::<Vec<_>>().join(", ")
     };
     match wanted {

@@ -9,11 +9,11 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-mod ages;
+pub mod activity_text;
 pub mod api;
+mod backlog_escape;
 pub mod cache;
 pub mod cli;
-pub mod deeds;
 pub mod export;
 pub mod handle;
 pub mod home;
@@ -21,13 +21,14 @@ pub mod import;
 pub mod labels;
 mod limiter;
 pub mod log;
+mod log_throttle;
 pub mod logging;
-mod marks;
-mod naming;
 pub mod net;
-mod outage;
+pub mod node;
 pub mod project;
-pub mod run;
-pub mod serving;
+mod project_names;
+mod relative_time;
+pub mod server;
+pub mod sled_store;
 pub mod socket;
 pub mod web;

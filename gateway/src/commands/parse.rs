@@ -1,13 +1,15 @@
 //! Parses a line of chat into a command and its arguments.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use jiff::{Span, SpanRelativeTo};
 use towline_proto::text::show;
 
 use super::table::{ALIASES, Arg, COMMANDS, ChatCommand};
 
-/// Maximum time for which a room is muted, in seconds, so that a forgotten mute ends.
-const MAX_MUTE_S: u64 = 30 * 86_400;
+/// How long a room can be muted; at most 30 days, so that a forgotten mute ends.
+const MUTE: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(30 * 86_400);
 
 /// A command with its arguments.
 #[derive(Debug)]
@@ -184,56 +186,26 @@ fn unquoted(text: &str) -> String {
 
 /// Parses a duration such as `30m`, `8h` or `2d`.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let invalid = || {
+    let span = text.parse::<Span>().ok();
+    let signed = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
+    let duration = signed.and_then(|signed| Duration::try_from(signed).ok());
+    duration.filter(|time| MUTE.contains(time)).ok_or_else(|| {
         format!(
             "{:?} is not a valid time; use for example 30m, 8h or 2d, at most 30d",
             show(text, 40)
         )
-    };
-    let unit = text.chars().last().ok_or_else(invalid)?;
-    let digits = text.strip_suffix(unit).unwrap_or_default();
-    let seconds = match unit {
-        'm' => 60,
-        'h' => 3_600,
-        'd' => 86_400,
-        _ => return Err(invalid()),
-    };
-    let count: u64 = digits.parse().map_err(|_| invalid())?;
-    let whole = count
-        .checked_mul(seconds)
-        .filter(|whole| (1..=MAX_MUTE_S).contains(whole));
-    whole.map(Duration::from_secs).ok_or_else(invalid)
+    })
 }
 
 /// The command with the most similar name, if it differs by at most two characters.
 fn similar_name(word: &str) -> Option<&'static str> {
-    let word: Vec<char> = word.chars().take(40).collect();
+    let word: String = word.chars().take(40).collect();
     COMMANDS
         .iter()
-        .map(|command| (distance(&word, command.name), command.name))
+        .map(|command| (strsim::levenshtein(&word, command.name), command.name))
         .min()
         .filter(|(distance, name)| *distance <= 2 && *distance < name.len())
         .map(|(_, name)| name)
-}
-
-/// The Levenshtein distance.
-fn distance(a: &[char], b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (cell, y) in row.iter_mut().skip(1).zip(&b) {
-            let changed = diagonal + usize::from(x != y);
-            diagonal = *cell;
-            left = changed.min(*cell + 1).min(left + 1);
-            *cell = left;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or(0)
 }
 
 #[cfg(test)]

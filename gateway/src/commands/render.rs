@@ -1,7 +1,7 @@
 //! Renders items and projects as lines of chat. User text is made safe to show on one line.
 
+use towline_node::activity_text::{must_restore_first, side_activity};
 use towline_node::api::types::{Explanation, ItemCard, ItemPage, OpenConflict, ProjectStatus};
-use towline_node::deeds::{is_restored_first, side_deed};
 use towline_proto::text::show;
 
 /// Maximum length of a body or comment in a response, in characters.
@@ -122,7 +122,7 @@ fn conflict_line(conflict: &OpenConflict) -> String {
         .sides
         .iter()
         .map(|side| {
-            let did = format!("{} {}", side.line.origin, side_deed(conflict, side));
+            let did = format!("{} {}", side.line.origin, side_activity(conflict, side));
             let did = show(&did, 100);
             let in_effect = if side.effective { " (in effect)" } else { "" };
             format!("[{}] {did} → {}{in_effect}", side.key, show(&side.means, 60))
@@ -141,7 +141,7 @@ fn resolve_hint(project: &str, conflict: &OpenConflict, several: bool, prefix: &
         .filter(|_| several)
         .map(|id| format!(" {id}"));
     let handle = &conflict.item.handle;
-    let first = match is_restored_first(conflict) {
+    let first = match must_restore_first(conflict) {
         true => format!("the item is in the trash: first run `towline restore {handle}` on a node, then "),
         false => String::new(),
     };

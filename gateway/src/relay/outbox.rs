@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use towline_proto::{Millis, ProjectId};
 
 use super::acked_ranges::{AckedPositions, PositionRanges};
-use crate::store::{GatewayStore, RelayBatch, StoreError};
+use crate::store::{GatewayStore, StoreBatch, StoreError};
 
 /// Kind of a record: the acknowledged positions.
 const ACKED: u8 = b'l';
@@ -130,7 +130,7 @@ impl Outbox {
         acked: &AckedPositions,
         messages: &[OutboxMessage],
     ) -> Result<(), StoreError> {
-        let mut batch = RelayBatch::default();
+        let mut batch = StoreBatch::default();
         batch.put(self.key(ACKED, 0), acked)?;
         for message in messages {
             batch.put(self.key(QUEUED, message.seq), message)?;
@@ -140,21 +140,21 @@ impl Outbox {
 
     /// Stores a message again after a failed attempt.
     pub(crate) async fn update(&self, message: &OutboxMessage) -> Result<(), StoreError> {
-        let mut batch = RelayBatch::default();
+        let mut batch = StoreBatch::default();
         batch.put(self.key(QUEUED, message.seq), message)?;
         self.store.write_relay(batch).await
     }
 
     /// Removes a message that was accepted.
     pub(crate) async fn remove(&self, message: &OutboxMessage) -> Result<(), StoreError> {
-        let mut batch = RelayBatch::default();
+        let mut batch = StoreBatch::default();
         batch.remove(self.key(QUEUED, message.seq));
         self.store.write_relay(batch).await
     }
 
     /// Moves a message to the failed ones, until a person asks to send them again.
     pub(crate) async fn mark_failed(&self, message: &OutboxMessage) -> Result<(), StoreError> {
-        let mut batch = RelayBatch::default();
+        let mut batch = StoreBatch::default();
         batch.remove(self.key(QUEUED, message.seq));
         batch.put(self.key(FAILED, message.seq), message)?;
         self.store.write_relay(batch).await
@@ -162,7 +162,7 @@ impl Outbox {
 
     /// Queues every failed message again and returns them.
     pub(crate) async fn requeue_failed(&self) -> Result<Vec<OutboxMessage>, StoreError> {
-        let mut batch = RelayBatch::default();
+        let mut batch = StoreBatch::default();
         let mut messages = self.messages(FAILED)?;
         for message in &mut messages {
             batch.remove(self.key(FAILED, message.seq));

@@ -3,7 +3,7 @@
 use towline_proto::stage::{Blocked, Claim, MergeFailure};
 use towline_proto::{ActId, Column, FailureKind, ItemId, Kind, Millis, NodeId, Qa};
 
-use crate::canned::{card, dependency, settle};
+use crate::canned::{card, dependency, update_derived};
 use towline_node::api::types::ItemCard;
 
 /// About forty items in every state that a board can show.
@@ -98,7 +98,7 @@ pub(crate) fn demo(now: Millis) -> Vec<ItemCard> {
     find(&mut cards, 17, &|card| {
         card.title = "<script>alert('towline')</script> \"quoted\" & a_very_long_word_that_no_line_can_hold_without_breaking_it".into()
     });
-    cards.iter_mut().for_each(settle);
+    cards.iter_mut().for_each(update_derived);
     cards
 }
 

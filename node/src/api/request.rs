@@ -16,7 +16,7 @@ use super::types::{
     MemberInfo, OpenConflict, PeerInfo, ProjectStatus, Setting,
 };
 use crate::export::line::{ItemLine, SettingsLine};
-use crate::project::{Arrived, Pass, Taken};
+use crate::project::{EntryImportReport, ImportPass, LineOutcome};
 
 mod import;
 
@@ -241,7 +241,7 @@ pub enum Request {
         /// The references of the items that they name, by what the file calls them.
         names: BTreeMap<String, String>,
         /// Which pass over the file.
-        pass: Pass,
+        pass: ImportPass,
     },
 
     /// A ticket for a new member.
@@ -596,7 +596,7 @@ pub enum Reply {
     Lines(Vec<ItemLine>),
     /// The outcome of each line of an import.
     #[serde(rename = "taken")]
-    LineOutcomes(Vec<Taken>),
+    LineOutcomes(Vec<LineOutcome>),
     /// Entries of the log.
     #[serde(rename = "records")]
     ExportedEntries {
@@ -609,7 +609,7 @@ pub enum Reply {
     },
     /// The outcome of the entries of a bundle.
     #[serde(rename = "arrived")]
-    EntriesImported(Arrived),
+    EntriesImported(EntryImportReport),
     /// A ticket.
     Ticket {
         /// The string to hand over.

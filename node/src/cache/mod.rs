@@ -6,13 +6,13 @@
 //! [`meta::APPLIED`] is written in the same batch as what was applied. No read and no write panics
 //! here, whatever the file holds. The bytes are described in `docs/storage.md`.
 
-mod card;
+mod card_snapshot;
 mod error;
 mod open;
 mod pack;
 mod row;
-mod rows;
 mod scan;
+mod stored_card;
 mod tables;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -26,16 +26,16 @@ use tempfile::TempDir;
 use towline_crdt::view::{ItemView, PROJECTION_VERSION};
 use towline_proto::{ItemId, Millis};
 
+pub(crate) use card_snapshot::{BLOCK_CARDS, Snapshot, SnapshotWriter, publish};
 pub use error::CacheError;
-pub use open::{FORMAT, Opened};
-pub use row::{Facts, Row};
-pub(crate) use rows::{BLOCK_CARDS, Snapshot, Writer, publish};
+pub use open::{FORMAT, OpenOutcome};
+pub use row::{Row, RowHeader};
 pub use scan::{Pair, Scan};
 pub use tables::{Table, meta};
 
 use crate::home::files;
 use error::guard;
-use open::Store;
+use open::SledStore;
 
 /// Room in bytes that a write leaves on the disk: what sled may still want to write by itself. sled
 /// must never meet a full disk. When a large value finds no room, it forgets to finish the place that
@@ -43,16 +43,16 @@ use open::Store;
 const ROOM_BYTES: u64 = 2 * 1024 * 1024;
 
 /// Room in bytes that a folder must have for a cache to be made there.
-const LENT_BYTES: u64 = 64 * 1024 * 1024;
+const TEMPORARY_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The open cache of one project.
 pub struct Cache {
     dir: PathBuf,
-    store: Store,
+    store: SledStore,
     /// A write failed: sled is not touched any more, see [`ROOM_BYTES`].
     failed: AtomicBool,
     /// The folder of a cache that is lent; removed behind the store.
-    lent: Option<TempDir>,
+    temporary: Option<TempDir>,
 }
 
 impl fmt::Debug for Cache {
@@ -143,12 +143,12 @@ impl Batch {
 
 impl Cache {
     /// Opens the cache in a folder, makes it when there is none, mends it when it is damaged, and
-    /// sets it aside when it cannot be mended; [`Opened`] says which.
+    /// sets it aside when it cannot be mended; [`OpenOutcome`] says which.
     ///
     /// # Errors
     /// [`CacheError::Newer`], [`CacheError::Full`], [`CacheError::Busy`], or what the file system
     /// says. Damage is none.
-    pub fn open(now: Millis, dir: &Path) -> Result<(Self, Opened), CacheError> {
+    pub fn open(now: Millis, dir: &Path) -> Result<(Self, OpenOutcome), CacheError> {
         let (store, opened) = open::open(now, dir)?;
         Ok((Self::new(dir, store), opened))
     }
@@ -158,10 +158,10 @@ impl Cache {
     ///
     /// # Errors
     /// [`CacheError::Full`] when there is no room there either.
-    pub(crate) fn lend(now: Millis) -> Result<Self, CacheError> {
+    pub(crate) fn open_temporary(now: Millis) -> Result<Self, CacheError> {
         // Memory where there is no other disk.
         let places = [std::env::temp_dir(), PathBuf::from("/dev/shm")];
-        let with_room = |place: &PathBuf| files::room(place).is_ok_and(|room| room >= LENT_BYTES);
+        let with_room = |place: &PathBuf| files::room(place).is_ok_and(|room| room >= TEMPORARY_BYTES);
         for place in places.iter().filter(|place| with_room(place)) {
             let made = tempfile::Builder::new()
                 .prefix("towline-cache-")
@@ -169,15 +169,15 @@ impl Cache {
             let Ok(folder) = made else { continue };
             let (store, _) = open::open(now, &folder.path().join("cache"))?;
             let mut cache = Self::new(place, store);
-            cache.lent = Some(folder);
+            cache.temporary = Some(folder);
             return Ok(cache);
         }
         Err(CacheError::Full { what: "lend room to" })
     }
 
     /// Where the cache is when it is lent: nothing in it outlives the process.
-    pub(crate) fn lent_in(&self) -> Option<&Path> {
-        self.lent.as_ref().map(TempDir::path)
+    pub(crate) fn temporary_dir(&self) -> Option<&Path> {
+        self.temporary.as_ref().map(TempDir::path)
     }
 
     /// Sets the cache aside and begins an empty one: for when a read finds damage that opening did not
@@ -185,17 +185,17 @@ impl Cache {
     ///
     /// # Errors
     /// As [`Cache::open`].
-    pub fn replace(now: Millis, dir: &Path, why: &CacheError) -> Result<(Self, Opened), CacheError> {
+    pub fn replace(now: Millis, dir: &Path, why: &CacheError) -> Result<(Self, OpenOutcome), CacheError> {
         let (store, opened) = open::replace(now, dir, why.to_string())?;
         Ok((Self::new(dir, store), opened))
     }
 
-    fn new(dir: &Path, store: Store) -> Self {
+    fn new(dir: &Path, store: SledStore) -> Self {
         Self {
             dir: dir.to_owned(),
             store,
             failed: AtomicBool::new(false),
-            lent: None,
+            temporary: None,
         }
     }
 

@@ -39,13 +39,13 @@ const FLUSH_MS: u64 = 500;
 
 /// How the cache was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Opened {
+pub enum OpenOutcome {
     /// There was none; it is empty now.
-    Fresh,
+    Created,
     /// As it was left.
-    Kept,
+    Intact,
     /// It could not be opened until this was removed; its content is there.
-    Mended {
+    Repaired {
         /// What was removed.
         removed: &'static str,
     },
@@ -58,22 +58,22 @@ pub enum Opened {
     },
 }
 
-impl Opened {
+impl OpenOutcome {
     /// Whether everything has to be made from the log again.
     pub const fn is_empty(&self) -> bool {
-        matches!(self, Self::Fresh | Self::Replaced { .. })
+        matches!(self, Self::Created | Self::Replaced { .. })
     }
 }
 
 /// An open sled.
 #[derive(Debug)]
-pub(crate) struct Store {
+pub(crate) struct SledStore {
     pub(crate) db: sled::Db,
     /// sled's own data file: its `flush` asks the disk for nothing that survives a power cut.
     pub(crate) data: File,
 }
 
-pub(crate) fn open(now: Millis, dir: &Path) -> Result<(Store, Opened), CacheError> {
+pub(crate) fn open(now: Millis, dir: &Path) -> Result<(SledStore, OpenOutcome), CacheError> {
     let store = dir.join("sled");
     match read_format(dir)? {
         Format::This => {}
@@ -86,7 +86,7 @@ pub(crate) fn open(now: Millis, dir: &Path) -> Result<(Store, Opened), CacheErro
         }
         Format::None if !store.exists() => {
             make(dir)?;
-            return Ok((open_sled(&store)?, Opened::Fresh));
+            return Ok((open_sled(&store)?, OpenOutcome::Created));
         }
         Format::None => return replace(now, dir, "its format version is missing".to_owned()),
         Format::Older => return replace(now, dir, "it was written by an older towline".to_owned()),
@@ -94,19 +94,19 @@ pub(crate) fn open(now: Millis, dir: &Path) -> Result<(Store, Opened), CacheErro
     let deadline = Instant::now() + CLOSING;
     let first = loop {
         match open_sled(&store) {
-            Ok(open) => return Ok((open, Opened::Kept)),
+            Ok(open) => return Ok((open, OpenOutcome::Intact)),
             Err(error) if error.is_damage() => break error,
             // A cache that was dropped a moment ago is still open: a thread of sled's own closes it.
             Err(CacheError::Busy { .. }) if Instant::now() < deadline => thread::sleep(CLOSING_POLL),
             Err(error) => return Err(error),
         }
     };
-    for (removed, is_it) in MENDS {
+    for (removed, is_it) in REPAIRS {
         if remove_files(&store, is_it)? == 0 {
             continue;
         }
         match open_sled(&store) {
-            Ok(open) => return Ok((open, Opened::Mended { removed })),
+            Ok(open) => return Ok((open, OpenOutcome::Repaired { removed })),
             Err(error @ CacheError::Full { .. }) => return Err(error),
             // Among them a lock that the panic in the attempt before has left in this very process.
             Err(_) => {}
@@ -120,7 +120,7 @@ type IsIt = fn(&str) -> bool;
 
 /// What is removed before the next attempt, the gentlest first. Both are copies of what sled's data
 /// file says, and were seen to stop it from opening.
-const MENDS: [(&str, IsIt); 2] = [
+const REPAIRS: [(&str, IsIt); 2] = [
     ("a snapshot that was in the making", |name| {
         name.starts_with("snap.") && name.ends_with(".generating")
     }),
@@ -147,7 +147,7 @@ fn room(folder: &Path) -> io::Result<u64> {
     files::room(there.unwrap_or(folder))
 }
 
-fn open_sled(store: &Path) -> Result<Store, CacheError> {
+fn open_sled(store: &Path) -> Result<SledStore, CacheError> {
     let config = sled::Config::new()
         .path(store)
         .cache_capacity(MEMORY_BYTES)
@@ -159,7 +159,7 @@ fn open_sled(store: &Path) -> Result<Store, CacheError> {
     let db = guard("open", || config.open())?;
     let path = store.join("db");
     let data = File::open(&path).map_err(CacheError::io("open", &path))?;
-    Ok(Store { db, data })
+    Ok(SledStore { db, data })
 }
 
 /// Makes the folder of a cache that has none, with its format file first.
@@ -178,7 +178,7 @@ fn make(dir: &Path) -> Result<(), CacheError> {
 }
 
 /// Moves the cache aside and begins an empty one.
-pub(crate) fn replace(now: Millis, dir: &Path, why: String) -> Result<(Store, Opened), CacheError> {
+pub(crate) fn replace(now: Millis, dir: &Path, why: String) -> Result<(SledStore, OpenOutcome), CacheError> {
     let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let prefix = format!("{name}.damaged-");
     let parent = dir.parent().unwrap_or(Path::new("."));
@@ -193,7 +193,10 @@ pub(crate) fn replace(now: Millis, dir: &Path, why: String) -> Result<(Store, Op
     let aside = dir.with_file_name(format!("{prefix}{}", now.0));
     fs::rename(dir, &aside).map_err(CacheError::io("move aside", dir))?;
     make(dir)?;
-    Ok((open_sled(&dir.join("sled"))?, Opened::Replaced { aside, why }))
+    Ok((
+        open_sled(&dir.join("sled"))?,
+        OpenOutcome::Replaced { aside, why },
+    ))
 }
 
 /// What the format file says.

@@ -9,7 +9,7 @@ use zstd::bulk::{Compressor, Decompressor};
 /// What values have in common, what is most frequent last: the names of fields and the words of acts and
 /// events as MessagePack has them. Part of the format: whoever changes it raises the version in the names of
 /// the tables that are packed.
-const WORDS: &[u8] = b"\xa4type\xabitem-edited\xa7changed\xa4what\x82\xa4type\xaafield-edit\xa4type\xacitem-deleted\xa4type\
+const DICTIONARY: &[u8] = b"\xa4type\xabitem-edited\xa7changed\xa4what\x82\xa4type\xaafield-edit\xa4type\xacitem-deleted\xa4type\
 \xadcomment-added\xa7comment\xa7excerpt\xa4type\xa7claimed\xa6holder\xaageneration\xa4type\xa8released\xa5agent\xa4user\
 \xa4type\xa5moved\xa4from\xa7backlog\xa2to\xa6coding\xa2qa\xa5merge\xa4done\xa8archived\xa6closed\xa8upcoming\xa7blocked\xa6reason\
 \xa1e\xabset-epic\xa4epic\xc4\x10\x01\xa1e\xadset-criterion\xa9criterion\xa5state\xa3met\xa8evidence\xa1e\xaeadd-criterion\xa4text\
@@ -61,7 +61,7 @@ impl Packer {
         }
         let len = u32::try_from(value.len()).ok()?;
         if self.0.is_none() {
-            self.0 = Compressor::with_dictionary(LEVEL, WORDS).ok();
+            self.0 = Compressor::with_dictionary(LEVEL, DICTIONARY).ok();
         }
         let frame = self.0.as_mut()?.compress(value).ok()?;
         if frame.len() > value.len() - value.len() / WORTH {
@@ -89,7 +89,7 @@ impl Unpacker {
                 let (len, frame) = rest.split_first_chunk()?;
                 let len = usize::try_from(u32::from_le_bytes(*len)).ok()?;
                 if self.0.is_none() {
-                    self.0 = Decompressor::with_dictionary(WORDS).ok();
+                    self.0 = Decompressor::with_dictionary(DICTIONARY).ok();
                 }
                 let value = self.0.as_mut()?.decompress(frame, len.min(MAX_BYTES)).ok()?;
                 (value.len() == len).then_some(value)
@@ -148,7 +148,7 @@ mod tests {
     /// Caches that were packed with other words cannot be read.
     #[test]
     fn the_words_are_part_of_the_format() {
-        let hash = blake3::hash(WORDS).to_hex();
+        let hash = blake3::hash(DICTIONARY).to_hex();
         assert_eq!(
             &hash[..16],
             "81d525ff428bfa82",

@@ -1,6 +1,6 @@
 //! A row in few bytes, as the cache keeps it and the index holds it.
 //!
-//! What lists choose and sort by stands open ([`Facts`]). The rest is packed: fields by their place, words
+//! What lists choose and sort by stands open ([`RowHeader`]). The rest is packed: fields by their place, words
 //! by their number, each act named once, and what is rarely there left out. Nobody else knows the form. A
 //! row comes back exactly as it went in. Bytes that are no row are none: nothing here panics.
 
@@ -19,19 +19,19 @@ use towline_proto::{
     Status, codec,
 };
 
-use super::card::{number, word};
+use super::stored_card::{number, word};
 
 /// A row as it is held: some 400 bytes where an [`ItemView`] takes 1,200 with what it points to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    facts: Facts,
+    header: RowHeader,
     /// The title, [`Words`], [`Ties`] and [`Rest`] in MessagePack, one behind the other.
     packed: Box<[u8]>,
 }
 
 /// What can be asked of a row without unpacking it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Facts {
+pub struct RowHeader {
     /// Its id.
     pub id: ItemId,
     /// What people type.
@@ -67,28 +67,28 @@ pub struct Facts {
 }
 
 /// What a search looks at besides the title: labels, and where links point to.
-pub(crate) type Words<'a> = (Vec<&'a str>, Vec<(u8, &'a str)>);
+pub(crate) type SearchTerms<'a> = (Vec<&'a str>, Vec<(u8, &'a str)>);
 
 /// What ties a row to other items: dependencies, the epic, and how it ended.
-type Ties = (Vec<ItemId>, Option<ItemId>, Option<ByteBuf>);
+type References = (Vec<ItemId>, Option<ItemId>, Option<ByteBuf>);
 
 /// What stands at the front of a stored row: number, kind, column, flags, priority, and when it was made,
 /// changed and entered.
-type Front = (u32, u8, u8, u8, u8, Millis, Millis, Millis);
+type StoredHeader = (u32, u8, u8, u8, u8, Millis, Millis, Millis);
 
 const DELETED: u8 = 1;
 const PURGED: u8 = 2;
 /// Where an act stands in the list of those that a row names.
-type Place = usize;
+type ActIndex = usize;
 
 /// The rest of a row.
 #[derive(Serialize, Deserialize)]
-struct Rest {
+struct ColdFields {
     acts: ByteBuf,
-    heads: Vec<Place>,
-    trail: Vec<(u8, Place)>,
-    body_edit: Option<Place>,
-    last: (Place, u8, String, NodeId, Millis),
+    heads: Vec<ActIndex>,
+    trail: Vec<(u8, ActIndex)>,
+    body_edit: Option<ActIndex>,
+    last: (ActIndex, u8, String, NodeId, Millis),
     qa: u8,
     assignee: Option<String>,
     origin: (u8, String),
@@ -101,7 +101,7 @@ struct Rest {
 
 /// What few rows have, in the encoding of everything else.
 #[derive(Default, PartialEq, Serialize, Deserialize)]
-struct Rare {
+struct RareFields {
     holds: Holds,
     claim: Option<Claim>,
     criteria: Vec<Criterion>,
@@ -112,7 +112,7 @@ struct Rare {
     request: Option<RequestId>,
 }
 
-impl Facts {
+impl RowHeader {
     fn of(row: &ItemView) -> Self {
         Self {
             id: row.id,
@@ -136,9 +136,9 @@ impl Facts {
 }
 
 impl Deref for Row {
-    type Target = Facts;
-    fn deref(&self) -> &Facts {
-        &self.facts
+    type Target = RowHeader;
+    fn deref(&self) -> &RowHeader {
+        &self.header
     }
 }
 
@@ -146,27 +146,27 @@ impl Row {
     /// Packs a row.
     pub fn of(row: ItemView) -> Self {
         Self {
-            facts: Facts::of(&row),
+            header: RowHeader::of(&row),
             packed: pack(row).into_boxed_slice(),
         }
     }
 
     /// The whole row; none when the bytes are not one, which [`Row::read`] rules out.
     pub fn view(&self) -> Option<ItemView> {
-        whole(self.id, self.front(), &self.packed)
+        whole(self.id, self.stored_header(), &self.packed)
     }
 
-    fn front(&self) -> Front {
-        let facts = &self.facts;
+    fn stored_header(&self) -> StoredHeader {
+        let header = &self.header;
         (
-            facts.number,
-            number(Kind::ALL, &facts.kind),
-            number(Column::ALL, &facts.column),
-            u8::from(facts.deleted) * DELETED + u8::from(facts.purged) * PURGED,
-            facts.priority,
-            facts.created_at,
-            facts.updated_at,
-            facts.entered_at,
+            header.number,
+            number(Kind::ALL, &header.kind),
+            number(Column::ALL, &header.column),
+            u8::from(header.deleted) * DELETED + u8::from(header.purged) * PURGED,
+            header.priority,
+            header.created_at,
+            header.updated_at,
+            header.entered_at,
         )
     }
 
@@ -176,34 +176,34 @@ impl Row {
     }
 
     /// Labels, and where links point to.
-    pub(crate) fn words(&self) -> Words<'_> {
+    pub(crate) fn search_terms(&self) -> SearchTerms<'_> {
         let mut from = reader(&self.packed);
-        let words = <&str>::deserialize(&mut from).and_then(|_| Words::deserialize(&mut from));
+        let words = <&str>::deserialize(&mut from).and_then(|_| SearchTerms::deserialize(&mut from));
         words.unwrap_or_default()
     }
 
     /// Its dependencies and how it ended.
-    pub(crate) fn ties(&self) -> (Vec<ItemId>, Option<Closing>) {
-        let (on, _, closing) = self.all_ties();
+    pub(crate) fn references(&self) -> (Vec<ItemId>, Option<Closing>) {
+        let (on, _, closing) = self.all_references();
         (on, part(closing).unwrap_or_default())
     }
 
     /// The epic it belongs to.
     pub(crate) fn epic(&self) -> Option<ItemId> {
-        self.all_ties().1
+        self.all_references().1
     }
 
-    fn all_ties(&self) -> Ties {
+    fn all_references(&self) -> References {
         let mut from = reader(&self.packed);
-        let words = <&str>::deserialize(&mut from).and_then(|_| Words::deserialize(&mut from));
+        let words = <&str>::deserialize(&mut from).and_then(|_| SearchTerms::deserialize(&mut from));
         words
-            .and_then(|_| Ties::deserialize(&mut from))
+            .and_then(|_| References::deserialize(&mut from))
             .unwrap_or_default()
     }
 
     /// Its bytes for the cache.
     pub(super) fn write(&self, into: &mut Vec<u8>) {
-        put(into, &self.front());
+        put(into, &self.stored_header());
         into.extend_from_slice(&self.packed);
     }
 
@@ -211,26 +211,26 @@ impl Row {
     pub(super) fn read(id: ItemId, bytes: &[u8]) -> Option<(Self, ItemView)> {
         let mut rest = bytes;
         let mut from = rmp_serde::Deserializer::new(&mut rest);
-        let front = Front::deserialize(&mut from).ok()?;
+        let front = StoredHeader::deserialize(&mut from).ok()?;
         let view = whole(id, front, rest)?;
         let row = Self {
-            facts: Facts::of(&view),
+            header: RowHeader::of(&view),
             packed: rest.into(),
         };
         Some((row, view))
     }
 }
 
-fn whole(id: ItemId, front: Front, packed: &[u8]) -> Option<ItemView> {
+fn whole(id: ItemId, front: StoredHeader, packed: &[u8]) -> Option<ItemView> {
     let (own_number, kind, column, flags, priority, created_at, updated_at, entered_at) = front;
     let mut from = reader(packed);
     let title = String::deserialize(&mut from).ok()?;
-    let (labels, links) = Words::deserialize(&mut from).ok()?;
-    let (depends_on, epic, closing) = Ties::deserialize(&mut from).ok()?;
-    let rest = Rest::deserialize(&mut from).ok()?;
-    let act = |place: Place| act(&rest.acts, place);
+    let (labels, links) = SearchTerms::deserialize(&mut from).ok()?;
+    let (depends_on, epic, closing) = References::deserialize(&mut from).ok()?;
+    let rest = ColdFields::deserialize(&mut from).ok()?;
+    let act = |place: ActIndex| act(&rest.acts, place);
     let (last, by_kind, by, node, at) = rest.last;
-    let rare: Rare = part(rest.rare)?.unwrap_or_default();
+    let rare: RareFields = part(rest.rare)?.unwrap_or_default();
     let step = |(column, place)| {
         Some(ColumnStep {
             column: word(Column::ALL, column)?,
@@ -326,10 +326,10 @@ fn pack(row: ItemView) -> Vec<u8> {
     acts.push(last.act);
     acts.sort_unstable();
     acts.dedup();
-    let place = |act: &ActId| acts.binary_search(act).unwrap_or(Place::MAX);
+    let place = |act: &ActId| acts.binary_search(act).unwrap_or(ActIndex::MAX);
     let step = |step: &ColumnStep| (number(Column::ALL, &step.column), place(&step.act));
     let last_by = number(OriginKind::ALL, &last.origin.kind);
-    let rare = Rare {
+    let rare = RareFields {
         holds,
         claim,
         criteria,
@@ -338,7 +338,7 @@ fn pack(row: ItemView) -> Vec<u8> {
         refused,
         request,
     };
-    let rest = Rest {
+    let rest = ColdFields {
         acts: ByteBuf::from(acts.iter().flat_map(|act| act.0).collect::<Vec<u8>>()),
         heads: heads.iter().map(place).collect(),
         trail: trail.iter().map(step).collect(),
@@ -351,9 +351,9 @@ fn pack(row: ItemView) -> Vec<u8> {
         retries,
         comments,
         imported,
-        rare: (rare != Rare::default()).then(|| ByteBuf::from(codec::encode(&rare))),
+        rare: (rare != RareFields::default()).then(|| ByteBuf::from(codec::encode(&rare))),
     };
-    let words: Words<'_> = (
+    let words: SearchTerms<'_> = (
         labels.iter().map(String::as_str).collect(),
         links
             .iter()
@@ -361,7 +361,7 @@ fn pack(row: ItemView) -> Vec<u8> {
             .collect(),
     );
     let closing = closing.map(|closing| ByteBuf::from(codec::encode(&closing)));
-    let ties: Ties = (depends_on, epic, closing);
+    let ties: References = (depends_on, epic, closing);
     let mut packed = Vec::new();
     put(&mut packed, &title);
     put(&mut packed, &words);
@@ -385,7 +385,7 @@ fn part<T: DeserializeOwned>(bytes: Option<ByteBuf>) -> Option<Option<T>> {
     bytes.map_or(Some(None), |bytes| codec::decode(&bytes).ok().map(Some))
 }
 
-fn act(acts: &[u8], place: Place) -> Option<ActId> {
+fn act(acts: &[u8], place: ActIndex) -> Option<ActId> {
     let from = place.checked_mul(ActId::LEN)?;
     Some(ActId(*acts.get(from..)?.first_chunk()?))
 }

@@ -27,7 +27,7 @@ impl fmt::Debug for Scan {
 pub type Pair = (Vec<u8>, Value);
 
 impl Scan {
-    fn pair(&mut self, from: Step) -> Option<Result<Pair, CacheError>> {
+    fn pair(&mut self, from: StepFn) -> Option<Result<Pair, CacheError>> {
         let found = guard("reading", || {
             let found = from(&mut self.pairs).transpose()?;
             if let Some((key, _)) = &found {
@@ -41,7 +41,7 @@ impl Scan {
 }
 
 /// A step along the pairs, from the front or from the back.
-type Step = fn(&mut sled::Iter) -> Option<sled::Result<(sled::IVec, sled::IVec)>>;
+type StepFn = fn(&mut sled::Iter) -> Option<sled::Result<(sled::IVec, sled::IVec)>>;
 
 impl Iterator for Scan {
     type Item = Result<Pair, CacheError>;

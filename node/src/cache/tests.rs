@@ -66,7 +66,7 @@ pub(crate) fn item(number: u32) -> ItemView {
     }
 }
 
-fn open(dir: &Path) -> (Cache, Opened) {
+fn open(dir: &Path) -> (Cache, OpenOutcome) {
     Cache::open(NOW, dir).unwrap()
 }
 
@@ -83,7 +83,7 @@ fn saved(number: u32) -> Vec<u8> {
 /// A closed cache with some rows, documents and a cursor.
 fn filled(dir: &Path) {
     let (cache, opened) = open(dir);
-    assert_eq!(opened, Opened::Fresh);
+    assert_eq!(opened, OpenOutcome::Created);
     for number in 0..300 {
         let mut batch = Batch::default();
         batch.put_row(&Row::of(item(number)));
@@ -118,7 +118,7 @@ fn a_batch_is_there_after_a_restart_table_by_table() {
     drop(cache);
 
     let (cache, opened) = open(&dir);
-    assert_eq!(opened, Opened::Kept);
+    assert_eq!(opened, OpenOutcome::Intact);
     assert_eq!(cache.row(&item(42).id).unwrap(), Some(item(42)));
     assert_eq!(cache.row(&item(43).id).unwrap(), None);
     assert_eq!(cache.doc(&item(42).id).unwrap(), Some(saved(42)));
@@ -167,7 +167,7 @@ fn a_cache_that_is_open_is_not_set_aside_by_a_second_opening() {
     let (cache, _) = open(&dir);
     assert!(matches!(Cache::open(NOW, &dir), Err(CacheError::Busy { .. })));
     drop(cache);
-    assert_eq!(open(&dir).1, Opened::Kept);
+    assert_eq!(open(&dir).1, OpenOutcome::Intact);
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn a_newer_format_is_refused_and_an_older_one_set_aside() {
     for text in ["towline cache 1\ndocs/0 rows/0\n", "gibberish", ""] {
         fs::write(dir.join("format"), text).unwrap();
         let (cache, opened) = open(&dir);
-        assert!(opened.is_empty() && matches!(opened, Opened::Replaced { .. }));
+        assert!(opened.is_empty() && matches!(opened, OpenOutcome::Replaced { .. }));
         assert_eq!(cache.rows().count(), 0);
     }
     let beside = fs::read_dir(home.path()).unwrap().count();
@@ -202,7 +202,7 @@ fn a_snapshot_that_a_crash_left_half_made_costs_nothing() {
     filled(&dir);
     fs::write(dir.join("sled/snap.0000000000000FFF.generating"), b"half").unwrap();
     let (cache, opened) = open(&dir);
-    assert!(matches!(opened, Opened::Mended { .. }), "{opened:?}");
+    assert!(matches!(opened, OpenOutcome::Repaired { .. }), "{opened:?}");
     assert_eq!(cache.rows().count(), 300);
 }
 
@@ -224,7 +224,7 @@ fn an_emptied_or_flipped_snapshot_costs_nothing() {
     let (cache, opened) = open(&dir);
     assert_eq!(
         opened,
-        Opened::Mended {
+        OpenOutcome::Repaired {
             removed: "the snapshot"
         }
     );
@@ -238,14 +238,14 @@ fn what_cannot_be_mended_is_set_aside_and_told() {
     filled(&dir);
     fs::write(dir.join("sled/conf"), b"not a configuration of sled").unwrap();
     let (cache, opened) = open(&dir);
-    let Opened::Replaced { aside, why } = opened else {
+    let OpenOutcome::Replaced { aside, why } = opened else {
         panic!("{opened:?}");
     };
     assert!(aside.ends_with(format!("cache.damaged-{}", NOW.0)) && aside.join("sled/db").exists());
     assert!(why.contains("damaged"), "{why}");
     assert_eq!(cache.rows().count(), 0);
     drop(cache);
-    assert_eq!(open(&dir).1, Opened::Kept);
+    assert_eq!(open(&dir).1, OpenOutcome::Intact);
 }
 
 /// Damages the data file in many places; every time the cache opens and every read answers. sled does
@@ -276,10 +276,10 @@ fn flipped_bits_and_lost_blocks_always_end_with_an_open_cache() {
         }
         let (cache, opened) = open(&dir);
         let outcome = match opened {
-            Opened::Fresh => "fresh",
-            Opened::Kept => "kept",
-            Opened::Mended { .. } => "mended",
-            Opened::Replaced { .. } => "replaced",
+            OpenOutcome::Created => "fresh",
+            OpenOutcome::Intact => "kept",
+            OpenOutcome::Repaired { .. } => "mended",
+            OpenOutcome::Replaced { .. } => "replaced",
         };
         *outcomes.entry(outcome).or_default() += 1;
         // A page is read when it is asked for, so damage may show up only now: as an error.

@@ -149,7 +149,7 @@ impl Context {
         if given != "-" {
             return Ok(given);
         }
-        // Not read to its end, so how long it is cannot be said.
+        // It is not read to its end, so its length is unknown.
         let mut bytes = Vec::new();
         let mut stdin = io::stdin().take(max_bytes as u64 + LINE_END + 1);
         stdin.read_to_end(&mut bytes).map_err(unreadable)?;
@@ -169,7 +169,7 @@ pub fn now() -> Millis {
     Millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// What the program logs to the standard error: warnings, more with `-v`, or what TOWLINE_LOG says.
+/// The log filter: warnings, more with `-v`, or the value of TOWLINE_LOG.
 pub(super) fn log_filter(verbose: u8) -> String {
     variable("TOWLINE_LOG").unwrap_or_else(|| {
         match verbose {

@@ -1,6 +1,6 @@
 //! `--json`: one document with its schema in front, or one a line for streams.
 //!
-//! The shapes are those of `api::types`; this file only says under which name they stand.
+//! The shapes are those of `api::types`; this file gives each its schema name.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ pub(crate) fn document(schema: &str, data: impl Serialize) -> String {
     written(schema, false, data)
 }
 
-/// A document of what would be, with `dry_run` behind its schema when it is one.
+/// A document, with `dry_run` after its schema if it is one of a dry run.
 pub(crate) fn written(schema: &str, dry_run: bool, data: impl Serialize) -> String {
     let document = Document {
         schema,
@@ -37,8 +37,7 @@ pub(crate) fn written(schema: &str, dry_run: bool, data: impl Serialize) -> Stri
             line.push('\n');
             line
         }
-        // A shape of ours that has no JSON form would be a broken promise; it must not look like
-        // an empty success.
+        // A type that cannot be encoded would be a bug; it must not look like an empty success.
         Err(error) => {
             format!("{{\"schema\":\"towline.error/v1\",\"code\":\"failure\",\"message\":{error:?}}}\n")
         }
@@ -92,7 +91,7 @@ fn named_document<T: Serialize>(schema: &str, name: &str, data: T) -> String {
     document(schema, BTreeMap::from([(name, data)]))
 }
 
-/// One document for everything that a command was answered.
+/// One document for all replies to a command.
 pub(crate) fn replies(layout: Layout, mut replies: Vec<Reply>) -> String {
     if layout == Layout::Applied {
         let applied: Vec<_> = replies
@@ -187,13 +186,13 @@ pub(crate) fn epic(epic: &ItemCard, items: &[ItemCard]) -> String {
     document("towline.epic/v1", Epic { epic, items })
 }
 
-/// What a command that writes would have been answered.
+/// The reply that a command that writes would have got.
 pub(crate) fn as_dry_run(replies: Vec<Reply>) -> String {
     let mut applied = Vec::new();
     for reply in replies {
         match reply {
             Reply::Applied(one) => applied.push(*one),
-            // Nobody can join by a ticket that was not made.
+            // The ticket of a dry run cannot be used.
             Reply::Ticket { expires, .. } => {
                 let expires = BTreeMap::from([("expires", expires.to_string())]);
                 return written("towline.ticket/v1", true, expires);
@@ -205,12 +204,12 @@ pub(crate) fn as_dry_run(replies: Vec<Reply>) -> String {
     written("towline.applied/v1", true, BTreeMap::from([("applied", applied)]))
 }
 
-/// What a command that is more than requests would do.
+/// The steps of a command that does more than send requests.
 pub(crate) fn steps(steps: &[String]) -> String {
     written("towline.plan/v1", true, BTreeMap::from([("steps", steps)]))
 }
 
-/// It was done, and there is nothing more to say.
+/// The document of a command without a result.
 pub(crate) fn done() -> String {
     one(&Reply::Done)
 }

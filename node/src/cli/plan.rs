@@ -52,9 +52,9 @@ pub(crate) enum Layout {
     Criteria,
     /// A timeline; of the whole project, or of one item.
     Timeline { whole: bool },
-    /// What a write came to.
+    /// The result of a write.
     Applied,
-    /// The one answer as it is.
+    /// The one reply as it is.
     Plain,
 }
 
@@ -148,7 +148,7 @@ pub(crate) fn plan(ctx: &Context, command: &Command) -> Result<Option<Plan>, Fai
             Plan::read(Request::Ready { asker, all }, Layout::Ready)
         }
         Command::List(args) => {
-            // All of them, so that the heads can say how many there are.
+            // All of them, so that the headings can count them.
             let filter = filter(ctx, &args.filter)?;
             Plan::read(Request::List(filter), Layout::Columns { most: args.limit })
         }
@@ -252,12 +252,12 @@ fn conflicts(args: &ConflictsArgs) -> Plan {
     match &args.command {
         None => Plan::read(Request::Conflicts { item }, Layout::Plain),
         Some(ConflictsCommand::Resolve(args)) => {
-            let settle = Request::Resolve {
+            let request = Request::Resolve {
                 item: args.item.clone(),
                 conflict: args.conflict.clone(),
                 keep: args.keep.clone(),
             };
-            Plan::write(vec![(args.item.clone(), settle)])
+            Plan::write(vec![(args.item.clone(), request)])
         }
     }
 }

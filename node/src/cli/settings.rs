@@ -221,7 +221,7 @@ mod tests {
     use super::*;
     use crate::cli::tests::{ctx, typed};
     use crate::home::key;
-    use crate::run::make_project;
+    use crate::node::make_project;
 
     fn config(ctx: &Context, words: &[&str]) -> Result<String, CliError> {
         let mut words = words.iter().map(|word| (*word).to_owned());

@@ -1,4 +1,4 @@
-//! Colour, when there is somebody to see it.
+//! Colours, on a terminal only.
 //!
 //! Plain ANSI codes around already padded text, so that widths never have to know about them. Text
 //! that comes from elsewhere is made safe before it gets here (`text::clean`).
@@ -21,7 +21,7 @@ pub(crate) enum Ink {
     Blue,
     Magenta,
     Cyan,
-    /// Crossed out and dim: said, but without effect.
+    /// Crossed out and dim: without effect.
     Struck,
 }
 

@@ -38,7 +38,7 @@ const LEVEL: i32 = 3;
 /// Why a file is no bundle that can be read.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
-    /// The file system says no.
+    /// The file system reported an error.
     #[error("cannot read it: {0}")]
     Io(#[source] io::Error),
     /// Something else.
@@ -55,7 +55,7 @@ pub enum BundleError {
     Damaged(&'static str),
 }
 
-/// What a bundle says of itself.
+/// The header of a bundle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
     /// Whose entries it has.
@@ -188,7 +188,7 @@ impl Writer {
 /// bundle is read once for that alone.
 ///
 /// # Errors
-/// What is wrong with it, or what `take` says.
+/// What is wrong with it, or the error of `take`.
 pub fn read<E: From<BundleError>>(
     path: &Path,
     mut take: impl FnMut(&Header, Vec<u8>) -> Result<(), E>,
@@ -254,7 +254,7 @@ fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(got)
 }
 
-/// What the decoder's complaint means.
+/// Maps an error of the decoder.
 fn broken(error: &io::Error) -> BundleError {
     if error.kind() == io::ErrorKind::UnexpectedEof {
         BundleError::Short

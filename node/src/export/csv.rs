@@ -125,7 +125,7 @@ fn cells(project: &str, page: &ItemPage) -> [String; 31] {
     ]
 }
 
-/// Where an item stands in the words of a board with five columns.
+/// The status of an item on a board with five columns.
 const fn status(column: Column) -> &'static str {
     match column {
         Column::Upcoming | Column::Backlog => "To do",

@@ -1,9 +1,9 @@
 //! JSON Lines: one item a line, schema [`towline.export/v1`](super::line), the same bytes on every
 //! replica that holds the same entries.
 //!
-//! Lines stand in the order of (time of creation, number), fields in the order of the struct, and
+//! Lines are ordered by (time of creation, number), fields in the order of the struct, and
 //! every value in a line follows from the admitted entries alone: no position of the local feed, no
-//! time of arrival, nothing relative to now, nothing of whoever signed. Two nodes in sync can
+//! time of arrival, nothing relative to now, nothing about the signer. Two nodes in sync can
 //! therefore be compared with `cmp`, an export can be kept under version control, and imported into
 //! an empty project it gives the same bytes again. Writes to what it is given and nowhere else.
 
@@ -26,7 +26,7 @@ pub fn write(lines: impl IntoIterator<Item = ItemLine>, out: &mut impl Write) ->
     Ok(count)
 }
 
-/// Writes the settings of the project, which stand in front of its items.
+/// Writes the settings of the project, which come before its items.
 ///
 /// # Errors
 /// When `out` cannot be written to.

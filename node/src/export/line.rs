@@ -1,8 +1,7 @@
-//! One item as a line of an export, schema `towline.export/v1`: first what it comes to, then
-//! everything that was done to it.
+//! One item as a line of an export, schema `towline.export/v1`: first its state, then all
+//! its acts.
 //!
-//! Nothing in a line is bound to whoever signed: acts are named by their place in the line, items by
-//! what people type for them. The same acts written again under another key give the same line. This
+//! Nothing in a line depends on the signer: acts are named by their place in the line, items by their handles. The same acts written again under another key give the same line. This
 //! file translates operations between the two ways of naming and decides nothing; lines are made and
 //! taken by `project`.
 
@@ -17,7 +16,7 @@ use towline_proto::{
     RequestId, Rule, Status, ids,
 };
 
-/// What a line says it is, in its first field.
+/// The schema of a line, its first field.
 pub const SCHEMA: &str = "towline.export/v1";
 /// What the reference of every line begins with; links of this shape are kept for imports.
 const TRACKER: &str = "towline:";
@@ -40,7 +39,7 @@ pub struct ItemLine {
     pub kind: Kind,
     /// One line.
     pub title: String,
-    /// Where it stands.
+    /// Its column.
     pub column: Column,
     /// The one badge.
     pub status: Status,
@@ -75,10 +74,10 @@ pub struct ItemLine {
     pub criteria: Vec<LineCriterion>,
     /// How often it was sent back.
     pub retries: u32,
-    /// Contending acts that nobody has settled.
+    /// Unresolved conflicts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conflicts: Vec<LineConflict>,
-    /// Facts that contradict what stands.
+    /// Facts that contradict its state.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attention: Vec<String>,
     /// Acts that never took effect.
@@ -90,18 +89,18 @@ pub struct ItemLine {
     pub created_at: Millis,
     /// When it last changed.
     pub updated_at: Millis,
-    /// Since when it stands in its column.
+    /// Since when it is in its column.
     pub entered_at: Millis,
     /// Markdown.
     pub body: String,
-    /// Acts that stood against each other; in each group, who goes first where only a tie decides.
+    /// Competing acts; in each group, the order in which ties are broken.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ties: Vec<Vec<u32>>,
     /// Everything that was done to it: each act behind those that it names.
     pub acts: Vec<LineAct>,
 }
 
-/// What the line of a project's settings says it is.
+/// The schema of the line of a project's settings.
 pub const SETTINGS_SCHEMA: &str = "towline.settings/v1";
 
 /// The settings of a project, in front of its items: first what they come to, then everything that was done
@@ -110,9 +109,9 @@ pub const SETTINGS_SCHEMA: &str = "towline.settings/v1";
 pub struct SettingsLine {
     /// [`SETTINGS_SCHEMA`].
     pub schema: String,
-    /// What the project says, by name; nothing where the default was put back.
+    /// The values, by name; none where the default was restored.
     pub settings: BTreeMap<String, Option<String>>,
-    /// Contending acts that nobody has settled.
+    /// Unresolved conflicts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conflicts: Vec<LineConflict>,
     /// As in [`ItemLine`].

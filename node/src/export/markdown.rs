@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use towline_proto::{Column, CriterionState, ItemId, LinkKind, Millis};
 
 use crate::api::types::{ItemLink, ItemPage};
-use crate::marks;
+use crate::backlog_escape;
 
 /// Folders that files go into, as Backlog.md has them.
 pub const FOLDERS: [&str; 4] = ["tasks", "drafts", "completed", "archive/tasks"];
@@ -107,7 +107,11 @@ fn text(page: &ItemPage, known: &BTreeSet<ItemId>) -> String {
         field(&mut out, "parent_task_id", &task(epic));
     }
     out.push_str("---\n\n## Description\n\n");
-    section(&mut out, "SECTION:DESCRIPTION", &marks::hidden(&page.body));
+    section(
+        &mut out,
+        "SECTION:DESCRIPTION",
+        &backlog_escape::escape(&page.body),
+    );
     if !page.criteria_list.is_empty() {
         let mut lines = String::new();
         for (at, criterion) in page.criteria_list.iter().enumerate() {
@@ -116,7 +120,8 @@ fn text(page: &ItemPage, known: &BTreeSet<ItemId>) -> String {
             } else {
                 ' '
             };
-            let text = marks::hidden(&marks::unboxed(&criterion.text)).replace('\n', "\n  ");
+            let text = backlog_escape::escape(&backlog_escape::escape_checkboxes(&criterion.text))
+                .replace('\n', "\n  ");
             // Writing to a string cannot fail.
             let _ = writeln!(lines, "- [{tick}] #{} {text}", at + 1);
         }
@@ -127,7 +132,7 @@ fn text(page: &ItemPage, known: &BTreeSet<ItemId>) -> String {
         let mut lines = String::new();
         for remark in &page.remarks {
             let (who, when) = (&remark.origin.id, minute(remark.at));
-            let said = marks::unruled(&marks::hidden(&remark.text));
+            let said = backlog_escape::escape_rules(&backlog_escape::escape(&remark.text));
             let _ = writeln!(lines, "author: @{who}\ncreated: {when}\n---\n{said}\n---\n");
         }
         out.push_str("\n## Comments\n\n");

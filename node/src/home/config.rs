@@ -37,7 +37,7 @@ pub struct Config {
     pub announce: Vec<String>,
     /// How long a command waits while others are in the way.
     pub busy_timeout: BusyTimeout,
-    /// A setting of the project, from when each node had its own; see [`Config::inherited`].
+    /// A setting of the project, from when each node had its own; see [`Config::legacy_settings`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub promote: Option<Promote>,
     /// As `promote`.
@@ -48,11 +48,11 @@ pub struct Config {
     pub claim_ttl: Option<ClaimTtl>,
     /// Settings that hold instead of the project's: for programs that have a node in them. No file gives any.
     #[serde(skip)]
-    pub fixed: Option<Settings>,
+    pub settings_override: Option<Settings>,
 }
 
 /// What earlier versions wrote into every file, and which was nobody's choice.
-const UNCHOSEN: [(&str, &str); 3] = [
+const OLD_DEFAULTS: [(&str, &str); 3] = [
     ("promote", "manual"),
     ("archive_after", "4h"),
     ("claim_ttl", "10m"),
@@ -73,7 +73,7 @@ impl Default for Config {
             promote: None,
             archive_after: None,
             claim_ttl: None,
-            fixed: None,
+            settings_override: None,
         }
     }
 }
@@ -113,8 +113,8 @@ impl Config {
 
     /// Settings that somebody chose in this file when each node had its own. They belong to the project
     /// now: a node whose role allows it writes them there once, where the project says nothing yet.
-    pub fn inherited(&self) -> Vec<(String, String)> {
-        let chosen = |(key, value): &(&str, String)| !UNCHOSEN.contains(&(*key, value.as_str()));
+    pub fn legacy_settings(&self) -> Vec<(String, String)> {
+        let chosen = |(key, value): &(&str, String)| !OLD_DEFAULTS.contains(&(*key, value.as_str()));
         let written = self.written().into_iter().filter(chosen);
         written.map(|(key, value)| (key.to_owned(), value)).collect()
     }
@@ -271,10 +271,10 @@ mod tests {
         let path = folder.path().join("config.toml");
         let old = "promote = \"manual\"\narchive_after = \"4h\"\nclaim_ttl = \"10m\"\n";
         fs::write(&path, old).unwrap();
-        assert_eq!(Config::load(&path).unwrap().inherited(), []);
+        assert_eq!(Config::load(&path).unwrap().legacy_settings(), []);
         fs::write(&path, old.replace("4h", "never")).unwrap();
         let chosen = [("archive_after".to_owned(), "never".to_owned())];
-        assert_eq!(Config::load(&path).unwrap().inherited(), chosen);
+        assert_eq!(Config::load(&path).unwrap().legacy_settings(), chosen);
     }
 
     #[test]

@@ -20,7 +20,7 @@ const UNDO_FILE: &str = "gitignore-file";
 
 /// What is to be done to an ignore file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Change {
+pub(super) enum IgnoreChange {
     /// Add the line to a file that is there.
     Add,
     /// Make the file with nothing else in it.
@@ -38,7 +38,7 @@ pub(super) struct Ignore {
 }
 
 /// What `init` did.
-struct Undo {
+struct InitNote {
     made: bool,
     /// The bytes that were added to the end; versions before this one did not note them.
     added: Option<String>,
@@ -56,20 +56,20 @@ impl Ignore {
     }
 
     /// What has to be done so that git ignores the node's folder; nothing outside of a repository.
-    pub(super) fn wanted(&self) -> Result<Option<Change>, HomeError> {
+    pub(super) fn wanted(&self) -> Result<Option<IgnoreChange>, HomeError> {
         let mut above = self.path.ancestors().skip(1);
         if !above.any(|folder| folder.join(".git").exists()) {
             return Ok(None);
         }
         Ok(match self.read()? {
-            None => Some(Change::Make),
+            None => Some(IgnoreChange::Make),
             Some(bytes) if lines(&bytes).any(is_it) => None,
-            Some(_) => Some(Change::Add),
+            Some(_) => Some(IgnoreChange::Add),
         })
     }
 
     /// Adds the line, with a note for [`Ignore::back`] in the file `undo` before.
-    pub(super) fn add(&self, change: Change, undo: &Path) -> Result<(), HomeError> {
+    pub(super) fn add(&self, change: IgnoreChange, undo: &Path) -> Result<(), HomeError> {
         let mut bytes = self.read()?.unwrap_or_default();
         let end = if bytes.windows(2).any(|two| two == b"\r\n") {
             "\r\n"
@@ -81,7 +81,7 @@ impl Ignore {
             Some(_) => end,
         };
         let added = format!("{gap}{LINE}{end}");
-        let kind = if change == Change::Make {
+        let kind = if change == IgnoreChange::Make {
             UNDO_FILE
         } else {
             UNDO_LINE
@@ -93,20 +93,20 @@ impl Ignore {
     }
 
     /// What has to be done to take back what the file `undo` says.
-    pub(super) fn back(&self, undo: &Path) -> Result<Option<Change>, HomeError> {
+    pub(super) fn plan_removal(&self, undo: &Path) -> Result<Option<IgnoreChange>, HomeError> {
         Ok(match self.without(undo)? {
             None => None,
             Some(left) if left.is_empty() && read_undo(undo)?.is_some_and(|undo| undo.made) => {
-                Some(Change::Unmake)
+                Some(IgnoreChange::Unmake)
             }
-            Some(_) => Some(Change::Remove),
+            Some(_) => Some(IgnoreChange::Remove),
         })
     }
 
     /// Does what [`Ignore::back`] says.
-    pub(super) fn take_back(&self, change: Change, undo: &Path) -> Result<(), HomeError> {
+    pub(super) fn remove(&self, change: IgnoreChange, undo: &Path) -> Result<(), HomeError> {
         match change {
-            Change::Unmake => {
+            IgnoreChange::Unmake => {
                 let file = self.target()?;
                 fs::remove_file(&file).map_err(HomeError::io("remove", &file))
             }
@@ -167,7 +167,7 @@ impl Ignore {
     }
 }
 
-fn read_undo(path: &Path) -> Result<Option<Undo>, HomeError> {
+fn read_undo(path: &Path) -> Result<Option<InitNote>, HomeError> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -180,7 +180,7 @@ fn read_undo(path: &Path) -> Result<Option<Undo>, HomeError> {
         _ => return Ok(None),
     };
     let added = parts.next().and_then(|added| serde_json::from_str(added).ok());
-    Ok(Some(Undo { made, added }))
+    Ok(Some(InitNote { made, added }))
 }
 
 /// The lines, each with its end.

@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 use ed25519_dalek::SigningKey;
 
 use super::files::sync_folder;
-use super::ignore::{Change, Ignore, LINE};
+use super::ignore::{Ignore, IgnoreChange, LINE};
 use super::{Config, Home, HomeError, key};
 
 /// One thing that will be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub enum InitStep {
     /// Make the folder with the key and the configuration.
     MakeFolder(PathBuf),
     /// Add the ignore line to a file that is there.
@@ -31,7 +31,7 @@ pub enum Step {
     RemoveIgnoreFile(PathBuf),
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for InitStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::MakeFolder(path) => {
@@ -61,20 +61,20 @@ impl fmt::Display for Step {
 /// # Errors
 /// [`HomeError::Exists`] when there is a home with a project already. One without any is of an `init` or `join`
 /// that was cut short and needs nothing but its project.
-pub fn plan_init(root: &Path) -> Result<Vec<Step>, HomeError> {
+pub fn plan_init(root: &Path) -> Result<Vec<InitStep>, HomeError> {
     let root = fs::canonicalize(root).map_err(HomeError::io("find", root))?;
     let home = Home::at(&root);
     if home.exists() {
-        let unfinished = home.projects()?.is_empty();
-        return unfinished
+        let incomplete = home.projects()?.is_empty();
+        return incomplete
             .then(Vec::new)
             .ok_or_else(|| HomeError::Exists { path: home.dir() });
     }
-    let mut steps = vec![Step::MakeFolder(home.dir())];
+    let mut steps = vec![InitStep::MakeFolder(home.dir())];
     let ignore = Ignore::of(&root);
     match ignore.wanted()? {
-        Some(Change::Make) => steps.push(Step::MakeIgnoreFile(ignore.path().to_owned())),
-        Some(_) => steps.push(Step::AddLine(ignore.path().to_owned())),
+        Some(IgnoreChange::Make) => steps.push(InitStep::MakeIgnoreFile(ignore.path().to_owned())),
+        Some(_) => steps.push(InitStep::AddLine(ignore.path().to_owned())),
         None => {}
     }
     Ok(steps)
@@ -85,7 +85,7 @@ pub fn plan_init(root: &Path) -> Result<Vec<Step>, HomeError> {
 /// # Errors
 /// [`HomeError::Exists`], [`HomeError::Busy`], or what the file system says. The configuration is
 /// written last, so that an `init` that was cut short can be made again; one that is refused leaves nothing.
-pub fn init(root: &Path, config: &Config) -> Result<(Home, SigningKey, Vec<Step>), HomeError> {
+pub fn init(root: &Path, config: &Config) -> Result<(Home, SigningKey, Vec<InitStep>), HomeError> {
     let steps = plan_init(root)?;
     let root = fs::canonicalize(root).map_err(HomeError::io("find", root))?;
     let home = Home::at(&root);
@@ -128,15 +128,15 @@ fn make(home: &Home, config: &Config) -> Result<SigningKey, HomeError> {
 ///
 /// # Errors
 /// When the ignore file cannot be read.
-pub fn plan_deinit(home: &Home) -> Result<Vec<Step>, HomeError> {
+pub fn plan_deinit(home: &Home) -> Result<Vec<InitStep>, HomeError> {
     let mut steps = Vec::new();
     let ignore = Ignore::of(home.root());
-    match ignore.back(&home.undo_file())? {
-        Some(Change::Unmake) => steps.push(Step::RemoveIgnoreFile(ignore.path().to_owned())),
-        Some(_) => steps.push(Step::RemoveLine(ignore.path().to_owned())),
+    match ignore.plan_removal(&home.undo_file())? {
+        Some(IgnoreChange::Unmake) => steps.push(InitStep::RemoveIgnoreFile(ignore.path().to_owned())),
+        Some(_) => steps.push(InitStep::RemoveLine(ignore.path().to_owned())),
         None => {}
     }
-    steps.push(Step::RemoveFolder(home.dir()));
+    steps.push(InitStep::RemoveFolder(home.dir()));
     Ok(steps)
 }
 
@@ -144,14 +144,14 @@ pub fn plan_deinit(home: &Home) -> Result<Vec<Step>, HomeError> {
 ///
 /// # Errors
 /// [`HomeError::Busy`], or what the file system says.
-pub fn deinit(home: &Home) -> Result<Vec<Step>, HomeError> {
+pub fn deinit(home: &Home) -> Result<Vec<InitStep>, HomeError> {
     let lock = home.lock("towline deinit")?;
     let steps = plan_deinit(home)?;
     let ignore = Ignore::of(home.root());
-    if let Some(change) = ignore.back(&home.undo_file())? {
-        ignore.take_back(change, &home.undo_file())?;
+    if let Some(change) = ignore.plan_removal(&home.undo_file())? {
+        ignore.remove(change, &home.undo_file())?;
     }
-    key::forget(&home.key_file())?;
+    key::remove_external(&home.key_file())?;
     let dir = home.dir();
     let removed = fs::remove_dir_all(&dir);
     // Network and FUSE file systems keep what is open under another name, and the lock's own file is.
@@ -193,7 +193,7 @@ mod tests {
             ..Config::default()
         };
         let (home, key, steps) = init(&root, &config).unwrap();
-        assert_eq!(steps, [Step::MakeFolder(root.join(FOLDER))]);
+        assert_eq!(steps, [InitStep::MakeFolder(root.join(FOLDER))]);
         assert_eq!(key::load(&home.key_file()).unwrap().to_bytes(), key.to_bytes());
         assert_eq!(Config::load(&home.config_file()).unwrap(), config);
         let (again, same, steps) = init(&root, &Config::default()).unwrap();

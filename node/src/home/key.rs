@@ -29,7 +29,7 @@ const NAME_BYTES: usize = 8;
 pub fn create(path: &Path) -> Result<SigningKey, HomeError> {
     let key = SigningKey::from_bytes(&random(path)?);
     match store(path, &key) {
-        Err(HomeError::KeyMode { .. }) => store_elsewhere(path, &key)?,
+        Err(HomeError::KeyMode { .. }) => store_in_state_folder(path, &key)?,
         stored => stored?,
     }
     Ok(key)
@@ -43,7 +43,7 @@ fn random<const N: usize>(path: &Path) -> Result<[u8; N], HomeError> {
 }
 
 /// Keeps a key in the user's state folder and says so in its own file.
-fn store_elsewhere(path: &Path, key: &SigningKey) -> Result<(), HomeError> {
+fn store_in_state_folder(path: &Path, key: &SigningKey) -> Result<(), HomeError> {
     let no_modes = |why: String| HomeError::NoModes {
         path: path.to_owned(),
         why,
@@ -83,7 +83,7 @@ fn state_folder() -> Option<PathBuf> {
 }
 
 /// Where the key is that a file stands for.
-fn whereabouts(path: &Path) -> Result<PathBuf, HomeError> {
+fn resolve_key_path(path: &Path) -> Result<PathBuf, HomeError> {
     let mut text = String::new();
     let file = File::open(path).map_err(HomeError::open(path))?;
     file.take(FILE_BYTES)
@@ -96,8 +96,8 @@ fn whereabouts(path: &Path) -> Result<PathBuf, HomeError> {
 }
 
 /// Removes a key that is elsewhere.
-pub(super) fn forget(path: &Path) -> Result<(), HomeError> {
-    let Some(file) = whereabouts(path).ok().filter(|file| file != path) else {
+pub(super) fn remove_external(path: &Path) -> Result<(), HomeError> {
+    let Some(file) = resolve_key_path(path).ok().filter(|file| file != path) else {
         return Ok(());
     };
     match fs::remove_file(&file) {
@@ -143,7 +143,7 @@ pub fn store(path: &Path, key: &SigningKey) -> Result<(), HomeError> {
 /// # Errors
 /// [`HomeError::KeyMode`] when others may read it, [`HomeError::Invalid`] when it is not a key.
 pub fn load(path: &Path) -> Result<SigningKey, HomeError> {
-    let path = &whereabouts(path)?;
+    let path = &resolve_key_path(path)?;
     let file = File::open(path).map_err(HomeError::open(path))?;
     is_private(path, &file)?;
     let mut text = String::new();

@@ -27,7 +27,7 @@ pub struct Lock {
 
 /// Who has a lock, as they wrote it down.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Holder {
+pub struct LockHolder {
     /// Who, as in "`towline up` (pid 123)".
     pub who: String,
     /// Where it listens, when it is a node that does already.
@@ -55,7 +55,7 @@ impl Lock {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(HomeError::Busy {
-                    holder: Holder::of(&file).who,
+                    holder: LockHolder::of(&file).who,
                 });
             }
             Err(TryLockError::Error(error)) => return Err(HomeError::io("lock", path)(error)),
@@ -69,14 +69,14 @@ impl Lock {
     }
 
     /// Tells clients where the holder listens.
-    pub fn listens_at(&self, socket: &Path) {
+    pub fn set_socket(&self, socket: &Path) {
         self.write(Some(socket));
     }
 
     /// Whether the file at `path` is still the one that is locked. Where it is not, another process can have a
     /// lock of its own, and what this one writes is in a folder that is gone or was replaced. A file system that
     /// cannot be asked just now, or numbers its files anew, is no proof of that.
-    pub fn is_at(&self, path: &Path) -> bool {
+    pub fn still_holds(&self, path: &Path) -> bool {
         let there = match fs::symlink_metadata(path) {
             Ok(there) => there,
             Err(error) => {
@@ -90,7 +90,7 @@ impl Lock {
         if self.file.metadata().map_or(true, same) {
             return true;
         }
-        match Holder::ask(path) {
+        match LockHolder::ask(path) {
             Ok(holder) => holder.is_some_and(|holder| holder.who == self.name()),
             Err(_) => true,
         }
@@ -115,7 +115,7 @@ impl Lock {
     }
 }
 
-impl Holder {
+impl LockHolder {
     /// Who has the lock now; none when nobody has it, or there is no such file.
     ///
     /// # Errors
@@ -201,18 +201,18 @@ mod tests {
     fn whoever_asks_is_told_of_the_holder_and_its_socket_and_takes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
-        assert_eq!(Holder::ask(&path).unwrap(), None, "no file");
+        assert_eq!(LockHolder::ask(&path).unwrap(), None, "no file");
         let node = Lock::take(&path, "towline up").unwrap();
-        node.listens_at(Path::new("/run/somewhere.sock"));
-        let holder = Holder::ask(&path).unwrap().unwrap();
+        node.set_socket(Path::new("/run/somewhere.sock"));
+        let holder = LockHolder::ask(&path).unwrap().unwrap();
         assert!(holder.who.starts_with("`towline up` (pid"), "{holder:?}");
         assert_eq!(holder.socket.as_deref(), Some(Path::new("/run/somewhere.sock")));
         drop(node);
         // What a killed process has left says nothing about who has it now.
-        assert_eq!(Holder::ask(&path).unwrap(), None);
-        assert!(Holder::noted_socket(&path).is_some());
+        assert_eq!(LockHolder::ask(&path).unwrap(), None);
+        assert!(LockHolder::noted_socket(&path).is_some());
         drop(Lock::take(&path, "towline").unwrap());
-        assert_eq!(Holder::noted_socket(&path), None);
+        assert_eq!(LockHolder::noted_socket(&path), None);
     }
 
     #[test]
@@ -222,8 +222,8 @@ mod tests {
         let made = std::process::Command::new("mkfifo").arg(&path).status();
         assert!(made.unwrap().success());
         assert!(matches!(Lock::take(&path, "x"), Err(HomeError::Invalid { .. })));
-        assert!(matches!(Holder::ask(&path), Err(HomeError::Invalid { .. })));
-        assert_eq!(Holder::noted_socket(&path), None);
+        assert!(matches!(LockHolder::ask(&path), Err(HomeError::Invalid { .. })));
+        assert_eq!(LockHolder::noted_socket(&path), None);
     }
 
     #[test]
@@ -231,10 +231,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         let lock = Lock::take(&path, "towline up").unwrap();
-        assert!(lock.is_at(&path));
+        assert!(lock.still_holds(&path));
         fs::remove_file(&path).unwrap();
-        assert!(!lock.is_at(&path));
+        assert!(!lock.still_holds(&path));
         fs::write(&path, "").unwrap();
-        assert!(!lock.is_at(&path));
+        assert!(!lock.still_holds(&path));
     }
 }

@@ -20,12 +20,12 @@ pub mod edit;
 pub mod files;
 pub mod find;
 mod ignore;
+mod incomplete_projects;
 pub mod init;
 pub mod key;
 pub mod lock;
 mod projects;
 pub mod settings;
-mod unfinished;
 
 use std::fs;
 use std::io;
@@ -36,13 +36,13 @@ use towline_proto::ProjectId;
 use towline_proto::ids::to_hex;
 
 pub use config::Config;
-pub use lock::{Holder, Lock};
+pub use lock::{Lock, LockHolder};
 use projects::ProjectFile;
-pub use projects::Survey;
+pub use projects::ProjectScan;
 pub use settings::{BusyTimeout, Settings};
 
 use crate::api::request::{Failure, FailureCode};
-use unfinished::{UNFINISHED, is_unfinished};
+use incomplete_projects::{INCOMPLETE, is_incomplete};
 
 /// The name of the folder.
 pub const FOLDER: &str = ".towline";
@@ -222,8 +222,8 @@ impl Home {
     ///
     /// # Errors
     /// When that cannot be asked.
-    pub fn holder(&self) -> Result<Option<Holder>, HomeError> {
-        Holder::ask(&self.lock_file())
+    pub fn holder(&self) -> Result<Option<LockHolder>, HomeError> {
+        LockHolder::ask(&self.lock_file())
     }
 
     /// The projects of the node that can be read, sorted by name.
@@ -231,7 +231,7 @@ impl Home {
     /// # Errors
     /// When there are projects and none of them can be read; with the reason of the first.
     pub fn projects(&self) -> Result<Vec<ProjectHome>, HomeError> {
-        let Survey { projects, unreadable } = self.survey()?;
+        let ProjectScan { projects, unreadable } = self.scan_projects()?;
         match unreadable.into_iter().next() {
             Some((_, error)) if projects.is_empty() => Err(error),
             _ => Ok(projects),
@@ -253,12 +253,12 @@ impl Home {
     pub fn make_project(&self, id: ProjectId, name: &str) -> Result<ProjectHome, HomeError> {
         let folder = self.dir().join("projects");
         let dir = self.project_dir(&id);
-        let unfinished = dir.with_extension(UNFINISHED);
-        if unfinished.is_dir() {
-            fs::remove_dir_all(&unfinished).map_err(HomeError::io("remove", &unfinished))?;
+        let incomplete = dir.with_extension(INCOMPLETE);
+        if incomplete.is_dir() {
+            fs::remove_dir_all(&incomplete).map_err(HomeError::io("remove", &incomplete))?;
         }
         // A version that made folders in place may have left one, with a log that must not be thrown away.
-        let dir = if dir.is_dir() { dir } else { unfinished };
+        let dir = if dir.is_dir() { dir } else { incomplete };
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -316,7 +316,7 @@ impl ProjectHome {
         })?;
         files::write_atomic(&path, text.as_bytes(), files::PRIVATE_MODE)
             .map_err(HomeError::io("write", &path))?;
-        if is_unfinished(&self.dir) {
+        if is_incomplete(&self.dir) {
             let place = self.dir.with_extension("");
             fs::rename(&self.dir, &place).map_err(HomeError::io("move", &self.dir))?;
             self.dir = place;
@@ -358,13 +358,13 @@ mod tests {
         let cut = home.make_project(ProjectId([4; 32]), "cut").unwrap();
         fs::write(cut.dir().join("project.toml"), "half").unwrap();
         assert_eq!(home.projects().unwrap().len(), 2);
-        home.sweep().unwrap();
+        home.remove_incomplete_projects().unwrap();
         assert!(!cut.dir().exists());
         assert_eq!(home.projects().unwrap().len(), 2);
         assert_eq!(home.projects().unwrap(), [half.clone(), sled.clone()]);
         fs::write(sled.dir().join("project.toml"), "name = 3").unwrap();
         assert_eq!(home.projects().unwrap(), std::slice::from_ref(&half));
-        let unreadable = home.survey().unwrap().unreadable;
+        let unreadable = home.scan_projects().unwrap().unreadable;
         assert!(
             matches!(unreadable.as_slice(), [(name, HomeError::Invalid { .. })] if name == "0101010101010101")
         );

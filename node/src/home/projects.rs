@@ -9,11 +9,11 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use towline_proto::ProjectId;
 
-use super::{Home, HomeError, ProjectHome, is_unfinished, missing};
+use super::{Home, HomeError, ProjectHome, is_incomplete, missing};
 
 /// The projects of a home.
 #[derive(Debug, Default)]
-pub struct Survey {
+pub struct ProjectScan {
     /// Those that can be read, sorted by name.
     pub projects: Vec<ProjectHome>,
     /// The folders of those that cannot, and why.
@@ -52,32 +52,31 @@ impl Home {
     ///
     /// # Errors
     /// When the folder of the projects cannot be listed.
-    pub fn survey(&self) -> Result<Survey, HomeError> {
+    pub fn scan_projects(&self) -> Result<ProjectScan, HomeError> {
         let folder = self.dir().join("projects");
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Survey::default()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(ProjectScan::default()),
             Err(error) => return Err(HomeError::io("list", &folder)(error)),
         };
-        let mut survey = Survey::default();
+        let mut scan = ProjectScan::default();
         for entry in entries {
             let entry = entry.map_err(HomeError::io("list", &folder))?;
-            if is_unfinished(&entry.path()) {
+            if is_incomplete(&entry.path()) {
                 continue;
             }
             match read_project(entry.path()) {
-                Ok(Some(project)) => survey.projects.push(project),
+                Ok(Some(project)) => scan.projects.push(project),
                 Ok(None) => {}
                 Err(error) => {
                     let name = entry.file_name().to_string_lossy().into_owned();
-                    survey.unreadable.push((name, error));
+                    scan.unreadable.push((name, error));
                 }
             }
         }
-        survey
-            .projects
+        scan.projects
             .sort_by(|a, b| a.name.cmp(&b.name).then(a.id.cmp(&b.id)));
-        survey.unreadable.sort_by(|(a, _), (b, _)| a.cmp(b));
-        Ok(survey)
+        scan.unreadable.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(scan)
     }
 }

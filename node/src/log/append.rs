@@ -13,7 +13,7 @@ use super::error::LogError;
 use super::head::Head;
 use super::record::{self, RECORD_BYTES, RECORD_HEADER_BYTES, SegmentHeader, position};
 use super::segment::{self, Segment};
-use super::{BATCH_BYTES, Closed, GROW_MAX_BYTES, GROW_MIN_BYTES, Log};
+use super::{BATCH_BYTES, GROW_MAX_BYTES, GROW_MIN_BYTES, Log, ReadOnlyReason};
 use crate::home::files::is_full;
 
 impl Log {
@@ -56,7 +56,7 @@ impl Log {
 
     /// Gives the disk back what is left of the last step of room, but for the smallest one: after an import
     /// that may be megabytes. For a log that is about to be closed; the next append after that finds room.
-    pub fn give_room_back(&mut self) {
+    pub fn release_preallocated(&mut self) {
         let Some(last) = self.segments.last().filter(|_| self.closed.is_none()) else {
             return;
         };
@@ -70,8 +70,10 @@ impl Log {
     fn check_open(&self) -> Result<(), LogError> {
         match self.closed.clone() {
             None => Ok(()),
-            Some(Closed::Poisoned(why)) => Err(LogError::Poisoned { why }),
-            Some(Closed::Damaged(why) | Closed::Shortened(why)) => Err(LogError::ReadOnly { why }),
+            Some(ReadOnlyReason::Poisoned(why)) => Err(LogError::Poisoned { why }),
+            Some(ReadOnlyReason::Damaged(why) | ReadOnlyReason::Shortened(why)) => {
+                Err(LogError::ReadOnly { why })
+            }
         }
     }
 
@@ -173,7 +175,7 @@ impl Log {
             self.poison(what, error)
         };
         if !self.drop_tail() && full {
-            self.closed = Some(Closed::Poisoned(
+            self.closed = Some(ReadOnlyReason::Poisoned(
                 "the disk was full and a partial batch could not be removed".to_owned(),
             ));
         }
@@ -194,7 +196,10 @@ impl Log {
 
     fn poison(&mut self, what: &'static str, source: io::Error) -> LogError {
         let path = self.segments.last().map_or(&self.dir, |last| &last.path).clone();
-        self.closed = Some(Closed::Poisoned(format!("{what} {}: {source}", path.display())));
+        self.closed = Some(ReadOnlyReason::Poisoned(format!(
+            "{what} {}: {source}",
+            path.display()
+        )));
         LogError::Io { what, path, source }
     }
 }

@@ -99,7 +99,7 @@ pub enum LogError {
     },
     /// Whoever was given the records did not take one.
     #[error("the record at {position:#x} was not accepted: {source}")]
-    Refused {
+    Rejected {
         /// Which record.
         position: u64,
         /// Why.

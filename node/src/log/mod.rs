@@ -9,7 +9,7 @@
 mod append;
 mod error;
 mod head;
-mod mark;
+mod log_mark;
 mod open;
 mod record;
 mod reserve;
@@ -26,13 +26,15 @@ use std::sync::Arc;
 use towline_proto::{Millis, ProjectId};
 
 pub use error::{Damage, LogError};
-pub use mark::Mark;
-pub use open::{Cut, Opened, Salvaged, Shortened};
+pub use log_mark::LogMark;
+pub use open::{OpenReport, SalvageReport, Shortened, TornTail};
 pub use record::{FORMAT, RECORD_BYTES, Record};
 
 use crate::home::files::sync_folder;
 use head::{Head, HeadFile};
-use record::{RECORD_HEADER_BYTES, RecordHeader, SEGMENT_HEADER_BYTES, SegmentHeader, place, position};
+use record::{
+    RECORD_HEADER_BYTES, RecordHeader, SEGMENT_HEADER_BYTES, SegmentHeader, position, split_position,
+};
 use reserve::Reserve;
 use segment::Segment;
 
@@ -70,7 +72,7 @@ impl Default for Options {
 
 /// Why the log takes no more.
 #[derive(Debug, Clone)]
-enum Closed {
+enum ReadOnlyReason {
     /// A write or a sync failed: final for this process.
     Poisoned(String),
     /// Damaged: final until the log is made anew from what can be salvaged.
@@ -92,7 +94,7 @@ pub struct Log {
     head_file: HeadFile,
     reserve: Reserve,
     entries: u64,
-    closed: Option<Closed>,
+    closed: Option<ReadOnlyReason>,
 }
 
 impl Log {
@@ -151,7 +153,7 @@ impl Log {
         })
     }
 
-    /// Opens a log and gives every record, in order, to `each`. Damage is told in [`Opened`], not as
+    /// Opens a log and gives every record, in order, to `each`. Damage is told in [`OpenReport`], not as
     /// an error, so that the node can start and be mended; the log is then read-only.
     ///
     /// # Errors
@@ -161,7 +163,7 @@ impl Log {
         dir: &Path,
         project: ProjectId,
         each: impl FnMut(Record) -> Result<(), E>,
-    ) -> Result<(Self, Opened), LogError> {
+    ) -> Result<(Self, OpenReport), LogError> {
         Self::open_with(dir, project, Options::default(), each)
     }
 
@@ -176,15 +178,15 @@ impl Log {
         project: ProjectId,
         options: Options,
         mut each: impl FnMut(Record) -> Result<(), E>,
-    ) -> Result<(Self, Opened), LogError> {
+    ) -> Result<(Self, OpenReport), LogError> {
         let mut entries = 0;
         let parts = open::read(dir, project, options.from, &mut |record| {
             entries += 1;
             take(&mut each, record)
         })?;
         let closed = match (&parts.opened.damage, parts.opened.shortened) {
-            (Some(damage), _) => Some(Closed::Damaged(damage.to_string())),
-            (None, Some(Shortened { recorded, found })) => Some(Closed::Shortened(format!(
+            (Some(damage), _) => Some(ReadOnlyReason::Damaged(damage.to_string())),
+            (None, Some(Shortened { recorded, found })) => Some(ReadOnlyReason::Shortened(format!(
                 "it ends at {found:#x} and this node had written up to {recorded:#x}; connect to a peer that has the rest"
             ))),
             (None, None) => None,
@@ -211,7 +213,7 @@ impl Log {
     }
 
     /// Gives every whole record of a damaged log to `each`, stepping over the gaps and changing
-    /// nothing on the disk. To mend a log: salvage it, [`Log::set_aside`] the old one, create a new
+    /// nothing on the disk. To mend a log: salvage it, [`Log::move_aside`] the old one, create a new
     /// one, and admit what was salvaged as if it came from a peer.
     ///
     /// # Errors
@@ -220,7 +222,7 @@ impl Log {
         dir: &Path,
         project: ProjectId,
         mut each: impl FnMut(Record) -> Result<(), E>,
-    ) -> Result<Salvaged, LogError> {
+    ) -> Result<SalvageReport, LogError> {
         open::salvage(dir, project, &mut |record| take(&mut each, record))
     }
 
@@ -228,7 +230,7 @@ impl Log {
     ///
     /// # Errors
     /// What the file system says.
-    pub fn set_aside(now: Millis, dir: &Path) -> Result<PathBuf, LogError> {
+    pub fn move_aside(now: Millis, dir: &Path) -> Result<PathBuf, LogError> {
         let mut name = dir.file_name().unwrap_or_default().to_owned();
         name.push(format!(".damaged-{}", now.0));
         let aside = dir.with_file_name(name);
@@ -245,7 +247,7 @@ impl Log {
     /// [`LogError::Position`] when there is none, [`LogError::Damaged`] when it is not what was
     /// written.
     pub fn read(&self, at: u64) -> Result<Record, LogError> {
-        let (number, offset) = place(at);
+        let (number, offset) = split_position(at);
         let end = self.end();
         let segment = number
             .checked_sub(1)
@@ -297,7 +299,7 @@ impl Log {
     /// # Errors
     /// As [`Log::read`].
     pub fn read_next(&self, at: u64) -> Result<Option<(Record, u64)>, LogError> {
-        let (mut number, mut offset) = place(at);
+        let (mut number, mut offset) = split_position(at);
         if at == 0 {
             (number, offset) = (1, SEGMENT_HEADER_BYTES);
         }
@@ -347,7 +349,7 @@ impl Log {
     /// Allows writing to a log that was shorter than its head: the caller has learnt this node's own
     /// head from a peer, or the owner says that there is nobody left to ask.
     pub fn trust_end(&mut self) {
-        if let Some(Closed::Shortened(_)) = self.closed {
+        if let Some(ReadOnlyReason::Shortened(_)) = self.closed {
             self.closed = None;
         }
     }
@@ -366,8 +368,8 @@ impl Log {
     /// Where the log is damaged, when it is.
     pub fn damage(&self) -> Option<&str> {
         match &self.closed {
-            Some(Closed::Damaged(why)) => Some(why),
-            Some(Closed::Poisoned(_) | Closed::Shortened(_)) | None => None,
+            Some(ReadOnlyReason::Damaged(why)) => Some(why),
+            Some(ReadOnlyReason::Poisoned(_) | ReadOnlyReason::Shortened(_)) | None => None,
         }
     }
 }
@@ -378,7 +380,7 @@ fn take<E: Into<Box<dyn Error + Send + Sync>>>(
     record: Record,
 ) -> Result<(), LogError> {
     let position = record.position;
-    each(record).map_err(|error| LogError::Refused {
+    each(record).map_err(|error| LogError::Rejected {
         position,
         source: error.into(),
     })

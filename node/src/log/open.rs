@@ -11,16 +11,16 @@ use towline_proto::{ProjectId, Tip};
 
 use super::error::{Damage, LogError};
 use super::head::{Head, HeadFile};
-use super::record::{Record, SEGMENT_HEADER_BYTES, SegmentHeader, place, position};
-use super::segment::{self, Found, Segment, Stop};
+use super::record::{Record, SEGMENT_HEADER_BYTES, SegmentHeader, position, split_position};
+use super::segment::{self, SearchResult, Segment, WalkEnd};
 
 /// What opening a log found beside its records.
 #[derive(Debug, Default)]
-pub struct Opened {
+pub struct OpenReport {
     /// Where the log is not what was written; nothing from there on was read.
     pub damage: Option<Damage>,
     /// A torn batch that was cut off; it was never acknowledged.
-    pub cut: Option<Cut>,
+    pub torn_tail: Option<TornTail>,
     /// The log ends before the place that this node had synced.
     pub shortened: Option<Shortened>,
     /// This node's own last entry, as the head file has it. It may lag behind the log, and when the
@@ -30,7 +30,7 @@ pub struct Opened {
 
 /// A torn batch that was cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cut {
+pub struct TornTail {
     /// Where it began; the log ends here now.
     pub position: u64,
     /// How many bytes were dropped, preallocated zeros among them.
@@ -52,7 +52,7 @@ pub(crate) struct Parts {
     pub(crate) segments: Vec<Segment>,
     pub(crate) head: Head,
     pub(crate) head_file: HeadFile,
-    pub(crate) opened: Opened,
+    pub(crate) opened: OpenReport,
 }
 
 /// Opens every segment and gives the records from `from` on to `each`.
@@ -74,13 +74,13 @@ pub(crate) fn read(
     let (head_file, head) = HeadFile::open(&path).map_err(LogError::io("open", &path))?;
     let head = head.unwrap_or_default();
     let (mut segments, headers, mut damage) = open_segments(dir, project, &numbers)?;
-    let mut opened = Opened {
+    let mut opened = OpenReport {
         own: head.own,
-        ..Opened::default()
+        ..OpenReport::default()
     };
     for (at, segment) in segments.iter_mut().enumerate() {
         let next = headers.get(at + 1);
-        let begin = match place(from) {
+        let begin = match split_position(from) {
             (number, _) if number > segment.number => {
                 // Read and believed before: only where it ends is of interest.
                 segment.end = next.map_or(SEGMENT_HEADER_BYTES, |next| next.before_end);
@@ -91,19 +91,19 @@ pub(crate) fn read(
         };
         let stop = segment.walk(begin, each)?;
         let bad = match (stop, next) {
-            (Stop::End(end), Some(next)) if end == next.before_end => {
+            (WalkEnd::End(end), Some(next)) if end == next.before_end => {
                 segment.end = end;
                 continue;
             }
-            (Stop::End(end), Some(next)) => Some((
+            (WalkEnd::End(end), Some(next)) => Some((
                 end,
                 format!(
                     "the segment ends here, but had data up to byte {}",
                     next.before_end
                 ),
             )),
-            (Stop::Bad(end, why), Some(_)) => Some((end, why)),
-            (stop, None) => judge_end(segment, stop, &head, damage.is_some(), &mut opened)?,
+            (WalkEnd::Bad(end, why), Some(_)) => Some((end, why)),
+            (stop, None) => classify_end(segment, stop, &head, damage.is_some(), &mut opened)?,
         };
         if let Some((offset, why)) = bad {
             segment.end = offset;
@@ -117,7 +117,7 @@ pub(crate) fn read(
     }
     opened.damage = damage;
     if opened.damage.is_none() {
-        settle_end(&segments, &head, &mut opened)?;
+        check_end(&segments, &head, &mut opened)?;
     }
     Ok(Parts {
         segments,
@@ -156,25 +156,25 @@ fn open_segments(dir: &Path, project: ProjectId, numbers: &[u32]) -> Result<Open
 
 /// Judges how the last readable segment ended: `Some` for damage, `None` when it ends well, if need
 /// be after a torn batch was cut off.
-fn judge_end(
+fn classify_end(
     segment: &mut Segment,
-    stop: Stop,
+    stop: WalkEnd,
     head: &Head,
     more_was_there: bool,
-    opened: &mut Opened,
+    opened: &mut OpenReport,
 ) -> Result<Option<(u64, String)>, LogError> {
     let (end, why) = match stop {
-        Stop::End(end) if segment.is_zero_after(end)? => {
+        WalkEnd::End(end) if segment.is_zero_after(end)? => {
             segment.end = end;
             return Ok(None);
         }
-        Stop::End(end) => (end, "zeros where a record should be".to_owned()),
-        Stop::Bad(end, why) => (end, why),
+        WalkEnd::End(end) => (end, "zeros where a record should be".to_owned()),
+        WalkEnd::Bad(end, why) => (end, why),
     };
     let synced = more_was_there || head.end > position(segment.number, end);
     // A batch begins only after the one before it was synced, so a whole first record further on
     // proves that these bytes were once good. Without one they are a batch that a crash tore.
-    if synced || segment.find(end + 1, true)? != Found::Nothing {
+    if synced || segment.find(end + 1, true)? != SearchResult::Nothing {
         return Ok(Some((end, why)));
     }
     let bytes = segment.size()?.saturating_sub(end);
@@ -182,7 +182,7 @@ fn judge_end(
         .truncate(end)
         .map_err(LogError::io("truncate", &segment.path))?;
     segment.end = end;
-    opened.cut = Some(Cut {
+    opened.torn_tail = Some(TornTail {
         position: position(segment.number, end),
         bytes,
     });
@@ -191,7 +191,7 @@ fn judge_end(
 
 /// Compares the end with the head, and makes durable what a killed process may have left unsynced:
 /// from here on it is read, shown and sent to peers.
-fn settle_end(segments: &[Segment], head: &Head, opened: &mut Opened) -> Result<(), LogError> {
+fn check_end(segments: &[Segment], head: &Head, opened: &mut OpenReport) -> Result<(), LogError> {
     let Some(last) = segments.last() else {
         return Ok(());
     };
@@ -210,7 +210,7 @@ fn settle_end(segments: &[Segment], head: &Head, opened: &mut Opened) -> Result<
 
 /// What could be read of a damaged log.
 #[derive(Debug, Default)]
-pub struct Salvaged {
+pub struct SalvageReport {
     /// How many records were whole.
     pub records: u64,
     /// Where something is missing between them.
@@ -222,8 +222,8 @@ pub(crate) fn salvage(
     dir: &Path,
     project: ProjectId,
     each: &mut dyn FnMut(Record) -> Result<(), LogError>,
-) -> Result<Salvaged, LogError> {
-    let mut salvaged = Salvaged::default();
+) -> Result<SalvageReport, LogError> {
+    let mut salvaged = SalvageReport::default();
     let mut records = 0;
     for number in segment::list(dir).map_err(LogError::io("list", dir))? {
         let (segment, header) = Segment::open(dir, number, project)?;
@@ -235,9 +235,9 @@ pub(crate) fn salvage(
                 each(record)
             })?;
             let (offset, why) = match stop {
-                Stop::End(end) if segment.is_zero_after(end)? => break,
-                Stop::End(end) => (end, "zeros where a record should be".to_owned()),
-                Stop::Bad(end, why) => (end, why),
+                WalkEnd::End(end) if segment.is_zero_after(end)? => break,
+                WalkEnd::End(end) => (end, "zeros where a record should be".to_owned()),
+                WalkEnd::Bad(end, why) => (end, why),
             };
             salvaged.gaps.push(Damage {
                 segment: number,
@@ -245,8 +245,8 @@ pub(crate) fn salvage(
                 why,
             });
             match segment.find(offset + 1, false)? {
-                Found::At(next) => from = next,
-                Found::Nothing | Found::GaveUp => break,
+                SearchResult::At(next) => from = next,
+                SearchResult::Nothing | SearchResult::GaveUp => break,
             }
         }
     }

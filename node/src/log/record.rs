@@ -40,7 +40,7 @@ pub(crate) const fn position(segment: u32, offset: u64) -> u64 {
 }
 
 /// The segment and the offset of a position.
-pub(crate) const fn place(position: u64) -> (u32, u64) {
+pub(crate) const fn split_position(position: u64) -> (u32, u64) {
     ((position >> 32) as u32, position & 0xffff_ffff)
 }
 

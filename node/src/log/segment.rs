@@ -37,7 +37,7 @@ pub(crate) struct Segment {
 
 /// How reading a segment ended.
 #[derive(Debug)]
-pub(crate) enum Stop {
+pub(crate) enum WalkEnd {
     /// At the end of the file or at a record of length 0.
     End(u64),
     /// At something that is not a record.
@@ -46,7 +46,7 @@ pub(crate) enum Stop {
 
 /// What the search for a whole record found.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Found {
+pub(crate) enum SearchResult {
     /// One at this offset.
     At(u64),
     /// None.
@@ -170,7 +170,7 @@ impl Segment {
         &self,
         from: u64,
         each: &mut dyn FnMut(Record) -> Result<(), LogError>,
-    ) -> Result<Stop, LogError> {
+    ) -> Result<WalkEnd, LogError> {
         let io = |error| LogError::io("read", &self.path)(error);
         let mut reader = BufReader::with_capacity(READ_BYTES, &self.file);
         reader.seek(SeekFrom::Start(from)).map_err(io)?;
@@ -180,27 +180,27 @@ impl Segment {
             let mut head = [0u8; RECORD_HEADER_BYTES];
             let got = read_up_to(&mut reader, &mut head).map_err(io)?;
             if head[..got.min(4)].iter().all(|byte| *byte == 0) {
-                return Ok(Stop::End(offset));
+                return Ok(WalkEnd::End(offset));
             }
             let header = RecordHeader::decode(&head);
             if got < RECORD_HEADER_BYTES {
-                return Ok(Stop::Bad(
+                return Ok(WalkEnd::Bad(
                     offset,
                     "the header of the record is incomplete".to_owned(),
                 ));
             }
             if !header.is_plausible() {
                 let why = format!("a record cannot have {} bytes", header.len);
-                return Ok(Stop::Bad(offset, why));
+                return Ok(WalkEnd::Bad(offset, why));
             }
             body.resize(header.len, 0);
             if read_up_to(&mut reader, &mut body).map_err(io)? < header.len {
-                return Ok(Stop::Bad(offset, "the record is incomplete".to_owned()));
+                return Ok(WalkEnd::Bad(offset, "the record is incomplete".to_owned()));
             }
             let position = position(self.number, offset);
             if !header.fits(position, &body) {
                 let why = "the checksum of the record is wrong".to_owned();
-                return Ok(Stop::Bad(offset, why));
+                return Ok(WalkEnd::Bad(offset, why));
             }
             each(Record {
                 position,
@@ -213,7 +213,7 @@ impl Segment {
 
     /// Looks for the first whole record at `from` or later; with `first_of_batch`, only for one that
     /// begins a batch.
-    pub(crate) fn find(&self, from: u64, first_of_batch: bool) -> Result<Found, LogError> {
+    pub(crate) fn find(&self, from: u64, first_of_batch: bool) -> Result<SearchResult, LogError> {
         let mut rest = Vec::new();
         let mut file = &self.file;
         file.seek(SeekFrom::Start(from))
@@ -233,14 +233,14 @@ impl Segment {
             };
             budget = match budget.checked_sub(header.len as u64) {
                 Some(left) => left,
-                None => return Ok(Found::GaveUp),
+                None => return Ok(SearchResult::GaveUp),
             };
             let offset = from + at as u64;
             if header.fits(position(self.number, offset), body) {
-                return Ok(Found::At(offset));
+                return Ok(SearchResult::At(offset));
             }
         }
-        Ok(Found::Nothing)
+        Ok(SearchResult::Nothing)
     }
 
     /// Whether nothing but zeros follows `from`.

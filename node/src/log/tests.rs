@@ -35,7 +35,7 @@ fn tip(seq: u64) -> Tip {
 }
 
 /// Opens the log and lists its records as text.
-fn reopen(dir: &Path) -> (Log, Opened, Vec<String>) {
+fn reopen(dir: &Path) -> (Log, OpenReport, Vec<String>) {
     let mut words = Vec::new();
     let (log, opened) = Log::open_with::<Infallible>(dir, PROJECT, small(), |record| {
         words.push(String::from_utf8_lossy(&record.bytes).into_owned());
@@ -67,7 +67,7 @@ fn what_ada_appended_is_there_after_a_restart_in_order() {
     let (_home, dir, positions) = written(&["one", "two", "three"]);
     let (mut log, opened, words) = reopen(&dir);
     assert_eq!(words, ["one", "two", "three"]);
-    assert!(opened.damage.is_none() && opened.cut.is_none() && opened.shortened.is_none());
+    assert!(opened.damage.is_none() && opened.torn_tail.is_none() && opened.shortened.is_none());
     assert_eq!(opened.own, Some(tip(2)));
     assert_eq!(log.entries(), 3);
     let more = log
@@ -81,11 +81,7 @@ fn what_ada_appended_is_there_after_a_restart_in_order() {
     assert!(matches!(log.read(99 << 32), Err(LogError::Position { .. })));
     let (_, opened, words) = reopen(&dir);
     assert_eq!(words.len(), 5);
-    assert_eq!(
-        opened.own,
-        Some(tip(2)),
-        "a batch without own entries leaves the own head"
-    );
+    assert_eq!(opened.own, Some(tip(2)), "the batch had no own entry");
 }
 
 #[test]
@@ -131,11 +127,11 @@ fn a_log_that_is_closed_keeps_little_room_and_an_append_finds_it() {
     }
     let size = || segment_file(&dir, 1).metadata().unwrap().len();
     let grown = size();
-    log.give_room_back();
+    log.release_preallocated();
     let kept = size();
     assert!(kept < grown, "{grown} bytes became {kept}");
     let mark = log.mark(position(1, SEGMENT_HEADER_BYTES)).unwrap();
-    assert!(mark.stands(&dir));
+    assert!(mark.is_current(&dir));
     drop(log);
 
     let mut found = 0;
@@ -144,10 +140,10 @@ fn a_log_that_is_closed_keeps_little_room_and_an_append_finds_it() {
         Ok(())
     })
     .unwrap();
-    assert_eq!((found, opened.damage, opened.cut), (3, None, None));
+    assert_eq!((found, opened.damage, opened.torn_tail), (3, None, None));
     log.append(&[entry("small")], None).unwrap();
     assert_eq!(size(), kept, "there was room for it");
-    log.give_room_back();
+    log.release_preallocated();
     assert_eq!(size(), kept, "and there is no room to give");
 }
 
@@ -162,7 +158,7 @@ fn a_crash_at_any_byte_of_the_last_append_leaves_everything_before_it() {
     let end = log.end();
     drop(log);
     let whole = fs::read(segment::segment_path(&dir, 1)).unwrap();
-    for kept in place(last).1..place(end).1 {
+    for kept in split_position(last).1..split_position(end).1 {
         for zeros_behind in [false, true] {
             let mut torn = whole[..kept as usize].to_vec();
             if zeros_behind {
@@ -174,8 +170,8 @@ fn a_crash_at_any_byte_of_the_last_append_leaves_everything_before_it() {
             let (mut log, opened, words) = reopen(&dir);
             assert_eq!(words, ["one", "two"], "cut after byte {kept}");
             assert!(opened.damage.is_none() && opened.shortened.is_none());
-            let clean = kept == place(last).1;
-            assert_eq!(opened.cut.map(|cut| cut.position), (!clean).then_some(last));
+            let clean = kept == split_position(last).1;
+            assert_eq!(opened.torn_tail.map(|cut| cut.position), (!clean).then_some(last));
             // The place is free again, and nothing of the torn record shows up later.
             assert_eq!(log.append(&[entry("3")], None).unwrap(), [last]);
             let (.., words) = reopen(&dir);
@@ -196,19 +192,19 @@ fn a_batch_torn_out_of_order_by_a_power_cut_is_cut_and_not_called_damage() {
     drop(log);
     // The disk wrote the block with the third record and not the one with the second.
     segment_file(&dir, 1)
-        .write_all_at(&[0; 20], place(batch[1]).1)
+        .write_all_at(&[0; 20], split_position(batch[1]).1)
         .unwrap();
     fs::write(dir.join("head"), &head_before).unwrap();
     let (_, opened, words) = reopen(&dir);
     assert_eq!(words, ["one", "aaaa"]);
-    assert_eq!(opened.cut.map(|cut| cut.position), Some(batch[1]));
+    assert_eq!(opened.torn_tail.map(|cut| cut.position), Some(batch[1]));
     assert!(opened.damage.is_none());
 }
 
 #[test]
 fn a_flipped_bit_in_the_middle_is_named_and_what_follows_can_be_salvaged() {
     let (_home, dir, positions) = written(&["one", "two", "three", "four"]);
-    let (number, offset) = place(positions[1]);
+    let (number, offset) = split_position(positions[1]);
     for (at, bit) in [(0, 2), (4, 1), (9, 1), (16, 4)] {
         let file = segment_file(&dir, number);
         let mut byte = [0u8];
@@ -249,41 +245,39 @@ fn a_flipped_bit_in_the_middle_is_named_and_what_follows_can_be_salvaged() {
 fn zeros_in_the_middle_are_damage_and_not_the_end_of_the_log() {
     let (_home, dir, positions) = written(&["one", "two", "three"]);
     segment_file(&dir, 1)
-        .write_all_at(&[0; 19], place(positions[1]).1)
+        .write_all_at(&[0; 19], split_position(positions[1]).1)
         .unwrap();
     let (_, opened, words) = reopen(&dir);
     assert_eq!(words, ["one"]);
-    assert_eq!(opened.damage.unwrap().offset, place(positions[1]).1);
+    assert_eq!(opened.damage.unwrap().offset, split_position(positions[1]).1);
 }
 
 #[test]
 fn damage_in_the_last_acknowledged_record_is_noticed_by_the_head() {
     let (_home, dir, positions) = written(&["one", "two"]);
     segment_file(&dir, 1)
-        .write_all_at(b"X", place(positions[1]).1 + 17)
+        .write_all_at(b"X", split_position(positions[1]).1 + 17)
         .unwrap();
     let (_, opened, _) = reopen(&dir);
     assert!(
-        opened.cut.is_none(),
+        opened.torn_tail.is_none(),
         "it was acknowledged, so it must not be dropped"
     );
-    assert_eq!(opened.damage.unwrap().offset, place(positions[1]).1);
+    assert_eq!(opened.damage.unwrap().offset, split_position(positions[1]).1);
 }
 
 #[test]
 fn a_log_put_back_from_a_backup_is_not_written_until_its_end_is_trusted() {
     let (_home, dir, positions) = written(&["one", "two", "three"]);
-    segment_file(&dir, 1).set_len(place(positions[2]).1).unwrap();
+    segment_file(&dir, 1)
+        .set_len(split_position(positions[2]).1)
+        .unwrap();
     let (mut log, opened, words) = reopen(&dir);
     assert_eq!(words, ["one", "two"]);
     let shortened = opened.shortened.unwrap();
     assert_eq!(shortened.found, positions[2]);
     assert!(shortened.recorded > shortened.found);
-    assert_eq!(
-        opened.own,
-        Some(tip(2)),
-        "what the node had written last is still known"
-    );
+    assert_eq!(opened.own, Some(tip(2)), "the own tip is still known");
     assert!(matches!(
         log.append(&[entry("no")], None),
         Err(LogError::ReadOnly { .. })
@@ -353,7 +347,7 @@ fn folders_that_are_not_a_log_are_told_apart() {
     // A process that died while it made the second segment leaves half of one.
     fs::write(dir.join("00000002.seg.new"), b"half").unwrap();
     assert!(open(&dir).unwrap().1.damage.is_none());
-    let aside = Log::set_aside(Millis(5), &dir).unwrap();
+    let aside = Log::move_aside(Millis(5), &dir).unwrap();
     assert!(aside.ends_with("log.damaged-5") && aside.join("00000001.seg").exists());
     assert!(matches!(open(&dir), Err(LogError::Missing { .. })));
 }

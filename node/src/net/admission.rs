@@ -17,11 +17,11 @@ use towline_proto::{Entry, NodeId, limits};
 use super::{NetInput, Shared, framing};
 
 /// How long it may take, on both sides.
-const WITHIN: Duration = Duration::from_secs(20);
+const ADMISSION_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Shows the entries and waits until the other side has looked at them.
-pub(super) async fn show(peer: NodeId, mut stream: Stream, entries: Vec<EntryBytes>) {
-    let shown = timeout(WITHIN, async {
+pub(super) async fn send(peer: NodeId, mut stream: Stream, entries: Vec<EntryBytes>) {
+    let sent = timeout(ADMISSION_TIMEOUT, async {
         let frame = framing::encode(&MembershipProofs { entries }.encode())?;
         stream.write_all(&frame).await?;
         stream.flush().await?;
@@ -31,7 +31,7 @@ pub(super) async fn show(peer: NodeId, mut stream: Stream, entries: Vec<EntryByt
         Ok::<(), framing::FrameError>(())
     })
     .await;
-    match shown {
+    match sent {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(peer = %peer.short(), %error, "an admission was not shown"),
         Err(_) => tracing::debug!(peer = %peer.short(), "showing an admission took too long"),
@@ -39,8 +39,8 @@ pub(super) async fn show(peer: NodeId, mut stream: Stream, entries: Vec<EntryByt
 }
 
 /// Takes what a peer shows and hands it to the projects. `asked` is called once it is here.
-pub(super) async fn look(shared: &Shared, peer: NodeId, mut stream: Stream, asked: impl FnOnce()) {
-    let looked = timeout(WITHIN, async {
+pub(super) async fn receive(shared: &Shared, peer: NodeId, mut stream: Stream, asked: impl FnOnce()) {
+    let received = timeout(ADMISSION_TIMEOUT, async {
         let Some(frame) = framing::read(&mut stream, limits::MEMBERSHIP_PROOFS_BYTES).await? else {
             return Ok(());
         };
@@ -52,12 +52,12 @@ pub(super) async fn look(shared: &Shared, peer: NodeId, mut stream: Stream, aske
         Ok::<(), framing::FrameError>(())
     })
     .await;
-    match looked {
+    match received {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(peer = %peer.short(), %error, "showing an admission broke off"),
         Err(_) => tracing::debug!(peer = %peer.short(), "showing an admission took too long"),
     }
-    let _ = timeout(WITHIN, stream.close()).await;
+    let _ = timeout(ADMISSION_TIMEOUT, stream.close()).await;
 }
 
 async fn hand_over(shared: &Shared, peer: NodeId, entries: Vec<EntryBytes>) {
@@ -66,16 +66,16 @@ async fn hand_over(shared: &Shared, peer: NodeId, entries: Vec<EntryBytes>) {
             continue;
         };
         let project = entry.project();
-        if shared.roll.joinable(&project).is_none() || shared.roll.is_member_of(&peer, &project) {
+        if shared.registry.joinable(&project).is_none() || shared.registry.is_member_of(&peer, &project) {
             continue;
         }
-        let (seen, looked) = oneshot::channel();
+        let (seen, received) = oneshot::channel();
         if shared
             .route
             .deliver(&project, NetInput::Admission { peer, entry, seen })
         {
             // An error means that the project is closing.
-            let _ = looked.await;
+            let _ = received.await;
         }
     }
 }

@@ -14,15 +14,15 @@ use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::{Swarm, SwarmBuilder, dns, gossipsub, identify, mdns};
 use towline_proto::limits;
 
-use super::entrance::Entrance;
-use super::gate::{Classes, Gate};
-use super::gossip::{self, Gossipsub, MemberTopics, Refused};
+use super::connection_policy::{ConnectionClasses, ConnectionPolicy};
+use super::gossip::{self, Gossipsub, MemberTopics, RefusedSubscriptions};
+use super::handshake_limits::LimitedTransport;
 use super::local::LocalNetwork;
-use super::members_only::{MembersOnly, Speaker};
+use super::members_only::{CurrentPeer, MembersOnly};
 use super::streams::{StreamEvent, Streams};
 use super::{NetError, Shared, transport};
 
-/// Handshakes of our own that may be going on at one time; those of others are `entrance.rs`'s.
+/// Handshakes of our own that may be going on at one time; those of others are `handshake_limits.rs`'s.
 const PENDING_DIALS: u32 = 32;
 /// Connections with one peer: two, because two nodes that dial each other at once make two, and as many
 /// that died of a cut and are not known to be dead yet, which must not keep the new ones out.
@@ -34,10 +34,10 @@ const NEGOTIATING_STREAMS: usize = 32;
 
 /// Everything that runs on a connection.
 #[derive(NetworkBehaviour)]
-#[behaviour(to_swarm = "Event")]
+#[behaviour(to_swarm = "NetEvent")]
 pub(crate) struct Behaviour {
     limits: connection_limits::Behaviour,
-    gate: Gate,
+    policy: ConnectionPolicy,
     pub(crate) gossip: MembersOnly<Gossipsub>,
     pub(crate) streams: Streams,
     identify: MembersOnly<identify::Behaviour>,
@@ -46,7 +46,7 @@ pub(crate) struct Behaviour {
 
 /// What the behaviours tell the driver.
 #[derive(Debug)]
-pub(crate) enum Event {
+pub(crate) enum NetEvent {
     /// About gossip.
     Gossip(Box<gossipsub::Event>),
     /// About a stream.
@@ -57,31 +57,31 @@ pub(crate) enum Event {
     Mdns(mdns::Event),
 }
 
-impl From<Infallible> for Event {
+impl From<Infallible> for NetEvent {
     fn from(never: Infallible) -> Self {
         match never {}
     }
 }
 
-impl From<gossipsub::Event> for Event {
+impl From<gossipsub::Event> for NetEvent {
     fn from(event: gossipsub::Event) -> Self {
         Self::Gossip(Box::new(event))
     }
 }
 
-impl From<StreamEvent> for Event {
+impl From<StreamEvent> for NetEvent {
     fn from(event: StreamEvent) -> Self {
         Self::Stream(Box::new(event))
     }
 }
 
-impl From<identify::Event> for Event {
+impl From<identify::Event> for NetEvent {
     fn from(event: identify::Event) -> Self {
         Self::Identify(Box::new(event))
     }
 }
 
-impl From<mdns::Event> for Event {
+impl From<mdns::Event> for NetEvent {
     fn from(event: mdns::Event) -> Self {
         Self::Mdns(event)
     }
@@ -91,8 +91,8 @@ impl From<mdns::Event> for Event {
 pub(super) fn swarm(
     key: Keypair,
     shared: &Shared,
-    classes: &Classes,
-    refused: &Refused,
+    classes: &ConnectionClasses,
+    refused: &RefusedSubscriptions,
     with_mdns: bool,
 ) -> Result<Swarm<Behaviour>, NetError> {
     let broken = |what, error: &dyn std::fmt::Display| NetError::Setup {
@@ -100,10 +100,10 @@ pub(super) fn swarm(
         why: error.to_string(),
     };
     let peer = key.public().to_peer_id();
-    let speaker = Speaker::default();
+    let current_peer = CurrentPeer::default();
     let topics = MemberTopics {
-        roll: shared.roll.clone(),
-        speaker: speaker.clone(),
+        registry: shared.registry.clone(),
+        current_peer: current_peer.clone(),
         refused: refused.clone(),
     };
     let total = u32::try_from(limits::PEERS).unwrap_or(u32::MAX);
@@ -118,20 +118,20 @@ pub(super) fn swarm(
                 .with_max_established_per_peer(Some(PER_PEER))
                 .with_max_established(Some(total)),
         ),
-        gate: Gate::new(shared.roll.clone(), classes.clone()),
-        gossip: MembersOnly::new(gossip::behaviour(topics)?, classes.clone(), speaker),
+        policy: ConnectionPolicy::new(shared.registry.clone(), classes.clone()),
+        gossip: MembersOnly::new(gossip::behaviour(topics)?, classes.clone(), current_peer),
         streams: Streams::new(classes.clone()),
         identify: MembersOnly::new(
             identify::Behaviour::new(identify),
             classes.clone(),
-            Speaker::default(),
+            CurrentPeer::default(),
         ),
         local: LocalNetwork::new(with_mdns, peer),
     };
     let with_tcp = || {
         SwarmBuilder::with_existing_identity(key.clone())
             .with_tokio()
-            .with_other_transport(|key| transport::tcp(key).map(Entrance::new))
+            .with_other_transport(|key| transport::tcp(key).map(LimitedTransport::new))
             .map_err(|error| broken("encryption", &error))
     };
     let configure = |config: libp2p::swarm::Config| {

@@ -26,15 +26,15 @@ use towline_proto::wire::{JoinReply, JoinRequest};
 use towline_proto::{NodeId, ProjectId, limits};
 
 use super::behaviour::{self, Behaviour};
-use super::conduct::{self, Conduct};
-use super::exchange::Exchanged;
-use super::gate::Classes;
-use super::gossip::{self, Pending, Refused, Subject};
-use super::link::End;
+use super::connection_policy::ConnectionClasses;
+use super::exchange::ExchangeOutcome;
+use super::gossip::{self, PendingMessages, RefusedSubscriptions, Subject};
+use super::link::LinkEnd;
 use super::metrics::NetMetrics;
+use super::peer_penalties::{self, PeerPenalties};
 use super::peers::Peers;
-use super::{GossipToken, NetError, NetOutput, Shared, Verdict, identity};
-use crate::outage::Outage;
+use super::{GossipToken, GossipVerdict, NetError, NetOutput, Shared, identity};
+use crate::log_throttle::LogThrottle;
 
 /// How often due dials, deadlines and expired entries are looked at; the shortest wait there is.
 const TICK: Duration = Duration::from_millis(500);
@@ -65,19 +65,23 @@ pub(super) enum Command {
 #[derive(Debug)]
 enum Report {
     /// A link is over.
-    LinkEnded { node: NodeId, generation: u64, end: End },
+    LinkEnded {
+        node: NodeId,
+        generation: u64,
+        end: LinkEnd,
+    },
     /// A join is over, on either side, and has no more use for the connection.
     JoinOver { connection: ConnectionId },
     /// An exchange of address records is over that this node asked for, or answered.
-    Exchanged {
+    ExchangeOutcome {
         node: NodeId,
         asked: bool,
-        exchanged: Exchanged,
+        exchanged: ExchangeOutcome,
     },
 }
 
 /// A join that waits for its stream.
-struct Asking {
+struct OutgoingJoin {
     request: JoinRequest,
     reply: oneshot::Sender<Result<JoinReply, NetError>>,
 }
@@ -87,22 +91,22 @@ pub(super) struct Driver {
     me: NodeId,
     key: SigningKey,
     /// Whether where this node is may have changed since it signed it last.
-    moved: bool,
+    addresses_changed: bool,
     swarm: Swarm<Behaviour>,
     shared: Arc<Shared>,
-    classes: Classes,
-    refused: Refused,
+    classes: ConnectionClasses,
+    refused_subscriptions: RefusedSubscriptions,
     peers: Peers,
     /// Connections that are for joining only, and when they are closed.
-    guests: BTreeMap<ConnectionId, Instant>,
+    join_connections: BTreeMap<ConnectionId, Instant>,
     /// Joins of ours, by the connection on which they ask.
-    asking: BTreeMap<ConnectionId, Asking>,
+    outgoing_joins: BTreeMap<ConnectionId, OutgoingJoin>,
     /// Connections on which a join of somebody else is being answered.
-    answering: BTreeSet<ConnectionId>,
-    pending: Pending,
-    conduct: Conduct,
+    incoming_joins: BTreeSet<ConnectionId>,
+    pending_gossip: PendingMessages,
+    penalties: PeerPenalties,
     /// Connections that could not be accepted.
-    accepting: Outage,
+    accept_errors: LogThrottle,
     tasks: JoinSet<()>,
     report: mpsc::Sender<Report>,
     reports: mpsc::Receiver<Report>,
@@ -115,25 +119,25 @@ impl Driver {
         shared: Arc<Shared>,
         mdns: bool,
     ) -> Result<Self, NetError> {
-        let classes = Classes::default();
-        let refused = Refused::default();
+        let classes = ConnectionClasses::default();
+        let refused = RefusedSubscriptions::default();
         let swarm = behaviour::swarm(key, &shared, &classes, &refused, mdns)?;
         let (report, reports) = mpsc::channel(REPORTS);
         Ok(Self {
             me: shared.me,
             key: SigningKey::from_bytes(&seed),
-            moved: true,
+            addresses_changed: true,
             swarm,
             shared,
             classes,
-            refused,
+            refused_subscriptions: refused,
             peers: Peers::default(),
-            guests: BTreeMap::new(),
-            asking: BTreeMap::new(),
-            answering: BTreeSet::new(),
-            pending: Pending::default(),
-            conduct: Conduct::default(),
-            accepting: Outage::new("cannot accept a connection of another node"),
+            join_connections: BTreeMap::new(),
+            outgoing_joins: BTreeMap::new(),
+            incoming_joins: BTreeSet::new(),
+            pending_gossip: PendingMessages::default(),
+            penalties: PeerPenalties::default(),
+            accept_errors: LogThrottle::new("cannot accept a connection of another node"),
             tasks: JoinSet::new(),
             report,
             reports,
@@ -158,7 +162,7 @@ impl Driver {
                 command = commands.recv() => match command {
                     Some(Command::Dial { node, addresses }) => self.dial(node, addresses),
                     Some(Command::Join { inviter, addresses, request, reply }) => {
-                        self.join(inviter, addresses, Asking { request, reply });
+                        self.join(inviter, addresses, OutgoingJoin { request, reply });
                     }
                     Some(Command::Stop(stopped)) => break Some(stopped),
                     None => break None,
@@ -179,13 +183,13 @@ impl Driver {
                 members,
                 joinable,
             } => self.set_members(project, members, joinable),
-            NetOutput::Admission { project, entry } => self.shared.roll.set_admission(project, entry),
+            NetOutput::Admission { project, entry } => self.shared.registry.set_admission(project, entry),
             NetOutput::Send { peer, message } => self.send(peer, message),
             NetOutput::Publish { project, bytes } => self.publish(Subject::Entries, &project, bytes),
             NetOutput::Presence { project, bytes } => self.publish(Subject::Presence, &project, bytes),
             NetOutput::Verdict { token, peer, verdict } => self.judge(&token, peer, verdict),
             NetOutput::SignOfLife { node } => {
-                self.shared.book().wake(Instant::now(), &node);
+                self.shared.book().dial_once(Instant::now(), &node);
                 self.dial_due();
             }
             NetOutput::Penalize { peer, why } => self.penalize(peer, &why),
@@ -194,7 +198,7 @@ impl Driver {
 
     fn set_members(&mut self, project: ProjectId, members: Vec<NodeId>, joinable: bool) {
         let members = members.into_iter().filter(|node| *node != self.me).collect();
-        let change = self.shared.roll.set(project, members, joinable);
+        let change = self.shared.registry.set(project, members, joinable);
         for subject in [Subject::Entries, Subject::Presence] {
             let gossip = self.swarm.behaviour_mut().gossip.inner_mut();
             if change.first
@@ -210,13 +214,13 @@ impl Driver {
         }
         if !change.added.is_empty() {
             // Whose records came before they were known here was left out then.
-            self.ask_somebody(&project);
+            self.ask_one_member(&project);
         }
         for node in change.added {
-            if self.refused.take(node, project) {
+            if self.refused_subscriptions.take(node, project) {
                 self.disconnect(&node);
             }
-            self.shared.book().hurry(Instant::now(), &node);
+            self.shared.book().dial_now(Instant::now(), &node);
         }
         self.dial_due();
     }
@@ -234,23 +238,23 @@ impl Driver {
         }
     }
 
-    fn judge(&mut self, token: &GossipToken, peer: NodeId, verdict: Verdict) {
-        let Some(waiting) = self.pending.take(token) else {
+    fn judge(&mut self, token: &GossipToken, peer: NodeId, verdict: GossipVerdict) {
+        let Some(waiting) = self.pending_gossip.take(token) else {
             tracing::trace!(?token, "a verdict came too late");
             return;
         };
         let acceptance = match verdict {
-            Verdict::Accept => gossipsub::MessageAcceptance::Accept,
-            Verdict::Ignore => gossipsub::MessageAcceptance::Ignore,
-            Verdict::Reject => gossipsub::MessageAcceptance::Reject,
+            GossipVerdict::Accept => gossipsub::MessageAcceptance::Accept,
+            GossipVerdict::Ignore => gossipsub::MessageAcceptance::Ignore,
+            GossipVerdict::Reject => gossipsub::MessageAcceptance::Reject,
         };
         self.report_gossip(&waiting, acceptance);
-        if verdict == Verdict::Reject {
+        if verdict == GossipVerdict::Reject {
             self.penalize(peer, "it sent an invalid gossip message");
         }
     }
 
-    fn report_gossip(&mut self, waiting: &gossip::Waiting, acceptance: gossipsub::MessageAcceptance) {
+    fn report_gossip(&mut self, waiting: &gossip::PendingMessage, acceptance: gossipsub::MessageAcceptance) {
         let gossip = self.swarm.behaviour_mut().gossip.inner_mut();
         gossip.report_message_validation_result(&waiting.id, &waiting.from, acceptance);
     }
@@ -259,9 +263,9 @@ impl Driver {
         NetMetrics::add(&self.shared.metrics.penalties, 1);
         tracing::warn!(peer = %node.short(), why, "penalty");
         let now = Instant::now();
-        if self.conduct.penalize(now, node) {
-            tracing::warn!(peer = %node.short(), seconds = conduct::BAN.as_secs(), "banned");
-            self.shared.roll.ban(node, now + conduct::BAN);
+        if self.penalties.penalize(now, node) {
+            tracing::warn!(peer = %node.short(), seconds = peer_penalties::BAN.as_secs(), "banned");
+            self.shared.registry.ban(node, now + peer_penalties::BAN);
             self.disconnect(&node);
         }
     }
@@ -277,7 +281,7 @@ impl Driver {
         let now = Instant::now();
         let mut book = self.shared.book();
         book.add(now, node, addresses);
-        book.hurry(now, &node);
+        book.dial_now(now, &node);
         drop(book);
         self.dial_due();
     }
@@ -291,8 +295,8 @@ impl Driver {
         let due = self.shared.book().due(now, room, |node| {
             *node != self.me
                 && !self.peers.contains(node)
-                && self.shared.roll.is_member(node)
-                && !self.shared.roll.is_banned(now, node)
+                && self.shared.registry.is_member(node)
+                && !self.shared.registry.is_banned(now, node)
         });
         for (node, addresses) in due {
             let Some(peer) = identity::peer_of(&node) else {
@@ -316,23 +320,23 @@ impl Driver {
 
     fn on_tick(&mut self) {
         let now = Instant::now();
-        self.pending.expire(now);
-        self.conduct.expire(now);
-        self.shared.roll.expire(now);
+        self.pending_gossip.expire(now);
+        self.penalties.expire(now);
+        self.shared.registry.expire(now);
         // A caller who gave up waiting has dropped the other end.
-        self.asking.retain(|_, asking| !asking.reply.is_closed());
+        self.outgoing_joins.retain(|_, asking| !asking.reply.is_closed());
         let overdue: Vec<_> = self
-            .guests
+            .join_connections
             .iter()
             .filter(|(_, until)| **until <= now)
             .map(|(connection, _)| *connection)
             .collect();
         for connection in overdue {
-            self.guests.remove(&connection);
+            self.join_connections.remove(&connection);
             self.swarm.close_connection(connection);
         }
         self.open_due(now);
-        self.sign_if_moved();
+        self.sign_addresses_if_changed();
         self.exchange_due(now);
         self.dial_due();
     }

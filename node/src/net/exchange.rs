@@ -22,51 +22,58 @@ use towline_proto::{AddressBody, AddressRecord, Millis, NodeId, limits};
 use super::{Shared, framing, identity};
 
 /// How long an exchange may take.
-const WITHIN: Duration = Duration::from_secs(60);
+const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(60);
 /// The largest frame: what stands around the records of [`limits::EXCHANGE_BYTES`] is small.
 const FRAME_BYTES: usize = 2 * limits::EXCHANGE_BYTES;
 
 /// What is to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Sending {
+pub(super) enum ExchangeRequest {
     /// Everything that the other may know of; it answers with what it has beyond that.
     All,
     /// The records of these nodes, which are news.
-    News(BTreeSet<NodeId>),
+    Changed(BTreeSet<NodeId>),
 }
 
 /// How an exchange ended.
 #[derive(Debug)]
-pub(super) enum Exchanged {
+pub(super) enum ExchangeOutcome {
     /// It was made; these nodes' records are news here.
     Fresh(Vec<NodeId>),
     /// The line broke or it took too long.
     Broken(String),
     /// The other side sent what no honest peer sends.
-    Foul(String),
+    Violation(String),
 }
 
 /// Sends what is to be sent and takes the answer.
-pub(super) async fn give(shared: &Shared, peer: NodeId, mut stream: Stream, sending: Sending) -> Exchanged {
+pub(super) async fn initiate(
+    shared: &Shared,
+    peer: NodeId,
+    mut stream: Stream,
+    sending: ExchangeRequest,
+) -> ExchangeOutcome {
     let exchange = async {
-        let all = sending == Sending::All;
+        let all = sending == ExchangeRequest::All;
         let records = match sending {
-            Sending::All => shared.records_for(&peer, |_| true),
-            Sending::News(nodes) => shared.records_for(&peer, |record| nodes.contains(&record.body().node)),
+            ExchangeRequest::All => shared.records_for(&peer, |_| true),
+            ExchangeRequest::Changed(nodes) => {
+                shared.records_for(&peer, |record| nodes.contains(&record.body().node))
+            }
         };
         send(&mut stream, &records, all).await?;
         let answer = receive(&mut stream).await?;
         let _ = stream.close().await;
-        shared.take_records(&peer, &answer)
+        shared.accept_records(&peer, &answer)
     };
-    ended(timeout(WITHIN, exchange).await)
+    ended(timeout(EXCHANGE_TIMEOUT, exchange).await)
 }
 
 /// Takes what the other side sends and answers with what it lacks.
-pub(super) async fn take(shared: &Shared, peer: NodeId, mut stream: Stream) -> Exchanged {
+pub(super) async fn respond(shared: &Shared, peer: NodeId, mut stream: Stream) -> ExchangeOutcome {
     let exchange = async {
         let theirs = receive(&mut stream).await?;
-        let fresh = shared.take_records(&peer, &theirs)?;
+        let fresh = shared.accept_records(&peer, &theirs)?;
         let lacks = if theirs.all {
             let sent: Vec<_> = theirs
                 .records
@@ -86,22 +93,24 @@ pub(super) async fn take(shared: &Shared, peer: NodeId, mut stream: Stream) -> E
         let _ = stream.close().await;
         Ok(fresh)
     };
-    ended(timeout(WITHIN, exchange).await)
+    ended(timeout(EXCHANGE_TIMEOUT, exchange).await)
 }
 
-fn ended(outcome: Result<Result<Vec<NodeId>, Exchanged>, tokio::time::error::Elapsed>) -> Exchanged {
+fn ended(
+    outcome: Result<Result<Vec<NodeId>, ExchangeOutcome>, tokio::time::error::Elapsed>,
+) -> ExchangeOutcome {
     match outcome {
-        Ok(Ok(fresh)) => Exchanged::Fresh(fresh),
+        Ok(Ok(fresh)) => ExchangeOutcome::Fresh(fresh),
         Ok(Err(end)) => end,
-        Err(_) => Exchanged::Broken("it took too long".into()),
+        Err(_) => ExchangeOutcome::Broken("it took too long".into()),
     }
 }
 
-fn broken(error: impl std::fmt::Display) -> Exchanged {
-    Exchanged::Broken(error.to_string())
+fn broken(error: impl std::fmt::Display) -> ExchangeOutcome {
+    ExchangeOutcome::Broken(error.to_string())
 }
 
-async fn send(stream: &mut Stream, records: &[AddressRecord], all: bool) -> Result<(), Exchanged> {
+async fn send(stream: &mut Stream, records: &[AddressRecord], all: bool) -> Result<(), ExchangeOutcome> {
     let bytes = |record: &AddressRecord| record.bytes().to_vec().into();
     let exchange = AddressExchange {
         records: records.iter().map(bytes).collect(),
@@ -112,25 +121,27 @@ async fn send(stream: &mut Stream, records: &[AddressRecord], all: bool) -> Resu
     stream.flush().await.map_err(broken)
 }
 
-async fn receive(stream: &mut Stream) -> Result<AddressExchange, Exchanged> {
+async fn receive(stream: &mut Stream) -> Result<AddressExchange, ExchangeOutcome> {
     let frame = match framing::read(stream, FRAME_BYTES).await {
         Ok(Some(frame)) => frame,
         Ok(None) => return Err(broken("it closed the connection")),
-        Err(error) if error.is_foul() => return Err(Exchanged::Foul(error.to_string())),
+        Err(error) if error.is_violation() => return Err(ExchangeOutcome::Violation(error.to_string())),
         Err(error) => return Err(broken(error)),
     };
     match AddressExchange::decode(&frame.payload) {
         Ok(exchange) => Ok(exchange),
         // A peer that runs a newer version is not to blame for it.
         Err(error @ DecodeError::Version { .. }) => Err(broken(error)),
-        Err(error) => Err(Exchanged::Foul(format!("addresses that cannot be read: {error}"))),
+        Err(error) => Err(ExchangeOutcome::Violation(format!(
+            "addresses that cannot be read: {error}"
+        ))),
     }
 }
 
 impl Shared {
     /// The records that a peer may be shown and `wanted` takes, within the bounds of an exchange.
     fn records_for(&self, peer: &NodeId, wanted: impl Fn(&AddressRecord) -> bool) -> Vec<AddressRecord> {
-        let mut nodes = self.roll.known_to(peer);
+        let mut nodes = self.registry.known_to(peer);
         nodes.insert(self.me);
         let book = self.book();
         let all = nodes.iter().filter_map(|node| book.record_of(node));
@@ -148,13 +159,17 @@ impl Shared {
     }
 
     /// Takes records that a peer sent; says whose are news.
-    fn take_records(&self, peer: &NodeId, exchange: &AddressExchange) -> Result<Vec<NodeId>, Exchanged> {
+    fn accept_records(
+        &self,
+        peer: &NodeId,
+        exchange: &AddressExchange,
+    ) -> Result<Vec<NodeId>, ExchangeOutcome> {
         let mut fresh = Vec::new();
         for bytes in &exchange.records {
             let record = match AddressRecord::decode(bytes) {
                 Ok(record) => record,
                 Err(AddressError::Decode(DecodeError::Version { .. })) => continue,
-                Err(error) => return Err(Exchanged::Foul(error.to_string())),
+                Err(error) => return Err(ExchangeOutcome::Violation(error.to_string())),
             };
             let node = record.body().node;
             let known = self.book().record_of(&node).map(|known| known.body().at);
@@ -162,15 +177,15 @@ impl Shared {
                 continue;
             }
             if let Err(error) = record.verify() {
-                return Err(Exchanged::Foul(error.to_string()));
+                return Err(ExchangeOutcome::Violation(error.to_string()));
             }
             if node == self.me {
                 // From before this node's folder was put back, or lost: the next one has to be newer.
-                self.at_least(record.body().at);
+                self.raise_min_record_at(record.body().at);
                 fresh.push(node);
                 continue;
             }
-            let member = self.roll.is_member(&node);
+            let member = self.registry.is_member(&node);
             if self.book().record(Instant::now(), &record, member) {
                 tracing::debug!(node = %node.short(), from = %peer.short(), "new addresses");
                 fresh.push(node);
@@ -192,12 +207,13 @@ impl Shared {
         addresses.truncate(limits::RECORD_ADDRESSES);
         let mut book = self.book();
         let last = book.record_of(&self.me);
-        let floor = self.floor.load(Ordering::Relaxed);
-        let same = last.is_some_and(|last| last.body().addresses == addresses && last.body().at.0 > floor);
+        let min_record_at = self.min_record_at.load(Ordering::Relaxed);
+        let same =
+            last.is_some_and(|last| last.body().addresses == addresses && last.body().at.0 > min_record_at);
         if same || (addresses.is_empty() && last.is_none()) {
             return false;
         }
-        let after = last.map_or(floor, |last| last.body().at.0.max(floor));
+        let after = last.map_or(min_record_at, |last| last.body().at.0.max(min_record_at));
         let at = Millis(now.0.max(after.saturating_add(1)));
         let body = AddressBody {
             node: self.me,
@@ -208,7 +224,7 @@ impl Shared {
     }
 
     /// The next record of this node must be newer than this.
-    fn at_least(&self, at: Millis) {
-        self.floor.fetch_max(at.0, Ordering::Relaxed);
+    fn raise_min_record_at(&self, at: Millis) {
+        self.min_record_at.fetch_max(at.0, Ordering::Relaxed);
     }
 }

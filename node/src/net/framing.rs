@@ -54,7 +54,7 @@ pub(crate) enum FrameError {
 
 impl FrameError {
     /// Whether the peer is to blame, rather than the line.
-    pub(crate) const fn is_foul(&self) -> bool {
+    pub(crate) const fn is_violation(&self) -> bool {
         match self {
             Self::Io(_) => false,
             Self::TooLarge { .. } | Self::Flag(_) | Self::Compression(_) => true,
@@ -108,11 +108,11 @@ pub(crate) async fn read<R: AsyncRead + Unpin>(
     stream: &mut R,
     max: usize,
 ) -> Result<Option<Frame>, FrameError> {
-    read_telling(stream, max, |_| {}).await
+    read_with_progress(stream, max, |_| {}).await
 }
 
 /// As [`read`]; `came` is told of the bytes of a payload as they come.
-pub(crate) async fn read_telling<R: AsyncRead + Unpin>(
+pub(crate) async fn read_with_progress<R: AsyncRead + Unpin>(
     stream: &mut R,
     max: usize,
     came: impl Fn(usize),
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn a_claimed_length_is_refused_before_anything_is_read() {
         let error = read_all(&[255, 255, 255, 255, 0]).unwrap_err();
-        assert!(error.is_foul(), "{error}");
+        assert!(error.is_violation(), "{error}");
         assert!(encode(&vec![0; limits::FRAME_BYTES + 1]).is_err());
     }
 
@@ -218,14 +218,14 @@ mod tests {
         frame.push(ZSTD);
         frame.extend_from_slice(&bomb);
         let error = read_all(&frame).unwrap_err();
-        assert!(error.is_foul(), "{error}");
+        assert!(error.is_violation(), "{error}");
     }
 
     #[test]
     fn garbage_is_the_peers_fault_and_a_cut_is_not() {
-        assert!(read_all(&[3, 0, 0, 0, 9, 1, 2, 3]).unwrap_err().is_foul());
-        assert!(read_all(&[3, 0, 0, 0, 1, 1, 2, 3]).unwrap_err().is_foul());
-        assert!(!read_all(&[3, 0, 0, 0, 0, 1]).unwrap_err().is_foul());
-        assert!(!read_all(&[3, 0]).unwrap_err().is_foul());
+        assert!(read_all(&[3, 0, 0, 0, 9, 1, 2, 3]).unwrap_err().is_violation());
+        assert!(read_all(&[3, 0, 0, 0, 1, 1, 2, 3]).unwrap_err().is_violation());
+        assert!(!read_all(&[3, 0, 0, 0, 0, 1]).unwrap_err().is_violation());
+        assert!(!read_all(&[3, 0]).unwrap_err().is_violation());
     }
 }

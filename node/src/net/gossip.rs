@@ -18,8 +18,8 @@ use libp2p::gossipsub::{
 use tokio::time::Instant;
 use towline_proto::{NodeId, ProjectId, limits};
 
-use super::members_only::Speaker;
-use super::roll::Roll;
+use super::member_registry::MemberRegistry;
+use super::members_only::CurrentPeer;
 use super::{GossipToken, NetError, identity};
 
 /// What stands around an entry in gossipsub's frame, generously.
@@ -98,9 +98,9 @@ pub(crate) fn behaviour(filter: MemberTopics) -> Result<Gossipsub, NetError> {
 /// connected member of one project has joined another and we hear of that late, its subscription is
 /// gone; the driver looks here and has it connect anew.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Refused(Arc<Mutex<BTreeSet<(NodeId, ProjectId)>>>);
+pub(crate) struct RefusedSubscriptions(Arc<Mutex<BTreeSet<(NodeId, ProjectId)>>>);
 
-impl Refused {
+impl RefusedSubscriptions {
     /// Whether the subscription was refused; forgets it.
     pub(crate) fn take(&self, node: NodeId, project: ProjectId) -> bool {
         let mut refused = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -123,22 +123,22 @@ impl Refused {
 
 /// Lets a peer subscribe to the topics of the projects that it is a member of.
 pub(crate) struct MemberTopics {
-    pub(crate) roll: Arc<Roll>,
-    pub(crate) speaker: Speaker,
-    pub(crate) refused: Refused,
+    pub(crate) registry: Arc<MemberRegistry>,
+    pub(crate) current_peer: CurrentPeer,
+    pub(crate) refused: RefusedSubscriptions,
 }
 
 impl TopicSubscriptionFilter for MemberTopics {
     fn can_subscribe(&mut self, topic: &TopicHash) -> bool {
         // Nobody speaks: it is this node itself that subscribes.
-        let Some(peer) = self.speaker.get() else {
+        let Some(peer) = self.current_peer.get() else {
             return true;
         };
         let (Some(node), Some((_, project))) = (identity::node_of(&peer), subject_of(topic)) else {
             return false;
         };
-        let allowed = self.roll.is_member_of(&node, &project);
-        if !allowed && self.roll.joinable(&project).is_some() {
+        let allowed = self.registry.is_member_of(&node, &project);
+        if !allowed && self.registry.joinable(&project).is_some() {
             self.refused.note(node, project);
         }
         allowed
@@ -147,27 +147,27 @@ impl TopicSubscriptionFilter for MemberTopics {
 
 /// Messages that wait for their project's verdict.
 #[derive(Debug, Default)]
-pub(crate) struct Pending {
+pub(crate) struct PendingMessages {
     next: u64,
-    messages: BTreeMap<u64, Waiting>,
+    messages: BTreeMap<u64, PendingMessage>,
 }
 
 /// One of them.
 #[derive(Debug, Clone)]
-pub(crate) struct Waiting {
+pub(crate) struct PendingMessage {
     pub(crate) id: MessageId,
     pub(crate) from: PeerId,
     since: Instant,
 }
 
-impl Pending {
+impl PendingMessages {
     /// Remembers a message; also gives back the oldest one when there are too many.
     pub(crate) fn add(
         &mut self,
         now: Instant,
         id: MessageId,
         from: PeerId,
-    ) -> (GossipToken, Option<Waiting>) {
+    ) -> (GossipToken, Option<PendingMessage>) {
         let pushed_out = if self.messages.len() >= PENDING {
             self.messages.pop_first().map(|(_, waiting)| waiting)
         } else {
@@ -175,12 +175,13 @@ impl Pending {
         };
         let token = self.next;
         self.next += 1;
-        self.messages.insert(token, Waiting { id, from, since: now });
+        self.messages
+            .insert(token, PendingMessage { id, from, since: now });
         (GossipToken(token), pushed_out)
     }
 
     /// Takes a message out; `None` when it is unknown, judged already or too old.
-    pub(crate) fn take(&mut self, token: &GossipToken) -> Option<Waiting> {
+    pub(crate) fn take(&mut self, token: &GossipToken) -> Option<PendingMessage> {
         self.messages.remove(&token.0)
     }
 
@@ -211,7 +212,7 @@ mod tests {
 
     #[test]
     fn pending_messages_are_bounded_in_number_and_time() {
-        let mut pending = Pending::default();
+        let mut pending = PendingMessages::default();
         let now = Instant::now();
         let from = PeerId::random();
         let (first, _) = pending.add(now, MessageId::new(b"first"), from);
@@ -231,21 +232,21 @@ mod tests {
         let [ours, theirs] = [ProjectId([1; 32]), ProjectId([2; 32])];
         let peer = identity::keypair([3; 32]).unwrap().public().to_peer_id();
         let carol = identity::node_of(&peer).unwrap();
-        let roll = Arc::new(Roll::new());
-        roll.set(ours, vec![], false);
-        roll.set(theirs, vec![carol], false);
-        let speaker = Speaker::default();
-        let refused = Refused::default();
+        let registry = Arc::new(MemberRegistry::new());
+        registry.set(ours, vec![], false);
+        registry.set(theirs, vec![carol], false);
+        let current_peer = CurrentPeer::default();
+        let refused = RefusedSubscriptions::default();
         let mut filter = MemberTopics {
-            roll,
-            speaker: speaker.clone(),
+            registry,
+            current_peer: current_peer.clone(),
             refused: refused.clone(),
         };
         for subject in [Subject::Entries, Subject::Presence] {
             let topic = |project| topic(subject, project).hash();
-            speaker.set(None);
+            current_peer.set(None);
             assert!(filter.can_subscribe(&topic(&ours)), "this node itself may");
-            speaker.set(Some(peer));
+            current_peer.set(Some(peer));
             assert!(!filter.can_subscribe(&topic(&ours)));
             assert!(filter.can_subscribe(&topic(&theirs)));
         }

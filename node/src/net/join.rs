@@ -81,9 +81,9 @@ async fn read_request(stream: &mut Stream) -> Result<Result<JoinRequest, String>
 }
 
 async fn decide(shared: &Shared, peer: NodeId, request: JoinRequest) -> JoinReply {
-    match shared.roll.joinable(&request.project) {
+    match shared.registry.joinable(&request.project) {
         // Its welcome got lost: it comes again, whether the ticket has expired meanwhile or not.
-        Some(_) if shared.roll.is_member_of(&peer, &request.project) => {}
+        Some(_) if shared.registry.is_member_of(&peer, &request.project) => {}
         None => return refused("this node is not a member of that project"),
         Some(false) => {
             return refused("that project has no open invitation; ask an owner for a new ticket");
@@ -109,7 +109,7 @@ async fn decide(shared: &Shared, peer: NodeId, request: JoinRequest) -> JoinRepl
 /// Where the project's other members may be, so that the new
 /// one finds somebody when this node is gone.
 fn others(shared: &Shared, project: &ProjectId, new: &NodeId) -> Vec<(NodeId, Vec<String>)> {
-    let members = shared.roll.members_of(project);
+    let members = shared.registry.members_of(project);
     let book = shared.book();
     let others = members.into_iter().filter(|node| node != new);
     others

@@ -28,9 +28,9 @@ use super::{NetInput, Shared, framing};
 /// project, so a peer that reads never comes near it.
 pub(super) const QUEUE: usize = 64;
 /// How often what has come and gone is looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+const CHECK_EVERY: Duration = Duration::from_secs(2);
 /// How long a project's thread may leave its queue full before the link gives up on it.
-const PATIENCE: Duration = Duration::from_secs(30);
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
 /// First and longest pause between two attempts to put something in a project's queue.
 const RETRY: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(100));
 
@@ -57,7 +57,7 @@ impl Pace {
 #[derive(Debug, Default)]
 struct Traffic {
     /// Bytes that came, of whatever kind.
-    heard: AtomicU64,
+    received: AtomicU64,
     /// Bytes of payloads, either way: keep-alives have none.
     payload: AtomicU64,
 }
@@ -71,7 +71,7 @@ impl Traffic {
 /// A reader that counts.
 struct Counted<'a, R> {
     inner: R,
-    heard: &'a AtomicU64,
+    received: &'a AtomicU64,
 }
 
 impl<R: AsyncRead + Unpin> AsyncRead for Counted<'_, R> {
@@ -82,7 +82,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for Counted<'_, R> {
     ) -> Poll<std::io::Result<usize>> {
         let read = Pin::new(&mut self.inner).poll_read(cx, buffer);
         if let Poll::Ready(Ok(bytes)) = &read {
-            Traffic::add(self.heard, *bytes);
+            Traffic::add(self.received, *bytes);
         }
         read
     }
@@ -90,22 +90,22 @@ impl<R: AsyncRead + Unpin> AsyncRead for Counted<'_, R> {
 
 /// Why a link ended.
 #[derive(Debug)]
-pub(super) enum End {
+pub(super) enum LinkEnd {
     /// The peer or this node closed it.
     Closed,
     /// The stream broke.
     Broken(String),
     /// The peer sent what no honest peer sends.
-    Foul(String),
+    Violation(String),
     /// Nothing came for longer than the pace allows.
-    Silent,
-    /// A project of this node did not take a message for [`PATIENCE`].
-    Stuck(ProjectId),
+    TimedOut,
+    /// A project of this node did not take a message for [`DELIVERY_TIMEOUT`].
+    ProjectBusy(ProjectId),
 }
 
 /// The driver's end of a link. Dropping it ends the link.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct PeerLink {
     pub(super) generation: u64,
     pub(super) since: Instant,
     pub(super) outbox: mpsc::Sender<Message>,
@@ -114,7 +114,7 @@ pub(super) struct Link {
 }
 
 /// Everything that a link's task needs.
-pub(super) struct Task {
+pub(super) struct LinkTask {
     pub(super) shared: Arc<Shared>,
     pub(super) peer: NodeId,
     pub(super) address: String,
@@ -127,8 +127,8 @@ pub(super) struct Task {
 }
 
 /// Runs a link to its end.
-pub(super) async fn run(task: Task) -> End {
-    let Task {
+pub(super) async fn run(task: LinkTask) -> LinkEnd {
+    let LinkTask {
         shared,
         peer,
         address,
@@ -144,21 +144,21 @@ pub(super) async fn run(task: Task) -> End {
     }
     let (reader, writer) = stream.split();
     let (incoming, inbox) = mpsc::channel(1);
-    let mut present = BTreeSet::new();
+    let mut informed = BTreeSet::new();
     let traffic = Traffic::default();
     let counted = Counted {
         inner: reader,
-        heard: &traffic.heard,
+        received: &traffic.received,
     };
     let end = tokio::select! {
         end = read(&shared.metrics, &traffic, counted, incoming) => end,
         end = write(&shared.metrics, &traffic, writer, outbox, pace) => end,
-        end = deliver(&shared, peer, &address, &traffic, inbox, &mut present) => end,
-        end = silence(&traffic.heard, pace.silence()) => end,
-        _ = cancel => End::Closed,
+        end = deliver(&shared, peer, &address, &traffic, inbox, &mut informed) => end,
+        end = silence(&traffic.received, pace.silence()) => end,
+        _ = cancel => LinkEnd::Closed,
     };
-    for project in present {
-        if !patiently(&shared, &project, || NetInput::Disconnected { peer }).await {
+    for project in informed {
+        if !deliver_with_retry(&shared, &project, || NetInput::Disconnected { peer }).await {
             tracing::warn!(%project, peer = %peer.short(), "a project was not told that a peer is gone");
         }
     }
@@ -166,15 +166,15 @@ pub(super) async fn run(task: Task) -> End {
 }
 
 /// Ends when nothing has come for so long.
-async fn silence(heard: &AtomicU64, limit: Duration) -> End {
+async fn silence(received: &AtomicU64, limit: Duration) -> LinkEnd {
     let (mut seen, mut since) = (0, Instant::now());
     loop {
-        sleep(LOOK_EVERY).await;
-        let now = heard.load(Ordering::Relaxed);
+        sleep(CHECK_EVERY).await;
+        let now = received.load(Ordering::Relaxed);
         if now != seen {
             (seen, since) = (now, Instant::now());
         } else if since.elapsed() >= limit {
-            return End::Silent;
+            return LinkEnd::TimedOut;
         }
     }
 }
@@ -184,14 +184,14 @@ async fn read(
     traffic: &Traffic,
     mut stream: impl AsyncRead + Unpin,
     incoming: mpsc::Sender<Message>,
-) -> End {
+) -> LinkEnd {
     let came = |bytes| Traffic::add(&traffic.payload, bytes);
     loop {
-        let frame = match framing::read_telling(&mut stream, limits::FRAME_BYTES, came).await {
-            Ok(None) => return End::Closed,
+        let frame = match framing::read_with_progress(&mut stream, limits::FRAME_BYTES, came).await {
+            Ok(None) => return LinkEnd::Closed,
             Ok(Some(frame)) => frame,
-            Err(error) if error.is_foul() => return End::Foul(error.to_string()),
-            Err(error) => return End::Broken(error.to_string()),
+            Err(error) if error.is_violation() => return LinkEnd::Violation(error.to_string()),
+            Err(error) => return LinkEnd::Broken(error.to_string()),
         };
         NetMetrics::add(&metrics.frames_in, 1);
         NetMetrics::add(&metrics.bytes_in, frame.wire_bytes);
@@ -201,10 +201,10 @@ async fn read(
         match Message::decode(&frame.payload) {
             Ok(message) => {
                 if incoming.send(message).await.is_err() {
-                    return End::Closed;
+                    return LinkEnd::Closed;
                 }
             }
-            Err(error) => return End::Foul(format!("a message that cannot be read: {error}")),
+            Err(error) => return LinkEnd::Violation(format!("a message that cannot be read: {error}")),
         }
     }
 }
@@ -215,11 +215,11 @@ async fn write(
     mut stream: WriteHalf<Stream>,
     mut outbox: mpsc::Receiver<Message>,
     pace: Pace,
-) -> End {
+) -> LinkEnd {
     loop {
         let frame = match timeout(pace.keep_alive(), outbox.recv()).await {
             Err(_) => framing::KEEP_ALIVE.to_vec(),
-            Ok(None) => return End::Closed,
+            Ok(None) => return LinkEnd::Closed,
             Ok(Some(message)) => match framing::encode(&message.encode()) {
                 Ok(frame) => frame,
                 Err(error) => {
@@ -231,21 +231,21 @@ async fn write(
         let mut rest = frame.as_slice();
         while !rest.is_empty() {
             match stream.write(rest).await {
-                Ok(0) => return End::Closed,
+                Ok(0) => return LinkEnd::Closed,
                 Ok(written) => {
                     rest = rest.get(written..).unwrap_or_default();
                     if !rest.is_empty() {
                         Traffic::add(&traffic.payload, written);
                     }
                 }
-                Err(error) => return End::Broken(error.to_string()),
+                Err(error) => return LinkEnd::Broken(error.to_string()),
             }
         }
         // While more is waiting it goes out in one write.
         if outbox.is_empty()
             && let Err(error) = stream.flush().await
         {
-            return End::Broken(error.to_string());
+            return LinkEnd::Broken(error.to_string());
         }
         NetMetrics::add(&metrics.frames_out, 1);
         NetMetrics::add(&metrics.bytes_out, frame.len() as u64);
@@ -259,44 +259,44 @@ async fn deliver(
     address: &str,
     traffic: &Traffic,
     mut inbox: mpsc::Receiver<Message>,
-    present: &mut BTreeSet<ProjectId>,
-) -> End {
-    let mut changes = shared.roll.changes();
-    let mut looks = interval(LOOK_EVERY);
+    informed: &mut BTreeSet<ProjectId>,
+) -> LinkEnd {
+    let mut changes = shared.registry.changes();
+    let mut looks = interval(CHECK_EVERY);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut seen = 0;
     loop {
         changes.borrow_and_update();
-        let common = shared.roll.shared_with(&peer);
-        for project in present.difference(&common).copied().collect::<Vec<_>>() {
-            if !patiently(shared, &project, || NetInput::Disconnected { peer }).await {
-                return End::Stuck(project);
+        let common = shared.registry.shared_with(&peer);
+        for project in informed.difference(&common).copied().collect::<Vec<_>>() {
+            if !deliver_with_retry(shared, &project, || NetInput::Disconnected { peer }).await {
+                return LinkEnd::ProjectBusy(project);
             }
-            present.remove(&project);
+            informed.remove(&project);
         }
-        for project in common.difference(present).copied().collect::<Vec<_>>() {
+        for project in common.difference(informed).copied().collect::<Vec<_>>() {
             let connected = || NetInput::Connected {
                 peer,
                 address: address.to_owned(),
             };
-            if !patiently(shared, &project, connected).await {
-                return End::Stuck(project);
+            if !deliver_with_retry(shared, &project, connected).await {
+                return LinkEnd::ProjectBusy(project);
             }
-            present.insert(project);
+            informed.insert(project);
         }
         loop {
             tokio::select! {
                 biased;
                 changed = changes.changed() => match changed {
                     Ok(()) => break,
-                    Err(_) => return End::Closed,
+                    Err(_) => return LinkEnd::Closed,
                 },
                 _ = looks.tick() => {
                     let now = traffic.payload.load(Ordering::Relaxed);
                     if now != seen {
                         seen = now;
                         // A project that is too busy to hear of it does not wait for the peer.
-                        for project in &*present {
+                        for project in &*informed {
                             shared.route.deliver(project, NetInput::Progress { peer });
                         }
                     }
@@ -305,13 +305,13 @@ async fn deliver(
                     // The reader says why it ended; this side of the channel only knows that it did.
                     let Some(message) = message else { std::future::pending().await };
                     let project = message.project();
-                    if !present.contains(&project) {
+                    if !informed.contains(&project) {
                         tracing::trace!(peer = %peer.short(), %project, "a message about a project that is not shared");
                         continue;
                     }
                     let input = || NetInput::Message { peer, message: message.clone() };
-                    if !patiently(shared, &project, input).await {
-                        return End::Stuck(project);
+                    if !deliver_with_retry(shared, &project, input).await {
+                        return LinkEnd::ProjectBusy(project);
                     }
                 }
             }
@@ -320,8 +320,12 @@ async fn deliver(
 }
 
 /// Puts something in a project's queue, waiting while it is full. Whether it is in there.
-pub(super) async fn patiently(shared: &Shared, project: &ProjectId, input: impl Fn() -> NetInput) -> bool {
-    let give_up = Instant::now() + PATIENCE;
+pub(super) async fn deliver_with_retry(
+    shared: &Shared,
+    project: &ProjectId,
+    input: impl Fn() -> NetInput,
+) -> bool {
+    let give_up = Instant::now() + DELIVERY_TIMEOUT;
     let (mut pause, longest) = RETRY;
     while !shared.route.deliver(project, input()) {
         if Instant::now() >= give_up {

@@ -17,16 +17,16 @@ use libp2p::swarm::{
 };
 use libp2p::{Multiaddr, PeerId};
 
-use super::gate::{Class, Classes};
+use super::connection_policy::{ConnectionClass, ConnectionClasses};
 
 /// Whose event the inner behaviour is dealing with right now; `None` between events.
 ///
 /// Gossipsub asks its subscription filter about topics without saying who wants them. Filter and
 /// behaviour run on one thread, so the wrapper notes the peer before it hands an event on.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Speaker(Arc<Mutex<Option<PeerId>>>);
+pub(crate) struct CurrentPeer(Arc<Mutex<Option<PeerId>>>);
 
-impl Speaker {
+impl CurrentPeer {
     pub(crate) fn get(&self) -> Option<PeerId> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -39,18 +39,18 @@ impl Speaker {
 /// The wrapper.
 pub(crate) struct MembersOnly<B> {
     inner: B,
-    classes: Classes,
-    speaker: Speaker,
+    classes: ConnectionClasses,
+    current_peer: CurrentPeer,
     /// The connections that the inner behaviour knows.
     shown: BTreeMap<PeerId, BTreeSet<ConnectionId>>,
 }
 
 impl<B> MembersOnly<B> {
-    pub(crate) fn new(inner: B, classes: Classes, speaker: Speaker) -> Self {
+    pub(crate) fn new(inner: B, classes: ConnectionClasses, current_peer: CurrentPeer) -> Self {
         Self {
             inner,
             classes,
-            speaker,
+            current_peer,
             shown: BTreeMap::new(),
         }
     }
@@ -78,11 +78,13 @@ impl<B: NetworkBehaviour> NetworkBehaviour for MembersOnly<B> {
         remote: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
         match self.classes.of(connection) {
-            Class::Member => self
+            ConnectionClass::Member => self
                 .inner
                 .handle_established_inbound_connection(connection, peer, local, remote)
                 .map(Either::Left),
-            Class::Stranger | Class::Inviter => Ok(Either::Right(dummy::ConnectionHandler)),
+            ConnectionClass::Stranger | ConnectionClass::Inviter => {
+                Ok(Either::Right(dummy::ConnectionHandler))
+            }
         }
     }
 
@@ -95,11 +97,13 @@ impl<B: NetworkBehaviour> NetworkBehaviour for MembersOnly<B> {
         port: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
         match self.classes.of(connection) {
-            Class::Member => self
+            ConnectionClass::Member => self
                 .inner
                 .handle_established_outbound_connection(connection, peer, address, role, port)
                 .map(Either::Left),
-            Class::Stranger | Class::Inviter => Ok(Either::Right(dummy::ConnectionHandler)),
+            ConnectionClass::Stranger | ConnectionClass::Inviter => {
+                Ok(Either::Right(dummy::ConnectionHandler))
+            }
         }
     }
 
@@ -109,7 +113,7 @@ impl<B: NetworkBehaviour> NetworkBehaviour for MembersOnly<B> {
             // those that it knows: gossipsub sends its subscriptions on the first one only, and when a
             // stranger has become a member that is the swarm's second.
             FromSwarm::ConnectionEstablished(event) => {
-                if self.classes.of(event.connection_id) != Class::Member {
+                if self.classes.of(event.connection_id) != ConnectionClass::Member {
                     return;
                 }
                 let connections = self.shown.entry(event.peer_id).or_default();
@@ -155,9 +159,9 @@ impl<B: NetworkBehaviour> NetworkBehaviour for MembersOnly<B> {
     ) {
         match event {
             Either::Left(event) => {
-                self.speaker.set(Some(peer));
+                self.current_peer.set(Some(peer));
                 self.inner.on_connection_handler_event(peer, connection, event);
-                self.speaker.set(None);
+                self.current_peer.set(None);
             }
             Either::Right(event) => match event {},
         }

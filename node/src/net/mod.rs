@@ -13,32 +13,33 @@
 //!        ─────────────────────────┴────────────┴───────────┴──► links, joins: a task each
 //! ```
 
+mod address_book;
 mod admission;
 mod backoff;
 mod behaviour;
-mod book;
-mod conduct;
-mod contract;
+mod connection_policy;
 mod driver;
-mod entrance;
 mod exchange;
 mod framing;
-mod gate;
 mod gossip;
+mod handshake_limits;
 pub(crate) mod identity;
 mod join;
 mod link;
 mod local;
+mod member_registry;
 mod members_only;
+mod messages;
 mod metrics;
+mod peer_penalties;
 mod peers;
-mod roll;
 mod service;
 mod streams;
 mod transport;
 
-pub use book::KeptNode;
-pub use contract::{GossipToken, NetInput, NetOutput, Route, Verdict};
+pub use address_book::SavedNode;
+pub use messages::{GossipToken, NetInput, NetOutput, Route};
 pub use metrics::NetMetrics;
 pub(crate) use service::Shared;
 pub use service::{Net, NetConfig, NetError};
+pub use towline_sync::GossipVerdict;

@@ -11,15 +11,15 @@ use tokio::time::Instant;
 use towline_proto::NodeId;
 
 use super::backoff::Backoff;
-use super::exchange::Sending;
-use super::link::Link;
+use super::exchange::ExchangeRequest;
+use super::link::PeerLink;
 
 /// One connected member.
 pub(super) struct Peer {
     pub(super) id: PeerId,
     /// Its connections of the member class and where they lead.
     pub(super) connections: BTreeMap<ConnectionId, Multiaddr>,
-    pub(super) link: Option<Link>,
+    pub(super) link: Option<PeerLink>,
     /// The connection on which a stream was asked for.
     pub(super) opening: Option<ConnectionId>,
     /// When to ask for a stream again; only on the side that opens.
@@ -32,11 +32,11 @@ pub(super) struct Peer {
 #[derive(Debug, Default)]
 pub(super) struct Exchange {
     /// What is to be sent next.
-    pub(super) due: Option<Sending>,
+    pub(super) due: Option<ExchangeRequest>,
     /// Not before this.
     pub(super) after: Option<Instant>,
     /// What is being sent.
-    pub(super) asking: Option<Sending>,
+    pub(super) asking: Option<ExchangeRequest>,
     /// Whether one that the peer asked for is under way.
     pub(super) answering: bool,
     /// Whether the peer has no such protocol.
@@ -45,14 +45,14 @@ pub(super) struct Exchange {
 
 impl Exchange {
     /// Puts more on what is to be sent.
-    pub(super) fn want(&mut self, more: Sending) {
+    pub(super) fn want(&mut self, more: ExchangeRequest) {
         self.due = Some(match (self.due.take(), more) {
             (None, more) => more,
-            (Some(Sending::News(mut nodes)), Sending::News(more)) => {
+            (Some(ExchangeRequest::Changed(mut nodes)), ExchangeRequest::Changed(more)) => {
                 nodes.extend(more);
-                Sending::News(nodes)
+                ExchangeRequest::Changed(nodes)
             }
-            (Some(Sending::All), _) | (Some(_), Sending::All) => Sending::All,
+            (Some(ExchangeRequest::All), _) | (Some(_), ExchangeRequest::All) => ExchangeRequest::All,
         });
     }
 }

@@ -15,10 +15,10 @@ use towline_proto::wire::{JoinReply, JoinRequest};
 use towline_proto::{NodeId, Ticket, limits};
 use tracing::Instrument;
 
-use super::book::{AddressBook, KeptNode};
+use super::address_book::{AddressBook, SavedNode};
 use super::driver::{Command, Driver};
+use super::member_registry::MemberRegistry;
 use super::metrics::NetMetrics;
-use super::roll::Roll;
 use super::{NetOutput, Route, identity, join};
 
 /// What the projects have said and the driver has not read yet. A project's thread that finds it
@@ -43,7 +43,7 @@ pub struct NetConfig {
     /// Whether to look for members on the local network.
     pub mdns: bool,
     /// What [`Net::kept`] gave before the last end.
-    pub book: Vec<KeptNode>,
+    pub book: Vec<SavedNode>,
 }
 
 impl fmt::Debug for NetConfig {
@@ -104,7 +104,7 @@ pub enum NetError {
 /// What the driver, its tasks and the handles share.
 pub(crate) struct Shared {
     pub(crate) me: NodeId,
-    pub(crate) roll: Arc<Roll>,
+    pub(crate) registry: Arc<MemberRegistry>,
     pub(crate) route: Arc<dyn Route>,
     pub(crate) metrics: NetMetrics,
     book: Mutex<AddressBook>,
@@ -112,7 +112,7 @@ pub(crate) struct Shared {
     /// Where others should dial, when that is not where this node listens.
     announce: Vec<Multiaddr>,
     /// The next address record of this node has to be newer than this.
-    pub(crate) floor: AtomicU64,
+    pub(crate) min_record_at: AtomicU64,
 }
 
 impl Shared {
@@ -181,13 +181,13 @@ impl Net {
         }
         let shared = Arc::new(Shared {
             me: node,
-            roll: Arc::new(Roll::new()),
+            registry: Arc::new(MemberRegistry::new()),
             route,
             metrics: NetMetrics::default(),
             book: Mutex::new(book),
             listening: RwLock::default(),
             announce: announce.clone(),
-            floor: AtomicU64::new(0),
+            min_record_at: AtomicU64::new(0),
         });
         let (outputs, from_projects) = mpsc::channel(OUTPUTS);
         let (commands, from_handles) = mpsc::channel(COMMANDS);
@@ -280,9 +280,9 @@ impl Net {
 
     /// What is known of nodes, to be kept on disk and given to [`NetConfig::book`] at the next start, and a
     /// number that grows whenever it changes.
-    pub fn kept(&self) -> (u64, Vec<KeptNode>) {
+    pub fn saved_nodes(&self) -> (u64, Vec<SavedNode>) {
         let book = self.shared.book();
-        (book.changes(), book.kept())
+        (book.changes(), book.saved_nodes())
     }
 
     /// The number of [`Net::kept`] alone.

@@ -22,7 +22,7 @@ use libp2p::swarm::{
 };
 use libp2p::{Multiaddr, PeerId};
 
-use super::gate::{Class, Classes};
+use super::connection_policy::{ConnectionClass, ConnectionClasses};
 
 /// Streams that may wait in one connection's handler, either way. One of each kind is usual; an
 /// inbound one past this is reset.
@@ -39,7 +39,7 @@ pub(crate) enum Pace {
 
 /// What a stream is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Purpose {
+pub(crate) enum StreamPurpose {
     /// Frames about shared projects.
     Sync(Pace),
     /// One request to join and its answer.
@@ -50,7 +50,7 @@ pub(crate) enum Purpose {
     Admission,
 }
 
-impl Purpose {
+impl StreamPurpose {
     const fn protocol(self) -> StreamProtocol {
         match self {
             Self::Sync(Pace::Quick) => StreamProtocol::new("/towline/sync/1.1"),
@@ -72,7 +72,7 @@ impl Purpose {
 
 /// What became of a stream.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum StreamOutcome {
     /// The peer opened it.
     Accepted(Stream),
     /// We asked for it and here it is.
@@ -86,19 +86,19 @@ pub(crate) enum Outcome {
 pub(crate) struct StreamEvent {
     pub(crate) peer: PeerId,
     pub(crate) connection: ConnectionId,
-    pub(crate) purpose: Purpose,
-    pub(crate) outcome: Outcome,
+    pub(crate) purpose: StreamPurpose,
+    pub(crate) outcome: StreamOutcome,
 }
 
 /// The behaviour.
 pub(crate) struct Streams {
-    classes: Classes,
-    actions: VecDeque<ToSwarm<StreamEvent, Purpose>>,
+    classes: ConnectionClasses,
+    actions: VecDeque<ToSwarm<StreamEvent, StreamPurpose>>,
     waker: Option<Waker>,
 }
 
 impl Streams {
-    pub(crate) fn new(classes: Classes) -> Self {
+    pub(crate) fn new(classes: ConnectionClasses) -> Self {
         Self {
             classes,
             actions: VecDeque::new(),
@@ -107,7 +107,7 @@ impl Streams {
     }
 
     /// Asks for a stream on a connection. When the connection closes first there is no event but that.
-    pub(crate) fn open(&mut self, peer_id: PeerId, connection: ConnectionId, purpose: Purpose) {
+    pub(crate) fn open(&mut self, peer_id: PeerId, connection: ConnectionId, purpose: StreamPurpose) {
         self.actions.push_back(ToSwarm::NotifyHandler {
             peer_id,
             handler: NotifyHandler::One(connection),
@@ -121,15 +121,15 @@ impl Streams {
     fn handler(&self, connection: ConnectionId) -> Handler {
         Handler {
             accepts: match self.classes.of(connection) {
-                Class::Member => &[
-                    Purpose::Sync(Pace::Quick),
-                    Purpose::Sync(Pace::Slow),
-                    Purpose::Addresses,
-                    Purpose::Join,
-                    Purpose::Admission,
+                ConnectionClass::Member => &[
+                    StreamPurpose::Sync(Pace::Quick),
+                    StreamPurpose::Sync(Pace::Slow),
+                    StreamPurpose::Addresses,
+                    StreamPurpose::Join,
+                    StreamPurpose::Admission,
                 ],
-                Class::Stranger => &[Purpose::Join, Purpose::Admission],
-                Class::Inviter => &[],
+                ConnectionClass::Stranger => &[StreamPurpose::Join, StreamPurpose::Admission],
+                ConnectionClass::Inviter => &[],
             },
             wanted: VecDeque::new(),
             done: VecDeque::new(),
@@ -189,27 +189,27 @@ impl NetworkBehaviour for Streams {
 
 /// One connection's handler.
 pub(crate) struct Handler {
-    accepts: &'static [Purpose],
-    wanted: VecDeque<Purpose>,
-    done: VecDeque<(Purpose, Outcome)>,
+    accepts: &'static [StreamPurpose],
+    wanted: VecDeque<StreamPurpose>,
+    done: VecDeque<(StreamPurpose, StreamOutcome)>,
 }
 
 impl ConnectionHandler for Handler {
-    type FromBehaviour = Purpose;
-    type ToBehaviour = (Purpose, Outcome);
+    type FromBehaviour = StreamPurpose;
+    type ToBehaviour = (StreamPurpose, StreamOutcome);
     type InboundProtocol = Upgrade;
     type OutboundProtocol = Upgrade;
     type InboundOpenInfo = ();
-    type OutboundOpenInfo = Purpose;
+    type OutboundOpenInfo = StreamPurpose;
 
     fn listen_protocol(&self) -> SubstreamProtocol<Upgrade> {
         SubstreamProtocol::new(Upgrade(self.accepts.to_vec()), ())
     }
 
-    fn on_behaviour_event(&mut self, purpose: Purpose) {
+    fn on_behaviour_event(&mut self, purpose: StreamPurpose) {
         if self.wanted.len() >= WAITING {
             let why = "too many streams were asked for at once".into();
-            self.done.push_back((purpose, Outcome::Failed(why)));
+            self.done.push_back((purpose, StreamOutcome::Failed(why)));
         } else {
             self.wanted.push_back(purpose);
         }
@@ -218,7 +218,7 @@ impl ConnectionHandler for Handler {
     fn poll(
         &mut self,
         _: &mut Context<'_>,
-    ) -> Poll<ConnectionHandlerEvent<Upgrade, Purpose, Self::ToBehaviour>> {
+    ) -> Poll<ConnectionHandlerEvent<Upgrade, StreamPurpose, Self::ToBehaviour>> {
         if let Some(done) = self.done.pop_front() {
             return Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(done));
         }
@@ -231,20 +231,21 @@ impl ConnectionHandler for Handler {
         Poll::Pending
     }
 
-    fn on_connection_event(&mut self, event: ConnectionEvent<'_, Upgrade, Upgrade, (), Purpose>) {
+    fn on_connection_event(&mut self, event: ConnectionEvent<'_, Upgrade, Upgrade, (), StreamPurpose>) {
         match event {
             ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound {
                 protocol: (purpose, stream),
                 ..
             }) if self.done.len() < WAITING => {
-                self.done.push_back((purpose, Outcome::Accepted(stream)));
+                self.done.push_back((purpose, StreamOutcome::Accepted(stream)));
             }
             ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound {
                 protocol: (purpose, stream),
                 ..
-            }) => self.done.push_back((purpose, Outcome::Opened(stream))),
+            }) => self.done.push_back((purpose, StreamOutcome::Opened(stream))),
             ConnectionEvent::DialUpgradeError(DialUpgradeError { info, error }) => {
-                self.done.push_back((info, Outcome::Failed(error.to_string())));
+                self.done
+                    .push_back((info, StreamOutcome::Failed(error.to_string())));
             }
             _ => {}
         }
@@ -252,11 +253,11 @@ impl ConnectionHandler for Handler {
 }
 
 /// Negotiates one of the protocols and hands the stream over as it is.
-pub(crate) struct Upgrade(Vec<Purpose>);
+pub(crate) struct Upgrade(Vec<StreamPurpose>);
 
 /// A protocol name that remembers what it is for.
 #[derive(Debug, Clone)]
-pub(crate) struct Name(Purpose, StreamProtocol);
+pub(crate) struct Name(StreamPurpose, StreamProtocol);
 
 impl AsRef<str> for Name {
     fn as_ref(&self) -> &str {
@@ -277,7 +278,7 @@ impl UpgradeInfo for Upgrade {
 }
 
 impl InboundUpgrade<Stream> for Upgrade {
-    type Output = (Purpose, Stream);
+    type Output = (StreamPurpose, Stream);
     type Error = Infallible;
     type Future = Ready<Result<Self::Output, Self::Error>>;
 
@@ -287,7 +288,7 @@ impl InboundUpgrade<Stream> for Upgrade {
 }
 
 impl OutboundUpgrade<Stream> for Upgrade {
-    type Output = (Purpose, Stream);
+    type Output = (StreamPurpose, Stream);
     type Error = Infallible;
     type Future = Ready<Result<Self::Output, Self::Error>>;
 

@@ -24,14 +24,14 @@ const TICKS_PER_LOOK: u32 = 8;
 
 /// A project's thread.
 #[derive(Debug)]
-pub struct Started {
+pub struct ProjectThread {
     /// How the rest of the process talks to it.
     pub link: ProjectLink,
     /// Ends behind [`Job::Stop`].
     pub thread: JoinHandle<()>,
 }
 
-type Waiting = Vec<(oneshot::Sender<Result<Reply, Failure>>, Result<Reply, Failure>)>;
+type PendingReplies = Vec<(oneshot::Sender<Result<Reply, Failure>>, Result<Reply, Failure>)>;
 
 /// Gives a project a thread of its own. `my_addresses` says where this node can be reached.
 ///
@@ -41,7 +41,7 @@ pub fn start(
     mut project: Project,
     net: Option<mpsc::Sender<NetOutput>>,
     my_addresses: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
-) -> std::io::Result<Started> {
+) -> std::io::Result<ProjectThread> {
     let (jobs, queue) = mpsc::channel(JOBS);
     let (feed, feed_reader) = watch::channel(project.feed_head());
     let link = ProjectLink {
@@ -68,37 +68,37 @@ pub fn start(
             }
             .run();
         })?;
-    Ok(Started { link, thread })
+    Ok(ProjectThread { link, thread })
 }
 
 struct Actor {
     project: Project,
     queue: mpsc::Receiver<Job>,
     feed: watch::Sender<u64>,
-    waiting: Waiting,
+    waiting: PendingReplies,
     ticks: u32,
 }
 
 impl Actor {
     fn run(mut self) {
-        self.project.tell_members();
+        self.project.publish_members();
         while let Some(first) = self.queue.blocking_recv() {
             let mut next = Some(first);
             let mut taken = 0;
             let mut stop = false;
             while let Some(job) = next {
                 stop = stop || matches!(job, Job::Stop);
-                self.take(job);
+                self.handle(job);
                 taken += 1;
-                next = if taken < MAX_BATCH && !stop && !self.project.stage.is_full() {
+                next = if taken < MAX_BATCH && !stop && !self.project.pending.is_full() {
                     self.queue.try_recv().ok()
                 } else {
                     None
                 };
             }
-            self.settle();
+            self.commit_and_reply();
             self.project.run_effects();
-            self.announce();
+            self.notify_subscribers();
             self.project.store_if_full();
             if stop {
                 break;
@@ -107,16 +107,16 @@ impl Actor {
         self.project.close();
     }
 
-    fn take(&mut self, job: Job) {
+    fn handle(&mut self, job: Job) {
         match job {
             // Entries from peers share a sync with what else waits; whoever joins is answered by itself.
-            Job::Net(input) if !matches!(input, NetInput::Join { .. }) => self.project.take_net(input),
+            Job::Net(input) if !matches!(input, NetInput::Join { .. }) => self.project.handle_net(input),
             Job::Request { origin, body, reply } if body.writes() => {
-                let answer = self.project.stage_request(origin.as_ref(), *body);
+                let answer = self.project.apply_request(origin.as_ref(), *body);
                 self.waiting.push((reply, answer));
             }
             job => {
-                self.settle();
+                self.commit_and_reply();
                 self.perform(job);
             }
         }
@@ -137,7 +137,7 @@ impl Actor {
             }
             Job::Spent { ticket, reply } => answer(reply, Ok(self.project.is_spent(&ticket))),
             Job::Net(input) => {
-                self.project.take_net(input);
+                self.project.handle_net(input);
                 self.project.run_effects();
             }
             Job::Announce(accounts) => self.project.announce(accounts),
@@ -148,14 +148,14 @@ impl Actor {
     }
 
     /// Syncs what is staged and answers everybody who waits for it.
-    fn settle(&mut self) {
-        if self.waiting.is_empty() && self.project.stage.is_empty() {
+    fn commit_and_reply(&mut self) {
+        if self.waiting.is_empty() && self.project.pending.is_empty() {
             return;
         }
-        let outcome = self.project.commit_stage();
+        let outcome = self.project.commit_pending();
         // Before anybody is answered: whoever gets a ticket may show it at once, and was hung up on
         // when the network did not know yet that one is out.
-        self.tell_members();
+        self.publish_members();
         for (reply, result) in self.waiting.drain(..) {
             let result = match (&outcome, result) {
                 (Err(failure), Ok(_)) => Err(failure.clone()),
@@ -166,26 +166,26 @@ impl Actor {
     }
 
     /// Tells subscribers that there is news, and the network when the membership changed.
-    fn announce(&mut self) {
+    fn notify_subscribers(&mut self) {
         let head = self.project.feed_head();
         self.feed.send_if_modified(|known| {
             let news = *known != head;
             *known = head;
             news
         });
-        self.tell_members();
+        self.publish_members();
     }
 
-    fn tell_members(&mut self) {
+    fn publish_members(&mut self) {
         if std::mem::take(&mut self.project.members_changed) {
-            self.project.tell_members();
+            self.project.publish_members();
         }
     }
 
     fn tick(&mut self) {
         self.project.store_or_warn();
         self.project.snapshot_on_tick();
-        self.project.tend();
+        self.project.run_maintenance();
         self.ticks = self.ticks.wrapping_add(1);
         if self.ticks.is_multiple_of(TICKS_PER_LOOK) {
             self.project.feed_replica(Input::Tick);
@@ -203,9 +203,9 @@ impl Project {
     /// Stores what is derived and closes the store. Peers are told that this project is not here any
     /// more.
     pub fn close(mut self) {
-        self.tell_closed();
+        self.publish_closed();
         self.store_or_warn();
-        self.log.give_room_back();
+        self.log.release_preallocated();
         self.snapshot_on_close();
         if let Err(error) = self.cache.flush_durable() {
             tracing::error!(%error, "the cache was not flushed; the log has everything");

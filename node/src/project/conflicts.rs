@@ -3,8 +3,8 @@
 //! Conflicts are derived by the fold; here they get the words, the sides to choose from and their
 //! names. Settling writes one act, which names the side that counts.
 
-mod circle;
-mod news;
+mod cycle;
+mod cycle_events;
 
 use towline_crdt::fold::{FoldedItem, why_not_keepable};
 use towline_crdt::view::Conflict;
@@ -14,9 +14,9 @@ use super::Project;
 use super::index::letters;
 use super::settings::HANDLE;
 use super::write::{conflict, usage};
+use crate::activity_text::{ABOUT_TRASH, must_restore_first, side_activity};
 use crate::api::request::{Failure, FailureCode, Reply};
 use crate::api::types::{HistoryLine, HistoryOutcome, OpenConflict, Side};
-use crate::deeds::{ABOUT_TRASH, is_restored_first, side_deed};
 
 /// Items whose conflicts are listed at most.
 const MAX_ITEMS: usize = 1_000;
@@ -41,11 +41,11 @@ impl Project {
             let doc = self.doc(&id)?;
             open.extend(self.conflicts_of(&self.folded(&doc)?));
             if item.is_some() {
-                open.extend(self.circles_of(&id)?);
+                open.extend(self.cycles_of(&id)?);
             }
         }
         if item.is_none() {
-            open.extend(self.all_circles(MAX_ITEMS)?);
+            open.extend(self.all_cycles(MAX_ITEMS)?);
             open.extend(self.open_settings()?);
         }
         open.sort_by(|a, b| (a.since, &a.id).cmp(&(b.since, &b.id)));
@@ -157,7 +157,7 @@ impl Project {
     }
 
     /// Says which side of a conflict counts.
-    pub(crate) fn settle(
+    pub(crate) fn resolve_conflict(
         &mut self,
         origin: &Origin,
         item: &str,
@@ -165,12 +165,12 @@ impl Project {
         keep: &str,
     ) -> Result<Reply, Failure> {
         if item == HANDLE {
-            return self.settle_setting(origin, id, keep);
+            return self.resolve_setting(origin, id, keep);
         }
         let row = self.index.find_one(item)?;
         let open = self.conflicts(Some(&row.id.to_string()))?;
         let chosen = choose_conflict(&open, id)?;
-        if is_restored_first(chosen) {
+        if must_restore_first(chosen) {
             let handle = self.index.handle(&row);
             let message = format!(
                 "{handle} is in the trash; restore it with `towline restore {handle}`, then resolve the conflict"
@@ -179,7 +179,7 @@ impl Project {
         }
         let side = choose_side(chosen, keep)?;
         if chosen.rule == Rule::Cycle {
-            return self.settle_circle(origin, &row, &chosen.id, &side);
+            return self.resolve_cycle(origin, &row, &chosen.id, &side);
         }
         let over = row.conflicts.iter().find(|conflict| conflict.id == chosen.id);
         let Some(over) = over.map(|conflict| conflict.register.clone()) else {
@@ -242,7 +242,7 @@ pub(super) fn choose_side(open: &OpenConflict, keep: &str) -> Result<ActId, Fail
                 .sides
                 .iter()
                 .map(|side| {
-                    let (who, did) = (&side.line.origin, side_deed(open, side));
+                    let (who, did) = (&side.line.origin, side_activity(open, side));
                     format!("{} ({who} {did}: {})", side.key, side.means)
                 })
                 .collect();

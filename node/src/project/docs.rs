@@ -52,7 +52,7 @@ impl Docs {
     }
 
     /// The document as it is now, if the cache does not hold it so.
-    pub(crate) fn unstored(&self, id: &ItemId) -> Option<Arc<ItemDoc>> {
+    pub(crate) fn uncached(&self, id: &ItemId) -> Option<Arc<ItemDoc>> {
         self.dirty
             .get(id)
             .and_then(|id| self.loaded.get(id))

@@ -9,20 +9,20 @@ use towline_crdt::view::Conflict;
 use towline_proto::{ActId, Closing, Column, Op, Register, Rule, Verb, text};
 
 use super::Project;
-use crate::ages::ago_phrase;
+use crate::activity_text::{IN_FAVOUR, who_did};
 use crate::api::request::Failure;
 use crate::api::types::{Explanation, HistoryLine};
-use crate::deeds::{IN_FAVOUR, who_did};
+use crate::relative_time::ago_phrase;
 
 /// Characters of what somebody did in a sentence.
-const DEED_CHARS: usize = 160;
+const ACTIVITY_CHARS: usize = 160;
 /// Sentences about one contest, so that a flood of contenders does not bury the rest.
 const CONTENDERS: usize = 5;
 /// Dependencies that are told by name.
 const WAITS: usize = 10;
 
 /// What an explanation is made from.
-struct Told<'a> {
+struct ExplainContext<'a> {
     folded: &'a FoldedItem<'a>,
     acts: &'a [HistoryLine],
     handle: String,
@@ -34,31 +34,31 @@ impl Project {
         let ids = self.index.find(wanted)?;
         let mut explained = Vec::new();
         for id in ids {
-            let circles = self.circles_of(&id)?;
+            let cycles = self.cycles_of(&id)?;
             let doc = self.doc(&id)?;
             let folded = self.folded(&doc)?;
             let acts = self.history(&folded);
-            let told = Told {
+            let context = ExplainContext {
                 folded: &folded,
                 acts: &acts,
                 handle: self.index.handle(&folded.view),
             };
             explained.push(Explanation {
                 card: self.index.card(&folded.view),
-                because: self.because(&told),
-                conflicts: self.conflicts_of(&folded).into_iter().chain(circles).collect(),
+                because: self.because(&context),
+                conflicts: self.conflicts_of(&folded).into_iter().chain(cycles).collect(),
                 acts,
             });
         }
         Ok(explained)
     }
 
-    fn because(&self, told: &Told<'_>) -> Vec<String> {
-        let (view, handle) = (&told.folded.view, &told.handle);
-        let by = |register| self.deed(told, told.folded.value_set_by(&register));
+    fn because(&self, context: &ExplainContext<'_>) -> Vec<String> {
+        let (view, handle) = (&context.folded.view, &context.handle);
+        let by = |register| self.activity(context, context.folded.value_set_by(&register));
         let contest = view.conflicts.iter().find(|one| one.register == Register::Column);
-        let hold = contest.filter(|contest| told.is_hold(&contest.winner));
-        let mut because = self.place(told, contest, hold);
+        let hold = contest.filter(|contest| context.is_hold(&contest.winner));
+        let mut because = self.place(context, contest, hold);
         if view.purged {
             because.push(format!("It was deleted permanently: {}.", by(Register::Deleted)));
         } else if view.deleted {
@@ -69,7 +69,7 @@ impl Project {
         }
         // What keeps it from leaving has been told already.
         let untold = |register: &Register| {
-            let by = told.folded.value_set_by(register);
+            let by = context.folded.value_set_by(register);
             hold.is_none_or(|contest| Some(contest.winner) != by)
         };
         let holds = [
@@ -107,22 +107,22 @@ impl Project {
         if let Some(claim) = &view.claim {
             because.push(format!(
                 "{} works on it: claimed {} on {} (generation {}).",
-                text::show(&claim.holder, DEED_CHARS),
+                text::show(&claim.holder, ACTIVITY_CHARS),
                 ago_phrase(self.now(), claim.at),
                 self.node_name(&claim.node),
                 claim.generation
             ));
         }
         let attention = view.attention.iter();
-        because.extend(attention.map(|fact| format!("Attention: {}.", text::show(fact, DEED_CHARS))));
-        because.extend(self.waits(told));
-        because.extend(self.disputed(told));
+        because.extend(attention.map(|fact| format!("Attention: {}.", text::show(fact, ACTIVITY_CHARS))));
+        because.extend(self.waits(context));
+        because.extend(self.disputed(context));
         because
     }
 
     /// What contends beside the column: who did what apart.
-    fn disputed(&self, told: &Told<'_>) -> Vec<String> {
-        let conflicts = told.folded.view.conflicts.iter();
+    fn disputed(&self, context: &ExplainContext<'_>) -> Vec<String> {
+        let conflicts = context.folded.view.conflicts.iter();
         let others = conflicts.filter(|conflict| conflict.register != Register::Column);
         others
             .map(|conflict| {
@@ -132,11 +132,11 @@ impl Project {
                     Register::Review => "whether it waits for approval".to_owned(),
                     Register::Failure => "whether its merge failed".to_owned(),
                     Register::Deleted => "whether it is in the trash".to_owned(),
-                    register => format!("its {}", self.about(told.folded, register)),
+                    register => format!("its {}", self.about(context.folded, register)),
                 };
-                let winner = self.deed(told, Some(conflict.winner));
+                let winner = self.activity(context, Some(conflict.winner));
                 let losers = conflict.losers.iter().take(CONTENDERS);
-                let losers: Vec<_> = losers.map(|act| self.deed(told, Some(*act))).collect();
+                let losers: Vec<_> = losers.map(|act| self.activity(context, Some(*act))).collect();
                 format!(
                     "There is a conflict about {about}. In effect: {winner}. Overridden: {}.",
                     losers.join("; ")
@@ -146,8 +146,13 @@ impl Project {
     }
 
     /// Where it stands and why, and who wanted it elsewhere.
-    fn place(&self, told: &Told<'_>, contest: Option<&Conflict>, hold: Option<&Conflict>) -> Vec<String> {
-        let (view, handle) = (&told.folded.view, &told.handle);
+    fn place(
+        &self,
+        context: &ExplainContext<'_>,
+        contest: Option<&Conflict>,
+        hold: Option<&Conflict>,
+    ) -> Vec<String> {
+        let (view, handle) = (&context.folded.view, &context.handle);
         let column = match view.column {
             Column::Done | Column::Closed | Column::Archived => view.column.to_string(),
             open => format!("in {open}"),
@@ -155,7 +160,7 @@ impl Project {
         let place = match &view.closing {
             Some(Closing::Superseded { by }) => {
                 let by = self.index.link(by);
-                let title = text::show(&by.title, DEED_CHARS);
+                let title = text::show(&by.title, ACTIVITY_CHARS);
                 format!("{column}, replaced by {} {title}", by.handle)
                     .trim_end()
                     .to_owned()
@@ -165,8 +170,8 @@ impl Project {
         };
         let mut said = match hold {
             Some(contest) => {
-                let deed = self.deed(told, Some(contest.winner));
-                let lift = match told.op(&contest.winner) {
+                let deed = self.activity(context, Some(contest.winner));
+                let lift = match context.op(&contest.winner) {
                     Some(Op::Freeze) => "unfreeze",
                     _ => "unblock",
                 };
@@ -175,14 +180,14 @@ impl Project {
                 )]
             }
             None => {
-                let deed = self.deed(told, view.trail.first().map(|step| step.act));
+                let deed = self.activity(context, view.trail.first().map(|step| step.act));
                 vec![format!("{handle} is {place}: {deed}.")]
             }
         };
         let Some(contest) = contest else { return said };
         for loser in contest.losers.iter().take(CONTENDERS) {
-            let deed = self.deed(told, Some(*loser));
-            let rule = told.rule(loser).unwrap_or(contest.rule);
+            let deed = self.activity(context, Some(*loser));
+            let rule = context.rule(loser).unwrap_or(contest.rule);
             said.push(match rule {
                 Rule::Hold => {
                     format!("At the same time {deed}. That takes effect when the hold is lifted.")
@@ -204,11 +209,11 @@ impl Project {
         said
     }
 
-    fn waits(&self, told: &Told<'_>) -> Vec<String> {
-        let view = &told.folded.view;
+    fn waits(&self, context: &ExplainContext<'_>) -> Vec<String> {
+        let view = &context.folded.view;
         let waits = view.depends_on.iter().filter_map(|on| {
             let link = self.index.wait(view, on);
-            let title = text::show(&link.title, DEED_CHARS);
+            let title = text::show(&link.title, ACTIVITY_CHARS);
             match (link.satisfied, self.index.is_suspended(&view.id, on)) {
                 (true, true) => {
                     let note = link.note.as_deref().unwrap_or("suspended");
@@ -225,12 +230,12 @@ impl Project {
     }
 
     /// Who did an act, what and how long ago.
-    fn deed(&self, told: &Told<'_>, act: Option<ActId>) -> String {
-        let line = act.and_then(|act| told.acts.iter().find(|line| line.act == act));
+    fn activity(&self, context: &ExplainContext<'_>, act: Option<ActId>) -> String {
+        let line = act.and_then(|act| context.acts.iter().find(|line| line.act == act));
         line.map_or_else(
             || "by an act that is not known here".to_owned(),
             |line| {
-                let deed = text::show(&who_did(line), DEED_CHARS);
+                let deed = text::show(&who_did(line), ACTIVITY_CHARS);
                 let ago = ago_phrase(self.now(), line.at);
                 // The age is that of settling, not of what was settled.
                 match deed.split_once(IN_FAVOUR).filter(|_| line.what == "settle") {
@@ -242,7 +247,7 @@ impl Project {
     }
 }
 
-impl Told<'_> {
+impl ExplainContext<'_> {
     fn op(&self, act: &ActId) -> Option<&Op> {
         let folding = self.folded.acts.get(act)?;
         let root = folding.keeps.and_then(|root| self.folded.acts.get(&root));

@@ -71,15 +71,15 @@ impl Project {
             None => self.item_name(id),
         };
         let view = &folded.view;
-        let told = Told::of(&folded);
-        let act = |id: &ActId| told.name(id);
+        let order = ActOrder::of(&folded);
+        let act = |id: &ActId| order.name(id);
         let ties = folded.tie_groups(&self.members);
         let ties: BTreeSet<Vec<u32>> = ties
             .iter()
             .map(|group| {
                 group
                     .iter()
-                    .filter_map(|id| told.places.get(id).copied())
+                    .filter_map(|id| order.places.get(id).copied())
                     .collect()
             })
             .filter(|group: &Vec<u32>| group.len() > 1)
@@ -114,18 +114,18 @@ impl Project {
             epic: view.epic.as_ref().map(&item),
             depends_on: in_order(view.depends_on.iter().map(&item).collect()),
             links: links(view, &item),
-            criteria: criteria(view, &told),
+            criteria: criteria(view, &order),
             retries: view.retries,
             conflicts: conflicts(view, act),
             attention: sorted(view.attention.clone()),
-            refused: refused(&folded, &told),
+            refused: refused(&folded, &order),
             origin: view.origin.clone(),
             created_at: view.created_at,
             updated_at: view.updated_at,
             entered_at: view.entered_at,
             body,
             ties: ties.into_iter().collect(),
-            acts: told.acts(&folded, &item),
+            acts: order.acts(&folded, &item),
         })
     }
 
@@ -146,17 +146,17 @@ impl Project {
 
 /// The acts of an item in the order of its line.
 pub(super) fn order(folded: &FoldedItem<'_>) -> Vec<ActId> {
-    Told::of(folded).order
+    ActOrder::of(folded).order
 }
 
 /// The acts of a line in their order.
-struct Told<'f, 'a> {
+struct ActOrder<'f, 'a> {
     order: Vec<ActId>,
     places: BTreeMap<ActId, u32>,
     folded: &'f FoldedItem<'a>,
 }
 
-impl<'f, 'a> Told<'f, 'a> {
+impl<'f, 'a> ActOrder<'f, 'a> {
     fn of(folded: &'f FoldedItem<'a>) -> Self {
         let kept = |id: &ActId| {
             folded
@@ -271,9 +271,9 @@ fn names(op: &Op) -> impl Iterator<Item = ActId> {
     one.into_iter().chain(other)
 }
 
-fn criteria(view: &ItemView, told: &Told<'_, '_>) -> Vec<LineCriterion> {
+fn criteria(view: &ItemView, order: &ActOrder<'_, '_>) -> Vec<LineCriterion> {
     let criteria = view.criteria.iter().map(|criterion| LineCriterion {
-        act: told.name(&criterion.id),
+        act: order.name(&criterion.id),
         text: criterion.text.clone(),
         state: criterion.state,
         evidence: criterion.evidence.clone(),
@@ -314,10 +314,10 @@ fn conflicts(view: &ItemView, act: impl Fn(&ActId) -> ActRef) -> Vec<LineConflic
     conflicts
 }
 
-fn refused(folded: &FoldedItem<'_>, told: &Told<'_, '_>) -> Vec<LineRefused> {
+fn refused(folded: &FoldedItem<'_>, order: &ActOrder<'_, '_>) -> Vec<LineRefused> {
     let refused = folded.acts.iter().filter_map(|(id, act)| match &act.outcome {
         ActOutcome::Refused(why) => Some(LineRefused {
-            act: told.name(id),
+            act: order.name(id),
             why: why.clone(),
         }),
         ActOutcome::Effective | ActOutcome::Superseded { .. } | ActOutcome::Overridden { .. } => None,

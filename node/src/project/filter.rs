@@ -12,7 +12,7 @@ use crate::cache::Row;
 
 /// What a filter looks at first: it stands open in a row.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Facts {
+pub(crate) struct FilterFields {
     deleted: bool,
     column: Column,
     kind: Kind,
@@ -21,14 +21,14 @@ pub(crate) struct Facts {
 
 /// What it looks at then.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Words<'a> {
+pub(crate) struct FilterText<'a> {
     title: &'a str,
     labels: &'a [String],
     assignee: Option<&'a str>,
     holder: Option<&'a str>,
 }
 
-impl From<&Row> for Facts {
+impl From<&Row> for FilterFields {
     fn from(row: &Row) -> Self {
         Self {
             deleted: row.deleted,
@@ -39,7 +39,7 @@ impl From<&Row> for Facts {
     }
 }
 
-impl From<&ItemCard> for Facts {
+impl From<&ItemCard> for FilterFields {
     fn from(card: &ItemCard) -> Self {
         Self {
             deleted: card.deleted,
@@ -50,7 +50,7 @@ impl From<&ItemCard> for Facts {
     }
 }
 
-impl<'a> From<&'a ItemView> for Words<'a> {
+impl<'a> From<&'a ItemView> for FilterText<'a> {
     fn from(row: &'a ItemView) -> Self {
         Self {
             title: &row.title,
@@ -61,7 +61,7 @@ impl<'a> From<&'a ItemView> for Words<'a> {
     }
 }
 
-impl<'a> From<&'a ItemCard> for Words<'a> {
+impl<'a> From<&'a ItemCard> for FilterText<'a> {
     fn from(card: &'a ItemCard) -> Self {
         Self {
             title: &card.title,
@@ -72,16 +72,16 @@ impl<'a> From<&'a ItemCard> for Words<'a> {
     }
 }
 
-impl Facts {
+impl FilterFields {
     /// Whether they pass a filter.
     pub(crate) fn pass(&self, filter: &Filter) -> bool {
-        looks_at(filter, self.deleted, self.column)
+        shows_column(filter, self.deleted, self.column)
             && (filter.kinds.is_empty() || filter.kinds.contains(&self.kind))
             && (filter.statuses.is_empty() || filter.statuses.contains(&self.status))
     }
 }
 
-impl Words<'_> {
+impl FilterText<'_> {
     /// Whether a filter asks for any.
     pub(crate) const fn matter(filter: &Filter) -> bool {
         !filter.labels.is_empty() || filter.assignee.is_some() || filter.text.is_some()
@@ -103,7 +103,7 @@ impl Words<'_> {
 }
 
 /// Whether a filter shows items of a column, of the trash or of the rest, at all.
-pub(crate) fn looks_at(filter: &Filter, deleted: bool, column: Column) -> bool {
+pub(crate) fn shows_column(filter: &Filter, deleted: bool, column: Column) -> bool {
     let shown = match (filter.deleted, deleted) {
         (wanted, deleted) if wanted != deleted => return false,
         (true, _) => true,

@@ -8,7 +8,7 @@
 mod body;
 mod criteria;
 mod draft;
-mod homes;
+mod matching;
 mod parts;
 mod relations;
 mod stage;
@@ -17,8 +17,8 @@ mod update;
 use towline_proto::ItemId;
 
 use draft::new_item;
-pub(super) use stage::{Said, read_mark};
-pub(super) use update::Update;
+pub(super) use stage::{RecordStage, read_mark};
+pub(super) use update::ItemUpdate;
 
 use super::Project;
 use crate::api::request::{Failure, FailureCode, IMPORT_CHUNK, ImportItem};
@@ -29,13 +29,13 @@ const NAMED: usize = 4;
 
 /// What was done about a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Written {
+enum WriteKind {
     /// A new item was made.
-    Made,
+    Created,
     /// An item was changed.
-    Changed,
+    Updated,
     /// Nothing but the mark of the record was written.
-    Marked,
+    MarkedOnly,
 }
 
 fn too_many() -> Failure {
@@ -58,11 +58,11 @@ impl Project {
         let mut named = Vec::new();
         let mut asked = Vec::new();
         let mut number = self.index.next_number();
-        let homes = self.homes(&items);
-        for (item, home) in items.iter().zip(homes) {
+        let matches = self.match_items(&items);
+        for (item, matched) in items.iter().zip(matches) {
             let name = item.external.clone();
-            let Some(id) = home else {
-                named.push((name, Written::Made, item));
+            let Some(id) = matched else {
+                named.push((name, WriteKind::Created, item));
                 asked.push(new_item(now, item, number));
                 number = number.saturating_add(1);
                 continue;
@@ -72,21 +72,21 @@ impl Project {
             }
             report.notes.extend(self.several(item, &items, &id));
             match self.update_item(&id, item, None)? {
-                Update::Nothing => report.unchanged += 1,
-                Update::Older(note) => {
+                ItemUpdate::UpToDate => report.unchanged += 1,
+                ItemUpdate::Outdated(note) => {
                     report.older += 1;
                     report.notes.push(note);
                 }
-                Update::InTrash => {
+                ItemUpdate::InTrash => {
                     report.unchanged += 1;
                     report.notes.push(self.in_trash(&item.external, &id));
                 }
-                Update::Marked(work) => {
-                    named.push((name, Written::Marked, item));
+                ItemUpdate::MarkOnly(work) => {
+                    named.push((name, WriteKind::MarkedOnly, item));
                     asked.push(work);
                 }
-                Update::Work(work) => {
-                    named.push((name, Written::Changed, item));
+                ItemUpdate::Changes(work) => {
+                    named.push((name, WriteKind::Updated, item));
                     asked.push(work);
                 }
             }
@@ -103,15 +103,15 @@ impl Project {
                     report.problems.push(format!("{name}: {failure}"));
                     continue;
                 }
-                Some(Ok(id)) if item.record.shared.is_some() && written == Written::Made => {
+                Some(Ok(id)) if item.record.shared.is_some() && written == WriteKind::Created => {
                     report.items.push((name, id));
                 }
                 Some(Ok(_)) | None => {}
             }
             match written {
-                Written::Made => report.created += 1,
-                Written::Changed => report.updated += 1,
-                Written::Marked => report.unchanged += 1,
+                WriteKind::Created => report.created += 1,
+                WriteKind::Updated => report.updated += 1,
+                WriteKind::MarkedOnly => report.unchanged += 1,
             }
         }
         Ok(report)
@@ -130,9 +130,9 @@ impl Project {
     /// The sentence about living items that share a reference, of which `id` is the one that counts.
     /// Nothing where the source has as many issues of that id as there are items.
     fn several(&self, item: &ImportItem, all: &[ImportItem], id: &ItemId) -> Option<String> {
-        let reference = homes::reference(item);
+        let reference = matching::reference(item);
         let living = self.index.all_by_external(reference).filter(|row| !row.deleted);
-        let records = all.iter().filter(|other| homes::reference(other) == reference);
+        let records = all.iter().filter(|other| matching::reference(other) == reference);
         if item.record.shared.is_some() && living.count() <= records.count() {
             return None;
         }

@@ -3,22 +3,22 @@
 //! Rows come from `towline_crdt::projection_update` and are never changed here. They are held packed ([`Row`]): what a
 //! pass over all of them asks stands open, and one that is asked for by name is unpacked. What depends on
 //! other items is computed when asked: names ([`find`]), what waits for what ([`waits`]), cards ([`cards`]).
-//! Which circles came and went with a row is noted as it is entered ([`turns`]), for whoever is to be told.
+//! Which circles came and went with a row is noted as it is entered ([`cycle_changes`]), for whoever is to be told.
 
 mod cards;
-mod circles;
+mod cycle_changes;
+mod cycles;
+mod dependencies;
 mod find;
 mod ready;
 #[cfg(test)]
 mod tests;
-mod turns;
-mod waits;
 
 pub(super) use cards::revision;
-pub(super) use circles::{Edge, Wait, Way, rank};
+pub(super) use cycle_changes::CycleChange;
+pub(super) use cycles::{DependencyEdge, WaitEdge, WaitKind, rank};
 pub(super) use find::letters;
-pub(super) use ready::{concerns, sort_out};
-pub(super) use turns::Turn;
+pub(super) use ready::{is_candidate_column, select_ready};
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +27,7 @@ use towline_crdt::view::ItemView;
 use towline_proto::{Column, ItemId, Millis, RequestId};
 
 use crate::cache::Row;
-use circles::Circles;
+use cycles::Cycles;
 
 /// All rows of one project.
 #[derive(Debug, Default)]
@@ -43,7 +43,7 @@ pub(crate) struct Index {
     /// Items that were made for a request that its asker named.
     requests: BTreeSet<(RequestId, ItemId)>,
     /// Those of them that another was made for as well.
-    twins: BTreeSet<ItemId>,
+    duplicates: BTreeSet<ItemId>,
     /// What is depended on, and by whom.
     dependants: BTreeSet<(ItemId, ItemId)>,
     /// An epic and its items.
@@ -51,16 +51,16 @@ pub(crate) struct Index {
     /// An item, and those that it has taken the place of.
     superseded: BTreeSet<(ItemId, ItemId)>,
     /// Computed when somebody asks, and again when a circle may have come or gone.
-    circles: OnceCell<Circles>,
+    cycles: OnceCell<Cycles>,
     /// Dependencies that were suspended or let go since somebody last asked.
-    turns: BTreeMap<Edge, Turn>,
+    cycle_changes: BTreeMap<DependencyEdge, CycleChange>,
 }
 
 /// The smallest and the largest id, to find what belongs to something.
 const IDS: (ItemId, ItemId) = (ItemId([0; ItemId::LEN]), ItemId([0xff; ItemId::LEN]));
 
 /// The second of each pair whose first is this.
-fn of<'a>(pairs: &'a BTreeSet<(ItemId, ItemId)>, first: &ItemId) -> impl Iterator<Item = &'a ItemId> {
+fn seconds<'a>(pairs: &'a BTreeSet<(ItemId, ItemId)>, first: &ItemId) -> impl Iterator<Item = &'a ItemId> {
     pairs
         .range((*first, IDS.0)..=(*first, IDS.1))
         .map(|(_, second)| second)
@@ -86,7 +86,7 @@ impl Index {
             dependants.extend(view.depends_on.iter().map(|on| (*on, id)));
             children.extend(view.epic.map(|epic| (epic, id)));
             requests.extend(view.request.map(|request| (request, id)));
-            superseded.extend(waits::successor(&view).map(|by| (by, id)));
+            superseded.extend(dependencies::successor(&view).map(|by| (by, id)));
             packed.push((id, row));
         }
         Ok(Self {
@@ -94,34 +94,38 @@ impl Index {
             numbers: numbers.into_iter().collect(),
             keys: keys.into_iter().collect(),
             external: external.into_iter().collect(),
-            twins: twins(&requests),
+            duplicates: duplicates(&requests),
             requests,
             dependants: dependants.into_iter().collect(),
             children: children.into_iter().collect(),
             superseded: superseded.into_iter().collect(),
-            circles: OnceCell::new(),
-            turns: BTreeMap::new(),
+            cycles: OnceCell::new(),
+            cycle_changes: BTreeMap::new(),
         })
     }
 
     /// Enters a row that was there before this process: nothing about it is news.
     pub(crate) fn load(&mut self, row: ItemView) {
-        let (id, waits) = (row.id, waits::waits(&row));
+        let (id, waits) = (row.id, dependencies::wait_edges(&row));
         let before = self.enter(row);
-        let waited = before.as_ref().map(waits::waits).unwrap_or_default();
-        self.rejudge(&id, &waited, &waits);
+        let waited = before.as_ref().map(dependencies::wait_edges).unwrap_or_default();
+        self.invalidate_cycles(&id, &waited, &waits);
     }
 
     /// Enters a row in place of the one before, which is returned, and notes which circles that makes or
     /// ends: nothing is looked at unless the item waits for others than before.
     pub(crate) fn put(&mut self, row: ItemView) -> Option<ItemView> {
-        let (id, waits) = (row.id, waits::waits(&row));
-        let waited = self.rows.get(&id).map(waits::held_waits).unwrap_or_default();
+        let (id, waits) = (row.id, dependencies::wait_edges(&row));
+        let waited = self
+            .rows
+            .get(&id)
+            .map(dependencies::packed_wait_edges)
+            .unwrap_or_default();
         let around = (waited != waits).then(|| self.around(&id));
         let before = self.enter(row);
-        self.rejudge(&id, &waited, &waits);
+        self.invalidate_cycles(&id, &waited, &waits);
         if let Some(around) = around {
-            self.note_turns(&id, &waited, around);
+            self.note_cycle_changes(&id, &waited, around);
         }
         before
     }
@@ -139,10 +143,11 @@ impl Index {
             self.requests.insert((request, id));
             let several: Vec<ItemId> = self.made_for(&request).collect();
             if several.len() > 1 {
-                self.twins.extend(several);
+                self.duplicates.extend(several);
             }
         }
-        self.superseded.extend(waits::successor(&row).map(|by| (by, id)));
+        self.superseded
+            .extend(dependencies::successor(&row).map(|by| (by, id)));
         self.rows.insert(id, Row::of(row));
         before
     }
@@ -150,7 +155,7 @@ impl Index {
     /// Takes a row out.
     pub(crate) fn remove(&mut self, id: &ItemId) {
         if let Some(row) = self.take_out(id) {
-            self.rejudge(id, &waits::waits(&row), &BTreeSet::new());
+            self.invalidate_cycles(id, &dependencies::wait_edges(&row), &BTreeSet::new());
         }
     }
 
@@ -169,9 +174,9 @@ impl Index {
         }
         if let Some(request) = row.request {
             self.requests.remove(&(request, *id));
-            self.twins.remove(id);
+            self.duplicates.remove(id);
         }
-        if let Some(by) = waits::successor(&row) {
+        if let Some(by) = dependencies::successor(&row) {
             self.superseded.remove(&(by, *id));
         }
         Some(row)
@@ -214,7 +219,7 @@ impl Index {
 
     /// Items that were made for one request with another, by which another is to take the place: the
     /// older, where it is the same in all that the request said.
-    pub(crate) fn twins(&self) -> Vec<(ItemId, ItemId)> {
+    pub(crate) fn duplicates(&self) -> Vec<(ItemId, ItemId)> {
         let pair = |id: &ItemId| {
             let row = self.get(id)?;
             let request = row.request?;
@@ -225,7 +230,7 @@ impl Index {
             (same(&row, &of) && row.column.is_open() && !row.deleted && !of.purged && !of.deleted)
                 .then_some((*id, first))
         };
-        self.twins.iter().filter_map(pair).collect()
+        self.duplicates.iter().filter_map(pair).collect()
     }
 
     /// The item with an external reference. Of several, which come of nodes that imported apart, a
@@ -252,8 +257,8 @@ impl Index {
 }
 
 /// The items of requests that several were made for.
-fn twins(requests: &BTreeSet<(RequestId, ItemId)>) -> BTreeSet<ItemId> {
+fn duplicates(requests: &BTreeSet<(RequestId, ItemId)>) -> BTreeSet<ItemId> {
     let pairs = requests.iter().zip(requests.iter().skip(1));
-    let twins = pairs.filter(|((a, _), (b, _))| a == b);
-    twins.flat_map(|((_, a), (_, b))| [*a, *b]).collect()
+    let duplicates = pairs.filter(|((a, _), (b, _))| a == b);
+    duplicates.flat_map(|((_, a), (_, b))| [*a, *b]).collect()
 }

@@ -7,19 +7,19 @@ use towline_crdt::gate;
 use towline_crdt::settings::check_document;
 use towline_proto::wire::EntryBytes;
 use towline_proto::{Entry, ItemChange, ItemId, NodeId, Payload, Role, limits};
-use towline_sync::{AdmissionBatch, AdmissionOutcome, Effect, GossipVerdict, Input};
+use towline_sync::{AdmissionBatch, AdmissionOutcome, Effect, Input};
 
 use super::Project;
 use crate::api::types::PeerInfo;
-use crate::net::{GossipToken, NetInput, NetOutput, Verdict as NetVerdict};
+use crate::net::{GossipToken, NetInput, NetOutput};
 
 impl Project {
     /// Takes something from the network.
-    pub(crate) fn take_net(&mut self, input: NetInput) {
+    pub(crate) fn handle_net(&mut self, input: NetInput) {
         let input = match input {
             NetInput::Connected { peer, address } => {
                 self.addresses.insert(peer, address);
-                self.presence.hurry(self.world.instant());
+                self.presence.announce_soon(self.env.instant());
                 Input::Connected { peer }
             }
             NetInput::Disconnected { peer } => {
@@ -33,15 +33,15 @@ impl Project {
                 token: token.0,
                 bytes,
             },
-            NetInput::Presence { peer, token, bytes } => return self.take_presence(peer, token, &bytes),
+            NetInput::Presence { peer, token, bytes } => return self.handle_presence(peer, token, &bytes),
             NetInput::Admission { peer, entry, seen } => {
-                self.take_admission(peer, &entry);
+                self.handle_admission(peer, &entry);
                 // Whoever waited may have hung up.
                 let _ = seen.send(());
                 return;
             }
             NetInput::Join { peer, request, reply } => {
-                let answer = self.take_join(peer, request);
+                let answer = self.handle_join(peer, request);
                 // Whoever asked may have hung up; the ticket is used up all the same.
                 let _ = reply.send(answer);
                 return;
@@ -53,7 +53,7 @@ impl Project {
     /// Hands an input to the replication core and keeps what it wants done.
     pub(crate) fn feed_replica(&mut self, input: Input) {
         let effects = self.replica.handle(self.now(), input);
-        self.todo.extend(effects);
+        self.effects.extend(effects);
     }
 
     /// Performs what the replication core wants done, until it wants nothing more. Every effect
@@ -61,8 +61,8 @@ impl Project {
     pub(crate) fn run_effects(&mut self) {
         let mut batch = AdmissionBatch::default();
         loop {
-            let Some(effect) = self.todo.pop_front() else {
-                if self.stage.is_empty() {
+            let Some(effect) = self.effects.pop_front() else {
+                if self.pending.is_empty() {
                     return;
                 }
                 self.commit_remote();
@@ -73,7 +73,7 @@ impl Project {
                 Effect::Admit { entry, live, .. } => {
                     let run = self.take_run(entry, live);
                     self.admit_run(&mut batch, run);
-                    if self.stage.is_full() {
+                    if self.pending.is_full() {
                         self.commit_remote();
                     }
                 }
@@ -82,22 +82,17 @@ impl Project {
                     request,
                     positions,
                     bytes,
-                } => self.read_for(peer, request, &positions, bytes),
-                Effect::Send { peer, message } => self.tell(NetOutput::Send { peer, message }),
+                } => self.read_for_peer(peer, request, &positions, bytes),
+                Effect::Send { peer, message } => self.send_to_net(NetOutput::Send { peer, message }),
                 Effect::Publish { bytes } => {
                     let project = self.id;
-                    self.tell(NetOutput::Publish {
+                    self.send_to_net(NetOutput::Publish {
                         project,
                         bytes: bytes.to_vec(),
                     });
                 }
                 Effect::Verdict { token, peer, verdict } => {
-                    let verdict = match verdict {
-                        GossipVerdict::Accept => NetVerdict::Accept,
-                        GossipVerdict::Ignore => NetVerdict::Ignore,
-                        GossipVerdict::Reject => NetVerdict::Reject,
-                    };
-                    self.tell(NetOutput::Verdict {
+                    self.send_to_net(NetOutput::Verdict {
                         token: GossipToken(token),
                         peer,
                         verdict,
@@ -105,7 +100,7 @@ impl Project {
                 }
                 Effect::Penalize { peer, why } => {
                     tracing::warn!(peer = %peer.short(), %why, "a peer broke the protocol");
-                    self.tell(NetOutput::Penalize { peer, why });
+                    self.send_to_net(NetOutput::Penalize { peer, why });
                 }
                 Effect::Fork { proof } => {
                     let (author, seq) = (proof.author.short(), proof.seq);
@@ -116,15 +111,15 @@ impl Project {
     }
 
     fn commit_remote(&mut self) {
-        if let Err(failure) = self.commit_stage() {
+        if let Err(failure) = self.commit_pending() {
             tracing::error!(%failure, "entries from peers were not stored; they are requested again");
-            self.unstored = Some(failure);
+            self.store_failure = Some(failure);
         }
     }
 
     /// Tells the network something, if there is one; waits while its queue is full, which it never
     /// does for a project in turn.
-    pub(super) fn tell(&self, output: NetOutput) {
+    pub(super) fn send_to_net(&self, output: NetOutput) {
         if let Some(net) = &self.net
             && net.blocking_send(output).is_err()
         {
@@ -138,7 +133,7 @@ impl Project {
     }
 
     /// Tells the network who may connect.
-    pub(crate) fn tell_members(&self) {
+    pub(crate) fn publish_members(&self) {
         // Whoever was let in and has nothing of the log but its beginning knows only who began.
         let outside = self.members.member(&self.me).is_none();
         let introduced = self.introduced.iter().filter(|_| outside).copied();
@@ -153,12 +148,12 @@ impl Project {
         };
         let joinable = self.members.invitations().any(|(_, invitation)| open(invitation));
         if let Some(entry) = &self.admission {
-            self.tell(NetOutput::Admission {
+            self.send_to_net(NetOutput::Admission {
                 project: self.id,
                 entry: entry.clone(),
             });
         }
-        self.tell(NetOutput::Members {
+        self.send_to_net(NetOutput::Members {
             project: self.id,
             members: members.collect(),
             joinable,
@@ -166,8 +161,8 @@ impl Project {
     }
 
     /// Tells the network that this project takes nothing any more.
-    pub(crate) fn tell_closed(&self) {
-        self.tell(NetOutput::Members {
+    pub(crate) fn publish_closed(&self) {
+        self.send_to_net(NetOutput::Members {
             project: self.id,
             members: Vec::new(),
             joinable: false,
@@ -175,7 +170,7 @@ impl Project {
     }
 
     /// Reads log records for a peer, up to so many bytes.
-    fn read_for(&mut self, peer: NodeId, request: u64, positions: &[u64], enough: usize) {
+    fn read_for_peer(&mut self, peer: NodeId, request: u64, positions: &[u64], enough: usize) {
         let mut entries = Vec::new();
         let mut bytes = 0;
         for position in positions {
@@ -207,13 +202,13 @@ impl Project {
             Err(AdmissionOutcome::Missing)
         };
         match outcome {
-            Ok(()) => self.stage_remote(entry),
+            Ok(()) => self.queue_remote(entry),
             Err(outcome) => {
                 if let AdmissionOutcome::Refused { why, .. } = &outcome {
                     tracing::warn!(entry = %entry.hash().short(), author = %entry.body().author.short(), %why, "refused");
                 }
                 batch.not_stored(&entry);
-                self.stage_told(entry.hash(), outcome);
+                self.queue_not_stored(entry.hash(), outcome);
             }
         }
     }
@@ -230,7 +225,7 @@ impl Project {
                 self.members
                     .check(entry)
                     .map_err(|why| refused(why.to_string()))?;
-                self.stage_member(entry);
+                self.apply_member(entry);
                 Ok(())
             }
             Payload::Changes(changes) => {
@@ -248,7 +243,7 @@ impl Project {
                     why: why.message,
                     blame: false,
                 };
-                self.stage_docs(docs, !live, seen_at).map_err(failed)
+                self.apply_docs(docs, !live, seen_at).map_err(failed)
             }
         }
     }

@@ -46,7 +46,7 @@ impl Project {
             return Err(nowhere());
         }
         let mut secret = [0; 32];
-        self.world.random(&mut secret);
+        self.env.random(&mut secret);
         let secret = Secret(secret);
         let expires = self.now().plus(valid_ms);
         self.write_member(MemberAct::Invite {
@@ -116,7 +116,7 @@ impl Project {
     }
 
     /// Lets a node in that shows a ticket, or says why not.
-    pub(crate) fn take_join(&mut self, peer: NodeId, request: JoinRequest) -> JoinReply {
+    pub(crate) fn handle_join(&mut self, peer: NodeId, request: JoinRequest) -> JoinReply {
         match self.try_join(peer, request) {
             Ok(reply) => reply,
             Err(failure) => {
@@ -143,8 +143,8 @@ impl Project {
                 name: request.name,
                 ticket,
             })?;
-            self.commit_stage()?;
-            self.tell_members();
+            self.commit_pending()?;
+            self.publish_members();
         }
         Ok(JoinReply::Welcome {
             genesis: EntryBytes(self.genesis.bytes().clone()),
@@ -154,7 +154,7 @@ impl Project {
 
     /// Takes the entry by which a node was let in that this one has not heard of. From here on the two
     /// talk, and what stands in front of that entry comes with the rest of the log.
-    pub(crate) fn take_admission(&mut self, peer: NodeId, entry: &Entry) {
+    pub(crate) fn handle_admission(&mut self, peer: NodeId, entry: &Entry) {
         let fits = entry.project() == self.id && entry.verify().is_ok();
         if !fits || self.members.vouched_by(entry) != Some(peer) {
             tracing::debug!(peer = %peer.short(), "it shows an invalid admission");
@@ -168,7 +168,7 @@ impl Project {
         }
         tracing::info!(peer = %peer.short(), "connected to a member that this node did not know yet");
         self.vouched.push_back(peer);
-        self.tell_members();
+        self.publish_members();
     }
 
     fn check_ticket(&self, ticket: &TicketHash) -> Result<(), Failure> {

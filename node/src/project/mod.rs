@@ -6,40 +6,40 @@
 //! the shell that performs what they decide.
 
 mod actor;
-mod carry;
+mod batch_admission;
+mod clock_skew;
 mod conflicts;
+mod dependency_path;
 mod docs;
 mod doctor;
+mod env;
 mod explain;
 mod export;
 mod filter;
 mod import;
 mod index;
 mod ingest;
-mod kept;
+mod jsonl_import;
+mod maintenance;
 mod membership;
-mod mend;
+mod offline_entries;
 mod open;
+mod orphan_file;
+mod pending_batch;
 mod presence;
-mod present;
-mod ranks;
 mod read;
-mod refused;
+mod refold_on_role_change;
+mod repair;
 mod request;
-mod retell;
 mod search;
 mod settings;
 pub(crate) mod snapshot;
-mod stage;
 mod store;
 #[cfg(test)]
 mod tests;
 mod timeline;
-mod together;
 mod transition;
-mod upkeep;
-mod way;
-mod world;
+mod transition_errors;
 mod write;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -54,12 +54,12 @@ use towline_proto::wire::EntryBytes;
 use towline_proto::{Entry, ItemId, Millis, NodeId, ProjectId, RequestId, Tip};
 use towline_sync::{Effect, Replica};
 
-pub use actor::{Started, start};
-pub use carry::Arrived;
-pub use mend::Mended;
-pub use open::Opening;
-pub use retell::{Pass, Taken};
-pub use world::{SystemWorld, World, check_clock};
+pub use actor::{ProjectThread, start};
+pub use env::{Environment, SystemEnvironment, check_clock};
+pub use jsonl_import::{ImportPass, LineOutcome};
+pub use offline_entries::EntryImportReport;
+pub use open::ProjectOptions;
+pub use repair::RepairReport;
 
 use crate::api::request::{Failure, FailureCode};
 use crate::api::types::FeedEvent;
@@ -72,7 +72,7 @@ const RECENT: usize = 4_096;
 
 /// This node's own last entry in the present epoch.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Own {
+pub(crate) struct OwnTip {
     tip: Tip,
 }
 
@@ -82,7 +82,7 @@ pub struct Project {
     id: ProjectId,
     me: NodeId,
     key: SigningKey,
-    world: Box<dyn World>,
+    env: Box<dyn Environment>,
 
     log: Log,
     cache: Cache,
@@ -91,14 +91,14 @@ pub struct Project {
     replica: Replica,
     index: index::Index,
     docs: docs::Docs,
-    snap: snapshot::Snap,
+    snapshot_state: snapshot::SnapshotState,
 
-    stage: stage::Stage,
-    own: Option<Own>,
+    pending: pending_batch::PendingBatch,
+    own: Option<OwnTip>,
     /// The request that is being done, where the asker named it.
-    asked: Option<RequestId>,
+    request_id: Option<RequestId>,
     /// This node's last entry as it had noted it, when the log did not hold it on opening.
-    lost: Option<Tip>,
+    missing_own_tip: Option<Tip>,
     /// The position of the last entry that documents and rows reflect.
     applied: Option<u64>,
     /// The position of the last event.
@@ -110,21 +110,21 @@ pub struct Project {
     /// Whether the cache lags behind.
     dirty: bool,
     /// What it does by itself while a node runs it.
-    upkeep: upkeep::Upkeep,
+    maintenance: maintenance::Maintenance,
     /// Which nodes it has heard of, and when it says that it is there itself.
-    presence: presence::Heard,
+    presence: presence::PresenceState,
     members_changed: bool,
     /// Who stands above whom by the rows: [`Membership::ranks`] when they were folded.
-    ranks: u64,
+    folded_ranks: u64,
     /// What opening found that a person should know.
     findings: Vec<String>,
 
     /// Carried entries that wait, on disk.
-    kept: kept::Kept,
+    orphan_file: orphan_file::OrphanFile,
     /// Why entries that came from elsewhere were not stored the last time that this happened.
-    unstored: Option<Failure>,
+    store_failure: Option<Failure>,
     /// What the replication core wants done.
-    todo: VecDeque<Effect>,
+    effects: VecDeque<Effect>,
     net: Option<mpsc::Sender<NetOutput>>,
     addresses: BTreeMap<NodeId, String>,
     /// Whom the inviter named: members for the network until the log says that this node is one.
@@ -163,7 +163,7 @@ impl Project {
     }
 
     fn now(&self) -> Millis {
-        self.world.now()
+        self.env.now()
     }
 
     /// An item's document, loaded if need be.

@@ -20,13 +20,13 @@ use towline_sync::Replica;
 use super::docs::Docs;
 use super::index::Index;
 use super::ingest::{checked_by_item, with_changes};
-use super::kept::Kept;
-use super::snapshot::Snap;
-use super::stage::Stage;
-use super::store::{log_cache, open_cache};
-use super::{Project, World};
+use super::orphan_file::OrphanFile;
+use super::pending_batch::PendingBatch;
+use super::snapshot::SnapshotState;
+use super::store::{log_cache_state, open_cache};
+use super::{Environment, Project};
 use crate::cache::{Table, meta};
-use crate::log::{Log, Opened};
+use crate::log::{Log, OpenReport};
 
 /// Findings that are kept at most; more of the same tell nothing new.
 const MAX_FINDINGS: usize = 100;
@@ -34,16 +34,16 @@ const MAX_FINDINGS: usize = 100;
 const NONCE_BYTES: usize = 16;
 
 /// Where a project's store is and whose it is.
-pub struct Opening {
+pub struct ProjectOptions {
     /// The project's folder.
     pub dir: PathBuf,
     /// The node's key.
     pub key: SigningKey,
     /// Clock and randomness.
-    pub world: Box<dyn World>,
+    pub env: Box<dyn Environment>,
 }
 
-impl std::fmt::Debug for Opening {
+impl std::fmt::Debug for ProjectOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Opening")
             .field("dir", &self.dir)
@@ -53,7 +53,7 @@ impl std::fmt::Debug for Opening {
 
 /// What reading the log gave.
 #[derive(Default)]
-struct Replay {
+struct LogReplay {
     /// Whose store it is.
     me: Option<NodeId>,
     /// The entry by which that node was let in.
@@ -70,9 +70,9 @@ struct Replay {
 
 impl Project {
     /// The first entry of a new project.
-    pub fn genesis(key: &SigningKey, world: &dyn World, name: &str, node_name: &str) -> Entry {
+    pub fn genesis(key: &SigningKey, env: &dyn Environment, name: &str, node_name: &str) -> Entry {
         let mut nonce = vec![0; NONCE_BYTES];
-        world.random(&mut nonce);
+        env.random(&mut nonce);
         let genesis = Genesis {
             name: name.to_owned(),
             node_name: node_name.to_owned(),
@@ -81,11 +81,11 @@ impl Project {
         let body = EntryBody {
             project: ProjectId([0; 32]),
             author: NodeId(key.verifying_key().to_bytes()),
-            epoch: Epoch(world.random_u64()),
+            epoch: Epoch(env.random_u64()),
             seq: 0,
             prev: Vec::new(),
             members: Vec::new(),
-            at: world.now(),
+            at: env.now(),
             payload: Payload::Genesis(genesis),
         };
         Entry::sign(body, key)
@@ -95,37 +95,37 @@ impl Project {
     ///
     /// # Errors
     /// When the folder holds a store already or cannot be written.
-    pub fn create(opening: Opening, genesis: &Entry) -> anyhow::Result<Self> {
+    pub fn create(options: ProjectOptions, genesis: &Entry) -> anyhow::Result<Self> {
         anyhow::ensure!(
             matches!(genesis.body().payload, Payload::Genesis(_)),
             "this is not the first entry of a project"
         );
         genesis.verify().context("the project's first entry")?;
-        let mut log = Log::create(&opening.dir.join("log"), genesis.project())?;
-        let own = (genesis.body().author.0 == opening.key.verifying_key().to_bytes()).then(|| genesis.tip());
-        log.append(&[(opening.world.now(), genesis.bytes().clone())], own)?;
+        let mut log = Log::create(&options.dir.join("log"), genesis.project())?;
+        let own = (genesis.body().author.0 == options.key.verifying_key().to_bytes()).then(|| genesis.tip());
+        log.append(&[(options.env.now(), genesis.bytes().clone())], own)?;
         drop(log);
-        Self::open(opening, genesis.project())
+        Self::open(options, genesis.project())
     }
 
     /// Opens the store of a project. The caller holds the lock of the home folder.
     ///
     /// # Errors
     /// When there is no store, it is of a newer format, or the file system refuses.
-    pub fn open(opening: Opening, id: ProjectId) -> anyhow::Result<Self> {
-        let Opening { dir, key, world } = opening;
+    pub fn open(options: ProjectOptions, id: ProjectId) -> anyhow::Result<Self> {
+        let ProjectOptions { dir, key, env } = options;
         let me = NodeId(key.verifying_key().to_bytes());
-        let (cache, found) = open_cache(world.now(), &dir)?;
-        log_cache(&found);
+        let (cache, found) = open_cache(env.now(), &dir)?;
+        log_cache_state(&found);
         let applied = cache.u64(Table::Meta, meta::APPLIED)?;
 
-        let mut replay = Replay {
+        let mut replay = LogReplay {
             me: Some(me),
             replica: Some(Replica::new(id, me)),
-            ..Replay::default()
+            ..LogReplay::default()
         };
         let (mut log, opened) = Log::open(&dir.join("log"), id, |record| replay.take(record, applied))?;
-        let mut findings = log_findings(&opened);
+        let mut findings = findings_of(&opened);
         findings.append(&mut replay.left_out);
         findings.truncate(MAX_FINDINGS);
         let members = replay
@@ -134,20 +134,20 @@ impl Project {
             .context("the first entry of the log is damaged; join the project again from another member")?;
         let genesis = replay.genesis.take().context("the log has no first entry")?;
         let replica = replay.replica.take().context("the log was not read")?;
-        let lost = opened.own.filter(|tip| !replica.contains(&me, tip));
+        let missing_own_tip = opened.own.filter(|tip| !replica.contains(&me, tip));
         // A log that is only shorter takes what peers have, this node's own entries among it; see
         // `Project::read_only` for what this node writes itself.
         log.trust_end();
 
-        let (kept, waited) = Kept::open(&dir);
+        let (orphan_file, waited) = OrphanFile::open(&dir);
         let mut project = Self {
-            snap: Snap::of(&dir),
-            kept,
+            snapshot_state: SnapshotState::of(&dir),
+            orphan_file,
             dir,
             id,
             me,
             key,
-            world,
+            env,
             log,
             cache,
             members,
@@ -155,22 +155,22 @@ impl Project {
             genesis,
             index: Index::default(),
             docs: Docs::default(),
-            stage: Stage::default(),
+            pending: PendingBatch::default(),
             own: None,
-            asked: None,
-            lost,
+            request_id: None,
+            missing_own_tip,
             applied,
             feed_head: 0,
             recent: VecDeque::new(),
             feed_stored: 0,
             dirty: false,
-            upkeep: super::upkeep::Upkeep::default(),
-            presence: super::presence::Heard::default(),
+            maintenance: super::maintenance::Maintenance::default(),
+            presence: super::presence::PresenceState::default(),
             members_changed: false,
-            ranks: 0,
+            folded_ranks: 0,
             findings,
-            unstored: None,
-            todo: VecDeque::new(),
+            store_failure: None,
+            effects: VecDeque::new(),
             net: None,
             addresses: BTreeMap::new(),
             introduced: Vec::new(),
@@ -191,12 +191,12 @@ impl Project {
             project.load_rows()?;
             project.read_settings();
             project.apply_tail(replay.tail);
-            if project.ranks != project.members.roles_digest() {
-                project.fold_again();
+            if project.folded_ranks != project.members.roles_digest() {
+                project.refold_all();
             }
         }
         if !waited.is_empty() {
-            project.take_up(waited);
+            project.resume_orphans(waited);
         }
         Ok(project)
     }
@@ -204,7 +204,7 @@ impl Project {
     fn load_rows(&mut self) -> anyhow::Result<()> {
         self.feed_head = self.cache.u64(Table::Meta, meta::FEED_HEAD)?.unwrap_or(0);
         self.feed_stored = self.feed_head;
-        self.ranks = self.cache.u64(Table::Meta, meta::RANKS)?.unwrap_or(0);
+        self.folded_ranks = self.cache.u64(Table::Meta, meta::RANKS)?.unwrap_or(0);
         let mut stale = Vec::new();
         let current = self.cache.rows().filter_map(|row| match row {
             Ok((_, Some(row))) => Some(Ok(row)),
@@ -240,7 +240,7 @@ impl Project {
                 tracing::error!("{finding}");
                 self.findings.push(finding);
             }
-            self.recent.extend(self.stage.take_events());
+            self.recent.extend(self.pending.take_events());
             self.applied = Some(position);
             self.dirty = true;
             self.store_if_full();
@@ -263,7 +263,7 @@ impl Project {
                 &entry.body().author,
             ));
         }
-        self.stage_docs(docs, true, seen_at)?;
+        self.apply_docs(docs, true, seen_at)?;
         Ok(())
     }
 
@@ -279,13 +279,13 @@ impl Project {
                 "nothing was rebuilt: {why}; stop the node and run `towline doctor --repair` first"
             );
         }
-        let mut replay = Replay {
+        let mut replay = LogReplay {
             replica: Some(Replica::new(self.id, self.me)),
-            ..Replay::default()
+            ..LogReplay::default()
         };
         Log::salvage(&self.dir.join("log"), self.id, |record| replay.take(record, None))?;
         let cursors: Vec<_> = self.cache.scan(Table::Cursors, b"").collect::<Result<_, _>>()?;
-        self.drop_snapshot();
+        self.discard_snapshot();
         self.cache.clear()?;
         let mut batch = crate::cache::Batch::default();
         for (name, value) in cursors {
@@ -296,16 +296,16 @@ impl Project {
         self.docs.clear();
         self.recent.clear();
         (self.feed_head, self.feed_stored, self.applied) = (0, 0, None);
-        self.ranks = self.members.roles_digest();
+        self.folded_ranks = self.members.roles_digest();
         self.read_settings();
         self.apply_tail(replay.tail);
         self.store()?;
-        self.pull_cursors_back()
+        self.clamp_cursors()
     }
 
     /// A log that was put back from a backup gives a shorter feed. A cursor beyond its end would let the
     /// events that come next pass unseen.
-    fn pull_cursors_back(&mut self) -> anyhow::Result<()> {
+    fn clamp_cursors(&mut self) -> anyhow::Result<()> {
         let cursors: Vec<_> = self.cache.scan(Table::Cursors, b"").collect::<Result<_, _>>()?;
         let mut batch = crate::cache::Batch::default();
         for (name, _) in cursors {
@@ -320,7 +320,7 @@ impl Project {
     }
 }
 
-impl Replay {
+impl LogReplay {
     fn take(&mut self, record: crate::log::Record, applied: Option<u64>) -> anyhow::Result<()> {
         let entry = match Entry::decode(record.bytes) {
             Ok(entry) => entry,
@@ -368,14 +368,14 @@ impl Replay {
     }
 }
 
-fn log_findings(opened: &Opened) -> Vec<String> {
+fn findings_of(opened: &OpenReport) -> Vec<String> {
     let mut findings = Vec::new();
     if let Some(damage) = &opened.damage {
         findings.push(format!("{damage}; stop the node and run `towline doctor --repair`, which keeps all intact entries; missing entries come from peers"));
     }
-    if let Some(cut) = &opened.cut {
+    if let Some(torn_tail) = &opened.torn_tail {
         tracing::info!(
-            position = cut.position,
+            position = torn_tail.position,
             "an incomplete record at the end of the log was removed; it had not been acknowledged"
         );
     }

@@ -17,12 +17,12 @@ use towline_proto::{ItemId, Millis, NodeId, Presence, PresenceBody, Renewal, lim
 use super::Project;
 use super::write::{conflict, usage};
 use crate::api::request::Failure;
-use crate::net::{GossipToken, NetOutput, Verdict};
+use crate::net::{GossipToken, GossipVerdict, NetOutput};
 
 /// Beats within the shortest time after which claims are taken over.
 const BEATS: u32 = 4;
 /// How soon a new peer hears of this node: its subscription comes a moment after its connection.
-const HURRY: Duration = Duration::from_millis(500);
+const ANNOUNCE_WITHIN: Duration = Duration::from_millis(500);
 /// Beats after which a node that said nothing is not counted on any more.
 const MISSED: u32 = 3;
 /// Renewals of one node that are remembered.
@@ -30,8 +30,8 @@ const RENEWALS: usize = 4 * limits::PRESENCE_CLAIMS;
 
 /// What was heard, and what is to be said.
 #[derive(Debug, Default)]
-pub(crate) struct Heard {
-    nodes: BTreeMap<NodeId, Node>,
+pub(crate) struct PresenceState {
+    nodes: BTreeMap<NodeId, NodePresence>,
     /// When a claim came to be known here: its node counts as there until so long after.
     pub(super) claims: BTreeMap<ItemId, (u32, Instant)>,
     /// When this node says next that it is there.
@@ -46,26 +46,26 @@ pub(crate) struct Heard {
 
 /// What was heard of one node.
 #[derive(Debug)]
-struct Node {
+struct NodePresence {
     at: Instant,
     said: Millis,
     renewals: BTreeMap<ItemId, (u32, Millis)>,
     accounts: Vec<String>,
 }
 
-impl Heard {
+impl PresenceState {
     /// Somebody has connected who may not have heard of this node.
-    pub(crate) fn hurry(&mut self, now: Instant) {
-        let soon = now + HURRY;
+    pub(crate) fn announce_soon(&mut self, now: Instant) {
+        let soon = now + ANNOUNCE_WITHIN;
         self.due = Some(self.due.map_or(soon, |due| due.min(soon)));
     }
 
-    fn note(&mut self, now: Instant, body: &PresenceBody) {
+    fn record(&mut self, now: Instant, body: &PresenceBody) {
         // Only members get here, and of those there is a limit; one who was removed stays until the end.
         if self.nodes.len() >= limits::MEMBERS && !self.nodes.contains_key(&body.node) {
             return;
         }
-        let node = self.nodes.entry(body.node).or_insert_with(|| Node {
+        let node = self.nodes.entry(body.node).or_insert_with(|| NodePresence {
             at: now,
             said: body.at,
             renewals: BTreeMap::new(),
@@ -86,7 +86,7 @@ impl Heard {
 
 impl Project {
     /// Says that this node is there, when it is time to.
-    pub(super) fn beat(&mut self, now: Instant) {
+    pub(super) fn send_heartbeat(&mut self, now: Instant) {
         if self.net.is_none() || self.presence.due.is_some_and(|due| due > now) {
             return;
         }
@@ -106,12 +106,12 @@ impl Project {
         };
         let presence = Presence::sign(body, &self.key);
         let every = Duration::from_millis(limits::PRESENCE_INTERVAL_MS);
-        let every = every.min(self.upkeep.settings().claim_ttl.0 / BEATS);
+        let every = every.min(self.maintenance.settings().claim_ttl.0 / BEATS);
         // Three quarters to five quarters of it.
-        let part = u32::try_from(self.world.random_u64() % 512).unwrap_or(256);
+        let part = u32::try_from(self.env.random_u64() % 512).unwrap_or(256);
         self.presence.said = Some((now, at));
         self.presence.due = Some(now + every * (768 + part) / 1_024);
-        self.tell(NetOutput::Presence {
+        self.send_to_net(NetOutput::Presence {
             project: self.id,
             bytes: presence.bytes().to_vec(),
         });
@@ -123,14 +123,14 @@ impl Project {
             return;
         }
         self.presence.accounts = accounts;
-        let now = self.world.instant();
+        let now = self.env.instant();
         self.presence.due = Some(now);
-        self.beat(now);
+        self.send_heartbeat(now);
     }
 
     /// The other nodes that take commands from chat, as far as they were heard of lately.
     pub(super) fn gateways(&self) -> Vec<(NodeId, Vec<String>)> {
-        let now = self.world.instant();
+        let now = self.env.instant();
         let lately = Duration::from_millis(limits::PRESENCE_INTERVAL_MS) * MISSED;
         let nodes = self.presence.nodes.iter();
         let there = nodes.filter(|(_, node)| now.saturating_duration_since(node.at) < lately);
@@ -161,53 +161,53 @@ impl Project {
     }
 
     /// Takes a presence from the network and says whether it is passed on.
-    pub(super) fn take_presence(&mut self, peer: NodeId, token: GossipToken, bytes: &[u8]) {
-        let verdict = self.judge_presence(peer, bytes);
-        self.tell(NetOutput::Verdict { token, peer, verdict });
+    pub(super) fn handle_presence(&mut self, peer: NodeId, token: GossipToken, bytes: &[u8]) {
+        let verdict = self.validate_presence(peer, bytes);
+        self.send_to_net(NetOutput::Verdict { token, peer, verdict });
     }
 
-    fn judge_presence(&mut self, peer: NodeId, bytes: &[u8]) -> Verdict {
+    fn validate_presence(&mut self, peer: NodeId, bytes: &[u8]) -> GossipVerdict {
         let presence = match Presence::decode(bytes) {
             Ok(presence) => presence,
             // A peer that runs a newer version is not to blame for it.
-            Err(PresenceError::Decode(DecodeError::Version { .. })) => return Verdict::Ignore,
+            Err(PresenceError::Decode(DecodeError::Version { .. })) => return GossipVerdict::Ignore,
             Err(why) => {
                 tracing::warn!(peer = %peer.short(), %why, "refused");
-                return Verdict::Reject;
+                return GossipVerdict::Reject;
             }
         };
         let body = presence.body();
         if body.project != self.id {
-            return Verdict::Reject;
+            return GossipVerdict::Reject;
         }
         // Who was removed here may be a member still for whoever passed this on.
         if body.node == self.me || self.members.member(&body.node).is_none() {
-            return Verdict::Ignore;
+            return GossipVerdict::Ignore;
         }
-        let now = self.world.instant();
+        let now = self.env.instant();
         if let Some(known) = self.presence.nodes.get(&body.node) {
             let gap = Duration::from_millis(limits::PRESENCE_MIN_INTERVAL_MS);
             let too_soon = now.saturating_duration_since(known.at) < gap;
             // From the node itself it is new whatever its clock says: that may have been set back.
             let old = body.at <= known.said && peer != body.node;
             if too_soon || old {
-                return Verdict::Ignore;
+                return GossipVerdict::Ignore;
             }
         }
         if presence.verify().is_err() {
             tracing::warn!(peer = %peer.short(), "refused a presence message with an invalid signature");
-            return Verdict::Reject;
+            return GossipVerdict::Reject;
         }
-        self.presence.note(now, body);
+        self.presence.record(now, body);
         if peer != body.node {
-            self.tell(NetOutput::SignOfLife { node: body.node });
+            self.send_to_net(NetOutput::SignOfLife { node: body.node });
         }
-        Verdict::Accept
+        GossipVerdict::Accept
     }
 
     /// Notes when a claim came to be known here.
     pub(super) fn note_claim(&mut self, row: &ItemView) {
-        if self.upkeep.began.is_none() {
+        if self.maintenance.started_at.is_none() {
             return;
         }
         let Some(claim) = &row.claim else {
@@ -216,7 +216,7 @@ impl Project {
         };
         let generation = claim.generation;
         if self.index.get(&row.id).and_then(|before| before.claim).as_ref() != Some(claim) {
-            let now = self.world.instant();
+            let now = self.env.instant();
             self.presence.claims.insert(row.id, (generation, now));
         }
     }
@@ -228,12 +228,12 @@ impl Project {
 
     /// When the node of a claim was last heard of, by this node's clock. Nothing without a running node.
     pub(super) fn claim_heard(&self, claim: &Claim) -> Option<Millis> {
-        self.upkeep.began?;
+        self.maintenance.started_at?;
         if claim.node == self.me {
             return Some(self.now());
         }
         let heard = self.presence.nodes.get(&claim.node)?;
-        let ago = self.world.instant().saturating_duration_since(heard.at);
+        let ago = self.env.instant().saturating_duration_since(heard.at);
         let ago = u64::try_from(ago.as_millis()).unwrap_or(u64::MAX);
         Some(Millis(self.now().0.saturating_sub(ago)))
     }
@@ -264,13 +264,13 @@ impl Project {
             (false, _) => row
                 .claim
                 .as_ref()
-                .and_then(|claim| self.held_by_the_living(&row.id, claim, taker))
+                .and_then(|claim| self.take_over_refusal(&row.id, claim, taker))
                 .map_or(Ok(None), |why_not| Err(conflict(why_not))),
         }
     }
 
     /// Why a claim cannot be taken over without force; nothing when it can.
-    pub(super) fn held_by_the_living(&self, item: &ItemId, claim: &Claim, taker: &str) -> Option<String> {
+    pub(super) fn take_over_refusal(&self, item: &ItemId, claim: &Claim, taker: &str) -> Option<String> {
         let forced = "use `--force` with `--reason` to take it anyway";
         let holder = format!("{} on {}", claim.holder, self.node_name(&claim.node));
         if claim.node == self.me {
@@ -279,18 +279,18 @@ impl Project {
             let here = format!("{holder}, which is this node, holds the claim; {forced}");
             return other.then_some(here);
         }
-        let Some(began) = self.upkeep.began else {
+        let Some(started_at) = self.maintenance.started_at else {
             return Some(format!(
                 "{holder} holds the claim, and without a running node here it is unknown whether that node is gone; start one with `towline up`, or {forced}"
             ));
         };
-        let now = self.world.instant();
+        let now = self.env.instant();
         let heard = self.presence.nodes.get(&claim.node).map(|node| node.at);
         let known = self.presence.claims.get(item);
         let known = known.filter(|(generation, _)| *generation == claim.generation);
-        let since = [Some(began), heard, known.map(|(_, at)| *at)];
-        let gone = now.saturating_duration_since(since.into_iter().flatten().max().unwrap_or(began));
-        let left = self.upkeep.settings().claim_ttl.0.saturating_sub(gone);
+        let since = [Some(started_at), heard, known.map(|(_, at)| *at)];
+        let gone = now.saturating_duration_since(since.into_iter().flatten().max().unwrap_or(started_at));
+        let left = self.maintenance.settings().claim_ttl.0.saturating_sub(gone);
         if left.is_zero() {
             return None;
         }
@@ -298,7 +298,7 @@ impl Project {
             Some(at) => format!("was last seen {} ago", about(now.saturating_duration_since(at))),
             None => format!(
                 "was not seen since this node started {} ago",
-                about(now.saturating_duration_since(began))
+                about(now.saturating_duration_since(started_at))
             ),
         };
         Some(format!(

@@ -5,7 +5,7 @@ use towline_crdt::view::ItemView;
 use towline_proto::{Closing, Column, ItemId, LinkKind, Op};
 
 use super::Project;
-use super::filter::{Facts, Words};
+use super::filter::{FilterFields, FilterText};
 use super::index::Index;
 use crate::api::request::{Failure, FailureCode, Filter};
 use crate::api::types::{Comment, HistoryLine, ItemCard, ItemPage, MemberInfo, ProjectStatus};
@@ -22,11 +22,13 @@ impl Project {
             Some(epic) => Some(self.index.find_one(epic)?.id),
             None => None,
         };
-        let whole = epic.is_some() || Words::matter(filter);
-        let passes_whole =
-            |row: ItemView| epic.is_none_or(|epic| row.epic == Some(epic)) && Words::from(&row).pass(filter);
-        let passes =
-            |row: &&Row| Facts::from(*row).pass(filter) && (!whole || row.view().is_some_and(passes_whole));
+        let whole = epic.is_some() || FilterText::matter(filter);
+        let passes_whole = |row: ItemView| {
+            epic.is_none_or(|epic| row.epic == Some(epic)) && FilterText::from(&row).pass(filter)
+        };
+        let passes = |row: &&Row| {
+            FilterFields::from(*row).pass(filter) && (!whole || row.view().is_some_and(passes_whole))
+        };
         let mut rows: Vec<_> = self.index.shown().filter(passes).collect();
         rows.sort_by_key(|row| Index::board_order(row));
         if filter.limit > 0 {
@@ -47,7 +49,7 @@ impl Project {
     }
 
     pub(super) fn page(&mut self, id: &ItemId) -> Result<ItemPage, Failure> {
-        let circles = self.circles_of(id)?;
+        let cycles = self.cycles_of(id)?;
         let doc = self.doc(id)?;
         let body = doc
             .body()
@@ -85,7 +87,7 @@ impl Project {
             dependants: self.index.dependants(id),
             children: self.index.children(id),
             history: self.history(&folded),
-            open_conflicts: self.conflicts_of(&folded).into_iter().chain(circles).collect(),
+            open_conflicts: self.conflicts_of(&folded).into_iter().chain(cycles).collect(),
             refused: view.refused.clone(),
         })
     }
@@ -139,7 +141,7 @@ impl Project {
         let (held, conflicts) = (
             alive().filter(open).filter(|row| row.held).count(),
             alive()
-                .filter(|row| row.disputed || !self.index.circles_at(&row.id).is_empty())
+                .filter(|row| row.disputed || !self.index.suspended_at(&row.id).is_empty())
                 .count(),
         );
         let last = self.feed_head.checked_sub(1);

@@ -111,27 +111,27 @@ impl Project {
     /// [`Failure`] with what would be right. Nothing was changed then.
     pub fn request(&mut self, origin: Option<&Origin>, body: Request) -> Result<Reply, Failure> {
         if let Request::DryRun { of } = body {
-            return self.rehearse(origin, *of);
+            return self.dry_run(origin, *of);
         }
         if !body.writes() {
             return self.answer(origin, body);
         }
-        let reply = self.stage_request(origin, body)?;
-        self.commit_stage()?;
+        let reply = self.apply_request(origin, body)?;
+        self.commit_pending()?;
         self.run_effects();
         self.store_if_full();
         Ok(reply)
     }
 
     /// Stages what a request changes and gives the answer that holds once it is durable.
-    pub(crate) fn stage_request(&mut self, origin: Option<&Origin>, body: Request) -> Result<Reply, Failure> {
-        match self.stage_asked(origin, body) {
-            Ok(reply) => Ok(self.present(reply, origin)),
-            Err(failure) => Err(self.present_failure(failure, origin)),
+    pub(crate) fn apply_request(&mut self, origin: Option<&Origin>, body: Request) -> Result<Reply, Failure> {
+        match self.apply_command(origin, body) {
+            Ok(reply) => Ok(self.annotate_reply(reply, origin)),
+            Err(failure) => Err(self.annotate_failure(failure, origin)),
         }
     }
 
-    fn stage_asked(&mut self, origin: Option<&Origin>, body: Request) -> Result<Reply, Failure> {
+    fn apply_command(&mut self, origin: Option<&Origin>, body: Request) -> Result<Reply, Failure> {
         let missing = Failure::new(
             FailureCode::Usage,
             towline_proto::stage::OriginError::Empty.to_string(),
@@ -148,7 +148,7 @@ impl Project {
             Request::ClaimReady { holder } => self.take_ready(origin, holder),
             Request::Set { key, value } => self.set(origin, &key, value),
             Request::ImportSettings { line, dry_run } => {
-                let taken = self.take_settings(&line, dry_run)?;
+                let taken = self.import_settings(&line, dry_run)?;
                 Ok(Reply::LineOutcomes(vec![taken]))
             }
             Request::Label { item, add, remove } => self.label(origin, &item, add, remove),
@@ -163,14 +163,14 @@ impl Project {
                 evidence,
             } => self.judge(origin, &item, index, state, evidence),
             Request::Resolve { item, conflict, keep } => {
-                self.settle(origin, &item, conflict.as_deref(), &keep)
+                self.resolve_conflict(origin, &item, conflict.as_deref(), &keep)
             }
             Request::ImportItems { items, dry_run } => self.import_items(items, dry_run).map(Reply::Imported),
             Request::ImportRelations { relations, dry_run } => {
                 self.import_relations(relations, dry_run).map(Reply::Imported)
             }
             Request::ImportLines { lines, names, pass } => {
-                self.take_lines(&lines, &names, pass).map(Reply::LineOutcomes)
+                self.import_lines(&lines, &names, pass).map(Reply::LineOutcomes)
             }
             Request::Invite { role, valid_ms } => self.invite(role, valid_ms),
             Request::Revoke { ticket } => {
@@ -206,17 +206,17 @@ impl Project {
     }
 
     fn once(&mut self, origin: &Origin, id: RequestId, of: Request) -> Result<Reply, Failure> {
-        if let Some(reply) = self.done_before(&id, &of)? {
+        if let Some(reply) = self.already_done(&id, &of)? {
             return Ok(reply);
         }
-        self.asked = Some(id);
-        let reply = self.stage_asked(Some(origin), of);
-        self.asked = None;
+        self.request_id = Some(id);
+        let reply = self.apply_command(Some(origin), of);
+        self.request_id = None;
         reply
     }
 
     /// The answer to a request that was done already, here or on another node whose act has come.
-    fn done_before(&mut self, id: &RequestId, of: &Request) -> Result<Option<Reply>, Failure> {
+    fn already_done(&mut self, id: &RequestId, of: &Request) -> Result<Option<Reply>, Failure> {
         let item = match of {
             Request::Create(_) => {
                 let made = self.index.made_for(id).next();
@@ -248,9 +248,9 @@ impl Project {
 
     /// What a request would come to: the answer or the refusal that it would get now. Nothing of it is
     /// left, in the log or in memory.
-    pub(crate) fn rehearse(&mut self, origin: Option<&Origin>, body: Request) -> Result<Reply, Failure> {
+    pub(crate) fn dry_run(&mut self, origin: Option<&Origin>, body: Request) -> Result<Reply, Failure> {
         // What was staged before is not part of it.
-        self.commit_stage()?;
+        self.commit_pending()?;
         if matches!(body, Request::Rebuild) {
             return Ok(Reply::Done);
         }
@@ -258,8 +258,8 @@ impl Project {
             return self.answer(origin, body);
         }
         let claims = self.presence.claims.clone();
-        let answer = self.stage_request(origin, body);
-        self.undo_stage();
+        let answer = self.apply_request(origin, body);
+        self.rollback_pending();
         // Undoing tells them apart again, as if each had been heard of just now.
         self.presence.claims = claims;
         Ok(match answer? {
@@ -277,7 +277,9 @@ impl Project {
         match body {
             // As it was written, the same on every node.
             Request::Export { offset, limit } => self.export(offset, limit).map(Reply::Pages),
-            body => self.answer_asked(body).map(|reply| self.present(reply, origin)),
+            body => self
+                .answer_asked(body)
+                .map(|reply| self.annotate_reply(reply, origin)),
         }
     }
 
@@ -309,10 +311,10 @@ impl Project {
             Request::Peers => Ok(Reply::Peers(self.peers())),
             Request::Addresses => self.own_addresses().map(Reply::Addresses),
             Request::ExportLines { offset, limit } => self.export_lines(offset, limit).map(Reply::Lines),
-            Request::ExportEntries { after } => self.records(after),
-            Request::ImportEntries { project, records } => {
-                self.carried(&project, &records).map(Reply::EntriesImported)
-            }
+            Request::ExportEntries { after } => self.export_entries(after),
+            Request::ImportEntries { project, records } => self
+                .import_entries(&project, &records)
+                .map(Reply::EntriesImported),
             Request::Events { after, limit } => self.events(after, limit).map(Reply::Events),
             Request::Rebuild => {
                 let failed = |error: anyhow::Error| Failure::new(FailureCode::Failure, format!("{error:#}"));

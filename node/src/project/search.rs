@@ -15,7 +15,7 @@ use crate::cache::{CacheError, Row, Table};
 
 /// How well an item fits: by what people type for it, in its title, or elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Rank {
+enum MatchRank {
     Named,
     Title,
     Elsewhere,
@@ -38,23 +38,23 @@ impl Project {
         let mut open: BTreeMap<ItemId, Vec<&str>> = BTreeMap::new();
         for row in self.index.shown().filter(|row| !row.deleted) {
             if called.contains(&row.id) {
-                found.push((Rank::Named, row.id));
+                found.push((MatchRank::Named, row.id));
                 continue;
             }
             let title = row.title().to_lowercase();
             if words.iter().all(|word| title.contains(word)) {
-                found.push((Rank::Title, row.id));
+                found.push((MatchRank::Title, row.id));
                 continue;
             }
             let missing = missing(&words, title, row);
             if missing.is_empty() {
-                found.push((Rank::Elsewhere, row.id));
+                found.push((MatchRank::Elsewhere, row.id));
             } else if row.has_body {
                 open.insert(row.id, missing);
             }
         }
         for id in self.in_bodies(open)? {
-            found.push((Rank::Elsewhere, id));
+            found.push((MatchRank::Elsewhere, id));
         }
         found.sort_unstable();
         let rows = found.iter().take(limit).filter_map(|(_, id)| self.index.row(id));
@@ -94,7 +94,7 @@ impl Project {
 /// The words that are neither in the title nor in labels or references.
 fn missing<'a>(words: &'a [String], title: String, row: &Row) -> Vec<&'a str> {
     let mut haystack = title;
-    let (labels, links) = row.words();
+    let (labels, links) = row.search_terms();
     for part in labels
         .into_iter()
         .chain(links.into_iter().map(|(_, target)| target))

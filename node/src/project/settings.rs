@@ -17,7 +17,7 @@ use towline_proto::{ItemId, Op, Origin, OriginKind};
 
 use super::Project;
 use super::conflicts::{choose_conflict, choose_side};
-use super::stage::Work;
+use super::pending_batch::Work;
 use super::write::{conflict, usage};
 use crate::api::request::{Failure, FailureCode, Reply};
 use crate::api::types::{ItemLink, OpenConflict, SetBy, Setting};
@@ -40,9 +40,9 @@ impl Project {
     }
 
     /// Enters the document of the settings into the stage.
-    pub(super) fn stage_settings(&mut self, doc: Arc<ItemDoc>) {
-        let unstored = self.docs.unstored(&doc.id());
-        self.stage.keep_doc(doc.id(), unstored);
+    pub(super) fn apply_settings(&mut self, doc: Arc<ItemDoc>) {
+        let uncached = self.docs.uncached(&doc.id());
+        self.pending.save_doc(doc.id(), uncached);
         self.docs.put(doc);
         self.read_settings();
     }
@@ -67,7 +67,7 @@ impl Project {
                 tracing::error!(%failure, "cannot read the project settings; using the defaults")
             }
         }
-        self.upkeep.take_settings(settings);
+        self.maintenance.set_settings(settings);
     }
 
     /// Every setting that this version knows, and those of others that somebody wrote.
@@ -88,7 +88,7 @@ impl Project {
         }
         let others = written.keys().copied().filter(|key| !KEYS.contains(key));
         let all: Vec<&str> = KEYS.iter().copied().chain(others).collect();
-        let holding = *self.upkeep.settings();
+        let holding = *self.maintenance.settings();
         let settings = all.into_iter().map(|key| {
             let act = written.get(key);
             let value = act.and_then(|act| folded.setting(act));
@@ -184,7 +184,7 @@ impl Project {
     }
 
     /// Says which side of a contest about a setting counts.
-    pub(super) fn settle_setting(
+    pub(super) fn resolve_setting(
         &mut self,
         origin: &Origin,
         id: Option<&str>,
@@ -222,8 +222,11 @@ impl Project {
 
     /// Stages what a node's own file said when each node had settings of its own, where the project has
     /// never said anything. Left alone by nodes that may not.
-    pub(super) fn inherit_settings(&mut self, inherited: Vec<(String, String)>) -> Result<bool, Failure> {
-        if inherited.is_empty() || self.may_set().is_err() {
+    pub(super) fn adopt_legacy_settings(
+        &mut self,
+        legacy_settings: Vec<(String, String)>,
+    ) -> Result<bool, Failure> {
+        if legacy_settings.is_empty() || self.may_set().is_err() {
             return Ok(false);
         }
         let doc = self.doc(&self.settings_id())?;
@@ -233,7 +236,7 @@ impl Project {
             kind: OriginKind::System,
             id: "config.toml".to_owned(),
         };
-        let unsaid = inherited.into_iter().filter(|(key, value)| {
+        let unsaid = legacy_settings.into_iter().filter(|(key, value)| {
             !known.contains_key(key.as_str()) && Settings::default().set(key, value).is_ok()
         });
         let set = |(key, value)| {

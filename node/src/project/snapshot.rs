@@ -15,14 +15,14 @@ use std::path::{Path, PathBuf};
 use towline_proto::{ItemId, Millis};
 
 use super::Project;
-use super::filter::{Facts, Words, looks_at};
-use super::index::{Index, concerns, sort_out};
-use super::present::clamp_card;
+use super::clock_skew::clamp_card;
+use super::filter::{FilterFields, FilterText, shows_column};
+use super::index::{Index, is_candidate_column, select_ready};
 use crate::api::request::{Reply, Request};
 use crate::api::types::ItemCard;
-use crate::cache::{BLOCK_CARDS, Snapshot, Writer, publish};
+use crate::cache::{BLOCK_CARDS, Snapshot, SnapshotWriter, publish};
 use crate::home::files::is_full;
-use crate::log::Mark;
+use crate::log::LogMark;
 
 /// The file, beside the log and the cache.
 const FILE: &str = "rows.snap";
@@ -33,33 +33,33 @@ const TICK_CARDS: usize = 2 * BLOCK_CARDS;
 
 /// How far the snapshot is.
 #[derive(Debug, Default)]
-pub(crate) struct Snap {
+pub(crate) struct SnapshotState {
     /// The log as the file has it.
-    kept: Option<Mark>,
+    saved: Option<LogMark>,
     /// The log as the last tick saw it.
-    seen: Option<Mark>,
-    quiet: u32,
-    making: Option<Making>,
+    last_seen: Option<LogMark>,
+    quiet_ticks: u32,
+    builder: Option<SnapshotBuilder>,
 }
 
 /// A snapshot that is being written a few cards at a time.
 #[derive(Debug)]
-struct Making {
-    mark: Mark,
+struct SnapshotBuilder {
+    mark: LogMark,
     /// Items in the order in which they stand in the file, and how many are in it.
     order: Vec<ItemId>,
     done: usize,
     /// Whether this node may: one that may not is proposed nothing.
     may_write: bool,
-    writer: Writer,
+    writer: SnapshotWriter,
 }
 
-impl Snap {
+impl SnapshotState {
     /// What is known of the snapshot in a project's folder.
     pub(crate) fn of(dir: &Path) -> Self {
-        let kept = Snapshot::open(&dir.join(FILE)).map(|snapshot| *snapshot.mark());
+        let saved = Snapshot::open(&dir.join(FILE)).map(|snapshot| *snapshot.mark());
         Self {
-            kept,
+            saved,
             ..Self::default()
         }
     }
@@ -67,13 +67,13 @@ impl Snap {
 
 impl Project {
     /// The log as it is, when rows reflect all of it.
-    fn mark(&self) -> Option<Mark> {
+    fn mark(&self) -> Option<LogMark> {
         self.log.mark(self.applied?)
     }
 
     /// Forgets the snapshot: it was made from rows that are made again now, and may be as wrong as they.
-    pub(crate) fn drop_snapshot(&mut self) {
-        self.snap = Snap::default();
+    pub(crate) fn discard_snapshot(&mut self) {
+        self.snapshot_state = SnapshotState::default();
         match std::fs::remove_file(self.snapshot_file()) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 tracing::warn!(%error, "the old snapshot of cards stays until the next one is written");
@@ -89,41 +89,53 @@ impl Project {
     /// Works on the snapshot when it is old and nothing has happened for a while.
     pub(crate) fn snapshot_on_tick(&mut self) {
         let Some(mark) = self.mark() else { return };
-        if self.snap.seen != Some(mark) {
-            self.snap.seen = Some(mark);
-            self.snap.quiet = 0;
-            self.snap.making = None;
+        if self.snapshot_state.last_seen != Some(mark) {
+            self.snapshot_state.last_seen = Some(mark);
+            self.snapshot_state.quiet_ticks = 0;
+            self.snapshot_state.builder = None;
             return;
         }
-        self.snap.quiet = self.snap.quiet.saturating_add(1);
-        if self.snap.kept == Some(mark) || self.snap.quiet < QUIET_TICKS {
+        self.snapshot_state.quiet_ticks = self.snapshot_state.quiet_ticks.saturating_add(1);
+        if self.snapshot_state.saved == Some(mark) || self.snapshot_state.quiet_ticks < QUIET_TICKS {
             return;
         }
-        let making = self.snap.making.take();
-        let mut making = making.unwrap_or_else(|| Making::begin(mark, &self.index, self.role().may_write()));
-        let outcome = making.add(&self.index, TICK_CARDS);
-        if outcome.is_ok() && making.done < making.order.len() {
-            self.snap.making = Some(making);
+        let builder = self.snapshot_state.builder.take();
+        let mut builder =
+            builder.unwrap_or_else(|| SnapshotBuilder::begin(mark, &self.index, self.role().may_write()));
+        let outcome = builder.add(&self.index, TICK_CARDS);
+        if outcome.is_ok() && builder.done < builder.order.len() {
+            self.snapshot_state.builder = Some(builder);
         } else {
-            self.end_snapshot(mark, outcome.and_then(|()| making.publish(&self.snapshot_file())));
+            self.finish_snapshot(
+                mark,
+                outcome.and_then(|()| builder.publish(&self.snapshot_file())),
+            );
         }
     }
 
     /// Writes the snapshot when it is old.
     pub(crate) fn snapshot_on_close(&mut self) {
         let Some(mark) = self.mark() else { return };
-        if self.snap.kept == Some(mark) {
+        if self.snapshot_state.saved == Some(mark) {
             return;
         }
-        let begun = self.snap.making.take().filter(|making| making.mark == mark);
-        let mut making = begun.unwrap_or_else(|| Making::begin(mark, &self.index, self.role().may_write()));
-        let outcome = making.add(&self.index, usize::MAX);
-        self.end_snapshot(mark, outcome.and_then(|()| making.publish(&self.snapshot_file())));
+        let begun = self
+            .snapshot_state
+            .builder
+            .take()
+            .filter(|builder| builder.mark == mark);
+        let mut builder =
+            begun.unwrap_or_else(|| SnapshotBuilder::begin(mark, &self.index, self.role().may_write()));
+        let outcome = builder.add(&self.index, usize::MAX);
+        self.finish_snapshot(
+            mark,
+            outcome.and_then(|()| builder.publish(&self.snapshot_file())),
+        );
     }
 
     /// A snapshot that could not be written is not tried again before something changes: the next
     /// command takes the longer way.
-    fn end_snapshot(&mut self, mark: Mark, outcome: std::io::Result<()>) {
+    fn finish_snapshot(&mut self, mark: LogMark, outcome: std::io::Result<()>) {
         match outcome {
             // On a full disk the room is left to the log, and whoever writes is told of that.
             Err(error) if is_full(&error) => tracing::debug!("no room for a snapshot of cards"),
@@ -132,12 +144,12 @@ impl Project {
             }
             Ok(()) => {}
         }
-        self.snap.kept = Some(mark);
+        self.snapshot_state.saved = Some(mark);
     }
 }
 
-impl Making {
-    fn begin(mark: Mark, index: &Index, may_write: bool) -> Self {
+impl SnapshotBuilder {
+    fn begin(mark: LogMark, index: &Index, may_write: bool) -> Self {
         let mut order: Vec<_> = index
             .shown()
             .map(|row| (row.deleted, Index::board_order(row)))
@@ -148,7 +160,7 @@ impl Making {
             order: order.into_iter().map(|(_, (.., id))| id).collect(),
             done: 0,
             may_write,
-            writer: Writer::default(),
+            writer: SnapshotWriter::default(),
         }
     }
 
@@ -196,10 +208,10 @@ pub(crate) fn answer(dir: &Path, request: &Request, now: Millis) -> Option<Reply
         return None;
     }
     let snapshot = Snapshot::open(&dir.join(FILE))?;
-    if !snapshot.mark().stands(&dir.join("log")) {
+    if !snapshot.mark().is_current(&dir.join("log")) {
         return None;
     }
-    let cards = pick(&snapshot, request);
+    let cards = select_cards(&snapshot, request);
     if cards.is_none() {
         // Whoever closes the store looks at the header alone, and would keep the file for what it says.
         let _ = std::fs::remove_file(dir.join(FILE));
@@ -210,7 +222,7 @@ pub(crate) fn answer(dir: &Path, request: &Request, now: Millis) -> Option<Reply
 }
 
 /// The cards that a request asks for; none when they cannot be read.
-fn pick(snapshot: &Snapshot, request: &Request) -> Option<Vec<ItemCard>> {
+fn select_cards(snapshot: &Snapshot, request: &Request) -> Option<Vec<ItemCard>> {
     let mut cards = Vec::new();
     if let Request::List(filter) = request {
         let most = if filter.limit == 0 {
@@ -218,9 +230,9 @@ fn pick(snapshot: &Snapshot, request: &Request) -> Option<Vec<ItemCard>> {
         } else {
             filter.limit
         };
-        let wanted = |deleted: bool, column| looks_at(filter, deleted, column);
+        let wanted = |deleted: bool, column| shows_column(filter, deleted, column);
         snapshot.cards(wanted, |card| {
-            if Facts::from(&card).pass(filter) && Words::from(&card).pass(filter) {
+            if FilterFields::from(&card).pass(filter) && FilterText::from(&card).pass(filter) {
                 cards.push(card);
             }
             if cards.len() < most {
@@ -230,12 +242,12 @@ fn pick(snapshot: &Snapshot, request: &Request) -> Option<Vec<ItemCard>> {
             }
         })?;
     } else if let Request::Ready { asker, all } = request {
-        let wanted = |deleted: bool, column| !deleted && concerns(column, *all);
+        let wanted = |deleted: bool, column| !deleted && is_candidate_column(column, *all);
         snapshot.cards(wanted, |card| {
             cards.push(card);
             ControlFlow::Continue(())
         })?;
-        cards = sort_out(cards, asker.as_deref(), *all);
+        cards = select_ready(cards, asker.as_deref(), *all);
     }
     Some(cards)
 }

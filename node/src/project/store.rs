@@ -55,7 +55,7 @@ impl Project {
             batch.remove(Table::Feed, &position.to_be_bytes());
         }
         batch.put_u64(Table::Meta, meta::FEED_HEAD, self.feed_head);
-        batch.put_u64(Table::Meta, meta::RANKS, self.ranks);
+        batch.put_u64(Table::Meta, meta::RANKS, self.folded_ranks);
         if let Some(applied) = self.applied {
             batch.put_u64(Table::Meta, meta::APPLIED, applied);
         }
@@ -89,13 +89,13 @@ impl Project {
     /// A subscriber's cursor.
     pub(crate) fn cursor(&self, subscriber: &str) -> Result<Option<u64>, Failure> {
         let broken = |error: CacheError| Failure::new(FailureCode::Failure, error.to_string());
-        self.cursors_are_here()?;
+        self.check_cursors()?;
         self.cache.u64(Table::Cursors, subscriber).map_err(broken)
     }
 
     /// A lent cache knows no subscriber, and whoever were told so would begin anew.
-    fn cursors_are_here(&self) -> Result<(), Failure> {
-        if self.cache.lent_in().is_none() {
+    fn check_cursors(&self) -> Result<(), Failure> {
+        if self.cache.temporary_dir().is_none() {
             return Ok(());
         }
         let why = "the disk was full when this project was opened; free some space and start the node again";
@@ -105,7 +105,7 @@ impl Project {
     /// Stores a subscriber's cursor durably, behind the events that it counts.
     pub(crate) fn set_cursor(&mut self, subscriber: &str, position: u64) -> Result<(), Failure> {
         let broken = |error: CacheError| Failure::new(FailureCode::Failure, error.to_string());
-        self.cursors_are_here()?;
+        self.check_cursors()?;
         self.store()?;
         let mut batch = Batch::default();
         batch.put_u64(Table::Cursors, subscriber, position.min(self.feed_head));
@@ -116,17 +116,17 @@ impl Project {
 
 /// Opens the cache. On a full disk it gets the room of the log's reserve, so that reading and starting
 /// go on; and where even that is used up, everything is made from the log in a folder elsewhere.
-pub(super) fn open_cache(now: Millis, dir: &Path) -> Result<(Cache, crate::cache::Opened), CacheError> {
+pub(super) fn open_cache(now: Millis, dir: &Path) -> Result<(Cache, crate::cache::OpenOutcome), CacheError> {
     let cache = dir.join("cache");
     match Cache::open(now, &cache) {
         Err(CacheError::Full { .. }) => {
             Log::release_reserve_of(&dir.join("log"));
             match Cache::open(now, &cache) {
                 Err(full @ CacheError::Full { .. }) => {
-                    let lent = Cache::lend(now).map_err(|_| full)?;
-                    let there = lent.lent_in().unwrap_or(&cache).display();
+                    let temporary = Cache::open_temporary(now).map_err(|_| full)?;
+                    let there = temporary.temporary_dir().unwrap_or(&cache).display();
                     tracing::error!(%there, "the disk is full: derived data is kept in this folder until the next start, and nothing can be written until there is space");
-                    Ok((lent, crate::cache::Opened::Fresh))
+                    Ok((temporary, crate::cache::OpenOutcome::Created))
                 }
                 opened => opened,
             }
@@ -136,16 +136,16 @@ pub(super) fn open_cache(now: Millis, dir: &Path) -> Result<(Cache, crate::cache
 }
 
 /// Damage to the cache heals by itself, so it is logged and no finding.
-pub(super) fn log_cache(opened: &crate::cache::Opened) {
+pub(super) fn log_cache_state(opened: &crate::cache::OpenOutcome) {
     match opened {
-        crate::cache::Opened::Fresh | crate::cache::Opened::Kept => {}
-        crate::cache::Opened::Mended { removed } => {
+        crate::cache::OpenOutcome::Created | crate::cache::OpenOutcome::Intact => {}
+        crate::cache::OpenOutcome::Repaired { removed } => {
             tracing::warn!(
                 removed,
                 "a part of the cache was removed so that it opens; nothing is lost"
             );
         }
-        crate::cache::Opened::Replaced { aside, why } => {
+        crate::cache::OpenOutcome::Replaced { aside, why } => {
             tracing::warn!(aside = %aside.display(), %why, "the cache was moved aside and is rebuilt from the log");
         }
     }

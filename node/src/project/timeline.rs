@@ -7,8 +7,8 @@ use towline_crdt::fold::{ActOutcome, FoldedAct, FoldedItem};
 use towline_proto::{ActId, ItemId, LinkKind, Op, Rule, text};
 
 use super::Project;
+use crate::activity_text::{CHOSEN, IN_FAVOUR, activity};
 use crate::api::types::{self, HistoryLine};
-use crate::deeds::{CHOSEN, IN_FAVOUR, deed};
 
 /// Characters of an act's text in a timeline.
 const DETAIL_CHARS: usize = 400;
@@ -74,7 +74,7 @@ impl Project {
         let lost = match folded.acts.get(by) {
             Some(winner) => {
                 let line = self.bare_line(folded, by, winner);
-                format!("{}, who {}: {}", line.origin, deed(&line), rule.sentence())
+                format!("{}, who {}: {}", line.origin, activity(&line), rule.sentence())
             }
             None => rule.sentence().to_owned(),
         };
@@ -171,7 +171,7 @@ impl Project {
                 Some(match self.root(folded, keep) {
                     Some((root, folding)) => {
                         let line = self.bare_line(folded, &root, folding);
-                        let kept = text::show(&deed(&line), DETAIL_CHARS);
+                        let kept = text::show(&activity(&line), DETAIL_CHARS);
                         format!("{about}{IN_FAVOUR}{}, who {kept}", line.origin)
                     }
                     None => about,

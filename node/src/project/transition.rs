@@ -9,7 +9,7 @@ use towline_proto::table::legal;
 use towline_proto::{Column, Kind, Op, Origin, OriginKind, Verb, limits, text};
 
 use super::write::{conflict, usage};
-use super::{Project, refused};
+use super::{Project, transition_errors};
 use crate::api::request::{Failure, FailureCode, Reply, Transition};
 
 /// Hex digits of a commit: as few as programs shorten it to, as many as the longest hash has.
@@ -80,7 +80,9 @@ impl Project {
             failure.current = Some(Box::new(self.index.card(&row)));
             return Err(failure);
         }
-        if let Some(why) = refused::useless(asked.verb, &row).filter(|_| !row.deleted && !row.purged) {
+        if let Some(why) =
+            transition_errors::redundant(asked.verb, &row).filter(|_| !row.deleted && !row.purged)
+        {
             return Err(conflict(why));
         }
         let (verb, no_claim) = (asked.verb, asked.no_claim);
@@ -88,8 +90,8 @@ impl Project {
         let op = self.transition_op(origin, &row, asked)?;
         if let Err(mut illegal) = legal(verb, row.state()) {
             // What is named instead is what would not be refused in its turn.
-            illegal.legal = self.proposals(&row, origin);
-            return Err(conflict(refused::sentence(&illegal)));
+            illegal.legal = self.available_verbs(&row, origin);
+            return Err(conflict(transition_errors::message(&illegal)));
         }
         let mut drafts = self.drafts(origin, vec![op]);
         let mut notes = Vec::new();
@@ -97,7 +99,7 @@ impl Project {
             Verb::Start if !no_claim && claims(origin, &row) => {
                 drafts.extend(self.drafts(origin, vec![next_claim(&row, holder)]));
             }
-            Verb::RequestChanges if self.upkeep.settings().retry_limit.is_reached(row.retries) => {
+            Verb::RequestChanges if self.maintenance.settings().retry_limit.is_reached(row.retries) => {
                 let reason = too_often(&row);
                 notes.push(format!("also blocked: {reason}; use `unblock` to continue"));
                 drafts.extend(self.drafts(
@@ -271,7 +273,7 @@ impl Project {
     /// A claim is given back by its holder, and by a person at the node whose agent holds it. Anybody else
     /// would pass by what guards a take-over.
     fn release(&self, row: &ItemView, origin: &Origin) -> Result<Op, Failure> {
-        let given = |claim: &&Claim| !self.gives_back(claim, origin);
+        let given = |claim: &&Claim| !self.may_release(claim, origin);
         if let Some(claim) = row.claim.as_ref().filter(given) {
             return Err(conflict(format!(
                 "only the holder, {} on {}, can release this claim; use `take-over` once that node is gone, or at once \
@@ -285,7 +287,7 @@ impl Project {
     }
 
     /// Whether somebody may give a claim back.
-    pub(super) fn gives_back(&self, claim: &Claim, who: &Origin) -> bool {
+    pub(super) fn may_release(&self, claim: &Claim, who: &Origin) -> bool {
         let at_home = claim.node == self.me && who.kind == OriginKind::User;
         at_home || claim.holder == who.id
     }

@@ -10,8 +10,8 @@ use towline_crdt::compose::{BodyEdit, ComposeError, Draft};
 use towline_crdt::view::ItemView;
 use towline_proto::{Column, ItemId, Kind, LinkKind, Op, Origin, Register, text};
 
-use super::stage::Work;
-use super::{Project, refused};
+use super::pending_batch::Work;
+use super::{Project, transition_errors};
 use crate::api::request::{Edit, Failure, FailureCode, NewItem, Reply};
 use crate::api::types::Applied;
 
@@ -36,7 +36,7 @@ pub(crate) fn refusal(error: &ComposeError) -> Failure {
         ComposeError::Doc(_) | ComposeError::Automerge(_) | ComposeError::Gate(_) => FailureCode::Failure,
     };
     match error {
-        ComposeError::Illegal(illegal) => Failure::new(code, refused::sentence(illegal)),
+        ComposeError::Illegal(illegal) => Failure::new(code, transition_errors::message(illegal)),
         error => Failure::new(code, error.to_string()),
     }
 }
@@ -79,7 +79,7 @@ impl Project {
                 Column::Backlog
             },
             priority: new.priority.unwrap_or(DEFAULT_PRIORITY),
-            qa: new.qa.unwrap_or(self.upkeep.settings().qa),
+            qa: new.qa.unwrap_or(self.maintenance.settings().qa),
         }];
         labels_fit("the item", new.labels.len())?;
         ops.extend(new.labels.into_iter().map(|label| Op::AddLabel { label }));
@@ -177,12 +177,12 @@ impl Project {
                 ops.push(Op::Assign { who });
             }
         }
-        let present = match &edit.body {
+        let current = match &edit.body {
             Some(_) => Some(self.body(&row.id)?),
             None => None,
         };
         let body = match edit.body {
-            Some(text) if Some(&text) != present.as_ref() && Some(&text) != edit.body_base.as_ref() => {
+            Some(text) if Some(&text) != current.as_ref() && Some(&text) != edit.body_base.as_ref() => {
                 Some(BodyEdit {
                     base: edit.body_base,
                     text,
@@ -248,8 +248,8 @@ impl Project {
                 return Err(conflict(if on.id == row.id {
                     format!("{this} cannot wait for itself: that would be a cycle")
                 } else {
-                    let circle = self.circle_of(row.id, on.id);
-                    format!("{this} cannot wait for {other}: that would be a cycle, {circle}")
+                    let cycle = self.closed_cycle_text(row.id, on.id);
+                    format!("{this} cannot wait for {other}: that would be a cycle, {cycle}")
                 }));
             }
             ops.push(Op::AddDependency { on: on.id });
@@ -329,7 +329,7 @@ impl Project {
                 op,
                 origin: origin.clone(),
                 at,
-                request: self.asked,
+                request: self.request_id,
             })
             .collect()
     }

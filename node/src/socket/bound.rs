@@ -1,8 +1,8 @@
-//! The bound socket of a node: made in its home or, where that cannot be, in the runtime folder; seen to be there,
-//! and made anew when it is not.
+//! The bound socket of a node: created in its home or, if that is not possible, in the runtime folder; checked, and
+//! created again when it vanishes.
 //!
-//! Relies on the lock of the home: whoever has it is the only node here, so a socket that nobody answers on is a
-//! leftover. Never replaces a socket that somebody answers on, and removes only its own.
+//! Relies on the lock of the home: its holder is the only node here, so a socket without a listener is a leftover.
+//! Never replaces a socket with a listener, and removes only its own.
 
 use std::fs;
 use std::io;
@@ -14,7 +14,7 @@ use tokio::net::UnixListener;
 use super::{path, runtime};
 use crate::api::request::{Failure, FailureCode};
 use crate::home::Home;
-use crate::home::lock::Holder;
+use crate::home::lock::LockHolder;
 
 use super::Client;
 
@@ -35,7 +35,7 @@ pub struct BoundSocket {
 pub fn find(home: &Home) -> Result<Option<Client>, Failure> {
     let usual = Client::connect(&home.socket());
     if let Ok(None) = usual
-        && let Some(noted) = Holder::noted_socket(&home.lock_file())
+        && let Some(noted) = LockHolder::noted_socket(&home.lock_file())
         && noted.parent().is_some_and(runtime::is_private)
     {
         return Client::connect(&noted);
@@ -55,7 +55,7 @@ impl BoundSocket {
             Err(BindError::InUse(failure)) => return Err(failure),
             Ok(socket) => return Ok(socket),
         };
-        // With the folder itself gone there is nobody to be reached elsewhere either.
+        // Without the folder another place is of no use.
         if !home.dir().is_dir() {
             return Err(failed(&usual, &why));
         }
@@ -75,12 +75,12 @@ impl BoundSocket {
         &self.path
     }
 
-    /// Whether clients still find it.
+    /// Whether the file is still there.
     pub(super) fn is_there(&self) -> bool {
         identity(&self.path).is_ok_and(|file| file == self.file)
     }
 
-    /// Takes the file away.
+    /// Removes the file.
     pub(super) fn remove(self) {
         drop(self.listener);
         if !identity(&self.path).is_ok_and(|file| file == self.file) {

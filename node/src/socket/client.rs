@@ -1,4 +1,4 @@
-//! The asking side: blocking, for the command line.
+//! The client side: blocking, for the command line.
 //!
 //! Every wait has an end: the connection after [`CONNECT_TIMEOUT`], a reply after the client's own
 //! timeout, a reply's length at [`REPLY_BYTES`]. After a timeout the connection is not used again,
@@ -29,7 +29,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects to the node that listens at `path`; `None` when nobody does.
+    /// Connects to the node that listens at `path`; `None` if there is none.
     ///
     /// # Errors
     /// When somebody listens and cannot be reached: another user's node, or one that hangs.
@@ -74,11 +74,11 @@ impl Client {
         }
     }
 
-    /// Sees that the node is there at all: whoever listens is asked who it is, which takes it no work. A
-    /// process that is stopped still has its connections taken, by the system.
+    /// Checks that the node answers `hello`, which takes no work. The system accepts connections even for a process
+    /// that is stopped.
     ///
     /// # Errors
-    /// When it says nothing within `within`; busy when it hangs up first, as on whom it has no place for.
+    /// When it does not answer within `within`; busy when it hangs up first, as it does without a free connection.
     pub fn check_alive(mut self, within: Duration) -> Result<Self, Failure> {
         let patience = std::mem::replace(&mut self.timeout, within);
         self.hello().map_err(|failure| match failure.code {
@@ -110,7 +110,7 @@ impl Client {
     /// Asks and waits for the reply.
     ///
     /// # Errors
-    /// What the node says, or that it is gone or too slow.
+    /// The failure of the request, or that the node is gone or too slow.
     pub fn ask(&mut self, envelope: &Envelope) -> Result<Reply, Failure> {
         let patience = self.timeout;
         if self.timeout == REPLY_TIMEOUT && envelope.body.is_long() {
@@ -135,7 +135,7 @@ impl Client {
         }
     }
 
-    /// Tells the node to finish and end; returns when it has taken that in, not when it has ended.
+    /// Tells the node to stop; returns when it has accepted that, not when it has stopped.
     ///
     /// # Errors
     /// When it is gone or too slow.

@@ -2,7 +2,7 @@
 //!
 //! Newline-delimited JSON over a Unix stream. The client writes one [`Envelope`] on a line and the
 //! server answers with one line, `{"ok": Reply}` or `{"error": Failure}`; a connection may be used
-//! again. ControlRequest lines stand beside that: `{"control":"hello"}` is answered with the [`NodeInfo`],
+//! again. There are also control lines: `{"control":"hello"}` is answered with the [`NodeInfo`],
 //! `{"control":"stop"}` shuts the node down, `{"control":"join","ticket":…}` joins a project and
 //! `{"control":"login","who":…}` gives a link to the board that signs somebody in. Access is by file mode: only the user who
 //! runs the node can connect. Nothing here looks into a request: see `handle` and `project`.
@@ -33,31 +33,31 @@ use crate::api::request::{Envelope, Failure, Reply};
 pub const REQUEST_BYTES: usize = 4 * 1024 * 1024;
 /// Longest reply that a client reads, in bytes: 10,000 cards are about 10 MiB.
 pub const REPLY_BYTES: usize = 256 * 1024 * 1024;
-/// Connections at once. More are told to try again.
+/// Connections at once. More are refused as busy.
 pub const CONNECTIONS: usize = 64;
 /// How long a client waits for the connection. It only ever waits when the server's queue is full.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a client waits for a node to say who it is: it does that beside whatever else it does.
+/// How long a client waits for the reply to `hello`, which does not depend on other work.
 pub const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client waits for a reply unless it says otherwise.
 pub const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long it waits for what goes over a whole project, or brings many items in: a rebuild of a large
 /// project takes seconds, and a busy machine may take some times that.
 pub const LONG_TIMEOUT: Duration = Duration::from_secs(300);
-/// How long a connection may lie idle before the server takes its place back.
+/// How long a connection may be idle before the server closes it.
 const IDLE: Duration = Duration::from_secs(600);
-/// How long a client keeps its place without having sent a whole line when others wait for it.
+/// How long a client that has not sent a whole line keeps its connection when others need it.
 const FIRST_LINE_GRACE: Duration = Duration::from_secs(1);
 /// How long a client may take to send a line that it has begun.
 const LINE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may take to read what it asked for.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-/// How often the node sees whether its socket is still there.
+/// How often the node checks whether its socket still exists.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// How long connections may finish what they began once the node stops.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 
-/// What a running node says of itself.
+/// The identity of a running node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeInfo {
     /// Who it is.
@@ -69,13 +69,13 @@ pub struct NodeInfo {
     pub board: Option<String>,
 }
 
-/// A line that is about the node and not about a project.
+/// A request to the node, not to a project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "control", rename_all = "kebab-case")]
 enum ControlRequest {
     /// Who are you?
     Hello,
-    /// Finish and end.
+    /// Stop.
     Stop,
     /// Join a project.
     Join {
@@ -89,7 +89,7 @@ enum ControlRequest {
     },
 }
 
-/// What a running node does itself when it is asked through its socket.
+/// The requests that the node handles itself.
 pub trait ControlHandler: Send + Sync {
     /// Joins a project by a ticket and answers with the project's status.
     fn join(&self, ticket: String) -> Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send + '_>>;
@@ -99,7 +99,7 @@ pub trait ControlHandler: Send + Sync {
     /// When the node serves no board.
     fn login(&self, who: &str) -> Result<Reply, Failure>;
     /// The node listens here now.
-    fn listens_at(&self, socket: &Path);
+    fn set_socket(&self, socket: &Path);
 }
 
 /// What a client sends.

@@ -23,13 +23,13 @@ use crate::api::request::{Envelope, Failure, FailureCode, Reply};
 use crate::handle::NodeHandle;
 use crate::home::Home;
 use crate::limiter::{Limiter, Limits, Permit, Source};
-use crate::outage::Outage;
+use crate::log_throttle::LogThrottle;
 
 /// Serves the handle's projects on a home's socket until `stop` is cancelled, by anybody or by a client's `stop`.
-/// The file has mode 0600, is made anew when it vanishes, and is gone at the end.
+/// The file has mode 0600, is created again when it vanishes, and is removed at the end.
 ///
 /// # Errors
-/// None at present; a socket that cannot be made anew is tried again.
+/// None at present; creating the socket again is retried.
 pub async fn serve(
     mut socket: BoundSocket,
     home: Home,
@@ -39,7 +39,7 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> Result<(), Failure> {
     tracing::debug!(path = %socket.path().display(), "listening on the local socket");
-    controls.listens_at(socket.path());
+    controls.set_socket(socket.path());
     let shared = Arc::new(Shared {
         handle,
         info,
@@ -51,7 +51,7 @@ pub async fn serve(
         per_source: CONNECTIONS,
         grace: FIRST_LINE_GRACE,
     });
-    let mut outage = Outage::new("a local connection could not be accepted");
+    let mut outage = LogThrottle::new("a local connection could not be accepted");
     let mut connections = JoinSet::new();
     let mut looks = interval(CHECK_INTERVAL);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -119,7 +119,7 @@ impl Shared {
                 () = self.stop.cancelled() => return Ok(()),
                 got = read_line(&mut read, &mut line) => got?,
             };
-            // Whoever has said something whole keeps the place, also between two requests.
+            // A client that has sent a whole line keeps its connection, also between requests.
             place.finished();
             let (answer, last) = match got {
                 LineRead::End => return Ok(()),
@@ -134,7 +134,7 @@ impl Shared {
         }
     }
 
-    /// The answer to one line, and whether the connection ends with it.
+    /// The response to one line, and whether the connection ends with it.
     async fn answer(&self, line: &[u8]) -> (ServerMessage, bool) {
         match parse(line) {
             Ok(ClientMessage::Control(ControlRequest::Hello)) => {
@@ -226,8 +226,8 @@ fn too_long() -> Failure {
     )
 }
 
-/// Tells a client that there is no place for it, without waiting for it to listen: the line fits
-/// the socket's empty buffer.
+/// Tells a client that there is no free connection, without waiting for it: the line fits the socket's empty
+/// buffer.
 fn refuse(stream: UnixStream) {
     let busy = ServerMessage::Error(Failure::new(
         FailureCode::Busy,
@@ -239,13 +239,13 @@ fn refuse(stream: UnixStream) {
     }
 }
 
-/// Makes a socket that has vanished anew: somebody cleans up, and clients would take the node for one that does not
-/// run. What cannot be made is said once and tried again with the next look.
+/// Creates a socket again that has vanished, for example in a cleanup: clients would think that no node runs. A
+/// failure is logged once and tried again with the next check.
 fn rebind(socket: &mut BoundSocket, home: &Home, controls: &dyn ControlHandler, missing: &mut bool) {
     match BoundSocket::bind(home) {
         Ok(new) => {
             tracing::warn!(path = %new.path().display(), "the local socket was removed and has been created again");
-            controls.listens_at(new.path());
+            controls.set_socket(new.path());
             *socket = new;
             *missing = false;
         }

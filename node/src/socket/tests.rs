@@ -47,7 +47,7 @@ impl ControlHandler for NoControls {
             url: format!("http://127.0.0.1:1/login?code={who}"),
         })
     }
-    fn listens_at(&self, _: &Path) {}
+    fn set_socket(&self, _: &Path) {}
 }
 
 fn answers(mut jobs: mpsc::Receiver<Job>) {

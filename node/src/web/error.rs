@@ -1,6 +1,6 @@
 //! Failures as HTTP: one mapping from [`FailureCode`] to a status, once as a page, once as JSON.
 //!
-//! A conflict carries the item as it stands now, in both forms.
+//! A conflict includes the current item, in both forms.
 
 use std::sync::Arc;
 

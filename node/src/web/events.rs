@@ -1,8 +1,8 @@
 //! Server-sent events: the feeds of one or more projects as one stream that a browser can resume.
 //!
 //! The id of each event is the stream's whole place: the feed position of its one project, or
-//! `project:position` pairs. A client that is too far behind is told to fetch anew (`resync`) instead
-//! of being fed everything. The stream is pulled by the client: a slow one holds up nobody.
+//! `project:position` pairs. A client that is too far behind gets a `resync` event instead of all events.
+//! The client pulls the stream, so a slow client blocks nobody.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -116,7 +116,7 @@ fn wanted(web: &Web, query: &[(String, String)]) -> Result<Vec<ProjectLink>, Fai
     Ok(links)
 }
 
-/// Where a feed goes on: after the place that the client gave, or from now.
+/// The position of a feed to continue from: the one that the client gave, or now.
 fn start(link: ProjectLink, place: Option<&str>, alone: bool) -> Result<Feed, Failure> {
     let latest = *link.feed.borrow();
     let Some(place) = place else {
@@ -208,7 +208,7 @@ impl Streaming {
         if feed.position == latest {
             return;
         }
-        // Behind zero is a feed that was made anew, after `rebuild` for example.
+        // A negative gap is a feed that was created again, for example by `rebuild`.
         let gap = latest.checked_sub(feed.position).unwrap_or(u64::MAX);
         let link = feed.link.clone();
         let after = feed.position;

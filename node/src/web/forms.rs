@@ -106,8 +106,8 @@ pub(super) async fn act(
     }
 }
 
-/// What is left to whom a take-over was refused: to do it by force. Not where the item has changed,
-/// which is to be looked at first, nor where nobody holds a claim.
+/// The offer to force a take-over that was refused. Not if the item has changed, which the user should see first,
+/// and not if nobody holds a claim.
 async fn force_offer(web: &Web, link: &ProjectLink, asked: &Transition, back: &str) -> Option<ForceOffer> {
     if asked.verb != Verb::TakeOver || asked.force {
         return None;

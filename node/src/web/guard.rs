@@ -1,5 +1,5 @@
-//! The guard in front of every route: which host was asked for, who asks, from which site, and what
-//! every answer forbids the browser.
+//! The guard in front of every route. It checks the host, the caller and the site of a request, and sets the
+//! security headers of every response.
 //!
 //! A page of another site can make a browser send requests here (CSRF) or rename itself to a
 //! loopback address (DNS rebinding). Both end here, before any handler runs.
@@ -25,7 +25,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 /// Style sheet, scripts and icon, the same for everybody.
 const ASSETS: &str = "/assets/";
 
-/// Who asks.
+/// Who sent a request.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Caller {
     /// The signed-in person.
@@ -128,7 +128,7 @@ fn admit(web: &Web, request: &Request) -> Result<Caller, (StatusCode, String)> {
     Ok(caller)
 }
 
-/// What anybody may have, since it tells nothing about a project.
+/// Paths that anybody may read, because they reveal nothing about a project.
 fn is_open(path: &str) -> bool {
     path == "/login" || path == "/healthz" || path.starts_with(ASSETS)
 }
@@ -141,14 +141,14 @@ fn is_loopback_name(host: &str) -> bool {
     matches!(name, "localhost" | "127.0.0.1" | "[::1]")
 }
 
-/// Whether the browser takes the address for one that nobody can tamper with: HTTPS, or this machine. Only to those
-/// it says where a request comes from; on others it ignores an opener policy and complains about it.
+/// Whether the browser treats the address as trustworthy: HTTPS, or this machine. It sends `sec-fetch-site` only to
+/// those; elsewhere it ignores an opener policy and logs a complaint.
 fn is_trustworthy(headers: &HeaderMap) -> bool {
     let host = text(headers, header::HOST).unwrap_or_default();
     is_loopback_name(host) || headers.contains_key("sec-fetch-site")
 }
 
-/// The name alone proves nothing: whoever connects from elsewhere can write any `Host`.
+/// The name alone proves nothing: a remote client can send any `Host`.
 fn peer_is_loopback(request: &Request) -> bool {
     request
         .extensions()
@@ -164,8 +164,8 @@ fn shows_token(web: &Web, headers: &HeaderMap) -> bool {
     matches!((shown, &web.config.api_token), (Some(shown), Some(token)) if !token.is_empty() && same(shown, token))
 }
 
-/// Browsers say where a request comes from in two headers; whichever is there must name this site.
-/// Neither is there for programs, which carry no cookie that somebody else could misuse.
+/// Browsers name the origin of a request in two headers; those that are present must name this site. Programs send
+/// neither, and carry no cookie that another site could misuse.
 fn same_site(headers: &HeaderMap, host: &str) -> Result<(), String> {
     let fetch_site = text(headers, HeaderName::from_static("sec-fetch-site"));
     if let Some(site) = fetch_site

@@ -52,7 +52,7 @@ const LINGER_MS: u64 = 3_000;
 /// The configuration of the HTTP server.
 #[derive(Clone, Default)]
 pub struct WebConfig {
-    /// What stands at the top of every page.
+    /// The title at the top of every page.
     pub title: String,
     /// The `host:port` values that requests may name, in addition to loopback names with any port.
     pub allowed_hosts: Vec<String>,

@@ -128,7 +128,7 @@ async fn load_board(web: &Web, caller: &Caller, project: &str, query: BoardQuery
     let Reply::Status(status) = status? else {
         return Err(unexpected());
     };
-    // A filtered list says nothing about the place in the queue, which counts everybody.
+    // A filtered list does not have the whole queue.
     let queue = if query.is_filtered() && listed.iter().any(|card| card.column == Column::Merge) {
         let merging = Filter {
             columns: vec![Column::Merge],
@@ -230,9 +230,9 @@ pub(super) async fn item_fragment(
     })
 }
 
-/// What somebody asked for by a handle.
+/// The items that a handle names.
 enum ItemMatch {
-    /// The item in full, and why it stands where it stands.
+    /// The item in full, and why it is in its state.
     One(Box<ItemPage>, Vec<String>),
     /// The items that share the number.
     Several(Vec<ItemPage>),

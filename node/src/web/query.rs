@@ -1,4 +1,4 @@
-//! What a board address says: which part of the board, and which items pass.
+//! The query of a board address: the tab and the filters.
 //!
 //! Filters live in the address, so that a filtered board can be kept, sent and reloaded.
 
@@ -58,7 +58,7 @@ impl Tab {
         self == other || (!apart(self) && !apart(other))
     }
 
-    /// Where an item of a column stands unless it is in the trash.
+    /// The tab of a column, for items that are not in the trash.
     pub(super) const fn of(column: Column) -> Self {
         match column {
             Column::Upcoming | Column::Backlog => Self::Backlog,

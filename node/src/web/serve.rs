@@ -3,8 +3,8 @@
 //! hyper speaks HTTP; here is what it leaves to its user. A request's headers have [`HEADERS`], its
 //! body has [`BODY`], a client that reads nothing of an answer has [`READING`]. There are at most so
 //! many connections, in all and from one address, and one that has not finished a request gives way to
-//! a newcomer (see `limiter.rs`). Relies on the router for everything that is said; never reads a
-//! request itself.
+//! a newcomer (see `limiter.rs`). Relies on the router for all responses; never reads a request
+//! itself.
 
 use std::io;
 use std::net::SocketAddr;
@@ -33,7 +33,7 @@ use super::guard::Caller;
 use super::{BODY_BYTES, LINGER_MS};
 use crate::api::request::{Failure, FailureCode};
 use crate::limiter::{Limiter, Limits, Permit};
-use crate::outage::Outage;
+use crate::log_throttle::LogThrottle;
 
 /// Time for the headers of a request, also of the next one on a connection.
 const HEADERS: Duration = Duration::from_secs(10);
@@ -69,10 +69,10 @@ fn limits() -> Limits {
 /// # Errors
 /// Never: a connection that cannot be accepted is tried again.
 pub async fn serve(listener: TcpListener, router: axum::Router, stop: CancellationToken) -> io::Result<()> {
-    // Event streams never end by themselves: they are told of the stop, or it would wait for them.
+    // Event streams never end by themselves: they get the stop token, or stopping would wait for them.
     let router = router.layer(Extension(stop.clone()));
     let limiter = Limiter::new(limits());
-    let mut outage = Outage::new("a connection to the board could not be accepted");
+    let mut outage = LogThrottle::new("cannot accept a connection to the board");
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -104,12 +104,12 @@ pub async fn serve(listener: TcpListener, router: axum::Router, stop: Cancellati
     drop(listener);
     let finish = async { while connections.join_next().await.is_some() {} };
     if timeout(Duration::from_millis(LINGER_MS), finish).await.is_err() {
-        tracing::debug!("open connections to the board were cut");
+        tracing::debug!("open connections to the board were closed");
     }
     Ok(())
 }
 
-/// Whether only the connection that was to be accepted is to blame.
+/// Whether only the connection that was being accepted is affected.
 fn is_peer_error(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -227,7 +227,7 @@ async fn read(request: Request) -> Result<Request, Response> {
         .extensions
         .get::<Caller>()
         .is_some_and(|caller| caller.session.is_some() || caller.program);
-    // Whoever may not write is told so by the handler, whatever the body is; it is not waited for.
+    // For callers who may not write, the handler refuses; the body is not awaited.
     if !reads || !known {
         return Ok(Request::from_parts(parts, Body::empty()));
     }
@@ -235,9 +235,9 @@ async fn read(request: Request) -> Result<Request, Response> {
     match timeout(BODY, to_bytes(body, BODY_BYTES)).await {
         Ok(Ok(bytes)) => Ok(Request::from_parts(parts, Body::from(bytes))),
         Ok(Err(error)) => {
-            tracing::debug!(%error, "a request's body could not be read");
+            tracing::debug!(%error, "cannot read the body of a request");
             let why = format!(
-                "the request body could not be read; it must be complete and have at most {BODY_BYTES} bytes"
+                "cannot read the request body; it must be complete and have at most {BODY_BYTES} bytes"
             );
             Err(refusal(
                 program,
@@ -247,7 +247,7 @@ async fn read(request: Request) -> Result<Request, Response> {
             ))
         }
         Err(_) => {
-            let why = format!("the request body was not received within {} s", BODY.as_secs());
+            let why = format!("the request body did not arrive within {} s", BODY.as_secs());
             Err(refusal(
                 program,
                 StatusCode::REQUEST_TIMEOUT,

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use towline_node::cache::{Batch, Cache, CacheError, Opened, Table};
+use towline_node::cache::{Batch, Cache, CacheError, OpenOutcome, Table};
 use towline_node::log::Log;
 use towline_proto::{Millis, ProjectId};
 
@@ -34,7 +34,7 @@ fn a_node_starts_on_a_full_disk_because_the_reserve_pays_for_it() {
     };
     assert_eq!(
         opened,
-        Opened::Kept,
+        OpenOutcome::Intact,
         "a full disk is no reason to throw the cache away"
     );
     assert_eq!(cache.u64(Table::Cursors, "chat").unwrap(), Some(12));
@@ -54,6 +54,6 @@ fn a_node_starts_on_a_full_disk_because_the_reserve_pays_for_it() {
     cache.flush_durable().unwrap();
     drop(cache);
     let (cache, opened) = Cache::open(NOW, &cache_dir).unwrap();
-    assert_eq!(opened, Opened::Kept);
+    assert_eq!(opened, OpenOutcome::Intact);
     assert_eq!(cache.u64(Table::Cursors, "chat").unwrap(), Some(13));
 }

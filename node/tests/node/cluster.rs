@@ -9,7 +9,7 @@ use towline_node::api::request::{NewItem, Reply, Request, Transition};
 use towline_node::api::types::ItemCard;
 use towline_node::home::settings::{ClaimTtl, Settings};
 use towline_node::home::{self, Config, Home, key};
-use towline_node::run::{Node, make_project};
+use towline_node::node::{Node, make_project};
 use towline_proto::{Column, Origin, OriginKind, ProjectId, Role, Ticket, Verb};
 
 /// Longer than anything here takes on a busy machine.
@@ -265,7 +265,7 @@ async fn the_claim_of_a_living_node_is_its_own_and_that_of_a_dead_one_can_be_tak
     /// Short, so that its end can be waited for; a file would not be taken with it.
     const TTL: Duration = Duration::from_secs(2);
     let quick = |name| Config {
-        fixed: Some(Settings {
+        settings_override: Some(Settings {
             claim_ttl: ClaimTtl(TTL),
             ..Settings::default()
         }),

@@ -9,7 +9,7 @@ mod store;
 use serde_json::json;
 use towline_node::api::request::{IMPORT_CHUNK, Reply, Request};
 use towline_node::import::beads;
-use towline_node::project::Taken;
+use towline_node::project::LineOutcome;
 use towline_proto::{Column, Millis};
 
 use store::{Store, assert_same, problems};
@@ -162,17 +162,20 @@ fn an_import_into_an_empty_project_gives_the_same_export() {
     for seed in 20..30 {
         let mut other = Store::new(seed);
         let taken = other.import(&export);
-        assert_eq!(problems(&taken), Vec::<&Taken>::new());
+        assert_eq!(problems(&taken), Vec::<&LineOutcome>::new());
         assert_same(&export, &other.export());
         other.is_sound();
         let again = other.import(&export);
-        assert!(again.iter().all(|taken| *taken == Taken::Unchanged), "{again:?}");
+        assert!(
+            again.iter().all(|taken| *taken == LineOutcome::Unchanged),
+            "{again:?}"
+        );
         let mut other = other.reopened(seed);
         assert_same(&export, &other.export());
     }
     let again = ann.import(&export);
     assert!(
-        again.iter().all(|taken| *taken == Taken::Unchanged),
+        again.iter().all(|taken| *taken == LineOutcome::Unchanged),
         "its own export brings nothing: {again:?}"
     );
 }
@@ -200,7 +203,7 @@ fn a_real_tracker_goes_through_two_projects_unchanged() {
     assert_eq!(export.lines().count(), parsed.items.len());
     let mut other = Store::new(8);
     let taken = other.import(&export);
-    assert_eq!(problems(&taken), Vec::<&Taken>::new());
+    assert_eq!(problems(&taken), Vec::<&LineOutcome>::new());
     assert_same(&export, &other.export());
     // The tracker's own file still finds its items, and has nothing to add.
     let items = parsed.items[..IMPORT_CHUNK].to_vec();
@@ -230,7 +233,7 @@ fn a_later_export_brings_what_is_new_and_leaves_what_was_done_here() {
     other.does(json!({ "request": "label", "item": "2", "add": ["mine"], "remove": [] }));
     let late = ann.export();
     let taken = other.import(&late);
-    assert_eq!(problems(&taken), Vec::<&Taken>::new());
+    assert_eq!(problems(&taken), Vec::<&LineOutcome>::new());
     let lines = other.lines();
     let titles: Vec<&str> = lines.iter().map(|line| line.title.as_str()).collect();
     assert_eq!(titles, ["One", "Two, said better", "Three", "Four"]);
@@ -240,7 +243,10 @@ fn a_later_export_brings_what_is_new_and_leaves_what_was_done_here() {
     let before = other.export();
     for file in [&late, &early] {
         let again = other.import(file);
-        assert!(again.iter().all(|taken| *taken == Taken::Unchanged), "{again:?}");
+        assert!(
+            again.iter().all(|taken| *taken == LineOutcome::Unchanged),
+            "{again:?}"
+        );
     }
     assert_same(&before, &other.export());
     other.is_sound();
@@ -265,9 +271,9 @@ fn a_later_export_moves_only_what_has_moved_there() {
     let late = ann.export();
     let taken = other.import(&late);
     let [
-        Taken::Updated { .. },
-        Taken::InTrash { note },
-        Taken::Updated { .. },
+        LineOutcome::Updated { .. },
+        LineOutcome::InTrash { note },
+        LineOutcome::Updated { .. },
     ] = taken.as_slice()
     else {
         panic!("{taken:?}")
@@ -294,8 +300,8 @@ fn a_number_that_is_taken_is_shared_and_never_changed() {
     let mut other = Store::new(8);
     other.create("story", "Here before", json!({}));
     let taken = other.import(&ann.export());
-    assert_eq!(problems(&taken), Vec::<&Taken>::new());
-    let shared = |taken: &Taken| matches!(taken, Taken::Made { shared: true, .. });
+    assert_eq!(problems(&taken), Vec::<&LineOutcome>::new());
+    let shared = |taken: &LineOutcome| matches!(taken, LineOutcome::Created { shared: true, .. });
     assert!(shared(&taken[0]), "{taken:?}");
     let lines = other.lines();
     let named: Vec<_> = lines
@@ -336,7 +342,7 @@ fn an_item_of_thousands_of_acts_takes_several_entries() {
     let file = format!("{}\n", serde_json::to_string(&line).unwrap());
     let mut other = Store::new(8);
     let taken = other.import(&file);
-    assert_eq!(problems(&taken), Vec::<&Taken>::new());
+    assert_eq!(problems(&taken), Vec::<&LineOutcome>::new());
     assert_same(&file, &other.export());
     assert!(other.records().1.len() > 4, "several entries");
     let mut third = other.twin(8);

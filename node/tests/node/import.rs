@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use towline_node::api::request::{IMPORT_CHUNK, ImportItem, ImportStage, Reply, Request};
 use towline_node::api::types::ImportReport;
 use towline_node::import::{Parsed, backlog, github};
-use towline_node::project::{Opening, Project, SystemWorld};
+use towline_node::project::{Project, ProjectOptions, SystemEnvironment};
 use towline_proto::{Column, CriterionState, Origin, OriginKind};
 
 struct Place {
@@ -25,17 +25,22 @@ struct Place {
     project: Project,
 }
 
-fn opening(dir: &Path) -> Opening {
-    Opening {
+fn opening(dir: &Path) -> ProjectOptions {
+    ProjectOptions {
         dir: dir.to_owned(),
         key: SigningKey::from_bytes(&[7; 32]),
-        world: Box::new(SystemWorld),
+        env: Box::new(SystemEnvironment),
     }
 }
 
 fn place() -> Place {
     let dir = tempfile::tempdir().unwrap();
-    let genesis = Project::genesis(&SigningKey::from_bytes(&[7; 32]), &SystemWorld, "demo", "laptop");
+    let genesis = Project::genesis(
+        &SigningKey::from_bytes(&[7; 32]),
+        &SystemEnvironment,
+        "demo",
+        "laptop",
+    );
     let project = Project::create(opening(dir.path()), &genesis).unwrap();
     Place { dir, project }
 }

@@ -4,14 +4,14 @@ use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
 
-use towline_node::log::{Log, LogError, Opened, Options};
+use towline_node::log::{Log, LogError, OpenReport, Options};
 use towline_proto::{Millis, ProjectId};
 
 use crate::tools::{TinyDisk, size};
 
 const PROJECT: ProjectId = ProjectId([7; 32]);
 
-fn reopen(dir: &Path) -> (Log, Opened, Vec<Arc<[u8]>>) {
+fn reopen(dir: &Path) -> (Log, OpenReport, Vec<Arc<[u8]>>) {
     let mut found = Vec::new();
     let (log, opened) = Log::open::<Infallible>(dir, PROJECT, |record| {
         found.push(record.bytes);

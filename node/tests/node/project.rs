@@ -7,21 +7,21 @@ use ed25519_dalek::SigningKey;
 use towline_node::api::request::{Failure, Filter, NewItem, Reply, Request, Transition};
 use towline_node::handle::Job;
 use towline_node::net::NetOutput;
-use towline_node::project::{Opening, Project, SystemWorld};
+use towline_node::project::{Project, ProjectOptions, SystemEnvironment};
 use towline_proto::{Column, Kind, Origin, OriginKind, ProjectId, Role, Verb};
 
-fn opening(dir: &Path) -> Opening {
-    Opening {
+fn opening(dir: &Path) -> ProjectOptions {
+    ProjectOptions {
         dir: dir.to_owned(),
         key: SigningKey::from_bytes(&[7; 32]),
-        world: Box::new(SystemWorld),
+        env: Box::new(SystemEnvironment),
     }
 }
 
 fn create(dir: &Path) -> Project {
     let genesis = Project::genesis(
         &SigningKey::from_bytes(&[7; 32]),
-        &SystemWorld,
+        &SystemEnvironment,
         "demo",
         "ann's laptop",
     );
@@ -297,10 +297,10 @@ fn a_damaged_log_is_named_refuses_writes_and_can_be_mended() {
     // What a mending that was killed may leave behind: a half-made log that must not be taken for one.
     std::fs::create_dir_all(dir.path().join("mending/log")).unwrap();
     std::fs::write(dir.path().join("mending/log/00000001.seg"), b"half").unwrap();
-    let mended = Project::mend(opening(dir.path()), id).unwrap();
+    let mended = Project::repair(opening(dir.path()), id).unwrap();
     // The genesis and the first two; the fourth follows the third in this node's chain.
     assert_eq!((mended.kept, mended.left_out, mended.gaps), (3, 1, 1));
-    assert!(mended.aside.exists());
+    assert!(mended.old_log.exists());
     let mut project = reopen(dir.path(), id);
     assert_healthy(&mut project);
     assert_eq!(everything(&mut project).lines().count(), 2);
@@ -313,7 +313,7 @@ fn a_damaged_log_is_named_refuses_writes_and_can_be_mended() {
     std::fs::create_dir(dir.path().join("mending")).unwrap();
     std::fs::rename(dir.path().join("log"), dir.path().join("mending/log")).unwrap();
     assert!(Project::open(opening(dir.path()), id).is_err());
-    let mended = Project::mend(opening(dir.path()), id).unwrap();
+    let mended = Project::repair(opening(dir.path()), id).unwrap();
     assert_eq!((mended.left_out, mended.gaps), (0, 0));
     let mut project = reopen(dir.path(), id);
     assert_eq!(everything(&mut project), before);

@@ -13,7 +13,7 @@ use ed25519_dalek::SigningKey;
 use towline_crdt::doc::{ActRecord, Acts, NodePrefix};
 use towline_crdt::fold::{ActOutcome, fold};
 use towline_crdt::members::Membership;
-use towline_node::project::{Project, SystemWorld};
+use towline_node::project::{Project, SystemEnvironment};
 use towline_proto::{Act, ActId, AuthorSeq, Column, Epoch, ItemId, Kind, Millis, NodeId, Op, Payload, Qa};
 
 use super::{Bench, Goal, Row, world};
@@ -193,7 +193,7 @@ impl History {
 #[allow(clippy::cast_precision_loss)]
 pub(crate) fn fold_lengths(_: &Bench) -> Result<Vec<Row>> {
     let key = SigningKey::from_bytes(&world::KEY);
-    let first = Project::genesis(&key, &SystemWorld, "bench", "bench");
+    let first = Project::genesis(&key, &SystemEnvironment, "bench", "bench");
     let Payload::Genesis(genesis) = &first.body().payload else {
         bail!("not a genesis")
     };

@@ -15,8 +15,8 @@ use anyhow::{Context as _, Result, bail};
 use towline_node::api::request::{Filter, ImportStage, Reply, Request};
 use towline_node::home::{Home, key};
 use towline_node::import::Parsed;
+use towline_node::node::open_project;
 use towline_node::project::Project;
-use towline_node::run::open_project;
 use towline_proto::limits;
 
 use super::memory::{binary, resident, timed, towline};

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use towline_node::api::request::{Filter, Request};
 use towline_node::home::{Home, key};
 use towline_node::import::Parsed;
-use towline_node::run::open_project;
+use towline_node::node::open_project;
 
 use super::{Bench, Goal, Row, at, nodes};
 

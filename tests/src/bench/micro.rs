@@ -10,7 +10,7 @@ use towline_crdt::doc::ItemDoc;
 use towline_crdt::fold::fold;
 use towline_crdt::gate;
 use towline_crdt::members::Membership;
-use towline_node::project::{Project, SystemWorld};
+use towline_node::project::{Project, SystemEnvironment};
 use towline_proto::{
     AuthorSeq, Column, Entry, EntryBody, Epoch, ItemChange, ItemId, Kind, Millis, NodeId, Op,
 };
@@ -29,7 +29,7 @@ pub(crate) fn micro(bench: &Bench) -> Result<Vec<Row>> {
     let dir = tempfile::tempdir()?;
     let mut disk = raw::Disk::new(dir.path())?;
     let key = SigningKey::from_bytes(&world::KEY);
-    let first = Project::genesis(&key, &SystemWorld, "bench", "bench");
+    let first = Project::genesis(&key, &SystemEnvironment, "bench", "bench");
     let Payload::Genesis(genesis) = &first.body().payload else {
         bail!("not a genesis")
     };

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use towline_node::api::request::{Reply, Request};
 use towline_node::home::{self, Config, Home, key};
 use towline_node::import::Parsed;
-use towline_node::run::{Node, make_project, open_project};
+use towline_node::node::{Node, make_project, open_project};
 use towline_proto::{ProjectId, Role, Ticket};
 
 use super::{Bench, Goal, Row, at, raw, world};

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use ed25519_dalek::SigningKey;
 use towline_node::api::request::{IMPORT_CHUNK, NewItem, Reply, Request, Transition};
 use towline_node::import::Parsed;
-use towline_node::project::{Opening, Project, SystemWorld};
+use towline_node::project::{Project, ProjectOptions, SystemEnvironment};
 use towline_proto::{Origin, OriginKind, Verb};
 
 /// The only node's key, in projects without a network.
@@ -20,11 +20,11 @@ pub(crate) fn origin() -> Result<Origin> {
 /// A new project in a folder.
 pub(crate) fn project(dir: &Path) -> Result<Project> {
     let key = SigningKey::from_bytes(&KEY);
-    let genesis = Project::genesis(&key, &SystemWorld, "bench", "bench");
-    let opening = Opening {
+    let genesis = Project::genesis(&key, &SystemEnvironment, "bench", "bench");
+    let opening = ProjectOptions {
         dir: dir.to_owned(),
         key,
-        world: Box::new(SystemWorld),
+        env: Box::new(SystemEnvironment),
     };
     Project::create(opening, &genesis)
 }

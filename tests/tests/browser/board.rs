@@ -87,7 +87,7 @@ fn what_happens_elsewhere_shows_in_every_tab_without_a_reload() {
     browser.click(&format!("{} a.title", card_in("backlog", "1")));
     browser.fill("#say", "Half a sent");
     ann.run(&["comment", "1", "From the terminal"]).ok();
-    browser.reads("#announcements", "commented");
+    browser.reads("#announcements", "has a new comment");
     let typed = browser.script("return document.getElementById('say').value", &[]);
     assert_eq!(typed, json!("Half a sent"));
     browser.fill("#say", "ence.");

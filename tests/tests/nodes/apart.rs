@@ -1,5 +1,5 @@
-//! Two people contradict each other with no node running, and read what came of it: what contends, why
-//! things are as they are, and how to settle it.
+//! Two people contradict each other with no node running, and read what came of it: what is in conflict, why
+//! things are as they are, and how to resolve it.
 
 use serde_json::Value;
 use towline_tests::process::{Place, port, until};

@@ -164,7 +164,7 @@ fn an_epic_alone_is_shown_and_nothing_else_is() {
 }
 
 #[test]
-fn settling_what_does_not_contend_is_refused() {
+fn resolving_without_a_conflict_is_refused() {
     let ann = Place::of("ann");
     ann.init("shop");
     ann.create("Quiet");

@@ -175,8 +175,8 @@ proptest! {
         prop_assert_eq!(row.title(), &whole.title);
         prop_assert_eq!(row.status, whole.status());
         prop_assert_eq!(row.held, !whole.holds.is_empty());
-        prop_assert_eq!(row.ties(), (whole.depends_on.clone(), whole.closing.clone()));
-        let (labels, links) = row.words();
+        prop_assert_eq!(row.references(), (whole.depends_on.clone(), whole.closing.clone()));
+        let (labels, links) = row.search_terms();
         prop_assert_eq!(labels, whole.labels.iter().map(String::as_str).collect::<Vec<_>>());
         let targets: Vec<_> = links.into_iter().map(|(_, target)| target).collect();
         prop_assert_eq!(targets, whole.links.iter().map(|link| link.target.as_str()).collect::<Vec<_>>());

@@ -1,7 +1,7 @@
 //! The main help page: some sixty commands, in groups.
 //!
 //! clap lists commands in one column. The page is composed from clap's own command tree, so names
-//! and texts are those of the definitions; a test says when a command has no group.
+//! and texts are those of the definitions; a test fails when a command has no group.
 
 use std::fmt::Write;
 

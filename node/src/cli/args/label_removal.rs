@@ -11,7 +11,7 @@ const WITH_VALUE: &[&str] = &["-C", "--project", "--as", "--add", "--remove"];
 /// Single-hyphen flags that `label` takes.
 const FLAGS: &[&str] = &["-q", "-v", "-vv", "-vvv", "-h", "-V", "-"];
 
-/// Whether a text looks like an option and like nothing that somebody says.
+/// Whether a text looks like an option and not like free text.
 pub(super) fn is_flag(text: &str) -> bool {
     let name = |name: &str| {
         name.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -30,21 +30,21 @@ pub(super) fn is_flag(text: &str) -> bool {
 /// The same words, with labels to remove as options where the command is `label`.
 pub(super) fn rewrite(words: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut out: Vec<OsString> = Vec::new();
-    let (mut labels, mut settled, mut value) = (false, false, true);
+    let (mut labels, mut command_known, mut value) = (false, false, true);
     for word in words {
         let text = word.to_str().unwrap_or("");
         let is_value = std::mem::take(&mut value);
-        if is_value || settled && !labels {
+        if is_value || command_known && !labels {
             out.push(word);
         } else if text == "--" {
-            (settled, labels) = (true, false);
+            (command_known, labels) = (true, false);
             out.push(word);
         } else if WITH_VALUE.contains(&text) {
             value = true;
             out.push(word);
         } else if !text.starts_with('-') {
-            if !settled {
-                (settled, labels) = (true, word == OsStr::new("label"));
+            if !command_known {
+                (command_known, labels) = (true, word == OsStr::new("label"));
             }
             out.push(word);
         } else if labels && !text.starts_with("--") && !FLAGS.contains(&text) {

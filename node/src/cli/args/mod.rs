@@ -21,7 +21,7 @@ use clap::{Args, FromArgMatches, Parser, Subcommand};
 use towline_proto::Kind;
 use towline_proto::stage::UnknownWord;
 
-use crate::deeds::STORIES;
+use crate::activity_text::STORIES;
 use crate::home::BusyTimeout;
 
 pub use conflicts::{BoardArgs, ConflictsArgs, ConflictsCommand, ExplainArgs, ResolveArgs};

@@ -16,16 +16,16 @@ use crate::cli::render::text::clean;
 use crate::cli::{CliError, Context, json};
 use crate::home::init::{self, plan_deinit, plan_init};
 use crate::home::{Config, Home, key};
+use crate::node::{Node, make_project, node_name, repair_project};
 use crate::project::check_clock;
-use crate::run::{Node, make_project, mend_project, node_name};
-use crate::serving::{Face, Serving};
+use crate::server::{Server, ServerOptions};
 use crate::socket::HELLO_TIMEOUT;
 
 fn failed(error: impl std::fmt::Display) -> Failure {
     Failure::new(FailureCode::Failure, error.to_string())
 }
 
-/// The project's name where nobody gave one: the directory's.
+/// The default name of a project: the directory's.
 fn directory_name(dir: &Path) -> String {
     let name = dir
         .file_name()
@@ -39,26 +39,26 @@ fn directory_name(dir: &Path) -> String {
     }
 }
 
-/// The name that was given to a project or a node, checked before anything is made under it.
-fn named(what: &str, name: &str) -> Result<String, Failure> {
+/// Checks the given name of a project or a node.
+fn checked_name(what: &str, name: &str) -> Result<String, Failure> {
     let checked = towline_proto::text::name(name);
     let refused = |why| Failure::new(FailureCode::Usage, format!("cannot use this {what} name: {why}"));
     checked.map(str::to_owned).map_err(refused)
 }
 
-/// What a new project is called.
+/// The name of a new project.
 pub(in crate::cli) fn project_name(dir: &Path, given: Option<&str>) -> Result<String, Failure> {
     match given {
-        Some(name) => named("project", name),
+        Some(name) => checked_name("project", name),
         None => Ok(directory_name(dir)),
     }
 }
 
-/// Refuses to make a project where there is one already that commands would use, unless one of its own is asked
-/// for: most often somebody is only in another folder than they think.
+/// Refuses to create a project where commands already use one, unless `--here` is given: the user is probably in
+/// another folder than they think.
 pub(in crate::cli) fn check_no_project(ctx: &Context, args: &InitArgs) -> Result<(), Failure> {
     let Ok(root) = ctx.root() else { return Ok(()) };
-    // A disk that is mounted below a project is a place of its own: nobody is there by mistake.
+    // A disk that is mounted below a project does not belong to it.
     let device = |dir: &Path| std::fs::metadata(dir).map(|meta| meta.dev()).ok();
     if args.here || root == ctx.dir || device(&root) != device(&ctx.dir) {
         return Ok(());
@@ -89,7 +89,7 @@ pub(super) fn init(ctx: &Context, args: &InitArgs, out: &mut dyn Write) -> Resul
     ctx.say(&format!("will create the project {name:?}"));
     let home = make_home(&ctx.dir, args.node_name.clone())?;
     let lock = local_store::lock(ctx, &home, "towline init")?;
-    home.sweep().map_err(Failure::from)?;
+    home.remove_incomplete_projects().map_err(Failure::from)?;
     let config = Config::load(&home.config_file()).map_err(Failure::from)?;
     let key = key::load(&home.key_file()).map_err(Failure::from)?;
     let me = towline_proto::NodeId(key.verifying_key().to_bytes());
@@ -107,7 +107,7 @@ pub(super) fn init(ctx: &Context, args: &InitArgs, out: &mut dyn Write) -> Resul
 /// Makes a home in a folder, or completes one whose `init` or `join` was killed.
 fn make_home(root: &Path, node_name: Option<String>) -> Result<Home, Failure> {
     check_clock()?;
-    let node_name = node_name.map(|name| named("node", &name)).transpose()?;
+    let node_name = node_name.map(|name| checked_name("node", &name)).transpose()?;
     let config = Config {
         node_name: node_name.unwrap_or_default(),
         ..Config::default()
@@ -116,7 +116,7 @@ fn make_home(root: &Path, node_name: Option<String>) -> Result<Home, Failure> {
     Ok(home)
 }
 
-/// `deinit`: takes back what `init` did, with everything in it.
+/// `deinit`: removes everything that `init` created.
 pub(super) fn deinit(ctx: &Context, out: &mut dyn Write) -> Result<(), CliError> {
     let home = Home::at(ctx.root()?);
     for step in plan_deinit(&home).map_err(Failure::from)? {
@@ -133,7 +133,7 @@ pub(super) fn deinit(ctx: &Context, out: &mut dyn Write) -> Result<(), CliError>
     Ok(())
 }
 
-/// `doctor --repair`: makes damaged logs anew from what is whole in them.
+/// `doctor --repair`: rebuilds damaged logs from their intact entries.
 pub(super) fn repair(ctx: &Context, out: &mut dyn Write) -> Result<(), CliError> {
     let home = Home::at(ctx.root()?);
     check_not_running(&home)?;
@@ -148,7 +148,7 @@ pub(super) fn repair(ctx: &Context, out: &mut dyn Write) -> Result<(), CliError>
         {
             continue;
         }
-        let mended = mend_project(&place, &key)?;
+        let mended = repair_project(&place, &key)?;
         if ctx.global.json {
             continue;
         }
@@ -159,7 +159,7 @@ pub(super) fn repair(ctx: &Context, out: &mut dyn Write) -> Result<(), CliError>
             mended.kept,
             mended.left_out,
             mended.gaps,
-            mended.aside.display()
+            mended.old_log.display()
         )?;
     }
     if ctx.global.json {
@@ -169,14 +169,14 @@ pub(super) fn repair(ctx: &Context, out: &mut dyn Write) -> Result<(), CliError>
     Ok(())
 }
 
-/// `up` and `serve`: runs a node until it is told to end. `up` makes a home and a project first
-/// where there is none, and greets.
+/// `up` and `serve`: runs a node until it is stopped. `up` first creates a home and a project if there is none,
+/// and prints a greeting.
 pub(super) fn run(ctx: &Context, args: &RunArgs, greet: bool, out: &mut dyn Write) -> Result<(), CliError> {
     let home = match ctx.root() {
         Err(failure) if !greet => return Err(failure.into()),
         Ok(root) if !greet || Home::at(&root).exists() => Home::at(root),
         root => {
-            // A name that cannot be used is refused before anything is made.
+            // An invalid user name is refused before anything is created.
             ctx.origin()?;
             make_home(&root.unwrap_or_else(|_| ctx.dir.clone()), None)?
         }
@@ -198,7 +198,7 @@ pub(super) fn run(ctx: &Context, args: &RunArgs, greet: bool, out: &mut dyn Writ
     let title = directory_name(home.root());
     runtime()?.block_on(async {
         let node = Node::start(home, lock, &config, key).await?;
-        let serving = Serving::start(node, &config, Face { title, fleet: false }).await?;
+        let serving = Server::start(node, &config, ServerOptions { title, fleet: false }).await?;
         if greet {
             greeting(ctx, &serving, &who, out)?;
         } else {
@@ -211,7 +211,7 @@ pub(super) fn run(ctx: &Context, args: &RunArgs, greet: bool, out: &mut dyn Writ
     })
 }
 
-/// Refuses where a node runs already.
+/// Fails if a node is already running.
 pub(in crate::cli) fn check_not_running(home: &Home) -> Result<(), Failure> {
     let who = match crate::socket::find(home)? {
         Some(client) => {
@@ -219,7 +219,7 @@ pub(in crate::cli) fn check_not_running(home: &Home) -> Result<(), Failure> {
             let board = info.board.map(|board| format!(", with its board at {board}"));
             format!("(pid {}){}", info.pid, board.unwrap_or_default())
         }
-        // Only a node notes a socket; anybody else is soon done and waited for.
+        // Only a node notes a socket; other holders of the lock are soon done.
         None => match home.holder()? {
             Some(holder) if holder.socket.is_some() => {
                 format!("({}), but does not answer on its socket", holder.who)
@@ -231,10 +231,10 @@ pub(in crate::cli) fn check_not_running(home: &Home) -> Result<(), Failure> {
     Err(Failure::new(FailureCode::Busy, message))
 }
 
-/// What is configured, with what was asked for this once.
+/// The configuration, with the flags of this command.
 pub(in crate::cli) fn run_config(home: &Home, args: &RunArgs) -> Result<Config, Failure> {
     let file = home.config_file();
-    // A node that is not made yet will have what a new one has.
+    // A node that is not created yet has the defaults.
     let mut config = if file.exists() {
         Config::load(&file)?
     } else {
@@ -248,7 +248,7 @@ pub(in crate::cli) fn run_config(home: &Home, args: &RunArgs) -> Result<Config, 
     Ok(config)
 }
 
-fn greeting(ctx: &Context, serving: &Serving, who: &str, out: &mut dyn Write) -> Result<(), CliError> {
+fn greeting(ctx: &Context, serving: &Server, who: &str, out: &mut dyn Write) -> Result<(), CliError> {
     let names: Vec<_> = serving
         .node()
         .handle()
@@ -281,7 +281,7 @@ fn runtime() -> Result<Runtime, Failure> {
         .map_err(failed)
 }
 
-/// `join`: through the running node, or with a node that runs until everything has come.
+/// `join`: through the running node, or with a temporary node that runs until all entries have arrived.
 pub(super) fn join(ctx: &Context, args: &JoinArgs, out: &mut dyn Write) -> Result<(), CliError> {
     let ticket = ctx.text(args.ticket.clone(), towline_proto::limits::NOTE_BYTES)?;
     let ticket: Ticket = ticket

@@ -1,6 +1,6 @@
-//! The store opened directly, when no node runs: no daemon is needed for local work. Lists are answered
-//! from the snapshot of cards beside it where that is as young as the log, without opening anything and
-//! without asking a node that runs. A store that cannot be written is read from a copy.
+//! The store opened directly, when no node runs: local work needs no daemon. Lists are answered from the snapshot
+//! of cards if it is as new as the log, without opening the store and without asking a running node. A store that
+//! cannot be written is read from a copy.
 
 use std::collections::VecDeque;
 
@@ -10,11 +10,11 @@ use crate::api::request::{Envelope, Failure, FailureCode, Reply, Request};
 use crate::api::types::UnavailableProject;
 use crate::cli::{Backend, Context};
 use crate::handle::{ambiguous_project, project_unavailable};
-use crate::home::{Home, HomeError, Lock, ProjectHome, Survey, key};
-use crate::naming;
+use crate::home::{Home, HomeError, Lock, ProjectHome, ProjectScan, key};
+use crate::node::open_project;
 use crate::project::Project;
 use crate::project::snapshot::{self, needs_cards_only};
-use crate::run::open_project;
+use crate::project_names;
 use crate::socket::{self, Client, HELLO_TIMEOUT};
 
 /// One project's store, open for one command.
@@ -25,9 +25,9 @@ pub(super) struct LocalStore {
     access: StoreAccess,
 }
 
-/// What an open store stands on.
+/// How the store is open.
 enum StoreAccess {
-    /// The project's own folder, and nobody else has it open.
+    /// The project's own folder, under its lock.
     Locked(#[expect(dead_code, reason = "held for as long as the store is open")] Lock),
     /// A copy, because the folder cannot be written.
     Copy(StoreCopy),
@@ -58,7 +58,7 @@ impl Drop for LocalStore {
     }
 }
 
-/// Answers that were there before anybody asked: those of the snapshot of cards.
+/// Replies from the snapshot of cards.
 struct SnapshotReplies(VecDeque<Reply>);
 
 impl Backend for SnapshotReplies {
@@ -73,9 +73,9 @@ impl Backend for SnapshotReplies {
     }
 }
 
-/// The running node if there is one, else the store. What is going to be asked, in its order, is known
-/// where a command is nothing but its questions; nobody need be asked then when the snapshot answers all
-/// of them. Beside a running node that is so while it rests, and its thread is left to those who write.
+/// The running node if there is one, else the store. `requests` are those that a command will send, in their
+/// order, if they are all known; if the snapshot answers all of them, nothing is opened. With a running node this
+/// works while the log stands still, and leaves the project's thread to writers.
 pub(super) fn connect(ctx: &Context, requests: &[&Request]) -> Result<Box<dyn Backend>, Failure> {
     let home = Home::at(ctx.root()?);
     let mut busy_wait = BusyWait::of(ctx, &home);
@@ -103,22 +103,21 @@ pub(super) fn connect(ctx: &Context, requests: &[&Request]) -> Result<Box<dyn Ba
     }
 }
 
-/// The node that runs in a home and has a place for this client.
+/// The node that runs in a home, if it accepts this client.
 ///
 /// # Errors
-/// Busy when it has none, and what else keeps it from answering.
+/// Busy when it has no free connection, and what else keeps it from answering.
 pub(super) fn node(home: &Home) -> Result<Option<Client>, Failure> {
     let found = socket::find(home)?;
     found.map(|client| client.check_alive(HELLO_TIMEOUT)).transpose()
 }
 
-/// The lock for somebody who keeps it for longer, such as a node that starts: a command that is just being
-/// done does not keep it from starting.
+/// The lock for a long time, for example for a node that starts. Waits for commands that hold it.
 pub(super) fn lock(ctx: &Context, home: &Home, what: &str) -> Result<Lock, Failure> {
     BusyWait::of(ctx, home).retry_while_busy(|| home.lock(what))
 }
 
-/// The answers of the snapshot, when it has all of them.
+/// The replies of the snapshot, if it has all of them.
 fn from_snapshot(ctx: &Context, home: &Home, requests: &[&Request]) -> Option<SnapshotReplies> {
     if requests.is_empty() || !requests.iter().all(|request| needs_cards_only(request)) {
         return None;
@@ -133,7 +132,7 @@ fn from_snapshot(ctx: &Context, home: &Home, requests: &[&Request]) -> Option<Sn
 fn open(ctx: &Context, home: &Home, lock: Lock) -> Result<LocalStore, Failure> {
     let key = key::load(&home.key_file())?;
     Ok(LocalStore {
-        unavailable: unavailable(home.survey()?.unreadable),
+        unavailable: unavailable(home.scan_projects()?.unreadable),
         project: Some(open_project(&pick(ctx, home)?, &key)?),
         access: StoreAccess::Locked(lock),
     })
@@ -144,7 +143,7 @@ fn read(ctx: &Context, home: &Home, why: HomeError) -> Result<LocalStore, Failur
     let key = key::load(&home.key_file())?;
     let copy = StoreCopy::of(&pick(ctx, home)?, why)?;
     Ok(LocalStore {
-        unavailable: unavailable(home.survey()?.unreadable),
+        unavailable: unavailable(home.scan_projects()?.unreadable),
         project: Some(open_project(copy.place(), &key)?),
         access: StoreAccess::Copy(copy),
     })
@@ -160,7 +159,7 @@ fn unavailable(unreadable: Vec<(String, HomeError)>) -> Vec<UnavailableProject> 
 
 /// The project that is meant.
 fn pick(ctx: &Context, home: &Home) -> Result<ProjectHome, Failure> {
-    let Survey { projects, unreadable } = home.survey()?;
+    let ProjectScan { projects, unreadable } = home.scan_projects()?;
     let unavailable = unavailable(unreadable);
     let wanted = ctx.global.project.as_deref();
     let all: Vec<_> = projects
@@ -171,9 +170,9 @@ fn pick(ctx: &Context, home: &Home) -> Result<ProjectHome, Failure> {
         .iter()
         .find(|one| wanted.is_none_or(|wanted| one.name == wanted));
     let named = projects.iter().any(|place| Some(place.name.as_str()) == wanted);
-    match (naming::pick(&all, wanted), meant) {
+    match (project_names::pick(&all, wanted), meant) {
         (_, Some(other)) if wanted.is_none() && !projects.is_empty() => {
-            let names: Vec<_> = all.iter().map(|one| naming::address(&all, *one)).collect();
+            let names: Vec<_> = all.iter().map(|one| project_names::address(&all, *one)).collect();
             Err(ambiguous_project(&names.join(", "), other))
         }
         (Err(_), Some(meant)) if !named => Err(project_unavailable(meant)),

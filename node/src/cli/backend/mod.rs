@@ -18,7 +18,7 @@ use super::args::{DownArgs, ExportArgs, ImportArgs, InitArgs, JoinArgs, RunArgs}
 use super::context::Context;
 use super::{Backend, CliError, envelope, json, render};
 use crate::api::request::{Envelope, Failure, FailureCode, Reply, Request};
-use crate::home::{Holder, Home};
+use crate::home::{Home, LockHolder};
 use crate::socket::{self, Client, HELLO_TIMEOUT};
 use busy_wait::BusyWait;
 
@@ -36,12 +36,12 @@ impl Backend for Client {
 /// The running node, or the store opened directly.
 ///
 /// # Errors
-/// When there is no project here, or somebody else has its store open.
+/// When there is no project here, or another process has its store open.
 pub fn connect(ctx: &Context) -> Result<Box<dyn Backend>, Failure> {
     local_store::connect(ctx, &[])
 }
 
-/// As [`connect`], for a command that asks this and nothing else, in this order.
+/// As [`connect`], for a command that sends these requests and no others, in this order.
 ///
 /// # Errors
 /// As [`connect`].
@@ -49,8 +49,8 @@ pub fn connect_for(ctx: &Context, requests: &[&Request]) -> Result<Box<dyn Backe
     local_store::connect(ctx, requests)
 }
 
-/// The running node and nothing else. Whether one runs is asked of the lock: one that is just starting, or making
-/// its socket anew, is waited for.
+/// The running node and nothing else. The lock says whether one runs; waits for a node that is starting or
+/// creating its socket again.
 ///
 /// # Errors
 /// When none runs here, or it cannot be reached.
@@ -80,8 +80,8 @@ fn running_within(ctx: &Context, within: Duration) -> Result<Box<Client>, Failur
     }
 }
 
-/// Somebody has the project open and answers nobody.
-fn silent(holder: &Holder) -> Failure {
+/// A process has the project open and does not answer.
+fn silent(holder: &LockHolder) -> Failure {
     let message = format!(
         "{} has the project open and does not answer on its socket; if it is a node that hangs, kill it",
         holder.who
@@ -110,7 +110,7 @@ pub(super) use lifecycle::{check_no_project, check_not_running, project_name, ru
 /// `doctor --repair`.
 ///
 /// # Errors
-/// When the store is in use or cannot be mended.
+/// When the store is in use or cannot be repaired.
 pub fn repair(ctx: &Context, out: &mut dyn Write) -> Result<(), CliError> {
     lifecycle::repair(ctx, out)
 }
@@ -155,10 +155,10 @@ pub fn export(ctx: &Context, args: &ExportArgs, out: &mut dyn Write) -> Result<(
     transfer::export(ctx, args, out)
 }
 
-/// `down`: asks the node to end and waits until it has.
+/// `down`: asks the node to stop and waits until it has.
 ///
 /// # Errors
-/// When none runs here, or it does not end in time.
+/// When none runs here, or it does not stop in time.
 pub fn down(ctx: &Context, args: &DownArgs, out: &mut dyn Write) -> Result<(), CliError> {
     let home = Home::at(ctx.root()?);
     running(ctx)?.stop()?;
@@ -214,10 +214,10 @@ pub fn open(ctx: &Context, out: &mut dyn Write) -> Result<(), CliError> {
     Ok(())
 }
 
-/// `sync --wait`: asks until every connected peer holds the same.
+/// `sync --wait`: polls until all connected peers are in sync.
 ///
 /// # Errors
-/// When no node runs here, or they do not hold the same in time.
+/// When no node runs here, or they are not in sync in time.
 pub fn sync_wait(ctx: &Context, timeout: Duration, out: &mut dyn Write) -> Result<(), CliError> {
     let mut backend = running_within(ctx, timeout.min(HELLO_TIMEOUT))?.with_timeout(timeout);
     let deadline = Instant::now() + timeout;

@@ -1,9 +1,9 @@
 //! A store that cannot be written: on a read-only mount, in a backup, or without write permission. Commands that
 //! only read use a copy of it.
 //!
-//! The log and the cache repair themselves when they are opened, and the cache writes whenever it is open, so none
-//! of that is done to a folder that was meant to stay as it is. The copy is this user's alone and goes with the
-//! value. Never writes to the store.
+//! The log and the cache repair themselves when they are opened, and the cache writes whenever it is open, so a
+//! folder that must not change is not opened. Only this user can read the copy, and it is deleted when dropped.
+//! Never writes to the store.
 
 use std::fs;
 use std::io;
@@ -15,9 +15,9 @@ use crate::api::request::{Failure, FailureCode, Request};
 use crate::cli::user_name::variable;
 use crate::home::{HomeError, ProjectHome};
 
-/// Room that the log keeps for a full disk; it holds nothing.
+/// The reserve file of the log, for a full disk; it holds no data.
 const RESERVE: &str = "reserve";
-/// Folders in folders that are copied at most: a store has three.
+/// How deep folders are copied at most: a store has three levels.
 const MAX_DEPTH: u32 = 8;
 
 /// A copy of a project's store.
@@ -29,7 +29,7 @@ pub(super) struct StoreCopy {
     _folder: TempDir,
 }
 
-/// Whether a lock was refused because nothing can be written there.
+/// Whether taking the lock failed because the folder cannot be written.
 pub(super) fn is_unwritable(error: &HomeError) -> bool {
     let HomeError::Io { source, .. } = error else {
         return false;
@@ -68,7 +68,7 @@ impl StoreCopy {
         &self.place
     }
 
-    /// Refuses what would change the project.
+    /// Refuses a request that would change the project.
     pub(super) fn check_read_only(&self, request: &Request) -> Result<(), Failure> {
         if request.writes() || matches!(request, Request::Rebuild) {
             let message = format!("{}; only commands that read work here", self.why);
@@ -86,7 +86,7 @@ fn copy(from: &Path, to: &Path, depth: u32) -> io::Result<()> {
             fs::create_dir(&there)?;
             copy(&entry.path(), &there, depth - 1)?;
         } else if kind.is_file() && entry.file_name() != RESERVE {
-            // Not with its mode: of a store whose rights were taken away the copy has to be written.
+            // Without its mode: the copy of a store without write permission must be writable.
             let mut file = fs::File::create(&there)?;
             io::copy(&mut fs::File::open(entry.path())?, &mut file)?;
         }

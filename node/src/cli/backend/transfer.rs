@@ -59,7 +59,7 @@ pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> R
         add(&mut report, send_chunk(ctx, &mut *backend, &origin, request)?);
         bar.inc(count);
     }
-    // What was only looked at is not there for its relations to be found.
+    // After a dry run the items do not exist, so their relations cannot be found.
     let mut relations = if dry_run {
         Vec::new()
     } else {
@@ -80,8 +80,7 @@ pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> R
     tell(ctx, &parsed, &report, out)
 }
 
-/// Names the items of records that share an id by their own ids: which of them an end is, only the records
-/// of this import say.
+/// Replaces shared ids in relations by item ids: only the records of this import say which item is meant.
 fn name_ends(relations: &mut [ImportRelation], report: &ImportReport) {
     let items: BTreeMap<&str, &ItemId> = report
         .items
@@ -105,7 +104,7 @@ fn read(args: &ImportArgs) -> Result<Parsed, Failure> {
             reader(&args.file)?,
             args.repo.as_ref(),
         )),
-        // These have ways of their own.
+        // These are handled elsewhere.
         ImportSource::Jsonl | ImportSource::Bundle => Ok(Parsed::default()),
     }
 }
@@ -136,7 +135,7 @@ fn chunks(items: &[ImportItem]) -> Vec<Vec<ImportItem>> {
                 .map(|comment| comment.text.len())
                 .chain(item.criteria.iter().map(|criterion| criterion.text.len()))
                 .sum::<usize>();
-        // Records that share an id find their items together; there are few of one, and they stand together.
+        // Records that share an id must be in one request; there are few of them, and they are adjacent.
         let is_more_of_one =
             |before: &ImportItem| item.record.shared.is_some() && before.record.shared == item.record.shared;
         let fits = chunks.last().is_some_and(|chunk| {
@@ -200,7 +199,7 @@ fn bar(ctx: &Context, length: usize) -> ProgressBar {
     bar
 }
 
-/// Sentences under a heading.
+/// Notes under a heading.
 fn write_notes(heading: &str, notes: &[String], out: &mut dyn Write) -> io::Result<()> {
     if notes.is_empty() {
         return Ok(());
@@ -215,7 +214,7 @@ fn write_notes(heading: &str, notes: &[String], out: &mut dyn Write) -> io::Resu
     Ok(())
 }
 
-/// The buckets of an import: every record is in one of them, and every relation.
+/// The counts of an import: every record is in one of them, and every relation.
 fn write_counts(ctx: &Context, report: &ImportReport, out: &mut dyn Write) -> io::Result<()> {
     let would = if ctx.global.dry_run { "would be " } else { "" };
     write!(
@@ -294,7 +293,7 @@ fn tell(ctx: &Context, parsed: &Parsed, report: &ImportReport, out: &mut dyn Wri
         return Ok(());
     }
     out.flush()?;
-    // What is kept of them is bounded; the summary has counted all.
+    // The list of problems is bounded; the summary counts all of them.
     let more = if parsed.problems.len() < PROBLEMS {
         ""
     } else {

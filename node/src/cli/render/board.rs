@@ -20,7 +20,7 @@ const WIDE: usize = 44;
 const GAP: usize = 2;
 /// Lines of a title.
 const TITLE: usize = 2;
-/// Cards of a column that items end in: people look for what was done lately.
+/// Cards of a column of ended items: people look for what was done recently.
 const FINISHED_CARDS: usize = 5;
 /// Cards of the other columns.
 const OPEN_CARDS: usize = 30;
@@ -42,7 +42,7 @@ pub(super) fn page(view: &View, cards: &[ItemCard], most: Option<usize>, only: C
     ];
     let mut stacks = Vec::new();
     for columns in pipeline {
-        // What has ended for good takes no room where there is none of it.
+        // Empty columns of ended items are not shown.
         let shown = |column: &Column| {
             let ended = matches!(column, Column::Archived | Column::Closed);
             only.has(*column) && (!ended || has(*column) || only.names(*column))
@@ -193,7 +193,7 @@ fn card(lines: &mut Vec<BoardLine>, view: &View, card: &ItemCard, cell: usize) {
     }
 }
 
-/// Handle, kind and priority; at the right since when it stands there.
+/// Handle, kind and priority; on the right how long it has been in its column.
 fn head(view: &View, card: &ItemCard, cell: usize) -> BoardLine {
     let mut parts = vec![
         (Ink::Bold, clean(&card.handle)),
@@ -212,7 +212,7 @@ fn head(view: &View, card: &ItemCard, cell: usize) -> BoardLine {
     line
 }
 
-/// What is to be known about a card, most important first.
+/// The badges of a card, most important first.
 fn badges(card: &ItemCard) -> Vec<(Ink, String)> {
     let mut badges = Vec::new();
     let red = status_ink(Status::Blocked);

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::text::{ago_phrase, clean, fit, pad, width, wrap};
 use super::{Ink, View, log, show};
+use crate::activity_text::{must_restore_first, side_activity};
 use crate::api::types::{Explanation, OpenConflict, Side};
-use crate::deeds::{is_restored_first, side_deed};
 
 /// Open conflicts, each with its sides and how to resolve it.
 pub(super) fn page(view: &View, conflicts: &[OpenConflict]) -> String {
@@ -59,7 +59,7 @@ pub(super) fn one(out: &mut String, view: &View, conflict: &OpenConflict, alone:
         .max()
         .unwrap_or(0);
     let dim = |text: &str| view.style.paint(Ink::Dim, text);
-    if is_restored_first(conflict) {
+    if must_restore_first(conflict) {
         let _ = writeln!(out, "    {}", dim("the item is in the trash; restore it first:"));
         let _ = writeln!(out, "      towline restore {}", clean(&conflict.item.handle));
         let _ = writeln!(out, "    {}", dim("then resolve it:"));
@@ -100,7 +100,7 @@ fn side(out: &mut String, view: &View, conflict: &OpenConflict, side: &Side) {
         "{} @{} {}, {} — {state}",
         clean(&line.origin.to_string()),
         clean(&line.node_name),
-        clean(&side_deed(conflict, side)),
+        clean(&side_activity(conflict, side)),
         ago_phrase(view.now, line.at)
     );
     let indent = 4 + width(&side.key) + 4;

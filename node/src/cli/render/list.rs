@@ -44,7 +44,7 @@ pub(super) fn columns(view: &View, cards: &[ItemCard], most: Option<usize>) -> S
     page
 }
 
-/// What can be started now, in the order that it came in, and behind it what cannot, with the reason.
+/// The items that can be started now, in the given order, then those that cannot, with the reason.
 pub(super) fn ready(view: &View, cards: &[ItemCard]) -> String {
     let rows: Vec<_> = cards.iter().map(|card| ListRow::of(view, card, true)).collect();
     let grid = ListGrid::of(view, &rows);
@@ -63,7 +63,7 @@ pub(super) fn ready(view: &View, cards: &[ItemCard]) -> String {
 struct ListRow<'a> {
     card: &'a ItemCard,
     title: String,
-    /// What else there is to know, most important first.
+    /// Further notes, most important first.
     notes: Vec<(Ink, String)>,
     badge: &'static str,
     who: String,
@@ -95,7 +95,7 @@ impl<'a> ListRow<'a> {
     }
 }
 
-/// Why nobody, or not who asks, can start it now, where nothing else on the line says so.
+/// Why it cannot be started now, unless the line already shows it.
 fn in_the_way(card: &ItemCard) -> Option<String> {
     Some(match card.in_the_way.as_ref()? {
         NotReadyReason::Epic => "an epic: start its items instead".to_owned(),

@@ -4,16 +4,16 @@ use towline_proto::EventKind;
 
 use super::text::{ago, clean, day_and_time, fit, pad, pad_left, width, wrap};
 use super::{View, column_ink};
+use crate::activity_text::was_chosen;
 use crate::api::types::{FeedEvent, HistoryLine, HistoryOutcome};
 use crate::cli::style::Ink;
-use crate::deeds::was_chosen;
 use crate::labels::hold_label;
 
 /// Widest name and node, in columns.
 const WHO: usize = 24;
 /// Widest title in the timeline of a whole project, in columns.
 const TITLE: usize = 28;
-/// From so many columns on titles stand whole.
+/// From this width on titles are not shortened.
 const WHOLE: usize = 400;
 /// A title keeps at least so much in a narrow terminal, in columns.
 const NARROWEST: usize = 8;
@@ -94,7 +94,7 @@ impl TimelineGrid {
             let item = 0;
             return Self { who, what, item };
         }
-        // What stands around the title: the time, the mark, and the spaces between the cells.
+        // The width without the title: the time, the mark, and the spaces between the cells.
         let room = view.width.saturating_sub(2 + 5 + 3 + who + 2 + 2 + what);
         // Where there is no end to the line, in a file or a pipe, titles are not cut.
         let most = TITLE
@@ -176,7 +176,7 @@ fn item(line: &HistoryLine, most: usize) -> String {
     fit(&format!("{} {}", clean(&line.handle), clean(&line.title)), most)
 }
 
-/// What is to be said behind the deed, where the line names its item as `shown`.
+/// The details after the action, if the line names its item as `shown`.
 fn rest(line: &HistoryLine, shown: Option<&str>) -> Vec<(String, Ink)> {
     let mut parts = Vec::new();
     match (line.from, line.to) {
@@ -248,7 +248,7 @@ pub(crate) fn event(view: &View, event: &FeedEvent) -> String {
     let (mark, ink) = event_mark(&what.what);
     let before = time.len() + most + 5;
     let room = view.width.saturating_sub(before);
-    // Who did it stands beside the first line where that leaves enough for what was done.
+    // The author is on the first line if that leaves enough room for the action.
     let beside = room.saturating_sub(width(&by) + 2);
     let (room, by_beside) = if beside >= 16 {
         (beside, true)

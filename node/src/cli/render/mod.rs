@@ -1,7 +1,7 @@
 //! Replies as pages for people: pure functions from a reply, a width and a time to text.
 //!
-//! Nothing here asks, reads a clock or writes anywhere, which is what makes every page a snapshot
-//! test. All foreign text passes `text::clean`.
+//! Nothing here sends requests, reads a clock or writes, so every page can be a snapshot test. All foreign text
+//! passes `text::clean`.
 
 mod board;
 mod conflicts;
@@ -29,7 +29,7 @@ pub(crate) use epic::page as epic;
 pub(crate) use log::event;
 pub(crate) use tree::tree;
 
-/// What a page is made for.
+/// The terminal and the time that a page is made for.
 #[derive(Debug, Clone)]
 pub struct View {
     /// The time that "3h" is counted from.

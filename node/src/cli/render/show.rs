@@ -7,9 +7,9 @@ use towline_proto::{ActId, Closing, CriterionState, LinkKind, Status};
 
 use super::text::{ago_phrase, clean, clean_lines, fit, fold_into, pad, plural, width, wrap};
 use super::{View, kind_ink, log, priority_ink, status_ink};
+use crate::activity_text::who_did;
 use crate::api::types::{ItemCard, ItemLink, ItemPage};
 use crate::cli::style::Ink;
-use crate::deeds::who_did;
 use crate::labels::{failure_label, status_label};
 
 /// How many lines of history the page ends with.
@@ -122,7 +122,7 @@ pub(super) fn title(view: &View, card: &ItemCard) -> String {
         badges += width(status_label(card.status)) + 4;
     }
     let room = view.width.saturating_sub(indent + badges).max(24);
-    // A word that is too long is broken: nobody copies half a title out of a page.
+    // A word that is too long is broken, so that the whole title is shown.
     let title = fold_into(&clean(&card.title), room, TITLE_LINES).join(&format!("\n{}", " ".repeat(indent)));
     format!(
         "{}  {}{badge}",

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use towline_proto::{Millis, text::show};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-pub(crate) use crate::ages::{ago, ago_phrase};
+pub(crate) use crate::relative_time::{ago, ago_phrase};
 
 /// Foreign text for one line.
 pub(crate) fn clean(text: &str) -> String {

@@ -71,7 +71,7 @@ fn lines(view: &View, tree: &Tree) -> String {
 }
 
 fn branches(out: &mut String, view: &View, tree: &Tree, before: &str, depth: usize) {
-    // What lies deeper than half the width says how deep it lies, and moves no further to the right.
+    // Below half the width the depth is printed as a number instead of an indent.
     let deep = (depth - 1) * BRANCH_WIDTH > view.width / 2;
     for (at, branch) in tree.depends_on.iter().enumerate() {
         let last = at + 1 == tree.depends_on.len();

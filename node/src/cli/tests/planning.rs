@@ -219,18 +219,18 @@ fn the_configuration_names_the_user_of_a_project() {
 }
 
 #[test]
-fn contests_are_listed_settled_and_explained() {
+fn conflicts_are_listed_resolved_and_explained() {
     assert_eq!(
         requests(&["conflicts"])[0],
         json!({"request": "conflicts", "item": null})
     );
     assert_eq!(requests(&["conflicts", "42"])[0]["item"], "42");
-    let settle = ["conflicts", "settle", "42", "--keep", "b", "--conflict", "c0ff"];
+    let resolve = ["conflicts", "resolve", "42", "--keep", "b", "--conflict", "c0ff"];
     assert_eq!(
-        requests(&settle),
+        requests(&resolve),
         [json!({"request": "settle", "item": "42", "conflict": "c0ff", "keep": "b"})]
     );
-    let plan = planned(&settle).expect("planned");
+    let plan = planned(&resolve).expect("planned");
     assert!(plan.writes && plan.signed);
     assert_eq!(
         requests(&["explain", "4", "5"])[1],

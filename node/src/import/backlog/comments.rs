@@ -2,7 +2,7 @@
 //! and fields, an empty line and text between marks of their own. Relies on the lines alone.
 
 use super::sections::{NumberedLine, joined};
-use crate::marks;
+use crate::backlog_escape;
 
 /// One comment as it stands.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub(super) fn comments(lines: &[NumberedLine<'_>]) -> Vec<TaskComment> {
             .find(|at| ends(rest.get(*at..).unwrap_or_default()))
             .unwrap_or(rest.len());
         let (text, after) = rest.split_at(end);
-        comment.text = marks::ruled(&marks::shown(&joined(text)));
+        comment.text = backlog_escape::unescape_rules(&backlog_escape::unescape(&joined(text)));
         rest = after;
         comments.push(comment);
     }
@@ -92,7 +92,7 @@ fn marked(lines: &[NumberedLine<'_>]) -> Vec<TaskComment> {
         let fields = block.iter().take_while(|(_, line)| field(line).is_some()).count();
         let (fields, text) = block.split_at(fields);
         fields.iter().for_each(|(_, line)| comment.field(line));
-        comment.text = marks::shown(&joined(text));
+        comment.text = backlog_escape::unescape(&joined(text));
         rest = after;
         comments.push(comment);
     }

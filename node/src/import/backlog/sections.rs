@@ -12,8 +12,8 @@ use towline_proto::CriterionState;
 
 use super::comments::{TaskComment, comments};
 use super::front_matter::LineProblem;
+use crate::backlog_escape;
 use crate::import::sanitize::under_heading;
-use crate::marks;
 
 /// What the content of a task comes to.
 #[derive(Debug, Default)]
@@ -44,7 +44,7 @@ struct Block<'a> {
 
 impl Block<'_> {
     fn text(&self) -> String {
-        marks::shown(&joined(&self.lines))
+        backlog_escape::unescape(&joined(&self.lines))
     }
 }
 
@@ -282,7 +282,9 @@ fn checklist(block: &Block<'_>, title: &str, content: &mut Content, headed: &mut
             content
                 .outcomes
                 .push(format!("{} -> criterion", title.to_lowercase()));
-            content.criteria.push((marks::boxed(text).to_owned(), state));
+            content
+                .criteria
+                .push((backlog_escape::unescape_checkbox(text).to_owned(), state));
             last = Some(content.criteria.len() - 1);
         } else if line.trim().is_empty() {
             others.push("");
@@ -293,7 +295,7 @@ fn checklist(block: &Block<'_>, title: &str, content: &mut Content, headed: &mut
             match above {
                 Some((text, _)) => {
                     text.push('\n');
-                    text.push_str(marks::boxed(line.trim()));
+                    text.push_str(backlog_escape::unescape_checkbox(line.trim()));
                 }
                 None => {
                     last = None;
@@ -303,7 +305,7 @@ fn checklist(block: &Block<'_>, title: &str, content: &mut Content, headed: &mut
         }
     }
     for (text, _) in content.criteria.iter_mut().skip(before) {
-        *text = marks::shown(text);
+        *text = backlog_escape::unescape(text);
     }
     let text = others.join("\n").trim().to_owned();
     if !text.is_empty() {

@@ -6,20 +6,20 @@ use libp2p::{PeerId, gossipsub, identify, mdns};
 use tokio::time::Instant;
 
 use super::{Driver, jitter};
-use crate::net::behaviour::Event;
-use crate::net::gate::Class;
+use crate::net::behaviour::NetEvent;
+use crate::net::connection_policy::ConnectionClass;
 use crate::net::gossip::Subject;
 use crate::net::metrics::NetMetrics;
-use crate::net::streams::Purpose;
+use crate::net::streams::StreamPurpose;
 use crate::net::{NetError, NetInput, gossip, identity, join, local};
 
 impl Driver {
-    pub(super) fn on_event(&mut self, event: SwarmEvent<Event>) {
+    pub(super) fn on_event(&mut self, event: SwarmEvent<NetEvent>) {
         match event {
-            SwarmEvent::Behaviour(Event::Gossip(event)) => self.on_gossip(*event),
-            SwarmEvent::Behaviour(Event::Stream(event)) => self.on_stream(*event),
-            SwarmEvent::Behaviour(Event::Identify(event)) => self.on_identify(*event),
-            SwarmEvent::Behaviour(Event::Mdns(event)) => self.on_mdns(event),
+            SwarmEvent::Behaviour(NetEvent::Gossip(event)) => self.on_gossip(*event),
+            SwarmEvent::Behaviour(NetEvent::Stream(event)) => self.on_stream(*event),
+            SwarmEvent::Behaviour(NetEvent::Identify(event)) => self.on_identify(*event),
+            SwarmEvent::Behaviour(NetEvent::Mdns(event)) => self.on_mdns(event),
             SwarmEvent::ConnectionEstablished {
                 peer_id,
                 connection_id,
@@ -36,7 +36,7 @@ impl Driver {
                 peer_id,
                 error,
             } => {
-                if let Some(asking) = self.asking.remove(&connection_id) {
+                if let Some(asking) = self.outgoing_joins.remove(&connection_id) {
                     let _ = asking.reply.send(Err(NetError::Unreachable(error.to_string())));
                 } else if let Some(node) = peer_id.as_ref().and_then(identity::node_of) {
                     self.dial_failed(node, &error);
@@ -48,9 +48,9 @@ impl Driver {
             }
             SwarmEvent::NewListenAddr { address, .. } => {
                 tracing::info!(%address, "listening");
-                self.moved = true;
+                self.addresses_changed = true;
                 // An interface came up: whoever could not be reached may be in reach now.
-                self.shared.book().wake_all(Instant::now());
+                self.shared.book().dial_all_once(Instant::now());
                 self.listening(|all| {
                     if !all.contains(&address) {
                         all.push(address);
@@ -58,18 +58,18 @@ impl Driver {
                 });
             }
             SwarmEvent::ExpiredListenAddr { address, .. } => {
-                self.moved = true;
+                self.addresses_changed = true;
                 self.listening(|all| all.retain(|other| *other != address));
             }
             SwarmEvent::ListenerClosed {
                 addresses, reason, ..
             } => {
                 tracing::error!(?addresses, ?reason, "a listener closed");
-                self.moved = true;
+                self.addresses_changed = true;
                 self.listening(|all| all.retain(|other| !addresses.contains(other)));
             }
             SwarmEvent::ListenerError { error, .. } => {
-                self.accepting.failed(std::time::Instant::now(), &error);
+                self.accept_errors.failed(std::time::Instant::now(), &error);
             }
             other => tracing::trace!(event = ?other, "swarm"),
         }
@@ -82,21 +82,21 @@ impl Driver {
             return;
         };
         let now = Instant::now();
-        if self.asking.contains_key(&connection) {
+        if self.outgoing_joins.contains_key(&connection) {
             self.swarm
                 .behaviour_mut()
                 .streams
-                .open(peer, connection, Purpose::Join);
+                .open(peer, connection, StreamPurpose::Join);
         }
         match self.classes.of(connection) {
-            Class::Member => {
+            ConnectionClass::Member => {
                 let address = without_peer(endpoint.get_remote_address());
                 if endpoint.is_dialer() {
                     self.shared.book().reached(now, node, address.clone());
                     // It may not have heard of this node yet; one that knows it takes no notice.
-                    if !self.shared.roll.admissions_for(&node).is_empty() {
+                    if !self.shared.registry.admissions_for(&node).is_empty() {
                         let streams = &mut self.swarm.behaviour_mut().streams;
-                        streams.open(peer, connection, Purpose::Admission);
+                        streams.open(peer, connection, StreamPurpose::Admission);
                     }
                 }
                 tracing::debug!(peer = %node.short(), %address, "connected");
@@ -104,11 +104,11 @@ impl Driver {
                 self.open_link(now, node);
             }
             // An inviter without a join to ask for was a member when the dial began.
-            Class::Inviter if !self.asking.contains_key(&connection) => {
+            ConnectionClass::Inviter if !self.outgoing_joins.contains_key(&connection) => {
                 self.swarm.close_connection(connection);
             }
-            Class::Stranger | Class::Inviter => {
-                self.guests.insert(connection, now + join::WITHIN);
+            ConnectionClass::Stranger | ConnectionClass::Inviter => {
+                self.join_connections.insert(connection, now + join::WITHIN);
             }
         }
     }
@@ -118,8 +118,8 @@ impl Driver {
             .metrics
             .connections
             .fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
-        self.guests.remove(&connection);
-        if let Some(asking) = self.asking.remove(&connection) {
+        self.join_connections.remove(&connection);
+        if let Some(asking) = self.outgoing_joins.remove(&connection) {
             let why = "it closed the connection; the ticket may have been used, revoked or expired";
             let _ = asking.reply.send(Err(NetError::Unreachable(why.into())));
         }
@@ -128,10 +128,10 @@ impl Driver {
         };
         if self.peers.disconnected(&node, connection) {
             tracing::debug!(peer = %node.short(), "disconnected");
-            self.refused.forget(node);
+            self.refused_subscriptions.forget(node);
             let now = Instant::now();
             let mut book = self.shared.book();
-            book.parted(now, &node);
+            book.link_lost(now, &node);
             book.failed(now, jitter(), &node);
         }
     }
@@ -147,7 +147,7 @@ impl Driver {
         };
         NetMetrics::add(&self.shared.metrics.gossip_in, 1);
         let now = Instant::now();
-        let (token, pushed_out) = self.pending.add(now, message_id, propagation_source);
+        let (token, pushed_out) = self.pending_gossip.add(now, message_id, propagation_source);
         if let Some(oldest) = pushed_out {
             self.report_gossip(&oldest, gossipsub::MessageAcceptance::Ignore);
         }
@@ -155,7 +155,7 @@ impl Driver {
             identity::node_of(&propagation_source),
             gossip::subject_of(&message.topic),
         ) {
-            (Some(peer), Some((subject, project))) if self.shared.roll.is_member_of(&peer, &project) => {
+            (Some(peer), Some((subject, project))) if self.shared.registry.is_member_of(&peer, &project) => {
                 let (token, bytes) = (token.clone(), message.data);
                 let input = match subject {
                     Subject::Entries => NetInput::Gossip { peer, token, bytes },
@@ -166,7 +166,7 @@ impl Driver {
             _ => false,
         };
         // A full queue is this node's trouble, and whoever was just removed is still in the mesh.
-        if !taken && let Some(waiting) = self.pending.take(&token) {
+        if !taken && let Some(waiting) = self.pending_gossip.take(&token) {
             self.report_gossip(&waiting, gossipsub::MessageAcceptance::Ignore);
         }
     }
@@ -198,7 +198,7 @@ impl Driver {
         for (peer, address) in found {
             // Anybody on the local network can say anything; only members are worth a place in the book.
             if let Some(node) = identity::node_of(&peer)
-                && self.shared.roll.is_member(&node)
+                && self.shared.registry.is_member(&node)
                 && local::is_private(&address)
             {
                 self.dial(node, vec![without_peer(&address)]);

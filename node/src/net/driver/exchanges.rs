@@ -14,47 +14,49 @@ use tokio::time::Instant;
 use towline_proto::{NodeId, ProjectId};
 
 use super::{Driver, Report};
-use crate::net::exchange::{self, Exchanged, Sending};
-use crate::net::streams::Purpose;
-use crate::project::{SystemWorld, World};
+use crate::net::exchange::{self, ExchangeOutcome, ExchangeRequest};
+use crate::net::streams::StreamPurpose;
+use crate::project::{Environment, SystemEnvironment};
 
 /// How long after one that broke off the next is tried.
 const AGAIN: Duration = Duration::from_secs(10);
 
 impl Driver {
     /// A link is up: the side that opens streams asks for everything.
-    pub(super) fn greet(&mut self, node: NodeId) {
+    pub(super) fn start_exchange(&mut self, node: NodeId) {
         if self.me < node
             && let Some(peer) = self.peers.get_mut(&node)
         {
-            peer.exchange.want(Sending::All);
+            peer.exchange.want(ExchangeRequest::All);
         }
         self.exchange_due(Instant::now());
     }
 
     /// Somebody became known as a member: one peer may have a record that was passed over before.
-    pub(super) fn ask_somebody(&mut self, project: &ProjectId) {
-        let members = self.shared.roll.members_of(project);
+    pub(super) fn ask_one_member(&mut self, project: &ProjectId) {
+        let members = self.shared.registry.members_of(project);
         let somebody = members.iter().find(|node| self.peers.contains(node));
         if let Some(peer) = somebody.and_then(|node| self.peers.get_mut(node)) {
-            peer.exchange.want(Sending::All);
+            peer.exchange.want(ExchangeRequest::All);
         }
     }
 
     /// Says where this node is, when that has changed.
-    pub(super) fn sign_if_moved(&mut self) {
-        if std::mem::take(&mut self.moved) && self.shared.sign_addresses(SystemWorld.now(), &self.key) {
+    pub(super) fn sign_addresses_if_changed(&mut self) {
+        if std::mem::take(&mut self.addresses_changed)
+            && self.shared.sign_addresses(SystemEnvironment.now(), &self.key)
+        {
             let me = self.me;
-            self.tell_on(&[me], None);
+            self.forward_changes(&[me], None);
         }
     }
 
     /// Tells every peer but one of news.
-    fn tell_on(&mut self, news: &[NodeId], but: Option<NodeId>) {
+    fn forward_changes(&mut self, news: &[NodeId], but: Option<NodeId>) {
         for (node, peer) in self.peers.iter_mut() {
             let news: BTreeSet<NodeId> = news.iter().copied().filter(|about| about != node).collect();
             if but != Some(*node) && !news.is_empty() {
-                peer.exchange.want(Sending::News(news));
+                peer.exchange.want(ExchangeRequest::Changed(news));
             }
         }
     }
@@ -78,11 +80,11 @@ impl Driver {
         }
         for (peer, connection) in open {
             let streams = &mut self.swarm.behaviour_mut().streams;
-            streams.open(peer, connection, Purpose::Addresses);
+            streams.open(peer, connection, StreamPurpose::Addresses);
         }
     }
 
-    pub(super) fn give_addresses(&mut self, node: NodeId, stream: Stream) {
+    pub(super) fn send_addresses(&mut self, node: NodeId, stream: Stream) {
         let asking = self
             .peers
             .get(&node)
@@ -92,11 +94,11 @@ impl Driver {
         };
         let (shared, report) = (Arc::clone(&self.shared), self.report.clone());
         self.tasks.spawn(async move {
-            let exchanged = exchange::give(&shared, node, stream, sending).await;
+            let exchanged = exchange::initiate(&shared, node, stream, sending).await;
             let asked = true;
             // An error means that the driver is gone.
             let _ = report
-                .send(Report::Exchanged {
+                .send(Report::ExchangeOutcome {
                     node,
                     asked,
                     exchanged,
@@ -105,7 +107,7 @@ impl Driver {
         });
     }
 
-    pub(super) fn take_addresses(&mut self, node: NodeId, stream: Stream) {
+    pub(super) fn receive_addresses(&mut self, node: NodeId, stream: Stream) {
         let Some(peer) = self.peers.get_mut(&node) else {
             return;
         };
@@ -115,10 +117,10 @@ impl Driver {
         }
         let (shared, report) = (Arc::clone(&self.shared), self.report.clone());
         self.tasks.spawn(async move {
-            let exchanged = exchange::take(&shared, node, stream).await;
+            let exchanged = exchange::respond(&shared, node, stream).await;
             let asked = false;
             let _ = report
-                .send(Report::Exchanged {
+                .send(Report::ExchangeOutcome {
                     node,
                     asked,
                     exchanged,
@@ -128,7 +130,7 @@ impl Driver {
     }
 
     /// The peer is of a version that does not exchange addresses, or the connection is ending.
-    pub(super) fn no_exchange(&mut self, node: NodeId, why: &str) {
+    pub(super) fn exchange_unsupported(&mut self, node: NodeId, why: &str) {
         tracing::debug!(peer = %node.short(), why, "no exchange of addresses");
         if let Some(peer) = self.peers.get_mut(&node) {
             peer.exchange.asking = None;
@@ -136,7 +138,7 @@ impl Driver {
         }
     }
 
-    pub(super) fn on_exchanged(&mut self, node: NodeId, asked: bool, exchanged: Exchanged) {
+    pub(super) fn on_exchanged(&mut self, node: NodeId, asked: bool, exchanged: ExchangeOutcome) {
         if let Some(peer) = self.peers.get_mut(&node) {
             let exchange = &mut peer.exchange;
             let sent = if asked {
@@ -145,23 +147,23 @@ impl Driver {
                 exchange.answering = false;
                 None
             };
-            if let (Some(sent), Exchanged::Broken(_)) = (sent, &exchanged) {
+            if let (Some(sent), ExchangeOutcome::Broken(_)) = (sent, &exchanged) {
                 exchange.want(sent);
                 exchange.after = Some(Instant::now() + AGAIN);
             }
         }
         match exchanged {
-            Exchanged::Fresh(fresh) if fresh.is_empty() => {}
-            Exchanged::Fresh(fresh) => {
+            ExchangeOutcome::Fresh(fresh) if fresh.is_empty() => {}
+            ExchangeOutcome::Fresh(fresh) => {
                 // What is news about this node itself is answered by a newer one.
-                self.moved |= fresh.contains(&self.me);
-                self.tell_on(&fresh, Some(node));
+                self.addresses_changed |= fresh.contains(&self.me);
+                self.forward_changes(&fresh, Some(node));
                 self.dial_due();
             }
-            Exchanged::Broken(why) => {
+            ExchangeOutcome::Broken(why) => {
                 tracing::debug!(peer = %node.short(), why, "an exchange of addresses was interrupted")
             }
-            Exchanged::Foul(why) => self.penalize(node, &why),
+            ExchangeOutcome::Violation(why) => self.penalize(node, &why),
         }
     }
 }

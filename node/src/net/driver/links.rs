@@ -11,10 +11,10 @@ use tokio::time::Instant;
 use towline_proto::NodeId;
 use towline_proto::wire::Message;
 
-use super::{Asking, Driver, Report, jitter};
-use crate::net::link::{self, End, Link};
+use super::{Driver, OutgoingJoin, Report, jitter};
+use crate::net::link::{self, LinkEnd, PeerLink};
 use crate::net::metrics::NetMetrics;
-use crate::net::streams::{Outcome, Pace, Purpose, StreamEvent};
+use crate::net::streams::{Pace, StreamEvent, StreamOutcome, StreamPurpose};
 use crate::net::{NetError, admission, identity, join};
 
 /// Joins that are answered at one time: those of all strangers that are heard, and of some members.
@@ -46,7 +46,7 @@ impl Driver {
         self.swarm
             .behaviour_mut()
             .streams
-            .open(id, connection, Purpose::Sync(Pace::Quick));
+            .open(id, connection, StreamPurpose::Sync(Pace::Quick));
     }
 
     /// Asks again where it is time to.
@@ -73,43 +73,47 @@ impl Driver {
             return;
         };
         match (purpose, outcome) {
-            (Purpose::Sync(pace), Outcome::Opened(stream)) => {
+            (StreamPurpose::Sync(pace), StreamOutcome::Opened(stream)) => {
                 if let Some(peer) = self.peers.get_mut(&node) {
                     peer.opening = None;
                 }
                 self.start_link(node, connection, stream, pace);
             }
-            (Purpose::Sync(pace), Outcome::Accepted(stream)) => {
+            (StreamPurpose::Sync(pace), StreamOutcome::Accepted(stream)) => {
                 if self.me > node {
                     self.start_link(node, connection, stream, pace);
                 }
             }
-            (Purpose::Addresses, Outcome::Opened(stream)) => self.give_addresses(node, stream),
-            (Purpose::Addresses, Outcome::Accepted(stream)) => self.take_addresses(node, stream),
-            (Purpose::Addresses, Outcome::Failed(why)) => self.no_exchange(node, &why),
-            (Purpose::Sync(_), Outcome::Failed(why)) => {
+            (StreamPurpose::Addresses, StreamOutcome::Opened(stream)) => self.send_addresses(node, stream),
+            (StreamPurpose::Addresses, StreamOutcome::Accepted(stream)) => {
+                self.receive_addresses(node, stream)
+            }
+            (StreamPurpose::Addresses, StreamOutcome::Failed(why)) => self.exchange_unsupported(node, &why),
+            (StreamPurpose::Sync(_), StreamOutcome::Failed(why)) => {
                 tracing::debug!(peer = %node.short(), why, "no stream");
                 if let Some(peer) = self.peers.get_mut(&node) {
                     peer.opening = None;
                     peer.open_at = Some(Instant::now() + peer.backoff.next(jitter()));
                 }
             }
-            (Purpose::Admission, Outcome::Opened(stream)) => {
-                let entries = self.shared.roll.admissions_for(&node);
-                self.tasks.spawn(admission::show(node, stream, entries));
+            (StreamPurpose::Admission, StreamOutcome::Opened(stream)) => {
+                let entries = self.shared.registry.admissions_for(&node);
+                self.tasks.spawn(admission::send(node, stream, entries));
             }
-            (Purpose::Admission, Outcome::Accepted(stream)) => self.look(node, connection, stream),
+            (StreamPurpose::Admission, StreamOutcome::Accepted(stream)) => {
+                self.receive_admission(node, connection, stream)
+            }
             // A node of an earlier version, or the connection is ending.
-            (Purpose::Admission, Outcome::Failed(why)) => {
+            (StreamPurpose::Admission, StreamOutcome::Failed(why)) => {
                 tracing::debug!(peer = %node.short(), why, "no admission was shown");
             }
-            (Purpose::Join, Outcome::Accepted(stream)) => self.answer(node, connection, stream),
-            (Purpose::Join, Outcome::Opened(stream)) => self.ask(connection, stream),
-            (Purpose::Join, Outcome::Failed(why)) => {
-                if let Some(asking) = self.asking.remove(&connection) {
+            (StreamPurpose::Join, StreamOutcome::Accepted(stream)) => self.answer(node, connection, stream),
+            (StreamPurpose::Join, StreamOutcome::Opened(stream)) => self.ask(connection, stream),
+            (StreamPurpose::Join, StreamOutcome::Failed(why)) => {
+                if let Some(asking) = self.outgoing_joins.remove(&connection) {
                     let _ = asking.reply.send(Err(NetError::Unreachable(why)));
                 }
-                self.end_guest(connection);
+                self.close_join_connection(connection);
             }
         }
     }
@@ -126,7 +130,7 @@ impl Driver {
         let (generation, after, done) = self.peers.next_link(node);
         let (outbox, waiting) = mpsc::channel(link::QUEUE);
         let (cancel, cancelled) = oneshot::channel();
-        let task = link::Task {
+        let task = link::LinkTask {
             shared: Arc::clone(&self.shared),
             peer: node,
             address,
@@ -138,7 +142,7 @@ impl Driver {
         };
         if let Some(peer) = self.peers.get_mut(&node) {
             // The peer opens a second one only when it has given up the first, which ends here.
-            peer.link = Some(Link {
+            peer.link = Some(PeerLink {
                 generation,
                 since: Instant::now(),
                 outbox,
@@ -147,11 +151,11 @@ impl Driver {
         }
         let now = Instant::now();
         let mut book = self.shared.book();
-        book.linked(now, &node);
+        book.link_opened(now, &node);
         // One came back; where the line was cut to all, the others are back too.
-        book.wake_all(now);
+        book.dial_all_once(now);
         drop(book);
-        self.greet(node);
+        self.start_exchange(node);
         let report = self.report.clone();
         self.tasks.spawn(async move {
             let end = link::run(task).await;
@@ -193,19 +197,19 @@ impl Driver {
                 generation,
                 end,
             } => self.on_link_ended(node, generation, end),
-            Report::Exchanged {
+            Report::ExchangeOutcome {
                 node,
                 asked,
                 exchanged,
             } => self.on_exchanged(node, asked, exchanged),
             Report::JoinOver { connection } => {
-                self.answering.remove(&connection);
-                self.end_guest(connection);
+                self.incoming_joins.remove(&connection);
+                self.close_join_connection(connection);
             }
         }
     }
 
-    fn on_link_ended(&mut self, node: NodeId, generation: u64, end: End) {
+    fn on_link_ended(&mut self, node: NodeId, generation: u64, end: LinkEnd) {
         let now = Instant::now();
         let lasted = self
             .peers
@@ -221,14 +225,14 @@ impl Driver {
             peer.open_at = Some(now + peer.backoff.next(jitter()));
         }
         match end {
-            End::Closed => {}
-            End::Broken(why) => tracing::debug!(peer = %node.short(), why, "a stream broke"),
-            End::Stuck(project) => {
+            LinkEnd::Closed => {}
+            LinkEnd::Broken(why) => tracing::debug!(peer = %node.short(), why, "a stream broke"),
+            LinkEnd::ProjectBusy(project) => {
                 tracing::warn!(%project, "a project does not process its messages; the link was closed");
             }
             // Whatever the connection is, nothing comes through it.
-            End::Silent => self.disconnect(&node),
-            End::Foul(why) => {
+            LinkEnd::TimedOut => self.disconnect(&node),
+            LinkEnd::Violation(why) => {
                 self.penalize(node, &why);
                 self.disconnect(&node);
             }
@@ -236,26 +240,26 @@ impl Driver {
     }
 
     /// Takes a join on an existing connection to a member, or dials the inviter for it.
-    pub(super) fn join(&mut self, inviter: NodeId, addresses: Vec<Multiaddr>, asking: Asking) {
+    pub(super) fn join(&mut self, inviter: NodeId, addresses: Vec<Multiaddr>, asking: OutgoingJoin) {
         let connected = self
             .peers
             .get(&inviter)
             .and_then(|peer| Some((peer.id, *peer.connections.first_key_value()?.0)));
-        let refuse = |asking: Asking, why: &str| {
+        let refuse = |asking: OutgoingJoin, why: &str| {
             let _ = asking.reply.send(Err(NetError::Unreachable(why.to_owned())));
         };
-        if self.asking.len() >= ASKING {
+        if self.outgoing_joins.len() >= ASKING {
             return refuse(asking, "too many joins are in progress; try again in a moment");
         }
         if let Some((peer, connection)) = connected {
-            if self.asking.contains_key(&connection) {
+            if self.outgoing_joins.contains_key(&connection) {
                 return refuse(asking, "another join with that node is in progress");
             }
-            self.asking.insert(connection, asking);
+            self.outgoing_joins.insert(connection, asking);
             self.swarm
                 .behaviour_mut()
                 .streams
-                .open(peer, connection, Purpose::Join);
+                .open(peer, connection, StreamPurpose::Join);
             return;
         }
         let Some(peer) = identity::peer_of(&inviter) else {
@@ -271,16 +275,16 @@ impl Driver {
         let connection = dial.connection_id();
         match self.swarm.dial(dial) {
             Ok(()) => {
-                self.asking.insert(connection, asking);
+                self.outgoing_joins.insert(connection, asking);
             }
             Err(error) => refuse(asking, &error.to_string()),
         }
     }
 
     fn ask(&mut self, connection: ConnectionId, stream: Stream) {
-        let Some(Asking { request, reply }) = self.asking.remove(&connection) else {
+        let Some(OutgoingJoin { request, reply }) = self.outgoing_joins.remove(&connection) else {
             // The caller gave up meanwhile.
-            self.end_guest(connection);
+            self.close_join_connection(connection);
             return;
         };
         let report = self.report.clone();
@@ -291,7 +295,7 @@ impl Driver {
     }
 
     fn answer(&mut self, node: NodeId, connection: ConnectionId, stream: Stream) {
-        if self.answering.len() >= ANSWERING || !self.answering.insert(connection) {
+        if self.incoming_joins.len() >= ANSWERING || !self.incoming_joins.insert(connection) {
             // Dropping the stream resets it; the other side hears that it could not be served.
             return;
         }
@@ -299,28 +303,28 @@ impl Driver {
         let report = self.report.clone();
         let classes = self.classes.clone();
         self.tasks.spawn(async move {
-            join::answer(&shared, node, stream, || classes.has_asked(connection)).await;
+            join::answer(&shared, node, stream, || classes.mark_active(connection)).await;
             let _ = report.send(Report::JoinOver { connection }).await;
         });
     }
 
     /// Looks at an admission that somebody shows. A stranger's connection ends with it, and it dials again.
-    fn look(&mut self, node: NodeId, connection: ConnectionId, stream: Stream) {
-        if self.answering.len() >= ANSWERING || !self.answering.insert(connection) {
+    fn receive_admission(&mut self, node: NodeId, connection: ConnectionId, stream: Stream) {
+        if self.incoming_joins.len() >= ANSWERING || !self.incoming_joins.insert(connection) {
             return;
         }
         let shared = Arc::clone(&self.shared);
         let report = self.report.clone();
         let classes = self.classes.clone();
         self.tasks.spawn(async move {
-            admission::look(&shared, node, stream, || classes.has_asked(connection)).await;
+            admission::receive(&shared, node, stream, || classes.mark_active(connection)).await;
             let _ = report.send(Report::JoinOver { connection }).await;
         });
     }
 
     /// Closes a connection that was for joining only; a member's stays.
-    fn end_guest(&mut self, connection: ConnectionId) {
-        if self.guests.remove(&connection).is_some() {
+    fn close_join_connection(&mut self, connection: ConnectionId) {
+        if self.join_connections.remove(&connection).is_some() {
             self.swarm.close_connection(connection);
         }
     }

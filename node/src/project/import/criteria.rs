@@ -11,9 +11,9 @@ use towline_crdt::doc::Acts;
 use towline_crdt::view::ItemView;
 use towline_proto::{ActId, CriterionState, Op, OriginKind};
 
-use super::draft::Drafting;
+use super::draft::ItemDrafts;
 
-pub(super) fn update_criteria(drafting: &mut Drafting<'_>, row: &ItemView, acts: &Acts) {
+pub(super) fn update_criteria(drafting: &mut ItemDrafts<'_>, row: &ItemView, acts: &Acts) {
     let item = drafting.item;
     let judged_here: BTreeSet<ActId> = acts
         .values()
@@ -45,7 +45,7 @@ pub(super) fn update_criteria(drafting: &mut Drafting<'_>, row: &ItemView, acts:
     }
 }
 
-fn judge(drafting: &mut Drafting<'_>, criterion: ActId, state: CriterionState) {
+fn judge(drafting: &mut ItemDrafts<'_>, criterion: ActId, state: CriterionState) {
     drafting.changed(Op::SetCriterion {
         criterion,
         state,

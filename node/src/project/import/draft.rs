@@ -11,9 +11,9 @@ use towline_proto::{
     Column, CriterionState, ItemId, LinkKind, Millis, Op, Origin, OriginKind, Qa, codec, text,
 };
 
-use super::stage::Said;
+use super::stage::RecordStage;
 use crate::api::request::{ImportComment, ImportCriterion, ImportItem, ImportRecord, ImportStage};
-use crate::project::stage::Work;
+use crate::project::pending_batch::Work;
 
 /// The time of what the other tracker gives none.
 pub(super) const NEVER: Millis = Millis(0);
@@ -32,7 +32,7 @@ pub(super) fn origin(who: &str) -> Origin {
 }
 
 /// The operations of one imported item, each with its own time and origin.
-pub(super) struct Drafting<'a> {
+pub(super) struct ItemDrafts<'a> {
     pub(super) item: &'a ImportItem,
     pub(super) drafts: Vec<Draft>,
     judged: BTreeMap<usize, CriterionState>,
@@ -40,7 +40,7 @@ pub(super) struct Drafting<'a> {
     now: Millis,
 }
 
-impl<'a> Drafting<'a> {
+impl<'a> ItemDrafts<'a> {
     pub(super) const fn new(now: Millis, item: &'a ImportItem) -> Self {
         Self {
             now,
@@ -126,7 +126,7 @@ impl<'a> Drafting<'a> {
 /// is no part of that.
 pub(super) fn digest(item: &ImportItem) -> String {
     let item = ImportItem {
-        external: super::homes::reference(item).to_owned(),
+        external: super::matching::reference(item).to_owned(),
         record: ImportRecord {
             silent: item.record.silent.clone(),
             ..ImportRecord::default()
@@ -137,7 +137,7 @@ pub(super) fn digest(item: &ImportItem) -> String {
 }
 
 pub(super) fn new_item(now: Millis, item: &ImportItem, number: u32) -> Work {
-    let mut drafting = Drafting::new(now, item);
+    let mut drafting = ItemDrafts::new(now, item);
     let column = match item.stage {
         ImportStage::Open {
             column: Column::Upcoming,
@@ -154,7 +154,7 @@ pub(super) fn new_item(now: Millis, item: &ImportItem, number: u32) -> Work {
     });
     drafting.made(Op::AddLink {
         kind: LinkKind::External,
-        target: super::homes::reference(item).to_owned(),
+        target: super::matching::reference(item).to_owned(),
     });
     for (kind, target) in &item.links {
         drafting.made(Op::AddLink {
@@ -184,7 +184,7 @@ pub(super) fn new_item(now: Millis, item: &ImportItem, number: u32) -> Work {
         drafting.comment(place, comment);
     }
     drafting.changed(Op::MarkImport {
-        digest: Said::by(item).mark(&digest(item)),
+        digest: RecordStage::of(item).mark(&digest(item)),
         record_at: Some(item.record.at),
     });
     if item.frozen {

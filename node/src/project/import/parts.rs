@@ -11,7 +11,7 @@ use towline_proto::{ItemId, codec};
 
 use crate::api::request::Failure;
 use crate::project::Project;
-use crate::project::stage::Work;
+use crate::project::pending_batch::Work;
 
 /// Bytes of records after which an item goes on in another part. A body of the largest size, in the
 /// first part, fits beside them into what work on one item may take.

@@ -14,20 +14,20 @@ use super::update::record_at;
 use crate::api::request::{Failure, IMPORT_CHUNK, ImportRelation, RelationKind};
 use crate::api::types::ImportReport;
 use crate::project::Project;
-use crate::project::stage::Work;
+use crate::project::pending_batch::Work;
 
 /// What is to be done about a relation.
-enum Related {
+enum RelationPlan {
     /// It is there, or somebody here took it away.
-    Before,
+    Exists,
     /// The record that says it is older than what is here.
-    Older,
+    Outdated,
     /// It is to be made: the operations, and of which items.
     Make(Vec<(ItemId, Op)>),
     /// One end is not here: a link of the other is to be made.
     Link(ItemId, Op),
     /// It cannot be made.
-    Wrong(String),
+    Invalid(String),
 }
 
 /// What a relation says in words, from either end.
@@ -52,21 +52,21 @@ impl Project {
         }
         let mut report = ImportReport::default();
         for relation in relations {
-            let (ops, is_link) = match self.related(&relation)? {
-                Related::Before => {
+            let (ops, is_link) = match self.plan_relation(&relation)? {
+                RelationPlan::Exists => {
                     report.related_before += 1;
                     continue;
                 }
-                Related::Older => {
+                RelationPlan::Outdated => {
                     report.related_older += 1;
                     continue;
                 }
-                Related::Wrong(problem) => {
+                RelationPlan::Invalid(problem) => {
                     report.problems.push(problem);
                     continue;
                 }
-                Related::Make(ops) => (ops, false),
-                Related::Link(item, op) => (vec![(item, op)], true),
+                RelationPlan::Make(ops) => (ops, false),
+                RelationPlan::Link(item, op) => (vec![(item, op)], true),
             };
             if !dry_run && let Err(failure) = self.write_related(&relation, ops) {
                 let what = format!("{} to {}: {failure}", relation.from, relation.to);
@@ -112,18 +112,18 @@ impl Project {
         self.index.get(&id?)
     }
 
-    fn related(&mut self, relation: &ImportRelation) -> Result<Related, Failure> {
+    fn plan_relation(&mut self, relation: &ImportRelation) -> Result<RelationPlan, Failure> {
         let (from, to) = (self.end(&relation.from), self.end(&relation.to));
         if from.iter().chain(&to).any(|row| row.purged) {
-            return Ok(Related::Before);
+            return Ok(RelationPlan::Exists);
         }
         match (from, to) {
-            (Some(from), Some(to)) => self.between(relation, &from, &to),
-            (Some(from), None) => self.outside(relation, &from, words(relation.kind).0, &relation.to),
-            (None, Some(to)) => self.outside(relation, &to, words(relation.kind).1, &relation.from),
+            (Some(from), Some(to)) => self.plan_between(relation, &from, &to),
+            (Some(from), None) => self.plan_link(relation, &from, words(relation.kind).0, &relation.to),
+            (None, Some(to)) => self.plan_link(relation, &to, words(relation.kind).1, &relation.from),
             (None, None) => {
                 let (from, to) = (&relation.from, &relation.to);
-                Ok(Related::Wrong(format!(
+                Ok(RelationPlan::Invalid(format!(
                     "neither {from} nor {to} is in the project"
                 )))
             }
@@ -143,16 +143,16 @@ impl Project {
     }
 
     /// A relation of which one end is not here, as a link of the other.
-    fn outside(
+    fn plan_link(
         &mut self,
         relation: &ImportRelation,
         row: &ItemView,
         words: &str,
         other: &str,
-    ) -> Result<Related, Failure> {
+    ) -> Result<RelationPlan, Failure> {
         let target = outside_link(words, other);
         if text::name(&target).is_err() {
-            return Ok(Related::Wrong(format!(
+            return Ok(RelationPlan::Invalid(format!(
                 "{} {words} {other}, which is not in the project and cannot be kept as a link",
                 relation.said_by
             )));
@@ -162,32 +162,32 @@ impl Project {
             target,
         };
         if is_so(row, &op) || self.was_made(row, &op)? {
-            return Ok(Related::Before);
+            return Ok(RelationPlan::Exists);
         }
         if self.is_older(relation)? {
-            return Ok(Related::Older);
+            return Ok(RelationPlan::Outdated);
         }
-        Ok(Related::Link(row.id, op))
+        Ok(RelationPlan::Link(row.id, op))
     }
 
     /// A relation between two items that are here.
-    fn between(
+    fn plan_between(
         &mut self,
         relation: &ImportRelation,
         from: &ItemView,
         to: &ItemView,
-    ) -> Result<Related, Failure> {
+    ) -> Result<RelationPlan, Failure> {
         let op = op(relation.kind, from, to);
         if self.is_made(relation)? {
-            return Ok(Related::Before);
+            return Ok(RelationPlan::Exists);
         }
         if self.is_older(relation)? {
-            return Ok(Related::Older);
+            return Ok(RelationPlan::Outdated);
         }
         if relation.kind == RelationKind::DependsOn && self.index.depends_on(&to.id, &from.id) {
             let (from, to) = (&relation.from, &relation.to);
             let what = format!("{from} cannot wait for {to}: that would be a cycle");
-            return Ok(Related::Wrong(what));
+            return Ok(RelationPlan::Invalid(what));
         }
         let mut ops = Vec::new();
         if relation.kind == RelationKind::Epic && to.kind != Kind::Epic {
@@ -208,7 +208,7 @@ impl Project {
                 ops.push((row.id, Op::RemoveLink { kind, target }));
             }
         }
-        Ok(Related::Make(ops))
+        Ok(RelationPlan::Make(ops))
     }
 
     /// Whether a relation is there, or was made and taken away again: between any two items that its ends may

@@ -11,20 +11,20 @@ use towline_crdt::doc::Acts;
 use towline_crdt::view::ItemView;
 use towline_proto::{ActId, Op, OriginKind, Register};
 
-use super::draft::Drafting;
+use super::draft::ItemDrafts;
 use crate::api::request::{ImportItem, ImportStage, Part};
 use crate::export::line::is_reference;
 
 /// Where an item stands as far as another tracker can say it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum At {
+enum StageKind {
     Open,
     Done,
     Abandoned,
     Deleted,
 }
 
-impl At {
+impl StageKind {
     const ALL: [Self; 4] = [Self::Open, Self::Done, Self::Abandoned, Self::Deleted];
 
     const fn word(self) -> &'static str {
@@ -39,20 +39,20 @@ impl At {
 
 /// What a record says about the stage of its item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::project) struct Said {
-    at: At,
+pub(in crate::project) struct RecordStage {
+    at: StageKind,
     frozen: bool,
     blocked: bool,
 }
 
-impl Said {
-    pub(in crate::project) const fn by(item: &ImportItem) -> Self {
+impl RecordStage {
+    pub(in crate::project) const fn of(item: &ImportItem) -> Self {
         Self {
             at: match item.stage {
-                ImportStage::Open { .. } => At::Open,
-                ImportStage::Done => At::Done,
-                ImportStage::Abandoned { .. } => At::Abandoned,
-                ImportStage::Deleted { .. } => At::Deleted,
+                ImportStage::Open { .. } => StageKind::Open,
+                ImportStage::Done => StageKind::Done,
+                ImportStage::Abandoned { .. } => StageKind::Abandoned,
+                ImportStage::Deleted { .. } => StageKind::Deleted,
             },
             frozen: item.frozen,
             blocked: item.blocked.is_some(),
@@ -60,9 +60,13 @@ impl Said {
     }
 
     /// Something else in every respect: for a record that has moved in a way that is not known.
-    pub(in crate::project) fn unlike(self) -> Self {
+    pub(in crate::project) fn inverted(self) -> Self {
         Self {
-            at: if self.at == At::Open { At::Done } else { At::Open },
+            at: if self.at == StageKind::Open {
+                StageKind::Done
+            } else {
+                StageKind::Open
+            },
             frozen: !self.frozen,
             blocked: !self.blocked,
         }
@@ -78,7 +82,7 @@ impl Said {
     fn read(words: &str) -> Option<Self> {
         let mut words = words.split('+');
         let at = words.next()?;
-        let at = At::ALL.into_iter().find(|known| known.word() == at)?;
+        let at = StageKind::ALL.into_iter().find(|known| known.word() == at)?;
         let holds: BTreeSet<&str> = words.collect();
         Some(Self {
             at,
@@ -88,9 +92,9 @@ impl Said {
     }
 
     /// What imports have done to an item: marks of earlier versions do not say where its record stood.
-    fn done(acts: &Acts) -> Self {
-        let mut said = Self {
-            at: At::Open,
+    fn from_acts(acts: &Acts) -> Self {
+        let mut stage = Self {
+            at: StageKind::Open,
             frozen: false,
             blocked: false,
         };
@@ -103,54 +107,54 @@ impl Said {
         in_time.sort_by_key(|act| (act.at, !matches!(act.op, Op::Create { .. })));
         for act in in_time {
             match &act.op {
-                Op::Merged { .. } => said.at = At::Done,
-                Op::Abandon { .. } => said.at = At::Abandoned,
-                Op::Delete { .. } => said.at = At::Deleted,
-                Op::Create { .. } | Op::Reopen | Op::Restore => said.at = At::Open,
-                Op::Freeze | Op::Unfreeze => said.frozen = matches!(act.op, Op::Freeze),
-                Op::Block { .. } | Op::Unblock => said.blocked = matches!(act.op, Op::Block { .. }),
+                Op::Merged { .. } => stage.at = StageKind::Done,
+                Op::Abandon { .. } => stage.at = StageKind::Abandoned,
+                Op::Delete { .. } => stage.at = StageKind::Deleted,
+                Op::Create { .. } | Op::Reopen | Op::Restore => stage.at = StageKind::Open,
+                Op::Freeze | Op::Unfreeze => stage.frozen = matches!(act.op, Op::Freeze),
+                Op::Block { .. } | Op::Unblock => stage.blocked = matches!(act.op, Op::Block { .. }),
                 _ => {}
             }
         }
-        said
+        stage
     }
 }
 
 /// The two parts of a mark: the digest of the record, and where the record stood, if the mark says it.
-pub(in crate::project) fn read_mark(mark: &str) -> (&str, Option<Said>) {
+pub(in crate::project) fn read_mark(mark: &str) -> (&str, Option<RecordStage>) {
     match mark.rsplit_once('/') {
-        Some((digest, words)) => (digest, Said::read(words)),
+        Some((digest, words)) => (digest, RecordStage::read(words)),
         None => (mark, None),
     }
 }
 
 /// Where the record stood when the item was last imported.
-pub(super) fn said_before(row: &ItemView, acts: &Acts) -> Said {
+pub(super) fn previous_stage(row: &ItemView, acts: &Acts) -> RecordStage {
     let mark = row.imported.as_deref().map(read_mark);
-    mark.and_then(|(_, said)| said)
-        .unwrap_or_else(|| Said::done(acts))
+    mark.and_then(|(_, stage)| stage)
+        .unwrap_or_else(|| RecordStage::from_acts(acts))
 }
 
 /// Whether an item stays in the trash whatever the record says: somebody here has put it there.
-pub(super) fn stays_deleted(row: &ItemView, acts: &Acts, before: Said, now: Said) -> bool {
-    let brought_back = before.at == At::Deleted && now.at != At::Deleted;
-    row.deleted && !(brought_back && is_of_imports(acts, &Register::Deleted))
+pub(super) fn stays_deleted(row: &ItemView, acts: &Acts, before: RecordStage, now: RecordStage) -> bool {
+    let brought_back = before.at == StageKind::Deleted && now.at != StageKind::Deleted;
+    row.deleted && !(brought_back && set_by_imports(acts, &Register::Deleted))
 }
 
 /// Whether nothing is to be said about an item that stays in the trash: it is deleted there as well.
-pub(super) fn is_deleted(now: Said) -> bool {
-    now.at == At::Deleted
+pub(super) fn is_deleted(now: RecordStage) -> bool {
+    now.at == StageKind::Deleted
 }
 
 /// Transitions that bring an item where the record has come since it was last imported. An item that
 /// moved on here within the open columns stays where it is: the other tracker knows nothing of our
 /// columns.
 pub(super) fn update_stage(
-    drafting: &mut Drafting<'_>,
+    drafting: &mut ItemDrafts<'_>,
     row: &ItemView,
     acts: &Acts,
-    before: Said,
-    now: Said,
+    before: RecordStage,
+    now: RecordStage,
 ) {
     let item = drafting.item;
     if row.deleted {
@@ -169,7 +173,7 @@ pub(super) fn update_stage(
             reason: reason.clone(),
         });
     }
-    let lifted = |was: bool, is: bool, register| was && !is && open && is_of_imports(acts, &register);
+    let lifted = |was: bool, is: bool, register| was && !is && open && set_by_imports(acts, &register);
     if row.holds.frozen && lifted(before.frozen, now.frozen, Register::Frozen) {
         drafting.moved(Op::Unfreeze);
     }
@@ -193,13 +197,13 @@ pub(super) fn update_stage(
 }
 
 /// Labels that the record has; those that imports have put on and it has no more come off.
-pub(super) fn update_labels(drafting: &mut Drafting<'_>, row: &ItemView, acts: &Acts) {
+pub(super) fn update_labels(drafting: &mut ItemDrafts<'_>, row: &ItemView, acts: &Acts) {
     let item = drafting.item;
     // A line of an export tells what people did there, and not what this project imported.
     let takes_off = !is_reference(&item.external);
     for label in row.labels.iter().filter(|label| !item.labels.contains(label)) {
         let is_said = item.record.says(part_of(label));
-        if takes_off && is_said && is_of_imports(acts, &Register::Label(label.clone())) {
+        if takes_off && is_said && set_by_imports(acts, &Register::Label(label.clone())) {
             drafting.changed(Op::RemoveLabel { label: label.clone() });
         }
     }
@@ -225,7 +229,7 @@ fn part_of(label: &str) -> Part {
 }
 
 /// Whether what a register says now was put there by imports alone.
-pub(super) fn is_of_imports(acts: &Acts, register: &Register) -> bool {
+pub(super) fn set_by_imports(acts: &Acts, register: &Register) -> bool {
     let of_register: Vec<_> = acts
         .iter()
         .filter(|(_, record)| is_about(&record.act.op, register))

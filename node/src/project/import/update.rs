@@ -11,26 +11,28 @@ use towline_crdt::doc::Acts;
 use towline_proto::{ItemId, Kind, LinkKind, Millis, Op, OriginKind};
 
 use super::criteria::update_criteria;
-use super::draft::{Drafting, NEVER, digest};
-use super::stage::{Said, is_deleted, read_mark, said_before, stays_deleted, update_labels, update_stage};
-use super::{body, homes};
+use super::draft::{ItemDrafts, NEVER, digest};
+use super::stage::{
+    RecordStage, is_deleted, previous_stage, read_mark, stays_deleted, update_labels, update_stage,
+};
+use super::{body, matching};
 use crate::api::request::{Failure, FailureCode, ImportItem, Part};
 use crate::export::line::is_reference;
 use crate::project::Project;
-use crate::project::stage::Work;
+use crate::project::pending_batch::Work;
 
 /// What is to be done about an item that is here.
-pub(in crate::project) enum Update {
+pub(in crate::project) enum ItemUpdate {
     /// The record is the one that it was made from, or says nothing that counts here.
-    Nothing,
+    UpToDate,
     /// The record is older than the one that it was made from: the sentence about it.
-    Older(String),
+    Outdated(String),
     /// It is in the trash here, and stays there.
     InTrash,
     /// It is up to date; that it was compared with this record is to be noted.
-    Marked(Work),
+    MarkOnly(Work),
     /// What brings it up to date.
-    Work(Work),
+    Changes(Work),
 }
 
 /// When the newest record changed that an item was ever made or brought up to date from; nothing where no
@@ -65,15 +67,15 @@ impl Project {
         &mut self,
         id: &ItemId,
         item: &ImportItem,
-        before: Option<Said>,
-    ) -> Result<Update, Failure> {
+        before: Option<RecordStage>,
+    ) -> Result<ItemUpdate, Failure> {
         let digest = digest(item);
         let Some(row) = self.index.get(id) else {
-            return Ok(Update::Nothing);
+            return Ok(ItemUpdate::UpToDate);
         };
         // An act beside a purge that had not seen it would bring the item back.
         if row.purged {
-            return Ok(Update::Nothing);
+            return Ok(ItemUpdate::UpToDate);
         }
         let record = &item.record;
         let is_same = row
@@ -84,25 +86,29 @@ impl Project {
         let doc = self.doc(id)?;
         let known_at = record_at(doc.acts());
         if is_same && known_at.is_none_or(|known| record.at <= known) {
-            return Ok(Update::Nothing);
+            return Ok(ItemUpdate::UpToDate);
         }
         if record.at != NEVER && known_at.is_some_and(|known| record.at < known) {
-            return Ok(Update::Older(self.older(item, id, known_at.unwrap_or_default())));
+            return Ok(ItemUpdate::Outdated(self.older(
+                item,
+                id,
+                known_at.unwrap_or_default(),
+            )));
         }
-        let before = before.unwrap_or_else(|| said_before(&row, doc.acts()));
+        let before = before.unwrap_or_else(|| previous_stage(&row, doc.acts()));
         let now = if record.says(Part::Stage) {
-            Said::by(item)
+            RecordStage::of(item)
         } else {
             before
         };
         if stays_deleted(&row, doc.acts(), before, now) {
             return Ok(if is_deleted(now) {
-                Update::Nothing
+                ItemUpdate::UpToDate
             } else {
-                Update::InTrash
+                ItemUpdate::InTrash
             });
         }
-        let mut drafting = Drafting::new(self.now(), item);
+        let mut drafting = ItemDrafts::new(self.now(), item);
         if record.says(Part::Title) && row.title != item.title {
             drafting.changed(Op::SetTitle {
                 title: item.title.clone(),
@@ -124,7 +130,7 @@ impl Project {
             });
         }
         update_labels(&mut drafting, &row, doc.acts());
-        let reference = (LinkKind::External, homes::reference(item).to_owned());
+        let reference = (LinkKind::External, matching::reference(item).to_owned());
         // A line of an export is found by a reference that it gets when it is made.
         let reference = Some(reference).filter(|(_, target)| !is_reference(target));
         for (kind, target) in item.links.iter().chain(&reference) {
@@ -185,9 +191,9 @@ impl Project {
         });
         let work = drafting.work(Some(*id), body);
         Ok(if is_mark_alone {
-            Update::Marked(work)
+            ItemUpdate::MarkOnly(work)
         } else {
-            Update::Work(work)
+            ItemUpdate::Changes(work)
         })
     }
 

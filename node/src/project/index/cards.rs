@@ -6,11 +6,11 @@ use towline_crdt::view::ItemView;
 use towline_proto::table::legal_from;
 use towline_proto::{Column, ItemId, Kind, Status, Verb};
 
-use super::super::refused;
-use super::{Index, of};
+use super::super::transition_errors;
+use super::{Index, seconds};
+use crate::activity_text::IN_TRASH;
 use crate::api::types::{ItemCard, ItemLink};
 use crate::cache::Row;
-use crate::deeds::IN_TRASH;
 
 impl Index {
     /// Another item in short.
@@ -48,7 +48,7 @@ impl Index {
 
     /// Items of this epic.
     pub(crate) fn children(&self, id: &ItemId) -> Vec<ItemLink> {
-        of(&self.children, id)
+        seconds(&self.children, id)
             .filter(|id| self.rows.get(id).is_some_and(|row| !row.purged))
             .map(|id| self.link(id))
             .collect()
@@ -59,7 +59,7 @@ impl Index {
             return None;
         }
         let (mut done, mut all) = (0, 0);
-        let children = of(&self.children, &row.id).filter_map(|id| self.rows.get(id));
+        let children = seconds(&self.children, &row.id).filter_map(|id| self.rows.get(id));
         for child in children.filter(|child| !child.deleted) {
             all += 1;
             done += usize::from(child.status == Status::Done);
@@ -103,7 +103,7 @@ impl Index {
             criteria_met: row.criteria_met(),
             criteria: row.criteria.len(),
             comments: row.comments,
-            conflicts: row.conflicts.len() + self.circles_at(&row.id).len(),
+            conflicts: row.conflicts.len() + self.suspended_at(&row.id).len(),
             attention: row.attention.clone(),
             progress: self.progress(row),
             origin: row.origin.clone(),
@@ -116,7 +116,7 @@ impl Index {
                 .into_iter()
                 // To start what waits takes force, and a reason for it.
                 .filter(|verb| *verb != Verb::Start || !waits)
-                .filter(|verb| refused::useless(*verb, row).is_none())
+                .filter(|verb| transition_errors::redundant(*verb, row).is_none())
                 .collect(),
         }
     }

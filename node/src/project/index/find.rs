@@ -73,7 +73,7 @@ impl Index {
     /// The items that a person may mean: several only for a number that several share. One that was
     /// purged is shown to nobody.
     pub(crate) fn find(&self, wanted: &str) -> Result<Vec<ItemId>, Failure> {
-        let mut found = self.named_so(wanted)?;
+        let mut found = self.resolve(wanted)?;
         let all = found.len();
         found.retain(|id| self.rows.get(id).is_some_and(|row| !row.purged));
         if found.is_empty() && all > 0 {
@@ -84,7 +84,7 @@ impl Index {
 
     /// The items of a name, also those that were purged: a number that was two items' does not become the
     /// other one's.
-    fn named_so(&self, wanted: &str) -> Result<Vec<ItemId>, Failure> {
+    fn resolve(&self, wanted: &str) -> Result<Vec<ItemId>, Failure> {
         let written = wanted.trim();
         let wanted = written.trim_start_matches('#').to_lowercase();
         let not_found = |why: &str| {
@@ -123,9 +123,9 @@ impl Index {
                 Err(not_found("no item has this id"))
             };
         }
-        let elsewhere = self.known_elsewhere_as(written);
+        let elsewhere = self.by_foreign_id(written);
         let is_hex = !wanted.is_empty() && wanted.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let keys = prefixed(&wanted).filter(|_| is_hex && wanted.len() >= MIN_KEY);
+        let keys = key_range(&wanted).filter(|_| is_hex && wanted.len() >= MIN_KEY);
         let keys: Vec<ItemId> = keys
             .into_iter()
             .flat_map(|keys| self.keys.range(keys).map(|(_, id)| *id).take(2))
@@ -158,7 +158,7 @@ impl Index {
 
     /// The items that another tracker calls so. Of those that several nodes made of one record, and of
     /// issues that were given one id, all that are not in the trash.
-    fn known_elsewhere_as(&self, written: &str) -> Vec<ItemId> {
+    fn by_foreign_id(&self, written: &str) -> Vec<ItemId> {
         let mut found = Vec::new();
         for reference in references(written) {
             found.extend(self.all_by_external(&reference).map(|row| (row.deleted, row.id)));
@@ -177,7 +177,7 @@ impl Index {
     /// The one item that a person means, for something that changes it: a number that two items
     /// share names neither.
     pub(crate) fn find_one(&self, wanted: &str) -> Result<ItemView, Failure> {
-        let found = self.named_so(wanted)?;
+        let found = self.resolve(wanted)?;
         match found.as_slice() {
             [id] => match self.get(id) {
                 Some(row) if row.purged => Err(purged(wanted)),
@@ -261,7 +261,7 @@ fn number(digits: &str) -> u64 {
 }
 
 /// The keys that begin with some hex digits; none when there are more digits than a key has.
-fn prefixed(digits: &str) -> Option<RangeInclusive<u64>> {
+fn key_range(digits: &str) -> Option<RangeInclusive<u64>> {
     let missing = u32::try_from(ItemId::KEY_DIGITS.checked_sub(digits.len())?).ok()? * DIGIT_BITS;
     let first = number(digits).checked_shl(missing)?;
     Some(first..=first | 1u64.checked_shl(missing)?.wrapping_sub(1))

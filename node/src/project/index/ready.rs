@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use towline_crdt::view::ItemView;
 use towline_proto::{Column, ItemId, Kind};
 
-use super::{Index, of};
+use super::{Index, seconds};
 use crate::api::types::{ItemCard, NotReadyReason};
 use crate::cache::Row;
 
@@ -19,13 +19,13 @@ const ABOVE: usize = 64;
 const BELOW: usize = 10_000;
 
 /// Whether items of a column can be started at all, or may be after a look at them.
-pub(in crate::project) const fn concerns(column: Column, all: bool) -> bool {
+pub(in crate::project) const fn is_candidate_column(column: Column, all: bool) -> bool {
     matches!(column, Column::Backlog | Column::Coding) || all && matches!(column, Column::Upcoming)
 }
 
 /// Of cards that `ready` is about those that somebody can start, by priority, then age; with `all` the
 /// others behind them, each with what stands in the way.
-pub(in crate::project) fn sort_out(
+pub(in crate::project) fn select_ready(
     mut cards: Vec<ItemCard>,
     asker: Option<&str>,
     all: bool,
@@ -47,14 +47,16 @@ pub(in crate::project) fn sort_out(
 impl Index {
     /// What somebody can start now; with `all` what they cannot, too.
     pub(crate) fn ready(&self, asker: Option<&str>, all: bool) -> Vec<ItemCard> {
-        let concerned = |row: &&Row| concerns(row.column, all) && !row.deleted && (all || can_be_free(row));
+        let concerned =
+            |row: &&Row| is_candidate_column(row.column, all) && !row.deleted && (all || can_be_free(row));
         let cards = self.cards(self.shown().filter(concerned));
-        sort_out(cards, asker, all)
+        select_ready(cards, asker, all)
     }
 
     /// The best of what somebody can start now.
     pub(crate) fn best(&self, asker: &str) -> Option<ItemView> {
-        let concerned = |row: &&Row| concerns(row.column, false) && !row.deleted && can_be_free(row);
+        let concerned =
+            |row: &&Row| is_candidate_column(row.column, false) && !row.deleted && can_be_free(row);
         let mut rows: Vec<&Row> = self.shown().filter(concerned).collect();
         rows.sort_by_key(|row| (row.priority, row.created_at, row.id));
         let free = |row: &ItemView| {
@@ -65,7 +67,7 @@ impl Index {
 
     /// Why nobody can start an item now. Nothing is said of items that are beyond being started.
     pub(crate) fn in_the_way(&self, row: &ItemView) -> Option<NotReadyReason> {
-        if !concerns(row.column, true) || row.deleted || row.purged {
+        if !is_candidate_column(row.column, true) || row.deleted || row.purged {
             return None;
         }
         if row.kind == Kind::Epic {
@@ -103,7 +105,7 @@ impl Index {
                 return Some(NotReadyReason::EpicHeld { epic: handle() });
             }
             let waits = |on: &ItemId| !self.satisfies(on) && !self.is_suspended(&id, on);
-            if counts && row.depends && row.ties().0.iter().any(waits) {
+            if counts && row.depends && row.references().0.iter().any(waits) {
                 return Some(NotReadyReason::EpicWaits { epic: handle() });
             }
             above = row.epic();
@@ -116,7 +118,11 @@ impl Index {
         let mut found = BTreeSet::new();
         let mut open = vec![*id];
         while let Some(id) = open.pop().filter(|_| found.len() < BELOW) {
-            open.extend(of(&self.children, &id).copied().filter(|id| found.insert(*id)));
+            open.extend(
+                seconds(&self.children, &id)
+                    .copied()
+                    .filter(|id| found.insert(*id)),
+            );
         }
         found
     }

@@ -8,7 +8,7 @@ use towline_proto::{Column, CriterionState, Kind, Origin, OriginKind, ProjectId,
 use super::*;
 use crate::api::request::{Filter, IMPORT_CHUNK, NewItem, Transition};
 use crate::import::beads;
-use crate::project::{Opening, SystemWorld};
+use crate::project::{ProjectOptions, SystemEnvironment};
 
 /// Items of the real tracker that are taken: every kind of stage and relation is among them.
 const ITEMS: usize = 400;
@@ -16,17 +16,17 @@ const ITEMS: usize = 400;
 /// A moment behind everything that was done.
 const LATER: towline_proto::Millis = towline_proto::Millis(u64::MAX);
 
-fn opening(dir: &Path) -> Opening {
-    Opening {
+fn opening(dir: &Path) -> ProjectOptions {
+    ProjectOptions {
         dir: dir.to_owned(),
         key: SigningKey::from_bytes(&[7; 32]),
-        world: Box::new(SystemWorld),
+        env: Box::new(SystemEnvironment),
     }
 }
 
 fn create(dir: &Path) -> Project {
     let key = SigningKey::from_bytes(&[7; 32]);
-    let genesis = Project::genesis(&key, &SystemWorld, "demo", "ann's laptop");
+    let genesis = Project::genesis(&key, &SystemEnvironment, "demo", "ann's laptop");
     Project::create(opening(dir), &genesis).unwrap()
 }
 
@@ -316,20 +316,26 @@ fn a_project_that_rests_writes_its_snapshot_and_one_that_works_does_not() {
     for number in 0..TICK_CARDS + 10 {
         let origin = Origin::new(OriginKind::User, "ann").unwrap();
         project
-            .stage_request(Some(&origin), story(&format!("Late {number}")))
+            .apply_request(Some(&origin), story(&format!("Late {number}")))
             .unwrap();
     }
-    project.commit_stage().unwrap();
+    project.commit_pending().unwrap();
     for _ in 0..QUIET_TICKS {
         project.snapshot_on_tick();
     }
-    assert!(project.snap.making.is_none(), "not so soon");
+    assert!(project.snapshot_state.builder.is_none(), "not so soon");
     project.snapshot_on_tick();
-    assert!(project.snap.making.is_some(), "it takes more than one tick");
+    assert!(
+        project.snapshot_state.builder.is_some(),
+        "it takes more than one tick"
+    );
     ask(&mut project, story("In between"));
     let expected = truth(&mut project);
     project.snapshot_on_tick();
-    assert!(project.snap.making.is_none(), "begun anew once it rests again");
+    assert!(
+        project.snapshot_state.builder.is_none(),
+        "begun anew once it rests again"
+    );
     assert_eq!(told(dir), vec![None; expected.len()]);
     for _ in 0..QUIET_TICKS + 2 {
         project.snapshot_on_tick();

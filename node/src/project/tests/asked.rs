@@ -105,12 +105,12 @@ fn two_items_of_one_request_become_one() {
     // The same words in another message are another item.
     applied(&mut ann, once("$2", create("Lamp")));
     meet(&mut ann, &mut bo);
-    ann.project.tend();
-    clock.pass(SPREAD);
-    ann.project.tend();
-    bo.project.tend();
-    clock.pass(SPREAD);
-    bo.project.tend();
+    ann.project.run_maintenance();
+    clock.check_run(SPREAD);
+    ann.project.run_maintenance();
+    bo.project.run_maintenance();
+    clock.check_run(SPREAD);
+    bo.project.run_maintenance();
     meet(&mut ann, &mut bo);
     for replica in [&mut ann, &mut bo] {
         assert_eq!(replica.cards(Request::List(Default::default())).len(), 2);

@@ -52,7 +52,7 @@ fn a_hold_is_put_down_to_who_put_it_there_and_not_to_who_lifted_another_later() 
     block(&mut ann, "no key");
     meet(&mut ann, &mut bo);
     block(&mut ann, "still no key");
-    clock.pass(std::time::Duration::from_secs(60));
+    clock.check_run(std::time::Duration::from_secs(60));
     bo.does("1", Verb::Unblock);
     meet(&mut ann, &mut bo);
     for who in [&mut ann, &mut bo] {

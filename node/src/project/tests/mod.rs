@@ -1,18 +1,18 @@
 //! Projects without a network: replicas whose clocks and meetings a test controls, in one thread.
 
 mod asked;
-mod circle_news;
-mod circles;
+mod batch_admission;
+mod cycle_events;
+mod cycles;
 mod epics;
 mod explained;
 mod imports;
+mod maintenance;
 mod pair;
 mod presence;
 mod purged;
-mod ranks;
 mod ready;
+mod refold_on_role_change;
 mod settings;
 mod skew;
-mod together;
 mod trash;
-mod upkeep;

@@ -11,7 +11,7 @@ use towline_proto::{Entry, Millis, NodeId, Origin, OriginKind, Role, Ticket, Ver
 use crate::api::request::{Edit, Failure, NewItem, Reply, Request, Transition};
 use crate::api::types::{ItemCard, ItemPage, OpenConflict};
 use crate::net::{GossipToken, NetInput, NetOutput};
-use crate::project::{Opening, Project, World};
+use crate::project::{Environment, Project, ProjectOptions};
 
 /// When every test begins.
 pub(super) const BEGIN: Millis = Millis(1_760_000_000_000);
@@ -28,12 +28,12 @@ impl Clock {
     }
 
     /// Lets time pass, on the wall and on the monotonic clock alike.
-    pub(super) fn pass(&self, time: Duration) {
+    pub(super) fn check_run(&self, time: Duration) {
         self.0.lock().unwrap().0 += time;
     }
 }
 
-impl World for Clock {
+impl Environment for Clock {
     fn now(&self) -> Millis {
         // No two readings are the same, as is usual among people.
         let mut state = self.0.lock().unwrap();
@@ -74,10 +74,10 @@ impl Replica {
         let key = key(name);
         let genesis = genesis.unwrap_or_else(|| Project::genesis(&key, clock, "demo", name));
         let me = NodeId(key.verifying_key().to_bytes());
-        let opening = Opening {
+        let opening = ProjectOptions {
             dir: dir.path().to_owned(),
             key,
-            world: Box::new(clock.clone()),
+            env: Box::new(clock.clone()),
         };
         let mut project = Project::create(opening, &genesis).unwrap();
         let (net, told) = mpsc::channel(MESSAGES);
@@ -112,10 +112,10 @@ impl Replica {
         } = self;
         let id = project.id();
         end(project);
-        let opening = Opening {
+        let opening = ProjectOptions {
             dir: dir.path().to_owned(),
             key: key(name),
-            world: Box::new(clock.clone()),
+            env: Box::new(clock.clone()),
         };
         let mut project = Project::open(opening, id).unwrap();
         let (net, told) = mpsc::channel(MESSAGES);
@@ -216,7 +216,7 @@ impl Replica {
     }
 
     pub(super) fn take(&mut self, input: NetInput) {
-        self.project.take_net(input);
+        self.project.handle_net(input);
         self.project.run_effects();
     }
 }
@@ -237,7 +237,7 @@ pub(super) fn pair(clock: &Clock) -> (Replica, Replica) {
         secret: ticket.secret,
         name: "bo".into(),
     };
-    let JoinReply::Welcome { genesis, .. } = ann.project.take_join(bo, request) else {
+    let JoinReply::Welcome { genesis, .. } = ann.project.handle_join(bo, request) else {
         panic!("let in")
     };
     ann.project.run_effects();

@@ -9,7 +9,7 @@ use towline_proto::{
 
 use super::pair::{BEGIN, Clock, Replica, key, meet, pair};
 use crate::api::request::{Failure, Reply, Request, Transition};
-use crate::net::{GossipToken, NetInput, NetOutput, Verdict};
+use crate::net::{GossipToken, GossipVerdict, NetInput, NetOutput};
 
 const BEAT: Duration = Duration::from_secs(40);
 const TTL: Duration = Duration::from_secs(10 * 60);
@@ -18,7 +18,7 @@ const TTL: Duration = Duration::from_secs(10 * 60);
 fn claimed(clock: &Clock) -> (Replica, Replica) {
     let (mut ann, mut bo) = pair(clock);
     for replica in [&mut ann, &mut bo] {
-        replica.project.tend();
+        replica.project.run_maintenance();
     }
     bo.create("worked on", &[]);
     bo.does("1", Verb::Start);
@@ -43,7 +43,7 @@ fn said(replica: &mut Replica) -> Option<Vec<u8>> {
 }
 
 /// Hands a presence in and says what became of it.
-fn hears(replica: &mut Replica, peer: NodeId, bytes: &[u8]) -> Verdict {
+fn hears(replica: &mut Replica, peer: NodeId, bytes: &[u8]) -> GossipVerdict {
     replica.told();
     replica.take(NetInput::Presence {
         peer,
@@ -56,10 +56,10 @@ fn hears(replica: &mut Replica, peer: NodeId, bytes: &[u8]) -> Verdict {
     }
 }
 
-fn beat(from: &mut Replica, to: &mut Replica) -> PresenceBody {
-    from.project.tend();
+fn heartbeat(from: &mut Replica, to: &mut Replica) -> PresenceBody {
+    from.project.run_maintenance();
     let bytes = said(from).expect("it says that it is there");
-    assert_eq!(hears(to, from.me, &bytes), Verdict::Accept);
+    assert_eq!(hears(to, from.me, &bytes), GossipVerdict::Accept);
     Presence::decode(&bytes).unwrap().body().clone()
 }
 
@@ -70,8 +70,8 @@ fn a_claim_is_taken_over_when_its_node_was_not_heard_of_for_long_and_not_before(
     let before = (ann.digest(), bo.digest());
     let mut last = None;
     for _ in 0..20 {
-        clock.pass(BEAT);
-        last = Some(beat(&mut bo, &mut ann));
+        clock.check_run(BEAT);
+        last = Some(heartbeat(&mut bo, &mut ann));
         assert!(ann.card("1").claim_heard.is_some());
     }
     let last = last.unwrap();
@@ -79,13 +79,13 @@ fn a_claim_is_taken_over_when_its_node_was_not_heard_of_for_long_and_not_before(
     assert_eq!(last.claims, [Renewal { item, generation: 1 }]);
     assert_eq!((ann.digest(), bo.digest()), before, "nothing was written");
 
-    clock.pass(TTL - Duration::from_secs(5));
+    clock.check_run(TTL - Duration::from_secs(5));
     let refused = take_over(&mut ann, false, None).unwrap_err();
     assert_eq!(refused.code.exit(), 5);
     for part in ["bo on bo", "last seen 9m 55s ago", "in 5s", "--force", "--reason"] {
         assert!(refused.message.contains(part), "{part}: {refused}");
     }
-    clock.pass(Duration::from_secs(5));
+    clock.check_run(Duration::from_secs(5));
     take_over(&mut ann, false, None).unwrap();
     let card = ann.card("1");
     let claim = card.claim.unwrap();
@@ -120,12 +120,12 @@ fn asks(replica: &mut Replica, origin: &Origin, verb: Verb, force: Option<&str>)
 fn an_agent_takes_nothing_from_another_of_its_node_without_a_reason() {
     let clock = Clock::new();
     let (mut ann, _) = pair(&clock);
-    ann.project.tend();
+    ann.project.run_maintenance();
     ann.create("worked on", &[]);
     ann.does("1", Verb::Start);
     let [coder, other] = ["coder-1", "coder-2"].map(|name| by(OriginKind::Agent, name));
     asks(&mut ann, &coder, Verb::Claim, None).unwrap();
-    clock.pass(TTL * 2);
+    clock.check_run(TTL * 2);
     for verb in [Verb::TakeOver, Verb::Release] {
         let refused = asks(&mut ann, &other, verb, None).unwrap_err();
         assert_eq!(refused.code.exit(), 5);
@@ -158,10 +158,10 @@ fn a_claim_is_given_back_by_its_holder_or_by_a_person_at_its_node() {
 fn a_node_that_has_just_started_waits_and_force_needs_a_reason() {
     let clock = Clock::new();
     let (ann, bo) = claimed(&clock);
-    clock.pass(TTL * 3);
+    clock.check_run(TTL * 3);
     let mut ann = ann.restart(&clock);
-    ann.project.tend();
-    clock.pass(TTL / 2);
+    ann.project.run_maintenance();
+    clock.check_run(TTL / 2);
     let refused = take_over(&mut ann, false, None).unwrap_err();
     assert!(
         refused
@@ -171,7 +171,7 @@ fn a_node_that_has_just_started_waits_and_force_needs_a_reason() {
     );
     assert_eq!(ann.card("1").claim_heard, None);
     assert_eq!(take_over(&mut ann, true, None).unwrap_err().code.exit(), 2);
-    clock.pass(TTL / 2);
+    clock.check_run(TTL / 2);
     take_over(&mut ann, false, None).unwrap();
 
     // Without a running node nobody knows; with a reason it is forced, which the act says.
@@ -197,15 +197,15 @@ fn a_node_that_has_just_started_waits_and_force_needs_a_reason() {
 fn a_claim_that_was_just_heard_of_is_its_nodes_for_as_long_as_any() {
     let clock = Clock::new();
     let (mut ann, mut bo) = pair(&clock);
-    ann.project.tend();
-    clock.pass(TTL * 2);
+    ann.project.run_maintenance();
+    clock.check_run(TTL * 2);
     bo.create("worked on", &[]);
     bo.does("1", Verb::Start);
     bo.does("1", Verb::Claim);
     meet(&mut ann, &mut bo);
     assert_eq!(ann.card("1").claim_heard, None, "its node has said nothing yet");
     assert_eq!(take_over(&mut ann, false, None).unwrap_err().code.exit(), 5);
-    clock.pass(TTL);
+    clock.check_run(TTL);
     take_over(&mut ann, false, None).unwrap();
 }
 
@@ -231,12 +231,15 @@ fn what_is_forged_old_or_a_strangers_is_not_heard() {
     let (bos, carrier) = (bo.me, bo.me);
     let stranger = NodeId(key("mallory").verifying_key().to_bytes());
     let verdict = |ann: &mut Replica, presence: &Presence| hears(ann, carrier, presence.bytes());
-    assert_eq!(verdict(&mut ann, &body("mallory", stranger, 0)), Verdict::Ignore);
-    assert_eq!(verdict(&mut ann, &body("mallory", bos, 0)), Verdict::Reject);
-    assert_eq!(hears(&mut ann, bos, &[1, 0]), Verdict::Reject);
+    assert_eq!(
+        verdict(&mut ann, &body("mallory", stranger, 0)),
+        GossipVerdict::Ignore
+    );
+    assert_eq!(verdict(&mut ann, &body("mallory", bos, 0)), GossipVerdict::Reject);
+    assert_eq!(hears(&mut ann, bos, &[1, 0]), GossipVerdict::Reject);
     assert_eq!(
         hears(&mut ann, bos, &[2, 0]),
-        Verdict::Ignore,
+        GossipVerdict::Ignore,
         "of a newer version"
     );
     assert_eq!(ann.card("1").claim_heard, None);
@@ -244,24 +247,24 @@ fn what_is_forged_old_or_a_strangers_is_not_heard() {
     let mut other = body("bo", bos, 0).body().clone();
     other.project = towline_proto::ProjectId([9; 32]);
     let other = Presence::sign(other, &key("bo"));
-    assert_eq!(verdict(&mut ann, &other), Verdict::Reject);
+    assert_eq!(verdict(&mut ann, &other), GossipVerdict::Reject);
 
-    clock.pass(BEAT);
-    bo.project.tend();
+    clock.check_run(BEAT);
+    bo.project.run_maintenance();
     let bytes = said(&mut bo).unwrap();
-    assert_eq!(hears(&mut ann, bos, &bytes), Verdict::Accept);
+    assert_eq!(hears(&mut ann, bos, &bytes), GossipVerdict::Accept);
     assert_eq!(
         hears(&mut ann, bos, &bytes),
-        Verdict::Ignore,
+        GossipVerdict::Ignore,
         "too soon after the last"
     );
-    clock.pass(BEAT);
+    clock.check_run(BEAT);
     // Somebody passes an old one on again, so that a dead node seems to live.
-    assert_eq!(hears(&mut ann, stranger, &bytes), Verdict::Ignore);
+    assert_eq!(hears(&mut ann, stranger, &bytes), GossipVerdict::Ignore);
     // From the node itself it is no old one: its clock was set back, or it would not be connected.
-    assert_eq!(hears(&mut ann, bos, &bytes), Verdict::Accept);
-    clock.pass(TTL);
-    assert_eq!(hears(&mut ann, stranger, &bytes), Verdict::Ignore);
+    assert_eq!(hears(&mut ann, bos, &bytes), GossipVerdict::Accept);
+    clock.check_run(TTL);
+    assert_eq!(hears(&mut ann, stranger, &bytes), GossipVerdict::Ignore);
     take_over(&mut ann, false, None).unwrap();
 }
 
@@ -278,14 +281,14 @@ fn a_node_says_every_half_minute_that_it_is_there_and_takes_turns_with_many_clai
     let mut items = std::collections::BTreeSet::new();
     let mut count = 0;
     for _ in 0..60 {
-        ann.project.tend();
+        ann.project.run_maintenance();
         if let Some(bytes) = said(&mut ann) {
             let presence = Presence::decode(&bytes).unwrap();
             presence.verify().unwrap();
             items.extend(presence.body().claims.iter().map(|claim| claim.item));
             count += 1;
         }
-        clock.pass(Duration::from_secs(5));
+        clock.check_run(Duration::from_secs(5));
     }
     assert!((8..=14).contains(&count), "{count} times in five minutes");
     assert_eq!(items.len(), 300);
@@ -316,9 +319,9 @@ fn a_release_that_could_not_be_written_leaves_the_claim_as_young_as_it_was() {
     let clock = Clock::new();
     let (mut ann, mut bo) = pair(&clock);
     for replica in [&mut ann, &mut bo] {
-        replica.project.tend();
+        replica.project.run_maintenance();
     }
-    clock.pass(TTL * 2);
+    clock.check_run(TTL * 2);
     bo.create("worked on", &[]);
     bo.does("1", Verb::Start);
     bo.does("1", Verb::Claim);
@@ -327,10 +330,10 @@ fn a_release_that_could_not_be_written_leaves_the_claim_as_young_as_it_was() {
     // Bo works at the other machine now, too.
     let origin = by(OriginKind::User, "bo");
     let release = Request::Transition(Transition::plain("1", Verb::Release));
-    ann.project.stage_request(Some(&origin), release).unwrap();
+    ann.project.apply_request(Some(&origin), release).unwrap();
     let entry = too_large(&ann);
-    ann.project.stage_remote(entry);
-    ann.project.commit_stage().unwrap_err();
+    ann.project.queue_remote(entry);
+    ann.project.commit_pending().unwrap_err();
     assert_eq!(ann.card("1").claim.unwrap().holder, "bo");
     let refused = take_over(&mut ann, false, None).unwrap_err();
     assert!(refused.message.contains("can be taken over in"), "{refused}");

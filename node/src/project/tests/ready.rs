@@ -164,9 +164,9 @@ fn whoever_starts_an_item_claims_it_and_promotion_does_not() {
         key: "promote".into(),
         value: Some("auto".into()),
     });
-    ann.project.tend();
+    ann.project.run_maintenance();
     ann.does("1", Verb::Merged);
-    ann.project.tend();
+    ann.project.run_maintenance();
     let card = ann.card("5");
     assert_eq!((card.column, card.claim), (Column::Coding, None));
     assert_eq!(ready(&mut ann, "ann"), ["2", "5"], "nobody works on these");
@@ -214,7 +214,7 @@ fn nothing_is_proposed_that_would_be_refused() {
     ann.starts("1");
     super::pair::meet(&mut ann, &mut bo);
     for replica in [&mut ann, &mut bo] {
-        replica.project.tend();
+        replica.project.run_maintenance();
         for item in ["1", "2"] {
             for verb in replica.card(item).legal {
                 let of = Request::Transition(Transition {

@@ -11,8 +11,8 @@ use crate::api::types::Setting;
 use crate::home::Settings;
 use crate::home::settings::{ArchiveAfter, ClaimTtl, KEYS, Promote, RetryLimit};
 use crate::net::NetOutput;
-use crate::project::retell::Taken;
-use crate::project::stage::Work;
+use crate::project::jsonl_import::LineOutcome;
+use crate::project::pending_batch::Work;
 
 fn try_set(replica: &mut Replica, key: &str, value: &str) -> Result<Reply, Failure> {
     replica.try_ask(Request::Set {
@@ -38,13 +38,13 @@ fn one(replica: &mut Replica, key: &str) -> Setting {
 }
 
 fn holding(replica: &Replica) -> Settings {
-    *replica.project.upkeep.settings()
+    *replica.project.maintenance.settings()
 }
 
 /// As [`pair`], with somebody who has another role.
 fn pair_with(clock: &Clock, role: Role) -> (Replica, Replica) {
     let (mut ann, mut bo) = pair(clock);
-    super::ranks::raise(&mut ann, bo.me, role);
+    super::refold_on_role_change::raise(&mut ann, bo.me, role);
     meet(&mut ann, &mut bo);
     (ann, bo)
 }
@@ -118,7 +118,7 @@ fn a_writer_is_refused_here_and_at_the_gate_of_everybody_else() {
         ..Work::default()
     };
     bo.project.write(work).unwrap();
-    bo.project.commit_stage().unwrap();
+    bo.project.commit_pending().unwrap();
     bo.project.run_effects();
     assert_eq!(
         holding(&bo),
@@ -240,14 +240,14 @@ fn what_a_file_of_an_earlier_version_said_is_brought_in_once_by_who_may() {
             ("claim_ttl".to_owned(), "1h".to_owned()),
         ]
     };
-    bo.project.inherit(file("auto"));
-    bo.project.tend();
+    bo.project.set_legacy_settings(file("auto"));
+    bo.project.run_maintenance();
     assert!(
         one(&mut bo, "promote").set.is_none(),
         "a writer's file says nothing"
     );
-    ann.project.inherit(file("auto"));
-    ann.project.tend();
+    ann.project.set_legacy_settings(file("auto"));
+    ann.project.run_maintenance();
     let brought = one(&mut ann, "promote");
     assert_eq!(
         (brought.value.as_str(), brought.set.unwrap().origin.id.as_str()),
@@ -255,8 +255,8 @@ fn what_a_file_of_an_earlier_version_said_is_brought_in_once_by_who_may() {
     );
     set(&mut ann, "promote", "");
     let mut ann = ann.restart(&clock);
-    ann.project.inherit(file("auto"));
-    ann.project.tend();
+    ann.project.set_legacy_settings(file("auto"));
+    ann.project.run_maintenance();
     assert_eq!(
         holding(&ann).promote,
         Promote::Manual,
@@ -297,23 +297,23 @@ fn an_export_carries_the_settings_with_everything_that_was_done_to_them() {
         }
     };
     let mut cy = Replica::make("cy", &clock, None);
-    assert!(matches!(take(&mut cy, &told), Taken::Updated { .. }));
+    assert!(matches!(take(&mut cy, &told), LineOutcome::Updated { .. }));
     assert_eq!(
         line(&mut cy).as_deref(),
         Some(&*told),
         "and the same bytes in another project"
     );
     assert_eq!(holding(&cy), holding(&ann));
-    assert_eq!(take(&mut cy, &told), Taken::Unchanged);
+    assert_eq!(take(&mut cy, &told), LineOutcome::Unchanged);
     set(&mut ann, "qa", "human");
     let later = line(&mut ann).unwrap();
-    assert!(matches!(take(&mut cy, &later), Taken::Updated { .. }));
+    assert!(matches!(take(&mut cy, &later), LineOutcome::Updated { .. }));
     assert_eq!(holding(&cy).qa, towline_proto::Qa::Human);
     // Settings that went their own way stay.
     set(&mut cy, "qa", "agent");
     set(&mut ann, "qa", "server");
     let other = line(&mut ann).unwrap();
-    let Taken::Refused { why } = take(&mut cy, &other) else {
+    let LineOutcome::Rejected { why } = take(&mut cy, &other) else {
         panic!()
     };
     assert!(why.contains("settings of its own"), "{why}");
@@ -322,12 +322,12 @@ fn an_export_carries_the_settings_with_everything_that_was_done_to_them() {
     let mut alien = (*told).clone();
     alien.acts[1].op = "freeze".into();
     alien.acts[1].with.clear();
-    let Taken::Refused { why } = take(&mut Replica::make("di", &clock, None), &alien) else {
+    let LineOutcome::Rejected { why } = take(&mut Replica::make("di", &clock, None), &alien) else {
         panic!()
     };
     assert!(why.contains("freeze is not a setting"), "{why}");
     let (_, mut writer) = pair(&clock);
-    let Taken::Refused { why } = take(&mut writer, &told) else {
+    let LineOutcome::Rejected { why } = take(&mut writer, &told) else {
         panic!()
     };
     assert!(why.contains("maintainer"), "{why}");

@@ -14,7 +14,7 @@ fn a_time_far_ahead_is_shown_as_when_it_was_seen_and_flagged() {
     ann.create("honest", &[]);
     meet(&mut ann, &mut bo);
     let ahead = Clock::new();
-    ahead.pass(Duration::from_secs(3 * 3_600));
+    ahead.check_run(Duration::from_secs(3 * 3_600));
     let mut bo = bo.restart(&ahead);
     bo.does("1", Verb::Start);
     bo.does("1", Verb::Claim);
@@ -66,7 +66,7 @@ fn a_time_far_ahead_is_shown_as_when_it_was_seen_and_flagged() {
     };
     assert_eq!(export(&mut ann), export(&mut bo));
     // Once the time has come there is nothing odd about it; the event keeps its flag.
-    clock.pass(Duration::from_secs(4 * 3_600));
+    clock.check_run(Duration::from_secs(4 * 3_600));
     assert!(!ann.card("1").skewed);
     assert_eq!(events(&mut ann), seen);
     let mut ann = ann.restart(&clock);

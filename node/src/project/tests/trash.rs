@@ -3,7 +3,7 @@
 use towline_proto::Verb;
 
 use super::pair::{Clock, Replica, meet, pair};
-use crate::deeds::is_restored_first;
+use crate::activity_text::must_restore_first;
 
 fn title(replica: &mut Replica) -> String {
     replica.card("1").title
@@ -18,11 +18,11 @@ fn what_was_edited_apart_is_settled_after_the_item_is_back() {
     ann.retitle("1", "Anns");
     bo.retitle("1", "Bos");
     meet(&mut ann, &mut bo);
-    assert!(!is_restored_first(&ann.conflicts(None)[0]));
+    assert!(!must_restore_first(&ann.conflicts(None)[0]));
     ann.does("1", Verb::Delete);
 
     let open = ann.conflicts(None);
-    assert!(is_restored_first(&open[0]), "{open:?}");
+    assert!(must_restore_first(&open[0]), "{open:?}");
     let shown = title(&mut ann);
     let refused = ann.settle("1", "b").unwrap_err();
     assert_eq!(refused.code.exit(), 5);
@@ -51,7 +51,7 @@ fn whether_it_stays_in_the_trash_is_settled_while_it_is_there() {
     meet(&mut ann, &mut bo);
     let open = ann.conflicts(None);
     assert_eq!(open[0].about, "trash");
-    assert!(!is_restored_first(&open[0]), "{open:?}");
+    assert!(!must_restore_first(&open[0]), "{open:?}");
     let back = open[0].sides.iter().find(|side| side.means == "out of the trash");
     ann.settle("1", &back.unwrap().key).unwrap();
     assert!(!ann.card("1").deleted && ann.conflicts(None).is_empty());

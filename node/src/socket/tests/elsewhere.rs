@@ -37,13 +37,13 @@ fn where_no_socket_can_be_it_is_in_the_runtime_folder_and_found_through_the_lock
     assert_eq!(mode & 0o777, 0o700);
     assert!(find(&home).unwrap().is_none(), "nobody has said where");
     let lock = home.lock("towline up").unwrap();
-    lock.listens_at(&node.path);
+    lock.set_socket(&node.path);
     assert!(find(&home).unwrap().unwrap().hello().is_ok());
     // A socket where others can put theirs is not believed.
     let open = folder.path().join("open");
     std::fs::create_dir(&open).unwrap();
     std::fs::set_permissions(&open, std::fs::Permissions::from_mode(0o777)).unwrap();
     let _theirs = std::os::unix::net::UnixListener::bind(open.join("s")).unwrap();
-    lock.listens_at(&open.join("s"));
+    lock.set_socket(&open.join("s"));
     assert!(find(&home).unwrap().is_none());
 }

@@ -39,8 +39,8 @@ const PLAIN: &[Verb] = &[
     Verb::Archive,
 ];
 
-/// What a menu may propose, where one press is enough to do it. Never a fact: who presses by
-/// mistake must not have said that work reached the main branch.
+/// The verbs that a menu may preselect, so that one click executes them. Never `merged`: a mistaken click must not
+/// record a merge.
 const ONE_CLICK: &[Verb] = &[
     Verb::Triage,
     Verb::Start,
@@ -133,7 +133,7 @@ pub(in crate::web) fn verbs(card: &ItemCard) -> Vec<(Verb, VerbInput)> {
         .collect()
 }
 
-/// Whether an item that waits for others can be started by force: by whoever may do anything to it.
+/// Whether an item that waits for others can be started by force.
 fn can_be_forced(card: &ItemCard) -> bool {
     let waits = card.unmet > 0 && card.column == Column::Backlog;
     waits && !card.holds.frozen && card.holds.blocked.is_none() && card.legal.contains(&Verb::Move)
@@ -152,7 +152,7 @@ fn verb_input(verb: Verb, card: &ItemCard) -> VerbInput {
     }
 }
 
-/// Whether a verb leads on rather than aside: these stand first and look like it.
+/// Whether a verb moves the item forward: these come first and are highlighted.
 pub(in crate::web) fn is_forward(verb: Verb) -> bool {
     matches!(
         verb,

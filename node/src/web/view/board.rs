@@ -29,7 +29,7 @@ const NAME_CHARS: usize = 32;
 /// Suggestions of the label and assignee filters.
 const SUGGESTIONS: usize = 200;
 
-/// Everything that a board page says.
+/// The content of a board page.
 pub(in crate::web) struct Board {
     pub(in crate::web) name: String,
     project: String,

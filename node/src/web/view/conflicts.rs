@@ -8,12 +8,12 @@ use towline_proto::Millis;
 
 use super::Frame;
 use super::parts::{clock_ahead, column_title, item_link, item_path, time};
+use crate::activity_text::{must_restore_first, side_activity};
 use crate::api::types::{ItemPage, OpenConflict, Side};
-use crate::deeds::{is_restored_first, side_deed};
 use crate::handle::ProjectLink;
 use crate::web::query::escape;
 
-/// Characters of a deed on a page.
+/// Characters of an activity text on a page.
 const ACTIVITY_CHARS: usize = 200;
 /// Conflicts on the page of a project, the oldest ones.
 const CONFLICTS: usize = 200;
@@ -80,19 +80,19 @@ fn one(frame: &Frame, project: &str, conflict: &OpenConflict, back: Option<&str>
                 h2 { (capital(&conflict.about)) }
             } @else { h3 { (capital(&conflict.about)) } }
             p.rule { (capital(&conflict.why)) "." }
-            @if is_restored_first(conflict) {
+            @if must_restore_first(conflict) {
                 p.notice { "The item is in the trash. Restore it first, then keep a side." }
             }
             ul.sides { @for side in &conflict.sides {
                 li.effective[side.effective] {
-                    p { strong { (side.line.origin) } " " (shown(&side_deed(conflict, side)))
+                    p { strong { (side.line.origin) } " " (shown(&side_activity(conflict, side)))
                         span.when { (time(now, side.line.at)) " on " (side.line.node_name) } (clock_ahead(side.line.skewed)) }
                     p.means { @if side.effective { span.badge.s-done { "in effect" } }
                         @else { span.badge { "overridden" } }
                         " result if kept: " strong { (side.means) } }
                     @if let Some(why) = &side.unkeepable {
                         p.none { "This side cannot be kept: " (coded(why)) }
-                    } @else if let Some(csrf) = frame.csrf().filter(|_| !is_restored_first(conflict)) {
+                    } @else if let Some(csrf) = frame.csrf().filter(|_| !must_restore_first(conflict)) {
                         (keep(csrf, project, conflict, side, back))
                     }
                 }
@@ -126,7 +126,7 @@ pub(super) fn explanation(page: &ItemPage, because: &[String]) -> Markup {
     }
 }
 
-/// A sentence whose commands stand between backticks.
+/// A sentence with commands in backticks.
 fn coded(sentence: &str) -> Markup {
     html! {
         @for (at, part) in sentence.split('`').enumerate() {

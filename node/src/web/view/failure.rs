@@ -11,7 +11,7 @@ use crate::web::query::escape;
 
 /// The offer to force a take-over that was refused.
 pub(in crate::web) struct ForceOffer {
-    /// The item as it stands.
+    /// The current item.
     pub(in crate::web) card: Box<ItemCard>,
     /// Where to go afterwards.
     pub(in crate::web) back: String,

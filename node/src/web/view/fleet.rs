@@ -87,7 +87,7 @@ fn status_summary(name: &str, status: &ProjectStatus, now: Millis) -> Markup {
                 li { a.warn href={ "/p/" (escape(name)) "/conflicts" } { (status.conflicts) " in conflict" } }
             }
             li { (peers_in_sync(status)) }
-            @if status.waiting > 0 { li.wait { (plural(status.waiting, "entry")) " waiting for others" } }
+            @if status.waiting > 0 { li.wait { (plural(status.waiting, "entry")) " waiting for other entries" } }
         }
         p.last {
             @if let Some(event) = &status.last_event { (event_line(event)) " · " (time(now, event.event.at)) }

@@ -8,11 +8,11 @@ use super::actions::{VerbInput, is_forward, options, targets, verbs};
 use super::conflicts::{explanation, open_conflicts};
 use super::markdown::Renderer;
 use super::parts::{badge, clock_ahead, column_title, dependency_state, item_link, item_path, kind, time};
-use crate::ages::ago_phrase;
+use crate::activity_text::{activity, was_chosen};
 use crate::api::types::{HistoryLine, ItemPage};
-use crate::deeds::{deed, was_chosen};
 use crate::handle::ProjectLink;
 use crate::labels::failure_label;
+use crate::relative_time::ago_phrase;
 use crate::web::query::escape;
 
 /// Lines of history that are shown at once; the rest is in `towline log`.
@@ -56,7 +56,7 @@ pub(in crate::web) fn fragment(
                 (clock_ahead(card.skewed))
             }
             h1 { (card.title) }
-            // On a phone they stand below everything that was ever done to it.
+            // On a phone the actions are below the history.
             @if frame.csrf().is_some() { p.jump { a.button href="#actions" { "Actions" } } }
         }
         (notices(frame, project, page, now))
@@ -106,7 +106,7 @@ fn notices(frame: &Frame, project: &str, page: &ItemPage, now: Millis) -> Markup
 fn act_text(page: &ItemPage, act: towline_proto::ActId) -> Markup {
     html! {
         @if let Some(line) = page.history.iter().find(|line| line.act == act) {
-            (line.origin) " " em { (short(&deed(line))) }
+            (line.origin) " " em { (short(&activity(line))) }
         } @else { code { (act.short()) } }
     }
 }
@@ -227,9 +227,9 @@ fn history(page: &ItemPage, now: Millis) -> Markup {
 
 fn history_line(line: &HistoryLine, now: Millis) -> Markup {
     html! {
-        li.overtaken[line.overtaken.is_some() && !was_chosen(line)] {
+        li.overridden[line.overtaken.is_some() && !was_chosen(line)] {
             p {
-                strong { (line.origin) } " " span.what { (deed(line)) }
+                strong { (line.origin) } " " span.what { (activity(line)) }
                 @if let (Some(from), Some(to)) = (line.from, line.to) {
                     " " span.step { (column_title(from)) " → " (column_title(to)) }
                 } @else if let Some(to) = line.to {

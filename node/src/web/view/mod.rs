@@ -41,7 +41,7 @@ impl Frame {
         }
     }
 
-    /// For somebody who may not see anything: no project is named.
+    /// For a caller who may not read: no project is named.
     pub(super) fn bare(web: &Web) -> Self {
         let title = web.config.title.trim();
         Self {

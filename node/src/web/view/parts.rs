@@ -20,7 +20,7 @@ pub(super) const fn column_title(column: Column) -> &'static str {
     }
 }
 
-/// The badge: colour and word, because colour alone tells some people nothing.
+/// The badge: colour and word, because not everybody can tell colours apart.
 pub(super) fn badge(status: Status) -> Markup {
     html! { span class={ "badge s-" (status) } { (status_label(status)) } }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use towline_node::api::request::{Reply, Request};
 use towline_node::import::jsonl as jsonl_import;
-use towline_node::project::{Pass, Taken};
+use towline_node::project::{ImportPass, LineOutcome};
 
 use super::lively;
 use super::store::Store;
@@ -31,12 +31,12 @@ fn refusal(line: &Value) -> Option<String> {
     let Reply::LineOutcomes(taken) = other.ask(Request::ImportLines {
         lines,
         names,
-        pass: Pass::Make,
+        pass: ImportPass::Create,
     }) else {
         panic!("taken")
     };
     match taken.as_slice() {
-        [Taken::Refused { why }] => {
+        [LineOutcome::Rejected { why }] => {
             assert_eq!(other.export(), before, "nothing was written");
             Some(why.clone())
         }
@@ -123,7 +123,7 @@ fn ties_that_cannot_be_kept_cost_a_bounded_search() {
     line["ties"] = json!([all]);
     let mut other = Store::new(8);
     let taken = other.import(&format!("{line}\n"));
-    let [Taken::Made { differs, .. }] = taken.as_slice() else {
+    let [LineOutcome::Created { differs, .. }] = taken.as_slice() else {
         panic!("{taken:?}")
     };
     assert!(differs.iter().any(|field| field == "ties"), "{differs:?}");
@@ -144,7 +144,10 @@ fn ties_that_are_named_over_and_over_are_read_once() {
     let text = format!("{line}\n");
     let mut other = Store::new(8);
     let taken = other.import(&text);
-    assert!(matches!(taken.as_slice(), [Taken::Made { .. }]), "{taken:?}");
+    assert!(
+        matches!(taken.as_slice(), [LineOutcome::Created { .. }]),
+        "{taken:?}"
+    );
 }
 
 #[test]

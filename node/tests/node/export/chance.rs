@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 use towline_node::api::request::Request;
-use towline_node::project::Taken;
+use towline_node::project::LineOutcome;
 use towline_proto::{Origin, OriginKind};
 
 use super::store::{Store, Ticking, assert_same, problems};
@@ -159,6 +159,21 @@ fn histories(seed: u64) -> (Vec<Store>, String) {
     (nodes, halfway)
 }
 
+/// An export without which of several holds a pending exit is said to wait for: that one goes by the ids of acts,
+/// which are others in another project (docs/hazards.md).
+fn without_the_named_hold(export: &str) -> String {
+    let line = |line: &str| {
+        let mut item: Value = serde_json::from_str(line).unwrap();
+        for conflict in item["conflicts"].as_array_mut().into_iter().flatten() {
+            if conflict["rule"] == "hold" {
+                (conflict["winner"], conflict["since"]) = (Value::Null, Value::Null);
+            }
+        }
+        item.to_string()
+    };
+    export.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
 #[test]
 fn any_history_goes_through_another_project_unchanged() {
     let one = number("TOWLINE_SEED");
@@ -171,11 +186,14 @@ fn any_history_goes_through_another_project_unchanged() {
         ties += export.matches("\"ties\":").count();
         let mut other = Store::new(8);
         let taken = other.import(&export);
-        assert_same(&export, &other.export());
-        assert_eq!(problems(&taken), Vec::<&Taken>::new(), "seed {seed}");
+        assert_same(
+            &without_the_named_hold(&export),
+            &without_the_named_hold(&other.export()),
+        );
+        assert_eq!(problems(&taken), Vec::<&LineOutcome>::new(), "seed {seed}");
         let again = other.import(&export);
         assert!(
-            again.iter().all(|taken| *taken == Taken::Unchanged),
+            again.iter().all(|taken| *taken == LineOutcome::Unchanged),
             "seed {seed}: {again:?}"
         );
         other.is_sound();
@@ -191,7 +209,7 @@ fn an_import_that_was_cut_short_is_completed_by_another() {
     let file = towline_node::import::jsonl::read(export.as_bytes());
     let lines: Vec<_> = file.lines.iter().map(|(_, line)| line.clone()).collect();
     let mut other = Store::new(8);
-    let pass = towline_node::project::Pass::Make;
+    let pass = towline_node::project::ImportPass::Create;
     other.ask(Request::ImportLines {
         names: file.names(&lines),
         lines,
@@ -199,7 +217,7 @@ fn an_import_that_was_cut_short_is_completed_by_another() {
     });
     assert_ne!(other.export(), export);
     let mut other = other.reopened(8);
-    assert_eq!(problems(&other.import(&export)), Vec::<&Taken>::new());
+    assert_eq!(problems(&other.import(&export)), Vec::<&LineOutcome>::new());
     assert_same(&export, &other.export());
 }
 
@@ -212,7 +230,7 @@ fn what_contends_with_acts_that_were_imported_before_goes_in_the_same_order() {
         let (mut nodes, early) = histories(seed);
         let mut last = nodes.pop().unwrap();
         let mut other = Store::new(8);
-        assert_eq!(problems(&other.import(&early)), Vec::<&Taken>::new());
+        assert_eq!(problems(&other.import(&early)), Vec::<&LineOutcome>::new());
         for node in &mut nodes {
             last.take_from(node);
         }
@@ -220,7 +238,7 @@ fn what_contends_with_acts_that_were_imported_before_goes_in_the_same_order() {
         let taken = other.import(&late);
         for problem in problems(&taken) {
             // Two acts that were here before can come to stand against each other by what is new.
-            let Taken::Updated { differs } = problem else {
+            let LineOutcome::Updated { differs } = problem else {
                 panic!("seed {seed}: {problem:?}")
             };
             assert_eq!(*differs, ["ties"], "seed {seed}");
@@ -235,7 +253,7 @@ fn what_contends_with_acts_that_were_imported_before_goes_in_the_same_order() {
         continued += same;
         let again = other.import(&late);
         assert!(
-            again.iter().all(|taken| *taken == Taken::Unchanged),
+            again.iter().all(|taken| *taken == LineOutcome::Unchanged),
             "seed {seed}: {again:?}"
         );
         other.is_sound();

@@ -5,13 +5,13 @@ use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::SigningKey;
 use serde_json::json;
 use towline_node::api::request::{Reply, Request};
-use towline_node::project::Arrived;
+use towline_node::project::EntryImportReport;
 use towline_proto::{Entry, EntryBody, Epoch, NodeId, Origin, OriginKind, Payload, ProjectId, Tip};
 
 use super::store::Store;
 use crate::tools::TinyDisk;
 
-fn hand_in(store: &mut Store, project: ProjectId, records: &[Vec<u8>]) -> Arrived {
+fn hand_in(store: &mut Store, project: ProjectId, records: &[Vec<u8>]) -> EntryImportReport {
     let records = records.iter().map(|record| STANDARD.encode(record)).collect();
     let Reply::EntriesImported(arrived) = store.ask(Request::ImportEntries { project, records }) else {
         panic!("arrived")

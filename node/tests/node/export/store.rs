@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use towline_node::api::request::{IMPORT_CHUNK, Reply, Request};
 use towline_node::export::{jsonl, line::ItemLine};
 use towline_node::import::jsonl as jsonl_import;
-use towline_node::project::{Opening, Pass, Project, Taken, World};
+use towline_node::project::{Environment, ImportPass, LineOutcome, Project, ProjectOptions};
 use towline_proto::{Millis, Origin, OriginKind, ProjectId};
 
 /// A store in a folder of its own.
@@ -24,11 +24,11 @@ fn key(seed: u8) -> SigningKey {
     SigningKey::from_bytes(&[seed; 32])
 }
 
-fn opening(dir: &Path, seed: u8, world: Ticking) -> Opening {
-    Opening {
+fn opening(dir: &Path, seed: u8, world: Ticking) -> ProjectOptions {
+    ProjectOptions {
         dir: dir.to_owned(),
         key: key(seed),
-        world: Box::new(world),
+        env: Box::new(world),
     }
 }
 
@@ -46,7 +46,7 @@ impl Ticking {
     }
 }
 
-impl World for Ticking {
+impl Environment for Ticking {
     fn now(&self) -> Millis {
         Millis(self.0.0.fetch_add(1, Ordering::Relaxed))
     }
@@ -183,15 +183,20 @@ impl Store {
     }
 
     /// Both passes over a file, as the command makes them; what became of each line in the end.
-    pub(super) fn import(&mut self, text: &str) -> Vec<Taken> {
+    pub(super) fn import(&mut self, text: &str) -> Vec<LineOutcome> {
         let file = jsonl_import::read(text.as_bytes());
         assert_eq!(file.problems, Vec::<String>::new());
         let mut outcomes = BTreeMap::new();
-        for pass in [Pass::Make, Pass::Fill] {
+        for pass in [ImportPass::Create, ImportPass::Complete] {
             for chunk in file.lines.chunks(IMPORT_CHUNK) {
                 let left = chunk.iter().filter(|(number, _)| {
                     let taken = outcomes.get(number);
-                    taken.is_none_or(|taken| matches!(taken, Taken::Here | Taken::Made { more: true, .. }))
+                    taken.is_none_or(|taken| {
+                        matches!(
+                            taken,
+                            LineOutcome::Existing | LineOutcome::Created { more: true, .. }
+                        )
+                    })
                 });
                 let left: Vec<_> = left.cloned().collect();
                 let lines: Vec<ItemLine> = left.iter().map(|(_, line)| line.clone()).collect();
@@ -225,11 +230,11 @@ impl Store {
     }
 }
 
-pub(super) fn problems(taken: &[Taken]) -> Vec<&Taken> {
-    let fine = |taken: &&Taken| match taken {
-        Taken::Made { differs, .. } | Taken::Updated { differs } => !differs.is_empty(),
-        Taken::Here | Taken::Unchanged => false,
-        Taken::Refused { .. } | Taken::InTrash { .. } => true,
+pub(super) fn problems(taken: &[LineOutcome]) -> Vec<&LineOutcome> {
+    let fine = |taken: &&LineOutcome| match taken {
+        LineOutcome::Created { differs, .. } | LineOutcome::Updated { differs } => !differs.is_empty(),
+        LineOutcome::Existing | LineOutcome::Unchanged => false,
+        LineOutcome::Rejected { .. } | LineOutcome::InTrash { .. } => true,
     };
     taken.iter().filter(fine).collect()
 }

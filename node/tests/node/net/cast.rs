@@ -7,7 +7,7 @@ use std::time::Duration;
 use libp2p::identity::Keypair;
 use tokio::sync::mpsc;
 use tokio::time::{interval, timeout};
-use towline_node::net::{GossipToken, Net, NetConfig, NetInput, NetOutput, Route, Verdict};
+use towline_node::net::{GossipToken, GossipVerdict, Net, NetConfig, NetInput, NetOutput, Route};
 use towline_proto::wire::Message;
 use towline_proto::{NodeId, ProjectId};
 
@@ -159,7 +159,7 @@ impl Actor {
         .await;
     }
 
-    pub(crate) async fn judge(&self, peer: NodeId, token: GossipToken, verdict: Verdict) {
+    pub(crate) async fn judge(&self, peer: NodeId, token: GossipToken, verdict: GossipVerdict) {
         self.say(NetOutput::Verdict { token, peer, verdict }).await;
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use cast::{Actor, DEMO, SOON, befriend, id, reaches, start, start_with};
 use tokio::time::timeout;
-use towline_node::net::{NetInput, NetOutput, Verdict};
+use towline_node::net::{GossipVerdict, NetInput, NetOutput};
 use towline_proto::ticket::Secret;
 use towline_proto::wire::{EntryBytes, JoinReply, Message};
 use towline_proto::{Millis, NodeId, ProjectId, Role, Ticket};
@@ -88,7 +88,7 @@ async fn warm_up(anna: &Actor, ben: &mut Actor, carol: &mut Actor) {
         anna.publish(format!("warm-up {round}").as_bytes()).await;
         while let Ok(Some((_, input))) = timeout(Duration::from_millis(100), ben.inbox.recv()).await {
             if let NetInput::Gossip { peer, token, .. } = input {
-                ben.judge(peer, token, Verdict::Accept).await;
+                ben.judge(peer, token, GossipVerdict::Accept).await;
             }
         }
         while let Ok((_, input)) = carol.inbox.try_recv() {
@@ -119,7 +119,7 @@ async fn an_entry_is_passed_on_only_after_it_was_accepted() {
     assert_eq!((from, bytes.as_slice()), (anna.id(), &b"first"[..]));
     let (_, second, bytes) = ben.wait_gossip().await;
     assert_eq!(bytes, b"second");
-    ben.judge(anna.id(), second, Verdict::Accept).await;
+    ben.judge(anna.id(), second, GossipVerdict::Accept).await;
     let seen = carol
         .wait_for(|input| match input {
             NetInput::Gossip { bytes, .. } if !bytes.starts_with(b"warm") => Some(bytes),
@@ -127,7 +127,7 @@ async fn an_entry_is_passed_on_only_after_it_was_accepted() {
         })
         .await;
     assert_eq!(seen, b"second", "the first has not been judged yet");
-    ben.judge(anna.id(), first, Verdict::Accept).await;
+    ben.judge(anna.id(), first, GossipVerdict::Accept).await;
     assert_eq!(carol.wait_gossip().await.2, b"first");
 }
 
@@ -344,8 +344,8 @@ async fn nobody_is_told_about_members_of_a_project_that_it_is_not_in() {
     knows(&ben, anna.id()).await;
     anna.send(ben.id(), 5).await;
     assert_eq!(ben.wait_message().await, (anna.id(), 5));
-    assert!(ben.net.kept().1.iter().all(|kept| kept.node != carol.id()));
-    assert!(carol.net.kept().1.iter().all(|kept| kept.node != ben.id()));
+    assert!(ben.net.saved_nodes().1.iter().all(|kept| kept.node != carol.id()));
+    assert!(carol.net.saved_nodes().1.iter().all(|kept| kept.node != ben.id()));
 }
 
 #[tokio::test]
@@ -353,7 +353,7 @@ async fn a_node_that_lost_its_book_says_where_it_is_in_a_record_above_the_last_o
     let (mut anna, mut ben) = (start(1).await, start(2).await);
     befriend(&mut anna, &mut ben).await;
     let record = |actor: &Actor, of: NodeId| {
-        let kept = actor.net.kept().1.into_iter().find(|kept| kept.node == of);
+        let kept = actor.net.saved_nodes().1.into_iter().find(|kept| kept.node == of);
         kept.and_then(|kept| kept.record)
     };
     let first = until_some(|| record(&ben, id(1))).await;

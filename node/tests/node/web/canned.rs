@@ -72,12 +72,12 @@ pub(crate) fn card(number: u32, kind: Kind, title: &str, now: Millis) -> ItemCar
         in_the_way: None,
         legal: Vec::new(),
     };
-    settle(&mut card);
+    update_derived(&mut card);
     card
 }
 
 /// Recomputes what is derived from column and holds.
-pub(crate) fn settle(card: &mut ItemCard) {
+pub(crate) fn update_derived(card: &mut ItemCard) {
     card.status = status(card.column, card.closing.as_ref(), &card.holds);
     card.legal = legal_from(standing(card));
 }
@@ -312,7 +312,7 @@ impl Project {
             _ => card.column = asked.to.or(leads_to(asked.verb, card.qa)).unwrap_or(from),
         }
         card.revision.push('+');
-        settle(card);
+        update_derived(card);
         let to = card.column;
         self.tell(
             at,

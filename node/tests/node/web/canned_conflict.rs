@@ -104,7 +104,7 @@ pub(crate) fn history(card: &ItemCard) -> Vec<HistoryLine> {
                 by: act(4),
                 rule: Rule::Cautious,
             },
-            overtaken: Some("lost to ann sent it back".into()),
+            overtaken: Some("overridden by ann, who sent it back".into()),
             ..line(3, "submit", Some(coding), qa)
         },
         HistoryLine {

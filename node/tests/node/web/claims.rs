@@ -3,7 +3,7 @@
 use towline_proto::stage::Claim;
 use towline_proto::{ActId, Column, Kind, Millis, NodeId};
 
-use super::canned::{NOON, card, dependency, settle};
+use super::canned::{NOON, card, dependency, update_derived};
 use super::client::Board;
 use super::showing;
 
@@ -20,7 +20,7 @@ async fn board() -> Board {
             at: NOON,
         });
         item.claim_heard = heard;
-        settle(&mut item);
+        update_derived(&mut item);
         item
     };
     // Heard of in a time to come, which is shown as now.

@@ -1,4 +1,4 @@
-//! Contests on the board and in the API: shown with their sides, settled by a button or a program, and
+//! Conflicts on the board and in the API: shown with their sides, resolved by a button or a program, and
 //! by nobody who is not signed in.
 
 use serde_json::json;
@@ -41,7 +41,7 @@ async fn a_conflict_is_on_its_card_and_told_with_its_sides_on_the_page() {
 }
 
 #[tokio::test]
-async fn a_button_settles_it_for_who_is_signed_in() {
+async fn a_button_resolves_it_for_the_signed_in_user() {
     let board = board().await;
     let (cookie, csrf) = board.sign_in("ann").await;
     let page = board
@@ -53,7 +53,7 @@ async fn a_button_settles_it_for_who_is_signed_in() {
         .split("action=\"")
         .filter_map(|part| part.split('"').next())
         .find(|path| path.ends_with("/settle"))
-        .expect("a form that settles")
+        .expect("a form that resolves it")
         .to_owned();
     let keep = page.split("name=\"keep\" value=\"").nth(2).unwrap();
     let keep = keep.split('"').next().unwrap();
@@ -70,8 +70,8 @@ async fn a_button_settles_it_for_who_is_signed_in() {
     let open = board.get("/api/v1/projects/demo/conflicts").await.json();
     assert_eq!(open["conflicts"].as_array().map(Vec::len), Some(1), "{open}");
 
-    let settled = board.send("POST", &path, &[kind, cookie], &form(&csrf)).await;
-    assert_eq!(settled.status, 303, "{}", settled.body);
+    let resolved = board.send("POST", &path, &[kind, cookie], &form(&csrf)).await;
+    assert_eq!(resolved.status, 303, "{}", resolved.body);
     let open = board.get("/api/v1/projects/demo/conflicts").await.json();
     assert_eq!(open["conflicts"], json!([]));
 }

@@ -26,7 +26,7 @@ use client::{Board, event};
 async fn board() -> Board {
     let mut coding = card(2, Kind::Bug, "Frames are dropped", NOON);
     coding.column = Column::Coding;
-    canned::settle(&mut coding);
+    canned::update_derived(&mut coding);
     let hostile = "<script>alert(1)</script>";
     let cards = vec![
         card(1, Kind::Story, "Sign entries", NOON),

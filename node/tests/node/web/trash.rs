@@ -1,4 +1,4 @@
-//! What a board leads to: the trash and back, all that nobody has settled, and on a phone what can be
+//! What a board leads to: the trash and back, all unresolved conflicts, and on a phone what can be
 //! done about an item.
 
 use towline_proto::{Column, Kind};
@@ -11,7 +11,7 @@ use super::showing;
 async fn board() -> Board {
     let mut gone = card(2, Kind::Bug, "Made by mistake", NOON);
     gone.deleted = true;
-    super::canned::settle(&mut gone);
+    super::canned::update_derived(&mut gone);
     let mut conflicted = card(3, Kind::Bug, "Frames are dropped", NOON);
     conflicted.column = Column::Coding;
     conflicted.conflicts = 1;
@@ -92,10 +92,10 @@ async fn the_count_of_conflicts_leads_to_all_of_them() {
         board.send("POST", &action, &[cookie, form], &body).await.status,
         303
     );
-    let settled = board.get("/p/demo/conflicts/fragment").await.body;
+    let resolved = board.get("/p/demo/conflicts/fragment").await.body;
     assert!(
-        settled.contains("No unresolved conflicts.") && !settled.contains("Frames"),
-        "{settled}"
+        resolved.contains("No unresolved conflicts.") && !resolved.contains("Frames"),
+        "{resolved}"
     );
 }
 

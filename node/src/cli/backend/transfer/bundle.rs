@@ -17,7 +17,7 @@ use crate::cli::backend::connect;
 use crate::cli::{Backend, CliError, Context, dry_run, envelope, json};
 use crate::export::bundle::{self, BundleError, Header, Writer};
 use crate::home::files;
-use crate::project::Arrived;
+use crate::project::EntryImportReport;
 
 /// Bytes of entries that one request carries at most, unless one alone has more.
 const CHUNK_BYTES: usize = 512 * 1024;
@@ -186,8 +186,12 @@ fn fits(header: &Header, called: Option<&str>, status: &ProjectStatus) -> Result
     Err(Failure::new(FailureCode::Conflict, message))
 }
 
-fn import_entries(ctx: &Context, backend: &mut dyn Backend, path: &Path) -> Result<Arrived, Failure> {
-    let mut arrived = Arrived::default();
+fn import_entries(
+    ctx: &Context,
+    backend: &mut dyn Backend,
+    path: &Path,
+) -> Result<EntryImportReport, Failure> {
+    let mut arrived = EntryImportReport::default();
     let mut records: Vec<String> = Vec::new();
     let mut size = 0;
     let mut send = |project: ProjectId, records: &mut Vec<String>| -> Result<(), Failure> {
@@ -222,7 +226,7 @@ fn import_entries(ctx: &Context, backend: &mut dyn Backend, path: &Path) -> Resu
     Ok(arrived)
 }
 
-fn tell(ctx: &Context, arrived: &Arrived, out: &mut dyn Write) -> Result<(), CliError> {
+fn tell(ctx: &Context, arrived: &EntryImportReport, out: &mut dyn Write) -> Result<(), CliError> {
     if ctx.global.json {
         out.write_all(json::document("towline.arrived/v1", arrived).as_bytes())?;
     } else {

@@ -14,12 +14,12 @@ use crate::cli::render::text::plural;
 use crate::cli::{Backend, CliError, Context, envelope, json};
 use crate::export::line::ItemLine;
 use crate::import::jsonl::{self, JsonlFile};
-use crate::project::{Pass, Taken};
+use crate::project::{ImportPass, LineOutcome};
 
 /// Numbers that are listed as shared.
 const LISTED: usize = 20;
 
-/// What the passes came to.
+/// The counts of all passes.
 #[derive(Default)]
 struct Counts {
     report: ImportReport,
@@ -28,7 +28,7 @@ struct Counts {
     problems: Vec<(usize, String)>,
 }
 
-/// Takes every line of a file.
+/// Imports every line of a file.
 pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> Result<(), CliError> {
     let origin = ctx.origin()?;
     let mut file = jsonl::read(reader(&args.file)?);
@@ -36,9 +36,9 @@ pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> R
     let bar = bar(ctx, file.lines.len());
     let mut counts = Counts::default();
     let first = if ctx.global.dry_run {
-        Pass::Look
+        ImportPass::DryRun
     } else {
-        Pass::Make
+        ImportPass::Create
     };
     if let Some((number, line)) = file.settings.take() {
         let request = Request::ImportSettings {
@@ -54,10 +54,14 @@ pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> R
     let mut left = Vec::new();
     for chunk in chunks(&file.lines) {
         for (line, taken) in send_pass(ctx, &mut *backend, &origin, &file, chunk, first)? {
-            if let Taken::Made { more: true, .. } = &taken {
+            if let LineOutcome::Created { more: true, .. } = &taken {
                 made.insert(line.0);
             }
-            if matches!(taken, Taken::Here | Taken::Made { more: true, .. }) && first == Pass::Make {
+            if matches!(
+                taken,
+                LineOutcome::Existing | LineOutcome::Created { more: true, .. }
+            ) && first == ImportPass::Create
+            {
                 left.push(line.clone());
             } else {
                 bar.inc(1);
@@ -66,8 +70,8 @@ pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> R
         }
     }
     for chunk in chunks(&left) {
-        for (line, taken) in send_pass(ctx, &mut *backend, &origin, &file, chunk, Pass::Fill)? {
-            counts.count(line, taken, &made, Pass::Fill);
+        for (line, taken) in send_pass(ctx, &mut *backend, &origin, &file, chunk, ImportPass::Complete)? {
+            counts.count(line, taken, &made, ImportPass::Complete);
             bar.inc(1);
         }
     }
@@ -102,8 +106,8 @@ fn send_pass<'l>(
     origin: &Origin,
     file: &JsonlFile,
     chunk: &'l [Numbered],
-    pass: Pass,
-) -> Result<Vec<(&'l Numbered, Taken)>, Failure> {
+    pass: ImportPass,
+) -> Result<Vec<(&'l Numbered, LineOutcome)>, Failure> {
     let lines: Vec<ItemLine> = chunk.iter().map(|(_, line)| line.clone()).collect();
     let request = Request::ImportLines {
         names: file.names(&lines),
@@ -113,12 +117,12 @@ fn send_pass<'l>(
     match backend.request(envelope(ctx, Some(origin.clone()), request)) {
         Ok(Reply::LineOutcomes(taken)) if taken.len() == chunk.len() => Ok(chunk.iter().zip(taken).collect()),
         Ok(_) => Err(unexpected_reply()),
-        // One line too large for the socket must not keep the others out.
+        // A line that is too large for the socket must not stop the others.
         Err(failure) if chunk.len() == 1 => {
             let why = format!("{failure}; if it is only too large, run `towline down` and import again");
             Ok(chunk
                 .iter()
-                .map(|line| (line, Taken::Refused { why: why.clone() }))
+                .map(|line| (line, LineOutcome::Rejected { why: why.clone() }))
                 .collect())
         }
         Err(failure) => Err(failure),
@@ -130,19 +134,28 @@ fn unexpected_reply() -> Failure {
 }
 
 impl Counts {
-    /// The settings are no item, and counted as none.
-    fn settings(&mut self, number: usize, taken: Taken) {
+    /// The settings are not counted as an item.
+    fn settings(&mut self, number: usize, taken: LineOutcome) {
         match taken {
-            Taken::Refused { why } => self.problems.push((number, why)),
-            Taken::Updated { .. } => self
+            LineOutcome::Rejected { why } => self.problems.push((number, why)),
+            LineOutcome::Updated { .. } => self
                 .report
                 .notes
                 .push("the project settings were imported".to_owned()),
-            Taken::Made { .. } | Taken::Here | Taken::Unchanged | Taken::InTrash { .. } => {}
+            LineOutcome::Created { .. }
+            | LineOutcome::Existing
+            | LineOutcome::Unchanged
+            | LineOutcome::InTrash { .. } => {}
         }
     }
 
-    fn count(&mut self, (number, line): &Numbered, taken: Taken, made: &BTreeSet<usize>, pass: Pass) {
+    fn count(
+        &mut self,
+        (number, line): &Numbered,
+        taken: LineOutcome,
+        made: &BTreeSet<usize>,
+        pass: ImportPass,
+    ) {
         let mut compare = |differs: Vec<String>| {
             if !differs.is_empty() {
                 let fields = differs.join(", ");
@@ -154,28 +167,28 @@ impl Counts {
             }
         };
         match taken {
-            Taken::Made { shared, differs, .. } => {
+            LineOutcome::Created { shared, differs, .. } => {
                 compare(differs);
                 self.report.created += 1;
                 if shared {
                     self.shared.insert(line.number);
                 }
             }
-            Taken::Here => {}
-            Taken::Updated { differs } => {
+            LineOutcome::Existing => {}
+            LineOutcome::Updated { differs } => {
                 compare(differs);
                 self.report.updated += usize::from(!made.contains(number));
             }
-            Taken::Unchanged => self.report.unchanged += usize::from(!made.contains(number)),
-            Taken::InTrash { note } => {
+            LineOutcome::Unchanged => self.report.unchanged += usize::from(!made.contains(number)),
+            LineOutcome::InTrash { note } => {
                 self.report.unchanged += 1;
                 self.report.notes.push(note);
             }
-            Taken::Refused { why } if pass == Pass::Fill && made.contains(number) => {
+            LineOutcome::Rejected { why } if pass == ImportPass::Complete && made.contains(number) => {
                 let what = format!("item {} was created, but only in part: {why}", line.handle);
                 self.problems.push((*number, what));
             }
-            Taken::Refused { why } => self.problems.push((*number, why)),
+            LineOutcome::Rejected { why } => self.problems.push((*number, why)),
         }
     }
 }

@@ -144,7 +144,7 @@ fn criteria_alone_show_their_numbers() {
 }
 
 #[test]
-fn a_timeline_has_days_and_says_what_was_overtaken() {
+fn a_timeline_has_days_and_says_what_was_overridden() {
     let page = reply(
         &view(100),
         Layout::Timeline { whole: true },
@@ -167,7 +167,7 @@ fn a_timeline_has_days_and_says_what_was_overtaken() {
 }
 
 #[test]
-fn colour_crosses_out_what_was_overtaken() {
+fn colour_strikes_through_what_was_overridden() {
     let coloured = View {
         style: Style::new(true),
         ..view(100)

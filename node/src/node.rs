@@ -1,0 +1,284 @@
+//! A running node: the lock of its home, a thread for each project, the network.
+//!
+//! `towline up`, `towline serve` and the gateway start the same [`Node`]. What faces people (socket,
+//! board, relay) is put around it by whoever starts it and talks to it through its handle.
+
+mod home_watch;
+mod joining;
+mod peers_file;
+mod port;
+mod project_tasks;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::JoinHandle;
+
+use ed25519_dalek::SigningKey;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use towline_proto::{NodeId, ProjectId};
+
+use crate::api::request::{Failure, FailureCode};
+use crate::api::types::UnavailableProject;
+use crate::handle::{Job, NodeHandle, ProjectLink};
+use crate::home::{Config, Home, Lock, ProjectHome, ProjectScan, Settings};
+use crate::net::{Net, NetInput, Route};
+use crate::project::{self, Project, ProjectOptions, RepairReport, SystemEnvironment};
+
+/// The queues of the projects, as the network finds them.
+#[derive(Debug, Default)]
+struct Routes(RwLock<BTreeMap<ProjectId, mpsc::Sender<Job>>>);
+
+impl Route for Routes {
+    fn deliver(&self, project: &ProjectId, input: NetInput) -> bool {
+        let routes = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        routes
+            .get(project)
+            .is_some_and(|jobs| jobs.try_send(Job::Net(input)).is_ok())
+    }
+}
+
+/// A running node.
+#[derive(Debug)]
+pub struct Node {
+    home: Home,
+    key: SigningKey,
+    name: String,
+    /// Settings of its own file that may be the project's now.
+    legacy_settings: Vec<(String, String)>,
+    settings_override: Option<Settings>,
+    handle: NodeHandle,
+    net: Net,
+    routes: Arc<Routes>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// One join at a time, so that two of one project do not get in each other's way.
+    joins: tokio::sync::Mutex<()>,
+    stop: CancellationToken,
+    /// The node cannot go on, and why.
+    fatal: watch::Sender<Option<Failure>>,
+    // Given back when the node is dropped, behind everything that it guards.
+    lock: Lock,
+}
+
+fn failed(error: impl std::fmt::Display) -> Failure {
+    Failure::new(FailureCode::Failure, error.to_string())
+}
+
+fn options(project: &ProjectHome, key: &SigningKey) -> ProjectOptions {
+    ProjectOptions {
+        dir: project.dir().to_owned(),
+        key: key.clone(),
+        env: Box::new(SystemEnvironment),
+    }
+}
+
+/// What a node calls itself: its configured name, else the host's, else its id.
+pub fn node_name(config: &Config, me: &NodeId) -> String {
+    let host = || {
+        std::fs::read_to_string("/etc/hostname")
+            .ok()
+            .map(|name| name.trim().to_owned())
+    };
+    let configured = (!config.node_name.is_empty()).then(|| config.node_name.clone());
+    configured
+        .or_else(host)
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| me.short())
+}
+
+/// Makes a project in a home: its log with a first entry, and its place among the node's projects.
+///
+/// # Errors
+/// When the files cannot be made.
+pub fn make_project(
+    home: &Home,
+    key: &SigningKey,
+    name: &str,
+    node_name: &str,
+) -> Result<ProjectHome, Failure> {
+    project::check_clock()?;
+    towline_proto::text::name(name)
+        .map_err(|why| Failure::new(FailureCode::Usage, format!("invalid project name: {why}")))?;
+    let genesis = Project::genesis(key, &SystemEnvironment, name, node_name);
+    joining::adopt_project(home, key, &genesis, name, &[])
+}
+
+/// Opens one project of a home without a running node. The caller holds the lock.
+///
+/// # Errors
+/// When the store cannot be opened.
+pub fn open_project(place: &ProjectHome, key: &SigningKey) -> Result<Project, Failure> {
+    project::check_clock()?;
+    let opened = Project::open(options(place, key), place.id);
+    let mut opened = opened.map_err(|error| failed(format!("{error:#}")))?;
+    opened.introduce(place.introduced());
+    Ok(opened)
+}
+
+/// Mends one project of a home. The caller holds the lock.
+///
+/// # Errors
+/// When nothing can be kept or the files cannot be made.
+pub fn repair_project(place: &ProjectHome, key: &SigningKey) -> Result<RepairReport, Failure> {
+    project::check_clock()?;
+    Project::repair(options(place, key), place.id).map_err(|error| failed(format!("{error:#}")))
+}
+
+impl Node {
+    /// Starts the network and every project of a home.
+    ///
+    /// # Errors
+    /// When a project cannot be opened or an address cannot be listened on.
+    pub async fn start(
+        home: Home,
+        lock: Lock,
+        config: &Config,
+        key: SigningKey,
+    ) -> Result<Arc<Self>, Failure> {
+        project::check_clock()?;
+        let me = NodeId(key.verifying_key().to_bytes());
+        // On a disk that cannot be written it stays, and the rest goes on.
+        if let Err(error) = home.remove_incomplete_projects() {
+            tracing::warn!(%error, "cannot remove the files of an incomplete project");
+        }
+        let routes = Arc::new(Routes::default());
+        let net = port::start_net(&home, config, &key, &routes).await?;
+        let node = Arc::new(Self {
+            name: node_name(config, &me),
+            legacy_settings: config.legacy_settings(),
+            settings_override: config.settings_override,
+            home,
+            key,
+            handle: NodeHandle::new(me),
+            net,
+            routes,
+            threads: Mutex::default(),
+            joins: tokio::sync::Mutex::default(),
+            stop: CancellationToken::new(),
+            fatal: watch::Sender::new(None),
+            lock,
+        });
+        // One damaged store does not keep a gateway's other projects down.
+        let ProjectScan { projects, unreadable } = node.home.scan_projects()?;
+        let mut fatal = None;
+        for (name, error) in unreadable {
+            fatal.get_or_insert(node.leave_out(name, error.into()));
+        }
+        for place in projects {
+            // Opening replays what the cache lacks, which can take a while.
+            let (key, name) = (node.key.clone(), place.name.clone());
+            let opened = tokio::task::spawn_blocking(move || open_project(&place, &key))
+                .await
+                .map_err(failed)?;
+            if let Err(why) = opened.and_then(|opened| node.start_project(opened).map(drop)) {
+                fatal.get_or_insert(node.leave_out(name, why));
+            }
+        }
+        if let Some(why) = fatal.filter(|_| node.handle.projects().is_empty()) {
+            return Err(why);
+        }
+        tokio::spawn(peers_file::save_on_change(
+            node.home.clone(),
+            node.net.clone(),
+            node.stop.clone(),
+        ));
+        tokio::spawn(home_watch::watch(Arc::downgrade(&node)));
+        Ok(node)
+    }
+
+    /// Goes on without a project that cannot be opened; it is named wherever the others are.
+    fn leave_out(&self, name: String, why: Failure) -> Failure {
+        tracing::error!(project = %name, %why, "the project cannot be opened and is unavailable");
+        self.handle.add_unavailable(UnavailableProject {
+            name,
+            why: why.message.clone(),
+        });
+        why
+    }
+
+    fn start_project(&self, mut opened: Project) -> Result<ProjectLink, Failure> {
+        opened.set_legacy_settings(self.legacy_settings.clone());
+        if let Some(settings) = self.settings_override {
+            opened.override_settings(settings);
+        }
+        let net = self.net.clone();
+        let addresses = Arc::new(move || net.addresses());
+        let started = project::start(opened, Some(self.net.output()), addresses).map_err(failed)?;
+        let link = started.link;
+        self.routes
+            .0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(link.id, link.jobs.clone());
+        self.threads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(started.thread);
+        tokio::spawn(project_tasks::tick(link.jobs.clone(), self.stop.clone()));
+        tokio::spawn(project_tasks::watch(
+            link.jobs.clone(),
+            self.stop.clone(),
+            self.fatal.clone(),
+        ));
+        self.handle.add(link.clone());
+        Ok(link)
+    }
+
+    /// How to talk to the projects.
+    pub const fn handle(&self) -> &NodeHandle {
+        &self.handle
+    }
+
+    /// The network.
+    pub const fn net(&self) -> &Net {
+        &self.net
+    }
+
+    /// The home.
+    pub const fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// Waits until the node cannot go on and says why: its folder is gone, or a project's thread has ended by
+    /// itself, which only a bug of ours brings about. The process should end then.
+    pub async fn fatal(&self) -> Failure {
+        let mut fatal = self.fatal.subscribe();
+        let why = fatal.wait_for(Option::is_some).await;
+        // The sender lives as long as this node.
+        let why = why.ok().and_then(|why| why.clone());
+        why.unwrap_or_else(|| failed("the node has stopped"))
+    }
+
+    /// Tells clients where its socket is.
+    pub(crate) fn set_socket(&self, socket: &Path) {
+        self.lock.set_socket(socket);
+    }
+
+    /// What this node calls itself.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Stops everything and waits until all of it has ended.
+    pub async fn stop(&self) {
+        self.stop.cancel();
+        for link in self.handle.projects() {
+            // A thread that is gone already needs no word.
+            let _ = link.jobs.send(Job::Stop).await;
+        }
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let ended = tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                if thread.join().is_err() {
+                    tracing::error!("the thread of a project panicked; its log has all confirmed changes");
+                }
+            }
+        });
+        if let Err(error) = ended.await {
+            tracing::error!(%error, "cannot wait for the threads of the projects");
+        }
+        peers_file::write(&self.home, &self.net);
+        self.net.clone().stop().await;
+    }
+}

@@ -1,0 +1,68 @@
+//! The network of a node, started under the port that it had the last time.
+//!
+//! Relies on the home for the kept port. A port that was not kept costs convenience and never keeps a
+//! node from starting.
+
+use std::sync::Arc;
+
+use ed25519_dalek::SigningKey;
+
+use super::{Routes, failed, peers_file};
+use crate::api::request::Failure;
+use crate::home::{Config, Home, files};
+use crate::net::{Net, NetConfig, Route};
+
+/// The file that the port is kept in.
+const PORT_FILE: &str = "port";
+
+/// Starts the network. Where the configuration leaves the port open, the port of the last time is
+/// taken again if it is free: other members remember this node by it, and two nodes that both came
+/// back under new ports would never find each other.
+pub(super) async fn start_net(
+    home: &Home,
+    config: &Config,
+    key: &SigningKey,
+    routes: &Arc<Routes>,
+) -> Result<Net, Failure> {
+    let file = home.dir().join(PORT_FILE);
+    let saved = std::fs::read_to_string(&file)
+        .ok()
+        .and_then(|text| text.trim().parse::<u16>().ok());
+    let with_port = |port: u16| {
+        let listen = config.listen.iter();
+        listen
+            .map(|address| address.replace("/tcp/0", &format!("/tcp/{port}")))
+            .collect::<Vec<_>>()
+    };
+    let net_config = |listen: Vec<String>| NetConfig {
+        key: key.to_bytes(),
+        listen,
+        any: config.listen == Config::default().listen,
+        announce: config.announce.clone(),
+        bootstrap: config.bootstrap.clone(),
+        mdns: config.mdns,
+        book: peers_file::read(home),
+    };
+    let route = || Arc::clone(routes) as Arc<dyn Route>;
+    if let Some(port) = saved {
+        match Net::start(net_config(with_port(port)), route()).await {
+            Ok((net, _ended)) => return Ok(net),
+            Err(error) => {
+                tracing::info!(%error, port, "the port of the last run is in use; another one is used")
+            }
+        }
+    }
+    let (net, _ended) = Net::start(net_config(config.listen.clone()), route())
+        .await
+        .map_err(failed)?;
+    let port = net.addresses().iter().find_map(|address| {
+        let (_, behind) = address.split_once("/tcp/")?;
+        behind.split('/').next()?.parse::<u16>().ok()
+    });
+    if let Some(port) = port
+        && let Err(error) = files::write_atomic(&file, port.to_string().as_bytes(), files::PRIVATE_MODE)
+    {
+        tracing::warn!(%error, "the port was not saved; after a restart, members may need the new address of this node");
+    }
+    Ok(net)
+}

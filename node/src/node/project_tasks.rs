@@ -1,0 +1,39 @@
+//! What goes beside a project's thread: its pulse, and whoever notices when it ends by itself.
+//!
+//! Relies on the queue of the thread, which closes with it. Ends with the node.
+
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::failed;
+use crate::api::request::Failure;
+use crate::handle::Job;
+
+/// How often projects look after what waits, in milliseconds; see [`Job::Tick`].
+const TICK_MS: u64 = 250;
+
+/// Notices the end of a project's thread that nobody asked for.
+pub(super) async fn watch(
+    jobs: mpsc::Sender<Job>,
+    stop: CancellationToken,
+    fatal: watch::Sender<Option<Failure>>,
+) {
+    jobs.closed().await;
+    if !stop.is_cancelled() {
+        let why = "the thread of a project ended unexpectedly, which is a bug; confirmed changes are on disk";
+        fatal.send_replace(Some(failed(why)));
+    }
+}
+
+/// Wakes a project's thread up. A full queue needs no waking.
+pub(super) async fn tick(jobs: mpsc::Sender<Job>, stop: CancellationToken) {
+    let mut interval = tokio::time::interval(Duration::from_millis(TICK_MS));
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(interval.tick()).await.is_some() {
+        if let Err(mpsc::error::TrySendError::Closed(_)) = jobs.try_send(Job::Tick) {
+            return;
+        }
+    }
+}

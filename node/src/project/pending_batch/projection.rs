@@ -1,0 +1,179 @@
+//! What an entry changes for people: its documents' rows, and the events that tell the difference.
+//!
+//! An item's own events come from the fold. A circle of dependencies takes more than one item to see, so
+//! what the index noted is told when all documents of an entry are in: the same log gives the same events
+//! at the same positions, however it is read. An item is told settled when neither contests nor circles
+//! of it are left. Relies on `towline_crdt` for what an event is; nobody outside hears of anything here
+//! before the log is synced.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use towline_crdt::doc::ItemDoc;
+use towline_crdt::projection_update::{ProjectionUpdate, update_projection};
+use towline_proto::{ActId, Event, EventKind, ItemId, Millis};
+
+use crate::api::request::{Failure, FailureCode};
+use crate::api::types::FeedEvent;
+use crate::project::Project;
+use crate::project::clock_skew::clamp_time;
+
+/// How an entry came.
+#[derive(Debug, Clone, Copy)]
+struct Arrival {
+    /// Long after it was made, so that it is no news.
+    backfill: bool,
+    /// When this node saw it first.
+    at: Millis,
+}
+
+impl Project {
+    /// Enters the documents of one entry: their rows, and the events that tell the difference, which this
+    /// node saw first at `seen_at`.
+    pub(crate) fn apply_docs(
+        &mut self,
+        docs: impl IntoIterator<Item = impl Into<Arc<ItemDoc>>>,
+        backfill: bool,
+        seen_at: Millis,
+    ) -> Result<(), Failure> {
+        let arrival = Arrival {
+            backfill,
+            at: seen_at,
+        };
+        let mut resolved = Vec::new();
+        let mut docs = docs.into_iter();
+        let staged = docs.try_for_each(|doc| self.apply_doc(doc.into(), arrival, &mut resolved));
+        self.emit_cycle_events(arrival, resolved);
+        staged
+    }
+
+    /// Enters documents with the acts of several entries, none of which is entered yet.
+    pub(in crate::project) fn apply_docs_ahead(
+        &mut self,
+        docs: impl IntoIterator<Item = (ItemDoc, BTreeSet<ActId>)>,
+    ) {
+        for (doc, later_acts) in docs {
+            let id = doc.id();
+            self.save_before(&id);
+            self.pending.later_acts.insert(id, later_acts);
+            self.docs.put(Arc::new(doc));
+        }
+    }
+
+    /// Enters one of those entries: rows and events, and which acts it brought.
+    pub(in crate::project) fn apply_updates(
+        &mut self,
+        commits: Vec<(ProjectionUpdate, BTreeSet<ActId>)>,
+        backfill: bool,
+        seen_at: Millis,
+    ) {
+        let arrival = Arrival {
+            backfill,
+            at: seen_at,
+        };
+        for (commit, came) in &commits {
+            if let Some(later_acts) = self.pending.later_acts.get_mut(&commit.view.id) {
+                later_acts.retain(|act| !came.contains(act));
+            }
+        }
+        self.pending
+            .later_acts
+            .retain(|_, later_acts| !later_acts.is_empty());
+        let mut resolved = Vec::new();
+        for (commit, _) in commits {
+            self.apply_row(commit, arrival, &mut resolved);
+        }
+        self.emit_cycle_events(arrival, resolved);
+    }
+
+    /// Keeps what an item is before the stage, once.
+    fn save_before(&mut self, id: &ItemId) {
+        let before = self.index.get(id);
+        self.pending.rows_before.entry(*id).or_insert(before);
+        let uncached = self.docs.uncached(id);
+        self.pending.save_doc(*id, uncached);
+    }
+
+    /// Enters one document. What is said to be settled is handed out: there may be circles left.
+    fn apply_doc(
+        &mut self,
+        doc: Arc<ItemDoc>,
+        arrival: Arrival,
+        resolved: &mut Vec<Event>,
+    ) -> Result<(), Failure> {
+        let id = doc.id();
+        if id == self.settings_id() {
+            self.apply_settings(doc);
+            return Ok(());
+        }
+        let known = self.stored_doc(&id)?;
+        let before = self.index.get(&id);
+        let shown = before.as_ref().zip(known.as_ref().map(|doc| doc.acts()));
+        let Some(outcome) = update_projection(self.id, shown, &doc, &self.members) else {
+            return Err(Failure::new(
+                FailureCode::Failure,
+                format!("item {} has no create act", id.short()),
+            ));
+        };
+        self.apply_row(outcome, arrival, resolved);
+        self.docs.put(doc);
+        Ok(())
+    }
+
+    /// Enters one row and its events but for what is said to be settled.
+    fn apply_row(&mut self, outcome: ProjectionUpdate, arrival: Arrival, resolved: &mut Vec<Event>) {
+        let id = outcome.view.id;
+        self.save_before(&id);
+        self.pending.feed_before.get_or_insert(self.feed_head);
+        self.note_claim(&outcome.view);
+        if outcome.view.imported.is_some() && self.index.row(&id).is_none() {
+            self.maintenance.note_import(id, self.env.instant());
+        }
+        self.index.put(outcome.view);
+        self.maintenance.note_change(id);
+        for event in outcome.events {
+            match event.what {
+                EventKind::ConflictsSettled => resolved.push(event),
+                _ => self.push_event(event, arrival),
+            }
+        }
+    }
+
+    /// Tells of circles that came or went, and of items that nothing contends about any more.
+    fn emit_cycle_events(&mut self, arrival: Arrival, mut resolved: Vec<Event>) {
+        for change in self.index.take_cycle_changes().into_values() {
+            match self.cycle_events(&change) {
+                Ok(events) if change.is_suspended => events
+                    .into_iter()
+                    .for_each(|event| self.push_event(event, arrival)),
+                Ok(events) => resolved.extend(events),
+                Err(failure) => {
+                    tracing::error!(%failure, "a dependency cycle is listed, but its event was not emitted");
+                }
+            }
+        }
+        let mut emitted = BTreeSet::new();
+        for event in resolved {
+            let contested = self
+                .index
+                .get(&event.item)
+                .is_none_or(|row| !row.conflicts.is_empty());
+            if !contested && !emitted.contains(&event.item) && !self.index.is_in_cycle(&event.item) {
+                emitted.insert(event.item);
+                self.push_event(event, arrival);
+            }
+        }
+    }
+
+    fn push_event(&mut self, mut event: Event, arrival: Arrival) {
+        self.feed_head = self.feed_head.saturating_add(1);
+        let skewed = clamp_time(&mut event.at, arrival.at);
+        self.pending.events.push(FeedEvent {
+            position: self.feed_head,
+            skewed,
+            seen_at: arrival.at,
+            backfill: arrival.backfill,
+            event,
+        });
+    }
+}

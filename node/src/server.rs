@@ -1,0 +1,231 @@
+//! A node that faces people: the socket for the command line and the board around a running [`Node`].
+//!
+//! `towline up`, `towline serve` and the gateway use it. It ends when somebody asks for it through
+//! the socket, by a signal, or through its token; then everything is stopped in order: first what
+//! takes requests, then the projects' threads, then the network.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use towline_proto::Ticket;
+
+use crate::api::request::{Failure, FailureCode, Reply};
+use crate::home::Config;
+use crate::node::Node;
+use crate::socket::{self, BoundSocket, ControlHandler, NodeInfo};
+use crate::web::{self, Web, WebConfig};
+
+/// How long a node that joins waits for what the project holds before it answers; the rest comes later.
+const JOIN_PATIENCE: Duration = Duration::from_secs(20);
+
+/// How a node faces people.
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    /// What the pages are headed with.
+    pub title: String,
+    /// Whether the first page shows all projects, also when there is only one.
+    pub fleet: bool,
+}
+
+/// A node with its socket and its board.
+#[derive(Debug)]
+pub struct Server {
+    node: Arc<Node>,
+    board: String,
+    web: Arc<Web>,
+    stop: CancellationToken,
+    tasks: JoinSet<Result<(), Failure>>,
+}
+
+struct NodeControls {
+    node: Arc<Node>,
+    web: Arc<Web>,
+    board: String,
+}
+
+impl ControlHandler for NodeControls {
+    fn join(&self, ticket: String) -> Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send + '_>> {
+        Box::pin(async move {
+            let ticket: Ticket = ticket
+                .parse()
+                .map_err(|why| Failure::new(FailureCode::Usage, format!("{why}")))?;
+            // A little patience, so that the answer shows what was joined and not an empty beginning.
+            self.node.join_and_wait(&ticket, JOIN_PATIENCE).await
+        })
+    }
+
+    fn login(&self, who: &str) -> Result<Reply, Failure> {
+        Ok(Reply::Link {
+            url: self.web.login_link(&self.board, who),
+        })
+    }
+
+    fn set_socket(&self, socket: &Path) {
+        self.node.set_socket(socket);
+    }
+}
+
+impl Server {
+    /// Serves a node's socket and board. Both are there when this returns.
+    ///
+    /// # Errors
+    /// When neither the configured port nor a free one can be had, or the socket cannot be made.
+    pub async fn start(node: Arc<Node>, config: &Config, options: ServerOptions) -> Result<Self, Failure> {
+        let listener = bind(config.board).await?;
+        let address = listener
+            .local_addr()
+            .map_err(|error| failed("the board's address", &error))?;
+        let board = format!("http://{address}");
+        let web_config = WebConfig {
+            title: options.title,
+            allowed_hosts: std::iter::once(address.to_string())
+                .chain(config.allowed_hosts.iter().cloned())
+                .collect(),
+            fleet: options.fleet,
+            api_token: None,
+        };
+        let web = Web::new(node.handle().clone(), web_config).map_err(|error| failed("the board", &error))?;
+        let socket = BoundSocket::bind(node.home())?;
+        let stop = CancellationToken::new();
+        let info = NodeInfo {
+            node: node.handle().me(),
+            pid: std::process::id(),
+            board: Some(board.clone()),
+        };
+        let controls = NodeControls {
+            node: Arc::clone(&node),
+            web: Arc::clone(&web),
+            board: board.clone(),
+        };
+        let mut tasks = JoinSet::new();
+        tasks.spawn(socket::serve(
+            socket,
+            node.home().clone(),
+            node.handle().clone(),
+            info,
+            Arc::new(controls),
+            stop.clone(),
+        ));
+        let (router, until) = (web::router(Arc::clone(&web)), stop.clone());
+        tasks.spawn(async move {
+            web::serve(listener, router, until)
+                .await
+                .map_err(|error| failed("the board", &error))
+        });
+        Ok(Self {
+            node,
+            board,
+            web,
+            stop,
+            tasks,
+        })
+    }
+
+    /// The address of the board.
+    pub fn board(&self) -> &str {
+        &self.board
+    }
+
+    /// A link to the board that signs somebody in, once.
+    pub fn login_link(&self, who: &str) -> String {
+        self.web.login_link(&self.board, who)
+    }
+
+    /// The node.
+    pub const fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
+    /// Ends everything when it is cancelled.
+    pub const fn stop_token(&self) -> &CancellationToken {
+        &self.stop
+    }
+
+    /// Waits for the end, then stops everything in order.
+    ///
+    /// # Errors
+    /// When a part ended by itself because of an error.
+    pub async fn run(mut self) -> Result<(), Failure> {
+        let mut outcome = Ok(());
+        tokio::select! {
+            () = self.stop.cancelled() => {}
+            why = self.node.fatal() => outcome = Err(why),
+            () = termination_signal() => tracing::info!("stopping because of a signal"),
+            Some(ended) = self.tasks.join_next() => outcome = flatten(ended),
+        }
+        self.stop.cancel();
+        while let Some(ended) = self.tasks.join_next().await {
+            outcome = outcome.and(flatten(ended));
+        }
+        self.node.stop().await;
+        outcome
+    }
+}
+
+fn flatten(ended: Result<Result<(), Failure>, tokio::task::JoinError>) -> Result<(), Failure> {
+    ended.unwrap_or_else(|error| {
+        Err(Failure::new(
+            FailureCode::Failure,
+            format!("a part of the node panicked: {error}"),
+        ))
+    })
+}
+
+fn failed(what: &str, error: &std::io::Error) -> Failure {
+    Failure::new(FailureCode::Failure, format!("cannot serve {what}: {error}"))
+}
+
+/// The wanted address, or a free port beside it when the port is taken: two projects on one machine
+/// are the common case.
+async fn bind(wanted: SocketAddr) -> Result<TcpListener, Failure> {
+    match TcpListener::bind(wanted).await {
+        Ok(listener) => Ok(listener),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            let free = SocketAddr::new(wanted.ip(), 0);
+            TcpListener::bind(free)
+                .await
+                .map_err(|error| failed("the board", &error))
+        }
+        Err(error) => Err(failed(&format!("the board at {wanted}"), &error)),
+    }
+}
+
+/// Ends at the first SIGINT, SIGTERM or SIGHUP. A node that was started to outlive its terminal (`nohup`) goes on
+/// ignoring the last.
+async fn termination_signal() {
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    let mut hangup = match ignores_hangup() {
+        true => None,
+        false => signal(SignalKind::hangup()).ok(),
+    };
+    let hung_up = async {
+        match &mut hangup {
+            Some(hangup) => hangup.recv().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        _ = hung_up => {}
+    }
+}
+
+/// Whether whoever started this process has it ignore SIGHUP: the first bit of what the system says is ignored.
+fn ignores_hangup() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let bits = ignored.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok());
+    bits.is_some_and(|bits| bits & 1 == 1)
+}
