@@ -181,7 +181,7 @@ fn a_claim_older_than_one_that_was_lost_is_listed_and_does_not_stand() {
     let refused = bo
         .try_does(keep(&conflict, conflict.losers[0]))
         .expect_err("an older claim");
-    assert!(refused.to_string().contains("`claim` anew"), "{refused}");
+    assert!(refused.to_string().contains("use `claim`"), "{refused}");
     bo.does(claim("bo", 3));
     assert_eq!((holder(&bo.view()), bo.view().conflicts.len()), (Some("bo"), 0));
 }
@@ -350,7 +350,7 @@ fn a_report_that_no_gate_would_read_is_not_written() {
     let refused = ann
         .try_does(report(towline_proto::limits::ACT_BYTES))
         .unwrap_err();
-    assert!(refused.to_string().contains("fewer words"), "{refused}");
+    assert!(refused.to_string().contains("shorten the text"), "{refused}");
     ann.does(report(towline_proto::limits::ACT_BYTES - 1_000));
     bo.hears(&ann);
     assert!(bo.view().holds.failure.is_some());
