@@ -1,8 +1,7 @@
 //! Files that are either whole or not there: atomic replacement and the syncing of folders.
 //!
-//! A state file that was half-written when the process died is the failure that this file makes
-//! impossible (lessons, *half-written*): write beside the target, sync, rename, sync the folder. It
-//! relies on `rename` being atomic inside one folder and never writes through a symbolic link.
+//! A process that dies never leaves a half-written state file: write beside the target, sync, rename, sync
+//! the folder. It relies on `rename` being atomic inside one folder and never writes through a symbolic link.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
