@@ -106,7 +106,7 @@ fn lookups_of_flood(many: u16) -> u64 {
             .iter()
             .all(|criterion| criterion.evidence == ["a run"])
     );
-    folded.acts.looked_up()
+    folded.acts.lookups()
 }
 
 #[test]
