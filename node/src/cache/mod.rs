@@ -1,10 +1,10 @@
-//! The cache: everything that is made from the log, kept in sled 0.34.7 so that a start need not make
-//! it again.
+//! The cache: all state that is derived from the log, stored in sled 0.34.7 so that a start need not rebuild
+//! it.
 //!
-//! It relies on one batch of one tree being atomic, also over `kill -9`, and on nothing else: after a
-//! power cut sled may open at an earlier batch, and it may not open at all. Both are met by the log:
-//! [`meta::APPLIED`] is written in the same batch as what was applied. No read and no write panics
-//! here, whatever the file holds. The bytes are described in `docs/storage.md`.
+//! It relies on one batch of one tree being atomic, also across `kill -9`, and on nothing else: after a power
+//! cut sled may open at an earlier batch, and it may not open at all. The log covers both: [`meta::APPLIED`]
+//! is written in the same batch as the state that it describes. No read and no write panics here, whatever
+//! the file contains. `docs/storage.md` describes the bytes.
 
 mod card_snapshot;
 mod error;
@@ -37,21 +37,21 @@ use crate::home::files;
 use error::guard;
 use open::SledStore;
 
-/// Room in bytes that a write leaves on the disk: what sled may still want to write by itself. sled
-/// must never meet a full disk. When a large value finds no room, it forgets to finish the place that
-/// it had taken for it in its log, and the next flush, also that of closing, waits for ever.
+/// Free bytes that a write must leave on the disk for sled's own writes. sled must never meet a full disk: if
+/// a large value finds no room, sled never completes the place that it had reserved in its log, and the next
+/// flush, also the one on closing, waits for ever.
 const ROOM_BYTES: u64 = 2 * 1024 * 1024;
 
-/// Room in bytes that a folder must have for a cache to be made there.
+/// Free bytes that a folder must have for a temporary cache.
 const TEMPORARY_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The open cache of one project.
 pub struct Cache {
     dir: PathBuf,
     store: SledStore,
-    /// A write failed: sled is not touched any more, see [`ROOM_BYTES`].
+    /// Whether a write failed: then sled is not used any more, see [`ROOM_BYTES`].
     failed: AtomicBool,
-    /// The folder of a cache that is lent; removed behind the store.
+    /// The folder of a temporary cache; removed after the store.
     temporary: Option<TempDir>,
 }
 
@@ -63,7 +63,7 @@ impl fmt::Debug for Cache {
     }
 }
 
-/// Bytes that were read. Cheap to clone.
+/// A value that was read. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Value(sled::IVec);
 
@@ -74,7 +74,7 @@ impl Deref for Value {
     }
 }
 
-/// Writes that are made together or not at all.
+/// A batch of writes, which is applied atomically.
 #[derive(Default)]
 pub struct Batch {
     inner: sled::Batch,
@@ -100,13 +100,13 @@ impl Batch {
         self.writes += 1;
     }
 
-    /// Removes a key, whether it is there or not.
+    /// Removes a key if it exists.
     pub fn remove(&mut self, table: Table, key: &[u8]) {
         self.inner.remove(table.key(key));
         self.writes += 1;
     }
 
-    /// Sets the document of an item, as it was saved.
+    /// Sets the saved document of an item.
     pub fn put_doc(&mut self, item: &ItemId, saved: &[u8]) {
         let packed = self.packer.pack(saved);
         self.put(Table::Docs, item.as_bytes(), packed);
@@ -119,7 +119,7 @@ impl Batch {
         self.put(Table::Rows, row.id.as_bytes(), value);
     }
 
-    /// Sets a number of [`Table::Meta`] or [`Table::Cursors`].
+    /// Sets a number in [`Table::Meta`] or [`Table::Cursors`].
     pub fn put_u64(&mut self, table: Table, name: &str, value: u64) {
         self.put(table, name.as_bytes(), value.to_le_bytes());
     }
@@ -130,20 +130,20 @@ impl Batch {
         self.put(Table::Feed, &position.to_be_bytes(), packed);
     }
 
-    /// How many writes it holds.
+    /// The number of writes.
     pub const fn len(&self) -> usize {
         self.writes
     }
 
-    /// Whether it holds none.
+    /// Whether it contains no writes.
     pub const fn is_empty(&self) -> bool {
         self.writes == 0
     }
 }
 
 impl Cache {
-    /// Opens the cache in a folder, makes it when there is none, mends it when it is damaged, and
-    /// sets it aside when it cannot be mended; [`OpenOutcome`] says which.
+    /// Opens the cache in a folder; creates it if there is none, repairs it if it is damaged, and replaces it
+    /// if it cannot be repaired. [`OpenOutcome`] says which.
     ///
     /// # Errors
     /// [`CacheError::Newer`], [`CacheError::Full`], [`CacheError::Busy`], or what the file system
@@ -153,13 +153,13 @@ impl Cache {
         Ok((Self::new(dir, store), opened))
     }
 
-    /// An empty cache in the system's temporary folder, which goes with the value: for a node whose own disk
-    /// has no room to open a cache in.
+    /// An empty cache in the system's temporary folder, which is removed with the value: for a node whose own
+    /// disk has no room to open a cache.
     ///
     /// # Errors
     /// [`CacheError::Full`] when there is no room there either.
     pub(crate) fn open_temporary(now: Millis) -> Result<Self, CacheError> {
-        // Memory where there is no other disk.
+        // `/dev/shm` is memory, for machines without another disk.
         let places = [std::env::temp_dir(), PathBuf::from("/dev/shm")];
         let with_room = |place: &PathBuf| files::room(place).is_ok_and(|room| room >= TEMPORARY_BYTES);
         for place in places.iter().filter(|place| with_room(place)) {
@@ -175,13 +175,13 @@ impl Cache {
         Err(CacheError::Full { what: "lend room to" })
     }
 
-    /// Where the cache is when it is lent: nothing in it outlives the process.
+    /// The folder of a temporary cache; nothing in it survives the process.
     pub(crate) fn temporary_dir(&self) -> Option<&Path> {
         self.temporary.as_ref().map(TempDir::path)
     }
 
-    /// Sets the cache aside and begins an empty one: for when a read finds damage that opening did not
-    /// meet, because sled reads a page when it is asked for. Close the old one first.
+    /// Moves the cache aside and creates an empty one, when a read finds damage that opening did not find,
+    /// because sled reads pages on demand. Close the old one first.
     ///
     /// # Errors
     /// As [`Cache::open`].
@@ -199,8 +199,8 @@ impl Cache {
         }
     }
 
-    /// Makes the writes of a batch, all or none. They survive `kill -9` after the next flush, which
-    /// sled makes on its own every half second.
+    /// Applies a batch atomically. It survives `kill -9` after the next flush, which sled does every half
+    /// second.
     ///
     /// # Errors
     /// [`CacheError::Full`] leaves the cache as it was and usable; after anything else it is closed.
@@ -212,7 +212,7 @@ impl Cache {
         self.change("writing", |db| db.apply_batch(batch.inner))
     }
 
-    /// Does something that writes; when it fails, it was the last.
+    /// Runs a write; after a failure no further writes are possible.
     fn change<T>(
         &self,
         what: &'static str,
@@ -237,7 +237,7 @@ impl Cache {
         Ok(value.map(Value))
     }
 
-    /// Reads the document of an item as it was saved.
+    /// Reads the saved document of an item.
     ///
     /// # Errors
     /// [`CacheError::Damaged`].
@@ -251,7 +251,7 @@ impl Cache {
             .ok_or_else(|| unreadable("reading a document"))
     }
 
-    /// The events of the feed from a position on, in their order.
+    /// The events of the feed from a position on, in order.
     pub fn feed(&self, from: u64) -> impl Iterator<Item = Result<Vec<u8>, CacheError>> {
         let mut unpacker = pack::Unpacker::default();
         self.scan_from(Table::Feed, &from.to_be_bytes()).map(move |pair| {
@@ -261,8 +261,8 @@ impl Cache {
         })
     }
 
-    /// Reads the row of an item; none when there is none or another version of the projection made
-    /// it, so that it must be made again.
+    /// Reads the row of an item; `None` if there is none or it has another projection version, so that it
+    /// must be made again.
     ///
     /// # Errors
     /// [`CacheError::Damaged`].
@@ -272,8 +272,8 @@ impl Cache {
         Ok(row.map(|(_, row)| row))
     }
 
-    /// Every row, in order of the items' ids: the id, and the row, packed and whole, unless it must be
-    /// made again.
+    /// Every row, in the order of item ids: the id, and the row, packed and unpacked, unless it must be made
+    /// again.
     pub fn rows(&self) -> impl Iterator<Item = Result<(ItemId, Option<(Row, ItemView)>), CacheError>> {
         self.scan(Table::Rows, &[]).map(|found| {
             let (key, value) = found?;
@@ -285,7 +285,7 @@ impl Cache {
         })
     }
 
-    /// Reads a number of [`Table::Meta`] or [`Table::Cursors`].
+    /// Reads a number in [`Table::Meta`] or [`Table::Cursors`].
     ///
     /// # Errors
     /// [`CacheError::Damaged`].
@@ -300,7 +300,7 @@ impl Cache {
         Ok(Some(u64::from_le_bytes(bytes)))
     }
 
-    /// Every pair of a table whose key begins with `prefix`, in order of the keys; from the end with
+    /// Every pair of a table whose key begins with `prefix`, in the order of keys; backwards with
     /// `next_back`.
     pub fn scan(&self, table: Table, prefix: &[u8]) -> Scan {
         Scan {
@@ -309,7 +309,7 @@ impl Cache {
         }
     }
 
-    /// Every pair of a table from a key on, that key included, in order of the keys.
+    /// Every pair of a table from a key on, that key included, in the order of keys.
     pub fn scan_from(&self, table: Table, key: &[u8]) -> Scan {
         let end = vec![table.tag() + 1];
         let range = (Bound::Included(table.key(key)), Bound::Excluded(end));
@@ -319,7 +319,7 @@ impl Cache {
         }
     }
 
-    /// Makes everything that was written so far survive a power cut.
+    /// Makes all writes so far survive a power cut.
     ///
     /// # Errors
     /// What the disk says; the cache is closed then.
@@ -331,7 +331,7 @@ impl Cache {
             .map_err(CacheError::io("sync", &self.dir))
     }
 
-    /// Empties every table. [`meta::APPLIED`] goes first and for good, so that a process that dies
+    /// Empties every table. [`meta::APPLIED`] is removed first and durably, so that a process that dies
     /// half-way leaves a cache that is known to be incomplete.
     ///
     /// # Errors
@@ -344,7 +344,7 @@ impl Cache {
         self.change("clearing", |db| db.clear())
     }
 
-    /// How many bytes it takes on the disk.
+    /// The size of the cache on disk in bytes.
     ///
     /// # Errors
     /// When the file system does not say.
@@ -356,7 +356,7 @@ impl Cache {
 impl Drop for Cache {
     fn drop(&mut self) {
         if self.failed.load(Ordering::Acquire) {
-            // sled flushes when the last handle goes, and could wait for ever: none goes.
+            // sled flushes when its last handle is dropped, and could wait for ever, so one is leaked.
             std::mem::forget(self.store.db.clone());
         }
     }

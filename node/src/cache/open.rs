@@ -1,9 +1,9 @@
-//! Opening the cache whatever state it is in: mended if that is easy, else set aside and empty.
+//! Opens the cache in whatever state it is: repaired if possible, otherwise moved aside and replaced by an
+//! empty one.
 //!
-//! sled 0.34.7 fails or panics on open after quite ordinary accidents (a snapshot in the making when
-//! the process died, a flipped bit, a block that the disk lost). The steps here go from the gentlest
-//! on, and only damage takes the next one: a full disk, a held lock or a newer format are told and
-//! change nothing.
+//! sled 0.34.7 fails or panics on open after ordinary accidents (an incomplete snapshot of a killed process,
+//! a flipped bit, a lost block). The steps here escalate, and only damage leads to the next one: a full disk,
+//! a held lock or a newer format are reported and change nothing.
 
 use std::fs::{self, File};
 use std::io;
@@ -18,48 +18,48 @@ use super::error::{CacheError, guard};
 use super::tables::Table;
 use crate::home::files::{self, PRIVATE_MODE, sync_folder, write_atomic};
 
-/// The version of the cache's layout. Raise it when files are laid out in another way; a change of
-/// one table raises the version in its name.
+/// The version of the cache's layout. Raise it when the layout of files changes; a change of one table raises
+/// the version in its name.
 pub const FORMAT: u32 = 1;
-/// The file that says in plain text who wrote the cache, readable without sled.
+/// The file with the format version, readable without sled.
 const FORMAT_FILE: &str = "format";
 const FORMAT_WORDS: &str = "towline cache";
-/// How much of the tree sled keeps in memory, in bytes: what is asked for often is kept by the project, and
-/// the rest is in the system's page cache.
+/// How much of the tree sled keeps in memory, in bytes: the project keeps what is read often, and the rest is
+/// in the system's page cache.
 const MEMORY_BYTES: u64 = 4 * 1024 * 1024;
-/// Room in bytes that opening takes: one segment of sled's log.
+/// Free bytes that opening needs: one segment of sled's log.
 const OPENING_BYTES: u64 = 512 * 1024;
-/// How long sled may take to give its lock back after it was closed. The home's lock keeps other
-/// processes away, so whoever has the cache open is about to close it.
+/// How long sled may take to release its lock after it was closed. The home's lock keeps other processes
+/// away, so whoever has the cache open is about to close it.
 const CLOSING: Duration = Duration::from_secs(2);
-/// How often it is tried again.
+/// The interval between retries.
 const CLOSING_POLL: Duration = Duration::from_millis(5);
 /// How often sled syncs on its own, in milliseconds.
 const FLUSH_MS: u64 = 500;
 
-/// How the cache was found.
+/// The state in which the cache was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OpenOutcome {
-    /// There was none; it is empty now.
+    /// There was none; an empty one was created.
     Created,
-    /// As it was left.
+    /// It was intact.
     Intact,
-    /// It could not be opened until this was removed; its content is there.
+    /// It could only be opened after this was removed; its contents are intact.
     Repaired {
         /// What was removed.
         removed: &'static str,
     },
-    /// It was moved aside and is empty now.
+    /// It was moved aside and replaced by an empty one.
     Replaced {
-        /// Where the old one is.
+        /// The folder of the old one.
         aside: PathBuf,
-        /// Why it was not kept.
+        /// Why it was replaced.
         why: String,
     },
 }
 
 impl OpenOutcome {
-    /// Whether everything has to be made from the log again.
+    /// Whether everything must be rebuilt from the log.
     pub const fn is_empty(&self) -> bool {
         matches!(self, Self::Created | Self::Replaced { .. })
     }
@@ -96,7 +96,7 @@ pub(crate) fn open(now: Millis, dir: &Path) -> Result<(SledStore, OpenOutcome), 
         match open_sled(&store) {
             Ok(open) => return Ok((open, OpenOutcome::Intact)),
             Err(error) if error.is_damage() => break error,
-            // A cache that was dropped a moment ago is still open: a thread of sled's own closes it.
+            // A cache that was just dropped is still open: a thread of sled closes it.
             Err(CacheError::Busy { .. }) if Instant::now() < deadline => thread::sleep(CLOSING_POLL),
             Err(error) => return Err(error),
         }
@@ -108,18 +108,18 @@ pub(crate) fn open(now: Millis, dir: &Path) -> Result<(SledStore, OpenOutcome), 
         match open_sled(&store) {
             Ok(open) => return Ok((open, OpenOutcome::Repaired { removed })),
             Err(error @ CacheError::Full { .. }) => return Err(error),
-            // Among them a lock that the panic in the attempt before has left in this very process.
+            // This includes a lock that the panic of the previous attempt left in this process.
             Err(_) => {}
         }
     }
     replace(now, dir, first.to_string())
 }
 
-/// Whether a file of this name is meant.
+/// Selects files by name.
 type IsIt = fn(&str) -> bool;
 
-/// What is removed before the next attempt, the gentlest first. Both are copies of what sled's data
-/// file says, and were seen to stop it from opening.
+/// What is removed before the next attempt, in order. Both are copies of data in sled's main file, and have
+/// been seen to prevent it from opening.
 const REPAIRS: [(&str, IsIt); 2] = [
     ("a snapshot that was in the making", |name| {
         name.starts_with("snap.") && name.ends_with(".generating")
@@ -127,7 +127,7 @@ const REPAIRS: [(&str, IsIt); 2] = [
     ("the snapshot", |name| name.starts_with("snap.")),
 ];
 
-/// Removes the files of sled whose name fits, and says how many there were.
+/// Removes the selected files of sled; returns how many there were.
 fn remove_files(store: &Path, is_it: IsIt) -> Result<usize, CacheError> {
     let io = |error| CacheError::io("mend", store)(error);
     let mut removed = 0;
@@ -141,7 +141,7 @@ fn remove_files(store: &Path, is_it: IsIt) -> Result<usize, CacheError> {
     Ok(removed)
 }
 
-/// The room on the disk of a folder that may not be there yet.
+/// The free space on the disk of a folder that may not exist yet.
 fn room(folder: &Path) -> io::Result<u64> {
     let there = folder.ancestors().find(|folder| folder.exists());
     files::room(there.unwrap_or(folder))
@@ -152,7 +152,7 @@ fn open_sled(store: &Path) -> Result<SledStore, CacheError> {
         .path(store)
         .cache_capacity(MEMORY_BYTES)
         .flush_every_ms(Some(FLUSH_MS));
-    // sled writes when it is opened, and it must never meet a full disk: it may wait for ever then.
+    // sled writes when it is opened, and on a full disk it may wait for ever.
     if room(store).is_ok_and(|room| room < OPENING_BYTES) {
         return Err(CacheError::Full { what: "open" });
     }
@@ -162,7 +162,7 @@ fn open_sled(store: &Path) -> Result<SledStore, CacheError> {
     Ok(SledStore { db, data })
 }
 
-/// Makes the folder of a cache that has none, with its format file first.
+/// Creates the folder of a new cache, its format file first.
 fn make(dir: &Path) -> Result<(), CacheError> {
     fs::DirBuilder::new()
         .recursive(true)
@@ -177,13 +177,13 @@ fn make(dir: &Path) -> Result<(), CacheError> {
     Ok(())
 }
 
-/// Moves the cache aside and begins an empty one.
+/// Moves the cache aside and creates an empty one.
 pub(crate) fn replace(now: Millis, dir: &Path, why: String) -> Result<(SledStore, OpenOutcome), CacheError> {
     let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let prefix = format!("{name}.damaged-");
     let parent = dir.parent().unwrap_or(Path::new("."));
-    // One is kept for whoever wants to know what happened; a disk that damages a cache every day
-    // must not be filled with them.
+    // One old cache is kept for diagnosis; a disk that damages a cache every day must not be filled with
+    // them.
     for entry in fs::read_dir(parent).map_err(CacheError::io("list", parent))? {
         let entry = entry.map_err(CacheError::io("list", parent))?;
         if entry.file_name().to_string_lossy().starts_with(&prefix) {
