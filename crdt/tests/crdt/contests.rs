@@ -165,7 +165,7 @@ fn nothing_can_be_settled_that_nobody_contests() {
         refused
             .expect_err("no contest")
             .to_string()
-            .contains("nothing is open about the title")
+            .contains("no unresolved conflict about the title")
     );
     ann.does(title("Anns"));
     bo.does(title("Bos"));
