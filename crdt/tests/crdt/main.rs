@@ -21,5 +21,6 @@ mod gate_writers;
 mod histories;
 mod members;
 mod model;
+mod seed;
 mod settings;
 mod values_in_events;
