@@ -82,16 +82,16 @@ pub enum ComposeError {
     #[error("Automerge refused the change: {0}")]
     Automerge(#[from] AutomergeError),
     /// There is no such contest.
-    #[error("nothing is open about the {over}; `towline conflicts` lists what is")]
+    #[error("no unresolved conflict about the {over}; `towline conflicts` lists all")]
     NoSuchConflict {
         /// About what.
         over: String,
     },
     /// What lost by this rule cannot be what counts.
-    #[error("that cannot be settled for: {0}")]
+    #[error("this side cannot be kept: {0}")]
     CannotKeep(&'static str),
     /// The item has as much of something as it can have.
-    #[error("the item has {max} {what}; that is the limit")]
+    #[error("the item already has {max} {what}, which is the maximum")]
     Full {
         /// Of what.
         what: &'static str,
@@ -99,10 +99,10 @@ pub enum ComposeError {
         max: usize,
     },
     /// Every replica's gate would refuse it: what is written here must be admitted everywhere.
-    #[error("the change could not be admitted anywhere: {0}")]
+    #[error("the change is not valid: {0}")]
     Gate(#[from] GateError),
     /// The body is not acceptable.
-    #[error("the body cannot be used: {0}")]
+    #[error("invalid description: {0}")]
     Body(towline_proto::text::TextError),
 }
 

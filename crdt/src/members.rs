@@ -96,7 +96,7 @@ struct Grant {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MembershipError {
     /// The author may not.
-    #[error("{author} is {}; only an owner changes the membership", role.map_or("not a member", Role::as_str))]
+    #[error("{author} is {}; only an owner can change the membership", role.map_or("not a member", Role::as_str))]
     NotAllowed {
         /// Who tried.
         author: String,
@@ -110,16 +110,16 @@ pub enum MembershipError {
     #[error("the ticket is not one of the author's")]
     ForeignTicket,
     /// The ticket was handed out before.
-    #[error("the ticket was handed out before")]
+    #[error("the ticket was already issued")]
     SecondInvite,
     /// Another member's id begins with the same 16 bytes.
     #[error("another member's id begins with the same 16 bytes")]
     Already,
     /// No room.
-    #[error("the project has {} members; that is the limit", limits::MEMBERS)]
+    #[error("the project already has {} members, which is the maximum", limits::MEMBERS)]
     Full,
     /// The name cannot be shown.
-    #[error("the name cannot be used: {0}")]
+    #[error("invalid name: {0}")]
     Name(text::TextError),
 }
 

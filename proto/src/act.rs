@@ -324,7 +324,7 @@ pub enum ActError {
     #[error("the change cannot be read: {0}")]
     Decode(#[from] DecodeError),
     /// A text in it is refused.
-    #[error("the {field} cannot be used: {source}")]
+    #[error("invalid {field}: {source}")]
     Text {
         /// Which text.
         field: &'static str,

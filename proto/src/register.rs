@@ -152,9 +152,7 @@ impl Rule {
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::Fact => "a recorded merge overrides other changes",
-            Self::Hold => {
-                "someone put it on hold at the same time; it stays here until the hold is lifted or the conflict is resolved"
-            }
+            Self::Hold => "it was put on hold at the same time and stays here until the hold is lifted",
             Self::Cautious => "of concurrent changes, the more cautious one takes effect",
             Self::Tie => {
                 "both are equally cautious: the higher role takes effect (equal roles: a fixed tie-break)"

@@ -19,10 +19,10 @@ const STANDS_WITH: usize = 64;
 /// Why an act that lost by a rule cannot be what counts, whoever says so.
 pub const fn why_not_keepable(rule: Rule) -> Option<&'static str> {
     match rule {
-        Rule::Fact => {
-            Some("a merge is a fact and cannot be settled away; `reopen` or `move` leads on from it")
+        Rule::Fact => Some("a recorded merge cannot be undone here; use `reopen` or `move` instead"),
+        Rule::Generation => {
+            Some("a newer claim was made, so this one cannot take effect again; use `claim` instead")
         }
-        Rule::Generation => Some("a later claim was made, and an older one never counts again; `claim` anew"),
         Rule::Hold
         | Rule::Cautious
         | Rule::Tie

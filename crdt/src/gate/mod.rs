@@ -74,7 +74,7 @@ pub enum GateError {
     #[error("the chunk is of kind {0}; a change is of kind 1")]
     ChunkKind(u8),
     /// Not readable.
-    #[error("the change is not readable: {0}")]
+    #[error("the change cannot be read: {0}")]
     Malformed(String),
     /// More operations than a change may hold.
     #[error("the change claims {got} operations; at most {max} are allowed")]

@@ -143,7 +143,7 @@ fn a_merge_cannot_be_settled_away_but_something_new_can_be_done() {
         .try_does(keep(&conflict, conflict.losers[0]))
         .expect_err("a fact");
     assert!(
-        refused.to_string().contains("`reopen` or `move` leads on"),
+        refused.to_string().contains("use `reopen` or `move`"),
         "{refused}"
     );
     other.does(keep(&conflict, conflict.winner));
@@ -165,7 +165,7 @@ fn nothing_can_be_settled_that_nobody_contests() {
         refused
             .expect_err("no contest")
             .to_string()
-            .contains("nothing is open about the title")
+            .contains("no unresolved conflict about the title")
     );
     ann.does(title("Anns"));
     bo.does(title("Bos"));

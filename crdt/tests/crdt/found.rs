@@ -181,7 +181,7 @@ fn a_claim_older_than_one_that_was_lost_is_listed_and_does_not_stand() {
     let refused = bo
         .try_does(keep(&conflict, conflict.losers[0]))
         .expect_err("an older claim");
-    assert!(refused.to_string().contains("`claim` anew"), "{refused}");
+    assert!(refused.to_string().contains("use `claim`"), "{refused}");
     bo.does(claim("bo", 3));
     assert_eq!((holder(&bo.view()), bo.view().conflicts.len()), (Some("bo"), 0));
 }

@@ -164,5 +164,5 @@ fn an_item_is_as_full_at_once_as_one_by_one() {
     };
     is_the_same(ann.doc.as_ref().unwrap(), &full).unwrap();
     let refused = at_once(ann.doc.as_ref().unwrap(), &full).map(drop).unwrap_err();
-    assert_eq!(refused, "the item has 64 labels; that is the limit");
+    assert_eq!(refused, "the item already has 64 labels, which is the maximum");
 }

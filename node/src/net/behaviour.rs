@@ -11,7 +11,7 @@ use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::identity::Keypair;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
-use libp2p::{Swarm, SwarmBuilder, dns, gossipsub, identify, mdns};
+use libp2p::{Swarm, SwarmBuilder, gossipsub, identify, mdns};
 use towline_proto::limits;
 
 use super::connection_policy::{ConnectionClasses, ConnectionPolicy};
@@ -128,56 +128,17 @@ pub(super) fn swarm(
         ),
         local: LocalNetwork::new(with_mdns, peer),
     };
-    let with_tcp = || {
-        SwarmBuilder::with_existing_identity(key.clone())
-            .with_tokio()
-            .with_other_transport(|key| transport::tcp(key).map(LimitedTransport::new))
-            .map_err(|error| broken("encryption", &error))
-    };
     let configure = |config: libp2p::swarm::Config| {
         config
             .with_idle_connection_timeout(IDLE)
             .with_max_negotiating_inbound_streams(NEGOTIATING_STREAMS)
     };
-    // A machine without a name server (a laptop on a train, a closed container) still reaches peers by
-    // their numbers; the system's resolver refuses to start there.
-    match with_tcp()?.with_dns() {
-        Ok(builder) => Ok(builder
-            .with_behaviour(|_| behaviour)
-            .map_err(|error| broken("protocols", &error))?
-            .with_swarm_config(configure)
-            .build()),
-        Err(error) => {
-            tracing::warn!(%error, "cannot resolve host names in addresses");
-            Ok(with_tcp()?
-                .with_dns_config(dns::ResolverConfig::default(), dns::ResolverOpts::default())
-                .with_behaviour(|_| behaviour)
-                .map_err(|error| broken("protocols", &error))?
-                .with_swarm_config(configure)
-                .build())
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use futures::executor::block_on;
-    use libp2p::core::transport::{DialOpts, PortUse, Transport};
-    use libp2p::{core::Endpoint, dns, tcp};
-
-    #[tokio::test]
-    async fn without_a_name_server_names_fail_and_nothing_else() {
-        let mut transport = dns::tokio::Transport::custom(
-            tcp::tokio::Transport::new(tcp::Config::default()),
-            dns::ResolverConfig::default(),
-            dns::ResolverOpts::default(),
-        );
-        let name = "/dns4/towline.invalid/tcp/4001".parse().expect("an address");
-        let options = DialOpts {
-            role: Endpoint::Dialer,
-            port_use: PortUse::Reuse,
-        };
-        let dial = transport.dial(name, options).expect("a dial that fails later");
-        assert!(block_on(dial).is_err());
-    }
+    Ok(SwarmBuilder::with_existing_identity(key.clone())
+        .with_tokio()
+        .with_other_transport(|key| transport::tcp(key).map(LimitedTransport::new))
+        .map_err(|error| broken("encryption", &error))?
+        .with_behaviour(|_| behaviour)
+        .map_err(|error| broken("protocols", &error))?
+        .with_swarm_config(configure)
+        .build())
 }

@@ -23,6 +23,7 @@ mod exchange;
 mod framing;
 mod gossip;
 mod handshake_limits;
+mod host_names;
 pub(crate) mod identity;
 mod join;
 mod link;

@@ -14,6 +14,8 @@ use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::{PeerId, Transport, noise, tcp, yamux};
 
+use super::host_names::HostNames;
+
 /// How long what was sent may be undelivered.
 #[cfg(target_os = "linux")]
 const UNDELIVERED: Duration = Duration::from_secs(15);
@@ -24,7 +26,7 @@ const UNDELIVERED: Duration = Duration::from_secs(15);
 /// When the key cannot be used for encryption.
 pub(super) fn tcp(key: &Keypair) -> Result<Boxed<(PeerId, StreamMuxerBox)>, Box<dyn Error + Send + Sync>> {
     let config = tcp::Config::default().nodelay(true);
-    Ok(tcp::tokio::Transport::new(config)
+    Ok(HostNames::new(tcp::tokio::Transport::new(config))
         .map(|stream, _| {
             give_up_on_the_dead(&stream);
             stream

@@ -26,7 +26,7 @@ pub(super) fn place(root: &Path) -> io::Result<PathBuf> {
     match given.map(|dir| prepare(&dir).map(|()| dir)) {
         Some(Ok(dir)) => Ok(dir.join(name)),
         Some(Err(error)) => {
-            tracing::debug!(%error, "XDG_RUNTIME_DIR cannot be used");
+            tracing::debug!(%error, "cannot use XDG_RUNTIME_DIR");
             prepare(&mine).map(|()| mine.join(name))
         }
         None => prepare(&mine).map(|()| mine.join(name)),

@@ -18,7 +18,7 @@ fn conflicts_name_their_sides_and_what_to_type() {
     assert_snapshot!(page, @"
     42  Login fails on Safari
       ‼ column  ab12
-        it was put on hold at the same time, so leaving waits until the hold is lifted
+        it was put on hold at the same time and stays here until the hold is lifted
         a ●  bob @laptop blocked it (waits for the keys), 3h ago — in effect
         b ✗  ann @laptop marked it done, 2h ago — overridden
         resolve it:
@@ -27,7 +27,7 @@ fn conflicts_name_their_sides_and_what_to_type() {
 
     42  Login fails on Safari
       ‼ title  c0ffee0011223344
-        both wrote it at the same time: the higher role's counts, between equal roles a fixed draw
+        concurrent edits: the higher role takes effect (equal roles: a fixed tie-break)
         a ●  ann @laptop changed the title to “Login fails on Safari”, 40m ago — in effect
         b ✗  bob @laptop changed the title to “登录 fails on Safari, and on every iPhone that was sold since the
              autumn”, 40m ago — overridden
@@ -45,7 +45,7 @@ fn a_conflict_of_an_item_in_the_trash_says_what_comes_first() {
     assert_snapshot!(page, @"
     42  Login fails on Safari
       ‼ title  c0ffee0011223344
-        both wrote it at the same time: the higher role's counts, between equal roles a fixed draw
+        concurrent edits: the higher role takes effect (equal roles: a fixed tie-break)
         a ●  ann @laptop changed the title to “Login fails on Safari”, 40m ago — in effect
         b ✗  bob @laptop changed the title to “登录 fails on Safari, and on every iPhone that was sold since the
              autumn”, 40m ago — overridden
@@ -63,8 +63,8 @@ fn conflicts_fit_a_narrow_terminal() {
     assert_snapshot!(page, @"
     42  Login fails on Safari
       ‼ title  c0ffee0011223344
-        both wrote it at the same time: the higher role's
-        counts, between equal roles a fixed draw
+        concurrent edits: the higher role takes effect (equal
+        roles: a fixed tie-break)
         a ●  ann @laptop changed the title to “Login fails on
              Safari”, 40m ago — in effect
         b ✗  bob @laptop changed the title to “登录 fails on
@@ -93,7 +93,7 @@ fn an_explanation_says_why_first_and_then_what_was_done() {
 
     Unresolved conflicts  1
       ‼ column  ab12
-        it was put on hold at the same time, so leaving waits until the hold is lifted
+        it was put on hold at the same time and stays here until the hold is lifted
         a ●  bob @laptop blocked it (waits for the keys), 3h ago — in effect
         b ✗  ann @laptop marked it done, 2h ago — overridden
         resolve it:
@@ -107,7 +107,7 @@ fn an_explanation_says_why_first_and_then_what_was_done() {
          3h ● bob @laptop  block    waits for the keys
          2h ✗ ann @laptop  merged   coding → done
                            ↳ overridden by bob, who blocked it (waits for the keys): it was put on hold
-                           at the same time, so leaving waits until the hold is lifted
+                           at the same time and stays here until the hold is lifted
          1h ⊘ cem @laptop  submit
                            ↳ refused: the item is blocked; use `unblock` first
          2m ● ann @laptop  comment
@@ -136,8 +136,8 @@ fn an_explanation_fits_a_narrow_terminal() {
 
     Unresolved conflicts  1
       ‼ column  ab12
-        it was put on hold at the same time, so leaving
-        waits until the hold is lifted
+        it was put on hold at the same time and stays here
+        until the hold is lifted
         a ●  bob @laptop blocked it (waits for the keys), 3h
              ago — in effect
         b ✗  ann @laptop marked it done, 2h ago — overridden
@@ -153,8 +153,8 @@ fn an_explanation_fits_a_narrow_terminal() {
          2h ✗ ann @laptop  merged   coding → done
                            ↳ overridden by bob, who blocked
                            it (waits for the keys): it was
-                           put on hold at the same time, so
-                           leaving waits until the hold is
+                           put on hold at the same time and
+                           stays here until the hold is
                            lifted
          1h ⊘ cem @laptop  submit
                            ↳ refused: the item is blocked;
@@ -185,8 +185,8 @@ fn a_narrow_timeline_keeps_the_reason_whole() {
       09:01 ✗ ann @laptop  merged   coding → done
                            ↳ overridden by bob, who blocked it
                            (waits for the keys): it was put on
-                           hold at the same time, so leaving
-                           waits until the hold is lifted
+                           hold at the same time and stays here
+                           until the hold is lifted
       11:58 ● ann @laptop  comment
     ");
 }

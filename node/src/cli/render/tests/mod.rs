@@ -101,8 +101,8 @@ fn an_item_in_full() {
 
     Conflicts  run `towline explain 42` for details
       ‼ column  ab12
-        it was put on hold at the same time, so leaving waits until
-        the hold is lifted
+        it was put on hold at the same time and stays here until the
+        hold is lifted
         a ●  bob @laptop blocked it (waits for the keys), 3h ago —
              in effect
         b ✗  ann @laptop marked it done, 2h ago — overridden
@@ -122,8 +122,8 @@ fn an_item_in_full() {
          2h ✗ ann @laptop  merged   coding → done
                            ↳ overridden by bob, who blocked it
                            (waits for the keys): it was put on hold
-                           at the same time, so leaving waits until
-                           the hold is lifted
+                           at the same time and stays here until the
+                           hold is lifted
          2m ● ann @laptop  comment
 
     Next: submit, unblock, freeze
@@ -160,8 +160,8 @@ fn a_timeline_has_days_and_says_what_was_overridden() {
       09:00 ● bob @laptop  42 Login fails on Safari  block    waits for the keys
       09:01 ✗ ann @laptop  42 Login fails on Safari  merged   coding → done
                                                      ↳ overridden by bob, who blocked it (waits for the
-                                                     keys): it was put on hold at the same time, so
-                                                     leaving waits until the hold is lifted
+                                                     keys): it was put on hold at the same time and
+                                                     stays here until the hold is lifted
       11:58 ● ann @laptop  42 Login fails on Safari  comment
     ");
 }

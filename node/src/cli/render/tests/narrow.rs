@@ -78,9 +78,9 @@ fn what_matters_least_gives_way_to_the_title() {
                     ↳ overridden by bob, who
                     blocked it (waits for
                     the keys): it was put on
-                    hold at the same time,
-                    so leaving waits until
-                    the hold is lifted
+                    hold at the same time
+                    and stays here until the
+                    hold is lifted
       11:58 ● ann @laptop  42 Logi…  comment
     ");
     assert_snapshot!(log::event(&view(40), &moved()), @"
