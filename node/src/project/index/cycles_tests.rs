@@ -77,7 +77,7 @@ fn an_item_that_waits_for_itself_does_not_wait() {
 }
 
 #[test]
-fn a_successor_is_part_of_a_circle_and_never_what_is_suspended() {
+fn a_successor_is_part_of_a_cycle_and_never_suspended() {
     let edges = [
         (item(1), item(2), WaitKind::Dependency),
         (item(2), item(3), WaitKind::Successor),
@@ -93,7 +93,7 @@ fn a_successor_is_part_of_a_circle_and_never_what_is_suspended() {
 }
 
 #[test]
-fn a_circle_of_a_thousand_loses_one_edge_and_a_long_chain_none() {
+fn a_cycle_of_a_thousand_loses_one_edge_and_a_long_chain_none() {
     let began = Instant::now();
     let ring: Vec<_> = (0..1_000).map(|at| (at, (at + 1) % 1_000)).collect();
     let cycles = judge(&ring);

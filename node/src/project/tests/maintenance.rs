@@ -126,7 +126,7 @@ fn nothing_starts_by_itself_unless_the_settings_say_so() {
 }
 
 #[test]
-fn two_nodes_that_start_the_same_item_apart_have_one_effect() {
+fn two_nodes_that_start_the_same_item_concurrently_have_one_effect() {
     let clock = Clock::new();
     let (mut ann, mut bo) = pair(&clock);
     ann.create("first", &[]);
