@@ -278,7 +278,7 @@ fn flipped_bits_and_lost_blocks_always_end_with_an_open_cache() {
         let outcome = match opened {
             OpenOutcome::Created => "fresh",
             OpenOutcome::Intact => "kept",
-            OpenOutcome::Repaired { .. } => "mended",
+            OpenOutcome::Repaired { .. } => "repaired",
             OpenOutcome::Replaced { .. } => "replaced",
         };
         *outcomes.entry(outcome).or_default() += 1;

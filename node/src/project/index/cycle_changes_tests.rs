@@ -92,5 +92,8 @@ fn a_net_of_thousands_is_not_judged_with_each_row() {
     }
     assert!(index.suspended().count() > 0 && 50 * 50 > MAX_EDGES);
     index.put(row(0, &[], 9));
-    assert!(index.take_cycle_changes().is_empty(), "it is listed and not told");
+    assert!(
+        index.take_cycle_changes().is_empty(),
+        "it is listed and not reported"
+    );
 }

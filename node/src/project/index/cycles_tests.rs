@@ -125,7 +125,7 @@ proptest! {
         let all: BTreeSet<DependencyEdge> = edges.iter().map(|(a, b)| (item(*a), item(*b))).collect();
         let taken: BTreeSet<DependencyEdge> = all.difference(&lost).copied().collect();
         for (from, on) in &taken {
-            prop_assert!(!reaches(&taken, *on, *from), "what is taken has no circle");
+            prop_assert!(!reaches(&taken, *on, *from), "the added edges have no cycle");
         }
         for (from, on) in &lost {
             prop_assert!(reaches(&taken, *on, *from), "{from:?} {on:?} closes none");
@@ -134,7 +134,7 @@ proptest! {
                 .filter(|(a, b)| rank(a, b) < rank(from, on))
                 .copied()
                 .collect();
-            prop_assert!(reaches(&smaller, *on, *from), "it is the largest of some circle");
+            prop_assert!(reaches(&smaller, *on, *from), "it is the largest edge of some cycle");
             let rest = cycles.path_back(&(*from, *on));
             prop_assert!(rest.iter().all(|(a, b, _)| taken.contains(&(*a, *b))));
             prop_assert_eq!(rest.last().map_or(*on, |(_, at, _)| *at), *from);

@@ -359,7 +359,7 @@ fn a_rebuild_puts_a_snapshot_of_wrong_rows_right() {
     project.snapshot_on_close();
     assert!(!all_told(dir)[0].contains("Sell nets"));
     project.rebuild().unwrap();
-    assert_eq!(told(dir)[0], None, "nothing is told rather than what was wrong");
+    assert_eq!(told(dir)[0], None, "no answer instead of a wrong one");
     let truth = truth(&mut project);
     project.close();
     assert_eq!(all_told(dir), truth);

@@ -174,7 +174,7 @@ fn conflicts_settled_is_emitted_when_neither_a_conflict_nor_a_cycle_is_left() {
         conflict: Some(title.unwrap().id),
         keep: "a".into(),
     });
-    assert!(settled(&mut ann).is_empty(), "the circle is still there");
+    assert!(settled(&mut ann).is_empty(), "the cycle is still there");
     removes(&mut ann, "1", "2");
     assert_eq!(numbers(&settled(&mut ann)), [1, 2]);
 }
