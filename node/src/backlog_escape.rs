@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_hidden_comes_back() {
+    fn what_was_escaped_comes_back() {
         for text in [
             "<!-- AC:END -->",
             "&lt;!-- AC:END -->\n&amp;lt;!-- AC:END -->\n\t<!-- AC:END --> ",

@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_silent_connection_of_an_address_gives_way_to_its_next() {
+    fn the_oldest_silent_connection_of_an_address_is_evicted_for_its_next() {
         let limiter = limiter();
         let ann = source("192.0.2.1");
         let mut held: Vec<_> = (0..3).map(|_| limiter.enter(ann).unwrap()).collect();
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_door_costs_the_address_that_holds_the_most() {
+    fn a_full_listener_evicts_from_the_address_with_the_most() {
         let limiter = limiter();
         let mallory: Vec<_> = (0..3)
             .map(|_| limiter.enter(source("198.51.100.7")).unwrap())

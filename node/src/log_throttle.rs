@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_trouble_that_lasts_is_told_once_a_minute() {
+    fn a_lasting_error_is_logged_once_a_minute() {
         let mut outage = LogThrottle::new("a connection could not be accepted");
         let begin = Instant::now();
         let logged_at = (0..601)

@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_none_is_told_with_what_there_is() {
+    fn an_unknown_name_is_refused_with_the_existing_ones() {
         assert!(refused(Some("shopp")).contains("available: shop~1a1a1a1a, shop~2b2b2b2b, till"));
         assert!(refused(None).contains("choose one with --project: shop~1a1a1a1a"));
         for wanted in ["shop~", "shop~1a", "shop~3c3c3c3c", "~1a1a", ""] {

@@ -146,7 +146,7 @@ mod tests {
 
     /// Caches with another dictionary cannot be read.
     #[test]
-    fn the_words_are_part_of_the_format() {
+    fn the_dictionary_is_part_of_the_format() {
         let hash = blake3::hash(DICTIONARY).to_hex();
         assert_eq!(
             &hash[..16],

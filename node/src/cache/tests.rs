@@ -161,7 +161,7 @@ fn a_row_of_another_projection_is_to_be_made_again_and_a_bad_one_is_damage() {
 }
 
 #[test]
-fn a_cache_that_is_open_is_not_set_aside_by_a_second_opening() {
+fn an_open_cache_is_not_moved_aside_by_a_second_opening() {
     let home = tempfile::tempdir().unwrap();
     let dir = home.path().join("cache");
     let (cache, _) = open(&dir);
@@ -171,7 +171,7 @@ fn a_cache_that_is_open_is_not_set_aside_by_a_second_opening() {
 }
 
 #[test]
-fn a_newer_format_is_refused_and_an_older_one_set_aside() {
+fn a_newer_format_is_refused_and_an_older_one_moved_aside() {
     let home = tempfile::tempdir().unwrap();
     let dir = home.path().join("cache");
     filled(&dir);
@@ -232,7 +232,7 @@ fn an_emptied_or_flipped_snapshot_costs_nothing() {
 }
 
 #[test]
-fn what_cannot_be_mended_is_set_aside_and_told() {
+fn what_cannot_be_repaired_is_moved_aside_and_reported() {
     let home = tempfile::tempdir().unwrap();
     let dir = home.path().join("cache");
     filled(&dir);
@@ -278,7 +278,7 @@ fn flipped_bits_and_lost_blocks_always_end_with_an_open_cache() {
         let outcome = match opened {
             OpenOutcome::Created => "fresh",
             OpenOutcome::Intact => "kept",
-            OpenOutcome::Repaired { .. } => "mended",
+            OpenOutcome::Repaired { .. } => "repaired",
             OpenOutcome::Replaced { .. } => "replaced",
         };
         *outcomes.entry(outcome).or_default() += 1;

@@ -175,7 +175,7 @@ mod tests {
     use crate::api::request::FailureCode;
 
     #[test]
-    fn the_second_is_told_who_was_first_and_gets_it_afterwards() {
+    fn the_second_process_learns_who_holds_the_lock_and_gets_it_afterwards() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         let first = Lock::take(&path, "towline up").unwrap();
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_asks_is_told_of_the_holder_and_its_socket_and_takes_nothing() {
+    fn asking_for_the_holder_returns_its_socket_and_takes_no_lock() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lock");
         assert_eq!(LockHolder::ask(&path).unwrap(), None, "no file");

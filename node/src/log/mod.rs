@@ -123,7 +123,7 @@ impl Log {
         let mut reserve = Reserve::new(dir.join("reserve"), options.reserve_bytes);
         reserve.fill().map_err(LogError::io("reserve space in", dir))?;
         let path = dir.join("head");
-        // A head without a log is left of a log that was set aside; it says nothing about this one.
+        // A head without a log is left of a log that was moved aside; it says nothing about this one.
         let _ = fs::remove_file(&path);
         let (mut head_file, _) = HeadFile::open(&path).map_err(LogError::io("make", &path))?;
         let head = Head::default();
@@ -235,7 +235,7 @@ impl Log {
         let mut name = dir.file_name().unwrap_or_default().to_owned();
         name.push(format!(".damaged-{}", now.0));
         let aside = dir.with_file_name(name);
-        fs::rename(dir, &aside).map_err(LogError::io("set aside", dir))?;
+        fs::rename(dir, &aside).map_err(LogError::io("move aside", dir))?;
         if let Some(parent) = dir.parent() {
             sync_folder(parent).map_err(LogError::io("sync", parent))?;
         }

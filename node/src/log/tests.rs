@@ -337,7 +337,7 @@ fn a_segment_of_a_newer_format_or_another_project_is_refused_by_name() {
 }
 
 #[test]
-fn folders_that_are_not_a_log_are_told_apart() {
+fn folders_without_a_log_are_distinguished() {
     let home = tempfile::tempdir().unwrap();
     let dir = home.path().join("log");
     let open = |dir: &Path| Log::open::<Infallible>(dir, PROJECT, |_| Ok(()));

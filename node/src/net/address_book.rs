@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_fails_is_tried_less_and_less_often_and_at_once_when_there_is_news() {
+    fn a_failing_node_is_dialled_less_and_less_often_and_at_once_on_a_sign_of_life() {
         let mut book = AddressBook::default();
         let now = Instant::now();
         book.add(now, BEN, [at(1)]);
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_that_was_met_lately_is_dialled_every_few_seconds_and_one_that_is_heard_of_at_once() {
+    fn a_recently_connected_node_is_dialled_every_few_seconds_and_a_reported_one_at_once() {
         let mut book = AddressBook::default();
         let now = Instant::now();
         book.add(now, BEN, [at(1)]);

@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_is_heard_where_there_is_a_project_and_the_silent_ones_give_way() {
+    fn a_stranger_is_accepted_if_there_is_a_project_and_silent_ones_are_evicted() {
         let registry = Arc::new(MemberRegistry::new());
         let mut policy = ConnectionPolicy::new(Arc::clone(&registry), ConnectionClasses::default());
         let anna = identity::node_of(&peer(1)).unwrap();

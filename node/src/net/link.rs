@@ -159,7 +159,7 @@ pub(super) async fn run(task: LinkTask) -> LinkEnd {
     };
     for project in informed {
         if !deliver_with_retry(&shared, &project, || NetInput::Disconnected { peer }).await {
-            tracing::warn!(%project, peer = %peer.short(), "a project was not told that a peer is gone");
+            tracing::warn!(%project, peer = %peer.short(), "cannot notify a project that a peer has disconnected: its queue is full");
         }
     }
     end

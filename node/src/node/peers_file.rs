@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_book_of_an_earlier_version_is_read_and_a_damaged_one_is_an_empty_one() {
+    fn a_file_of_an_earlier_version_is_read_and_a_damaged_one_counts_as_empty() {
         let folder = tempfile::tempdir().unwrap();
         let home = Home::at(folder.path());
         std::fs::create_dir(home.dir()).unwrap();

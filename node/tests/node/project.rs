@@ -160,7 +160,7 @@ fn a_refused_request_changes_nothing() {
 }
 
 #[test]
-fn a_circle_of_dependencies_is_refused_and_start_waits_for_what_is_not_done() {
+fn a_cycle_of_dependencies_is_refused_and_start_waits_for_what_is_not_done() {
     let dir = tempfile::tempdir().unwrap();
     let mut project = create(dir.path());
     for title in ["one", "two"] {
@@ -265,7 +265,7 @@ fn a_body_is_found_before_and_after_it_is_stored_and_as_it_was_edited() {
 }
 
 #[test]
-fn a_damaged_log_is_named_refuses_writes_and_can_be_mended() {
+fn a_damaged_log_is_reported_refuses_writes_and_can_be_repaired() {
     let dir = tempfile::tempdir().unwrap();
     let mut project = create(dir.path());
     let id = project.id();

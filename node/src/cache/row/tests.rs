@@ -170,7 +170,7 @@ proptest! {
     }
 
     #[test]
-    fn what_stands_open_is_what_the_whole_row_says(whole in row()) {
+    fn the_header_equals_the_unpacked_row(whole in row()) {
         let row = Row::of(whole.clone());
         prop_assert_eq!(row.title(), &whole.title);
         prop_assert_eq!(row.status, whole.status());

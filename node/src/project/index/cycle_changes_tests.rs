@@ -34,7 +34,7 @@ proptest! {
     /// Comparing the whole project for each row would be too expensive; visiting the surroundings must give
     /// the same result.
     #[test]
-    fn what_turns_with_a_row_is_what_is_different_in_the_whole_project(
+    fn the_changes_of_a_row_are_the_difference_in_the_whole_project(
         rows in proptest::collection::vec(
             (0u32..7, proptest::collection::vec(0u32..7, 0..4), 0u8..8),
             1..24,
@@ -71,7 +71,7 @@ proptest! {
 }
 
 #[test]
-fn what_comes_and_goes_before_anybody_asks_is_no_turn() {
+fn changes_that_cancel_out_are_not_reported() {
     let mut index = Index::default();
     index.put(row(1, &[2], 9));
     index.put(row(2, &[1], 9));
@@ -92,5 +92,8 @@ fn a_net_of_thousands_is_not_judged_with_each_row() {
     }
     assert!(index.suspended().count() > 0 && 50 * 50 > MAX_EDGES);
     index.put(row(0, &[], 9));
-    assert!(index.take_cycle_changes().is_empty(), "it is listed and not told");
+    assert!(
+        index.take_cycle_changes().is_empty(),
+        "it is listed and not reported"
+    );
 }

@@ -73,7 +73,7 @@ fn an_item_that_waits_for_itself_does_not_wait() {
 }
 
 #[test]
-fn a_successor_is_part_of_a_circle_and_never_what_is_suspended() {
+fn a_successor_is_part_of_a_cycle_and_never_suspended() {
     let edges = [
         (item(1), item(2), WaitKind::Dependency),
         (item(2), item(3), WaitKind::Successor),
@@ -89,7 +89,7 @@ fn a_successor_is_part_of_a_circle_and_never_what_is_suspended() {
 }
 
 #[test]
-fn a_circle_of_a_thousand_loses_one_edge_and_a_long_chain_none() {
+fn a_cycle_of_a_thousand_loses_one_edge_and_a_long_chain_none() {
     const LENGTH: u32 = 1_000;
     let ring: Vec<_> = (0..LENGTH).map(|at| (at, (at + 1) % LENGTH)).collect();
     let cycles = judge(&ring);
@@ -123,7 +123,7 @@ proptest! {
         let all: BTreeSet<DependencyEdge> = edges.iter().map(|(a, b)| (item(*a), item(*b))).collect();
         let taken: BTreeSet<DependencyEdge> = all.difference(&lost).copied().collect();
         for (from, on) in &taken {
-            prop_assert!(!reaches(&taken, *on, *from), "what is taken has no circle");
+            prop_assert!(!reaches(&taken, *on, *from), "the added edges have no cycle");
         }
         for (from, on) in &lost {
             prop_assert!(reaches(&taken, *on, *from), "{from:?} {on:?} closes none");
@@ -132,7 +132,7 @@ proptest! {
                 .filter(|(a, b)| rank(a, b) < rank(from, on))
                 .copied()
                 .collect();
-            prop_assert!(reaches(&smaller, *on, *from), "it is the largest of some circle");
+            prop_assert!(reaches(&smaller, *on, *from), "it is the largest edge of some cycle");
             let rest = cycles.path_back(&(*from, *on));
             prop_assert!(rest.iter().all(|(a, b, _)| taken.contains(&(*a, *b))));
             prop_assert_eq!(rest.last().map_or(*on, |(_, at, _)| *at), *from);

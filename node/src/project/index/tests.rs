@@ -37,7 +37,7 @@ proptest! {
 }
 
 #[test]
-fn a_circle_is_told_and_a_chain_as_long_as_a_project_is_walked() {
+fn a_cycle_is_noted_and_a_chain_as_long_as_a_project_is_walked() {
     let index = woven(&[(0, 1), (1, 2), (2, 0), (3, 0)], &[]);
     let noted = |number| {
         let cards = index.cards(index.rows());
@@ -49,7 +49,7 @@ fn a_circle_is_told_and_a_chain_as_long_as_a_project_is_walked() {
         notes[0].starts_with("suspended: it closes a cycle with"),
         "{notes:?}"
     );
-    assert_eq!(noted(3), None, "it waits for a circle and is not in it");
+    assert_eq!(noted(3), None, "it waits for a cycle and is not in it");
 
     let mut index = Index::default();
     for number in 0..10_000u32 {

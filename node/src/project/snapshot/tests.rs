@@ -261,7 +261,7 @@ fn a_snapshot_that_is_older_than_the_log_is_not_asked() {
 }
 
 #[test]
-fn a_damaged_snapshot_says_the_truth_or_nothing() {
+fn a_damaged_snapshot_gives_correct_cards_or_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
     let (id, said) = small(dir);
@@ -308,7 +308,7 @@ fn a_damaged_snapshot_says_the_truth_or_nothing() {
 }
 
 #[test]
-fn a_project_that_rests_writes_its_snapshot_and_one_that_works_does_not() {
+fn an_idle_project_writes_its_snapshot_and_a_busy_one_does_not() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
     let (id, _) = small(dir);
@@ -359,7 +359,7 @@ fn a_rebuild_puts_a_snapshot_of_wrong_rows_right() {
     project.snapshot_on_close();
     assert!(!all_told(dir)[0].contains("Sell nets"));
     project.rebuild().unwrap();
-    assert_eq!(told(dir)[0], None, "nothing is told rather than what was wrong");
+    assert_eq!(told(dir)[0], None, "no answer instead of a wrong one");
     let truth = truth(&mut project);
     project.close();
     assert_eq!(all_told(dir), truth);

@@ -62,7 +62,7 @@ fn removes(replica: &mut Replica, item: &str, on: &str) {
 }
 
 #[test]
-fn a_circle_is_told_of_both_items_by_the_same_events_everywhere() {
+fn a_cycle_emits_the_same_events_for_both_items_on_every_replica() {
     let clock = Clock::new();
     let (mut ann, mut bo) = apart(&clock);
     ann.depends("1", "2");
@@ -113,7 +113,7 @@ fn same_places(before: &[FeedEvent], after: &[FeedEvent]) {
 }
 
 #[test]
-fn the_end_of_a_circle_is_told_of_both_items_by_the_same_events_everywhere() {
+fn the_end_of_a_cycle_emits_the_same_events_for_both_items_on_every_replica() {
     let clock = Clock::new();
     let (mut ann, mut bo) = apart(&clock);
     ann.depends("1", "2");
@@ -130,7 +130,7 @@ fn the_end_of_a_circle_is_told_of_both_items_by_the_same_events_everywhere() {
 }
 
 #[test]
-fn a_circle_that_comes_back_is_news_again() {
+fn a_cycle_that_returns_emits_a_new_event() {
     let clock = Clock::new();
     let (mut ann, mut bo) = apart(&clock);
     ann.depends("1", "2");
@@ -155,7 +155,7 @@ fn a_circle_that_comes_back_is_news_again() {
 }
 
 #[test]
-fn an_item_is_settled_when_neither_a_contest_nor_a_circle_is_left() {
+fn conflicts_settled_is_emitted_when_neither_a_conflict_nor_a_cycle_is_left() {
     let clock = Clock::new();
     let (mut ann, mut bo) = apart(&clock);
     ann.depends("1", "2");
@@ -174,13 +174,13 @@ fn an_item_is_settled_when_neither_a_contest_nor_a_circle_is_left() {
         conflict: Some(title.unwrap().id),
         keep: "a".into(),
     });
-    assert!(settled(&mut ann).is_empty(), "the circle is still there");
+    assert!(settled(&mut ann).is_empty(), "the cycle is still there");
     removes(&mut ann, "1", "2");
     assert_eq!(numbers(&settled(&mut ann)), [1, 2]);
 }
 
 #[test]
-fn a_longer_circle_and_one_through_a_successor_are_told_step_by_step() {
+fn a_longer_cycle_and_one_through_a_successor_are_described_step_by_step() {
     let clock = Clock::new();
     let (mut ann, mut bo) = apart(&clock);
     ann.depends("1", "2");

@@ -23,7 +23,7 @@ fn suspended(open: &OpenConflict) -> (String, String) {
 }
 
 #[test]
-fn of_a_circle_made_apart_one_dependency_is_suspended_and_both_items_say_so() {
+fn in_a_concurrent_cycle_one_dependency_is_suspended_and_both_items_show_it() {
     let clock = Clock::new();
     let (mut ann, mut bo) = apart(&clock);
     ann.depends("1", "2");
@@ -110,7 +110,7 @@ fn of_a_circle_made_apart_one_dependency_is_suspended_and_both_items_say_so() {
 }
 
 #[test]
-fn settling_removes_the_dependency_that_does_not_count() {
+fn resolving_a_cycle_removes_the_suspended_dependency() {
     let clock = Clock::new();
     let (mut ann, mut bo) = apart(&clock);
     ann.depends("1", "2");
@@ -137,7 +137,7 @@ fn settling_removes_the_dependency_that_does_not_count() {
 }
 
 #[test]
-fn settling_answers_about_the_item_that_was_asked_about() {
+fn resolving_a_cycle_replies_about_the_requested_item() {
     let clock = Clock::new();
     for asked in ["1", "2"] {
         for keep in ["a", "b"] {
@@ -160,7 +160,7 @@ fn settling_answers_about_the_item_that_was_asked_about() {
 }
 
 #[test]
-fn keeping_the_suspended_dependency_of_a_longer_circle_asks_which_other_one_goes() {
+fn keeping_the_suspended_dependency_of_a_longer_cycle_asks_which_other_one_to_remove() {
     let clock = Clock::new();
     let (mut ann, mut bo) = apart(&clock);
     ann.depends("1", "2");
@@ -197,7 +197,7 @@ fn keeping_the_suspended_dependency_of_a_longer_circle_asks_which_other_one_goes
 }
 
 #[test]
-fn a_circle_through_a_successor_blocks_nobody_either() {
+fn a_cycle_through_a_successor_blocks_nobody_either() {
     let clock = Clock::new();
     let (mut ann, mut bo) = apart(&clock);
     ann.depends("1", "2");
@@ -221,7 +221,7 @@ fn a_circle_through_a_successor_blocks_nobody_either() {
 
 /// One puts another in an item's place, and somebody apart has that one wait for the item.
 #[test]
-fn a_circle_of_a_successor_and_a_dependency_is_settled_as_it_says() {
+fn a_cycle_of_a_successor_and_a_dependency_is_resolved_as_the_message_says() {
     let clock = Clock::new();
     let (mut ann, mut bo) = apart(&clock);
     let mut asked = Transition::plain("1", Verb::Supersede);
@@ -265,7 +265,7 @@ fn an_item_does_not_take_the_place_of_one_that_it_waits_for() {
 }
 
 #[test]
-fn in_a_longer_circle_the_suspended_side_says_what_has_to_go_for_it() {
+fn in_a_longer_cycle_the_suspended_side_says_what_to_remove_to_keep_it() {
     let clock = Clock::new();
     let (mut ann, mut bo) = apart(&clock);
     ann.depends("1", "2");

@@ -18,7 +18,7 @@ fn edit(who: &mut Replica, item: &str, field: &str, value: &str) -> Result<Reply
 }
 
 #[test]
-fn epics_make_no_circle() {
+fn epics_cannot_form_a_cycle() {
     let clock = Clock::new();
     let mut ann = epics(&clock, &["year", "quarter", "month"]);
     edit(&mut ann, "2", "epic", "1").unwrap();

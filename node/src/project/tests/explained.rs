@@ -19,7 +19,7 @@ fn because(who: &mut Replica) -> Vec<String> {
 }
 
 #[test]
-fn what_cannot_be_kept_against_a_merge_says_so_before_anybody_tries() {
+fn a_side_that_cannot_be_kept_against_a_merge_says_so_in_advance() {
     let clock = Clock::new();
     let (mut ann, mut bo) = pair(&clock);
     ann.create("contended", &[]);

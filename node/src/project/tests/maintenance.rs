@@ -126,7 +126,7 @@ fn nothing_starts_by_itself_unless_the_settings_say_so() {
 }
 
 #[test]
-fn two_nodes_that_start_the_same_item_apart_have_one_effect() {
+fn two_nodes_that_start_the_same_item_concurrently_have_one_effect() {
     let clock = Clock::new();
     let (mut ann, mut bo) = pair(&clock);
     ann.create("first", &[]);
@@ -309,11 +309,7 @@ fn nothing_is_archived_early_twice_or_over_the_heads_of_people() {
         Column::Done,
         "it was not over for four hours"
     );
-    assert_eq!(
-        ann.card("1").conflicts,
-        1,
-        "what nobody has settled stays in sight"
-    );
+    assert_eq!(ann.card("1").conflicts, 1, "unresolved items stay visible");
     assert_eq!(
         column(&mut ann, "4"),
         Column::Done,
@@ -327,7 +323,7 @@ fn nothing_is_archived_early_twice_or_over_the_heads_of_people() {
     archive_after(&mut ann, "4h");
     clock.check_run(MINUTE);
     ann.project.run_maintenance();
-    assert_eq!(archived(&ann), 2, "in the end both that nobody contends about");
+    assert_eq!(archived(&ann), 2, "in the end both without a conflict");
     meet(&mut ann, &mut bo);
     bo.project.run_maintenance();
     clock.check_run(MINUTE);

@@ -1,7 +1,7 @@
 //! Projects without a network: replicas whose clocks and meetings a test controls, in one thread.
 
-mod asked;
 mod batch_admission;
+mod clock_skew;
 mod cycle_events;
 mod cycles;
 mod epics;
@@ -13,6 +13,6 @@ mod presence;
 mod purged;
 mod ready;
 mod refold_on_role_change;
+mod request_ids;
 mod settings;
-mod skew;
 mod trash;

@@ -64,7 +64,7 @@ fn heartbeat(from: &mut Replica, to: &mut Replica) -> PresenceBody {
 }
 
 #[test]
-fn a_claim_is_taken_over_when_its_node_was_not_heard_of_for_long_and_not_before() {
+fn a_claim_can_be_taken_over_once_its_node_was_not_seen_for_long() {
     let clock = Clock::new();
     let (mut ann, mut bo) = claimed(&clock);
     let before = (ann.digest(), bo.digest());
@@ -194,7 +194,7 @@ fn a_node_that_has_just_started_waits_and_force_needs_a_reason() {
 }
 
 #[test]
-fn a_claim_that_was_just_heard_of_is_its_nodes_for_as_long_as_any() {
+fn a_claim_that_just_arrived_is_protected_for_the_usual_time() {
     let clock = Clock::new();
     let (mut ann, mut bo) = pair(&clock);
     ann.project.run_maintenance();
@@ -210,7 +210,7 @@ fn a_claim_that_was_just_heard_of_is_its_nodes_for_as_long_as_any() {
 }
 
 #[test]
-fn what_is_forged_old_or_a_strangers_is_not_heard() {
+fn forged_old_and_foreign_presence_is_ignored() {
     let clock = Clock::new();
     let (mut ann, mut bo) = claimed(&clock);
     let project = ann.project.id();
@@ -269,7 +269,7 @@ fn what_is_forged_old_or_a_strangers_is_not_heard() {
 }
 
 #[test]
-fn a_node_says_every_half_minute_that_it_is_there_and_takes_turns_with_many_claims() {
+fn a_node_sends_a_heartbeat_every_half_minute_and_alternates_many_claims() {
     let clock = Clock::new();
     let (mut ann, _) = pair(&clock);
     for number in 1..=300 {

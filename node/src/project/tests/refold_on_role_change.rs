@@ -81,7 +81,7 @@ fn what_a_role_decided_is_decided_again_on_every_replica_when_somebody_rises() {
 }
 
 #[test]
-fn a_process_that_dies_before_everything_is_folded_again_does_it_at_its_next_start() {
+fn a_process_that_dies_before_everything_is_refolded_does_it_at_its_next_start() {
     let clock = Clock::new();
     let (mut ann, bo) = retitled(&clock);
     let before = ann.project.index.rows().cloned().collect::<Vec<_>>();

@@ -139,7 +139,7 @@ fn a_writer_is_refused_here_and_at_the_gate_of_everybody_else() {
 }
 
 #[test]
-fn what_two_set_apart_is_decided_the_same_everywhere_and_shown_until_it_is_settled() {
+fn concurrent_settings_are_decided_equally_everywhere_and_shown_until_resolved() {
     let clock = Clock::new();
     let (mut ann, mut bo) = pair_with(&clock, Role::Maintainer);
     set(&mut ann, "promote", "auto");
@@ -215,7 +215,7 @@ fn the_settings_are_in_no_list_no_count_and_take_no_number() {
 }
 
 #[test]
-fn a_setting_that_cannot_be_stored_or_is_only_rehearsed_leaves_nothing() {
+fn a_setting_that_cannot_be_stored_or_is_a_dry_run_leaves_nothing() {
     let clock = Clock::new();
     let (mut ann, _) = pair(&clock);
     let of = Box::new(Request::Set {

@@ -10,7 +10,7 @@ fn title(replica: &mut Replica) -> String {
 }
 
 #[test]
-fn what_was_edited_apart_is_settled_after_the_item_is_back() {
+fn concurrent_edits_are_resolved_after_the_item_is_restored() {
     let clock = Clock::new();
     let (mut ann, mut bo) = pair(&clock);
     ann.create("one", &[]);
@@ -38,7 +38,7 @@ fn what_was_edited_apart_is_settled_after_the_item_is_back() {
 }
 
 #[test]
-fn whether_it_stays_in_the_trash_is_settled_while_it_is_there() {
+fn a_conflict_about_the_trash_is_resolved_while_the_item_is_there() {
     let clock = Clock::new();
     let (mut ann, mut bo) = pair(&clock);
     ann.create("one", &[]);

@@ -75,7 +75,7 @@ fn what_is_asked_twice_is_answered_twice_and_done_once() {
 }
 
 #[test]
-fn what_two_nodes_did_for_one_request_apart_is_one_thing() {
+fn what_two_nodes_did_concurrently_for_one_request_is_one_thing() {
     let clock = Clock::new();
     let (mut ann, mut bo) = pair(&clock);
     ann.create("Lamp", &[]);
