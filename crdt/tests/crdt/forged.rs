@@ -63,10 +63,20 @@ fn whoever_floods_one_register_keeps_nobody_from_acting() {
 
 #[test]
 fn a_flood_of_settlements_of_nothing_and_of_criteria_costs_each_a_look_at_one_register() {
+    let (once, twice) = (flood_of_nothing(1_500), flood_of_nothing(3_000));
+    // Maps grow a little.
+    assert!(
+        twice * 10 <= once * 22,
+        "{once} acts were looked up, and {twice} for twice as many"
+    );
+}
+
+/// So many of each in one item; how many acts were looked up to fold them.
+fn flood_of_nothing(many: u16) -> u64 {
     let (ann, _) = ann_and_bo(Qa::Agent);
     let view = ann.view();
     let mut acts = ann.doc.as_ref().expect("an item").acts().clone();
-    for number in 0..6_000_u16 {
+    for number in 0..many {
         let made = Op::AddCriterion { text: "fast".into() };
         forge(&mut acts, 20_000 + number, made, view.heads.clone());
         let mut criterion = [5; 16];
@@ -84,13 +94,12 @@ fn a_flood_of_settlements_of_nothing_and_of_criteria_costs_each_a_look_at_one_re
         forge(&mut acts, 10_000 + number, settled, view.heads.clone());
     }
     let cast = cast();
-    let begun = std::time::Instant::now();
     let folded = fold(view.id, &acts, &cast).expect("a creation");
     let refused = folded
         .acts
         .values()
         .filter(|act| matches!(act.outcome, ActOutcome::Refused(_)));
-    assert_eq!(refused.count(), 6_000);
+    assert_eq!(refused.count(), usize::from(many));
     assert!(
         folded
             .view
@@ -98,11 +107,7 @@ fn a_flood_of_settlements_of_nothing_and_of_criteria_costs_each_a_look_at_one_re
             .iter()
             .all(|criterion| criterion.evidence == ["a run"])
     );
-    assert!(
-        begun.elapsed() < std::time::Duration::from_secs(5),
-        "{:?}",
-        begun.elapsed()
-    );
+    folded.acts.looked_up()
 }
 
 #[test]

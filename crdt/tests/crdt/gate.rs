@@ -2,7 +2,6 @@
 //! turned away by the scan, before Automerge reads a byte.
 
 use std::num::NonZeroU64;
-use std::time::{Duration, Instant};
 
 use automerge::ReadDoc;
 use towline_crdt::gate::{self, GateError};
@@ -101,11 +100,12 @@ fn acts_of_one_entry_count_on_over_its_changes_and_a_refused_one_does_not_count(
 }
 
 #[test]
-fn a_hundred_million_operations_in_a_hundred_bytes_are_counted_and_not_expanded() {
+fn a_quintillion_operations_in_a_hundred_bytes_are_counted_and_not_expanded() {
     let mut data = vec![0, 24];
     data.extend(place(1).actor());
     data.extend([1, 1, 0, 0, 0]); // seq, start_op, time, no message, no other actors
-    let claimed = 100_000_000;
+    // Whoever expands them does not end.
+    let claimed = 1_000_000_000_000_000_000;
     // Two columns: all operations insert, and all are puts. One run each.
     let flags = [uleb(0), uleb(claimed)].concat();
     let actions = [uleb(claimed), vec![1]].concat();
@@ -114,9 +114,7 @@ fn a_hundred_million_operations_in_a_hundred_bytes_are_counted_and_not_expanded(
     data.extend(&actions);
     let bomb = wrap(&data);
     assert!(bomb.len() < 127);
-    let began = Instant::now();
     let refused = gate::scan(&bomb);
-    assert!(began.elapsed() < Duration::from_millis(50));
     assert_eq!(
         refused,
         Err(GateError::TooManyOps {

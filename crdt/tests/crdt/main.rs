@@ -18,6 +18,7 @@ mod histories;
 mod members;
 mod model;
 mod news;
+mod seed;
 mod settings;
 mod shown;
 mod standings;

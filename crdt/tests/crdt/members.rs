@@ -16,6 +16,8 @@ use towline_proto::{
     Entry, EntryBody, EntryHash, Epoch, MemberAct, Millis, NodeId, Payload, ProjectId, Role, Tip,
 };
 
+use crate::seed::first_seed;
+
 const ROLES: [Role; 3] = [Role::Reader, Role::Writer, Role::Owner];
 /// People whom the histories are about; the first founds the project and lets the next two in as owners.
 const PEOPLE: usize = 5;
@@ -215,7 +217,7 @@ fn shuffled(all: &[Entry], mut turn: usize) -> Vec<Entry> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, rng_seed: RngSeed::Fixed(1), failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 60, rng_seed: RngSeed::Fixed(first_seed()), failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whoever takes the entries in whatever order finds the same of every author at every head.
     #[test]

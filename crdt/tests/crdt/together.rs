@@ -14,6 +14,8 @@ use towline_proto::{
 
 use super::world::{Actor, ann_and_bo, cast, meet};
 
+use crate::seed::first_seed;
+
 fn op(number: u16) -> Op {
     let few = usize::from(number >> 8) % 3;
     let label = || ["ui", "api", "db"][few].to_owned();
@@ -114,7 +116,7 @@ fn is_the_same(doc: &ItemDoc, drafts: &[Draft]) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, rng_seed: RngSeed::Fixed(1), failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 60, rng_seed: RngSeed::Fixed(first_seed()), failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn what_is_done_at_once_comes_to_what_it_comes_to_one_by_one(
         theirs in vec(0..u16::MAX, 0..6),

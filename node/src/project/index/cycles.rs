@@ -43,6 +43,9 @@ pub(crate) struct Cycles {
     by_item: BTreeMap<ItemId, Vec<DependencyEdge>>,
     /// For each item of a circle: which component, and the edges in there that were taken.
     members: BTreeMap<ItemId, (usize, Vec<(ItemId, WaitKind)>)>,
+    /// Steps that all components together have cost.
+    #[cfg(test)]
+    steps: u64,
 }
 
 /// What orders dependencies.
@@ -92,6 +95,10 @@ impl Cycles {
                         cycles.by_item.entry(on).or_default().push((from, on));
                     }
                 }
+            }
+            #[cfg(test)]
+            {
+                cycles.steps += order.steps as u64;
             }
         }
         cycles
