@@ -64,7 +64,7 @@ fn whoever_does_not_want_to_wait_is_told_what_for() {
     // Whoever has said something whole keeps the place.
     let mut crowd: Vec<_> = (0..CONNECTIONS).map(|_| greeted(&ann)).collect();
     ann.run(&impatient)
-        .refused(75, &["local connections", "--busy-timeout"]);
+        .refused(75, &["no free connection", "--busy-timeout"]);
     let mut patient = ann.command(&["comment", "1", "later", "--busy-timeout", "1m"]);
     let mut waits = patient.stdout(Stdio::null()).spawn().unwrap();
     crowd.clear();

@@ -50,7 +50,7 @@ fn every_field_says_what_it_cannot_hold() {
         refused(&["delete", "1", "-m", CLEARED], &["reason", "U+001B"]);
         refused(
             &["create", "story", "Sound", "--body", CLEARED],
-            &["body", "U+001B"],
+            &["description", "U+001B"],
         );
         assert_eq!(ann.export(), before);
         if let Some(node) = node {
