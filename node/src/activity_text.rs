@@ -1,14 +1,15 @@
-//! What somebody did, as the middle of a sentence: "ann **blocked it (waits for the keys)**".
+//! Activity text: what somebody did, as the predicate of a sentence: "ann **blocked it (waits for the
+//! keys)**".
 //!
-//! For everybody who shows a timeline line to people: pages, explanations, chat. Relies on the line's
-//! word for the act (`towline-proto` gives it) and says only what the line says. Foreign text comes
-//! out as it is in the line; whoever prints it makes it safe.
+//! Used wherever history lines are shown: pages, explanations, chat. The text depends on the operation name
+//! of the line (from `towline-proto`) and on its other fields. User text is returned unescaped; the caller
+//! makes it safe.
 
 use towline_proto::Verb;
 
 use crate::api::types::{HistoryLine, OpenConflict, Side};
 
-/// What other trackers call a story, and people may type for one.
+/// What other trackers call a story, accepted as input.
 pub const STORIES: [&str; 2] = ["feature", "task"];
 
 /// How the reason of an overridden act ends when somebody who saw that chose the act.
@@ -17,18 +18,18 @@ pub(crate) const CHOSEN: &str = "later chose this side";
 /// What stands between the conflict that somebody resolved and the author of the side that was kept.
 pub(crate) const IN_FAVOUR: &str = " in favour of ";
 
-/// What is noted of an item that is in the trash.
+/// The note of an item that is in the trash.
 pub(crate) const IN_TRASH: &str = "deleted";
 
-/// What a contest is about that decides whether an item is in the trash.
+/// The subject of a conflict about whether an item is in the trash.
 pub(crate) const ABOUT_TRASH: &str = "trash";
 
-/// Whether an act lost and was chosen afterwards: it is no longer without effect.
+/// Whether an act was overridden and then kept by a resolution, so that it is in effect.
 pub fn was_chosen(line: &HistoryLine) -> bool {
     line.overtaken.as_ref().is_some_and(|why| why.ends_with(CHOSEN))
 }
 
-/// The deed of a line: what its author did.
+/// The activity of a line: what its author did.
 pub fn activity(line: &HistoryLine) -> String {
     match line.what.parse::<Verb>() {
         Ok(verb) => transition(verb, line),
@@ -36,13 +37,13 @@ pub fn activity(line: &HistoryLine) -> String {
     }
 }
 
-/// Who did what.
+/// The author and the activity of a line.
 pub fn who_did(line: &HistoryLine) -> String {
     format!("{} {}", line.origin, activity(line))
 }
 
-/// The deed of one side of a conflict. In a circle of dependencies it may have been done to another item
-/// than the one that the conflict is shown at, which is then named.
+/// The activity of one side of a conflict. In a dependency cycle it may concern another item than the one
+/// with the conflict, which is then named.
 pub fn side_activity(conflict: &OpenConflict, side: &Side) -> String {
     if side.line.item == conflict.item.id {
         activity(&side.line)
@@ -51,8 +52,8 @@ pub fn side_activity(conflict: &OpenConflict, side: &Side) -> String {
     }
 }
 
-/// Whether a conflict can be settled only when its item is out of the trash. Whether it stays there can be
-/// settled at any time.
+/// Whether a conflict can only be resolved after its item is restored from the trash. A conflict about the
+/// trash itself can be resolved at any time.
 pub fn must_restore_first(conflict: &OpenConflict) -> bool {
     conflict.item.note.as_deref() == Some(IN_TRASH) && conflict.about != ABOUT_TRASH
 }

@@ -1,13 +1,12 @@
-//! Texts between the marks of a Backlog.md file: what would end them is hidden on the way out and comes
-//! back on the way in.
+//! Escapes texts between the markers of a Backlog.md file, so that a text cannot end its section.
 //!
-//! For the export and the import, which must agree. Looks at lines alone and is the same there and back
-//! for every text: what already looks hidden is hidden once more.
+//! Used by the export and the import, which must agree. Works line by line, and unescaping restores every
+//! text: what already looks escaped is escaped once more.
 
-/// What a comment of HTML begins with where it is hidden.
+/// The start of an escaped HTML comment, after the ampersands.
 const ESCAPED_COMMENT: &str = "lt;!--";
 
-/// A text in which no line is a mark: `<!-- AC:END -->` in a body would end it.
+/// Escapes lines that look like markers: `<!-- AC:END -->` in a body would end it.
 pub(crate) fn escape(text: &str) -> String {
     map_lines(text, |line| {
         let (indent, rest) = indented(line);
@@ -21,7 +20,7 @@ pub(crate) fn escape(text: &str) -> String {
     })
 }
 
-/// The text again that was hidden.
+/// Reverts [`escape`].
 pub(crate) fn unescape(text: &str) -> String {
     map_lines(text, |line| {
         let (indent, rest) = indented(line);
@@ -35,7 +34,7 @@ pub(crate) fn unescape(text: &str) -> String {
     })
 }
 
-/// A comment in which no line is a bare rule, which would end it.
+/// Escapes bare rules in a comment, which would end it.
 pub(crate) fn escape_rules(text: &str) -> String {
     map_lines(text, |line| match line.trim_start_matches(' ').trim_end() {
         "---" => format!(" {line}"),
@@ -43,7 +42,7 @@ pub(crate) fn escape_rules(text: &str) -> String {
     })
 }
 
-/// The comment again with its rules.
+/// Reverts [`escape_rules`].
 pub(crate) fn unescape_rules(text: &str) -> String {
     map_lines(text, |line| match line.strip_prefix(' ') {
         Some(rest) if rest.trim_start_matches(' ').trim_end() == "---" => rest.to_owned(),
@@ -51,7 +50,7 @@ pub(crate) fn unescape_rules(text: &str) -> String {
     })
 }
 
-/// A criterion in which no line but its first looks like another one.
+/// Escapes lines of a criterion that look like another criterion.
 pub(crate) fn escape_checkboxes(text: &str) -> String {
     map_lines(text, |line| {
         let (indent, rest) = indented(line);
@@ -62,7 +61,7 @@ pub(crate) fn escape_checkboxes(text: &str) -> String {
     })
 }
 
-/// The line of a criterion again, as it was before.
+/// Reverts [`escape_checkboxes`] for one line.
 pub(crate) fn unescape_checkbox(line: &str) -> &str {
     line.strip_prefix('\\')
         .filter(|rest| is_box(rest))
@@ -74,7 +73,7 @@ fn is_box(line: &str) -> bool {
     line.starts_with("- [") || line.starts_with("* [")
 }
 
-/// Whether a line is a mark, or one that is hidden.
+/// Whether a line is a marker, escaped or not.
 fn is_marker(line: &str) -> bool {
     let inner = line.strip_prefix("<!--").or_else(|| {
         let mut rest = line.strip_prefix('&')?;

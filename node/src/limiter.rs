@@ -1,11 +1,10 @@
-//! How many connections a door holds: in all, for each address, and who gives way when it is full.
+//! Limits connections to a listener: in total, per address, and which one is evicted when it is full.
 //!
-//! A connection that has not said anything whole yet (no finished handshake, no finished request) is
-//! *unfinished*. When there is no place for a newcomer, the oldest unfinished connection of the same
-//! address gives way, or, where the whole door is full, that of the address which holds the most. So
-//! somebody who opens connections and keeps silent only ever displaces their own kind, and whoever
-//! finishes what they say at once is served in the middle of it. Knows no socket: it counts, and tells
-//! the task of a connection to end it.
+//! A connection that has not completed a message yet (no finished handshake, no finished request) is
+//! *unfinished*. If there is no room for a new connection, the oldest unfinished one of the same address is
+//! evicted, or, if the listener is full, that of the address with the most. So whoever opens connections and
+//! stays silent only evicts its own, and whoever completes a message at once is served even under attack.
+//! Knows no socket: it counts, and signals the task of a connection to end it.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -14,13 +13,13 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-/// Whose connection it is: one IPv4 address, or the /64 network of an IPv6 address, which is what a
-/// single machine is given.
+/// The source of a connection: one IPv4 address, or the /64 network of an IPv6 address, which is what a
+/// single machine is usually given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Source(IpAddr);
 
 impl Source {
-    /// The only source of a door that has but one: a local socket.
+    /// The only source of a local socket.
     pub(crate) const LOCAL: Self = Self(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
 }
 
@@ -36,19 +35,19 @@ impl From<IpAddr> for Source {
     }
 }
 
-/// How many connections there may be.
+/// The limits.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
-    /// In all.
+    /// In total.
     pub(crate) total: usize,
     /// From one source.
     pub(crate) per_source: usize,
-    /// How old an unfinished connection must be to give way: what an honest one has sent may not have
-    /// been read yet.
+    /// How old an unfinished connection must be to be evicted: the data of an honest one may not have been
+    /// read yet.
     pub(crate) grace: Duration,
 }
 
-/// Counts the connections of one door. Cheap to clone.
+/// Counts the connections of one listener. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Limiter(Arc<Mutex<Table>>);
 
@@ -56,7 +55,7 @@ pub(crate) struct Limiter(Arc<Mutex<Table>>);
 struct Table {
     limits: Limits,
     next: u64,
-    /// In the order in which they came.
+    /// In the order of arrival.
     held: BTreeMap<u64, Held>,
 }
 
@@ -77,8 +76,7 @@ impl Limiter {
         })))
     }
 
-    /// A place for a new connection, which is unfinished; nothing when there is none and nobody who
-    /// could give way.
+    /// A permit for a new connection, which is unfinished; `None` if there is no room and nothing to evict.
     pub(crate) fn enter(&self, source: Source) -> Option<Permit> {
         let mut table = self.table();
         if !table.make_room(source) {
@@ -104,7 +102,7 @@ impl Limiter {
         })
     }
 
-    /// Has the oldest unfinished connection of whoever holds the most give way: the process has no
+    /// Evicts the oldest unfinished connection of the source with the most, because the process has no file
     /// descriptor left for the next one.
     pub(crate) fn evict_one(&self) -> bool {
         let mut table = self.table();
@@ -117,7 +115,7 @@ impl Limiter {
         }
     }
 
-    /// How many connections hold a place.
+    /// The number of connections.
     #[cfg(test)]
     pub(crate) fn held(&self) -> usize {
         self.table().held.len()
@@ -175,7 +173,7 @@ impl Table {
     }
 }
 
-/// The place of one connection; dropping it gives the place back.
+/// The permit of one connection; dropping it frees the slot.
 #[derive(Debug)]
 pub(crate) struct Permit {
     id: u64,
@@ -184,22 +182,22 @@ pub(crate) struct Permit {
 }
 
 impl Permit {
-    /// Something whole was said: the connection keeps its place whoever comes.
+    /// A message was completed: the connection is not evicted any more.
     pub(crate) fn finished(&self) {
         self.set_unfinished(false);
     }
 
-    /// It was answered, and nothing whole has been said since.
+    /// The message was answered, and no other was completed since.
     pub(crate) fn unfinished(&self) {
         self.set_unfinished(true);
     }
 
-    /// Returns when the connection is to end for somebody else.
+    /// Returns when the connection is evicted.
     pub(crate) async fn evicted(&self) {
         self.evicted.cancelled().await;
     }
 
-    /// Whether the connection is to end for somebody else.
+    /// Whether the connection is evicted.
     pub(crate) fn is_evicted(&self) -> bool {
         self.evicted.is_cancelled()
     }

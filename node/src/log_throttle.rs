@@ -1,15 +1,15 @@
-//! Telling of a trouble that repeats without a line for every time it is met.
+//! Throttles log lines about an error that repeats.
 //!
-//! A listener that gets no descriptor meets the same error ten times a second. It is told at once, and
-//! then at most once a minute, with how often it was met meanwhile.
+//! A listener without file descriptors gets the same error ten times a second. It is logged at once, and then
+//! at most once a minute with the number of occurrences.
 
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
-/// How often a trouble is told at most.
+/// The shortest interval between two log lines.
 const EVERY: Duration = Duration::from_secs(60);
 
-/// One sort of trouble.
+/// The throttle for one kind of error.
 #[derive(Debug)]
 pub(crate) struct LogThrottle {
     what: &'static str,
@@ -27,7 +27,7 @@ impl LogThrottle {
         }
     }
 
-    /// It happened. Whether it was told.
+    /// Counts an error. Returns whether it was logged.
     pub(crate) fn failed(&mut self, now: Instant, error: &dyn Display) -> bool {
         self.suppressed = self.suppressed.saturating_add(1);
         if self

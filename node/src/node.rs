@@ -1,7 +1,7 @@
 //! A running node: the lock of its home, a thread for each project, the network.
 //!
-//! `towline up`, `towline serve` and the gateway start the same [`Node`]. What faces people (socket,
-//! board, relay) is put around it by whoever starts it and talks to it through its handle.
+//! `towline up`, `towline serve` and the gateway start the same [`Node`]. The interfaces (socket, board,
+//! relay) are added around it by the caller and talk to it through its handle.
 
 mod home_watch;
 mod joining;
@@ -26,7 +26,7 @@ use crate::home::{Config, Home, Lock, ProjectHome, ProjectScan, Settings};
 use crate::net::{Net, NetInput, Route};
 use crate::project::{self, Project, ProjectOptions, RepairReport, SystemEnvironment};
 
-/// The queues of the projects, as the network finds them.
+/// The queues of the projects, for the network.
 #[derive(Debug, Default)]
 struct Routes(RwLock<BTreeMap<ProjectId, mpsc::Sender<Job>>>);
 
@@ -45,19 +45,19 @@ pub struct Node {
     home: Home,
     key: SigningKey,
     name: String,
-    /// Settings of its own file that may be the project's now.
+    /// Settings of its own file from earlier versions, to be adopted by the project.
     legacy_settings: Vec<(String, String)>,
     settings_override: Option<Settings>,
     handle: NodeHandle,
     net: Net,
     routes: Arc<Routes>,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    /// One join at a time, so that two of one project do not get in each other's way.
+    /// Only one join at a time, so that two joins of one project do not interfere.
     joins: tokio::sync::Mutex<()>,
     stop: CancellationToken,
-    /// The node cannot go on, and why.
+    /// Why the node cannot continue, if it cannot.
     fatal: watch::Sender<Option<Failure>>,
-    // Given back when the node is dropped, behind everything that it guards.
+    // Released when the node is dropped, after everything that it guards.
     lock: Lock,
 }
 
@@ -87,10 +87,10 @@ pub fn node_name(config: &Config, me: &NodeId) -> String {
         .unwrap_or_else(|| me.short())
 }
 
-/// Makes a project in a home: its log with a first entry, and its place among the node's projects.
+/// Creates a project in a home: its log with a first entry, and its registration with the node.
 ///
 /// # Errors
-/// When the files cannot be made.
+/// When the files cannot be written.
 pub fn make_project(
     home: &Home,
     key: &SigningKey,
@@ -116,10 +116,10 @@ pub fn open_project(place: &ProjectHome, key: &SigningKey) -> Result<Project, Fa
     Ok(opened)
 }
 
-/// Mends one project of a home. The caller holds the lock.
+/// Repairs one project of a home. The caller holds the lock.
 ///
 /// # Errors
-/// When nothing can be kept or the files cannot be made.
+/// When the first entry is damaged or the files cannot be written.
 pub fn repair_project(place: &ProjectHome, key: &SigningKey) -> Result<RepairReport, Failure> {
     project::check_clock()?;
     Project::repair(options(place, key), place.id).map_err(|error| failed(format!("{error:#}")))
@@ -129,7 +129,7 @@ impl Node {
     /// Starts the network and every project of a home.
     ///
     /// # Errors
-    /// When a project cannot be opened or an address cannot be listened on.
+    /// When no project can be opened, or an address cannot be listened on.
     pub async fn start(
         home: Home,
         lock: Lock,
@@ -138,7 +138,7 @@ impl Node {
     ) -> Result<Arc<Self>, Failure> {
         project::check_clock()?;
         let me = NodeId(key.verifying_key().to_bytes());
-        // On a disk that cannot be written it stays, and the rest goes on.
+        // On a read-only disk the leftover stays, and the start continues.
         if let Err(error) = home.remove_incomplete_projects() {
             tracing::warn!(%error, "cannot remove the files of an incomplete project");
         }
@@ -159,14 +159,14 @@ impl Node {
             fatal: watch::Sender::new(None),
             lock,
         });
-        // One damaged store does not keep a gateway's other projects down.
+        // One damaged store must not stop a gateway's other projects.
         let ProjectScan { projects, unreadable } = node.home.scan_projects()?;
         let mut fatal = None;
         for (name, error) in unreadable {
             fatal.get_or_insert(node.leave_out(name, error.into()));
         }
         for place in projects {
-            // Opening replays what the cache lacks, which can take a while.
+            // Opening replays entries that are missing from the cache, which can take a while.
             let (key, name) = (node.key.clone(), place.name.clone());
             let opened = tokio::task::spawn_blocking(move || open_project(&place, &key))
                 .await
@@ -187,7 +187,7 @@ impl Node {
         Ok(node)
     }
 
-    /// Goes on without a project that cannot be opened; it is named wherever the others are.
+    /// Continues without a project that cannot be opened; it is listed with the others.
     fn leave_out(&self, name: String, why: Failure) -> Failure {
         tracing::error!(project = %name, %why, "the project cannot be opened and is unavailable");
         self.handle.add_unavailable(UnavailableProject {
@@ -225,7 +225,7 @@ impl Node {
         Ok(link)
     }
 
-    /// How to talk to the projects.
+    /// The handle through which other parts talk to the projects.
     pub const fn handle(&self) -> &NodeHandle {
         &self.handle
     }
@@ -240,8 +240,8 @@ impl Node {
         &self.home
     }
 
-    /// Waits until the node cannot go on and says why: its folder is gone, or a project's thread has ended by
-    /// itself, which only a bug of ours brings about. The process should end then.
+    /// Waits until the node cannot continue and returns why: its folder is gone, or a project's thread has
+    /// ended unexpectedly, which is a bug. The process should exit then.
     pub async fn fatal(&self) -> Failure {
         let mut fatal = self.fatal.subscribe();
         let why = fatal.wait_for(Option::is_some).await;
@@ -250,21 +250,21 @@ impl Node {
         why.unwrap_or_else(|| failed("the node has stopped"))
     }
 
-    /// Tells clients where its socket is.
+    /// Writes the path of its socket into the lock file, for clients.
     pub(crate) fn set_socket(&self, socket: &Path) {
         self.lock.set_socket(socket);
     }
 
-    /// What this node calls itself.
+    /// The node's name.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Stops everything and waits until all of it has ended.
+    /// Stops everything and waits for it.
     pub async fn stop(&self) {
         self.stop.cancel();
         for link in self.handle.projects() {
-            // A thread that is gone already needs no word.
+            // A thread may have ended already.
             let _ = link.jobs.send(Job::Stop).await;
         }
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));

@@ -1,24 +1,24 @@
-//! What people call a project among those of one node, and which one they mean.
+//! Names of the projects of one node: how each is addressed, and which one a text refers to.
 //!
-//! Names are given by whoever makes a project, so two can have one name. Each then goes by its name and
-//! the first digits of its id, `shop~1a2b3c4d`, which is the same on every node and never changes; that
-//! form works for a project whose name nobody shares as well. A name that fits several names none.
+//! The creator of a project chooses its name, so two projects can share one. Each is then addressed by its
+//! name and the first digits of its id, `shop~1a2b3c4d`, which is the same on every node and never changes;
+//! that form works for unique names as well. An ambiguous text refers to no project.
 
 use towline_proto::ProjectId;
 
 use crate::api::request::{Failure, FailureCode};
 
-/// Stands between a name and digits of an id. It needs no escape in addresses and shells.
+/// Separates a name from digits of an id. It needs no escaping in URLs and shells.
 const MARK: char = '~';
-/// Fewest digits of an id that name a project.
+/// The fewest digits of an id that identify a project.
 const DIGITS: usize = 4;
-/// Projects that a message names at most.
+/// The most projects in a message.
 const NAMED: usize = 12;
 
 /// A project with its name.
 pub(crate) type Named<'a> = (&'a str, &'a ProjectId);
 
-/// What to type for a project among all of a node.
+/// The address of a project among all projects of a node.
 pub(crate) fn address(all: &[Named<'_>], (name, id): Named<'_>) -> String {
     let is_taken = |(other, other_id): &Named<'_>| *other_id != id && *other == name;
     if all.iter().any(is_taken) {
@@ -27,10 +27,10 @@ pub(crate) fn address(all: &[Named<'_>], (name, id): Named<'_>) -> String {
     name.to_owned()
 }
 
-/// Which of all projects somebody means: the only one where none is named.
+/// The project that a text refers to; without a text, the only one.
 ///
 /// # Errors
-/// When there is none, or several fit; the message names them as they can be typed.
+/// When there is none, or several match; the message lists their addresses.
 pub(crate) fn pick(all: &[Named<'_>], wanted: Option<&str>) -> Result<usize, Failure> {
     let fits: Vec<usize> = match wanted {
         None => (0..all.len()).collect(),

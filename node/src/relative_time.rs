@@ -1,6 +1,6 @@
-//! How long ago something was, in a word: for pages and sentences alike.
+//! Relative times: how long ago something was, for pages and sentences.
 //!
-//! Times are handed in; nothing here reads a clock. Ages are for showing and decide nothing.
+//! Times are arguments; nothing here reads a clock. Relative times are only shown and decide nothing.
 
 use towline_proto::Millis;
 

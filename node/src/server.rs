@@ -1,8 +1,8 @@
-//! A node that faces people: the socket for the command line and the board around a running [`Node`].
+//! The server around a running [`Node`]: the socket for the command line, and the board.
 //!
-//! `towline up`, `towline serve` and the gateway use it. It ends when somebody asks for it through
-//! the socket, by a signal, or through its token; then everything is stopped in order: first what
-//! takes requests, then the projects' threads, then the network.
+//! `towline up`, `towline serve` and the gateway use it. It ends on a request through the socket, on a
+//! signal, or through its token. Then everything is stopped in order: first what accepts requests, then the
+//! projects' threads, then the network.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -22,13 +22,13 @@ use crate::node::Node;
 use crate::socket::{self, BoundSocket, ControlHandler, NodeInfo};
 use crate::web::{self, Web, WebConfig};
 
-/// How long a node that joins waits for what the project holds before it answers; the rest comes later.
+/// How long a join waits for the project's contents before it replies; the rest arrives later.
 const JOIN_PATIENCE: Duration = Duration::from_secs(20);
 
-/// How a node faces people.
+/// Options of the board.
 #[derive(Debug, Clone)]
 pub struct ServerOptions {
-    /// What the pages are headed with.
+    /// The title of the pages.
     pub title: String,
     /// Whether the first page shows all projects, also when there is only one.
     pub fleet: bool,
@@ -56,7 +56,7 @@ impl ControlHandler for NodeControls {
             let ticket: Ticket = ticket
                 .parse()
                 .map_err(|why| Failure::new(FailureCode::Usage, format!("{why}")))?;
-            // A little patience, so that the answer shows what was joined and not an empty beginning.
+            // Waits for a moment, so that the reply shows the project and not an empty one.
             self.node.join_and_wait(&ticket, JOIN_PATIENCE).await
         })
     }
@@ -73,10 +73,10 @@ impl ControlHandler for NodeControls {
 }
 
 impl Server {
-    /// Serves a node's socket and board. Both are there when this returns.
+    /// Serves a node's socket and board. Both accept connections when this returns.
     ///
     /// # Errors
-    /// When neither the configured port nor a free one can be had, or the socket cannot be made.
+    /// When neither the configured port nor a free one can be bound, or the socket cannot be created.
     pub async fn start(node: Arc<Node>, config: &Config, options: ServerOptions) -> Result<Self, Failure> {
         let listener = bind(config.board).await?;
         let address = listener
@@ -133,7 +133,7 @@ impl Server {
         &self.board
     }
 
-    /// A link to the board that signs somebody in, once.
+    /// A link that signs a person in to the board, once.
     pub fn login_link(&self, who: &str) -> String {
         self.web.login_link(&self.board, who)
     }
@@ -143,7 +143,7 @@ impl Server {
         &self.node
     }
 
-    /// Ends everything when it is cancelled.
+    /// Cancelling this token stops everything.
     pub const fn stop_token(&self) -> &CancellationToken {
         &self.stop
     }
@@ -151,7 +151,7 @@ impl Server {
     /// Waits for the end, then stops everything in order.
     ///
     /// # Errors
-    /// When a part ended by itself because of an error.
+    /// When a part failed.
     pub async fn run(mut self) -> Result<(), Failure> {
         let mut outcome = Ok(());
         tokio::select! {
@@ -182,8 +182,7 @@ fn failed(what: &str, error: &std::io::Error) -> Failure {
     Failure::new(FailureCode::Failure, format!("cannot serve {what}: {error}"))
 }
 
-/// The wanted address, or a free port beside it when the port is taken: two projects on one machine
-/// are the common case.
+/// Binds the address, or a free port if the port is in use: two projects on one machine are the common case.
 async fn bind(wanted: SocketAddr) -> Result<TcpListener, Failure> {
     match TcpListener::bind(wanted).await {
         Ok(listener) => Ok(listener),
@@ -197,8 +196,8 @@ async fn bind(wanted: SocketAddr) -> Result<TcpListener, Failure> {
     }
 }
 
-/// Ends at the first SIGINT, SIGTERM or SIGHUP. A node that was started to outlive its terminal (`nohup`) goes on
-/// ignoring the last.
+/// Returns at the first SIGINT, SIGTERM or SIGHUP. A node that was started with `nohup` continues to ignore
+/// SIGHUP.
 async fn termination_signal() {
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
@@ -222,7 +221,7 @@ async fn termination_signal() {
     }
 }
 
-/// Whether whoever started this process has it ignore SIGHUP: the first bit of what the system says is ignored.
+/// Whether this process was started with SIGHUP ignored: the first bit of `SigIgn`.
 fn ignores_hangup() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

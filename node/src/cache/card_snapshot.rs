@@ -1,10 +1,9 @@
-//! The snapshot of all cards, `rows.snap`: what a cold `list` is answered from instead of opening the
-//! store.
+//! The card snapshot, `rows.snap`: a cold `list` is answered from it instead of opening the store.
 //!
-//! Cards stand in board order in blocks of one column each, compressed one by one, so that a reader
-//! decodes what it shows and no more. It is a copy: whoever reads it asks its [`Mark`] whether the log is
-//! still as it was, and a file that is damaged, missing or of another version is simply not there. It
-//! relies on its checksums alone and is therefore not synced.
+//! Cards are in board order, in blocks of one column each that are compressed separately, so that a reader
+//! decodes only what it shows. It is a copy: a reader checks with its [`LogMark`] whether the log is
+//! unchanged, and a file that is damaged, missing or of another version is ignored. It relies on its
+//! checksums alone and is therefore not synced.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -22,27 +21,27 @@ use crate::home::files::{self, PRIVATE_MODE, temporary_beside};
 use crate::log::LogMark;
 
 const MAGIC: [u8; 8] = *b"TOWLROWS";
-/// The version of this file's shape; the projection has one of its own.
+/// The version of this file format; the projection has one of its own.
 const FORMAT: u32 = 2;
-/// Raise when a card says something else about the same rows; a snapshot of another version is not read.
+/// Raise when cards change for the same rows; a snapshot of another version is ignored.
 const CARDS_VERSION: u32 = 3;
 const HEADER_BYTES: usize = 64;
-/// Length of a block's line in the table behind the header.
+/// Length of a block's entry in the table after the header.
 const LINE_BYTES: usize = 20;
-/// Cards in a block at most: small enough that a short list decodes little.
+/// The most cards in a block: small enough that a short list decodes little.
 pub(crate) const BLOCK_CARDS: usize = 512;
 /// Bytes of cards after which a block ends.
 const BLOCK_BYTES: usize = 512 * 1024;
-/// Bytes that a block may take before it is compressed: the last card of a block may be a large one.
+/// The most bytes of an uncompressed block: its last card may be a large one.
 const BLOCK_MAX_BYTES: usize = 16 * 1024 * 1024;
-/// Blocks that a file may have: room for some 200 million cards.
+/// The most blocks in a file: room for about 200 million cards.
 const MAX_BLOCKS: usize = 400_000;
 /// Level of compression: the fastest; cards shrink to a sixth.
 const ZSTD_LEVEL: i32 = 1;
-/// Room in bytes that is left on the disk for what matters more than a copy.
+/// Free bytes that must remain on the disk for more important files.
 const ROOM_BYTES: u64 = 16 * 1024 * 1024;
 
-/// Which cards a block holds, and where and how long it is.
+/// The table entry of a block.
 #[derive(Debug, Clone, Copy)]
 struct Block {
     deleted: bool,
@@ -54,7 +53,7 @@ struct Block {
     crc: u32,
 }
 
-/// A snapshot in the making. Cards come in board order, the trash behind the rest.
+/// Builds a snapshot. Cards must be pushed in board order, the trash last.
 #[derive(Default)]
 pub(crate) struct SnapshotWriter {
     table: Vec<u8>,
@@ -112,7 +111,7 @@ impl SnapshotWriter {
         Ok(())
     }
 
-    /// The bytes of the file, for the log as it was at a mark.
+    /// The bytes of the file, for the log at a mark.
     pub(crate) fn finish(mut self, mark: &LogMark) -> io::Result<Vec<u8>> {
         self.end_block()?;
         let mut file = vec![0u8; HEADER_BYTES];
@@ -129,8 +128,8 @@ impl SnapshotWriter {
     }
 }
 
-/// Puts a finished snapshot in the place of the old one. It is not synced: a power cut may leave bytes
-/// whose checksum is wrong, and those are as good as none.
+/// Replaces the snapshot atomically. It is not synced: after a power cut its checksum may be wrong, and then
+/// it is ignored.
 pub(crate) fn publish(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     if files::room(folder)? < ROOM_BYTES.saturating_add(bytes.len() as u64) {
@@ -146,13 +145,13 @@ pub(crate) fn publish(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .and_then(|file| file.write_all_at(bytes, 0))
         .and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
-        // What is left of it is worthless, and the first error is the one to tell.
+        // The leftover is useless, and the first error is the one to report.
         let _ = fs::remove_file(&temporary);
     }
     written
 }
 
-/// An open snapshot. It stays what it was when another one takes its place.
+/// An open snapshot. It does not change when another one replaces it.
 #[derive(Debug)]
 pub(crate) struct Snapshot {
     file: File,
@@ -161,7 +160,7 @@ pub(crate) struct Snapshot {
 }
 
 impl Snapshot {
-    /// Opens a snapshot; none when the file is missing, damaged, or of another version.
+    /// Opens a snapshot; `None` if the file is missing, damaged, or of another version.
     pub(crate) fn open(path: &Path) -> Option<Self> {
         let mut file = File::open(path).ok()?;
         let mut table = vec![0u8; HEADER_BYTES];
@@ -188,13 +187,13 @@ impl Snapshot {
         })
     }
 
-    /// The log as it was when the snapshot was made.
+    /// The mark of the log for which the snapshot was made.
     pub(crate) fn mark(&self) -> &LogMark {
         &self.mark
     }
 
-    /// Gives the cards of the columns that are wanted, of the trash or of the rest, in board order to
-    /// `each` until it has enough; none when what is read is damaged.
+    /// Passes the cards of the wanted columns, of the trash or not, in board order to `each` until it returns
+    /// `Break`; `None` if damage is found.
     pub(crate) fn cards(
         &self,
         wanted: impl Fn(bool, Column) -> bool,
@@ -252,7 +251,7 @@ fn block(line: &[u8]) -> Option<Block> {
     sound.then_some(block)
 }
 
-/// What a file of this build begins with.
+/// The first bytes of a file of this build.
 fn versions() -> [u8; 20] {
     let mut bytes = [0; 20];
     bytes[..8].copy_from_slice(&MAGIC);
@@ -265,12 +264,12 @@ fn versions() -> [u8; 20] {
     bytes
 }
 
-/// The program that writes: another release may have other rules for what is legal, which cards tell.
+/// The writing program: another release may have other rules for legal verbs, which are in the cards.
 fn program() -> u32 {
     crc32fast::hash(env!("CARGO_PKG_VERSION").as_bytes())
 }
 
-/// The checksum over header and table, but for its own four bytes.
+/// The checksum over header and table, without its own four bytes.
 fn checksum(table: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&table[..28]);

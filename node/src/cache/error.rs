@@ -1,5 +1,4 @@
-//! Why the cache did not do what was asked. Nothing in it is lost for good: it is made again from
-//! the log.
+//! Errors of the cache. Nothing is lost for good: the cache can be rebuilt from the log.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::home::files::is_full;
 use crate::sled_store::SledStoreError;
 
-/// Why the cache did not do what was asked.
+/// Why an operation on the cache failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CacheError {
     /// The file system refused something.
@@ -15,9 +14,9 @@ pub enum CacheError {
     Io {
         /// What was tried.
         what: &'static str,
-        /// On which file or folder.
+        /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// The disk is full.
@@ -26,21 +25,21 @@ pub enum CacheError {
         /// What was tried.
         what: &'static str,
     },
-    /// What is stored cannot be read; open the cache again to have it mended or set aside.
+    /// Stored data cannot be read; opening the cache again repairs or replaces it.
     #[error("the cache is damaged: cannot {what} ({why}); restart the node and it is rebuilt from the log")]
     Damaged {
         /// What was tried.
         what: &'static str,
-        /// What sled said, or the words with which it panicked.
+        /// The error of sled, or its panic message.
         why: String,
     },
-    /// An earlier write failed, and sled does not survive that.
+    /// An earlier write failed, after which sled cannot be used.
     #[error("the cache accepts no more writes because an earlier one failed; restart the node")]
     Closed,
-    /// Another process, or another part of this one, has it open.
+    /// Another process, or another part of this one, has the cache open.
     #[error("another process has the cache open: {why}")]
     Busy {
-        /// What sled said.
+        /// The error of sled.
         why: String,
     },
     /// The cache was written by a newer towline.
@@ -68,7 +67,7 @@ impl CacheError {
         }
     }
 
-    /// Whether the cache's content is to blame, so that setting it aside helps.
+    /// Whether the contents are damaged, so that replacing the cache helps.
     pub const fn is_damage(&self) -> bool {
         matches!(self, Self::Damaged { .. })
     }

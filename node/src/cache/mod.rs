@@ -1,10 +1,10 @@
-//! The cache: everything that is made from the log, kept in sled 0.34.7 so that a start need not make
-//! it again.
+//! The cache: all state that is derived from the log, stored in sled 0.34.7 so that a start need not rebuild
+//! it.
 //!
-//! It relies on one batch of one tree being atomic, also over `kill -9`, and on nothing else: after a
-//! power cut sled may open at an earlier batch, and it may not open at all. Both are met by the log:
-//! [`meta::APPLIED`] is written in the same batch as what was applied. No read and no write panics
-//! here, whatever the file holds. The bytes are described in `docs/storage.md`.
+//! It relies on one batch of one tree being atomic, also across `kill -9`, and on nothing else: after a power
+//! cut sled may open at an earlier batch, and it may not open at all. The log covers both: [`meta::APPLIED`]
+//! is written in the same batch as the state that it describes. No read and no write panics here, whatever
+//! the file contains. `docs/storage.md` describes the bytes.
 
 mod card_snapshot;
 mod error;
@@ -35,14 +35,14 @@ pub use tables::{Table, meta};
 use crate::home::files;
 use crate::sled_store::SledStore;
 
-/// Room in bytes that a folder must have for a cache to be made there.
+/// Free bytes that a folder must have for a temporary cache.
 const TEMPORARY_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The open cache of one project.
 pub struct Cache {
     dir: PathBuf,
     store: SledStore,
-    /// The folder of a cache that is lent; removed behind the store.
+    /// The folder of a temporary cache; removed after the store.
     temporary: Option<TempDir>,
 }
 
@@ -54,7 +54,7 @@ impl fmt::Debug for Cache {
     }
 }
 
-/// Bytes that were read. Cheap to clone.
+/// A value that was read. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Value(sled::IVec);
 
@@ -65,7 +65,7 @@ impl Deref for Value {
     }
 }
 
-/// Writes that are made together or not at all.
+/// A batch of writes, which is applied atomically.
 #[derive(Default)]
 pub struct Batch {
     inner: sled::Batch,
@@ -91,13 +91,13 @@ impl Batch {
         self.writes += 1;
     }
 
-    /// Removes a key, whether it is there or not.
+    /// Removes a key if it exists.
     pub fn remove(&mut self, table: Table, key: &[u8]) {
         self.inner.remove(table.key(key));
         self.writes += 1;
     }
 
-    /// Sets the document of an item, as it was saved.
+    /// Sets the saved document of an item.
     pub fn put_doc(&mut self, item: &ItemId, saved: &[u8]) {
         let packed = self.packer.pack(saved);
         self.put(Table::Docs, item.as_bytes(), packed);
@@ -110,7 +110,7 @@ impl Batch {
         self.put(Table::Rows, row.id.as_bytes(), value);
     }
 
-    /// Sets a number of [`Table::Meta`] or [`Table::Cursors`].
+    /// Sets a number in [`Table::Meta`] or [`Table::Cursors`].
     pub fn put_u64(&mut self, table: Table, name: &str, value: u64) {
         self.put(table, name.as_bytes(), value.to_le_bytes());
     }
@@ -121,20 +121,20 @@ impl Batch {
         self.put(Table::Feed, &position.to_be_bytes(), packed);
     }
 
-    /// How many writes it holds.
+    /// The number of writes.
     pub const fn len(&self) -> usize {
         self.writes
     }
 
-    /// Whether it holds none.
+    /// Whether it contains no writes.
     pub const fn is_empty(&self) -> bool {
         self.writes == 0
     }
 }
 
 impl Cache {
-    /// Opens the cache in a folder, makes it when there is none, mends it when it is damaged, and
-    /// sets it aside when it cannot be mended; [`OpenOutcome`] says which.
+    /// Opens the cache in a folder; creates it if there is none, repairs it if it is damaged, and replaces it
+    /// if it cannot be repaired. [`OpenOutcome`] says which.
     ///
     /// # Errors
     /// [`CacheError::Newer`], [`CacheError::Full`], [`CacheError::Busy`], or what the file system
@@ -144,13 +144,13 @@ impl Cache {
         Ok((Self::new(dir, store), opened))
     }
 
-    /// An empty cache in the system's temporary folder, which goes with the value: for a node whose own disk
-    /// has no room to open a cache in.
+    /// An empty cache in the system's temporary folder, which is removed with the value: for a node whose own
+    /// disk has no room to open a cache.
     ///
     /// # Errors
     /// [`CacheError::Full`] when there is no room there either.
     pub(crate) fn open_temporary(now: Millis) -> Result<Self, CacheError> {
-        // Memory where there is no other disk.
+        // `/dev/shm` is memory, for machines without another disk.
         let places = [std::env::temp_dir(), PathBuf::from("/dev/shm")];
         let with_room = |place: &PathBuf| files::room(place).is_ok_and(|room| room >= TEMPORARY_BYTES);
         for place in places.iter().filter(|place| with_room(place)) {
@@ -166,13 +166,13 @@ impl Cache {
         Err(CacheError::Full { what: "lend room to" })
     }
 
-    /// Where the cache is when it is lent: nothing in it outlives the process.
+    /// The folder of a temporary cache; nothing in it survives the process.
     pub(crate) fn temporary_dir(&self) -> Option<&Path> {
         self.temporary.as_ref().map(TempDir::path)
     }
 
-    /// Sets the cache aside and begins an empty one: for when a read finds damage that opening did not
-    /// meet, because sled reads a page when it is asked for. Close the old one first.
+    /// Moves the cache aside and creates an empty one, when a read finds damage that opening did not find,
+    /// because sled reads pages on demand. Close the old one first.
     ///
     /// # Errors
     /// As [`Cache::open`].
@@ -189,8 +189,8 @@ impl Cache {
         }
     }
 
-    /// Makes the writes of a batch, all or none. They survive `kill -9` after the next flush, which
-    /// sled makes on its own every half second.
+    /// Applies a batch atomically. It survives `kill -9` after the next flush, which sled does every half
+    /// second.
     ///
     /// # Errors
     /// [`CacheError::Full`] leaves the cache as it was and usable; after anything else it is closed.
@@ -208,7 +208,7 @@ impl Cache {
         Ok(value.map(Value))
     }
 
-    /// Reads the document of an item as it was saved.
+    /// Reads the saved document of an item.
     ///
     /// # Errors
     /// [`CacheError::Damaged`].
@@ -222,7 +222,7 @@ impl Cache {
             .ok_or_else(|| unreadable("read a document"))
     }
 
-    /// The events of the feed from a position on, in their order.
+    /// The events of the feed from a position on, in order.
     pub fn feed(&self, from: u64) -> impl Iterator<Item = Result<Vec<u8>, CacheError>> {
         let mut unpacker = pack::Unpacker::default();
         self.scan_from(Table::Feed, &from.to_be_bytes()).map(move |pair| {
@@ -232,8 +232,8 @@ impl Cache {
         })
     }
 
-    /// Reads the row of an item; none when there is none or another version of the projection made
-    /// it, so that it must be made again.
+    /// Reads the row of an item; `None` if there is none or it has another projection version, so that it
+    /// must be made again.
     ///
     /// # Errors
     /// [`CacheError::Damaged`].
@@ -243,8 +243,8 @@ impl Cache {
         Ok(row.map(|(_, row)| row))
     }
 
-    /// Every row, in order of the items' ids: the id, and the row, packed and whole, unless it must be
-    /// made again.
+    /// Every row, in the order of item ids: the id, and the row, packed and unpacked, unless it must be made
+    /// again.
     pub fn rows(&self) -> impl Iterator<Item = Result<(ItemId, Option<(Row, ItemView)>), CacheError>> {
         self.scan(Table::Rows, &[]).map(|found| {
             let (key, value) = found?;
@@ -256,7 +256,7 @@ impl Cache {
         })
     }
 
-    /// Reads a number of [`Table::Meta`] or [`Table::Cursors`].
+    /// Reads a number in [`Table::Meta`] or [`Table::Cursors`].
     ///
     /// # Errors
     /// [`CacheError::Damaged`].
@@ -271,7 +271,7 @@ impl Cache {
         Ok(Some(u64::from_le_bytes(bytes)))
     }
 
-    /// Every pair of a table whose key begins with `prefix`, in order of the keys; from the end with
+    /// Every pair of a table whose key begins with `prefix`, in the order of keys; backwards with
     /// `next_back`.
     pub fn scan(&self, table: Table, prefix: &[u8]) -> Scan {
         Scan {
@@ -280,7 +280,7 @@ impl Cache {
         }
     }
 
-    /// Every pair of a table from a key on, that key included, in order of the keys.
+    /// Every pair of a table from a key on, that key included, in the order of keys.
     pub fn scan_from(&self, table: Table, key: &[u8]) -> Scan {
         let end = vec![table.tag() + 1];
         let range = (Bound::Included(table.key(key)), Bound::Excluded(end));
@@ -290,7 +290,7 @@ impl Cache {
         }
     }
 
-    /// Makes everything that was written so far survive a power cut.
+    /// Makes all writes so far survive a power cut.
     ///
     /// # Errors
     /// What the disk says; the cache is closed then.
@@ -298,7 +298,7 @@ impl Cache {
         Ok(self.store.flush()?)
     }
 
-    /// Empties every table. [`meta::APPLIED`] goes first and for good, so that a process that dies
+    /// Empties every table. [`meta::APPLIED`] is removed first and durably, so that a process that dies
     /// half-way leaves a cache that is known to be incomplete.
     ///
     /// # Errors
@@ -311,7 +311,7 @@ impl Cache {
         Ok(self.store.write("clear", 0, |db| db.clear())?)
     }
 
-    /// How many bytes it takes on the disk.
+    /// The size of the cache on disk in bytes.
     ///
     /// # Errors
     /// When the file system does not say.

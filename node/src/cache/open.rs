@@ -1,9 +1,9 @@
-//! Opening the cache whatever state it is in: mended if that is easy, else set aside and empty.
+//! Opens the cache in whatever state it is: repaired if possible, otherwise moved aside and replaced by an
+//! empty one.
 //!
-//! sled 0.34.7 fails or panics on open after quite ordinary accidents (a snapshot in the making when
-//! the process died, a flipped bit, a block that the disk lost). The steps here go from the gentlest
-//! on, and only damage takes the next one: a full disk, a held lock or a newer format are told and
-//! change nothing.
+//! sled 0.34.7 fails or panics on open after ordinary accidents (an incomplete snapshot of a killed process,
+//! a flipped bit, a lost block). The steps here escalate, and only damage leads to the next one: a full disk,
+//! a held lock or a newer format are reported and change nothing.
 
 use std::fs;
 use std::io;
@@ -18,10 +18,10 @@ use super::tables::Table;
 use crate::home::files::{PRIVATE_MODE, sync_folder, write_atomic};
 use crate::sled_store::{SledOptions, SledStore, SledStoreError};
 
-/// The version of the cache's layout. Raise it when files are laid out in another way; a change of
-/// one table raises the version in its name.
+/// The version of the cache's layout. Raise it when the layout of files changes; a change of one table raises
+/// the version in its name.
 pub const FORMAT: u32 = 1;
-/// The file that says in plain text who wrote the cache, readable without sled.
+/// The file with the format version, readable without sled.
 const FORMAT_FILE: &str = "format";
 const FORMAT_WORDS: &str = "towline cache";
 /// How sled is opened. What is read often is kept by the project, and the rest is in the system's page cache, so
@@ -33,29 +33,29 @@ const OPTIONS: SledOptions = SledOptions {
     busy_timeout: Duration::from_secs(2),
 };
 
-/// How the cache was found.
+/// The state in which the cache was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OpenOutcome {
-    /// There was none; it is empty now.
+    /// There was none; an empty one was created.
     Created,
-    /// As it was left.
+    /// It was intact.
     Intact,
-    /// It could not be opened until this was removed; its content is there.
+    /// It could only be opened after this was removed; its contents are intact.
     Repaired {
         /// What was removed.
         removed: &'static str,
     },
-    /// It was moved aside and is empty now.
+    /// It was moved aside and replaced by an empty one.
     Replaced {
-        /// Where the old one is.
+        /// The folder of the old one.
         aside: PathBuf,
-        /// Why it was not kept.
+        /// Why it was replaced.
         why: String,
     },
 }
 
 impl OpenOutcome {
-    /// Whether everything has to be made from the log again.
+    /// Whether everything must be rebuilt from the log.
     pub const fn is_empty(&self) -> bool {
         matches!(self, Self::Created | Self::Replaced { .. })
     }
@@ -102,11 +102,11 @@ pub(crate) fn open(now: Millis, dir: &Path) -> Result<(SledStore, OpenOutcome), 
     replace(now, dir, first.to_string())
 }
 
-/// Whether a file of this name is meant.
+/// Selects files by name.
 type IsIt = fn(&str) -> bool;
 
-/// What is removed before the next attempt, the gentlest first. Both are copies of what sled's data
-/// file says, and were seen to stop it from opening.
+/// What is removed before the next attempt, in order. Both are copies of data in sled's main file, and have
+/// been seen to prevent it from opening.
 const REPAIRS: [(&str, IsIt); 2] = [
     ("a snapshot that was in the making", |name| {
         name.starts_with("snap.") && name.ends_with(".generating")
@@ -114,7 +114,7 @@ const REPAIRS: [(&str, IsIt); 2] = [
     ("the snapshot", |name| name.starts_with("snap.")),
 ];
 
-/// Removes the files of sled whose name fits, and says how many there were.
+/// Removes the selected files of sled; returns how many there were.
 fn remove_files(store: &Path, is_it: IsIt) -> Result<usize, CacheError> {
     let io = |error| CacheError::io("mend", store)(error);
     let mut removed = 0;
@@ -128,7 +128,7 @@ fn remove_files(store: &Path, is_it: IsIt) -> Result<usize, CacheError> {
     Ok(removed)
 }
 
-/// Makes the folder of a cache that has none, with its format file first.
+/// Creates the folder of a new cache, its format file first.
 fn make(dir: &Path) -> Result<(), CacheError> {
     fs::DirBuilder::new()
         .recursive(true)
@@ -143,13 +143,13 @@ fn make(dir: &Path) -> Result<(), CacheError> {
     Ok(())
 }
 
-/// Moves the cache aside and begins an empty one.
+/// Moves the cache aside and creates an empty one.
 pub(crate) fn replace(now: Millis, dir: &Path, why: String) -> Result<(SledStore, OpenOutcome), CacheError> {
     let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let prefix = format!("{name}.damaged-");
     let parent = dir.parent().unwrap_or(Path::new("."));
-    // One is kept for whoever wants to know what happened; a disk that damages a cache every day
-    // must not be filled with them.
+    // One old cache is kept for diagnosis; a disk that damages a cache every day must not be filled with
+    // them.
     for entry in fs::read_dir(parent).map_err(CacheError::io("list", parent))? {
         let entry = entry.map_err(CacheError::io("list", parent))?;
         if entry.file_name().to_string_lossy().starts_with(&prefix) {

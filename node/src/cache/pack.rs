@@ -1,14 +1,13 @@
-//! Values in fewer bytes: compressed when that pays, with a byte in front that says so.
+//! Compresses values if that pays; the first byte says whether.
 //!
-//! Documents and events say the same words again and again, but each too few of them to be compressed by
-//! itself, so the words are given to both sides ([`WORDS`]). Relies on nothing but its bytes. Bytes that are
-//! no value are none, and a length that a damaged disk made up costs no more memory than a value may have.
+//! Documents and events repeat the same words, but each is too short to be compressed alone, so both sides
+//! share a dictionary ([`DICTIONARY`]). Invalid bytes give `None`, and a length from a damaged disk allocates
+//! no more than the largest value.
 
 use zstd::bulk::{Compressor, Decompressor};
 
-/// What values have in common, what is most frequent last: the names of fields and the words of acts and
-/// events as MessagePack has them. Part of the format: whoever changes it raises the version in the names of
-/// the tables that are packed.
+/// The dictionary, the most frequent strings last: field names and enum values of acts and events in
+/// MessagePack. Part of the format: changing it requires new versions in the names of the tables that use it.
 const DICTIONARY: &[u8] = b"\xa4type\xabitem-edited\xa7changed\xa4what\x82\xa4type\xaafield-edit\xa4type\xacitem-deleted\xa4type\
 \xadcomment-added\xa7comment\xa7excerpt\xa4type\xa7claimed\xa6holder\xaageneration\xa4type\xa8released\xa5agent\xa4user\
 \xa4type\xa5moved\xa4from\xa7backlog\xa2to\xa6coding\xa2qa\xa5merge\xa4done\xa8archived\xa6closed\xa8upcoming\xa7blocked\xa6reason\
@@ -26,21 +25,21 @@ const DICTIONARY: &[u8] = b"\xa4type\xabitem-edited\xa7changed\xa4what\x82\xa4ty
 \x83\xa1o\x87\xa1e\xa6create\xa6number\xcd\x04\xa4kind\xa5story\xa5title\xd9*\xa6column\xa7backlog\xa8priority\x02\xa2qa\xa5agent\
 \xa1t\xcf\x00\x00\x01\x9b\xa1b\x82\xa4kind\xa6import\xa2id\xaf";
 
-/// Level of compression: the fastest. The next ones take up to twice as long for a hundredth.
+/// The fastest compression level. The next ones take up to twice as long for one percent.
 const LEVEL: i32 = 1;
-/// Shorter values gain nothing.
+/// Shorter values are not compressed.
 const MIN_BYTES: usize = 64;
-/// Longer values are kept as they are, which bounds what reading a value may take.
+/// Longer values are not compressed, which bounds the memory for reading one.
 const MAX_BYTES: usize = 64 * 1024 * 1024;
-/// What a value must lose, as a part of its length, to be worth unpacking each time.
+/// The fraction of its length that a value must lose for compression to pay.
 const WORTH: usize = 8;
 
-/// The first byte of a value that stands as it is.
+/// The first byte of an uncompressed value.
 const PLAIN: u8 = 0;
 /// The first byte of a compressed value; its length before that follows, u32, little-endian.
 const ZSTD: u8 = 1;
 
-/// Packs values one after the other. Making ready for the first takes longer than packing it.
+/// Compresses values one after the other. Preparing for the first one takes longer than compressing it.
 #[derive(Default)]
 pub(super) struct Packer(Option<Compressor<'static>>);
 
@@ -75,12 +74,12 @@ impl Packer {
     }
 }
 
-/// Unpacks values one after the other.
+/// Decompresses values one after the other.
 #[derive(Default)]
 pub(super) struct Unpacker(Option<Decompressor<'static>>);
 
 impl Unpacker {
-    /// What was packed; none when the bytes are something else.
+    /// The value; `None` if the bytes are invalid.
     pub(super) fn unpack(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
         let (first, rest) = bytes.split_first()?;
         match *first {
@@ -145,7 +144,7 @@ mod tests {
         assert_eq!(packer.pack(&random).first(), Some(&PLAIN));
     }
 
-    /// Caches that were packed with other words cannot be read.
+    /// Caches with another dictionary cannot be read.
     #[test]
     fn the_words_are_part_of_the_format() {
         let hash = blake3::hash(DICTIONARY).to_hex();

@@ -1,8 +1,8 @@
-//! A row in few bytes, as the cache keeps it and the index holds it.
+//! A packed row, as the cache stores it and the index keeps it in memory.
 //!
-//! What lists choose and sort by stands open ([`RowHeader`]). The rest is packed: fields by their place, words
-//! by their number, each act named once, and what is rarely there left out. Nobody else knows the form. A
-//! row comes back exactly as it went in. Bytes that are no row are none: nothing here panics.
+//! The fields by which lists filter and sort are in the header ([`RowHeader`]). The rest is packed: fields by
+//! position, enum values by number, each act id stored once, rare fields left out. The format is private to
+//! this file. Unpacking restores exactly the packed row. Invalid bytes give `None`; nothing here panics.
 
 #[cfg(test)]
 mod tests;
@@ -21,7 +21,7 @@ use towline_proto::{
 
 use super::stored_card::{number, word};
 
-/// A row as it is held: some 400 bytes where an [`ItemView`] takes 1,200 with what it points to.
+/// A packed row: about 400 bytes, while an [`ItemView`] takes 1,200 including its heap data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     header: RowHeader,
@@ -29,56 +29,56 @@ pub struct Row {
     packed: Box<[u8]>,
 }
 
-/// What can be asked of a row without unpacking it.
+/// The fields of a row that can be read without unpacking it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowHeader {
     /// Its id.
     pub id: ItemId,
-    /// What people type.
+    /// Its number.
     pub number: u32,
-    /// What sort of work.
+    /// Its kind.
     pub kind: Kind,
-    /// Where it stands.
+    /// Its column.
     pub column: Column,
-    /// The one badge.
+    /// Its status.
     pub status: Status,
     /// In the trash.
     pub deleted: bool,
-    /// Emptied out of the trash.
+    /// Purged from the trash.
     pub purged: bool,
     /// 0 (highest) to 4.
     pub priority: u8,
-    /// Whether anything holds it.
+    /// Whether it has a hold.
     pub held: bool,
-    /// Whether somebody works on it.
+    /// Whether it is claimed.
     pub claimed: bool,
-    /// Whether it depends on anything.
+    /// Whether it has dependencies.
     pub depends: bool,
     /// Whether it has a conflict of its own.
     pub disputed: bool,
     /// Whether its body was ever edited.
     pub has_body: bool,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Millis,
     /// When it last changed.
     pub updated_at: Millis,
-    /// Since when it stands in its column.
+    /// When it entered its column.
     pub entered_at: Millis,
 }
 
-/// What a search looks at besides the title: labels, and where links point to.
+/// The texts that a search reads besides the title: labels and link targets.
 pub(crate) type SearchTerms<'a> = (Vec<&'a str>, Vec<(u8, &'a str)>);
 
-/// What ties a row to other items: dependencies, the epic, and how it ended.
+/// References of a row to other items: dependencies, the epic, and how it was closed.
 type References = (Vec<ItemId>, Option<ItemId>, Option<ByteBuf>);
 
-/// What stands at the front of a stored row: number, kind, column, flags, priority, and when it was made,
-/// changed and entered.
+/// The header of a stored row: number, kind, column, flags, priority, and the times of creation, last change
+/// and column entry.
 type StoredHeader = (u32, u8, u8, u8, u8, Millis, Millis, Millis);
 
 const DELETED: u8 = 1;
 const PURGED: u8 = 2;
-/// Where an act stands in the list of those that a row names.
+/// The index of an act in the list of act ids of a row.
 type ActIndex = usize;
 
 /// The rest of a row.
@@ -99,7 +99,7 @@ struct ColdFields {
     rare: Option<ByteBuf>,
 }
 
-/// What few rows have, in the encoding of everything else.
+/// Fields that few rows have, in the common encoding.
 #[derive(Default, PartialEq, Serialize, Deserialize)]
 struct RareFields {
     holds: Holds,
@@ -151,7 +151,7 @@ impl Row {
         }
     }
 
-    /// The whole row; none when the bytes are not one, which [`Row::read`] rules out.
+    /// The unpacked row; `None` if the bytes are invalid, which [`Row::read`] rules out.
     pub fn view(&self) -> Option<ItemView> {
         whole(self.id, self.stored_header(), &self.packed)
     }
@@ -170,25 +170,25 @@ impl Row {
         )
     }
 
-    /// The title alone.
+    /// The title.
     pub(crate) fn title(&self) -> &str {
         <&str>::deserialize(&mut reader(&self.packed)).unwrap_or_default()
     }
 
-    /// Labels, and where links point to.
+    /// Labels and link targets.
     pub(crate) fn search_terms(&self) -> SearchTerms<'_> {
         let mut from = reader(&self.packed);
         let words = <&str>::deserialize(&mut from).and_then(|_| SearchTerms::deserialize(&mut from));
         words.unwrap_or_default()
     }
 
-    /// Its dependencies and how it ended.
+    /// Its dependencies and how it was closed.
     pub(crate) fn references(&self) -> (Vec<ItemId>, Option<Closing>) {
         let (on, _, closing) = self.all_references();
         (on, part(closing).unwrap_or_default())
     }
 
-    /// The epic it belongs to.
+    /// Its epic.
     pub(crate) fn epic(&self) -> Option<ItemId> {
         self.all_references().1
     }
@@ -201,13 +201,13 @@ impl Row {
             .unwrap_or_default()
     }
 
-    /// Its bytes for the cache.
+    /// Writes its bytes for the cache.
     pub(super) fn write(&self, into: &mut Vec<u8>) {
         put(into, &self.stored_header());
         into.extend_from_slice(&self.packed);
     }
 
-    /// What [`Row::write`] wrote, packed and whole; none when it is something else.
+    /// Reads what [`Row::write`] wrote: the packed and the unpacked row; `None` for invalid bytes.
     pub(super) fn read(id: ItemId, bytes: &[u8]) -> Option<(Self, ItemView)> {
         let mut rest = bytes;
         let mut from = rmp_serde::Deserializer::new(&mut rest);
@@ -284,7 +284,7 @@ fn whole(id: ItemId, front: StoredHeader, packed: &[u8]) -> Option<ItemView> {
 }
 
 fn pack(row: ItemView) -> Vec<u8> {
-    // In full, so that a field that is added later is not forgotten here.
+    // Destructured in full, so that the compiler reports a field that is added later.
     let ItemView {
         id: _,
         number: _,
@@ -370,7 +370,7 @@ fn pack(row: ItemView) -> Vec<u8> {
     packed
 }
 
-/// Adds a value, fields by their place. Plain data always encodes into memory.
+/// Appends a value, fields by position. Plain data always encodes into memory.
 fn put<T: Serialize>(into: &mut Vec<u8>, value: &T) {
     let encoded = value.serialize(&mut rmp_serde::Serializer::new(into));
     debug_assert!(encoded.is_ok(), "plain data encodes");
@@ -380,7 +380,7 @@ fn reader(bytes: &[u8]) -> rmp_serde::Deserializer<rmp_serde::decode::ReadRefRea
     rmp_serde::Deserializer::from_read_ref(bytes)
 }
 
-/// A part of its own; none when the bytes are not one.
+/// Decodes an optional part; `None` if the bytes are invalid.
 fn part<T: DeserializeOwned>(bytes: Option<ByteBuf>) -> Option<Option<T>> {
     bytes.map_or(Some(None), |bytes| codec::decode(&bytes).ok().map(Some))
 }

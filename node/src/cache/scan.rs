@@ -1,6 +1,6 @@
-//! Going through a table pair by pair, without keeping it in memory.
+//! Scans a table pair by pair, without keeping it in memory.
 //!
-//! Relies on sled's iterators. A page that turns out to be damaged is an error, and no panic.
+//! Relies on sled's iterators. A damaged page gives an error, not a panic.
 
 use std::fmt;
 
@@ -8,11 +8,11 @@ use super::Value;
 use super::error::CacheError;
 use crate::sled_store::guard;
 
-/// Pairs of one table, keys without the table's tag.
+/// The pairs of one table, keys without the table's tag.
 ///
-/// sled looks at what it may forget only when pages were asked for some 16,000 times, and a scan asks
-/// for each page once: one pass over a hundred thousand rows kept all of them in memory, whatever sled was
-/// told to keep. So each pair is asked for once more.
+/// Scans read every key twice, because sled evicts pages only after about 16,000 page requests and a scan
+/// requests each page once: one pass over a hundred thousand rows kept all of them in memory, whatever the
+/// configured cache size.
 pub struct Scan {
     pub(super) pairs: sled::Iter,
     pub(super) db: sled::Db,
@@ -42,7 +42,7 @@ impl Scan {
     }
 }
 
-/// A step along the pairs, from the front or from the back.
+/// One step of the iterator, from the front or from the back.
 type StepFn = fn(&mut sled::Iter) -> Option<sled::Result<(sled::IVec, sled::IVec)>>;
 
 impl Iterator for Scan {

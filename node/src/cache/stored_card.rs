@@ -1,8 +1,8 @@
-//! A card as the snapshot keeps it: fields by their place and words by their number, because a cold list
-//! spends most of its time on reading cards.
+//! A card as the snapshot stores it: fields by position and enum values by number, because a cold list spends
+//! most of its time reading cards.
 //!
-//! What is rarely there and has a shape of its own (holds, how it ended, a claim) is kept in the encoding
-//! of everything else, with named fields. A card comes back exactly as it went in.
+//! Rare and structured fields (holds, closing, claim) are stored in the common encoding, with named fields.
+//! Decoding restores exactly the encoded card.
 
 use serde::{Deserialize, Serialize};
 use towline_proto::stage::{Claim, Holds};
@@ -12,10 +12,10 @@ use crate::api::types::{ItemCard, ItemLink, NotReadyReason};
 
 const _: () = assert!(Verb::ALL.len() <= 64, "verbs have a bit each");
 
-/// Another item in short: handle, id, title, badge, satisfied, suspended, note.
+/// A link to another item: handle, id, title, status, satisfied, suspended, note.
 type StoredLink = (String, ItemId, String, Option<u8>, bool, bool, Option<String>);
 
-/// A card without its column and whether it is in the trash, which the block says.
+/// A card without its column and `deleted`, which are stored in the block.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct StoredCard {
     handle: String,
@@ -51,7 +51,7 @@ pub(super) struct StoredCard {
     legal: u64,
 }
 
-/// The number of a word among all of its sort.
+/// The number of a value among all values of its type.
 pub(super) fn number<T: PartialEq>(all: &[T], word: &T) -> u8 {
     let place = all.iter().position(|known| known == word);
     place
@@ -63,7 +63,7 @@ pub(super) fn word<T: Copy>(all: &[T], number: u8) -> Option<T> {
     all.get(usize::from(number)).copied()
 }
 
-/// A part of its own; none when the bytes are not one.
+/// Decodes an optional part; `None` if the bytes are invalid.
 fn part<T: serde::de::DeserializeOwned>(bytes: Option<Vec<u8>>) -> Option<Option<T>> {
     bytes.map_or(Some(None), |bytes| codec::decode(&bytes).ok().map(Some))
 }
@@ -100,7 +100,7 @@ fn link((handle, id, title, status, satisfied, suspended, note): StoredLink) -> 
 
 impl From<ItemCard> for StoredCard {
     fn from(card: ItemCard) -> Self {
-        // In full, so that a field that is added later is not forgotten here.
+        // Destructured in full, so that the compiler reports a field that is added later.
         let ItemCard {
             handle,
             number: own_number,
@@ -133,7 +133,7 @@ impl From<ItemCard> for StoredCard {
             created_at,
             updated_at,
             entered_at,
-            // Of the moment of asking, not of the log.
+            // Computed at the time of the request, not from the log.
             claim_heard: _,
             skewed: _,
             in_the_way,
@@ -176,7 +176,7 @@ impl From<ItemCard> for StoredCard {
 }
 
 impl StoredCard {
-    /// The card; none when it is not one.
+    /// The card; `None` if it is invalid.
     pub(super) fn card(self, deleted: bool, column: Column) -> Option<ItemCard> {
         Some(ItemCard {
             handle: self.handle,
@@ -224,7 +224,7 @@ impl StoredCard {
     }
 }
 
-/// Verbs as bits; they are always told in the order of their table.
+/// Verbs as bits; they are always listed in the order of the transition table.
 fn bits(verbs: &[Verb]) -> u64 {
     verbs
         .iter()

@@ -1,8 +1,8 @@
 //! The tables of the cache: what each holds, under which key, in which shape and version.
 //!
-//! All tables live in one tree of sled, told apart by the first byte of the key, because a batch of
-//! sled is atomic inside one tree only. Raising the version in a name makes every older cache be set
-//! aside and made again from the log.
+//! All tables are in one tree of sled, distinguished by the first byte of the key, because a batch of sled is
+//! atomic inside one tree only. Raising the version in a name makes every older cache be replaced and rebuilt
+//! from the log.
 
 /// One table.
 ///
@@ -21,15 +21,15 @@ pub enum Table {
     Docs,
     /// Rows of the index.
     Rows,
-    /// Bodies as they are searched.
+    /// Bodies in the form that search uses.
     Bodies,
     /// The feed of events.
     Feed,
-    /// How far each subscriber of the feed is.
+    /// The feed position of each subscriber.
     Cursors,
     /// Small values: the applied log position, the feed's head.
     Meta,
-    /// Entries that are held aside.
+    /// Quarantined entries.
     Quarantine,
 }
 
@@ -45,7 +45,7 @@ impl Table {
         Self::Quarantine,
     ];
 
-    /// Its name with the version of its shape.
+    /// Its name with the version of its format.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Docs => "docs/2",
@@ -82,12 +82,12 @@ impl Table {
 
 /// Names of the values in [`Table::Meta`] that the cache itself knows.
 pub mod meta {
-    /// The log position up to which everything in the cache was made, u64 le. Absent in a cache that
-    /// must be made from the beginning.
+    /// The log position up to which the cache reflects the log, u64 le. Absent in a cache that must be
+    /// rebuilt from the beginning.
     pub const APPLIED: &str = "applied";
     /// The position of the last event of the feed, u64 le.
     pub const FEED_HEAD: &str = "feed-head";
-    /// The digest of who stands above whom that the rows were folded by, u64 le.
+    /// The digest of the roles that the rows were folded with, u64 le.
     pub const RANKS: &str = "ranks";
 }
 

@@ -1,5 +1,5 @@
 //! The configuration of a node: a TOML file for people, with a comment for each key. Unknown keys are
-//! refused, so that a misspelt one is not silently without effect.
+//! refused, so that a misspelt one is not silently ignored.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -12,32 +12,32 @@ use super::HomeError;
 use super::files::{PRIVATE_MODE, write_atomic};
 use super::settings::{ArchiveAfter, BusyTimeout, ClaimTtl, Promote, Settings};
 
-/// Where the board is looked for when nobody says otherwise.
+/// The default port of the board.
 pub const BOARD_PORT: u16 = 4747;
 
-/// What a person may change of a node.
+/// The configuration of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// The person in whose name commands act that name nobody; empty for none.
+    /// The default user of commands; empty for none.
     pub user: String,
-    /// What the node calls itself to other members; empty for its id.
+    /// The node's name for other members; empty for its id.
     pub node_name: String,
     /// Multiaddresses on which other nodes may connect; port 0 takes a free one.
     pub listen: Vec<String>,
-    /// Where the board and the API are served. When the port is taken, a free one is used.
+    /// The address of the board and the API. If the port is in use, a free one is taken.
     pub board: SocketAddr,
-    /// Names that the board answers for besides its own address, such as the one of a proxy before it.
+    /// Host names that the board accepts besides its own address, such as that of a proxy.
     pub allowed_hosts: Vec<String>,
-    /// Whether the node makes its private addresses known on the local network, and looks for others there.
+    /// Whether the node announces its private addresses on the local network and discovers others there.
     pub mdns: bool,
     /// Multiaddresses that are always tried.
     pub bootstrap: Vec<String>,
-    /// Multiaddresses to tell others instead of what the node sees itself, such as a forwarded port.
+    /// Multiaddresses to announce to others instead of the detected ones, such as a forwarded port.
     pub announce: Vec<String>,
-    /// How long a command waits while others are in the way.
+    /// How long a command waits while the project is in use.
     pub busy_timeout: BusyTimeout,
-    /// A setting of the project, from when each node had its own; see [`Config::legacy_settings`].
+    /// A project setting from when each node had its own; see [`Config::legacy_settings`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub promote: Option<Promote>,
     /// As `promote`.
@@ -46,12 +46,12 @@ pub struct Config {
     /// As `promote`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub claim_ttl: Option<ClaimTtl>,
-    /// Settings that hold instead of the project's: for programs that have a node in them. No file gives any.
+    /// Settings that override the project's, for programs that embed a node. Not stored in a file.
     #[serde(skip)]
     pub settings_override: Option<Settings>,
 }
 
-/// What earlier versions wrote into every file, and which was nobody's choice.
+/// Defaults that earlier versions wrote into every file, so they are nobody's choice.
 const OLD_DEFAULTS: [(&str, &str); 3] = [
     ("promote", "manual"),
     ("archive_after", "4h"),
@@ -79,7 +79,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Reads the file; keys that are not there, or whose value is empty, have their defaults.
+    /// Reads the file; missing keys and empty values have their defaults.
     ///
     /// # Errors
     /// [`HomeError::Invalid`] with the line, or when it cannot be read.
@@ -94,7 +94,7 @@ impl Config {
         Ok(config)
     }
 
-    /// Nothing but spaces is no value, in a list either.
+    /// Treats blank values as empty, in lists too.
     fn tidy(&mut self) {
         for text in [&mut self.user, &mut self.node_name] {
             if text.trim().is_empty() {
@@ -111,15 +111,15 @@ impl Config {
         }
     }
 
-    /// Settings that somebody chose in this file when each node had its own. They belong to the project
-    /// now: a node whose role allows it writes them there once, where the project says nothing yet.
+    /// Settings that somebody chose in this file when each node had its own. They belong to the project now:
+    /// a node whose role allows it writes them there once, if the project has not set them.
     pub fn legacy_settings(&self) -> Vec<(String, String)> {
         let chosen = |(key, value): &(&str, String)| !OLD_DEFAULTS.contains(&(*key, value.as_str()));
         let written = self.written().into_iter().filter(chosen);
         written.map(|(key, value)| (key.to_owned(), value)).collect()
     }
 
-    /// Settings of the project that stand in this file.
+    /// Project settings in this file.
     fn written(&self) -> Vec<(&'static str, String)> {
         let promote = self.promote.map(|value| ("promote", value.to_string()));
         let archive_after = self
@@ -133,7 +133,7 @@ impl Config {
             .collect()
     }
 
-    /// Writes the file, comments and all.
+    /// Writes the file with its comments.
     ///
     /// # Errors
     /// When it cannot be written; the old one stays then.
@@ -212,8 +212,8 @@ impl Config {
     }
 }
 
-/// The file without the keys whose value is an empty text, where that makes it a configuration. A key that is not
-/// known stays what it is: a mistake.
+/// The file without known keys that have a blank value, if that makes it valid. An unknown key remains an
+/// error.
 fn without_blanks(text: &str) -> Option<Config> {
     let mut table: toml::Table = toml::from_str(text).ok()?;
     let known: toml::Table = toml::from_str(&Config::default().text()).ok()?;

@@ -1,8 +1,7 @@
-//! Changing one setting in the configuration file, and nothing else in it.
+//! Changes one setting in the configuration file, and nothing else in it.
 //!
-//! The line of the key is replaced where it is one line, and added where it is not there; a person's own
-//! comments and order stay. A value that the node would not start with is refused before anything is
-//! written.
+//! The line of the key is replaced, or added if it is missing; comments and order stay. A value with which
+//! the node would not start is refused before anything is written.
 
 use std::fs;
 use std::path::Path;
@@ -40,7 +39,7 @@ impl Config {
     /// One setting.
     ///
     /// # Errors
-    /// When there is none of that name; says which there are.
+    /// When there is no such setting; the message lists them.
     pub fn entry(&self, key: &str) -> Result<Value, Failure> {
         let all = self.entries();
         let found = all.iter().find(|(known, _)| known == key);
@@ -54,17 +53,17 @@ impl Config {
         })
     }
 
-    /// Changes one setting in the file; `given` is as a person types it: lists with commas, nothing for a list
-    /// without anything in it, and for what any other setting is by itself.
+    /// Changes one setting in the file; `given` is as a person types it: lists are separated by commas, and a
+    /// blank text means an empty list or the default of any other setting.
     ///
     /// # Errors
-    /// When there is no such setting, the value is of no use, or the file cannot be written. The file
-    /// stays as it is then.
+    /// When there is no such setting, the value is invalid, or the file cannot be written. The file is
+    /// unchanged then.
     pub fn set(path: &Path, key: &str, given: &str) -> Result<Self, Failure> {
         let (wanted, value) = Self::changed(path, key, given)?;
         let text = fs::read_to_string(path).map_err(HomeError::io("read", path))?;
         let text = replaced(&text, key, &value);
-        // Where the key's value was written over several lines only the whole file can be made anew.
+        // If the old value spans several lines, the whole file is rewritten.
         if toml::from_str(&text).ok().as_ref() == Some(&wanted) {
             write_atomic(path, text.as_bytes(), PRIVATE_MODE).map_err(HomeError::io("write", path))?;
         } else {
@@ -73,16 +72,17 @@ impl Config {
         Ok(wanted)
     }
 
-    /// What [`Config::set`] would make of the file, and the value that it would write; changes nothing.
+    /// The configuration that [`Config::set`] would produce, and the value that it would write; changes
+    /// nothing.
     ///
     /// # Errors
-    /// When there is no such setting, or the value is of no use.
+    /// When there is no such setting, or the value is invalid.
     pub fn changed(path: &Path, key: &str, given: &str) -> Result<(Self, Value), Failure> {
         let before = Self::load(path)?;
         let blank = given.trim().is_empty();
         let value = match before.entry(key)? {
             Value::Array(_) if blank => Value::Array(Vec::new()),
-            // Nothing is the value that the key has when it is not there.
+            // A blank value stands for the default.
             _ if blank => Self::default().entry(key)?,
             Value::Array(_) => list(key, given)?,
             Value::Boolean(_) => match given {
@@ -124,7 +124,7 @@ fn list(key: &str, given: &str) -> Result<Value, Failure> {
     Ok(Value::Array(values))
 }
 
-/// Refuses an address that a node would not start with, or would leave out.
+/// Refuses an address with which a node would not start, or which it would ignore.
 fn check_address(key: &str, given: &str) -> Result<(), Failure> {
     let shown = text::show(given, 200);
     if let Err(why) = given.parse::<Multiaddr>() {
@@ -140,7 +140,7 @@ fn check_address(key: &str, given: &str) -> Result<(), Failure> {
     checked.map_err(|why| usage(format!("{key}: {why}")))
 }
 
-/// Whether it could stand in the `Host` line of a request.
+/// Whether it could be the `Host` header of a request.
 fn is_host(text: &str) -> bool {
     let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
     text.chars().all(known)

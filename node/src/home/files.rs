@@ -1,8 +1,8 @@
-//! Files that are either whole or not there: atomic replacement and the syncing of folders.
+//! Atomic file replacement and syncing of folders.
 //!
-//! A state file that was half-written when the process died is the failure that this file makes
-//! impossible (lessons, *half-written*): write beside the target, sync, rename, sync the folder. It
-//! relies on `rename` being atomic inside one folder and never writes through a symbolic link.
+//! A file is never half-written after a crash: it is written beside the target, synced and renamed, and the
+//! folder is synced. This relies on `rename` being atomic inside one folder, and never writes through a
+//! symbolic link.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -14,8 +14,7 @@ pub const PUBLIC_MODE: u32 = 0o644;
 /// Mode of files that only their owner may read.
 pub const PRIVATE_MODE: u32 = 0o600;
 
-/// Makes the names in a folder durable: after a crash the files that were created, renamed or
-/// removed in it stay so.
+/// Syncs a folder: files that were created, renamed or removed in it stay so after a crash.
 ///
 /// # Errors
 /// When the folder cannot be opened or synced.
@@ -23,7 +22,7 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Replaces `path` with `bytes` or leaves it as it was; durable when this returns.
+/// Replaces `path` with `bytes` atomically; durable when this returns.
 ///
 /// # Errors
 /// When the folder cannot be written or is full. The temporary file is removed then.
@@ -49,21 +48,21 @@ pub fn write_atomic(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
         })
         .and_then(|()| fs::rename(&temporary, path));
     if let Err(error) = written {
-        // What is left of it is worthless, and the first error is the one to tell.
+        // The leftover is useless, and the first error is the one to report.
         let _ = fs::remove_file(&temporary);
         return Err(error);
     }
     sync_folder(folder)
 }
 
-/// Where [`write_atomic`] writes first: the same name with `.new` behind it.
+/// The temporary file of [`write_atomic`]: the same name with `.new` appended.
 pub(crate) fn temporary_beside(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     path.with_file_name(name)
 }
 
-/// Whether an error says that the disk, or this user's share of it, is full.
+/// Whether an error means that the disk, or this user's quota, is full.
 pub fn is_full(error: &io::Error) -> bool {
     matches!(
         error.kind(),

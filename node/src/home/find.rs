@@ -1,15 +1,15 @@
-//! Finding the project that a folder belongs to: upwards, as git does, and from a linked worktree of git in the
-//! main checkout.
+//! Finds the home that a folder belongs to: upwards, as git does, and from a linked git worktree in the main
+//! checkout.
 //!
-//! A project belongs to its repository, and a repository may be checked out in several places: what
-//! `git worktree add` made has a file `.git` that leads to git's common directory. Relies on the layout that
-//! git documents (`gitrepository-layout`), and only reads; the `git` program is not needed.
+//! A project belongs to its repository, and a repository may be checked out in several places: a linked
+//! worktree has a file `.git` that leads to git's common directory. Relies on the layout that git documents
+//! (`gitrepository-layout`), and only reads; the `git` program is not needed.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// Bytes of git's little files that are read at most: each holds one path.
+/// The most bytes read of git's small files: each contains one path.
 const FILE_BYTES: u64 = 8 * 1024;
 
 /// The nearest folder that is a home, from `start` upwards. In a linked worktree the folder of the main checkout
@@ -37,8 +37,8 @@ pub fn root(start: &Path, is_home: impl Fn(&Path) -> bool) -> Option<PathBuf> {
         .map(Path::to_owned)
 }
 
-/// The main checkout of the repository that `dir` is a linked worktree of. None for anything else: a main
-/// checkout, a submodule, a folder inside of a checkout.
+/// The main checkout of the repository that `dir` is a linked worktree of. `None` for anything else: a main
+/// checkout, a submodule, a folder inside a checkout.
 pub fn main_checkout(dir: &Path) -> Option<PathBuf> {
     let text = read(&dir.join(".git"))?;
     let own = dir.join(text.trim_end().strip_prefix("gitdir:")?.trim_start());
@@ -46,7 +46,7 @@ pub fn main_checkout(dir: &Path) -> Option<PathBuf> {
     let common = own.join(read(&own.join("commondir"))?.trim_end());
     let common = common.canonicalize().ok()?;
     let main = common.parent()?;
-    // A bare repository has no checkout; what its folder holds belongs to nobody.
+    // A bare repository has no checkout.
     (common.file_name()? == ".git").then(|| main.to_owned())
 }
 

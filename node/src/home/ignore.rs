@@ -1,8 +1,8 @@
-//! The line in `.gitignore` that keeps git from taking a node's folder in, and how it goes again.
+//! Adds and removes the line in `.gitignore` that makes git ignore a node's folder.
 //!
-//! A person's file: what is in it stays byte for byte, whatever its encoding and line ends, and so does a symbolic
-//! link, which is written through. What was added stands in the `undo` file, so that `deinit` can take off exactly
-//! that. Never touches anything where there is no git.
+//! The file belongs to a person: its other bytes stay, whatever their encoding and line ends, and so does a
+//! symbolic link, which is written through. The `undo` file records what was added, so that `deinit` removes
+//! exactly that. Nothing is changed outside of git repositories.
 
 use std::fs;
 use std::io;
@@ -14,20 +14,20 @@ use super::files::{PRIVATE_MODE, PUBLIC_MODE, write_atomic};
 
 /// The line.
 pub(super) const LINE: &str = ".towline/";
-/// What the `undo` file begins with when a line was added, or the whole file made.
+/// The first word of the `undo` file if a line was added; below, if the whole file was created.
 const UNDO_LINE: &str = "gitignore-line";
 const UNDO_FILE: &str = "gitignore-file";
 
-/// What is to be done to an ignore file.
+/// A change of an ignore file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum IgnoreChange {
-    /// Add the line to a file that is there.
+    /// Add the line to an existing file.
     Add,
-    /// Make the file with nothing else in it.
+    /// Create the file with that line.
     Make,
     /// Remove the line.
     Remove,
-    /// Remove the file, which holds nothing else.
+    /// Remove the file, which contains nothing else.
     Unmake,
 }
 
@@ -40,7 +40,7 @@ pub(super) struct Ignore {
 /// What `init` did.
 struct InitNote {
     made: bool,
-    /// The bytes that were added to the end; versions before this one did not note them.
+    /// The bytes that were appended; earlier versions did not record them.
     added: Option<String>,
 }
 
@@ -55,7 +55,7 @@ impl Ignore {
         &self.path
     }
 
-    /// What has to be done so that git ignores the node's folder; nothing outside of a repository.
+    /// The change that makes git ignore the node's folder; `None` outside of a repository.
     pub(super) fn wanted(&self) -> Result<Option<IgnoreChange>, HomeError> {
         let mut above = self.path.ancestors().skip(1);
         if !above.any(|folder| folder.join(".git").exists()) {
@@ -92,7 +92,7 @@ impl Ignore {
         self.write(&bytes)
     }
 
-    /// What has to be done to take back what the file `undo` says.
+    /// The change that reverts what the file `undo` records.
     pub(super) fn plan_removal(&self, undo: &Path) -> Result<Option<IgnoreChange>, HomeError> {
         Ok(match self.without(undo)? {
             None => None,
@@ -117,7 +117,7 @@ impl Ignore {
         }
     }
 
-    /// The file as it is without what was added; none where nothing of that is there.
+    /// The contents without what was added; `None` if nothing of that is left.
     fn without(&self, undo: &Path) -> Result<Option<Vec<u8>>, HomeError> {
         let (Some(undo), Some(mut bytes)) = (read_undo(undo)?, self.read()?) else {
             return Ok(None);
@@ -127,7 +127,7 @@ impl Ignore {
             bytes.truncate(bytes.len() - added.len());
             return Ok(Some(bytes));
         }
-        // Somebody has written behind it since.
+        // Somebody has added lines after it.
         let left: Vec<u8> = lines(&bytes)
             .filter(|line| !is_it(line))
             .flatten()

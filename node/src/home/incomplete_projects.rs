@@ -1,7 +1,7 @@
-//! Projects that are being made or joined: folders that are not whole yet, and who was named to begin with.
+//! Projects that are being created or joined: incomplete folders, and the nodes that the inviter named.
 //!
-//! A folder is made as `<digits>.new` and moved to its place when it is whole, so whatever still has that
-//! name when nobody is making a project is worth nothing.
+//! A folder is created as `<digits>.new` and moved to its place when it is complete, so a folder that still
+//! has that name while nobody creates a project can be removed.
 
 use std::fs;
 use std::path::Path;
@@ -10,19 +10,18 @@ use towline_proto::{NodeId, limits};
 
 use super::{Home, HomeError, ProjectHome, files, missing};
 
-/// What stands behind the name of a project's folder until it is whole.
+/// The extension of a project's folder until it is complete.
 pub(super) const INCOMPLETE: &str = "new";
 /// The file in a project's folder with the nodes that the inviter named, a line each.
 const INTRODUCED_FILE: &str = "introduced";
 
-/// Whether a folder of a project is not whole.
+/// Whether a folder of a project is incomplete.
 pub(super) fn is_incomplete(dir: &Path) -> bool {
     dir.extension().is_some_and(|extension| extension == INCOMPLETE)
 }
 
 impl Home {
-    /// Removes what is left of projects that were being made or joined when a process died. The caller holds
-    /// the lock and is making none.
+    /// Removes incomplete projects of processes that died. The caller holds the lock and is creating none.
     ///
     /// # Errors
     /// When something cannot be removed.
@@ -44,7 +43,8 @@ impl Home {
 }
 
 impl ProjectHome {
-    /// Keeps whom the inviter named: they count as members here until the project's own log says who is one.
+    /// Stores the nodes that the inviter named: they count as members here until the project's own log is
+    /// available.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -58,7 +58,7 @@ impl ProjectHome {
             .map_err(HomeError::io("write", &path))
     }
 
-    /// Whom the inviter named. A file that cannot be read costs their help and nothing else.
+    /// The nodes that the inviter named. If the file cannot be read, only their help is lost.
     pub fn introduced(&self) -> Vec<NodeId> {
         let text = fs::read_to_string(self.dir.join(INTRODUCED_FILE)).unwrap_or_default();
         let nodes = text.lines().filter_map(|line| line.parse().ok());

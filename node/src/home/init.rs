@@ -1,7 +1,7 @@
-//! `init` and `deinit`: decided first, so that the plan can be shown, then performed.
+//! `init` and `deinit`: planned first, so that the plan can be shown, then executed.
 //!
-//! `init` touches `.towline/` and one line of `.gitignore`, and the latter only inside a git
-//! repository. `deinit` takes back exactly that: the `undo` file says what there is to take back.
+//! `init` writes `.towline/` and one line of `.gitignore`, the latter only inside a git repository. `deinit`
+//! reverts exactly that, according to the `undo` file.
 
 use std::fmt;
 use std::fs;
@@ -14,20 +14,20 @@ use super::files::sync_folder;
 use super::ignore::{Ignore, IgnoreChange, LINE};
 use super::{Config, Home, HomeError, key};
 
-/// One thing that will be done.
+/// One step of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InitStep {
-    /// Make the folder with the key and the configuration.
+    /// Create the folder with the key and the configuration.
     MakeFolder(PathBuf),
-    /// Add the ignore line to a file that is there.
+    /// Add the ignore line to an existing file.
     AddLine(PathBuf),
-    /// Make an ignore file with that line.
+    /// Create an ignore file with that line.
     MakeIgnoreFile(PathBuf),
-    /// Remove the folder and everything in it.
+    /// Remove the folder with its contents.
     RemoveFolder(PathBuf),
     /// Remove the ignore line.
     RemoveLine(PathBuf),
-    /// Remove the ignore file, which holds nothing else.
+    /// Remove the ignore file, which contains nothing else.
     RemoveIgnoreFile(PathBuf),
 }
 
@@ -140,7 +140,7 @@ pub fn plan_deinit(home: &Home) -> Result<Vec<InitStep>, HomeError> {
     Ok(steps)
 }
 
-/// Takes back what [`init`] did, projects and all. Refused while a node has them open.
+/// Reverts [`init`] and removes all projects. Refused while a node has them open.
 ///
 /// # Errors
 /// [`HomeError::Busy`], or what the file system says.
@@ -154,7 +154,7 @@ pub fn deinit(home: &Home) -> Result<Vec<InitStep>, HomeError> {
     key::remove_external(&home.key_file())?;
     let dir = home.dir();
     let removed = fs::remove_dir_all(&dir);
-    // Network and FUSE file systems keep what is open under another name, and the lock's own file is.
+    // Network and FUSE file systems keep open files under another name, and the lock's own file is open.
     drop(lock);
     if removed.is_err() && dir.exists() {
         fs::remove_dir_all(&dir).map_err(HomeError::io("remove", &dir))?;
@@ -167,7 +167,7 @@ pub fn deinit(home: &Home) -> Result<Vec<InitStep>, HomeError> {
 fn new_key(home: &Home) -> Result<SigningKey, HomeError> {
     let path = home.key_file();
     match fs::metadata(&path) {
-        // The process died between making the file and filling it; nothing was signed with it.
+        // The process died between creating the file and writing it; nothing was signed with it.
         Ok(meta) if meta.len() == 0 => {
             fs::remove_file(&path).map_err(HomeError::io("remove", &path))?;
             key::create(&path)

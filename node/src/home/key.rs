@@ -1,8 +1,8 @@
 //! The node's key: an ed25519 seed in hex, in a file that only its owner may read.
 //!
-//! On a file system without modes, such as that of a memory stick, there is no such file. The key is then in the
-//! user's state folder, and its own file says where. The seed is never printed and never part of an error. A key
-//! is never overwritten.
+//! A file system without modes, such as that of a memory stick, has no private files. The key is then in the
+//! user's state folder, and the key file contains its path. The seed is never printed and never part of an
+//! error. A key is never overwritten.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -15,14 +15,14 @@ use towline_proto::ids::{from_hex, to_hex};
 use super::HomeError;
 use super::files::{PRIVATE_MODE, sync_folder};
 
-/// What a key file begins with that only says where the key is.
+/// The prefix of a key file that contains the path of the key.
 const ELSEWHERE: &str = "at ";
-/// Bytes of a key file that are read at most.
+/// The most bytes read of a key file.
 const FILE_BYTES: u64 = 8 * 1024;
-/// Random bytes in the name of a key that is elsewhere.
+/// Random bytes in the name of a key in the state folder.
 const NAME_BYTES: usize = 8;
 
-/// Draws a key and writes it to a new file.
+/// Creates a key and writes it to a new file.
 ///
 /// # Errors
 /// [`HomeError::Exists`], [`HomeError::NoModes`], or when there is no randomness or no room.
@@ -42,7 +42,7 @@ fn random<const N: usize>(path: &Path) -> Result<[u8; N], HomeError> {
     Ok(bytes)
 }
 
-/// Keeps a key in the user's state folder and says so in its own file.
+/// Stores a key in the user's state folder and its path in the key file.
 fn store_in_state_folder(path: &Path, key: &SigningKey) -> Result<(), HomeError> {
     let no_modes = |why: String| HomeError::NoModes {
         path: path.to_owned(),
@@ -71,7 +71,7 @@ fn store_in_state_folder(path: &Path, key: &SigningKey) -> Result<(), HomeError>
     Ok(())
 }
 
-/// Where programs keep what is to survive and is nobody else's.
+/// The user's state folder for keys.
 fn state_folder() -> Option<PathBuf> {
     let set = |name| {
         std::env::var_os(name)
@@ -82,7 +82,7 @@ fn state_folder() -> Option<PathBuf> {
     Some(state.join("towline/keys"))
 }
 
-/// Where the key is that a file stands for.
+/// The path of the key that a key file contains or refers to.
 fn resolve_key_path(path: &Path) -> Result<PathBuf, HomeError> {
     let mut text = String::new();
     let file = File::open(path).map_err(HomeError::open(path))?;
@@ -95,7 +95,7 @@ fn resolve_key_path(path: &Path) -> Result<PathBuf, HomeError> {
     Ok(elsewhere.unwrap_or_else(|| path.to_owned()))
 }
 
-/// Removes a key that is elsewhere.
+/// Removes a key in the state folder.
 pub(super) fn remove_external(path: &Path) -> Result<(), HomeError> {
     let Some(file) = resolve_key_path(path).ok().filter(|file| file != path) else {
         return Ok(());

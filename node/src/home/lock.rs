@@ -1,8 +1,8 @@
-//! The lock of a home: one process has the stores open, and the others are told which.
+//! The lock of a home: one process has the stores open, and the others learn which.
 //!
-//! The lock is the kernel's and goes with the process, so a killed one leaves none behind. What the file says is
-//! for people, and for clients of a node: where its socket is, when that could not be made in its usual place.
-//! Whether anybody has the lock is asked of the kernel alone.
+//! The kernel's file lock ends with the process, so a killed one leaves none behind. The contents of the file
+//! are for people, and for clients of a node: the path of its socket, if that is not in its usual place. Only
+//! the kernel decides whether the lock is held.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -12,30 +12,30 @@ use std::path::{Path, PathBuf};
 use super::HomeError;
 use super::files::PRIVATE_MODE;
 
-/// How much of the file is read, in bytes: two short lines.
+/// The most bytes read of the file: two short lines.
 const TEXT_BYTES: u64 = 1_000;
-/// What stands before the path of a node's socket.
+/// The prefix of the line with the socket path.
 const SOCKET: &str = "socket ";
 
 /// A lock that is held until it is dropped.
 #[derive(Debug)]
 pub struct Lock {
-    // Closing it is what gives the lock back.
+    // Closing the file releases the lock.
     file: File,
     what: String,
 }
 
-/// Who has a lock, as they wrote it down.
+/// The holder of a lock, according to the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LockHolder {
     /// Who, as in "`towline up` (pid 123)".
     pub who: String,
-    /// Where it listens, when it is a node that does already.
+    /// The socket of the holder, if it is a node that listens already.
     pub socket: Option<PathBuf>,
 }
 
 impl Lock {
-    /// Takes the lock and writes into it what it is held for, as in `towline up`.
+    /// Takes the lock and writes its purpose into the file, as in `towline up`.
     ///
     /// # Errors
     /// [`HomeError::Busy`] with who has it.
@@ -68,14 +68,14 @@ impl Lock {
         Ok(lock)
     }
 
-    /// Tells clients where the holder listens.
+    /// Writes the socket path into the file, for clients.
     pub fn set_socket(&self, socket: &Path) {
         self.write(Some(socket));
     }
 
-    /// Whether the file at `path` is still the one that is locked. Where it is not, another process can have a
-    /// lock of its own, and what this one writes is in a folder that is gone or was replaced. A file system that
-    /// cannot be asked just now, or numbers its files anew, is no proof of that.
+    /// Whether the file at `path` is still the locked one. If not, another process can hold a lock of its
+    /// own, and this process writes to a folder that was removed or replaced. A file system that cannot be
+    /// read right now, or renumbers its files, is no proof of that.
     pub fn still_holds(&self, path: &Path) -> bool {
         let there = match fs::symlink_metadata(path) {
             Ok(there) => there,
@@ -116,12 +116,12 @@ impl Lock {
 }
 
 impl LockHolder {
-    /// Who has the lock now; none when nobody has it, or there is no such file.
+    /// The current holder; `None` if nobody holds the lock, or there is no such file.
     ///
     /// # Errors
-    /// When the file is there and cannot be asked.
+    /// When the file exists and cannot be checked.
     pub fn ask(path: &Path) -> Result<Option<Self>, HomeError> {
-        // Looked at first: opening a pipe would wait for whoever writes to it.
+        // Checked first: opening a pipe would block.
         let file = match fs::metadata(path) {
             Ok(meta) if meta.is_file() => File::open(path),
             Ok(_) => return Err(no_file(path)),
@@ -136,7 +136,7 @@ impl LockHolder {
         }
     }
 
-    /// Where the file says that a node listens. It may have ended since: only a connection tells.
+    /// The socket path in the file. The node may have ended since; only connecting tells.
     pub fn noted_socket(path: &Path) -> Option<PathBuf> {
         let is_file = fs::metadata(path).is_ok_and(|meta| meta.is_file());
         let file = is_file.then(|| File::open(path).ok()).flatten();

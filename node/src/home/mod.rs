@@ -1,4 +1,4 @@
-//! The `.towline` folder of a node: where everything is, how it is found, made and taken away.
+//! The `.towline` folder of a node: its layout, and how it is found, created and removed.
 //!
 //! ```text
 //! <root>/.towline/            mode 0700
@@ -13,7 +13,8 @@
 //!     log/  cache/  rows.snap
 //! ```
 //!
-//! Nothing here reads a clock, and only `key` the environment; randomness is drawn in [`key::create`] alone.
+//! Nothing here reads a clock, and only `key` reads environment variables; only [`key::create`] draws
+//! randomness.
 
 pub mod config;
 pub mod edit;
@@ -71,13 +72,13 @@ pub enum HomeError {
         /// Which file.
         path: PathBuf,
     },
-    /// There is one already.
+    /// It exists already.
     #[error("{path} already exists")]
     Exists {
         /// What is there.
         path: PathBuf,
     },
-    /// Somebody else has it open.
+    /// Another process has it open.
     #[error("in use by {holder}; try again when that process has finished")]
     Busy {
         /// Who, as in "`towline up` (pid 123)".
@@ -107,7 +108,7 @@ pub enum HomeError {
     Invalid {
         /// Which file.
         path: PathBuf,
-        /// What is wrong and what would be right.
+        /// What is wrong and how to fix it.
         why: String,
     },
 }
@@ -165,12 +166,12 @@ pub struct ProjectHome {
 }
 
 impl Home {
-    /// The home whose `.towline` is in `root`, whether it is there or not.
+    /// The home whose `.towline` is in `root`, whether it exists or not.
     pub fn at(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
     }
 
-    /// Whether `init` was finished here.
+    /// Whether `init` has completed here.
     pub fn exists(&self) -> bool {
         self.dir().join("config.toml").is_file()
     }
@@ -210,7 +211,7 @@ impl Home {
         self.dir().join("node.sock")
     }
 
-    /// Takes the lock for as long as the value lives; `what` tells others what for.
+    /// Takes the lock until the value is dropped; `what` names the purpose for other processes.
     ///
     /// # Errors
     /// [`HomeError::Busy`] with who has it.
@@ -218,10 +219,10 @@ impl Home {
         Lock::take(&self.lock_file(), what)
     }
 
-    /// Who has the lock now.
+    /// The current holder of the lock.
     ///
     /// # Errors
-    /// When that cannot be asked.
+    /// When that cannot be checked.
     pub fn holder(&self) -> Result<Option<LockHolder>, HomeError> {
         LockHolder::ask(&self.lock_file())
     }
@@ -238,15 +239,15 @@ impl Home {
         }
     }
 
-    /// Where the folder of a project is.
+    /// The folder of a project.
     pub(crate) fn project_dir(&self, id: &ProjectId) -> PathBuf {
         self.dir()
             .join("projects")
             .join(to_hex(&id.0[..PROJECT_NAME_BYTES]))
     }
 
-    /// A folder for a project, beside its place: [`ProjectHome::register`] moves it there when it is whole,
-    /// and only then is the project listed.
+    /// Creates a folder for a project, beside its place: [`ProjectHome::register`] moves it there when it is
+    /// complete, and only then is the project listed.
     ///
     /// # Errors
     /// When the folder cannot be made.
@@ -257,7 +258,8 @@ impl Home {
         if incomplete.is_dir() {
             fs::remove_dir_all(&incomplete).map_err(HomeError::io("remove", &incomplete))?;
         }
-        // A version that made folders in place may have left one, with a log that must not be thrown away.
+        // An earlier version that created folders in place may have left one, with a log that must not be
+        // deleted.
         let dir = if dir.is_dir() { dir } else { incomplete };
         fs::DirBuilder::new()
             .recursive(true)
@@ -299,8 +301,8 @@ impl ProjectHome {
         self.dir.join("cache")
     }
 
-    /// Writes `project.toml` and moves the folder to its place, which makes the project one of this node's: to
-    /// be called when its log is there, so that a crash before leaves nothing that looks like a project.
+    /// Writes `project.toml` and moves the folder to its place, which registers the project. To be called
+    /// when its log exists, so that a crash before leaves nothing that looks like a project.
     ///
     /// # Errors
     /// When the file cannot be written or the folder not be moved.

@@ -1,4 +1,4 @@
-//! The projects of a home, as their folders say: one that cannot be read keeps no other out.
+//! Lists the projects of a home; one that cannot be read does not affect the others.
 //!
 //! Changes nothing on the disk.
 
@@ -16,12 +16,12 @@ use super::{Home, HomeError, ProjectHome, is_incomplete, missing};
 pub struct ProjectScan {
     /// Those that can be read, sorted by name.
     pub projects: Vec<ProjectHome>,
-    /// The folders of those that cannot, and why.
+    /// The folders of the others, and why they cannot be read.
     pub unreadable: Vec<(String, HomeError)>,
 }
 
-/// The project of a folder; none when it has no `project.toml`, as one that was being made or joined
-/// when the process died.
+/// The project in a folder; `None` without a `project.toml`, for instance if the process died while it was
+/// created or joined.
 fn read_project(dir: PathBuf) -> Result<Option<ProjectHome>, HomeError> {
     let path = dir.join("project.toml");
     let text = match fs::read_to_string(&path) {
@@ -48,7 +48,7 @@ pub(super) struct ProjectFile {
 }
 
 impl Home {
-    /// Everything that looks like a project of the node: one that cannot be read keeps no other out.
+    /// Scans the projects of the node; one that cannot be read does not affect the others.
     ///
     /// # Errors
     /// When the folder of the projects cannot be listed.

@@ -1,6 +1,6 @@
-//! The settings of a project, as plain values with the words that people write for them. They are the
-//! same on every node: where they are kept and who changes them is in `project`. What this version does
-//! not know, or cannot read, is left to the versions that do.
+//! The settings of a project, as plain values with their text forms. They are the same on every node;
+//! `project` stores them and decides who may change them. Settings and values that this version does not know
+//! are left to the versions that do.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,22 +10,21 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use towline_proto::stage::UnknownWord;
 use towline_proto::{Qa, text};
 
-/// The longest time that can be written, in seconds.
+/// The longest duration, in seconds.
 const MAX_S: u64 = 366 * 86_400;
-/// How long done and closed items are kept in sight when nobody says otherwise.
+/// By default, how long done and closed items stay visible.
 const ARCHIVE_AFTER: Duration = Duration::from_secs(7 * 86_400);
-/// How long a node must be gone before its claims can be taken over when nobody says otherwise.
+/// By default, how long a node must be gone before its claims can be taken over.
 const CLAIM_TTL: Duration = Duration::from_secs(10 * 60);
-/// The shortest such time that can be written: a few of the 30 s in which nodes say that they are there.
+/// The shortest such time: a few of the 30 s between heartbeats.
 const MIN_CLAIM_TTL: Duration = Duration::from_secs(2 * 60);
 
-/// How long commands wait for each other when nobody says otherwise: some hundred that begin at once are done by
-/// then.
+/// By default, how long commands wait for each other: about a hundred that start at once are done by then.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How often an item can be sent back when nobody says otherwise.
+/// By default, how often an item can be sent back.
 const RETRY_LIMIT: u32 = 5;
-/// The highest such limit that can be written.
+/// The highest such limit.
 const MAX_RETRIES: u32 = 1_000;
 
 /// The names of a project's settings that this version knows, in the order in which they are listed.
@@ -34,15 +33,15 @@ pub const KEYS: [&str; 5] = ["promote", "archive_after", "retry_limit", "qa", "c
 /// The settings of a project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// How often an item can be sent back before it is blocked as well.
+    /// How often an item can be sent back before it is blocked.
     pub retry_limit: RetryLimit,
-    /// Who passes a new item through QA when nobody says.
+    /// Who passes a new item through QA by default.
     pub qa: Qa,
-    /// Whether backlog items start by themselves when the last thing they wait for is done.
+    /// Whether backlog items start automatically when their last dependency is done.
     pub promote: Promote,
     /// How long an item stays done or closed before it is archived.
     pub archive_after: ArchiveAfter,
-    /// How long the node of a claim must not have been heard of before the claim can be taken over.
+    /// How long the node of a claim must not have been seen before the claim can be taken over.
     pub claim_ttl: ClaimTtl,
 }
 
@@ -59,7 +58,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The value of a setting as people write it; none of one that is not known.
+    /// The text form of a setting; `None` for an unknown one.
     pub fn get(&self, key: &str) -> Option<String> {
         Some(match key {
             "promote" => self.promote.to_string(),
@@ -71,10 +70,10 @@ impl Settings {
         })
     }
 
-    /// Takes a value as people write it.
+    /// Sets a value from its text form.
     ///
     /// # Errors
-    /// When there is no such setting, or no such value; says what would be right.
+    /// When there is no such setting or value; the message lists what is valid.
     pub fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
         match key {
             "promote" => self.promote = value.parse()?,
@@ -94,17 +93,17 @@ impl Settings {
     }
 }
 
-/// How often an item can be sent back; once more also blocks it.
+/// How often an item can be sent back; one more time also blocks it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RetryLimit {
-    /// As often as somebody likes.
+    /// No limit.
     Never,
-    /// So often.
+    /// This many times.
     Times(u32),
 }
 
 impl RetryLimit {
-    /// Whether an item that was sent back so often is blocked when it is sent back once more.
+    /// Whether an item that was sent back this often is blocked the next time.
     pub const fn is_reached(self, retries: u32) -> bool {
         match self {
             Self::Never => false,
@@ -155,12 +154,12 @@ pub enum Promote {
     Auto,
 }
 
-/// When what is done or closed goes out of sight.
+/// When done and closed items are archived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ArchiveAfter {
-    /// When somebody archives it.
+    /// Only manually.
     Never,
-    /// By itself, after so long.
+    /// Automatically after this time.
     Span(Duration),
 }
 
@@ -168,7 +167,7 @@ pub enum ArchiveAfter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClaimTtl(pub Duration);
 
-/// How long a command waits while others have the store open, or a node has no place for another client.
+/// How long a command waits while others have the store open, or a node has no room for another client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BusyTimeout(pub Duration);
 
@@ -276,7 +275,7 @@ impl std::str::FromStr for ClaimTtl {
 /// Reads `90s`, `30m`, `24h`, `7d`.
 ///
 /// # Errors
-/// With what would be right.
+/// With the valid forms.
 pub fn span(text: &str) -> Result<Duration, String> {
     let wrong = || format!("invalid duration {text:?}; expected for example 30s, 15m, 24h or 7d");
     let unit = text.chars().last().ok_or_else(wrong)?;
@@ -298,7 +297,7 @@ pub fn span(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("a duration must be between 1s and 366d; got {text:?}"))
 }
 
-/// The shortest way to write a time in whole seconds.
+/// The shortest form of a duration in whole seconds.
 pub fn written(span: Duration) -> String {
     let seconds = span.as_secs();
     for (unit, size) in [("d", 86_400), ("h", 3_600), ("m", 60)] {

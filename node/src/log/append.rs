@@ -1,7 +1,6 @@
-//! The writing half of the log: room ahead of the records, one write, one sync, and what is taken back
-//! when either fails.
+//! The writing half of the log: preallocation, one write, one sync, and the rollback when either fails.
 //!
-//! It never tries a failed sync again: the page cache and the disk may have parted for good then.
+//! A failed sync is never retried: page cache and disk may differ for good then.
 
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -17,9 +16,9 @@ use super::{BATCH_BYTES, GROW_MAX_BYTES, GROW_MIN_BYTES, Log, ReadOnlyReason};
 use crate::home::files::is_full;
 
 impl Log {
-    /// Appends records, each with the time at which it was seen, and syncs once for all of them.
-    /// `own` is this node's own last entry when the batch holds a new one. All are durable when this
-    /// returns, and none is there after an error.
+    /// Appends records, each with the time at which it was seen, and syncs once for all of them. `own` is
+    /// this node's own last entry if the batch contains a new one. All records are durable when this returns,
+    /// and none is in the log after an error.
     ///
     /// # Errors
     /// [`LogError::Full`] and [`LogError::Size`] leave the log usable; after anything else it is
@@ -48,20 +47,20 @@ impl Log {
             own: own.or(self.head.own),
         };
         if let Err(error) = self.head_file.write(&self.head) {
-            // The batch is durable and stays acknowledged; a head that lags is always allowed.
+            // The batch is durable and stays acknowledged; the head file may always lag behind.
             tracing::warn!(%error, dir = %self.dir.display(), "the head of the log could not be written");
         }
         Ok(positions)
     }
 
-    /// Gives the disk back what is left of the last step of room, but for the smallest one: after an import
-    /// that may be megabytes. For a log that is about to be closed; the next append after that finds room.
+    /// Releases preallocated space except for the smallest step: after an import that may be megabytes. For a
+    /// log that is about to be closed; the next append preallocates again.
     pub fn release_preallocated(&mut self) {
         let Some(last) = self.segments.last().filter(|_| self.closed.is_none()) else {
             return;
         };
         let kept = last.end.saturating_add(GROW_MIN_BYTES);
-        // What is cut off is zeros, so a crash before or after it makes no difference.
+        // Only zeros are cut off, so a crash before or after it makes no difference.
         if self.allocated > kept && last.file.set_len(kept).is_ok() {
             self.allocated = kept;
         }
@@ -135,8 +134,8 @@ impl Log {
         Ok(positions)
     }
 
-    /// Makes room up to `end` ahead of the records, by ever larger steps, so that an append changes
-    /// no metadata. When the disk has no room for a step, the records alone may still fit.
+    /// Preallocates up to `end` in growing steps, so that an append changes no metadata. If the disk has no
+    /// room for a step, the records alone may still fit.
     fn grow(&mut self, end: u64) -> Result<(), LogError> {
         if end <= self.allocated {
             return Ok(());
@@ -165,7 +164,7 @@ impl Log {
         }
     }
 
-    /// Takes back a write that failed; a full disk leaves the log usable, anything else closes it.
+    /// Rolls back a failed write; after a full disk the log stays usable, anything else closes it.
     fn undo(&mut self, what: &'static str, error: io::Error) -> LogError {
         let full = is_full(&error);
         let error = if full {
@@ -182,7 +181,7 @@ impl Log {
         error
     }
 
-    /// Cuts the file where its records end; whether that worked.
+    /// Truncates the file to its records. Returns whether that worked.
     fn drop_tail(&mut self) -> bool {
         let Some(last) = self.segments.last() else {
             return false;

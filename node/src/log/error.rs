@@ -7,7 +7,7 @@ use towline_proto::ProjectId;
 
 use crate::home::files::is_full;
 
-/// Why the log did not do what was asked.
+/// Why an operation on the log failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The file system refused something.
@@ -15,12 +15,12 @@ pub enum LogError {
     Io {
         /// What was tried.
         what: &'static str,
-        /// On which file or folder.
+        /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
-    /// The disk is full. Nothing of the batch was kept; what was acknowledged stays.
+    /// The disk is full. Nothing of the batch was stored; acknowledged entries are safe.
     #[error(
         "the disk is full: nothing was written to {path}; earlier changes are safe; free some space and try again"
     )]
@@ -28,7 +28,7 @@ pub enum LogError {
         /// The file that could not grow.
         path: PathBuf,
     },
-    /// An earlier sync failed, so nobody knows what the disk holds.
+    /// An earlier sync failed, so the state of the disk is unknown.
     #[error("the log is closed because a write to it failed ({why}); restart the node")]
     Poisoned {
         /// What failed.
@@ -97,7 +97,7 @@ pub enum LogError {
         /// Where the log ends.
         end: u64,
     },
-    /// Whoever was given the records did not take one.
+    /// The callback rejected a record.
     #[error("the record at {position:#x} was not accepted: {source}")]
     Rejected {
         /// Which record.
@@ -126,7 +126,7 @@ impl LogError {
     }
 }
 
-/// Where a log is not what was written, as `doctor` names it.
+/// A damaged place in a log, as `doctor` reports it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("log segment {segment} is damaged at byte {offset}: {why}")]
 pub struct Damage {

@@ -1,10 +1,10 @@
-//! The `head` file: what this node knows it has written, kept apart from the log itself.
+//! The `head` file: what this node has written, stored separately from the log.
 //!
-//! A log that lost its end (an old backup put back, a disk that dropped blocks) looks whole from
-//! inside. If the node went on writing, it would give out sequence numbers twice. The head says
-//! where the log must at least reach. It is written after each sync of the log, in turn into one of
-//! two slots, so that a torn write leaves the other one, and it is not synced itself: it may lag
-//! behind the log after a power cut and never runs ahead of it.
+//! A log that lost its end (a restored backup, lost blocks) looks intact by itself. If the node continued to
+//! write, it would assign sequence numbers twice. The head file says where the log must at least end. It is
+//! written after each sync of the log, alternately into one of two slots, so that a torn write leaves the
+//! other one. It is not synced itself: after a power cut it may lag behind the log, and it is never ahead of
+//! it.
 
 use std::fs::{File, OpenOptions};
 use std::io;

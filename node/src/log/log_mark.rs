@@ -1,10 +1,9 @@
-//! A mark in a log: tells, without reading the log, whether it is still the same one and still ends where
-//! it ended when the mark was taken.
+//! A log mark: tells without reading the log whether it is still the same log and still ends where it ended
+//! when the mark was taken.
 //!
-//! What is made from a whole log and kept beside it carries a mark. A look at it reads some headers, takes
-//! no lock and changes nothing: whatever it cannot make out means that the mark does not stand. A position
-//! alone would not do, because a log that was put back from a backup and written on may end at the same
-//! byte.
+//! Files that are derived from a whole log carry a mark. Checking it reads a few headers, takes no lock and
+//! changes nothing; anything unreadable means that the mark is not current. A position alone is not enough,
+//! because a restored and continued log may end at the same byte.
 
 use std::fs::File;
 use std::io;
@@ -16,7 +15,7 @@ use super::head;
 use super::record::{RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, SegmentHeader, split_position, u64_at};
 use super::segment::segment_path;
 
-/// Where a log ended, and by which record it is known again.
+/// Where a log ended, and the record that identifies it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogMark {
     end: u64,
@@ -29,7 +28,7 @@ impl LogMark {
     /// Length of its bytes.
     pub const LEN: usize = 32;
 
-    /// Its bytes, to be kept with what was made from the log.
+    /// The bytes to store with the derived file.
     pub fn encode(&self) -> [u8; Self::LEN] {
         let mut bytes = [0; Self::LEN];
         bytes[..8].copy_from_slice(&self.end.to_le_bytes());
@@ -38,7 +37,7 @@ impl LogMark {
         bytes
     }
 
-    /// The mark that was kept in these bytes.
+    /// The mark in these bytes.
     pub fn decode(bytes: &[u8; Self::LEN]) -> Self {
         let mut header = [0; RECORD_HEADER_BYTES];
         header.copy_from_slice(&bytes[16..]);
@@ -49,14 +48,14 @@ impl LogMark {
         }
     }
 
-    /// Whether the log in a folder is the one that was marked and has got no longer and no shorter. A
-    /// process that appends meanwhile has not answered anybody yet when this still says yes.
+    /// Whether the log in a folder is the marked one and has neither grown nor shrunk. A process that appends
+    /// concurrently has not replied to anybody yet when this still returns true.
     pub fn is_current(&self, dir: &Path) -> bool {
         self.check(dir).unwrap_or(false)
     }
 
     fn check(&self, dir: &Path) -> io::Result<bool> {
-        // A head that lags behind is usual after a power cut; one that is beyond tells of a lost end.
+        // A lagging head file is usual after a power cut; one that is ahead means that the log lost its end.
         if head::peek(&dir.join("head"))?.is_some_and(|head| head.end > self.end) {
             return Ok(false);
         }
@@ -92,8 +91,8 @@ fn open_valid_segment(dir: &Path, segment: u32) -> io::Result<Option<File>> {
 }
 
 impl Log {
-    /// A mark at the log's end, known again by the record at `last`; none in a log that takes no more
-    /// records, because what it holds is in doubt.
+    /// A mark of the log's end, identified by the record at `last`; `None` for a closed log, whose contents
+    /// are in doubt.
     pub fn mark(&self, last: u64) -> Option<LogMark> {
         if self.closed.is_some() {
             return None;

@@ -1,10 +1,10 @@
-//! The log of one project on one node: signed entries of all authors in the order in which this node
-//! admitted them. It is the truth; everything else in the store can be made from it again.
+//! The log of one project on one node: signed entries of all authors in the order in which this node admitted
+//! them. It is the source of truth; everything else in the store can be rebuilt from it.
 //!
-//! An append is one write into preallocated room and one `fdatasync`, for however many records wait.
-//! When [`Log::append`] returns, its records survive `kill -9` and a power cut. A failed sync is
-//! final: what the disk holds is unknown then, and trying again would pretend otherwise. The log
-//! knows nothing of entries but their bytes. The bytes on disk are described in `docs/storage.md`.
+//! An append is one write into preallocated space and one `fdatasync`, for any number of waiting records.
+//! When [`Log::append`] returns, its records survive `kill -9` and a power cut. A failed sync is final: the
+//! state of the disk is unknown then, and a retry would hide that. The log treats entries as opaque bytes.
+//! `docs/storage.md` describes the bytes on disk.
 
 mod append;
 mod error;
@@ -56,7 +56,8 @@ pub struct Options {
     pub segment_bytes: u64,
     /// Size in bytes of the file that is given up when the disk is full.
     pub reserve_bytes: u64,
-    /// Where to begin reading; 0 for the beginning. What lies before was read and believed earlier.
+    /// The position to start reading from; 0 for the beginning. Earlier records were read and verified
+    /// before.
     pub from: u64,
 }
 
@@ -70,25 +71,25 @@ impl Default for Options {
     }
 }
 
-/// Why the log takes no more.
+/// Why the log accepts no more records.
 #[derive(Debug, Clone)]
 enum ReadOnlyReason {
     /// A write or a sync failed: final for this process.
     Poisoned(String),
-    /// Damaged: final until the log is made anew from what can be salvaged.
+    /// Damaged: final until the log is rebuilt from what can be salvaged.
     Damaged(String),
-    /// Shorter than its head: until the node has learnt its own head from its peers.
+    /// Shorter than its head file says: until the node has learnt its own head from its peers.
     Shortened(String),
 }
 
-/// The open log of one project. One process opens it at a time: the lock of the home folder.
+/// The open log of one project. The lock of the home ensures that only one process opens it.
 #[derive(Debug)]
 pub struct Log {
     dir: PathBuf,
     project: ProjectId,
     options: Options,
     segments: Vec<Segment>,
-    /// Up to where the last segment's file has room.
+    /// The preallocated end of the last segment.
     allocated: u64,
     head: Head,
     head_file: HeadFile,
@@ -98,7 +99,7 @@ pub struct Log {
 }
 
 impl Log {
-    /// Makes the log of a new project in a folder that has none.
+    /// Creates the log of a new project.
     ///
     /// # Errors
     /// [`LogError::Exists`], [`LogError::Full`] or what the file system says.
@@ -153,8 +154,8 @@ impl Log {
         })
     }
 
-    /// Opens a log and gives every record, in order, to `each`. Damage is told in [`OpenReport`], not as
-    /// an error, so that the node can start and be mended; the log is then read-only.
+    /// Opens a log and passes every record, in order, to `each`. Damage is reported in [`OpenReport`], not as
+    /// an error, so that the node can start and be repaired; the log is then read-only.
     ///
     /// # Errors
     /// [`LogError::Missing`], [`LogError::Newer`], [`LogError::Foreign`], [`LogError::Refused`] when
@@ -168,8 +169,8 @@ impl Log {
     }
 
     /// [`Log::open`] with other sizes, or from a position that an earlier opening has reached
-    /// ([`Options::from`]). When such a position turns out not to be one, the log looks damaged or
-    /// shortened: open it again from 0 before believing so.
+    /// ([`Options::from`]). If such a position is not valid, the log looks damaged or shortened: open it
+    /// again from 0 before believing so.
     ///
     /// # Errors
     /// As [`Log::open`].
@@ -212,9 +213,9 @@ impl Log {
         Ok((log, parts.opened))
     }
 
-    /// Gives every whole record of a damaged log to `each`, stepping over the gaps and changing
-    /// nothing on the disk. To mend a log: salvage it, [`Log::move_aside`] the old one, create a new
-    /// one, and admit what was salvaged as if it came from a peer.
+    /// Passes every intact record of a damaged log to `each`, skipping the gaps and changing nothing on disk.
+    /// To repair a log: salvage it, [`Log::move_aside`] the old one, create a new one, and admit the salvaged
+    /// entries as if they came from a peer.
     ///
     /// # Errors
     /// As [`Log::open`].
@@ -226,7 +227,7 @@ impl Log {
         open::salvage(dir, project, &mut |record| take(&mut each, record))
     }
 
-    /// Moves the folder of a log out of the way, to `<name>.damaged-<now in ms>`.
+    /// Renames the folder of a log to `<name>.damaged-<now in ms>`.
     ///
     /// # Errors
     /// What the file system says.
@@ -241,7 +242,7 @@ impl Log {
         Ok(aside)
     }
 
-    /// Reads one record and checks it.
+    /// Reads and verifies one record.
     ///
     /// # Errors
     /// [`LogError::Position`] when there is none, [`LogError::Damaged`] when it is not what was
@@ -293,8 +294,8 @@ impl Log {
         })
     }
 
-    /// The record at a position, or the first one behind it where a segment ends or `at` is 0, with the
-    /// position behind the record; nothing behind the end.
+    /// The record at a position, or the first one after it if a segment ends there or `at` is 0, with the
+    /// position after the record; `None` at the end.
     ///
     /// # Errors
     /// As [`Log::read`].
@@ -317,45 +318,45 @@ impl Log {
         Ok(None)
     }
 
-    /// The project whose log it is.
+    /// The project of the log.
     pub const fn project(&self) -> ProjectId {
         self.project
     }
 
-    /// How many records were read when it was opened, and appended since.
+    /// The number of records read on opening and appended since.
     pub const fn entries(&self) -> u64 {
         self.entries
     }
 
-    /// How many bytes its records take, headers included.
+    /// The bytes of all records, headers included.
     pub fn bytes(&self) -> u64 {
         self.segments.iter().map(|segment| segment.end).sum()
     }
 
-    /// The position at which the next record will stand, unless a new segment begins there.
+    /// The position of the next record, unless a new segment begins there.
     pub fn end(&self) -> u64 {
         self.segments
             .last()
             .map_or(0, |last| position(last.number, last.end))
     }
 
-    /// The files of the log and how many bytes of each are records: what a backup copies.
+    /// The files of the log and how many bytes of each are records, for backups.
     pub fn files(&self) -> impl Iterator<Item = (&Path, u64)> {
         self.segments
             .iter()
             .map(|segment| (segment.path.as_path(), segment.end))
     }
 
-    /// Allows writing to a log that was shorter than its head: the caller has learnt this node's own
-    /// head from a peer, or the owner says that there is nobody left to ask.
+    /// Allows writing to a log that is shorter than its head file: the caller has learnt this node's own head
+    /// from a peer, or the owner confirms that there is nobody to ask.
     pub fn trust_end(&mut self) {
         if let Some(ReadOnlyReason::Shortened(_)) = self.closed {
             self.closed = None;
         }
     }
 
-    /// Gives the reserve back to a full disk, so that the cache can be opened or something be cleaned
-    /// up. The log takes nothing until there is room for a reserve again.
+    /// Frees the reserve on a full disk, so that the cache can be opened or the disk be cleaned up. The log
+    /// accepts nothing until there is room for a reserve again.
     pub fn release_reserve(&mut self) {
         self.reserve.release();
     }
@@ -365,7 +366,7 @@ impl Log {
         Reserve::new(dir.join("reserve"), reserve::RESERVE_BYTES).release();
     }
 
-    /// Where the log is damaged, when it is.
+    /// Where the log is damaged, if it is.
     pub fn damage(&self) -> Option<&str> {
         match &self.closed {
             Some(ReadOnlyReason::Damaged(why)) => Some(why),

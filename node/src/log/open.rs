@@ -1,9 +1,9 @@
-//! Opening a log: reads what is there and tells a crash from damage.
+//! Opens a log and distinguishes a crash from damage.
 //!
-//! A crash in the middle of an append leaves a torn batch at the very end, which nobody was told
-//! about: it is cut off. Anything else that is not a record is damage: bytes that a later batch
-//! follows, or that the head file says were synced. Damage and a log that ends before its head are
-//! not errors here, because the node must start to be mended; the log then refuses to be written.
+//! A crash during an append leaves a torn batch at the very end, which was never acknowledged: it is cut off.
+//! Any other bytes that are not a record are damage: those that a later batch follows, or that were synced
+//! according to the head file. Damage, and a log that ends before its head, are not errors here, because the
+//! node must start to be repaired; the log is then read-only.
 
 use std::path::Path;
 
@@ -14,30 +14,30 @@ use super::head::{Head, HeadFile};
 use super::record::{Record, SEGMENT_HEADER_BYTES, SegmentHeader, position, split_position};
 use super::segment::{self, SearchResult, Segment, WalkEnd};
 
-/// What opening a log found beside its records.
+/// What was found on opening, besides the records.
 #[derive(Debug, Default)]
 pub struct OpenReport {
-    /// Where the log is not what was written; nothing from there on was read.
+    /// The first damaged place; nothing after it was read.
     pub damage: Option<Damage>,
     /// A torn batch that was cut off; it was never acknowledged.
     pub torn_tail: Option<TornTail>,
-    /// The log ends before the place that this node had synced.
+    /// The log ends before the position that this node had synced.
     pub shortened: Option<Shortened>,
-    /// This node's own last entry, as the head file has it. It may lag behind the log, and when the
-    /// log does not hold it, the node must ask its peers before it writes.
+    /// This node's own last entry according to the head file. It may lag behind the log. If the log does not
+    /// contain it, the node must ask its peers before it writes.
     pub own: Option<Tip>,
 }
 
 /// A torn batch that was cut off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TornTail {
-    /// Where it began; the log ends here now.
+    /// Where the batch began; the log ends here now.
     pub position: u64,
-    /// How many bytes were dropped, preallocated zeros among them.
+    /// How many bytes were cut off, preallocated zeros included.
     pub bytes: u64,
 }
 
-/// A log that ends before the place that this node had synced.
+/// A log that ends before the position that this node had synced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shortened {
     /// Where the log must at least reach.
@@ -46,7 +46,7 @@ pub struct Shortened {
     pub found: u64,
 }
 
-/// What is known of a log after reading it.
+/// The state of a log after reading it.
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) segments: Vec<Segment>,
@@ -55,7 +55,7 @@ pub(crate) struct Parts {
     pub(crate) opened: OpenReport,
 }
 
-/// Opens every segment and gives the records from `from` on to `each`.
+/// Opens every segment and passes the records from `from` on to `each`.
 pub(crate) fn read(
     dir: &Path,
     project: ProjectId,
@@ -82,7 +82,7 @@ pub(crate) fn read(
         let next = headers.get(at + 1);
         let begin = match split_position(from) {
             (number, _) if number > segment.number => {
-                // Read and believed before: only where it ends is of interest.
+                // Verified before: only its end matters.
                 segment.end = next.map_or(SEGMENT_HEADER_BYTES, |next| next.before_end);
                 continue;
             }
@@ -154,8 +154,8 @@ fn open_segments(dir: &Path, project: ProjectId, numbers: &[u32]) -> Result<Open
     Ok((segments, headers, None))
 }
 
-/// Judges how the last readable segment ended: `Some` for damage, `None` when it ends well, if need
-/// be after a torn batch was cut off.
+/// Classifies the end of the last readable segment: `Some` for damage, `None` for a clean end, possibly after
+/// a torn batch was cut off.
 fn classify_end(
     segment: &mut Segment,
     stop: WalkEnd,
@@ -172,8 +172,8 @@ fn classify_end(
         WalkEnd::Bad(end, why) => (end, why),
     };
     let synced = more_was_there || head.end > position(segment.number, end);
-    // A batch begins only after the one before it was synced, so a whole first record further on
-    // proves that these bytes were once good. Without one they are a batch that a crash tore.
+    // A batch begins only after the previous one was synced, so an intact first record further on proves that
+    // these bytes were once valid. Without one they are a batch that a crash tore.
     if synced || segment.find(end + 1, true)? != SearchResult::Nothing {
         return Ok(Some((end, why)));
     }
@@ -189,8 +189,8 @@ fn classify_end(
     Ok(None)
 }
 
-/// Compares the end with the head, and makes durable what a killed process may have left unsynced:
-/// from here on it is read, shown and sent to peers.
+/// Compares the end with the head file, and syncs what a killed process may have left unsynced: from here on
+/// it is read, shown and sent to peers.
 fn check_end(segments: &[Segment], head: &Head, opened: &mut OpenReport) -> Result<(), LogError> {
     let Some(last) = segments.last() else {
         return Ok(());
@@ -208,16 +208,16 @@ fn check_end(segments: &[Segment], head: &Head, opened: &mut OpenReport) -> Resu
     Ok(())
 }
 
-/// What could be read of a damaged log.
+/// The result of salvaging a damaged log.
 #[derive(Debug, Default)]
 pub struct SalvageReport {
-    /// How many records were whole.
+    /// How many records were intact.
     pub records: u64,
-    /// Where something is missing between them.
+    /// The damaged places between them.
     pub gaps: Vec<Damage>,
 }
 
-/// Gives every whole record to `each`, stepping over what is damaged. Changes nothing on the disk.
+/// Passes every intact record to `each`, skipping damaged places. Changes nothing on disk.
 pub(crate) fn salvage(
     dir: &Path,
     project: ProjectId,

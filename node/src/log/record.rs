@@ -1,8 +1,7 @@
 //! The bytes of a segment: its header and its records. `docs/storage.md` has the tables.
 //!
-//! Pure: it turns bytes into records and back and never touches a file. The checksum of a record
-//! covers its own position, so a block that the disk wrote to the wrong place is not mistaken for
-//! the right one.
+//! Pure: converts between bytes and records and never touches a file. The checksum of a record covers its own
+//! position, so a block that the disk wrote to the wrong place is detected.
 
 use std::sync::Arc;
 
@@ -18,15 +17,15 @@ pub(crate) const SEGMENT_HEADER_BYTES: u64 = 64;
 pub(crate) const RECORD_HEADER_BYTES: usize = 16;
 /// Largest record in bytes: the largest entry there is.
 pub const RECORD_BYTES: usize = limits::ENTRY_BYTES;
-/// The bit of a record's length that says "the first of its batch". The writer syncs a batch before
-/// it begins the next, so whatever lies before such a record was synced: that tells damage from a
-/// batch that a crash tore.
+/// The bit of a record's length that means "the first of its batch". The writer syncs a batch before it
+/// begins the next, so everything before such a record was synced. That distinguishes damage from a torn
+/// batch.
 const FIRST_OF_BATCH: u32 = 1 << 31;
 
 /// One record of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// Where it stands: segment number << 32 | offset in its file.
+    /// Its position: segment number << 32 | offset in the file.
     pub position: u64,
     /// When this node admitted the entry, by its own clock.
     pub seen_at: Millis,
@@ -47,16 +46,15 @@ pub(crate) const fn split_position(position: u64) -> (u32, u64) {
 /// The header of a segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SegmentHeader {
-    /// Whose log it is.
+    /// The project of the log.
     pub(crate) project: ProjectId,
     /// Its number, from 1.
     pub(crate) segment: u32,
-    /// Where the segment before it ends, so that one that lost its tail at the border of two
-    /// records is noticed; 0 in the first.
+    /// Where the previous segment ends, so that a tail lost between two records is noticed; 0 in the first.
     pub(crate) before_end: u64,
 }
 
-/// Why bytes are not the header of a segment that this build reads.
+/// Why bytes are not a segment header that this build can read.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum HeaderError {
     /// Of a newer format.
@@ -125,7 +123,7 @@ impl RecordHeader {
         }
     }
 
-    /// Whether it can be the header of a record at all.
+    /// Whether it can be the header of a record.
     pub(crate) const fn is_plausible(&self) -> bool {
         self.len >= 1 && self.len <= RECORD_BYTES
     }

@@ -1,8 +1,8 @@
-//! The reserve: a file of zeros that is given up when the disk is full, so that cleaning up and
-//! starting again still work.
+//! The disk reserve: a file of zeros that is deleted when the disk is full, so that cleaning up and
+//! restarting still work.
 //!
-//! While the reserve is gone the log takes nothing: the room that it freed is for the store of
-//! derived state and for whoever cleans up, not for a few more entries.
+//! While the reserve is gone the log accepts nothing: the freed space is for the cache and for cleaning up,
+//! not for a few more entries.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -23,13 +23,13 @@ pub(crate) struct Reserve {
 }
 
 impl Reserve {
-    /// Looks at what is there; makes nothing.
+    /// Checks whether the reserve exists; creates nothing.
     pub(crate) fn new(path: PathBuf, bytes: u64) -> Self {
         let held = fs::metadata(&path).is_ok_and(|meta| meta.len() >= bytes);
         Self { path, bytes, held }
     }
 
-    /// Makes the reserve when it is not there.
+    /// Creates the reserve if it does not exist.
     pub(crate) fn fill(&mut self) -> io::Result<()> {
         if self.held {
             return Ok(());
@@ -44,10 +44,10 @@ impl Reserve {
         made
     }
 
-    /// Gives the room back to the disk.
+    /// Deletes the reserve.
     pub(crate) fn release(&mut self) {
         self.held = false;
-        // If even this fails there is nothing more to give.
+        // If even this fails, nothing more can be done.
         let _ = fs::remove_file(&self.path);
     }
 }

@@ -1,7 +1,7 @@
-//! One segment file: making it, reading its records in order, and finding the next whole record
-//! after a bad one.
+//! One segment file: creates it, reads its records in order, and finds the next intact record after a bad
+//! one.
 //!
-//! What a bad record means (a crash, or damage) is not decided here but in [`super::open`].
+//! [`super::open`] decides what a bad record means (a crash, or damage).
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -19,8 +19,8 @@ use crate::home::files::{PRIVATE_MODE, sync_folder, temporary_beside};
 
 /// How many bytes are read at once when a segment is read from its beginning to its end.
 const READ_BYTES: usize = 1024 * 1024;
-/// How many bytes of checksums the search for a whole record may cost: bytes that a peer made up
-/// can look like the header of a record at every fourth place.
+/// How many bytes the search for an intact record may checksum: bytes from a peer can look like a record
+/// header at every fourth place.
 const SEARCH_BYTES: u64 = 1024 * 1024 * 1024;
 /// Block of zeros that preallocation writes.
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
@@ -44,14 +44,14 @@ pub(crate) enum WalkEnd {
     Bad(u64, String),
 }
 
-/// What the search for a whole record found.
+/// The result of the search for an intact record.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum SearchResult {
     /// One at this offset.
     At(u64),
     /// None.
     Nothing,
-    /// It cost too much; there may be one.
+    /// The search was cut off; there may be one.
     GaveUp,
 }
 
@@ -60,7 +60,7 @@ pub(crate) fn segment_path(dir: &Path, number: u32) -> PathBuf {
     dir.join(format!("{number:08}.seg"))
 }
 
-/// The numbers of the segments in a folder, sorted. Removes what a crash left of one in the making.
+/// The numbers of the segments in a folder, sorted. Removes an incomplete segment that a crash left.
 pub(crate) fn list(dir: &Path) -> io::Result<Vec<u32>> {
     let mut numbers = Vec::new();
     for entry in fs::read_dir(dir)? {
@@ -78,7 +78,7 @@ pub(crate) fn list(dir: &Path) -> io::Result<Vec<u32>> {
 }
 
 impl Segment {
-    /// Makes a segment with `size` bytes of room; it is there as a whole or not at all.
+    /// Creates a segment with `size` preallocated bytes, atomically.
     pub(crate) fn create(dir: &Path, header: &SegmentHeader, size: u64) -> Result<Self, LogError> {
         let path = segment_path(dir, header.segment);
         let temporary = temporary_beside(&path);
@@ -165,7 +165,7 @@ impl Segment {
         Ok((segment, header))
     }
 
-    /// Gives every record from `from` on to `each` and says where and how that ended.
+    /// Passes every record from `from` on to `each` and returns where and how that ended.
     pub(crate) fn walk(
         &self,
         from: u64,
@@ -211,8 +211,8 @@ impl Segment {
         }
     }
 
-    /// Looks for the first whole record at `from` or later; with `first_of_batch`, only for one that
-    /// begins a batch.
+    /// Searches the first intact record at `from` or later; with `first_of_batch`, only one that begins a
+    /// batch.
     pub(crate) fn find(&self, from: u64, first_of_batch: bool) -> Result<SearchResult, LogError> {
         let mut rest = Vec::new();
         let mut file = &self.file;

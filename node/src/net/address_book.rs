@@ -1,9 +1,9 @@
-//! The address book: where nodes may be, by whose word, and when to try again.
+//! The address book: the addresses of nodes, where they come from, and when to dial again.
 //!
 //! Addresses come from address records that nodes have signed themselves, from tickets, configuration, the
-//! local network and from connected members; none is trusted beyond being dialled, because the handshake
-//! proves who answers. The book does no IO and draws no random numbers; who keeps it on disk is the caller's
-//! affair: see [`AddressBook::kept`].
+//! local network and connected members. None is trusted beyond being dialled, because the handshake proves
+//! the identity. The book does no IO and draws no random numbers; the caller stores it on disk: see
+//! [`AddressBook::saved_nodes`].
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,23 +18,23 @@ use towline_proto::{AddressRecord, NodeId, limits};
 use super::backoff::{Backoff, LONGEST_WAIT};
 use super::identity;
 
-/// Addresses that are kept of one node beside those of its record, the best first.
+/// The most addresses stored per node besides those of its record, the best first.
 const ADDRESSES: usize = 8;
-/// The longest that a node is not dialled with which a stream was open within [`RECENTLY`]: it is more likely
-/// that the line is cut than that it was switched off.
+/// The longest wait before dialling a node with which a stream was open within [`RECENTLY`]: it is more
+/// likely that the connection was cut than that it was switched off.
 const RECENT_WAIT: Duration = Duration::from_secs(3);
-/// How long a node counts as met lately.
+/// How long a node counts as recently connected.
 const RECENTLY: Duration = Duration::from_secs(10 * 60);
-/// Nodes of which no project here knows and whose records are kept all the same: whoever was let in a
-/// moment ago sends its record before everybody has heard of it.
+/// The most records of nodes that no project here knows: a newly admitted node sends its record before
+/// everybody has its admission.
 const STRANGERS: usize = 64;
 
-/// What is kept of one node across restarts.
+/// The data of one node that is saved across restarts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedNode {
     /// Who.
     pub node: NodeId,
-    /// Where it was reached or may be, the best first, as multiaddresses.
+    /// Its addresses, the best first, as multiaddresses.
     pub addresses: Vec<String>,
     /// Its own address record, in base64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -43,20 +43,20 @@ pub struct SavedNode {
 
 #[derive(Debug)]
 struct AddressEntry {
-    /// Where it was reached last, then where it may be.
+    /// The address where it was reached last, then the others.
     addresses: Vec<Multiaddr>,
     record: Option<AddressRecord>,
-    /// No project here knew of it when its record came.
+    /// Whether no project here knew it when its record arrived.
     stranger: bool,
     backoff: Backoff,
     due: Instant,
     dialing: bool,
-    /// When a stream with it was open last.
+    /// When a stream with it was last open.
     last_link: Option<Instant>,
 }
 
 impl AddressEntry {
-    /// Everywhere that it may be: where it was reached last, what it says itself, and the rest.
+    /// All addresses: where it was reached last, those of its own record, and the rest.
     fn all(&self) -> Vec<Multiaddr> {
         let said = self.record.iter().flat_map(|record| &record.body().addresses);
         let said = said
@@ -78,7 +78,7 @@ impl AddressEntry {
 #[derive(Debug, Default)]
 pub(crate) struct AddressBook {
     nodes: BTreeMap<NodeId, AddressEntry>,
-    /// Grows whenever what is kept changes.
+    /// Grows whenever the saved data changes.
     changes: u64,
 }
 
@@ -98,8 +98,8 @@ impl AddressBook {
         }))
     }
 
-    /// Adds addresses where a node may be, behind those that are known to work. What cannot be dialled
-    /// is left out, and so is everything past the bounds.
+    /// Adds addresses of a node, after those that are known to work. Addresses that cannot be dialled or
+    /// exceed the bounds are dropped.
     pub(crate) fn add(&mut self, now: Instant, node: NodeId, addresses: impl IntoIterator<Item = Multiaddr>) {
         let Some(entry) = self.entry(now, node) else {
             return;
@@ -120,8 +120,8 @@ impl AddressBook {
         self.changes += u64::from(changed);
     }
 
-    /// Keeps the address record of a node, whose signature was checked. Whether it is news. `member` says
-    /// whether the node is a member of any project here.
+    /// Stores the address record of a node, whose signature was verified. Returns whether it is new. `member`
+    /// says whether the node is a member of any project here.
     pub(crate) fn record(&mut self, now: Instant, record: &AddressRecord, member: bool) -> bool {
         let node = record.body().node;
         let before = self.nodes.get(&node).and_then(|entry| entry.record.as_ref());
@@ -137,7 +137,7 @@ impl AddressBook {
         };
         entry.record = Some(record.clone());
         entry.stranger = !member && (entry.stranger || first);
-        // It says so because it is there.
+        // It was signed recently, so the node is probably online.
         entry.due = entry.due.min(now);
         self.changes += 1;
         true
@@ -148,7 +148,7 @@ impl AddressBook {
         self.nodes.get(node)?.record.as_ref()
     }
 
-    /// Somebody has reason to think that the node is there now: dial at once.
+    /// The node is probably online: resets its backoff and dials at once.
     pub(crate) fn dial_now(&mut self, now: Instant, node: &NodeId) {
         if let Some(entry) = self.nodes.get_mut(node) {
             entry.backoff.reset();
@@ -156,14 +156,14 @@ impl AddressBook {
         }
     }
 
-    /// A sign of life of a node came by others: dial it once, and leave it in peace if that fails.
+    /// Other nodes report that the node is online: dials it once, without resetting its backoff.
     pub(crate) fn dial_once(&mut self, now: Instant, node: &NodeId) {
         if let Some(entry) = self.nodes.get_mut(node) {
             entry.due = entry.due.min(now);
         }
     }
 
-    /// The network changed or came back: dial everybody once.
+    /// The network changed or came back: dials every node once.
     pub(crate) fn dial_all_once(&mut self, now: Instant) {
         for entry in self.nodes.values_mut() {
             entry.due = entry.due.min(now);
@@ -183,8 +183,8 @@ impl AddressBook {
         self.changes += u64::from(changed);
     }
 
-    /// The node's direct stream is up, whoever dialled. A connection alone proves nothing: a node that
-    /// does not know us as a member lets the handshake through and then hangs up, every time.
+    /// The node's direct stream is open, whichever side dialled. A connection alone proves nothing: a node
+    /// that does not know us as a member accepts the handshake and then disconnects, every time.
     pub(crate) fn link_opened(&mut self, now: Instant, node: &NodeId) {
         if let Some(entry) = self.nodes.get_mut(node) {
             entry.backoff.reset();
@@ -192,7 +192,7 @@ impl AddressBook {
         }
     }
 
-    /// A dial failed, or a connection ended: wait a little before the next.
+    /// A dial failed or a connection ended: waits before the next attempt.
     pub(crate) fn failed(&mut self, now: Instant, jitter: u32, node: &NodeId) {
         if let Some(entry) = self.nodes.get_mut(node) {
             let recently = entry
@@ -204,7 +204,7 @@ impl AddressBook {
         }
     }
 
-    /// A connection ended with which a stream was open until now.
+    /// A connection with an open stream ended.
     pub(crate) fn link_lost(&mut self, now: Instant, node: &NodeId) {
         if let Some(entry) = self.nodes.get_mut(node)
             && entry.last_link.is_some()
@@ -213,7 +213,7 @@ impl AddressBook {
         }
     }
 
-    /// Nodes that are due, with their addresses; they count as being dialled from here on.
+    /// The nodes to dial now, with their addresses; they count as being dialled from here on.
     pub(crate) fn due(
         &mut self,
         now: Instant,
@@ -231,24 +231,24 @@ impl AddressBook {
             .collect()
     }
 
-    /// Where a node may be, the best first.
+    /// The addresses of a node, the best first.
     pub(crate) fn addresses_of(&self, node: &NodeId) -> Vec<String> {
         let entry = self.nodes.get(node).map(AddressEntry::all).unwrap_or_default();
         entry.iter().map(Multiaddr::to_string).collect()
     }
 
-    /// Everything in it.
+    /// All nodes with their addresses.
     pub(crate) fn all(&self) -> Vec<(NodeId, Vec<String>)> {
         let nodes = self.nodes.keys();
         nodes.map(|node| (*node, self.addresses_of(node))).collect()
     }
 
-    /// How often what is kept has changed.
+    /// The number of changes of the saved data.
     pub(crate) const fn changes(&self) -> u64 {
         self.changes
     }
 
-    /// Everything in it, for [`AddressBook::restore`].
+    /// The saved data, for [`AddressBook::restore`].
     pub(crate) fn saved_nodes(&self) -> Vec<SavedNode> {
         let node = |(node, entry): (&NodeId, &AddressEntry)| SavedNode {
             node: *node,
@@ -261,7 +261,7 @@ impl AddressBook {
         self.nodes.iter().map(node).collect()
     }
 
-    /// Takes what was kept. What cannot be read any more is left out.
+    /// Restores saved data. Unreadable parts are dropped.
     pub(crate) fn restore(&mut self, now: Instant, kept: Vec<SavedNode>) {
         for SavedNode {
             node,

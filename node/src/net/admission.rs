@@ -1,9 +1,9 @@
-//! Showing a member that this node is one, too.
+//! Proves this node's membership to another member.
 //!
-//! Two members may not have heard of each other: both were let in while the other was away, and whoever let them
-//! in is off now. The one that knows the other dials it and shows, on a stream of its own, the entries
-//! by which it was let in. The project's thread judges them; nothing is answered, and whoever was a
-//! stranger until then dials again. This file bounds sizes and times; it verifies nothing.
+//! Two members may not know each other: each was admitted while the other was away, and the inviter is
+//! offline now. The one that knows the other dials it and sends, on a stream of its own, the entries by which
+//! it was admitted. The project's thread verifies them. There is no reply; a stranger that became a member
+//! dials again. This file bounds sizes and times and verifies nothing.
 
 use std::time::Duration;
 
@@ -16,16 +16,16 @@ use towline_proto::{Entry, NodeId, limits};
 
 use super::{NetInput, Shared, framing};
 
-/// How long it may take, on both sides.
+/// The time limit, on both sides.
 const ADMISSION_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Shows the entries and waits until the other side has looked at them.
+/// Sends the entries and waits until the other side has processed them.
 pub(super) async fn send(peer: NodeId, mut stream: Stream, entries: Vec<EntryBytes>) {
     let sent = timeout(ADMISSION_TIMEOUT, async {
         let frame = framing::encode(&MembershipProofs { entries }.encode())?;
         stream.write_all(&frame).await?;
         stream.flush().await?;
-        // The other side closes its end when it has looked.
+        // The other side closes its end when it has processed them.
         let mut rest = [0u8; 1];
         let _ = stream.read(&mut rest).await;
         Ok::<(), framing::FrameError>(())
@@ -38,7 +38,7 @@ pub(super) async fn send(peer: NodeId, mut stream: Stream, entries: Vec<EntryByt
     }
 }
 
-/// Takes what a peer shows and hands it to the projects. `asked` is called once it is here.
+/// Receives the entries of a peer and passes them to the projects. `asked` is called once they have arrived.
 pub(super) async fn receive(shared: &Shared, peer: NodeId, mut stream: Stream, asked: impl FnOnce()) {
     let received = timeout(ADMISSION_TIMEOUT, async {
         let Some(frame) = framing::read(&mut stream, limits::MEMBERSHIP_PROOFS_BYTES).await? else {

@@ -1,8 +1,8 @@
 //! The behaviours of a node's swarm and the swarm itself, put together.
 //!
-//! Order matters: libp2p asks the fields one after the other about a new connection. The limits and
-//! the gate come first, because they deny; what follows never does, so it never learns of a
-//! connection that then does not come to be.
+//! Order matters: libp2p asks the fields in order about a new connection. The limits and the connection
+//! policy come first, because they can deny it; the others never do, so they never see a connection that is
+//! not established.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -22,12 +22,12 @@ use super::members_only::{CurrentPeer, MembersOnly};
 use super::streams::{StreamEvent, Streams};
 use super::{NetError, Shared, transport};
 
-/// Handshakes of our own that may be going on at one time; those of others are `handshake_limits.rs`'s.
+/// The most concurrent outbound handshakes; `handshake_limits.rs` limits inbound ones.
 const PENDING_DIALS: u32 = 32;
-/// Connections with one peer: two, because two nodes that dial each other at once make two, and as many
-/// that died of a cut and are not known to be dead yet, which must not keep the new ones out.
+/// The most connections with one peer: two, because two nodes that dial each other at once create two, and as
+/// many that died and are not known to be dead yet, which must not keep new ones out.
 const PER_PEER: u32 = 4;
-/// How long a connection may be unused. Direct streams keep theirs alive; this only ends leftovers.
+/// How long a connection may be idle. Direct streams keep theirs alive; this only ends leftovers.
 const IDLE: Duration = Duration::from_secs(60 * 60);
 /// Inbound streams of one connection whose protocol is being negotiated.
 const NEGOTIATING_STREAMS: usize = 32;
@@ -44,7 +44,7 @@ pub(crate) struct Behaviour {
     local: Toggle<LocalNetwork>,
 }
 
-/// What the behaviours tell the driver.
+/// Events of the behaviours for the driver.
 #[derive(Debug)]
 pub(crate) enum NetEvent {
     /// About gossip.
@@ -53,7 +53,7 @@ pub(crate) enum NetEvent {
     Stream(Box<StreamEvent>),
     /// A member said where it listens.
     Identify(Box<identify::Event>),
-    /// Somebody is on the local network.
+    /// A node was discovered on the local network.
     Mdns(mdns::Event),
 }
 
@@ -87,7 +87,7 @@ impl From<mdns::Event> for NetEvent {
     }
 }
 
-/// Builds a swarm that listens nowhere yet.
+/// Builds a swarm without listeners.
 pub(super) fn swarm(
     key: Keypair,
     shared: &Shared,

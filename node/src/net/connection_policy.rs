@@ -1,9 +1,10 @@
-//! The gate: which connections are let past the handshake, and as what.
+//! The connection policy: which connections are accepted after the handshake, and for what.
 //!
-//! A member of a shared project gets everything. Of anybody else a few at a time get a connection on which
-//! only two streams exist: one to join by a ticket, and one to show an admission that this node has not heard
-//! of. One that has asked for neither yet gives way to the next (see `limiter.rs`). What this node dials that is not a member is an inviter whose ticket it holds: a stranger too. The
-//! class of a connection never changes; a stranger who became a member dials again.
+//! A member of a shared project may use everything. A limited number of other nodes get a connection with
+//! only two kinds of streams: to join by a ticket, and to prove a membership that this node does not know. A
+//! connection that has used neither can be evicted by a new one (see `limiter.rs`). A non-member that this
+//! node dials is an inviter whose ticket it has: a stranger too. The class of a connection never changes; a
+//! stranger who became a member dials again.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
@@ -25,8 +26,8 @@ use super::identity;
 use super::member_registry::MemberRegistry;
 use crate::limiter::{Limiter, Limits, Permit, Source};
 
-/// Strangers that may be connected at one time. A join takes a fraction of a second, so this is
-/// plenty for honest ones and little for others.
+/// Limits of connected strangers. A join takes a fraction of a second, so this is plenty for honest nodes and
+/// little for others.
 const STRANGERS: Limits = Limits {
     total: 32,
     per_source: 8,
@@ -38,22 +39,22 @@ const STRANGERS: Limits = Limits {
 pub(crate) enum ConnectionClass {
     /// Everything.
     Member,
-    /// To join or to show an admission only; it dialled us.
+    /// Only to join or to prove a membership; it dialled us.
     Stranger,
     /// The join stream only; we dialled it.
     Inviter,
 }
 
-/// A connection that was let past.
+/// An accepted connection.
 #[derive(Debug)]
 struct KnownConnection {
     class: ConnectionClass,
     peer: PeerId,
-    /// The place of a stranger.
+    /// The permit of a stranger.
     permit: Option<Permit>,
 }
 
-/// The class of every live connection, for the behaviours that come after the gate.
+/// The class of every open connection, for the behaviours after the policy.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ConnectionClasses(Arc<Mutex<BTreeMap<ConnectionId, KnownConnection>>>);
 
@@ -62,7 +63,7 @@ impl ConnectionClasses {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What the connection may be used for; nothing but joining when it is not known.
+    /// The class of a connection; an unknown one may only be used for joining.
     pub(crate) fn of(&self, connection: ConnectionId) -> ConnectionClass {
         self.with(|classes| {
             classes
@@ -72,7 +73,7 @@ impl ConnectionClasses {
         .unwrap_or(ConnectionClass::Stranger)
     }
 
-    /// A stranger has shown a ticket: its connection keeps its place until it is answered.
+    /// A stranger has sent a request: its connection is not evicted until it is answered.
     pub(crate) fn mark_active(&self, connection: ConnectionId) {
         self.with(|classes| {
             if let Some(permit) = classes
@@ -98,12 +99,12 @@ enum Denied {
     Busy,
 }
 
-/// The behaviour that admits connections; it has no protocol of its own.
+/// The behaviour that accepts connections; it has no protocol of its own.
 pub(crate) struct ConnectionPolicy {
     registry: Arc<MemberRegistry>,
     classes: ConnectionClasses,
     strangers: Limiter,
-    /// Strangers whose place somebody else has now.
+    /// Evicted strangers.
     evicted: VecDeque<(PeerId, ConnectionId)>,
 }
 
@@ -117,8 +118,8 @@ impl ConnectionPolicy {
         }
     }
 
-    /// What a connection may be used for, and the place of a stranger. `from` is where an inbound
-    /// connection comes from.
+    /// The class of a connection, and the permit of a stranger. `from` is the source of an inbound
+    /// connection.
     fn admit(
         &self,
         peer: &PeerId,
@@ -163,7 +164,7 @@ impl ConnectionPolicy {
     }
 }
 
-/// The strangers that have to give way. Each is named once.
+/// The evicted strangers. Each is returned once.
 fn take_evicted(classes: &mut BTreeMap<ConnectionId, KnownConnection>) -> Vec<(PeerId, ConnectionId)> {
     let mut evicted = Vec::new();
     for (connection, connection_info) in classes {
@@ -211,7 +212,7 @@ impl NetworkBehaviour for ConnectionPolicy {
     }
 
     fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
-        // The swarm asks again after each connection that it was told of, so nobody needs to be woken.
+        // The swarm polls again after each connection, so no waker is needed.
         match self.evicted.pop_front() {
             Some((peer_id, connection)) => Poll::Ready(ToSwarm::CloseConnection {
                 peer_id,

@@ -1,8 +1,8 @@
 //! The driver: the one task that owns the swarm.
 //!
-//! It takes what the projects and the handles say, follows the swarm's events, and starts a task for
-//! each link and each join. It never waits for any of them: everything that could take time is in a
-//! task of its own, which reports back when it is over.
+//! It handles outputs of the projects, commands of the handles and events of the swarm, and starts a task for
+//! each link and each join. It never waits for any of them: everything that could take time is in a task of
+//! its own, which reports back when it has ended.
 
 mod events;
 mod exchanges;
@@ -36,19 +36,19 @@ use super::peers::Peers;
 use super::{GossipToken, GossipVerdict, NetError, NetOutput, Shared, identity};
 use crate::log_throttle::LogThrottle;
 
-/// How often due dials, deadlines and expired entries are looked at; the shortest wait there is.
+/// The interval between checks for due dials, deadlines and expired entries; the shortest possible wait.
 const TICK: Duration = Duration::from_millis(500);
-/// Dials that are started at once.
+/// The most dials started at once.
 const DIALS: usize = 16;
-/// Places that are kept free for those who dial us.
+/// Connections reserved for inbound dials.
 const INBOUND_ROOM: usize = limits::PEERS / 4;
-/// Reports of links and joins that the driver has not read yet; a task that finds it full waits.
+/// The capacity of the report channel; a task waits while it is full.
 const REPORTS: usize = 64;
 
-/// What handles ask for.
+/// Commands of the handles.
 #[derive(Debug)]
 pub(super) enum Command {
-    /// A node may be there.
+    /// Dial a node.
     Dial { node: NodeId, addresses: Vec<Multiaddr> },
     /// Show a ticket.
     Join {
@@ -57,22 +57,22 @@ pub(super) enum Command {
         request: JoinRequest,
         reply: oneshot::Sender<Result<JoinReply, NetError>>,
     },
-    /// Stop, and say so when it is done.
+    /// Stop, and signal when that is done.
     Stop(oneshot::Sender<()>),
 }
 
-/// What tasks report.
+/// Reports of tasks.
 #[derive(Debug)]
 enum Report {
-    /// A link is over.
+    /// A link has ended.
     LinkEnded {
         node: NodeId,
         generation: u64,
         end: LinkEnd,
     },
-    /// A join is over, on either side, and has no more use for the connection.
+    /// A join has ended, on either side, and does not need the connection any more.
     JoinOver { connection: ConnectionId },
-    /// An exchange of address records is over that this node asked for, or answered.
+    /// An exchange of address records has ended, which this node started or answered.
     ExchangeOutcome {
         node: NodeId,
         asked: bool,
@@ -80,7 +80,7 @@ enum Report {
     },
 }
 
-/// A join that waits for its stream.
+/// A join of this node that waits for its stream.
 struct OutgoingJoin {
     request: JoinRequest,
     reply: oneshot::Sender<Result<JoinReply, NetError>>,
@@ -90,22 +90,22 @@ struct OutgoingJoin {
 pub(super) struct Driver {
     me: NodeId,
     key: SigningKey,
-    /// Whether where this node is may have changed since it signed it last.
+    /// Whether this node's addresses may have changed since its last address record.
     addresses_changed: bool,
     swarm: Swarm<Behaviour>,
     shared: Arc<Shared>,
     classes: ConnectionClasses,
     refused_subscriptions: RefusedSubscriptions,
     peers: Peers,
-    /// Connections that are for joining only, and when they are closed.
+    /// Connections for joining only, and when they are closed.
     join_connections: BTreeMap<ConnectionId, Instant>,
-    /// Joins of ours, by the connection on which they ask.
+    /// Joins of this node, by connection.
     outgoing_joins: BTreeMap<ConnectionId, OutgoingJoin>,
-    /// Connections on which a join of somebody else is being answered.
+    /// Connections on which a join of another node is being answered.
     incoming_joins: BTreeSet<ConnectionId>,
     pending_gossip: PendingMessages,
     penalties: PeerPenalties,
-    /// Connections that could not be accepted.
+    /// Throttles log lines about connections that could not be accepted.
     accept_errors: LogThrottle,
     tasks: JoinSet<()>,
     report: mpsc::Sender<Report>,
@@ -144,7 +144,7 @@ impl Driver {
         })
     }
 
-    /// Runs until it is told to stop or the last handle is gone.
+    /// Runs until it is stopped or the last handle is dropped.
     pub(super) async fn run(
         mut self,
         mut outputs: mpsc::Receiver<NetOutput>,
@@ -169,7 +169,7 @@ impl Driver {
                 },
             }
         };
-        // Sockets and tasks go with it, before anybody hears that it has stopped.
+        // Closes sockets and tasks before the stop is signalled.
         drop(self);
         if let Some(stopped) = stopped {
             let _ = stopped.send(());
@@ -207,13 +207,13 @@ impl Driver {
                 tracing::error!(%project, %error, "no gossip for a project; catch-up still works");
             }
         }
-        // Whoever left one project is disconnected even when it stays in another: gossipsub keeps its
-        // old subscription otherwise. It may connect again at once and is then asked anew.
+        // A node that left one project is disconnected even if it stays in another: otherwise gossipsub keeps
+        // its old subscription. It may connect again at once, and its subscriptions are checked anew.
         for node in change.removed {
             self.disconnect(&node);
         }
         if !change.added.is_empty() {
-            // Whose records came before they were known here was left out then.
+            // Records of nodes that were unknown when they arrived were dropped.
             self.ask_one_member(&project);
         }
         for node in change.added {
@@ -233,7 +233,8 @@ impl Driver {
         let gossip = self.swarm.behaviour_mut().gossip.inner_mut();
         match gossip.publish(gossip::topic(subject, project), bytes) {
             Ok(_) => NetMetrics::add(&self.shared.metrics.gossip_out, 1),
-            // Nobody is there, or it went round already: catch-up covers the one, nothing the other needs.
+            // No peer is connected, or the message was sent already: catch-up covers the former, and the
+            // latter needs nothing.
             Err(error) => tracing::trace!(%project, %error, "not gossiped"),
         }
     }
@@ -286,7 +287,7 @@ impl Driver {
         self.dial_due();
     }
 
-    /// Dials members that are not connected and whose time has come.
+    /// Dials members that are not connected and due.
     fn dial_due(&mut self) {
         let now = Instant::now();
         let room = (limits::PEERS - INBOUND_ROOM)
@@ -323,7 +324,7 @@ impl Driver {
         self.pending_gossip.expire(now);
         self.penalties.expire(now);
         self.shared.registry.expire(now);
-        // A caller who gave up waiting has dropped the other end.
+        // A caller that gave up has dropped its end.
         self.outgoing_joins.retain(|_, asking| !asking.reply.is_closed());
         let overdue: Vec<_> = self
             .join_connections
@@ -351,7 +352,7 @@ impl Driver {
     }
 }
 
-/// A random number for waits; when the system has none to give, waits are merely not spread.
+/// A random number for waits; without randomness waits are merely not spread.
 fn jitter() -> u32 {
     getrandom::u32().unwrap_or(0)
 }

@@ -1,9 +1,9 @@
-//! Address records between two members: what each sends the other, and what becomes of what came.
+//! The exchange of address records between two members.
 //!
-//! One frame each way on a stream of its own. Whoever opens it sends either everything that the other may
-//! know of, and gets what it lacks in return, or news. A record is looked at only when its signature is
-//! good, and is told on only to members of a project in which its node is one. This file dials nobody and
-//! decides no schedule: the driver does.
+//! One frame each way on a stream of its own. The initiator sends either all records that the other may know,
+//! and gets those that it lacks in return, or only changed records. A record is used only if its signature is
+//! valid, and is forwarded only to members of a project that its node is a member of. This file dials nobody
+//! and decides no schedule: the driver does.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -23,30 +23,30 @@ use super::{Shared, framing, identity};
 
 /// How long an exchange may take.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(60);
-/// The largest frame: what stands around the records of [`limits::EXCHANGE_BYTES`] is small.
+/// The largest frame: the framing around the records of [`limits::EXCHANGE_BYTES`] is small.
 const FRAME_BYTES: usize = 2 * limits::EXCHANGE_BYTES;
 
-/// What is to be sent.
+/// Which records to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ExchangeRequest {
-    /// Everything that the other may know of; it answers with what it has beyond that.
+    /// All records that the other may know; it replies with the records that are missing from them.
     All,
-    /// The records of these nodes, which are news.
+    /// The changed records of these nodes.
     Changed(BTreeSet<NodeId>),
 }
 
 /// How an exchange ended.
 #[derive(Debug)]
 pub(super) enum ExchangeOutcome {
-    /// It was made; these nodes' records are news here.
+    /// It succeeded; the records of these nodes are new here.
     Fresh(Vec<NodeId>),
-    /// The line broke or it took too long.
+    /// The connection broke, or the exchange took too long.
     Broken(String),
     /// The other side sent what no honest peer sends.
     Violation(String),
 }
 
-/// Sends what is to be sent and takes the answer.
+/// Sends the records and handles the reply.
 pub(super) async fn initiate(
     shared: &Shared,
     peer: NodeId,
@@ -69,7 +69,7 @@ pub(super) async fn initiate(
     ended(timeout(EXCHANGE_TIMEOUT, exchange).await)
 }
 
-/// Takes what the other side sends and answers with what it lacks.
+/// Handles the records of the other side and replies with those that it lacks.
 pub(super) async fn respond(shared: &Shared, peer: NodeId, mut stream: Stream) -> ExchangeOutcome {
     let exchange = async {
         let theirs = receive(&mut stream).await?;
@@ -130,7 +130,7 @@ async fn receive(stream: &mut Stream) -> Result<AddressExchange, ExchangeOutcome
     };
     match AddressExchange::decode(&frame.payload) {
         Ok(exchange) => Ok(exchange),
-        // A peer that runs a newer version is not to blame for it.
+        // A peer with a newer version is not to blame.
         Err(error @ DecodeError::Version { .. }) => Err(broken(error)),
         Err(error) => Err(ExchangeOutcome::Violation(format!(
             "addresses that cannot be read: {error}"
@@ -139,7 +139,7 @@ async fn receive(stream: &mut Stream) -> Result<AddressExchange, ExchangeOutcome
 }
 
 impl Shared {
-    /// The records that a peer may be shown and `wanted` takes, within the bounds of an exchange.
+    /// The records that a peer may know and that `wanted` selects, within the bounds of an exchange.
     fn records_for(&self, peer: &NodeId, wanted: impl Fn(&AddressRecord) -> bool) -> Vec<AddressRecord> {
         let mut nodes = self.registry.known_to(peer);
         nodes.insert(self.me);
@@ -147,7 +147,7 @@ impl Shared {
         let all = nodes.iter().filter_map(|node| book.record_of(node));
         let mut records: Vec<AddressRecord> = all.filter(|record| wanted(record)).cloned().collect();
         drop(book);
-        // Where there are too many, the newest are those that others do not have.
+        // If there are too many, the newest are the most likely to be unknown.
         records.sort_by_key(|record| std::cmp::Reverse(record.body().at));
         records.truncate(limits::EXCHANGE_RECORDS);
         let mut bytes = 0;
@@ -158,7 +158,7 @@ impl Shared {
         records
     }
 
-    /// Takes records that a peer sent; says whose are news.
+    /// Handles records from a peer; returns the nodes whose records are new.
     fn accept_records(
         &self,
         peer: &NodeId,
@@ -180,7 +180,7 @@ impl Shared {
                 return Err(ExchangeOutcome::Violation(error.to_string()));
             }
             if node == self.me {
-                // From before this node's folder was put back, or lost: the next one has to be newer.
+                // A record from before this node's folder was restored or lost: the next one must be newer.
                 self.raise_min_record_at(record.body().at);
                 fresh.push(node);
                 continue;
@@ -194,10 +194,10 @@ impl Shared {
         Ok(fresh)
     }
 
-    /// Signs where this node is now, when that is not what it said last. Whether it did.
+    /// Signs a new address record if this node's addresses have changed. Returns whether they have.
     pub(super) fn sign_addresses(&self, now: Millis, key: &SigningKey) -> bool {
         let all = self.addresses();
-        // Another machine that dialled its own loopback would find itself, or a stranger.
+        // A loopback address is useless on another machine.
         let far: Vec<_> = all
             .iter()
             .filter(|address| !identity::is_loopback(address))

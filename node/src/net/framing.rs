@@ -6,8 +6,8 @@
 //! bytes 5..    the payload; nothing at all in a keep-alive
 //! ```
 //!
-//! Whoever reads bounds the length before it reads and the size before it decompresses, and never
-//! sets memory aside on a peer's word. What a payload means is not known here.
+//! A reader checks the length before it reads and the size before it decompresses, and never allocates memory
+//! because a peer claims a length. What a payload means is not known here.
 
 use std::io::{self, Read};
 
@@ -18,13 +18,13 @@ use towline_proto::limits;
 const HEAD_BYTES: usize = 5;
 /// Payloads up to this many bytes are not worth compressing: they fit one packet anyway.
 const COMPRESS_OVER_BYTES: usize = 512;
-/// The quickest level: a frame is compressed while a peer waits for it.
+/// The fastest level: a frame is compressed while a peer waits for it.
 const ZSTD_LEVEL: i32 = 1;
-/// The largest window that is followed, as a power of two: [`limits::FRAME_BYTES`]. The library's own
-/// default lets a dozen bytes ask for 128 MiB.
+/// The largest accepted window, as a power of two: [`limits::FRAME_BYTES`]. The library's default would let a
+/// dozen bytes request 128 MiB.
 const ZSTD_WINDOW_LOG: u32 = 21;
 
-/// What is read at once.
+/// Bytes read at once.
 const PIECE_BYTES: usize = 8 * 1024;
 
 const RAW: u8 = 0;
@@ -53,7 +53,7 @@ pub(crate) enum FrameError {
 }
 
 impl FrameError {
-    /// Whether the peer is to blame, rather than the line.
+    /// Whether the peer violated the protocol, rather than the connection failing.
     pub(crate) const fn is_violation(&self) -> bool {
         match self {
             Self::Io(_) => false,
@@ -62,10 +62,10 @@ impl FrameError {
     }
 }
 
-/// The bytes of a keep-alive, which says only that the other side still runs.
+/// The bytes of a keep-alive, which only shows that the other side is alive.
 pub(crate) const KEEP_ALIVE: [u8; HEAD_BYTES] = [0, 0, 0, 0, RAW];
 
-/// Makes a frame, compressed when that makes it smaller.
+/// Builds a frame, compressed if that makes it smaller.
 pub(crate) fn encode(payload: &[u8]) -> Result<Vec<u8>, FrameError> {
     if payload.len() > limits::FRAME_BYTES {
         return Err(FrameError::TooLarge {
@@ -99,7 +99,7 @@ pub(crate) fn encode(payload: &[u8]) -> Result<Vec<u8>, FrameError> {
 pub(crate) struct Frame {
     /// What it carries; empty for a keep-alive.
     pub(crate) payload: Vec<u8>,
-    /// What it took on the line, in bytes.
+    /// Its size on the wire in bytes.
     pub(crate) wire_bytes: u64,
 }
 
@@ -111,7 +111,7 @@ pub(crate) async fn read<R: AsyncRead + Unpin>(
     read_with_progress(stream, max, |_| {}).await
 }
 
-/// As [`read`]; `came` is told of the bytes of a payload as they come.
+/// As [`read`]; `came` is called with the number of payload bytes as they arrive.
 pub(crate) async fn read_with_progress<R: AsyncRead + Unpin>(
     stream: &mut R,
     max: usize,
@@ -131,7 +131,7 @@ pub(crate) async fn read_with_progress<R: AsyncRead + Unpin>(
     if size > max {
         return Err(FrameError::TooLarge { got: size, max });
     }
-    // It grows with what comes and not with what was claimed.
+    // The buffer grows with the received bytes, not with the claimed length.
     let mut body = Vec::new();
     let mut piece = [0u8; PIECE_BYTES];
     while body.len() < size {

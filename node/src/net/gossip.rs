@@ -1,10 +1,9 @@
-//! Gossip: two topics per project, one for entries and one for presence, every message held until its
-//! project has judged it.
+//! Gossip: two topics per project, one for entries and one for presence. Every message is held until its
+//! project has returned a verdict.
 //!
-//! Both carry their authors' signatures, so gossipsub's own are left off; a message's id is the
-//! hash of its bytes. A peer can subscribe to a topic only as a member of that project: whoever is
-//! only a member of another project never gets to see an entry. Losing gossip costs latency alone,
-//! catch-up covers it.
+//! Messages carry their authors' signatures, so those of gossipsub are turned off; a message id is the hash
+//! of its bytes. A peer can subscribe to a topic only as a member of that project, so members of other
+//! projects never see its entries. Losing gossip only costs latency, since catch-up covers it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,21 +21,21 @@ use super::member_registry::MemberRegistry;
 use super::members_only::CurrentPeer;
 use super::{GossipToken, NetError, identity};
 
-/// What stands around an entry in gossipsub's frame, generously.
+/// The overhead of gossipsub's frame, generously.
 const ENVELOPE_BYTES: usize = 4 * 1024;
-/// How soon after the start meshes are built. The default, 5 s, is as long as nobody hears anything.
+/// How soon after the start meshes are built. With the default of 5 s nothing would arrive until then.
 const FIRST_HEARTBEAT: Duration = Duration::from_millis(100);
-/// Messages that wait for one peer. The default, 5,000, would be 320 MiB.
+/// The queue of messages per peer. The default of 5,000 would be 320 MiB.
 const QUEUE: usize = 1_024;
-/// Messages that wait for a verdict at one time; the oldest makes room, and is then not forwarded.
+/// The most messages that wait for a verdict; the oldest is dropped and not forwarded.
 const PENDING: usize = 4_096;
-/// How long a verdict is waited for: as long as gossipsub keeps the message (five heartbeats of 1 s).
+/// How long to wait for a verdict: as long as gossipsub keeps the message (five heartbeats of 1 s).
 const VERDICT_WITHIN: Duration = Duration::from_secs(5);
-/// Refused subscriptions that are remembered, so that they can be asked for again.
+/// The most refused subscriptions that are remembered.
 const REFUSALS: usize = 4_096;
 
 const TOPIC_PREFIX: &str = "towline/1/";
-/// Behind the prefix. A node that does not know presence takes this for no project of its and does not
+/// Behind the prefix. An older node without presence does not recognise this as a project and does not
 /// subscribe.
 const PRESENCE: &str = "presence/";
 
@@ -48,7 +47,7 @@ pub(crate) type Gossipsub = Behaviour<IdentityTransform, MemberTopics>;
 pub(crate) enum Subject {
     /// Entries.
     Entries,
-    /// Who is there.
+    /// Presence.
     Presence,
 }
 
@@ -83,8 +82,8 @@ pub(crate) fn behaviour(filter: MemberTopics) -> Result<Gossipsub, NetError> {
         .max_transmit_size(limits::ENTRY_GOSSIP_BYTES + ENVELOPE_BYTES)
         .heartbeat_initial_delay(FIRST_HEARTBEAT)
         .connection_handler_queue_len(QUEUE)
-        // An own entry goes to every connected member at once. Fleets are small, and a mesh that is
-        // still being built would otherwise swallow the first entries of a new node.
+        // An own entry is sent to every connected member at once. Projects have few nodes, and a mesh that is
+        // still being built would otherwise lose the first entries of a new node.
         .flood_publish(true)
         .build()
         .map_err(|error| broken(&error))?;
@@ -94,20 +93,20 @@ pub(crate) fn behaviour(filter: MemberTopics) -> Result<Gossipsub, NetError> {
 
 /// Subscriptions that were refused because the peer was not known as a member yet.
 ///
-/// Peers say what they subscribe to when they connect and when they subscribe, and not again. When a
-/// connected member of one project has joined another and we hear of that late, its subscription is
-/// gone; the driver looks here and has it connect anew.
+/// Peers announce a subscription when they connect and when they subscribe, and not again. If a connected
+/// member of one project has joined another and we learn that late, its subscription is lost; the driver
+/// checks this list and makes the peer reconnect.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct RefusedSubscriptions(Arc<Mutex<BTreeSet<(NodeId, ProjectId)>>>);
 
 impl RefusedSubscriptions {
-    /// Whether the subscription was refused; forgets it.
+    /// Whether the subscription was refused; removes it.
     pub(crate) fn take(&self, node: NodeId, project: ProjectId) -> bool {
         let mut refused = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         refused.remove(&(node, project))
     }
 
-    /// Forgets a peer that is gone.
+    /// Removes a disconnected peer.
     pub(crate) fn forget(&self, node: NodeId) {
         let mut refused = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         refused.retain(|(other, _)| *other != node);
@@ -121,7 +120,7 @@ impl RefusedSubscriptions {
     }
 }
 
-/// Lets a peer subscribe to the topics of the projects that it is a member of.
+/// Allows a peer to subscribe to the topics of the projects that it is a member of.
 pub(crate) struct MemberTopics {
     pub(crate) registry: Arc<MemberRegistry>,
     pub(crate) current_peer: CurrentPeer,
@@ -130,7 +129,7 @@ pub(crate) struct MemberTopics {
 
 impl TopicSubscriptionFilter for MemberTopics {
     fn can_subscribe(&mut self, topic: &TopicHash) -> bool {
-        // Nobody speaks: it is this node itself that subscribes.
+        // Without a current peer this node itself subscribes.
         let Some(peer) = self.current_peer.get() else {
             return true;
         };
@@ -161,7 +160,7 @@ pub(crate) struct PendingMessage {
 }
 
 impl PendingMessages {
-    /// Remembers a message; also gives back the oldest one when there are too many.
+    /// Stores a message; returns the oldest one if there are too many.
     pub(crate) fn add(
         &mut self,
         now: Instant,
@@ -180,12 +179,12 @@ impl PendingMessages {
         (GossipToken(token), pushed_out)
     }
 
-    /// Takes a message out; `None` when it is unknown, judged already or too old.
+    /// Removes a message; `None` if it is unknown, has a verdict already or is too old.
     pub(crate) fn take(&mut self, token: &GossipToken) -> Option<PendingMessage> {
         self.messages.remove(&token.0)
     }
 
-    /// Forgets messages that gossipsub has forgotten too.
+    /// Removes messages that gossipsub has dropped too.
     pub(crate) fn expire(&mut self, now: Instant) {
         while let Some(first) = self.messages.first_entry()
             && now.duration_since(first.get().since) > VERDICT_WITHIN

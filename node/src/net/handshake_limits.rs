@@ -1,8 +1,9 @@
-//! The entrance of the network: how many handshakes may be going on, and how long each may take.
+//! Limits inbound handshakes: their number, and how long each may take.
 //!
-//! Wraps the transport that accepts connections, so that it decides before libp2p has done anything for
-//! whoever is there. A connection that says nothing, or half of a handshake, is ended after [`HANDSHAKE_TIMEOUT`],
-//! and before that it gives way to a newcomer (see `limiter.rs`). What this node dials passes unchanged.
+//! Wraps the transport that accepts connections, so that it decides before libp2p has spent anything on the
+//! remote side. A connection that sends nothing, or half of a handshake, is closed after
+//! [`HANDSHAKE_TIMEOUT`]; before that it can be evicted by a new one (see `limiter.rs`). Outbound dials pass
+//! unchanged.
 
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -19,17 +20,16 @@ use tokio::time::timeout;
 
 use crate::limiter::{Limiter, Limits, Source};
 
-/// How long a handshake may take: some four round trips and two kilobytes, on a slow line.
+/// How long a handshake may take: about four round trips and two kilobytes, on a slow connection.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(6);
-/// Handshakes that are going on at one time. Each costs this node a key agreement before it knows who
-/// asks.
+/// Limits of concurrent handshakes. Each costs this node a key agreement before it knows the remote side.
 const HANDSHAKES: Limits = Limits {
     total: 64,
     per_source: 16,
     grace: Duration::ZERO,
 };
 
-/// Whose connection it is.
+/// The source of a connection.
 pub(super) fn source_of(address: &Multiaddr) -> Source {
     let ip = address.iter().find_map(|part| match part {
         Protocol::Ip4(ip) => Some(IpAddr::V4(ip)),
@@ -39,7 +39,7 @@ pub(super) fn source_of(address: &Multiaddr) -> Source {
     ip.map_or(Source::LOCAL, Source::from)
 }
 
-/// Why a connection did not come in.
+/// Why a connection was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HandshakeError<E> {
     /// The handshake failed.
@@ -48,12 +48,12 @@ pub(super) enum HandshakeError<E> {
     /// It took too long.
     #[error("the handshake took longer than {} s", HANDSHAKE_TIMEOUT.as_secs())]
     TimedOut,
-    /// It was not over when its place was needed.
+    /// It was evicted before it finished.
     #[error("a newer handshake replaced this one")]
     Evicted,
 }
 
-/// A transport with an entrance.
+/// A transport with limited inbound handshakes.
 #[derive(Debug)]
 pub(super) struct LimitedTransport<T> {
     inner: T,
@@ -114,7 +114,7 @@ where
             let permit = match &event {
                 TransportEvent::Incoming { send_back_addr, .. } => {
                     match self.limiter.enter(source_of(send_back_addr)) {
-                        // Dropping the event hangs up.
+                        // Dropping the event closes the connection.
                         None => continue,
                         permit => permit,
                     }

@@ -1,7 +1,7 @@
-//! A node's name on the network: its ed25519 key as a libp2p peer id, and its addresses.
+//! The identity of a node on the network: its ed25519 key as a libp2p peer id, and its addresses.
 //!
-//! A [`NodeId`] is the public key itself and a [`PeerId`] wraps the same 32 bytes, so the two are
-//! converted without a table. Peer ids of other key kinds are nobody here. This file does no IO.
+//! A [`NodeId`] is the public key itself and a [`PeerId`] wraps the same 32 bytes, so they are converted
+//! without a table. Peer ids with other kinds of keys belong to no node. This file does no IO.
 
 use libp2p::identity::{Keypair, PublicKey, ed25519};
 use libp2p::multiaddr::Protocol;
@@ -39,7 +39,7 @@ pub(crate) fn peer_of(node: &NodeId) -> Option<PeerId> {
     Some(PublicKey::from(key).to_peer_id())
 }
 
-/// Reads a multiaddress and takes a `/p2p/` at its end apart.
+/// Parses a multiaddress and splits off a `/p2p/` at its end.
 pub(crate) fn parse(text: &str) -> Result<(Multiaddr, Option<NodeId>), NetError> {
     let mut address: Multiaddr = text.parse().map_err(|error| NetError::Address {
         address: text.to_owned(),
@@ -64,7 +64,7 @@ pub(crate) fn parse(text: &str) -> Result<(Multiaddr, Option<NodeId>), NetError>
     }
 }
 
-/// Reads a multiaddress that says which node is there, as `towline peers --me` prints it.
+/// Parses a multiaddress with its node, as `towline peers --me` prints it.
 pub(crate) fn named(text: &str) -> Result<(Multiaddr, NodeId), NetError> {
     reachable(text)?;
     let (address, node) = parse(text)?;
@@ -79,7 +79,7 @@ fn refused(text: &str, why: &str) -> NetError {
     }
 }
 
-/// Whether others could dial it, with or without the node at its end.
+/// Checks that others could dial it, with or without the node at its end.
 pub(crate) fn reachable(text: &str) -> Result<(), NetError> {
     let (address, _) = parse(text)?;
     let why = "it must be a host and a TCP port, such as /ip4/203.0.113.7/tcp/4001";
@@ -88,7 +88,7 @@ pub(crate) fn reachable(text: &str) -> Result<(), NetError> {
         .ok_or_else(|| refused(text, why))
 }
 
-/// Whether a node could listen there.
+/// Checks that a node could listen there.
 pub(crate) fn bindable(text: &str) -> Result<(), NetError> {
     let (address, _) = parse(text)?;
     let mut parts = address.iter();
@@ -99,7 +99,7 @@ pub(crate) fn bindable(text: &str) -> Result<(), NetError> {
     good.then_some(()).ok_or_else(|| refused(text, why))
 }
 
-/// Whether an address only means something on its own machine.
+/// Whether an address is a loopback address.
 pub(crate) fn is_loopback(address: &Multiaddr) -> bool {
     match address.iter().next() {
         Some(Protocol::Ip4(ip)) => ip.is_loopback(),

@@ -1,7 +1,7 @@
 //! Joining: one request and one answer on a stream of their own.
 //!
-//! The inviter hands the request to the project, which alone judges the ticket; this file bounds
-//! sizes and times and never looks at the secret.
+//! The inviter passes the request to the project, which alone checks the ticket; this file bounds sizes and
+//! times and never reads the secret.
 
 use std::time::Duration;
 
@@ -14,15 +14,15 @@ use towline_proto::{NodeId, ProjectId, limits};
 
 use super::{NetError, NetInput, Shared, framing};
 
-/// How long a whole join may take, on both sides.
+/// The time limit of a join, on both sides.
 pub(super) const WITHIN: Duration = Duration::from_secs(30);
 /// Largest request: a project id, a secret and a name of [`limits::NAME_CHARS`].
 const REQUEST_BYTES: usize = 4 * 1024;
 /// How long the inviter waits for the other side to have read the answer.
 const LINGER: Duration = Duration::from_secs(5);
 
-/// Answers a peer that opened a join stream; returns when the answer has been read or the time is up.
-/// `asked` is called once the request is here.
+/// Answers a peer that opened a join stream; returns when the answer has been read or the time is up. `asked`
+/// is called once the request has arrived.
 pub(super) async fn answer(shared: &Shared, peer: NodeId, mut stream: Stream, asked: impl FnOnce()) {
     let outcome = timeout(WITHIN, async {
         let request = read_request(&mut stream).await?;
@@ -36,8 +36,8 @@ pub(super) async fn answer(shared: &Shared, peer: NodeId, mut stream: Stream, as
     .await;
     match outcome {
         Ok(Ok(())) => {
-            // The connection is closed behind this, which would cut off an answer still on its way.
-            // The other side closes its end once it has read.
+            // The connection is closed after this, which would cut off an answer in transit. The other side
+            // closes its end once it has read the answer.
             let mut rest = [0u8; 1];
             let _ = timeout(LINGER, stream.read(&mut rest)).await;
         }
@@ -46,7 +46,7 @@ pub(super) async fn answer(shared: &Shared, peer: NodeId, mut stream: Stream, as
     }
 }
 
-/// Asks an inviter; the stream is closed when this returns.
+/// Sends a join request to an inviter; the stream is closed when this returns.
 pub(super) async fn ask(mut stream: Stream, request: JoinRequest) -> Result<JoinReply, NetError> {
     let broken = |error: framing::FrameError| NetError::Unreachable(error.to_string());
     let exchange = async {
@@ -82,7 +82,7 @@ async fn read_request(stream: &mut Stream) -> Result<Result<JoinRequest, String>
 
 async fn decide(shared: &Shared, peer: NodeId, request: JoinRequest) -> JoinReply {
     match shared.registry.joinable(&request.project) {
-        // Its welcome got lost: it comes again, whether the ticket has expired meanwhile or not.
+        // Its welcome was lost: it is repeated, whether the ticket has expired meanwhile or not.
         Some(_) if shared.registry.is_member_of(&peer, &request.project) => {}
         None => return refused("this node is not a member of that project"),
         Some(false) => {
@@ -106,8 +106,8 @@ async fn decide(shared: &Shared, peer: NodeId, request: JoinRequest) -> JoinRepl
     }
 }
 
-/// Where the project's other members may be, so that the new
-/// one finds somebody when this node is gone.
+/// The addresses of the project's other members, so that the new one finds somebody when this node is
+/// offline.
 fn others(shared: &Shared, project: &ProjectId, new: &NodeId) -> Vec<(NodeId, Vec<String>)> {
     let members = shared.registry.members_of(project);
     let book = shared.book();

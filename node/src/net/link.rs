@@ -1,10 +1,10 @@
 //! A link: the one long-lived stream between two members, for all projects that they share.
 //!
-//! One task per link reads frames, writes frames and tells the projects, in this order for each:
-//! connected, messages, disconnected. A project whose queue is full makes the reader wait, and that
-//! makes the peer wait; nothing is thrown away on the way in. On the way out a peer that does not
-//! read fills its queue: then the message is dropped and the link closed, and catch-up resumes from
-//! what was really received when the next link is up.
+//! One task per link reads frames, writes frames and delivers inputs to the projects, for each in this order:
+//! connected, messages, disconnected. A project with a full queue makes the reader wait, and thereby the
+//! peer; no inbound message is dropped. Outbound, a peer that does not read fills its queue: then the message
+//! is dropped and the link closed, and catch-up resumes from what was really received when the next link is
+//! open.
 
 use std::collections::BTreeSet;
 use std::pin::Pin;
@@ -24,18 +24,18 @@ use super::metrics::NetMetrics;
 use super::streams::Pace;
 use super::{NetInput, Shared, framing};
 
-/// Messages that wait to be written to one peer. Catch-up keeps one frame in flight for each
-/// project, so a peer that reads never comes near it.
+/// The queue of messages to one peer. Catch-up keeps one frame in flight per project, so a peer that reads
+/// never fills it.
 pub(super) const QUEUE: usize = 64;
-/// How often what has come and gone is looked at.
+/// The interval between checks of the traffic counters.
 const CHECK_EVERY: Duration = Duration::from_secs(2);
-/// How long a project's thread may leave its queue full before the link gives up on it.
+/// How long a project's queue may stay full before the link gives up.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(30);
 /// First and longest pause between two attempts to put something in a project's queue.
 const RETRY: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(100));
 
 impl Pace {
-    /// A keep-alive goes out after this much silence of ours.
+    /// A keep-alive is sent after this much silence of this node.
     const fn keep_alive(self) -> Duration {
         match self {
             Self::Quick => Duration::from_secs(4),
@@ -43,8 +43,8 @@ impl Pace {
         }
     }
 
-    /// A peer of which no byte came for this long is gone, whatever TCP believes: a machine that lost its
-    /// power closes nothing. A long frame on a slow line is no silence.
+    /// A peer from which no byte arrived for this long is gone, whatever TCP believes: a machine that lost
+    /// power closes nothing. A long frame on a slow connection is not silence.
     const fn silence(self) -> Duration {
         match self {
             Self::Quick => Duration::from_secs(10),
@@ -53,12 +53,12 @@ impl Pace {
     }
 }
 
-/// What has come and gone on a link, in bytes.
+/// Traffic of a link, in bytes.
 #[derive(Debug, Default)]
 struct Traffic {
-    /// Bytes that came, of whatever kind.
+    /// Received bytes of any kind.
     received: AtomicU64,
-    /// Bytes of payloads, either way: keep-alives have none.
+    /// Payload bytes in both directions: keep-alives have none.
     payload: AtomicU64,
 }
 
@@ -97,9 +97,9 @@ pub(super) enum LinkEnd {
     Broken(String),
     /// The peer sent what no honest peer sends.
     Violation(String),
-    /// Nothing came for longer than the pace allows.
+    /// Nothing was received for longer than the pace allows.
     TimedOut,
-    /// A project of this node did not take a message for [`DELIVERY_TIMEOUT`].
+    /// A project of this node did not accept a message for [`DELIVERY_TIMEOUT`].
     ProjectBusy(ProjectId),
 }
 
@@ -122,7 +122,7 @@ pub(super) struct LinkTask {
     pub(super) pace: Pace,
     pub(super) outbox: mpsc::Receiver<Message>,
     pub(super) cancel: oneshot::Receiver<()>,
-    /// Resolves when the peer's link before this one has told its projects that it is over.
+    /// Resolves when the peer's previous link has reported its end to the projects.
     pub(super) after: Option<oneshot::Receiver<()>>,
 }
 
@@ -139,7 +139,7 @@ pub(super) async fn run(task: LinkTask) -> LinkEnd {
         after,
     } = task;
     if let Some(after) = after {
-        // An error means that the task is gone, which is as good.
+        // An error means that the task has ended, which is equivalent.
         let _ = after.await;
     }
     let (reader, writer) = stream.split();
@@ -165,7 +165,7 @@ pub(super) async fn run(task: LinkTask) -> LinkEnd {
     end
 }
 
-/// Ends when nothing has come for so long.
+/// Returns when nothing was received for `limit`.
 async fn silence(received: &AtomicU64, limit: Duration) -> LinkEnd {
     let (mut seen, mut since) = (0, Instant::now());
     loop {
@@ -241,7 +241,7 @@ async fn write(
                 Err(error) => return LinkEnd::Broken(error.to_string()),
             }
         }
-        // While more is waiting it goes out in one write.
+        // While more messages wait, they are flushed together.
         if outbox.is_empty()
             && let Err(error) = stream.flush().await
         {
@@ -252,7 +252,7 @@ async fn write(
     }
 }
 
-/// Tells the projects who is there and hands them the messages, in one order.
+/// Reports connections to the projects and passes them the messages, in order.
 async fn deliver(
     shared: &Shared,
     peer: NodeId,
@@ -295,14 +295,14 @@ async fn deliver(
                     let now = traffic.payload.load(Ordering::Relaxed);
                     if now != seen {
                         seen = now;
-                        // A project that is too busy to hear of it does not wait for the peer.
+                        // A project with a full queue does not need this.
                         for project in &*informed {
                             shared.route.deliver(project, NetInput::Progress { peer });
                         }
                     }
                 }
                 message = inbox.recv() => {
-                    // The reader says why it ended; this side of the channel only knows that it did.
+                    // The reader returns why it ended; this side only sees that it did.
                     let Some(message) = message else { std::future::pending().await };
                     let project = message.project();
                     if !informed.contains(&project) {
@@ -319,7 +319,7 @@ async fn deliver(
     }
 }
 
-/// Puts something in a project's queue, waiting while it is full. Whether it is in there.
+/// Puts an input into a project's queue, retrying while it is full. Returns whether that worked.
 pub(super) async fn deliver_with_retry(
     shared: &Shared,
     project: &ProjectId,

@@ -1,9 +1,8 @@
 //! The local network: multicast DNS, for private addresses only.
 //!
-//! What the inner behaviour finds and says is held to addresses that mean something on a local network and
-//! nowhere else: a machine with a public address does not tell it to whoever listens, and an address
-//! elsewhere is believed of nobody on the local network's word. A machine on which it cannot be set up (no
-//! interface, no multicast) goes without.
+//! The inner behaviour announces and discovers only addresses of local networks: a machine with a public
+//! address does not announce it to everybody who listens, and other addresses are not accepted from the local
+//! network. A machine on which it cannot be set up (no interface, no multicast) runs without it.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::task::{Context, Poll};
@@ -23,7 +22,7 @@ type Mdns = mdns::tokio::Behaviour;
 pub(crate) struct LocalNetwork(Mdns);
 
 impl LocalNetwork {
-    /// Looks for members and is found, where that is wanted and can be.
+    /// Starts discovery, if wanted and possible.
     pub(crate) fn new(wanted: bool, me: PeerId) -> Toggle<Self> {
         let made = wanted.then(|| Mdns::new(mdns::Config::default(), me));
         Toggle::from(made.and_then(|made| {

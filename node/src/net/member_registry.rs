@@ -1,8 +1,8 @@
-//! The roll: who is a member of which of this node's projects, as the projects' threads say it, and
-//! who is banned for the moment.
+//! The member registry: the members of each of this node's projects, as reported by the projects' threads,
+//! and the banned nodes.
 //!
-//! Shared by the gate, the gossip filter, the links and the driver; every lock is held for a lookup
-//! only. Nothing is decided here about who *should* be a member: that is the fold's.
+//! Shared by the connection policy, the gossip filter, the links and the driver; every lock is held for a
+//! lookup only. Nothing here decides who *should* be a member: the log does.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -12,8 +12,8 @@ use tokio::time::Instant;
 use towline_proto::wire::EntryBytes;
 use towline_proto::{NodeId, ProjectId, limits};
 
-/// Nodes that may be banned at one time. Only members can be penalised, so this is never reached by
-/// strangers; past it the ban that ends first makes room.
+/// The most banned nodes. Only members can be penalised, so strangers cannot fill it; beyond it the ban that
+/// ends first is dropped.
 const BANS: usize = 1_024;
 
 #[derive(Debug, Default)]
@@ -25,26 +25,26 @@ struct ProjectMembers {
 #[derive(Debug, Default)]
 struct State {
     projects: BTreeMap<ProjectId, ProjectMembers>,
-    /// By which entry this node was let into each; whoever began a project needs none.
+    /// The entry that admitted this node to each project; its creator needs none.
     admissions: BTreeMap<ProjectId, EntryBytes>,
     banned: BTreeMap<NodeId, Instant>,
 }
 
-/// Who may do what on the network.
+/// Members and bans, for decisions of the network.
 #[derive(Debug)]
 pub(crate) struct MemberRegistry {
     state: RwLock<State>,
     changed: watch::Sender<()>,
 }
 
-/// What a new list of members changed.
+/// The difference that a new list of members makes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct MembershipChange {
     /// The project was not known before.
     pub(crate) first: bool,
-    /// Who is new.
+    /// New members.
     pub(crate) added: Vec<NodeId>,
-    /// Who is gone.
+    /// Removed members.
     pub(crate) removed: Vec<NodeId>,
 }
 
@@ -81,12 +81,12 @@ impl MemberRegistry {
         change
     }
 
-    /// Notes by which entry this node was let into a project.
+    /// Stores the entry that admitted this node to a project.
     pub(crate) fn set_admission(&self, project: ProjectId, entry: EntryBytes) {
         self.write().admissions.insert(project, entry);
     }
 
-    /// The entries by which this node was let into the projects that it shares with the other.
+    /// The entries that admitted this node to the projects that it shares with the other.
     pub(crate) fn admissions_for(&self, node: &NodeId) -> Vec<EntryBytes> {
         let state = self.read();
         let shared = state.projects.iter();
@@ -95,7 +95,7 @@ impl MemberRegistry {
         mine.take(limits::MEMBERSHIP_PROOFS).cloned().collect()
     }
 
-    /// Whether this node takes part in any project.
+    /// Whether this node has any project.
     pub(crate) fn has_projects(&self) -> bool {
         !self.read().projects.is_empty()
     }
@@ -115,8 +115,8 @@ impl MemberRegistry {
             .collect()
     }
 
-    /// Every member of the projects that this node and the other are both members of, itself among them:
-    /// whom it may be told about.
+    /// Every member of the projects that this node shares with the other, itself included: the nodes that it
+    /// may know about.
     pub(crate) fn known_to(&self, node: &NodeId) -> BTreeSet<NodeId> {
         self.read()
             .projects
@@ -126,7 +126,7 @@ impl MemberRegistry {
             .collect()
     }
 
-    /// The members of a project of ours, this node left out.
+    /// The members of one of our projects, without this node.
     pub(crate) fn members_of(&self, project: &ProjectId) -> Vec<NodeId> {
         let state = self.read();
         let known = state.projects.get(project);
@@ -135,7 +135,7 @@ impl MemberRegistry {
             .unwrap_or_default()
     }
 
-    /// Whether it is a member of any project of ours.
+    /// Whether a node is a member of any of our projects.
     pub(crate) fn is_member(&self, node: &NodeId) -> bool {
         self.read()
             .projects
@@ -143,7 +143,7 @@ impl MemberRegistry {
             .any(|known| known.members.contains(node))
     }
 
-    /// Whether it is a member of this project of ours.
+    /// Whether a node is a member of one of our projects.
     pub(crate) fn is_member_of(&self, node: &NodeId, project: &ProjectId) -> bool {
         self.read()
             .projects
@@ -151,12 +151,12 @@ impl MemberRegistry {
             .is_some_and(|known| known.members.contains(node))
     }
 
-    /// Whether strangers may ask to join it; `None` when it is not a project of ours.
+    /// Whether strangers may ask to join a project; `None` if it is not ours.
     pub(crate) fn joinable(&self, project: &ProjectId) -> Option<bool> {
         self.read().projects.get(project).map(|known| known.joinable)
     }
 
-    /// Shuts a node out until a time.
+    /// Bans a node until a time.
     pub(crate) fn ban(&self, node: NodeId, until: Instant) {
         let mut state = self.write();
         if state.banned.len() >= BANS
@@ -171,12 +171,12 @@ impl MemberRegistry {
         state.banned.insert(node, until);
     }
 
-    /// Whether it is shut out at `now`.
+    /// Whether a node is banned at `now`.
     pub(crate) fn is_banned(&self, now: Instant, node: &NodeId) -> bool {
         self.read().banned.get(node).is_some_and(|until| now < *until)
     }
 
-    /// Forgets bans that are over.
+    /// Drops bans that have ended.
     pub(crate) fn expire(&self, now: Instant) {
         self.write().banned.retain(|_, until| now < *until);
     }

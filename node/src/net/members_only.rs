@@ -1,7 +1,7 @@
-//! A behaviour that only members' connections are shown to.
+//! Wraps a behaviour so that it sees connections of members only.
 //!
-//! Strangers get a handler without protocols, and the inner behaviour never hears of them: not when
-//! they connect, not when they leave. It relies on the gate having classed the connection before.
+//! Strangers get a handler without protocols, and the inner behaviour gets no events about them, neither when
+//! they connect nor when they leave. The connection policy must have classified the connection before.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,10 +19,10 @@ use libp2p::{Multiaddr, PeerId};
 
 use super::connection_policy::{ConnectionClass, ConnectionClasses};
 
-/// Whose event the inner behaviour is dealing with right now; `None` between events.
+/// The peer whose event the inner behaviour is handling; `None` between events.
 ///
-/// Gossipsub asks its subscription filter about topics without saying who wants them. Filter and
-/// behaviour run on one thread, so the wrapper notes the peer before it hands an event on.
+/// Gossipsub asks its subscription filter about topics without naming the peer. Filter and behaviour run on
+/// one thread, so the wrapper stores the peer before it passes an event on.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CurrentPeer(Arc<Mutex<Option<PeerId>>>);
 
@@ -109,9 +109,9 @@ impl<B: NetworkBehaviour> NetworkBehaviour for MembersOnly<B> {
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         match event {
-            // The swarm counts all connections of a peer. The inner behaviour must hear the count of
-            // those that it knows: gossipsub sends its subscriptions on the first one only, and when a
-            // stranger has become a member that is the swarm's second.
+            // The swarm counts all connections of a peer. The inner behaviour must see the count of those
+            // that it knows: gossipsub sends its subscriptions on the first one only, and for a stranger that
+            // became a member that is the swarm's second.
             FromSwarm::ConnectionEstablished(event) => {
                 if self.classes.of(event.connection_id) != ConnectionClass::Member {
                     return;
@@ -180,7 +180,7 @@ impl<B: NetworkBehaviour> NetworkBehaviour for MembersOnly<B> {
             else {
                 return Poll::Ready(action.map_in(Either::Left));
             };
-            // "Any connection of the peer" could be a stranger's, whose handler has no such event.
+            // "Any connection of the peer" could be that of a stranger, whose handler has no such event.
             let connection = match handler {
                 NotifyHandler::One(connection) => Some(connection).filter(|id| self.is_shown(&peer_id, *id)),
                 NotifyHandler::Any => self.shown.get(&peer_id).and_then(|all| all.first()).copied(),

@@ -1,6 +1,6 @@
-//! What the swarm and the projects' threads say to each other.
+//! The messages between the swarm and the projects' threads.
 //!
-//! Plain values: nothing here does anything.
+//! Plain values without behaviour.
 
 use tokio::sync::oneshot;
 use towline_proto::wire::{EntryBytes, JoinReply, JoinRequest, Message};
@@ -17,24 +17,24 @@ pub enum NetInput {
         /// Where, as a multiaddress.
         address: String,
     },
-    /// It is gone.
+    /// The member is disconnected.
     Disconnected {
         /// Who.
         peer: NodeId,
     },
-    /// A message came on its direct stream.
+    /// A message arrived on its direct stream.
     Message {
         /// From whom.
         peer: NodeId,
         /// What.
         message: Message,
     },
-    /// Part of a long message came on its direct stream, or went out: it is there, and not done.
+    /// Part of a long message was received or sent on its direct stream: the peer is alive.
     Progress {
         /// With whom.
         peer: NodeId,
     },
-    /// An entry came by gossip and waits for a verdict before it is forwarded.
+    /// An entry arrived by gossip and waits for a verdict before it is forwarded.
     Gossip {
         /// Who forwarded it.
         peer: NodeId,
@@ -43,7 +43,7 @@ pub enum NetInput {
         /// The exact bytes of an entry.
         bytes: Vec<u8>,
     },
-    /// A presence came by gossip and waits for a verdict before it is forwarded.
+    /// A presence message arrived by gossip and waits for a verdict before it is forwarded.
     Presence {
         /// Who forwarded it.
         peer: NodeId,
@@ -61,41 +61,41 @@ pub enum NetInput {
         /// Where the answer goes.
         reply: oneshot::Sender<JoinReply>,
     },
-    /// A node that is not known as a member shows the entry by which it was let in.
+    /// A node that is not known as a member sends the entry by which it was admitted.
     Admission {
         /// Who.
         peer: NodeId,
         /// The entry; nobody has verified it yet.
         entry: Entry,
-        /// Told when it has been looked at.
+        /// Signalled when it has been processed.
         seen: oneshot::Sender<()>,
     },
 }
 
-/// Names one gossip message until its verdict; opaque to projects.
+/// Identifies one gossip message until its verdict; opaque to projects.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GossipToken(pub u64);
 
 /// From the projects' threads to the swarm.
 #[derive(Debug)]
 pub enum NetOutput {
-    /// Who may connect for a project: replaces what was said before.
+    /// The nodes that may connect for a project; replaces the previous list.
     Members {
         /// Which project.
         project: ProjectId,
-        /// Its members, this node left out.
+        /// Its members, without this node.
         members: Vec<NodeId>,
-        /// Whether there are tickets out, so that strangers may dial to join.
+        /// Whether there are open tickets, so that strangers may dial to join.
         joinable: bool,
     },
-    /// The entry by which this node was let in, to be shown to members that have not heard of it.
+    /// The entry by which this node was admitted, to be sent to members that do not know it.
     Admission {
         /// Which project.
         project: ProjectId,
         /// The exact bytes.
         entry: EntryBytes,
     },
-    /// Send on a peer's direct stream; dropped when it is not connected.
+    /// Send on a peer's direct stream; dropped if it is not connected.
     Send {
         /// To whom.
         peer: NodeId,
@@ -109,7 +109,7 @@ pub enum NetOutput {
         /// The exact bytes of an entry.
         bytes: Vec<u8>,
     },
-    /// Say to the project's members that this node is there.
+    /// Publish this node's presence to the project's members.
     Presence {
         /// Which project.
         project: ProjectId,
@@ -125,7 +125,7 @@ pub enum NetOutput {
         /// What to do with it.
         verdict: GossipVerdict,
     },
-    /// A node is there, as others say: worth a dial when it is not connected.
+    /// Other nodes report that a node is online: dial it if it is not connected.
     SignOfLife {
         /// Which.
         node: NodeId,
@@ -139,11 +139,11 @@ pub enum NetOutput {
     },
 }
 
-/// Where the swarm hands in what it has for the projects.
+/// Delivers inputs of the swarm to the projects.
 pub trait Route: Send + Sync {
-    /// Puts an input in a project's queue, without waiting. `false` when there is no such project or
-    /// its queue is full: a message is then tried again for 30 s, a gossiped entry is not forwarded, a
-    /// joiner is asked to come back. A project that ends says so with an empty
-    /// [`NetOutput::Members`], so that nobody keeps trying.
+    /// Puts an input into a project's queue, without waiting. `false` if there is no such project or its
+    /// queue is full: a message is then retried for 30 s, a gossiped entry is not forwarded, and a joining
+    /// node is asked to retry. A project that closes sends an empty [`NetOutput::Members`], so that nothing
+    /// is retried.
     fn deliver(&self, project: &ProjectId, input: NetInput) -> bool;
 }

@@ -1,8 +1,8 @@
-//! What the network counts. Counters only ever grow; `connections` is a gauge.
+//! Metrics of the network. Counters only grow; `connections` is a gauge.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counters of one node's network, read by whoever shows them.
+/// Counters of one node's network.
 #[derive(Debug, Default)]
 pub struct NetMetrics {
     /// Bytes received on direct streams.

@@ -1,7 +1,7 @@
-//! The network: a libp2p swarm in one task, and what it exchanges with the projects' threads.
+//! The network: a libp2p swarm in one task, and its messages with the projects' threads.
 //!
-//! The swarm carries bytes and knows who is connected; what they mean is `towline-sync`'s. It holds
-//! no rule of the protocol beyond framing, membership of connections and limits.
+//! The swarm transports bytes and knows who is connected; `towline-sync` interprets them. The only rules of
+//! the protocol here are framing, membership of connections, and limits.
 //!
 //! ```text
 //!            Net (handle)            projects' threads

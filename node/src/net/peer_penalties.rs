@@ -1,6 +1,6 @@
-//! Conduct: penalties for what honest peers do not do, and when they add up to a ban.
+//! Peer penalties for what honest peers do not do, and when they add up to a ban.
 //!
-//! Kept in memory only and measured on the monotonic clock: a restart forgives everybody.
+//! Kept in memory only and measured on the monotonic clock: a restart clears them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,19 +12,20 @@ use towline_proto::NodeId;
 const REMEMBERED: Duration = Duration::from_secs(10 * 60);
 /// How long a ban lasts.
 pub(crate) const BAN: Duration = Duration::from_secs(10 * 60);
-/// Penalties within [`REMEMBERED`] that make a ban. One can be a bug or a bad line; three are a habit.
+/// Penalties within [`REMEMBERED`] that lead to a ban. One can be a bug or a bad connection; three are a
+/// pattern.
 const STRIKES: usize = 3;
-/// Peers whose penalties are remembered; only members can get any.
+/// The most peers with penalties; only members can get any.
 const PEERS: usize = 1_024;
 
-/// Who was penalised when.
+/// The times of penalties by peer.
 #[derive(Debug, Default)]
 pub(crate) struct PeerPenalties {
     strikes: BTreeMap<NodeId, Vec<Instant>>,
 }
 
 impl PeerPenalties {
-    /// Notes a penalty. Whether it was the last straw.
+    /// Adds a penalty. Returns whether the peer is to be banned.
     pub(crate) fn penalize(&mut self, now: Instant, node: NodeId) -> bool {
         if self.strikes.len() >= PEERS && !self.strikes.contains_key(&node) {
             self.expire(now);
@@ -42,7 +43,7 @@ impl PeerPenalties {
         true
     }
 
-    /// Forgets what no longer counts.
+    /// Drops penalties that no longer count.
     pub(crate) fn expire(&mut self, now: Instant) {
         self.strikes.retain(|_, strikes| {
             strikes

@@ -1,6 +1,6 @@
 //! The connected members: their connections and their links.
 //!
-//! Bookkeeping only; the driver decides what follows from it.
+//! Bookkeeping only; the driver makes the decisions.
 
 use std::collections::BTreeMap;
 
@@ -17,12 +17,12 @@ use super::link::PeerLink;
 /// One connected member.
 pub(super) struct Peer {
     pub(super) id: PeerId,
-    /// Its connections of the member class and where they lead.
+    /// Its connections of the member class, with their addresses.
     pub(super) connections: BTreeMap<ConnectionId, Multiaddr>,
     pub(super) link: Option<PeerLink>,
-    /// The connection on which a stream was asked for.
+    /// The connection on which a stream is being opened.
     pub(super) opening: Option<ConnectionId>,
-    /// When to ask for a stream again; only on the side that opens.
+    /// When to open a stream again; only on the side that opens it.
     pub(super) open_at: Option<Instant>,
     pub(super) backoff: Backoff,
     pub(super) exchange: Exchange,
@@ -31,20 +31,20 @@ pub(super) struct Peer {
 /// The exchange of address records with one connected member.
 #[derive(Debug, Default)]
 pub(super) struct Exchange {
-    /// What is to be sent next.
+    /// What to send next.
     pub(super) due: Option<ExchangeRequest>,
-    /// Not before this.
+    /// Not before this time.
     pub(super) after: Option<Instant>,
     /// What is being sent.
     pub(super) asking: Option<ExchangeRequest>,
-    /// Whether one that the peer asked for is under way.
+    /// Whether an exchange that the peer started is in progress.
     pub(super) answering: bool,
-    /// Whether the peer has no such protocol.
+    /// Whether the peer does not support the protocol.
     pub(super) unknown: bool,
 }
 
 impl Exchange {
-    /// Puts more on what is to be sent.
+    /// Adds to what to send next.
     pub(super) fn want(&mut self, more: ExchangeRequest) {
         self.due = Some(match (self.due.take(), more) {
             (None, more) => more,
@@ -61,8 +61,8 @@ impl Exchange {
 #[derive(Default)]
 pub(super) struct Peers {
     connected: BTreeMap<NodeId, Peer>,
-    /// For each node whose link is not over yet, what resolves when it is. A link that replaces
-    /// another must not tell a project "connected" before the other has said "disconnected".
+    /// For each node whose link has not ended yet, a channel that resolves when it has. A link that replaces
+    /// another must not report "connected" before the other has reported "disconnected".
     ending: BTreeMap<NodeId, (u64, oneshot::Receiver<()>)>,
     generation: u64,
 }
@@ -109,7 +109,7 @@ impl Peers {
         peer
     }
 
-    /// A connection is gone. Whether it was the node's last one; its link ends with it.
+    /// A connection ended. Returns whether it was the node's last one; its link ends with it.
     pub(super) fn disconnected(&mut self, node: &NodeId, connection: ConnectionId) -> bool {
         let Some(peer) = self.connected.get_mut(node) else {
             return false;
@@ -127,7 +127,8 @@ impl Peers {
         false
     }
 
-    /// The number of the next link of a node, what it waits for, and what it resolves when it is over.
+    /// The number of the next link of a node, the end of the previous link to wait for, and the channel to
+    /// resolve at its own end.
     pub(super) fn next_link(
         &mut self,
         node: NodeId,
@@ -138,7 +139,7 @@ impl Peers {
         (self.generation, before.map(|(_, over)| over), done)
     }
 
-    /// A link is over. Whether it was the node's present one, which is then taken out.
+    /// A link has ended. Returns whether it was the node's current one, which is then removed.
     pub(super) fn link_ended(&mut self, node: &NodeId, generation: u64) -> bool {
         if self
             .ending

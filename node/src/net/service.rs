@@ -1,7 +1,7 @@
-//! Starting the network and talking to it: the handle, its configuration and its errors.
+//! Starts the network: the handle, its configuration and its errors.
 //!
-//! The handle is cheap to clone and holds no libp2p type. The swarm stops when [`Net::stop`] is called
-//! or the last handle is dropped.
+//! The handle is cheap to clone and contains no libp2p type. The swarm stops when [`Net::stop`] is called or
+//! the last handle is dropped.
 
 use std::fmt;
 use std::sync::atomic::AtomicU64;
@@ -21,26 +21,25 @@ use super::member_registry::MemberRegistry;
 use super::metrics::NetMetrics;
 use super::{NetOutput, Route, identity, join};
 
-/// What the projects have said and the driver has not read yet. A project's thread that finds it
-/// full waits.
+/// The capacity of the channel for outputs of the projects. A project's thread waits while it is full.
 const OUTPUTS: usize = 1_024;
-/// Commands of handles that the driver has not read yet.
+/// The capacity of the command channel.
 const COMMANDS: usize = 64;
 
-/// How a node is on the network.
+/// The network configuration of a node.
 #[derive(Clone)]
 pub struct NetConfig {
     /// The node's ed25519 seed.
     pub key: [u8; 32],
     /// Where to listen, as multiaddresses: `/ip4/0.0.0.0/tcp/4001`. May be empty.
     pub listen: Vec<String>,
-    /// Whether one of these is enough: nobody chose them, and a machine may lack IPv6.
+    /// Whether one of these is enough, because they are defaults and a machine may lack IPv6.
     pub any: bool,
     /// Where others should dial, when that is not where this node listens.
     pub announce: Vec<String>,
-    /// Where some members are, each ending in `/p2p/` and the node.
+    /// Addresses of some members, each ending in `/p2p/` and the node.
     pub bootstrap: Vec<String>,
-    /// Whether to look for members on the local network.
+    /// Whether to discover members on the local network.
     pub mdns: bool,
     /// What [`Net::kept`] gave before the last end.
     pub book: Vec<SavedNode>,
@@ -57,7 +56,7 @@ impl fmt::Debug for NetConfig {
     }
 }
 
-/// Why something could not be done on the network.
+/// Why a network operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum NetError {
     /// The seed is not a key.
@@ -111,7 +110,7 @@ pub(crate) struct Shared {
     pub(crate) listening: RwLock<Vec<Multiaddr>>,
     /// Where others should dial, when that is not where this node listens.
     announce: Vec<Multiaddr>,
-    /// The next address record of this node has to be newer than this.
+    /// The next address record of this node must be newer than this.
     pub(crate) min_record_at: AtomicU64,
 }
 
@@ -173,7 +172,7 @@ impl Net {
         let now = Instant::now();
         book.restore(now, config.book);
         for text in &config.bootstrap {
-            // Written by hand, perhaps long ago: what cannot be used must not keep the node from starting.
+            // Written by hand, perhaps long ago: an unusable address must not prevent a start.
             match identity::named(text) {
                 Ok((address, named)) => book.add(now, named, [address]),
                 Err(error) => tracing::warn!(%error, "an address of `bootstrap` is ignored"),
@@ -225,8 +224,7 @@ impl Net {
             .collect()
     }
 
-    /// Says where a node may be, and dials it when it is a member. Addresses that cannot be read are
-    /// left out.
+    /// Adds addresses of a node, and dials it if it is a member. Invalid addresses are skipped.
     pub async fn dial(&self, node: NodeId, addresses: Vec<String>) {
         let addresses = addresses
             .iter()
@@ -238,11 +236,11 @@ impl Net {
                 }
             })
             .collect();
-        // A stopped network dials nobody, which is what the caller will find.
+        // A stopped network dials nobody.
         let _ = self.commands.send(Command::Dial { node, addresses }).await;
     }
 
-    /// Shows a ticket to its inviter and returns the answer.
+    /// Sends a ticket to its inviter and returns the answer.
     ///
     /// # Errors
     /// When the inviter cannot be reached or does not answer within 30 s.
@@ -290,7 +288,7 @@ impl Net {
         self.shared.book().changes()
     }
 
-    /// Notes where nodes may be, without dialling anybody. What cannot be read is left out.
+    /// Adds addresses of nodes, without dialling. Invalid addresses are skipped.
     pub fn note(&self, nodes: &[(NodeId, Vec<String>)]) {
         let now = Instant::now();
         let mut book = self.shared.book();
@@ -300,7 +298,7 @@ impl Net {
         }
     }
 
-    /// What was counted so far.
+    /// The metrics.
     pub fn metrics(&self) -> &NetMetrics {
         &self.shared.metrics
     }

@@ -1,9 +1,9 @@
-//! Raw streams for our protocols, opened and accepted as events of the swarm.
+//! Raw streams for our protocols, opened and accepted through swarm events.
 //!
-//! `libp2p-stream` would do, but it opens on any connection of a peer, dials when there is none,
-//! drops inbound streams when an acceptor is busy and keeps a sender per connection for ever. Here a
-//! stream is opened on a named connection, and a stranger's connection knows two protocols only: to join,
-//! and to show an admission.
+//! `libp2p-stream` exists, but it opens on any connection of a peer, dials if there is none, drops inbound
+//! streams when an acceptor is busy and keeps a sender per connection for ever. Here a stream is opened on a
+//! specific connection, and a stranger's connection supports two protocols only: to join, and to prove a
+//! membership.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -24,16 +24,16 @@ use libp2p::{Multiaddr, PeerId};
 
 use super::connection_policy::{ConnectionClass, ConnectionClasses};
 
-/// Streams that may wait in one connection's handler, either way. One of each kind is usual; an
-/// inbound one past this is reset.
+/// The most streams that wait in one connection's handler, in each direction. One of each kind is usual;
+/// further inbound ones are reset.
 const WAITING: usize = 8;
 
-/// How soon the two sides of a sync stream notice that nothing comes any more.
+/// How soon the two sides of a sync stream notice that the other is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Pace {
     /// Both send something every few seconds.
     Quick,
-    /// As versions before it did: four times a minute.
+    /// As earlier versions: four times a minute.
     Slow,
 }
 
@@ -46,7 +46,7 @@ pub(crate) enum StreamPurpose {
     Join,
     /// Address records, one frame each way.
     Addresses,
-    /// The entries by which whoever opens it was let in.
+    /// The entries that admitted the initiator.
     Admission,
 }
 
@@ -61,7 +61,7 @@ impl StreamPurpose {
         }
     }
 
-    /// What is offered for it, the best first: a node of an earlier version takes the other.
+    /// The offered protocols, the best first; nodes of earlier versions accept the second.
     fn offers(self) -> Vec<Self> {
         match self {
             Self::Sync(_) => vec![Self::Sync(Pace::Quick), Self::Sync(Pace::Slow)],
@@ -70,14 +70,14 @@ impl StreamPurpose {
     }
 }
 
-/// What became of a stream.
+/// The outcome of opening a stream.
 #[derive(Debug)]
 pub(crate) enum StreamOutcome {
     /// The peer opened it.
     Accepted(Stream),
-    /// We asked for it and here it is.
+    /// We opened it.
     Opened(Stream),
-    /// We asked for it and there is none.
+    /// It could not be opened.
     Failed(String),
 }
 
@@ -106,7 +106,7 @@ impl Streams {
         }
     }
 
-    /// Asks for a stream on a connection. When the connection closes first there is no event but that.
+    /// Opens a stream on a connection. If the connection closes first, only that is reported.
     pub(crate) fn open(&mut self, peer_id: PeerId, connection: ConnectionId, purpose: StreamPurpose) {
         self.actions.push_back(ToSwarm::NotifyHandler {
             peer_id,

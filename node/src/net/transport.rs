@@ -1,9 +1,8 @@
-//! TCP as it is used here: nothing waits for its own delivery for ever.
+//! TCP, configured so that undelivered data does not keep a connection open for ever.
 //!
-//! When a cable is pulled while this node sends, the system goes on sending for a quarter of an hour and
-//! holds the connection open for as long; a close waits behind what is not delivered. Where the system can
-//! be told to give up sooner, it is. A slow line is none the worse: what counts is that something is
-//! delivered, not how fast.
+//! When a cable is pulled while this node sends, the system retransmits for a quarter of an hour and keeps
+//! the connection open; closing it waits for undelivered data. If the system supports it, a shorter limit is
+//! set. A slow connection is not affected: what matters is that something is delivered, not how fast.
 
 use std::error::Error;
 use std::time::Duration;
@@ -16,7 +15,7 @@ use libp2p::{PeerId, Transport, noise, tcp, yamux};
 
 use super::host_names::HostNames;
 
-/// How long what was sent may be undelivered.
+/// How long sent data may stay undelivered.
 #[cfg(target_os = "linux")]
 const UNDELIVERED: Duration = Duration::from_secs(15);
 
@@ -46,6 +45,6 @@ fn give_up_on_the_dead(stream: &tcp::tokio::TcpStream) {
     }
 }
 
-/// Elsewhere the silence of the link has to do.
+/// On other systems only the link's timeout detects this.
 #[cfg(not(target_os = "linux"))]
 fn give_up_on_the_dead(_: &tcp::tokio::TcpStream) {}

@@ -1,8 +1,8 @@
-//! The ground that a node stands on: its folder, with its lock and its projects.
+//! Watches the home of a running node: its folder, with the lock and the projects.
 //!
-//! The files that a node has open stay writable when their folder is removed, by `git clean -fdx` or with a
-//! worktree, and what is written to them then is lost without a word. So the node looks every second. Only looks:
-//! a folder that is gone is not made again.
+//! Open files stay writable when their folder is removed, by `git clean -fdx` or with a worktree, and what is
+//! written to them then is lost silently. So the node checks every second. It only checks: a folder that is
+//! gone is not created again.
 
 use std::sync::Weak;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use std::time::Duration;
 use super::Node;
 use crate::api::request::{Failure, FailureCode};
 
-/// How often the node looks: what is acknowledged in between may be lost.
+/// The interval between checks; what is acknowledged in between may be lost.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
-/// Looks until the node is gone, or what it stands on.
+/// Checks until the node is dropped or its home is gone.
 pub(super) async fn watch(node: Weak<Node>) {
     let mut interval = tokio::time::interval(CHECK_EVERY);
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -36,7 +36,7 @@ pub(super) async fn watch(node: Weak<Node>) {
     }
 }
 
-/// What is not there any more.
+/// The failure, if a part of the home is missing.
 fn missing(node: &Node) -> Option<Failure> {
     let failed = |what: String| {
         let message = format!(

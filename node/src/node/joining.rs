@@ -1,9 +1,9 @@
-//! Joining a project by a ticket, so that it can be cut short at any moment and made again.
+//! Joins a project by a ticket. A join can be interrupted at any moment and repeated.
 //!
-//! In this order: where the inviter may be is kept; the ticket is shown; where the others may be is kept; the
-//! project's folder is made beside its place and moved there when it is whole. Whatever was reached, joining
-//! again with the same ticket goes on from there: the inviter says welcome again to a node that it has let
-//! in, and a project that is here already is only filled.
+//! The order is: store the inviter's addresses; send the ticket; store the other members' addresses; build
+//! the project's folder beside its place and move it there when it is complete. Whatever was reached, joining
+//! again with the same ticket continues from there: the inviter repeats its welcome to a node that it has
+//! admitted, and a project that exists already is only filled.
 
 use std::time::{Duration, Instant};
 
@@ -17,11 +17,11 @@ use crate::handle::ProjectLink;
 use crate::home::{Home, ProjectHome};
 use crate::project::Project;
 
-/// How often a joining command looks whether everything has come, in milliseconds.
+/// The interval between checks whether everything has arrived, in milliseconds.
 const JOIN_POLL_MS: u64 = 50;
 
-/// Makes the folder of a project from its first entry, and its place among the node's projects.
-/// `introduced` are the nodes that the inviter named, itself among them.
+/// Creates the folder of a project from its first entry and registers it. `introduced` are the nodes that the
+/// inviter named, itself included.
 pub(super) fn adopt_project(
     home: &Home,
     key: &SigningKey,
@@ -31,7 +31,7 @@ pub(super) fn adopt_project(
 ) -> Result<ProjectHome, Failure> {
     let place = home.make_project(genesis.project(), name)?;
     place.introduce(introduced)?;
-    // A version that made folders in place may have been killed before this one was whole.
+    // An earlier version that created folders in place may have been killed before this one was complete.
     let began = place.log_dir().is_dir();
     let made = if began {
         Project::open(options(&place, key), genesis.project())
@@ -43,12 +43,11 @@ pub(super) fn adopt_project(
 }
 
 impl Node {
-    /// Joins a project by a ticket and starts it. What the project holds comes by catch-up behind
-    /// this call. A project that this ticket led to before, in a call that was cut short, is only filled.
+    /// Joins a project by a ticket and starts it. Its contents arrive by catch-up after this call. A project
+    /// that an interrupted call with this ticket has created is only filled.
     ///
     /// # Errors
-    /// When this node is a member of the project by another ticket, the inviter cannot be reached, or it does
-    /// not let this node in.
+    /// When this node is a member by another ticket, the inviter cannot be reached, or it refuses this node.
     pub async fn join(&self, ticket: &Ticket) -> Result<ProjectLink, Failure> {
         let _turn = self.joins.lock().await;
         let addresses = || {
@@ -104,12 +103,12 @@ impl Node {
         Ok(link)
     }
 
-    /// Refuses a ticket for a project that is here unless it is the one that led to it: another could let
-    /// another node in, and is not spent for nothing.
+    /// For a project that exists here, refuses any ticket but the one that this node joined with: another one
+    /// could admit another node and must not be spent for nothing.
     async fn check_ticket_is_for_us(&self, link: &ProjectLink, ticket: &Ticket) -> Result<(), Failure> {
         let members = self.handle.request(&link.id, None, Request::Members).await?;
-        // Before everything has come this node does not know itself as a member: the join goes on. Once it
-        // does, it knows the ticket, too: whoever let it in wrote that before.
+        // Before everything has arrived this node does not know that it is a member: the join continues. Once
+        // it knows, it also knows the ticket, which its inviter's log contains.
         let member = matches!(&members, Reply::Members(members) if members.iter().any(|member| member.me));
         if member && !self.handle.spent(&link.id, ticket.secret.hash()).await? {
             return Err(Failure::new(
@@ -123,8 +122,8 @@ impl Node {
         Ok(())
     }
 
-    /// Joins and stays until the inviter and this node hold the same, or the time is over: being a
-    /// member is not undone by a slow line. Answers with the project's status.
+    /// Joins and waits until this node is in sync with the inviter or the time is over: a slow connection
+    /// does not undo the membership. Returns the project's status.
     ///
     /// # Errors
     /// As [`Node::join`].

@@ -1,7 +1,7 @@
 //! The address book of a node on disk: `peers.json` in its folder, written when it changes.
 //!
-//! A book that cannot be read or written costs the members' help in finding each other again, and nothing
-//! else; so nothing here fails. What stands in it is checked by whoever takes it.
+//! Without the file, members only find each other less easily after a restart, so no error here is fatal. The
+//! address book validates the contents.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::net::{Net, SavedNode};
 
 /// The file.
 const FILE: &str = "peers.json";
-/// How often it is looked whether something changed, which is also how often it is written at most.
+/// The interval between checks for changes, and so between writes.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
 /// One node as this version writes it, or as versions before address records did.
@@ -30,7 +30,7 @@ fn file(home: &Home) -> PathBuf {
     home.dir().join(FILE)
 }
 
-/// What was kept.
+/// Reads the file.
 pub(super) fn read(home: &Home) -> Vec<SavedNode> {
     let text = std::fs::read(file(home)).unwrap_or_default();
     let rows: Vec<SavedRow> = serde_json::from_slice(&text).unwrap_or_default();
@@ -45,7 +45,7 @@ pub(super) fn read(home: &Home) -> Vec<SavedNode> {
     saved.collect()
 }
 
-/// Keeps what is known now; says which state of it that was.
+/// Writes the address book; returns the number of changes that it contains.
 pub(super) fn write(home: &Home, net: &Net) -> u64 {
     let (changes, saved) = net.saved_nodes();
     let written = serde_json::to_vec(&saved)
@@ -57,7 +57,7 @@ pub(super) fn write(home: &Home, net: &Net) -> u64 {
     changes
 }
 
-/// Keeps it whenever it changes, until the node stops.
+/// Writes the file whenever the address book changes, until the node stops.
 pub(super) async fn save_on_change(home: Home, net: Net, stop: CancellationToken) {
     let mut saved = 0;
     while stop

@@ -1,7 +1,6 @@
-//! The network of a node, started under the port that it had the last time.
+//! Starts the network of a node on the port that it had the last time.
 //!
-//! Relies on the home for the kept port. A port that was not kept costs convenience and never keeps a
-//! node from starting.
+//! The port is stored in the home. A port that could not be stored never prevents a start.
 
 use std::sync::Arc;
 
@@ -12,12 +11,12 @@ use crate::api::request::Failure;
 use crate::home::{Config, Home, files};
 use crate::net::{Net, NetConfig, Route};
 
-/// The file that the port is kept in.
+/// The file with the port.
 const PORT_FILE: &str = "port";
 
-/// Starts the network. Where the configuration leaves the port open, the port of the last time is
-/// taken again if it is free: other members remember this node by it, and two nodes that both came
-/// back under new ports would never find each other.
+/// Starts the network. If the configuration leaves the port open, the last port is used again if it is free:
+/// other members remember this node by it, and two nodes that both restart with new ports would never find
+/// each other.
 pub(super) async fn start_net(
     home: &Home,
     config: &Config,

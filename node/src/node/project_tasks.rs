@@ -1,6 +1,6 @@
-//! What goes beside a project's thread: its pulse, and whoever notices when it ends by itself.
+//! The tasks beside a project's thread: its ticks, and a watcher for its unexpected end.
 //!
-//! Relies on the queue of the thread, which closes with it. Ends with the node.
+//! Both rely on the queue of the thread, which closes with it, and end with the node.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use super::failed;
 use crate::api::request::Failure;
 use crate::handle::Job;
 
-/// How often projects look after what waits, in milliseconds; see [`Job::Tick`].
+/// The interval between ticks, in milliseconds; see [`Job::Tick`].
 const TICK_MS: u64 = 250;
 
-/// Notices the end of a project's thread that nobody asked for.
+/// Reports an unexpected end of a project's thread.
 pub(super) async fn watch(
     jobs: mpsc::Sender<Job>,
     stop: CancellationToken,
@@ -27,7 +27,7 @@ pub(super) async fn watch(
     }
 }
 
-/// Wakes a project's thread up. A full queue needs no waking.
+/// Sends ticks to a project's thread. A full queue needs none.
 pub(super) async fn tick(jobs: mpsc::Sender<Job>, stop: CancellationToken) {
     let mut interval = tokio::time::interval(Duration::from_millis(TICK_MS));
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

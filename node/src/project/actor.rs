@@ -1,8 +1,8 @@
-//! The thread that owns a project: one bounded queue in, one sync for everything that waits.
+//! The thread that owns a project: one bounded queue, and one sync for everything in it.
 //!
-//! Requests that write are staged one behind the other, made durable by one append, and answered
-//! together. A request that reads comes behind the writes that were queued before it. The thread has
-//! a large stack because the gate runs Automerge on bytes from peers.
+//! Writing requests are applied one after the other, made durable by one append, and answered together. A
+//! reading request runs after the writes that were queued before it. The thread has a large stack because the
+//! gate runs Automerge on bytes from peers.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -15,28 +15,28 @@ use crate::api::request::{Failure, Reply};
 use crate::handle::{JOBS, Job, ProjectLink};
 use crate::net::{NetInput, NetOutput};
 
-/// Requests that share one sync at most.
+/// The most requests that share one sync.
 const MAX_BATCH: usize = 256;
 /// Stack of a project's thread: Automerge recurses, and nested input was cut off long before this.
 pub(super) const STACK_BYTES: usize = 16 * 1024 * 1024;
-/// Quarter seconds between two looks of the replication core at its peers.
+/// Ticks of a quarter of a second between two `Tick` inputs to the replication core.
 const TICKS_PER_LOOK: u32 = 8;
 
 /// A project's thread.
 #[derive(Debug)]
 pub struct ProjectThread {
-    /// How the rest of the process talks to it.
+    /// The link through which the rest of the process sends jobs.
     pub link: ProjectLink,
-    /// Ends behind [`Job::Stop`].
+    /// The thread; it ends after [`Job::Stop`].
     pub thread: JoinHandle<()>,
 }
 
 type PendingReplies = Vec<(oneshot::Sender<Result<Reply, Failure>>, Result<Reply, Failure>)>;
 
-/// Gives a project a thread of its own. `my_addresses` says where this node can be reached.
+/// Starts a thread for a project. `my_addresses` returns the addresses under which this node can be reached.
 ///
 /// # Errors
-/// When the system gives no thread.
+/// When the system cannot start a thread.
 pub fn start(
     mut project: Project,
     net: Option<mpsc::Sender<NetOutput>>,
@@ -109,7 +109,7 @@ impl Actor {
 
     fn handle(&mut self, job: Job) {
         match job {
-            // Entries from peers share a sync with what else waits; whoever joins is answered by itself.
+            // Entries from peers share a sync with other jobs; a join is handled alone.
             Job::Net(input) if !matches!(input, NetInput::Join { .. }) => self.project.handle_net(input),
             Job::Request { origin, body, reply } if body.writes() => {
                 let answer = self.project.apply_request(origin.as_ref(), *body);
@@ -147,14 +147,14 @@ impl Actor {
         }
     }
 
-    /// Syncs what is staged and answers everybody who waits for it.
+    /// Commits the pending batch and sends the replies that wait for it.
     fn commit_and_reply(&mut self) {
         if self.waiting.is_empty() && self.project.pending.is_empty() {
             return;
         }
         let outcome = self.project.commit_pending();
-        // Before anybody is answered: whoever gets a ticket may show it at once, and was hung up on
-        // when the network did not know yet that one is out.
+        // Before replies are sent: the receiver of a ticket may use it at once, and the network must know by
+        // then that a ticket is open.
         self.publish_members();
         for (reply, result) in self.waiting.drain(..) {
             let result = match (&outcome, result) {
@@ -165,7 +165,7 @@ impl Actor {
         }
     }
 
-    /// Tells subscribers that there is news, and the network when the membership changed.
+    /// Notifies subscribers of new events, and the network of membership changes.
     fn notify_subscribers(&mut self) {
         let head = self.project.feed_head();
         self.feed.send_if_modified(|known| {
@@ -194,14 +194,13 @@ impl Actor {
     }
 }
 
-/// Whoever asked may be gone; the answer is dropped then.
+/// The caller may be gone; the reply is dropped then.
 fn answer<T>(reply: oneshot::Sender<T>, value: T) {
     let _ = reply.send(value);
 }
 
 impl Project {
-    /// Stores what is derived and closes the store. Peers are told that this project is not here any
-    /// more.
+    /// Writes derived state and closes the store. The network learns that the project is closed.
     pub fn close(mut self) {
         self.publish_closed();
         self.store_or_warn();

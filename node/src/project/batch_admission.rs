@@ -1,11 +1,10 @@
-//! Admission of many entries together: what a catch-up frame brings, item by item and on all cores.
+//! Batch admission: the entries of a catch-up frame are admitted together, item by item and on all cores.
 //!
-//! The entries of a run are grouped by item, and each item's changes pass the gate at once: one scratch
-//! copy, one save and load. Items know nothing of each other, so that groups share the cores. Rows and
-//! events are still made entry by entry and staged in the order of the entries, so that the feed is
-//! the same as when each came alone. It relies on nothing having been touched before all of a run has
-//! passed: where anything in it would be refused, or waits for something, the run is admitted entry by
-//! entry (`ingest`), and what that says counts.
+//! The entries of a run are grouped by item, and all changes of an item pass the gate at once: one trial
+//! copy, one save and load. Items are independent, so groups run in parallel. Rows and events are still made
+//! entry by entry and queued in the order of the entries, so the feed is the same as if each had arrived
+//! alone. Nothing is modified before the whole run has passed: if any entry would be refused or lacks a
+//! cause, the run is admitted entry by entry (`ingest`), and that result counts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
@@ -25,46 +24,46 @@ use super::Project;
 use super::actor::STACK_BYTES;
 use super::ingest::{checked_by_item, touches_settings};
 
-/// Bytes of entries after which a run ends: some thousand items, whose documents are all in memory.
+/// Bytes of entries after which a run ends: about a thousand items, whose documents are all in memory.
 const RUN_BYTES: usize = 2 * limits::ENTRY_BYTES;
-/// Bytes of entries from which on a run is worth more than one thread.
+/// Bytes of entries above which more than one thread pays.
 const PARALLEL_MIN_BYTES: usize = 32 * 1024;
-/// Threads that share a run at most, this one included.
+/// The most threads for one run, this one included.
 const MAX_THREADS: usize = 8;
 
-/// An entry, and whether it came by gossip.
+/// An entry, and whether it arrived by gossip.
 pub(super) type IncomingEntry = (Entry, bool);
 
-/// What the entries of a run change of one item.
+/// The changes of one item in a run.
 struct ItemGroup {
     item: ItemId,
     base: BaseDocument,
     before: Option<ItemView>,
     /// All changes, in the order of their entries.
     changes: Vec<CheckedChange>,
-    /// Of each entry its place in the run, its author, and how many of the changes are its.
+    /// For each entry: its index in the run, its author, and how many of the changes belong to it.
     parts: Vec<(usize, NodeId, usize)>,
 }
 
 /// An item's document before the run.
 enum BaseDocument {
-    /// There is no such item yet.
+    /// The item does not exist yet.
     New,
     Loaded(Arc<ItemDoc>),
     Saved(Vec<u8>),
 }
 
-/// An item that passed, with its row and events after each entry, by that one's place in the run.
+/// An item that passed, with its row and events after each entry, by the entry's index in the run.
 pub(super) struct CheckedItem {
     doc: ItemDoc,
     commits: Vec<EntryUpdate>,
 }
 
-/// What one entry of a run comes to for an item: the entry's place, the row and events, the acts.
+/// The result of one entry for an item: the entry's index, the row and events, the new acts.
 type EntryUpdate = (usize, ProjectionUpdate, BTreeSet<ActId>);
 
 impl Project {
-    /// The entries that are to be admitted next, up to the first that is no change of items.
+    /// The entries to admit next, up to the first that does not change items.
     pub(super) fn take_run(&mut self, entry: Entry, live: bool) -> Vec<IncomingEntry> {
         let is_changes = |entry: &Entry| matches!(entry.body().payload, Payload::Changes(_));
         let room = self.pending.room();
@@ -81,7 +80,7 @@ impl Project {
         run
     }
 
-    /// Admits a run: together where all of it passes, or else one by one.
+    /// Admits a run: together if all of it passes, otherwise entry by entry.
     pub(super) fn admit_run(&mut self, batch: &mut AdmissionBatch, run: Vec<IncomingEntry>) {
         match self.check_run(batch, &run) {
             Some(checked_items) => self.apply_run(run, checked_items),
@@ -93,7 +92,7 @@ impl Project {
         }
     }
 
-    /// The items of a run, when every entry of it passes; nothing is staged yet.
+    /// The checked items of a run, if every entry passes. Modifies nothing.
     pub(super) fn check_run(
         &mut self,
         batch: &mut AdmissionBatch,
@@ -108,7 +107,7 @@ impl Project {
                 .members
                 .role_of(entry)
                 .is_some_and(towline_proto::Role::may_write);
-            // Settings have no row, and more is asked of who writes them.
+            // Settings have no row, and writing them requires a higher role.
             let alone = touches_settings(entry) || !self.members.missing(entry).is_empty();
             if alone || !may || !batch.allows(entry) {
                 return None;
@@ -149,7 +148,7 @@ impl Project {
     }
 
     fn apply_run(&mut self, run: Vec<IncomingEntry>, checked_items: Vec<CheckedItem>) {
-        // Within an entry by item, which is the order of what passed.
+        // Within an entry in the order of item ids, which is the order of `checked_items`.
         let mut commits: Vec<Vec<(ProjectionUpdate, BTreeSet<ActId>)>> =
             run.iter().map(|_| Vec::new()).collect();
         let mut docs = Vec::with_capacity(checked_items.len());
@@ -183,8 +182,8 @@ impl ItemGroup {
         }
     }
 
-    /// Puts the changes through the rest of the gate and makes a row after each entry. Nothing when
-    /// anything is wrong: who is to blame is found one by one.
+    /// Passes the changes through the rest of the gate and makes a row after each entry. `None` if anything
+    /// is wrong; entry-by-entry admission finds out which entry is to blame.
     fn check(self, project: ProjectId, members: &Membership) -> Option<CheckedItem> {
         let item = self.item;
         let base = match self.base {
@@ -220,8 +219,8 @@ impl ItemGroup {
     }
 }
 
-/// Does the work on all cores, at most so many; the results are in the order of the items. Nothing as
-/// soon as one of them comes to nothing.
+/// Runs `work` on up to `threads` threads; results are in the order of the items. `None` as soon as one call
+/// returns `None`.
 fn run_parallel<T: Send, R: Send>(
     threads: usize,
     items: Vec<T>,
@@ -244,7 +243,7 @@ fn run_parallel<T: Send, R: Send>(
         done
     };
     let mut done = thread::scope(|scope| {
-        // Where the system gives no thread, this one does all of it.
+        // If the system provides no thread, this one does all of the work.
         let helpers: Vec<_> = (0..helpers)
             .filter_map(|_| {
                 let helper = thread::Builder::new().name("gate".to_owned());

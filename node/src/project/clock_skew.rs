@@ -1,10 +1,11 @@
-//! Answers as people are shown them: with what this node knows of the present, and with times that
-//! cannot be true put right.
+//! Adapts replies for display: adds what only this node knows now (when a claim's node was last seen, which
+//! verbs are available) and corrects times that are implausibly far in the future.
 //!
-//! A time is what its author's clock said. One that is further ahead of now than
-//! [`limits::CLOCK_SKEW_MS`] is shown as now and flagged. That is an approximation: what matters is how far it
-//! was ahead when it was first seen, so the flag goes when the time has come. Events keep when they were
-//! seen and are put right for good. Exports say what was written, the same on every node.
+//! A time is the reading of its author's clock. If it is further ahead of this node's clock than
+//! [`limits::CLOCK_SKEW_MS`], it is shown as now and flagged. This is an approximation: what matters is how
+//! far it was ahead when it was first seen, so the flag disappears once that time has passed. Events store
+//! when they were first seen and are corrected permanently. Exports contain the original times, so they are
+//! equal on every node.
 
 use towline_crdt::view::ItemView;
 use towline_proto::{Millis, Origin, Verb, limits};
@@ -13,7 +14,7 @@ use super::Project;
 use crate::api::request::{Failure, Reply};
 use crate::api::types::{Comment, HistoryLine, ItemCard, ItemPage, OpenConflict};
 
-/// Puts a time right that was seen at `seen`; whether it had to be.
+/// Corrects a time that was first seen at `seen`. Returns whether it was too far ahead.
 pub(super) fn clamp_time(at: &mut Millis, seen: Millis) -> bool {
     let is_ahead = at.0 > seen.0.saturating_add(limits::CLOCK_SKEW_MS);
     if is_ahead {
@@ -23,7 +24,7 @@ pub(super) fn clamp_time(at: &mut Millis, seen: Millis) -> bool {
 }
 
 impl Project {
-    /// An answer as people are shown it.
+    /// Adapts a reply for display.
     pub(super) fn annotate_reply(&self, mut reply: Reply, asker: Option<&Origin>) -> Reply {
         let now = self.now();
         match &mut reply {
@@ -65,7 +66,7 @@ impl Project {
         reply
     }
 
-    /// A refusal as people are shown it.
+    /// Adapts a failure for display.
     pub(super) fn annotate_failure(&self, mut failure: Failure, asker: Option<&Origin>) -> Failure {
         if let Some(card) = &mut failure.current {
             self.annotate_card_for(self.now(), card, asker);
@@ -89,8 +90,8 @@ impl Project {
         self.hide_unavailable_verbs(card);
     }
 
-    /// As [`Project::annotate_card`], for somebody who looks at this one item: what would be refused to
-    /// them, or to anybody at this node where it is not known who asks, is not proposed.
+    /// As [`Project::annotate_card`], for a request about this one item: verbs that would be refused to the
+    /// caller are removed, or, without a known caller, those refused to everybody at this node.
     fn annotate_card_for(&self, now: Millis, card: &mut ItemCard, asker: Option<&Origin>) {
         self.annotate_card(now, card);
         let Some(claim) = &card.claim else { return };
@@ -107,14 +108,14 @@ impl Project {
         });
     }
 
-    /// What somebody could do to an item now.
+    /// The verbs that the caller could use on an item now.
     pub(super) fn available_verbs(&self, row: &ItemView, asker: &Origin) -> Vec<Verb> {
         let mut card = self.index.card(row);
         self.annotate_card_for(self.now(), &mut card, Some(asker));
         card.legal
     }
 
-    /// A node that may not write is proposed nothing.
+    /// Removes all verbs if this node may not write.
     pub(super) fn hide_unavailable_verbs(&self, card: &mut ItemCard) {
         if !self.role().may_write() {
             card.legal.clear();
@@ -122,7 +123,7 @@ impl Project {
     }
 }
 
-/// Puts the times of a card right.
+/// Corrects the times of a card.
 pub(super) fn clamp_card(now: Millis, card: &mut ItemCard) {
     let claimed = card.claim.as_mut().map(|claim| &mut claim.at);
     let times = [&mut card.created_at, &mut card.updated_at, &mut card.entered_at];

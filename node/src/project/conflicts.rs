@@ -1,7 +1,7 @@
-//! What nobody has settled: listing conflicts for people, and settling one.
+//! Unresolved conflicts: lists them for people, and resolves one.
 //!
-//! Conflicts are derived by the fold; here they get the words, the sides to choose from and their
-//! names. Settling writes one act, which names the side that counts.
+//! The fold derives conflicts; here they get their texts, the sides to choose from, and the keys of the
+//! sides. A resolution is one act, which names the side to keep.
 
 mod cycle;
 mod cycle_events;
@@ -18,9 +18,9 @@ use crate::activity_text::{ABOUT_TRASH, must_restore_first, side_activity};
 use crate::api::request::{Failure, FailureCode, Reply};
 use crate::api::types::{HistoryLine, HistoryOutcome, OpenConflict, Side};
 
-/// Items whose conflicts are listed at most.
+/// The most items whose conflicts are listed.
 const MAX_ITEMS: usize = 1_000;
-/// Characters of what keeping a side means.
+/// Characters of the text that says what keeping a side means.
 const MEANS_CHARS: usize = 80;
 
 impl Project {
@@ -95,7 +95,7 @@ impl Project {
         }
     }
 
-    /// A register as people call it: a criterion by its place and text.
+    /// A register as people call it; a criterion by its position and text.
     pub(super) fn about(&self, folded: &FoldedItem<'_>, register: &Register) -> String {
         let Register::Criterion(id) = register else {
             return match register {
@@ -156,7 +156,7 @@ impl Project {
         }
     }
 
-    /// Says which side of a conflict counts.
+    /// Resolves a conflict in favour of one side.
     pub(crate) fn resolve_conflict(
         &mut self,
         origin: &Origin,
@@ -185,7 +185,7 @@ impl Project {
         let Some(over) = over.map(|conflict| conflict.register.clone()) else {
             return Err(conflict("this conflict was already resolved"));
         };
-        self.write_ops(origin, &row, vec![Op::Settle { over, keep: side }], None)
+        self.write_ops(origin, &row, vec![Op::Resolve { over, keep: side }], None)
     }
 }
 
@@ -214,7 +214,7 @@ pub(super) fn choose_conflict<'c>(
     }
 }
 
-/// The side that a person means: by key, or by what only one side has.
+/// The side that a person means: by its key, or by a text that only one side has.
 pub(super) fn choose_side(open: &OpenConflict, keep: &str) -> Result<ActId, Failure> {
     let keep = keep.trim();
     if keep.is_empty() {

@@ -1,6 +1,7 @@
-//! From one item to another along dependencies: what a refused circle is made of.
+//! The dependency path between two items. It explains why a new dependency was refused: it would close a
+//! cycle.
 //!
-//! Reads rows only, looks at each item once, and names few of many.
+//! Reads rows only and visits each item once. A long path is shortened in the middle.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -8,12 +9,12 @@ use towline_proto::ItemId;
 
 use super::Project;
 
-/// Items of a way that are named at each end.
+/// Items shown at each end of a long path.
 const NAMED: usize = 4;
 
 impl Project {
-    /// The shortest way from an item to another along what they wait for, both ends included; empty
-    /// where there is none.
+    /// The shortest path from one item to another along dependencies, both ends included; empty if there is
+    /// none.
     fn dependency_path(&self, from: ItemId, to: ItemId) -> Vec<ItemId> {
         let mut before: BTreeMap<ItemId, ItemId> = BTreeMap::from([(from, from)]);
         let mut next = VecDeque::from([from]);
@@ -42,7 +43,7 @@ impl Project {
         path
     }
 
-    /// The circle that `item` waiting for `on` would close, as people read it: `1 → 2 → 3 → 1`.
+    /// The cycle that a dependency of `item` on `on` would close, as text: `1 → 2 → 3 → 1`.
     pub(super) fn closed_cycle_text(&self, item: ItemId, on: ItemId) -> String {
         let cycle: Vec<ItemId> = std::iter::once(item)
             .chain(self.dependency_path(on, item))

@@ -1,5 +1,5 @@
-//! The documents that are loaded: a loaded Automerge document costs some 34 kB, its row 300 bytes, so
-//! only those that were touched last are kept, and those that the cache does not hold yet.
+//! The loaded documents. A loaded Automerge document takes about 34 kB, its row 300 bytes, so only the most
+//! recently used documents are kept, and those that are not in the cache yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use std::sync::Arc;
 use towline_crdt::doc::ItemDoc;
 use towline_proto::ItemId;
 
-/// Clean documents kept loaded: some 10 MB.
+/// Saved documents that stay loaded: about 10 MB.
 const KEPT: usize = 256;
 
-/// Loaded documents, oldest use first out.
+/// Loaded documents; the least recently used are dropped first.
 #[derive(Debug, Default)]
 pub(crate) struct Docs {
     loaded: BTreeMap<ItemId, (Arc<ItemDoc>, u64)>,
@@ -30,13 +30,13 @@ impl Docs {
         Some(doc.clone())
     }
 
-    /// Enters a document that the cache does not hold as it is now.
+    /// Stores a document whose current version is not in the cache.
     pub(crate) fn put(&mut self, doc: Arc<ItemDoc>) {
         self.dirty.insert(doc.id());
         self.enter(doc);
     }
 
-    /// Enters a document as the cache holds it.
+    /// Stores a document as it is in the cache.
     pub(crate) fn put_clean(&mut self, doc: Arc<ItemDoc>) {
         self.enter(doc);
         self.shrink();
@@ -51,7 +51,7 @@ impl Docs {
         self.by_use.insert(self.clock, id);
     }
 
-    /// The document as it is now, if the cache does not hold it so.
+    /// The current document, if this version is not in the cache.
     pub(crate) fn uncached(&self, id: &ItemId) -> Option<Arc<ItemDoc>> {
         self.dirty
             .get(id)
@@ -59,7 +59,7 @@ impl Docs {
             .map(|(doc, _)| doc.clone())
     }
 
-    /// Drops a document whose staged changes were undone and which the cache holds as it was before.
+    /// Drops a document after a rollback; the cache has its version before the batch.
     pub(crate) fn forget(&mut self, id: &ItemId) {
         self.dirty.remove(id);
         if let Some((_, used)) = self.loaded.remove(id) {
@@ -67,7 +67,7 @@ impl Docs {
         }
     }
 
-    /// The documents that the cache does not hold as they are.
+    /// The documents whose current version is not in the cache.
     pub(crate) fn dirty(&self) -> impl Iterator<Item = &Arc<ItemDoc>> {
         self.dirty
             .iter()
@@ -80,7 +80,7 @@ impl Docs {
         self.dirty.len()
     }
 
-    /// The cache holds everything now.
+    /// Marks all documents as saved.
     pub(crate) fn all_clean(&mut self) {
         self.dirty.clear();
         self.shrink();

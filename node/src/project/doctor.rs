@@ -1,5 +1,5 @@
-//! `doctor`: recomputes everything derived from the log and compares it, and checks the log down to the last
-//! signature. It changes nothing.
+//! `doctor`: rebuilds all derived state from the log, compares it with the cache, and verifies every
+//! signature in the log. It changes nothing.
 
 use std::collections::BTreeMap;
 
@@ -11,11 +11,11 @@ use super::Project;
 use crate::api::types::Doctor;
 use crate::log::Log;
 
-/// Findings listed at most; more of the same tell nothing new.
+/// The most findings; more of the same add nothing.
 const MAX_FINDINGS: usize = 100;
 
 impl Project {
-    /// Looks at everything.
+    /// Checks the store.
     pub(crate) fn doctor(&mut self) -> Doctor {
         let mut doctor = Doctor {
             checked: Vec::new(),
@@ -23,8 +23,8 @@ impl Project {
         };
         let mut changes: BTreeMap<ItemId, Vec<Vec<u8>>> = BTreeMap::new();
         let mut entries = 0usize;
-        // In a run that came by catch-up only the last signature was checked and the chain of hashes
-        // vouches for the rest, so a wrong one counts only when no good one of its author follows.
+        // Of entries that came by catch-up only the last signature was checked; the hash chain covers the
+        // rest. So a wrong signature counts only if no valid one of the same author follows.
         let mut unvouched: BTreeMap<NodeId, EntryHash> = BTreeMap::new();
         let read = Log::salvage(&self.dir.join("log"), self.id, |record| {
             entries += 1;
@@ -55,7 +55,7 @@ impl Project {
             Ok(salvaged) => {
                 whole = salvaged.gaps.is_empty();
                 for gap in salvaged.gaps.iter().map(ToString::to_string) {
-                    // Opening has found the first one already, and said what to do about it.
+                    // Opening has reported the first one already, with a hint.
                     if !doctor.findings.iter().any(|known| known.starts_with(&gap)) {
                         doctor.findings.push(gap);
                     }
@@ -75,7 +75,7 @@ impl Project {
         if whole {
             self.check_items(&mut doctor, &changes);
         } else {
-            // Made again from a log with gaps, every item that a gap has touched would look wrong.
+            // Rebuilt from a log with gaps, every affected item would be reported as wrong.
             doctor
                 .checked
                 .push("documents and rows were not compared, because the log has gaps".to_owned());
@@ -137,7 +137,7 @@ impl Project {
             None => doctor
                 .findings
                 .push(format!("item {} has no create act", id.key())),
-            // The settings have no row.
+            // Settings have no row.
             Some(_) if id == self.settings_id() => {}
             Some(folded) if self.index.get(&id).as_ref() != Some(&folded.view) => {
                 doctor.findings.push(drifted("row"))
@@ -152,7 +152,7 @@ impl Project {
     }
 }
 
-/// A document made from the changes of the log, which passed the gate when they came.
+/// A document built from the changes in the log, which passed the gate when they were admitted.
 fn from_changes(
     item: ItemId,
     from: Option<automerge::Automerge>,

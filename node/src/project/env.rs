@@ -1,4 +1,4 @@
-//! The clock and the randomness of a node, as one thing that a test can put its own in place of.
+//! The environment of a node: its clock and its source of randomness. Tests supply their own.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -6,7 +6,8 @@ use towline_proto::Millis;
 
 use crate::api::request::{Failure, FailureCode};
 
-/// Sees that the machine's clock can be used. Before 1970 there are no times here, and the cache's engine panics.
+/// Checks that the machine's clock is usable. Times before 1970 cannot be represented here, and sled panics
+/// on them.
 ///
 /// # Errors
 /// When it says a time before 1970.
@@ -22,8 +23,8 @@ pub fn check_clock() -> Result<(), Failure> {
 pub trait Environment: Send {
     /// The time now.
     fn now(&self) -> Millis;
-    /// A reading of the clock that never goes back, for how long something took on this node. It says
-    /// nothing about anybody else's clock.
+    /// A reading of the monotonic clock, to measure durations on this node. It says nothing about the clocks
+    /// of other nodes.
     fn instant(&self) -> Instant;
     /// Fills a buffer with random bytes.
     fn random(&self, bytes: &mut [u8]);

@@ -1,8 +1,8 @@
-//! Why an item stands where it stands: what is so, which act made it so, and what became of every
-//! other act, in words for people who have not read the rules.
+//! Explains the state of an item: what is in effect, which act caused it, and the outcome of every other act,
+//! in words for people who have not read the rules.
 //!
-//! Reads the fold's outcome and decides nothing. The ages in its sentences are those of the moment
-//! in which it was asked.
+//! Reads the result of the fold and decides nothing. Relative times in its sentences are those at the time of
+//! the request.
 
 use towline_crdt::fold::FoldedItem;
 use towline_crdt::view::Conflict;
@@ -14,14 +14,14 @@ use crate::api::request::Failure;
 use crate::api::types::{Explanation, HistoryLine};
 use crate::relative_time::ago_phrase;
 
-/// Characters of what somebody did in a sentence.
+/// Characters of an activity in a sentence.
 const ACTIVITY_CHARS: usize = 160;
-/// Sentences about one contest, so that a flood of contenders does not bury the rest.
+/// The most sentences about one conflict, so that a flood of contenders does not hide the rest.
 const CONTENDERS: usize = 5;
-/// Dependencies that are told by name.
+/// The most dependencies that are named.
 const WAITS: usize = 10;
 
-/// What an explanation is made from.
+/// The data for an explanation.
 struct ExplainContext<'a> {
     folded: &'a FoldedItem<'a>,
     acts: &'a [HistoryLine],
@@ -29,7 +29,7 @@ struct ExplainContext<'a> {
 }
 
 impl Project {
-    /// The items that a handle names, explained.
+    /// Explains the items that a handle refers to.
     pub(crate) fn explain(&mut self, wanted: &str) -> Result<Vec<Explanation>, Failure> {
         let ids = self.index.find(wanted)?;
         let mut explained = Vec::new();
@@ -67,7 +67,7 @@ impl Project {
                 "It is in the trash: {deed}. Restore it with `towline restore {handle}`."
             ));
         }
-        // What keeps it from leaving has been told already.
+        // The hold that keeps it in its column has been mentioned already.
         let untold = |register: &Register| {
             let by = context.folded.value_set_by(register);
             hold.is_none_or(|contest| Some(contest.winner) != by)
@@ -120,7 +120,7 @@ impl Project {
         because
     }
 
-    /// What contends beside the column: who did what apart.
+    /// Conflicts besides the one about the column.
     fn disputed(&self, context: &ExplainContext<'_>) -> Vec<String> {
         let conflicts = context.folded.view.conflicts.iter();
         let others = conflicts.filter(|conflict| conflict.register != Register::Column);
@@ -145,7 +145,7 @@ impl Project {
             .collect()
     }
 
-    /// Where it stands and why, and who wanted it elsewhere.
+    /// Its column and why, and which concurrent moves were overridden.
     fn place(
         &self,
         context: &ExplainContext<'_>,
@@ -229,7 +229,7 @@ impl Project {
         waits.take(WAITS).collect()
     }
 
-    /// Who did an act, what and how long ago.
+    /// Who did an act, what, and how long ago.
     fn activity(&self, context: &ExplainContext<'_>, act: Option<ActId>) -> String {
         let line = act.and_then(|act| context.acts.iter().find(|line| line.act == act));
         line.map_or_else(
@@ -237,7 +237,7 @@ impl Project {
             |line| {
                 let deed = text::show(&who_did(line), ACTIVITY_CHARS);
                 let ago = ago_phrase(self.now(), line.at);
-                // The age is that of settling, not of what was settled.
+                // The time is that of the resolution, not of the act that it keeps.
                 match deed.split_once(IN_FAVOUR).filter(|_| line.what == "settle") {
                     Some((settled, kept)) => format!("{settled} {ago}{IN_FAVOUR}{kept}"),
                     None => format!("{deed} {ago}"),
@@ -258,7 +258,7 @@ impl ExplainContext<'_> {
         matches!(self.op(act), Some(Op::Freeze | Op::Block { .. }))
     }
 
-    /// The rule by which an act lost.
+    /// The rule by which an act was overridden.
     fn rule(&self, act: &ActId) -> Option<Rule> {
         let line = self.acts.iter().find(|line| line.act == *act)?;
         match &line.fate {

@@ -1,9 +1,9 @@
-//! Items as lines of an export: what an item comes to and everything that was done to it, with
-//! nothing in it that is bound to whoever signed.
+//! Exports items as lines: the state of an item and all of its acts, without anything that depends on who
+//! signed them.
 //!
-//! Acts stand in causal order, and where that leaves a choice by time and id; whoever writes them
-//! again keeps that order (see `stage::replay`). What only says where an item came from is left out, and
-//! an act that had seen such a mark is told as if it had seen what the mark saw. Changes nothing.
+//! Acts are in causal order, and where that leaves a choice, by time and id; a replay keeps that order (see
+//! `pending_batch::replay`). Import marks are left out, and an act that had seen a mark is written as if it
+//! had seen what the mark saw. Changes nothing.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -20,17 +20,17 @@ use crate::export::line::{
     encode_op, encode_register, is_import_mark, is_import_mark_link, reference,
 };
 
-/// Items in full that one export request returns at most.
+/// The most item pages per export request.
 const MAX_PAGES: usize = 500;
-/// Lines that one request returns at most.
+/// The most lines per request.
 const MAX_LINES: usize = 500;
-/// Bytes of bodies and acts after which a reply ends; one larger item still travels alone.
+/// Bytes of bodies and acts after which a reply ends; a larger item is sent alone.
 const REPLY_TARGET_BYTES: usize = 4 * 1024 * 1024;
-/// What an act takes in a line beside its texts, about.
+/// The approximate size of an act in a line besides its texts.
 const ACT_BYTES: usize = 200;
 
 impl Project {
-    /// Items in full, in order of creation.
+    /// Items with all details, in order of creation.
     pub(crate) fn export(&mut self, offset: usize, limit: usize) -> Result<Vec<ItemPage>, Failure> {
         let rows = self.index.rows().filter(|row| !row.purged);
         let mut ids: Vec<_> = rows.map(|row| (row.created_at, row.id)).collect();
@@ -39,7 +39,7 @@ impl Project {
         ids.iter().map(|(_, id)| self.page(id)).collect()
     }
 
-    /// Items as lines, in order of creation; those that were emptied out of the trash are left out.
+    /// Items as lines, in order of creation, without purged items.
     pub(crate) fn export_lines(&mut self, offset: usize, limit: usize) -> Result<Vec<ItemLine>, Failure> {
         let rows = self.index.rows().filter(|row| !row.purged);
         let mut ids: Vec<_> = rows.map(|row| (row.created_at, row.number, row.id)).collect();
@@ -57,7 +57,7 @@ impl Project {
         Ok(lines)
     }
 
-    /// One item as a line. `names` says what other items are called where that is not their handle.
+    /// One item as a line. `names` contains the names of other items that differ from their handles.
     pub(crate) fn whole_line(
         &mut self,
         id: &ItemId,
@@ -129,13 +129,13 @@ impl Project {
         })
     }
 
-    /// The reference that an item came with, or the one that it has from here.
+    /// The reference with which an item was imported, or its reference in this project.
     pub(crate) fn reference_of(&self, row: &ItemView) -> String {
         let inherited = row.links.iter().find(|link| is_import_mark_link(link));
         inherited.map_or_else(|| reference(&self.id, &row.id), |link| link.target.clone())
     }
 
-    /// What people type for an item that is exported, the whole id of any other.
+    /// The handle of an exported item, or the full id of any other.
     fn item_name(&self, id: &ItemId) -> String {
         match self.index.get(id).filter(|row| !row.purged) {
             Some(row) => self.index.handle(&row),
@@ -200,7 +200,7 @@ impl<'f, 'a> ActOrder<'f, 'a> {
                 }
             }
         }
-        // Only dishonest authors can make a circle; what stands in one never took effect.
+        // Only dishonest authors can create a cycle of acts; those in one never took effect.
         order.extend(unmet.into_keys());
         let places = order.iter().zip(0..).map(|(id, place)| (*id, place)).collect();
         Self {
@@ -219,7 +219,7 @@ impl<'f, 'a> ActOrder<'f, 'a> {
     fn acts(&self, folded: &FoldedItem<'_>, item: &impl Fn(&ItemId) -> String) -> Vec<LineAct> {
         let acts = self.order.iter().zip(0..).filter_map(|(id, place)| {
             let act = &folded.acts.get(id)?.record.act;
-            // What stands behind an act cannot be named by its place: see the circle above.
+            // A later act cannot be referred to by its position: see the cycle above.
             let earlier = |id: &ActId| match self.name(id) {
                 ActRef::At(at) if at >= place => ActRef::Id(*id),
                 name => name,
@@ -239,7 +239,7 @@ impl<'f, 'a> ActOrder<'f, 'a> {
     }
 }
 
-/// What an act had seen; in place of a mark, what that had seen.
+/// The acts that an act had seen; a mark is replaced by what it had seen.
 fn seen(folded: &FoldedItem<'_>, act: &Act) -> BTreeSet<ActId> {
     let mut seen = BTreeSet::new();
     let mut looked_through = BTreeSet::new();
@@ -257,15 +257,15 @@ fn seen(folded: &FoldedItem<'_>, act: &Act) -> BTreeSet<ActId> {
     seen
 }
 
-/// The acts that an operation names.
+/// The acts that an operation refers to.
 fn names(op: &Op) -> impl Iterator<Item = ActId> {
     let (one, other) = match op {
         Op::SetCriterion { criterion, .. } => (Some(*criterion), None),
-        Op::Settle {
+        Op::Resolve {
             over: Register::Criterion(criterion),
             keep,
         } => (Some(*keep), Some(*criterion)),
-        Op::Settle { keep, .. } => (Some(*keep), None),
+        Op::Resolve { keep, .. } => (Some(*keep), None),
         _ => (None, None),
     };
     one.into_iter().chain(other)
@@ -332,7 +332,7 @@ fn sorted<T: Ord>(mut all: Vec<T>) -> Vec<T> {
     all
 }
 
-/// Handles by number, 2 before 10; ids behind them.
+/// Sorts handles by number, 2 before 10, and ids last.
 fn in_order(mut handles: Vec<String>) -> Vec<String> {
     handles.sort_by_cached_key(|handle| {
         let letters = handle.trim_start_matches(|c: char| c.is_ascii_digit()).to_owned();
@@ -350,7 +350,7 @@ fn in_order(mut handles: Vec<String>) -> Vec<String> {
     handles
 }
 
-/// How many bytes the acts of a line take, about.
+/// The approximate size of a line's acts in bytes.
 fn size(line: &ItemLine) -> usize {
     let texts = |act: &LineAct| {
         act.with

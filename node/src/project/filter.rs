@@ -1,7 +1,7 @@
-//! Which items a request means, from a row as well as from a card: a list gives the same whether it is
-//! answered by an open project or from the snapshot of its cards.
+//! Filters items, by row as well as by card: a list is the same whether an open project or the card snapshot
+//! answers it.
 //!
-//! Pure. Whether dependencies are satisfied and which epic an item belongs to are not decided here.
+//! Pure. Dependencies and epics are not checked here.
 
 use towline_crdt::view::ItemView;
 use towline_proto::{Column, Kind, Status};
@@ -10,7 +10,7 @@ use crate::api::request::Filter;
 use crate::api::types::ItemCard;
 use crate::cache::Row;
 
-/// What a filter looks at first: it stands open in a row.
+/// The fields that are checked first: they are in the row header.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FilterFields {
     deleted: bool,
@@ -19,7 +19,7 @@ pub(crate) struct FilterFields {
     status: Status,
 }
 
-/// What it looks at then.
+/// The fields that are checked then.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FilterText<'a> {
     title: &'a str,
@@ -73,7 +73,7 @@ impl<'a> From<&'a ItemCard> for FilterText<'a> {
 }
 
 impl FilterFields {
-    /// Whether they pass a filter.
+    /// Whether these fields pass a filter.
     pub(crate) fn pass(&self, filter: &Filter) -> bool {
         shows_column(filter, self.deleted, self.column)
             && (filter.kinds.is_empty() || filter.kinds.contains(&self.kind))
@@ -82,12 +82,12 @@ impl FilterFields {
 }
 
 impl FilterText<'_> {
-    /// Whether a filter asks for any.
+    /// Whether a filter checks any of these fields.
     pub(crate) const fn matter(filter: &Filter) -> bool {
         !filter.labels.is_empty() || filter.assignee.is_some() || filter.text.is_some()
     }
 
-    /// Whether they pass a filter, its epic left aside.
+    /// Whether these fields pass a filter; its epic is not checked.
     pub(crate) fn pass(&self, filter: &Filter) -> bool {
         let person = |who: &str| self.assignee == Some(who) || self.holder == Some(who);
         let contains = |text: &String| {
@@ -102,7 +102,7 @@ impl FilterText<'_> {
     }
 }
 
-/// Whether a filter shows items of a column, of the trash or of the rest, at all.
+/// Whether a filter shows items of a column, in the trash or not.
 pub(crate) fn shows_column(filter: &Filter, deleted: bool, column: Column) -> bool {
     let shown = match (filter.deleted, deleted) {
         (wanted, deleted) if wanted != deleted => return false,

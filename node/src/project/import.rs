@@ -1,9 +1,8 @@
-//! Bringing in items from another tracker, and bringing them up to date.
+//! Imports items from another tracker, and updates them.
 //!
-//! An item is found again by its external reference. The hash of the foreign record that it was made
-//! from is kept in the item, so the same record again changes nothing, even where somebody edited the
-//! item here since; a record that changed over there is compared field by field, and moves the item
-//! only where the record itself has moved.
+//! An item is found by its external reference. The digest of the source record is stored in the item, so the
+//! same record again changes nothing, even if somebody edited the item here since. A record that changed over
+//! there is compared field by field, and moves the item only if the record itself has moved.
 
 mod body;
 mod criteria;
@@ -24,17 +23,17 @@ use super::Project;
 use crate::api::request::{Failure, FailureCode, IMPORT_CHUNK, ImportItem};
 use crate::api::types::ImportReport;
 
-/// Items of one reference that are named at most.
+/// The most items named per reference.
 const NAMED: usize = 4;
 
-/// What was done about a record.
+/// What was written for a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum WriteKind {
-    /// A new item was made.
+    /// A new item was created.
     Created,
-    /// An item was changed.
+    /// An item was updated.
     Updated,
-    /// Nothing but the mark of the record was written.
+    /// Only the import mark was written.
     MarkedOnly,
 }
 
@@ -44,7 +43,7 @@ fn too_many() -> Failure {
 }
 
 impl Project {
-    /// Makes and updates items.
+    /// Creates and updates items.
     pub(crate) fn import_items(
         &mut self,
         items: Vec<ImportItem>,
@@ -117,7 +116,7 @@ impl Project {
         Ok(report)
     }
 
-    /// The sentence about an item that the record has changed for, and that stays in the trash.
+    /// The note about an item whose record has changed and that stays in the trash.
     pub(super) fn in_trash(&self, what: &str, id: &ItemId) -> String {
         let row = self.index.get(id);
         let handle = row.map_or_else(|| id.to_string(), |row| self.index.handle(&row));
@@ -127,8 +126,8 @@ impl Project {
         )
     }
 
-    /// The sentence about living items that share a reference, of which `id` is the one that counts.
-    /// Nothing where the source has as many issues of that id as there are items.
+    /// The note about living items that share a reference, of which only `id` is updated. `None` if the
+    /// source has as many issues with that id as there are items.
     fn several(&self, item: &ImportItem, all: &[ImportItem], id: &ItemId) -> Option<String> {
         let reference = matching::reference(item);
         let living = self.index.all_by_external(reference).filter(|row| !row.deleted);

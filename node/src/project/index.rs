@@ -1,9 +1,10 @@
-//! The index: all rows of a project in memory, and what takes more than one row to know.
+//! The index: all rows of a project in memory, and everything that takes more than one row to know.
 //!
-//! Rows come from `towline_crdt::projection_update` and are never changed here. They are held packed ([`Row`]): what a
-//! pass over all of them asks stands open, and one that is asked for by name is unpacked. What depends on
-//! other items is computed when asked: names ([`find`]), what waits for what ([`waits`]), cards ([`cards`]).
-//! Which circles came and went with a row is noted as it is entered ([`cycle_changes`]), for whoever is to be told.
+//! Rows come from `towline_crdt::projection_update` and are never changed here. They are stored packed
+//! ([`Row`]): the header fields that scans use are readable, and a row that is requested by handle is
+//! unpacked. What depends on other items is computed on demand: handles ([`find`]), dependencies
+//! ([`dependencies`]), cards ([`cards`]). Cycles that appear or end with a row are noted when it is stored
+//! ([`cycle_changes`]), so that their events can be emitted.
 
 mod cards;
 mod cycle_changes;
@@ -33,33 +34,33 @@ use cycles::Cycles;
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     rows: BTreeMap<ItemId, Row>,
-    /// Sets of pairs and not maps of sets: nearly every number and reference belongs to one item, and a
-    /// set of its own for each took more memory than its row's title.
+    /// Sets of pairs and not maps of sets: nearly every number and reference belongs to one item, and a set
+    /// per key took more memory than a row's title.
     numbers: BTreeSet<(u32, ItemId)>,
-    /// By the key as a number, in the order of its digits.
+    /// Items by key, as a number in the order of its digits.
     keys: BTreeMap<u64, ItemId>,
-    /// External references by their hash: the rows have them whole.
+    /// External references by hash; the rows contain the full texts.
     external: BTreeSet<(u64, ItemId)>,
-    /// Items that were made for a request that its asker named.
+    /// Items that were created for a request with an id.
     requests: BTreeSet<(RequestId, ItemId)>,
-    /// Those of them that another was made for as well.
+    /// Those of them that share a request with another item.
     duplicates: BTreeSet<ItemId>,
-    /// What is depended on, and by whom.
+    /// Dependencies: the target, and the item that waits for it.
     dependants: BTreeSet<(ItemId, ItemId)>,
-    /// An epic and its items.
+    /// Epics and their items.
     children: BTreeSet<(ItemId, ItemId)>,
-    /// An item, and those that it has taken the place of.
+    /// Successors and the items that they supersede.
     superseded: BTreeSet<(ItemId, ItemId)>,
-    /// Computed when somebody asks, and again when a circle may have come or gone.
+    /// Computed on demand, and again when a cycle may have appeared or ended.
     cycles: OnceCell<Cycles>,
-    /// Dependencies that were suspended or let go since somebody last asked.
+    /// Dependencies that were suspended or released since the last call of `take_cycle_changes`.
     cycle_changes: BTreeMap<DependencyEdge, CycleChange>,
 }
 
-/// The smallest and the largest id, to find what belongs to something.
+/// The smallest and the largest id, for range queries.
 const IDS: (ItemId, ItemId) = (ItemId([0; ItemId::LEN]), ItemId([0xff; ItemId::LEN]));
 
-/// The second of each pair whose first is this.
+/// The second elements of all pairs with this first one.
 fn seconds<'a>(pairs: &'a BTreeSet<(ItemId, ItemId)>, first: &ItemId) -> impl Iterator<Item = &'a ItemId> {
     pairs
         .range((*first, IDS.0)..=(*first, IDS.1))
@@ -67,11 +68,11 @@ fn seconds<'a>(pairs: &'a BTreeSet<(ItemId, ItemId)>, first: &ItemId) -> impl It
 }
 
 impl Index {
-    /// An index of many rows at once, packed and whole. Made so its maps have no empty places: filled one
-    /// by one in the order of their ids they would be half empty.
+    /// Builds an index of many rows at once. Its maps are built from sorted vectors: inserting rows one by
+    /// one in the order of their ids would leave the maps half empty.
     ///
     /// # Errors
-    /// The first of the rows' own.
+    /// The first error of `rows`.
     pub(crate) fn of<E>(rows: impl Iterator<Item = Result<(Row, ItemView), E>>) -> Result<Self, E> {
         let mut packed = Vec::new();
         let mut requests = BTreeSet::new();
@@ -104,7 +105,7 @@ impl Index {
         })
     }
 
-    /// Enters a row that was there before this process: nothing about it is news.
+    /// Stores a row that existed before this process; notes no cycle changes.
     pub(crate) fn load(&mut self, row: ItemView) {
         let (id, waits) = (row.id, dependencies::wait_edges(&row));
         let before = self.enter(row);
@@ -112,8 +113,8 @@ impl Index {
         self.invalidate_cycles(&id, &waited, &waits);
     }
 
-    /// Enters a row in place of the one before, which is returned, and notes which circles that makes or
-    /// ends: nothing is looked at unless the item waits for others than before.
+    /// Replaces a row, returns the previous one, and notes which cycles that starts or ends: nothing is
+    /// checked unless the item waits for other items than before.
     pub(crate) fn put(&mut self, row: ItemView) -> Option<ItemView> {
         let (id, waits) = (row.id, dependencies::wait_edges(&row));
         let waited = self
@@ -152,7 +153,7 @@ impl Index {
         before
     }
 
-    /// Takes a row out.
+    /// Removes a row.
     pub(crate) fn remove(&mut self, id: &ItemId) {
         if let Some(row) = self.take_out(id) {
             self.invalidate_cycles(id, &dependencies::wait_edges(&row), &BTreeSet::new());
@@ -182,43 +183,42 @@ impl Index {
         Some(row)
     }
 
-    /// One row, whole.
+    /// One row, unpacked.
     pub(crate) fn get(&self, id: &ItemId) -> Option<ItemView> {
         self.rows.get(id).and_then(Row::view)
     }
 
-    /// One row as it is held.
+    /// One row, packed.
     pub(crate) fn row(&self, id: &ItemId) -> Option<&Row> {
         self.rows.get(id)
     }
 
-    /// The rows that people may see, the trash too, in order of their ids.
+    /// The rows that people may see, the trash included, in the order of their ids.
     pub(crate) fn shown(&self) -> impl Iterator<Item = &Row> {
         self.rows().filter(|row| !row.purged)
     }
 
-    /// All rows, purged ones too, in order of their ids.
+    /// All rows, purged ones included, in the order of their ids.
     pub(crate) fn rows(&self) -> impl Iterator<Item = &Row> {
         self.rows.values()
     }
 
-    /// The number for a new item: above every number that is known, those of the trash and of purged
-    /// items too.
+    /// The number for a new item: above every known number, those in the trash and of purged items included.
     pub(crate) fn next_number(&self) -> u32 {
         self.numbers
             .last()
             .map_or(1, |(number, _)| number.saturating_add(1))
     }
 
-    /// The items that were made for a request, the oldest first: one, unless nodes made it that did not
-    /// know of each other's.
+    /// The items that were created for a request, the oldest first: one, unless several nodes executed it
+    /// concurrently.
     pub(crate) fn made_for(&self, request: &RequestId) -> impl Iterator<Item = ItemId> {
         let range = (*request, IDS.0)..=(*request, IDS.1);
         self.requests.range(range).map(|(_, id)| *id)
     }
 
-    /// Items that were made for one request with another, by which another is to take the place: the
-    /// older, where it is the same in all that the request said.
+    /// Duplicates, each with the older item that is to supersede it: both were created for one request and
+    /// agree in everything that the request contained.
     pub(crate) fn duplicates(&self) -> Vec<(ItemId, ItemId)> {
         let pair = |id: &ItemId| {
             let row = self.get(id)?;
@@ -233,8 +233,8 @@ impl Index {
         self.duplicates.iter().filter_map(pair).collect()
     }
 
-    /// The item with an external reference. Of several, which come of nodes that imported apart, a
-    /// living one before one in the trash and that before a purged one, then the oldest: the same on
+    /// The item with an external reference. Several can exist if nodes imported concurrently: a living one is
+    /// preferred to one in the trash, that to a purged one, and then the oldest, so the choice is equal on
     /// every node.
     pub(crate) fn by_external(&self, reference: &str) -> Option<ItemId> {
         let rows = self.all_by_external(reference);
@@ -242,7 +242,7 @@ impl Index {
             .map(|row| row.id)
     }
 
-    /// All items with an external reference, purged ones too.
+    /// All items with an external reference, purged ones included.
     pub(crate) fn all_by_external<'a>(&'a self, reference: &'a str) -> impl Iterator<Item = ItemView> + 'a {
         let hash = find::hash(reference);
         let fits = self.external.range((hash, IDS.0)..=(hash, IDS.1));
@@ -250,13 +250,13 @@ impl Index {
         rows.filter(move |row| row.external().any(|known| known == reference))
     }
 
-    /// Board order: by column, then priority, then how long it stands there.
+    /// Board order: by column, then priority, then time in the column.
     pub(crate) fn board_order(row: &Row) -> (Column, u8, Millis, ItemId) {
         (row.column, row.priority, row.entered_at, row.id)
     }
 }
 
-/// The items of requests that several were made for.
+/// The items that share a request with another one.
 fn duplicates(requests: &BTreeSet<(RequestId, ItemId)>) -> BTreeSet<ItemId> {
     let pairs = requests.iter().zip(requests.iter().skip(1));
     let duplicates = pairs.filter(|((a, _), (b, _))| a == b);

@@ -1,4 +1,4 @@
-//! What comes from peers: the gate, and the effects of the replication core.
+//! Ingests entries from peers: the gate, and the effects of the replication core.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::api::types::PeerInfo;
 use crate::net::{GossipToken, NetInput, NetOutput};
 
 impl Project {
-    /// Takes something from the network.
+    /// Handles an input from the network.
     pub(crate) fn handle_net(&mut self, input: NetInput) {
         let input = match input {
             NetInput::Connected { peer, address } => {
@@ -36,13 +36,13 @@ impl Project {
             NetInput::Presence { peer, token, bytes } => return self.handle_presence(peer, token, &bytes),
             NetInput::Admission { peer, entry, seen } => {
                 self.handle_admission(peer, &entry);
-                // Whoever waited may have hung up.
+                // The peer may have disconnected.
                 let _ = seen.send(());
                 return;
             }
             NetInput::Join { peer, request, reply } => {
                 let answer = self.handle_join(peer, request);
-                // Whoever asked may have hung up; the ticket is used up all the same.
+                // The peer may have disconnected; the ticket is used nevertheless.
                 let _ = reply.send(answer);
                 return;
             }
@@ -50,14 +50,14 @@ impl Project {
         self.feed_replica(input);
     }
 
-    /// Hands an input to the replication core and keeps what it wants done.
+    /// Passes an input to the replication core and queues the resulting effects.
     pub(crate) fn feed_replica(&mut self, input: Input) {
         let effects = self.replica.handle(self.now(), input);
         self.effects.extend(effects);
     }
 
-    /// Performs what the replication core wants done, until it wants nothing more. Every effect
-    /// comes from one input or from an entry that was stored, so this ends.
+    /// Performs the effects of the replication core until none is left. Every effect results from one input
+    /// or from a stored entry, so this terminates.
     pub(crate) fn run_effects(&mut self) {
         let mut batch = AdmissionBatch::default();
         loop {
@@ -117,8 +117,8 @@ impl Project {
         }
     }
 
-    /// Tells the network something, if there is one; waits while its queue is full, which it never
-    /// does for a project in turn.
+    /// Sends an output to the network, if there is one. Blocks while the network's queue is full; the network
+    /// never blocks on a project in return.
     pub(super) fn send_to_net(&self, output: NetOutput) {
         if let Some(net) = &self.net
             && net.blocking_send(output).is_err()
@@ -127,14 +127,14 @@ impl Project {
         }
     }
 
-    /// Takes whom the inviter named.
+    /// Stores the nodes that the inviter named.
     pub(crate) fn introduce(&mut self, nodes: Vec<NodeId>) {
         self.introduced = nodes;
     }
 
-    /// Tells the network who may connect.
+    /// Tells the network which nodes may connect.
     pub(crate) fn publish_members(&self) {
-        // Whoever was let in and has nothing of the log but its beginning knows only who began.
+        // A newly admitted node that has only the first entry of the log knows only the project's creator.
         let outside = self.members.member(&self.me).is_none();
         let introduced = self.introduced.iter().filter(|_| outside).copied();
         let members = self.members.members().map(|member| member.node);
@@ -142,7 +142,7 @@ impl Project {
         let members = members.filter(|node| *node != self.me);
         let now = self.now();
         let me = self.me;
-        // Whoever shows a ticket that is used up or withdrawn is told so, until it would have expired.
+        // A node with a used or withdrawn ticket gets that as an answer until the ticket would have expired.
         let open = |invitation: &towline_crdt::members::Invitation| {
             invitation.inviter == me && invitation.expires > now
         };
@@ -160,7 +160,7 @@ impl Project {
         });
     }
 
-    /// Tells the network that this project takes nothing any more.
+    /// Tells the network that this project accepts no more inputs.
     pub(crate) fn publish_closed(&self) {
         self.send_to_net(NetOutput::Members {
             project: self.id,
@@ -169,7 +169,7 @@ impl Project {
         });
     }
 
-    /// Reads log records for a peer, up to so many bytes.
+    /// Reads log records for a peer, up to `enough` bytes.
     fn read_for_peer(&mut self, peer: NodeId, request: u64, positions: &[u64], enough: usize) {
         let mut entries = Vec::new();
         let mut bytes = 0;
@@ -194,7 +194,7 @@ impl Project {
         });
     }
 
-    /// Admits one entry, or says why not.
+    /// Admits one entry, or queues the reason why not.
     pub(super) fn admit(&mut self, batch: &mut AdmissionBatch, entry: Entry, live: bool) {
         let outcome = if batch.allows(&entry) {
             self.try_admit(&entry, live)
@@ -213,8 +213,8 @@ impl Project {
         }
     }
 
-    /// The gate: membership first, then every change on a scratch copy, and only when all of them
-    /// pass the documents themselves.
+    /// The gate: checks membership first, then applies every change to a trial copy, and only if all of them
+    /// pass to the documents themselves.
     pub(crate) fn try_admit(&mut self, entry: &Entry, live: bool) -> Result<(), AdmissionOutcome> {
         let refused = |why: String| AdmissionOutcome::Refused { why, blame: true };
         if !self.members.missing(entry).is_empty() {
@@ -263,8 +263,9 @@ impl Project {
             let am = gate::admit(base.as_ref().map(|doc| doc.automerge()), &checked)
                 .map_err(|why| gate_outcome(&why))?;
             let doc = with_changes(item, base.as_deref(), am, checked, &entry.body().author);
-            // Authors stop at the limit (`compose`). Those who are apart may pass it together, and an entry
-            // must not be refused for what came before it by chance: its author's log would be stuck here.
+            // Authors stop at the limit (`compose`). Concurrent authors may exceed it together. An entry must
+            // not be refused because of the entries that happened to arrive before it: its author's log would
+            // be stuck here.
             if doc.acts().len() > 2 * limits::ACTS_PER_ITEM {
                 let why = format!(
                     "item {} would have more than {} acts",
@@ -300,7 +301,7 @@ pub(super) fn touches_settings(entry: &Entry) -> bool {
     }
 }
 
-/// The changes of an entry, each through the part of the gate that needs no document, by item.
+/// The changes of an entry by item, each checked by the part of the gate that needs no document.
 pub(super) fn checked_by_item(
     entry: &Entry,
     changes: &[ItemChange],
@@ -317,7 +318,7 @@ pub(super) fn checked_by_item(
     Ok(by_item)
 }
 
-/// An item's document with the changes that the gate has applied to it.
+/// An item's document after the gate has applied changes to it.
 pub(super) fn with_changes(
     item: ItemId,
     base: Option<&ItemDoc>,

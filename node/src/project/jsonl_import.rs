@@ -1,12 +1,10 @@
-//! Taking lines of an export: new items are written act by act as they were, those that are here are
-//! compared.
+//! Imports lines of an export: new items are replayed act by act; existing items are compared.
 //!
-//! A line finds its item by the reference of where that was first made. Lines can name items that come
-//! behind them, and circles of them, so items are made in one pass and what names others is written in
-//! a second. An item that has every act of its line is left alone, whatever was done to it since; one
-//! whose acts are the beginning of the line's is continued; one that went its own way is brought up to
-//! date field by field like any other import. What a new item came to is compared with what the line
-//! says.
+//! A line finds its item by the reference that the item got where it was first created. Lines can refer to
+//! later ones, in cycles too, so one pass creates the items and a second one writes what refers to other
+//! items. An item that has every act of its line is left alone, whatever was done to it since. An item whose
+//! acts are the beginning of the line's is continued. An item that was edited independently is updated field
+//! by field like in any other import. The resulting state of a new item is compared with the line.
 
 mod check;
 mod compare;
@@ -76,11 +74,11 @@ pub enum LineOutcome {
     },
 }
 
-/// What other items of a file are called, and which those are.
+/// The handles of other items in the file, and which items they are here.
 type Names = BTreeMap<String, ItemId>;
 
 impl Project {
-    /// Takes lines. `names` gives the reference of every item that the lines name by its handle, and of
+    /// Imports lines. `names` contains the reference of every item that the lines refer to by handle, and of
     /// those that share a number with one of them.
     pub(crate) fn import_lines(
         &mut self,
@@ -135,7 +133,7 @@ impl Project {
         Ok(taken.into_iter().flatten().collect())
     }
 
-    /// What is to be done about a line: something to write, or the outcome.
+    /// What to do about a line: something to write, or the outcome.
     fn plan_line<'l>(
         &mut self,
         line: &'l ItemLine,
@@ -216,7 +214,7 @@ impl Project {
             .map(Err)
     }
 
-    /// What a written item comes to otherwise than its line says.
+    /// Adds the fields in which a written item differs from its line.
     fn with_differences(
         &mut self,
         outcome: LineOutcome,
@@ -240,8 +238,8 @@ impl Project {
         })
     }
 
-    /// An item that went its own way: fields, labels, comments and stage, as from any other tracker.
-    /// `moves` says whether the line moves it in a way that has not been done here.
+    /// Updates an item that was edited independently: fields, labels, comments and stage, as from any other
+    /// tracker. `moves` says whether the line moves it in a way that has not happened here.
     fn update_from_line(
         &mut self,
         id: &ItemId,
@@ -261,7 +259,7 @@ impl Project {
         let known = imported.and_then(|mark| read_mark(&mark).1);
         let before = known.unwrap_or_else(|| if moves { now.inverted() } else { now });
         let mut work = match self.update_item(id, &item, Some(before))? {
-            // A line says no time by which it could be the older one.
+            // A line has no time by which it could be outdated.
             ItemUpdate::UpToDate | ItemUpdate::Outdated(_) => return Ok(LineOutcome::Unchanged),
             ItemUpdate::InTrash => {
                 let note = self.in_trash(&format!("item {}", line.handle), id);
@@ -289,13 +287,13 @@ impl Project {
         })
     }
 
-    /// The item that a reference names here: one that was made here, or one that came with it.
+    /// The item with a reference: created in this project, or imported with it.
     fn by_reference(&self, reference: &str) -> Option<ItemId> {
         let native = local_item(&self.id, reference).filter(|id| self.index.row(id).is_some());
         native.or_else(|| self.index.by_external(reference))
     }
 
-    /// Whether an item that is not of the file has the number of a line.
+    /// Whether an item that is not in the file has the number of a line.
     fn shares_number(&self, line: &ItemLine, names: &BTreeMap<String, String>) -> bool {
         let of_file: BTreeSet<&str> = names.values().map(String::as_str).collect();
         let with_number = self.index.numbered(line.number);
@@ -305,7 +303,7 @@ impl Project {
             .any(|row| !of_file.contains(self.reference_of(&row).as_str()))
     }
 
-    /// The acts of an item in the order of its line, and the beginnings of their hashes.
+    /// The acts of an item in the order of its line, and the prefixes of their hashes.
     fn acts_of(&mut self, id: &ItemId) -> Result<(Vec<ActId>, Vec<u64>), Failure> {
         let doc = self.doc(id)?;
         let folded = self.folded(&doc)?;
@@ -316,7 +314,7 @@ impl Project {
     }
 }
 
-/// The place that an act of a line is named by.
+/// The index by which a line refers to one of its acts.
 fn act_index(act: &ActRef) -> Option<usize> {
     match act {
         ActRef::At(place) => usize::try_from(*place).ok(),

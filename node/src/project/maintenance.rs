@@ -1,10 +1,9 @@
-//! What a running node does by itself: items start when the last thing they wait for is done, and what
-//! has been over for a while goes out of sight.
+//! Maintenance, which a running node does without a request: items start when their last dependency is done,
+//! and items that have been done or closed for a while are archived.
 //!
-//! Takes no input but the state and the time, and may run at any moment. Several nodes may come to the
-//! same decision: they wait for different times, so that usually one of them writes it, and where two do
-//! it has one effect. Nothing is done where people contend: an act by the system would settle what they
-//! have not looked at.
+//! Takes no input except the state and the time, and may run at any moment. Several nodes may make the same
+//! decision: they wait for different times, so usually one of them writes it, and if two do, it has one
+//! effect. Nothing is done to items with a conflict: an act of the system would resolve it unseen.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -19,58 +18,58 @@ use crate::cache::Row;
 use crate::home::Settings;
 use crate::home::settings::{ArchiveAfter, Promote};
 
-/// Items that are started at once: a tick is a quarter of a second.
+/// The most items started per tick, which is a quarter of a second.
 const MAX_STARTS: usize = 32;
-/// Changed items that wait for a look; beyond that everything is looked at.
+/// The most changed items that wait to be checked; beyond that all items are checked.
 const MAX_CHANGED: usize = 10_000;
-/// The longest time that a node leaves a start to others, in milliseconds.
+/// The longest time for which a node leaves a start to other nodes, in milliseconds.
 const START_SPREAD_MS: u64 = 5_000;
-/// The longest time that a node leaves the second item of one request to others, in milliseconds.
+/// The longest time for which a node leaves a duplicate to other nodes, in milliseconds.
 const DUPLICATE_SPREAD_MS: u64 = 2_000;
-/// How often what is over is looked at, and how long after the start for the first time.
+/// The interval between archive scans, and the delay of the first one after the start.
 const SWEEP: Duration = Duration::from_secs(60);
-/// Items that are archived at once, so that an imported tracker does not hold anything up.
+/// The most items archived per scan, so that an imported tracker delays nothing.
 const MAX_ARCHIVED: usize = 100;
-/// How long what was imported stays in sight at least, from when it came here or this node started: old
-/// records have been over for long, and whoever imports them wants to see what came.
+/// How long an imported item stays visible at least, from its import or the start of this node: old records
+/// ended long ago, and the person who imports them wants to see them.
 const IMPORT_GRACE: Duration = Duration::from_secs(3_600);
-/// Imported items of which it is known when they came.
+/// The most imported items whose time of import is stored.
 const MAX_IMPORTED: usize = 100_000;
-/// The longest time that a node leaves an item to others to archive, in milliseconds.
+/// The longest time for which a node leaves archiving an item to other nodes, in milliseconds.
 const SWEEP_SPREAD_MS: u64 = 10 * 60 * 1_000;
 
-/// What a project does by itself, and what it has to look at for that.
+/// The state of maintenance: settings, and the items to check.
 #[derive(Debug, Default)]
 pub(crate) struct Maintenance {
     settings: Settings,
-    /// Whether those hold whatever the project says.
+    /// Whether the settings override those of the project.
     fixed: bool,
-    /// What this node's own file said when each node had settings of its own.
+    /// Settings from this node's own file, from when each node had settings of its own.
     legacy_settings: Vec<(String, String)>,
-    /// When a node began to run it, on the monotonic clock.
+    /// When a node started to run the project, on the monotonic clock.
     pub(super) started_at: Option<Instant>,
     last_sweep: Option<Instant>,
-    /// When imported items came, where that was after the node began.
+    /// When items were imported, if that was after the start of the node.
     imported_at: BTreeMap<ItemId, Instant>,
-    /// Items that changed since they were looked at.
+    /// Items that changed since the last check.
     changed: BTreeSet<ItemId>,
-    /// When everything is looked at again.
+    /// When all items are checked again.
     full_scan_at: Option<Instant>,
     /// Items that can start, and when this node starts them.
     due: BTreeMap<ItemId, Instant>,
-    /// Items that another was made for the same request as, and when this node gives way to it.
+    /// Duplicates: items of a request for which there is an older item, and when this node closes them.
     duplicates: BTreeMap<ItemId, Instant>,
 }
 
 impl Maintenance {
-    /// Notes that an imported item came.
+    /// Notes that an item was imported.
     pub(super) fn note_import(&mut self, id: ItemId, now: Instant) {
         if self.started_at.is_some() && self.imported_at.len() < MAX_IMPORTED {
             self.imported_at.entry(id).or_insert(now);
         }
     }
 
-    /// Whether an imported item has been in sight for long enough.
+    /// Whether an imported item has been visible for long enough.
     fn was_visible(&self, id: &ItemId, now: Instant) -> bool {
         let came = self.imported_at.get(id).copied().or(self.started_at);
         came.is_none_or(|came| now.saturating_duration_since(came) >= IMPORT_GRACE)
@@ -92,7 +91,7 @@ impl Maintenance {
         &self.settings
     }
 
-    /// Goes by other settings from now on.
+    /// Replaces the settings, unless they are overridden.
     pub(super) fn set_settings(&mut self, settings: Settings) {
         if self.fixed {
             return;
@@ -111,7 +110,7 @@ fn system(what: &str) -> Origin {
     }
 }
 
-/// A time up to `most`, another for each node and item.
+/// A delay below `most`, different for each node and item.
 fn spread_ms(me: &NodeId, item: &ItemId, most: u64) -> u64 {
     let mut hasher = blake3::Hasher::new_derive_key("towline/spread/1");
     hasher.update(&me.0);
@@ -121,28 +120,28 @@ fn spread_ms(me: &NodeId, item: &ItemId, most: u64) -> u64 {
     u64::from_le_bytes(bytes) % most
 }
 
-/// Whether it was beyond the backlog: a person has put it back then. A trail that is too long to tell
-/// counts as yes.
+/// Whether it was started before: then a person has moved it back. A trail that is too long to tell counts as
+/// yes.
 fn was_started(row: &ItemView) -> bool {
     let beyond = |column| !matches!(column, Column::Upcoming | Column::Backlog);
     row.trail.len() >= TRAIL || row.trail.iter().any(|step| beyond(step.column))
 }
 
 impl Project {
-    /// Holds these settings, whatever the project says, as long as the process runs: for programs that have a
-    /// node in them and for tests. No file and no command does that.
+    /// Overrides the project's settings for the lifetime of the process: for programs that embed a node, and
+    /// for tests. No file and no command does that.
     pub fn override_settings(&mut self, settings: Settings) {
         self.maintenance.fixed = false;
         self.maintenance.set_settings(settings);
         self.maintenance.fixed = true;
     }
 
-    /// Gives settings that this node's own file holds from earlier versions: see `adopt_legacy_settings`.
+    /// Supplies settings that this node's own file has from earlier versions: see `adopt_legacy_settings`.
     pub fn set_legacy_settings(&mut self, settings: Vec<(String, String)>) {
         self.maintenance.legacy_settings = settings;
     }
 
-    /// Does what is due. What it writes is durable when this returns.
+    /// Runs the maintenance that is due. Its changes are durable when this returns.
     pub(crate) fn run_maintenance(&mut self) {
         let now = self.env.instant();
         if self.maintenance.started_at.is_none() {
@@ -195,8 +194,8 @@ impl Project {
         }
     }
 
-    /// Items that two nodes made of one request, which did not know of each other: the older takes the
-    /// place of the other, so that what was done to either stands where people find it.
+    /// Closes duplicates: items that two nodes created concurrently for one request. The older one supersedes
+    /// the other, so that people find what was done to either.
     fn close_duplicates(&mut self, now: Instant) -> Vec<Work> {
         let duplicates = self.index.duplicates();
         self.maintenance
@@ -213,7 +212,7 @@ impl Project {
         works
     }
 
-    /// Items that start now: their time has come and they still can.
+    /// Starts the items that are due and still can start.
     fn auto_starts(&mut self, now: Instant) -> Vec<Work> {
         if self.maintenance.settings.promote != Promote::Auto {
             return Vec::new();
@@ -231,8 +230,8 @@ impl Project {
         works
     }
 
-    /// Looks at what changed, or at everything, for items that can start. Whoever made the last thing
-    /// satisfied starts them at once; the others wait whether that happens.
+    /// Checks changed items, or all, for items that can start. The node whose change satisfied the last
+    /// dependency starts them at once; other nodes wait whether that happens.
     fn find_startable(&mut self, now: Instant) {
         let mut candidates: BTreeMap<ItemId, bool> = BTreeMap::new();
         let changed = std::mem::take(&mut self.maintenance.changed);
@@ -242,7 +241,7 @@ impl Project {
             candidates.extend(waiting.map(|row| (row.id, false)));
         }
         if !changed.is_empty() {
-            // A dependency that came to be suspended elsewhere is not waited for any more.
+            // Items do not wait for dependencies that were suspended by another node's change.
             let freed = self
                 .index
                 .suspended()
@@ -269,8 +268,8 @@ impl Project {
         }
     }
 
-    /// Whether an item starts by itself. One that depends on nothing, or only on what is suspended, waits
-    /// for a person.
+    /// Whether an item may start automatically. An item without dependencies, or with suspended ones only,
+    /// waits for a person.
     fn may_start(&self, row: &Row) -> bool {
         row.column == Column::Backlog
             && row.kind != Kind::Epic
@@ -281,7 +280,7 @@ impl Project {
             && row.view().is_some_and(|row| self.is_startable(&row))
     }
 
-    /// Whether an item was never started, and what it depends on lets it start.
+    /// Whether an item was never started and its dependencies are satisfied.
     fn is_startable(&self, row: &ItemView) -> bool {
         !was_started(row)
             && self.index.epic_in_the_way(row.epic).is_none()
@@ -292,7 +291,7 @@ impl Project {
                 .any(|on| self.index.dependency(on).satisfied)
     }
 
-    /// Items that go out of sight now.
+    /// Archives the items that are due.
     fn auto_archives(&mut self, now: Instant) -> Vec<Work> {
         let ArchiveAfter::Span(after) = self.maintenance.settings.archive_after else {
             return Vec::new();
@@ -320,8 +319,8 @@ impl Project {
         works.collect()
     }
 
-    /// Whether an item has been over for long enough. Somebody's clock may be ahead: what was entered in
-    /// the future is not.
+    /// Whether an item has been done or closed for long enough. An author's clock may be ahead; an item whose
+    /// time is in the future is not archived.
     fn is_archivable(&self, row: &Row, after: u64, now: Millis, clock: Instant) -> bool {
         let seen = |row: &ItemView| row.imported.is_none() || self.maintenance.was_visible(&row.id, clock);
         let is_quiet = |row: ItemView| {

@@ -9,7 +9,7 @@ use towline_proto::{Entry, MemberAct, NodeId, Role, Ticket, limits, text};
 use super::Project;
 use crate::api::request::{Failure, FailureCode, Reply};
 
-/// The longest that a ticket may be valid: 30 days, in milliseconds.
+/// The longest validity of a ticket: 30 days, in milliseconds.
 const MAX_VALID_MS: u64 = 30 * 24 * 3_600 * 1_000;
 
 fn not_allowed(message: impl Into<String>) -> Failure {
@@ -24,7 +24,7 @@ fn nowhere() -> Failure {
 }
 
 impl Project {
-    /// Makes a ticket.
+    /// Creates a ticket.
     pub(crate) fn invite(&mut self, role: Role, valid_ms: u64) -> Result<Reply, Failure> {
         if !self.role().may_invite() {
             let message = format!(
@@ -69,8 +69,8 @@ impl Project {
         })
     }
 
-    /// Where others can dial this node; what only means something on this machine is left out where there is
-    /// anything else.
+    /// The addresses under which others can dial this node; loopback addresses are left out if there are
+    /// others.
     pub(crate) fn own_addresses(&self) -> Result<Vec<String>, Failure> {
         let addresses = (self.my_addresses)();
         if addresses.is_empty() {
@@ -81,7 +81,7 @@ impl Project {
         Ok(if far.is_empty() { near } else { far })
     }
 
-    /// Makes a ticket of this node void, named by the first digits of its hash.
+    /// Revokes a ticket of this node, given by the first digits of its hash.
     pub(crate) fn withdraw(&mut self, prefix: &str) -> Result<Entry, Failure> {
         let prefix = prefix.to_lowercase();
         let mine = self
@@ -109,13 +109,13 @@ impl Project {
         self.write_member(MemberAct::Withdraw { ticket })
     }
 
-    /// Whether a ticket is known to be used or withdrawn.
+    /// Whether a ticket was used or withdrawn, as far as this node knows.
     pub(crate) fn is_spent(&self, ticket: &TicketHash) -> bool {
         let invitation = self.members.invitation(ticket);
         invitation.is_some_and(|invitation| invitation.spent)
     }
 
-    /// Lets a node in that shows a ticket, or says why not.
+    /// Admits a node that shows a ticket, or returns why not.
     pub(crate) fn handle_join(&mut self, peer: NodeId, request: JoinRequest) -> JoinReply {
         match self.try_join(peer, request) {
             Ok(reply) => reply,
@@ -130,7 +130,7 @@ impl Project {
         let ticket = request.secret.hash();
         let was_member = self.members.member(&peer).is_some();
         let invitation = self.members.invitation(&ticket);
-        // A welcome that got lost on the way is said again to the node that the ticket let in.
+        // A node that the ticket admitted gets the welcome again if it was lost.
         let lost_welcome = was_member && invitation.is_some();
         if !lost_welcome {
             self.check_ticket(&ticket)?;
@@ -152,8 +152,8 @@ impl Project {
         })
     }
 
-    /// Takes the entry by which a node was let in that this one has not heard of. From here on the two
-    /// talk, and what stands in front of that entry comes with the rest of the log.
+    /// Handles the entry that proves the membership of a node unknown to this one. From here on the two sync,
+    /// and the rest of the log before that entry arrives by catch-up.
     pub(crate) fn handle_admission(&mut self, peer: NodeId, entry: &Entry) {
         let fits = entry.project() == self.id && entry.verify().is_ok();
         if !fits || self.members.vouched_by(entry) != Some(peer) {

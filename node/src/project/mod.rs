@@ -1,9 +1,9 @@
 //! One project on this node: its log, everything derived from it, and its part in replication.
 //!
-//! A [`Project`] is blocking and belongs to one thread. It takes requests and network inputs, stages
-//! what they change, makes all of it durable with one sync ([`stage`]), and only then lets anybody
-//! know. The rules of the domain are `towline-crdt`'s, those of replication `towline-sync`'s; here is
-//! the shell that performs what they decide.
+//! A [`Project`] is blocking and belongs to one thread. It takes requests and network inputs, applies their
+//! changes in memory, makes all of them durable with one sync ([`pending_batch`]), and only then replies and
+//! publishes. The rules of the domain are in `towline-crdt` and the rules of replication in `towline-sync`;
+//! this module performs what they decide.
 
 mod actor;
 mod batch_admission;
@@ -70,7 +70,7 @@ use crate::net::NetOutput;
 /// Events kept in memory for subscribers that are nearly up to date.
 const RECENT: usize = 4_096;
 
-/// This node's own last entry in the present epoch.
+/// This node's last entry in the current epoch.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OwnTip {
     tip: Tip,
@@ -95,9 +95,9 @@ pub struct Project {
 
     pending: pending_batch::PendingBatch,
     own: Option<OwnTip>,
-    /// The request that is being done, where the asker named it.
+    /// The id of the request that is being executed, if the caller gave one.
     request_id: Option<RequestId>,
-    /// This node's last entry as it had noted it, when the log did not hold it on opening.
+    /// This node's last entry according to the head file, if the log did not contain it when it was opened.
     missing_own_tip: Option<Tip>,
     /// The position of the last entry that documents and rows reflect.
     applied: Option<u64>,
@@ -109,29 +109,31 @@ pub struct Project {
     feed_stored: u64,
     /// Whether the cache lags behind.
     dirty: bool,
-    /// What it does by itself while a node runs it.
+    /// What the project does without a request while a node runs it.
     maintenance: maintenance::Maintenance,
-    /// Which nodes it has heard of, and when it says that it is there itself.
+    /// Which nodes were last seen when, and when this node sends its next heartbeat.
     presence: presence::PresenceState,
     members_changed: bool,
-    /// Who stands above whom by the rows: [`Membership::ranks`] when they were folded.
+    /// The roles that the rows were folded with: [`Membership::roles_digest`] at that time.
     folded_ranks: u64,
-    /// What opening found that a person should know.
+    /// Problems found on opening that a person should know about.
     findings: Vec<String>,
 
-    /// Carried entries that wait, on disk.
+    /// The file of orphans that were imported without a network.
     orphan_file: orphan_file::OrphanFile,
-    /// Why entries that came from elsewhere were not stored the last time that this happened.
+    /// Why the last batch of entries from peers could not be stored.
     store_failure: Option<Failure>,
-    /// What the replication core wants done.
+    /// Effects of the replication core that are not performed yet.
     effects: VecDeque<Effect>,
     net: Option<mpsc::Sender<NetOutput>>,
     addresses: BTreeMap<NodeId, String>,
-    /// Whom the inviter named: members for the network until the log says that this node is one.
+    /// Nodes that the inviter named. They count as members for the network until the log shows this node as a
+    /// member.
     introduced: Vec<NodeId>,
-    /// Members by an admission that they showed, until the log has it: the oldest make room.
+    /// Nodes that proved their membership with an entry that this log does not have yet; the oldest are
+    /// dropped first.
     vouched: VecDeque<NodeId>,
-    /// The entry by which this node was let in.
+    /// The entry that admitted this node.
     admission: Option<EntryBytes>,
     /// Where this node can be reached, for tickets.
     my_addresses: Arc<dyn Fn() -> Vec<String> + Send + Sync>,
@@ -152,7 +154,7 @@ impl Project {
         self.id
     }
 
-    /// What people call it.
+    /// The project's name.
     pub fn name(&self) -> &str {
         self.members.name()
     }
@@ -166,7 +168,7 @@ impl Project {
         self.env.now()
     }
 
-    /// An item's document, loaded if need be.
+    /// An item's document; it is loaded from the cache if necessary.
     fn doc(&mut self, id: &ItemId) -> Result<Arc<ItemDoc>, Failure> {
         if let Some(doc) = self.docs.get(id) {
             return Ok(doc);
@@ -184,7 +186,7 @@ impl Project {
         Ok(doc)
     }
 
-    /// An item's document, if there is such an item yet.
+    /// An item's document, if the item exists.
     fn stored_doc(&mut self, id: &ItemId) -> Result<Option<Arc<ItemDoc>>, Failure> {
         if self.index.row(id).is_none() && *id != self.settings_id() {
             return Ok(None);

@@ -1,8 +1,8 @@
-//! The signed log going in and out without a network.
+//! Exports and imports signed entries without a network.
 //!
-//! What comes in is handed to the replication core like entries of a peer and passes the same gate, so
-//! a file needs no trust: only members' entries get in, each whole or not at all. What goes out are
-//! the records of the log as they stand.
+//! Imported entries go to the replication core like entries of a peer and pass the same gate, so a file needs
+//! no trust: only entries of members are admitted, each completely or not at all. Exported entries are the
+//! unchanged records of the log.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,23 +13,23 @@ use towline_sync::Input;
 use super::Project;
 use crate::api::request::{Failure, FailureCode, MAX_ENTRIES, Reply};
 
-/// Bytes of entries in one answer; one larger entry still travels alone.
+/// Bytes of entries per reply; a larger entry is sent alone.
 const REPLY_TARGET_BYTES: usize = 1024 * 1024;
-/// Reasons that are told.
+/// The most reasons in a report.
 const MAX_REASONS: usize = 8;
 
-/// What became of entries that came without a network.
+/// What became of imported entries.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryImportReport {
-    /// Were not here, and are now.
+    /// Admitted.
     pub new: usize,
-    /// Were here before.
+    /// Known before.
     pub known: usize,
-    /// Wait for something that they build on.
+    /// Orphans: they wait for an entry that they depend on.
     pub waiting: usize,
-    /// Will never be here.
+    /// Refused.
     pub refused: usize,
-    /// Why the first of those were not taken, one line each.
+    /// Why the first of those were refused, one line each.
     pub reasons: Vec<String>,
 }
 
@@ -58,7 +58,7 @@ impl Project {
         })
     }
 
-    /// Takes entries that somebody carried here.
+    /// Imports entries from a bundle.
     pub(crate) fn import_entries(
         &mut self,
         project: &ProjectId,
@@ -105,7 +105,7 @@ impl Project {
             entries: entries.clone(),
         });
         self.run_effects();
-        // Nobody asks a peer for these again: whoever carried them has to.
+        // No peer is asked for these entries again; the bundle has to be imported again.
         if let Some(failure) = self.store_failure.take() {
             let why = format!("{failure}; fix this, then import the bundle again");
             return Err(Failure::new(failure.code, why));
@@ -136,18 +136,18 @@ impl Project {
         Ok(report)
     }
 
-    /// Goes on with entries that waited when an earlier process ended.
+    /// Resumes with orphans of an earlier process.
     pub(super) fn resume_orphans(&mut self, entries: Vec<Entry>) {
         self.feed_replica(Input::OfflineEntries { entries });
         self.run_effects();
-        // A store that cannot be written keeps the file as it is: nothing is lost by that.
+        // If the file cannot be rewritten, it stays as it is, and nothing is lost.
         if let Err(error) = self.orphan_file.save(self.replica.offline_orphans(), true) {
             tracing::debug!(%error, "the file of waiting entries was not cleaned up");
         }
     }
 }
 
-/// Why an entry is not taken that nobody refused: it would wait, and too much waits already.
+/// Why an entry is not kept although it was not refused: it would be an orphan, and there are too many.
 const TOO_MANY_WAITING: &str =
     "too many entries wait for missing ones already; import the bundle again when those have arrived";
 

@@ -1,8 +1,8 @@
-//! Making, joining and opening a project's store.
+//! Creates, joins and opens a project's store, and rebuilds its cache.
 //!
-//! Opening reads the log once: for the chains and the membership all of it, for documents and rows
-//! only what the cache does not reflect yet. A cache that is missing, damaged or of another version
-//! is made again from the log, and so is a row whose projection version is not ours.
+//! Opening reads the whole log once for the author logs and the membership; for documents and rows only the
+//! entries that the cache does not contain yet. A cache that is missing, damaged or of another version is
+//! rebuilt from the log, and so is a row with another projection version.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -28,12 +28,12 @@ use super::{Environment, Project};
 use crate::cache::{Table, meta};
 use crate::log::{Log, OpenReport};
 
-/// Findings that are kept at most; more of the same tell nothing new.
+/// The most findings; more of the same add nothing.
 const MAX_FINDINGS: usize = 100;
 /// Random bytes in a genesis entry.
 const NONCE_BYTES: usize = 16;
 
-/// Where a project's store is and whose it is.
+/// The folder, key and environment with which a project is opened.
 pub struct ProjectOptions {
     /// The project's folder.
     pub dir: PathBuf,
@@ -51,20 +51,20 @@ impl std::fmt::Debug for ProjectOptions {
     }
 }
 
-/// What reading the log gave.
+/// The state that reading the log produces.
 #[derive(Default)]
 struct LogReplay {
-    /// Whose store it is.
+    /// The node that owns the store.
     me: Option<NodeId>,
-    /// The entry by which that node was let in.
+    /// The entry that admitted that node.
     admission: Option<EntryBytes>,
     members: Option<Membership>,
     genesis: Option<Entry>,
     replica: Option<Replica>,
-    /// Entries that the cache does not reflect yet.
+    /// Entries that the cache does not contain yet.
     tail: VecDeque<(u64, Millis, Entry)>,
     last: Option<u64>,
-    /// What could not be taken and why.
+    /// Records that could not be used, and why.
     left_out: Vec<String>,
 }
 
@@ -91,10 +91,10 @@ impl Project {
         Entry::sign(body, key)
     }
 
-    /// Makes the store of a project from its genesis entry: a new project's, or one that is joined.
+    /// Creates the store of a project from its genesis entry: of a new project or one that is joined.
     ///
     /// # Errors
-    /// When the folder holds a store already or cannot be written.
+    /// When the folder contains a store already or cannot be written.
     pub fn create(options: ProjectOptions, genesis: &Entry) -> anyhow::Result<Self> {
         anyhow::ensure!(
             matches!(genesis.body().payload, Payload::Genesis(_)),
@@ -135,8 +135,8 @@ impl Project {
         let genesis = replay.genesis.take().context("the log has no first entry")?;
         let replica = replay.replica.take().context("the log was not read")?;
         let missing_own_tip = opened.own.filter(|tip| !replica.contains(&me, tip));
-        // A log that is only shorter takes what peers have, this node's own entries among it; see
-        // `Project::read_only` for what this node writes itself.
+        // A log that is merely shorter than its head file accepts entries from peers, including this node's
+        // own. [`Project::may_write`] keeps this node from writing until it has its own last entry.
         log.trust_end();
 
         let (orphan_file, waited) = OrphanFile::open(&dir);
@@ -178,8 +178,8 @@ impl Project {
             admission: replay.admission.take(),
             my_addresses: Arc::new(Vec::new),
         };
-        // A cache that reflects more than the log holds belongs to another log, unless the log is
-        // damaged: then the cache is the better half and reading goes on from it.
+        // A cache that is ahead of the log belongs to another log, unless the log is damaged: then the cache
+        // has more than the log, and it is used.
         let ahead = opened.damage.is_none()
             && applied.is_some_and(|applied| replay.last.is_none_or(|last| applied > last));
         if ahead {
@@ -226,8 +226,8 @@ impl Project {
         Ok(())
     }
 
-    /// Applies entries of the log that the cache does not reflect. They passed the gate when they
-    /// were appended; one that cannot be applied now is told and left out.
+    /// Applies entries of the log that the cache does not contain. They passed the gate when they were
+    /// appended; one that cannot be applied now is logged and skipped.
     fn apply_tail(&mut self, tail: VecDeque<(u64, Millis, Entry)>) {
         for (position, seen_at, entry) in tail {
             if let Payload::Changes(_) = &entry.body().payload
@@ -267,13 +267,13 @@ impl Project {
         Ok(())
     }
 
-    /// Throws the cache away and folds the whole log again. Subscribers keep their cursors: the same
-    /// log gives the same feed, short of what `docs/design/002-log-and-cache.md` names.
+    /// Deletes the cache and rebuilds it from the log. Subscribers keep their cursors: the same log gives the
+    /// same feed, with the exceptions in `docs/design/002-log-and-cache.md`.
     ///
     /// # Errors
     /// When the cache cannot be written or the log cannot be read.
     pub(crate) fn rebuild(&mut self) -> anyhow::Result<()> {
-        // Read before anything is thrown away: a log that is damaged cannot be folded whole.
+        // Checked before anything is deleted: a damaged log cannot be folded completely.
         if let Some(why) = self.log.damage() {
             anyhow::bail!(
                 "nothing was rebuilt: {why}; stop the node and run `towline doctor --repair` first"
@@ -303,8 +303,7 @@ impl Project {
         self.clamp_cursors()
     }
 
-    /// A log that was put back from a backup gives a shorter feed. A cursor beyond its end would let the
-    /// events that come next pass unseen.
+    /// A log from a backup gives a shorter feed. A cursor beyond its end would skip the next events.
     fn clamp_cursors(&mut self) -> anyhow::Result<()> {
         let cursors: Vec<_> = self.cache.scan(Table::Cursors, b"").collect::<Result<_, _>>()?;
         let mut batch = crate::cache::Batch::default();
@@ -325,8 +324,8 @@ impl LogReplay {
         let entry = match Entry::decode(record.bytes) {
             Ok(entry) => entry,
             Err(error) if self.members.is_some() => {
-                // A whole record that is no entry of ours, such as one of a version that is not known
-                // any more: the rest can still be read, and peers are asked for what is missing.
+                // An intact record that is not a valid entry, such as one of an unknown version: the rest can
+                // still be read, and peers are asked for what is missing.
                 self.left_out.push(format!(
                     "the log record at {:#x} is not a valid entry: {error}",
                     record.position
@@ -337,7 +336,7 @@ impl LogReplay {
         };
         match (&mut self.members, &entry.body().payload) {
             (None, Payload::Genesis(genesis)) => {
-                self.members = Some(Membership::begin(&entry, genesis));
+                self.members = Some(Membership::from_genesis(&entry, genesis));
                 self.genesis = Some(entry.clone());
             }
             (None, _) => anyhow::bail!("the log does not begin with the first entry of a project"),

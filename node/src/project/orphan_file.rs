@@ -1,9 +1,10 @@
-//! Entries that were carried here and wait for what they build on, on disk: no peer is asked for them again,
-//! so they have to outlive the process.
+//! The orphans that were imported without a network, on disk. No peer is asked for them again, so they have
+//! to survive the process.
 //!
-//! One file, appended to as entries come and made anew or removed when a store is opened and what waits has
-//! become less. Relies on the replication core for what waits, which is bounded; an entry proves itself by
-//! its signature, so a torn end costs what is torn. Never decides what is taken.
+//! One file. Entries are appended as they arrive; the file is rewritten or removed when a store is opened and
+//! fewer entries wait than it contains. The replication core bounds the number of orphans. Every entry is
+//! verified by its signature, so a torn end of the file loses only the torn entry. Nothing here decides which
+//! entries are admitted.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
@@ -17,12 +18,12 @@ use crate::home::files;
 
 /// The file's name in the project's folder.
 const NAME: &str = "waiting";
-/// Bytes after which the file is made anew rather than appended to: all that can wait, twice.
+/// Bytes after which the file is rewritten instead of appended to: twice the bound of all orphans.
 const MAX_BYTES: u64 = 2 * limits::ORPHANS_BYTES as u64;
-/// Bytes of a length before each entry.
+/// Bytes of the length prefix of each entry.
 const LENGTH_BYTES: usize = 4;
 
-/// What is kept of one project.
+/// The orphan file of one project.
 #[derive(Debug)]
 pub(super) struct OrphanFile {
     path: PathBuf,
@@ -31,7 +32,7 @@ pub(super) struct OrphanFile {
 }
 
 impl OrphanFile {
-    /// What an earlier process has left, in the order in which it came.
+    /// Opens the file and reads what an earlier process left, in order of arrival.
     pub(super) fn open(dir: &Path) -> (Self, Vec<Entry>) {
         let path = dir.join(NAME);
         let entries = match read(&path) {
@@ -49,11 +50,11 @@ impl OrphanFile {
         (file, entries)
     }
 
-    /// Keeps what waits now; durable when this returns. What waits no more is left in the file until that is
-    /// made anew, which `tidy` asks for.
+    /// Stores the current orphans; they are durable when this returns. Entries that wait no more stay in the
+    /// file until it is rewritten, which `tidy` requests.
     ///
     /// # Errors
-    /// When the file system refuses; what was kept before is kept.
+    /// When the file cannot be written; its earlier content is unchanged.
     pub(super) fn save<'a>(
         &mut self,
         waiting: impl Iterator<Item = &'a Entry>,
@@ -122,7 +123,7 @@ fn encoded(entries: &[&Entry]) -> Vec<u8> {
     bytes
 }
 
-/// The entries of a file, up to the first that is none.
+/// The entries of a file, up to the first invalid one.
 fn read(path: &Path) -> io::Result<Vec<Entry>> {
     let mut bytes = Vec::new();
     match File::open(path) {

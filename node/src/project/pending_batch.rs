@@ -1,8 +1,9 @@
-//! Staging: what is composed or admitted in memory, until one append makes all of it durable.
+//! The pending batch: entries that were composed or admitted in memory and wait for the next append, which
+//! makes all of them durable.
 //!
-//! Documents, rows and events change as soon as something is staged, so that the next request builds
-//! on it; nobody outside is told before [`Project::commit_pending`] has synced the log. When the log
-//! refuses, everything staged is undone and every request in it fails.
+//! Documents, rows and events change as soon as an entry is added, so that the next request builds on it.
+//! Nothing is replied or published before [`Project::commit_pending`] has synced the log. If the log refuses,
+//! the whole batch is rolled back and every request in it fails.
 
 mod commit;
 mod projection;
@@ -27,38 +28,38 @@ use super::{OwnTip, Project};
 use crate::api::request::{Failure, FailureCode};
 use crate::api::types::FeedEvent;
 
-/// Bytes of changes after which a batch goes on in another entry: large entries share a signature,
-/// small ones pass through memory and the network in pieces.
+/// Bytes of changes after which a batch continues in another entry: large entries share a signature, small
+/// ones pass through memory and the network in pieces.
 const ENTRY_TARGET_BYTES: usize = 256 * 1024;
-/// Changes after which a batch goes on in another entry, with room for one item's.
+/// Changes after which a batch continues in another entry, with room for those of one item.
 const ENTRY_TARGET_CHANGES: usize = limits::CHANGES_PER_ENTRY - WORK_CHANGES;
-/// Changes that work on one item may take: replacing a body of the largest size takes some 330.
+/// Changes that work on one item may take: replacing a body of the maximum size takes about 330.
 const WORK_CHANGES: usize = 512;
-/// Bytes that work on one item may take, so that it fits behind a batch that is nearly full.
+/// Bytes that work on one item may take, so that it fits into an entry that is nearly full.
 const WORK_BYTES: usize = limits::ENTRY_BYTES - ENTRY_TARGET_BYTES - 64 * 1024;
 
-/// Entries that share a sync at most, so that a long catch-up does not hold answers up.
+/// The most entries that share a sync, so that a long catch-up does not delay replies.
 const MAX_STAGED: usize = 1_024;
-/// Bytes of entries after which a stage is appended: half of what one append takes.
+/// Bytes of entries after which the batch is appended: half of what one append accepts.
 const MAX_STAGED_BYTES: usize = crate::log::BATCH_BYTES / 2;
 
 /// Work on one item.
 #[derive(Debug, Default)]
 pub(crate) struct Work {
-    /// Which; a new one when absent, whose creation is then the first draft.
+    /// The item; `None` creates a new one, and the first draft is its creation.
     pub(crate) item: Option<ItemId>,
-    /// What to do.
+    /// The operations.
     pub(crate) drafts: Vec<Draft>,
-    /// What its body becomes.
+    /// The new body.
     pub(crate) body: Option<BodyEdit>,
-    /// Criteria that are judged as soon as they are made, by the places of their makings in `drafts`:
-    /// a judgement names the criterion by an id that only the place in the log decides.
+    /// Criteria that are judged in the same entry, by the index of their creation in `drafts`. A judgement
+    /// refers to its criterion by an act id, which is only known when the entry's place in the log is.
     pub(crate) judged: BTreeMap<usize, CriterionState>,
 }
 
 impl Work {
-    /// The drafts, each judgement behind the making of its criterion, for an entry whose next act has
-    /// the number `ordinal`.
+    /// The drafts, each judgement behind the creation of its criterion. The next act of the entry has the
+    /// number `ordinal`.
     fn drafts_with_judgements(&mut self, place: &AuthorSeq, ordinal: u32) -> Vec<Draft> {
         let mut drafts = Vec::with_capacity(self.drafts.len() + self.judged.len());
         for (at, draft) in std::mem::take(&mut self.drafts).into_iter().enumerate() {
@@ -78,14 +79,14 @@ impl Work {
     }
 }
 
-/// One thing that waits for the next append.
+/// One member of the pending batch.
 #[derive(Debug)]
 enum PendingEntry {
-    /// An entry made here.
+    /// An entry composed on this node.
     Local(Entry),
     /// An entry that was admitted from a peer.
     Remote(Entry),
-    /// An entry from a peer that is not stored: the replication core is told in its turn.
+    /// An entry from a peer that is not stored. The replication core gets its outcome in order.
     NotStored(EntryHash, AdmissionOutcome),
 }
 
@@ -98,34 +99,34 @@ impl PendingEntry {
     }
 }
 
-/// What waits for the next append, and how to take it back.
+/// The entries that wait for the next append, and the state before them for a rollback.
 #[derive(Debug, Default)]
 pub(crate) struct PendingBatch {
     entries: Vec<PendingEntry>,
-    /// Bytes of the staged entries.
+    /// Bytes of the entries.
     bytes: usize,
     rows_before: BTreeMap<ItemId, Option<ItemView>>,
-    /// Documents as they were, where the cache does not hold them so: what was acknowledged a moment
-    /// ago is in the log and in memory only.
+    /// Documents before the batch, where the cache does not have that version: recently acknowledged changes
+    /// are in the log and in memory only.
     docs_before: BTreeMap<ItemId, Option<Arc<ItemDoc>>>,
     members_before: Option<Membership>,
-    /// Whether somebody who could write before stands higher now.
+    /// Whether a node that could write before has a higher role now.
     role_raised: bool,
     own_before: Option<Option<OwnTip>>,
-    /// Acts that are in documents already and whose entries are not entered yet, while several entries are
-    /// entered together.
+    /// While several entries are applied together: acts that documents contain already and whose entries are
+    /// not applied yet.
     later_acts: BTreeMap<ItemId, BTreeSet<ActId>>,
     feed_before: Option<u64>,
     events: Vec<FeedEvent>,
 }
 
 impl PendingBatch {
-    /// Whether nothing waits.
+    /// Whether the batch is empty.
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// Takes the events out, when what they tell is durable already.
+    /// Takes the events, if what they report is durable already.
     pub(crate) fn take_events(&mut self) -> Vec<FeedEvent> {
         self.rows_before.clear();
         self.docs_before.clear();
@@ -133,31 +134,31 @@ impl PendingBatch {
         std::mem::take(&mut self.events)
     }
 
-    /// Keeps a document as it was, once.
+    /// Saves a document as it was before the batch; only the first call per item counts.
     pub(in crate::project) fn save_doc(&mut self, id: ItemId, uncached: Option<Arc<ItemDoc>>) {
         self.docs_before.entry(id).or_insert(uncached);
     }
 
-    /// Acts of an item's document that have not come yet for whoever tells of an entry.
+    /// Acts in an item's document that belong to entries later than the one being applied.
     pub(crate) fn later_acts(&self, item: &ItemId) -> Option<&BTreeSet<ActId>> {
         self.later_acts.get(item)
     }
 
-    /// How many more entries it takes before it is full.
+    /// How many more entries fit.
     pub(crate) fn room(&self) -> usize {
         MAX_STAGED.saturating_sub(self.entries.len())
     }
 
-    /// Whether it is time for an append: so many things wait that answers would be held up, or so many
-    /// bytes that one append would not take them.
+    /// Whether it is time to append: more entries would delay replies, or more bytes would not fit into one
+    /// append.
     pub(crate) fn is_full(&self) -> bool {
         self.entries.len() >= MAX_STAGED || self.bytes >= MAX_STAGED_BYTES
     }
 }
 
 impl Project {
-    /// The place that the next entry of this node takes. The first one of a process opens an epoch,
-    /// which names every head of this node's log that is known.
+    /// The author sequence number of this node's next entry, and its predecessors. The first entry of a
+    /// process opens an epoch and names every known head of this node.
     fn next_place(&mut self) -> Result<(AuthorSeq, Vec<Tip>), Failure> {
         self.may_write()?;
         if let Some(own) = &self.own {
@@ -202,7 +203,7 @@ impl Project {
             );
             return Err(Failure::new(FailureCode::Usage, message));
         }
-        // What no node would read, this one included when it opens its log again, is never written.
+        // An entry that no node can decode, this one included on its next start, must never be written.
         if let Err(why) = Entry::decode(entry.bytes().clone()) {
             let message = format!("nothing was written: {why}");
             return Err(Failure::new(FailureCode::Failure, message));
@@ -214,14 +215,14 @@ impl Project {
         Ok(entry)
     }
 
-    /// Stages work on one item as an entry of its own.
+    /// Writes work on one item as an entry of its own.
     pub(crate) fn write(&mut self, work: Work) -> Result<ItemId, Failure> {
         let nothing = || Err(Failure::new(FailureCode::Failure, "nothing was written"));
         self.write_batch(vec![work])?.pop().unwrap_or_else(nothing)
     }
 
-    /// Stages work on several items in as few entries as are reasonable. Work that is refused leaves
-    /// no trace and does not keep the rest from being done.
+    /// Writes work on several items in few entries. Refused work leaves no trace and does not affect the
+    /// rest.
     pub(crate) fn write_batch(&mut self, works: Vec<Work>) -> Result<Vec<Result<ItemId, Failure>>, Failure> {
         let mut items = Vec::with_capacity(works.len());
         let mut works = works.into_iter().peekable();
@@ -246,7 +247,7 @@ impl Project {
                         items.push(Ok(item));
                     }
                     Err(failure) => {
-                        // Acts are numbered through the entry without a gap.
+                        // The acts of an entry are numbered without gaps.
                         ordinal = ordinal_before;
                         items.push(Err(failure));
                     }
@@ -292,7 +293,7 @@ impl Project {
         Ok((item, composed))
     }
 
-    /// Stages a change of the membership by this node.
+    /// Writes a membership change by this node.
     pub(crate) fn write_member(&mut self, act: MemberAct) -> Result<Entry, Failure> {
         let (place, prev) = self.next_place()?;
         let own = self.own;
@@ -306,7 +307,7 @@ impl Project {
         Ok(entry)
     }
 
-    /// Applies an admitted or own membership entry.
+    /// Applies a membership entry of this node or an admitted one.
     pub(crate) fn apply_member(&mut self, entry: &Entry) {
         self.pending
             .members_before
@@ -321,7 +322,7 @@ impl Project {
         }
         self.vouched.retain(|node| self.members.member(node).is_none());
         self.members_changed = true;
-        // Whoever could not write has done nothing that a tie could be about.
+        // A node that could not write before has no acts that a tie could concern.
         let role_raised = role_raised.filter(|before| {
             before.role.may_write()
                 && self
@@ -332,13 +333,13 @@ impl Project {
         self.pending.role_raised = self.pending.role_raised || role_raised.is_some();
     }
 
-    /// Stages an entry that was admitted.
+    /// Adds an admitted entry of a peer to the batch.
     pub(crate) fn queue_remote(&mut self, entry: Entry) {
         self.pending.bytes += entry.bytes().len();
         self.pending.entries.push(PendingEntry::Remote(entry));
     }
 
-    /// Stages the word that an entry was not stored.
+    /// Adds the outcome of an entry that is not stored.
     pub(crate) fn queue_not_stored(&mut self, hash: EntryHash, outcome: AdmissionOutcome) {
         self.pending.entries.push(PendingEntry::NotStored(hash, outcome));
     }
@@ -367,7 +368,7 @@ impl Project {
         Ok(())
     }
 
-    /// What this node may do.
+    /// This node's role.
     pub(crate) fn role(&self) -> towline_proto::Role {
         let me: &NodeId = &self.me;
         self.members

@@ -1,9 +1,8 @@
-//! Presence: when this project has heard of which node, and when a claim may be taken over.
+//! Presence: which node was last seen when, and when a claim may be taken over.
 //!
-//! Measured on this node's own monotonic clock, so that nobody's clock decides, and kept in memory only:
-//! a node that has just started knows of nobody and waits. Nothing here is written anywhere. Every node
-//! says all the time that it is there, not only while it holds a claim: a claim that is made is then
-//! known at once to be a living node's.
+//! Measured on this node's monotonic clock, so no other clock matters, and kept in memory only: a node that
+//! has just started knows nobody and waits. Nothing here is written to disk. Every node sends heartbeats all
+//! the time, not only while it holds a claim, so a new claim is known at once to belong to a running node.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -19,32 +18,32 @@ use super::write::{conflict, usage};
 use crate::api::request::Failure;
 use crate::net::{GossipToken, GossipVerdict, NetOutput};
 
-/// Beats within the shortest time after which claims are taken over.
+/// Heartbeats within the shortest time after which claims can be taken over.
 const BEATS: u32 = 4;
-/// How soon a new peer hears of this node: its subscription comes a moment after its connection.
+/// How soon a new peer gets a heartbeat: its subscription arrives shortly after its connection.
 const ANNOUNCE_WITHIN: Duration = Duration::from_millis(500);
-/// Beats after which a node that said nothing is not counted on any more.
+/// Missed heartbeats after which a node counts as absent.
 const MISSED: u32 = 3;
-/// Renewals of one node that are remembered.
+/// The most renewals stored per node.
 const RENEWALS: usize = 4 * limits::PRESENCE_CLAIMS;
 
-/// What was heard, and what is to be said.
+/// The presence of other nodes, and the next heartbeat of this one.
 #[derive(Debug, Default)]
 pub(crate) struct PresenceState {
     nodes: BTreeMap<NodeId, NodePresence>,
-    /// When a claim came to be known here: its node counts as there until so long after.
+    /// When each claim became known here; its node counts as present from then for the usual time.
     pub(super) claims: BTreeMap<ItemId, (u32, Instant)>,
-    /// When this node says next that it is there.
+    /// When this node sends its next heartbeat.
     due: Option<Instant>,
-    /// What it said last.
+    /// When the last heartbeat was sent, and the time that it contained.
     said: Option<(Instant, Millis)>,
-    /// The item whose claim it named last, when it has more than one presence holds.
+    /// The item whose claim was renewed last, if one heartbeat cannot contain all claims.
     turn: Option<ItemId>,
     /// The chat accounts under which this node takes commands.
     pub(super) accounts: Vec<String>,
 }
 
-/// What was heard of one node.
+/// The presence of one node.
 #[derive(Debug)]
 struct NodePresence {
     at: Instant,
@@ -54,14 +53,14 @@ struct NodePresence {
 }
 
 impl PresenceState {
-    /// Somebody has connected who may not have heard of this node.
+    /// Schedules a heartbeat soon, because a peer has connected.
     pub(crate) fn announce_soon(&mut self, now: Instant) {
         let soon = now + ANNOUNCE_WITHIN;
         self.due = Some(self.due.map_or(soon, |due| due.min(soon)));
     }
 
     fn record(&mut self, now: Instant, body: &PresenceBody) {
-        // Only members get here, and of those there is a limit; one who was removed stays until the end.
+        // Only members get here, and their number is limited; a removed member stays until the process ends.
         if self.nodes.len() >= limits::MEMBERS && !self.nodes.contains_key(&body.node) {
             return;
         }
@@ -73,7 +72,7 @@ impl PresenceState {
         });
         node.accounts.clone_from(&body.accounts);
         (node.at, node.said) = (now, body.at.max(node.said));
-        // A node with few claims names them all each time; one with many takes turns.
+        // A node with few claims renews all of them each time; one with many alternates.
         let all = body.claims.len() < limits::PRESENCE_CLAIMS;
         if all || node.renewals.len() > RENEWALS {
             node.renewals.clear();
@@ -85,7 +84,7 @@ impl PresenceState {
 }
 
 impl Project {
-    /// Says that this node is there, when it is time to.
+    /// Sends a heartbeat when one is due.
     pub(super) fn send_heartbeat(&mut self, now: Instant) {
         if self.net.is_none() || self.presence.due.is_some_and(|due| due > now) {
             return;
@@ -95,7 +94,7 @@ impl Project {
         if said.is_some_and(|(at, _)| now.saturating_duration_since(at) < gap) {
             return;
         }
-        // A clock that was set back must not make it look like an old one.
+        // A clock that was set back must not make it look old.
         let at = said.map_or(self.now(), |(_, last)| self.now().max(last.plus(1)));
         let body = PresenceBody {
             project: self.id,
@@ -107,7 +106,7 @@ impl Project {
         let presence = Presence::sign(body, &self.key);
         let every = Duration::from_millis(limits::PRESENCE_INTERVAL_MS);
         let every = every.min(self.maintenance.settings().claim_ttl.0 / BEATS);
-        // Three quarters to five quarters of it.
+        // A random interval of three quarters to five quarters.
         let part = u32::try_from(self.env.random_u64() % 512).unwrap_or(256);
         self.presence.said = Some((now, at));
         self.presence.due = Some(now + every * (768 + part) / 1_024);
@@ -117,7 +116,7 @@ impl Project {
         });
     }
 
-    /// Takes the chat accounts under which this node takes commands, and says so at once.
+    /// Stores the chat accounts under which this node accepts commands, and announces them at once.
     pub(super) fn announce(&mut self, accounts: Vec<String>) {
         if self.presence.accounts == accounts {
             return;
@@ -128,7 +127,7 @@ impl Project {
         self.send_heartbeat(now);
     }
 
-    /// The other nodes that take commands from chat, as far as they were heard of lately.
+    /// The other nodes that accept commands from chat and were seen recently.
     pub(super) fn gateways(&self) -> Vec<(NodeId, Vec<String>)> {
         let now = self.env.instant();
         let lately = Duration::from_millis(limits::PRESENCE_INTERVAL_MS) * MISSED;
@@ -138,7 +137,7 @@ impl Project {
         gateways.map(|(id, node)| (*id, node.accounts.clone())).collect()
     }
 
-    /// The claims that this node renews: those behind the last one that it named, then from the front.
+    /// The claims that this node renews: those after the last renewed one, then from the beginning.
     fn my_claims(&mut self) -> Vec<Renewal> {
         let claimed = self.index.shown().filter(|row| row.claimed);
         let mine = claimed.filter_map(|row| {
@@ -160,7 +159,7 @@ impl Project {
         mine
     }
 
-    /// Takes a presence from the network and says whether it is passed on.
+    /// Handles a presence message and decides whether it is forwarded.
     pub(super) fn handle_presence(&mut self, peer: NodeId, token: GossipToken, bytes: &[u8]) {
         let verdict = self.validate_presence(peer, bytes);
         self.send_to_net(NetOutput::Verdict { token, peer, verdict });
@@ -169,7 +168,7 @@ impl Project {
     fn validate_presence(&mut self, peer: NodeId, bytes: &[u8]) -> GossipVerdict {
         let presence = match Presence::decode(bytes) {
             Ok(presence) => presence,
-            // A peer that runs a newer version is not to blame for it.
+            // A peer with a newer version is not to blame.
             Err(PresenceError::Decode(DecodeError::Version { .. })) => return GossipVerdict::Ignore,
             Err(why) => {
                 tracing::warn!(peer = %peer.short(), %why, "refused");
@@ -180,7 +179,7 @@ impl Project {
         if body.project != self.id {
             return GossipVerdict::Reject;
         }
-        // Who was removed here may be a member still for whoever passed this on.
+        // A member that was removed here may still be one for the peer that forwarded this.
         if body.node == self.me || self.members.member(&body.node).is_none() {
             return GossipVerdict::Ignore;
         }
@@ -188,7 +187,7 @@ impl Project {
         if let Some(known) = self.presence.nodes.get(&body.node) {
             let gap = Duration::from_millis(limits::PRESENCE_MIN_INTERVAL_MS);
             let too_soon = now.saturating_duration_since(known.at) < gap;
-            // From the node itself it is new whatever its clock says: that may have been set back.
+            // A message from the node itself is new whatever its time says: its clock may have been set back.
             let old = body.at <= known.said && peer != body.node;
             if too_soon || old {
                 return GossipVerdict::Ignore;
@@ -205,7 +204,7 @@ impl Project {
         GossipVerdict::Accept
     }
 
-    /// Notes when a claim came to be known here.
+    /// Notes when a claim became known here.
     pub(super) fn note_claim(&mut self, row: &ItemView) {
         if self.maintenance.started_at.is_none() {
             return;
@@ -221,12 +220,12 @@ impl Project {
         }
     }
 
-    /// Forgets the claim on an item that is not here after all.
+    /// Forgets the claim on an item that was rolled back.
     pub(super) fn forget_claim(&mut self, item: &ItemId) {
         self.presence.claims.remove(item);
     }
 
-    /// When the node of a claim was last heard of, by this node's clock. Nothing without a running node.
+    /// When the node of a claim was last seen, by this node's clock. `None` without a running node.
     pub(super) fn claim_heard(&self, claim: &Claim) -> Option<Millis> {
         self.maintenance.started_at?;
         if claim.node == self.me {
@@ -238,7 +237,7 @@ impl Project {
         Some(Millis(self.now().0.saturating_sub(ago)))
     }
 
-    /// The last renewal of an item's claim that was heard of; never from before the claim.
+    /// The last known renewal of an item's claim; never earlier than the claim.
     pub(super) fn last_renewal(&self, row: &ItemView) -> Millis {
         let Some(claim) = &row.claim else {
             return Millis::default();
@@ -249,7 +248,7 @@ impl Project {
         renewed.map_or(claim.at, |(_, at)| claim.at.max(*at))
     }
 
-    /// Whether a claim may be taken over, and for what reason where that had to be forced.
+    /// Checks whether a claim may be taken over; returns the reason if it is forced.
     pub(super) fn may_take_over(
         &self,
         row: &ItemView,
@@ -260,7 +259,7 @@ impl Project {
         match (force, reason) {
             (true, Some(reason)) => Ok(Some(reason)),
             (true, None) => Err(usage("`take-over --force` needs a reason")),
-            // Where nobody holds a claim the table says so.
+            // Without a claim the transition table refuses.
             (false, _) => row
                 .claim
                 .as_ref()
@@ -269,12 +268,12 @@ impl Project {
         }
     }
 
-    /// Why a claim cannot be taken over without force; nothing when it can.
+    /// Why a claim cannot be taken over without force; `None` if it can.
     pub(super) fn take_over_refusal(&self, item: &ItemId, claim: &Claim, taker: &str) -> Option<String> {
         let forced = "use `--force` with `--reason` to take it anyway";
         let holder = format!("{} on {}", claim.holder, self.node_name(&claim.node));
         if claim.node == self.me {
-            // Whoever holds it may take it anew, after a crash for instance.
+            // The holder may take it again, for instance after a crash.
             let other = claim.holder != taker;
             let here = format!("{holder}, which is this node, holds the claim; {forced}");
             return other.then_some(here);

@@ -1,4 +1,4 @@
-//! Answers to requests that change nothing.
+//! Replies to requests that change nothing.
 
 use towline_crdt::fold::{FoldedItem, fold};
 use towline_crdt::view::ItemView;
@@ -12,7 +12,7 @@ use crate::api::types::{Comment, HistoryLine, ItemCard, ItemPage, MemberInfo, Pr
 use crate::cache::Row;
 use crate::import::TRACKERS;
 
-/// Timeline lines that one request returns at most.
+/// The most history lines per request.
 const MAX_LINES: usize = 10_000;
 
 impl Project {
@@ -37,12 +37,12 @@ impl Project {
         Ok(self.index.cards(rows))
     }
 
-    /// What somebody can start now.
+    /// The items that somebody can start now.
     pub(crate) fn ready(&self, asker: Option<&str>, all: bool) -> Vec<ItemCard> {
         self.index.ready(asker, all)
     }
 
-    /// The items that a handle names, in full.
+    /// The items that a handle refers to, with all details.
     pub(crate) fn show(&mut self, wanted: &str) -> Result<Vec<ItemPage>, Failure> {
         let ids = self.index.find(wanted)?;
         ids.iter().map(|id| self.page(id)).collect()
@@ -105,7 +105,7 @@ impl Project {
         })
     }
 
-    /// The timeline of one item or of all, the youngest `limit` lines, oldest first.
+    /// The history of one item or of all: the newest `limit` lines, oldest first.
     pub(crate) fn log(&mut self, item: Option<&str>, limit: usize) -> Result<Vec<HistoryLine>, Failure> {
         let limit = limit.min(MAX_LINES);
         let ids = match item {
@@ -122,7 +122,7 @@ impl Project {
         Ok(lines.split_off(lines.len().saturating_sub(limit)))
     }
 
-    /// Items in which the youngest `limit` acts can be: those that changed last.
+    /// The items that contain the newest `limit` acts: those that changed last.
     fn recently_touched(&self, limit: usize) -> Result<Vec<ItemId>, Failure> {
         let mut rows: Vec<_> = self.index.shown().map(|row| (row.updated_at, row.id)).collect();
         rows.sort_unstable();
@@ -130,7 +130,7 @@ impl Project {
         Ok(rows.into_iter().skip(from).map(|(_, id)| id).collect())
     }
 
-    /// Counts and position.
+    /// The counts and the feed position of the project.
     pub(crate) fn status(&mut self) -> Result<ProjectStatus, Failure> {
         let alive = || self.index.shown().filter(|row| !row.deleted);
         let columns = Column::ALL
@@ -199,13 +199,13 @@ impl Project {
     }
 }
 
-/// The ids that other trackers have for an item.
+/// The ids of an item in other trackers.
 fn known_as(view: &ItemView) -> Vec<String> {
     let is_id = |target: &&str| TRACKERS.iter().any(|tracker| target.starts_with(tracker));
     view.external().filter(is_id).map(str::to_owned).collect()
 }
 
-/// The items that an item is related to.
+/// The items with a `related` link from an item.
 fn related(view: &ItemView) -> impl Iterator<Item = ItemId> {
     view.links
         .iter()

@@ -1,14 +1,14 @@
-//! Folding everything again when somebody who had written before stands higher than it did.
+//! Folds every item again when a node that has written before gets a higher role.
 //!
 //! Ties go to the higher role, so a row depends on the membership as well as on its document. Roles only
-//! grow, and hardly ever after somebody has begun to write; every item is folded again then, so that rows
-//! never depend on which came first here. The cache keeps what its rows were folded by: a process that dies
-//! in between does it at its next start.
+//! grow, and rarely after the node has begun to write. Folding every item again makes rows independent of the
+//! order in which entries arrived here. The cache stores the roles that its rows were folded with, so a
+//! process that dies in between folds again at its next start.
 
 use super::Project;
 
 impl Project {
-    /// Folds every item by the roles of now. An item that cannot be read is told and left as it is.
+    /// Folds every item with the current roles. An item that cannot be read is logged and keeps its row.
     pub(super) fn refold_all(&mut self) {
         let items: Vec<_> = self.index.rows().map(|row| row.id).collect();
         tracing::debug!(

@@ -1,10 +1,10 @@
-//! Mending a store whose log is damaged.
+//! Repairs a project whose log is damaged.
 //!
-//! The damaged log is set aside, never deleted, and a new one is made of every entry that is whole
-//! and still follows from what is kept before it; each goes through the gate as if a peer had sent
-//! it. The new log is made beside the old one and takes its place when it is whole, so that a mending
-//! that is cut short can be made again. What is missing after that comes back from the peers by catch-up. Entries that only this node
-//! had and that the damage hit are in the folder that was set aside and nowhere else.
+//! The damaged log is moved aside, never deleted. A new log is made from every intact entry that still
+//! follows from the entries kept before it; each passes the gate as if a peer had sent it. The new log is
+//! built in a separate folder and replaces the old one when it is complete, so an interrupted repair can be
+//! run again. Missing entries come back from peers by catch-up. Damaged entries that only this node had
+//! remain in the folder of the old log and nowhere else.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,35 +18,36 @@ use super::{Project, ProjectOptions};
 use crate::home::files::sync_folder;
 use crate::log::Log;
 
-/// Where the new log is made, in the project's folder.
+/// The subfolder in which the new log is built.
 const WORK_FOLDER: &str = "mending";
-/// Entries that share a sync while they are written again.
+/// Entries per sync while they are written again.
 const BATCH: usize = 512;
 
-/// What mending came to.
+/// The result of a repair.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepairReport {
     /// Entries in the new log.
     pub kept: usize,
-    /// Whole entries that could not be kept, because something that they build on is damaged.
+    /// Intact entries that could not be kept because an entry that they depend on is damaged.
     pub left_out: usize,
-    /// Places where something is missing.
+    /// Damaged places in the old log.
     pub gaps: usize,
-    /// Where the damaged log is now.
+    /// The folder of the old log.
     pub old_log: PathBuf,
 }
 
 impl Project {
-    /// Mends a project's store. The caller holds the lock and nobody has the store open.
+    /// Repairs a project's store. The caller holds the lock, and the store is not open.
     ///
     /// # Errors
-    /// When the project's first entry is not among what is whole, or the files cannot be made. The
-    /// damaged log is where it was, or set aside, then.
+    /// When the project's first entry is damaged, or files cannot be written. The damaged log is then in its
+    /// place or moved aside.
     pub fn repair(mut options: ProjectOptions, id: ProjectId) -> anyhow::Result<RepairReport> {
         let home = options.dir.clone();
         let (log, workshop) = (home.join("log"), home.join(WORK_FOLDER));
         if !log.exists() && workshop.join("log").exists() {
-            // Cut short between the two renames below: the new log is whole and only not in its place.
+            // A repair was interrupted between the two renames below: the new log is complete but not in its
+            // place.
             fs::rename(workshop.join("log"), &log).context("putting the new log in its place")?;
             sync_folder(&home)?;
         }
@@ -70,7 +71,7 @@ impl Project {
         let mut project = Self::create(options, &genesis)?;
         let (kept, left_out) = project.readmit(entries.split_off(1))?;
         project.close();
-        // The cache goes first: one that was made from the old log must never stand beside the new one.
+        // The cache is removed first: a cache of the old log must never be used with the new one.
         remove_folder(&home.join("cache"))?;
         let old_log = Log::move_aside(now, &log)?;
         fs::rename(workshop.join("log"), &log).context("putting the new log in its place")?;
@@ -89,8 +90,8 @@ impl Project {
         let mut batch = AdmissionBatch::default();
         let mut waiting: Vec<(Millis, Entry)> = Vec::new();
         for (seen_at, entry) in entries {
-            // What follows an entry that is missing altogether is told apart by the replica: it does
-            // not take an entry whose predecessor it does not hold.
+            // The replica refuses entries that follow a missing one: it does not take an entry without its
+            // predecessor.
             let admitted = batch.allows(&entry)
                 && self
                     .replica
@@ -130,7 +131,7 @@ impl Project {
     }
 }
 
-/// Removes a folder that may not be there.
+/// Removes a folder if it exists.
 fn remove_folder(folder: &Path) -> anyhow::Result<()> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

@@ -1,4 +1,4 @@
-//! From a request to its answer.
+//! Executes requests.
 
 use towline_proto::{Op, Origin, RequestId};
 
@@ -6,11 +6,11 @@ use super::Project;
 use crate::api::request::{Failure, FailureCode, Reply, Request};
 use crate::api::types::EntryInfo;
 
-/// Cards that one search returns at most.
+/// The most cards per search.
 const MAX_FOUND: usize = 1_000;
 
 impl Request {
-    /// Whether it goes over a whole project or brings many items in, and may take its time.
+    /// Whether it processes a whole project or imports many items, so that it may take long.
     pub(crate) const fn is_long(&self) -> bool {
         match self {
             Self::Doctor
@@ -56,7 +56,7 @@ impl Request {
         }
     }
 
-    /// Whether it changes something and so needs an origin and a synced log.
+    /// Whether it changes something, so that it needs an origin and a sync of the log.
     pub const fn writes(&self) -> bool {
         match self {
             Self::List(_)
@@ -105,10 +105,10 @@ impl Request {
 }
 
 impl Project {
-    /// Answers one request; what it changed is durable when this returns.
+    /// Executes one request; its changes are durable when this returns.
     ///
     /// # Errors
-    /// [`Failure`] with what would be right. Nothing was changed then.
+    /// [`Failure`] with a message that says what to do. Nothing was changed then.
     pub fn request(&mut self, origin: Option<&Origin>, body: Request) -> Result<Reply, Failure> {
         if let Request::DryRun { of } = body {
             return self.dry_run(origin, *of);
@@ -123,7 +123,8 @@ impl Project {
         Ok(reply)
     }
 
-    /// Stages what a request changes and gives the answer that holds once it is durable.
+    /// Applies the changes of a request to the pending batch and returns the reply, which is valid once the
+    /// batch is durable.
     pub(crate) fn apply_request(&mut self, origin: Option<&Origin>, body: Request) -> Result<Reply, Failure> {
         match self.apply_command(origin, body) {
             Ok(reply) => Ok(self.annotate_reply(reply, origin)),
@@ -215,7 +216,7 @@ impl Project {
         reply
     }
 
-    /// The answer to a request that was done already, here or on another node whose act has come.
+    /// The reply to a request that was executed before, here or on another node whose act has arrived.
     fn already_done(&mut self, id: &RequestId, of: &Request) -> Result<Option<Reply>, Failure> {
         let item = match of {
             Request::Create(_) => {
@@ -236,7 +237,7 @@ impl Project {
                 return Err(Failure::new(FailureCode::Usage, why));
             }
         };
-        // What is wrong with the name of the item is said by whoever does it.
+        // An invalid handle is reported when the request is executed.
         let Ok(row) = self.index.find_one(item) else {
             return Ok(None);
         };
@@ -246,10 +247,9 @@ impl Project {
             .transpose()
     }
 
-    /// What a request would come to: the answer or the refusal that it would get now. Nothing of it is
-    /// left, in the log or in memory.
+    /// The reply or failure that a request would get now. It leaves nothing in the log or in memory.
     pub(crate) fn dry_run(&mut self, origin: Option<&Origin>, body: Request) -> Result<Reply, Failure> {
-        // What was staged before is not part of it.
+        // The pending batch is not part of it.
         self.commit_pending()?;
         if matches!(body, Request::Rebuild) {
             return Ok(Reply::Done);
@@ -260,10 +260,10 @@ impl Project {
         let claims = self.presence.claims.clone();
         let answer = self.apply_request(origin, body);
         self.rollback_pending();
-        // Undoing tells them apart again, as if each had been heard of just now.
+        // The rollback notes these claims anew, as if they had just been made.
         self.presence.claims = claims;
         Ok(match answer? {
-            // Nobody could join by it.
+            // The ticket is not valid.
             Reply::Ticket { expires, .. } => Reply::Ticket {
                 ticket: String::new(),
                 expires,
@@ -272,10 +272,10 @@ impl Project {
         })
     }
 
-    /// Answers a request that changes nothing for others.
+    /// Executes a request that does not write.
     pub(crate) fn answer(&mut self, origin: Option<&Origin>, body: Request) -> Result<Reply, Failure> {
         match body {
-            // As it was written, the same on every node.
+            // With the original times, so that it is equal on every node.
             Request::Export { offset, limit } => self.export(offset, limit).map(Reply::Pages),
             body => self
                 .answer_asked(body)
@@ -322,7 +322,7 @@ impl Project {
                 Ok(Reply::Done)
             }
             Request::SyncStatus => {
-                // Whoever waits for this need not wait for the next regular look too.
+                // The caller need not wait for the next regular tick.
                 self.feed_replica(towline_sync::Input::Tick);
                 self.run_effects();
                 let peers = self.peers();

@@ -1,8 +1,8 @@
-//! Searching: words in titles, labels and references, which are in memory, and in bodies, which are not.
+//! Search: words in titles, labels and references, which are in memory, and in bodies, which are not.
 //!
-//! Bodies are read from a table of their own, in one pass over it and only when the rest of some item
-//! lacks a word: loading an Automerge document for each item to look at its body took longer than
-//! everything else together. A document that the cache does not hold yet is asked itself.
+//! Bodies are read from their own table, in one pass and only if some item lacks a word elsewhere: loading an
+//! Automerge document per item took longer than everything else together. For a document that is not in the
+//! cache yet, the document itself is searched.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::api::request::{Failure, FailureCode};
 use crate::api::types::ItemCard;
 use crate::cache::{CacheError, Row, Table};
 
-/// How well an item fits: by what people type for it, in its title, or elsewhere.
+/// How well an item matches: by its handle, in its title, or elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum MatchRank {
     Named,
@@ -22,7 +22,7 @@ enum MatchRank {
 }
 
 impl Project {
-    /// Cards that contain every word, best first: what is called so, then in the title, then elsewhere.
+    /// Cards that contain every word, best first: by handle, then in the title, then elsewhere.
     pub(crate) fn search(&self, wanted: &str, limit: usize) -> Result<Vec<ItemCard>, Failure> {
         let words: Vec<String> = wanted.split_whitespace().map(str::to_lowercase).collect();
         if words.is_empty() {
@@ -31,10 +31,10 @@ impl Project {
                 "expected at least one word to search for",
             ));
         }
-        // What names no item is no less a word.
+        // A text that is no handle is searched as words.
         let called = self.index.find(wanted).unwrap_or_default();
         let mut found = Vec::new();
-        // Items whose body must have the words that the rest of them lacks.
+        // Items whose body must contain the words that are missing elsewhere.
         let mut open: BTreeMap<ItemId, Vec<&str>> = BTreeMap::new();
         for row in self.index.shown().filter(|row| !row.deleted) {
             if called.contains(&row.id) {
@@ -61,7 +61,7 @@ impl Project {
         Ok(self.index.cards(rows))
     }
 
-    /// The items whose body has the words that each of them lacks.
+    /// The items whose body contains their missing words.
     fn in_bodies(&self, mut open: BTreeMap<ItemId, Vec<&str>>) -> Result<Vec<ItemId>, Failure> {
         let broken = |error: String| Failure::new(FailureCode::Failure, error);
         let mut found = Vec::new();

@@ -1,10 +1,10 @@
-//! The project's settings: what holds, who changes it, and how a node's own file of earlier versions is
-//! brought in.
+//! The project's settings: their values, who may change them, and how a node's own file from earlier versions
+//! is adopted.
 //!
-//! They stand in a document of their own ([`towline_crdt::settings`]), which is staged and undone like an
-//! item's but has no row: nothing that lists items knows of it. What holds is worked out whenever the
-//! document or somebody's role changes. A setting or value that this version does not know holds nothing
-//! here and stays for the versions that know it.
+//! They are in a document of their own ([`towline_crdt::settings`]), which is applied and rolled back like an
+//! item's but has no row: item lists do not contain it. The values are recomputed whenever the document or a
+//! role changes. A setting or value that this version does not know has no effect here and stays for the
+//! versions that know it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::api::types::{ItemLink, OpenConflict, SetBy, Setting};
 use crate::home::Settings;
 use crate::home::settings::KEYS;
 
-/// What people type for the settings where an item could stand. It reads neither as a number nor as a key.
+/// The handle of the settings. It reads neither as a number nor as a key.
 pub(super) const HANDLE: &str = "settings";
 
 impl Project {
@@ -33,13 +33,13 @@ impl Project {
         ItemId::settings(&self.id)
     }
 
-    /// A document of settings in which nobody has set anything.
+    /// An empty settings document.
     pub(super) fn no_settings(&self) -> Result<ItemDoc, Failure> {
         initial_document(self.settings_id())
             .map_err(|error| Failure::new(FailureCode::Failure, error.to_string()))
     }
 
-    /// Enters the document of the settings into the stage.
+    /// Applies the settings document.
     pub(super) fn apply_settings(&mut self, doc: Arc<ItemDoc>) {
         let uncached = self.docs.uncached(&doc.id());
         self.pending.save_doc(doc.id(), uncached);
@@ -47,7 +47,7 @@ impl Project {
         self.read_settings();
     }
 
-    /// Works out what holds. Whatever cannot be read holds nothing.
+    /// Recomputes the values. A setting that cannot be read has its default.
     pub(super) fn read_settings(&mut self) {
         let mut settings = Settings::default();
         let doc = self.doc(&self.settings_id());
@@ -70,7 +70,7 @@ impl Project {
         self.maintenance.set_settings(settings);
     }
 
-    /// Every setting that this version knows, and those of others that somebody wrote.
+    /// Every setting that this version knows, and unknown ones that somebody wrote.
     pub(crate) fn settings(&mut self) -> Result<Vec<Setting>, Failure> {
         let doc = self.doc(&self.settings_id())?;
         let folded = self.folded(&doc)?;
@@ -115,7 +115,7 @@ impl Project {
         Ok(settings.collect())
     }
 
-    /// What is open about the settings, named as people type it.
+    /// The conflicts of the settings, under their handle.
     pub(super) fn settings_conflicts(&self, folded: &FoldedItem<'_>) -> Vec<OpenConflict> {
         let mut open = self.conflicts_of(folded);
         for conflict in &mut open {
@@ -135,7 +135,7 @@ impl Project {
         open
     }
 
-    /// Everything that is open about the settings.
+    /// All conflicts of the settings.
     pub(super) fn open_settings(&mut self) -> Result<Vec<OpenConflict>, Failure> {
         let doc = self.doc(&self.settings_id())?;
         Ok(self.settings_conflicts(&self.folded(&doc)?))
@@ -155,8 +155,8 @@ impl Project {
         Err(Failure::new(FailureCode::NotAllowed, message))
     }
 
-    /// Changes a setting; without a value the default holds again. Somebody who writes what stands settles
-    /// what contends about it.
+    /// Changes a setting; `None` restores the default. Writing the current value resolves a conflict about
+    /// it.
     pub(crate) fn set(
         &mut self,
         origin: &Origin,
@@ -168,7 +168,7 @@ impl Project {
         wanted
             .set(key, value.as_deref().unwrap_or(&default))
             .map_err(usage)?;
-        // As it is written by whoever reads it: `90m` and `5400s` are one value.
+        // In canonical form: `90m` and `5400s` are one value.
         let value = value.and_then(|_| wanted.get(key));
         self.may_set()?;
         let doc = self.doc(&self.settings_id())?;
@@ -183,7 +183,7 @@ impl Project {
         self.settings().map(Reply::Settings)
     }
 
-    /// Says which side of a contest about a setting counts.
+    /// Resolves a conflict about a setting in favour of one side.
     pub(super) fn resolve_setting(
         &mut self,
         origin: &Origin,
@@ -200,7 +200,7 @@ impl Project {
         let Some(over) = over.map(|one| one.register.clone()) else {
             return Err(conflict("this conflict was already resolved"));
         };
-        self.write_settings(vec![(Op::Settle { over, keep }, origin.clone())])?;
+        self.write_settings(vec![(Op::Resolve { over, keep }, origin.clone())])?;
         self.settings().map(Reply::Settings)
     }
 
@@ -220,8 +220,8 @@ impl Project {
         Ok(())
     }
 
-    /// Stages what a node's own file said when each node had settings of its own, where the project has
-    /// never said anything. Left alone by nodes that may not.
+    /// Writes settings from this node's own file, from when each node had settings of its own, if the project
+    /// has never set them. Does nothing on nodes that may not change settings.
     pub(super) fn adopt_legacy_settings(
         &mut self,
         legacy_settings: Vec<(String, String)>,

@@ -1,10 +1,10 @@
-//! The snapshot of cards beside a project's store: when it is written, and what it answers.
+//! The card snapshot beside a project's store: when it is written, and which requests it answers.
 //!
-//! It serves commands that would have to open the store, so it is written where a process leaves it: on
-//! closing, when the log has moved on since the last one. For commands beside a running node, and against
-//! one that is killed, it is also written while nothing happens, a few cards with each tick, and begun anew
-//! when something does: a log that goes on growing makes any snapshot stale at once, so one written in
-//! between would be wasted. Nothing here is ever between a change and its answer.
+//! It serves commands that would otherwise have to open the store. So it is written when a process closes the
+//! store and the log has moved on since the last snapshot. For commands beside a running node, and in case
+//! that node is killed, it is also written while the project is idle, a few cards per tick. It starts over
+//! when something changes: a growing log makes any snapshot stale, so one written in between would be wasted.
+//! A change never waits for it.
 
 #[cfg(test)]
 mod tests;
@@ -26,36 +26,36 @@ use crate::log::LogMark;
 
 /// The file, beside the log and the cache.
 const FILE: &str = "rows.snap";
-/// Ticks of a quarter of a second without a change after which a snapshot is begun.
+/// Ticks of a quarter of a second without a change before a snapshot is started.
 const QUIET_TICKS: u32 = 20;
-/// Cards that one tick adds: some 5 ms for whoever asks meanwhile.
+/// Cards that one tick adds: they delay other jobs by about 5 ms.
 const TICK_CARDS: usize = 2 * BLOCK_CARDS;
 
-/// How far the snapshot is.
+/// The state of the snapshot.
 #[derive(Debug, Default)]
 pub(crate) struct SnapshotState {
-    /// The log as the file has it.
+    /// The state of the log that the file reflects.
     saved: Option<LogMark>,
-    /// The log as the last tick saw it.
+    /// The state of the log at the last tick.
     last_seen: Option<LogMark>,
     quiet_ticks: u32,
     builder: Option<SnapshotBuilder>,
 }
 
-/// A snapshot that is being written a few cards at a time.
+/// A snapshot that is built a few cards at a time.
 #[derive(Debug)]
 struct SnapshotBuilder {
     mark: LogMark,
-    /// Items in the order in which they stand in the file, and how many are in it.
+    /// The items in the order of the file.
     order: Vec<ItemId>,
     done: usize,
-    /// Whether this node may: one that may not is proposed nothing.
+    /// Whether this node may write; otherwise cards list no verbs.
     may_write: bool,
     writer: SnapshotWriter,
 }
 
 impl SnapshotState {
-    /// What is known of the snapshot in a project's folder.
+    /// Reads the header of the snapshot in a project's folder.
     pub(crate) fn of(dir: &Path) -> Self {
         let saved = Snapshot::open(&dir.join(FILE)).map(|snapshot| *snapshot.mark());
         Self {
@@ -66,12 +66,12 @@ impl SnapshotState {
 }
 
 impl Project {
-    /// The log as it is, when rows reflect all of it.
+    /// The mark of the log, if rows reflect all of it.
     fn mark(&self) -> Option<LogMark> {
         self.log.mark(self.applied?)
     }
 
-    /// Forgets the snapshot: it was made from rows that are made again now, and may be as wrong as they.
+    /// Deletes the snapshot before a rebuild: it may contain the same errors as the rows.
     pub(crate) fn discard_snapshot(&mut self) {
         self.snapshot_state = SnapshotState::default();
         match std::fs::remove_file(self.snapshot_file()) {
@@ -86,7 +86,7 @@ impl Project {
         self.dir.join(FILE)
     }
 
-    /// Works on the snapshot when it is old and nothing has happened for a while.
+    /// Continues the snapshot if it is stale and the project has been idle for a while.
     pub(crate) fn snapshot_on_tick(&mut self) {
         let Some(mark) = self.mark() else { return };
         if self.snapshot_state.last_seen != Some(mark) {
@@ -113,7 +113,7 @@ impl Project {
         }
     }
 
-    /// Writes the snapshot when it is old.
+    /// Writes the snapshot if it is stale.
     pub(crate) fn snapshot_on_close(&mut self) {
         let Some(mark) = self.mark() else { return };
         if self.snapshot_state.saved == Some(mark) {
@@ -133,11 +133,11 @@ impl Project {
         );
     }
 
-    /// A snapshot that could not be written is not tried again before something changes: the next
-    /// command takes the longer way.
+    /// A snapshot that could not be written is not retried before something changes; the next command opens
+    /// the store instead.
     fn finish_snapshot(&mut self, mark: LogMark, outcome: std::io::Result<()>) {
         match outcome {
-            // On a full disk the room is left to the log, and whoever writes is told of that.
+            // On a full disk the space is left to the log, whose writers get the error.
             Err(error) if is_full(&error) => tracing::debug!("no room for a snapshot of cards"),
             Err(error) => {
                 tracing::warn!(%error, "the snapshot of cards was not written; a list without a node will take longer");
@@ -188,21 +188,21 @@ impl SnapshotBuilder {
     }
 }
 
-/// Whether a request can be answered from cards alone.
+/// Whether cards are enough to answer a request.
 pub(crate) fn needs_cards_only(request: &Request) -> bool {
     match request {
-        // The handle of an epic may be a prefix of its key, which takes the keys of all items.
+        // The handle of an epic may be a key prefix, which needs the keys of all items.
         Request::List(filter) => filter.epic.is_none(),
         Request::Ready { .. } => true,
         _ => false,
     }
 }
 
-/// Answers a request from the snapshot in a project's folder; none when it is not there, not whole, or
-/// older than the log, or when the request needs more.
+/// Answers a request from the snapshot in a project's folder; `None` if the snapshot is missing, damaged or
+/// older than the log, or if the request needs more than cards.
 ///
-/// It takes no lock: a snapshot is replaced as a whole, and when the log is found to be as it was after
-/// the file was opened, the answer was true at that moment, whoever writes next.
+/// It takes no lock: a snapshot is replaced atomically, and if the log is unchanged after the file was
+/// opened, the answer was correct at that moment, whoever writes next.
 pub(crate) fn answer(dir: &Path, request: &Request, now: Millis) -> Option<Reply> {
     if !needs_cards_only(request) {
         return None;
@@ -213,7 +213,7 @@ pub(crate) fn answer(dir: &Path, request: &Request, now: Millis) -> Option<Reply
     }
     let cards = select_cards(&snapshot, request);
     if cards.is_none() {
-        // Whoever closes the store looks at the header alone, and would keep the file for what it says.
+        // Closing the store reads only the header and would keep the damaged file.
         let _ = std::fs::remove_file(dir.join(FILE));
     }
     let mut cards = cards?;
@@ -221,7 +221,7 @@ pub(crate) fn answer(dir: &Path, request: &Request, now: Millis) -> Option<Reply
     Some(Reply::Cards(cards))
 }
 
-/// The cards that a request asks for; none when they cannot be read.
+/// The cards that a request asks for; `None` if they cannot be read.
 fn select_cards(snapshot: &Snapshot, request: &Request) -> Option<Vec<ItemCard>> {
     let mut cards = Vec::new();
     if let Request::List(filter) = request {

@@ -1,8 +1,8 @@
-//! Opening the cache, and writing what is derived to it, behind the log.
+//! Opens the cache and writes derived state to it.
 //!
-//! The log is the truth and is synced before anybody is told; the cache follows in batches, and a
-//! crash only means that the next start folds the tail of the log again. One batch holds documents,
-//! rows, events and the position that they reflect, so none of them is ever ahead of another.
+//! The log is the source of truth and is synced before any reply; the cache follows in batches. After a crash
+//! the next start folds the tail of the log again. One batch contains documents, rows, events and the log
+//! position that they reflect, so none of them is ever ahead of another.
 
 use std::path::Path;
 
@@ -14,21 +14,21 @@ use crate::api::request::{Failure, FailureCode};
 use crate::cache::{Batch, Cache, CacheError, Table, meta};
 use crate::log::Log;
 
-/// Documents that may wait for the cache before it must be written.
+/// Unsaved documents after which the cache must be written.
 const MAX_DIRTY: usize = 512;
-/// Events kept for subscribers that were away; older ones converge from current state.
+/// Events kept for subscribers that were disconnected; later ones start from the current state.
 const FEED_KEPT: u64 = 100_000;
 
-/// A body as the search looks at it; one that cannot be read has no words.
+/// A body in the form that search uses; an unreadable one has no words.
 fn searchable(doc: &ItemDoc) -> String {
     doc.body().unwrap_or_default().to_lowercase()
 }
 
 impl Project {
-    /// Writes to the cache what it lacks.
+    /// Writes all unsaved state to the cache.
     ///
     /// # Errors
-    /// When the cache cannot be written. The log has everything all the same.
+    /// When the cache cannot be written. Everything is in the log.
     pub(crate) fn store(&mut self) -> Result<(), Failure> {
         if !self.dirty {
             return Ok(());
@@ -71,7 +71,7 @@ impl Project {
         Ok(())
     }
 
-    /// Writes to the cache when too much waits for it.
+    /// Writes to the cache if much state is unsaved.
     pub(crate) fn store_if_full(&mut self) {
         if self.docs.dirty_len() < MAX_DIRTY && self.recent.len() < RECENT * 2 {
             return;
@@ -79,7 +79,7 @@ impl Project {
         self.store_or_warn();
     }
 
-    /// Writes to the cache; a failure is logged and tried again later.
+    /// Writes to the cache; a failure is logged and the write is retried later.
     pub(crate) fn store_or_warn(&mut self) {
         if let Err(failure) = self.store() {
             tracing::error!(%failure, "the cache was not written; the log has everything");
@@ -93,7 +93,7 @@ impl Project {
         self.cache.u64(Table::Cursors, subscriber).map_err(broken)
     }
 
-    /// A lent cache knows no subscriber, and whoever were told so would begin anew.
+    /// A temporary cache has no cursors; subscribers would start from the beginning.
     fn check_cursors(&self) -> Result<(), Failure> {
         if self.cache.temporary_dir().is_none() {
             return Ok(());
@@ -102,7 +102,7 @@ impl Project {
         Err(Failure::new(FailureCode::Failure, why))
     }
 
-    /// Stores a subscriber's cursor durably, behind the events that it counts.
+    /// Stores a subscriber's cursor durably, after the events that it has processed.
     pub(crate) fn set_cursor(&mut self, subscriber: &str, position: u64) -> Result<(), Failure> {
         let broken = |error: CacheError| Failure::new(FailureCode::Failure, error.to_string());
         self.check_cursors()?;
@@ -135,7 +135,7 @@ pub(super) fn open_cache(now: Millis, dir: &Path) -> Result<(Cache, crate::cache
     }
 }
 
-/// Damage to the cache heals by itself, so it is logged and no finding.
+/// A damaged cache is rebuilt automatically, so this is logged and is not a finding.
 pub(super) fn log_cache_state(opened: &crate::cache::OpenOutcome) {
     match opened {
         crate::cache::OpenOutcome::Created | crate::cache::OpenOutcome::Intact => {}

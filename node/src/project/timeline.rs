@@ -1,7 +1,6 @@
-//! Timelines: every act of an item as a line for people, with what became of it and why.
+//! History: every act of an item as a line for people, with its outcome and why.
 //!
-//! Reads the fold's outcome and decides nothing. What a line says is the same on every node that holds
-//! the same acts.
+//! Reads the result of the fold and decides nothing. A line is the same on every node with the same acts.
 
 use towline_crdt::fold::{ActOutcome, FoldedAct, FoldedItem};
 use towline_proto::{ActId, ItemId, LinkKind, Op, Rule, text};
@@ -10,7 +9,7 @@ use super::Project;
 use crate::activity_text::{CHOSEN, IN_FAVOUR, activity};
 use crate::api::types::{self, HistoryLine};
 
-/// Characters of an act's text in a timeline.
+/// Characters of an act's text in a history line.
 const DETAIL_CHARS: usize = 400;
 
 impl Project {
@@ -19,7 +18,7 @@ impl Project {
         let mut lines: Vec<_> = folded
             .acts
             .iter()
-            // What several nodes wrote of one request is one thing that somebody did.
+            // Acts that several nodes wrote for one request are shown once.
             .filter(|(_, folding)| folding.duplicate_of.is_none())
             .map(|(act, folding)| (folding.order, self.line(folded, act, folding)))
             .collect();
@@ -39,7 +38,7 @@ impl Project {
         }
     }
 
-    /// One act without why it has no effect, which names other acts.
+    /// One act, without the reason why it has no effect, which refers to other acts.
     fn bare_line(&self, folded: &FoldedItem<'_>, act: &ActId, folding: &FoldedAct<'_>) -> HistoryLine {
         let view = &folded.view;
         let moved = folding.to.as_ref().filter(|to| folding.from.as_ref() != Some(to));
@@ -69,7 +68,7 @@ impl Project {
         }
     }
 
-    /// To whom an act lost, why, and what became of the contest.
+    /// Which act overrode an act, by which rule, and how the conflict was resolved.
     fn overtaken(&self, folded: &FoldedItem<'_>, act: &ActId, by: &ActId, rule: Rule) -> String {
         let lost = match folded.acts.get(by) {
             Some(winner) => {
@@ -166,7 +165,7 @@ impl Project {
             Op::AddLink { kind, target } | Op::RemoveLink { kind, target } => {
                 Some(format!("{kind} {}", text::show(target, DETAIL_CHARS)))
             }
-            Op::Settle { over, keep } => {
+            Op::Resolve { over, keep } => {
                 let about = self.about(folded, over);
                 Some(match self.root(folded, keep) {
                     Some((root, folding)) => {
@@ -194,8 +193,7 @@ impl Project {
         }
     }
 
-    /// The act whose effect an act has: its own, or for one that settles a contest that of the act
-    /// which it keeps.
+    /// The act whose effect an act has: itself, or for a resolution the act that it keeps.
     pub(super) fn root<'f, 'a>(
         &self,
         folded: &'f FoldedItem<'a>,
@@ -205,8 +203,8 @@ impl Project {
         let kept = folding
             .keeps
             .and_then(|root| Some((root, folded.acts.get(&root)?)));
-        // A refused one may name anything, itself included: that would be told without end.
+        // A refused act may refer to anything, itself included, which would recurse without end.
         Some(kept.unwrap_or((*act, folding)))
-            .filter(|(_, root)| !matches!(root.record.act.op, Op::Settle { .. }))
+            .filter(|(_, root)| !matches!(root.record.act.op, Op::Resolve { .. }))
     }
 }

@@ -1,7 +1,7 @@
-//! Transitions: from a verb and what goes with it to the operation that an item takes.
+//! Transitions: from a verb and its arguments to an operation on an item.
 //!
-//! Relies on the index for names, revisions and dependencies; whether the table allows the verb is
-//! decided where the entry is composed. A failure leaves no trace.
+//! Relies on the index for handles, revisions and dependencies. Whether the table allows the verb is decided
+//! when the entry is composed. A failure changes nothing.
 
 use towline_crdt::view::ItemView;
 use towline_proto::stage::Claim;
@@ -12,10 +12,10 @@ use super::write::{conflict, usage};
 use super::{Project, transition_errors};
 use crate::api::request::{Failure, FailureCode, Reply, Transition};
 
-/// Hex digits of a commit: as few as programs shorten it to, as many as the longest hash has.
+/// The number of hex digits of a commit: from the usual short form to the longest hash.
 const COMMIT: std::ops::RangeInclusive<usize> = 7..=64;
 
-/// Whether it can be a commit: what says that it is merged is taken for a fact.
+/// Checks the form of a commit, because `merged` is treated as a fact.
 fn is_commit(commit: &str) -> Result<(), Failure> {
     if COMMIT.contains(&commit.len()) && commit.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Ok(());
@@ -27,8 +27,7 @@ fn is_commit(commit: &str) -> Result<(), Failure> {
     )))
 }
 
-/// Whether somebody who starts an item works on it from then on: promotion does not, and nobody works on an
-/// epic.
+/// Whether starting an item also claims it: not by automatic promotion, and not for an epic.
 fn claims(origin: &Origin, row: &ItemView) -> bool {
     matches!(origin.kind, OriginKind::User | OriginKind::Agent) && row.kind != Kind::Epic
 }
@@ -40,8 +39,8 @@ fn next_claim(row: &ItemView, holder: String) -> Op {
     }
 }
 
-/// In whose name an item is blocked that was sent back too often. The node that sends it back writes that
-/// down, so that every replica says the same, whatever its settings were then.
+/// The origin under which an item is blocked that was sent back too often. The node that sends it back writes
+/// the block, so every replica agrees whatever its settings were.
 fn retries() -> Origin {
     Origin {
         kind: OriginKind::System,
@@ -53,7 +52,7 @@ fn too_often(row: &ItemView) -> String {
     format!("sent back {} times", row.retries.saturating_add(1))
 }
 
-/// A reason beside the one that an item is blocked for already.
+/// Combines a reason with the one that the item is blocked for already.
 fn beside(row: &ItemView, reason: String) -> String {
     let known = row.holds.blocked.as_ref().map(|blocked| blocked.reason.as_str());
     match known.filter(|known| !known.is_empty()) {
@@ -63,7 +62,7 @@ fn beside(row: &ItemView, reason: String) -> String {
 }
 
 impl Project {
-    /// A transition of the table.
+    /// Performs a transition.
     pub(crate) fn transition(&mut self, origin: &Origin, asked: Transition) -> Result<Reply, Failure> {
         let row = self.index.find_one(&asked.item)?;
         if asked
@@ -89,7 +88,7 @@ impl Project {
         let holder = asked.holder.clone().unwrap_or_else(|| origin.id.clone());
         let op = self.transition_op(origin, &row, asked)?;
         if let Err(mut illegal) = legal(verb, row.state()) {
-            // What is named instead is what would not be refused in its turn.
+            // The message lists the verbs that would be accepted.
             illegal.legal = self.available_verbs(&row, origin);
             return Err(conflict(transition_errors::message(&illegal)));
         }
@@ -118,8 +117,8 @@ impl Project {
         Ok(reply)
     }
 
-    /// Starts and claims the best of what is ready. It runs on the project's own thread, so whoever asks
-    /// next finds it taken.
+    /// Starts and claims the best ready item. It runs on the project's own thread, so the next caller finds
+    /// it claimed.
     pub(crate) fn take_ready(&mut self, origin: &Origin, holder: Option<String>) -> Result<Reply, Failure> {
         let holder = holder.unwrap_or_else(|| origin.id.clone());
         let Some(row) = self.index.best(&holder) else {
@@ -235,7 +234,7 @@ impl Project {
 
     fn start(&self, row: &ItemView, force: bool, reason: Option<String>) -> Result<Op, Failure> {
         if legal(Verb::Start, row.state()).is_err() {
-            // Refused by the table, which says what is legal; no `--force` would help.
+            // The table will refuse it and list the legal verbs; `--force` would not help.
             return Ok(Op::Start { force: None });
         }
         let links = row.depends_on.iter().map(|on| self.index.wait(row, on));
@@ -270,8 +269,8 @@ impl Project {
         }
     }
 
-    /// A claim is given back by its holder, and by a person at the node whose agent holds it. Anybody else
-    /// would pass by what guards a take-over.
+    /// A claim is released by its holder, or by a person at the node whose agent holds it. Anyone else would
+    /// bypass the conditions of a take-over.
     fn release(&self, row: &ItemView, origin: &Origin) -> Result<Op, Failure> {
         let given = |claim: &&Claim| !self.may_release(claim, origin);
         if let Some(claim) = row.claim.as_ref().filter(given) {
@@ -286,7 +285,7 @@ impl Project {
         Ok(Op::Release { generation })
     }
 
-    /// Whether somebody may give a claim back.
+    /// Whether somebody may release a claim.
     pub(super) fn may_release(&self, claim: &Claim, who: &Origin) -> bool {
         let at_home = claim.node == self.me && who.kind == OriginKind::User;
         at_home || claim.holder == who.id

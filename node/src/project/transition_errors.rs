@@ -1,13 +1,13 @@
-//! What the transition table refuses, as sentences for people, and what it allows without any use.
+//! Messages for transitions that the table refuses, or that it allows although they would change nothing.
 //!
-//! The reasons come from the table; their short form, which the fold keeps for acts that had no effect,
-//! is left as it is. Nothing here decides what is legal.
+//! The reasons come from the transition table. The fold stores their short form with refused acts; that form
+//! is not changed here. Nothing here decides what is legal.
 
 use towline_crdt::view::ItemView;
 use towline_proto::table::{IllegalReason, IllegalTransition};
 use towline_proto::{HoldKind, Verb};
 
-/// Why a transition is not possible, and what would be.
+/// Why a transition is not possible, and which ones are.
 pub(super) fn message(illegal: &IllegalTransition) -> String {
     let legal: Vec<_> = illegal.legal.iter().map(|verb| verb.as_str()).collect();
     let legal = match legal.as_slice() {

@@ -1,8 +1,8 @@
-//! Requests that change something: from what is asked to operations, and from those to an entry.
+//! Requests that change something: from a request to operations, and from those to an entry.
 //!
-//! Everything is checked before anything is written: names are resolved, legality and cycles are
-//! looked at, and the entry is composed against the documents as they stand. A failure leaves no
-//! trace. Transitions have a module of their own, `transition`.
+//! Everything is checked before anything is written: handles are resolved, transitions and cycles are
+//! checked, and the entry is composed against the current documents. A failure changes nothing. Transitions
+//! have a module of their own, `transition`.
 
 use std::collections::BTreeSet;
 
@@ -26,7 +26,7 @@ pub(super) fn conflict(message: impl Into<String>) -> Failure {
     Failure::new(FailureCode::Conflict, message)
 }
 
-/// What a composer's refusal means to whoever asked.
+/// The failure that callers get for an error of `compose`.
 pub(crate) fn refusal(error: &ComposeError) -> Failure {
     let code = match error {
         ComposeError::Illegal(_) | ComposeError::NoSuchConflict { .. } | ComposeError::CannotKeep(_) => {
@@ -41,7 +41,7 @@ pub(crate) fn refusal(error: &ComposeError) -> Failure {
     }
 }
 
-/// Said before anything is composed, because then it can be said how many it would be.
+/// Checked before anything is composed, so that the message can name the resulting number.
 fn labels_fit(whose: &str, labels: usize) -> Result<(), Failure> {
     let most = towline_proto::limits::LABELS;
     if labels <= most {
@@ -52,7 +52,7 @@ fn labels_fit(whose: &str, labels: usize) -> Result<(), Failure> {
     )))
 }
 
-/// A title that is made here is one line that can be read.
+/// A title that is written here must be one legible line.
 fn legible(title: &str) -> Result<(), Failure> {
     let checked = text::title(title).and_then(text::legible);
     checked
@@ -61,7 +61,7 @@ fn legible(title: &str) -> Result<(), Failure> {
 }
 
 impl Project {
-    /// Makes an item.
+    /// Creates an item.
     pub(crate) fn create_item(&mut self, origin: &Origin, new: NewItem) -> Result<Reply, Failure> {
         legible(&new.title)?;
         let mut depends_on = Vec::new();
@@ -115,8 +115,8 @@ impl Project {
         )))
     }
 
-    /// Refuses an epic that belongs to the item, however far up. Epics that were nested in a circle by
-    /// people apart end the walk.
+    /// Refuses an epic that belongs to the item, directly or not. The walk ends at a cycle of epics, which
+    /// concurrent edits can create.
     fn may_belong(&self, row: &ItemView, epic: Option<ItemId>) -> Result<(), Failure> {
         let mut seen = BTreeSet::new();
         let mut above = epic;
@@ -136,7 +136,7 @@ impl Project {
         Ok(())
     }
 
-    /// Changes fields.
+    /// Edits fields.
     pub(crate) fn edit(&mut self, origin: &Origin, edit: Edit) -> Result<Reply, Failure> {
         let row = self.index.find_one(&edit.item)?;
         let mut ops = Vec::new();
@@ -222,7 +222,7 @@ impl Project {
         self.write_ops(origin, &row, ops, None)
     }
 
-    /// Adds and removes dependencies; a circle is refused.
+    /// Adds and removes dependencies; a cycle is refused.
     pub(crate) fn depends(
         &mut self,
         origin: &Origin,
@@ -285,13 +285,13 @@ impl Project {
         self.write_ops(origin, &row, ops, None)
     }
 
-    /// Says something, or adds a criterion: one operation without conditions.
+    /// Applies one unconditional operation: adds a comment or a criterion.
     pub(crate) fn say(&mut self, origin: &Origin, item: &str, op: Op) -> Result<Reply, Failure> {
         let row = self.index.find_one(item)?;
         self.write_ops(origin, &row, vec![op], None)
     }
 
-    /// Judges a criterion by its place in the list.
+    /// Sets the state of a criterion, given by its position in the list.
     pub(crate) fn judge(
         &mut self,
         origin: &Origin,
@@ -321,7 +321,7 @@ impl Project {
         )
     }
 
-    /// Operations as drafts of now.
+    /// Operations as drafts with the current time.
     pub(crate) fn drafts(&self, origin: &Origin, ops: Vec<Op>) -> Vec<Draft> {
         let at = self.now();
         ops.into_iter()
@@ -354,7 +354,7 @@ impl Project {
         if drafts.is_empty() {
             return self.applied(&row.id, Some(row.column), false);
         }
-        let about_trash = |op: &Op| matches!(op, Op::Settle { over, .. } if *over == Register::Deleted);
+        let about_trash = |op: &Op| matches!(op, Op::Resolve { over, .. } if *over == Register::Deleted);
         let mut ops = drafts.iter().map(|draft| &draft.op);
         let is_edit = ops.all(|op| op.verb().is_none() && !about_trash(op));
         if row.deleted && is_edit {

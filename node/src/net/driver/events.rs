@@ -1,4 +1,4 @@
-//! What the driver does about the swarm's events.
+//! Handles the swarm's events.
 
 use libp2p::core::ConnectedPoint;
 use libp2p::swarm::{ConnectionId, SwarmEvent};
@@ -49,7 +49,7 @@ impl Driver {
             SwarmEvent::NewListenAddr { address, .. } => {
                 tracing::info!(%address, "listening");
                 self.addresses_changed = true;
-                // An interface came up: whoever could not be reached may be in reach now.
+                // An interface came up: nodes may be reachable now.
                 self.shared.book().dial_all_once(Instant::now());
                 self.listening(|all| {
                     if !all.contains(&address) {
@@ -93,7 +93,7 @@ impl Driver {
                 let address = without_peer(endpoint.get_remote_address());
                 if endpoint.is_dialer() {
                     self.shared.book().reached(now, node, address.clone());
-                    // It may not have heard of this node yet; one that knows it takes no notice.
+                    // It may not know this node yet; otherwise it ignores this.
                     if !self.shared.registry.admissions_for(&node).is_empty() {
                         let streams = &mut self.swarm.behaviour_mut().streams;
                         streams.open(peer, connection, StreamPurpose::Admission);
@@ -103,7 +103,7 @@ impl Driver {
                 self.peers.connected(node, peer, connection, address);
                 self.open_link(now, node);
             }
-            // An inviter without a join to ask for was a member when the dial began.
+            // Without a pending join it was a member when the dial began.
             ConnectionClass::Inviter if !self.outgoing_joins.contains_key(&connection) => {
                 self.swarm.close_connection(connection);
             }
@@ -165,7 +165,7 @@ impl Driver {
             }
             _ => false,
         };
-        // A full queue is this node's trouble, and whoever was just removed is still in the mesh.
+        // A full queue is not the peer's fault, and a member that was just removed is still in the mesh.
         if !taken && let Some(waiting) = self.pending_gossip.take(&token) {
             self.report_gossip(&waiting, gossipsub::MessageAcceptance::Ignore);
         }
@@ -181,7 +181,7 @@ impl Driver {
         let Some(peer) = self.peers.get(&node) else {
             return;
         };
-        // Another machine's loopback is not where it can be dialled from here.
+        // Loopback addresses of another machine cannot be dialled from here.
         let same_machine = peer.connections.values().any(identity::is_loopback);
         let addresses = info
             .listen_addrs
@@ -196,7 +196,7 @@ impl Driver {
             return;
         };
         for (peer, address) in found {
-            // Anybody on the local network can say anything; only members are worth a place in the book.
+            // Announcements on the local network are untrusted; only members get into the book.
             if let Some(node) = identity::node_of(&peer)
                 && self.shared.registry.is_member(&node)
                 && local::is_private(&address)
@@ -207,7 +207,7 @@ impl Driver {
     }
 }
 
-/// The address without the peer at its end: the book knows whose it is.
+/// The address without the peer at its end, as the book stores it.
 fn without_peer(address: &libp2p::Multiaddr) -> libp2p::Multiaddr {
     address
         .iter()

@@ -1,9 +1,9 @@
-//! When address records are exchanged with whom: with everybody once when a link is up, and whenever
-//! there is news.
+//! The schedule of address record exchanges: with every peer once when a link opens, and whenever records
+//! change.
 //!
-//! One exchange of each direction at a time with each peer, and no more often than the driver ticks, so that
-//! news that comes in a hurry goes out together. What is sent and taken is decided in
-//! [`crate::net::exchange`].
+//! At most one exchange in each direction at a time with each peer, and no more often than the driver ticks,
+//! so that changes in quick succession are sent together. [`crate::net::exchange`] decides what is sent and
+//! accepted.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,11 +18,11 @@ use crate::net::exchange::{self, ExchangeOutcome, ExchangeRequest};
 use crate::net::streams::StreamPurpose;
 use crate::project::{Environment, SystemEnvironment};
 
-/// How long after one that broke off the next is tried.
+/// The wait after a failed exchange.
 const AGAIN: Duration = Duration::from_secs(10);
 
 impl Driver {
-    /// A link is up: the side that opens streams asks for everything.
+    /// A link is open: the side that opens streams requests all records.
     pub(super) fn start_exchange(&mut self, node: NodeId) {
         if self.me < node
             && let Some(peer) = self.peers.get_mut(&node)
@@ -32,7 +32,7 @@ impl Driver {
         self.exchange_due(Instant::now());
     }
 
-    /// Somebody became known as a member: one peer may have a record that was passed over before.
+    /// A node became known as a member: a peer may have a record of it that was dropped before.
     pub(super) fn ask_one_member(&mut self, project: &ProjectId) {
         let members = self.shared.registry.members_of(project);
         let somebody = members.iter().find(|node| self.peers.contains(node));
@@ -41,7 +41,7 @@ impl Driver {
         }
     }
 
-    /// Says where this node is, when that has changed.
+    /// Signs and sends a new address record if this node's addresses have changed.
     pub(super) fn sign_addresses_if_changed(&mut self) {
         if std::mem::take(&mut self.addresses_changed)
             && self.shared.sign_addresses(SystemEnvironment.now(), &self.key)
@@ -51,7 +51,7 @@ impl Driver {
         }
     }
 
-    /// Tells every peer but one of news.
+    /// Sends changed records to every peer but one.
     fn forward_changes(&mut self, news: &[NodeId], but: Option<NodeId>) {
         for (node, peer) in self.peers.iter_mut() {
             let news: BTreeSet<NodeId> = news.iter().copied().filter(|about| about != node).collect();
@@ -61,7 +61,7 @@ impl Driver {
         }
     }
 
-    /// Asks for the streams of exchanges whose time has come.
+    /// Opens the streams of due exchanges.
     pub(super) fn exchange_due(&mut self, now: Instant) {
         let mut open = Vec::new();
         for (_, peer) in self.peers.iter_mut() {
@@ -111,7 +111,7 @@ impl Driver {
         let Some(peer) = self.peers.get_mut(&node) else {
             return;
         };
-        // One at a time: a second one is reset, and honest peers try again later.
+        // One at a time: a second one is reset, and honest peers retry later.
         if std::mem::replace(&mut peer.exchange.answering, true) {
             return;
         }
@@ -129,7 +129,7 @@ impl Driver {
         });
     }
 
-    /// The peer is of a version that does not exchange addresses, or the connection is ending.
+    /// The peer is an earlier version that does not exchange addresses, or the connection is closing.
     pub(super) fn exchange_unsupported(&mut self, node: NodeId, why: &str) {
         tracing::debug!(peer = %node.short(), why, "no exchange of addresses");
         if let Some(peer) = self.peers.get_mut(&node) {
@@ -155,7 +155,7 @@ impl Driver {
         match exchanged {
             ExchangeOutcome::Fresh(fresh) if fresh.is_empty() => {}
             ExchangeOutcome::Fresh(fresh) => {
-                // What is news about this node itself is answered by a newer one.
+                // A newer record of this node itself is replaced by a new one.
                 self.addresses_changed |= fresh.contains(&self.me);
                 self.forward_changes(&fresh, Some(node));
                 self.dial_due();

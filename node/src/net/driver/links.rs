@@ -1,4 +1,4 @@
-//! Streams: the driver's part in links and joins.
+//! The driver's part in links and joins.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,16 +17,16 @@ use crate::net::metrics::NetMetrics;
 use crate::net::streams::{Pace, StreamEvent, StreamOutcome, StreamPurpose};
 use crate::net::{NetError, admission, identity, join};
 
-/// Joins that are answered at one time: those of all strangers that are heard, and of some members.
+/// The most joins answered at one time: those of all accepted strangers, and of some members.
 const ANSWERING: usize = 64;
-/// Joins of our own that wait at one time.
+/// The most pending joins of this node.
 const ASKING: usize = 16;
-/// A link that lasted this long was a good one: the next is opened without a wait.
+/// After a link that lasted this long the next one is opened without a wait.
 const GOOD_LINK: Duration = Duration::from_secs(30);
 
 impl Driver {
-    /// Asks for the stream of a link when it is this node's turn to: of two members the one with the
-    /// smaller id opens, so that there is one stream and not two.
+    /// Opens the stream of a link if this node is the side that does: of two members the one with the smaller
+    /// id, so that there is one stream and not two.
     pub(super) fn open_link(&mut self, now: Instant, node: NodeId) {
         if self.me > node {
             return;
@@ -49,7 +49,7 @@ impl Driver {
             .open(id, connection, StreamPurpose::Sync(Pace::Quick));
     }
 
-    /// Asks again where it is time to.
+    /// Opens the streams that are due.
     pub(super) fn open_due(&mut self, now: Instant) {
         let due: Vec<_> = self
             .peers
@@ -141,7 +141,7 @@ impl Driver {
             after,
         };
         if let Some(peer) = self.peers.get_mut(&node) {
-            // The peer opens a second one only when it has given up the first, which ends here.
+            // The peer opens a second stream only if it has given up the first, which ends here.
             peer.link = Some(PeerLink {
                 generation,
                 since: Instant::now(),
@@ -152,7 +152,7 @@ impl Driver {
         let now = Instant::now();
         let mut book = self.shared.book();
         book.link_opened(now, &node);
-        // One came back; where the line was cut to all, the others are back too.
+        // One peer came back; after a network outage the others are back too.
         book.dial_all_once(now);
         drop(book);
         self.start_exchange(node);
@@ -230,7 +230,7 @@ impl Driver {
             LinkEnd::ProjectBusy(project) => {
                 tracing::warn!(%project, "a project does not process its messages; the link was closed");
             }
-            // Whatever the connection is, nothing comes through it.
+            // Nothing arrives through this connection.
             LinkEnd::TimedOut => self.disconnect(&node),
             LinkEnd::Violation(why) => {
                 self.penalize(node, &why);
@@ -239,7 +239,7 @@ impl Driver {
         }
     }
 
-    /// Takes a join on an existing connection to a member, or dials the inviter for it.
+    /// Starts a join on an existing connection to a member, or dials the inviter.
     pub(super) fn join(&mut self, inviter: NodeId, addresses: Vec<Multiaddr>, asking: OutgoingJoin) {
         let connected = self
             .peers
@@ -296,7 +296,7 @@ impl Driver {
 
     fn answer(&mut self, node: NodeId, connection: ConnectionId, stream: Stream) {
         if self.incoming_joins.len() >= ANSWERING || !self.incoming_joins.insert(connection) {
-            // Dropping the stream resets it; the other side hears that it could not be served.
+            // Dropping the stream resets it; the other side gets an error.
             return;
         }
         let shared = Arc::clone(&self.shared);
@@ -308,7 +308,7 @@ impl Driver {
         });
     }
 
-    /// Looks at an admission that somebody shows. A stranger's connection ends with it, and it dials again.
+    /// Handles a membership proof. A stranger's connection is closed afterwards, and it dials again.
     fn receive_admission(&mut self, node: NodeId, connection: ConnectionId, stream: Stream) {
         if self.incoming_joins.len() >= ANSWERING || !self.incoming_joins.insert(connection) {
             return;

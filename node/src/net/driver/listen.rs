@@ -1,7 +1,7 @@
-//! Where a node listens: every address that was asked for, or as many as can be had of those that nobody chose.
+//! Listens on every configured address, or on as many of the default ones as possible.
 //!
-//! A listener is there at once and has its addresses when the system has told them, which it does immediately or,
-//! where no interface has one of that kind, never. Such a listener is kept: the interface may come up later.
+//! A listener exists at once and gets its addresses from the system, either immediately or, if no interface
+//! has an address of that kind, never. Such a listener is kept, since the interface may come up later.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -19,14 +19,14 @@ use crate::net::{NetError, identity};
 
 /// How long the start waits for listeners to get their addresses.
 const LISTEN_WITHIN: Duration = Duration::from_secs(5);
-/// How long it waits for those that may be missing, once another one has an address.
+/// How long it waits for optional ones, once another one has an address.
 const OTHERS_WITHIN: Duration = Duration::from_millis(500);
-/// Said of a listener that got no address.
+/// The error for a listener that got no address.
 const NO_ADDRESS: &str = "no network interface of this machine has such an address";
 
 impl Driver {
-    /// Listens, and waits until the listeners have addresses. Where `any` is set one of them is enough, and
-    /// what is wrong with the others is a warning; a port that is taken is always an error.
+    /// Listens, and waits until the listeners have addresses. With `any` one of them is enough, and problems
+    /// with the others are warnings; a port in use is always an error.
     pub(in crate::net) async fn listen(
         &mut self,
         listen: &[String],
@@ -99,7 +99,7 @@ fn closed(
     address.map(|address| refused(&address, error, any)).transpose()
 }
 
-/// What is wrong with an address that is not necessary.
+/// The problem with an optional address.
 fn refused(address: &str, error: &(dyn Error + 'static), any: bool) -> Result<(String, String), NetError> {
     let (address, why) = (address.to_owned(), reason(error));
     if any && !is_taken(error) {
@@ -123,7 +123,8 @@ fn is_taken(error: &(dyn Error + 'static)) -> bool {
         .any(|cause| cause.kind() == io::ErrorKind::AddrInUse)
 }
 
-/// Everything that an error says: the layers of a transport say nothing themselves and hold what the system said.
+/// The full text of an error with its causes: the layers of a transport have no text of their own and wrap
+/// the system's error.
 fn reason(error: &(dyn Error + 'static)) -> String {
     let mut said: Vec<String> = Vec::new();
     for cause in causes(error) {

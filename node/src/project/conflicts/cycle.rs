@@ -1,7 +1,7 @@
-//! Circles of dependencies as conflicts: the dependencies that make one, and the act that ends it.
+//! Dependency cycles as conflicts: the dependencies of a cycle, and the act that ends it.
 //!
-//! Which of them is suspended is the index's business ([`crate::project::index`]). A circle belongs to
-//! both items of the suspended dependency and is over as soon as one of its dependencies is removed.
+//! The index decides which dependency is suspended ([`crate::project::index`]). A cycle belongs to both items
+//! of the suspended dependency and ends when one of its dependencies is removed.
 
 use towline_crdt::fold::{ActOutcome, FoldedAct, FoldedItem};
 use towline_crdt::view::ItemView;
@@ -14,19 +14,19 @@ use crate::project::Project;
 use crate::project::index::{DependencyEdge, WaitKind, letters, rank};
 use crate::project::write::conflict;
 
-/// Circles of one item that are listed at most.
+/// The most cycles listed for one item.
 const MAX_CYCLES: usize = 32;
-/// Dependencies of one circle that are listed at most, the suspended one among them.
+/// The most dependencies listed for one cycle, the suspended one included.
 pub(super) const MAX_SIDES: usize = 26;
-/// Commands that a refusal names at most.
+/// The most commands in a refusal.
 const COMMANDS: usize = 5;
 
-/// What a circle is called: the same on every node.
+/// The id of a cycle, equal on every node.
 fn cycle_id((from, on): &DependencyEdge) -> String {
     to_hex(&rank(from, on)[..8])
 }
 
-/// The act by which an item waits for another: the youngest where several are to the same effect.
+/// The act by which an item waits for another; the newest of several with the same effect.
 fn waiting_act<'f, 'a>(
     folded: &'f FoldedItem<'a>,
     on: &ItemId,
@@ -45,7 +45,7 @@ fn waiting_act<'f, 'a>(
 }
 
 impl Project {
-    /// The circles in which a dependency of the item, or one on it, is suspended.
+    /// The cycles in which a dependency of the item, or one on it, is suspended.
     pub(in crate::project) fn cycles_of(&mut self, id: &ItemId) -> Result<Vec<OpenConflict>, Failure> {
         let edges: Vec<DependencyEdge> = self
             .index
@@ -60,7 +60,7 @@ impl Project {
             .collect()
     }
 
-    /// Every circle of the project, once each.
+    /// Every cycle of the project, once each.
     pub(super) fn all_cycles(&mut self, limit: usize) -> Result<Vec<OpenConflict>, Failure> {
         let edges: Vec<DependencyEdge> = self.index.suspended().take(limit).copied().collect();
         edges
@@ -113,7 +113,7 @@ impl Project {
         })
     }
 
-    /// The dependencies of a circle that are waited for.
+    /// The dependencies of a cycle that are in effect.
     fn kept_dependencies(&self, edge: &DependencyEdge) -> Vec<DependencyEdge> {
         let rest = self.index.rest_of_cycle(edge).into_iter();
         let dependencies = rest.filter(|(_, _, wait)| *wait == WaitKind::Dependency);
@@ -125,8 +125,9 @@ impl Project {
         format!("{from} waits for {on}")
     }
 
-    /// Ends a circle: keeping what takes effect removes the suspended dependency. Keeping that one is
-    /// clear only in a circle of two; else a person has to say which other one goes.
+    /// Resolves a cycle: keeping a dependency that is in effect removes the suspended one. Keeping the
+    /// suspended one is unambiguous only in a cycle of two; otherwise a person has to choose which other one
+    /// to remove.
     pub(super) fn resolve_cycle(
         &mut self,
         origin: &Origin,
@@ -149,7 +150,7 @@ impl Project {
         let from = self.index.get(&removed.0).ok_or_else(gone)?;
         let [waited, on] = [removed.0, removed.1].map(|id| self.index.link(&id).handle);
         self.write_ops(origin, &from, vec![Op::RemoveDependency { on: removed.1 }], None)?;
-        // The answer is about the item that was asked about, though the act may be the other one's.
+        // The reply is about the requested item, although the act may belong to the other one.
         let note = format!("{waited} no longer depends on {on}");
         let mut reply = self.applied(&row.id, Some(row.column), true)?;
         if let Reply::Applied(applied) = &mut reply {

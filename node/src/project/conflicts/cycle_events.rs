@@ -1,9 +1,9 @@
-//! Circles of dependencies as news: what both items of a suspended dependency have to tell when a circle
-//! comes, and when it has gone.
+//! The events of dependency cycles: both items of a suspended dependency get one when a cycle appears, and
+//! one when it has ended.
 //!
-//! An event is named by the acts that make the circle, as a contest is by its contenders: every replica
-//! that sees the same circle tells the same event, its end is the end of that circle, and one that comes
-//! back because an item was reopened is another.
+//! An event id derives from the acts that form the cycle, as that of a conflict does from its contenders. So
+//! every replica that sees the same cycle emits the same event, its end is the end of that cycle, and a cycle
+//! that returns because an item was reopened gets another id.
 
 use towline_crdt::diff::event;
 use towline_crdt::fold::{FoldedItem, fold};
@@ -16,17 +16,17 @@ use crate::api::request::{Failure, FailureCode};
 use crate::project::Project;
 use crate::project::index::{CycleChange, WaitEdge, WaitKind};
 
-/// Steps of a circle that are named at most; the middle of a longer one is left out.
+/// Edges shown at each end of a long cycle.
 const NAMED: usize = 4;
 
-/// The acts that make a circle, and the youngest of them.
+/// The id of the acts that form a cycle, and the newest of them.
 struct CycleActs {
     name: String,
     last: Attribution,
 }
 
 impl Project {
-    /// What is to be told of a circle that came or went: nothing when it was too much to draw.
+    /// The events of a cycle that appeared or ended; none if the cycle was too large to work out.
     pub(in crate::project) fn cycle_events(&mut self, change: &CycleChange) -> Result<Vec<Event>, Failure> {
         let Some(cycle_acts) = self.cycle_acts(&change.cycle)? else {
             return Ok(Vec::new());
@@ -35,7 +35,7 @@ impl Project {
             let rule = self.cycle_text(&change.cycle);
             (EventKind::ConflictRaised { rule }, None)
         } else {
-            (EventKind::ConflictsSettled, self.removed_by(&change.cycle)?)
+            (EventKind::ConflictsResolved, self.removed_by(&change.cycle)?)
         };
         let act = cycle_acts.last.act;
         let stamp = Attribution {
@@ -76,8 +76,8 @@ impl Project {
         Ok(last.map(|last| CycleActs { name, last }))
     }
 
-    /// Who took a step out of a circle that is no more. Nobody where all of them are there, and another
-    /// dependency is suspended now.
+    /// Who removed an edge from a cycle that has ended. `None` if all edges remain and another dependency is
+    /// suspended now.
     fn removed_by(&mut self, cycle: &[WaitEdge]) -> Result<Option<Attribution>, Failure> {
         let gone = cycle.iter().find(|edge| !self.index.still_waits(edge)).copied();
         let Some((from, on, _)) = gone else {
@@ -86,8 +86,8 @@ impl Project {
         self.folded_before_later(&from, |folded| folded.dependency_ended_by(&on))
     }
 
-    /// Looks at an item as it is after the entry that is being told, though entries behind that may be in
-    /// its document already.
+    /// Folds an item as of the entry that is being applied, although its document may contain later entries
+    /// already.
     fn folded_before_later<T>(
         &mut self,
         id: &ItemId,
@@ -109,7 +109,7 @@ impl Project {
         Ok(look(&folded))
     }
 
-    /// A circle in words for people who have not read the rules.
+    /// A cycle in words for people who have not read the rules.
     fn cycle_text(&self, cycle: &[WaitEdge]) -> String {
         let handle = |id: &ItemId| self.index.link(id).handle;
         let Some((from, on, _)) = cycle.last() else {

@@ -1,9 +1,9 @@
-//! A body that a record adds to, because it says nothing about the main text.
+//! Merges sections into a body, for records that contain no main text.
 //!
-//! Looks at texts alone. Nothing of what is here is taken away but an earlier version of the same section,
-//! and that only where the body has no main text in which such a heading could be somebody's own.
+//! Works on texts alone. Nothing is removed except an earlier version of the same section, and that only if
+//! the body has no main text in which such a heading could be somebody's own.
 
-/// The body with the sections of another in it.
+/// The body with the sections of another text merged in.
 pub(super) fn extended(here: &str, said: &str) -> String {
     let mut blocks = sections(here);
     let is_own_text = blocks.first().is_some_and(|first| !first.starts_with(MARK));
@@ -24,10 +24,10 @@ pub(super) fn extended(here: &str, said: &str) -> String {
     blocks.join("\n\n")
 }
 
-/// What a heading begins with.
+/// The prefix of a heading.
 const MARK: &str = "## ";
 
-/// A text, cut before each heading, without the empty lines between.
+/// A text split before each heading, without the empty lines between sections.
 fn sections(text: &str) -> Vec<&str> {
     let mut sections = Vec::new();
     let mut rest = text;

@@ -1,9 +1,9 @@
-//! Bringing the acceptance criteria of an imported item up to date.
+//! Updates the acceptance criteria of an imported item.
 //!
-//! A criterion is found again by its text. What somebody judged here is taken back by nothing that the
-//! other tracker does not say: a box that is not ticked there says that nobody looked, and a criterion
-//! that vanished there becomes skipped only where nobody but imports ever judged it. Relies on the row
-//! and the acts alone; nothing is looked up or written here.
+//! A criterion is found by its text. A judgement made here is not reverted by what the other tracker does not
+//! say: an unticked box there only means that nobody looked, and a criterion that disappeared there becomes
+//! skipped only if nobody but imports ever judged it. Works on the row and the acts alone; nothing is looked
+//! up or written here.
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
-//! From a foreign record to the operations that make or update its item.
+//! From a source record to the operations that create or update its item.
 //!
-//! Each operation has the time and the person that the record names. Relies on the record and the row
-//! alone: nothing is looked up or written here.
+//! Each operation has the time and the author that the record names. Works on the record and the row alone;
+//! nothing is looked up or written here.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use super::stage::RecordStage;
 use crate::api::request::{ImportComment, ImportCriterion, ImportItem, ImportRecord, ImportStage};
 use crate::project::pending_batch::Work;
 
-/// The time of what the other tracker gives none.
+/// The time of something without a time in the other tracker.
 pub(super) const NEVER: Millis = Millis(0);
 
 pub(super) fn origin(who: &str) -> Origin {
@@ -36,7 +36,7 @@ pub(super) struct ItemDrafts<'a> {
     pub(super) item: &'a ImportItem,
     pub(super) drafts: Vec<Draft>,
     judged: BTreeMap<usize, CriterionState>,
-    /// When this import is made: the time of what has none.
+    /// The time of this import, for what has no other time.
     now: Millis,
 }
 
@@ -50,7 +50,7 @@ impl<'a> ItemDrafts<'a> {
         }
     }
 
-    /// All of it as work on an item; on a new one when `id` is absent.
+    /// The operations as work on an item; on a new one if `id` is `None`.
     pub(super) fn work(self, id: Option<ItemId>, body: Option<BodyEdit>) -> Work {
         Work {
             item: id,
@@ -60,8 +60,8 @@ impl<'a> ItemDrafts<'a> {
         }
     }
 
-    /// A criterion with its judgement. Criteria are listed by time, and those of one record were all
-    /// made at once: `place` milliseconds keep them in the order that the record has.
+    /// A criterion with its state. Criteria are sorted by time, and those of one record have the same time:
+    /// adding `place` milliseconds keeps them in the order of the record.
     pub(super) fn criterion(&mut self, at: Millis, place: usize, criterion: &ImportCriterion) {
         if criterion.state != CriterionState::Open {
             self.judged.insert(self.drafts.len(), criterion.state);
@@ -71,7 +71,7 @@ impl<'a> ItemDrafts<'a> {
         self.at(at, &item.created_by, Op::AddCriterion { text });
     }
 
-    /// A comment; those without a time stay in the order that the record has.
+    /// A comment; those without a time stay in the order of the record.
     pub(super) fn comment(&mut self, place: usize, comment: &ImportComment) {
         let at = if comment.at == NEVER {
             self.behind(NEVER, place)
@@ -82,14 +82,14 @@ impl<'a> ItemDrafts<'a> {
         self.at(at, &comment.author, Op::Comment { text });
     }
 
-    /// Some milliseconds after a time.
+    /// A time plus `place` milliseconds.
     fn behind(&self, at: Millis, place: usize) -> Millis {
         let place = u64::try_from(place).unwrap_or(u64::MAX);
         Millis(self.when(at).0.saturating_add(place))
     }
 
-    /// The time of something: that of the item where the record says none, and of the import where the
-    /// item has none either.
+    /// The time of something; without one the item's time of creation, and without that the time of the
+    /// import.
     fn when(&self, at: Millis) -> Millis {
         let said = [at, self.item.created_at].into_iter().find(|at| *at != NEVER);
         said.unwrap_or(self.now)
@@ -109,7 +109,7 @@ impl<'a> ItemDrafts<'a> {
         self.at(item.created_at, &item.created_by, op);
     }
 
-    /// Something that brings the item where the record stands, when that came there.
+    /// An operation that moves the item to the stage of the record, at the time when the record got there.
     pub(super) fn moved(&mut self, op: Op) {
         let item = self.item;
         let at = item.record.ended_at.unwrap_or(item.updated_at);
@@ -122,8 +122,8 @@ impl<'a> ItemDrafts<'a> {
     }
 }
 
-/// A hash of everything that a foreign record says. When it says so and by which of its references it goes
-/// is no part of that.
+/// A digest of the contents of a source record. Its times and the choice among its references are not part of
+/// it.
 pub(super) fn digest(item: &ImportItem) -> String {
     let item = ImportItem {
         external: super::matching::reference(item).to_owned(),

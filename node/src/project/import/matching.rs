@@ -1,8 +1,8 @@
-//! Which item each record is about.
+//! Matches records to items.
 //!
-//! A record finds its item by its reference. Where several items have one reference, because two nodes
-//! imported apart or because a tracker gave one id to two issues, when the issue was made and what it is
-//! called decide. Relies on the rows alone; changes nothing.
+//! A record matches the item with its reference. If several items have one reference, because two nodes
+//! imported concurrently or a tracker gave one id to two issues, the time of creation and the title decide.
+//! Works on the rows alone; changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use super::stage::read_mark;
 use crate::api::request::ImportItem;
 use crate::project::Project;
 
-/// The reference that the item of a record has as a link: different issues of one id share it.
+/// The reference that the item of a record has as a link; different issues with one id share it.
 pub(super) fn reference(item: &ImportItem) -> &str {
     item.record.shared.as_deref().unwrap_or(&item.external)
 }
@@ -23,8 +23,8 @@ pub(super) fn reference(item: &ImportItem) -> &str {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct MatchDistance {
     other_birth: bool,
-    /// Only where several records look for their items: of those that two nodes made of one record, the
-    /// living one counts, whatever it is called by now.
+    /// Only if several records compete: of two items that two nodes made from one record, the living one is
+    /// preferred whatever its title is.
     other_title: bool,
     purged: bool,
     deleted: bool,
@@ -45,14 +45,14 @@ impl MatchDistance {
         }
     }
 
-    /// Whether nothing says that it is the same issue but the id.
+    /// Whether nothing but the id says that it is the same issue.
     const fn is_unrelated(&self) -> bool {
         self.other_birth && self.other_title && self.other_record
     }
 }
 
 impl Project {
-    /// The item of each record; nothing for those that are to be made.
+    /// The item of each record; `None` for new ones.
     pub(super) fn match_items(&self, items: &[ImportItem]) -> Vec<Option<ItemId>> {
         let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (place, item) in items.iter().enumerate() {
@@ -102,7 +102,7 @@ impl Project {
         let mut taken: BTreeSet<ItemId> = BTreeSet::new();
         for (distance, place) in pairs {
             let free = !taken.contains(&distance.id) && !found.contains_key(&place);
-            // The last record and the last item belong together, whatever changed about them.
+            // The last record and the last item belong together, whatever changed.
             let is_last = taken.len() + 1 == rows.len() && found.len() + 1 == records.len();
             if free && (!distance.is_unrelated() || !among_several || is_last) {
                 taken.insert(distance.id);

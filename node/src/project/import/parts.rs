@@ -1,8 +1,8 @@
-//! Work on one item, in parts of which each fits into an entry: an issue with a megabyte of comments is
-//! written as several.
+//! Splits work on one item into parts that each fit into an entry: an issue with a megabyte of comments needs
+//! several.
 //!
-//! Relies on sizes alone. Everything stays in its order; the mark of the import and where the item
-//! stands come last, so that an item of which not all was written is brought up to date by the next import.
+//! Works on sizes alone. The order is kept; the import mark and the stage come last, so an item that was
+//! written partly is completed by the next import.
 
 use std::collections::BTreeMap;
 
@@ -13,15 +13,15 @@ use crate::api::request::Failure;
 use crate::project::Project;
 use crate::project::pending_batch::Work;
 
-/// Bytes of records after which an item goes on in another part. A body of the largest size, in the
-/// first part, fits beside them into what work on one item may take.
+/// Bytes of records after which an item continues in another part. A body of the maximum size, in the first
+/// part, fits beside them into the limit for work on one item.
 const PART_BYTES: usize = 192 * 1024;
-/// Acts after which an item goes on in another part.
+/// Acts after which an item continues in another part.
 const PART_ACTS: usize = 2_000;
-/// What an act takes beside its operation: key, names of fields, origin, time, what it saw.
+/// Bytes of an act besides its operation: key, field names, origin, time, acts seen.
 const ACT_BYTES: usize = 400;
 
-/// The work in parts: one for nearly every item. All but the first are about an item that is known by
+/// The work in parts; nearly every item needs one. All parts but the first refer to an item that exists by
 /// then.
 fn parts(work: Work) -> Vec<Work> {
     let mut judged = work.judged;
@@ -58,8 +58,7 @@ fn size(draft: &Draft) -> usize {
 }
 
 impl Project {
-    /// Stages work on imported items, in as many parts as each takes. What becomes of one does not
-    /// depend on the others.
+    /// Writes work on imported items, in as many parts as each needs. The items do not affect each other.
     pub(super) fn write_import(&mut self, works: Vec<Work>) -> Result<Vec<Result<ItemId, Failure>>, Failure> {
         let mut later: BTreeMap<usize, Vec<Work>> = BTreeMap::new();
         let mut first = Vec::with_capacity(works.len());

@@ -1,8 +1,8 @@
-//! Relations between imported items.
+//! Imports relations between items.
 //!
-//! A relation is made once. One that somebody here took away again stays away, and one that an older record
-//! says is not made. Where one end is not in the project, the other keeps it as a link that says the same in
-//! words; when both are there, another import makes it a relation. Relies on the items as they stand.
+//! A relation is made once. One that somebody removed here stays removed, and one from an outdated record is
+//! not made. If one end is not in the project, the other item gets a link that describes the relation; when
+//! both exist, another import turns it into a relation. Works on the current items.
 
 use towline_crdt::compose::Draft;
 use towline_crdt::doc::Acts;
@@ -16,21 +16,21 @@ use crate::api::types::ImportReport;
 use crate::project::Project;
 use crate::project::pending_batch::Work;
 
-/// What is to be done about a relation.
+/// What to do about a relation.
 enum RelationPlan {
-    /// It is there, or somebody here took it away.
+    /// It exists, or somebody removed it here.
     Exists,
-    /// The record that says it is older than what is here.
+    /// The record that contains it is older than the item.
     Outdated,
-    /// It is to be made: the operations, and of which items.
+    /// It is to be made: the operations and their items.
     Make(Vec<(ItemId, Op)>),
-    /// One end is not here: a link of the other is to be made.
+    /// One end does not exist: the other item gets a link.
     Link(ItemId, Op),
     /// It cannot be made.
     Invalid(String),
 }
 
-/// What a relation says in words, from either end.
+/// The words for a relation, from either end.
 const fn words(kind: RelationKind) -> (&'static str, &'static str) {
     match kind {
         RelationKind::DependsOn => ("waits for", "is waited for by"),
@@ -41,7 +41,7 @@ const fn words(kind: RelationKind) -> (&'static str, &'static str) {
 }
 
 impl Project {
-    /// Makes relations between items that were imported before.
+    /// Makes relations between imported items.
     pub(crate) fn import_relations(
         &mut self,
         relations: Vec<ImportRelation>,
@@ -83,7 +83,7 @@ impl Project {
     fn write_related(&mut self, relation: &ImportRelation, ops: Vec<(ItemId, Op)>) -> Result<(), Failure> {
         for (item, op) in ops {
             let row = self.index.get(&item);
-            // Within the life of the item as its record tells it, so that both stay in order.
+            // Within the lifetime of the item according to its record, so that both stay in order.
             let within = |row: ItemView| match relation.at {
                 NEVER => row.created_at,
                 at => at.min(row.updated_at).max(row.created_at),
@@ -103,7 +103,7 @@ impl Project {
         Ok(())
     }
 
-    /// The item of one end of a relation: of a reference, or of an id.
+    /// The item at one end of a relation, given by a reference or an id.
     fn end(&self, reference: &str) -> Option<ItemView> {
         let id = match reference.parse::<ItemId>() {
             Ok(id) => Some(id),
@@ -130,7 +130,7 @@ impl Project {
         }
     }
 
-    /// Whether the record that says a relation is older than the one that its item was made from.
+    /// Whether the record that contains a relation is older than the one that its item was updated from.
     fn is_older(&mut self, relation: &ImportRelation) -> Result<bool, Failure> {
         if relation.record_at == NEVER {
             return Ok(false);
@@ -142,7 +142,7 @@ impl Project {
         Ok(record_at(doc.acts()).is_some_and(|known| relation.record_at < known))
     }
 
-    /// A relation of which one end is not here, as a link of the other.
+    /// A relation with one missing end, as a link of the other item.
     fn plan_link(
         &mut self,
         relation: &ImportRelation,
@@ -170,7 +170,7 @@ impl Project {
         Ok(RelationPlan::Link(row.id, op))
     }
 
-    /// A relation between two items that are here.
+    /// A relation between two existing items.
     fn plan_between(
         &mut self,
         relation: &ImportRelation,
@@ -191,11 +191,11 @@ impl Project {
         }
         let mut ops = Vec::new();
         if relation.kind == RelationKind::Epic && to.kind != Kind::Epic {
-            // Nothing else can have parts here.
+            // Only epics can have children.
             ops.push((to.id, Op::SetKind { kind: Kind::Epic }));
         }
         ops.push((from.id, op));
-        // What stood for it while one end was missing.
+        // The links that replaced the relation while one end was missing.
         let (there, back) = words(relation.kind);
         for (row, words, other) in [(from, there, &relation.to), (to, back, &relation.from)] {
             let target = outside_link(words, other);
@@ -211,8 +211,8 @@ impl Project {
         Ok(RelationPlan::Make(ops))
     }
 
-    /// Whether a relation is there, or was made and taken away again: between any two items that its ends may
-    /// mean, where several have one id.
+    /// Whether a relation exists, or was made and removed again, between any two items that its ends may
+    /// refer to.
     fn is_made(&mut self, relation: &ImportRelation) -> Result<bool, Failure> {
         let tos = self.ends(&relation.to);
         for from in self.ends(&relation.from) {
@@ -229,7 +229,7 @@ impl Project {
         Ok(false)
     }
 
-    /// All items that one end of a relation may mean.
+    /// All items that one end of a relation may refer to.
     fn ends(&self, reference: &str) -> Vec<ItemView> {
         match reference.parse::<ItemId>() {
             Ok(id) => self.index.get(&id).into_iter().collect(),
@@ -240,8 +240,8 @@ impl Project {
         }
     }
 
-    /// Whether the last thing that an import did about a relation was to make it: where it is not there any
-    /// more, somebody here has taken it away.
+    /// Whether the last act of an import about a relation was to make it: if it does not exist, somebody
+    /// removed it here.
     fn was_made(&mut self, row: &ItemView, op: &Op) -> Result<bool, Failure> {
         let doc = self.doc(&row.id)?;
         Ok(last_of_imports(doc.acts(), op).is_some_and(|last| last == op))
@@ -288,7 +288,7 @@ fn op(kind: RelationKind, from: &ItemView, to: &ItemView) -> Op {
     }
 }
 
-/// Whether what an operation would make is there.
+/// Whether the result of an operation exists already.
 fn is_so(row: &ItemView, op: &Op) -> bool {
     match op {
         Op::AddDependency { on } => row.depends_on.contains(on),
@@ -301,7 +301,8 @@ fn is_so(row: &ItemView, op: &Op) -> bool {
     }
 }
 
-/// A link in words: it does not begin like a reference, so that no import takes its item for the other one.
+/// A link in words: it does not begin like a reference, so that no import mistakes its item for the other
+/// one.
 fn outside_link(words: &str, other: &str) -> String {
     text::fit_line(&format!("{words} {other}"), limits::NAME_CHARS + 1).0
 }

@@ -1,9 +1,9 @@
-//! Where an import puts items, and what it leaves where it is.
+//! The stage of imported items: which column and holds an import changes, and which it leaves.
 //!
-//! The mark of an import says where the record stood then. Only what the record says otherwise since is
-//! done here: a comment over there neither opens again what was merged here nor takes anything out of
-//! the trash. What an import itself has set it takes back when the record no longer says so, and
-//! nothing that people did. Relies on the row and the acts alone; nothing is looked up or written here.
+//! The import mark stores the stage of the record at that time. Only changes of the record since then are
+//! applied: a comment over there neither reopens what was merged here nor restores anything from the trash.
+//! An import reverts what imports have set if the record no longer says so, and nothing that people did.
+//! Works on the row and the acts alone; nothing is looked up or written here.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use super::draft::ItemDrafts;
 use crate::api::request::{ImportItem, ImportStage, Part};
 use crate::export::line::is_reference;
 
-/// Where an item stands as far as another tracker can say it.
+/// The stages that other trackers distinguish.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum StageKind {
     Open,
@@ -37,7 +37,7 @@ impl StageKind {
     }
 }
 
-/// What a record says about the stage of its item.
+/// The stage of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::project) struct RecordStage {
     at: StageKind,
@@ -59,7 +59,7 @@ impl RecordStage {
         }
     }
 
-    /// Something else in every respect: for a record that has moved in a way that is not known.
+    /// The opposite in every respect, for a record that has moved in an unknown way.
     pub(in crate::project) fn inverted(self) -> Self {
         Self {
             at: if self.at == StageKind::Open {
@@ -72,7 +72,7 @@ impl RecordStage {
         }
     }
 
-    /// The mark of an import: the digest of the record and where it stood.
+    /// The import mark: the digest of the record and its stage.
     pub(in crate::project) fn mark(self, digest: &str) -> String {
         let frozen = if self.frozen { "+frozen" } else { "" };
         let blocked = if self.blocked { "+blocked" } else { "" };
@@ -91,7 +91,7 @@ impl RecordStage {
         })
     }
 
-    /// What imports have done to an item: marks of earlier versions do not say where its record stood.
+    /// The stage that imports have set, for marks of earlier versions without a stage.
     fn from_acts(acts: &Acts) -> Self {
         let mut stage = Self {
             at: StageKind::Open,
@@ -120,7 +120,7 @@ impl RecordStage {
     }
 }
 
-/// The two parts of a mark: the digest of the record, and where the record stood, if the mark says it.
+/// The two parts of a mark: the digest of the record, and its stage if the mark contains it.
 pub(in crate::project) fn read_mark(mark: &str) -> (&str, Option<RecordStage>) {
     match mark.rsplit_once('/') {
         Some((digest, words)) => (digest, RecordStage::read(words)),
@@ -128,27 +128,26 @@ pub(in crate::project) fn read_mark(mark: &str) -> (&str, Option<RecordStage>) {
     }
 }
 
-/// Where the record stood when the item was last imported.
+/// The stage of the record at the last import.
 pub(super) fn previous_stage(row: &ItemView, acts: &Acts) -> RecordStage {
     let mark = row.imported.as_deref().map(read_mark);
     mark.and_then(|(_, stage)| stage)
         .unwrap_or_else(|| RecordStage::from_acts(acts))
 }
 
-/// Whether an item stays in the trash whatever the record says: somebody here has put it there.
+/// Whether an item stays in the trash whatever the record says, because a person deleted it here.
 pub(super) fn stays_deleted(row: &ItemView, acts: &Acts, before: RecordStage, now: RecordStage) -> bool {
     let brought_back = before.at == StageKind::Deleted && now.at != StageKind::Deleted;
     row.deleted && !(brought_back && set_by_imports(acts, &Register::Deleted))
 }
 
-/// Whether nothing is to be said about an item that stays in the trash: it is deleted there as well.
+/// Whether the record is deleted as well, so that no note is needed about an item in the trash.
 pub(super) fn is_deleted(now: RecordStage) -> bool {
     now.at == StageKind::Deleted
 }
 
-/// Transitions that bring an item where the record has come since it was last imported. An item that
-/// moved on here within the open columns stays where it is: the other tracker knows nothing of our
-/// columns.
+/// Adds the transitions that follow the changes of the record since the last import. An item that moved
+/// within the open columns here stays where it is: the other tracker has no such columns.
 pub(super) fn update_stage(
     drafting: &mut ItemDrafts<'_>,
     row: &ItemView,
@@ -196,10 +195,10 @@ pub(super) fn update_stage(
     }
 }
 
-/// Labels that the record has; those that imports have put on and it has no more come off.
+/// Adds the labels of the record, and removes those that imports added and the record no longer has.
 pub(super) fn update_labels(drafting: &mut ItemDrafts<'_>, row: &ItemView, acts: &Acts) {
     let item = drafting.item;
-    // A line of an export tells what people did there, and not what this project imported.
+    // A line of an export contains what people did there, not what this project imported.
     let takes_off = !is_reference(&item.external);
     for label in row.labels.iter().filter(|label| !item.labels.contains(label)) {
         let is_said = item.record.says(part_of(label));
@@ -212,7 +211,7 @@ pub(super) fn update_labels(drafting: &mut ItemDrafts<'_>, row: &ItemView, acts:
     }
 }
 
-/// What a label of an import stands for.
+/// The part of a record that a label stands for.
 fn part_of(label: &str) -> Part {
     match label.split_once(':').map(|(word, _)| word) {
         Some("type") => Part::Kind,
@@ -228,7 +227,7 @@ fn part_of(label: &str) -> Part {
     }
 }
 
-/// Whether what a register says now was put there by imports alone.
+/// Whether the current value of a register was set by imports alone.
 pub(super) fn set_by_imports(acts: &Acts, register: &Register) -> bool {
     let of_register: Vec<_> = acts
         .iter()
@@ -246,7 +245,7 @@ const fn is_import(kind: &OriginKind) -> bool {
     matches!(kind, OriginKind::Import)
 }
 
-/// Whether an operation says something in one of the registers that imports take back.
+/// Whether an operation writes one of the registers that imports revert.
 fn is_about(op: &Op, register: &Register) -> bool {
     match op {
         Op::Freeze | Op::Unfreeze => *register == Register::Frozen,
@@ -255,7 +254,7 @@ fn is_about(op: &Op, register: &Register) -> bool {
         Op::AddLabel { label } | Op::RemoveLabel { label } => {
             matches!(register, Register::Label(of) if of == label)
         }
-        Op::Settle { over, .. } => over == register,
+        Op::Resolve { over, .. } => over == register,
         _ => false,
     }
 }

@@ -1,8 +1,7 @@
-//! What brings an item up to date from a record of another tracker.
+//! Updates an item from a record of another tracker.
 //!
-//! Each field that the record says something about is compared with what is here; a record that is older
-//! than the one that the item was last brought up to date from changes nothing. Relies on the item as it
-//! stands; nothing is written here.
+//! Each field in the record is compared with the item; a record older than the one from the last update
+//! changes nothing. Works on the current item; nothing is written here.
 
 use std::collections::BTreeSet;
 
@@ -21,24 +20,23 @@ use crate::export::line::is_reference;
 use crate::project::Project;
 use crate::project::pending_batch::Work;
 
-/// What is to be done about an item that is here.
+/// What to do about an existing item.
 pub(in crate::project) enum ItemUpdate {
-    /// The record is the one that it was made from, or says nothing that counts here.
+    /// The record is the one from the last update, or contains nothing that matters here.
     UpToDate,
-    /// The record is older than the one that it was made from: the sentence about it.
+    /// The record is older than the one from the last update; with a note for people.
     Outdated(String),
-    /// It is in the trash here, and stays there.
+    /// The item is in the trash and stays there.
     InTrash,
-    /// It is up to date; that it was compared with this record is to be noted.
+    /// The item is up to date; only the import mark changes.
     MarkOnly(Work),
-    /// What brings it up to date.
+    /// The changes to write.
     Changes(Work),
 }
 
-/// When the newest record changed that an item was ever made or brought up to date from; nothing where no
-/// record of it had a time.
+/// The time of the newest record that an item was ever updated from; `None` if no record had a time.
 ///
-/// Marks of earlier versions do not say it. Then it is no earlier than the last thing that an import did,
+/// Marks of earlier versions do not contain it. Then it is at least the time of the last act of an import,
 /// because those have the times of their records.
 pub(super) fn record_at(acts: &Acts) -> Option<Millis> {
     let marks = acts.values().filter_map(|record| match &record.act.op {
@@ -61,8 +59,8 @@ pub(super) fn record_at(acts: &Acts) -> Option<Millis> {
 }
 
 impl Project {
-    /// What brings an item up to date. `before` is where the record stood when the item was last
-    /// brought up to date; what the mark of the item says when absent.
+    /// The update of an item. `before` is the stage of the record at the last update; `None` takes it from
+    /// the item's mark.
     pub(in crate::project) fn update_item(
         &mut self,
         id: &ItemId,
@@ -73,7 +71,7 @@ impl Project {
         let Some(row) = self.index.get(id) else {
             return Ok(ItemUpdate::UpToDate);
         };
-        // An act beside a purge that had not seen it would bring the item back.
+        // An act that is concurrent with a purge would restore the item.
         if row.purged {
             return Ok(ItemUpdate::UpToDate);
         }
@@ -114,7 +112,7 @@ impl Project {
                 title: item.title.clone(),
             });
         }
-        // An epic with items stays one, whatever the tracker calls it.
+        // An epic with items stays an epic, whatever the record says.
         let is_parent = row.kind == Kind::Epic && !self.index.children(id).is_empty();
         if record.says(Part::Kind) && row.kind != item.kind && !is_parent {
             drafting.changed(Op::SetKind { kind: item.kind });
@@ -131,7 +129,7 @@ impl Project {
         }
         update_labels(&mut drafting, &row, doc.acts());
         let reference = (LinkKind::External, matching::reference(item).to_owned());
-        // A line of an export is found by a reference that it gets when it is made.
+        // An item from an export gets its reference when it is created.
         let reference = Some(reference).filter(|(_, target)| !is_reference(target));
         for (kind, target) in item.links.iter().chain(&reference) {
             if !row
@@ -197,7 +195,7 @@ impl Project {
         })
     }
 
-    /// The sentence about a record that is older than the one that the item was last brought up to date from.
+    /// The note about a record that is older than the one from the last update.
     fn older(&self, item: &ImportItem, id: &ItemId, known_at: Millis) -> String {
         let row = self.index.get(id);
         let handle = row.map_or_else(|| id.to_string(), |row| self.index.handle(&row));

@@ -1,6 +1,6 @@
-//! Cards: rows as lists and boards show them, with what is known of other items.
+//! Cards: rows as lists and boards show them, with data from other items.
 //!
-//! Relies on the index as it stands and changes nothing.
+//! Reads the index and changes nothing.
 
 use towline_crdt::view::ItemView;
 use towline_proto::table::legal_from;
@@ -114,7 +114,7 @@ impl Index {
             in_the_way: self.in_the_way(row),
             legal: legal_from(row.state())
                 .into_iter()
-                // To start what waits takes force, and a reason for it.
+                // Starting an item that waits needs `--force` and a reason.
                 .filter(|verb| *verb != Verb::Start || !waits)
                 .filter(|verb| transition_errors::redundant(*verb, row).is_none())
                 .collect(),
@@ -122,7 +122,7 @@ impl Index {
     }
 }
 
-/// Changes with everything that a transition could depend on: the heads of the stage's registers.
+/// Changes with everything that a transition could depend on: the heads of the stage registers.
 pub(crate) fn revision(row: &ItemView) -> String {
     let mut hasher = blake3::Hasher::new();
     for head in &row.heads {

@@ -1,9 +1,8 @@
-//! Which dependencies a row suspends or lets go: what the index knew of circles before it was entered,
-//! compared with what it knows afterwards.
+//! Which dependencies a row suspends or releases: compares the cycles before and after it is stored.
 //!
-//! A circle that comes or goes with a row leads through its item, so only the items that the item waits
-//! for and that wait for it are looked at, and nobody else however large the project is. What was found
-//! is kept until it is asked for; nothing is told here.
+//! A cycle that appears or ends with a row passes through its item, so only the items that it waits for and
+//! that wait for it are visited, however large the project is. The changes are collected until they are
+//! taken; no events are emitted here.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,26 +11,27 @@ use towline_proto::ItemId;
 use super::cycles::{Cycles, DependencyEdge, WaitEdge, WaitKind};
 use super::{Index, dependencies, seconds};
 
-/// Items that are looked at on either side of a row before its circles are let pass untold.
+/// The most items visited in each direction; beyond that the changes of a row are not reported.
 const MAX_VISITS: usize = 10_000;
-/// Dependencies of the circles around one item above which they are let pass untold: judging them costs
-/// up to the square of this.
+/// The most dependencies around one item; beyond that the changes are not reported, since the computation is
+/// quadratic in this.
 const MAX_EDGES: usize = 2_000;
-/// Turns of one row whose circle is worked out; others are let pass untold.
+/// The most changes of one row whose cycle is worked out; further ones are not reported.
 const MAX_DRAWN: usize = 64;
 
-/// A dependency that is suspended from now on, or not any more.
+/// A dependency that became suspended, or is no longer suspended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CycleChange {
-    /// Which.
+    /// The dependency.
     pub(crate) edge: DependencyEdge,
     /// Whether it is suspended now.
     pub(crate) is_suspended: bool,
-    /// What it closes or closed, the dependency itself last. Empty where that is too much to draw.
+    /// The cycle that it closes or closed, the dependency itself last. Empty if there were too many to work
+    /// out.
     pub(crate) cycle: Vec<WaitEdge>,
 }
 
-/// What turns between two states of the same few items.
+/// The changes between two states of the same few items.
 fn cycle_changes(
     before: impl IntoIterator<Item = WaitEdge>,
     after: impl IntoIterator<Item = WaitEdge>,
@@ -60,7 +60,7 @@ fn cycle_changes(
     both.enumerate().map(change).collect()
 }
 
-/// What is reached from an item in one direction, item by item.
+/// A search from an item in one direction, item by item.
 struct Reach {
     forth: bool,
     seen: BTreeSet<ItemId>,
@@ -76,7 +76,7 @@ impl Reach {
         }
     }
 
-    /// Looks at one more item; whether all have been looked at.
+    /// Visits one more item. Returns whether all have been visited.
     fn step(&mut self, index: &Index) -> bool {
         let Some(at) = self.open.pop() else { return true };
         for next in index.next(&at, self.forth) {
@@ -87,7 +87,7 @@ impl Reach {
         false
     }
 
-    /// Of a finished look: the items that are in circles with `id`.
+    /// After a finished search: the items that are in cycles with `id`.
     fn around(self, index: &Index, id: &ItemId) -> BTreeSet<ItemId> {
         if !self.seen.contains(id) {
             return BTreeSet::new();
@@ -103,12 +103,12 @@ impl Reach {
 }
 
 impl Index {
-    /// What turned since this was last asked.
+    /// Takes the changes since the last call.
     pub(crate) fn take_cycle_changes(&mut self) -> BTreeMap<DependencyEdge, CycleChange> {
         std::mem::take(&mut self.cycle_changes)
     }
 
-    /// Whether a dependency of the item, or one on it, is suspended, without a look at the whole project.
+    /// Whether a dependency of the item, or one on it, is suspended, without visiting the whole project.
     pub(crate) fn is_in_cycle(&self, id: &ItemId) -> bool {
         match self.around(id).and_then(|around| self.within(&around)) {
             Some(edges) => !Cycles::of(edges).suspended_at(id).is_empty(),
@@ -116,9 +116,9 @@ impl Index {
         }
     }
 
-    /// The items that are in circles with an item, itself among them; none when it is in no circle. `None`
-    /// when that would take too long to see. Both directions are followed in turns, for mostly one of them
-    /// ends at once: hardly anything waits for a new item.
+    /// The items that are in cycles with an item, itself included; empty if it is in no cycle. `None` if that
+    /// would take too long. Both directions are followed alternately, because mostly one of them ends at
+    /// once: hardly anything waits for a new item.
     pub(super) fn around(&self, id: &ItemId) -> Option<BTreeSet<ItemId>> {
         let (mut forth, mut back) = (Reach::from(id, true), Reach::from(id, false));
         for _ in 0..MAX_VISITS {
@@ -132,8 +132,8 @@ impl Index {
         None
     }
 
-    /// Notes what turned because an item that `waited` for others before, in circles with those `around`
-    /// it, has another row now.
+    /// Notes the changes after a row was replaced. Before, the item `waited` for others and was in cycles
+    /// with those `around` it.
     pub(super) fn note_cycle_changes(
         &mut self,
         id: &ItemId,
@@ -153,7 +153,7 @@ impl Index {
         let before = others.chain(waited.map(|(on, wait)| (*id, *on, *wait)));
         let changes = cycle_changes(before.collect::<Vec<_>>(), after);
         for change in changes {
-            // What came and went, or went and came, is as it was.
+            // Two opposite changes cancel out.
             let earlier = self.cycle_changes.remove(&change.edge);
             if earlier.is_none_or(|earlier| earlier.is_suspended == change.is_suspended) {
                 self.cycle_changes.insert(change.edge, change);
@@ -161,7 +161,7 @@ impl Index {
         }
     }
 
-    /// What some items wait for among themselves, unless that is too much.
+    /// The edges among some items; `None` if there are too many.
     fn within(&self, items: &BTreeSet<ItemId>) -> Option<Vec<WaitEdge>> {
         let rows = items.iter().filter_map(|id| self.row(id));
         let edges = rows.flat_map(|row| {
@@ -174,7 +174,7 @@ impl Index {
         (edges.len() <= MAX_EDGES).then_some(edges)
     }
 
-    /// What an item waits for, or what waits for it.
+    /// The items that an item waits for, or that wait for it.
     fn next(&self, id: &ItemId, forth: bool) -> Vec<ItemId> {
         if forth {
             let row = self.row(id);

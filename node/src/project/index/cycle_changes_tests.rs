@@ -1,4 +1,4 @@
-//! Turns: whatever is entered in whatever order, they lead from the circles before to those after.
+//! Cycle changes: for any sequence of rows they lead from the cycles before to those after.
 
 use std::collections::BTreeSet;
 
@@ -31,8 +31,8 @@ fn row(number: u32, on: &[u32], fate: u8) -> towline_crdt::view::ItemView {
 }
 
 proptest! {
-    /// Comparing the whole project before and after is what nobody can afford with each row; looking
-    /// around the row must come to the same.
+    /// Comparing the whole project for each row would be too expensive; visiting the surroundings must give
+    /// the same result.
     #[test]
     fn what_turns_with_a_row_is_what_is_different_in_the_whole_project(
         rows in proptest::collection::vec(

@@ -1,20 +1,19 @@
-//! Circles of dependencies: which of their edges are suspended, and what a circle consists of.
+//! Dependency cycles: which of their edges are suspended, and which edges form a cycle.
 //!
-//! Two people apart can make items wait for each other. The rule, for any graph: edges are taken in
-//! ascending order of their hashes, and one that would close a circle with those taken before is
-//! suspended. So every replica that holds the same acts suspends the same edges, in whatever order they
-//! came. An item that was superseded passes its dependants on to its successor, which is an edge as
-//! well; those are taken first, because nobody can take them back by removing a dependency.
+//! Concurrent edits can make items wait for each other. The rule, for any graph: edges are added in ascending
+//! order of their hashes, and one that would close a cycle with those added before is suspended. So every
+//! replica with the same acts suspends the same edges, in whatever order they arrived. A superseded item
+//! passes its dependants on to its successor, which is an edge as well; these edges are added first, because
+//! nobody can undo them by removing a dependency.
 //!
-//! Pure: relies on the edges it is given and on nothing else. Never recurses: a chain may have any
-//! length.
+//! Pure: depends only on the given edges. Never recurses, since a chain may have any length.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use towline_proto::ItemId;
 
-/// Steps that one strongly connected component may cost. What is left over after that is suspended, on
-/// every replica alike: only somebody who weaves a net of thousands of dependencies gets there.
+/// The most steps for one strongly connected component. The remaining edges are suspended, on every replica
+/// alike: only somebody who creates a net of thousands of dependencies gets there.
 const STEPS: usize = 20_000_000;
 
 /// Why an item waits for another.
@@ -32,23 +31,23 @@ pub(crate) type DependencyEdge = (ItemId, ItemId);
 /// A dependency or succession.
 pub(crate) type WaitEdge = (ItemId, ItemId, WaitKind);
 
-/// An edge in the order in which it is taken.
+/// An edge in the order in which it is added.
 type RankedEdge = (WaitKind, [u8; 32], ItemId, ItemId);
 
-/// What the circles of a graph come to.
+/// The suspended edges and the cycles of a graph.
 #[derive(Debug, Default)]
 pub(crate) struct Cycles {
     suspended: BTreeSet<DependencyEdge>,
-    /// The suspended edges at each item, either way round.
+    /// The suspended edges at each item, in either direction.
     by_item: BTreeMap<ItemId, Vec<DependencyEdge>>,
-    /// For each item of a circle: which component, and the edges in there that were taken.
+    /// For each item in a cycle: its component, and the added edges in it.
     members: BTreeMap<ItemId, (usize, Vec<(ItemId, WaitKind)>)>,
     /// Steps that all components together have cost.
     #[cfg(test)]
     steps: u64,
 }
 
-/// What orders dependencies.
+/// The hash that orders dependencies.
 pub(crate) fn rank(from: &ItemId, on: &ItemId) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new_derive_key("towline/dependency/1");
     hasher.update(&from.0);
@@ -57,7 +56,7 @@ pub(crate) fn rank(from: &ItemId, on: &ItemId) -> [u8; 32] {
 }
 
 impl Cycles {
-    /// Judges a whole graph.
+    /// Computes the suspended edges of a whole graph.
     pub(crate) fn of(edges: impl IntoIterator<Item = WaitEdge>) -> Self {
         let edges: BTreeSet<_> = edges.into_iter().collect();
         let items: BTreeSet<ItemId> = edges.iter().flat_map(|(from, on, _)| [*from, *on]).collect();
@@ -104,7 +103,7 @@ impl Cycles {
         cycles
     }
 
-    /// Whether this dependency is not waited for.
+    /// Whether this dependency is suspended.
     pub(crate) fn is_suspended(&self, from: &ItemId, on: &ItemId) -> bool {
         self.suspended.contains(&(*from, *on))
     }
@@ -119,7 +118,7 @@ impl Cycles {
         self.by_item.get(id).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Whether both stand in one component, so that an edge between them has a part in its circles.
+    /// Whether both are in one component, so that an edge between them is part of a cycle.
     pub(crate) fn in_same_component(&self, from: &ItemId, on: &ItemId) -> bool {
         match (self.members.get(from), self.members.get(on)) {
             (Some((from, _)), Some((on, _))) => from == on,
@@ -127,8 +126,8 @@ impl Cycles {
         }
     }
 
-    /// The shortest circle that a suspended dependency would close: the way back from what it waits for,
-    /// edge by edge. Empty for an item that waits for itself.
+    /// The shortest path back from the target of a suspended dependency: the rest of the cycle that it would
+    /// close. Empty for an item that waits for itself.
     pub(crate) fn path_back(&self, (from, on): &DependencyEdge) -> Vec<WaitEdge> {
         let mut came: BTreeMap<ItemId, (ItemId, WaitKind)> = BTreeMap::new();
         let mut open = VecDeque::from([*on]);
@@ -177,7 +176,7 @@ fn neighbours(count: usize, edges: impl Iterator<Item = (usize, usize)>) -> Vec<
     next
 }
 
-/// The strongly connected component of each node, after Kosaraju, with stacks of its own.
+/// The strongly connected component of each node (Kosaraju), with explicit stacks.
 fn components(count: usize, edges: &[(usize, usize)]) -> Vec<usize> {
     let forth = neighbours(count, edges.iter().copied());
     let back = neighbours(count, edges.iter().map(|(from, on)| (*on, *from)));
@@ -226,8 +225,8 @@ fn components(count: usize, edges: &[(usize, usize)]) -> Vec<usize> {
     component
 }
 
-/// A graph without circles that grows edge by edge, with an order of its nodes that every edge follows
-/// (Pearce and Kelly 2006): an edge costs a look at the nodes between its ends only.
+/// An acyclic graph that grows edge by edge, with a topological order of its nodes (Pearce and Kelly 2006):
+/// adding an edge visits only the nodes between its ends.
 #[derive(Debug, Default)]
 struct TopologicalOrder {
     forth: BTreeMap<ItemId, Vec<ItemId>>,
@@ -237,7 +236,7 @@ struct TopologicalOrder {
 }
 
 impl TopologicalOrder {
-    /// Takes an edge in, unless it would close a circle.
+    /// Adds an edge, unless it would close a cycle.
     fn insert(&mut self, from: ItemId, on: ItemId) -> bool {
         if from == on || self.steps > STEPS {
             return false;
@@ -267,7 +266,7 @@ impl TopologicalOrder {
         *self.place.entry(id).or_insert(last)
     }
 
-    /// What is reached from `start` within a part of the order; `None` when `stop` is among it.
+    /// The nodes that are reachable from `start` within a part of the order; `None` if `stop` is one of them.
     fn reachable(
         &mut self,
         start: &ItemId,

@@ -1,4 +1,4 @@
-//! Circles: the rule on small graphs, on large ones, and on any.
+//! Cycles: the rule on small graphs, large ones, and random ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -111,8 +111,8 @@ fn a_circle_of_a_thousand_loses_one_edge_and_a_long_chain_none() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
-    /// What is taken is without circles, what is suspended closes one with what was taken, and the order
-    /// in which the edges came makes no difference.
+    /// The added edges have no cycle, every suspended edge would close one, and the order of the input makes
+    /// no difference.
     #[test]
     fn the_rule_holds_for_any_graph(
         edges in prop::collection::vec((0u32..12, 0u32..12), 0..60),

@@ -1,9 +1,7 @@
-//! What waits for what: whether dependencies are satisfied, which of them are suspended because they
-//! close a circle, what is ready.
+//! Dependencies: whether they are satisfied, and which of them are suspended because they close a cycle.
 //!
-//! An item that is closed, done or in the trash waits for nobody, so its dependencies are part of no
-//! circle; a superseded one passes its dependants on to its successor. Relies on [`super::cycles`] for
-//! the rule.
+//! An item that is closed, done or in the trash waits for nothing, so its dependencies are part of no cycle;
+//! a superseded one passes its dependants on to its successor. [`super::cycles`] contains the rule.
 
 use std::collections::BTreeSet;
 
@@ -17,12 +15,12 @@ use crate::cache::Row;
 
 /// Steps along a chain of successors before it counts as endless.
 const MAX_SUCCESSORS: usize = 32;
-/// Items that are looked at for a new circle before all of them are.
+/// Items visited for a new cycle before the whole graph is recomputed.
 const NEAR: usize = 1_000;
-/// Items that a note about a circle names.
+/// The most items in a note about a cycle.
 const NAMED: usize = 5;
 
-/// The item that took this one's place.
+/// The item that supersedes this one.
 pub(super) fn successor(row: &ItemView) -> Option<ItemId> {
     match (&row.closing, row.column) {
         (Some(Closing::Superseded { by }), Column::Closed | Column::Archived) if !row.purged => Some(*by),
@@ -35,7 +33,7 @@ pub(super) fn depends(row: &ItemView) -> bool {
     successor(row).is_none() && !row.deleted && row.column.is_open()
 }
 
-/// What an item waits for.
+/// The items that an item waits for.
 pub(super) fn wait_edges(row: &ItemView) -> BTreeSet<(ItemId, WaitKind)> {
     if let Some(by) = successor(row) {
         return BTreeSet::from([(by, WaitKind::Successor)]);
@@ -49,7 +47,7 @@ pub(super) fn wait_edges(row: &ItemView) -> BTreeSet<(ItemId, WaitKind)> {
         .collect()
 }
 
-/// What an item waits for, from its row as it is held: few wait, and only those are unpacked.
+/// The items that an item waits for, from its packed row: few items wait, and only those are unpacked.
 pub(super) fn packed_wait_edges(row: &Row) -> BTreeSet<(ItemId, WaitKind)> {
     let waits_at_all =
         row.status == Status::Superseded || row.depends && !row.deleted && row.column.is_open();
@@ -58,8 +56,8 @@ pub(super) fn packed_wait_edges(row: &Row) -> BTreeSet<(ItemId, WaitKind)> {
 }
 
 impl Index {
-    /// A dependency: satisfied when done, or archived from done; a superseded item passes that on to
-    /// its successor; one that was closed otherwise never satisfies.
+    /// A dependency as a link: satisfied if done, or archived from done. For a superseded item its successor
+    /// counts; an item that was closed otherwise never satisfies a dependency.
     pub(crate) fn dependency(&self, on: &ItemId) -> ItemLink {
         let (end, successor) = self.follow(on);
         let mut link = self.link(on);
@@ -80,7 +78,7 @@ impl Index {
         matches!(self.follow(on).0, DependencyState::Satisfied)
     }
 
-    /// Where a dependency leads, and its last successor if it was superseded.
+    /// The state of a dependency, and its last successor if it was superseded.
     fn follow(&self, on: &ItemId) -> (DependencyState, Option<ItemId>) {
         let (mut at, mut successor) = (*on, None);
         for _ in 0..MAX_SUCCESSORS {
@@ -103,7 +101,7 @@ impl Index {
         (DependencyState::Endless, successor)
     }
 
-    /// Whether `from` depends on `to`, directly or not. Items that are done count too: they may come back.
+    /// Whether `from` depends on `to`, directly or not. Done items are included, since they may be reopened.
     pub(crate) fn depends_on(&self, from: &ItemId, to: &ItemId) -> bool {
         let mut seen = BTreeSet::new();
         let mut open = vec![*from];
@@ -121,7 +119,7 @@ impl Index {
         false
     }
 
-    /// What one dependency of an item means to it: one that is suspended is not waited for.
+    /// One dependency of an item as a link; a suspended one counts as satisfied.
     pub(crate) fn wait(&self, row: &ItemView, on: &ItemId) -> ItemLink {
         let mut link = self.dependency(on);
         if !link.satisfied && self.is_suspended(&row.id, on) {
@@ -139,7 +137,7 @@ impl Index {
         link
     }
 
-    /// Whether an item waits for another as it did.
+    /// Whether an edge still exists.
     pub(crate) fn still_waits(&self, (from, on, wait): &WaitEdge) -> bool {
         let row = self.rows.get(from);
         row.is_some_and(|row| packed_wait_edges(row).contains(&(*on, *wait)))
@@ -160,7 +158,7 @@ impl Index {
         self.cycles().suspended()
     }
 
-    /// The rest of the circle that a suspended dependency would close.
+    /// The rest of the cycle that a suspended dependency would close.
     pub(crate) fn rest_of_cycle(&self, edge: &DependencyEdge) -> Vec<WaitEdge> {
         self.cycles().path_back(edge)
     }
@@ -173,8 +171,8 @@ impl Index {
         })
     }
 
-    /// Notes that an item waits for other items than before. What cannot have made or ended a circle,
-    /// which is nearly everything, costs no look at the whole project.
+    /// Drops the computed cycles if an item waits for other items than before and a cycle may have appeared
+    /// or ended. For nearly all changes that is cheap to rule out.
     pub(super) fn invalidate_cycles(
         &mut self,
         id: &ItemId,
@@ -191,7 +189,7 @@ impl Index {
         }
     }
 
-    /// Whether `from` waits for `to`, directly or not, or so much waits there that it may.
+    /// Whether `from` waits for `to`, directly or not; also true if the search is cut off.
     fn is_near(&self, from: &ItemId, to: &ItemId) -> bool {
         let mut seen = BTreeSet::new();
         let mut open = vec![*from];
@@ -207,7 +205,7 @@ impl Index {
         false
     }
 
-    /// Items that may wait for this one, directly or because it took the place of what they wait for.
+    /// The items that may wait for this one, directly or because it supersedes what they wait for.
     pub(crate) fn waiting_for(&self, id: &ItemId) -> BTreeSet<ItemId> {
         let mut seen = BTreeSet::from([*id]);
         let mut open = vec![*id];
@@ -233,13 +231,13 @@ impl Index {
     }
 }
 
-/// How following a dependency ends.
+/// The state of a dependency.
 enum DependencyState {
     /// Done, or archived from done.
     Satisfied,
     /// Not yet, or not known here.
     Open,
-    /// Closed without being done; so it shows.
+    /// Closed without being done.
     Closed(Status),
     /// Never.
     Endless,

@@ -1,10 +1,10 @@
-//! Names of items: what people type for one, and which one they mean.
+//! Handles of items: what people type for one, and which item they mean.
 //!
-//! An item's handle is its number: `42`, or `42a` and `42b` where two items share a number. A prefix of
-//! its key or its whole id names it too, unless it reads as a number: `2300` and `2300a` are numbers or
-//! nothing, because an item may get that number tomorrow. The id that it has in another tracker names it,
-//! with the tracker before it (`beads:bd-7`) or without (`bd-7`), where it reads as nothing else. Relies on
-//! the index as it stands and never guesses: what fits several items names none.
+//! An item's handle is its number: `42`, or `42a` and `42b` if two items share a number. A prefix of its key
+//! or its full id works too, unless it reads as a number: `2300` and `2300a` are numbers or nothing, because
+//! an item may get that number tomorrow. The id in another tracker works with the tracker's prefix
+//! (`beads:bd-7`) or without (`bd-7`), if it reads as nothing else. An ambiguous text refers to no item;
+//! nothing is guessed.
 
 use std::collections::BTreeSet;
 use std::ops::{Bound, RangeInclusive};
@@ -16,13 +16,13 @@ use super::{IDS, Index};
 use crate::api::request::{Failure, FailureCode};
 use crate::import::{TRACKERS, backlog};
 
-/// Shortest key prefix that names an item.
+/// The shortest key prefix that is a handle.
 const MIN_KEY: usize = 4;
-/// Letters that tell items of one number apart, at most: enough for 18,278 items.
+/// The most letters behind a shared number: enough for 18,278 items.
 const LETTERS: usize = 3;
 /// Bits of a hex digit.
 const DIGIT_BITS: u32 = 4;
-/// Items named in a message about an ambiguous handle.
+/// The most items in a message about an ambiguous handle.
 const NAMED: usize = 5;
 
 impl Index {
@@ -38,12 +38,12 @@ impl Index {
         items
     }
 
-    /// What people type for an item.
+    /// The handle of an item.
     pub(crate) fn handle(&self, row: &ItemView) -> String {
         self.handle_of(row.number, &row.id)
     }
 
-    /// What people type for the item with a number and an id.
+    /// The handle of the item with a number and an id.
     pub(super) fn handle_of(&self, number: u32, id: &ItemId) -> String {
         if self.with_number(number).nth(1).is_none() {
             return number.to_string();
@@ -70,8 +70,7 @@ impl Index {
         short.map(str::to_owned).unwrap_or(digits)
     }
 
-    /// The items that a person may mean: several only for a number that several share. One that was
-    /// purged is shown to nobody.
+    /// The items that a handle may refer to: several only for a shared number. Purged items are not found.
     pub(crate) fn find(&self, wanted: &str) -> Result<Vec<ItemId>, Failure> {
         let mut found = self.resolve(wanted)?;
         let all = found.len();
@@ -82,8 +81,8 @@ impl Index {
         Ok(found)
     }
 
-    /// The items of a name, also those that were purged: a number that was two items' does not become the
-    /// other one's.
+    /// The items of a handle, purged ones included: a number that two items shared does not become the handle
+    /// of the other one.
     fn resolve(&self, wanted: &str) -> Result<Vec<ItemId>, Failure> {
         let written = wanted.trim();
         let wanted = written.trim_start_matches('#').to_lowercase();
@@ -156,8 +155,8 @@ impl Index {
         }
     }
 
-    /// The items that another tracker calls so. Of those that several nodes made of one record, and of
-    /// issues that were given one id, all that are not in the trash.
+    /// The items with this id in another tracker. If several nodes imported one record, or several issues had
+    /// one id, all that are not in the trash.
     fn by_foreign_id(&self, written: &str) -> Vec<ItemId> {
         let mut found = Vec::new();
         for reference in references(written) {
@@ -174,8 +173,7 @@ impl Index {
         found.into_iter().map(|(_, id)| id).collect()
     }
 
-    /// The one item that a person means, for something that changes it: a number that two items
-    /// share names neither.
+    /// The one item that a handle refers to, for a change: a number that two items share is refused.
     pub(crate) fn find_one(&self, wanted: &str) -> Result<ItemView, Failure> {
         let found = self.resolve(wanted)?;
         match found.as_slice() {
@@ -210,8 +208,8 @@ impl Index {
     }
 }
 
-/// The references that somebody may mean who writes the id of another tracker: as it stands, in the form in
-/// which that tracker compares its ids, and each with the tracker before it.
+/// The references that the id of another tracker may stand for: as typed, in the form in which that tracker
+/// compares ids, and each with the tracker's prefix.
 fn references(written: &str) -> BTreeSet<String> {
     let mut references = BTreeSet::from([written.to_owned(), written.to_lowercase()]);
     let bare = match written.split_once(':') {
@@ -230,7 +228,7 @@ fn references(written: &str) -> BTreeSet<String> {
     references
 }
 
-/// What reads as an item's number: digits, and letters where two items share it.
+/// Parses an item's number: digits, and letters if two items share it.
 fn as_number(wanted: &str) -> Option<(u32, &str)> {
     let digits = wanted.len() - wanted.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, suffix) = wanted.split_at(digits);
@@ -247,7 +245,7 @@ pub(super) fn key(id: &ItemId) -> u64 {
     number(&id.key())
 }
 
-/// A reference as a number. Two may share one; whoever looks one up compares the references too.
+/// The hash of a reference. Two may share one, so lookups compare the references too.
 pub(super) fn hash(reference: &str) -> u64 {
     let hash = blake3::hash(reference.as_bytes());
     hash.as_bytes()
@@ -255,12 +253,12 @@ pub(super) fn hash(reference: &str) -> u64 {
         .map_or(0, |first| u64::from_le_bytes(*first))
 }
 
-/// Hex digits as a number; keys are made of nothing else.
+/// Hex digits as a number; keys consist of hex digits.
 fn number(digits: &str) -> u64 {
     u64::from_str_radix(digits, 16).unwrap_or_default()
 }
 
-/// The keys that begin with some hex digits; none when there are more digits than a key has.
+/// The range of keys that begin with some hex digits; `None` if there are more digits than a key has.
 fn key_range(digits: &str) -> Option<RangeInclusive<u64>> {
     let missing = u32::try_from(ItemId::KEY_DIGITS.checked_sub(digits.len())?).ok()? * DIGIT_BITS;
     let first = number(digits).checked_shl(missing)?;

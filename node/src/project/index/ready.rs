@@ -1,8 +1,8 @@
-//! What somebody can start now, and what stands in the way of the rest.
+//! Ready items: what somebody can start now, and what blocks the rest.
 //!
-//! Whether nobody can start an item follows from the project alone and is part of its card; to whom it is
-//! assigned depends on who asks. One function over cards decides both, so that an open project and the
-//! snapshot of its cards give the same answer. Changes nothing.
+//! Whether an item can be started by anyone follows from the project alone and is part of its card; whether
+//! it is assigned to somebody else depends on the caller. One function over cards decides both, so that an
+//! open project and the card snapshot give the same answer. Changes nothing.
 
 use std::collections::BTreeSet;
 
@@ -13,18 +13,18 @@ use super::{Index, seconds};
 use crate::api::types::{ItemCard, NotReadyReason};
 use crate::cache::Row;
 
-/// Epics above an item that are looked at; people apart can nest them in a circle.
+/// The most epics above an item that are checked; concurrent edits can nest them in a cycle.
 const ABOVE: usize = 64;
-/// Items below an epic that are looked at again when it changes.
+/// The most items below an epic that are checked when it changes.
 const BELOW: usize = 10_000;
 
-/// Whether items of a column can be started at all, or may be after a look at them.
+/// Whether items of a column can be ready; with `all` also those that a person has to triage first.
 pub(in crate::project) const fn is_candidate_column(column: Column, all: bool) -> bool {
     matches!(column, Column::Backlog | Column::Coding) || all && matches!(column, Column::Upcoming)
 }
 
-/// Of cards that `ready` is about those that somebody can start, by priority, then age; with `all` the
-/// others behind them, each with what stands in the way.
+/// Selects the cards that somebody can start, by priority, then age; with `all` the others follow, each with
+/// the reason why not.
 pub(in crate::project) fn select_ready(
     mut cards: Vec<ItemCard>,
     asker: Option<&str>,
@@ -45,7 +45,7 @@ pub(in crate::project) fn select_ready(
 }
 
 impl Index {
-    /// What somebody can start now; with `all` what they cannot, too.
+    /// The items that somebody can start now; with `all` the others too.
     pub(crate) fn ready(&self, asker: Option<&str>, all: bool) -> Vec<ItemCard> {
         let concerned =
             |row: &&Row| is_candidate_column(row.column, all) && !row.deleted && (all || can_be_free(row));
@@ -53,7 +53,7 @@ impl Index {
         select_ready(cards, asker, all)
     }
 
-    /// The best of what somebody can start now.
+    /// The best item that somebody can start now.
     pub(crate) fn best(&self, asker: &str) -> Option<ItemView> {
         let concerned =
             |row: &&Row| is_candidate_column(row.column, false) && !row.deleted && can_be_free(row);
@@ -65,7 +65,7 @@ impl Index {
         rows.into_iter().filter_map(Row::view).find(free)
     }
 
-    /// Why nobody can start an item now. Nothing is said of items that are beyond being started.
+    /// Why nobody can start an item now; `None` also for items that were started already.
     pub(crate) fn in_the_way(&self, row: &ItemView) -> Option<NotReadyReason> {
         if !is_candidate_column(row.column, true) || row.deleted || row.purged {
             return None;
@@ -79,7 +79,7 @@ impl Index {
         if row.claim.is_some() {
             return Some(NotReadyReason::Claimed);
         }
-        // Where nobody has ever claimed it here, somebody works on it in the other tracker.
+        // An imported item in coding that was never claimed here is being worked on in the other tracker.
         let elsewhere = row.column == Column::Coding && row.imported.is_some() && row.generation == 0;
         if elsewhere && row.assignee.is_none() {
             return Some(NotReadyReason::Underway);
@@ -93,7 +93,7 @@ impl Index {
         self.epic_in_the_way(row.epic)
     }
 
-    /// The nearest epic above that is held or waits, and so keeps its items from being started.
+    /// The nearest epic above that is held or waits, which blocks its items.
     pub(crate) fn epic_in_the_way(&self, epic: Option<ItemId>) -> Option<NotReadyReason> {
         let mut above = epic;
         for _ in 0..ABOVE {
@@ -113,7 +113,7 @@ impl Index {
         None
     }
 
-    /// The items that belong to an epic, directly or not, as far as it takes to look at them again.
+    /// The items that belong to an epic, directly or not, up to a limit.
     pub(crate) fn below(&self, id: &ItemId) -> BTreeSet<ItemId> {
         let mut found = BTreeSet::new();
         let mut open = vec![*id];
@@ -128,7 +128,7 @@ impl Index {
     }
 }
 
-/// Whether a row can be free to be started, as far as it shows without unpacking it.
+/// Whether a row may be ready, judged by its header.
 fn can_be_free(row: &Row) -> bool {
     !row.held && !row.claimed && row.kind != Kind::Epic
 }

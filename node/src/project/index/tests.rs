@@ -1,4 +1,4 @@
-//! Circles, keys and links of rows that were made up.
+//! Cycles, keys and links of synthetic rows.
 
 use proptest::prelude::*;
 use towline_proto::ItemId;
@@ -24,8 +24,7 @@ fn woven(edges: &[(u32, u32)], done: &[u32]) -> Index {
 }
 
 proptest! {
-    /// Looking at each item by itself follows every dependency back to it; looking at all of them
-    /// together walks once. Both must tell the same circles.
+    /// Computing each card alone and all cards together must give the same cycles.
     #[test]
     fn many_cards_at_once_are_what_each_of_them_is_alone(
         edges in proptest::collection::vec((0u32..7, 0u32..8), 0..14),
@@ -89,7 +88,7 @@ fn a_prefix_of_a_key_names_the_one_item_that_has_it() {
     assert_eq!(ItemId::KEY_DIGITS, 16);
 }
 
-/// What somebody types for a number, which an item may get tomorrow.
+/// Whether a text reads as a number, which an item may get tomorrow.
 fn is_number(text: &str) -> bool {
     let letters = text.trim_start_matches(|c: char| c.is_ascii_digit());
     let number = &text[..text.len() - letters.len()];

@@ -1,7 +1,7 @@
-//! Whether a line of an export can be taken: everything in it is foreign.
+//! Validates a line of an export, which is untrusted input.
 //!
-//! Refuses what would not be admitted anywhere, before anything is written, and works out the order
-//! of ties. Relies on the line alone.
+//! Refuses what no node would admit, before anything is written, and computes the order of ties. Works on the
+//! line alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,10 +10,10 @@ use towline_proto::{Act, ActId, ItemId, Op, limits, text};
 use super::act_index;
 use crate::export::line::{ActRef, ItemLine, SCHEMA, decode_op, is_reference};
 
-/// The largest number that an imported item may have: those above are left for the items that follow.
+/// The largest number of an imported item; those above are left for later items.
 const MAX_NUMBER: u32 = 999_999_999;
 
-/// Checks a line; gives for each act that stood against another its step in the order of ties.
+/// Checks a line; returns the position in the order of ties for each act that competed with another.
 pub(super) fn check_line(line: &ItemLine) -> Result<BTreeMap<u32, u32>, String> {
     if line.schema != SCHEMA {
         let schema = text::show(&line.schema, 80);
@@ -54,7 +54,7 @@ pub(super) fn check_line(line: &ItemLine) -> Result<BTreeMap<u32, u32>, String> 
                 "it cannot have seen act {seen}, which is not before it"
             )));
         }
-        // Real ids come when it is written; what is wrong with the rest shows with any.
+        // The real ids are only known when it is written; any id will do to check the rest.
         let any_act = |act: ActRef| match act_index(&act) {
             Some(index) if index >= count => Err(format!("it refers to act {index}, which does not exist")),
             _ => Ok(ActId([0; 16])),
@@ -82,8 +82,7 @@ pub(super) fn check_line(line: &ItemLine) -> Result<BTreeMap<u32, u32>, String> 
     tie_steps(line)
 }
 
-/// Acts that go first before those that go behind them. Every act gets the step behind the last one
-/// that goes before it.
+/// The topological order of the ties: every act gets the step after the last one that precedes it.
 fn tie_steps(line: &ItemLine) -> Result<BTreeMap<u32, u32>, String> {
     let mut behind: BTreeMap<u32, BTreeSet<u32>> = BTreeMap::new();
     let mut before: BTreeMap<u32, usize> = BTreeMap::new();

@@ -1,6 +1,6 @@
-//! A line of a file beside the line that an item here would give.
+//! Compares a line of a file with the line of an existing item.
 //!
-//! Relies on the two lines alone and changes nothing.
+//! Works on the two lines alone and changes nothing.
 
 use std::collections::BTreeMap;
 
@@ -10,9 +10,9 @@ use towline_proto::{Column, LinkKind};
 use crate::api::request::{ImportComment, ImportCriterion, ImportItem, ImportRecord, ImportStage};
 use crate::export::line::{ItemLine, LineAct};
 
-/// Names of fields that are told at most.
+/// The most field names in a report.
 const MAX_FIELDS: usize = 8;
-/// Operations that change where an item stands or what holds it.
+/// Operations that change the column or the holds of an item.
 const MOVING_OPS: [&str; 20] = [
     "triage",
     "start",
@@ -47,7 +47,7 @@ pub(super) fn has_all(current: &ItemLine, line: &ItemLine) -> bool {
     missing_acts(current, line).next().is_none()
 }
 
-/// Whether a line moves its item in a way that has not been done here.
+/// Whether a line moves its item in a way that has not happened here.
 pub(super) fn moves_item(current: &ItemLine, line: &ItemLine) -> bool {
     missing_acts(current, line).any(|act| MOVING_OPS.contains(&act.op.as_str()))
 }
@@ -64,7 +64,7 @@ fn missing_acts<'l>(current: &ItemLine, line: &'l ItemLine) -> impl Iterator<Ite
     })
 }
 
-/// An act without what its author saw.
+/// The key of an act, without the acts that it had seen.
 fn act_key(act: &LineAct) -> String {
     serde_json::json!([act.op, act.with, act.at, act.origin]).to_string()
 }
@@ -74,7 +74,7 @@ pub(super) fn is_prefix(current: &ItemLine, line: &ItemLine) -> bool {
     line.acts.starts_with(&current.acts)
 }
 
-/// The fields in which two lines differ. What an item is called here does not count.
+/// The fields in which two lines differ; the handle is ignored.
 pub(super) fn differences(current: &ItemLine, line: &ItemLine) -> Vec<String> {
     if current == line {
         return Vec::new();
@@ -95,7 +95,7 @@ pub(super) fn differences(current: &ItemLine, line: &ItemLine) -> Vec<String> {
         .collect()
 }
 
-/// What a line says, for an item that went its own way.
+/// A line as an import record, for an item that was edited independently.
 pub(super) fn as_import(line: &ItemLine) -> ImportItem {
     let reason = |op: &str| {
         let last = line.acts.iter().rev().find(|act| act.op == op);

@@ -1,7 +1,8 @@
-//! The settings of an export: made from their document, and taken act by act as they were.
+//! The settings of an export: written from their document, and replayed act by act.
 //!
-//! They are taken where the project has none yet, or only the first of what the line has; settings that
-//! went their own way here are left alone, and that is said. Only a node that may change settings takes any.
+//! They are imported if the project has none yet, or only a prefix of those in the line; settings that were
+//! changed independently are left alone, and that is reported. Only a node that may change settings imports
+//! them.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +16,7 @@ use crate::project::Project;
 use crate::project::pending_batch::replay::ReplayItem;
 
 impl Project {
-    /// The settings as a line; none where nobody set any.
+    /// The settings as a line; `None` if nobody has set any.
     pub(crate) fn settings_line(&mut self) -> Result<Option<SettingsLine>, Failure> {
         let id = self.settings_id();
         let line = self.whole_line(&id, &BTreeMap::new())?;
@@ -36,7 +37,7 @@ impl Project {
         }))
     }
 
-    /// Takes settings, or says why not.
+    /// Imports settings, or returns why not.
     pub(crate) fn import_settings(
         &mut self,
         settings_line: &SettingsLine,
@@ -104,7 +105,7 @@ impl Project {
     }
 }
 
-/// Refuses acts that are no settings, before anything is written.
+/// Refuses acts that are not about settings, before anything is written.
 fn only_settings(line: &ItemLine) -> Result<(), String> {
     for act in line.acts.iter().skip(1) {
         let op = decode_op(act, |_| Ok(ActId([0; 16])), |_| Ok(ItemId([0; 16])))?;

@@ -1,7 +1,7 @@
-//! The end of a stage: one append makes everything in it durable, or all of it is undone.
+//! Commits the pending batch: one append makes every entry durable, or the whole batch is rolled back.
 //!
-//! The replication core hears of each staged thing in the order in which it was staged, either way.
-//! What the log refused is never left in documents, rows or the membership.
+//! Either way the replication core gets the outcome of each entry in the order in which they were added.
+//! After a rollback nothing that the log refused is left in documents, rows or the membership.
 
 use towline_sync::{AdmissionOutcome, Input};
 
@@ -11,7 +11,8 @@ use crate::log::LogError;
 use crate::project::Project;
 
 impl Project {
-    /// Makes everything staged durable with one append and one sync, and tells the replication core.
+    /// Makes the pending batch durable with one append and one sync, and reports the outcomes to the
+    /// replication core.
     ///
     /// # Errors
     /// When the log refuses; nothing of the stage is left then.
@@ -68,7 +69,7 @@ impl Project {
         Ok(())
     }
 
-    /// Takes back everything that is staged.
+    /// Rolls the pending batch back.
     pub(in crate::project) fn rollback_pending(&mut self) {
         let batch = std::mem::take(&mut self.pending);
         self.rollback(batch);
@@ -125,7 +126,7 @@ impl Project {
     }
 }
 
-/// What the log's refusal means to whoever asked.
+/// The failure that callers get when the log refuses an append.
 fn log_failure(error: &LogError) -> Failure {
     Failure::new(FailureCode::Failure, format!("nothing was written: {error}"))
 }

@@ -1,10 +1,10 @@
-//! What an entry changes for people: its documents' rows, and the events that tell the difference.
+//! Projects documents to rows, and emits the events for what changed.
 //!
-//! An item's own events come from the fold. A circle of dependencies takes more than one item to see, so
-//! what the index noted is told when all documents of an entry are in: the same log gives the same events
-//! at the same positions, however it is read. An item is told settled when neither contests nor circles
-//! of it are left. Relies on `towline_crdt` for what an event is; nobody outside hears of anything here
-//! before the log is synced.
+//! The events of a single item come from the fold. A cycle of dependencies involves several items, so its
+//! events are emitted when all documents of an entry are applied: the same log gives the same events at the
+//! same positions, however it is read. `ConflictsSettled` is emitted for an item when it has neither
+//! conflicts nor suspended dependencies left. `towline_crdt` defines the events; nothing is published from
+//! here before the log is synced.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,18 +18,18 @@ use crate::api::types::FeedEvent;
 use crate::project::Project;
 use crate::project::clock_skew::clamp_time;
 
-/// How an entry came.
+/// How an entry arrived.
 #[derive(Debug, Clone, Copy)]
 struct Arrival {
-    /// Long after it was made, so that it is no news.
+    /// Whether it arrived long after it was made, so that subscribers do not notify people.
     backfill: bool,
-    /// When this node saw it first.
+    /// When this node first saw it.
     at: Millis,
 }
 
 impl Project {
-    /// Enters the documents of one entry: their rows, and the events that tell the difference, which this
-    /// node saw first at `seen_at`.
+    /// Applies the documents of one entry: stores their rows and emits the events for the difference. This
+    /// node first saw the entry at `seen_at`.
     pub(crate) fn apply_docs(
         &mut self,
         docs: impl IntoIterator<Item = impl Into<Arc<ItemDoc>>>,
@@ -47,7 +47,7 @@ impl Project {
         staged
     }
 
-    /// Enters documents with the acts of several entries, none of which is entered yet.
+    /// Stores documents that contain the acts of several entries, none of which is applied yet.
     pub(in crate::project) fn apply_docs_ahead(
         &mut self,
         docs: impl IntoIterator<Item = (ItemDoc, BTreeSet<ActId>)>,
@@ -60,7 +60,7 @@ impl Project {
         }
     }
 
-    /// Enters one of those entries: rows and events, and which acts it brought.
+    /// Applies one of those entries: its rows, its events, and the acts that it contains.
     pub(in crate::project) fn apply_updates(
         &mut self,
         commits: Vec<(ProjectionUpdate, BTreeSet<ActId>)>,
@@ -86,7 +86,7 @@ impl Project {
         self.emit_cycle_events(arrival, resolved);
     }
 
-    /// Keeps what an item is before the stage, once.
+    /// Saves the state of an item before the batch; only the first call per item counts.
     fn save_before(&mut self, id: &ItemId) {
         let before = self.index.get(id);
         self.pending.rows_before.entry(*id).or_insert(before);
@@ -94,7 +94,8 @@ impl Project {
         self.pending.save_doc(*id, uncached);
     }
 
-    /// Enters one document. What is said to be settled is handed out: there may be circles left.
+    /// Applies one document. `ConflictsSettled` events are collected in `resolved`, because the item may
+    /// still be in a cycle.
     fn apply_doc(
         &mut self,
         doc: Arc<ItemDoc>,
@@ -120,7 +121,7 @@ impl Project {
         Ok(())
     }
 
-    /// Enters one row and its events but for what is said to be settled.
+    /// Applies one row and emits its events, except `ConflictsSettled`, which are collected in `resolved`.
     fn apply_row(&mut self, outcome: ProjectionUpdate, arrival: Arrival, resolved: &mut Vec<Event>) {
         let id = outcome.view.id;
         self.save_before(&id);
@@ -133,13 +134,14 @@ impl Project {
         self.maintenance.note_change(id);
         for event in outcome.events {
             match event.what {
-                EventKind::ConflictsSettled => resolved.push(event),
+                EventKind::ConflictsResolved => resolved.push(event),
                 _ => self.push_event(event, arrival),
             }
         }
     }
 
-    /// Tells of circles that came or went, and of items that nothing contends about any more.
+    /// Emits the events of cycles that appeared or ended, and `ConflictsSettled` for items without any
+    /// conflict left.
     fn emit_cycle_events(&mut self, arrival: Arrival, mut resolved: Vec<Event>) {
         for change in self.index.take_cycle_changes().into_values() {
             match self.cycle_events(&change) {

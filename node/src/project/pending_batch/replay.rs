@@ -1,11 +1,11 @@
-//! Staging acts of an export: written again as they were, in as few entries as are reasonable.
+//! Replays the acts of an export: they are written as they were, in few entries.
 //!
-//! Ids come from places in this node's log, so three things that an id or a hash decides are seen to
-//! here: acts of one time get ids in the order of the line, because lists are sorted so; acts that
-//! stood against each other get a number that puts the hashes of their records in the order of their
-//! ties; and an item of thousands of acts goes over several entries, whose places are known before the
-//! first is sealed. The creation names the link that says where the item came from, so that
-//! whatever follows has seen it.
+//! Act ids derive from places in this node's log, so this file takes care of three things that ids and hashes
+//! decide. Acts of the same time get ids in the order of the line, because lists are sorted by them. Acts
+//! that competed get a nonce that puts the hashes of their records into the order of their ties. An item with
+//! thousands of acts is spread over several entries, whose places are known before the first one is signed.
+//! The creation refers to the link that names the item's source, so that everything after it has seen that
+//! link.
 
 mod tie_order;
 
@@ -26,29 +26,29 @@ use crate::export::line::{ActRef, ItemLine, LineAct, decode_op};
 use crate::project::Project;
 use crate::project::write::refusal;
 
-/// Bytes of records of one item after which it goes on in another entry.
+/// Bytes of records of one item after which it continues in another entry.
 const PART_BYTES: usize = 192 * 1024;
-/// Acts of one item after which it goes on in another entry.
+/// Acts of one item after which it continues in another entry.
 const PART_ACTS: usize = 2_000;
-/// What an act takes beside its operation: key, names of fields, origin, time, nonce.
+/// Bytes of an act besides its operation: key, field names, origin, time, nonce.
 const ACT_BYTES: usize = 400;
-/// What one more act that was seen takes.
+/// Bytes for each act that an act has seen.
 const SAW_BYTES: usize = 18;
-/// An item of an export that is written here.
+/// An item of an export that is written to this project.
 pub(crate) struct ReplayItem<'l> {
     /// The item; a new one when absent.
     pub(crate) item: Option<ItemId>,
     /// The line. Its acts have been checked.
     pub(crate) line: &'l ItemLine,
-    /// The ids of the acts that are here already, in the order of the line.
+    /// The ids of the acts that the item has already, in the order of the line.
     pub(crate) known: Vec<ActId>,
-    /// The beginnings of the hashes of those.
+    /// The first bytes of their hashes.
     pub(crate) hash_prefixes: Vec<u64>,
-    /// How many of the line's acts shall be here then.
+    /// How many of the line's acts the item shall have afterwards.
     pub(crate) upto: usize,
-    /// For each act that stood against another, its step in the order of ties.
+    /// For each act that competed with another, its position in the order of ties.
     pub(crate) steps: BTreeMap<u32, u32>,
-    /// What the body becomes.
+    /// The new body.
     pub(crate) body: Option<BodyEdit>,
 }
 
@@ -62,7 +62,7 @@ struct OpenEntry {
     docs: BTreeMap<ItemId, ItemDoc>,
 }
 
-/// Where an act of the line goes: which entry from now, and its number there.
+/// Where an act of the line is written: the entry, counted from the current one, and its number in it.
 #[derive(Clone, Copy)]
 struct ActSlot {
     part: usize,
@@ -70,7 +70,7 @@ struct ActSlot {
 }
 
 impl Project {
-    /// Stages items of an export. One that is refused does not keep the rest from being written.
+    /// Writes items of an export. A refused item does not affect the rest.
     pub(crate) fn replay_lines(
         &mut self,
         items: Vec<ReplayItem<'_>>,
@@ -112,7 +112,7 @@ impl Project {
         }
         self.seal(open.place, open.prev, Payload::Changes(open.changes))?;
         let seen_at = self.now();
-        // It happened long ago: nobody is told as if it were news.
+        // It happened long ago, so these events are backfill.
         self.apply_docs(open.docs.into_values(), true, seen_at)
     }
 
@@ -163,7 +163,7 @@ impl Project {
             let composed = compose::replay(base, item, &open.place, &mut ordinal, &self.members, acts, edit);
             let composed = match composed {
                 Ok(composed) => composed,
-                // Acts are numbered through the entry without a gap.
+                // The acts of an entry are numbered without gaps.
                 Err(error) => return Ok(Err(refusal(&error))),
             };
             open.ordinal = ordinal;
@@ -176,7 +176,7 @@ impl Project {
         Ok(Ok(item))
     }
 
-    /// An empty entry in the place of one that is about to be sealed; its own place is set then.
+    /// An empty entry to replace one that is about to be signed; its place is set afterwards.
     fn empty_after(&self, before: &OpenEntry) -> OpenEntry {
         OpenEntry {
             place: before.place,
@@ -219,13 +219,13 @@ fn size(act: &LineAct) -> usize {
     ACT_BYTES + act.saw.len() * SAW_BYTES + act.origin.id.len() + texts.sum::<usize>()
 }
 
-/// One line on its way into the log: which act gets which id.
+/// The replay of one line: which act gets which id.
 struct LineReplay<'w> {
     item_replay: &'w ReplayItem<'w>,
     ids: Vec<ActId>,
     /// For each part, its acts in the order of their numbers.
     order: Vec<Vec<usize>>,
-    /// The link that says where a new item came from.
+    /// The link that names the source of a new item.
     link: Option<ActId>,
     ties: TieOrder<'w>,
 }
@@ -252,7 +252,7 @@ impl<'w> LineReplay<'w> {
             }
         }
         let from = item_replay.known.len();
-        // Of acts of one time the ids must grow in the order of the line. The creation has its place.
+        // Ids of acts with the same time must ascend in the order of the line. The creation keeps its place.
         let mut by_time: BTreeMap<Millis, Vec<usize>> = BTreeMap::new();
         for (at, act) in item_replay
             .line

@@ -1,10 +1,10 @@
-//! Numbers for acts that stood against each other, so that the hashes of their records come in the
-//! order in which they go.
+//! Finds nonces for acts that competed, so that the hashes of their records sort in the order in which the
+//! acts won.
 //!
-//! All hashes there are lie on a line. It is cut at the hashes of acts that are here already and into
-//! as many pieces as the order has steps; each act is given numbers until its hash falls into its piece.
-//! The search has an end, and an act for which none is found stays without: what it comes to is
-//! compared afterwards.
+//! The range of all hash prefixes is divided at the hashes of existing acts, and between them into as many
+//! intervals as the order has steps. Each act is tried with ascending nonces until its hash falls into its
+//! interval. The search is bounded; an act for which no nonce is found is written without one, and the result
+//! is compared with the line afterwards.
 
 use std::collections::BTreeMap;
 
@@ -12,16 +12,16 @@ use towline_proto::Act;
 
 use crate::export::line::ItemLine;
 
-/// Numbers that are tried for one act at most, for each that should do: one of e^64 acts finds none.
+/// The most nonces tried for one act, per expected success: one of e^64 acts finds none.
 const TRIES_PER_PIECE: u128 = 64;
-/// Numbers that are tried for one item at most: some tenths of a second.
+/// The most nonces tried for one item: some tenths of a second.
 const TRIES: u128 = 50_000;
-/// Bytes of records that are hashed for one item at most, for records can be large.
+/// The most bytes of records hashed for one item, since records can be large.
 const TRIED_BYTES: usize = 32 * 1024 * 1024;
-/// Where the line of hashes ends: as many as there are beginnings of eight bytes.
+/// The end of the range of hash prefixes of eight bytes.
 const END: u128 = 1 << 64;
 
-/// The beginning of a record's hash.
+/// The first eight bytes of a record's hash.
 pub(in crate::project) fn hash_prefix(hash: &[u8; 32]) -> u64 {
     hash.first_chunk().map_or(0, |head| u64::from_be_bytes(*head))
 }
@@ -29,7 +29,7 @@ pub(in crate::project) fn hash_prefix(hash: &[u8; 32]) -> u64 {
 /// The order of one item's ties.
 pub(super) struct TieOrder<'w> {
     steps: &'w BTreeMap<u32, u32>,
-    /// Between which hashes of acts that are here an act has to come, where there are any.
+    /// The bounds that hashes of existing acts set for an act, if any.
     between: BTreeMap<u32, (u128, u128)>,
     pieces: u128,
     tries: u128,
@@ -47,7 +47,7 @@ impl<'w> TieOrder<'w> {
         }
     }
 
-    /// The act at a place of the line, with a number where it needs one.
+    /// The act at an index of the line, with a nonce if it needs one.
     pub(super) fn numbered(&mut self, at: usize, mut act: Act) -> Act {
         let Some((at, step)) = u32::try_from(at)
             .ok()
@@ -78,8 +78,8 @@ impl<'w> TieOrder<'w> {
     }
 }
 
-/// Between which hashes of acts that are here the others of their groups have to come: one way through
-/// the groups and back, for a file can name millions.
+/// The bounds that existing acts set for the other acts of their groups. One pass forward and one back
+/// through each group, because a file can contain millions.
 fn between(ties: &[Vec<u32>], here: &[u64]) -> BTreeMap<u32, (u128, u128)> {
     let mut between: BTreeMap<u32, (u128, u128)> = BTreeMap::new();
     if here.is_empty() {
