@@ -1,9 +1,9 @@
-//! From what somebody asks for to the changes of an entry.
+//! Makes the changes of an entry from the operations that somebody asks for.
 //!
-//! The one way to make a change: each operation becomes an act that names what its author had in
-//! front of it, checked against the transition table before anything is made; an edit of the body
-//! becomes splices of its text. What comes out is what the gate admits. Randomness and time are
-//! arguments: the author's place decides every id.
+//! Changes are made nowhere else. Each operation becomes an act that names what its author has observed, and is
+//! checked against the transition table before anything is written. An edit of the body becomes splices of its
+//! text. What this module makes passes the gate. Randomness and time are arguments; every id is derived from the
+//! author's (node, epoch, seq).
 
 mod author_view;
 mod body;
@@ -21,43 +21,43 @@ use crate::members::Roles;
 use crate::view::Conflict;
 
 use author_view::{AuthorView, check_room};
-use body::{merge, pieces};
+use body::{splices, three_way_merge};
 pub use replay::replay;
 
-/// Characters that one change inserts or deletes at most, with room left for the acts beside them.
+/// The most characters that one change inserts or deletes, leaving room for acts.
 const CHARS_PER_CHANGE: usize = limits::OPS_PER_CHANGE as usize - 400;
 
-/// Bytes of records that one change of acts aims at: with one more record and its key it stays below
-/// what a change may have.
+/// A change of acts is closed when its records reach this many bytes: with one more record and its key it is
+/// still below the limit.
 const RECORD_BYTES_PER_CHANGE: usize = limits::CHANGE_BYTES - limits::ACT_BYTES - 4 * 1024;
-/// What a record takes in a change beside its bytes: its key, and its place in the columns.
+/// The overhead of a record in a change: its key and its entries in the columns.
 const KEY_BYTES: usize = 48;
-/// Acts that one change holds at most.
+/// The most acts in one change.
 const ACTS_PER_CHANGE: usize = 200;
 
-/// Something to do to an item.
+/// An operation that somebody asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
-    /// What.
+    /// The operation.
     pub op: Op,
     /// Who asks for it.
     pub origin: Origin,
-    /// When, for showing.
+    /// The time that is shown for it.
     pub at: Millis,
-    /// The request that it is part of, where the asker named one.
+    /// The id of the request that it is part of, when the request has one.
     pub request: Option<RequestId>,
 }
 
 /// A new body for an item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BodyEdit {
-    /// The text that the edit was made from; the present one when absent.
+    /// The text that was edited; the current text when absent.
     pub base: Option<String>,
-    /// The text that it should become.
+    /// The edited text.
     pub text: String,
 }
 
-/// What was made.
+/// The result of composing.
 #[derive(Debug)]
 pub struct Composed {
     /// Raw changes, in order.
@@ -66,7 +66,7 @@ pub struct Composed {
     pub doc: ItemDoc,
 }
 
-/// Why nothing was made.
+/// Why nothing was composed.
 #[derive(Debug, thiserror::Error)]
 pub enum ComposeError {
     /// The transition table forbids it.
@@ -81,16 +81,16 @@ pub enum ComposeError {
     /// Automerge refused.
     #[error("Automerge refused the change: {0}")]
     Automerge(#[from] AutomergeError),
-    /// There is no such contest.
+    /// There is no such conflict.
     #[error("no unresolved conflict about the {over}; `towline conflicts` lists all")]
     NoSuchConflict {
         /// About what.
         over: String,
     },
-    /// What lost by this rule cannot be what counts.
+    /// An act that lost by this rule cannot be kept.
     #[error("this side cannot be kept: {0}")]
     CannotKeep(&'static str),
-    /// The item has as much of something as it can have.
+    /// The item has reached a limit.
     #[error("the item already has {max} {what}, which is the maximum")]
     Full {
         /// Of what.
@@ -98,7 +98,7 @@ pub enum ComposeError {
         /// How many.
         max: usize,
     },
-    /// Every replica's gate would refuse it: what is written here must be admitted everywhere.
+    /// Every replica's gate would refuse the change, so it must not be written.
     #[error("the change is not valid: {0}")]
     Gate(#[from] GateError),
     /// The body is not acceptable.
@@ -106,13 +106,12 @@ pub enum ComposeError {
     Body(towline_proto::text::TextError),
 }
 
-/// The id that the act of this number gets in the entry of an author's place, so that what is written
-/// beside it can name it.
+/// The id of the act with this ordinal in the author's entry, so that other acts of the entry can name it.
 pub fn act_id(author: &AuthorSeq, ordinal: u32) -> ActId {
     ActId::derive(&author.node, author.epoch, author.seq, ordinal)
 }
 
-/// Works on one item under one author's place.
+/// Composes the changes of one item for one entry.
 #[derive(Debug)]
 struct Composer<'a, R> {
     item: ItemId,
@@ -125,12 +124,12 @@ struct Composer<'a, R> {
     before: Vec<ChangeHash>,
 }
 
-/// Makes the changes that do all of `drafts` and `body` to an item: `base` is its document, or none
-/// for a new item, whose first draft must then be its creation and whose id must be
-/// `ItemId::derive(at, author, ordinal)`. `ordinal` counts the acts of the whole entry.
+/// Makes the changes that apply `drafts` and `body` to an item. `base` is the item's document, or `None` for a
+/// new item; then the first draft must create it, and its id must be `ItemId::derive(at, author, ordinal)`.
+/// `ordinal` counts the acts of the whole entry.
 ///
 /// # Errors
-/// When something is illegal or out of bounds; nothing has been changed then.
+/// When something is illegal or out of bounds; then nothing has been changed.
 pub fn compose<R: Roles>(
     base: Option<&ItemDoc>,
     item: ItemId,
@@ -160,15 +159,15 @@ pub fn compose<R: Roles>(
 }
 
 impl<R: Roles> Composer<'_, R> {
-    /// Writes the body and gives everything out.
+    /// Writes the body and returns the result.
     fn finish(mut self, body: Option<BodyEdit>) -> Result<Composed, ComposeError> {
         if let Some(edit) = body {
             towline_proto::text::body(&edit.text).map_err(ComposeError::Body)?;
             self.write_body(edit)?;
         }
-        // The bounds that depend on sizes; everything else about a change of ours holds by
-        // construction, and the tests put every composed change through the whole gate.
-        // Automerge makes changes anew out of the whole document, so they are asked for once.
+        // The scan checks the bounds that depend on sizes. Every other rule of the gate holds by construction,
+        // and tests put each composed change through the whole gate. Automerge rebuilds changes from the whole
+        // document, so they are requested once.
         let changes = self.am.get_changes(&self.before).into_iter();
         let changes: Vec<Vec<u8>> = changes.map(|change| change.raw_bytes().to_vec()).collect();
         for change in &changes {
@@ -182,7 +181,7 @@ impl<R: Roles> Composer<'_, R> {
 
     fn write_acts(&mut self, drafts: Vec<Draft>) -> Result<(), ComposeError> {
         let mut records = Vec::with_capacity(drafts.len());
-        // Folding for every draft, thousands of comments would take the square of their number.
+        // With a fold for every draft, the cost of thousands of comments would be quadratic.
         let mut view: Option<AuthorView> = None;
         for draft in drafts {
             if view.is_none() && author_view::is_edit(&draft.op) {
@@ -286,19 +285,19 @@ impl<R: Roles> Composer<'_, R> {
         let body = object(&self.am, self.item, BODY)?;
         let current = self.am.text(&body)?;
         let wanted = match edit.base {
-            Some(base) if base != current => merge(&base, &current, &edit.text)?,
+            Some(base) if base != current => three_way_merge(&base, &current, &edit.text)?,
             _ => edit.text,
         };
-        let pieces = pieces(&current, &wanted);
-        // Only where something is replaced can a finer comparison find less to write; trying it costs
-        // as much as writing, and taking it back when it does not fit several times that.
+        let splices = splices(&current, &wanted);
+        // A finer comparison can only help when something is replaced. Trying it costs as much as writing, and
+        // rolling it back when it does not fit costs several times as much.
         let replaces =
-            pieces.iter().any(|piece| piece.delete > 0) && pieces.iter().any(|piece| piece.delete == 0);
+            splices.iter().any(|splice| splice.delete > 0) && splices.iter().any(|splice| splice.delete == 0);
         if replaces && self.write_difference(&body, &wanted)? {
             return Ok(());
         }
-        for piece in pieces {
-            self.transact(|tx| tx.splice_text(&body, piece.at, piece.delete, &piece.insert))?;
+        for splice in splices {
+            self.transact(|tx| tx.splice_text(&body, splice.at, splice.delete, &splice.insert))?;
         }
         Ok(())
     }
@@ -329,7 +328,7 @@ fn check(folded: Option<&FoldedItem<'_>>, op: &Op) -> Result<(), ComposeError> {
     }
     let view = &folded.view;
     check_room(op, folded.acts.len(), view.labels.len(), view.comments as usize)?;
-    if let Op::Settle { over, keep } = op {
+    if let Op::Resolve { over, keep } = op {
         let open = folded
             .view
             .conflicts

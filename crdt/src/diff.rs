@@ -1,8 +1,8 @@
-//! What changed between two rows of an item, as typed events.
+//! Compares two rows of an item and makes typed events of the difference.
 //!
-//! An event's id is derived from the act that brought it about, so it is the same on every replica
-//! however many steps arrived at once. Where that act was known before, and says again what is so, the id
-//! names the youngest act that came as well: no act comes twice, so no two changes share an id.
+//! An event's id is derived from the act that caused it, so every replica derives the same id, however many acts
+//! arrived together. When the causing act was known before (an old value is in effect again, say), the id also
+//! names the youngest new act. An act arrives only once, so two changes never share an id.
 
 use std::collections::BTreeSet;
 
@@ -11,16 +11,16 @@ use towline_proto::{
 };
 
 use crate::doc::Acts;
-use crate::fold::{ActOutcome, FoldedAct, FoldedItem, shown};
+use crate::fold::{ActOutcome, FoldedAct, FoldedItem, display_value};
 use crate::view::{Attribution, Conflict, ItemView};
 
-/// What an event is named by when no act came, and somebody stands higher than before.
-const RISEN: &str = "roles";
-/// Characters of a comment in an event.
+/// Part of an event's id when no act arrived and a member's role was raised instead.
+const ROLE_CHANGE: &str = "roles";
+/// The most characters of a comment that an event quotes.
 const EXCERPT_CHARS: usize = 160;
 
-/// The events between `before`, a row and the acts that it came from, and the outcome of a fold, in the
-/// order in which people would tell them.
+/// The events between `before` (a row and the acts from which it was made) and the result of a fold, in the
+/// order in which a person would report them.
 pub fn diff(project: ProjectId, before: Option<(&ItemView, &Acts)>, folded: &FoldedItem<'_>) -> Vec<Event> {
     let new = |known: &Acts| {
         let acts = folded.acts.keys().copied();
@@ -29,7 +29,7 @@ pub fn diff(project: ProjectId, before: Option<(&ItemView, &Acts)>, folded: &Fol
     diff_since(project, before.map(|(view, known)| (view, new(known))), folded)
 }
 
-/// [`diff`] where it is known which acts came since the row `before`.
+/// [`diff`] when the acts that are new since `before` are known.
 pub fn diff_since(
     project: ProjectId,
     before: Option<(&ItemView, BTreeSet<ActId>)>,
@@ -37,19 +37,19 @@ pub fn diff_since(
 ) -> Vec<Event> {
     let after = &folded.view;
     let (before, new) = before.map_or((None, None), |(view, new)| (Some(view), Some(new)));
-    let mut told = EventBuilder {
+    let mut events = EventBuilder {
         project,
         folded,
         after,
-        came: new.map(|new| NewActs::of(new, folded)),
-        events: Vec::new(),
+        new: new.map(|new| NewActs::of(new, folded)),
+        list: Vec::new(),
     };
     let Some(before) = before else {
-        told.tell(EventKind::ItemCreated { column: after.column }, folded.created());
+        events.emit(EventKind::ItemCreated { column: after.column }, folded.created());
         if after.deleted {
-            told.tell(EventKind::Deleted, folded.value_set_by(&Register::Deleted));
+            events.emit(EventKind::Deleted, folded.value_set_by(&Register::Deleted));
         }
-        return told.events;
+        return events.list;
     };
     if before.deleted != after.deleted {
         let what = if after.deleted {
@@ -57,46 +57,46 @@ pub fn diff_since(
         } else {
             EventKind::Restored
         };
-        told.tell(what, folded.value_set_by(&Register::Deleted));
+        events.emit(what, folded.value_set_by(&Register::Deleted));
     }
-    if let Some(change) = stage_change(before, after) {
-        told.tell(change, folded.column_set_by());
+    if let Some(change) = column_change(before, after) {
+        events.emit(change, folded.column_set_by());
     }
     if let Some((change, register)) = holds_change(before, after) {
-        told.tell(change, folded.value_set_by(&register));
+        events.emit(change, folded.value_set_by(&register));
     }
-    claim_change(before, after, &mut told);
+    claim_change(before, after, &mut events);
     for (field, registers) in changed_fields(before, after) {
         let causes = registers
             .iter()
             .filter_map(|register| folded.value_set_by(register));
-        told.tell_field(field, folded.youngest(causes));
+        events.emit_field(field, folded.youngest(causes));
     }
-    told.said();
+    events.emit_edit_and_comments();
     let new = |conflict: &&Conflict| !before.conflicts.iter().any(|old| old.id == conflict.id);
     for conflict in after.conflicts.iter().filter(new) {
         let rule = conflict.rule.sentence().to_owned();
-        told.tell_of(
+        events.emit_about(
             &conflict.id,
             EventKind::ConflictRaised { rule },
             Some(conflict.winner),
         );
         if let Some(change) = changed_by_merge(before, after, conflict) {
-            told.tell_of(&conflict.id, change, Some(conflict.winner));
+            events.emit_about(&conflict.id, change, Some(conflict.winner));
         }
     }
     if !before.conflicts.is_empty() && after.conflicts.is_empty() {
-        told.tell(EventKind::ConflictsSettled, None);
+        events.emit(EventKind::ConflictsResolved, None);
     }
-    told.events
+    events.list
 }
 
-/// What a merge changed of what was shown here: the value of a register that a new conflict is about.
-/// Whoever wrote what was shown had not seen what stands now, nor the other way round.
+/// What a new conflict changed for people on this node: the shown value of its register, before and after. The
+/// authors of the two values had not seen each other's act.
 fn changed_by_merge(before: &ItemView, after: &ItemView, conflict: &Conflict) -> Option<EventKind> {
     let (old, new) = (
-        shown(before, &conflict.register)?,
-        shown(after, &conflict.register)?,
+        display_value(before, &conflict.register)?,
+        display_value(after, &conflict.register)?,
     );
     (old != new).then(|| EventKind::ChangedByMerge {
         field: conflict.register.to_string(),
@@ -105,15 +105,15 @@ fn changed_by_merge(before: &ItemView, after: &ItemView, conflict: &Conflict) ->
     })
 }
 
-/// What came since a row was made.
+/// The acts that are new since a row was made.
 struct NewActs {
-    /// All of it.
-    new: BTreeSet<ActId>,
-    /// The youngest act, in causal order.
+    /// All of them.
+    all: BTreeSet<ActId>,
+    /// The last one in causal order.
     youngest: Option<ActId>,
-    /// The youngest edit of the body.
+    /// The last edit of the body.
     edit: Option<ActId>,
-    /// Comments as they were made, the oldest left out where they are too many.
+    /// The comments in causal order, without the oldest ones when there are too many for events.
     comments: Vec<ActId>,
 }
 
@@ -127,15 +127,16 @@ impl NewActs {
         let youngest = acts.last().map(|(id, _)| *id);
         let edits = |act: &FoldedAct<'_>| matches!(act.record.act.op, Op::EditBody);
         let edit = acts.iter().rfind(|(_, act)| edits(act)).map(|(id, _)| *id);
-        // What another node had written of the same request before was told then.
-        let was_told = |id: &ActId| folded.same_request(id).iter().any(|one| !new.contains(one));
+        // When another act of the same request arrived earlier, its event has been emitted.
+        let was_emitted = |id: &ActId| folded.same_request(id).iter().any(|one| !new.contains(one));
         acts.retain(|(id, act)| {
-            matches!(act.record.act.op, Op::Comment { .. }) && act.duplicate_of.is_none() && !was_told(id)
+            matches!(act.record.act.op, Op::Comment { .. }) && act.duplicate_of.is_none() && !was_emitted(id)
         });
         let too_many = acts.len().saturating_sub(limits::COMMENT_EVENTS);
         let comments = acts.into_iter().skip(too_many).map(|(id, _)| id).collect();
+
         Self {
-            new,
+            all: new,
             youngest,
             edit,
             comments,
@@ -143,76 +144,77 @@ impl NewActs {
     }
 }
 
+/// Collects the events of one comparison.
 struct EventBuilder<'a> {
     project: ProjectId,
     folded: &'a FoldedItem<'a>,
     after: &'a ItemView,
-    /// What came, unless the item is new.
-    came: Option<NewActs>,
-    events: Vec<Event>,
+    /// The new acts; `None` when the item itself is new.
+    new: Option<NewActs>,
+    list: Vec<Event>,
 }
 
 impl EventBuilder<'_> {
-    /// Adds an event. Without a cause of its own it is put down to the last act.
-    fn tell(&mut self, what: EventKind, cause: Option<ActId>) {
-        self.tell_of("", what, cause);
+    /// Adds an event caused by an act, or by the youngest new act when no cause is given.
+    fn emit(&mut self, what: EventKind, cause: Option<ActId>) {
+        self.emit_about("", what, cause);
     }
 
-    fn tell_field(&mut self, field: &str, cause: Option<ActId>) {
+    fn emit_field(&mut self, field: &str, cause: Option<ActId>) {
         let what = EventKind::FieldChanged {
             field: field.to_owned(),
         };
-        self.tell_of(field, what, cause);
+        self.emit_about(field, what, cause);
     }
 
-    /// Tells what was written: that the body is another, and each comment, wherever the clocks of their
-    /// authors put them among those that were known.
-    fn said(&mut self) {
-        let Some(came) = &mut self.came else { return };
-        let comments = std::mem::take(&mut came.comments);
-        if let Some(edit) = came.edit {
-            self.tell_field("body", Some(edit));
+    /// Adds the events for an edited body and for each new comment, also when a comment is older by its
+    /// author's clock than comments that were known.
+    fn emit_edit_and_comments(&mut self) {
+        let Some(new) = &mut self.new else { return };
+        let comments = std::mem::take(&mut new.comments);
+        if let Some(edit) = new.edit {
+            self.emit_field("body", Some(edit));
         }
         for id in comments {
             if let Some(Op::Comment { text }) = self.folded.acts.get(&id).map(|act| &act.record.act.op) {
                 let excerpt = text::show(text, EXCERPT_CHARS);
-                self.tell(EventKind::Commented { excerpt }, Some(id));
+                self.emit(EventKind::Commented { excerpt }, Some(id));
             }
         }
     }
 
-    /// Adds an event of which one cause can bring about several, each about something else: one act can
-    /// win many contests, and each is told.
-    fn tell_of(&mut self, about: &str, what: EventKind, cause: Option<ActId>) {
-        let came = self.came.as_ref();
-        let youngest = came.and_then(|came| came.youngest);
-        let stamp = cause
+    /// Adds an event of which one act can cause several: `about` tells them apart in their ids. (One act can
+    /// win several conflicts, and each has its own event.)
+    fn emit_about(&mut self, about: &str, what: EventKind, cause: Option<ActId>) {
+        let new = self.new.as_ref();
+        let youngest = new.and_then(|new| new.youngest);
+        let cause = cause
             .or(youngest)
             .and_then(|cause| self.folded.attribution(&cause));
-        let stamp = stamp.unwrap_or_else(|| self.after.last.clone());
-        let again = came.filter(|came| !came.new.contains(&stamp.act));
-        let about = match (&what, again) {
-            // Named by its contenders, of which the winner may well have been known.
+        let cause = cause.unwrap_or_else(|| self.after.last.clone());
+        let known_before = new.filter(|new| !new.all.contains(&cause.act));
+        let about = match (&what, known_before) {
+            // Identified by the competing acts, of which the winner may have been known before.
             (EventKind::ConflictRaised { .. }, _) | (_, None) => about.to_owned(),
             (_, Some(_)) => match youngest {
                 Some(youngest) => format!("{about}/{youngest}"),
-                None => format!("{about}/{RISEN}"),
+                None => format!("{about}/{ROLE_CHANGE}"),
             },
         };
-        self.events
-            .push(event(self.project, self.after, stamp, &about, what));
+        self.list
+            .push(event(self.project, self.after, cause, &about, what));
     }
 }
 
-/// One event about an item that shows `view`. Its id comes from the item, from what happened, from what
-/// that is about, and from the act of the stamp.
-pub fn event(project: ProjectId, view: &ItemView, stamp: Attribution, about: &str, what: EventKind) -> Event {
+/// One event about the item with row `view`. Its id is derived from the item, the kind of event, `about`, and
+/// the causing act.
+pub fn event(project: ProjectId, view: &ItemView, cause: Attribution, about: &str, what: EventKind) -> Event {
     let Attribution {
         act,
         origin,
         node,
         at,
-    } = stamp;
+    } = cause;
     let key = format!("{}/{about}", what.name());
     Event {
         id: EventId::derive(&view.id, &key, &act),
@@ -229,7 +231,7 @@ pub fn event(project: ProjectId, view: &ItemView, stamp: Attribution, about: &st
     }
 }
 
-fn stage_change(before: &ItemView, after: &ItemView) -> Option<EventKind> {
+fn column_change(before: &ItemView, after: &ItemView) -> Option<EventKind> {
     if before.column == after.column && before.closing == after.closing {
         return None;
     }
@@ -241,7 +243,7 @@ fn stage_change(before: &ItemView, after: &ItemView) -> Option<EventKind> {
         .take_while(|step| Some(step.act) != since);
     let mut via: Vec<Column> = steps.map(|step| step.column).collect();
     via.reverse();
-    // Where the old place is not among the remembered steps the way there is not known.
+    // The previous step is no longer in the trail, so the columns in between are not known.
     if !after.trail.iter().any(|step| Some(step.act) == since) {
         via.clear();
     }
@@ -275,7 +277,7 @@ fn holds_change(before: &ItemView, after: &ItemView) -> Option<(EventKind, Regis
     if added.is_empty() && removed.is_empty() && reason.is_none() {
         return None;
     }
-    // Leaving the column ends these by itself; the change of stage has told it already.
+    // Leaving the column clears these holds, and the column event says so already.
     if added.is_empty() && before.column != after.column && removed.iter().all(|kind| ends_with_column(*kind))
     {
         return None;
@@ -302,12 +304,12 @@ const fn ends_with_column(kind: HoldKind) -> bool {
     matches!(kind, HoldKind::ReviewHold | HoldKind::MergeFailure)
 }
 
-fn claim_change(before: &ItemView, after: &ItemView, told: &mut EventBuilder<'_>) {
+fn claim_change(before: &ItemView, after: &ItemView, events: &mut EventBuilder<'_>) {
     match (&before.claim, &after.claim) {
-        (Some(old), Some(new)) if told.folded.same_request(&old.act).contains(&new.act) => {}
+        (Some(old), Some(new)) if events.folded.same_request(&old.act).contains(&new.act) => {}
         (old, Some(new)) if old.as_ref().map(|old| old.act) != Some(new.act) => {
             let (holder, generation) = (new.holder.clone(), new.generation);
-            told.tell(EventKind::Claimed { holder, generation }, Some(new.act));
+            events.emit(EventKind::Claimed { holder, generation }, Some(new.act));
         }
         (Some(old), None) => {
             let register = if before.column == after.column {
@@ -315,8 +317,8 @@ fn claim_change(before: &ItemView, after: &ItemView, told: &mut EventBuilder<'_>
             } else {
                 Register::Column
             };
-            let cause = told.folded.youngest_head(&register);
-            told.tell(
+            let cause = events.folded.youngest_head(&register);
+            events.emit(
                 EventKind::Released {
                     holder: old.holder.clone(),
                 },
@@ -327,8 +329,8 @@ fn claim_change(before: &ItemView, after: &ItemView, told: &mut EventBuilder<'_>
     }
 }
 
-/// Fields that changed but for the body, with the registers that tell who did it: of a set or list those of its members
-/// that changed, for two who add something each may be heard of one by one.
+/// The fields that changed, apart from the body, with the registers whose acts caused that. Of a set or list, only
+/// the registers of the members that changed: replicas may receive concurrent additions one by one.
 fn changed_fields(before: &ItemView, after: &ItemView) -> Vec<(&'static str, Vec<Register>)> {
     let one = |register| vec![register];
     let pairs = [
@@ -382,8 +384,7 @@ fn changed_fields(before: &ItemView, after: &ItemView) -> Vec<(&'static str, Vec
         .collect()
 }
 
-/// The registers of what stands in one list and not in the other. Lists can be long, and mostly one
-/// thing in them changed: what is the same at both ends is left out before anything is looked for.
+/// The registers of the elements that are in one list only. The common beginning and end are skipped first.
 fn changed<T: PartialEq>(before: &[T], after: &[T], register: impl Fn(&T) -> Register) -> Vec<Register> {
     let same = before.iter().zip(after).take_while(|(a, b)| a == b).count();
     let rest = |list| <[T]>::get(list, same..).unwrap_or_default();

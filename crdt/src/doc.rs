@@ -5,9 +5,9 @@
 //!      └─ body: Text  markdown
 //! ```
 //!
-//! Both objects are made by the item's first change. An [`ItemDoc`] keeps its acts decoded beside the
-//! document, so that folding never reads Automerge. Bytes from a peer reach a document through the
-//! gate only; this file trusts what it is given.
+//! The item's first change creates both objects. An [`ItemDoc`] keeps the acts decoded beside the document, so
+//! that the fold never reads Automerge. Bytes from a peer reach a document only through the gate; this module
+//! does not check what it is given.
 
 use std::collections::BTreeMap;
 
@@ -20,14 +20,14 @@ pub const ACTS: &str = "acts";
 /// The key of the body in a document's root.
 pub const BODY: &str = "body";
 
-/// An act as it stands in a document.
+/// An act as a document holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActRecord {
-    /// What was recorded.
+    /// The decoded act.
     pub act: Act,
     /// The first 16 bytes of the node that signed it, as its Automerge actor holds them.
     pub node: NodePrefix,
-    /// The hash of the record's bytes, which breaks ties.
+    /// The hash of the record's bytes, for breaking ties.
     pub hash: [u8; 32],
 }
 
@@ -65,7 +65,7 @@ pub enum DocError {
         /// What Automerge says.
         source: automerge::AutomergeError,
     },
-    /// It is not one of ours.
+    /// It does not have the shape of an item's document.
     #[error("the document of item {item} has no {what}")]
     Shape {
         /// Whose.
@@ -86,7 +86,7 @@ pub enum DocError {
 }
 
 impl ItemDoc {
-    /// Wraps a document whose acts are to be read from it.
+    /// Wraps a document and decodes its acts.
     ///
     /// # Errors
     /// When it is not shaped like an item's document.
@@ -127,7 +127,7 @@ impl ItemDoc {
         Ok(Self { id, am, acts })
     }
 
-    /// Wraps a document that has these acts, as the gate found them.
+    /// Wraps a document whose acts are known, as the gate has decoded them.
     pub const fn with_acts(id: ItemId, am: Automerge, acts: Acts) -> Self {
         Self { id, am, acts }
     }
@@ -141,14 +141,14 @@ impl ItemDoc {
         Self::new(id, am)
     }
 
-    /// The whole document, compacted but not deflated: deflating takes ten times as long as the rest,
-    /// for something that is written with every change. Not canonical: compare
-    /// [`heads`](Self::heads) instead.
+    /// The whole document, compacted but not deflated: deflating takes ten times as long as everything else, and
+    /// a document is written with every change. The bytes are not canonical: compare [`heads`](Self::heads)
+    /// instead.
     pub fn save(&self) -> Vec<u8> {
         self.am.save_nocompress()
     }
 
-    /// Which item.
+    /// The item's id.
     pub const fn id(&self) -> ItemId {
         self.id
     }
@@ -192,7 +192,7 @@ pub(crate) fn object(am: &Automerge, item: ItemId, key: &'static str) -> Result<
     }
 }
 
-/// Who wrote the operation with this id.
+/// The node that wrote the operation with this id.
 fn node_of(id: &ObjId) -> Option<NodePrefix> {
     match id {
         ObjId::Root => None,

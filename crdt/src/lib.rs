@@ -1,13 +1,13 @@
-//! Item documents: from an author's bytes to what everybody sees.
+//! Item documents: from signed changes to the state that everybody sees.
 //!
-//! The way of a change: [`gate`] admits it, [`doc`] holds it, [`fold`] derives from all acts of an
-//! item its one [`view::ItemView`], and [`projection_update`] pairs a document with its row and the events that
-//! tell the difference. [`compose`] goes the other way: from an operation that somebody asks for to
-//! the changes of an entry. [`members`] says who may. [`settings`] is the one
-//! document that is no item.
+//! A change passes the [`gate`] into a document ([`doc`]). The [`fold`] computes from all acts of the document the
+//! item's [`view::ItemView`] (its row), and [`projection_update`] pairs a document with its new row and the
+//! events that describe the difference. In the other direction, [`compose`] makes the changes of an entry from
+//! operations that somebody asks for. [`members`] knows who may do what. [`settings`] is the one document that is
+//! not an item.
 //!
-//! Everything here is a pure function of its arguments. This crate never does IO, reads a clock,
-//! draws a random number or keeps global state.
+//! Everything here is a pure function of its arguments. This crate never does IO, reads a clock, draws a random
+//! number or keeps global state.
 
 pub mod compose;
 pub mod diff;

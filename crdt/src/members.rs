@@ -1,12 +1,13 @@
-//! Who may do what: the membership log folded from the genesis entry.
+//! Who may do what: folds the membership log, which begins with the genesis entry.
 //!
-//! Only owners change the membership and only a ticket's own author admits by it, so what the log
-//! says does not depend on the order in which concurrent entries arrived. A replica feeds entries in
-//! an order in which each comes behind the membership heads it names; authority is decided from them
-//! alone, never by a node's private setting (replication spec, *Identity and membership*). Nothing is
-//! refused because of an entry that its author had not seen: two owners who let one node in, or one
-//! who was restored from a backup and used a ticket again, would otherwise have logs that some replicas
-//! follow and others do not, for good. That a ticket works once is its inviter's to keep.
+//! Only owners change the membership, and only the author of a ticket admits by it, so the result does not depend
+//! on the order in which concurrent entries arrive. A replica applies an entry after the membership heads that
+//! the entry names. The author's role is decided from those heads alone, never from a private setting of a node
+//! (docs/spec/replication.md, *Identity and membership*).
+//!
+//! No entry is refused because of another entry that its author had not seen. Otherwise, when two owners admit
+//! the same node concurrently, or an owner is restored from a backup and uses a ticket twice, some replicas would
+//! accept a log that others refuse, for good. That a ticket works only once is enforced by the inviter's node.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,11 +16,11 @@ use towline_proto::{Entry, EntryHash, MemberAct, Millis, NodeId, Payload, Role, 
 
 use crate::doc::NodePrefix;
 
-/// What the fold asks about a signer.
+/// What the fold needs to know about signers.
 pub trait Roles {
     /// The role of a node; `None` for one that is not a member.
     fn role(&self, node: NodePrefix) -> Option<Role>;
-    /// The whole id of a node.
+    /// The full id of a node.
     fn node(&self, node: NodePrefix) -> Option<NodeId>;
 }
 
@@ -32,13 +33,13 @@ pub struct Member {
     pub name: String,
     /// What it may do.
     pub role: Role,
-    /// Since when, by the admitting author's clock.
+    /// Since when, by the clock of the admitting author.
     pub at: Millis,
 }
 
 impl Member {
-    /// Let in twice, by owners who did not know of each other: the same on every replica, whichever
-    /// comes first. A role only grows, so what was admitted stays admissible.
+    /// Merges two admissions of the same node, made concurrently by two owners. The result does not depend on
+    /// their order. The role is the higher one, so that entries admitted under it stay admissible.
     fn merge(&mut self, other: &Self) {
         self.role = self.role.max(other.role);
         self.at = self.at.min(other.at);
@@ -48,12 +49,12 @@ impl Member {
     }
 }
 
-/// A ticket that somebody handed out.
+/// A ticket that was issued.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invitation {
-    /// Whose ticket it is.
+    /// The owner who issued it.
     pub inviter: NodeId,
-    /// What it lets do.
+    /// The role that it grants.
     pub role: Role,
     /// Until when.
     pub expires: Millis,
@@ -67,35 +68,35 @@ pub struct Membership {
     name: String,
     members: BTreeMap<NodePrefix, Member>,
     invitations: BTreeMap<TicketHash, Invitation>,
-    known: BTreeMap<EntryHash, Known>,
+    applied: BTreeMap<EntryHash, AppliedEntry>,
     heads: BTreeSet<EntryHash>,
-    /// By whose entries each member is one.
-    grants: BTreeMap<NodePrefix, Vec<Grant>>,
+    /// The admissions of each member.
+    grants: BTreeMap<NodePrefix, Vec<RoleGrant>>,
 }
 
-/// A membership entry that was taken.
+/// A membership entry that was applied.
 #[derive(Debug, Clone)]
-struct Known {
-    /// Which one it was here. Whatever it names was taken before it.
-    turn: usize,
-    /// The heads that it names.
-    behind: Vec<EntryHash>,
-    /// Whether those were all the heads there were here, so that every entry taken before it is behind it.
-    all: bool,
+struct AppliedEntry {
+    /// The index in the order of application. Entries that it names have smaller ones.
+    index: usize,
+    /// The membership heads that it names.
+    parents: Vec<EntryHash>,
+    /// Whether its parents were all heads at that time, so that every entry applied before it is an ancestor.
+    after_all: bool,
 }
 
 /// One admission.
 #[derive(Debug, Clone, Copy)]
-struct Grant {
-    /// The turn of the entry that admits.
-    turn: usize,
+struct RoleGrant {
+    /// The index of the admitting entry.
+    index: usize,
     role: Role,
 }
 
-/// Why a membership entry is not admitted.
+/// Why a membership entry is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MembershipError {
-    /// The author may not.
+    /// The author's role does not allow it.
     #[error("{author} is {}; only an owner can change the membership", role.map_or("not a member", Role::as_str))]
     NotAllowed {
         /// Who tried.
@@ -103,19 +104,19 @@ pub enum MembershipError {
         /// What it is.
         role: Option<Role>,
     },
-    /// A project begins once.
+    /// A project has one genesis entry.
     #[error("a second beginning of the project")]
     SecondGenesis,
     /// The ticket is not the author's, or there is none.
     #[error("the ticket is not one of the author's")]
     ForeignTicket,
-    /// The ticket was handed out before.
+    /// The ticket was issued before.
     #[error("the ticket was already issued")]
     SecondInvite,
     /// Another member's id begins with the same 16 bytes.
     #[error("another member's id begins with the same 16 bytes")]
-    Already,
-    /// No room.
+    PrefixTaken,
+    /// The project has the most members that are allowed.
     #[error("the project already has {} members, which is the maximum", limits::MEMBERS)]
     Full,
     /// The name cannot be shown.
@@ -135,7 +136,7 @@ impl Roles for Membership {
 
 impl Membership {
     /// The membership of a project that has only its genesis entry.
-    pub fn begin(entry: &Entry, genesis: &Genesis) -> Self {
+    pub fn from_genesis(entry: &Entry, genesis: &Genesis) -> Self {
         let author = entry.body().author;
         let founder = Member {
             node: author,
@@ -147,27 +148,27 @@ impl Membership {
             name: genesis.name.clone(),
             members: BTreeMap::from([(NodePrefix::from(&author), founder)]),
             invitations: BTreeMap::new(),
-            known: BTreeMap::from([(
+            applied: BTreeMap::from([(
                 entry.hash(),
-                Known {
-                    turn: 0,
-                    behind: Vec::new(),
-                    all: true,
+                AppliedEntry {
+                    index: 0,
+                    parents: Vec::new(),
+                    after_all: true,
                 },
             )]),
             heads: BTreeSet::from([entry.hash()]),
             grants: BTreeMap::from([(
                 NodePrefix::from(&author),
-                vec![Grant {
-                    turn: 0,
+                vec![RoleGrant {
+                    index: 0,
                     role: Role::Owner,
                 }],
             )]),
         }
     }
 
-    /// The node that a verified entry lets in by the word of an owner: enough to talk to that node before
-    /// the entries in front of this one are here. What it may write is decided when they are.
+    /// The node that a verified entry admits, when its author is an owner. That is enough to connect to the node
+    /// before the entries that precede this one have arrived. What the node may write is decided after that.
     pub fn vouched_by(&self, entry: &Entry) -> Option<NodeId> {
         let Payload::Member(MemberAct::Admit { node, .. }) = &entry.body().payload else {
             return None;
@@ -193,7 +194,7 @@ impl Membership {
             .filter(|member| member.node == *node)
     }
 
-    /// Every ticket ever handed out.
+    /// Every ticket that was ever issued.
     pub fn invitations(&self) -> impl Iterator<Item = (&TicketHash, &Invitation)> {
         self.invitations.iter()
     }
@@ -203,14 +204,14 @@ impl Membership {
         self.invitations.get(ticket)
     }
 
-    /// The membership heads that an entry of `author` names now. Where there are more than an entry can
-    /// name, one by which the author is what it is comes first.
+    /// The membership heads for a new entry of `author`. When there are more than an entry can name, a head that
+    /// proves the author's role comes first.
     pub fn heads(&self, author: &NodeId) -> Vec<EntryHash> {
         let mut heads: Vec<EntryHash> = self.heads.iter().rev().copied().collect();
         if heads.len() > limits::HEADS_PER_ENTRY {
             let role = self.member(author).map(|member| member.role);
-            let vouches = |head: &EntryHash| self.role_behind(author, &[*head]) == role;
-            if let Some(at) = heads.iter().position(vouches) {
+            let proves_role = |head: &EntryHash| self.role_at(author, &[*head]) == role;
+            if let Some(at) = heads.iter().position(proves_role) {
                 heads.swap(0, at);
             }
             heads.truncate(limits::HEADS_PER_ENTRY);
@@ -218,41 +219,43 @@ impl Membership {
         heads
     }
 
-    /// What the author of an entry was by the membership heads that the entry names, all of which are
-    /// here: the same on every replica, whatever else it knows of the membership by now.
+    /// The role of an entry's author at the membership heads that the entry names, which must have been applied.
+    /// It is the same on every replica, whatever else the replica knows about the membership.
     pub fn role_of(&self, entry: &Entry) -> Option<Role> {
         let body = entry.body();
         if self.heads.iter().all(|head| body.members.contains(head)) {
             return self.member(&body.author).map(|member| member.role);
         }
-        self.role_behind(&body.author, &body.members)
+        self.role_at(&body.author, &body.members)
     }
 
-    /// The highest role that a node was given by `heads` or by what is behind them. The walk ends where
-    /// everything earlier is behind an entry, which is at once unless owners have just been apart, and at
+    /// The highest role that a node was granted by `heads` or their ancestors. The walk stops at an entry that
+    /// has every earlier entry as an ancestor (usually the first one, unless owners wrote concurrently), and at
     /// the node's first admission.
-    fn role_behind(&self, node: &NodeId, heads: &[EntryHash]) -> Option<Role> {
+    fn role_at(&self, node: &NodeId, heads: &[EntryHash]) -> Option<Role> {
         self.member(node)?;
         let grants = self.grants.get(&NodePrefix::from(node))?;
-        let first = grants.iter().map(|grant| grant.turn).min()?;
+        let first = grants.iter().map(|grant| grant.index).min()?;
         let mut role = None;
         let mut next = heads.to_vec();
         let mut seen: BTreeSet<EntryHash> = heads.iter().copied().collect();
         while let Some(hash) = next.pop() {
-            let Some(known) = self.known.get(&hash).filter(|known| known.turn >= first) else {
+            let Some(entry) = self.applied.get(&hash).filter(|entry| entry.index >= first) else {
                 continue;
             };
-            let behind = |grant: &&Grant| grant.turn == known.turn || known.all && grant.turn < known.turn;
-            role = role.max(grants.iter().filter(behind).map(|grant| grant.role).max());
-            if !known.all {
-                next.extend(known.behind.iter().filter(|behind| seen.insert(**behind)));
+            let granted = |grant: &&RoleGrant| {
+                grant.index == entry.index || entry.after_all && grant.index < entry.index
+            };
+            role = role.max(grants.iter().filter(granted).map(|grant| grant.role).max());
+            if !entry.after_all {
+                next.extend(entry.parents.iter().filter(|parent| seen.insert(**parent)));
             }
         }
         role
     }
 
-    /// A digest of all that ties ask of the membership: what everybody is who may write. Rows that were
-    /// folded by another digest may have to be folded again.
+    /// A digest of the roles of all writing members, which break ties. When it changes, rows may have to be
+    /// folded again.
     pub fn roles_digest(&self) -> u64 {
         let mut hasher = blake3::Hasher::new();
         for member in self.members.values().filter(|member| member.role.may_write()) {
@@ -266,21 +269,21 @@ impl Membership {
             .fold(0, |number, byte| number << 8 | u64::from(*byte))
     }
 
-    /// The heads that an entry names and that are not here yet.
+    /// The membership heads that an entry names and that have not been applied yet.
     pub fn missing(&self, entry: &Entry) -> Vec<EntryHash> {
         entry
             .body()
             .members
             .iter()
-            .filter(|head| !self.known.contains_key(*head))
+            .filter(|head| !self.applied.contains_key(*head))
             .copied()
             .collect()
     }
 
-    /// Checks a membership entry without taking it.
+    /// Checks a membership entry without applying it.
     ///
     /// # Errors
-    /// Why it must not be admitted.
+    /// The rule that it breaks.
     pub fn check(&self, entry: &Entry) -> Result<(), MembershipError> {
         let author = entry.body().author;
         match &entry.body().payload {
@@ -320,7 +323,7 @@ impl Membership {
                     .get(&prefix)
                     .is_some_and(|member| member.node != *node)
                 {
-                    return Err(MembershipError::Already);
+                    return Err(MembershipError::PrefixTaken);
                 }
                 if self.members.len() >= limits::MEMBERS {
                     return Err(MembershipError::Full);
@@ -330,13 +333,13 @@ impl Membership {
         }
     }
 
-    /// Takes an entry that [`check`](Self::check) let pass.
+    /// Applies an entry that passed [`check`](Self::check).
     pub fn apply(&mut self, entry: &Entry) {
         let Payload::Member(act) = &entry.body().payload else {
             return;
         };
         let author = entry.body().author;
-        let turn = self.known.len();
+        let index = self.applied.len();
         match act {
             MemberAct::Invite {
                 ticket,
@@ -375,15 +378,22 @@ impl Membership {
                 self.grants
                     .entry(NodePrefix::from(node))
                     .or_default()
-                    .push(Grant { turn, role });
+                    .push(RoleGrant { index, role });
             }
         }
-        let behind = entry.body().members.clone();
-        for head in &behind {
+        let parents = entry.body().members.clone();
+        for head in &parents {
             self.heads.remove(head);
         }
-        let all = self.heads.is_empty();
+        let after_all = self.heads.is_empty();
         self.heads.insert(entry.hash());
-        self.known.insert(entry.hash(), Known { turn, behind, all });
+        self.applied.insert(
+            entry.hash(),
+            AppliedEntry {
+                index,
+                parents,
+                after_all,
+            },
+        );
     }
 }

@@ -1,7 +1,7 @@
-//! The one way to pair a document with its row and the events that tell the difference.
+//! Computes the row and the events of a document.
 //!
-//! Nobody else makes rows or events: what is shown, stored and announced therefore always comes from
-//! the same fold of the same acts (lessons, *a mirror table drifted*).
+//! Rows and events are made nowhere else, so what is shown, stored and announced always comes from the same fold
+//! of the same acts. (Elsewhere, tables that mirrored a CRDT setter by setter have drifted from it.)
 
 use std::collections::BTreeSet;
 
@@ -13,17 +13,17 @@ use crate::fold::fold;
 use crate::members::Roles;
 use crate::view::ItemView;
 
-/// A document's row and what it changes for people.
+/// A new row with the events that lead to it.
 #[derive(Debug, Clone)]
 pub struct ProjectionUpdate {
     /// The row.
     pub view: ItemView,
-    /// The events between the row before and this one.
+    /// The events between the previous row and this one.
     pub events: Vec<Event>,
 }
 
-/// Folds a document and compares it with the row before and the acts that made that. `None` when the
-/// document holds no creation, which the gate rules out.
+/// Folds a document and compares the result with the previous row and the acts from which that was made. `None`
+/// when no act creates the item, which the gate rules out.
 pub fn update_projection<R: Roles>(
     project: ProjectId,
     before: Option<(&ItemView, &Acts)>,
@@ -38,8 +38,8 @@ pub fn update_projection<R: Roles>(
     })
 }
 
-/// [`update_projection`] of the acts that a document has, or had when some of its changes were not in it yet, where it
-/// is known which of them came since the row before.
+/// [`update_projection`] for acts that are given directly, together with the new ones among them: for the state
+/// of a document between two of its changes.
 pub fn update_projection_from_acts<R: Roles>(
     project: ProjectId,
     before: Option<(&ItemView, BTreeSet<ActId>)>,

@@ -1,13 +1,13 @@
-//! The document of a project's settings: one for each project, under an id that follows from the project
-//! alone ([`ItemId::settings`]).
+//! The document of a project's settings. Each project has one, under an id derived from the project
+//! ([`ItemId::settings`]).
 //!
-//! Members who are apart must write to the same document, so nobody creates it: every replica begins with
-//! the same first change ([`begin`]), whose bytes are pinned by a test, and that change stands in no log.
-//! What follows are acts as in any item, each a setting that a maintainer or an owner wrote, so that gate,
-//! fold, conflicts and replication are those of items. What a value means is said where it is used; a
-//! setting or value that this version does not know is kept.
+//! Disconnected members must write to the same document, so no member creates it: every replica starts from the
+//! same first change ([`initial_document`]), whose bytes are pinned by a test and which is in no log. Everything
+//! after that is an act as in any item, each setting signed by a maintainer or an owner, so the gate, the fold,
+//! conflicts and replication work as for items. What a value means is defined where it is used. Settings and
+//! values that this version does not know are kept.
 //!
-//! Pure, as the rest of the crate.
+//! Pure, like the rest of the crate.
 
 use automerge::transaction::{CommitOptions, Transactable};
 use automerge::{ActorId, Automerge, AutomergeError, ObjType, ROOT};
@@ -16,31 +16,31 @@ use towline_proto::{
 };
 
 use crate::doc::{ACTS, BODY, DocError, ItemDoc, scalar};
-use crate::fold::sets;
+use crate::fold::is_setting_op;
 use crate::gate::{CheckedChange, GateError};
 
-/// Who the first change is by: nobody has this key.
+/// The author of the first change: a key that nobody has.
 const NOBODY: AuthorSeq = AuthorSeq {
     node: NodeId([0; 32]),
     epoch: Epoch(0),
     seq: 0,
 };
 
-/// The act that the document begins with.
+/// The id of the act in the first change.
 pub fn first_act() -> ActId {
     ActId::derive(&NOBODY.node, NOBODY.epoch, NOBODY.seq, 0)
 }
 
-/// The settings of a project in which nobody has set anything: the same bytes on every replica.
+/// The document of a project in which nothing has been set: the same bytes on every replica.
 ///
 /// # Errors
 /// When Automerge refuses, which the tests rule out.
 pub fn initial_document(id: ItemId) -> Result<ItemDoc, DocError> {
-    let made = beginning().map_err(|source| DocError::Automerge { item: id, source })?;
+    let made = initial_automerge().map_err(|source| DocError::Automerge { item: id, source })?;
     ItemDoc::new(id, made)
 }
 
-fn beginning() -> Result<Automerge, AutomergeError> {
+fn initial_automerge() -> Result<Automerge, AutomergeError> {
     let act = Act {
         op: Op::Create {
             number: 1,
@@ -68,34 +68,34 @@ fn beginning() -> Result<Automerge, AutomergeError> {
     Ok(am)
 }
 
-/// Checks that what a change holds belongs where it is written: settings among the settings, and
-/// everything else elsewhere. Needs the change alone, as [`crate::gate::check`] does.
+/// Checks that settings are written to the settings document only, and everything else to items. Needs the
+/// change alone, like [`crate::gate::check`].
 ///
 /// # Errors
-/// What does not belong there.
+/// What is in the wrong document.
 pub fn check_document(is_settings: bool, change: &CheckedChange) -> Result<(), GateError> {
     let refused = |what: &str| Err(GateError::Schema(what.to_owned()));
     let mut ops = change.acts.iter().map(|(_, act, _)| &act.op);
     if !is_settings {
-        return match ops.any(sets) {
+        return match ops.any(is_setting_op) {
             true => refused("a setting of the project in an item"),
             false => Ok(()),
         };
     }
     // A newer version may write what this one does not know.
-    let known = |op: &Op| sets(op) || *op == Op::Unknown;
+    let known = |op: &Op| is_setting_op(op) || *op == Op::Unknown;
     if change.creates || change.edits_body || !ops.all(known) {
         return refused("something else than settings among the project's settings");
     }
     Ok(())
 }
 
-/// Whether an operation changes a setting, or settles a contest about one.
+/// Whether an operation changes a setting, or resolves a conflict about one.
 pub const fn is_setting(op: &Op) -> bool {
-    sets(op)
+    is_setting_op(op)
 }
 
-/// What a register of the document is about, if it is a setting.
+/// The name of the setting that a register holds, if it holds one.
 pub const fn key(register: &Register) -> Option<&String> {
     match register {
         Register::Setting(key) => Some(key),

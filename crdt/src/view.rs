@@ -1,9 +1,9 @@
 //! The projection of one item: everything that is derived from its document, as plain values.
 //!
-//! An [`ItemView`] is the row that the index keeps. It is a pure function of the item's admitted
-//! acts and the members' roles; it knows nothing of other items, so anything that needs two items
-//! (whether a dependency is satisfied, `42a` and `42b`, an epic's progress) is computed from rows
-//! when asked. Rows carry [`PROJECTION_VERSION`]: a row of another version is recomputed.
+//! An [`ItemView`] is the row that a node's index keeps. It depends on the item's admitted acts and the members'
+//! roles only, and never on other items. Anything that needs several items (whether a dependency is satisfied, a
+//! number that two items share, an epic's progress) is computed from rows when it is needed. Stored rows carry
+//! [`PROJECTION_VERSION`]; a row of another version is computed anew.
 
 use serde::{Deserialize, Serialize};
 use towline_proto::stage::{Claim, Holds, status};
@@ -12,10 +12,10 @@ use towline_proto::{
     Register, RequestId, Rule, Status,
 };
 
-/// Raise when the fold or this type changes what a row says.
+/// The version of stored rows. Increase it when a change of the fold or of this type changes rows.
 pub const PROJECTION_VERSION: u32 = 5;
 
-/// How many column steps a row remembers, so that a jump over several can be told as one line.
+/// How many column steps a row remembers, so that several steps at once can be shown as one line.
 pub const TRAIL: usize = 8;
 
 /// The row of one item.
@@ -23,23 +23,23 @@ pub const TRAIL: usize = 8;
 pub struct ItemView {
     /// Its id.
     pub id: ItemId,
-    /// What people type; two items made apart may share one.
+    /// The number that people type. Items that were created concurrently can share one.
     pub number: u32,
-    /// What sort of work.
+    /// The kind of work.
     pub kind: Kind,
-    /// One line.
+    /// The title, one line.
     pub title: String,
-    /// Where it stands.
+    /// Its column.
     pub column: Column,
-    /// How it ended; only in closed, and archived from closed.
+    /// How it was closed; set in the columns closed, and archived after closed.
     pub closing: Option<Closing>,
-    /// What holds it.
+    /// The holds that are set.
     pub holds: Holds,
     /// In the trash.
     pub deleted: bool,
-    /// Emptied out of the trash: shown nowhere, and its number is not given out again.
+    /// Purged from the trash: shown nowhere, and its number is not reused.
     pub purged: bool,
-    /// Who passes it through QA.
+    /// How it passes QA.
     pub qa: Qa,
     /// 0 (highest) to 4.
     pub priority: u8,
@@ -51,17 +51,17 @@ pub struct ItemView {
     pub epic: Option<ItemId>,
     /// A person or agent.
     pub assignee: Option<String>,
-    /// Who asked for the item.
+    /// Who asked for the item to be created.
     pub origin: Origin,
-    /// The request that made it, where the asker named one.
+    /// The id of the request that created it, when the request had one.
     pub request: Option<RequestId>,
-    /// Who works on it.
+    /// The current claim.
     pub claim: Option<Claim>,
-    /// The highest claim generation that was ever given; the next claim takes one more.
+    /// The highest claim generation so far; the next claim takes the following one.
     pub generation: u32,
     /// How often it was sent back since it last left the backlog.
     pub retries: u32,
-    /// Acceptance criteria, in order of their making.
+    /// Acceptance criteria, in the order in which they were added.
     pub criteria: Vec<Criterion>,
     /// Links, sorted.
     pub links: Vec<Link>,
@@ -71,24 +71,24 @@ pub struct ItemView {
     pub body_edit: Option<ActId>,
     /// The hash of the foreign record that it was last imported from.
     pub imported: Option<String>,
-    /// Contending intents that nobody has settled.
+    /// Open conflicts.
     pub conflicts: Vec<Conflict>,
-    /// Facts that contradict what stands, such as "merged, but blocked at the same time".
+    /// Notices about facts that contradict the state, such as "merged, but blocked at the same time".
     pub attention: Vec<String>,
-    /// Acts that never took effect, with the reason.
+    /// Refused acts, with the reason.
     pub refused: Vec<RefusedAct>,
-    /// The act that put it where it stands, then the earlier ones, at most [`TRAIL`].
+    /// The step that put it into its column, then earlier steps, at most [`TRAIL`].
     pub trail: Vec<ColumnStep>,
-    /// The act that was last, by the authors' clocks.
+    /// The last act by the authors' clocks.
     pub last: Attribution,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Millis,
     /// When it last changed.
     pub updated_at: Millis,
-    /// Since when it stands in its column.
+    /// Since when it is in its column.
     pub entered_at: Millis,
-    /// The heads of the registers that a transition reads and writes: what a new act must name as
-    /// seen. Sorted.
+    /// The heads of the registers that a transition reads or writes, which a new transition must name as seen.
+    /// Sorted.
     pub heads: Vec<ActId>,
 }
 
@@ -99,7 +99,7 @@ pub struct Criterion {
     pub id: ActId,
     /// What must be true of the work.
     pub text: String,
-    /// How far it is.
+    /// Its state.
     pub state: CriterionState,
     /// References to what proves it.
     pub evidence: Vec<String>,
@@ -114,7 +114,7 @@ pub struct Link {
     pub target: String,
 }
 
-/// Who did something, where and when.
+/// The act that did something, with who asked for it, which node signed it, and when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attribution {
     /// The act.
@@ -127,33 +127,33 @@ pub struct Attribution {
     pub at: Millis,
 }
 
-/// One effective step into a column.
+/// One effective step of the column register.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ColumnStep {
-    /// Into which column.
+    /// The column that it led to.
     pub column: Column,
-    /// By which act.
+    /// The act.
     pub act: ActId,
 }
 
-/// Contending intents: derived, never written.
+/// An open conflict: concurrent acts on one register. Derived by the fold, stored in no document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Conflict {
-    /// The hash of the contenders, in hex.
+    /// A hash of the competing acts, in hex.
     pub id: String,
-    /// What they contend for.
+    /// The register that they wrote.
     pub register: Register,
     /// The rule that chose the winner.
     pub rule: Rule,
-    /// What takes effect.
+    /// The act that is in effect.
     pub winner: ActId,
-    /// What does not.
+    /// The acts that are overridden.
     pub losers: Vec<ActId>,
-    /// When the youngest contender was made.
+    /// When the youngest of the competing acts was made.
     pub since: Millis,
 }
 
-/// An act that never takes effect.
+/// An act that was illegal for its author and has no effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefusedAct {
     /// Which act.
@@ -168,7 +168,7 @@ impl ItemView {
         status(self.column, self.closing.as_ref(), &self.holds)
     }
 
-    /// What decides which transitions are legal from here.
+    /// The input of the transition table.
     pub fn state(&self) -> ItemState {
         ItemState {
             column: self.column,
@@ -193,10 +193,10 @@ impl ItemView {
 
     /// How many criteria are met or skipped.
     pub fn criteria_met(&self) -> usize {
-        let settled = |state| matches!(state, CriterionState::Met | CriterionState::Skipped);
+        let counts = |state| matches!(state, CriterionState::Met | CriterionState::Skipped);
         self.criteria
             .iter()
-            .filter(|criterion| settled(criterion.state))
+            .filter(|criterion| counts(criterion.state))
             .count()
     }
 }

@@ -74,7 +74,7 @@ pub enum Command {
         #[arg(long)]
         create: bool,
     },
-    /// Show and repeat deliveries to chat rooms and webhooks.
+    /// Show the status of deliveries, or repeat failed ones.
     #[command(subcommand)]
     Relay(RelayCommand),
 }
@@ -99,7 +99,7 @@ pub struct UpArgs {
 /// The commands of `relay`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
 pub enum RelayCommand {
-    /// Show last delivery, lag and failed messages of each destination.
+    /// Show the last delivery, lag and failed messages of each destination.
     Status {
         /// Print JSON.
         #[arg(long)]

@@ -193,18 +193,9 @@ impl GatewayStore {
     async fn write(&self, tree: fn(&StoreInner) -> &sled::Tree, batch: StoreBatch) -> Result<(), StoreError> {
         let mut logged = false;
         loop {
-            let inner = Arc::clone(&self.inner);
-            let batch = batch.clone();
-            let work = tokio::task::spawn_blocking(move || {
-                let StoreBatch { writes, bytes } = batch;
-                inner
-                    .db
-                    .write("write to", bytes, |_| tree(&inner).apply_batch(writes))?;
-                inner.db.flush()
-            });
-            match work.await.map_err(|_| StoreError::Stopping)? {
-                Err(SledStoreError::Full { .. }) => {}
-                result => return Ok(result?),
+            match self.try_write(tree, batch.clone()).await {
+                Err(error) if error.is_full() => {}
+                result => return result,
             }
             if !logged {
                 tracing::error!("the disk is full; the relay waits until there is free space");
@@ -212,6 +203,23 @@ impl GatewayStore {
             }
             tokio::time::sleep(Duration::from_millis(FULL_POLL_MS)).await;
         }
+    }
+
+    /// Writes a batch and makes it durable, unless the disk is full.
+    async fn try_write(
+        &self,
+        tree: fn(&StoreInner) -> &sled::Tree,
+        batch: StoreBatch,
+    ) -> Result<(), StoreError> {
+        let inner = Arc::clone(&self.inner);
+        let work = tokio::task::spawn_blocking(move || {
+            let StoreBatch { writes, bytes } = batch;
+            inner
+                .db
+                .write("write to", bytes, |_| tree(&inner).apply_batch(writes))?;
+            inner.db.flush()
+        });
+        Ok(work.await.map_err(|_| StoreError::Stopping)??)
     }
 }
 

@@ -210,6 +210,11 @@ impl SledStore {
         })
     }
 
+    /// The database, for iterators; each of their steps must run in [`guard`].
+    pub(crate) const fn db(&self) -> &sled::Db {
+        &self.db
+    }
+
     /// Runs something that writes. If it fails, it is the last one.
     fn change<T>(&self, run: impl FnOnce() -> Result<T, SledStoreError>) -> Result<T, SledStoreError> {
         if self.failed.load(Ordering::Acquire) {

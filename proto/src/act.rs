@@ -1,13 +1,12 @@
-//! Acts: one recorded transition or edit by somebody, with what its author saw.
+//! Acts: a record of one transition or edit, with the acts that its author had seen.
 //!
-//! An act is written once, under a key that only its author can write ([`ActId::derive`]), and is
-//! never changed. Column, holds, holder, fields and conflicts are derived from acts by the fold and
-//! stored nowhere. A record names in `saw` the acts of the same registers that its author had in
-//! front of it; it supersedes those, and only acts that did not see each other contend (pipeline
-//! spec, *When replicas disagree*).
+//! An act is written once, under a key that only its author can write ([`ActId::derive`]), and never changes. The
+//! fold derives column, holds, claim, fields and conflicts from acts; they are stored nowhere. A record lists in
+//! `saw` the acts of the same registers that its author had seen, and supersedes those. Only acts that did not see
+//! each other compete (docs/spec/pipeline.md, *When replicas disagree*).
 //!
-//! Encoded as MessagePack with one-letter field names: an act is one scalar in the item's document.
-//! Fields and operations of a newer version are kept in the document as they came.
+//! Acts are encoded as MessagePack with one-letter field names: an act is a single scalar in the item's document.
+//! Fields and operations of a newer version are kept in the document unchanged.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,10 +21,10 @@ use crate::{
 /// One recorded transition or edit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Act {
-    /// What was done.
+    /// The operation.
     #[serde(rename = "o")]
     pub op: Op,
-    /// The acts its author had in front of it, in the registers that `op` reads or writes.
+    /// The acts that its author had seen, in the registers that `op` reads or writes.
     #[serde(rename = "s", default, skip_serializing_if = "Vec::is_empty")]
     pub saw: Vec<ActId>,
     /// When, by the author's clock; for showing only.
@@ -34,13 +33,12 @@ pub struct Act {
     /// Who asked for it.
     #[serde(rename = "b")]
     pub origin: Origin,
-    /// Makes the record's hash come out smaller or larger than another's, so that an exported item
-    /// that is imported again keeps the outcome of its ties. It gives nobody anything that a chosen
-    /// time would not.
+    /// Makes the record's hash smaller or larger than another's, so that an exported item which is imported again
+    /// keeps the order of its ties. (An author could steer the hash by choosing a time just as well.)
     #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
     pub nonce: Option<u32>,
-    /// The request that it does, where the asker named one: a second act of the same request in the
-    /// same item, made by somebody who did not know of the first, is the same intent and counts once.
+    /// The id of the request that it fulfils, when the request has one. A second act of the same request in the same
+    /// item, written by a node that had not seen the first, is the same intent and counts once.
     #[serde(rename = "q", default, skip_serializing_if = "Option::is_none")]
     pub request: Option<RequestId>,
 }
@@ -61,37 +59,37 @@ words!(
     }
 );
 
-/// What an act does. The transitions are those of [`crate::table`].
+/// The operation of an act. The transitions are those of [`crate::table`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "e", rename_all = "kebab-case")]
 pub enum Op {
     /// The first act of every item.
     Create {
-        /// What people type; the next above every number that the creating node knew.
+        /// The number that people type: one above every number that the creating node knew.
         number: u32,
-        /// What sort of work.
+        /// The kind of work.
         kind: Kind,
-        /// One line.
+        /// The title, one line.
         title: String,
-        /// Backlog, or upcoming.
+        /// Backlog or upcoming.
         column: Column,
         /// 0 (highest) to 4.
         priority: u8,
-        /// Who passes it through QA.
+        /// How it passes QA.
         qa: Qa,
     },
 
-    /// Into the backlog.
+    /// Move it into the backlog.
     Triage,
-    /// Into coding.
+    /// Start work on it.
     Start {
         /// Why it starts although a dependency is not satisfied.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         force: Option<String>,
     },
-    /// Out of coding, to be checked.
+    /// Submit it from coding for checks.
     Submit,
-    /// Back to coding.
+    /// Send it back to coding.
     RequestChanges {
         /// What is wrong.
         reason: String,
@@ -100,103 +98,103 @@ pub enum Op {
     PassQa,
     /// A person approved.
     Approve,
-    /// It reached the main branch: a fact when a commit is named.
+    /// It was merged into the main branch: a fact if a commit is named, otherwise an intent.
     Merged {
         /// The commit.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         commit: Option<String>,
     },
-    /// The merge went wrong.
+    /// The merge failed.
     MergeFailed {
-        /// How.
+        /// The kind of failure.
         kind: FailureKind,
         /// What the reporter adds.
         detail: String,
     },
-    /// Try the merge again.
+    /// Retry the merge.
     RetryMerge,
-    /// Nobody retries by itself any more.
+    /// Give up on the merge: nothing retries it automatically.
     GiveUpMerge,
-    /// Hold: cannot go on.
+    /// Set the hold blocked.
     Block {
         /// Why.
         reason: String,
     },
-    /// Lift it.
+    /// Lift the hold blocked.
     Unblock,
-    /// Hold: put on ice.
+    /// Set the hold frozen: pause the item in its column.
     Freeze,
-    /// Lift it.
+    /// Lift the hold frozen.
     Unfreeze,
-    /// Close: nobody is going to do it.
+    /// Close it: it is not going to be done.
     Abandon {
         /// Why.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
-    /// Close: another item takes its place.
+    /// Close it in favour of another item.
     Supersede {
-        /// The successor.
+        /// The other item.
         by: ItemId,
     },
-    /// Close: should not be done.
+    /// Close it: it should not be done.
     Reject {
         /// Why.
         reason: String,
     },
-    /// Back to the backlog.
+    /// Bring it back to the backlog.
     Reopen,
-    /// Out of sight.
+    /// Archive it.
     Archive,
-    /// The human override: any column to any open column.
+    /// Override the table: move it from any column to any open column.
     Move {
-        /// Where to.
+        /// The column.
         to: Column,
         /// Why.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
-    /// Take the exclusive right to work on it.
+    /// Claim the exclusive right to work on it.
     Claim {
-        /// Who.
+        /// The person or agent that holds the claim.
         holder: String,
-        /// One above every generation its author saw.
+        /// One above every generation that its author saw.
         generation: u32,
     },
-    /// Give it back.
+    /// Release the claim.
     Release {
-        /// The generation that is given back.
+        /// The generation of the claim.
         generation: u32,
     },
-    /// Take it from a holder that is gone.
+    /// Take over the claim from a holder whose node is gone.
     TakeOver {
-        /// Who takes it.
+        /// The new holder.
         holder: String,
         /// One above the claim that is taken over.
         generation: u32,
-        /// The last renewal of the old claim that the taker saw, in milliseconds since the epoch.
+        /// The last renewal of the old claim that the new holder's node saw.
         renewal: Millis,
-        /// Why it is taken although its holder has been heard of lately.
+        /// Why it is taken over although its holder was seen recently.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         force: Option<String>,
     },
-    /// Hide it everywhere.
+    /// Delete it: hide it everywhere until it is restored.
     Delete {
         /// Why.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
-    /// Bring it back.
+    /// Restore a deleted item.
     Restore,
-    /// Empty it out of the trash: it takes effect only where nothing was done that its author had not
-    /// seen.
+    /// Purge it from the trash. Takes effect only when there are no concurrent acts that its author had not seen.
     Purge,
 
-    /// One of several contending acts is what counts, says somebody who saw them all.
-    Settle {
-        /// What they contend for.
+    /// Resolve a conflict by choosing one of the competing acts. Called `settle` on the wire.
+    #[serde(rename = "settle")]
+    Resolve {
+        /// The register of the conflict.
         over: Register,
-        /// The act whose effect this one repeats.
+        /// The act that is kept, whose effect this one repeats.
         keep: ActId,
     },
 
@@ -228,14 +226,14 @@ pub enum Op {
     },
     /// Field: assignee.
     Assign {
-        /// A person or agent, or nobody.
+        /// A person or agent, or none.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         who: Option<String>,
     },
     /// The body was edited; the text itself is in the document's `body`.
     EditBody,
 
-    /// Set: labels. Adding wins over a concurrent removal.
+    /// Set: labels. Adding wins against a concurrent removal.
     AddLabel {
         /// The label.
         label: String,
@@ -245,17 +243,17 @@ pub enum Op {
         /// The label.
         label: String,
     },
-    /// Set: dependencies. Adding wins over a concurrent removal.
+    /// Set: dependencies. Adding wins against a concurrent removal.
     AddDependency {
         /// What must be done first.
         on: ItemId,
     },
     /// Set: dependencies. Removes the additions that it saw.
     RemoveDependency {
-        /// What need not be done first any more.
+        /// The item that is no longer a dependency.
         on: ItemId,
     },
-    /// Set: links. Adding wins over a concurrent removal.
+    /// Set: links. Adding wins against a concurrent removal.
     AddLink {
         /// What it points to.
         kind: LinkKind,
@@ -270,7 +268,7 @@ pub enum Op {
         target: String,
     },
 
-    /// Something somebody said.
+    /// A comment.
     Comment {
         /// Markdown.
         text: String,
@@ -284,35 +282,35 @@ pub enum Op {
     SetCriterion {
         /// Which.
         criterion: ActId,
-        /// How far it is met.
+        /// Its new state.
         state: CriterionState,
         /// A reference to what proves it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         evidence: Option<String>,
     },
 
-    /// The record of another tracker that the item was made or brought up to date from; importing the
-    /// same record again changes nothing, whatever was edited here since.
+    /// Records from which version of a foreign tracker's record the item was created or updated. Importing the same
+    /// record again changes nothing, whatever was edited here since.
     MarkImport {
         /// A hash of the record, in hex.
         digest: String,
-        /// When the record last changed over there, so that an older one is known by it; zero where
-        /// the record does not say. Absent from what earlier versions wrote.
+        /// When the record was last changed in the other tracker, so that an older version of it is recognised; zero
+        /// when the record has no time. Absent in acts of earlier versions.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         record_at: Option<Millis>,
     },
 
-    /// A setting of the project. Stands in the project's settings only ([`ItemId::settings`]), and takes
-    /// effect only when a maintainer or an owner signed it.
+    /// A setting of the project. Allowed in the settings document only ([`ItemId::settings`]), and in effect only
+    /// when a maintainer or an owner signed it.
     Set {
-        /// Which; one that this version does not know is kept for those that do.
+        /// Its name. Settings that this version does not know are kept.
         key: String,
-        /// Its value; absent to go back to what holds when nobody says.
+        /// Its value; absent to restore the default.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         value: Option<String>,
     },
 
-    /// Something a newer version wrote: kept, shown as unknown, without effect.
+    /// An operation of a newer version: kept, shown as unknown, without effect.
     #[serde(other)]
     Unknown,
 }
@@ -323,7 +321,7 @@ pub enum ActError {
     /// Not decodable.
     #[error("the change cannot be read: {0}")]
     Decode(#[from] DecodeError),
-    /// A text in it is refused.
+    /// A text in it is not valid.
     #[error("invalid {field}: {source}")]
     Text {
         /// Which text.
@@ -331,7 +329,7 @@ pub enum ActError {
         /// What is wrong with it.
         source: TextError,
     },
-    /// Nobody is named as its origin.
+    /// Its origin is missing or not valid.
     #[error(transparent)]
     Origin(#[from] crate::stage::OriginError),
     /// A number out of range.
@@ -352,7 +350,7 @@ pub enum ActError {
         /// Most bytes.
         max: usize,
     },
-    /// Nothing contends there.
+    /// The register cannot have conflicts.
     #[error("the {over} has no conflict to resolve: nothing written there was overridden")]
     Over {
         /// What was named.
@@ -371,7 +369,7 @@ pub enum ActError {
 }
 
 impl Op {
-    /// The transition that this is, if it is one of the table's.
+    /// The transition of the table that this is, if it is one.
     pub const fn verb(&self) -> Option<Verb> {
         Some(match self {
             Self::Triage => Verb::Triage,
@@ -401,7 +399,7 @@ impl Op {
             Self::Restore => Verb::Restore,
             Self::Purge => Verb::Purge,
             Self::Create { .. }
-            | Self::Settle { .. }
+            | Self::Resolve { .. }
             | Self::SetTitle { .. }
             | Self::SetKind { .. }
             | Self::SetPriority { .. }
@@ -424,13 +422,13 @@ impl Op {
         })
     }
 
-    /// A word for the timeline: the verb, or what was edited.
+    /// A word for the timeline: the verb, or what is edited.
     pub const fn name(&self) -> &'static str {
         match self.verb() {
             Some(verb) => verb.as_str(),
             None => match self {
                 Self::Create { .. } => "create",
-                Self::Settle { .. } => "settle",
+                Self::Resolve { .. } => "settle",
                 Self::SetTitle { .. } => "title",
                 Self::SetKind { .. } => "kind",
                 Self::SetPriority { .. } => "priority",
@@ -533,7 +531,7 @@ impl Op {
                 text("reason", text::note(reason))
             }
             Self::Claim { holder, .. } | Self::TakeOver { holder, .. } => text("holder", text::name(holder)),
-            Self::Settle { over, .. } if !over.can_conflict() => Err(ActError::Over {
+            Self::Resolve { over, .. } if !over.can_conflict() => Err(ActError::Over {
                 over: text::show(&over.to_string(), 80),
             }),
             Self::Assign { who: Some(who) } => text("assignee", text::name(who)),
@@ -573,7 +571,7 @@ impl Op {
             | Self::Delete { reason: None }
             | Self::Restore
             | Self::Purge
-            | Self::Settle { .. }
+            | Self::Resolve { .. }
             | Self::SetKind { .. }
             | Self::SetQa { .. }
             | Self::SetEpic { .. }
@@ -593,8 +591,8 @@ impl Act {
         codec::encode(self)
     }
 
-    /// The bytes that go into the document, of an act that everybody will read: what [`Act::decode`]
-    /// refuses is refused here, before it stands in a log behind which nobody could read on.
+    /// Checks the act and returns the bytes for the document. What [`Act::decode`] refuses on other nodes is refused
+    /// here, before it is written: a log with an entry that nobody accepts could not be continued.
     ///
     /// # Errors
     /// The first thing that is out of bounds.
@@ -641,7 +639,7 @@ impl Act {
         self.op.check()
     }
 
-    /// The hash of a record's bytes, which breaks ties between contending acts.
+    /// The hash of a record's bytes, which breaks ties between competing acts.
     pub fn record_hash(bytes: &[u8]) -> [u8; 32] {
         blake3::derive_key("towline/act/1", bytes)
     }

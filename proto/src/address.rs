@@ -1,10 +1,9 @@
-//! Address records: where a node can be dialled, signed by that node.
+//! Address records: the addresses at which a node can be dialled, signed by that node.
 //!
-//! Members pass them on to members, so that two who never met find each other when whoever introduced
-//! them is gone. Signed, because it is passed on by others and whoever could make one up could lead a
-//! project's members away from each other. Its `at` grows with each one of a node, so the newest counts
-//! wherever it comes from. Nothing here dials: whether an address leads to the node is proved by the
-//! handshake alone.
+//! Members pass them on to other members, so that two nodes which never met can connect while the node that
+//! introduced them is off. They are signed because they are relayed: a forged record could separate the members of
+//! a project. The `at` of a node's records grows, so the newest record is known, whatever way it comes. Nothing
+//! here dials; only the handshake proves that an address leads to the node.
 
 use std::sync::Arc;
 
@@ -24,14 +23,14 @@ const FORMAT: SignedFormat = SignedFormat {
     max: limits::RECORD_BYTES,
 };
 
-/// What a node says about itself.
+/// The content of an address record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddressBody {
-    /// Who.
+    /// The node that the addresses belong to, and that signs.
     pub node: NodeId,
-    /// When, by its own clock; above every one that it has said before.
+    /// When, by its own clock; greater than in each of its earlier records.
     pub at: Millis,
-    /// Multiaddresses without the node, the best first; at most [`limits::RECORD_ADDRESSES`].
+    /// Multiaddresses without the node id, the best first; at most [`limits::RECORD_ADDRESSES`].
     pub addresses: Vec<String>,
 }
 
@@ -67,7 +66,7 @@ pub enum AddressError {
 }
 
 impl AddressRecord {
-    /// Signs what a node says. Addresses past the limits are left out.
+    /// Signs a record. Addresses past the limits are left out.
     pub fn sign(mut body: AddressBody, key: &SigningKey) -> Self {
         body.addresses
             .retain(|address| address.len() <= limits::RECORD_ADDRESS_BYTES);
@@ -117,7 +116,7 @@ impl AddressRecord {
         &self.bytes
     }
 
-    /// What was said.
+    /// The content.
     pub const fn body(&self) -> &AddressBody {
         &self.body
     }

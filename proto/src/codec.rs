@@ -1,8 +1,8 @@
 //! The one binary encoding: MessagePack with named fields, decoded strictly.
 //!
-//! Named fields let a newer version add one without breaking an older reader. Decoding refuses
-//! trailing bytes and anything nested deeper than [`limits::DECODE_DEPTH`]. Nothing is ever
-//! re-encoded to be checked: signatures and hashes cover the bytes that were received.
+//! Named fields let a newer version add one without breaking an older reader. Decoding refuses trailing bytes and
+//! nesting deeper than [`limits::DECODE_DEPTH`]. A value is never encoded again in order to check it: signatures and
+//! hashes cover the bytes that were received.
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -11,10 +11,10 @@ use crate::limits;
 /// Why bytes could not be decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
-    /// The bytes are not what the type says.
+    /// The bytes are not an encoding of the type.
     #[error("malformed: {0}")]
     Malformed(String),
-    /// Something stood behind the end of the value.
+    /// There are bytes behind the end of the value.
     #[error("{0} unexpected bytes at the end")]
     Trailing(usize),
     /// A version byte that this build does not know.
@@ -38,8 +38,8 @@ pub enum DecodeError {
     Short,
 }
 
-/// Encodes a value of ours. Plain data always encodes, so a failure is a broken promise of this
-/// crate, not of the caller.
+/// Encodes a value. The types of this crate are plain data, which always encodes; a failure would be a bug here and
+/// not in the caller.
 ///
 /// # Panics
 /// When a type of this crate cannot be serialised, which the golden tests would show.
@@ -48,7 +48,7 @@ pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
     rmp_serde::to_vec_named(value).expect("plain data encodes")
 }
 
-/// Decodes a value and demands that nothing follows it.
+/// Decodes a value and checks that nothing follows it.
 ///
 /// # Errors
 /// [`DecodeError::Malformed`] or [`DecodeError::Trailing`].

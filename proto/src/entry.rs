@@ -6,10 +6,10 @@
 //! bytes 65..    body: an `EntryBody` in MessagePack with named fields
 //! ```
 //!
-//! The hash of an entry is BLAKE3 in key-derivation mode over version ‖ body (context
-//! `towline/entry/1`); it leaves the signature out, and covers through `prev` everything before the
-//! entry in its log, so one verified signature vouches for a whole contiguous run. What is verified
-//! and hashed is what was received, never a re-encoding (replication spec, *The log*).
+//! The hash of an entry is BLAKE3 in key-derivation mode over version ‖ body (context `towline/entry/1`). It leaves
+//! the signature out and covers, through `prev`, everything before the entry in its log, so one verified signature
+//! vouches for a whole contiguous run. What is verified and hashed is what was received, never a re-encoding
+//! (docs/spec/replication.md, *The log*).
 
 use std::sync::Arc;
 
@@ -25,19 +25,20 @@ pub const ENTRY_VERSION: u8 = 1;
 const DOMAIN: &str = "towline/entry/1";
 const BODY_AT: usize = 65;
 
-/// The place of an entry's author: who, in which run, where.
+/// The number of an entry in its author's log: node, epoch and seq. Two entries share one only when the author
+/// forked its log; an [`EntryHash`] is always unique.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AuthorSeq {
-    /// Who signs.
+    /// The node that signs.
     pub node: NodeId,
-    /// In which run.
+    /// The node's epoch: one run of its process.
     pub epoch: Epoch,
-    /// The entry's place in the author's log, from 0; goes on across epochs.
+    /// The entry's number in the node's log, from 0. It continues across epochs.
     pub seq: u64,
 }
 
 impl AuthorSeq {
-    /// How many bytes an Automerge actor id of ours has.
+    /// The length of an Automerge actor id in bytes.
     pub const ACTOR_BYTES: usize = 24;
 
     /// The Automerge actor under which this author writes: 16 bytes of the node, 8 of the epoch.
@@ -52,7 +53,7 @@ impl AuthorSeq {
 /// One Automerge change of one item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ItemChange {
-    /// Which item.
+    /// The item.
     #[serde(rename = "i")]
     pub item: ItemId,
     /// The raw, uncompressed change.
@@ -60,42 +61,42 @@ pub struct ItemChange {
     pub change: Vec<u8>,
 }
 
-/// What an entry carries.
+/// The content of an entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Payload {
-    /// The beginning of a project.
+    /// The first entry of a project.
     Genesis(Genesis),
     /// A change of the membership.
     Member(MemberAct),
-    /// Changes of items, in an order in which they can be applied.
+    /// Changes of items, ordered so that they can be applied one after the other.
     Changes(Vec<ItemChange>),
 }
 
-/// What is signed.
+/// The signed body of an entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntryBody {
-    /// The project; all zero in the genesis entry, whose hash it is.
+    /// The project. All zero in the genesis entry, because its hash is the project id.
     pub project: ProjectId,
-    /// Who signs.
+    /// The node that signs.
     pub author: NodeId,
-    /// The author's run.
+    /// The author's epoch.
     pub epoch: Epoch,
-    /// The place in the author's log, from 0; goes on across epochs.
+    /// The number in the author's log, from 0. It continues across epochs.
     pub seq: u64,
-    /// The entries of the same author that this one follows: one inside an epoch; every known head
-    /// of the author where an epoch opens; none at the author's first entry.
+    /// The entries of the same author that this one follows: exactly one within an epoch, every known head of the
+    /// author in the first entry of an epoch, and none in the author's first entry.
     pub prev: Vec<Tip>,
-    /// The membership heads that the author saw.
+    /// The membership heads that the author knew.
     pub members: Vec<EntryHash>,
     /// When, by the author's clock; for showing only.
     pub at: Millis,
-    /// What it carries.
+    /// The content.
     pub payload: Payload,
 }
 
 impl EntryBody {
-    /// The author's place.
+    /// The entry's number in its author's log.
     pub const fn author_seq(&self) -> AuthorSeq {
         AuthorSeq {
             node: self.author,
@@ -222,17 +223,17 @@ impl Entry {
         &self.bytes
     }
 
-    /// The hash, which covers everything before the entry in its log too.
+    /// The hash, which also covers everything before the entry in its author's log.
     pub const fn hash(&self) -> EntryHash {
         self.hash
     }
 
-    /// What was signed.
+    /// The signed body.
     pub fn body(&self) -> &EntryBody {
         &self.body
     }
 
-    /// The project that it belongs to: its own hash for a genesis entry.
+    /// The project that it belongs to; for a genesis entry its own hash.
     pub fn project(&self) -> ProjectId {
         match self.body.payload {
             Payload::Genesis(_) => ProjectId(self.hash.0),

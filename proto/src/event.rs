@@ -1,117 +1,117 @@
-//! Typed events: what changed, for subscribers (board, chat relay, webhooks, agent runner).
+//! Typed events: what changed about an item, for subscribers (board, chat relay, webhooks, agent runner).
 //!
-//! An event comes from comparing an item's projection before and after; its id is the same on every
-//! replica. It says what to look at, not what is true now: a subscriber that missed some converges
-//! from current state (pipeline spec, *What changes mean to everyone else*).
+//! An event is derived by comparing an item's row before and after a change. Its id is the same on every replica. An
+//! event says what to look at, and not what the state is now: a subscriber that missed events reads the current state
+//! (docs/spec/pipeline.md, *What changes mean to everyone else*).
 
 use serde::{Deserialize, Serialize};
 
 use crate::{Closing, Column, EventId, HoldKind, ItemId, Kind, Millis, NodeId, Origin, ProjectId, Status};
 
-/// Something that happened to an item.
+/// A change of an item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// The same on every replica.
     pub id: EventId,
-    /// Which project.
+    /// The project.
     pub project: ProjectId,
-    /// Which item.
+    /// The item.
     pub item: ItemId,
-    /// Its number when this was derived.
+    /// Its number when the event was derived.
     pub number: u32,
     /// Its kind.
     pub kind: Kind,
-    /// Its title when this was derived.
+    /// Its title when the event was derived.
     pub title: String,
-    /// Its badge after the change.
+    /// Its status after the change.
     pub status: Status,
     /// Who caused it.
     pub origin: Origin,
-    /// On which node.
+    /// The node that signed the causing act.
     pub node: NodeId,
-    /// When, by the causing author's clock.
+    /// When, by that node's clock.
     pub at: Millis,
-    /// What happened.
+    /// What changed.
     pub what: EventKind,
 }
 
-/// What happened.
+/// What changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case", rename_all_fields = "kebab-case")]
 pub enum EventKind {
     /// A new item.
     ItemCreated {
-        /// Where it stands.
+        /// Its column.
         column: Column,
     },
-    /// It stands somewhere else.
+    /// It moved to another column, or was closed differently.
     StageChanged {
         /// Before.
         from: Column,
-        /// Columns it passed through in between, when several steps arrived at once.
+        /// The columns in between, when several steps arrived together.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         via: Vec<Column>,
         /// After.
         to: Column,
-        /// How it ended, when closed.
+        /// How it was closed, if it was.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         closing: Option<Closing>,
     },
-    /// Holds came or went.
+    /// Holds were set or lifted.
     HoldsChanged {
-        /// Those that came.
+        /// Holds that were set.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         added: Vec<HoldKind>,
-        /// Those that went.
+        /// Holds that were lifted.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         removed: Vec<HoldKind>,
-        /// The reason or detail that was given.
+        /// The reason of a block, or the detail of a merge failure.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
-    /// Somebody works on it.
+    /// It was claimed.
     Claimed {
-        /// Who.
+        /// The holder.
         holder: String,
-        /// The fencing number.
+        /// The fencing token.
         generation: u32,
     },
-    /// Nobody works on it any more.
+    /// The claim ended.
     Released {
-        /// Who did.
+        /// The former holder.
         holder: String,
     },
     /// A field has another value.
     FieldChanged {
-        /// Which: `title`, `kind`, `priority`, `qa`, `epic`, `assignee`, `labels`, `depends_on`,
+        /// The field: `title`, `kind`, `priority`, `qa`, `epic`, `assignee`, `labels`, `depends_on`,
         /// `links`, `criteria`, `body`.
         field: String,
     },
-    /// Somebody said something.
+    /// A comment was added.
     Commented {
-        /// The beginning of it.
+        /// The beginning of the comment.
         excerpt: String,
     },
-    /// Contending intents that nobody has settled.
+    /// There is a new open conflict.
     ConflictRaised {
         /// The rule that chose the winner.
         rule: String,
     },
-    /// All of them are settled.
-    ConflictsSettled,
-    /// What was shown here is not what stands now that the acts of others have come, who had not seen
-    /// it: somebody should be told.
+    /// The item has no open conflict any more.
+    #[serde(rename = "conflicts-settled")]
+    ConflictsResolved,
+    /// Concurrent acts of others arrived and changed a value that was shown on this node.
     ChangedByMerge {
-        /// What changed: the name of a register.
+        /// The name of the register.
         field: String,
-        /// What was shown.
+        /// The value that was shown before.
         before: String,
-        /// What stands.
+        /// The value now.
         after: String,
     },
-    /// It went into the trash.
+    /// It was deleted.
     Deleted,
-    /// It came back from the trash.
+    /// It was restored from the trash.
     Restored,
 }
 
@@ -127,7 +127,7 @@ impl EventKind {
             Self::FieldChanged { .. } => "field-changed",
             Self::Commented { .. } => "commented",
             Self::ConflictRaised { .. } => "conflict-raised",
-            Self::ConflictsSettled => "conflicts-settled",
+            Self::ConflictsResolved => "conflicts-settled",
             Self::ChangedByMerge { .. } => "changed-by-merge",
             Self::Deleted => "deleted",
             Self::Restored => "restored",

@@ -1,7 +1,7 @@
-//! Identifiers: byte newtypes from one macro, hex for people, raw bytes on the wire.
+//! Identifiers: newtypes of bytes from one macro, shown as hex.
 //!
-//! Every id prints as lower-case hex and parses back from it. In binary formats it is a byte
-//! string, in JSON its hex. This file never makes up an id: randomness and time are arguments.
+//! Every id prints as lower-case hex and parses back from it. Binary formats hold an id as a byte string, JSON as
+//! hex. This module never makes up an id: randomness and time are arguments.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,11 +12,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} must have {want} hex digits; got {got:?}")]
 pub struct ParseIdError {
-    /// Which id was wanted.
+    /// The kind of id.
     pub what: &'static str,
     /// How many hex digits it has.
     pub want: usize,
-    /// What was given, cut to 80 characters.
+    /// The given text, cut to 80 characters.
     pub got: String,
 }
 
@@ -29,7 +29,7 @@ fn nibble(byte: u8) -> Option<u8> {
     }
 }
 
-/// Reads exactly `N` bytes of hex; `None` when the length or a digit is off.
+/// Reads exactly `N` bytes of hex; `None` when the length or a digit is wrong.
 pub fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let digits = text.as_bytes();
     if digits.len() != N * 2 {
@@ -125,8 +125,8 @@ macro_rules! byte_id {
                             .map_err(|_| E::invalid_length(bytes.len(), &self))
                     }
                 }
-                // Behind a tagged enum serde replays buffered content and forgets which kind of
-                // format it came from, so both shapes are taken in both cases.
+                // Inside a tagged enum, serde replays buffered content and forgets which kind of format it
+                // came from, so the visitor accepts both forms.
                 if deserializer.is_human_readable() {
                     deserializer.deserialize_str(Visitor)
                 } else {
@@ -154,8 +154,8 @@ byte_id!(
     ItemId, 16, "an item id"
 );
 byte_id!(
-    /// An act: derived from the place of its record in its author's log, so that nobody can write
-    /// under somebody else's key. See [`ActId::derive`].
+    /// An act: derived from its position in its author's log, so that nobody can write under the key of somebody
+    /// else's act. See [`ActId::derive`].
     ActId, 16, "an act id"
 );
 byte_id!(
@@ -164,15 +164,15 @@ byte_id!(
     EventId, 16, "an event id"
 );
 byte_id!(
-    /// A request, named by whoever asks so that asking twice is asking once: the hash of where it was
-    /// made and of its name there. See [`RequestId::derive`].
+    /// A request that is carried out at most once, however often it is sent: a hash of where it was made and of its
+    /// name there. See [`RequestId::derive`].
     RequestId, 16, "a request id"
 );
 
-/// One run of a node as an author: drawn at random when a process first writes, never used again.
+/// One run of a node as an author: drawn at random when a process first writes, and never used again.
 ///
-/// A store put back from an old backup therefore continues under another epoch and can never give
-/// out the same (author, epoch, seq) twice.
+/// A store that was restored from an old backup therefore continues under a new epoch, and can never use the same
+/// (author, epoch, seq) twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Epoch(pub u64);
@@ -196,12 +196,12 @@ fn derive16(context: &str, parts: &[&[u8]]) -> [u8; 16] {
 }
 
 impl ItemId {
-    /// How many hex digits of the [`key`](ItemId::key) there are.
+    /// The number of hex digits of a [`key`](ItemId::key).
     pub const KEY_DIGITS: usize = 16;
 
-    /// The id of the item that the `ordinal`th act of the entry at `author` creates: a UUIDv7 (RFC
-    /// 9562, section 5.7) whose random bits are derived from that place, which is random through its
-    /// epoch. The gate checks them, so nobody can make a second item under somebody else's id.
+    /// The id of the item that the `ordinal`th act of the entry at `author` creates: a UUIDv7 (RFC 9562, section
+    /// 5.7) whose random bits are derived from the entry's author, epoch (which is random) and seq. The gate checks
+    /// them, so nobody can create another item under somebody else's id.
     pub fn derive(at: crate::Millis, author: &crate::AuthorSeq, ordinal: u32) -> Self {
         let random = derive16(
             "towline/item-id/1",
@@ -220,8 +220,8 @@ impl ItemId {
         Self(bytes)
     }
 
-    /// The id under which a project's settings are kept: derived from the project alone, so that every
-    /// member writes to the same document. Its time is 0, which no item has that somebody made.
+    /// The id of a project's settings document: derived from the project alone, so that every member writes to the
+    /// same document. Its time is 0, which no real item has.
     pub fn settings(project: &ProjectId) -> Self {
         let random = derive16("towline/settings-id/1", &[&project.0]);
         let mut bytes = [0u8; 16];
@@ -231,22 +231,22 @@ impl ItemId {
         Self(bytes)
     }
 
-    /// When it was made, by its maker's clock.
+    /// When the item was created, by its creator's clock.
     pub fn at(&self) -> crate::Millis {
         let [a, b, c, d, e, f, ..] = self.0;
         crate::Millis(u64::from_be_bytes([0, 0, a, b, c, d, e, f]))
     }
 
-    /// What people may type instead of a number: hex digits of the hash of the id. (The id begins
-    /// with a time, so its own first digits tell nothing apart.)
+    /// The key that people may type instead of a number: hex digits of the hash of the id. (The id begins with a
+    /// time, so its own first digits do not distinguish items.)
     pub fn key(&self) -> String {
         to_hex(&derive16("towline/item-key/1", &[&self.0])[..Self::KEY_DIGITS / 2])
     }
 }
 
 impl ActId {
-    /// The id of the `ordinal`th act of the entry at (`author`, `epoch`, `seq`). The gate admits no
-    /// other key, so an act can neither be overwritten nor forged under another author's place.
+    /// The id of the `ordinal`th act of the entry at (`author`, `epoch`, `seq`). The gate admits no other key, so an
+    /// act can neither be overwritten nor forged in the name of another author.
     pub fn derive(author: &NodeId, epoch: Epoch, seq: u64, ordinal: u32) -> Self {
         Self(derive16(
             "towline/act-id/1",
@@ -261,17 +261,17 @@ impl ActId {
 }
 
 impl RequestId {
-    /// The request that `message` is in `place`: a chat service and room, or an agent's session.
-    pub fn derive(place: &str, message: &str) -> Self {
+    /// The id of the request with the name `message` in `scope`: a chat service and room, or an agent's session.
+    pub fn derive(scope: &str, message: &str) -> Self {
         Self(derive16(
             "towline/request-id/1",
-            &[place.as_bytes(), message.as_bytes()],
+            &[scope.as_bytes(), message.as_bytes()],
         ))
     }
 }
 
 impl EventId {
-    /// The id of the event of `kind` that `cause` brought about on `item`.
+    /// The id of the event of `kind` that the act `cause` caused on `item`.
     pub fn derive(item: &ItemId, kind: &str, cause: &ActId) -> Self {
         Self(derive16(
             "towline/event-id/1",
@@ -284,7 +284,7 @@ impl EventId {
 mod tests {
     use super::*;
 
-    fn place() -> crate::AuthorSeq {
+    fn author_seq() -> crate::AuthorSeq {
         crate::AuthorSeq {
             node: NodeId([3; 32]),
             epoch: Epoch(9),
@@ -294,7 +294,7 @@ mod tests {
 
     #[test]
     fn an_id_prints_and_parses_and_refuses_anything_else() {
-        let id = ItemId::derive(crate::Millis(1_700_000_000_000), &place(), 0);
+        let id = ItemId::derive(crate::Millis(1_700_000_000_000), &author_seq(), 0);
         assert_eq!(id.to_string().parse::<ItemId>(), Ok(id));
         assert_eq!(id.to_string().len(), 32);
         assert!("42".parse::<ItemId>().is_err());
@@ -304,9 +304,12 @@ mod tests {
 
     #[test]
     fn an_item_id_is_a_version_seven_uuid_that_holds_its_time() {
-        let id = ItemId::derive(crate::Millis(0x0123_4567_89ab), &place(), 0);
+        let id = ItemId::derive(crate::Millis(0x0123_4567_89ab), &author_seq(), 0);
         assert!(id.to_string().starts_with("0123456789ab7"));
         assert_eq!(id.at(), crate::Millis(0x0123_4567_89ab));
-        assert_ne!(id, ItemId::derive(crate::Millis(0x0123_4567_89ab), &place(), 1));
+        assert_ne!(
+            id,
+            ItemId::derive(crate::Millis(0x0123_4567_89ab), &author_seq(), 1)
+        );
     }
 }

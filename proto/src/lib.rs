@@ -1,11 +1,11 @@
-//! The words and bytes of towline, shared by every other crate.
+//! The vocabulary and the byte formats of towline, shared by every other crate.
 //!
-//! This crate says what a thing is called ([`stage`], [`act`]), what is legal ([`table`]), how a
-//! record is signed and hashed ([`entry`]), what peers say to each other ([`wire`], [`presence`], [`address`]), what
-//! subscribers are told ([`event`]) and how large anything may be ([`limits`]).
+//! This crate defines the terms of the domain ([`stage`], [`act`]), which transitions are legal ([`table`]), how a
+//! record is signed and hashed ([`entry`]), what peers send each other ([`wire`], [`presence`], [`address`]), the
+//! events for subscribers ([`event`]) and the limits ([`limits`]).
 //!
-//! It never does IO, reads a clock, draws a random number or touches Automerge. Everything that is
-//! signed, hashed, stored or sent is pinned by the golden tests in `tests/proto/golden.rs`.
+//! It never does IO, reads a clock, draws a random number or touches Automerge. Everything that is signed, hashed,
+//! stored or sent is pinned by the golden tests in `tests/proto/golden.rs`.
 
 pub mod act;
 pub mod address;

@@ -1,7 +1,7 @@
-//! Every bound of the system with its unit and its reason. Units come last in the names.
+//! Every limit of the system, with its unit and its reason. Units come last in the names.
 //!
-//! A limit is a clear error where something is made and a refusal where it arrives. The figures
-//! are those of the replication spec (*Limits*) unless a line says otherwise.
+//! Exceeding a limit is a clear error where something is written, and a refusal where it is received. The figures
+//! are those of docs/spec/replication.md (*Limits*) unless a line says otherwise.
 
 /// Deepest nesting that a decoder follows; honest values need at most eight levels.
 pub const DECODE_DEPTH: usize = 32;
@@ -22,7 +22,7 @@ pub const ACTORS_PER_CHANGE: usize = 64;
 pub const CHANGE_BYTES: usize = 64 * 1024;
 /// Bytes of one act record.
 pub const ACT_BYTES: usize = 48 * 1024;
-/// Acts that one record may say it saw: heads of registers, of which honest items have a handful.
+/// Acts that one act may name as seen: heads of registers, of which honest items have a handful.
 pub const SAW_PER_ACT: usize = 256;
 /// Entries that an entry may name as its predecessors or membership heads.
 pub const HEADS_PER_ENTRY: usize = 16;
@@ -38,25 +38,25 @@ pub const NAME_CHARS: usize = 200;
 pub const LABELS: usize = 64;
 /// Comments of one item.
 pub const COMMENTS: usize = 10_000;
-/// Comments of one item that one entry tells of, the youngest: who writes more at once has imported them.
+/// Comments of one item for which one entry causes events, the youngest ones: more at once come from an import.
 pub const COMMENT_EVENTS: usize = 32;
 /// Acts of one item, of all kinds.
 pub const ACTS_PER_ITEM: usize = 50_000;
-/// Bytes of entries that wait for a predecessor, in one project.
+/// Bytes of orphans in one project: entries that wait for another entry.
 pub const ORPHANS_BYTES: usize = 64 * 1024 * 1024;
-/// Bytes of entries that wait for a predecessor, from one author.
+/// Bytes of orphans of one author.
 pub const ORPHANS_AUTHOR_BYTES: usize = 16 * 1024 * 1024;
-/// Entries that wait for a predecessor, from one author (hazards, *gap flooding*).
+/// Orphans of one author, so that an author cannot flood a node with entries that will never be complete.
 pub const ORPHANS_AUTHOR_ENTRIES: usize = 1_000;
 /// Connected peers of one node.
 pub const PEERS: usize = 128;
 /// Members of one project.
 pub const MEMBERS: usize = 10_000;
-/// Admissions that a member shows to another at one time: one for each project that both share.
+/// Membership proofs in one message: one for each project that both nodes share.
 pub const MEMBERSHIP_PROOFS: usize = 64;
-/// Bytes of the frame with them: each has some 400.
+/// Bytes of a message with membership proofs: each has about 400.
 pub const MEMBERSHIP_PROOFS_BYTES: usize = 64 * 1024;
-/// Members of one project that are known by an admission that was shown, until the log has it here.
+/// Members of one project that are known by a membership proof only, until the entry itself arrives.
 pub const VOUCHED_MEMBERS: usize = 256;
 /// Addresses in one ticket.
 pub const TICKET_ADDRESSES: usize = 16;
@@ -72,29 +72,29 @@ pub const PEER_ENTRIES_PER_S: u32 = 100;
 pub const PEER_ENTRIES_BURST: u32 = 500;
 /// Rows (author tips) of one version vector on the wire.
 pub const VECTOR_ROWS: usize = 20_000;
-/// A displayed time further ahead of when it was first seen than this is clamped, in milliseconds.
+/// A time that is further ahead of when it was first seen than this is shown clamped, in milliseconds.
 pub const CLOCK_SKEW_MS: u64 = 10 * 60 * 1_000;
-/// Claims that one presence may renew; a node with more takes turns.
+/// Claims that one presence may renew; a node with more renews them in turn.
 pub const PRESENCE_CLAIMS: usize = 256;
-/// Bytes of one presence: its claims have some 25 each.
+/// Bytes of one presence: each claim has about 25.
 pub const PRESENCE_BYTES: usize = 16 * 1024;
 /// Chat accounts that one presence may name: a gateway has one for each chat service.
 pub const PRESENCE_ACCOUNTS: usize = 4;
 /// Bytes of one chat account in a presence: a service's name and an id, which Matrix bounds at 255.
 pub const PRESENCE_ACCOUNT_BYTES: usize = 300;
-/// A node that says more often than this that it is there is not passed on, in milliseconds.
+/// Presence messages of a node that follow each other faster than this are not forwarded, in milliseconds.
 pub const PRESENCE_MIN_INTERVAL_MS: u64 = 250;
-/// How often a running node says that it is there, in milliseconds, give or take a quarter.
+/// How often a running node sends its presence, in milliseconds, give or take a quarter.
 pub const PRESENCE_INTERVAL_MS: u64 = 30_000;
-/// Addresses in one address record: a machine with more has one that works among the first.
+/// Addresses in one address record: with more, one of the first will work.
 pub const RECORD_ADDRESSES: usize = 8;
-/// Bytes of one address in a record: a name of 253 and a port.
+/// Bytes of one address in a record: a host name of 253 and a port.
 pub const RECORD_ADDRESS_BYTES: usize = 300;
 /// Bytes of one address record.
 pub const RECORD_BYTES: usize = 4 * 1024;
-/// Address records in one exchange; those of a larger project come with the next ones.
+/// Address records in one exchange; a larger project needs several exchanges.
 pub const EXCHANGE_RECORDS: usize = 512;
 /// Bytes of address records in one exchange.
 pub const EXCHANGE_BYTES: usize = 256 * 1024;
-/// Members whose addresses a welcome carries, so that it is short on a slow line.
+/// Members whose addresses a welcome contains, so that it stays short on a slow connection.
 pub const WELCOME_PEERS: usize = 64;

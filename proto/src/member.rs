@@ -1,8 +1,7 @@
-//! Membership: who may do what in a project, as a small typed log inside the authors' logs.
+//! Membership: who may do what in a project, as typed entries in the authors' logs.
 //!
-//! A project begins with a genesis entry whose author is its first owner. Everything after that is
-//! a [`MemberAct`] in an owner's entry. What they add up to is folded in `towline-crdt`; this file
-//! only says what can be said.
+//! A project begins with a genesis entry, whose author is its first owner. Every later change is a [`MemberAct`] in
+//! an owner's log. `towline-crdt` folds them; this module only defines them.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +15,7 @@ words!(
         Reader = "reader",
         /// And write items.
         Writer = "writer",
-        /// And settle what others dispute.
+        /// And change the project's settings.
         Maintainer = "maintainer",
         /// And change the membership.
         Owner = "owner",
@@ -52,16 +51,16 @@ impl Role {
 /// The first entry of a project. The project id is the hash of that entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Genesis {
-    /// What people call the project.
+    /// The name of the project.
     pub name: String,
-    /// What people call the founding node.
+    /// The name of the founding node.
     pub node_name: String,
-    /// Random, so that two projects of one name and time differ.
+    /// Random, so that two projects with the same name and time differ.
     #[serde(with = "serde_bytes")]
     pub nonce: Vec<u8>,
 }
 
-/// The hash of a ticket's secret: what the log holds, so that reading the log admits nobody.
+/// The hash of a ticket's secret. The log holds only the hash, so reading the log admits nobody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TicketHash(#[serde(with = "serde_bytes")] pub [u8; 32]);
 
@@ -69,27 +68,27 @@ pub struct TicketHash(#[serde(with = "serde_bytes")] pub [u8; 32]);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MemberAct {
-    /// Whoever shows the ticket's secret to this author before `expires` becomes a member.
+    /// Issues a ticket: a node that presents its secret to this author before `expires` becomes a member.
     Invite {
         /// The hash of the secret.
         ticket: TicketHash,
-        /// What the new member may do.
+        /// The role of the new member.
         role: Role,
-        /// Until when, by the inviter's clock.
+        /// When it expires, by the inviter's clock.
         expires: Millis,
     },
-    /// The ticket is void.
+    /// Revokes a ticket.
     Withdraw {
-        /// Which ticket.
+        /// The ticket.
         ticket: TicketHash,
     },
-    /// A node becomes a member by a ticket of this author, which is used up by that.
+    /// Admits a node by a ticket of this author, which can then not be used again.
     Admit {
         /// The new member.
         node: NodeId,
-        /// What people call it.
+        /// Its name.
         name: String,
-        /// By which ticket.
+        /// The ticket.
         ticket: TicketHash,
     },
 }

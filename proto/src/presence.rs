@@ -1,9 +1,8 @@
-//! Presence: the word of a running node that it is there, and which claims it renews.
+//! Presence: the periodic message of a running node, which also renews its claims.
 //!
-//! Gossip and not history: it is kept in no document, no log and no cache, and says nothing about what
-//! is true of an item. Signed, because it is passed on by others and whoever could make one up could keep
-//! a dead node's claims from being taken over. Its `at` grows with each one of a node, so that an old one
-//! that somebody passes on again is known for what it is.
+//! Presence is gossip and not history: it is stored in no document, log or cache, and says nothing about the state
+//! of an item. It is signed because it is relayed: a forged one could keep a dead node's claims from being taken
+//! over. The `at` of a node's messages grows, so that an old message which somebody sends again is recognised.
 
 use std::sync::Arc;
 
@@ -23,19 +22,19 @@ const FORMAT: SignedFormat = SignedFormat {
     max: limits::PRESENCE_BYTES,
 };
 
-/// What a node says.
+/// The content of a presence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PresenceBody {
-    /// In which project.
+    /// The project.
     pub project: ProjectId,
-    /// Who.
+    /// The node that is running, and that signs.
     pub node: NodeId,
-    /// When, by its own clock; above every one that it has said before.
+    /// When, by its own clock; greater than in each of its earlier messages.
     pub at: Millis,
-    /// The claims that it renews, at most [`limits::PRESENCE_CLAIMS`]; a node with more takes turns.
+    /// The claims that it renews, at most [`limits::PRESENCE_CLAIMS`]; a node with more renews them in turn.
     pub claims: Vec<Renewal>,
     /// The chat accounts under which it takes commands, such as `matrix @towline:example.org`, at most
-    /// [`limits::PRESENCE_ACCOUNTS`]: so gateways that share a room know of each other.
+    /// [`limits::PRESENCE_ACCOUNTS`], so that gateways which share a room know each other.
     #[serde(rename = "chat", default, skip_serializing_if = "Vec::is_empty")]
     pub accounts: Vec<String>,
 }
@@ -43,10 +42,10 @@ pub struct PresenceBody {
 /// A claim that is renewed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Renewal {
-    /// On which item.
+    /// The claimed item.
     #[serde(rename = "i")]
     pub item: ItemId,
-    /// Of which generation.
+    /// The generation of the claim.
     #[serde(rename = "g")]
     pub generation: u32,
 }
@@ -72,7 +71,7 @@ pub enum PresenceError {
         /// How many are allowed.
         max: usize,
     },
-    /// A chat account that cannot be one, or too many of them.
+    /// A chat account that is too long, or too many of them.
     #[error("the presence message has invalid chat accounts: {0}")]
     Accounts(String),
     /// The node is not a valid key.
@@ -84,7 +83,7 @@ pub enum PresenceError {
 }
 
 impl Presence {
-    /// Signs what a node says.
+    /// Signs a presence.
     pub fn sign(body: PresenceBody, key: &SigningKey) -> Self {
         Self {
             bytes: FORMAT.sign(&body, key),
@@ -138,7 +137,7 @@ impl Presence {
         &self.bytes
     }
 
-    /// What was said.
+    /// The content.
     pub const fn body(&self) -> &PresenceBody {
         &self.body
     }

@@ -1,8 +1,8 @@
-//! Registers: the things about an item that acts contend for, and the rules by which a contest is
-//! decided (pipeline spec, *When replicas disagree*).
+//! Registers: the parts of an item that acts write, and the rules that decide conflicts about them
+//! (docs/spec/pipeline.md, *When replicas disagree*).
 //!
-//! Which operation writes which register, and who wins, is the fold's to say; here are the words,
-//! because an act that settles a contest names its register on the wire.
+//! Which operation writes which register, and which act wins, is decided by the fold in `towline-crdt`. The names are
+//! defined here, because an act that resolves a conflict names its register on the wire.
 
 use std::fmt;
 
@@ -11,23 +11,23 @@ use serde::{Deserialize, Serialize};
 use crate::stage::words;
 use crate::{ActId, ItemId, LinkKind};
 
-/// One thing that an act can write.
+/// One part of an item that acts write and that has a value of its own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Register {
-    /// Where it stands.
+    /// The column.
     Column,
     /// Hold: frozen.
     Frozen,
     /// Hold: blocked.
     Blocked,
-    /// Hold: review; ends with its column.
+    /// Hold: review; reset when the column changes.
     Review,
-    /// Hold: merge failure; ends with its column.
+    /// Hold: merge failure; reset when the column changes.
     Failure,
-    /// The trash.
+    /// Whether it is deleted or purged.
     Deleted,
-    /// Who works on it; ends with the column.
+    /// Who holds the claim; reset when the column changes.
     Claim,
     /// Field.
     Title,
@@ -41,7 +41,7 @@ pub enum Register {
     Epic,
     /// Field.
     Assignee,
-    /// Field: the foreign record it was last imported from.
+    /// Field: the foreign record that it was last imported from.
     Imported,
     /// Whether it has a label.
     Label(String),
@@ -49,21 +49,21 @@ pub enum Register {
     Dependency(ItemId),
     /// Whether it has a link.
     Link(LinkKind, String),
-    /// How far a criterion is met.
+    /// The state of a criterion.
     Criterion(ActId),
-    /// What was said: every comment follows those that its author had read.
+    /// The comments: each one names those that its author had read.
     Comments,
-    /// That the body was edited; the text itself merges by Automerge.
+    /// The edits of the body; Automerge merges the text itself.
     Body,
-    /// That there are criteria.
+    /// The list of criteria.
     Criteria,
     /// A setting of the project, by its name.
     Setting(String),
 }
 
 impl Register {
-    /// Whether acts that write it apart can contradict each other, so that somebody may have to
-    /// settle it. In the others everything that was written stands.
+    /// Whether concurrent acts on it can conflict, so that somebody may have to resolve that. In the other registers
+    /// all acts stay in effect, or the fold merges them without a loser.
     pub const fn can_conflict(&self) -> bool {
         match self {
             Self::Column
@@ -123,26 +123,25 @@ impl fmt::Display for Register {
 }
 
 words!(
-    /// Why one of several contending intents takes effect (pipeline spec, rules 3 and 4 and the table
-    /// of cases).
+    /// The rule by which one of several competing acts wins (docs/spec/pipeline.md, *When replicas disagree*).
     Rule, "rule" {
-        /// A fact beats intents.
+        /// A fact wins against intents.
         Fact = "fact",
-        /// A freeze or block beats an exit from the open columns that did not know of it.
+        /// A freeze or block wins against an exit from the open columns whose author did not know of it.
         Hold = "hold",
-        /// Of two intents the more cautious.
+        /// The more cautious of two intents wins.
         Cautious = "cautious",
-        /// Of two that are equally cautious, the higher role, then the smaller hash.
+        /// Of two equally cautious acts, the higher role wins, then the smaller hash.
         Tie = "tie",
-        /// What only means something in a column ends when the column changes.
+        /// The item left the column concurrently, which resets everything that has a meaning in that column only.
         ColumnLeft = "left",
-        /// One claim a generation: a person before an agent, then by lot.
+        /// Of two claims of one generation, a person wins against an agent, then a hash decides.
         Claim = "claim",
         /// A claim of a later generation.
         Generation = "generation",
-        /// One field edited apart: the higher role, then the smaller hash.
+        /// Of two concurrent edits of a field, the higher role wins, then the smaller hash.
         Field = "field",
-        /// A circle of dependencies made apart: the one with the largest hash is suspended.
+        /// Of a cycle of dependencies that were added concurrently, the one with the largest hash is suspended.
         Cycle = "circle",
     }
 );

@@ -1,8 +1,8 @@
-//! What a node signs outside of its log: a version byte, a signature, a body in MessagePack.
+//! The format of signed messages outside of the log: a version byte, a signature, and a body in MessagePack.
 //!
-//! The signature covers a domain tag, the version and the exact bytes of the body, so that nothing signed
-//! for one purpose can be shown for another. Relies on [`crate::codec`] for the body. Bounds within a body
-//! belong to whoever defines it.
+//! The signature covers a domain tag, the version and the exact bytes of the body, so that bytes signed for one
+//! purpose are not valid for another. Relies on [`crate::codec`] for the body. Limits on the content are checked by
+//! the module that defines it.
 
 use std::sync::Arc;
 
@@ -12,26 +12,26 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::NodeId;
 use crate::codec::{self, DecodeError};
 
-/// Where the body begins: behind the version and the signature.
+/// The offset of the body, behind the version and the signature.
 const BODY_AT: usize = 1 + Signature::BYTE_SIZE;
 
-/// What is signed and how large it may be.
+/// The parameters of one kind of signed message.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SignedFormat {
     /// The domain tag.
     pub(crate) domain: &'static str,
     /// The version byte.
     pub(crate) version: u8,
-    /// The largest size of the whole in bytes.
+    /// The largest total size in bytes.
     pub(crate) max: usize,
 }
 
-/// Why a signature was not accepted.
+/// Why a signature is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SignatureError {
     /// The node is not a valid key.
     Key,
-    /// The signature does not fit, or is not there.
+    /// The signature is wrong or missing.
     Signature,
 }
 
@@ -47,7 +47,7 @@ impl SignedFormat {
         bytes.into()
     }
 
-    /// Reads a body; the signature is not looked at.
+    /// Decodes a body without checking the signature.
     ///
     /// # Errors
     /// When it is too large, of another version or not readable.

@@ -1,8 +1,8 @@
-//! Where an item stands and what holds it there: columns, holds, status, and the other closed
-//! vocabularies of the domain (pipeline spec, *Work item* and *Stage = column + holds*).
+//! The stage of an item (its column and holds), the status derived from it, and the other closed vocabularies of the
+//! domain (docs/spec/pipeline.md, *Work item* and *Stage = column + holds*).
 //!
-//! Each word is written once, by [`words!`](self), and is the same in code, on the wire, in the
-//! command line, in chat and on the board. What may follow what is in [`crate::table`].
+//! Each word is defined once, by [`words!`](self), and is the same in code, on the wire, on the command line, in chat
+//! and on the board. Which transitions are legal is defined in [`crate::table`].
 
 use std::fmt;
 
@@ -16,9 +16,9 @@ use crate::{ActId, ItemId, Millis};
 pub struct UnknownWord {
     /// Which vocabulary.
     pub what: &'static str,
-    /// What was given, cut to 80 characters.
+    /// The given text, cut to 80 characters.
     pub got: String,
-    /// The words there are, separated by commas.
+    /// The known words, separated by commas.
     pub known: String,
 }
 
@@ -61,7 +61,7 @@ macro_rules! words {
 pub(crate) use words;
 
 words!(
-    /// What sort of work an item is.
+    /// The kind of work of an item.
     Kind, "kind" {
         /// Something a user gets.
         Story = "story",
@@ -69,7 +69,7 @@ words!(
         Bug = "bug",
         /// A question to answer.
         Spike = "spike",
-        /// A change of shape without a change of behaviour.
+        /// A change of the code without a change of behaviour.
         Refactor = "refactor",
         /// A set of items; cannot be claimed.
         Epic = "epic",
@@ -77,29 +77,29 @@ words!(
 );
 
 words!(
-    /// Where an item stands, in pipeline order.
+    /// The columns, in pipeline order.
     Column, "column" {
         /// Not yet looked at; shown at the foot of the backlog.
         Upcoming = "upcoming",
-        /// Waits to be started.
+        /// Not started.
         Backlog = "backlog",
-        /// Being made.
+        /// Being worked on.
         Coding = "coding",
         /// Being checked.
         Qa = "qa",
-        /// Waits to reach the main branch.
+        /// Waiting to be merged into the main branch.
         Merge = "merge",
-        /// Reached it.
+        /// Merged.
         Done = "done",
-        /// Done or closed, and out of sight.
+        /// Done or closed, and removed from the board.
         Archived = "archived",
-        /// Ended without being done; see [`Closing`].
+        /// Closed without being done; see [`Closing`].
         Closed = "closed",
     }
 );
 
 impl Column {
-    /// *Open* is every column but done, closed and archived.
+    /// Whether the column is *open*: every column but done, closed and archived.
     pub const fn is_open(self) -> bool {
         match self {
             Self::Upcoming | Self::Backlog | Self::Coding | Self::Qa | Self::Merge => true,
@@ -109,29 +109,29 @@ impl Column {
 }
 
 words!(
-    /// One of the things that can hold an item where it stands. Any number hold at once.
+    /// The holds, which stop an item in its column. Any number of them can be set at once.
     HoldKind, "hold" {
-        /// Put on ice by somebody.
+        /// Paused by somebody.
         Frozen = "frozen",
-        /// Cannot go on, for a reason that is given.
+        /// Blocked, for a reason that is given.
         Blocked = "blocked",
         /// Passed its checks and waits for a person's approval.
         ReviewHold = "review-hold",
-        /// The merge went wrong.
+        /// The merge failed.
         MergeFailure = "merge-failure",
     }
 );
 
 words!(
-    /// The one badge of an item, derived from column and holds.
+    /// The status of an item, shown as one badge: derived from column and holds.
     Status, "status" {
-        /// Nothing holds it.
+        /// No hold is set.
         Active = "active",
         /// See [`HoldKind::Frozen`].
         Frozen = "frozen",
         /// See [`HoldKind::Blocked`].
         Blocked = "blocked",
-        /// The merge went wrong and was given up.
+        /// The merge failed and was given up.
         MergeFailureFinal = "merge-failure-final",
         /// See [`HoldKind::MergeFailure`].
         MergeFailure = "merge-failure",
@@ -139,7 +139,7 @@ words!(
         ReviewHold = "review-hold",
         /// Closed: not going to be done.
         Abandoned = "abandoned",
-        /// Closed: another item took its place.
+        /// Closed in favour of another item.
         Superseded = "superseded",
         /// Closed: should not be done.
         Rejected = "rejected",
@@ -149,19 +149,19 @@ words!(
 );
 
 words!(
-    /// Who passes an item through QA.
+    /// How an item passes QA.
     Qa, "qa mode" {
-        /// The server's gates; `submit` goes straight to merge.
+        /// By the checks of the server; `submit` moves it straight to merge.
         Server = "server",
-        /// An agent.
+        /// By an agent.
         Agent = "agent",
-        /// A person: `pass-qa` leaves a review hold that only `approve` lifts.
+        /// By a person: `pass-qa` sets a review hold, which only `approve` lifts.
         Human = "human",
     }
 );
 
 words!(
-    /// Why a merge failed, typed by whoever reports it.
+    /// Why a merge failed, as its reporter says.
     FailureKind, "merge failure" {
         /// The branch does not merge.
         Conflict = "conflict",
@@ -177,21 +177,21 @@ words!(
 );
 
 words!(
-    /// How far an acceptance criterion is met.
+    /// The state of an acceptance criterion.
     CriterionState, "criterion state" {
-        /// Not looked at.
+        /// Not judged yet.
         Open = "open",
-        /// True of the work.
+        /// The work meets it.
         Met = "met",
-        /// Not true of the work.
+        /// The work does not meet it.
         Failed = "failed",
-        /// Left out on purpose.
+        /// Skipped on purpose.
         Skipped = "skipped",
     }
 );
 
 words!(
-    /// What sort of actor asked for something.
+    /// The kind of actor that asked for something.
     OriginKind, "origin kind" {
         /// A person.
         User = "user",
@@ -207,16 +207,16 @@ words!(
 /// Who asked for an act. Required on every act, and the id is never empty.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Origin {
-    /// What sort of actor.
+    /// The kind of actor.
     pub kind: OriginKind,
     /// Who: a person's name, a chat identity such as `@ann:example.org`, an agent's name.
     pub id: String,
 }
 
-/// Why an origin is refused.
+/// Why an origin is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OriginError {
-    /// Nobody is named.
+    /// The name is empty.
     #[error("no user name is set; use --as NAME, TOWLINE_USER, or `towline config user NAME`")]
     Empty,
     /// The name cannot be shown on one line.
@@ -263,15 +263,15 @@ impl fmt::Display for Origin {
     }
 }
 
-/// How a closed item ended.
+/// How an item was closed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "as", rename_all = "kebab-case")]
 pub enum Closing {
-    /// Nobody is going to do it.
+    /// It is not going to be done.
     Abandoned,
-    /// Another item took its place.
+    /// In favour of another item.
     Superseded {
-        /// The successor.
+        /// The other item.
         by: ItemId,
     },
     /// It should not be done.
@@ -282,7 +282,7 @@ pub enum Closing {
 }
 
 impl Closing {
-    /// The badge of an item that ended so.
+    /// The status of an item that was closed like this.
     pub const fn status(&self) -> Status {
         match self {
             Self::Abandoned => Status::Abandoned,
@@ -292,44 +292,44 @@ impl Closing {
     }
 }
 
-/// A blocked hold.
+/// The hold blocked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Blocked {
-    /// Why it cannot go on.
+    /// Why it is blocked.
     pub reason: String,
 }
 
-/// A merge failure.
+/// The hold merge failure.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct MergeFailure {
     /// What went wrong.
     pub kind: FailureKind,
     /// What the reporter adds.
     pub detail: String,
-    /// Given up: nobody retries by itself.
+    /// Given up: nothing retries the merge automatically.
     #[serde(rename = "final")]
     pub is_final: bool,
 }
 
-/// Everything that holds an item. Holds are beside the column, never instead of it.
+/// The holds of an item. They are independent of the column: a held item stays in its column.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Holds {
-    /// Put on ice.
+    /// Paused.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub frozen: bool,
-    /// Cannot go on.
+    /// Blocked, with the reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocked: Option<Blocked>,
-    /// Waits for approval; only ever in qa.
+    /// Waits for approval; only in the column qa.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub review: bool,
-    /// The merge went wrong; only ever in merge.
+    /// The merge failed; only in the column merge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<MergeFailure>,
 }
 
 impl Holds {
-    /// The kinds that hold, in order of their badge.
+    /// The holds that are set, in the order of their badges.
     pub fn kinds(&self) -> Vec<HoldKind> {
         let mut kinds = Vec::new();
         if self.frozen {
@@ -347,14 +347,14 @@ impl Holds {
         kinds
     }
 
-    /// Whether nothing holds.
+    /// Whether no hold is set.
     pub fn is_empty(&self) -> bool {
         !self.frozen && self.blocked.is_none() && !self.review && self.failure.is_none()
     }
 }
 
-/// The badge: the first that applies, as the pipeline spec lists them. A done item never shows a
-/// failure and a closed one never a hold that was lifted by its end.
+/// The status: the first one that applies (docs/spec/pipeline.md, *Stage = column + holds*). A done item never shows
+/// a merge failure, and a closed item never shows a hold.
 pub fn status(column: Column, closing: Option<&Closing>, holds: &Holds) -> Status {
     match column {
         Column::Done => return Status::Done,
@@ -380,16 +380,16 @@ pub fn status(column: Column, closing: Option<&Closing>, holds: &Holds) -> Statu
     }
 }
 
-/// The exclusive right to work on an item.
+/// A claim: the exclusive right to work on an item.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Claim {
     /// The act that made it.
     pub act: ActId,
     /// Who holds it: a person or an agent.
     pub holder: String,
-    /// On which node.
+    /// The holder's node.
     pub node: crate::NodeId,
-    /// The fencing number: every claim of an item has a higher one than the last.
+    /// The fencing token: each claim of an item has a higher one than the claim before.
     pub generation: u32,
     /// Since when.
     pub at: Millis,

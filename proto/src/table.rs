@@ -1,8 +1,8 @@
-//! The transition table as data: which event is legal from where (pipeline spec, *Transitions*).
+//! The transition table as data: which transition is legal in which state (docs/spec/pipeline.md, *Transitions*).
 //!
-//! One table serves the fold, the command line, the API, chat and the board. [`legal`] decides from
-//! a [`ItemState`] alone; rules that look at other items (dependencies) or at the person (roles) are
-//! checked where an act is made and are not part of the table.
+//! One table serves the fold, the command line, the API, chat and the board. [`legal`] decides from an [`ItemState`]
+//! alone. Rules about other items (dependencies) or about the person (roles) are not part of the table; they are
+//! checked where an act is made.
 
 use std::fmt;
 
@@ -52,41 +52,41 @@ words!(
         Archive = "archive",
         /// any → any open
         Move = "move",
-        /// coding, qa, merge: take the right to work
+        /// coding, qa, merge: claim the right to work on it
         Claim = "claim",
-        /// coding, qa, merge: give it back
+        /// coding, qa, merge: release the claim
         Release = "release",
-        /// coding, qa, merge: take it from a holder that is gone
+        /// coding, qa, merge: take over the claim of a holder that is gone
         TakeOver = "take-over",
-        /// any: hide it everywhere
+        /// any: delete it
         Delete = "delete",
-        /// deleted: bring it back
+        /// deleted: restore it
         Restore = "restore",
-        /// deleted: for good
+        /// deleted: purge it from the trash
         Purge = "purge",
     }
 );
 
-/// What decides legality: where the item stands and what holds it.
+/// The state on which the legality of a transition depends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ItemState {
-    /// Where it stands.
+    /// Its column.
     pub column: Column,
-    /// What sort of work it is.
+    /// Its kind of work.
     pub kind: Kind,
-    /// Put on ice.
+    /// Hold: frozen.
     pub frozen: bool,
-    /// Cannot go on.
+    /// Hold: blocked.
     pub blocked: bool,
-    /// Waits for approval.
+    /// Hold: review.
     pub review: bool,
-    /// The merge went wrong.
+    /// Hold: merge failure.
     pub failure: bool,
-    /// Somebody holds it.
+    /// Whether somebody holds the claim.
     pub claimed: bool,
-    /// In the trash.
+    /// Whether it is in the trash.
     pub deleted: bool,
-    /// Emptied out of the trash.
+    /// Whether it is purged.
     pub purged: bool,
 }
 
@@ -119,19 +119,19 @@ impl ItemState {
 /// One row of the table.
 #[derive(Debug, Clone, Copy)]
 pub struct TransitionRule {
-    /// The event.
+    /// The transition.
     pub verb: Verb,
-    /// The columns it is legal from.
+    /// The columns from which it is legal.
     pub from: &'static [Column],
-    /// A hold that must be there.
+    /// A hold that must be set.
     pub needs: Option<HoldKind>,
-    /// A hold that must not be there yet.
+    /// A hold that must not be set.
     pub unless: Option<HoldKind>,
-    /// A frozen or blocked item refuses it.
+    /// Whether it is illegal for a frozen or blocked item.
     pub held_refuses: bool,
     /// Whether a reason must be given.
     pub reason: bool,
-    /// What it does, in a few words.
+    /// What it does, in a few words, for help texts.
     pub help: &'static str,
 }
 
@@ -182,7 +182,7 @@ const fn reason(rule: TransitionRule) -> TransitionRule {
     TransitionRule { reason: true, ..rule }
 }
 
-/// The table. One row a verb, in the order of [`Verb::ALL`].
+/// The table: one row per verb, in the order of [`Verb::ALL`].
 pub const TRANSITION_RULES: &[TransitionRule] = &[
     rule(Verb::Triage, &[Column::Upcoming], "move it to the backlog"),
     held_refuses(rule(Verb::Start, &[Column::Backlog], "start work on it")),
@@ -265,30 +265,30 @@ impl Verb {
 /// Why a transition is illegal, and what would be legal instead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IllegalTransition {
-    /// What was tried.
+    /// The transition that was tried.
     pub verb: Verb,
-    /// What stands against it.
+    /// Why it is illegal.
     pub why: IllegalReason,
-    /// What would be legal from here.
+    /// The transitions that are legal in this state.
     pub legal: Vec<Verb>,
 }
 
-/// What stands against a transition.
+/// The reason why a transition is illegal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IllegalReason {
-    /// The item stands in a column that the transition does not leave from.
+    /// The transition is not legal from this column.
     Column(Column),
-    /// A hold refuses it; the verb lifts the hold.
+    /// A hold forbids it; the verb lifts the hold.
     Held(HoldKind, Verb),
-    /// A hold that the transition is about is not there.
+    /// The hold that the transition requires is not set.
     NotHeld(HoldKind),
-    /// A hold that the transition would bring is there already.
+    /// The hold that the transition would set is set already.
     AlreadyHeld(HoldKind),
     /// The item is in the trash.
     Deleted,
     /// The item is not in the trash.
     NotDeleted,
-    /// The item was emptied out of the trash.
+    /// The item was purged.
     Purged,
     /// An epic cannot be claimed.
     Epic,
@@ -296,7 +296,7 @@ pub enum IllegalReason {
     Claimed,
     /// Nobody holds a claim.
     NotClaimed,
-    /// The item stands there already.
+    /// The item is in this column already.
     AlreadyThere(Column),
 }
 
@@ -328,64 +328,64 @@ impl fmt::Display for IllegalTransition {
 
 impl std::error::Error for IllegalTransition {}
 
-fn objection(verb: Verb, standing: ItemState) -> Option<IllegalReason> {
+fn why_illegal(verb: Verb, state: ItemState) -> Option<IllegalReason> {
     let rule = verb.rule();
     let about_trash = matches!(verb, Verb::Restore | Verb::Purge);
-    match (standing.purged, standing.deleted) {
+    match (state.purged, state.deleted) {
         (true, _) => return Some(IllegalReason::Purged),
         (false, true) if !about_trash => return Some(IllegalReason::Deleted),
         (false, false) if about_trash => return Some(IllegalReason::NotDeleted),
         (false, _) => {}
     }
-    if !rule.from.contains(&standing.column) {
-        return Some(IllegalReason::Column(standing.column));
+    if !rule.from.contains(&state.column) {
+        return Some(IllegalReason::Column(state.column));
     }
-    if rule.held_refuses && standing.frozen {
+    if rule.held_refuses && state.frozen {
         return Some(IllegalReason::Held(HoldKind::Frozen, Verb::Unfreeze));
     }
-    if rule.held_refuses && standing.blocked {
+    if rule.held_refuses && state.blocked {
         return Some(IllegalReason::Held(HoldKind::Blocked, Verb::Unblock));
     }
-    if let Some(hold) = rule.needs.filter(|hold| !standing.has(*hold)) {
+    if let Some(hold) = rule.needs.filter(|hold| !state.has(*hold)) {
         return Some(IllegalReason::NotHeld(hold));
     }
-    if let Some(hold) = rule.unless.filter(|hold| standing.has(*hold)) {
+    if let Some(hold) = rule.unless.filter(|hold| state.has(*hold)) {
         return Some(IllegalReason::AlreadyHeld(hold));
     }
     match verb {
-        Verb::Claim | Verb::TakeOver if standing.kind == Kind::Epic => Some(IllegalReason::Epic),
-        Verb::Claim if standing.claimed => Some(IllegalReason::Claimed),
-        Verb::Release | Verb::TakeOver if !standing.claimed => Some(IllegalReason::NotClaimed),
+        Verb::Claim | Verb::TakeOver if state.kind == Kind::Epic => Some(IllegalReason::Epic),
+        Verb::Claim if state.claimed => Some(IllegalReason::Claimed),
+        Verb::Release | Verb::TakeOver if !state.claimed => Some(IllegalReason::NotClaimed),
         _ => None,
     }
 }
 
-/// Whether `verb` is legal from `standing`.
+/// Whether `verb` is legal from `state`.
 ///
 /// # Errors
-/// What stands against it and what would be legal.
-pub fn legal(verb: Verb, standing: ItemState) -> Result<(), IllegalTransition> {
-    match objection(verb, standing) {
+/// The reason why it is not, and the transitions that are legal.
+pub fn legal(verb: Verb, state: ItemState) -> Result<(), IllegalTransition> {
+    match why_illegal(verb, state) {
         None => Ok(()),
         Some(why) => Err(IllegalTransition {
             verb,
             why,
-            legal: legal_from(standing),
+            legal: legal_from(state),
         }),
     }
 }
 
-/// Every verb that is legal from `standing`, in table order.
-pub fn legal_from(standing: ItemState) -> Vec<Verb> {
+/// Every verb that is legal from `state`, in table order.
+pub fn legal_from(state: ItemState) -> Vec<Verb> {
     Verb::ALL
         .iter()
         .copied()
-        .filter(|verb| objection(*verb, standing).is_none())
+        .filter(|verb| why_illegal(*verb, state).is_none())
         .collect()
 }
 
-/// The column that `verb` leads to, when the table alone says so: `None` for `move`, which names
-/// its own, and for everything that leaves the column as it is.
+/// The column to which `verb` leads by the table: `None` for `move`, which names its column, and for transitions that
+/// leave the column unchanged.
 pub const fn leads_to(verb: Verb, qa: Qa) -> Option<Column> {
     match verb {
         Verb::Triage | Verb::Reopen => Some(Column::Backlog),
@@ -433,9 +433,9 @@ mod tests {
 
     #[test]
     fn a_frozen_item_refuses_work_and_names_what_lifts_it() {
-        let mut standing = ItemState::active(Column::Backlog, Kind::Story);
-        standing.frozen = true;
-        let refused = legal(Verb::Start, standing).expect_err("frozen");
+        let mut state = ItemState::active(Column::Backlog, Kind::Story);
+        state.frozen = true;
+        let refused = legal(Verb::Start, state).expect_err("frozen");
         assert_eq!(refused.why, IllegalReason::Held(HoldKind::Frozen, Verb::Unfreeze));
         assert!(refused.legal.contains(&Verb::Unfreeze));
         assert!(!refused.legal.contains(&Verb::Start));
@@ -444,11 +444,11 @@ mod tests {
     #[test]
     fn a_deleted_item_can_only_be_restored() {
         for column in Column::ALL {
-            let standing = ItemState {
+            let state = ItemState {
                 deleted: true,
                 ..ItemState::active(*column, Kind::Bug)
             };
-            assert_eq!(legal_from(standing), [Verb::Restore, Verb::Purge]);
+            assert_eq!(legal_from(state), [Verb::Restore, Verb::Purge]);
         }
     }
 }

@@ -1,11 +1,11 @@
-//! What text may enter the system, and how foreign text is made safe to show.
+//! Which texts may enter the system, and how foreign text is made safe to show.
 //!
-//! Titles and names are one line without control or bidirectional-override characters; notes and
-//! bodies may have lines. Checked where text is made and again by the gate where it arrives.
+//! Titles and names are one line without control or bidirectional-override characters; notes and bodies may have
+//! several lines. Texts are checked where they are written and again by the gate where they arrive.
 
 use crate::limits;
 
-/// Why a text is refused.
+/// Why a text is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TextError {
     /// Nothing but white space.
@@ -30,7 +30,7 @@ pub enum TextError {
     /// A character that could rewrite a terminal or reverse a line.
     #[error("it contains the character U+{0:04X}, which cannot be shown safely")]
     Unsafe(u32),
-    /// A character that nobody sees.
+    /// A character that is invisible.
     #[error("it contains the character U+{0:04X}, which is invisible")]
     Invisible(u32),
 }
@@ -40,8 +40,7 @@ pub fn is_unsafe(c: char) -> bool {
     c.is_control() || is_bidi_control(c) || matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}')
 }
 
-/// Whether a character takes no ink and no place of its own. Joiners and tags have their uses; see
-/// [`legible`].
+/// Whether a character has no visible form and no width. Joiners and tags have legitimate uses; see [`legible`].
 fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180e}' | '\u{200b}'
@@ -49,7 +48,7 @@ fn is_invisible(c: char) -> bool {
         | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e00ff}')
 }
 
-/// Invisible, and in no use that would need it where it is shown: tags are part of flags.
+/// Whether a character is invisible and not needed for display. (Tags are: they are part of flags.)
 fn is_hidden(c: char) -> bool {
     is_invisible(c) && !matches!(c, '\u{e0020}'..='\u{e007f}')
 }
@@ -62,15 +61,15 @@ const fn is_selector(c: char) -> bool {
     matches!(c, '\u{fe00}'..='\u{fe0f}' | '\u{e0100}'..='\u{e01ef}')
 }
 
-/// Whether something can be joined to it: a letter of a script that joins, or a sign.
+/// Whether a joiner may follow it: a letter of a script that joins, or a symbol.
 const fn joins(c: char) -> bool {
     c as u32 >= 0x0600 && !matches!(c, '\u{2000}'..='\u{206f}' | '\u{3000}' | '\u{2800}')
 }
 
-/// Checks that a line can be read: something of it is seen, and nothing in it is hidden. Joiners stay
-/// where they join (emoji, and the scripts that need them), and tags in the flags of regions.
+/// Checks that a line has visible characters and no hidden ones. Joiners are allowed where they join (emoji, and
+/// scripts that need them), and tags in the flags of regions.
 ///
-/// Asked where a text is made and not by the gate: what is in a log already stays.
+/// Applied where a text is written and not by the gate, so that entries in existing logs stay valid.
 ///
 /// # Errors
 /// [`TextError`] with what is wrong.
@@ -158,14 +157,14 @@ fn lines(text: &str, max: usize) -> Result<&str, TextError> {
     }
 }
 
-/// Whether a character may stand as it is in one line of a terminal: it moves no cursor, reverses no line
-/// and is no secret.
+/// Whether a character can be shown unchanged in one line of a terminal: it does not move the cursor, reverse the
+/// line, or stay invisible.
 pub fn is_safe(c: char) -> bool {
     !(is_unsafe(c) || is_hidden(c))
 }
 
-/// Foreign text for one line of a terminal or chat: every unsafe character becomes a visible
-/// escape, and what is longer than `max` characters ends in `…`.
+/// Foreign text for one line of a terminal or chat: every unsafe character becomes a visible escape, and a text longer
+/// than `max` characters is cut and ends in `…`.
 pub fn show(text: &str, max: usize) -> String {
     let mut out = String::new();
     for (count, c) in text.chars().enumerate() {
@@ -182,8 +181,8 @@ pub fn show(text: &str, max: usize) -> String {
     out
 }
 
-/// Makes any foreign line fit [`title`] or [`name`] of `max` characters: unsafe characters become
-/// spaces, the rest is cut. The flag says whether anything was changed. Empty stays empty.
+/// Makes any foreign line a valid [`title`] or [`name`] of at most `max` characters: unsafe characters become spaces,
+/// and the rest is cut. The flag says whether anything was changed. An empty line stays empty.
 pub fn fit_line(text: &str, max: usize) -> (String, bool) {
     let clean: String = text.chars().map(|c| if is_unsafe(c) { ' ' } else { c }).collect();
     let cut: String = clean.trim().chars().take(max).collect();
@@ -191,7 +190,7 @@ pub fn fit_line(text: &str, max: usize) -> (String, bool) {
     (cut, changed)
 }
 
-/// Makes any foreign text fit [`note`] or [`body`] of `max` bytes, cutting at a character.
+/// Makes any foreign text a valid [`note`] or [`body`] of at most `max` bytes, cut between characters.
 pub fn fit_lines(text: &str, max: usize) -> (String, bool) {
     let mut clean: String = text
         .chars()
@@ -226,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_made_can_be_read() {
+    fn a_line_must_be_legible() {
         for fine in [
             "Ship it",
             "👩\u{200d}👩\u{200d}👧 family, ❤\u{fe0f} and 👍🏽",

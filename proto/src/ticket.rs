@@ -1,8 +1,8 @@
-//! Tickets: one string that lets one node join a project.
+//! Tickets: a single string with which one node can join a project.
 //!
-//! `towline1` followed by base64url of a MessagePack [`Ticket`] and a four-byte check. The secret
-//! in it is what admits; the log of the project holds only its hash, and the inviter's node admits
-//! at most one node by it, before it expires (replication spec, *Identity and membership*).
+//! A ticket is `towline1` followed by base64url of a MessagePack [`Ticket`] and a four-byte checksum. Whoever has the
+//! secret in it is admitted. The project's log holds only the hash of the secret, and the inviter's node admits at
+//! most one node by it, before it expires (docs/spec/replication.md, *Identity and membership*).
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,34 +16,34 @@ use crate::{Millis, NodeId, ProjectId, Role, codec, limits};
 
 const PREFIX: &str = "towline1";
 const CHECK_BYTES: usize = 4;
-/// Longest ticket that is looked at, in characters.
+/// The longest ticket that is parsed, in characters.
 const MAX_CHARS: usize = 4_096;
 
-/// An invitation to a project. Its `Debug` shows no secret.
+/// An invitation to a project. Its `Debug` output does not contain the secret.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ticket {
-    /// Which project.
+    /// The project.
     pub project: ProjectId,
-    /// What people call it.
+    /// The project's name.
     pub name: String,
-    /// Who invites; only this node admits by the ticket.
+    /// The node that invites; only this node admits by the ticket.
     pub inviter: NodeId,
-    /// Where the inviter can be reached, as libp2p multiaddresses.
+    /// The inviter's addresses, as libp2p multiaddresses.
     pub addresses: Vec<String>,
-    /// What the new member may do.
+    /// The role of the new member.
     pub role: Role,
-    /// Until when it can be used, by the inviter's clock.
+    /// When it expires, by the inviter's clock.
     pub expires: Millis,
-    /// What is shown to the inviter once.
+    /// The secret, which is shown to the inviter once.
     pub secret: Secret,
 }
 
-/// A ticket's one-time secret. `Debug` prints no byte of it.
+/// A ticket's one-time secret. Its `Debug` output does not contain any of its bytes.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Secret(#[serde(with = "serde_bytes")] pub [u8; 32]);
 
 impl Secret {
-    /// What the log holds of it.
+    /// Its hash, which the log holds.
     pub fn hash(&self) -> TicketHash {
         TicketHash(blake3::derive_key("towline/ticket/1", &self.0))
     }
@@ -69,12 +69,12 @@ impl fmt::Debug for Ticket {
 /// Why a string is not a ticket.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TicketError {
-    /// It does not begin as one.
+    /// It does not have the prefix of a ticket.
     #[error(
         "this is not a ticket: a ticket begins with `{PREFIX}`; copy the whole line that `towline invite` printed"
     )]
     NotATicket,
-    /// It was cut or changed on the way.
+    /// It is cut off or changed.
     #[error("the ticket is damaged; copy the whole line that `towline invite` printed")]
     Damaged,
 }

@@ -1,7 +1,7 @@
 //! Milliseconds since the Unix epoch, the only unit of time in towline.
 //!
-//! Time is for showing to people and never decides anything. This file never reads a clock: a
-//! [`Millis`] is always handed in.
+//! Times are shown to people and never decide anything. This module never reads a clock; a [`Millis`] is always an
+//! argument.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,10 +1,9 @@
-//! Version vectors: what a replica of a project holds, summed up exactly by the tips of its
-//! authors' logs.
+//! Version vectors: the tips of all authors' logs, which describe exactly what a replica has.
 //!
-//! A tip commits to everything before it in its author's log, through the chain of hashes. An epoch
-//! whose head is named by a later epoch of the same author is closed and needs no row of its own,
-//! so thousands of restarts leave one row. Two rows for one author mean a fork that its next epoch
-//! has not joined yet (replication spec, *The log*).
+//! A tip commits to everything before it in its author's log, by the chain of hashes. An epoch whose head is a
+//! predecessor of a later epoch of the same author is closed and needs no row, so thousands of restarts leave one
+//! row. Two rows for one author mean a fork that the author's next epoch has not joined yet
+//! (docs/spec/replication.md, *The log*).
 
 use std::collections::BTreeMap;
 
@@ -15,13 +14,13 @@ use crate::{EntryHash, Epoch, NodeId};
 /// The last entry of one epoch of one author.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Tip {
-    /// Which run of the author.
+    /// The epoch.
     #[serde(rename = "e")]
     pub epoch: Epoch,
-    /// The entry's place in the author's log, from 0.
+    /// The entry's number in the author's log, from 0.
     #[serde(rename = "s")]
     pub seq: u64,
-    /// Its hash.
+    /// The entry's hash.
     #[serde(rename = "h")]
     pub hash: EntryHash,
 }
@@ -47,7 +46,7 @@ impl VersionVector {
         *hasher.finalize().as_bytes()
     }
 
-    /// How many rows it has.
+    /// The number of rows.
     pub fn rows(&self) -> usize {
         self.0.values().map(Vec::len).sum()
     }

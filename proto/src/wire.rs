@@ -1,10 +1,9 @@
-//! What two nodes say to each other on a direct stream.
+//! The messages that two nodes send each other on a direct stream.
 //!
-//! A frame is a length-prefixed, possibly compressed [`Message`]; the framing itself belongs to the
-//! node. A conversation about one project: each side opens with [`Message::Hello`]; when the
-//! digests differ each sends its vector ([`Message::Have`]); each then sends what the other lacks in
-//! [`Message::Entries`] frames, one in flight at a time, each answered by [`Message::Got`]
-//! (replication spec, *Sync*).
+//! A frame is a length-prefixed and possibly compressed [`Message`]; the node does the framing. To synchronise a
+//! project, each side sends [`Message::Hello`]. When the digests differ, each sends its vector ([`Message::Have`]).
+//! Each then sends the entries that the other lacks in [`Message::Entries`] frames, one at a time, each acknowledged
+//! by [`Message::Got`] (docs/spec/replication.md, *Sync*).
 
 use std::sync::Arc;
 
@@ -37,39 +36,39 @@ impl<'de> Deserialize<'de> for EntryBytes {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Message {
-    /// What I hold, in 32 bytes. Equal digests end the conversation.
+    /// The digest of the sender's vector. Equal digests end the exchange.
     Hello {
-        /// Which project.
+        /// The project.
         project: ProjectId,
         /// [`VersionVector::digest`].
         #[serde(with = "serde_bytes")]
         digest: [u8; 32],
     },
-    /// What I hold, exactly.
+    /// The sender's vector, and a request for the entries that it lacks.
     Have {
-        /// Which project.
+        /// The project.
         project: ProjectId,
-        /// The whole vector.
+        /// The vector.
         vector: VersionVector,
     },
-    /// Entries that you lack, in an order in which they can be admitted.
+    /// Entries that the receiver lacks, ordered so that they can be admitted one after the other.
     Entries {
-        /// Which project.
+        /// The project.
         project: ProjectId,
-        /// Whole entries, signatures and all.
+        /// Complete entries, with their signatures.
         entries: Vec<EntryBytes>,
-        /// Whether another frame follows once this one is answered.
+        /// Whether another frame follows once this one is acknowledged.
         more: bool,
     },
-    /// Your last [`Message::Entries`] frame is dealt with; send the next.
+    /// All entries of the last [`Message::Entries`] frame have been handled; the next frame can be sent.
     Got {
-        /// Which project.
+        /// The project.
         project: ProjectId,
     },
 }
 
 impl Message {
-    /// Which project it is about.
+    /// The project that it is about.
     pub const fn project(&self) -> ProjectId {
         match self {
             Self::Hello { project, .. }
@@ -104,14 +103,14 @@ impl Message {
     }
 }
 
-/// What a node that is not a member yet says to its inviter.
+/// The request of a node that wants to join, sent to its inviter.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JoinRequest {
-    /// Which project.
+    /// The project.
     pub project: ProjectId,
-    /// The ticket's secret.
+    /// The secret of the ticket.
     pub secret: Secret,
-    /// What people call the new node.
+    /// The name of the new node, for people.
     pub name: String,
 }
 
@@ -130,20 +129,20 @@ impl JoinRequest {
     }
 }
 
-/// What the inviter answers.
+/// The inviter's answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum JoinReply {
-    /// You are a member now. The genesis entry lets you check everything that follows.
+    /// The node is a member now. It checks everything that follows against the genesis entry.
     Welcome {
         /// The project's first entry.
         genesis: EntryBytes,
-        /// Other members and where they were last seen, as multiaddresses.
+        /// Other members with their last known multiaddresses.
         peers: Vec<(NodeId, Vec<String>)>,
     },
-    /// You are not, and why, in a sentence for people.
+    /// The node was not admitted.
     Refused {
-        /// The sentence.
+        /// The reason, as a sentence for people.
         why: String,
     },
 }
@@ -163,13 +162,13 @@ impl JoinReply {
     }
 }
 
-/// Address records, in either direction on a stream of their own: one such message each way.
+/// Address records. They have a stream of their own, on which each side sends one such message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AddressExchange {
     /// The exact bytes of address records, at most [`limits::EXCHANGE_RECORDS`].
     pub records: Vec<serde_bytes::ByteBuf>,
-    /// Whether this is all that the sender knows of nodes that both may know of, so that the answer is
-    /// what it lacks.
+    /// Whether these are all records that the sender has of nodes which both may know, so that the receiver can
+    /// answer with those that it lacks.
     pub all: bool,
 }
 
@@ -195,11 +194,11 @@ impl AddressExchange {
     }
 }
 
-/// What a member shows to one that may not have heard of it: the entries by which owners let it into the
-/// projects that the two share. Their signatures are the proof; nothing is answered.
+/// Proof of a node's membership, for a member that may not have its entries yet: the entries by which owners admitted
+/// the node to the projects that both share. The signatures are the proof. There is no answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MembershipProofs {
-    /// Whole entries, at most [`limits::MEMBERSHIP_PROOFS`].
+    /// Complete entries, at most [`limits::MEMBERSHIP_PROOFS`].
     pub entries: Vec<EntryBytes>,
 }
 

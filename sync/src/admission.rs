@@ -1,9 +1,9 @@
-//! From foreign bytes to [`Effect::Admit`], and from its outcome onwards.
+//! Admission of entries from peers: from their bytes to [`Effect::Admit`], and what follows from its outcome.
 //!
-//! The order is cheapest first: size, rate, decoding, project, seen before, signature, place. An
-//! entry that passes all of it goes to the shell's gate; one that came too early waits. Entries of
-//! one run are sent to the gate together, each relying on the one before it, so that the shell can
-//! make them durable with one sync. This file never judges what is inside an entry.
+//! The checks are ordered from cheap to expensive: size, rate, decoding, project, known entries, signature,
+//! placement. An entry that passes them goes to the shell's gate; one that arrived too early becomes an orphan.
+//! Entries of one run go to the gate together, each relying on the one before it, so that the shell can make them
+//! durable with one sync. This module does not check what is inside an entry.
 
 use towline_proto::codec::DecodeError;
 use towline_proto::entry::EntryError;
@@ -13,7 +13,7 @@ use towline_proto::{Entry, EntryHash, Millis, NodeId, limits};
 use crate::author_logs::Placement;
 use crate::frame_signatures::{self, CheckedEntry};
 use crate::orphan_pool::{GateAttempts, Orphan};
-use crate::peer_session::{IncomingTransfer, Source};
+use crate::peer_session::{AdmissionSource, IncomingTransfer};
 use crate::replica::{PendingAdmission, Replica};
 use crate::{AdmissionOutcome, Effect, GossipVerdict};
 
@@ -26,13 +26,13 @@ impl Replica {
         bytes: Vec<u8>,
         out: &mut Vec<Effect>,
     ) {
-        if let Some(verdict) = self.judge_gossip(now, peer, token, bytes, out) {
+        if let Some(verdict) = self.check_gossip(now, peer, token, bytes, out) {
             out.push(Effect::Verdict { token, peer, verdict });
         }
     }
 
-    /// The verdict, or none while the gate is asked.
-    fn judge_gossip(
+    /// The verdict, or `None` while the entry is at the gate.
+    fn check_gossip(
         &mut self,
         now: Millis,
         peer: NodeId,
@@ -40,7 +40,7 @@ impl Replica {
         bytes: Vec<u8>,
         out: &mut Vec<Effect>,
     ) -> Option<GossipVerdict> {
-        // Gossip can arrive before the direct stream is open. What it brought comes by catch-up.
+        // Gossip can arrive before the direct stream is open. Its entry will come by catch-up.
         let Some(state) = self.peers.get_mut(&peer) else {
             return Some(GossipVerdict::Ignore);
         };
@@ -54,7 +54,7 @@ impl Replica {
         }
         let entry = match Entry::decode(bytes.into()) {
             Ok(entry) => entry,
-            // A peer that runs a newer version is not to blame for it.
+            // A peer with a newer version is not penalised.
             Err(EntryError::Decode(DecodeError::Version { .. })) => return Some(GossipVerdict::Ignore),
             Err(error) => return Some(reject(peer, &format!("gossiped garbage: {error}"), out)),
         };
@@ -67,34 +67,34 @@ impl Replica {
         if entry.verify().is_err() {
             return Some(reject(peer, "gossiped an entry with a wrong signature", out));
         }
-        match self.place(&entry) {
+        match self.placement(&entry) {
             Placement::Known => Some(GossipVerdict::Ignore),
             Placement::Next => {
                 self.admit(
                     PendingAdmission {
                         entry,
-                        source: Source::Gossip { peer, token },
+                        source: AdmissionSource::Gossip { peer, token },
                         verified: true,
                         live: true,
-                        tried: None,
+                        attempts: None,
                     },
                     out,
                 );
                 None
             }
             Placement::Gap => {
-                self.hold(Orphan {
+                self.add_orphan(Orphan {
                     entry,
                     peer: Some(peer),
                     verified: true,
                     live: true,
-                    tried: None,
+                    attempts: None,
                 });
                 self.ask(now, peer, out);
                 Some(GossipVerdict::Ignore)
             }
-            // Everybody should see a proof, once.
-            Placement::Forked(epoch, seq) if self.accuse(&entry, epoch, seq, out) => {
+            // A fork proof is forwarded once, so that every node gets it.
+            Placement::Forked(epoch, seq) if self.record_fork(&entry, epoch, seq, out) => {
                 Some(GossipVerdict::Accept)
             }
             Placement::Forked(..) => Some(GossipVerdict::Ignore),
@@ -115,14 +115,14 @@ impl Replica {
         let Some(state) = self.peers.get_mut(&peer) else {
             return;
         };
-        if state.taking.is_some() {
+        if state.incoming.is_some() {
             out.push(penalty(peer, "sent a frame before the last one was answered"));
             return;
         }
-        if let Some(asked) = state.asked.as_mut() {
-            asked.heard_at = now;
+        if let Some(request) = state.open_request.as_mut() {
+            request.last_frame_at = now;
         }
-        state.taking = Some(IncomingTransfer { frame, open: 0, more });
+        state.incoming = Some(IncomingTransfer { frame, open: 0, more });
         if records.len() > limits::CATCH_UP_ENTRIES {
             out.push(penalty(peer, "sent a frame with too many entries"));
             self.frame_done(now, peer, out);
@@ -147,8 +147,8 @@ impl Replica {
         if self
             .peers
             .get(&peer)
-            .and_then(|state| state.taking.as_ref())
-            .is_some_and(|taking| taking.open == 0)
+            .and_then(|state| state.incoming.as_ref())
+            .is_some_and(|incoming| incoming.open == 0)
         {
             self.frame_done(now, peer, out);
         }
@@ -164,43 +164,47 @@ impl Replica {
         if self.refused.contains(&entry.hash()) {
             return;
         }
-        match self.place(&entry) {
+        match self.placement(&entry) {
             Placement::Known => {}
             Placement::Next => {
-                // It may have waited here since gossip brought it.
-                let held = self.waiting.take_same(&entry);
-                if let Some(taking) = self.peers.get_mut(&peer).and_then(|state| state.taking.as_mut()) {
-                    taking.open += 1;
+                // It may be an orphan that came by gossip earlier.
+                let orphan = self.orphans.take_same(&entry);
+                if let Some(incoming) = self
+                    .peers
+                    .get_mut(&peer)
+                    .and_then(|state| state.incoming.as_mut())
+                {
+                    incoming.open += 1;
                 }
                 self.admit(
                     PendingAdmission {
                         entry,
-                        source: Source::Frame { peer, frame },
-                        verified: verified || held.as_ref().is_some_and(|held| held.verified),
-                        live: held.as_ref().is_some_and(|held| held.live),
-                        tried: held.and_then(|held| held.tried),
+                        source: AdmissionSource::Frame { peer, frame },
+                        verified: verified || orphan.as_ref().is_some_and(|orphan| orphan.verified),
+                        live: orphan.as_ref().is_some_and(|orphan| orphan.live),
+                        attempts: orphan.and_then(|orphan| orphan.attempts),
                     },
                     out,
                 );
             }
-            Placement::Gap if self.waiting.contains(&entry) => {}
-            Placement::Gap => self.hold(Orphan {
+            Placement::Gap if self.orphans.contains(&entry) => {}
+            Placement::Gap => self.add_orphan(Orphan {
                 entry,
                 peer: Some(peer),
                 verified,
                 live: false,
-                tried: None,
+                attempts: None,
             }),
             Placement::Forked(epoch, seq) => {
-                self.accuse(&entry, epoch, seq, out);
+                self.record_fork(&entry, epoch, seq, out);
             }
             Placement::Invalid(why) => out.push(penalty(peer, why)),
         }
     }
 
-    /// An entry of ours that is durable.
+    /// An entry that this node wrote is durable.
     pub(crate) fn written(&mut self, now: Millis, entry: &Entry, position: u64, out: &mut Vec<Effect>) {
-        let placed = self.chain.append(entry, position);
+        let placed = self.logs.append(entry, position);
         debug_assert!(placed, "the shell signs only what follows its own heads");
         self.stored += 1;
         self.admit_followers(entry, out);
@@ -209,35 +213,38 @@ impl Replica {
                 bytes: entry.bytes().clone(),
             });
         } else {
-            self.tell_all(now, out);
+            self.announce_to_all(now, out);
         }
     }
 
-    /// The gate's answer.
-    pub(crate) fn outcome(
+    /// The outcome of an admission.
+    pub(crate) fn admission_outcome(
         &mut self,
         now: Millis,
         hash: EntryHash,
         outcome: AdmissionOutcome,
         out: &mut Vec<Effect>,
     ) {
-        let at = self.flights.iter().position(|flight| flight.entry.hash() == hash);
-        let Some(flight) = at.and_then(|at| self.flights.remove(at)) else {
+        let at = self
+            .pending_admissions
+            .iter()
+            .position(|admission| admission.entry.hash() == hash);
+        let Some(admission) = at.and_then(|at| self.pending_admissions.remove(at)) else {
             return;
         };
-        self.pending.remove(&flight.entry);
-        let source = flight.source;
+        self.pending.remove(&admission.entry);
+        let source = admission.source;
         let verdict = match outcome {
             AdmissionOutcome::Stored { position } => {
-                self.stored(now, &flight, position, out);
+                self.stored(now, &admission, position, out);
                 GossipVerdict::Accept
             }
             AdmissionOutcome::Missing => {
-                self.missing(now, flight, out);
+                self.missing(now, admission, out);
                 GossipVerdict::Ignore
             }
             AdmissionOutcome::Refused { why, blame } => {
-                self.refuse(flight.entry, &why);
+                self.refuse(admission.entry, &why);
                 match source.peer().filter(|_| blame) {
                     Some(peer) => reject(peer, &why, out),
                     None => GossipVerdict::Ignore,
@@ -245,76 +252,82 @@ impl Replica {
             }
         };
         match source {
-            Source::Gossip { peer, token } => out.push(Effect::Verdict { token, peer, verdict }),
-            Source::Frame { peer, frame } => self.landed(now, peer, frame, out),
-            Source::Orphan { .. } => {}
+            AdmissionSource::Gossip { peer, token } => out.push(Effect::Verdict { token, peer, verdict }),
+            AdmissionSource::Frame { peer, frame } => self.frame_entry_done(now, peer, frame, out),
+            AdmissionSource::Orphan { .. } => {}
         }
     }
 
-    fn stored(&mut self, now: Millis, flight: &PendingAdmission, position: u64, out: &mut Vec<Effect>) {
-        let placed = self.chain.append(&flight.entry, position);
+    fn stored(&mut self, now: Millis, admission: &PendingAdmission, position: u64, out: &mut Vec<Effect>) {
+        let placed = self.logs.append(&admission.entry, position);
         debug_assert!(placed, "the shell keeps the rule of AdmissionBatch");
         self.stored += 1;
-        if let Source::Frame { peer, .. } = flight.source
+        if let AdmissionSource::Frame { peer, .. } = admission.source
             && let Some(state) = self.peers.get_mut(&peer)
         {
             state.stored += 1;
-            if let Some(asked) = state.asked.as_mut() {
-                asked.progress_at = now;
+            if let Some(request) = state.open_request.as_mut() {
+                request.progress_at = now;
             }
         }
-        self.admit_followers(&flight.entry, out);
+        self.admit_followers(&admission.entry, out);
     }
 
-    fn missing(&mut self, now: Millis, flight: PendingAdmission, out: &mut Vec<Effect>) {
-        let times = flight.tried.map_or(0, |tried| tried.times).saturating_add(1);
-        // Without its predecessor it waits for that one, and the gate has not judged it.
-        let tried = (self.place(&flight.entry) == Placement::Next).then_some(GateAttempts {
+    fn missing(&mut self, now: Millis, admission: PendingAdmission, out: &mut Vec<Effect>) {
+        let times = admission
+            .attempts
+            .map_or(0, |attempts| attempts.times)
+            .saturating_add(1);
+        // Without its predecessor it waits for that, and has not been at the gate.
+        let attempts = (self.placement(&admission.entry) == Placement::Next).then_some(GateAttempts {
             times,
             at: self.stored,
         });
-        let peer = flight.source.peer();
-        self.hold(Orphan {
-            entry: flight.entry,
+        let peer = admission.source.peer();
+        self.add_orphan(Orphan {
+            entry: admission.entry,
             peer,
-            verified: flight.verified,
-            live: flight.live,
-            tried,
+            verified: admission.verified,
+            live: admission.live,
+            attempts,
         });
-        if let Source::Gossip { peer, .. } = flight.source {
+        if let AdmissionSource::Gossip { peer, .. } = admission.source {
             self.ask(now, peer, out);
         }
     }
 
-    /// One entry of a frame is dealt with.
-    fn landed(&mut self, now: Millis, peer: NodeId, frame: u64, out: &mut Vec<Effect>) {
-        let taking = self.peers.get_mut(&peer).and_then(|state| state.taking.as_mut());
-        let Some(taking) = taking.filter(|taking| taking.frame == frame) else {
+    /// One entry of a frame has its outcome.
+    fn frame_entry_done(&mut self, now: Millis, peer: NodeId, frame: u64, out: &mut Vec<Effect>) {
+        let incoming = self
+            .peers
+            .get_mut(&peer)
+            .and_then(|state| state.incoming.as_mut());
+        let Some(incoming) = incoming.filter(|incoming| incoming.frame == frame) else {
             return;
         };
-        taking.open = taking.open.saturating_sub(1);
-        if taking.open == 0 {
+        incoming.open = incoming.open.saturating_sub(1);
+        if incoming.open == 0 {
             self.frame_done(now, peer, out);
         }
     }
 
-    /// Whether nothing new can be learned from the entry.
+    /// Whether the entry is known, at the gate, an orphan, or refused.
     pub(crate) fn is_seen(&self, entry: &Entry) -> bool {
         self.contains(&entry.body().author, &entry.tip())
             || self.pending.contains(entry)
-            || self.waiting.contains(entry)
+            || self.orphans.contains(entry)
             || self.refused.contains(&entry.hash())
     }
 
-    pub(crate) fn admit(&mut self, flight: PendingAdmission, out: &mut Vec<Effect>) {
+    pub(crate) fn admit(&mut self, admission: PendingAdmission, out: &mut Vec<Effect>) {
         out.push(Effect::Admit {
-            entry: flight.entry.clone(),
-            peer: flight.source.peer(),
-            verified: flight.verified,
-            live: flight.live,
+            entry: admission.entry.clone(),
+            peer: admission.source.peer(),
+            verified: admission.verified,
+            live: admission.live,
         });
-        self.pending.insert(&flight.entry);
-        self.flights.push_back(flight);
+        self.pending.insert(&admission.entry);
+        self.pending_admissions.push_back(admission);
     }
 }
 

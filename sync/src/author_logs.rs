@@ -1,32 +1,31 @@
-//! Which entries are here, which may follow, and the version vector that sums them up.
+//! The index of every author's log: which entries are known, which entry may come next, and the version vector.
 //!
-//! Per author and epoch: 24 bytes an entry (half its hash and its place in the log) and the tips
-//! that the epoch's opening entry followed. The vector's rows and its digest are kept up to date
-//! with each entry, so neither costs more as a project grows. This file never sees a signature or
-//! an unplaced entry's content beyond its chain fields, and nothing in an entry can make it panic.
+//! Takes 24 bytes per entry (half of its hash and its log position), plus the tips that each epoch's opening entry
+//! follows. The rows of the vector and its digest are kept current with each entry, so neither costs more as a
+//! project grows. This module checks no signature and looks at nothing in an entry but its position and
+//! predecessors, and nothing in an entry can make it panic.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use towline_proto::{Entry, EntryHash, Epoch, NodeId, Payload, Tip, VersionVector};
 
-/// Half a hash tells two entries of one place apart; a false match takes 2^128 tries.
+/// Half of a hash distinguishes two entries with one (author, epoch, seq): a false match takes 2^128 tries.
 type Prefix = [u8; 16];
 
-/// One run of an author.
+/// The entries of one epoch of an author.
 #[derive(Debug)]
 pub(crate) struct EpochLog {
     /// The seq of its opening entry.
     pub(crate) start: u64,
     hashes: Vec<Prefix>,
     positions: Vec<u64>,
-    /// What its opening entry follows.
+    /// The tips that its opening entry follows.
     pub(crate) parents: Vec<Tip>,
     head: EntryHash,
-    /// Seqs of this epoch that openings of later ones name. The epoch is closed while its head is
-    /// among them; it opens again when entries come that the later one had not seen (a restored
-    /// backup).
-    named: BTreeSet<u64>,
+    /// The seqs of this epoch that opening entries of later epochs follow. The epoch is closed while its head is
+    /// one of them. It opens again when entries arrive that the later epoch had not seen (a restored backup).
+    followed: BTreeSet<u64>,
 }
 
 impl EpochLog {
@@ -39,7 +38,7 @@ impl EpochLog {
         usize::try_from(seq.checked_sub(self.start)?).ok()
     }
 
-    /// Where the entry at `seq` is in the log.
+    /// The log position of the entry at `seq`.
     pub(crate) fn position(&self, seq: u64) -> Option<u64> {
         self.positions.get(self.index(seq)?).copied()
     }
@@ -50,7 +49,7 @@ impl EpochLog {
     }
 }
 
-/// All runs of an author.
+/// All epochs of an author.
 #[derive(Debug, Default)]
 pub(crate) struct AuthorLog {
     /// By epoch.
@@ -59,35 +58,35 @@ pub(crate) struct AuthorLog {
     pub(crate) tips: Vec<Tip>,
 }
 
-/// Where an entry stands.
+/// How a new entry relates to the entries that are known here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Placement {
-    /// It is here.
+    /// It is known.
     Known,
-    /// It follows what is here.
+    /// All its predecessors are known, so it can be admitted.
     Next,
-    /// Something before it is not here.
+    /// A predecessor is missing.
     Gap,
-    /// Its author signed another history; this is the place at which that shows.
+    /// Its author signed two histories, which differ at this epoch and seq.
     Forked(Epoch, u64),
-    /// No honest author makes such an entry.
+    /// It breaks a rule that every honest author keeps.
     Invalid(&'static str),
 }
 
-/// How a tip stands to what is here.
+/// How a tip relates to the entries that are known here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TipStatus {
-    /// It is here.
-    Here,
-    /// Its epoch is here, but not so far.
-    Beyond,
-    /// Its epoch is not here.
-    Unknown,
-    /// Another entry is in its place.
-    Contradicted,
+    /// It is known.
+    Known,
+    /// Its epoch is known, but only up to an earlier entry.
+    Ahead,
+    /// Its epoch is unknown.
+    UnknownEpoch,
+    /// A different entry with its epoch and seq is known.
+    Forked,
 }
 
-/// Entries on their way through the shell's gate, which the next ones of a run rely on.
+/// Entries that are at the shell's gate. The following entries of their authors rely on them.
 #[derive(Debug, Default)]
 pub(crate) struct PendingEntries(BTreeMap<(NodeId, Epoch), BTreeMap<u64, EntryHash>>);
 
@@ -131,8 +130,8 @@ pub(crate) struct AuthorLogs {
 }
 
 impl AuthorLogs {
-    /// Where an entry stands, given what is on its way already.
-    pub(crate) fn place(&self, entry: &Entry, pending: &PendingEntries) -> Placement {
+    /// How an entry relates to the known entries and to those at the gate.
+    pub(crate) fn placement(&self, entry: &Entry, pending: &PendingEntries) -> Placement {
         let body = entry.body();
         let genesis = matches!(body.payload, Payload::Genesis(_));
         if genesis && (body.seq != 0 || !body.prev.is_empty()) {
@@ -146,11 +145,11 @@ impl AuthorLogs {
         if follows.map_or(Some(0), |seq| seq.checked_add(1)) != Some(body.seq) {
             return Placement::Invalid("the seq is not one past its predecessors'");
         }
-        match self.standing(&body.author, &entry.tip()) {
-            TipStatus::Here => return Placement::Known,
-            TipStatus::Contradicted => return Placement::Forked(body.epoch, body.seq),
-            TipStatus::Beyond if !inside => return Placement::Forked(body.epoch, body.seq),
-            TipStatus::Beyond | TipStatus::Unknown => {}
+        match self.tip_status(&body.author, &entry.tip()) {
+            TipStatus::Known => return Placement::Known,
+            TipStatus::Forked => return Placement::Forked(body.epoch, body.seq),
+            TipStatus::Ahead if !inside => return Placement::Forked(body.epoch, body.seq),
+            TipStatus::Ahead | TipStatus::UnknownEpoch => {}
         }
         match pending.at(body.author, body.epoch, body.seq) {
             Some(hash) if hash == entry.hash() => return Placement::Known,
@@ -165,10 +164,10 @@ impl AuthorLogs {
         }
         let mut gap = false;
         for tip in &body.prev {
-            match self.standing(&body.author, tip) {
-                TipStatus::Here => {}
-                TipStatus::Contradicted => return Placement::Forked(tip.epoch, tip.seq),
-                TipStatus::Beyond | TipStatus::Unknown => {
+            match self.tip_status(&body.author, tip) {
+                TipStatus::Known => {}
+                TipStatus::Forked => return Placement::Forked(tip.epoch, tip.seq),
+                TipStatus::Ahead | TipStatus::UnknownEpoch => {
                     gap |= pending.at(body.author, tip.epoch, tip.seq) != Some(tip.hash);
                 }
             }
@@ -176,22 +175,22 @@ impl AuthorLogs {
         if gap { Placement::Gap } else { Placement::Next }
     }
 
-    /// How an author's tip stands to what is here.
-    pub(crate) fn standing(&self, author: &NodeId, tip: &Tip) -> TipStatus {
+    /// How an author's tip relates to the known entries.
+    pub(crate) fn tip_status(&self, author: &NodeId, tip: &Tip) -> TipStatus {
         let Some(epoch) = self.epoch(author, tip.epoch) else {
-            return TipStatus::Unknown;
+            return TipStatus::UnknownEpoch;
         };
         match epoch.has(tip.seq, &tip.hash) {
-            Some(true) => TipStatus::Here,
-            Some(false) => TipStatus::Contradicted,
-            None if tip.seq < epoch.start => TipStatus::Contradicted,
-            None => TipStatus::Beyond,
+            Some(true) => TipStatus::Known,
+            Some(false) => TipStatus::Forked,
+            None if tip.seq < epoch.start => TipStatus::Forked,
+            None => TipStatus::Ahead,
         }
     }
 
-    /// Adds an entry that is in the log at `position`; says no when it does not follow.
+    /// Adds an entry that is in the log at `position`; returns false when a predecessor is missing.
     pub(crate) fn append(&mut self, entry: &Entry, position: u64) -> bool {
-        if self.place(entry, &PendingEntries::default()) != Placement::Next {
+        if self.placement(entry, &PendingEntries::default()) != Placement::Next {
             return false;
         }
         let body = entry.body();
@@ -199,8 +198,8 @@ impl AuthorLogs {
         if !author.epochs.contains_key(&body.epoch) {
             for parent in &body.prev {
                 if let Some(epoch) = author.epochs.get_mut(&parent.epoch) {
-                    epoch.named.insert(parent.seq);
-                    if epoch.named.contains(&epoch.end().saturating_sub(1)) {
+                    epoch.followed.insert(parent.seq);
+                    if epoch.followed.contains(&epoch.end().saturating_sub(1)) {
                         author.tips.retain(|tip| tip.epoch != parent.epoch);
                     }
                 }
@@ -212,7 +211,7 @@ impl AuthorLogs {
             positions: Vec::new(),
             parents: body.prev.clone(),
             head: entry.hash(),
-            named: BTreeSet::new(),
+            followed: BTreeSet::new(),
         });
         epoch.hashes.push(prefix(&entry.hash()));
         epoch.positions.push(position);
@@ -238,7 +237,7 @@ impl AuthorLogs {
         self.authors.get(author)?.epochs.get(&epoch)
     }
 
-    /// The heads of an author that nothing of its own follows yet.
+    /// The heads of an author: entries that no other entry of the author follows yet.
     pub(crate) fn tips(&self, author: &NodeId) -> &[Tip] {
         self.authors.get(author).map_or(&[], |log| &log.tips)
     }

@@ -1,14 +1,14 @@
-//! Hello, Have, Entries, Got: the conversation with each peer, and the tick.
+//! The messages Hello, Have, Entries and Got with each peer, and the tick.
 //!
-//! Both sides say [`Message::Hello`] on connecting. Whoever finds the digests different asks, by
-//! sending its whole vector ([`Message::Have`]). A question is answered by at least one
-//! [`Message::Entries`] frame; the one without `more` ends it. A frame is answered by
-//! [`Message::Got`] once the gate has dealt with all of it, which is all the back-pressure there is.
+//! Both sides send [`Message::Hello`] when they connect. A node that finds the digests different sends a request:
+//! its whole vector in [`Message::Have`]. A request is answered by at least one [`Message::Entries`] frame; the
+//! frame without `more` ends the answer. Each frame is acknowledged by [`Message::Got`] once the gate has handled
+//! all of its entries, which is the only back-pressure.
 //!
-//! It always comes to rest: a Hello is sent only when the digest is another one than we last told
-//! that peer (or after [`HELLO_MS`]), a question that brought nothing is not put again while both
-//! digests stay what they were, and one peer at a time is asked, so that a newcomer does not get the
-//! same history from everybody. Entries are `admission`'s; this file never looks into one.
+//! The exchange always ends: a Hello is sent only when the digest has changed since the last one to that peer (or
+//! after [`HELLO_MS`]). A request that brought nothing is not repeated while both digests stay the same. And one
+//! peer at a time is asked, so that a new node does not receive the same history from everybody. Entries are
+//! handled in `admission`; this module never looks into one.
 
 use std::collections::BTreeMap;
 
@@ -21,21 +21,21 @@ use crate::peer_session::{OpenRequest, OutgoingStep, PeerSession};
 use crate::replica::Replica;
 use crate::send_plan::{self, SendPlan};
 
-/// How often peers that talk about nothing else compare digests, in milliseconds. Gossip that was
-/// lost without leaving a gap is noticed then at the latest.
+/// How often idle peers compare digests, in milliseconds. Lost gossip that left no gap is noticed then at the
+/// latest.
 const HELLO_MS: u64 = 30_000;
-/// A peer that has said nothing for so long is given up waiting for, in milliseconds.
+/// A request or transfer without any progress for so long is abandoned, in milliseconds.
 const STALL_MS: u64 = 60_000;
-/// Others are asked beside a peer whose answer has brought nothing for so long, in milliseconds.
+/// Another peer is asked as well when an answer has brought no entry for so long, in milliseconds.
 const SLOW_MS: u64 = 5_000;
-/// Others are asked beside a peer that has been answering for so long, in milliseconds: a member
-/// who trickles one entry every few seconds must not keep a node from everybody else.
+/// Another peer is asked as well when an answer has taken so long, in milliseconds: a peer that sends one entry
+/// every few seconds must not keep a node from all others.
 const TURN_MS: u64 = 30_000;
-/// A question that brought nothing is put again after so long even if nothing changed, in
-/// milliseconds: the peer may have repaired a record.
-const BARREN_MS: u64 = 600_000;
-/// Tips of one author in a vector that is sent. Honest forks leave a handful; leaving one out costs
-/// that entries come which are here already.
+/// A request that brought nothing is repeated after so long even if nothing changed, in milliseconds: the peer may
+/// have repaired a record.
+const FRUITLESS_MS: u64 = 600_000;
+/// The most tips of one author in a vector that is sent. Honest forks leave a handful. When a tip is left out, the
+/// peer sends entries that are known already.
 const TIPS_PER_AUTHOR: usize = 64;
 
 impl Replica {
@@ -56,23 +56,23 @@ impl Replica {
         self.ask_next(now, out);
     }
 
-    /// The next frame to a peer is smaller where one was out when it left.
+    /// Makes the next frame to a peer smaller when it disconnected before it acknowledged one.
     fn frame_lost(&mut self, peer: NodeId, before: Option<&PeerSession>) {
-        let giving = before.and_then(|before| before.giving.as_ref());
-        if giving.is_some_and(|giving| matches!(giving.step, OutgoingStep::Sent { .. })) {
-            self.paces.broke_off(peer);
+        let outgoing = before.and_then(|before| before.outgoing.as_ref());
+        if outgoing.is_some_and(|outgoing| matches!(outgoing.step, OutgoingStep::Sent { .. })) {
+            self.frame_sizes.lost_frame(peer);
         }
     }
 
-    /// What is under way with a peer is long, and goes on.
+    /// Part of a long message was sent or received: the peer has not stalled.
     pub(crate) fn progress(&mut self, now: Millis, peer: &NodeId) {
         if let Some(state) = self.peers.get_mut(peer) {
             state.last_seen = now;
-            if let Some(asked) = state.asked.as_mut() {
-                asked.heard_at = now;
+            if let Some(request) = state.open_request.as_mut() {
+                request.last_frame_at = now;
             }
-            if let Some(giving) = state.giving.as_mut() {
-                giving.at = now;
+            if let Some(outgoing) = state.outgoing.as_mut() {
+                outgoing.at = now;
             }
         }
     }
@@ -96,8 +96,8 @@ impl Replica {
 
     fn hello(&mut self, now: Millis, peer: NodeId, digest: [u8; 32], out: &mut Vec<Effect>) {
         if self.compare(peer, digest) {
-            // It may not know yet that what it told of is here.
-            self.tell(now, peer, out);
+            // It may not know yet that this node has the same entries.
+            self.announce(now, peer, out);
         } else {
             self.ask_if_useful(now, peer, out);
         }
@@ -105,81 +105,81 @@ impl Replica {
 
     fn have(&mut self, now: Millis, peer: NodeId, vector: &VersionVector, out: &mut Vec<Effect>) {
         let equal = self.compare(peer, vector.digest());
-        if !equal && send_plan::has_news(&self.chain, vector) {
+        if !equal && send_plan::has_unknown(&self.logs, vector) {
             self.ask_if_useful(now, peer, out);
         }
         let Some(state) = self.peers.get_mut(&peer) else {
             return;
         };
-        let plan = SendPlan::new(&self.chain, &self.forks, vector);
-        match state.giving.as_mut() {
-            None => self.give(now, peer, plan, out),
-            // It asks while a frame is out, or is being read. What it needs now goes on from
-            // there; the entries of that frame may come twice.
-            Some(giving) => {
-                giving.plan = plan;
-                if let OutgoingStep::Sent { last, .. } = &mut giving.step {
+        let plan = SendPlan::new(&self.logs, &self.forks, vector);
+        match state.outgoing.as_mut() {
+            None => self.send_next(now, peer, plan, out),
+            // It sends a request while a frame is being read or sent. The transfer continues with the new plan;
+            // the entries of that frame may be sent twice.
+            Some(outgoing) => {
+                outgoing.plan = plan;
+                if let OutgoingStep::Sent { last, .. } = &mut outgoing.step {
                     *last = false;
                 }
             }
         }
     }
 
-    /// Notes what the peer holds; says whether it is the same as here.
+    /// Records the digest that the peer announced; returns whether it equals the digest of this node.
     fn compare(&mut self, peer: NodeId, theirs: [u8; 32]) -> bool {
         let ours = self.digest();
         if let Some(state) = self.peers.get_mut(&peer) {
-            state.theirs = Some(theirs);
-            state.want &= theirs != ours;
+            state.their_digest = Some(theirs);
+            state.ask_soon &= theirs != ours;
         }
         theirs == ours
     }
 
-    /// All of a received frame has been dealt with.
+    /// All entries of a received frame have an outcome.
     pub(crate) fn frame_done(&mut self, now: Millis, peer: NodeId, out: &mut Vec<Effect>) {
         let (project, ours) = (self.project, self.digest());
         let Some(state) = self.peers.get_mut(&peer) else {
             return;
         };
-        let Some(taking) = state.taking.take() else {
+        let Some(incoming) = state.incoming.take() else {
             return;
         };
         out.push(Effect::Send {
             peer,
             message: Message::Got { project },
         });
-        if taking.more {
+        if incoming.more {
             return;
         }
         let stored = std::mem::take(&mut state.stored);
-        let asked = state.asked.take().is_some();
-        if let Some(theirs) = state.theirs
-            && asked
+        let had_request = state.open_request.take().is_some();
+        if let Some(theirs) = state.their_digest
+            && had_request
             && stored == 0
             && theirs != ours
         {
-            state.barren = Some((ours, theirs, now));
+            state.fruitless = Some((ours, theirs, now));
         }
-        self.tell(now, peer, out);
+        self.announce(now, peer, out);
         if stored > 0 {
-            // These came by catch-up, so nobody may have gossiped them to the others.
-            self.tell_all(now, out);
+            // These entries came by catch-up, so nobody may have gossiped them to the other peers.
+            self.announce_to_all(now, out);
         }
         self.ask_next(now, out);
     }
 
-    /// Gossip showed that the peer has, or can get, something that is not here.
+    /// Gossip showed that the peer has, or can get, an entry that is missing here.
     pub(crate) fn ask(&mut self, now: Millis, peer: NodeId, out: &mut Vec<Effect>) {
         if let Some(state) = self.peers.get_mut(&peer) {
-            state.theirs = None;
+            state.their_digest = None;
         }
         self.ask_if_useful(now, peer, out);
     }
 
-    /// Asks the peer as soon as that is possible.
-    pub(crate) fn want(&mut self, peer: &NodeId) {
+    /// Sends the peer a request as soon as possible.
+    pub(crate) fn ask_later(&mut self, peer: &NodeId) {
         if let Some(state) = self.peers.get_mut(peer) {
-            state.want = true;
+            state.ask_soon = true;
         }
     }
 
@@ -187,33 +187,33 @@ impl Replica {
         let ours = self.digest();
         let busy = self.peers.iter().any(|(id, other)| {
             *id != peer
-                && other.asked.as_ref().is_some_and(|asked| {
-                    now.since(asked.progress_at) < SLOW_MS && now.since(asked.at) < TURN_MS
+                && other.open_request.as_ref().is_some_and(|request| {
+                    now.since(request.progress_at) < SLOW_MS && now.since(request.at) < TURN_MS
                 })
         });
         let Some(state) = self.peers.get_mut(&peer) else {
             return;
         };
-        if busy || state.asked.is_some() {
-            state.want = true;
+        if busy || state.open_request.is_some() {
+            state.ask_soon = true;
             return;
         }
-        state.want = false;
-        if let Some(theirs) = state.theirs {
-            let barren = state
-                .barren
-                .is_some_and(|(us, them, at)| (us, them) == (ours, theirs) && now.since(at) < BARREN_MS);
-            if barren || theirs == ours {
+        state.ask_soon = false;
+        if let Some(theirs) = state.their_digest {
+            let is_fruitless = state
+                .fruitless
+                .is_some_and(|(us, them, at)| (us, them) == (ours, theirs) && now.since(at) < FRUITLESS_MS);
+            if is_fruitless || theirs == ours {
                 return;
             }
         }
-        state.asked = Some(OpenRequest {
+        state.open_request = Some(OpenRequest {
             at: now,
-            heard_at: now,
+            last_frame_at: now,
             progress_at: now,
         });
-        state.told = Some(ours);
-        state.told_at = now;
+        state.announced = Some(ours);
+        state.announced_at = now;
         let (project, vector) = (self.project, bounded(self.vector()));
         out.push(Effect::Send {
             peer,
@@ -222,32 +222,31 @@ impl Replica {
     }
 
     fn ask_next(&mut self, now: Millis, out: &mut Vec<Effect>) {
-        for peer in self.ids(|peer| peer.want) {
+        for peer in self.ids(|peer| peer.ask_soon) {
             self.ask_if_useful(now, peer, out);
         }
     }
 
-    /// Says Hello unless the peer knows what is here already, or will learn it when what is under
-    /// way with it ends.
-    pub(crate) fn tell(&mut self, now: Millis, peer: NodeId, out: &mut Vec<Effect>) {
+    /// Sends Hello unless the peer knows the current digest, or will learn it when the exchange in progress ends.
+    pub(crate) fn announce(&mut self, now: Millis, peer: NodeId, out: &mut Vec<Effect>) {
         let ours = self.digest();
         let state = self.peers.get(&peer);
-        if state.is_some_and(|state| state.is_idle() && state.told != Some(ours)) {
+        if state.is_some_and(|state| state.is_idle() && state.announced != Some(ours)) {
             self.say_hello(now, peer, out);
         }
     }
 
-    pub(crate) fn tell_all(&mut self, now: Millis, out: &mut Vec<Effect>) {
+    pub(crate) fn announce_to_all(&mut self, now: Millis, out: &mut Vec<Effect>) {
         for peer in self.ids(PeerSession::is_idle) {
-            self.tell(now, peer, out);
+            self.announce(now, peer, out);
         }
     }
 
     fn say_hello(&mut self, now: Millis, peer: NodeId, out: &mut Vec<Effect>) {
         let (project, digest) = (self.project, self.digest());
         if let Some(state) = self.peers.get_mut(&peer) {
-            state.told = Some(digest);
-            state.told_at = now;
+            state.announced = Some(digest);
+            state.announced_at = now;
             out.push(Effect::Send {
                 peer,
                 message: Message::Hello { project, digest },
@@ -257,31 +256,35 @@ impl Replica {
 
     pub(crate) fn tick(&mut self, now: Millis, out: &mut Vec<Effect>) {
         self.retry(true, out);
-        for state in self.peers.values_mut().filter(|state| state.taking.is_none()) {
+        for state in self.peers.values_mut().filter(|state| state.incoming.is_none()) {
             let silent = |since: Millis| now.since(since) >= STALL_MS;
-            if state.asked.as_ref().is_some_and(|asked| silent(asked.heard_at)) {
-                state.asked = None;
+            if state
+                .open_request
+                .as_ref()
+                .is_some_and(|request| silent(request.last_frame_at))
+            {
+                state.open_request = None;
             }
         }
         let stalled = |peer: &PeerSession| {
-            let giving = peer.giving.as_ref();
-            peer.taking.is_none() && giving.is_some_and(|giving| now.since(giving.at) >= STALL_MS)
+            let outgoing = peer.outgoing.as_ref();
+            peer.incoming.is_none() && outgoing.is_some_and(|outgoing| now.since(outgoing.at) >= STALL_MS)
         };
         for peer in self.ids(stalled) {
             if let Some(state) = self.peers.get_mut(&peer)
-                && let Some(giving) = state.giving.take()
-                && matches!(giving.step, OutgoingStep::Sent { .. })
+                && let Some(outgoing) = state.outgoing.take()
+                && matches!(outgoing.step, OutgoingStep::Sent { .. })
             {
-                self.paces.broke_off(peer);
+                self.frame_sizes.lost_frame(peer);
             }
         }
-        // While entries pour in, gossip does the work and digests differ all the time without any
-        // need to talk. Peers are told once a tick went by without news.
+        // While many entries arrive, gossip delivers them, and digests differ all the time without any need for
+        // messages. So peers get a Hello once the digest has not changed for a tick.
         let ours = self.digest();
         if self.ticked.replace(ours) == Some(ours) {
-            self.tell_all(now, out);
+            self.announce_to_all(now, out);
         }
-        for peer in self.ids(|peer| peer.is_idle() && now.since(peer.told_at) >= HELLO_MS) {
+        for peer in self.ids(|peer| peer.is_idle() && now.since(peer.announced_at) >= HELLO_MS) {
             self.say_hello(now, peer, out);
         }
         self.ask_next(now, out);
@@ -293,8 +296,7 @@ impl Replica {
     }
 }
 
-/// The vector as it is sent: within the limits of the wire. A row that is left out only makes the
-/// peer send what is here already.
+/// The vector within the limits of the wire. When a row is left out, the peer sends entries that are known already.
 fn bounded(vector: VersionVector) -> VersionVector {
     let mut room = limits::VECTOR_ROWS;
     let mut rows = BTreeMap::new();

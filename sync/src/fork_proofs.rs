@@ -1,14 +1,13 @@
 //! Proofs that an author signed two histories under one (author, epoch, seq).
 //!
-//! An honest node cannot: every process draws a fresh epoch before it writes, also after a restore.
-//! So a proof means a copied key or a running machine that was cloned. The history that came first
-//! stays; nothing of the other one is admitted. A proof accuses the author and nobody who passed it
-//! on. This file never decides what is a fork: `chain` does.
+//! An honest node cannot do that, because every process draws a new epoch before it writes, also after a restore.
+//! So a proof means that a key was copied or a running machine was cloned. The history that arrived first stays,
+//! and nothing of the other one is admitted. A proof is evidence against the author, never against a peer that
+//! relayed it. What counts as a fork is decided in `author_logs`.
 
 use towline_proto::{Entry, Epoch, NodeId};
 
-/// Proofs kept per project. One per (author, epoch) is all that anybody needs to act, and each may
-/// hold an entry of up to a mebibyte.
+/// The most proofs per project, one per (author, epoch). Each can hold an entry of up to a mebibyte.
 const FORK_PROOFS: usize = 16;
 
 /// Two histories of one author in one epoch.
@@ -16,14 +15,14 @@ const FORK_PROOFS: usize = 16;
 pub struct ForkProof {
     /// Who signed both.
     pub author: NodeId,
-    /// In which run.
+    /// In which epoch.
     pub epoch: Epoch,
-    /// The place at which they part, or one after it.
+    /// The seq at which they differ, or a later one.
     pub seq: u64,
-    /// Where the entry that stands at that place is in the log, when it is there already.
+    /// The log position of the entry that is kept for this seq, when it is in the log already.
     pub kept: Option<u64>,
-    /// The entry that contradicts it, by being another one at that place or by naming another one
-    /// as its predecessor. Its signature has been checked.
+    /// The contradicting entry: a different one with this seq, or one that names a different predecessor. Its
+    /// signature has been checked.
     pub other: Entry,
 }
 
@@ -32,16 +31,16 @@ pub struct ForkProof {
 pub(crate) struct ForkProofs(Vec<ForkProof>);
 
 impl ForkProofs {
-    /// Keeps a proof and says whether it is news.
+    /// Keeps a proof; returns whether it is new.
     pub(crate) fn add(&mut self, proof: ForkProof) -> bool {
-        let news = self.0.len() < FORK_PROOFS && self.find(&proof.author, proof.epoch).is_none();
-        if news {
+        let is_new = self.0.len() < FORK_PROOFS && self.find(&proof.author, proof.epoch).is_none();
+        if is_new {
             self.0.push(proof);
         }
-        news
+        is_new
     }
 
-    /// The proof against one run of an author.
+    /// The proof for one epoch of an author.
     pub(crate) fn find(&self, author: &NodeId, epoch: Epoch) -> Option<&ForkProof> {
         self.0
             .iter()

@@ -1,11 +1,10 @@
-//! Which signatures of a catch-up frame are checked, on both sides.
+//! Which signatures of a catch-up frame are checked, by the sender and by the receiver.
 //!
-//! The entries of one (author, epoch) that follow each other by hash within a frame are a run. A
-//! hash commits to everything before it, so the last signature of a run vouches for all of it: the
-//! receiver checks that one, and the sender sees to it that it is good. The signatures in between
-//! are not covered by any hash, so a relay could damage them on the way; a run is therefore never
-//! longer than [`RUN_ENTRIES`], and whoever stores it can cut a later frame of its own at a good
-//! signature again.
+//! Consecutive entries of one (author, epoch) within a frame, each naming the hash of the one before it, are a run.
+//! A hash commits to everything before it, so the signature of the last entry vouches for the whole run. The
+//! receiver checks only that signature, and the sender makes sure that it is good. The other signatures are not
+//! covered by any hash, so a relaying node could damage them. A run is therefore at most [`RUN_ENTRIES`] long, and a
+//! node that stores one can cut its own frames at a good signature again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,20 +14,20 @@ use towline_proto::{Entry, Epoch, NodeId};
 
 use crate::send_plan::PlannedEntry;
 
-/// Entries that one signature vouches for, at most: 256 make the 44 µs of a check 0.2 µs an entry,
-/// and fit into a frame many times over.
+/// The most entries that one signature vouches for. With 256, a check of 44 µs costs 0.2 µs per entry, and a frame
+/// has room for many runs.
 pub(crate) const RUN_ENTRIES: usize = 256;
 
-/// An entry of a frame whose run is vouched for.
+/// An entry of a frame whose run has a good signature.
 #[derive(Debug)]
 pub(crate) struct CheckedEntry {
     pub(crate) entry: Entry,
-    /// Whether its own signature was checked, rather than a later one of its run.
+    /// Whether its own signature was checked, and not only that of a later entry of its run.
     pub(crate) verified: bool,
 }
 
-/// Sorts out the entries of a received frame, keeping their order. `known` says which entries need
-/// no check because they are here already. Returns how many entries fell away with a bad signature.
+/// Checks the signatures of a received frame and keeps the good runs, in order. `known` says which entries need no
+/// check because they are known already. Also returns how many entries were dropped for a bad signature.
 pub(crate) fn check(entries: Vec<Entry>, known: impl Fn(&Entry) -> bool) -> (Vec<CheckedEntry>, usize) {
     struct Run {
         last: usize,
@@ -86,24 +85,24 @@ fn follows(entry: &Entry, last: &Entry) -> bool {
     matches!(entry.body().prev.as_slice(), [tip] if *tip == last.tip())
 }
 
-/// What is to become of a record that was read for a frame.
+/// What to do with a record that was read for a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SendDecision {
-    /// It travels in this frame.
+    /// Send it in this frame.
     Send,
-    /// It travels in a later frame, once a good signature comes behind it.
+    /// Send it in a later frame that reaches a good signature.
     Later,
     /// It cannot be read, so nothing of its epoch from here on can be sent.
     Unreadable,
 }
 
-/// Decides which of the records that were read can travel, so that each run ends at an entry whose
-/// signature is good. The mirror of [`check`]: both cut runs at the same lengths.
-pub(crate) fn sendable(slots: &[PlannedEntry], records: &[EntryBytes]) -> Vec<SendDecision> {
-    let mut fates = vec![SendDecision::Later; slots.len().min(records.len())];
+/// Decides which records can be sent, so that each run ends at an entry with a good signature. The counterpart of
+/// [`check`]: both cut runs at the same length.
+pub(crate) fn sendable(planned: &[PlannedEntry], records: &[EntryBytes]) -> Vec<SendDecision> {
+    let mut decisions = vec![SendDecision::Later; planned.len().min(records.len())];
     let mut runs: BTreeMap<(NodeId, Epoch), Vec<usize>> = BTreeMap::new();
-    for (at, (slot, _)) in slots.iter().zip(records).enumerate() {
-        runs.entry(slot.run()).or_default().push(at);
+    for (at, (entry, _)) in planned.iter().zip(records).enumerate() {
+        runs.entry(entry.run()).or_default().push(at);
     }
     for run in runs.values() {
         let readable = run
@@ -111,26 +110,26 @@ pub(crate) fn sendable(slots: &[PlannedEntry], records: &[EntryBytes]) -> Vec<Se
             .take_while(|at| records.get(**at).is_some_and(|record| !record.0.is_empty()))
             .count();
         let (whole, broken) = run.split_at(readable);
-        mark(&mut fates, broken, SendDecision::Unreadable);
+        mark(&mut decisions, broken, SendDecision::Unreadable);
         for piece in whole.chunks(RUN_ENTRIES) {
             let good = piece
                 .iter()
                 .rposition(|at| records.get(*at).is_some_and(|record| is_good(&record.0)))
                 .map_or(0, |last| last + 1);
             let (send, _) = piece.split_at(good);
-            mark(&mut fates, send, SendDecision::Send);
+            mark(&mut decisions, send, SendDecision::Send);
             if good < piece.len() {
                 break;
             }
         }
     }
-    fates
+    decisions
 }
 
-fn mark(fates: &mut [SendDecision], which: &[usize], fate: SendDecision) {
+fn mark(decisions: &mut [SendDecision], which: &[usize], decision: SendDecision) {
     for at in which {
-        if let Some(slot) = fates.get_mut(*at) {
-            *slot = fate;
+        if let Some(slot) = decisions.get_mut(*at) {
+            *slot = decision;
         }
     }
 }

@@ -1,45 +1,46 @@
-//! How large the frames to one peer are: as many bytes as it deals with in a second or two.
+//! Adapts the size of the frames to each peer: as many bytes as it handles in a second or two.
 //!
-//! A frame is stored when all of it has come, so on a slow line, or one that breaks every minute, only small
-//! ones make progress; on a quick one, large ones cost less. What is measured is the time from a frame to its
-//! Got, so a slow disk at the other end counts as a slow line does. Nothing here knows an entry or a clock.
+//! A frame is stored only when all of it has arrived. On a slow connection, or one that breaks every minute, only
+//! small frames make progress; on a fast one, large frames cost less. The measure is the time from sending a frame
+//! to its Got, so a slow disk of the peer counts like a slow connection. Nothing here knows an entry or a clock.
 
 use std::collections::BTreeMap;
 
 use towline_proto::{NodeId, limits};
 
-/// The first frame, before anything was measured: five seconds at 50 kbit/s.
+/// The size of the first frame, before anything was measured: five seconds at 50 kbit/s.
 const FIRST_BYTES: usize = 32 * 1024;
-/// The smallest; a single larger entry still travels alone.
+/// The smallest size; a single larger entry is still sent alone.
 const LEAST_BYTES: usize = 4 * 1024;
-/// A full frame that took no longer than this is followed by one of twice its size, in milliseconds.
+/// After a full frame that took at most this long, the size is doubled, in milliseconds.
 const QUICK_MS: u64 = 1_000;
-/// One that took longer than this is followed by what would take [`AIM_MS`], in milliseconds.
+/// After a frame that took longer than this, the next one is sized to take [`AIM_MS`], in milliseconds.
 const SLOW_MS: u64 = 4_000;
-/// What a frame should take on a slow line, in milliseconds.
+/// How long a frame should take on a slow connection, in milliseconds.
 const AIM_MS: u64 = 2_000;
-/// By how much frames shrink when one got lost with its connection.
+/// The divisor of the size when a frame was lost with its connection.
 const BROKEN: usize = 4;
-/// The fewest bytes that an entry has, more or less: how many are read at most follows from it.
+/// About the size of the smallest entry, which limits how many are read for a frame.
 const ENTRY_BYTES: usize = 128;
 
-/// The pace of every peer that was sent a frame, connected or not: a line that is slow is slow again.
+/// The frame size of every peer that was sent a frame. It is kept after a disconnect, because a slow connection is
+/// usually slow again.
 #[derive(Debug, Default)]
 pub(crate) struct FrameSizes(BTreeMap<NodeId, usize>);
 
 impl FrameSizes {
-    /// Bytes of entries that the next frame aims at.
+    /// How many bytes of entries the next frame should have.
     pub(crate) fn bytes(&self, peer: &NodeId) -> usize {
         self.0.get(peer).copied().unwrap_or(FIRST_BYTES)
     }
 
-    /// How many entries may be asked of the log for so many bytes.
+    /// How many entries to request from the log for so many bytes.
     pub(crate) fn entries(bytes: usize) -> usize {
         (bytes / ENTRY_BYTES).clamp(1, limits::CATCH_UP_ENTRIES)
     }
 
-    /// A frame with so many bytes of entries was dealt with within so many milliseconds.
-    pub(crate) fn took(&mut self, peer: NodeId, bytes: usize, ms: u64) {
+    /// The peer acknowledged a frame with so many bytes of entries after so many milliseconds.
+    pub(crate) fn acknowledged(&mut self, peer: NodeId, bytes: usize, ms: u64) {
         let now = self.bytes(&peer);
         let next = if ms > SLOW_MS {
             let wanted = (bytes as u64).saturating_mul(AIM_MS) / ms;
@@ -52,8 +53,8 @@ impl FrameSizes {
         self.set(peer, next);
     }
 
-    /// A frame got lost.
-    pub(crate) fn broke_off(&mut self, peer: NodeId) {
+    /// A frame was lost with its connection.
+    pub(crate) fn lost_frame(&mut self, peer: NodeId) {
         self.set(peer, self.bytes(&peer) / BROKEN);
     }
 
@@ -73,37 +74,37 @@ mod tests {
     const BEN: NodeId = NodeId([2; 32]);
 
     #[test]
-    fn frames_grow_on_a_quick_line_and_shrink_on_a_slow_or_broken_one_within_their_bounds() {
-        let mut paces = FrameSizes::default();
-        assert_eq!(paces.bytes(&BEN), FIRST_BYTES);
-        paces.took(BEN, 10, 5);
-        assert_eq!(paces.bytes(&BEN), FIRST_BYTES, "a small frame proves nothing");
+    fn frames_grow_on_a_fast_connection_and_shrink_on_a_slow_or_broken_one() {
+        let mut sizes = FrameSizes::default();
+        assert_eq!(sizes.bytes(&BEN), FIRST_BYTES);
+        sizes.acknowledged(BEN, 10, 5);
+        assert_eq!(sizes.bytes(&BEN), FIRST_BYTES, "a small frame proves nothing");
         for _ in 0..20 {
-            paces.took(BEN, paces.bytes(&BEN), QUICK_MS);
+            sizes.acknowledged(BEN, sizes.bytes(&BEN), QUICK_MS);
         }
-        assert_eq!(paces.bytes(&BEN), limits::CATCH_UP_BYTES);
-        paces.took(BEN, 60_000, 10_000);
-        assert_eq!(paces.bytes(&BEN), 12_000);
-        paces.took(BEN, 12_000, AIM_MS);
-        assert_eq!(paces.bytes(&BEN), 12_000);
+        assert_eq!(sizes.bytes(&BEN), limits::CATCH_UP_BYTES);
+        sizes.acknowledged(BEN, 60_000, 10_000);
+        assert_eq!(sizes.bytes(&BEN), 12_000);
+        sizes.acknowledged(BEN, 12_000, AIM_MS);
+        assert_eq!(sizes.bytes(&BEN), 12_000);
         for _ in 0..20 {
-            paces.broke_off(BEN);
+            sizes.lost_frame(BEN);
         }
-        assert_eq!(paces.bytes(&BEN), LEAST_BYTES);
+        assert_eq!(sizes.bytes(&BEN), LEAST_BYTES);
         // An entry of a megabyte takes minutes and does not make the next frames large.
-        paces.took(BEN, 1 << 20, 200_000);
-        assert_eq!(paces.bytes(&BEN), LEAST_BYTES);
+        sizes.acknowledged(BEN, 1 << 20, 200_000);
+        assert_eq!(sizes.bytes(&BEN), LEAST_BYTES);
     }
 
     #[test]
-    fn peers_that_are_remembered_are_few() {
-        let mut paces = FrameSizes::default();
+    fn the_number_of_remembered_peers_is_bounded() {
+        let mut sizes = FrameSizes::default();
         for number in 0..=255 {
-            paces.broke_off(NodeId([number; 32]));
-            paces.broke_off(NodeId([number; 32].map(|byte: u8| byte ^ 1)));
+            sizes.lost_frame(NodeId([number; 32]));
+            sizes.lost_frame(NodeId([number; 32].map(|byte: u8| byte ^ 1)));
         }
-        paces.broke_off(NodeId([9; 32].map(|byte: u8| byte | 0x70)));
-        assert!(paces.0.len() <= 2 * limits::PEERS);
+        sizes.lost_frame(NodeId([9; 32].map(|byte: u8| byte | 0x70)));
+        assert!(sizes.0.len() <= 2 * limits::PEERS);
         assert_eq!(FrameSizes::entries(usize::MAX), limits::CATCH_UP_ENTRIES);
     }
 }

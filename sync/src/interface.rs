@@ -1,8 +1,7 @@
-//! Everything that goes into a replica and comes out of it.
+//! The inputs of a replica and its effects.
 //!
-//! Plain data that relies on the words of `towline-proto`. Nothing here decides anything; the one
-//! piece of logic is [`AdmissionBatch`], the rule that the shell must keep while several admissions share a
-//! disk sync.
+//! Plain data with the types of `towline-proto`. The only logic is [`AdmissionBatch`], the rule that the shell must
+//! keep when several admissions share a disk sync.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,57 +11,57 @@ use towline_proto::{Entry, EntryHash, NodeId};
 
 use crate::ForkProof;
 
-/// What happens to a replica.
+/// Something that happened.
 #[derive(Debug)]
 pub enum Input {
-    /// A member's direct stream is open. Said again for a peer that is known, it begins anew.
+    /// A member's direct stream is open. For a peer that is connected already, the session starts again.
     Connected {
         /// Who.
         peer: NodeId,
     },
-    /// It is gone, and with it all that was under way.
+    /// The stream is closed, and everything in progress with the peer is lost.
     Disconnected {
         /// Who.
         peer: NodeId,
     },
-    /// A message came on the direct stream.
+    /// A message arrived on the direct stream.
     Message {
         /// From whom.
         peer: NodeId,
         /// What.
         message: Message,
     },
-    /// Part of a long message came from the peer, or went to it: the line is slow and not dead.
+    /// Part of a long message was received from the peer or sent to it: the connection is slow, not dead.
     Progress {
         /// With whom.
         peer: NodeId,
     },
-    /// An entry came by gossip and waits for an [`Effect::Verdict`], of which it gets exactly one.
+    /// An entry arrived by gossip. It waits for exactly one [`Effect::Verdict`].
     Gossip {
         /// Who forwarded it.
         peer: NodeId,
-        /// Given back with the verdict.
+        /// Returned with the verdict.
         token: u64,
         /// The exact bytes of an entry.
         bytes: Vec<u8>,
     },
-    /// Entries came without a network: from a file that somebody carried here.
+    /// Entries came in a file and not over the network.
     OfflineEntries {
-        /// The entries, in any order; what they build on best before them.
+        /// The entries, in any order; best after those that they depend on.
         entries: Vec<Entry>,
     },
-    /// An entry was made here and is durable.
+    /// This node wrote an entry, which is durable.
     Written {
         /// The entry.
         entry: Entry,
-        /// Where it stands in the log.
+        /// Its log position.
         position: u64,
     },
     /// The answer to an [`Effect::Admit`], in the order of those effects.
     AdmissionOutcome {
         /// Which entry.
         hash: EntryHash,
-        /// What became of it.
+        /// The outcome.
         outcome: AdmissionOutcome,
     },
     /// The answer to an [`Effect::Read`].
@@ -71,31 +70,31 @@ pub enum Input {
         peer: NodeId,
         /// As in the effect.
         request: u64,
-        /// The records at the first so many of the positions, in their order: at least one, and no
-        /// more once the bytes of the effect are reached. The rest is asked for again. Empty
-        /// bytes stand for a record that cannot be read.
+        /// The records at the first positions of the effect, in its order: at least one, and no more once the
+        /// bytes of the effect are reached. The others are requested again. Empty bytes stand for a record that
+        /// cannot be read.
         entries: Vec<EntryBytes>,
     },
-    /// A few seconds went by.
+    /// A few seconds have passed.
     Tick,
 }
 
-/// What became of an entry that was to be admitted.
+/// The outcome of an admission.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AdmissionOutcome {
     /// It is in the log, durably.
     Stored {
-        /// Where: grows with every entry.
+        /// Its log position, which grows with every entry.
         position: u64,
     },
-    /// Something that it builds on is not here yet: a dependency of a change, a membership head,
-    /// or (see [`AdmissionBatch`]) its own predecessor.
+    /// Something that it depends on has not arrived yet: a dependency of a change, a membership head, or (see
+    /// [`AdmissionBatch`]) its own predecessor.
     Missing,
     /// It will never be admitted.
     Refused {
         /// Why, for the log.
         why: String,
-        /// Whether an honest peer would not have sent it.
+        /// Whether the peer that sent it is penalised, because an honest one would not have.
         blame: bool,
     },
 }
@@ -105,13 +104,13 @@ pub enum AdmissionOutcome {
 pub enum GossipVerdict {
     /// Forward it.
     Accept,
-    /// Do not forward it; nobody is to blame.
+    /// Do not forward it; nobody is penalised.
     Ignore,
-    /// Do not forward it and hold it against whoever sent it.
+    /// Do not forward it, and penalise the peer that sent it.
     Reject,
 }
 
-/// What the shell is to do.
+/// Something that the shell has to do.
 #[derive(Debug, Clone)]
 pub enum Effect {
     /// Run the gate, append, sync, apply; then hand in an [`Input::AdmissionOutcome`].
@@ -120,10 +119,10 @@ pub enum Effect {
         entry: Entry,
         /// Who sent it.
         peer: Option<NodeId>,
-        /// Whether its own signature was checked here. When not, a later entry's was, which
-        /// vouches for this one through the chain of hashes.
+        /// Whether its own signature was checked. If not, that of a later entry was, which vouches for this one
+        /// by the chain of hashes.
         verified: bool,
-        /// Whether it came by gossip rather than by catch-up.
+        /// Whether it came by gossip and not by catch-up.
         live: bool,
     },
     /// Send on a peer's direct stream.
@@ -133,7 +132,7 @@ pub enum Effect {
         /// What.
         message: Message,
     },
-    /// Publish an entry of ours to the project's topic.
+    /// Publish an entry of this node to the project's topic.
     Publish {
         /// The exact bytes of the entry.
         bytes: Arc<[u8]>,
@@ -151,40 +150,40 @@ pub enum Effect {
     Read {
         /// For whom.
         peer: NodeId,
-        /// To be given back.
+        /// To be returned.
         request: u64,
-        /// Positions in the log, growing; at most `limits::CATCH_UP_ENTRIES`.
+        /// Ascending log positions, at most `limits::CATCH_UP_ENTRIES`.
         positions: Vec<u64>,
-        /// How many bytes are enough; at most `limits::CATCH_UP_BYTES`.
+        /// The number of bytes after which to stop reading, at most `limits::CATCH_UP_BYTES`.
         bytes: usize,
     },
-    /// The peer did something that an honest one does not.
+    /// Penalise a peer that did something that an honest one does not do.
     Penalize {
         /// Who.
         peer: NodeId,
         /// What, for the log.
         why: String,
     },
-    /// An author signed two histories: keep this for `doctor`. Said once per author and epoch.
+    /// An author signed two histories: keep the proof for `doctor`. Emitted once per author and epoch.
     Fork {
         /// The proof.
         proof: ForkProof,
     },
 }
 
-/// The rule for admissions that share a disk sync: what follows an entry that was not stored may
-/// not be stored either, or the log would have a hole.
+/// The rule for admissions that share a disk sync: an entry must not be stored when an entry that it follows was not
+/// stored, or the log would have a gap.
 ///
-/// A replica admits a run of one author's entries at once, each relying on the one before it. When
-/// the gate refuses the third of five, the shell answers [`AdmissionOutcome::Missing`] for the fourth and
-/// fifth without looking at them. Start with a fresh one whenever no admission is unanswered.
+/// A replica admits a run of one author's entries together, each relying on the one before it. When the gate refuses
+/// the third of five, the shell answers [`AdmissionOutcome::Missing`] for the fourth and fifth without checking them.
+/// Start with a new batch whenever no admission is unanswered.
 #[derive(Debug, Default)]
 pub struct AdmissionBatch {
     unstored: BTreeSet<EntryHash>,
 }
 
 impl AdmissionBatch {
-    /// Whether the entry may be stored; when not, its outcome is [`AdmissionOutcome::Missing`].
+    /// Whether the entry may be stored; if not, its outcome is [`AdmissionOutcome::Missing`].
     pub fn allows(&mut self, entry: &Entry) -> bool {
         let allowed = !entry
             .body()
@@ -197,7 +196,7 @@ impl AdmissionBatch {
         allowed
     }
 
-    /// Notes an entry that was not stored, for whatever reason.
+    /// Records that an entry was not stored, for whatever reason.
     pub fn not_stored(&mut self, entry: &Entry) {
         self.unstored.insert(entry.hash());
     }

@@ -1,8 +1,8 @@
-//! The replication core of one project as a state machine: inputs in, effects out.
+//! The replication core of one project, as a state machine: inputs in, effects out.
 //!
-//! It relies on `towline-proto` alone. It never does IO, reads a clock, spawns a thread, draws a
-//! random number or uses a hash map, so the same inputs give the same effects, byte for byte. What
-//! stands in an entry's changes is none of its business: the gate of the shell judges that.
+//! It depends on `towline-proto` only. It never does IO, reads a clock, spawns a thread, draws a random number or
+//! uses a hash map, so the same inputs give the same effects, byte for byte. It does not look at the changes in an
+//! entry; the shell's gate checks those.
 //!
 //! # The control loop
 //!
@@ -10,32 +10,32 @@
 //!
 //! 1. Start: [`Replica::new`], then [`Replica::replay`] for each log record, in log order.
 //! 2. Something happens: the shell calls [`Replica::handle`] with the [`Input`] and the time.
-//! 3. It performs the [`Effect`]s in order. Consecutive [`Effect::Admit`]s may share one disk sync:
-//!    run the gate on each, append the admitted ones, sync once, then hand in one
-//!    [`Input::AdmissionOutcome`] each, in the same order. [`AdmissionBatch`] says which of them may not be stored
-//!    because an earlier one of them was not. [`Effect::Read`] is answered by [`Input::Read`].
-//! 4. Those inputs have effects of their own; go on until there are none.
+//! 3. It performs the [`Effect`]s in order. Consecutive [`Effect::Admit`]s may share one disk sync: run the gate on
+//!    each, append the admitted ones, sync once, then hand in one [`Input::AdmissionOutcome`] each, in the same order.
+//!    [`AdmissionBatch`] says which of them must not be stored because an earlier one was not. [`Effect::Read`] is
+//!    answered by [`Input::Read`].
+//! 4. Those inputs have effects of their own; repeat until there are none.
 //! 5. A local write: take `prev` from [`Replica::heads_of`] or [`Replica::opening`], sign, append,
 //!    sync, then [`Input::Written`]. Every few seconds: [`Input::Tick`].
 //!
-//! # Where to read on
+//! # Modules
 //!
 //! | file | what |
 //! |---|---|
-//! | [`interface`] | everything that goes in and comes out |
+//! | [`interface`] | inputs and effects |
 //! | `replica` | the state, and the dispatch of inputs |
-//! | `admission` | from foreign bytes to [`Effect::Admit`] and back |
-//! | `offline_entries` | entries that came without a network |
-//! | `orphans` | what waits, what was refused, what proves a fork |
-//! | `conversation` | Hello and Have with each peer, the end of a round, the tick |
-//! | `send` | Entries and Got: sending a peer what it lacks |
-//! | `frame_size` | how large the frames to a peer are |
-//! | `author_logs` | which entries are here, what may follow, the vector |
-//! | `send_plan` | what a peer lacks, in log order, a frame at a time |
-//! | `frame_signatures` | which signatures of a frame are checked, on both sides |
-//! | `orphan_pool` | entries that came too early, bounded |
+//! | `admission` | from a peer's bytes to [`Effect::Admit`], and the outcome |
+//! | `offline_entries` | entries that came in a file |
+//! | `orphans` | entries that cannot be admitted now: orphans, refused ones, fork proofs |
+//! | `conversation` | Hello and Have with each peer, the end of an exchange, the tick |
+//! | `send` | Entries and Got: sending a peer the entries that it lacks |
+//! | `frame_size` | the size of the frames to each peer |
+//! | `author_logs` | the index of known entries, what may come next, the version vector |
+//! | `send_plan` | which entries a peer lacks, in log order |
+//! | `frame_signatures` | which signatures of a frame are checked |
+//! | `orphan_pool` | the bounded pool of orphans |
 //! | `fork_proofs` | proofs that an author signed two histories |
-//! | `peer_session` | what is remembered of one connected peer |
+//! | `peer_session` | the state of the session with one peer |
 
 #![warn(clippy::indexing_slicing)]
 

@@ -1,39 +1,39 @@
-//! Entries that came too early: a predecessor or a dependency of theirs is not here yet.
+//! The pool of orphans: entries that arrived before a predecessor or a dependency of theirs.
 //!
-//! Bounded in all and per author, in bytes and in number. When there is no room, the entry furthest
-//! ahead (highest seq) of the author that takes most goes, because it would be of use last; that is
-//! counted, and the replica asks for it again by catch-up. This file never decides whether an entry
-//! is ready: `chain` and the shell's gate do.
+//! The pool is bounded in bytes and in number, in total and per author. When it is full, it drops the entry with
+//! the highest seq of the author that uses most space, because that entry would be useful last. Drops are counted,
+//! and the replica requests the entries again by catch-up. Whether an orphan can be admitted is decided by
+//! `author_logs` and the shell's gate.
 
 use std::collections::BTreeMap;
 
 use towline_proto::{Entry, EntryHash, Epoch, NodeId, limits};
 
-/// An entry that waits. Its signature, or that of a later one of its run, was good.
+/// An entry that waits for another. Its own signature was good, or that of a later entry of its run.
 #[derive(Debug, Clone)]
 pub(crate) struct Orphan {
     pub(crate) entry: Entry,
     pub(crate) peer: Option<NodeId>,
     pub(crate) verified: bool,
     pub(crate) live: bool,
-    /// Set once the gate found something missing: what is worth another try when. An entry without
-    /// it waits for a predecessor, whose coming is noticed at once.
-    pub(crate) tried: Option<GateAttempts>,
+    /// Set when the gate reported something missing. An entry without it waits for a predecessor, and is admitted
+    /// as soon as that arrives.
+    pub(crate) attempts: Option<GateAttempts>,
 }
 
-/// How a held entry fared at the gate.
+/// How often and when an orphan was tried at the gate.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct GateAttempts {
-    /// How often.
+    /// How many times.
     pub(crate) times: u32,
-    /// How many entries the project had stored in all at the last try.
+    /// How many entries the replica had stored at the last attempt.
     pub(crate) at: u64,
 }
 
 impl GateAttempts {
-    /// Whether another try is worth it: at first after the very next stored entry, later after
-    /// every 64th, so that a thousand entries whose dependency nobody has do not cost a thousand
-    /// gate runs for each entry that comes. A tick tries whatever has not been tried since.
+    /// Whether to try again: at first after the next stored entry, later after every 64th, so that a thousand
+    /// entries whose dependency nobody has do not cost a thousand gate runs for each stored entry. A tick tries
+    /// every entry again when something has been stored since.
     fn is_due(self, stored: u64, tick: bool) -> bool {
         let pause = if tick {
             1
@@ -49,30 +49,30 @@ type Key = (u64, EntryHash);
 #[derive(Debug, Default)]
 struct AuthorOrphans {
     bytes: usize,
-    held: BTreeMap<Key, Orphan>,
+    orphans: BTreeMap<Key, Orphan>,
 }
 
-/// All that waits in one project.
+/// The orphans of one project.
 #[derive(Debug, Default)]
 pub(crate) struct OrphanPool {
     authors: BTreeMap<NodeId, AuthorOrphans>,
     bytes: usize,
     entries: usize,
-    /// How many of them the gate has tried.
-    tried: usize,
+    /// How many of them have been at the gate.
+    attempted: usize,
     dropped: u64,
 }
 
 impl OrphanPool {
-    /// Keeps an entry. Returns what had to go for it, which may be the entry itself.
-    pub(crate) fn insert(&mut self, held: Orphan) -> Vec<Orphan> {
-        let author = held.entry.body().author;
-        let size = held.entry.bytes().len();
-        self.take_same(&held.entry);
-        let room = self.authors.entry(author).or_default();
-        self.tried += usize::from(held.tried.is_some());
-        room.held.insert(key(&held.entry), held);
-        room.bytes += size;
+    /// Adds an entry. Returns the entries that were dropped for it, which may include the entry itself.
+    pub(crate) fn insert(&mut self, orphan: Orphan) -> Vec<Orphan> {
+        let author = orphan.entry.body().author;
+        let size = orphan.entry.bytes().len();
+        self.take_same(&orphan.entry);
+        let own = self.authors.entry(author).or_default();
+        self.attempted += usize::from(orphan.attempts.is_some());
+        own.orphans.insert(key(&orphan.entry), orphan);
+        own.bytes += size;
         self.bytes += size;
         self.entries += 1;
         let mut gone = Vec::new();
@@ -80,41 +80,43 @@ impl OrphanPool {
             let last = self
                 .authors
                 .get(&full)
-                .and_then(|room| room.held.keys().next_back());
-            let Some(held) = last.copied().and_then(|(seq, hash)| self.take(&full, seq, &hash)) else {
+                .and_then(|own| own.orphans.keys().next_back());
+            let Some(orphan) = last.copied().and_then(|(seq, hash)| self.take(&full, seq, &hash)) else {
                 break;
             };
             self.dropped = self.dropped.saturating_add(1);
-            gone.push(held);
+            gone.push(orphan);
         }
         gone
     }
 
-    /// Who has to give something up, if anybody.
+    /// The author of which an orphan must be dropped, if the pool is too full.
     fn full(&self, author: NodeId) -> Option<NodeId> {
-        let room = self.authors.get(&author)?;
-        if room.bytes > limits::ORPHANS_AUTHOR_BYTES || room.held.len() > limits::ORPHANS_AUTHOR_ENTRIES {
+        let own = self.authors.get(&author)?;
+        if own.bytes > limits::ORPHANS_AUTHOR_BYTES || own.orphans.len() > limits::ORPHANS_AUTHOR_ENTRIES {
             return Some(author);
         }
         if self.bytes <= limits::ORPHANS_BYTES {
             return None;
         }
-        let largest = self.authors.iter().max_by_key(|(_, room)| room.bytes);
+        let largest = self.authors.iter().max_by_key(|(_, own)| own.bytes);
         largest.map(|(author, _)| *author)
     }
 
     pub(crate) fn take(&mut self, author: &NodeId, seq: u64, hash: &EntryHash) -> Option<Orphan> {
-        let room = self.authors.get_mut(author)?;
-        let held = room.held.remove(&(seq, *hash))?;
-        let size = held.entry.bytes().len();
-        room.bytes = room.bytes.saturating_sub(size);
+        let own = self.authors.get_mut(author)?;
+        let orphan = own.orphans.remove(&(seq, *hash))?;
+        let size = orphan.entry.bytes().len();
+        own.bytes = own.bytes.saturating_sub(size);
         self.bytes = self.bytes.saturating_sub(size);
         self.entries = self.entries.saturating_sub(1);
-        self.tried = self.tried.saturating_sub(usize::from(held.tried.is_some()));
-        if room.held.is_empty() {
+        self.attempted = self
+            .attempted
+            .saturating_sub(usize::from(orphan.attempts.is_some()));
+        if own.orphans.is_empty() {
             self.authors.remove(author);
         }
-        Some(held)
+        Some(orphan)
     }
 
     pub(crate) fn take_same(&mut self, entry: &Entry) -> Option<Orphan> {
@@ -122,42 +124,46 @@ impl OrphanPool {
     }
 
     pub(crate) fn contains(&self, entry: &Entry) -> bool {
-        let room = self.authors.get(&entry.body().author);
-        room.is_some_and(|room| room.held.contains_key(&key(entry)))
+        let own = self.authors.get(&entry.body().author);
+        own.is_some_and(|own| own.orphans.contains_key(&key(entry)))
     }
 
     /// The author's entries that name this one as a predecessor, lowest seq first.
     pub(crate) fn followers(&self, author: &NodeId, hash: &EntryHash) -> Vec<Entry> {
-        let held = self
+        let all = self
             .authors
             .get(author)
             .into_iter()
-            .flat_map(|room| room.held.values());
-        held.map(|held| &held.entry)
+            .flat_map(|own| own.orphans.values());
+        all.map(|orphan| &orphan.entry)
             .filter(|entry| entry.body().prev.iter().any(|tip| tip.hash == *hash))
             .cloned()
             .collect()
     }
 
-    /// Entries that are worth another try now that `stored` entries have been stored in all.
+    /// The orphans to try again, now that `stored` entries have been stored in total.
     pub(crate) fn due(&self, stored: u64, tick: bool, count: usize) -> Vec<Entry> {
-        if self.tried == 0 {
+        if self.attempted == 0 {
             return Vec::new();
         }
-        let all = self.authors.values().flat_map(|room| room.held.values());
-        all.filter(|held| held.tried.is_some_and(|tried| tried.is_due(stored, tick)))
-            .map(|held| held.entry.clone())
-            .take(count)
-            .collect()
+        let all = self.authors.values().flat_map(|own| own.orphans.values());
+        all.filter(|orphan| {
+            orphan
+                .attempts
+                .is_some_and(|attempts| attempts.is_due(stored, tick))
+        })
+        .map(|orphan| orphan.entry.clone())
+        .take(count)
+        .collect()
     }
 
-    /// Gives up what waits of one run of an author.
+    /// Drops the orphans of one epoch of an author.
     pub(crate) fn forget_epoch(&mut self, author: &NodeId, epoch: Epoch) {
-        let room = self.authors.get(author);
-        let gone: Vec<Key> = room
+        let own = self.authors.get(author);
+        let gone: Vec<Key> = own
             .into_iter()
-            .flat_map(|room| &room.held)
-            .filter(|(_, held)| held.entry.body().epoch == epoch)
+            .flat_map(|own| &own.orphans)
+            .filter(|(_, orphan)| orphan.entry.body().epoch == epoch)
             .map(|(key, _)| *key)
             .collect();
         for (seq, hash) in gone {
@@ -165,23 +171,24 @@ impl OrphanPool {
         }
     }
 
-    /// Entries that no peer sent, those of one author together, lowest seq first.
+    /// The offline entries among the orphans, grouped by author, lowest seq first.
     pub(crate) fn without_peer(&self) -> impl Iterator<Item = &Entry> {
-        let all = self.authors.values().flat_map(|room| room.held.values());
-        all.filter(|held| held.peer.is_none()).map(|held| &held.entry)
+        let all = self.authors.values().flat_map(|own| own.orphans.values());
+        all.filter(|orphan| orphan.peer.is_none())
+            .map(|orphan| &orphan.entry)
     }
 
-    /// How many entries wait.
+    /// The number of orphans.
     pub(crate) const fn len(&self) -> usize {
         self.entries
     }
 
-    /// How many bytes they have.
+    /// Their size in bytes.
     pub(crate) const fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// How many had to go since the start.
+    /// How many have been dropped since the start.
     pub(crate) const fn dropped(&self) -> u64 {
         self.dropped
     }

@@ -1,65 +1,66 @@
-//! What is remembered of one connected peer.
+//! The state of the session with one connected peer.
 //!
 //! ```text
-//! asking:   idle ──Have──▶ asked ──Entries(more)──▶ asked ──Entries(last)──▶ idle
-//! giving:   idle ──their Have──▶ reading ──Read──▶ sent ──Got──▶ reading … ──last Got──▶ idle
-//! taking:   idle ──Entries──▶ some open ──every outcome is in──▶ Got, idle
+//! request:   idle ──Have──▶ open ──Entries(more)──▶ open ──Entries(last)──▶ idle
+//! outgoing:  idle ──their Have──▶ reading ──Read──▶ sent ──Got──▶ reading … ──last Got──▶ idle
+//! incoming:  idle ──Entries──▶ entries at the gate ──every outcome is in──▶ Got, idle
 //! ```
 //!
-//! The three go on side by side; each has at most one thing in flight. This file holds the states
-//! and the rate limit; `conversation` makes the steps.
+//! The three run side by side, and each has at most one thing in progress. This module holds the states and the
+//! rate limit; `conversation` makes the steps.
 
 use towline_proto::{Millis, NodeId, limits};
 
 use crate::send_plan::{PlannedEntry, SendPlan};
 
-/// What there is to know about a connected peer.
+/// What a node reports about a connected peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeerState {
-    /// Whether it has said that it holds exactly what this node holds now.
+    /// Whether the last digest that it announced is the digest of this node now.
     pub in_sync: bool,
-    /// When anything came from it last.
+    /// When anything was last received from it.
     pub last_seen: Millis,
 }
 
-/// A question of ours that is not answered in full.
+/// A request of this node (a Have) that is not fully answered yet.
 #[derive(Debug)]
 pub(crate) struct OpenRequest {
     pub(crate) at: Millis,
-    /// When a frame of the answer, or part of one, came last.
-    pub(crate) heard_at: Millis,
-    /// When an entry of the answer was stored last.
+    /// When a frame of the answer, or part of one, last arrived.
+    pub(crate) last_frame_at: Millis,
+    /// When an entry of the answer was last stored.
     pub(crate) progress_at: Millis,
 }
 
-/// An answer of ours to a question of the peer's.
+/// The answer to a request of the peer.
 #[derive(Debug)]
 pub(crate) struct OutgoingTransfer {
     /// What is left to send.
     pub(crate) plan: SendPlan,
     pub(crate) step: OutgoingStep,
-    /// When the step began, or the peer was seen to take something last.
+    /// When the step began, or the peer last received part of it.
     pub(crate) at: Millis,
 }
 
+/// The step that an outgoing transfer is at.
 #[derive(Debug)]
 pub(crate) enum OutgoingStep {
-    /// The shell reads these.
+    /// The shell reads these entries from the log.
     Reading {
         request: u64,
-        slots: Vec<PlannedEntry>,
-        /// How many bytes were asked for.
+        planned: Vec<PlannedEntry>,
+        /// How many bytes were requested.
         bytes: usize,
     },
-    /// A frame is out, with so many bytes of entries, since a time.
+    /// A frame with so many bytes of entries was sent at `since` and is not acknowledged yet.
     Sent { last: bool, bytes: usize, since: Millis },
 }
 
-/// A frame of the peer's that is being dealt with.
+/// A frame from the peer whose entries are at the gate.
 #[derive(Debug)]
 pub(crate) struct IncomingTransfer {
     pub(crate) frame: u64,
-    /// Its entries that have no outcome yet.
+    /// How many of its entries have no outcome yet.
     pub(crate) open: usize,
     pub(crate) more: bool,
 }
@@ -68,22 +69,22 @@ pub(crate) struct IncomingTransfer {
 #[derive(Debug)]
 pub(crate) struct PeerSession {
     pub(crate) last_seen: Millis,
-    /// What it said last that it holds.
-    pub(crate) theirs: Option<[u8; 32]>,
-    /// What we told it last that we hold.
-    pub(crate) told: Option<[u8; 32]>,
-    pub(crate) told_at: Millis,
-    /// Whether to ask it as soon as that is possible.
-    pub(crate) want: bool,
-    pub(crate) asked: Option<OpenRequest>,
-    pub(crate) giving: Option<OutgoingTransfer>,
-    pub(crate) taking: Option<IncomingTransfer>,
-    /// Entries of its frames that were stored since it last sent a last one.
+    /// The last digest that it announced.
+    pub(crate) their_digest: Option<[u8; 32]>,
+    /// The last digest that was announced to it.
+    pub(crate) announced: Option<[u8; 32]>,
+    pub(crate) announced_at: Millis,
+    /// Whether to send it a request as soon as possible.
+    pub(crate) ask_soon: bool,
+    pub(crate) open_request: Option<OpenRequest>,
+    pub(crate) outgoing: Option<OutgoingTransfer>,
+    pub(crate) incoming: Option<IncomingTransfer>,
+    /// How many entries of its current answer have been stored.
     pub(crate) stored: u64,
-    /// Our and its digest when a question last brought nothing, and when that was.
-    pub(crate) barren: Option<([u8; 32], [u8; 32], Millis)>,
-    /// Whether there may be proofs of forks that it does not have.
-    pub(crate) owed_proofs: bool,
+    /// The digest here and that of the peer when a request last brought nothing, and when that was.
+    pub(crate) fruitless: Option<([u8; 32], [u8; 32], Millis)>,
+    /// Whether there may be fork proofs that it does not have.
+    pub(crate) owes_proofs: bool,
     pub(crate) bucket: TokenBucket,
 }
 
@@ -91,30 +92,30 @@ impl PeerSession {
     pub(crate) fn new(now: Millis) -> Self {
         Self {
             last_seen: now,
-            theirs: None,
-            told: None,
-            told_at: now,
-            want: false,
-            asked: None,
-            giving: None,
-            taking: None,
+            their_digest: None,
+            announced: None,
+            announced_at: now,
+            ask_soon: false,
+            open_request: None,
+            outgoing: None,
+            incoming: None,
             stored: 0,
-            barren: None,
-            owed_proofs: true,
+            fruitless: None,
+            owes_proofs: true,
             bucket: TokenBucket::new(now),
         }
     }
 
-    /// Whether nothing is under way with it.
+    /// Whether nothing is in progress with it.
     pub(crate) const fn is_idle(&self) -> bool {
-        self.asked.is_none() && self.giving.is_none() && self.taking.is_none()
+        self.open_request.is_none() && self.outgoing.is_none() && self.incoming.is_none()
     }
 
-    /// What there is to know about it, where this node holds `ours`. What was written here since it last
-    /// spoke is not in what it said, so a peer that has fallen silent is never taken to hold it.
+    /// The state to report, when the digest of this node is `ours`. A peer is in sync only by a digest that it
+    /// announced itself, so a silent peer does not count as having what was written here since.
     pub(crate) fn state(&self, ours: [u8; 32]) -> PeerState {
         PeerState {
-            in_sync: self.theirs == Some(ours),
+            in_sync: self.their_digest == Some(ours),
             last_seen: self.last_seen,
         }
     }
@@ -138,7 +139,7 @@ impl TokenBucket {
         }
     }
 
-    /// Takes one entry's worth, if there is one.
+    /// Takes the tokens for one entry, if there are enough.
     pub(crate) fn take(&mut self, now: Millis) -> bool {
         let gained = now
             .since(self.at)
@@ -153,18 +154,18 @@ impl TokenBucket {
     }
 }
 
-/// Entries on their way through the shell's gate remember where the answer goes.
+/// Where a pending admission came from, and so where its outcome is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum AdmissionSource {
     /// A gossip message that waits for its verdict.
     Gossip { peer: NodeId, token: u64 },
     /// A catch-up frame that waits for all of its entries.
     Frame { peer: NodeId, frame: u64 },
-    /// The waiting room: whoever sent it is not waiting for an answer.
+    /// The orphan pool: its sender does not wait for an answer.
     Orphan { peer: Option<NodeId> },
 }
 
-impl Source {
+impl AdmissionSource {
     pub(crate) const fn peer(self) -> Option<NodeId> {
         match self {
             Self::Gossip { peer, .. } | Self::Frame { peer, .. } => Some(peer),

@@ -1,8 +1,8 @@
 //! The state of one project's replication, and the dispatch of inputs.
 //!
-//! It relies on [`crate::author_logs`] for what is here and on [`crate::peer_session`] for who is connected. The
-//! steps themselves are in `admission` (entries) and `conversation` (messages). A replica never
-//! holds an entry that is in the log: it knows places.
+//! Relies on [`crate::author_logs`] for the known entries and on [`crate::peer_session`] for connected peers. The
+//! steps are in `admission` (entries) and `conversation` (messages). A replica keeps no entry that is in the log;
+//! it knows log positions only.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -14,26 +14,26 @@ use crate::author_logs::{AuthorLogs, PendingEntries, Placement, TipStatus};
 use crate::fork_proofs::ForkProofs;
 use crate::frame_size::FrameSizes;
 use crate::orphan_pool::{GateAttempts, OrphanPool};
-use crate::peer_session::{PeerSession, Source};
+use crate::peer_session::{AdmissionSource, PeerSession};
 use crate::{Effect, ForkProof, Input, PeerState};
 
-/// Refused entries that are remembered, so that one which comes again is not judged again.
+/// How many refused entries are remembered, so that an entry which arrives again is not checked again.
 const REFUSED: usize = 1_024;
 
-/// Why nothing follows behind a fork.
+/// The reason for refusing an entry of a forked epoch.
 pub(crate) const FORKED: &str =
     "its author signed two histories here, of which this is not the one that is kept";
-/// How much of a reason is remembered, in characters.
+/// The most characters of a reason that are remembered.
 const REASON_CHARS: usize = 300;
 
-/// An entry on its way through the shell's gate.
+/// An entry that is at the shell's gate.
 #[derive(Debug)]
 pub(crate) struct PendingAdmission {
     pub(crate) entry: Entry,
-    pub(crate) source: Source,
+    pub(crate) source: AdmissionSource,
     pub(crate) verified: bool,
     pub(crate) live: bool,
-    pub(crate) tried: Option<GateAttempts>,
+    pub(crate) attempts: Option<GateAttempts>,
 }
 
 /// The replication of one project, as a state machine: see the crate's documentation.
@@ -41,57 +41,57 @@ pub(crate) struct PendingAdmission {
 pub struct Replica {
     pub(crate) project: ProjectId,
     pub(crate) me: NodeId,
-    pub(crate) chain: AuthorLogs,
+    pub(crate) logs: AuthorLogs,
     pub(crate) pending: PendingEntries,
-    pub(crate) flights: VecDeque<PendingAdmission>,
-    pub(crate) waiting: OrphanPool,
+    pub(crate) pending_admissions: VecDeque<PendingAdmission>,
+    pub(crate) orphans: OrphanPool,
     pub(crate) refused: RefusedEntries,
     pub(crate) forks: ForkProofs,
     pub(crate) peers: BTreeMap<NodeId, PeerSession>,
-    pub(crate) paces: FrameSizes,
-    /// Entries stored since the start.
+    pub(crate) frame_sizes: FrameSizes,
+    /// How many entries have been stored since the start.
     pub(crate) stored: u64,
-    /// `stored` when no held entry was worth another try last.
-    pub(crate) settled_at: Option<u64>,
-    /// Numbers frames and reads, so that a late answer is not taken for another one's.
+    /// The value of `stored` when there was last no orphan to try again.
+    pub(crate) retried_at: Option<u64>,
+    /// Numbers frames and reads, so that a late answer is not taken for the answer to another one.
     pub(crate) serial: u64,
     /// The digest at the last tick.
     pub(crate) ticked: Option<[u8; 32]>,
 }
 
 impl Replica {
-    /// A replica that holds nothing yet.
+    /// A replica without any entry.
     pub fn new(project: ProjectId, me: NodeId) -> Self {
         Self {
             project,
             me,
-            chain: AuthorLogs::default(),
+            logs: AuthorLogs::default(),
             pending: PendingEntries::default(),
-            flights: VecDeque::new(),
-            waiting: OrphanPool::default(),
+            pending_admissions: VecDeque::new(),
+            orphans: OrphanPool::default(),
             refused: RefusedEntries::default(),
             forks: ForkProofs::default(),
             peers: BTreeMap::new(),
-            paces: FrameSizes::default(),
+            frame_sizes: FrameSizes::default(),
             stored: 0,
-            settled_at: None,
+            retried_at: None,
             serial: 0,
             ticked: None,
         }
     }
 
-    /// Rebuilds what is known while the log is read at start, in log order. `position` is where the
-    /// entry stands in the log and grows strictly.
+    /// Adds an entry while the log is read at start, in log order. `position` is the entry's position in the log and
+    /// grows strictly.
     ///
-    /// False says that the entry does not follow what was replayed before, because a record in
-    /// between is damaged or because it stands in the log twice. It is then not part of the chain,
-    /// and will be fetched from peers together with what is missing before it.
+    /// Returns false when the entry does not follow the entries before it, because a record in between is damaged
+    /// or the entry is in the log twice. It is then ignored, and fetched from peers together with what is missing
+    /// before it.
     #[must_use]
     pub fn replay(&mut self, entry: &Entry, position: u64) -> bool {
-        entry.project() == self.project && self.chain.append(entry, position)
+        entry.project() == self.project && self.logs.append(entry, position)
     }
 
-    /// One input, many effects.
+    /// Handles one input and returns its effects, which the shell performs in order.
     pub fn handle(&mut self, now: Millis, input: Input) -> Vec<Effect> {
         let mut out = Vec::new();
         match input {
@@ -100,9 +100,9 @@ impl Replica {
             Input::Message { peer, message } => self.message(now, peer, message, &mut out),
             Input::Progress { peer } => self.progress(now, &peer),
             Input::Gossip { peer, token, bytes } => self.gossip(now, peer, token, bytes, &mut out),
-            Input::OfflineEntries { entries } => self.carried(entries, &mut out),
+            Input::OfflineEntries { entries } => self.offline_entries(entries, &mut out),
             Input::Written { entry, position } => self.written(now, &entry, position, &mut out),
-            Input::AdmissionOutcome { hash, outcome } => self.outcome(now, hash, outcome, &mut out),
+            Input::AdmissionOutcome { hash, outcome } => self.admission_outcome(now, hash, outcome, &mut out),
             Input::Read {
                 peer,
                 request,
@@ -115,33 +115,33 @@ impl Replica {
         out
     }
 
-    /// Which project.
+    /// The project.
     pub const fn project(&self) -> ProjectId {
         self.project
     }
 
-    /// Whose replica.
+    /// The node that this replica belongs to.
     pub const fn me(&self) -> NodeId {
         self.me
     }
 
-    /// What is here, exactly.
+    /// The version vector of this replica.
     pub fn vector(&self) -> VersionVector {
-        self.chain.vector()
+        self.logs.vector()
     }
 
-    /// What is here, in 32 bytes; computed once after each change.
+    /// The digest of the version vector; computed once after each change.
     pub fn digest(&self) -> [u8; 32] {
-        self.chain.digest()
+        self.logs.digest()
     }
 
-    /// The heads of an author's log: one, or several after a fork that its next epoch has not
-    /// joined yet. Inside an epoch the next entry's `prev` is that epoch's head alone.
+    /// The heads of an author's log: one, or several after a fork that its next epoch has not joined yet. Within an
+    /// epoch, the next entry's `prev` is the head of that epoch only.
     pub fn heads_of(&self, author: &NodeId) -> Vec<Tip> {
-        self.chain.tips(author).to_vec()
+        self.logs.tips(author).to_vec()
     }
 
-    /// The seq and `prev` of an entry with which the author opens a new epoch.
+    /// The seq and `prev` of the entry with which the author opens a new epoch.
     pub fn opening(&self, author: &NodeId) -> (u64, Vec<Tip>) {
         let mut heads = self.heads_of(author);
         heads.sort_by(|a, b| b.seq.cmp(&a.seq).then(a.epoch.cmp(&b.epoch)));
@@ -151,32 +151,32 @@ impl Replica {
 
     /// The seq of the author's next entry: one past its highest, 0 when it has none.
     pub fn next_seq(&self, author: &NodeId) -> u64 {
-        let highest = self.chain.tips(author).iter().map(|tip| tip.seq).max();
+        let highest = self.logs.tips(author).iter().map(|tip| tip.seq).max();
         highest.map_or(0, |seq| seq.saturating_add(1))
     }
 
-    /// Whether this very entry of the author is here.
+    /// Whether this entry of the author is known.
     pub fn contains(&self, author: &NodeId, tip: &Tip) -> bool {
-        self.chain.standing(author, tip) == TipStatus::Here
+        self.logs.tip_status(author, tip) == TipStatus::Known
     }
 
-    /// Where in the log the entry of that place is.
-    pub fn position(&self, place: &AuthorSeq) -> Option<u64> {
-        self.chain.epoch(&place.node, place.epoch)?.position(place.seq)
+    /// The log position of an entry.
+    pub fn position(&self, entry: &AuthorSeq) -> Option<u64> {
+        self.logs.epoch(&entry.node, entry.epoch)?.position(entry.seq)
     }
 
-    /// Whether this very entry waits for a predecessor or a dependency.
+    /// Whether this entry is an orphan, which waits for a predecessor or a dependency.
     pub fn is_orphan(&self, entry: &Entry) -> bool {
-        self.waiting.contains(entry)
+        self.orphans.contains(entry)
     }
 
-    /// Why an entry that is neither here nor waiting cannot be taken, as far as that is known: what the
-    /// gate said, or that it fits nowhere. The gate's last words are remembered for [`REFUSED`] entries.
+    /// Why an entry that is neither known nor an orphan is refused, if the reason is known: the gate's reason, which
+    /// is remembered for the last [`REFUSED`] entries, or a broken rule.
     pub fn refusal_reason(&self, entry: &Entry) -> Option<String> {
         if let Some(why) = self.refused.why(&entry.hash()) {
             return Some(why.to_owned());
         }
-        match self.place(entry) {
+        match self.placement(entry) {
             Placement::Invalid(why) => Some(why.to_owned()),
             Placement::Forked(..) => Some(FORKED.to_owned()),
             Placement::Known | Placement::Next | Placement::Gap => {
@@ -187,39 +187,39 @@ impl Replica {
         }
     }
 
-    /// Entries that wait and that no peer sent: nobody is asked for them again.
+    /// The orphans that came as offline entries. No peer is asked for them again.
     pub fn offline_orphans(&self) -> impl Iterator<Item = &Entry> {
-        self.waiting.without_peer()
+        self.orphans.without_peer()
     }
 
-    /// How many entries wait for a predecessor or a dependency.
+    /// The number of orphans.
     pub const fn orphan_count(&self) -> usize {
-        self.waiting.len()
+        self.orphans.len()
     }
 
-    /// How many bytes those entries have.
+    /// The size of all orphans in bytes.
     pub const fn orphan_bytes(&self) -> usize {
-        self.waiting.bytes()
+        self.orphans.bytes()
     }
 
-    /// How many waiting entries had to make room since the start. They are asked for again.
+    /// How many orphans have been dropped since the start. They are requested again.
     pub const fn orphans_dropped(&self) -> u64 {
-        self.waiting.dropped()
+        self.orphans.dropped()
     }
 
-    /// Who is connected.
+    /// The connected peers.
     pub fn peers(&self) -> impl Iterator<Item = (NodeId, PeerState)> {
         let ours = self.digest();
         self.peers.iter().map(move |(id, peer)| (*id, peer.state(ours)))
     }
 
-    /// Authors who signed two histories.
+    /// The proofs against authors who signed two histories.
     pub fn forks(&self) -> &[ForkProof] {
         self.forks.all()
     }
 
-    pub(crate) fn place(&self, entry: &Entry) -> Placement {
-        self.chain.place(entry, &self.pending)
+    pub(crate) fn placement(&self, entry: &Entry) -> Placement {
+        self.logs.placement(entry, &self.pending)
     }
 
     pub(crate) fn next_serial(&mut self) -> u64 {
@@ -227,14 +227,14 @@ impl Replica {
         self.serial
     }
 
-    /// Whether an author's epoch is cut, so that nothing more of it can follow what is here unless
-    /// it follows directly.
+    /// Whether an author's epoch has forked. Then only an entry that directly follows a known one can still be
+    /// admitted.
     pub(crate) fn is_forked(&self, author: &NodeId, epoch: Epoch) -> bool {
         self.forks.find(author, epoch).is_some()
     }
 }
 
-/// Entries that were refused and why, the last [`REFUSED`] of them.
+/// The last [`REFUSED`] refused entries, with the reasons.
 #[derive(Debug, Default)]
 pub(crate) struct RefusedEntries {
     reasons: BTreeMap<EntryHash, String>,

@@ -1,8 +1,8 @@
-//! Sending a peer what it lacks: one frame in flight, each read from the log only when the last one
-//! has been dealt with, so a slow reader slows nobody but itself.
+//! Sends a peer the entries that it lacks, one frame at a time.
 //!
-//! It relies on [`crate::send_plan`] for what to send and on [`crate::frame_signatures`] for where a frame may be
-//! cut. This file never holds an entry longer than it takes to send it.
+//! A frame is read from the log only when the peer has acknowledged the previous one, so a slow peer slows down
+//! nobody else. Relies on [`crate::send_plan`] for what to send and on [`crate::frame_signatures`] for where a
+//! frame may be cut. Keeps no entry longer than it takes to send it.
 
 use std::collections::BTreeSet;
 
@@ -17,12 +17,12 @@ use crate::replica::Replica;
 use crate::send_plan::SendPlan;
 
 impl Replica {
-    /// Has the next frame of a plan read, or says that there is nothing to send.
-    pub(crate) fn give(&mut self, now: Millis, peer: NodeId, plan: SendPlan, out: &mut Vec<Effect>) {
-        self.give_within(now, peer, plan, self.paces.bytes(&peer), out);
+    /// Requests the entries for the next frame of a plan from the log, or sends an empty frame when there are none.
+    pub(crate) fn send_next(&mut self, now: Millis, peer: NodeId, plan: SendPlan, out: &mut Vec<Effect>) {
+        self.send_within(now, peer, plan, self.frame_sizes.bytes(&peer), out);
     }
 
-    fn give_within(
+    fn send_within(
         &mut self,
         now: Millis,
         peer: NodeId,
@@ -30,19 +30,19 @@ impl Replica {
         bytes: usize,
         out: &mut Vec<Effect>,
     ) {
-        let slots = plan.take(&self.chain, FrameSizes::entries(bytes));
-        if slots.is_empty() {
+        let planned = plan.take(&self.logs, FrameSizes::entries(bytes));
+        if planned.is_empty() {
             self.send_frame(now, peer, plan, Vec::new(), out);
             return;
         }
         let request = self.next_serial();
-        let positions = slots.iter().map(|slot| slot.position).collect();
+        let positions = planned.iter().map(|entry| entry.position).collect();
         if let Some(state) = self.peers.get_mut(&peer) {
-            state.giving = Some(OutgoingTransfer {
+            state.outgoing = Some(OutgoingTransfer {
                 plan,
                 step: OutgoingStep::Reading {
                     request,
-                    slots,
+                    planned,
                     bytes,
                 },
                 at: now,
@@ -67,56 +67,56 @@ impl Replica {
         let Some(state) = self.peers.get_mut(&peer) else {
             return;
         };
-        let (mut plan, slots, bytes) = match state.giving.take() {
+        let (mut plan, planned, bytes) = match state.outgoing.take() {
             Some(OutgoingTransfer {
                 plan,
                 step:
                     OutgoingStep::Reading {
                         request: open,
-                        slots,
+                        planned,
                         bytes,
                     },
                 ..
-            }) if open == request => (plan, slots, bytes),
-            // An answer to what was asked before the peer reconnected is nobody's any more.
+            }) if open == request => (plan, planned, bytes),
+            // The answer to a read from before the peer reconnected.
             other => {
-                state.giving = other;
+                state.outgoing = other;
                 return;
             }
         };
-        let fates = frame_signatures::sendable(&slots, &records);
-        let fate_of = |at: usize| fates.get(at).copied().unwrap_or(SendDecision::Later);
-        let broken: BTreeSet<_> = slots
+        let decisions = frame_signatures::sendable(&planned, &records);
+        let decision_at = |at: usize| decisions.get(at).copied().unwrap_or(SendDecision::Later);
+        let broken: BTreeSet<_> = planned
             .iter()
             .enumerate()
-            .filter(|(at, _)| fate_of(*at) == SendDecision::Unreadable)
-            .map(|(_, slot)| slot.run())
+            .filter(|(at, _)| decision_at(*at) == SendDecision::Unreadable)
+            .map(|(_, entry)| entry.run())
             .collect();
         let mut later = Vec::new();
-        for (at, slot) in slots.iter().enumerate() {
-            if broken.contains(&slot.run()) {
-                plan.skip(&self.chain, slot);
-            } else if fate_of(at) != SendDecision::Send {
-                later.push(*slot);
+        for (at, entry) in planned.iter().enumerate() {
+            if broken.contains(&entry.run()) {
+                plan.skip(&self.logs, entry);
+            } else if decision_at(at) != SendDecision::Send {
+                later.push(*entry);
             }
         }
-        plan.put_back(&self.chain, &later);
+        plan.put_back(&self.logs, &later);
         let mut sent = records;
         let mut at = 0;
         sent.retain(|_| {
             at += 1;
-            fate_of(at - 1) == SendDecision::Send
+            decision_at(at - 1) == SendDecision::Send
         });
         match (sent.is_empty(), broken.is_empty()) {
-            // A run is cut where a signature is good, and the next one may lie behind a small frame.
+            // A run is cut at a good signature, and the next one may be further away than a small frame reaches.
             (true, true) if bytes < limits::CATCH_UP_BYTES => {
-                self.give_within(now, peer, plan, limits::CATCH_UP_BYTES, out);
+                self.send_within(now, peer, plan, limits::CATCH_UP_BYTES, out);
             }
-            // No run of a full frame has a good signature. Reading the same again would not help, so
-            // the peer has to get these from somebody else.
+            // No run of a full frame has a good signature. Reading it again would not help, so the peer has to
+            // get these entries from another node.
             (true, true) => self.send_frame(now, peer, SendPlan::default(), sent, out),
-            // The unreadable runs are out of the plan now, so this comes to an end.
-            (true, false) => self.give(now, peer, plan, out),
+            // The unreadable runs have been removed from the plan, so this ends.
+            (true, false) => self.send_next(now, peer, plan, out),
             (false, _) => self.send_frame(now, peer, plan, sent, out),
         }
     }
@@ -133,7 +133,7 @@ impl Replica {
             return;
         };
         let more = !plan.is_empty();
-        state.giving = Some(OutgoingTransfer {
+        state.outgoing = Some(OutgoingTransfer {
             plan,
             step: OutgoingStep::Sent {
                 last: !more,
@@ -157,32 +157,32 @@ impl Replica {
         let Some(state) = self.peers.get_mut(&peer) else {
             return;
         };
-        match state.giving.take() {
+        match state.outgoing.take() {
             Some(OutgoingTransfer {
                 plan,
                 step: OutgoingStep::Sent { last, bytes, since },
                 ..
             }) => {
-                self.paces.took(peer, bytes, now.since(since));
+                self.frame_sizes.acknowledged(peer, bytes, now.since(since));
                 if last {
-                    self.tell(now, peer, out);
+                    self.announce(now, peer, out);
                 } else {
-                    self.give(now, peer, plan, out);
+                    self.send_next(now, peer, plan, out);
                 }
             }
-            other @ (None | Some(OutgoingTransfer { .. })) => state.giving = other,
+            other @ (None | Some(OutgoingTransfer { .. })) => state.outgoing = other,
         }
     }
 
-    /// Shows peers the forks that have been proved since they connected: both histories, because
-    /// we cannot know which one they follow.
+    /// Sends peers the forks that have been proved since they connected: both histories, because this node does
+    /// not know which one they follow.
     pub(crate) fn offer_proofs(&mut self, now: Millis, out: &mut Vec<Effect>) {
         if self.forks.all().is_empty() {
             return;
         }
-        for peer in self.ids(|peer| peer.owed_proofs && peer.giving.is_none()) {
+        for peer in self.ids(|peer| peer.owes_proofs && peer.outgoing.is_none()) {
             if let Some(state) = self.peers.get_mut(&peer) {
-                state.owed_proofs = false;
+                state.owes_proofs = false;
             }
             let mut bytes = 0;
             let proofs = self.forks.all().iter().map(|proof| proof.other.bytes());
@@ -192,7 +192,7 @@ impl Replica {
                 room
             });
             let others = others.map(|entry| EntryBytes(entry.clone())).collect();
-            let plan = SendPlan::of_proofs(&self.chain, &self.forks);
+            let plan = SendPlan::of_proofs(&self.logs, &self.forks);
             self.send_frame(now, peer, plan, others, out);
         }
     }

@@ -1,5 +1,5 @@
-//! Replication tests: whole small fleets in memory ([`sim`]) and single conversations
-//! ([`stories`]). One binary, no network, no clock, no thread.
+//! Replication tests: small fleets in memory ([`sim`]) and scenarios of single exchanges ([`stories`]). One binary, no
+//! network, no clock, no threads.
 
 mod sim;
 mod stories;

@@ -16,6 +16,7 @@ use towline_node::home::{Home, key};
 use towline_proto::NodeId;
 
 use crate::person;
+use crate::process::port;
 
 /// Time for anything to happen, in seconds.
 const PATIENCE_S: u64 = 90;
@@ -159,28 +160,25 @@ impl Member {
     /// # Panics
     /// When `towline` refuses.
     pub fn new(project: &str) -> Self {
-        Self::listening(project, LISTEN)
-    }
-
-    /// The same at a port of its own, so that it is found again where it was.
-    ///
-    /// # Panics
-    /// When there is no port, or `towline` refuses.
-    pub fn settled(project: &str) -> Self {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr());
-        let port = free.expect("a free port").port();
-        Self::listening(project, &format!("/ip4/127.0.0.1/tcp/{port}"))
-    }
-
-    fn listening(project: &str, listen: &str) -> Self {
         let mut member = Self {
             dir: tempfile::tempdir().expect("a folder"),
             node: None,
-            listen: listen.to_owned(),
+            listen: LISTEN.to_owned(),
         };
         let node = format!("{project}-node");
         member.does(&["init", "--name", project, "--node-name", &node]);
         member.up();
+        member
+    }
+
+    /// The same at a port that it keeps, so that it is found again where it was: the one that it got.
+    ///
+    /// # Panics
+    /// When `towline` refuses.
+    pub fn settled(project: &str) -> Self {
+        let mut member = Self::new(project);
+        let port = port(&member.does(&["invite"]));
+        member.listen = format!("/ip4/127.0.0.1/tcp/{port}");
         member
     }
 

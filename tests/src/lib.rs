@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod breaker;
 pub mod browser;
+pub mod forward;
 pub mod gateway;
 pub mod memory;
 pub mod netns;

@@ -6,10 +6,19 @@
 mod needs;
 mod run;
 
+use std::hash::{BuildHasher, Hasher, RandomState};
+
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use run::cargo;
+
+/// Where random tests begin: those of proptest, and ours. A run is repeated by setting both.
+const SEED_VARIABLES: &[&str] = &["PROPTEST_RNG_SEED", "TOWLINE_FIRST_SEED"];
+/// The seed under CI, the same every time: there a failure has to be about the change.
+const CI_SEED: u64 = 1;
+/// Seeds elsewhere are below this, short enough to be typed.
+const SEEDS: u64 = 1_000_000_000;
 
 /// Development tasks of towline.
 #[derive(Debug, Parser)]
@@ -23,7 +32,7 @@ struct Cli {
 enum Task {
     /// Install what the tests need and run every test.
     Test {
-        /// Install nothing: tests whose real part is missing say so.
+        /// Install nothing: tests that need what is missing are skipped, or fail where CI is set.
         #[arg(long)]
         no_install: bool,
         /// Only tests that match, passed on to nextest.
@@ -82,24 +91,35 @@ fn main() -> Result<()> {
 
 /// Doctests first, because nextest does not run them and its summary should be the last thing read.
 fn test(no_install: bool, filter: &[String]) -> Result<()> {
-    if !no_install {
-        needs::install();
-    }
+    let missing = needs::missing(!no_install);
     needs::nextest()?;
     if filter.is_empty() {
         run::run(cargo(["test", "--doc", "--workspace", "--locked"]))?;
     }
     // The whole-system tests start the programs as people do; nextest builds only what it links.
     run::run(cargo(["build", "--workspace", "--bins", "--locked"]))?;
-    let profile = if std::env::var_os("CI").is_some() {
-        "ci"
-    } else {
-        "default"
-    };
+    let ci = std::env::var_os("CI").is_some();
+    let profile = if ci { "ci" } else { "default" };
     let mut nextest = cargo(["nextest", "run", "--workspace", "--locked", "--profile", profile]);
     nextest
         .args(filter)
         .env(needs::CACHE_VARIABLE, needs::cache_dir()?);
+    let random = if ci {
+        CI_SEED
+    } else {
+        RandomState::new().build_hasher().finish() % SEEDS
+    };
+    for name in SEED_VARIABLES {
+        let seed = std::env::var(name).unwrap_or_else(|_| random.to_string());
+        eprintln!("xtask: {name}={seed}");
+        nextest.env(name, seed);
+    }
+    // Under CI nothing is left out: what is missing there fails.
+    let left_out = if ci { None } else { needs::filter(&missing) };
+    if let Some(filter) = left_out {
+        eprintln!("xtask: SKIPPING the tests that need {}", missing.join(", "));
+        nextest.args(["-E", &filter]);
+    }
     run::run(nextest)
 }
 

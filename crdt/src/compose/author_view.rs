@@ -1,10 +1,10 @@
-//! What an author has in front of them while they write many edits one after the other, kept current
-//! without a new fold for each.
+//! What an author has observed while writing many edits in a row, kept current without a fold for each.
 //!
-//! An edit of a field, a set or a list is always legal and writes one register: whoever sees all of its
-//! heads leaves theirs as the only one. So the heads that a fold would find are known without it, and so
-//! are the counts that bound an item. A transition, a settlement and whatever leaves more heads than one
-//! act can name need a fold. Relies on `fold::register` for who writes what; decides nothing.
+//! An edit of a field, a set or a list is always legal and writes one register. It names all heads of that
+//! register, so afterwards it is the only head. The heads that a fold would find are therefore known without one,
+//! and so are the counts that limit an item. A transition, an act that resolves a conflict, and an edit of a
+//! register with more heads than one act can name still need a fold. Relies on `fold::register` for what an
+//! operation writes; decides nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use towline_proto::{ActId, Op, Register, limits};
 use super::ComposeError;
 use crate::fold::{FoldedItem, writes};
 
-/// The heads of all registers and what is counted of an item.
+/// The heads of all registers, and the counts that have a limit.
 #[derive(Debug)]
 pub(super) struct AuthorView {
     heads: BTreeMap<Register, Vec<ActId>>,
@@ -22,7 +22,7 @@ pub(super) struct AuthorView {
     acts: usize,
 }
 
-/// What an edit takes, where it needs no fold.
+/// An edit that needs no fold.
 #[derive(Debug)]
 pub(super) struct FieldEdit {
     register: Register,
@@ -40,7 +40,7 @@ impl AuthorView {
         }
     }
 
-    /// What an operation sees; `None` where it takes a fold to know.
+    /// The edit that an operation is, with what it must name as seen; `None` when that needs a fold.
     pub(super) fn edit(&self, op: &Op) -> Option<FieldEdit> {
         let register = edited(op)?;
         let mut saw = self.heads.get(&register).cloned().unwrap_or_default();
@@ -52,12 +52,12 @@ impl AuthorView {
         Some(FieldEdit { register, saw })
     }
 
-    /// Whether the item has room for it.
+    /// Checks the limits of the item.
     pub(super) fn check_room(&self, op: &Op) -> Result<(), ComposeError> {
         check_room(op, self.acts, self.labels.len(), self.comments)
     }
 
-    /// Takes an edit that was made.
+    /// Applies an edit that was written.
     pub(super) fn apply(&mut self, id: ActId, op: &Op, edit: FieldEdit) {
         self.acts += 1;
         match op {
@@ -70,7 +70,7 @@ impl AuthorView {
     }
 }
 
-/// Whether an item with so much has room for an operation.
+/// Checks the limits of an item with these counts.
 pub(super) fn check_room(op: &Op, acts: usize, labels: usize, comments: usize) -> Result<(), ComposeError> {
     let full = |what, max| Err(ComposeError::Full { what, max });
     match op {
@@ -81,17 +81,17 @@ pub(super) fn check_room(op: &Op, acts: usize, labels: usize, comments: usize) -
     }
 }
 
-/// Whether an operation only edits.
+/// Whether an operation is an edit.
 pub(super) fn is_edit(op: &Op) -> bool {
     edited(op).is_some()
 }
 
-/// The one register of an edit.
+/// The register that an edit writes.
 fn edited(op: &Op) -> Option<Register> {
-    if op.verb().is_some() || matches!(op, Op::Create { .. } | Op::Settle { .. } | Op::Unknown) {
+    if op.verb().is_some() || matches!(op, Op::Create { .. } | Op::Resolve { .. } | Op::Unknown) {
         return None;
     }
-    // Who passes the item through QA decides what a transition writes, and nothing of an edit.
+    // The QA mode matters for transitions only, so any value will do.
     let mut registers = writes(op, towline_proto::Qa::Agent);
     let register = registers.pop()?;
     registers.is_empty().then_some(register)

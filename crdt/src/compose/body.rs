@@ -1,6 +1,6 @@
-//! Bodies: from an old text and a new one to splices that a change may hold, and three texts to one.
+//! Bodies: a three-way merge of texts, and splices from one text to another that fit into changes.
 //!
-//! Pure functions of texts. What an edit means for others is Automerge's to say.
+//! Pure functions of texts. How concurrent edits merge is up to Automerge.
 
 use automerge::transaction::Transactable;
 use automerge::{ActorId, Automerge, AutomergeError, ObjType, ROOT, ReadDoc};
@@ -8,9 +8,9 @@ use automerge::{ActorId, Automerge, AutomergeError, ObjType, ROOT, ReadDoc};
 use super::CHARS_PER_CHANGE;
 use crate::doc::BODY;
 
-/// Three texts to one: what `edited` changed of `base` goes into `present`, character by character,
-/// as Automerge would merge the two edits had they been made apart.
-pub(super) fn merge(base: &str, present: &str, edited: &str) -> Result<String, AutomergeError> {
+/// Three-way merge: applies to `current` what `edited` changed of `base`, character by character, as Automerge
+/// merges two concurrent edits.
+pub(super) fn three_way_merge(base: &str, current: &str, edited: &str) -> Result<String, AutomergeError> {
     let mut root = Automerge::new().with_actor(ActorId::from([0u8]));
     let mut tx = root.transaction();
     let body = tx.put_object(ROOT, BODY, ObjType::Text)?;
@@ -18,7 +18,7 @@ pub(super) fn merge(base: &str, present: &str, edited: &str) -> Result<String, A
     tx.commit();
     let mut theirs = root.fork().with_actor(ActorId::from([1u8]));
     let mut tx = theirs.transaction();
-    tx.update_text(&body, present)?;
+    tx.update_text(&body, current)?;
     tx.commit();
     let mut ours = root.with_actor(ActorId::from([2u8]));
     let mut tx = ours.transaction();
@@ -29,15 +29,15 @@ pub(super) fn merge(base: &str, present: &str, edited: &str) -> Result<String, A
 }
 
 /// One splice of a text, in characters.
-pub(super) struct Piece {
+pub(super) struct Splice {
     pub(super) at: usize,
     pub(super) delete: isize,
     pub(super) insert: String,
 }
 
-/// Splices that make `new` of `old`, none with more operations than a change may have: the common
-/// beginning and end stay, what is between goes piece by piece.
-pub(super) fn pieces(old: &str, new: &str) -> Vec<Piece> {
+/// Splices that turn `old` into `new`, none with more operations than a change may have. The common beginning
+/// and end are kept; what is between is deleted and inserted in pieces.
+pub(super) fn splices(old: &str, new: &str) -> Vec<Splice> {
     let old: Vec<char> = old.chars().collect();
     let new: Vec<char> = new.chars().collect();
     let start = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
@@ -54,7 +54,7 @@ pub(super) fn pieces(old: &str, new: &str) -> Vec<Piece> {
     let old = old.get(..old.len() - end).unwrap_or_default();
     let new = new.get(..new.len() - end).unwrap_or_default();
 
-    let deletions = old.chunks(CHARS_PER_CHANGE).map(|chunk| Piece {
+    let deletions = old.chunks(CHARS_PER_CHANGE).map(|chunk| Splice {
         at: start,
         delete: isize::try_from(chunk.len()).unwrap_or(0),
         insert: String::new(),
@@ -62,7 +62,7 @@ pub(super) fn pieces(old: &str, new: &str) -> Vec<Piece> {
     let insertions = new
         .chunks(CHARS_PER_CHANGE)
         .enumerate()
-        .map(|(index, chunk)| Piece {
+        .map(|(index, chunk)| Splice {
             at: start + index * CHARS_PER_CHANGE,
             delete: 0,
             insert: chunk.iter().collect(),
@@ -72,10 +72,10 @@ pub(super) fn pieces(old: &str, new: &str) -> Vec<Piece> {
 
 #[cfg(test)]
 mod tests {
-    use super::pieces;
+    use super::splices;
 
     #[test]
-    fn pieces_turn_any_text_into_any_other() {
+    fn splices_turn_any_text_into_any_other() {
         let long = "long ".repeat(1_000);
         for (old, new) in [
             ("", "abc"),
@@ -86,9 +86,9 @@ mod tests {
             (long.as_str(), "x"),
         ] {
             let mut text: Vec<char> = old.chars().collect();
-            for piece in pieces(old, new) {
-                let end = piece.at + usize::try_from(piece.delete).expect("not negative");
-                text.splice(piece.at..end, piece.insert.chars());
+            for splice in splices(old, new) {
+                let end = splice.at + usize::try_from(splice.delete).expect("not negative");
+                text.splice(splice.at..end, splice.insert.chars());
             }
             assert_eq!(text.iter().collect::<String>(), new);
         }

@@ -1,9 +1,8 @@
-//! Acts that were done elsewhere, written again under this author's place: what an import of an
-//! export needs.
+//! Writes acts again that another node wrote, under this author's key: for importing an export.
 //!
-//! An act is written with the operation, time, origin and `saw` that it is given; only its id is new.
-//! Whether it was legal from what its author saw is not asked here: the fold judges it, and what was
-//! refused or overtaken stays so. Sizes and texts are checked as for any other act.
+//! Each act keeps its operation, time, origin and `saw`; only its id is new. Whether an act was legal is not
+//! checked here, because the fold judges the copies like the originals: what was refused or overridden stays so.
+//! Sizes and texts are checked as for any other act.
 
 use automerge::{ActorId, Automerge};
 use towline_proto::{Act, ActId, AuthorSeq, ItemId, limits};
@@ -12,13 +11,12 @@ use super::{BodyEdit, ComposeError, Composed, Composer};
 use crate::doc::{ActRecord, Acts, ItemDoc, NodePrefix};
 use crate::members::Roles;
 
-/// Makes the changes that record `acts` in an item: `base` is its document, or none for a new item,
-/// whose creation must then be the first of them and whose id must be
-/// `ItemId::derive(at, author, ordinal)`. The n-th act gets the id
-/// `ActId::derive(author, ordinal + n)`, so that what is written beside it can name it.
+/// Makes the changes that add `acts` to an item. `base` is the item's document, or `None` for a new item; then
+/// the first act must create it, and its id must be `ItemId::derive(at, author, ordinal)`. The n-th act gets the
+/// id `ActId::derive(author, ordinal + n)`, so that other acts of the entry can name it.
 ///
 /// # Errors
-/// When something is out of bounds; nothing has been changed then.
+/// When something is out of bounds; then nothing has been changed.
 pub fn replay<R: Roles>(
     base: Option<&ItemDoc>,
     item: ItemId,

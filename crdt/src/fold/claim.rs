@@ -1,9 +1,9 @@
-//! Claims: who may work on an item, by generation.
+//! Claims: who holds the exclusive right to work on an item, decided by generation.
 //!
-//! A claim takes the next generation above every one that its author knew of; of those that did not
-//! see each other a person goes before an agent, then a lot that nobody can steer (pipeline spec,
-//! *Claims* and the table of cases). Whether a claim still belongs to the column that it was made in
-//! is decided in [`super::observed_state`].
+//! A claim takes the generation after the highest one that its author knew. Among concurrent claims of one
+//! generation a person wins against an agent, and otherwise a hash decides, which no author can influence
+//! (docs/spec/pipeline.md, *Claims*). Whether a claim still belongs to the item's current column is decided in
+//! [`super::observed_state`].
 
 use towline_proto::{ActId, ItemId, Op, OriginKind, Register, Rule};
 
@@ -13,10 +13,10 @@ use super::request_groups::RequestGroups;
 use super::{FoldedAct, Loser, effect};
 use crate::doc::NodePrefix;
 
-/// The outcome for the claim.
+/// The decision about the claim.
 #[derive(Debug)]
-pub(crate) struct ClaimResolution {
-    /// The claim that stands, if one does.
+pub(crate) struct ClaimDecision {
+    /// The claim in effect, if there is one.
     pub(crate) act: Option<ActId>,
     /// Claims that lost.
     pub(super) losers: Vec<Loser>,
@@ -36,18 +36,18 @@ pub(super) const fn is_claim(op: &Op) -> bool {
     matches!(op, Op::Claim { .. } | Op::TakeOver { .. })
 }
 
-/// Chooses among the acts that count in the present column. `newest` is the highest generation that was
-/// ever given, by one of `heads`: an older claim never stands, for whoever got the newest works with it
-/// until they hear that it does not count.
-pub(crate) fn choose(
+/// Decides among `current_acts`, the acts that belong to the current column. `newest` is the highest generation
+/// that any of `heads` gave out. A claim of an older generation is never in effect, even when the newest claim
+/// is not either: its holder may still be working with it.
+pub(crate) fn decide(
     all: &FoldedActs<'_>,
-    again: &RequestGroups,
+    requests: &RequestGroups,
     item: ItemId,
-    counting: &[ActId],
+    current_acts: &[ActId],
     heads: &[ActId],
     newest: u32,
-) -> ClaimResolution {
-    let mut claims: Vec<(ActId, &FoldedAct<'_>)> = counting
+) -> ClaimDecision {
+    let mut claims: Vec<(ActId, &FoldedAct<'_>)> = current_acts
         .iter()
         .filter(|id| effect(all, id).is_some_and(is_claim))
         .filter_map(|id| Some((*id, all.get(id)?)))
@@ -59,25 +59,25 @@ pub(crate) fn choose(
         (
             !current(id),
             !person,
-            lot(item, newest, root.record.node),
+            tie_break(item, newest, root.record.node),
             act.record.hash,
         )
     });
     let act = claims.first().map(|(id, _)| *id).filter(current);
-    // With no claim of the newest generation, that generation was given back or does not count here.
+    // Without a claim of the newest generation, that generation was released or belongs to another column.
     let latest = |ids: &[ActId]| {
         let of_newest = |id: &&ActId| all.get(id).is_some_and(|act| act.generation == newest);
         ids.iter().filter(of_newest).max().copied()
     };
-    let Some(by) = act.or_else(|| latest(counting)).or_else(|| latest(heads)) else {
-        return ClaimResolution {
+    let Some(by) = act.or_else(|| latest(current_acts)).or_else(|| latest(heads)) else {
+        return ClaimDecision {
             act,
             losers: Vec::new(),
         };
     };
     let losers = claims
         .iter()
-        .filter(|(id, _)| *id != by && !again.is_one(id, &by))
+        .filter(|(id, _)| *id != by && !requests.same_request(id, &by))
         .map(|(id, _)| Loser {
             act: *id,
             by,
@@ -87,14 +87,15 @@ pub(crate) fn choose(
                 Rule::Generation
             },
         });
-    ClaimResolution {
+    ClaimDecision {
         act,
         losers: losers.collect(),
     }
 }
 
-/// What decides between claims of one generation: nobody can steer it.
-pub(super) fn lot(item: ItemId, generation: u32, author: NodePrefix) -> [u8; 32] {
+/// The tie-break between claims of one generation. It hashes only the item, the generation and the node, so
+/// no author can influence it.
+pub(super) fn tie_break(item: ItemId, generation: u32, author: NodePrefix) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new_derive_key("towline/claim-lot/1");
     hasher
         .update(&item.0)
@@ -103,11 +104,11 @@ pub(super) fn lot(item: ItemId, generation: u32, author: NodePrefix) -> [u8; 32]
     *hasher.finalize().as_bytes()
 }
 
-/// A claim must take the next generation and a release the present one; what carries an older one
-/// comes from a holder that was overtaken. Who takes over must have heard of the claim: it cites a
-/// renewal that is not from before it.
-pub(super) fn stale(op: &Op, sight: &ObservedState) -> Option<String> {
-    let seen = sight.generation;
+/// Why a claim, release or take-over is refused, if it is. A claim must carry the next generation and a release
+/// the current one; an older generation comes from a holder whose claim was taken over. A take-over must name a
+/// renewal of the claim that is not older than the claim itself.
+pub(super) fn stale_reason(op: &Op, observed: &ObservedState) -> Option<String> {
+    let seen = observed.generation;
     match op {
         Op::Claim { generation, .. } | Op::TakeOver { generation, .. }
             if seen.checked_add(1) != Some(*generation) =>
@@ -116,19 +117,19 @@ pub(super) fn stale(op: &Op, sight: &ObservedState) -> Option<String> {
                 "generation {generation} is not the next one after {seen}"
             ))
         }
-        Op::TakeOver { renewal, .. } if sight.claimed_at.is_some_and(|at| *renewal < at) => {
+        Op::TakeOver { renewal, .. } if observed.claimed_at.is_some_and(|at| *renewal < at) => {
             Some("it cites a renewal from before the claim that it takes over".to_owned())
         }
-        Op::Release { generation } if sight.standing.claimed && *generation != seen => Some(format!(
+        Op::Release { generation } if observed.state.claimed && *generation != seen => Some(format!(
             "generation {generation} is not the present one, which is {seen}"
         )),
         _ => None,
     }
 }
 
-/// Whether an act of a register that ends with its column wants something that is lost when the
-/// column changed without its author's knowledge. A report and a release have what they want.
-pub(super) fn wants(all: &FoldedActs<'_>, id: &ActId) -> bool {
+/// Whether an act of a column-scoped register counts as overridden when the column changed concurrently.
+/// A reported failure and a release lose nothing by that.
+pub(super) fn is_lost_with_column(all: &FoldedActs<'_>, id: &ActId) -> bool {
     let about_column = all
         .get(id)
         .is_none_or(|act| act.writes.first() == Some(&Register::Column));

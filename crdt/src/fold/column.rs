@@ -1,9 +1,9 @@
-//! Where the item stands: which act of the column wins, and which exits wait for a hold.
+//! Decides the column: which act of the column register wins, and which exits wait for a hold.
 //!
-//! An exit (done, closed, archived) whose author had not seen a hold that is set waits until it is lifted,
-//! unless it is a fact. A contender that does not wait goes before all that do (pipeline spec, *When
-//! replicas disagree*, rule 4). Looks at the contenders, at the holds and at the rows of exits behind
-//! them, at each once: somebody can make thousands of either. Changes nothing.
+//! An exit (to done, closed or archived) whose author had not seen a hold that is set stays pending until the
+//! hold is lifted, unless the exit is a fact. A candidate that is not pending wins against all pending exits
+//! (docs/spec/pipeline.md, *When replicas disagree*, rule 4). Visits each candidate, each hold and each exit
+//! before them once, because an item can have thousands. Changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,38 +12,37 @@ use towline_proto::{ActId, Closing, Column, Op, Rule, Verb};
 
 use super::folded_acts::FoldedActs;
 use super::observed_state::ObservedState;
-use super::resolution::{is_fact, sets, tie};
+use super::winner::{is_fact, sets_hold, tie_key};
 use super::{ColumnValue, FoldedAct, Loser};
 use crate::members::Roles;
 
-/// The outcome for the column.
+/// The decision about the column.
 #[derive(Debug)]
-pub(crate) struct ColumnResolution {
-    /// Where the item stands.
-    pub(crate) place: ColumnValue,
-    /// The act that put it there.
+pub(crate) struct ColumnDecision {
+    /// The value of the column register.
+    pub(crate) column_value: ColumnValue,
+    /// The act that set it.
     pub(crate) act: Option<ActId>,
-    /// That act, and those made apart that want the same: what others name who count in this column. What
-    /// stands with each of them is in [`rulers`].
-    pub(crate) ruling: Arc<[ActId]>,
-    /// What takes effect: an act of the column, or the hold that keeps an exit pending.
+    /// That act, and concurrent acts with the same value. An act belongs to this column visit when it names one
+    /// of them, or one of their `also_placed_by`: see [`placing_acts`].
+    pub(crate) placed_by: Arc<[ActId]>,
+    /// The winner: an act of the column, or the hold that keeps an exit pending.
     pub(crate) winner: ActId,
-    /// Acts that contended and lost.
+    /// The heads that lost.
     pub(super) losers: Vec<Loser>,
-    /// Where nothing but exits contend and all wait for a hold to be lifted: each, with the first exit
-    /// of its row.
-    pub(crate) waits: Option<BTreeMap<ActId, ActId>>,
-    /// The fact that put it there.
+    /// Set when all heads are pending exits: each of them, with the first exit of its chain.
+    pub(crate) pending_exits: Option<BTreeMap<ActId, ActId>>,
+    /// The fact that put the item here, if it was one.
     pub(crate) fact: Option<ActId>,
-    /// Holds that a fact went over.
-    pub(crate) contradicted: Vec<ActId>,
+    /// Holds that the fact did not know of and went past.
+    pub(crate) overridden_holds: Vec<ActId>,
 }
 
-/// Where an act puts the item, if it moves it at all.
-pub(super) fn leads_to(op: &Op, verb: Verb, sight: &ObservedState) -> Option<ColumnValue> {
+/// The column value that an act sets, if it writes the column.
+pub(super) fn leads_to(op: &Op, verb: Verb, observed: &ObservedState) -> Option<ColumnValue> {
     let column = match op {
         Op::Move { to, .. } => *to,
-        _ => towline_proto::table::leads_to(verb, sight.qa)?,
+        _ => towline_proto::table::leads_to(verb, observed.qa)?,
     };
     let closing = match op {
         Op::Abandon { .. } => Some(Closing::Abandoned),
@@ -54,52 +53,54 @@ pub(super) fn leads_to(op: &Op, verb: Verb, sight: &ObservedState) -> Option<Col
         _ => None,
     };
     let closing = match op {
-        Op::Archive => sight.place.closing.clone(),
+        Op::Archive => observed.column_value.closing.clone(),
         _ => closing.map(Arc::new),
     };
     Some(ColumnValue { column, closing })
 }
 
-/// All that rule a column with those that `ruling` lists: each behind what stands with it.
-pub(super) fn rulers<'r>(all: &'r FoldedActs<'_>, ruling: &'r [ActId]) -> impl Iterator<Item = ActId> + 'r {
-    ruling.iter().flat_map(|id| {
-        let with = all.get(id).map(|act| act.stands_with.as_slice());
+/// The acts of `placed_by`, each preceded by the acts of its `also_placed_by`.
+pub(super) fn placing_acts<'r>(
+    all: &'r FoldedActs<'_>,
+    placed_by: &'r [ActId],
+) -> impl Iterator<Item = ActId> + 'r {
+    placed_by.iter().flat_map(|id| {
+        let with = all.get(id).map(|act| act.also_placed_by.as_slice());
         with.unwrap_or_default().iter().chain([id]).copied()
     })
 }
 
-/// Chooses the column among `heads`. `holds` are the heads of the hold registers that can keep an
-/// exit pending.
-pub(crate) fn column<R: Roles>(
+/// Decides the column among `heads`. `holds` are the heads of the hold registers that can keep an exit pending.
+pub(crate) fn decide<R: Roles>(
     all: &FoldedActs<'_>,
     roles: &R,
     heads: &[ActId],
     holds: &[&[ActId]],
-) -> Option<ColumnResolution> {
-    let contest = Contest::of(all, roles, heads, holds);
-    let standing = contest.contenders.iter().find(|contender| !contender.waits);
-    match (standing, contest.contenders.first()) {
-        (Some(winner), _) => Some(contest.stands(winner)),
-        (None, Some(first)) => Some(contest.waits(first)),
+) -> Option<ColumnDecision> {
+    let candidates = Candidates::of(all, roles, heads, holds);
+    let not_pending = candidates.sorted.iter().find(|candidate| !candidate.pending);
+    match (not_pending, candidates.sorted.first()) {
+        (Some(winner), _) => Some(candidates.decide_for(winner)),
+        (None, Some(first)) => Some(candidates.decide_pending(first)),
         (None, None) => None,
     }
 }
 
-/// The holds that are set, in the order of their heads and for looking one up.
-struct Holds {
+/// The holds that are set, in the order of their heads, and as a set for lookups.
+struct SetHolds {
     in_order: Vec<ActId>,
     set: BTreeSet<ActId>,
 }
 
-impl Holds {
+impl SetHolds {
     fn of(all: &FoldedActs<'_>, heads: &[&[ActId]]) -> Self {
         let heads = heads.iter().copied().flatten().copied();
-        let in_order: Vec<ActId> = heads.filter(|hold| sets(all, hold)).collect();
+        let in_order: Vec<ActId> = heads.filter(|hold| sets_hold(all, hold)).collect();
         let set = in_order.iter().copied().collect();
         Self { in_order, set }
     }
 
-    /// Those that an act names.
+    /// The holds that an act names as seen.
     fn seen_by(&self, act: &FoldedAct<'_>) -> BTreeSet<ActId> {
         let saw = act.saw.iter();
         saw.filter(|id| self.set.contains(id)).copied().collect()
@@ -111,24 +112,25 @@ impl Holds {
         unseen.filter(move |hold| !seen.contains(hold))
     }
 
-    fn keep(&self, act: &FoldedAct<'_>) -> bool {
+    /// Whether there is a hold that an act did not know of.
+    fn stop(&self, act: &FoldedAct<'_>) -> bool {
         !self.set.is_empty() && self.seen_by(act).len() < self.set.len()
     }
 }
 
-/// One that contends for the column.
-struct Contender<'t, 'a> {
+/// A head of the column register.
+struct Candidate<'t, 'a> {
     id: ActId,
     act: &'t FoldedAct<'a>,
-    /// What it stands for: itself, or the end that it archives.
+    /// The act whose rank counts: itself, or for an archiving the exit that it archives.
     end: ActId,
-    /// How cautious that is.
+    /// The rank of that act.
     rank: Option<(u8, u8)>,
-    /// Whether it is an exit past a hold that its author had not seen.
-    waits: bool,
+    /// Whether it is an exit whose author had not seen a hold that is set.
+    pending: bool,
 }
 
-impl Contender<'_, '_> {
+impl Candidate<'_, '_> {
     fn leads_to(&self) -> &ColumnValue {
         self.act.to.as_ref().unwrap_or(&BACKLOG)
     }
@@ -136,139 +138,139 @@ impl Contender<'_, '_> {
 
 static BACKLOG: ColumnValue = ColumnValue::open(Column::Backlog);
 
-struct Contest<'t, 'a> {
+struct Candidates<'t, 'a> {
     all: &'t FoldedActs<'a>,
-    /// Who goes first stands first.
-    contenders: Vec<Contender<'t, 'a>>,
-    /// What archivings among them stand for.
+    /// In order of precedence.
+    sorted: Vec<Candidate<'t, 'a>>,
+    /// For each archiving that counts as the exit which it archives, that exit.
     ends: BTreeMap<ActId, ActId>,
-    holds: Holds,
+    holds: SetHolds,
 }
 
-impl<'t, 'a> Contest<'t, 'a> {
+impl<'t, 'a> Candidates<'t, 'a> {
     fn of<R: Roles>(all: &'t FoldedActs<'a>, roles: &R, heads: &[ActId], holds: &[&[ActId]]) -> Self {
-        let mut contest = Self {
+        let mut candidates = Self {
             all,
-            contenders: Vec::new(),
+            sorted: Vec::new(),
             ends: archived_ends(all, heads),
-            holds: Holds::of(all, holds),
+            holds: SetHolds::of(all, holds),
         };
-        let contender = |id: &ActId| {
+        let candidate = |id: &ActId| {
             let act = all.get(id)?;
-            let end = contest.end(*id);
-            Some(Contender {
+            let end = candidates.end(*id);
+            Some(Candidate {
                 id: *id,
                 act,
                 end,
                 rank: all.get(&end).map(|end| end.rank),
-                waits: contest.is_kept(*id, act),
+                pending: candidates.is_pending_exit(*id, act),
             })
         };
-        let mut contenders: Vec<_> = heads.iter().filter_map(contender).collect();
-        contenders.sort_by_cached_key(|contender| (contender.rank, tie(contender.act, roles)));
-        contest.contenders = contenders;
-        contest
+        let mut sorted: Vec<_> = heads.iter().filter_map(candidate).collect();
+        sorted.sort_by_cached_key(|candidate| (candidate.rank, tie_key(candidate.act, roles)));
+        candidates.sorted = sorted;
+        candidates
     }
 
     fn end(&self, id: ActId) -> ActId {
         self.ends.get(&id).copied().unwrap_or(id)
     }
 
-    /// Whether an act is an exit that waits for a hold to be lifted.
-    fn is_kept(&self, id: ActId, act: &FoldedAct<'_>) -> bool {
+    /// Whether an act is a pending exit.
+    fn is_pending_exit(&self, id: ActId, act: &FoldedAct<'_>) -> bool {
         let leaves = act.to.as_ref().is_some_and(|place| !place.column.is_open());
-        leaves && !is_fact(self.all, &self.end(id)) && self.holds.keep(act)
+        leaves && !is_fact(self.all, &self.end(id)) && self.holds.stop(act)
     }
 
-    /// One contender does not wait: the item stands where it leads.
-    fn stands(&self, winner: &Contender<'_, '_>) -> ColumnResolution {
+    /// The decision when a candidate is not pending: the first such candidate wins.
+    fn decide_for(&self, winner: &Candidate<'_, '_>) -> ColumnDecision {
         let place = winner.leads_to();
-        let same = |other: &&Contender<'_, '_>| other.id == winner.id || other.leads_to().is_same(place);
+        let same = |other: &&Candidate<'_, '_>| other.id == winner.id || other.leads_to().is_same(place);
         let fact = Some(winner.end).filter(|end| is_fact(self.all, end));
-        let (ruling, losing): (Vec<_>, Vec<_>) = self.contenders.iter().partition(same);
+        let (placed_by, losing): (Vec<_>, Vec<_>) = self.sorted.iter().partition(same);
         let losers = losing.into_iter().map(|loser| Loser {
             act: loser.id,
             by: winner.id,
             rule: match fact {
                 Some(_) => Rule::Fact,
-                None if loser.waits => Rule::Hold,
+                None if loser.pending => Rule::Hold,
                 None if loser.rank == winner.rank => Rule::Tie,
                 None => Rule::Cautious,
             },
         });
-        ColumnResolution {
-            place: place.clone(),
+        ColumnDecision {
+            column_value: place.clone(),
             act: Some(winner.id),
-            ruling: ruling.iter().map(|contender| contender.id).collect(),
+            placed_by: placed_by.iter().map(|candidate| candidate.id).collect(),
             winner: winner.id,
             losers: losers.collect(),
-            waits: None,
+            pending_exits: None,
             fact,
-            contradicted: match fact {
+            overridden_holds: match fact {
                 Some(_) => self.holds.unseen_by(winner.act).collect(),
                 None => Vec::new(),
             },
         }
     }
 
-    /// Every contender would take the item out of the open columns past a hold that its author did not
-    /// know of: the item stays where the strongest of them found it, and the exits stay pending. What that
-    /// one found may itself be such an exit (abandoned, then archived by the sweep, while somebody apart
-    /// froze it): the item stays where the first exit of the row found it.
-    fn waits(&self, first: &Contender<'_, '_>) -> ColumnResolution {
+    /// The decision when every candidate is a pending exit: the item stays where the author of the first
+    /// candidate saw it. That may be behind another pending exit (the item was abandoned and then archived by
+    /// the retention sweep, while somebody else froze it); then the item stays where the author of the first
+    /// exit in the chain saw it.
+    fn decide_pending(&self, first: &Candidate<'_, '_>) -> ColumnDecision {
         let hold = self.holds.unseen_by(first.act).min().unwrap_or(first.id);
-        let waits = self.first_exits();
-        let exit = waits.get(&first.id).and_then(|exit| self.all.get(exit));
+        let first_exits = self.first_exits();
+        let exit = first_exits.get(&first.id).and_then(|exit| self.all.get(exit));
         let exit = exit.unwrap_or(first.act);
-        let losers = self.contenders.iter().map(|contender| Loser {
-            act: contender.id,
+        let losers = self.sorted.iter().map(|candidate| Loser {
+            act: candidate.id,
             by: hold,
             rule: Rule::Hold,
         });
-        ColumnResolution {
-            place: exit.from.clone().unwrap_or(ColumnValue::open(Column::Backlog)),
+        ColumnDecision {
+            column_value: exit.from.clone().unwrap_or(ColumnValue::open(Column::Backlog)),
             act: exit.column_before,
-            ruling: Arc::clone(&exit.ruling),
+            placed_by: Arc::clone(&exit.placed_by),
             winner: hold,
             losers: losers.collect(),
-            waits: Some(waits),
+            pending_exits: Some(first_exits),
             fact: None,
-            contradicted: Vec::new(),
+            overridden_holds: Vec::new(),
         }
     }
 
-    /// For each contender the first exit of the row that it is the last of. Many can share a row, and a
-    /// row is gone through once.
+    /// For each candidate, the first exit of the chain of pending exits that it ends. Candidates can share a
+    /// chain, so each chain is walked once.
     fn first_exits(&self) -> BTreeMap<ActId, ActId> {
         let mut known: BTreeMap<ActId, ActId> = BTreeMap::new();
-        for contender in &self.contenders {
-            let mut row = Vec::new();
-            let (mut exit, mut act) = (contender.id, contender.act);
+        for candidate in &self.sorted {
+            let mut chain = Vec::new();
+            let (mut exit, mut act) = (candidate.id, candidate.act);
             let first = loop {
                 if let Some(first) = known.get(&exit) {
                     break *first;
                 }
-                row.push(exit);
+                chain.push(exit);
                 let before = act.column_before;
                 let before = before.and_then(|id| Some((id, self.all.get(&id)?)));
-                match before.filter(|(id, act)| self.is_kept(*id, act)) {
+                match before.filter(|(id, act)| self.is_pending_exit(*id, act)) {
                     Some(before) => (exit, act) = before,
                     None => break exit,
                 }
             };
-            known.extend(row.into_iter().map(|exit| (exit, first)));
+            known.extend(chain.into_iter().map(|exit| (exit, first)));
         }
-        let first = |contender: &Contender<'_, '_>| Some((contender.id, *known.get(&contender.id)?));
-        self.contenders.iter().filter_map(first).collect()
+        let first = |candidate: &Candidate<'_, '_>| Some((candidate.id, *known.get(&candidate.id)?));
+        self.sorted.iter().filter_map(first).collect()
     }
 }
 
-/// Steps back in which somebody can have led on from an end.
+/// How many steps of the column are searched for an exit that somebody continued from.
 const STEPS: usize = 1_000;
 
-/// What archivings among `heads` stand for, where they do not stand for themselves: the end that each
-/// archives, if nobody among them has led on from that. Putting an item out of sight takes nothing from
-/// how it ended.
+/// The archivings among `heads` that have the rank of the exit which they archive, with that exit: archiving an
+/// item must not weaken the way it ended. Those whose exit another head has continued from (by reopening, say)
+/// are left out and rank as archivings.
 fn archived_ends(all: &FoldedActs<'_>, heads: &[ActId]) -> BTreeMap<ActId, ActId> {
     let archives = |id: &ActId| {
         let act = all.get(id)?;
@@ -278,15 +280,16 @@ fn archived_ends(all: &FoldedActs<'_>, heads: &[ActId]) -> BTreeMap<ActId, ActId
     let mut archived: BTreeMap<ActId, ActId> = heads.iter().filter_map(archives).collect();
     if !archived.is_empty() {
         let ends = archived.values().copied().collect();
-        let led_on = led_on(all, heads, &archived, &ends);
-        archived.retain(|_, end| !led_on.contains(end));
+        let continued = continued_from(all, heads, &archived, &ends);
+        archived.retain(|_, end| !continued.contains(end));
     }
     archived
 }
 
-/// From which of `ends` a head has led on that does not archive it. All go back together, the youngest
-/// step first, so that what many share is gone through once, and no further than to the oldest end.
-fn led_on(
+/// The exits among `ends` that a head has continued from without archiving them. All heads are walked back
+/// together, the youngest step first, so that shared steps are visited once, and no further than the oldest of
+/// the exits.
+fn continued_from(
     all: &FoldedActs<'_>,
     heads: &[ActId],
     archived: &BTreeMap<ActId, ActId>,
@@ -295,7 +298,7 @@ fn led_on(
     let oldest = ends.iter().filter_map(|id| Some(all.get(id)?.order)).min();
     let oldest = oldest.unwrap_or(0);
     let before = |id: &ActId| all.get(id).and_then(|act| act.column_before);
-    // Each step by its place in the causal order, with how far it is from the nearest head.
+    // The steps to visit by their index in the causal order, with the distance from the nearest head.
     let mut reached: BTreeMap<(usize, ActId), usize> = BTreeMap::new();
     let reach = |reached: &mut BTreeMap<(usize, ActId), usize>, step: Option<ActId>, distance: usize| {
         let step = step.and_then(|id| Some((all.get(&id)?.order, id)));
@@ -310,12 +313,12 @@ fn led_on(
             None => reach(&mut reached, before(head), 1),
         }
     }
-    let mut led_on = BTreeSet::new();
+    let mut continued = BTreeSet::new();
     while let Some(((_, step), distance)) = reached.pop_last() {
         if ends.contains(&step) {
-            led_on.insert(step);
+            continued.insert(step);
         }
         reach(&mut reached, before(&step), distance.saturating_add(1));
     }
-    led_on
+    continued
 }

@@ -1,18 +1,18 @@
-//! Disputes: who lost to whom, about what and why.
+//! Conflicts: which acts lost against which, in what register and by which rule.
 //!
-//! Relies on what [`super::observed_state`] and [`super::resolution`] decided; each losing act is in one dispute.
-//! At the end of a fold the disputes among the heads become the row's conflicts.
+//! Relies on the decisions of [`super::observed_state`] and [`super::winner`]. Each losing act is in exactly one
+//! conflict. At the end of a fold, the conflicts among the heads become the open conflicts of the row.
 
 use towline_proto::{ActId, CriterionState, ItemId, Kind, Op, Qa, Register, Rule};
 
-use super::column::ColumnResolution;
+use super::column::ColumnDecision;
 use super::observed_state::ObservedState;
-use super::resolution::{self, Resolution};
+use super::winner::{self, Decision};
 use super::{ActOutcome, FoldState, Loser, effect};
 use crate::members::Roles;
 use crate::view::Conflict;
 
-/// A contest that somebody lost.
+/// One register with its winner and the losing heads, each with the rule by which it lost.
 #[derive(Debug)]
 pub(super) struct RegisterConflict {
     pub(super) register: Register,
@@ -22,7 +22,7 @@ pub(super) struct RegisterConflict {
 
 impl RegisterConflict {
     fn new(register: Register, winner: Option<ActId>, losers: Vec<Loser>) -> Option<Self> {
-        let winner = winner.or_else(|| losers.first().map(|lost| lost.by))?;
+        let winner = winner.or_else(|| losers.first().map(|loser| loser.by))?;
         (!losers.is_empty()).then_some(Self {
             register,
             winner,
@@ -30,19 +30,19 @@ impl RegisterConflict {
         })
     }
 
-    /// Whether an act is one of the contenders.
-    pub(super) fn has(&self, act: &ActId) -> bool {
-        self.winner == *act || self.losers.iter().any(|lost| lost.act == *act)
+    /// Whether an act is the winner or one of the losers.
+    pub(super) fn involves(&self, act: &ActId) -> bool {
+        self.winner == *act || self.losers.iter().any(|loser| loser.act == *act)
     }
 
-    /// The first rule that applies, in the order in which they are listed.
+    /// The rule that is shown: the first one, in the order of [`Rule`], by which an act lost.
     pub(super) fn rule(&self) -> Rule {
-        let rules = self.losers.iter().map(|lost| lost.rule);
+        let rules = self.losers.iter().map(|loser| loser.rule);
         rules.min().unwrap_or(Rule::Cautious)
     }
 }
 
-/// The registers of the stage that can be contested.
+/// The registers of the stage that can have conflicts.
 const STAGE: [Register; 7] = [
     Register::Column,
     Register::Frozen,
@@ -54,25 +54,25 @@ const STAGE: [Register; 7] = [
 ];
 
 impl<R: Roles> FoldState<'_, R> {
-    /// All disputes among the heads.
-    fn disputes(&self, sight: &ObservedState) -> Vec<RegisterConflict> {
+    /// All conflicts among the heads.
+    fn open_conflicts(&self, observed: &ObservedState) -> Vec<RegisterConflict> {
         let fields = self.heads.keys().filter(|register| !STAGE.contains(register));
         let registers = STAGE.iter().chain(fields);
         registers
-            .filter_map(|register| self.dispute(sight, register, || self.heads(register).to_vec()))
+            .filter_map(|register| self.conflict_about(observed, register, || self.heads(register).to_vec()))
             .collect()
     }
 
-    /// The dispute about one register, if there is one: somebody can make thousands of registers, and
-    /// whoever settles looks at one. `heads` gives its heads.
-    pub(super) fn dispute(
+    /// The conflict in one register, if there is one; `heads` returns its heads. An item can have thousands of
+    /// registers, and an act that resolves a conflict needs only one.
+    pub(super) fn conflict_about(
         &self,
-        sight: &ObservedState,
+        observed: &ObservedState,
         register: &Register,
         heads: impl FnOnce() -> Vec<ActId>,
     ) -> Option<RegisterConflict> {
         if STAGE.contains(register) {
-            return self.stage_dispute(sight, register.clone());
+            return self.stage_conflict(observed, register.clone());
         }
         if !register.can_conflict() {
             return None;
@@ -85,14 +85,14 @@ impl<R: Roles> FoldState<'_, R> {
         RegisterConflict::new(register.clone(), None, losers)
     }
 
-    fn stage_dispute(&self, sight: &ObservedState, register: Register) -> Option<RegisterConflict> {
-        let flag = |outcome: &Resolution| (outcome.winner, outcome.losers.clone());
+    fn stage_conflict(&self, observed: &ObservedState, register: Register) -> Option<RegisterConflict> {
+        let flag = |outcome: &Decision| (outcome.winner, outcome.losers.clone());
         let (winner, losers) = match &register {
             Register::Column => {
-                let column = sight.column.as_ref()?;
-                // What the item left behind it lost to the act that led it away.
+                let column = observed.column.as_ref()?;
+                // Acts that were left behind lost against the act that moved the item.
                 let by = column.act.unwrap_or(column.winner);
-                let left = sight.left.iter().map(|act| Loser {
+                let left = observed.left_behind.iter().map(|act| Loser {
                     act: *act,
                     by,
                     rule: Rule::ColumnLeft,
@@ -104,82 +104,89 @@ impl<R: Roles> FoldState<'_, R> {
                 };
                 (Some(winner), column.losers.iter().copied().chain(left).collect())
             }
-            Register::Frozen => flag(&sight.frozen),
-            Register::Blocked => flag(&sight.blocked),
-            Register::Review => flag(&sight.review),
-            Register::Failure => flag(&sight.failure),
-            Register::Deleted => flag(&sight.trash),
-            Register::Claim => (sight.claim.act, sight.claim.losers.clone()),
+            Register::Frozen => flag(&observed.frozen),
+            Register::Blocked => flag(&observed.blocked),
+            Register::Review => flag(&observed.review),
+            Register::Failure => flag(&observed.failure),
+            Register::Deleted => flag(&observed.trash),
+            Register::Claim => (observed.claim.act, observed.claim.losers.clone()),
             _ => return None,
         };
         RegisterConflict::new(register, winner, losers)
     }
 
-    /// Those that lost in front of the author of an act that writes `writes`; `heads` gives what contended
-    /// there about a register.
-    pub(super) fn lost(
+    /// The acts that had lost in the state that the author of an act observed, in the registers `writes`;
+    /// `heads` returns the heads of a register that the author observed.
+    pub(super) fn losers_seen(
         &self,
-        sight: &ObservedState,
+        observed: &ObservedState,
         writes: &[Register],
         heads: impl Fn(&Register) -> Vec<ActId>,
     ) -> Vec<Loser> {
         let contested = writes.iter().filter(|register| register.can_conflict());
-        let left = sight.column.iter().flat_map(|column| left_behind(sight, column));
-        let disputes = contested.flat_map(|register| {
+        let left = observed
+            .column
+            .iter()
+            .flat_map(|column| left_behind_losers(observed, column));
+        let conflicts = contested.flat_map(|register| {
             if STAGE.contains(register) {
-                let dispute = self.stage_dispute(sight, register.clone());
-                dispute.map(|dispute| dispute.losers).unwrap_or_default()
+                let conflict = self.stage_conflict(observed, register.clone());
+                conflict.map(|conflict| conflict.losers).unwrap_or_default()
             } else {
                 self.field_losers(register, &heads(register))
             }
         });
-        disputes.chain(left).collect()
+        conflicts.chain(left).collect()
     }
 
-    /// The outcome for a field or criterion, whatever its type.
-    pub(super) fn field_outcome(&self, register: &Register, heads: &[ActId]) -> Resolution {
+    /// The decision about a field or criterion, whatever its type.
+    pub(super) fn field_decision(&self, register: &Register, heads: &[ActId]) -> Decision {
         let (acts, roles) = (&self.acts, self.roles);
         match register {
-            Register::Title => resolution::field(acts, roles, heads, title_of),
-            Register::Kind => resolution::field(acts, roles, heads, resolution::kind_of),
-            Register::Priority => resolution::field(acts, roles, heads, priority_of),
-            Register::Qa => resolution::field(acts, roles, heads, resolution::qa_of),
-            Register::Epic => resolution::field(acts, roles, heads, epic_of),
-            Register::Assignee => resolution::field(acts, roles, heads, assignee_of),
-            Register::Imported => resolution::field(acts, roles, heads, imported_of),
-            Register::Setting(_) => resolution::field(acts, roles, heads, setting_of),
-            Register::Criterion(_) => resolution::judgement(acts, roles, heads, caution_of),
-            _ => Resolution::default(),
+            Register::Title => winner::decide_field(acts, roles, heads, title_of),
+            Register::Kind => winner::decide_field(acts, roles, heads, winner::kind_of),
+            Register::Priority => winner::decide_field(acts, roles, heads, priority_of),
+            Register::Qa => winner::decide_field(acts, roles, heads, winner::qa_of),
+            Register::Epic => winner::decide_field(acts, roles, heads, epic_of),
+            Register::Assignee => winner::decide_field(acts, roles, heads, assignee_of),
+            Register::Imported => winner::decide_field(acts, roles, heads, imported_of),
+            Register::Setting(_) => winner::decide_field(acts, roles, heads, setting_of),
+            Register::Criterion(_) => winner::decide_criterion(acts, roles, heads, caution_of),
+            _ => Decision::default(),
         }
     }
 
     pub(super) fn field_losers(&self, register: &Register, heads: &[ActId]) -> Vec<Loser> {
-        self.field_outcome(register, heads).losers
+        self.field_decision(register, heads).losers
     }
 
-    /// A field's value.
+    /// The current value of a field.
     pub(super) fn field<T>(&self, register: &Register, of: fn(&Op) -> Option<T>) -> Option<T> {
-        let winner = self.field_outcome(register, self.heads(register)).winner?;
+        let winner = self.field_decision(register, self.heads(register)).winner?;
         of(effect(&self.acts, &winner)?)
     }
 
-    /// Turns the disputes among the heads into conflicts and marks who lost in the timeline.
-    pub(super) fn conflicts(&mut self, sight: &ObservedState) -> Vec<Conflict> {
-        let disputes = self.disputes(sight);
-        // What an exit that waits would end goes on, and so does what a settlement left as it was.
-        let waiting = sight.column.as_ref().filter(|column| column.waits.is_some());
-        let ruling = waiting.and_then(|column| column.act);
-        for id in sight.found.all().chain(&ruling) {
+    /// Turns the conflicts among the heads into those of the row, and marks the losers as overridden.
+    pub(super) fn mark_conflicts(&mut self, observed: &ObservedState) -> Vec<Conflict> {
+        let open = self.open_conflicts(observed);
+        // A pending exit has ended nothing yet, and neither has an act that resolves a conflict without moving
+        // the item: what they would have superseded is still in effect.
+        let waiting = observed
+            .column
+            .as_ref()
+            .filter(|column| column.pending_exits.is_some());
+        let placed_by = waiting.and_then(|column| column.act);
+        for id in observed.scoped.all().chain(&placed_by) {
             if let Some(act) = self.acts.get_mut(id) {
                 act.outcome = ActOutcome::Effective;
             }
         }
-        let mut conflicts: Vec<_> = disputes.iter().map(|dispute| self.conflict(dispute)).collect();
-        for lost in disputes.iter().flat_map(|dispute| &dispute.losers) {
-            if let Some(act) = self.acts.get_mut(&lost.act) {
+        let mut conflicts: Vec<_> = open.iter().map(|conflict| self.to_conflict(conflict)).collect();
+        for loser in open.iter().flat_map(|conflict| &conflict.losers) {
+            if let Some(act) = self.acts.get_mut(&loser.act) {
                 act.outcome = ActOutcome::Overridden {
-                    by: lost.by,
-                    rule: lost.rule,
+                    by: loser.by,
+                    rule: loser.rule,
                 };
             }
         }
@@ -187,38 +194,38 @@ impl<R: Roles> FoldState<'_, R> {
         conflicts
     }
 
-    fn conflict(&self, dispute: &RegisterConflict) -> Conflict {
-        let losers: Vec<ActId> = dispute.losers.iter().map(|lost| lost.act).collect();
-        let mut contenders = losers.clone();
-        contenders.push(dispute.winner);
-        contenders.sort_unstable();
-        contenders.dedup();
+    fn to_conflict(&self, conflict: &RegisterConflict) -> Conflict {
+        let losers: Vec<ActId> = conflict.losers.iter().map(|loser| loser.act).collect();
+        let mut competing = losers.clone();
+        competing.push(conflict.winner);
+        competing.sort_unstable();
+        competing.dedup();
         let mut hasher = blake3::Hasher::new_derive_key("towline/conflict/1");
-        for id in &contenders {
+        for id in &competing {
             hasher.update(&id.0);
         }
-        let since = contenders
+        let since = competing
             .iter()
             .filter_map(|id| Some(self.acts.get(id)?.record.act.at))
             .max();
         Conflict {
             id: towline_proto::ids::to_hex(&hasher.finalize().as_bytes()[..8]),
-            register: dispute.register.clone(),
-            rule: dispute.rule(),
-            winner: dispute.winner,
+            register: conflict.register.clone(),
+            rule: conflict.rule(),
+            winner: conflict.winner,
             losers,
             since: since.unwrap_or_default(),
         }
     }
 }
 
-/// What the item left behind it lost to the act that led it away.
-fn left_behind<'s>(
-    sight: &'s ObservedState,
-    column: &'s ColumnResolution,
+/// Acts that were left behind lost against the act that moved the item.
+fn left_behind_losers<'s>(
+    observed: &'s ObservedState,
+    column: &'s ColumnDecision,
 ) -> impl Iterator<Item = Loser> + 's {
     let by = column.act.unwrap_or(column.winner);
-    sight.left.iter().map(move |act| Loser {
+    observed.left_behind.iter().map(move |act| Loser {
         act: *act,
         by,
         rule: Rule::ColumnLeft,
@@ -274,7 +281,7 @@ pub(super) const fn state_of(op: &Op) -> Option<CriterionState> {
     }
 }
 
-/// Of judgements made apart the more cautious stands: failed, open, skipped, met.
+/// The order of caution of a judgement: failed, open, skipped, met.
 const fn caution_of(op: &Op) -> u8 {
     match state_of(op) {
         Some(CriterionState::Failed) => 0,
@@ -285,8 +292,8 @@ const fn caution_of(op: &Op) -> u8 {
     }
 }
 
-/// What a row says about a register, as people read it: what was shown before and after a merge.
-pub(crate) fn shown(view: &crate::view::ItemView, register: &Register) -> Option<String> {
+/// The value of a register as people read it, for showing what a merge changed.
+pub(crate) fn display_value(view: &crate::view::ItemView, register: &Register) -> Option<String> {
     let either = |is: bool, yes: &str, no: &str| Some(if is { yes } else { no }.to_owned());
     match register {
         Register::Column => Some(match &view.closing {

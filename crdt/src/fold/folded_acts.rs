@@ -1,7 +1,7 @@
-//! The acts that a fold has taken, and what one author named of them.
+//! The acts that have been folded so far, and the subset that one author observed.
 //!
-//! Looking an act up is what a fold does most, and the lookups are counted: how much work a history is,
-//! the same on every machine. Decides nothing about what an act does.
+//! Looking up an act is the most frequent operation of a fold, so lookups are counted: tests use the count as a
+//! measure of work that is the same on every machine. Decides nothing about the effect of an act.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,23 +11,23 @@ use towline_proto::{ActId, Register};
 
 use super::FoldedAct;
 
-/// Acts by id, each with what the fold found out about it.
+/// The folded acts by id.
 #[derive(Debug, Default)]
 pub struct FoldedActs<'a> {
     acts: BTreeMap<ActId, FoldedAct<'a>>,
-    looked_up: Cell<u64>,
+    lookups: Cell<u64>,
 }
 
 impl<'a> FoldedActs<'a> {
-    /// One of them.
+    /// Looks up one act.
     pub fn get(&self, id: &ActId) -> Option<&FoldedAct<'a>> {
-        self.looked_up.set(self.looked_up.get().saturating_add(1));
+        self.lookups.set(self.lookups.get().saturating_add(1));
         self.acts.get(id)
     }
 
-    /// How often one was looked up until now.
-    pub const fn looked_up(&self) -> u64 {
-        self.looked_up.get()
+    /// How many lookups there have been.
+    pub const fn lookups(&self) -> u64 {
+        self.lookups.get()
     }
 }
 
@@ -54,11 +54,11 @@ impl<'t, 'a> IntoIterator for &'t FoldedActs<'a> {
     }
 }
 
-/// What one author named, looked up once for all registers: where many wrote apart, each would otherwise
-/// be looked for in all the others for every register anew.
+/// The acts that one author named as seen, looked up once for all registers. With many concurrent writers,
+/// searching them again for every register would be quadratic.
 pub(super) struct ObservedActs<'t, 'a> {
     acts: Vec<(ActId, &'t FoldedAct<'a>)>,
-    /// Those that another of them names, with the one that names it.
+    /// Pairs of an act and the index of another one in `acts` that names it as seen.
     replaced: Vec<(ActId, usize)>,
 }
 
@@ -79,9 +79,9 @@ impl<'t, 'a> ObservedActs<'t, 'a> {
         Self { acts, replaced }
     }
 
-    /// Those that write a register and were not superseded by another that writes it. The creation gives
-    /// way to any other: everybody has seen it.
-    pub(super) fn contenders(&self, register: &Register, created: Option<ActId>) -> Vec<ActId> {
+    /// The heads of a register for this author: the acts that write it and that no other act which writes it
+    /// had seen. The creation gives way to any other act, because everybody has seen it.
+    pub(super) fn heads(&self, register: &Register, created: Option<ActId>) -> Vec<ActId> {
         let writers = self.acts.iter().filter(|(_, act)| act.writes.contains(register));
         let mut writers: Vec<ActId> = writers.map(|(id, _)| *id).collect();
         if writers.len() < 2 {

@@ -1,4 +1,4 @@
-//! What a finished fold answers beside its row: what a new act has to name as seen, who did what.
+//! Queries on a finished fold: which acts a new act must name as seen, and which act set a value.
 //!
 //! Relies on the heads of the registers as the fold left them. Decides and changes nothing.
 
@@ -6,27 +6,27 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use towline_proto::{ActId, Millis, Op, Register, limits};
 
-use super::{FoldedItem, conflict, effect, register, resolution};
+use super::{FoldedItem, conflict, effect, register, winner};
 use crate::view::{Attribution, Criterion, Link};
 
 impl FoldedItem<'_> {
-    /// What a new act doing `op` must name as seen: the heads of every register that it reads or
-    /// writes; to put an item into the trash or out of it for good, or to settle that, reads all. Sorted, and where
-    /// dishonest authors left more heads than one act can name, the youngest of each register.
+    /// The acts that a new act with operation `op` must name as seen: the heads of every register that it reads
+    /// or writes. Deleting and purging, and resolving a conflict about that, read all registers. Sorted. Where
+    /// dishonest authors left more heads than one act can name, the youngest heads of each register.
     pub fn saw_for(&self, op: &Op) -> Vec<ActId> {
-        let over_trash = matches!(op, Op::Settle { over, .. } if *over == Register::Deleted);
+        let over_trash = matches!(op, Op::Resolve { over, .. } if *over == Register::Deleted);
         if over_trash || matches!(op, Op::Delete { .. } | Op::Purge) {
             return self.heads_of(self.heads.values());
         }
         let mut registers = register::writes(op, self.view.qa);
-        if op.verb().is_some() || matches!(op, Op::Settle { .. }) {
+        if op.verb().is_some() || matches!(op, Op::Resolve { .. }) {
             registers.extend_from_slice(register::STAGE);
         }
         self.heads_of(registers.iter().filter_map(|register| self.heads.get(register)))
     }
 
-    /// The acts of the project's settings that take effect, by the names of the settings: in a fold of
-    /// their document ([`crate::settings`]).
+    /// The acts that set the project's settings, by setting. Meaningful in a fold of the settings document only
+    /// ([`crate::settings`]).
     pub fn settings(&self) -> BTreeMap<&str, ActId> {
         let loses = |id: &ActId| {
             let mut open = self.view.conflicts.iter();
@@ -34,7 +34,7 @@ impl FoldedItem<'_> {
         };
         let effective = self.heads.iter().filter_map(|(register, heads)| match register {
             Register::Setting(key) => {
-                // Of several that want the same the youngest, for whoever asks who wrote it.
+                // Several heads can have the same value; the youngest is named as its author's.
                 let winners = heads.iter().filter(|id| !loses(id)).copied();
                 Some((key.as_str(), self.youngest(winners)?))
             }
@@ -43,17 +43,18 @@ impl FoldedItem<'_> {
         effective.collect()
     }
 
-    /// The value that an act gives to a setting: its own, or that of the act which it keeps.
+    /// The value that an act gives to a setting: its own, or for an act that resolves a conflict that of the
+    /// act which it keeps.
     pub fn setting(&self, act: &ActId) -> Option<String> {
         effect(&self.acts, act).and_then(conflict::setting_of).flatten()
     }
 
-    /// All acts that do the request which an act does, itself among them; none where it is the only one.
+    /// All acts that fulfil the same request as this one, including itself; empty when it is the only one.
     pub fn same_request(&self, act: &ActId) -> &[ActId] {
-        self.again.same(act)
+        self.requests.group_of(act)
     }
 
-    /// The acts of each register that no later one saw.
+    /// The heads of each register.
     pub(crate) fn registers(&self) -> &BTreeMap<Register, Vec<ActId>> {
         &self.heads
     }
@@ -66,18 +67,18 @@ impl FoldedItem<'_> {
             .map(|(id, _)| *id)
     }
 
-    /// The youngest head of a register: who to name for what it says now.
+    /// The youngest head of a register.
     pub fn youngest_head(&self, register: &Register) -> Option<ActId> {
         let heads = self.heads.get(register)?.iter();
         self.youngest(heads.copied())
     }
 
-    /// The act by which a register says what it says now, which is not always its youngest head: of two
-    /// who wrote apart the older one can win.
+    /// The act that set the current value of a register. That is not always the youngest head, because of two
+    /// concurrent acts the older one can win.
     pub fn value_set_by(&self, register: &Register) -> Option<ActId> {
         let view = &self.view;
-        let says = |id: &&ActId| {
-            let sets = resolution::sets(&self.acts, id);
+        let agrees = |id: &&ActId| {
+            let sets = winner::sets_hold(&self.acts, id);
             let Some(op) = effect(&self.acts, id) else {
                 return false;
             };
@@ -88,9 +89,9 @@ impl FoldedItem<'_> {
                 Register::Failure => sets == view.holds.failure.is_some(),
                 Register::Deleted => matches!(op, Op::Restore) != view.deleted,
                 Register::Title => conflict::title_of(op).as_deref() == Some(view.title.as_str()),
-                Register::Kind => resolution::kind_of(op) == Some(view.kind),
+                Register::Kind => winner::kind_of(op) == Some(view.kind),
                 Register::Priority => conflict::priority_of(op) == Some(view.priority),
-                Register::Qa => resolution::qa_of(op) == Some(view.qa),
+                Register::Qa => winner::qa_of(op) == Some(view.qa),
                 Register::Epic => conflict::epic_of(op) == Some(view.epic),
                 Register::Assignee => conflict::assignee_of(op).as_ref() == Some(&view.assignee),
                 Register::Label(label) => {
@@ -117,17 +118,18 @@ impl FoldedItem<'_> {
             }
         };
         let Some(heads) = self.heads.get(register) else {
-            // A criterion that nobody has judged is known by the act that made it.
+            // A criterion that nobody has judged has its state from the act that added it.
             return match register {
                 Register::Criterion(id) => Some(*id).filter(|id| self.acts.contains_key(id)),
                 _ => None,
             };
         };
-        let youngest = heads.iter().filter(says).max_by_key(|id| self.age(id));
+        let youngest = heads.iter().filter(agrees).max_by_key(|id| self.age(id));
         youngest.copied().or_else(|| self.youngest_head(register))
     }
 
-    /// A criterion of the row, which lists them by time: an item can have as many as acts.
+    /// A criterion of the row. They are sorted by time, and there can be as many as acts, so this is a binary
+    /// search.
     fn criterion(&self, id: &ActId) -> Option<&Criterion> {
         let at = |id: &ActId| self.acts.get(id).map(|act| (act.record.act.at, act.order));
         let criteria = &self.view.criteria;
@@ -135,7 +137,7 @@ impl FoldedItem<'_> {
         criteria.get(index.ok()?)
     }
 
-    /// The youngest act of several.
+    /// The youngest of several acts, by their authors' clocks.
     pub(crate) fn youngest(&self, acts: impl Iterator<Item = ActId>) -> Option<ActId> {
         acts.max_by_key(|id| self.age(id))
     }
@@ -144,8 +146,8 @@ impl FoldedItem<'_> {
         (self.acts.get(id).map(|act| act.record.act.at), *id)
     }
 
-    /// What brought the item to where it stands: the act that leads there, the hold that keeps it there
-    /// while an exit waits, or what lifted the hold and let the exit through.
+    /// The act that put the item into its present column: a step of the column, the hold that keeps an exit
+    /// pending, or the act that lifted the hold so that a pending exit took effect.
     pub(crate) fn column_set_by(&self) -> Option<ActId> {
         let mut conflicts = self.view.conflicts.iter();
         let leads_nowhere = |id: &ActId| self.acts.get(id).is_some_and(|act| act.to.is_none());
@@ -160,7 +162,7 @@ impl FoldedItem<'_> {
             let Some(lifting) = self.acts.get(id).filter(|_| exit.is_some()) else {
                 return false;
             };
-            let unseen = |hold: &ActId| !saw.contains(hold) && resolution::is_hold(&self.acts, hold);
+            let unseen = |hold: &ActId| !saw.contains(hold) && winner::is_exit_hold(&self.acts, hold);
             !saw.contains(id) && lifting.saw.iter().any(unseen)
         };
         let lifted = [Register::Frozen, Register::Blocked];
@@ -173,7 +175,7 @@ impl FoldedItem<'_> {
         Some(youngest.copied().unwrap_or(step))
     }
 
-    /// Who did an act, where and when.
+    /// The origin, node and time of an act.
     pub fn attribution(&self, act: &ActId) -> Option<Attribution> {
         let folding = self.acts.get(act)?;
         let origin = folding.record.act.origin.clone();
@@ -185,8 +187,9 @@ impl FoldedItem<'_> {
         })
     }
 
-    /// The heads of some registers, sorted. Where they are more than an act can name, the youngest of
-    /// every register come first: whoever floods one register keeps nobody from naming the others.
+    /// The heads of some registers, sorted. When there are more than an act can name, the youngest head of every
+    /// register comes first, then the second youngest and so on, so that flooding one register does not keep
+    /// anybody from naming the heads of the others.
     fn heads_of<'h>(&self, registers: impl Iterator<Item = &'h Vec<ActId>>) -> Vec<ActId> {
         let registers: Vec<_> = registers.collect();
         let mut saw: Vec<_> = registers.iter().copied().flatten().copied().collect();
@@ -196,20 +199,20 @@ impl FoldedItem<'_> {
             return saw;
         }
         let age = |id: &ActId| std::cmp::Reverse(self.acts.get(id).map(|act| act.order));
-        let mut turns: Vec<(usize, _, ActId)> = Vec::new();
+        let mut candidates: Vec<(usize, _, ActId)> = Vec::new();
         for heads in registers {
             let mut heads = heads.clone();
             heads.sort_by_key(age);
-            turns.extend(
+            candidates.extend(
                 heads
                     .into_iter()
                     .enumerate()
-                    .map(|(turn, id)| (turn, age(&id), id)),
+                    .map(|(rank, id)| (rank, age(&id), id)),
             );
         }
-        turns.sort_unstable();
+        candidates.sort_unstable();
         let mut named = BTreeSet::new();
-        for (_, _, id) in turns {
+        for (_, _, id) in candidates {
             if named.len() < limits::SAW_PER_ACT {
                 named.insert(id);
             }

@@ -1,8 +1,7 @@
-//! From the registers' heads to what a row holds several of: labels, dependencies, links, criteria,
-//! comments.
+//! Computes the parts of a row that hold several values: labels, dependencies, links, criteria and comments.
 //!
-//! Relies on the finished machine and reads it only. Nothing here contends: of members of a set an
-//! addition stands against a removal made apart, and of judgements of a criterion the more cautious.
+//! Reads the finished fold and changes nothing. None of these can conflict: of a set member, adding wins against
+//! a concurrent removal, and of several judgements of a criterion the most cautious one is in effect.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,9 +20,9 @@ pub(super) struct Sets {
     pub(super) links: Vec<Link>,
 }
 
-/// What only ever accumulates.
+/// Lists that only grow.
 #[derive(Default)]
-pub(super) struct Said {
+pub(super) struct AppendOnly {
     pub(super) criteria: Vec<Criterion>,
     pub(super) comments: u32,
     pub(super) body_edit: Option<ActId>,
@@ -52,17 +51,17 @@ impl<R: Roles> FoldState<'_, R> {
         sets
     }
 
-    pub(super) fn project_lists(&self) -> Said {
-        let mut said = Said::default();
+    pub(super) fn project_lists(&self) -> AppendOnly {
+        let mut lists = AppendOnly::default();
         let mut evidence: BTreeMap<ActId, BTreeSet<&String>> = BTreeMap::new();
         let mut in_time: Vec<_> = self.acts.iter().filter(|(_, act)| !is_refused(act)).collect();
         in_time.sort_by_key(|(_, act)| (act.record.act.at, act.order));
         for (id, act) in in_time {
             match &act.record.act.op {
                 Op::Comment { .. } | Op::AddCriterion { .. } if act.duplicate_of.is_some() => {}
-                Op::Comment { .. } => said.comments = said.comments.saturating_add(1),
-                Op::EditBody => said.body_edit = Some(*id),
-                Op::AddCriterion { text } => said.criteria.push(Criterion {
+                Op::Comment { .. } => lists.comments = lists.comments.saturating_add(1),
+                Op::EditBody => lists.body_edit = Some(*id),
+                Op::AddCriterion { text } => lists.criteria.push(Criterion {
                     id: *id,
                     text: text.clone(),
                     state: self.criterion_state(id),
@@ -79,11 +78,11 @@ impl<R: Roles> FoldState<'_, R> {
             }
         }
         // In one pass over the acts: an item can have as many criteria as acts.
-        for criterion in &mut said.criteria {
+        for criterion in &mut lists.criteria {
             let given = evidence.remove(&criterion.id).into_iter().flatten();
             criterion.evidence = given.cloned().collect();
         }
-        said
+        lists
     }
 
     fn criterion_state(&self, criterion: &ActId) -> CriterionState {
@@ -92,7 +91,7 @@ impl<R: Roles> FoldState<'_, R> {
     }
 }
 
-/// What names an act that is not there is not shown: it stands on nothing.
+/// Whether an act was refused. Acts that name a missing act are, and are not shown.
 const fn is_refused(act: &FoldedAct<'_>) -> bool {
     matches!(act.outcome, ActOutcome::Refused(_))
 }

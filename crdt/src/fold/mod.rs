@@ -1,15 +1,15 @@
-//! The fold: from all admitted acts of an item to what everybody sees.
+//! The fold: a pure function from all admitted acts of an item to the item's state and conflicts.
 //!
-//! A pure function of the set of acts and the members' roles: no clock, no arrival order, no
-//! replica's own opinion. It goes through the acts in causal order ([`order`]). For each it works out
-//! what its author had in front of it ([`observed_state`]), decides from that alone whether the act was legal,
-//! and lets it supersede the acts of its registers that it saw ([`register`]). What is left in a
-//! register at the end contends, and [`resolution`] chooses: facts before intents, and among intents the
-//! cautious one (pipeline spec, *When replicas disagree*; docs/design/001-fold.md). [`project`] turns
-//! the outcome into a row, [`conflict`] into conflicts.
+//! Its only inputs are the set of acts and the members' roles; clocks and arrival order play no part, so every
+//! replica gets the same result. The fold visits the acts in causal order ([`order`]). For each act it computes
+//! the state that the act's author had observed ([`observed_state`]), decides from that state alone whether the
+//! act was legal, and lets the act supersede those acts of its registers that the author saw ([`register`]).
+//! The acts of a register that nothing supersedes are its heads. Several heads compete, and [`winner`] chooses
+//! one: facts before intents, and among intents the most cautious one (docs/spec/pipeline.md, *When replicas
+//! disagree*; docs/design/001-fold.md). [`project`] turns the result into a row, [`conflict`] lists the losers.
 //!
-//! The work grows about linearly with the number of acts, whatever contends, but for settlements over many
-//! claims (docs/design/001-fold.md, *What it costs*).
+//! The cost grows about linearly with the number of acts, whatever they compete about. The one exception is
+//! resolving conflicts between many claims (docs/design/001-fold.md, *What it costs*).
 
 mod claim;
 mod column;
@@ -23,9 +23,9 @@ mod order;
 mod project;
 mod register;
 mod request_groups;
-mod resolution;
-mod settle;
+mod resolve;
 mod tie_order;
+mod winner;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -34,10 +34,10 @@ use std::sync::Arc;
 use towline_proto::table::legal;
 use towline_proto::{ActId, Closing, Column, ItemId, NodeId, Op, Qa, Register, Role, Rule, Verb};
 
-pub(crate) use conflict::shown;
+pub(crate) use conflict::display_value;
 pub use folded_acts::FoldedActs;
 pub(crate) use register::writes;
-pub use settle::why_not_keepable;
+pub use resolve::why_not_keepable;
 
 use crate::doc::{ActRecord, Acts, NodePrefix};
 use crate::members::Roles;
@@ -46,33 +46,33 @@ use folded_acts::ObservedActs;
 use observed_state::ColumnScoped;
 use request_groups::RequestGroups;
 
-/// What became of an act.
+/// The outcome of an act.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ActOutcome {
-    /// It counts: it says what is so now, or it only ever adds.
+    /// The act is in effect: it sets the current value of a register, or it only ever adds something.
     Effective,
-    /// It counted until somebody who had seen it did something else.
+    /// The act was in effect until another act replaced it, whose author had seen it.
     Superseded {
-        /// What took its place.
+        /// The act that replaced it.
         by: ActId,
     },
-    /// It contended and lost.
+    /// The act lost against a concurrent act.
     Overridden {
-        /// To which act.
+        /// The act that won.
         by: ActId,
-        /// By which rule.
+        /// The rule that decided.
         rule: Rule,
     },
-    /// It never takes effect: its author could have known that it was illegal.
+    /// The act never takes effect: it was illegal in the state that its author had observed. Holds the reason.
     Refused(String),
 }
 
-/// Where an item stands and, if closed, how it ended.
+/// A value of the column register: the column and, for a closed item, how it was closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ColumnValue {
     /// The column.
     pub column: Column,
-    /// How it ended. Shared, because a reason can be long and every act that finds the item there keeps it.
+    /// How the item was closed. Shared, because a reason can be long.
     pub closing: Option<Arc<Closing>>,
 }
 
@@ -84,7 +84,7 @@ impl ColumnValue {
         }
     }
 
-    /// Whether two intents want the same: the words of a reason do not count.
+    /// Whether two acts lead to the same value. The text of a reason is not compared.
     fn is_same(&self, other: &Self) -> bool {
         let closing = match (&self.closing, &other.closing) {
             (Some(a), Some(b)) => match (a.as_ref(), b.as_ref()) {
@@ -98,121 +98,121 @@ impl ColumnValue {
     }
 }
 
-/// One act with everything the fold found out about it.
+/// One act with everything that the fold computed about it.
 #[derive(Debug)]
 pub struct FoldedAct<'a> {
-    /// What was recorded.
+    /// The record from the document.
     pub record: &'a ActRecord,
     /// The node that signed it.
     pub node: NodeId,
-    /// What it names as seen, and with each act those that do the same request.
+    /// The acts that it names as seen, and with each of them the other acts of the same request.
     pub saw: Cow<'a, [ActId]>,
-    /// For one that does a request which another act does as well: the one that is shown for both.
+    /// Set when another act fulfils the same request and is shown for both: that act.
     pub duplicate_of: Option<ActId>,
-    /// The registers it writes; the first is what it is about.
+    /// The registers that it writes; the first one is its main register.
     pub writes: Vec<Register>,
-    /// Where the item stood for its author.
+    /// The column value that its author had observed.
     pub from: Option<ColumnValue>,
-    /// Where it puts the item, if it writes the column.
+    /// The column value that it sets, if it writes the column.
     pub to: Option<ColumnValue>,
-    /// The effective act of the column that its author saw.
+    /// The effective act of the column register that its author saw.
     pub column_before: Option<ActId>,
-    /// For one that settles a contest: the act whose effect it repeats.
+    /// For an act that resolves a conflict: the act whose effect it repeats.
     pub keeps: Option<ActId>,
-    /// The highest claim generation that was given as far as its author knew, its own included.
+    /// The highest claim generation that its author knew of, including its own.
     pub generation: u32,
-    /// What ruled the column for its author: what an act had to name to count there.
-    pub(crate) ruling: Arc<[ActId]>,
-    /// What counted of review, failure and claim for its author.
-    pub(crate) found: Arc<ColumnScoped>,
-    /// For one that settles: what else an act may name to count where this one leads.
-    pub(crate) stands_with: Vec<ActId>,
-    /// How cautious it is as an act of the column: smaller is more.
+    /// The acts that had put the item into the column that its author observed.
+    pub(crate) placed_by: Arc<[ActId]>,
+    /// The acts of review, failure and claim that were in effect for its author.
+    pub(crate) scoped: Arc<ColumnScoped>,
+    /// For an act that resolves a conflict: further acts that put the item into the same column.
+    pub(crate) also_placed_by: Vec<ActId>,
+    /// How cautious it is as an act of the column: a smaller rank is more cautious and wins.
     pub(crate) rank: (u8, u8),
-    /// What became of it.
+    /// Whether it is in effect, and if not, why.
     pub outcome: ActOutcome,
-    /// Its place in the causal order, the same on every replica.
+    /// Its index in the causal order, the same on every replica.
     pub order: usize,
 }
 
-/// Why a setting that a writer wrote has no effect.
+/// Why a setting that a plain writer signed has no effect.
 const NO_SETTER: &str = "only a maintainer or an owner changes the project's settings";
 
 /// Whether an operation changes a setting of the project.
-pub(crate) const fn sets(op: &Op) -> bool {
+pub(crate) const fn is_setting_op(op: &Op) -> bool {
     matches!(
         op,
         Op::Set { .. }
-            | Op::Settle {
+            | Op::Resolve {
                 over: Register::Setting(_),
                 ..
             }
     )
 }
 
-/// The outcome of a fold.
+/// The result of a fold.
 #[derive(Debug)]
 pub struct FoldedItem<'a> {
     /// The row.
     pub view: ItemView,
-    /// Every act, with its fate.
+    /// Every act, with its outcome.
     pub acts: FoldedActs<'a>,
-    /// The acts of each register that no later one saw.
+    /// The heads of each register: the acts that no other act superseded.
     heads: BTreeMap<Register, Vec<ActId>>,
-    again: RequestGroups,
+    requests: RequestGroups,
 }
 
-/// The fold in progress.
+/// The state of a fold in progress.
 struct FoldState<'a, R: Roles> {
     roles: &'a R,
     item: ItemId,
     created: ActId,
     acts: FoldedActs<'a>,
-    again: RequestGroups,
-    /// While acts are taken: of each register those that none of them replaced, by their place in the
-    /// causal order. Somebody can leave thousands, of which the next act replaces one.
-    open: BTreeMap<Register, BTreeMap<usize, ActId>>,
-    /// The same once all are taken.
+    requests: RequestGroups,
+    /// The heads of each register among the acts visited so far, by their index in the causal order, because a
+    /// register can have thousands.
+    open_heads: BTreeMap<Register, BTreeMap<usize, ActId>>,
+    /// The heads of each register, once all acts have been visited.
     heads: BTreeMap<Register, Vec<ActId>>,
 }
 
-/// Folds all acts of an item. `None` when there is no creation among them, which the gate rules out.
+/// Folds all acts of an item. `None` when no act creates the item, which the gate rules out.
 pub fn fold<'a, R: Roles>(item: ItemId, acts: &'a Acts, roles: &'a R) -> Option<FoldedItem<'a>> {
     let mut creations = acts
         .iter()
         .filter(|(_, record)| matches!(record.act.op, Op::Create { .. }));
     let (created, _) = creations.next()?;
-    let (again, (order, unordered)) = RequestGroups::find(acts);
-    let mut machine = FoldState {
+    let (requests, (order, unordered)) = RequestGroups::find(acts);
+    let mut state = FoldState {
         roles,
         item,
         created: *created,
         acts: FoldedActs::default(),
-        again,
-        open: BTreeMap::new(),
+        requests,
+        open_heads: BTreeMap::new(),
         heads: BTreeMap::new(),
     };
     for id in order {
         if let Some(record) = acts.get(&id) {
-            machine.take(id, record);
+            state.fold_act(id, record);
         }
     }
     for id in unordered {
         if let Some(record) = acts.get(&id) {
-            machine.refuse(id, record, "it names an act that is not there".to_owned());
+            state.refuse(id, record, "it names an act that is not there".to_owned());
         }
     }
-    machine.close();
-    project::project(machine)
+    state.finish();
+    project::project(state)
 }
 
 impl<'a, R: Roles> FoldState<'a, R> {
-    /// An act with nothing known about it yet.
-    fn folding(&self, id: &ActId, record: &'a ActRecord) -> FoldedAct<'a> {
+    /// An act about which nothing has been computed yet.
+    fn new_act(&self, id: &ActId, record: &'a ActRecord) -> FoldedAct<'a> {
         FoldedAct {
             record,
             node: signer(self.roles, record.node),
-            saw: self.again.named(id, record),
+            saw: self.requests.saw_of(id, record),
             duplicate_of: None,
             writes: Vec::new(),
             from: None,
@@ -220,9 +220,9 @@ impl<'a, R: Roles> FoldState<'a, R> {
             column_before: None,
             keeps: None,
             generation: 0,
-            ruling: Arc::default(),
-            found: Arc::default(),
-            stands_with: Vec::new(),
+            placed_by: Arc::default(),
+            scoped: Arc::default(),
+            also_placed_by: Vec::new(),
             rank: (u8::MAX, 0),
             outcome: ActOutcome::Effective,
             order: self.acts.len(),
@@ -230,140 +230,142 @@ impl<'a, R: Roles> FoldState<'a, R> {
     }
 
     fn refuse(&mut self, id: ActId, record: &'a ActRecord, why: String) {
-        let folding = FoldedAct {
+        let act = FoldedAct {
             outcome: ActOutcome::Refused(why),
-            ..self.folding(&id, record)
+            ..self.new_act(&id, record)
         };
-        self.acts.insert(id, folding);
+        self.acts.insert(id, act);
     }
 
-    /// Whether whoever signed an act may change the project's settings. Roles only grow, so what the gate
-    /// admitted stays effective.
+    /// Whether the signer of an act may change the project's settings. Roles are never reduced, so an act that
+    /// was effective once stays effective.
     fn may_set(&self, record: &ActRecord) -> bool {
         self.roles.role(record.node).is_some_and(Role::may_set)
     }
 
-    /// Takes one act whose predecessors have all been taken.
-    fn take(&mut self, id: ActId, record: &'a ActRecord) {
+    /// Folds one act. Every act that it names has been folded before.
+    fn fold_act(&mut self, id: ActId, record: &'a ActRecord) {
         match &record.act.op {
-            op if sets(op) && !self.may_set(record) => self.refuse(id, record, NO_SETTER.to_owned()),
-            Op::Settle { over, keep } => self.take_settlement(id, record, over, *keep),
+            op if is_setting_op(op) && !self.may_set(record) => self.refuse(id, record, NO_SETTER.to_owned()),
+            Op::Resolve { over, keep } => self.fold_resolve(id, record, over, *keep),
             Op::Unknown => self.refuse(id, record, "a newer version of towline wrote it".to_owned()),
             op => match op.verb() {
-                Some(verb) => self.take_transition(id, record, verb),
-                None => self.take_edit(id, record),
+                Some(verb) => self.fold_transition(id, record, verb),
+                None => self.fold_edit(id, record),
             },
         }
     }
 
-    fn take_transition(&mut self, id: ActId, record: &'a ActRecord, verb: Verb) {
+    /// Folds a transition: it is refused unless the table allows it in the state that its author observed.
+    fn fold_transition(&mut self, id: ActId, record: &'a ActRecord, verb: Verb) {
         let op = &record.act.op;
-        let named = ObservedActs::of(&self.acts, &record.act.saw);
-        let contenders = |register: &Register| named.contenders(register, Some(self.created));
-        let sight = self.sight(contenders);
-        let Some(column) = &sight.column else {
+        let seen = ObservedActs::of(&self.acts, &record.act.saw);
+        let heads = |register: &Register| seen.heads(register, Some(self.created));
+        let observed = self.observe(heads);
+        let Some(column) = &observed.column else {
             return self.refuse(
                 id,
                 record,
                 "it does not name what put the item where it stood".to_owned(),
             );
         };
-        if let Err(illegal) = legal(verb, sight.standing) {
+        if let Err(illegal) = legal(verb, observed.state) {
             return self.refuse(id, record, illegal.why.to_string());
         }
-        if let Some(why) = claim::stale(op, &sight) {
+        if let Some(why) = claim::stale_reason(op, &observed) {
             return self.refuse(id, record, why);
         }
-        let generation = claim::generation_of(op).unwrap_or(0).max(sight.generation);
-        let folding = FoldedAct {
-            writes: register::writes(op, sight.qa),
-            from: Some(sight.place.clone()),
-            to: column::leads_to(op, verb, &sight),
-            column_before: sight.column_act,
+        let generation = claim::generation_of(op).unwrap_or(0).max(observed.generation);
+        let act = FoldedAct {
+            writes: register::writes(op, observed.qa),
+            from: Some(observed.column_value.clone()),
+            to: column::leads_to(op, verb, &observed),
+            column_before: observed.column_act,
             generation,
-            ruling: Arc::clone(&column.ruling),
-            found: Arc::clone(&sight.found),
-            ..self.folding(&id, record)
+            placed_by: Arc::clone(&column.placed_by),
+            scoped: Arc::clone(&observed.scoped),
+            ..self.new_act(&id, record)
         };
-        let lost = self.lost(&sight, &folding.writes, contenders);
-        let gone = self.gone(&folding);
-        self.enter(id, folding, &lost, gone);
+        let losers = self.losers_seen(&observed, &act.writes, heads);
+        let replaced = self.replaced_heads(&act);
+        self.insert(id, act, &losers, replaced);
     }
 
-    /// Takes an act that edits a field, a set or a list: always legal.
-    fn take_edit(&mut self, id: ActId, record: &'a ActRecord) {
+    /// Folds an edit of a field, a set or a list, which is always legal.
+    fn fold_edit(&mut self, id: ActId, record: &'a ActRecord) {
         let to = match &record.act.op {
             Op::Create { column, .. } => Some(ColumnValue::open(*column)),
             _ => None,
         };
-        let folding = FoldedAct {
+        let act = FoldedAct {
             writes: register::writes(&record.act.op, Qa::Agent),
             to,
-            ..self.folding(&id, record)
+            ..self.new_act(&id, record)
         };
-        let named = ObservedActs::of(&self.acts, &record.act.saw);
-        let contenders = |register: &Register| named.contenders(register, Some(self.created));
-        let lost = match folding.writes.first() {
-            Some(register) if register.can_conflict() => self.field_losers(register, &contenders(register)),
+        let seen = ObservedActs::of(&self.acts, &record.act.saw);
+        let heads = |register: &Register| seen.heads(register, Some(self.created));
+        let losers = match act.writes.first() {
+            Some(register) if register.can_conflict() => self.field_losers(register, &heads(register)),
             _ => Vec::new(),
         };
-        let gone = self.gone(&folding);
-        self.enter(id, folding, &lost, gone);
+        let replaced = self.replaced_heads(&act);
+        self.insert(id, act, &losers, replaced);
     }
 
-    /// What an act replaces in each register that it writes. It is judged by what its author named, and
-    /// replaces with each of these whatever does the same request.
-    fn gone(&self, folding: &FoldedAct<'a>) -> Vec<Vec<ActId>> {
-        let named = ObservedActs::of(&self.acts, &folding.saw);
-        let contenders = |register| named.contenders(register, Some(self.created));
-        folding.writes.iter().map(contenders).collect()
+    /// The heads that an act supersedes in each register that it writes, including the other acts of a request
+    /// of which it names one. (Whether it is legal depends only on the acts that it names itself.)
+    fn replaced_heads(&self, act: &FoldedAct<'a>) -> Vec<Vec<ActId>> {
+        let seen = ObservedActs::of(&self.acts, &act.saw);
+        let heads = |register| seen.heads(register, Some(self.created));
+        act.writes.iter().map(heads).collect()
     }
 
-    /// Enters an effective act: it supersedes what it saw in the registers that it writes, `gone` of each.
-    /// What had lost a contest in front of its author was overtaken; anything else counted until now.
-    fn enter(&mut self, id: ActId, mut folding: FoldedAct<'a>, lost: &[Loser], gone: Vec<Vec<ActId>>) {
-        folding.rank = resolution::rank(&self.acts, &folding);
-        let mut first_lost: BTreeMap<ActId, &Loser> = BTreeMap::new();
-        for lost in lost {
-            first_lost.entry(lost.act).or_insert(lost);
+    /// Adds an effective act, which supersedes the heads that its author saw: `replaced` holds those of each
+    /// register that it writes. An act in `losers` had lost before this author saw it, so its outcome is
+    /// *overridden*; every other one was in effect until now and is *superseded*.
+    fn insert(&mut self, id: ActId, mut act: FoldedAct<'a>, losers: &[Loser], replaced: Vec<Vec<ActId>>) {
+        act.rank = winner::rank(&self.acts, &act);
+        let mut first_loss: BTreeMap<ActId, &Loser> = BTreeMap::new();
+        for loser in losers {
+            first_loss.entry(loser.act).or_insert(loser);
         }
-        for (register, gone) in folding.writes.iter().zip(gone) {
-            for gone in gone {
-                let Some(act) = self.acts.get_mut(&gone) else {
+        for (register, replaced) in act.writes.iter().zip(replaced) {
+            for replaced in replaced {
+                let Some(act) = self.acts.get_mut(&replaced) else {
                     continue;
                 };
                 if act.writes.first() != Some(register) || !register::replaces(register) {
                     continue;
                 }
-                match first_lost.get(&gone) {
+                match first_loss.get(&replaced) {
                     None => act.outcome = ActOutcome::Superseded { by: id },
                     Some(Loser { by, rule, .. }) if act.outcome == ActOutcome::Effective => {
                         let (by, rule) = (*by, *rule);
                         act.outcome = ActOutcome::Overridden { by, rule };
                     }
-                    // Somebody else built on it, or took it for lost as well.
+                    // It has been superseded or overridden before.
                     Some(_) => {}
                 }
             }
-            let heads = self.open.entry(register.clone()).or_default();
-            for named in folding.saw.iter() {
+            let heads = self.open_heads.entry(register.clone()).or_default();
+            for named in act.saw.iter() {
                 if let Some(act) = self.acts.get(named) {
                     heads.remove(&act.order);
                 }
             }
-            heads.insert(folding.order, id);
-            // Everybody has seen the creation, the first act of all: it stands until anything else is
-            // written.
+            heads.insert(act.order, id);
+            // The creation is the first act and everybody has seen it, so it is a head only as long as nobody
+            // else has written the register.
             if heads.len() > 1 && heads.values().next() == Some(&self.created) {
                 heads.pop_first();
             }
         }
-        self.acts.insert(id, folding);
+        self.acts.insert(id, act);
     }
 
-    /// All acts are taken: what is open in a register are its heads.
-    fn close(&mut self) {
-        let open = std::mem::take(&mut self.open).into_iter();
+    /// Keeps the heads of each register, once all acts have been visited.
+    fn finish(&mut self) {
+        let open = std::mem::take(&mut self.open_heads).into_iter();
         let heads = open.map(|(register, heads)| (register, heads.into_values().collect()));
         self.heads = heads.collect();
     }
@@ -373,7 +375,7 @@ impl<'a, R: Roles> FoldState<'a, R> {
     }
 }
 
-/// An act that lost a contest, to which and why.
+/// An act that lost against another, and the rule that decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Loser {
     act: ActId,
@@ -381,14 +383,14 @@ struct Loser {
     rule: Rule,
 }
 
-/// What an act does: for one that settles a contest, what the act does that it keeps.
+/// The operation of an act; for an act that resolves a conflict, the operation of the act that it keeps.
 fn effect<'f>(acts: &'f FoldedActs<'_>, id: &ActId) -> Option<&'f Op> {
     let act = acts.get(id)?;
     let root = act.keeps.and_then(|root| acts.get(&root)).unwrap_or(act);
     Some(&root.record.act.op)
 }
 
-/// The node that signed an act, as far as the document knows it.
+/// The node that signed an act. A document holds only the first 16 bytes of a node id.
 fn signer<R: Roles>(roles: &R, prefix: NodePrefix) -> NodeId {
     roles.node(prefix).unwrap_or_else(|| {
         let mut bytes = [0u8; 32];

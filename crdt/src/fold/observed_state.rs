@@ -1,21 +1,21 @@
-//! What somebody has in front of them: the registers of the stage, judged from the acts that one
-//! author saw, or from all heads.
+//! The state of an item as one author observed it: column, holds, claim and trash, computed from the acts that
+//! the author saw.
 //!
-//! The same judgement serves both, so that an author's view of an item is what the fold says it was.
-//! Relies on the acts that were taken so far and changes none.
+//! The same function computes the final state from all heads, so what an author was shown and what the fold
+//! ends with can never differ. Relies on the acts folded so far and changes none of them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use towline_proto::{ActId, Column, ItemState, Kind, Millis, Op, Qa, Register};
 
-use super::claim::{self, ClaimResolution};
-use super::column::{self, ColumnResolution};
-use super::resolution::{self, Resolution};
+use super::claim::{self, ClaimDecision};
+use super::column::{self, ColumnDecision};
+use super::winner::{self, Decision};
 use super::{ColumnValue, FoldState, effect};
 use crate::members::Roles;
 
-/// The acts that count in the registers which end with their column.
+/// The acts in effect in the registers that are reset whenever the column changes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ColumnScoped {
     pub(crate) review: Vec<ActId>,
@@ -24,7 +24,7 @@ pub(crate) struct ColumnScoped {
 }
 
 impl ColumnScoped {
-    /// Those of one register.
+    /// The acts of one register.
     pub(crate) fn of(&self, register: &Register) -> &[ActId] {
         match register {
             Register::Review => &self.review,
@@ -34,94 +34,98 @@ impl ColumnScoped {
         }
     }
 
-    /// All of them.
+    /// The acts of all three registers.
     pub(crate) fn all(&self) -> impl Iterator<Item = &ActId> {
         self.review.iter().chain(&self.failure).chain(&self.claim)
     }
 }
 
-/// The stage of an item as somebody sees it.
+/// The stage of an item as computed from a set of heads.
 #[derive(Debug)]
 pub(crate) struct ObservedState {
-    /// What decides legality.
-    pub(crate) standing: ItemState,
-    /// Where the item stands.
-    pub(crate) place: ColumnValue,
-    /// The act that put it there.
+    /// The input of the transition table.
+    pub(crate) state: ItemState,
+    /// The value of the column register.
+    pub(crate) column_value: ColumnValue,
+    /// The act that set it.
     pub(crate) column_act: Option<ActId>,
-    /// Who passes it through QA.
+    /// How the item passes QA.
     pub(crate) qa: Qa,
-    /// The highest claim generation that was ever given.
+    /// The highest claim generation so far.
     pub(crate) generation: u32,
-    /// When the claim that stands was made.
+    /// When the current claim was made.
     pub(crate) claimed_at: Option<Millis>,
-    pub(crate) column: Option<ColumnResolution>,
-    pub(crate) frozen: Resolution,
-    pub(crate) blocked: Resolution,
-    pub(crate) trash: Resolution,
-    pub(crate) review: Resolution,
-    pub(crate) failure: Resolution,
-    pub(crate) claim: ClaimResolution,
-    /// What counts of review, failure and claim.
-    pub(crate) found: Arc<ColumnScoped>,
-    /// Acts that counted in a column which the item left without their authors' knowledge.
-    pub(crate) left: Vec<ActId>,
+    pub(crate) column: Option<ColumnDecision>,
+    pub(crate) frozen: Decision,
+    pub(crate) blocked: Decision,
+    pub(crate) trash: Decision,
+    pub(crate) review: Decision,
+    pub(crate) failure: Decision,
+    pub(crate) claim: ClaimDecision,
+    /// The acts in effect of review, failure and claim.
+    pub(crate) scoped: Arc<ColumnScoped>,
+    /// Acts that lost their effect because the item left their column concurrently.
+    pub(crate) left_behind: Vec<ActId>,
 }
 
 impl<R: Roles> FoldState<'_, R> {
-    /// Judges the stage. `heads` gives the heads of a register.
-    pub(super) fn sight(&self, heads: impl Fn(&Register) -> Vec<ActId>) -> ObservedState {
+    /// Computes the state; `heads` returns the heads of a register.
+    pub(super) fn observe(&self, heads: impl Fn(&Register) -> Vec<ActId>) -> ObservedState {
         let (frozen, blocked) = (heads(&Register::Frozen), heads(&Register::Blocked));
-        let column = column::column(
+        let column = column::decide(
             &self.acts,
             self.roles,
             &heads(&Register::Column),
             &[&frozen, &blocked],
         );
-        let place = column
+        let column_value = column
             .as_ref()
-            .map_or(ColumnValue::open(Column::Backlog), |column| column.place.clone());
-        let mut left = Vec::new();
+            .map_or(ColumnValue::open(Column::Backlog), |column| {
+                column.column_value.clone()
+            });
+        let mut left_behind = Vec::new();
         let claim_heads = heads(&Register::Claim);
-        let mut bound = |register, heads: &[ActId]| self.bound(column.as_ref(), heads, &register, &mut left);
-        let found = ColumnScoped {
-            review: bound(Register::Review, &heads(&Register::Review)),
-            failure: bound(Register::Failure, &heads(&Register::Failure)),
-            claim: bound(Register::Claim, &claim_heads),
+        let mut scoped_acts = |register, heads: &[ActId]| {
+            self.scoped_to_column(column.as_ref(), heads, &register, &mut left_behind)
         };
-        let flag = |heads: &[ActId]| resolution::flag(&self.acts, self.roles, heads);
-        let holds = |outcome: &Resolution| {
+        let scoped = ColumnScoped {
+            review: scoped_acts(Register::Review, &heads(&Register::Review)),
+            failure: scoped_acts(Register::Failure, &heads(&Register::Failure)),
+            claim: scoped_acts(Register::Claim, &claim_heads),
+        };
+        let decide_hold = |heads: &[ActId]| winner::decide_hold(&self.acts, self.roles, heads);
+        let holds = |outcome: &Decision| {
             outcome
                 .winner
-                .is_some_and(|winner| resolution::sets(&self.acts, &winner))
+                .is_some_and(|winner| winner::sets_hold(&self.acts, &winner))
         };
         let generation = claim_heads
             .iter()
             .filter_map(|id| Some(self.acts.get(id)?.generation))
             .max()
             .unwrap_or(0);
-        let (frozen, blocked) = (flag(&frozen), flag(&blocked));
-        let review = flag(&found.review);
-        let failure = flag(&found.failure);
-        let claim = claim::choose(
+        let (frozen, blocked) = (decide_hold(&frozen), decide_hold(&blocked));
+        let review = decide_hold(&scoped.review);
+        let failure = decide_hold(&scoped.failure);
+        let claim = claim::decide(
             &self.acts,
-            &self.again,
+            &self.requests,
             self.item,
-            &found.claim,
+            &scoped.claim,
             &claim_heads,
             generation,
         );
-        let trash = resolution::trash(&self.acts, self.roles, &heads(&Register::Deleted));
+        let trash = winner::decide_trash(&self.acts, self.roles, &heads(&Register::Deleted));
         let deleted = trash.winner.and_then(|winner| effect(&self.acts, &winner));
         let deleted = deleted.is_some_and(|op| !matches!(op, Op::Restore));
         let qa = self
-            .value(&heads(&Register::Qa), resolution::qa_of)
+            .value(&heads(&Register::Qa), winner::qa_of)
             .unwrap_or(Qa::Agent);
         let kind = self
-            .value(&heads(&Register::Kind), resolution::kind_of)
+            .value(&heads(&Register::Kind), winner::kind_of)
             .unwrap_or(Kind::Story);
-        let standing = ItemState {
-            column: place.column,
+        let state = ItemState {
+            column: column_value.column,
             kind,
             frozen: holds(&frozen),
             blocked: holds(&blocked),
@@ -129,8 +133,8 @@ impl<R: Roles> FoldState<'_, R> {
             failure: holds(&failure),
             claimed: claim.act.is_some(),
             deleted,
-            // Whether a purge counts depends on acts that its author had not seen, and so does not
-            // show to somebody who looks at a part: see `project`.
+            // Whether a purge takes effect depends on acts that its author had not seen, so it is not part of
+            // an observed state: see `project`.
             purged: false,
         };
         let claimed_at = claim
@@ -138,9 +142,9 @@ impl<R: Roles> FoldState<'_, R> {
             .and_then(|id| self.root(&id))
             .map(|act| act.record.act.at);
         ObservedState {
-            standing,
+            state,
             column_act: column.as_ref().and_then(|column| column.act),
-            place,
+            column_value,
             qa,
             generation,
             claimed_at,
@@ -151,103 +155,104 @@ impl<R: Roles> FoldState<'_, R> {
             review,
             failure,
             claim,
-            found: Arc::new(found),
-            left,
+            scoped: Arc::new(scoped),
+            left_behind,
         }
     }
 
-    /// The act itself, or the one whose effect it repeats.
+    /// The act itself, or for an act that resolves a conflict the act that it keeps.
     pub(super) fn root(&self, id: &ActId) -> Option<&super::FoldedAct<'_>> {
         let act = self.acts.get(id)?;
         Some(act.keeps.and_then(|root| self.acts.get(&root)).unwrap_or(act))
     }
 
     fn value<T: PartialEq>(&self, heads: &[ActId], of: fn(&Op) -> Option<T>) -> Option<T> {
-        let winner = resolution::field(&self.acts, self.roles, heads, of).winner?;
+        let winner = winner::decide_field(&self.acts, self.roles, heads, of).winner?;
         of(effect(&self.acts, &winner)?)
     }
 
-    /// Of the acts about a register that ends with its column, those that belong to the present one:
-    /// their authors saw the item in this column, put there by what rules it now. What is lost because
-    /// the item left the column goes to `left`.
-    fn bound(
+    /// The acts of a column-scoped register that belong to the current column visit: their authors saw the
+    /// item in this column, put there by one of the acts that put it there now. Acts that lose their effect
+    /// because the item left the column are added to `left_behind`.
+    fn scoped_to_column(
         &self,
-        column: Option<&ColumnResolution>,
+        column: Option<&ColumnDecision>,
         heads: &[ActId],
         register: &Register,
-        left: &mut Vec<ActId>,
+        left_behind: &mut Vec<ActId>,
     ) -> Vec<ActId> {
         let Some(column) = column else { return Vec::new() };
-        let mut counting = Vec::new();
+        let mut current = Vec::new();
         let mut exits = BTreeSet::new();
         for head in heads {
-            self.bring(*head, register, column, &mut counting, &mut exits);
+            self.collect_current(*head, register, column, &mut current, &mut exits);
         }
         for exit in exits.iter().filter_map(|exit| self.acts.get(exit)) {
-            counting.extend_from_slice(exit.found.of(register));
+            current.extend_from_slice(exit.scoped.of(register));
         }
-        counting.sort_unstable();
-        counting.dedup();
-        if !counting.is_empty() {
-            let rulers: BTreeSet<ActId> = column::rulers(&self.acts, &column.ruling).collect();
-            counting.retain(|id| self.belongs(id, column, &rulers));
+        current.sort_unstable();
+        current.dedup();
+        if !current.is_empty() {
+            let placing: BTreeSet<ActId> = column::placing_acts(&self.acts, &column.placed_by).collect();
+            current.retain(|id| self.belongs_to_column(id, column, &placing));
         }
-        if counting.len() > 1 || (counting.len() == 1 && heads.len() > 1) {
-            // Whoever writes here replaces all that counted for them, also what an act of the column
-            // that they saw had brought along.
-            let acts = heads.iter().chain(&counting).filter_map(|id| self.acts.get(id));
+        if current.len() > 1 || (current.len() == 1 && heads.len() > 1) {
+            // An act of this register supersedes everything in the register that was in effect for its
+            // author, including acts that an act of the column had carried over.
+            let acts = heads.iter().chain(&current).filter_map(|id| self.acts.get(id));
             let writers = acts.filter(|act| act.to.is_none());
-            let replaced = writers.flat_map(|act| act.saw.iter().chain(act.found.of(register)));
-            let replaced = replaced.filter(|id| counting.binary_search(id).is_ok());
+            let replaced = writers.flat_map(|act| act.saw.iter().chain(act.scoped.of(register)));
+            let replaced = replaced.filter(|id| current.binary_search(id).is_ok());
             let replaced: BTreeSet<ActId> = replaced.copied().collect();
-            counting.retain(|id| !replaced.contains(id));
+            current.retain(|id| !replaced.contains(id));
         }
-        let mut known: BTreeSet<ActId> = left.iter().copied().collect();
+        let mut known: BTreeSet<ActId> = left_behind.iter().copied().collect();
         for id in heads {
-            let counts = counting.binary_search(id).is_ok();
-            if !counts && claim::wants(&self.acts, id) && known.insert(*id) {
-                left.push(*id);
+            let counts = current.binary_search(id).is_ok();
+            if !counts && claim::is_lost_with_column(&self.acts, id) && known.insert(*id) {
+                left_behind.push(*id);
             }
         }
-        counting
+        current
     }
 
-    /// What may count in a register because of one of its heads. A step of the column ends all that it
-    /// saw there, but an exit that waits for a hold has ended nothing yet, and an act that settles and
-    /// leaves the item where it stood for its author ends nothing at all. What counted before an exit is
-    /// asked of the first of its row, which goes to `exits`: many can share it.
-    fn bring(
+    /// Adds to `current` the acts that can be in effect in a register because of one of its heads. A step of
+    /// the column resets the register, with two exceptions: a pending exit has reset nothing yet, and an act
+    /// that resolves a conflict and leaves the item in its column resets nothing. For a pending exit, the acts
+    /// in effect are those before the first exit of its chain; that exit is added to `exits`, because many
+    /// heads can share it.
+    fn collect_current(
         &self,
         head: ActId,
         register: &Register,
-        column: &ColumnResolution,
-        counting: &mut Vec<ActId>,
+        column: &ColumnDecision,
+        current: &mut Vec<ActId>,
         exits: &mut BTreeSet<ActId>,
     ) {
         let Some(act) = self.acts.get(&head) else { return };
         let Some(to) = &act.to else {
-            return counting.push(head);
+            return current.push(head);
         };
         if !to.column.is_open() {
-            exits.extend(column.waits.as_ref().and_then(|waits| waits.get(&head)));
+            exits.extend(column.pending_exits.as_ref().and_then(|waits| waits.get(&head)));
             return;
         }
         let Some(kept) = act.keeps else { return };
         if act.from.as_ref() == Some(to) {
-            counting.extend_from_slice(act.found.of(register));
+            current.extend_from_slice(act.scoped.of(register));
         }
         let root = self.acts.get(&kept);
         if root.is_some_and(|root| root.writes.first() == Some(register)) {
-            counting.push(kept);
+            current.push(kept);
         }
     }
 
-    fn belongs(&self, id: &ActId, column: &ColumnResolution, rulers: &BTreeSet<ActId>) -> bool {
+    fn belongs_to_column(&self, id: &ActId, column: &ColumnDecision, placing: &BTreeSet<ActId>) -> bool {
         let Some(act) = self.acts.get(id) else {
             return false;
         };
         let stood = act.from.as_ref().map(|from| from.column);
         let mut names = act.saw.iter();
-        stood == Some(column.place.column) && names.any(|named| rulers.contains(named))
+        stood == Some(column.column_value.column) && names.any(|named| placing.contains(named))
     }
 }

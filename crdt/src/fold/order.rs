@@ -1,8 +1,8 @@
-//! Causal order: every act behind all acts that it names as seen.
+//! Causal order: every act comes after all acts that it names as seen.
 //!
-//! The creation goes first, and ties go by act id, so the order is the same on every replica. An act that names one that is not
-//! there, or that stands in a cycle (two dishonest authors can make one, ids being predictable), is
-//! left over together with everything that builds on it.
+//! The creation goes first and ties are broken by act id, so the order is the same on every replica. An act has
+//! no position when it names a missing act or is part of a cycle (two dishonest authors can make one, because
+//! ids are predictable). Such acts are returned separately, with all acts that depend on them.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -12,13 +12,13 @@ use towline_proto::{ActId, Op};
 use super::request_groups::RequestGroups;
 use crate::doc::Acts;
 
-/// The acts in causal order, and those that have no place in one.
-pub(crate) fn causal(acts: &Acts, again: &RequestGroups) -> (Vec<ActId>, Vec<ActId>) {
+/// Returns the acts in causal order, and those that cannot be ordered.
+pub(crate) fn causal(acts: &Acts, requests: &RequestGroups) -> (Vec<ActId>, Vec<ActId>) {
     let mut unmet: BTreeMap<ActId, usize> = BTreeMap::new();
     let mut followers: BTreeMap<ActId, Vec<ActId>> = BTreeMap::new();
     let mut ready = BinaryHeap::new();
     for (id, record) in acts {
-        let saw = again.named(id, record);
+        let saw = requests.saw_of(id, record);
         if saw.is_empty() {
             let is_creation = matches!(record.act.op, Op::Create { .. });
             ready.push(Reverse((!is_creation, *id)));

@@ -1,4 +1,6 @@
-//! From the registers' heads to the row: the values, the conflicts, the trail.
+//! Projection: makes the row of an item from the heads of its registers: values, conflicts, column history.
+//!
+//! Relies on the finished fold. Everything that a row says about one item is computed here and in `lists`.
 
 use std::collections::BTreeSet;
 
@@ -7,60 +9,60 @@ use towline_proto::{ActId, Column, Millis, Op, Register, text};
 
 use super::conflict::{assignee_of, epic_of, imported_of, priority_of, title_of};
 use super::observed_state::ObservedState;
-use super::resolution;
+use super::winner;
 use super::{ActOutcome, ColumnValue, FoldState, FoldedAct, FoldedItem, effect, register};
 use crate::members::Roles;
 use crate::view::{Attribution, ColumnStep, Conflict, ItemView, RefusedAct, TRAIL};
 
-/// Conflicts and refusals that a row lists at most; the timeline shows all.
+/// The most conflicts and refused acts that a row lists; the timeline shows all.
 const LISTED: usize = 32;
-/// Acts about the trash, made apart, of which each is asked what it had seen.
+/// The most concurrent deletions or purges that are compared by what their authors had seen.
 const PURGES: usize = 8;
-/// Commits, or things done beside a deletion, that a sentence names at most.
+/// The most commits, or acts concurrent to a deletion, that a sentence names.
 const NAMED: usize = 4;
-/// Reasons of a block that are shown together.
+/// The most reasons of a block that are shown together.
 const REASONS: usize = 8;
 
-/// Turns a finished fold into its outcome.
-pub(super) fn project<'a, R: Roles>(mut machine: FoldState<'a, R>) -> Option<FoldedItem<'a>> {
-    let sight = machine.sight(|register| machine.heads(register).to_vec());
-    let conflicts = machine.conflicts(&sight);
-    machine.mark_repeats();
-    let view = machine.row(&sight, conflicts)?;
+/// Turns a finished fold into its result.
+pub(super) fn project<'a, R: Roles>(mut state: FoldState<'a, R>) -> Option<FoldedItem<'a>> {
+    let observed = state.observe(|register| state.heads(register).to_vec());
+    let conflicts = state.mark_conflicts(&observed);
+    state.mark_duplicates();
+    let view = state.row(&observed, conflicts)?;
     Some(FoldedItem {
         view,
-        acts: machine.acts,
-        heads: machine.heads,
-        again: machine.again,
+        acts: state.acts,
+        heads: state.heads,
+        requests: state.requests,
     })
 }
 
 impl<R: Roles> FoldState<'_, R> {
-    /// The row, once every act has its fate.
-    fn row(&self, sight: &ObservedState, mut conflicts: Vec<Conflict>) -> Option<ItemView> {
+    /// The row, once every act has its outcome.
+    fn row(&self, observed: &ObservedState, mut conflicts: Vec<Conflict>) -> Option<ItemView> {
         let first = self.acts.get(&self.created)?;
         let Op::Create { number, .. } = &first.record.act.op else {
             return None;
         };
         let last = self.last()?;
-        let (deleted, purged, beside) = self.trash(sight);
-        let mut attention = self.attention(sight);
-        attention.extend(beside);
-        let (trail, entered_at, retries) = self.walk(sight);
+        let (deleted, purged, concurrent) = self.trash(observed);
+        let mut attention = self.attention(observed);
+        attention.extend(concurrent);
+        let (trail, entered_at, retries) = self.column_history(observed);
         let sets = self.project_sets();
-        let said = self.project_lists();
+        let lists = self.project_lists();
         conflicts.truncate(LISTED);
         Some(ItemView {
             id: self.item,
             number: *number,
-            kind: sight.standing.kind,
+            kind: observed.state.kind,
             title: self.field(&Register::Title, title_of)?,
-            column: sight.place.column,
-            closing: sight.place.closing.as_deref().cloned(),
-            holds: self.holds(sight),
+            column: observed.column_value.column,
+            closing: observed.column_value.closing.as_deref().cloned(),
+            holds: self.holds(observed),
             deleted,
             purged,
-            qa: sight.qa,
+            qa: observed.qa,
             priority: self.field(&Register::Priority, priority_of)?,
             labels: sets.labels,
             depends_on: sets.depends_on,
@@ -68,13 +70,13 @@ impl<R: Roles> FoldState<'_, R> {
             assignee: self.field(&Register::Assignee, assignee_of).flatten(),
             origin: first.record.act.origin.clone(),
             request: first.record.act.request,
-            claim: self.claim(sight),
-            generation: sight.generation,
+            claim: self.claim(observed),
+            generation: observed.generation,
             retries,
-            criteria: said.criteria,
+            criteria: lists.criteria,
             links: sets.links,
-            comments: said.comments,
-            body_edit: said.body_edit,
+            comments: lists.comments,
+            body_edit: lists.body_edit,
             imported: self.field(&Register::Imported, imported_of),
             conflicts,
             attention,
@@ -88,7 +90,7 @@ impl<R: Roles> FoldState<'_, R> {
         })
     }
 
-    /// The youngest act by its time.
+    /// The youngest act by its author's clock.
     fn last(&self) -> Option<Attribution> {
         let acts = self.acts.iter();
         let (id, last) = acts.max_by_key(|(id, act)| (act.record.act.at, **id))?;
@@ -100,7 +102,7 @@ impl<R: Roles> FoldState<'_, R> {
         })
     }
 
-    /// What never took effect, as far as a row lists it.
+    /// The refused acts that the row lists.
     fn refused(&self) -> Vec<RefusedAct> {
         let refused = self.acts.iter().filter_map(|(id, act)| match &act.outcome {
             ActOutcome::Refused(why) => Some(RefusedAct {
@@ -112,7 +114,7 @@ impl<R: Roles> FoldState<'_, R> {
         refused.take(LISTED).collect()
     }
 
-    /// The heads of all that decides what is legal.
+    /// The heads of the registers that decide what is legal.
     fn stage_heads(&self) -> Vec<ActId> {
         let heads = register::STAGE.iter().flat_map(|register| self.heads(register));
         let heads: BTreeSet<ActId> = heads.copied().collect();
@@ -123,9 +125,9 @@ impl<R: Roles> FoldState<'_, R> {
         self.acts.get(id).map(|act| &act.record.act.op)
     }
 
-    /// Where a fact contradicts what else was wanted.
-    fn attention(&self, sight: &ObservedState) -> Vec<String> {
-        let Some(column) = &sight.column else {
+    /// Notices for people: facts that contradict the state of the item.
+    fn attention(&self, observed: &ObservedState) -> Vec<String> {
+        let Some(column) = &observed.column else {
             return Vec::new();
         };
         let knew = |id: &ActId| {
@@ -136,25 +138,25 @@ impl<R: Roles> FoldState<'_, R> {
         let reports = self.heads(&Register::Failure).iter();
         let reports = reports.filter(|id| matches!(self.op(id), Some(Op::MergeFailed { .. })) && !knew(id));
         if column.fact.is_none() {
-            // Somebody called it done. That is no fact, and a report that it cannot be merged is.
-            let is_done = matches!(sight.place.column, Column::Done | Column::Archived)
-                && sight.place.closing.is_none();
+            // Somebody marked it done without a commit. That is an intent, and a failed merge is a fact.
+            let is_done = matches!(observed.column_value.column, Column::Done | Column::Archived)
+                && observed.column_value.closing.is_none();
             let reports = reports
                 .filter(|_| is_done)
                 .filter_map(|id| effect(&self.acts, id));
             return reports
-                .map(|op| format!("done, but {} at the same time", past(op)))
+                .map(|op| format!("done, but {} at the same time", past_tense(op)))
                 .collect();
         }
-        let lost = column.losers.iter().map(|lost| &lost.act);
-        let against = column.contradicted.iter().chain(lost).chain(reports);
+        let losers = column.losers.iter().map(|loser| &loser.act);
+        let against = column.overridden_holds.iter().chain(losers).chain(reports);
         let against = against.filter_map(|id| effect(&self.acts, id));
-        let against = against.map(|op| format!("merged, but {} at the same time", past(op)));
-        against.chain(self.merged_apart()).collect()
+        let against = against.map(|op| format!("merged, but {} at the same time", past_tense(op)));
+        against.chain(self.concurrent_merges()).collect()
     }
 
-    /// The commits of several merges that did not know of each other.
-    fn merged_apart(&self) -> Option<String> {
+    /// A notice that names the commits of several concurrent merges.
+    fn concurrent_merges(&self) -> Option<String> {
         let heads = self.heads(&Register::Column).iter();
         let commits: BTreeSet<&str> = heads
             .filter_map(|id| match effect(&self.acts, id) {
@@ -175,25 +177,24 @@ impl<R: Roles> FoldState<'_, R> {
         })
     }
 
-    /// Whether the item is in the trash, whether it was emptied out of there, and what people should
-    /// know about it.
-    fn trash(&self, sight: &ObservedState) -> (bool, bool, Option<String>) {
-        let Some(winner) = sight.trash.winner.filter(|_| sight.standing.deleted) else {
+    /// Whether the item is deleted, whether it is purged, and a notice about acts concurrent to that.
+    fn trash(&self, observed: &ObservedState) -> (bool, bool, Option<String>) {
+        let Some(winner) = observed.trash.winner.filter(|_| observed.state.deleted) else {
             return (false, false, None);
         };
         let purges = matches!(effect(&self.acts, &winner), Some(Op::Purge));
         let same = |id: &&ActId| matches!(effect(&self.acts, id), Some(Op::Purge)) == purges;
         let heads = self.heads(&Register::Deleted).iter().filter(same).take(PURGES);
-        // Of several who did the same the one who had seen most.
-        let beside = heads.map(|id| self.beside(*id)).min_by_key(Vec::len);
-        let beside = beside.unwrap_or_default();
-        let purged = purges && beside.is_empty();
-        (true, purged, self.done_beside(&beside))
+        // Of several that did the same, the one whose author had seen most.
+        let concurrent = heads.map(|id| self.concurrent_with(*id)).min_by_key(Vec::len);
+        let concurrent = concurrent.unwrap_or_default();
+        let purged = purges && concurrent.is_empty();
+        (true, purged, self.describe_concurrent(&concurrent))
     }
 
-    /// What was done to an item while somebody put it into the trash. What matters to whoever decides whether
-    /// it belongs there is named, the rest is counted.
-    fn done_beside(&self, acts: &[ActId]) -> Option<String> {
+    /// A notice about acts concurrent to a deletion. It names the acts that matter when deciding whether to
+    /// restore the item, and counts the others.
+    fn describe_concurrent(&self, acts: &[ActId]) -> Option<String> {
         let mut named: BTreeSet<String> = BTreeSet::new();
         let mut edits = 0;
         for op in acts.iter().filter_map(|id| effect(&self.acts, id)) {
@@ -204,28 +205,28 @@ impl<R: Roles> FoldState<'_, R> {
                 Op::Claim { holder, .. } | Op::TakeOver { holder, .. } => {
                     named.insert(format!("claimed by {}", text::show(holder, 40)));
                 }
-                Op::Freeze | Op::Block { .. } | Op::MergeFailed { .. } => drop(named.insert(past(op))),
+                Op::Freeze | Op::Block { .. } | Op::MergeFailed { .. } => drop(named.insert(past_tense(op))),
                 _ => edits += 1,
             }
         }
-        let mut said: Vec<String> = named.into_iter().take(NAMED).collect();
+        let mut parts: Vec<String> = named.into_iter().take(NAMED).collect();
         match edits {
             0 => {}
-            1 => said.push("edited".to_owned()),
-            many => said.push(format!("edited {many} times")),
+            1 => parts.push("edited".to_owned()),
+            many => parts.push(format!("edited {many} times")),
         }
         let back = if acts.len() == 1 { "both" } else { "all" };
-        let said = match said.split_last() {
+        let list = match parts.split_last() {
             Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
             Some((only, _)) => only.clone(),
             None => String::new(),
         };
         (!acts.is_empty())
-            .then(|| format!("deleted, but {said} at the same time; `restore` brings {back} back"))
+            .then(|| format!("deleted, but {list} at the same time; `restore` brings {back} back"))
     }
 
-    /// What was done to the item that this act's author had not seen.
-    fn beside(&self, act: ActId) -> Vec<ActId> {
+    /// The acts that the author of this act had not seen, but for refused acts and those about the trash.
+    fn concurrent_with(&self, act: ActId) -> Vec<ActId> {
         let mut past = BTreeSet::from([act]);
         let mut open = vec![act];
         while let Some(act) = open.pop().and_then(|id| self.acts.get(&id)) {
@@ -233,29 +234,29 @@ impl<R: Roles> FoldState<'_, R> {
             open.extend(saw.filter(|seen| past.insert(*seen)));
         }
         let about_trash = |op: &Op| matches!(op, Op::Delete { .. } | Op::Restore | Op::Purge);
-        let beside = self.acts.iter().filter(|(id, act)| {
+        let concurrent = self.acts.iter().filter(|(id, act)| {
             let refused = matches!(act.outcome, ActOutcome::Refused(_));
             let trash = effect(&self.acts, id).is_some_and(about_trash);
             !past.contains(id) && !refused && !trash
         });
-        beside.map(|(id, _)| *id).collect()
+        concurrent.map(|(id, _)| *id).collect()
     }
 
-    fn holds(&self, sight: &ObservedState) -> Holds {
-        let standing = sight.standing;
+    fn holds(&self, observed: &ObservedState) -> Holds {
+        let state = observed.state;
         Holds {
-            frozen: standing.frozen,
-            blocked: standing.blocked.then(|| self.blocked()),
-            review: standing.review,
-            failure: sight
+            frozen: state.frozen,
+            blocked: state.blocked.then(|| self.blocked()),
+            review: state.review,
+            failure: observed
                 .failure
                 .winner
-                .filter(|_| standing.failure)
+                .filter(|_| state.failure)
                 .and_then(|id| self.failure(id)),
         }
     }
 
-    /// The reasons of all who block it, each once.
+    /// The reasons of all blocks in effect, each once.
     fn blocked(&self) -> Blocked {
         let heads = self.heads(&Register::Blocked).iter();
         let reasons: BTreeSet<&str> = heads
@@ -269,13 +270,13 @@ impl<R: Roles> FoldState<'_, R> {
         Blocked { reason }
     }
 
-    /// The failure that an act reports or gives up on.
+    /// The merge failure that an act reports or gives up on.
     fn failure(&self, id: ActId) -> Option<MergeFailure> {
         let mut act = self.root(&id)?;
         let is_final = matches!(act.record.act.op, Op::GiveUpMerge);
-        // Behind one who gave up again stands the one who gave up first, and then the report.
+        // Giving up can be repeated: go back over every `give-up-merge` to the report.
         while matches!(act.record.act.op, Op::GiveUpMerge) {
-            let reported = resolution::flag(&self.acts, self.roles, &act.found.failure).winner;
+            let reported = winner::decide_hold(&self.acts, self.roles, &act.scoped.failure).winner;
             act = self.root(&reported?)?;
         }
         match &act.record.act.op {
@@ -288,8 +289,8 @@ impl<R: Roles> FoldState<'_, R> {
         }
     }
 
-    fn claim(&self, sight: &ObservedState) -> Option<Claim> {
-        let id = sight.claim.act?;
+    fn claim(&self, observed: &ObservedState) -> Option<Claim> {
+        let id = observed.claim.act?;
         let act = self.root(&id)?;
         let (Op::Claim { holder, generation }
         | Op::TakeOver {
@@ -307,33 +308,33 @@ impl<R: Roles> FoldState<'_, R> {
         })
     }
 
-    /// For an act that settles where the item stands: the step that it repeats, or the one that had
-    /// brought the item to where an act was done that leads nowhere. None where it keeps a hold.
+    /// For an act that resolves a conflict about the column: the step that it repeats. When it keeps an act that
+    /// is no step, the step that had put the item where that act's author saw it. `None` when it keeps a hold.
     fn kept_step(&self, act: &FoldedAct<'_>) -> Option<ActId> {
-        let Op::Settle { keep, .. } = &act.record.act.op else {
+        let Op::Resolve { keep, .. } = &act.record.act.op else {
             return None;
         };
         let kept = self.acts.get(keep)?;
         if kept.to.is_some() {
             Some(*keep)
-        } else if resolution::is_hold(&self.acts, keep) {
+        } else if winner::is_exit_hold(&self.acts, keep) {
             None
         } else {
             kept.column_before
         }
     }
 
-    /// Walks the acts that ruled the column, youngest first: the trail, since when it stands there,
-    /// and how often it was sent back since it last left the backlog.
-    fn walk(&self, sight: &ObservedState) -> (Vec<ColumnStep>, Millis, u32) {
-        let place = &sight.place;
+    /// Walks the steps of the column back from the present one. Returns the trail, since when the item is in its
+    /// column, and how often it was sent back since it last left the backlog.
+    fn column_history(&self, observed: &ObservedState) -> (Vec<ColumnStep>, Millis, u32) {
+        let place = &observed.column_value;
         let mut trail: Vec<ColumnStep> = Vec::new();
         let mut retries = 0;
         let mut counting = true;
         let mut entered_at = None;
         let mut entered = false;
-        let mut next = sight.column_act.or(Some(self.created));
-        // The chain of predecessors is acyclic because the acts were taken in causal order.
+        let mut next = observed.column_act.or(Some(self.created));
+        // The predecessors form no cycle, because the acts were folded in causal order.
         while let Some(id) = next {
             let Some(act) = self.acts.get(&id) else { break };
             let column = act.to.as_ref().map_or(place.column, |to| to.column);
@@ -344,7 +345,7 @@ impl<R: Roles> FoldState<'_, R> {
             if !entered {
                 entered_at = Some(act.record.act.at);
             }
-            // An act that settles a contest repeats a step; the step itself follows and is counted.
+            // An act that resolves a conflict repeats a step; the step itself comes later and is counted.
             if counting && matches!(act.record.act.op, Op::RequestChanges { .. }) {
                 retries += 1;
             }
@@ -363,8 +364,8 @@ impl<R: Roles> FoldState<'_, R> {
     }
 }
 
-/// What was done to the item, for a sentence.
-fn past(op: &Op) -> String {
+/// The act in the past tense, for a sentence.
+fn past_tense(op: &Op) -> String {
     match op {
         Op::Block { reason } => format!("blocked ({})", text::show(reason, 80)),
         Op::Freeze => "frozen".into(),

@@ -1,11 +1,11 @@
-//! Which operation writes which register.
+//! Which registers an operation writes.
 //!
-//! Relies on the words of `towline_proto::register`. Decides nothing about who wins.
+//! Relies on the vocabulary of `towline_proto::register`. Decides nothing about who wins.
 
 use towline_proto::{Op, Qa, Register};
 
-/// The registers that decide whether a transition is legal. Every transition names their heads as
-/// seen, so that "did this author know of that hold" is answered by looking into its own list.
+/// The registers that decide whether a transition is legal. Every transition names their heads as seen, so
+/// whether its author knew of a hold can be read from the act itself.
 pub(crate) const STAGE: &[Register] = &[
     Register::Column,
     Register::Frozen,
@@ -18,7 +18,7 @@ pub(crate) const STAGE: &[Register] = &[
     Register::Kind,
 ];
 
-/// A change of column also ends what only means something in the column that is left.
+/// What a step of the column writes: it also resets the registers that have a meaning in one column only.
 fn column() -> Vec<Register> {
     vec![
         Register::Column,
@@ -28,8 +28,8 @@ fn column() -> Vec<Register> {
     ]
 }
 
-/// The registers that an operation writes, given the QA mode that its author saw. The first is what
-/// it is about.
+/// The registers that an operation writes, given the QA mode that its author saw. The first one is its main
+/// register.
 pub(crate) fn writes(op: &Op, qa: Qa) -> Vec<Register> {
     match op {
         Op::Create { .. } => {
@@ -55,8 +55,8 @@ pub(crate) fn writes(op: &Op, qa: Qa) -> Vec<Register> {
         | Op::Reopen
         | Op::Archive
         | Op::Move { .. } => column(),
-        Op::Settle { over, .. } if *over == Register::Column => column(),
-        Op::Settle { over, .. } => vec![over.clone()],
+        Op::Resolve { over, .. } if *over == Register::Column => column(),
+        Op::Resolve { over, .. } => vec![over.clone()],
         Op::MergeFailed { .. } | Op::RetryMerge | Op::GiveUpMerge => vec![Register::Failure],
         Op::Block { .. } | Op::Unblock => vec![Register::Blocked],
         Op::Freeze | Op::Unfreeze => vec![Register::Frozen],
@@ -83,8 +83,8 @@ pub(crate) fn writes(op: &Op, qa: Qa) -> Vec<Register> {
     }
 }
 
-/// Whether a later act in a register takes the earlier one's place. Of the others both stand: to have
-/// read a comment does not replace it.
+/// Whether an act in this register replaces earlier ones. In the others all acts stay in effect: having read a
+/// comment does not replace it.
 pub(crate) const fn replaces(register: &Register) -> bool {
     !matches!(register, Register::Comments | Register::Body | Register::Criteria)
 }

@@ -1,10 +1,10 @@
-//! Acts that do one request: the same thing, asked for once and written by several nodes that did not
-//! know of each other's act.
+//! Groups of acts that fulfil the same request: one command that several nodes carried out concurrently.
 //!
-//! Two gateways in one chat room read the same message. Both act, and theirs is one intent: whoever
-//! names one of the acts replaces all of them, and a comment counts once. Whether an act was legal is
-//! judged by what its author named, for the others were not in front of it. The nodes leave it at one act
-//! where they can; this is for where they could not. Looks at requests, operations and signers only.
+//! Example: two gateways in one chat room read the same message, and both write an act. The two acts are one
+//! intent. An act that names one of them supersedes both, and a comment is counted once. Whether an act is legal
+//! is still decided from the acts that its author named, because the author had not seen the others. Nodes avoid
+//! such duplicates where they can; this module handles the rest. It compares requests, operations and signers
+//! only.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,25 +16,27 @@ use super::{ActOutcome, FoldState};
 use crate::doc::{ActRecord, Acts};
 use crate::members::Roles;
 
-/// Acts that are taken for one at most. More than a few gateways never stand in one room, and what an
-/// act names grows by so many times.
-const ACTS: usize = 4;
+/// The most acts in a group. A room has few gateways, and the number of acts that an act names as seen can
+/// grow by this factor.
+const GROUP_ACTS: usize = 4;
 
-/// Which acts of an item do one request.
+/// The acts of an item that fulfil the same request.
 #[derive(Debug, Default)]
 pub(crate) struct RequestGroups {
-    /// Of each such act all that do the same, sorted.
-    same: BTreeMap<ActId, Vec<ActId>>,
+    /// For each such act the whole group, sorted.
+    groups: BTreeMap<ActId, Vec<ActId>>,
 }
 
 impl RequestGroups {
-    /// Finds them, and the causal order of all acts with it: whoever names one names all. Where that
-    /// would make a circle, as dishonest authors can, each act stands for itself.
+    /// Finds the groups, and the causal order of all acts when naming one act of a group names all of it.
+    /// Dishonest authors can make that a cycle; then there are no groups.
     pub(crate) fn find(acts: &Acts) -> (Self, (Vec<ActId>, Vec<ActId>)) {
         let none = Self::default();
         let plain = causal(acts, &none);
-        let found = Self { same: groups(acts) };
-        if found.same.is_empty() {
+        let found = Self {
+            groups: find_groups(acts),
+        };
+        if found.groups.is_empty() {
             return (none, plain);
         }
         let order = causal(acts, &found);
@@ -45,29 +47,29 @@ impl RequestGroups {
         }
     }
 
-    /// What an act names as seen.
-    pub(crate) fn named<'a>(&self, id: &ActId, record: &'a ActRecord) -> Cow<'a, [ActId]> {
+    /// The acts that an act names as seen, completed by the rest of their groups.
+    pub(crate) fn saw_of<'a>(&self, id: &ActId, record: &'a ActRecord) -> Cow<'a, [ActId]> {
         let saw = record.act.saw.as_slice();
-        if self.same.is_empty() || !saw.iter().any(|seen| self.same.contains_key(seen)) {
+        if self.groups.is_empty() || !saw.iter().any(|seen| self.groups.contains_key(seen)) {
             return Cow::Borrowed(saw);
         }
-        let same = saw.iter().filter_map(|seen| self.same.get(seen)).flatten();
+        let same = saw.iter().filter_map(|seen| self.groups.get(seen)).flatten();
         let all: BTreeSet<ActId> = saw.iter().chain(same.filter(|one| *one != id)).copied().collect();
         Cow::Owned(all.into_iter().collect())
     }
 
-    /// All that do what an act does, itself among them; none where it is the only one.
-    pub(crate) fn same(&self, id: &ActId) -> &[ActId] {
-        self.same.get(id).map(Vec::as_slice).unwrap_or_default()
+    /// The group of an act, including the act itself; empty when no other act fulfils its request.
+    pub(crate) fn group_of(&self, id: &ActId) -> &[ActId] {
+        self.groups.get(id).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Whether two acts are one intent.
-    pub(crate) fn is_one(&self, a: &ActId, b: &ActId) -> bool {
-        self.same(a).contains(b)
+    /// Whether two acts fulfil the same request.
+    pub(crate) fn same_request(&self, a: &ActId, b: &ActId) -> bool {
+        self.group_of(a).contains(b)
     }
 }
 
-fn groups(acts: &Acts) -> BTreeMap<ActId, Vec<ActId>> {
+fn find_groups(acts: &Acts) -> BTreeMap<ActId, Vec<ActId>> {
     let mut by_request: BTreeMap<_, Vec<(&ActId, &ActRecord)>> = BTreeMap::new();
     for (id, record) in acts {
         if let Some(request) = record.act.request {
@@ -86,7 +88,7 @@ fn groups(acts: &Acts) -> BTreeMap<ActId, Vec<ActId>> {
         }
         for group in by_op
             .into_values()
-            .filter(|group| (2..=ACTS).contains(&group.len()))
+            .filter(|group| (2..=GROUP_ACTS).contains(&group.len()))
         {
             same.extend(group.iter().map(|id| (*id, group.clone())));
         }
@@ -95,14 +97,14 @@ fn groups(acts: &Acts) -> BTreeMap<ActId, Vec<ActId>> {
 }
 
 impl<R: Roles> FoldState<'_, R> {
-    /// Of acts that do one request one is shown, the first by its id. Of criteria those that somebody
-    /// has judged are all shown: a judgement names one of them.
-    pub(super) fn mark_repeats(&mut self) {
-        let groups: BTreeSet<&Vec<ActId>> = self.again.same.values().collect();
-        let mut repeats = Vec::new();
+    /// Marks all but one act of each group as duplicates. The act with the smallest id is shown. Criteria that
+    /// somebody has judged are all shown, because each judgement names one of them.
+    pub(super) fn mark_duplicates(&mut self) {
+        let groups: BTreeSet<&Vec<ActId>> = self.requests.groups.values().collect();
+        let mut duplicates = Vec::new();
         for group in groups {
-            let judged = |id: &&ActId| !self.heads(&Register::Criterion(**id)).is_empty();
-            let refused = |id: &&ActId| {
+            let is_judged = |id: &&ActId| !self.heads(&Register::Criterion(**id)).is_empty();
+            let is_refused = |id: &&ActId| {
                 matches!(
                     self.acts.get(id).map(|act| &act.outcome),
                     Some(ActOutcome::Refused(_))
@@ -110,15 +112,15 @@ impl<R: Roles> FoldState<'_, R> {
             };
             let shown = group
                 .iter()
-                .find(judged)
-                .or_else(|| group.iter().find(|id| !refused(id)));
+                .find(is_judged)
+                .or_else(|| group.iter().find(|id| !is_refused(id)));
             let Some(shown) = shown else { continue };
             let others = group
                 .iter()
-                .filter(|id| *id != shown && !judged(id) && !refused(id));
-            repeats.extend(others.map(|id| (*id, *shown)));
+                .filter(|id| *id != shown && !is_judged(id) && !is_refused(id));
+            duplicates.extend(others.map(|id| (*id, *shown)));
         }
-        for (id, shown) in repeats {
+        for (id, shown) in duplicates {
             if let Some(act) = self.acts.get_mut(&id) {
                 act.duplicate_of = Some(shown);
             }

@@ -1,24 +1,24 @@
-//! Which acts stood against each other, and in which order they go where nothing but a tie decides.
+//! The order in which ties were broken, for an export that is imported under another key.
 //!
-//! A tie goes by the author's role and then by the hash of the record, between claims by a lot. All of
-//! that is bound to who signed. Whoever writes the same acts again under another key needs the order
-//! itself: it is the same for every fold of the same acts and members. Decides and changes nothing.
+//! Ties are broken by role and record hash, and between claims by a hash over the node. All of these depend on
+//! the signer, so an import that signs the same acts anew needs the order itself. The order is the same
+//! in every fold of the same acts and members. Decides and changes nothing.
 
 use std::collections::BTreeSet;
 
 use towline_proto::{ActId, ItemId, Op, Register};
 
 use super::folded_acts::ObservedActs;
-use super::{FoldedAct, FoldedItem, claim, effect, register, resolution};
+use super::{FoldedAct, FoldedItem, claim, effect, register, winner};
 use crate::members::Roles;
 
 impl FoldedItem<'_> {
-    /// Groups of two or more acts that contend, or contended in front of somebody, each in the order
-    /// of their ties: who stands first goes first.
+    /// Groups of two or more acts that compete at the end of the fold, or did in the state that some author
+    /// observed. Each group is in the order in which ties are broken: the first act wins.
     pub fn tie_groups<R: Roles>(&self, roles: &R) -> BTreeSet<Vec<ActId>> {
         let mut groups = BTreeSet::new();
-        let mut add = |register: &Register, contenders: Vec<ActId>| {
-            let group = self.in_order(roles, register, contenders);
+        let mut add = |register: &Register, heads: Vec<ActId>| {
+            let group = self.in_tie_order(roles, register, heads);
             if group.len() > 1 {
                 groups.insert(group);
             }
@@ -29,15 +29,15 @@ impl FoldedItem<'_> {
             if saw.len() < 2 {
                 continue;
             }
-            let looks = op.verb().is_some() || matches!(op, Op::Settle { .. });
+            let looks = op.verb().is_some() || matches!(op, Op::Resolve { .. });
             let read = register::STAGE.iter().filter(|_| looks);
             let registers: BTreeSet<&Register> = act.writes.iter().chain(read).collect();
-            let named = ObservedActs::of(&self.acts, saw);
-            for register in registers.into_iter().filter(|register| is_decided(register)) {
-                add(register, named.contenders(register, None));
+            let seen = ObservedActs::of(&self.acts, saw);
+            for register in registers.into_iter().filter(|register| has_winner(register)) {
+                add(register, seen.heads(register, None));
             }
         }
-        for (register, heads) in self.heads.iter().filter(|(register, _)| is_decided(register)) {
+        for (register, heads) in self.heads.iter().filter(|(register, _)| has_winner(register)) {
             if heads.len() > 1 {
                 add(register, heads.clone());
             }
@@ -45,8 +45,8 @@ impl FoldedItem<'_> {
         groups
     }
 
-    fn in_order<R: Roles>(&self, roles: &R, register: &Register, contenders: Vec<ActId>) -> Vec<ActId> {
-        let mut group: Vec<(ActId, &FoldedAct<'_>)> = contenders
+    fn in_tie_order<R: Roles>(&self, roles: &R, register: &Register, heads: Vec<ActId>) -> Vec<ActId> {
+        let mut group: Vec<(ActId, &FoldedAct<'_>)> = heads
             .iter()
             .filter_map(|id| Some((*id, self.acts.get(id)?)))
             .collect();
@@ -56,16 +56,16 @@ impl FoldedItem<'_> {
             let item: ItemId = self.view.id;
             group.sort_by_cached_key(|(_, act)| {
                 let root = act.keeps.and_then(|root| self.acts.get(&root)).unwrap_or(act);
-                (claim::lot(item, newest, root.record.node), act.record.hash)
+                (claim::tie_break(item, newest, root.record.node), act.record.hash)
             });
         } else {
-            group.sort_by_cached_key(|(_, act)| resolution::tie(act, roles));
+            group.sort_by_cached_key(|(_, act)| winner::tie_key(act, roles));
         }
         group.into_iter().map(|(id, _)| id).collect()
     }
 }
 
-/// Whether of several acts in the register one has to be chosen.
-const fn is_decided(register: &Register) -> bool {
+/// Whether one of several heads of the register has to be chosen.
+const fn has_winner(register: &Register) -> bool {
     register.can_conflict() || matches!(register, Register::Imported)
 }

@@ -21,7 +21,7 @@ impl Roles for Everybody {
     }
 }
 
-fn place(who: u8, seq: u64) -> AuthorSeq {
+fn author(who: u8, seq: u64) -> AuthorSeq {
     AuthorSeq {
         node: NodeId([who; 32]),
         epoch: Epoch(who.into()),
@@ -68,18 +68,18 @@ fn edit() -> Op {
 }
 
 #[test]
-fn what_two_people_do_one_after_the_other_is_a_chain_from_wherever_it_begins() {
-    let (made, mut changes) = does(None, place(1, 0), create(), None);
-    let (edited, more) = does(Some(&made), place(2, 0), edit(), Some("A long plank, of oak."));
+fn sequential_changes_of_two_people_are_linear_from_every_start() {
+    let (made, mut changes) = does(None, author(1, 0), create(), None);
+    let (edited, more) = does(Some(&made), author(2, 0), edit(), Some("A long plank, of oak."));
     changes.extend(more);
     let (again, more) = does(
         Some(&edited),
-        place(1, 1),
+        author(1, 1),
         edit(),
         Some("A short plank, of ash, and nails."),
     );
     changes.extend(more);
-    let (_, more) = does(Some(&again), place(2, 1), edit(), Some("A plank."));
+    let (_, more) = does(Some(&again), author(2, 1), edit(), Some("A plank."));
     changes.extend(more);
     assert!(changes.len() >= 4);
     for known in 0..changes.len() {
@@ -91,36 +91,36 @@ fn what_two_people_do_one_after_the_other_is_a_chain_from_wherever_it_begins() {
 }
 
 #[test]
-fn what_was_done_apart_or_comes_in_another_order_is_no_chain() {
-    let (made, created) = does(None, place(1, 0), create(), None);
-    let (_, one) = does(Some(&made), place(1, 1), edit(), Some("A plank."));
-    let (_, other) = does(Some(&made), place(2, 0), edit(), Some("Nails."));
-    let apart: Vec<CheckedChange> = created.into_iter().chain(one).chain(other).collect();
-    assert!(!is_linear(&mut Automerge::new(), &apart).unwrap());
+fn concurrent_or_reordered_changes_are_not_linear() {
+    let (made, created) = does(None, author(1, 0), create(), None);
+    let (_, one) = does(Some(&made), author(1, 1), edit(), Some("A plank."));
+    let (_, other) = does(Some(&made), author(2, 0), edit(), Some("Nails."));
+    let concurrent: Vec<CheckedChange> = created.into_iter().chain(one).chain(other).collect();
+    assert!(!is_linear(&mut Automerge::new(), &concurrent).unwrap());
 
-    let (made, mut changes) = does(None, place(1, 0), create(), None);
-    let (next, one) = does(Some(&made), place(1, 1), edit(), Some("A plank."));
-    let (_, two) = does(Some(&next), place(1, 2), edit(), Some("Planks."));
+    let (made, mut changes) = does(None, author(1, 0), create(), None);
+    let (next, one) = does(Some(&made), author(1, 1), edit(), Some("A plank."));
+    let (_, two) = does(Some(&next), author(1, 2), edit(), Some("Planks."));
     changes.extend(two);
     changes.extend(one);
     assert!(!is_linear(&mut Automerge::new(), &changes).unwrap());
 }
 
 #[test]
-fn somebody_who_had_been_apart_and_then_heard_of_the_rest_goes_on_with_the_chain() {
-    let (made, created) = does(None, place(1, 0), create(), None);
+fn a_change_that_merges_everything_continues_a_linear_history() {
+    let (made, created) = does(None, author(1, 0), create(), None);
     let (long, theirs) = does(
         Some(&made),
-        place(1, 1),
+        author(1, 1),
         edit(),
         Some("A long plank, of oak, and nails."),
     );
     let title = "Ash".to_owned();
-    let (short, mut changes) = does(Some(&made), place(2, 0), Op::SetTitle { title }, None);
+    let (short, mut changes) = does(Some(&made), author(2, 0), Op::SetTitle { title }, None);
     let mut both = short.automerge().clone();
     both.merge(&mut long.automerge().clone()).unwrap();
     let both = ItemDoc::new(made.id(), both).unwrap();
-    let (_, more) = does(Some(&both), place(2, 1), edit(), Some("Oak."));
+    let (_, more) = does(Some(&both), author(2, 1), edit(), Some("Oak."));
     changes.extend(more);
     let mut doc = Automerge::new();
     let here = created.into_iter().chain(theirs).map(|checked| checked.change);

@@ -1,28 +1,27 @@
-//! The admission gate: what stands between a stranger's bytes and a document.
+//! The admission gate: the checks that a change from a peer must pass before it reaches a document.
 //!
-//! Automerge trusts what it is given. A change of 127 bytes can claim a hundred million operations,
-//! one with an absurd `startOp` makes every later write to its document panic, and some damaged
-//! changes are accepted and cannot be loaded again. So a change passes, cheapest first:
+//! Automerge trusts its input. A change of 127 bytes can claim a hundred million operations, an absurd `startOp`
+//! makes every later write to the document panic, and some damaged changes are accepted but cannot be loaded
+//! again. A change therefore passes these steps, cheapest first:
 //!
-//! 1. [`scan`]: size, chunk kind, header bounds, and the rows of every run-length column added up
-//!    without expanding one. Automerge has not seen a byte yet.
-//! 2. [`check`]: the actor is the author's, the change reads back as the same bytes, and every
-//!    operation is one that our schema knows: an act under its author's own
-//!    place, or an edit of the body. Needs no document, so it can run on any thread.
-//! 3. [`admit`]: applied to a scratch copy of the document, written out, read in, heads compared.
+//! 1. [`scan`]: size, chunk kind, header bounds, and the sizes of all run-length columns, added up without
+//!    expanding any. Automerge has not seen the bytes yet.
+//! 2. [`check`]: the actor is the author's, the change encodes back to the same bytes, and every operation is
+//!    part of our schema: an act under its author's own key, or an edit of the body. Needs no document, so it can
+//!    run on any thread.
+//! 3. [`admit`]: applies the change to a copy of the document, saves the copy, loads it and compares heads.
 //!
-//! The answer depends on the change and its ancestors only, never on what else a replica holds, or
-//! replicas would part. One document shape is known:
+//! The result depends on the change and its ancestors only, never on what else a replica holds; otherwise replicas
+//! would diverge. There is one document schema:
 //!
 //! ```text
 //! ROOT ── acts: Map   op 1 of the item's first change; one Bytes record per act, written once
 //!      └─ body: Text  op 2 of the item's first change; insertions and deletions of strings
 //! ```
 //!
-//! Whatever calls Automerge with foreign bytes runs under `catch_unwind`. A stack overflow cannot be
-//! caught: the caller provides a thread with a large stack (8 MiB; a tokio worker's 2 MiB are too
-//! few). What a panic hook prints on the way is the caller's affair too. This module does no IO,
-//! reads no clock and keeps no state.
+//! Every call of Automerge with foreign bytes runs under `catch_unwind`. A stack overflow cannot be caught, so
+//! the caller provides a thread with a large stack (8 MiB; the 2 MiB of a tokio worker are too few). What a panic
+//! hook prints is up to the caller. This module does no IO, reads no clock and keeps no state.
 
 mod linear_history;
 mod scan;
@@ -34,26 +33,26 @@ use towline_proto::act::ActError;
 use towline_proto::ids::to_hex;
 use towline_proto::{Act, ActId, AuthorSeq, ItemId};
 
-pub use scan::{Header, scan};
+pub use scan::{ChangeHeader, scan};
 pub use trial_apply::{admit, apply, reload};
 
-/// A change that has passed every check that needs no document. Only [`check`] makes one.
+/// A change that passed every check which needs no document. Only [`check`] makes one.
 #[derive(Debug, Clone)]
 pub struct CheckedChange {
     /// The change, parsed.
     pub change: Change,
-    /// The acts in it, in order, with the exact bytes of their records.
+    /// Its acts in order, with the exact bytes of their records.
     pub acts: Vec<(ActId, Act, Vec<u8>)>,
     /// What the scan read.
-    pub header: Header,
+    pub header: ChangeHeader,
     /// Whether it edits the body.
     pub edits_body: bool,
-    /// Whether it is its item's first change.
+    /// Whether it is the first change of its item.
     pub creates: bool,
-    /// Who made the item, as far as the object ids in this change tell.
+    /// The actor that created the item, taken from the object ids in this change.
     creator: Option<ActorId>,
-    /// Elements of the body that it refers to and did not insert itself.
-    refers: Vec<(u64, ActorId)>,
+    /// Elements of the body that it refers to and that earlier changes inserted.
+    references: Vec<(u64, ActorId)>,
 }
 
 /// Why a change is not admitted.
@@ -70,7 +69,7 @@ pub enum GateError {
     /// The chunk or a column of it is compressed: half a megabyte can inflate to gigabytes.
     #[error("the change is compressed; changes travel uncompressed")]
     Compressed,
-    /// A document, a bundle or something unknown.
+    /// The chunk is a document, a bundle or of an unknown kind.
     #[error("the chunk is of kind {0}; a change is of kind 1")]
     ChunkKind(u8),
     /// Not readable.
@@ -100,7 +99,7 @@ pub enum GateError {
         /// Most actors.
         max: usize,
     },
-    /// A number so large that arithmetic with it would overflow somewhere.
+    /// A number with which arithmetic would overflow.
     #[error("the {what} is {got}; it may be 1 to {max}")]
     OutOfRange {
         /// Which number.
@@ -137,10 +136,10 @@ pub enum GateError {
         /// Hex of the author's actor.
         want: String,
     },
-    /// Something that our documents do not hold.
+    /// Something that is not part of the document schema.
     #[error("not part of an item: {0}")]
     Schema(String),
-    /// An act stands under a key that is not its place in its author's log.
+    /// The key of an act is not derived from its position in its author's log.
     #[error("an act stands under {got:?}; its place in its author's log gives {want}")]
     ActKey {
         /// The key, cut to 80 characters.
@@ -148,7 +147,7 @@ pub enum GateError {
         /// The only key that is right.
         want: ActId,
     },
-    /// The item's id was not derived from the place of the act that creates it.
+    /// The item's id is not derived from the position of the act that creates it.
     #[error("the change creates item {got}; its place in its author's log gives {want}")]
     Item {
         /// The id that the entry names.
@@ -159,16 +158,16 @@ pub enum GateError {
     /// An act is not well formed.
     #[error(transparent)]
     Act(#[from] ActError),
-    /// The change is not, byte for byte, what Automerge would write for the same content.
+    /// The change is not byte for byte what Automerge writes for the same content.
     #[error("the change is not in its canonical encoding")]
     NotCanonical,
-    /// It builds on changes that are not here yet: the only refusal that time can cure.
+    /// It depends on changes that have not arrived yet. This is the only temporary error.
     #[error("{} changes that this one depends on are not here", .0.len())]
     Missing(Vec<ChangeHash>),
-    /// The document has it already.
+    /// The document already contains it.
     #[error("change {0} is in the document already")]
     Known(ChangeHash),
-    /// It uses or skips something that its dependencies do not lead to.
+    /// It refers to something outside its ancestors, or does not follow its author's previous change.
     #[error("the change does not follow from its dependencies: {0}")]
     Lineage(String),
     /// Automerge refused it.
@@ -177,27 +176,26 @@ pub enum GateError {
     /// Automerge panicked on it.
     #[error("the change makes Automerge panic: {0}")]
     Panicked(String),
-    /// The document could not be read again with it.
+    /// A document with this change cannot be loaded again.
     #[error("the document with the change cannot be read again: {0}")]
     Unloadable(String),
 }
 
 impl GateError {
-    /// Whether the change may be admissible once more changes are here.
+    /// Whether the change may be admitted later, when more changes have arrived.
     pub const fn is_missing(&self) -> bool {
         matches!(self, Self::Missing(_))
     }
 }
 
-/// Checks everything about a change that needs no document.
+/// Makes every check of a change that needs no document.
 ///
-/// `ordinal` counts the acts of the whole entry: the n-th act in it must stand under
-/// [`ActId::derive`] of the author's place and n. It moves on only when the change passes. A change
-/// without dependencies creates its item: it makes both objects, its first act is the one `Create`
-/// of the item, and `item` must be derived from that act's place.
+/// `ordinal` counts the acts of the whole entry: the n-th act must have the key [`ActId::derive`] of the author
+/// and n. It is advanced only when the change passes. A change without dependencies creates its item: it makes
+/// both objects, its first act is the item's only `Create`, and `item` must be derived from that act's position.
 ///
 /// # Errors
-/// The first rule that is broken.
+/// The first rule that the change breaks.
 pub fn check(
     item: &ItemId,
     bytes: &[u8],
@@ -226,7 +224,7 @@ pub fn check(
             edits_body: found.edits_body,
             creates: header.deps.is_empty(),
             creator: found.creator,
-            refers: found.refers,
+            references: found.references,
             header,
         };
         Ok((checked, next))

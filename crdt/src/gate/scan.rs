@@ -1,9 +1,9 @@
-//! Reads the header of a change and adds up its run-length columns without expanding one.
+//! Reads the header of a change and adds up its run-length columns without expanding them.
 //!
-//! Relies on nothing but the published chunk format and the bounds of `proto::limits`; Automerge is
-//! not called, because parsing is exactly what a bomb is made for. The time taken is linear in the
-//! bytes, whatever they claim. Refuses more than Automerge does (unknown columns, trailing bytes,
-//! messages, marks): an honest change of ours has none of it.
+//! Relies on the published chunk format and the bounds of `proto::limits` only. Automerge is not called, because a
+//! decompression bomb attacks the parser. The time is linear in the number of bytes, whatever they claim. The scan
+//! is stricter than Automerge: it refuses unknown columns, trailing bytes, messages and marks, none of which our
+//! own changes contain.
 
 use automerge::{Change, ChangeHash};
 use towline_proto::{AuthorSeq, limits};
@@ -11,13 +11,13 @@ use towline_proto::{AuthorSeq, limits};
 use super::GateError;
 
 const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
-/// Where the data of a chunk's checksum ends: behind it the chunk's kind begins.
+/// The offset of the chunk's kind, behind the magic bytes and the checksum.
 const KIND_AT: usize = 8;
 const KIND_CHANGE: u8 = 1;
 const KIND_COMPRESSED: u8 = 2;
 const HASH_BYTES: usize = 32;
-/// Largest operation counter and sequence number: Automerge keeps them in 32 bits and adds to them
-/// unchecked, so that a change near the top makes every later local write panic.
+/// The largest operation counter and sequence number. Automerge keeps them in 32 bits and adds to them
+/// unchecked, so a change near the maximum makes every later local write panic.
 const MAX_COUNTER: u64 = i32::MAX as u64;
 /// The end of the year 9999, in milliseconds (or, far less, in seconds).
 const MAX_TIME: i64 = 253_402_300_799_999;
@@ -26,24 +26,24 @@ const DEFLATE_BIT: u64 = 8;
 
 /// What a change's header says, and how many operations follow.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Header {
-    /// Who wrote it.
+pub struct ChangeHeader {
+    /// The actor that wrote it.
     pub actor: Vec<u8>,
-    /// The how-manyeth change of this actor, from 1.
+    /// The sequence number among this actor's changes, from 1.
     pub seq: u64,
     /// The number of its first operation.
     pub start_op: u64,
-    /// The changes that it builds on.
+    /// The changes that it depends on.
     pub deps: Vec<ChangeHash>,
     /// Other actors that its operations name.
     pub other_actors: Vec<Vec<u8>>,
     /// How many operations it holds.
     pub ops: u64,
-    /// Where its dependencies begin, in bytes.
+    /// The byte offset of its dependencies.
     deps_at: usize,
 }
 
-/// How the rows of a column are written.
+/// The encoding of a column.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Rows {
     /// Runs of indexes into the change's actors.
@@ -64,7 +64,7 @@ enum Rows {
     Group,
 }
 
-/// The columns that an honest change can have, by their specification. Marks have two more.
+/// The columns that our changes can have, by their specification number. Marks would need two more.
 const COLUMNS: [(u64, Rows); 12] = [
     (1, Rows::Actor),   // object
     (2, Rows::Number),  // object
@@ -86,14 +86,14 @@ const MARKS: [u64; 2] = [148, 165];
 ///
 /// # Errors
 /// When a bound is exceeded or the bytes are not one plain change.
-pub fn scan(bytes: &[u8]) -> Result<Header, GateError> {
+pub fn scan(bytes: &[u8]) -> Result<ChangeHeader, GateError> {
     if bytes.len() > limits::CHANGE_BYTES {
         return Err(GateError::TooLarge {
             got: bytes.len(),
             max: limits::CHANGE_BYTES,
         });
     }
-    let mut reader = Reader(bytes);
+    let mut reader = ByteReader(bytes);
     if reader.take(4)? != MAGIC {
         return Err(malformed("it does not begin as an Automerge chunk"));
     }
@@ -121,7 +121,7 @@ pub fn scan(bytes: &[u8]) -> Result<Header, GateError> {
     let other_actors = actors(&mut reader, &actor)?;
     let ops = columns(&mut reader, other_actors.len() as u64 + 1)?;
     counter("number of the last operation", start_op.saturating_add(ops))?;
-    Ok(Header {
+    Ok(ChangeHeader {
         actor,
         seq,
         start_op,
@@ -132,13 +132,13 @@ pub fn scan(bytes: &[u8]) -> Result<Header, GateError> {
     })
 }
 
-/// Whether `rebuilt`, encoded by Automerge from the operations of `change`, is what `bytes` say.
+/// Checks that `rebuilt`, encoded by Automerge from the operations of `change`, has the same bytes.
 ///
-/// Only the order of the dependencies may differ: a local Automerge transaction writes its author's
-/// own last change behind the sorted heads, while building a change sorts all of them.
+/// Only the order of the dependencies may differ: a local Automerge transaction puts its author's own last change
+/// behind the sorted heads, while building a change sorts all of them.
 pub(super) fn same_encoding(
     bytes: &[u8],
-    header: &Header,
+    header: &ChangeHeader,
     change: &Change,
     rebuilt: &Change,
 ) -> Result<(), GateError> {
@@ -157,8 +157,8 @@ pub(super) fn same_encoding(
     }
 }
 
-/// The dependencies, and where they begin in the whole of `total` bytes.
-fn dependencies(total: usize, reader: &mut Reader<'_>) -> Result<(Vec<ChangeHash>, usize), GateError> {
+/// Reads the dependencies; also returns their offset in the change of `total` bytes.
+fn dependencies(total: usize, reader: &mut ByteReader<'_>) -> Result<(Vec<ChangeHash>, usize), GateError> {
     let got = reader.uleb()?;
     if got > limits::DEPS_PER_CHANGE as u64 {
         return Err(GateError::TooManyDeps {
@@ -175,14 +175,14 @@ fn dependencies(total: usize, reader: &mut Reader<'_>) -> Result<(Vec<ChangeHash
         }
         deps.push(hash);
     }
-    // The author's own last change may stand behind the others, which are sorted.
+    // The author's own last change may come after the others, which are sorted.
     if !deps[..deps.len().saturating_sub(1)].is_sorted() {
         return Err(malformed("the dependencies are not sorted"));
     }
     Ok((deps, at))
 }
 
-fn actors(reader: &mut Reader<'_>, own: &[u8]) -> Result<Vec<Vec<u8>>, GateError> {
+fn actors(reader: &mut ByteReader<'_>, own: &[u8]) -> Result<Vec<Vec<u8>>, GateError> {
     let got = reader.uleb()?;
     if got > limits::ACTORS_PER_CHANGE as u64 {
         return Err(GateError::TooManyActors {
@@ -204,8 +204,8 @@ fn actors(reader: &mut Reader<'_>, own: &[u8]) -> Result<Vec<Vec<u8>>, GateError
     Ok(actors)
 }
 
-/// Reads the columns up to the last byte and gives the number of operations.
-fn columns(reader: &mut Reader<'_>, actors: u64) -> Result<u64, GateError> {
+/// Reads the columns up to the last byte and returns the number of operations.
+fn columns(reader: &mut ByteReader<'_>, actors: u64) -> Result<u64, GateError> {
     let count = reader.uleb()?;
     let mut found: Vec<(u64, Rows, u64)> = Vec::new();
     for _ in 0..count {
@@ -266,9 +266,9 @@ fn columns(reader: &mut Reader<'_>, actors: u64) -> Result<u64, GateError> {
     Ok(ops)
 }
 
-/// Adds up the rows of a column, and what `weigh` makes of each run; `None` refuses the change.
+/// Counts the rows of a column, and adds up what `weigh` returns for each run; `None` refuses the change.
 fn runs(data: &[u8], rows: Rows, weigh: impl Fn(u64, u64) -> Option<u64>) -> Result<(u64, u64), GateError> {
-    let mut reader = Reader(data);
+    let mut reader = ByteReader(data);
     let (mut total, mut weight) = (0u64, 0u64);
     while !reader.0.is_empty() {
         let run = reader.sleb()?;
@@ -277,7 +277,7 @@ fn runs(data: &[u8], rows: Rows, weigh: impl Fn(u64, u64) -> Option<u64>) -> Res
             continue;
         }
         total = bounded(total.saturating_add(run.unsigned_abs()))?;
-        // A positive run is one value repeated, a negative one so many values in full.
+        // A positive run repeats one value; a negative run of n lists n values.
         let (values, repeated) = if run > 0 {
             (1, run.unsigned_abs())
         } else {
@@ -299,9 +299,9 @@ fn runs(data: &[u8], rows: Rows, weigh: impl Fn(u64, u64) -> Option<u64>) -> Res
     Ok((total, weight))
 }
 
-/// Adds up a column of flags: lengths of alternating runs.
+/// Counts the rows of a column of flags, which holds the lengths of alternating runs.
 fn flags(data: &[u8]) -> Result<u64, GateError> {
-    let mut reader = Reader(data);
+    let mut reader = ByteReader(data);
     let mut total = 0u64;
     while !reader.0.is_empty() {
         total = bounded(total.saturating_add(reader.uleb()?))?;
@@ -334,10 +334,10 @@ fn malformed(what: &str) -> GateError {
     GateError::Malformed(what.into())
 }
 
-/// What is left to read.
-struct Reader<'a>(&'a [u8]);
+/// The bytes that are left to read.
+struct ByteReader<'a>(&'a [u8]);
 
-impl<'a> Reader<'a> {
+impl<'a> ByteReader<'a> {
     fn take(&mut self, count: usize) -> Result<&'a [u8], GateError> {
         let (taken, rest) = self
             .0
@@ -353,7 +353,7 @@ impl<'a> Reader<'a> {
         Ok(*first)
     }
 
-    /// Bytes behind their length.
+    /// Bytes with their length in front.
     fn prefixed(&mut self) -> Result<&'a [u8], GateError> {
         let length = usize::try_from(self.uleb()?).map_err(|_| malformed("cut short"))?;
         self.take(length)

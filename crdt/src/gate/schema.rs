@@ -1,10 +1,9 @@
-//! The document schema, operation by operation.
+//! Checks every operation of a change against the document schema.
 //!
-//! A first change makes `acts` and `body`, in this order; after that nothing but two things is ever
-//! written: an act, once, under the key that its place in its author's log gives, and insertions and
-//! deletions of strings in the body. Relies on Automerge's decoding of the operations, so it runs
-//! under the guard; it needs no document. It never judges whether an act is allowed: that is the
-//! fold's.
+//! A first change makes `acts` and `body`, in this order. Every other operation is either an act, written once
+//! under the key derived from its position in its author's log, or an insertion or deletion of a string in the
+//! body. Relies on Automerge's decoding of the operations, so it runs under the guard; it needs no document. It
+//! does not decide whether an act is legal; the fold does.
 
 use automerge::legacy::{ElementId, Key, ObjectId, Op as RawOp, OpId, OpType};
 use automerge::{ActorId, ExpandedChange, ObjType, ScalarValue};
@@ -18,25 +17,25 @@ pub(super) const ACTS_OP: u64 = 1;
 pub(super) const BODY_OP: u64 = 2;
 const CONTAINERS: [(&str, ObjType); 2] = [("acts", ObjType::Map), ("body", ObjType::Text)];
 
-/// What the operations of a change amount to.
+/// What the operations of a change contain.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct ChangeContent {
     pub(super) acts: Vec<(ActId, Act, Vec<u8>)>,
     pub(super) edits_body: bool,
-    /// Whose objects it writes to.
+    /// The actor that created the objects which it writes to.
     pub(super) creator: Option<ActorId>,
-    /// Body elements of earlier changes that it names.
-    pub(super) refers: Vec<(u64, ActorId)>,
+    /// Body elements of earlier changes that it refers to.
+    pub(super) references: Vec<(u64, ActorId)>,
 }
 
-/// Reads every operation of a change; also gives the ordinal of the entry's next act.
+/// Checks every operation of a change. Returns its content and the ordinal of the entry's next act.
 pub(super) fn read(
     item: &ItemId,
     change: &ExpandedChange,
     author: &AuthorSeq,
     mut ordinal: u32,
-) -> Result<(Found, u32), GateError> {
-    let mut found = Found::default();
+) -> Result<(ChangeContent, u32), GateError> {
+    let mut found = ChangeContent::default();
     let mut rest = change.operations.as_slice();
     let creates = change.deps.is_empty();
     if creates {
@@ -70,7 +69,7 @@ pub(super) fn read(
                 ordinal = ordinal.saturating_add(1);
             }
             BODY_OP => {
-                edit(change, op, made_before + index, &mut found.refers)?;
+                check_edit(change, op, made_before + index, &mut found.references)?;
                 found.edits_body = true;
             }
             _ => return Err(schema("a write to an object that is neither `acts` nor `body`")),
@@ -80,8 +79,8 @@ pub(super) fn read(
         return Err(schema("a first change without an act that creates the item"));
     }
     deletes_once(&change.operations)?;
-    found.refers.sort_unstable();
-    found.refers.dedup();
+    found.references.sort_unstable();
+    found.references.dedup();
     Ok((found, ordinal))
 }
 
@@ -137,12 +136,12 @@ fn act(op: &RawOp, author: &AuthorSeq, ordinal: u32) -> Result<(ActId, Act, Vec<
     Ok((want, Act::decode(record)?, record.clone()))
 }
 
-/// An insertion or deletion in the body by the operation at `index` of `change`.
-fn edit(
+/// Checks the operation at `index` of `change`, an insertion into or deletion from the body.
+fn check_edit(
     change: &ExpandedChange,
     op: &RawOp,
     index: usize,
-    refers: &mut Vec<(u64, ActorId)>,
+    references: &mut Vec<(u64, ActorId)>,
 ) -> Result<(), GateError> {
     let Key::Seq(element) = &op.key else {
         return Err(schema("a key in the body"));
@@ -159,11 +158,11 @@ fn edit(
     }
     match element {
         ElementId::Head => Ok(()),
-        ElementId::Id(id) => element_of(change, id, index, refers),
+        ElementId::Id(id) => check_element(change, id, index, references),
     }
 }
 
-/// Refuses a change that deletes an element twice: Automerge then cannot give the change back.
+/// Refuses a change that deletes an element twice: Automerge could not reproduce the change.
 fn deletes_once(operations: &[RawOp]) -> Result<(), GateError> {
     let mut deleted: Vec<(u64, &ActorId)> = operations
         .iter()
@@ -178,17 +177,17 @@ fn deletes_once(operations: &[RawOp]) -> Result<(), GateError> {
     Err(schema("an element that is deleted twice in one change"))
 }
 
-/// Notes a reference to an element of an earlier change; checks one to an element of this change.
-fn element_of(
+/// Checks a reference to an element of this change, or records one to an element of an earlier change.
+fn check_element(
     change: &ExpandedChange,
     id: &OpId,
     index: usize,
-    refers: &mut Vec<(u64, ActorId)>,
+    references: &mut Vec<(u64, ActorId)>,
 ) -> Result<(), GateError> {
     let (own, counter) = (*id.actor() == change.actor_id, id.counter());
     let start = change.start_op.get();
     if own && counter >= start {
-        // Inserted by an operation of this change, and before this one.
+        // An earlier operation of this change must have inserted it.
         let made = usize::try_from(counter - start).ok().filter(|at| *at < index);
         if made
             .and_then(|at| change.operations.get(at))
@@ -197,8 +196,8 @@ fn element_of(
             return Ok(());
         }
     } else if counter > BODY_OP && counter < start {
-        // All ancestors' operations have smaller numbers; whether this is one needs the document.
-        refers.push((counter, id.actor().clone()));
+        // Operations of ancestors have smaller numbers. Whether this is one of them needs the document.
+        references.push((counter, id.actor().clone()));
         return Ok(());
     }
     Err(schema(

@@ -1,10 +1,9 @@
-//! The last stage: applying checked changes to a scratch copy of their item's document.
+//! The last step of the gate: applies checked changes to a copy of their item's document.
 //!
-//! Rules alone are not enough: of the mutants that pass them, some still panic inside Automerge and
-//! some apply but cannot be read again. So the copy takes the changes under a guard and must survive
-//! being saved and loaded, which gives back each of them byte for byte. The caller's document is never
-//! touched. What a rule looks at is the change's ancestors, never the rest of the document: a replica
-//! that holds more must not decide otherwise.
+//! Static rules are not enough: some mutated changes that pass them still panic inside Automerge, and some apply
+//! but cannot be loaded again. So the copy applies the changes under a guard, is saved and loaded, and must
+//! reproduce each change byte for byte. The caller's document is never touched. The rules look at the ancestors of
+//! a change only, never at the rest of the document, so that a replica which holds more decides the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,42 +12,40 @@ use automerge::{ActorId, Automerge, AutomergeError, ChangeHash, ChangeMetadata, 
 
 use super::{CheckedChange, GateError, linear_history};
 
-/// Longest excerpt of a panic's message, in characters.
+/// The most characters that are quoted of a panic's message.
 const PANIC_CHARS: usize = 200;
 
-/// Applies changes of one item, in order, to a copy of its document (or to none, when the first of
-/// them creates it), and checks that the result can be saved and loaded. All or nothing; when the
-/// changes of several entries are refused together, the caller admits its entries one by one: what
-/// is said of an entry is what is said of it alone.
+/// Applies changes of one item, in order, to a copy of its document (or to an empty one, when the first of them
+/// creates the item), and checks that the result can be saved and loaded. All or nothing: when the changes of
+/// several entries are refused together, the caller admits the entries one by one, so that every entry gets its
+/// own result.
 ///
-/// That a document with all of them reads back stands for each of its parts: reading rebuilds every
-/// change from the columns and compares heads, which name the bytes of all changes by their hashes,
-/// and what comes later only adds to the columns.
+/// One save and load at the end is enough for all of them: loading rebuilds every change from the columns and
+/// compares heads, which cover the bytes of all changes by their hashes.
 ///
 /// # Errors
-/// The first change's reason; [`GateError::Missing`] when it depends on changes that are not here.
+/// Why the first refused change is refused; [`GateError::Missing`] when it depends on changes that are not here.
 pub fn admit(doc: Option<&Automerge>, changes: &[CheckedChange]) -> Result<Automerge, GateError> {
-    let admitted = guarded(|| join(doc, changes))?;
+    let admitted = guarded(|| apply_to_copy(doc, changes))?;
     reload(&admitted)?;
     Ok(admitted)
 }
 
-/// [`admit`] without the save and load, for entries that passed the gate before: those of this
-/// node's own log.
+/// [`admit`] without the save and load, for entries that passed the gate before: those in this node's own log.
 ///
 /// # Errors
 /// As [`admit`].
 pub fn apply(doc: Option<&Automerge>, changes: &[CheckedChange]) -> Result<Automerge, GateError> {
     guarded(|| {
         let before = doc.map(Automerge::get_heads).unwrap_or_default();
-        let scratch = join(doc, changes)?;
-        gives_back(&scratch, &before, changes)?;
-        Ok(scratch)
+        let copy = apply_to_copy(doc, changes)?;
+        check_round_trip(&copy, &before, changes)?;
+        Ok(copy)
     })
 }
 
-/// Checks that a document reads back with the same heads once it is saved. Saved uncompressed: deflating
-/// takes ten times as long as everything else and cannot break what inflates again.
+/// Saves and loads a document and compares heads. It is saved uncompressed, because deflating takes ten times as
+/// long as everything else and cannot lose anything.
 ///
 /// # Errors
 /// [`GateError::Unloadable`], or [`GateError::Panicked`].
@@ -63,46 +60,46 @@ pub fn reload(doc: &Automerge) -> Result<(), GateError> {
     })
 }
 
-/// Runs what hands foreign bytes to Automerge; a panic becomes a refusal. Nothing that the closure
-/// changes is used after a panic, so being unwind safe is asserted.
+/// Runs a closure that hands foreign bytes to Automerge, and turns a panic into an error. Nothing that the closure
+/// changes is used after a panic, so it is asserted to be unwind safe.
 pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, GateError>) -> Result<T, GateError> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
-        let said = payload
+        let message = payload
             .downcast_ref::<String>()
             .map(String::as_str)
             .or_else(|| payload.downcast_ref::<&str>().copied())
             .unwrap_or("no message");
-        Err(GateError::Panicked(said.chars().take(PANIC_CHARS).collect()))
+        Err(GateError::Panicked(message.chars().take(PANIC_CHARS).collect()))
     })
 }
 
-/// A copy of the document with the changes: at once where each builds on all that is before it, or
-/// else one after the other.
-fn join(doc: Option<&Automerge>, changes: &[CheckedChange]) -> Result<Automerge, GateError> {
-    let mut scratch = doc.map_or_else(Automerge::new, Automerge::clone);
-    if changes.len() > 1 && linear_history::is_linear(&mut scratch, changes)? {
-        enter(&mut scratch, changes)?;
-        return Ok(scratch);
+/// A copy of the document with the changes: applied in one call when they form a linear history, otherwise one by
+/// one.
+fn apply_to_copy(doc: Option<&Automerge>, changes: &[CheckedChange]) -> Result<Automerge, GateError> {
+    let mut copy = doc.map_or_else(Automerge::new, Automerge::clone);
+    if changes.len() > 1 && linear_history::is_linear(&mut copy, changes)? {
+        apply_changes(&mut copy, changes)?;
+        return Ok(copy);
     }
     for checked in changes {
-        step(&mut scratch, checked)?;
+        apply_one(&mut copy, checked)?;
     }
-    Ok(scratch)
+    Ok(copy)
 }
 
-fn step(doc: &mut Automerge, checked: &CheckedChange) -> Result<(), GateError> {
-    begins_or_follows(doc, checked)?;
-    enter(doc, std::slice::from_ref(checked))
+fn apply_one(doc: &mut Automerge, checked: &CheckedChange) -> Result<(), GateError> {
+    check_parents(doc, checked)?;
+    apply_changes(doc, std::slice::from_ref(checked))
 }
 
-/// Checks that a change is new and stands where it may stand in this document.
-pub(super) fn begins_or_follows(doc: &mut Automerge, checked: &CheckedChange) -> Result<(), GateError> {
+/// Checks that a change is new and either creates the item or follows from its ancestors in the document.
+pub(super) fn check_parents(doc: &mut Automerge, checked: &CheckedChange) -> Result<(), GateError> {
     let hash = checked.change.hash();
     if doc.get_change_meta_by_hash(&hash).is_some() {
         return Err(GateError::Known(hash));
     }
     if !checked.creates {
-        return lineage(doc, checked);
+        return check_ancestry(doc, checked);
     }
     if doc.get_heads().is_empty() {
         return Ok(());
@@ -110,7 +107,7 @@ pub(super) fn begins_or_follows(doc: &mut Automerge, checked: &CheckedChange) ->
     Err(GateError::Schema("a second beginning of the item".into()))
 }
 
-fn enter(doc: &mut Automerge, changes: &[CheckedChange]) -> Result<(), GateError> {
+fn apply_changes(doc: &mut Automerge, changes: &[CheckedChange]) -> Result<(), GateError> {
     let changes: Vec<_> = changes.iter().map(|checked| checked.change.clone()).collect();
     doc.apply_changes(changes).map_err(|error| match error {
         AutomergeError::DuplicateSeqNumber(got, _) => GateError::Seq {
@@ -126,9 +123,12 @@ fn enter(doc: &mut Automerge, changes: &[CheckedChange]) -> Result<(), GateError
     Err(GateError::Missing(missing))
 }
 
-/// Checks that the document gives these changes, and nothing else that was not in it `before`, back
-/// byte for byte.
-fn gives_back(doc: &Automerge, before: &[ChangeHash], changes: &[CheckedChange]) -> Result<(), GateError> {
+/// Checks that the document returns exactly these changes, byte for byte, as those that were not in it `before`.
+fn check_round_trip(
+    doc: &Automerge,
+    before: &[ChangeHash],
+    changes: &[CheckedChange],
+) -> Result<(), GateError> {
     let kept: BTreeMap<_, _> = doc
         .get_changes(before)
         .into_iter()
@@ -144,8 +144,9 @@ fn gives_back(doc: &Automerge, before: &[ChangeHash], changes: &[CheckedChange])
     Err(GateError::NotCanonical)
 }
 
-/// Checks that the change follows from its ancestors, all of which must be in the document.
-fn lineage(doc: &mut Automerge, checked: &CheckedChange) -> Result<(), GateError> {
+/// Checks the operation number and sequence number of a change against its ancestors, all of which must be in the
+/// document.
+fn check_ancestry(doc: &mut Automerge, checked: &CheckedChange) -> Result<(), GateError> {
     let header = &checked.header;
     let (mut missing, mut max_op) = (Vec::new(), 0);
     for dep in &header.deps {
@@ -172,30 +173,30 @@ fn lineage(doc: &mut Automerge, checked: &CheckedChange) -> Result<(), GateError
             want,
         });
     }
-    let unseen = unseen(doc, &header.deps);
-    // Two changes of one actor side by side could give two operations the same number.
-    if unseen.iter().any(|meta| *meta.actor == *actor) {
+    let others = non_ancestors(doc, &header.deps);
+    // Two concurrent changes of one actor could give two operations the same number.
+    if others.iter().any(|meta| *meta.actor == *actor) {
         return Err(GateError::Lineage(
             "it does not build on its author's change before it".into(),
         ));
     }
-    references(doc, checked, &unseen)
+    check_references(doc, checked, &others)
 }
 
-/// Checks that every object and element which the change names comes from its ancestors.
-fn references(
+/// Checks that every object and element to which the change refers comes from its ancestors.
+fn check_references(
     doc: &Automerge,
     checked: &CheckedChange,
-    unseen: &[ChangeMetadata<'_>],
+    others: &[ChangeMetadata<'_>],
 ) -> Result<(), GateError> {
-    if checked.creator != maker(doc) {
+    if checked.creator != creator(doc) {
         return Err(GateError::Schema("a write to an object of another item".into()));
     }
-    for (counter, actor) in &checked.refers {
-        let hidden = unseen
+    for (counter, actor) in &checked.references {
+        let is_hidden = others
             .iter()
             .any(|meta| *meta.actor == *actor && (meta.start_op..=meta.max_op).contains(counter));
-        if hidden || !holds(doc, *counter, actor) {
+        if is_hidden || !has_op(doc, *counter, actor) {
             return Err(GateError::Lineage(format!(
                 "it uses operation {counter}@{actor}, which they do not hold"
             )));
@@ -204,21 +205,21 @@ fn references(
     Ok(())
 }
 
-/// Who made the item.
-pub(super) fn maker(doc: &Automerge) -> Option<ActorId> {
+/// The actor that created the item.
+pub(super) fn creator(doc: &Automerge) -> Option<ActorId> {
     match doc.get(ROOT, "acts").ok().flatten() {
         Some((_, ObjId::Id(_, actor, _))) => Some(actor),
         Some((_, ObjId::Root)) | None => None,
     }
 }
 
-/// Whether the document has this operation.
-pub(super) fn holds(doc: &Automerge, counter: u64, actor: &ActorId) -> bool {
+/// Whether the document contains an operation.
+pub(super) fn has_op(doc: &Automerge, counter: u64, actor: &ActorId) -> bool {
     doc.hash_for_opid(&ObjId::Id(counter, actor.clone(), 0)).is_some()
 }
 
-/// The changes that are no ancestors of a change with these dependencies.
-fn unseen<'a>(doc: &'a Automerge, deps: &[ChangeHash]) -> Vec<ChangeMetadata<'a>> {
+/// The changes in the document that are not ancestors of a change with these dependencies.
+fn non_ancestors<'a>(doc: &'a Automerge, deps: &[ChangeHash]) -> Vec<ChangeMetadata<'a>> {
     let deps_set: BTreeSet<&ChangeHash> = deps.iter().collect();
     if doc.get_heads().iter().all(|head| deps_set.contains(head)) {
         return Vec::new();
@@ -226,8 +227,8 @@ fn unseen<'a>(doc: &'a Automerge, deps: &[ChangeHash]) -> Vec<ChangeMetadata<'a>
     doc.get_changes_meta(deps)
 }
 
-/// The number of an actor's last change in the document. Automerge tells it of the document's own
-/// actor only, so that is lent for the question and put back.
+/// The sequence number of an actor's last change in the document. Automerge reports it for the document's own
+/// actor only, so the actor is set for the query and then restored.
 pub(super) fn last_seq(doc: &mut Automerge, actor: &ActorId) -> u64 {
     let own = doc.get_actor().clone();
     doc.set_actor(actor.clone());

@@ -1,28 +1,28 @@
-//! What people should look at although nothing contends: facts beside what stands.
+//! Notices about facts that contradict the state of an item without being a conflict.
 
 use towline_crdt::fold::ActOutcome;
 use towline_proto::{Column, FailureKind, Op, Qa, Rule, Status};
 
-use crate::contests::fates;
-use crate::world::{Actor, ann_and_bo, meet};
+use crate::actors::{Actor, ann_and_bo, exchange};
+use crate::conflicts::outcomes;
 
 #[test]
-fn the_trash_names_what_matters_of_what_was_done_at_the_same_time() {
+fn a_deletion_names_the_concurrent_acts_that_matter() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     let mut cy = Actor::new("cy", 3);
-    cy.hears(&ann);
+    cy.receives(&ann);
     ann.does(Op::Delete { reason: None });
     bo.does(Op::Merged {
         commit: Some("abc1234".into()),
     });
     cy.does(Op::Freeze);
     bo.does(Op::Comment { text: "there".into() });
-    let view = meet(&mut ann, &mut bo);
+    let view = exchange(&mut ann, &mut bo);
     assert_eq!(
         view.attention,
         ["deleted, but merged (abc1234) and edited at the same time; `restore` brings all back"]
     );
-    let view = meet(&mut ann, &mut cy);
+    let view = exchange(&mut ann, &mut cy);
     assert!(view.holds.frozen);
     assert_eq!(
         view.attention,
@@ -34,17 +34,17 @@ fn the_trash_names_what_matters_of_what_was_done_at_the_same_time() {
 }
 
 #[test]
-fn what_is_called_done_draws_attention_when_its_merge_was_reported_to_fail() {
+fn done_without_a_commit_and_a_failed_merge_make_a_notice() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Server);
     ann.does(Op::Start { force: None });
     ann.does(Op::Submit);
-    bo.hears(&ann);
+    bo.receives(&ann);
     ann.does(Op::Merged { commit: None });
     bo.does(Op::MergeFailed {
         kind: FailureKind::GatesFailed,
         detail: "two tests".into(),
     });
-    let view = meet(&mut ann, &mut bo);
+    let view = exchange(&mut ann, &mut bo);
     assert_eq!(view.column, Column::Done);
     assert_eq!(
         view.attention,
@@ -56,14 +56,14 @@ fn what_is_called_done_draws_attention_when_its_merge_was_reported_to_fail() {
 }
 
 #[test]
-fn two_merges_made_apart_are_both_named() {
+fn two_concurrent_merges_are_both_named() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     let merged = |commit: &str| Op::Merged {
         commit: Some(commit.into()),
     };
     ann.does(merged("abc1234"));
     bo.does(merged("def5678"));
-    let view = meet(&mut ann, &mut bo);
+    let view = exchange(&mut ann, &mut bo);
     assert!(view.conflicts.is_empty());
     assert_eq!(
         view.attention,
@@ -71,17 +71,17 @@ fn two_merges_made_apart_are_both_named() {
     );
 }
 
-/// Nobody has to look any more, and the timeline still says who lost.
+/// The notice is gone, and the timeline still shows which act lost.
 #[test]
-fn a_title_that_lost_stays_lost_when_somebody_writes_a_third() {
+fn an_overridden_title_stays_overridden_when_a_third_is_written() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     let title = |title: &str| Op::SetTitle { title: title.into() };
     ann.does(title("Ship it today"));
     bo.does(title("Ship it tomorrow"));
-    assert_eq!(meet(&mut ann, &mut bo).conflicts.len(), 1);
+    assert_eq!(exchange(&mut ann, &mut bo).conflicts.len(), 1);
     ann.does(title("Ship it"));
     assert!(ann.view().conflicts.is_empty());
-    let all = fates(&ann, "title");
+    let all = outcomes(&ann, "title");
     let lost = all.iter().filter(|fate| {
         matches!(
             fate,

@@ -1,10 +1,10 @@
-//! Stories of claims: who may work on an item, and who lost the right without knowing.
+//! Claims: who holds the exclusive right to work on an item after concurrent claims, steps and take-overs.
 
 use towline_crdt::fold::ActOutcome;
 use towline_proto::{Column, Op, OriginKind, Qa, Register, Rule, Status};
 
-use crate::contests::{fates, only, start};
-use crate::world::{ann_and_bo, meet};
+use crate::actors::{ann_and_bo, exchange};
+use crate::conflicts::{only, outcomes, start};
 
 fn claim(holder: &str, generation: u32) -> Op {
     Op::Claim {
@@ -14,13 +14,13 @@ fn claim(holder: &str, generation: u32) -> Op {
 }
 
 #[test]
-fn a_claim_made_while_the_item_moved_on_is_lost_and_listed() {
+fn a_claim_concurrent_to_a_step_is_overridden_and_listed() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     ann.does(start());
-    bo.hears(&ann);
+    bo.receives(&ann);
     ann.does(Op::Submit);
     bo.does(claim("coder-1", 1));
-    let view = meet(&mut ann, &mut bo);
+    let view = exchange(&mut ann, &mut bo);
     assert_eq!(
         (view.column, &view.claim, view.generation),
         (Column::Qa, &None, 1)
@@ -30,7 +30,7 @@ fn a_claim_made_while_the_item_moved_on_is_lost_and_listed() {
     bo.does(claim("coder-1", 2));
     assert!(bo.view().conflicts.is_empty(), "claiming anew settles it");
     assert!(matches!(
-        fates(&bo, "claim")[0],
+        outcomes(&bo, "claim")[0],
         ActOutcome::Overridden {
             rule: Rule::ColumnLeft,
             ..
@@ -39,26 +39,26 @@ fn a_claim_made_while_the_item_moved_on_is_lost_and_listed() {
 }
 
 #[test]
-fn the_same_step_twice_does_not_end_a_claim_made_after_one_of_them() {
+fn two_equal_steps_do_not_end_a_claim_made_after_one_of_them() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     ann.does(start());
     bo.does(start());
     bo.does(claim("bo", 1));
-    let view = meet(&mut ann, &mut bo);
+    let view = exchange(&mut ann, &mut bo);
     assert_eq!(view.claim.map(|claim| claim.holder), Some("bo".into()));
     assert!(view.conflicts.is_empty());
 }
 
 #[test]
-fn a_claim_outlives_an_exit_that_waits_for_a_hold() {
+fn a_claim_survives_a_pending_exit() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     ann.does(start());
     ann.does(claim("ann", 1));
-    bo.hears(&ann);
+    bo.receives(&ann);
     ann.does(Op::Merged { commit: None });
     assert_eq!(ann.view().claim, None);
     bo.does(Op::Freeze);
-    let view = meet(&mut ann, &mut bo);
+    let view = exchange(&mut ann, &mut bo);
     assert_eq!((view.column, view.status()), (Column::Coding, Status::Frozen));
     assert_eq!(view.claim.map(|claim| claim.holder), Some("ann".into()));
     bo.does(Op::Unfreeze);
@@ -70,7 +70,7 @@ fn a_claim_outlives_an_exit_that_waits_for_a_hold() {
 }
 
 #[test]
-fn generations_go_on_over_a_change_of_column() {
+fn generations_continue_across_columns() {
     let (mut ann, _) = ann_and_bo(Qa::Agent);
     ann.does(start());
     ann.does(claim("ann", 1));
@@ -83,11 +83,11 @@ fn generations_go_on_over_a_change_of_column() {
 }
 
 #[test]
-fn who_takes_over_cites_a_renewal_of_the_claim() {
+fn a_take_over_names_a_renewal_of_the_claim() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     ann.does(start());
     ann.does(claim("ann", 1));
-    bo.hears(&ann);
+    bo.receives(&ann);
     let claimed_at = bo.view().claim.expect("claimed").at;
     let take_over = |renewal| Op::TakeOver {
         holder: "bo".into(),
@@ -108,7 +108,7 @@ fn a_renewed_holder_loses_to_a_take_over_of_the_next_generation() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     ann.does(start());
     ann.does(claim("ann", 1));
-    bo.hears(&ann);
+    bo.receives(&ann);
     let renewal = bo.view().claim.expect("claimed").at;
     ann.does(Op::Release { generation: 1 });
     ann.does(claim("ann", 2));
@@ -119,7 +119,7 @@ fn a_renewed_holder_loses_to_a_take_over_of_the_next_generation() {
         renewal,
         force: None,
     });
-    let view = meet(&mut ann, &mut bo);
+    let view = exchange(&mut ann, &mut bo);
     assert_eq!(
         view.claim.as_ref().map(|claim| claim.holder.as_str()),
         Some("ann")
@@ -131,39 +131,39 @@ fn a_renewed_holder_loses_to_a_take_over_of_the_next_generation() {
 }
 
 #[test]
-fn of_two_agents_claims_the_lot_decides_and_nobody_can_steer_it() {
+fn between_claims_of_two_agents_a_hash_decides_that_nobody_can_steer() {
     let won = |wait: u64, name: &str| {
         let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
         ann.does(start());
-        bo.hears(&ann);
+        bo.receives(&ann);
         (ann.kind, bo.kind) = (OriginKind::Agent, OriginKind::Agent);
         bo.clock += wait;
         ann.does(claim("ann's", 1));
         bo.does(claim(name, 1));
-        let view = meet(&mut ann, &mut bo);
+        let view = exchange(&mut ann, &mut bo);
         view.claim.expect("one of them holds it").node
     };
     let first = won(0, "bo's");
     for wait in 1..24 {
-        // Another time or name makes another record, and would win a contest of hashes now and then.
+        // With another time or name the record hash would differ and sometimes win the tie.
         assert_eq!(won(wait, "bo's"), first);
         assert_eq!(won(wait, &format!("bo's {wait}")), first);
     }
 }
 
 #[test]
-fn a_release_that_carries_an_older_generation_takes_nothing_from_the_present_holder() {
+fn a_release_of_an_older_generation_does_not_affect_the_current_claim() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     ann.does(start());
     ann.does(claim("coder-1", 1));
-    bo.hears(&ann);
+    bo.receives(&ann);
     bo.does(Op::TakeOver {
         holder: "coder-2".into(),
         generation: 2,
         renewal: bo.view().claim.expect("claimed").at,
         force: None,
     });
-    ann.hears(&bo);
+    ann.receives(&bo);
     ann.does(Op::Release { generation: 1 });
     let view = ann.view();
     assert_eq!(view.claim.map(|claim| claim.holder), Some("coder-2".into()));
@@ -173,11 +173,11 @@ fn a_release_that_carries_an_older_generation_takes_nothing_from_the_present_hol
 }
 
 #[test]
-fn a_take_over_of_an_older_generation_never_stands() {
+fn a_take_over_of_an_older_generation_is_never_in_effect() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     ann.does(start());
     ann.does(claim("ann", 1));
-    bo.hears(&ann);
+    bo.receives(&ann);
     let renewal = bo.view().claim.expect("claimed").at;
     for generation in [1, 2] {
         ann.does(Op::Release { generation });
@@ -189,7 +189,7 @@ fn a_take_over_of_an_older_generation_never_stands() {
         renewal,
         force: None,
     });
-    let view = meet(&mut ann, &mut bo);
+    let view = exchange(&mut ann, &mut bo);
     let conflict = only(&view);
     assert_eq!(
         (conflict.register, conflict.rule),

@@ -1,8 +1,7 @@
-//! Floods: one item with very many acts of a member who means harm, or of many who were away for long.
+//! Floods: one item with very many acts, from a malicious member or from many members who were offline for long.
 //!
-//! Whatever shape they have, twice the acts may cost about twice the work. Work is counted in acts looked
-//! up, which is the same on every machine. Acts are made as records directly, with the ids in the order in which
-//! they are made.
+//! Whatever their shape, twice the acts may cost about twice the work. Work is counted in lookups of acts, which are
+//! the same on every machine. Acts are written as records directly, with ids in the order in which they are made.
 
 use towline_crdt::doc::{ActRecord, Acts, NodePrefix};
 use towline_crdt::fold::fold;
@@ -11,17 +10,17 @@ use towline_proto::{
     Register,
 };
 
-use crate::world::cast;
+use crate::actors::test_members;
 
 const ITEM: ItemId = ItemId([7; 16]);
 
-/// An item in the making. Everybody in it is Eve.
+/// An item that is being flooded. Eve signs all acts.
 struct Flood {
     acts: Acts,
 }
 
 impl Flood {
-    /// An item in the backlog, and its creation.
+    /// An item in the backlog, with the id of its creation.
     fn new(qa: Qa) -> (Self, ActId) {
         let mut flood = Self { acts: Acts::new() };
         let created = flood.add(
@@ -59,7 +58,7 @@ impl Flood {
         ActId(id)
     }
 
-    /// The same acts, each made apart by somebody who saw the same.
+    /// Many concurrent acts that have seen the same acts.
     fn each(&mut self, many: usize, saw: &[ActId], op: impl Fn(usize) -> Op) -> Vec<ActId> {
         (0..many).map(|number| self.add(op(number), saw)).collect()
     }
@@ -100,10 +99,10 @@ fn failed() -> Op {
 }
 
 fn settle(over: Register, keep: ActId) -> Op {
-    Op::Settle { over, keep }
+    Op::Resolve { over, keep }
 }
 
-/// A shape of so many acts, give or take a few.
+/// A kind of flood, and a function that makes one with about so many acts.
 type Shape = (&'static str, fn(usize) -> Acts);
 
 const SHAPES: &[Shape] = &[
@@ -325,16 +324,16 @@ const SHAPES: &[Shape] = &[
     }),
 ];
 
-/// Twice the acts may cost so many tenths of the work: maps grow, and some floods begin with a fixed part.
+/// The most work for twice the acts, in tenths: maps grow, and some floods begin with a fixed part.
 const TENTHS: u64 = 23;
 
 #[test]
-fn twice_the_acts_of_any_flood_cost_about_twice_the_work() {
-    let cast = cast();
+fn the_cost_of_a_flood_grows_linearly() {
+    let cast = test_members();
     let work = |shape: &dyn Fn(usize) -> Acts, acts| {
         let acts = shape(acts);
         let folded = fold(ITEM, &acts, &cast).expect("a creation");
-        folded.acts.looked_up()
+        folded.acts.lookups()
     };
     let mut dear = Vec::new();
     for (name, shape) in SHAPES {

@@ -1,10 +1,10 @@
-//! What people see after they worked together, and after they worked apart.
+//! The fold: the state of an item after sequential and after concurrent acts.
 
 use towline_crdt::fold::ActOutcome;
 use towline_proto::{Closing, Column, Op, OriginKind, Qa, Register, Status};
 
-use crate::contests::fates;
-use crate::world::{ann_and_bo, meet};
+use crate::actors::{ann_and_bo, exchange};
+use crate::conflicts::outcomes;
 
 fn start() -> Op {
     Op::Start { force: None }
@@ -56,7 +56,7 @@ fn an_item_goes_through_the_pipeline() {
 }
 
 #[test]
-fn an_illegal_step_is_refused_where_it_is_made_and_changes_nothing() {
+fn composing_an_illegal_step_fails_and_changes_nothing() {
     let (mut ann, _) = ann_and_bo(Qa::Agent);
     let before = ann.view();
     let error = ann.try_does(Op::Submit).expect_err("not from the backlog");
@@ -84,11 +84,11 @@ fn sent_back_twice_counts_two_retries_until_it_leaves_the_backlog_again() {
 }
 
 #[test]
-fn freezing_while_another_makes_progress_gives_a_frozen_item_that_progressed() {
+fn freezing_concurrent_to_progress_freezes_the_progressed_item() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     ann.does(Op::Freeze);
     bo.does(start());
-    let view = meet(&mut ann, &mut bo);
+    let view = exchange(&mut ann, &mut bo);
     assert_eq!((view.column, view.status()), (Column::Coding, Status::Frozen));
     assert!(view.conflicts.is_empty());
     ann.does(Op::Unfreeze);
@@ -99,11 +99,11 @@ fn freezing_while_another_makes_progress_gives_a_frozen_item_that_progressed() {
 }
 
 #[test]
-fn done_against_blocked_is_blocked_until_somebody_who_saw_both_decides() {
+fn done_against_blocked_stays_blocked_until_it_is_resolved() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     ann.does(merged(None));
     bo.does(block("waiting for keys"));
-    let view = meet(&mut ann, &mut bo);
+    let view = exchange(&mut ann, &mut bo);
     assert_eq!((view.column, view.status()), (Column::Backlog, Status::Blocked));
     assert_eq!(view.conflicts.len(), 1);
     assert_eq!(view.conflicts[0].register, Register::Column);
@@ -119,11 +119,11 @@ fn done_against_blocked_is_blocked_until_somebody_who_saw_both_decides() {
 }
 
 #[test]
-fn blocking_again_does_not_let_a_pending_exit_through() {
+fn blocking_again_does_not_release_a_pending_exit() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     ann.does(Op::Abandon { reason: None });
     bo.does(block("waiting for keys"));
-    meet(&mut ann, &mut bo);
+    exchange(&mut ann, &mut bo);
     bo.does(block("still waiting"));
     let view = bo.view();
     assert_eq!((view.column, view.status()), (Column::Backlog, Status::Blocked));
@@ -135,7 +135,7 @@ fn a_merge_fact_beats_a_block_and_says_so() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     ann.does(merged(Some("abc123")));
     bo.does(block("waiting for keys"));
-    let view = meet(&mut ann, &mut bo);
+    let view = exchange(&mut ann, &mut bo);
     assert_eq!((view.column, view.status()), (Column::Done, Status::Done));
     assert_eq!(
         view.attention,
@@ -144,14 +144,14 @@ fn a_merge_fact_beats_a_block_and_says_so() {
 }
 
 #[test]
-fn the_smaller_step_wins_and_the_other_is_listed() {
+fn the_smaller_step_wins_and_the_larger_is_listed() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     ann.does(start());
     bo.does(Op::Move {
         to: Column::Merge,
         reason: None,
     });
-    let view = meet(&mut ann, &mut bo);
+    let view = exchange(&mut ann, &mut bo);
     assert_eq!(view.column, Column::Coding);
     assert_eq!(view.conflicts.len(), 1);
     assert_eq!(view.conflicts[0].losers.len(), 1);
@@ -160,23 +160,23 @@ fn the_smaller_step_wins_and_the_other_is_listed() {
 }
 
 #[test]
-fn the_same_intent_twice_is_one_effect() {
+fn equal_concurrent_steps_have_one_effect() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     ann.does(start());
     bo.does(start());
-    let view = meet(&mut ann, &mut bo);
+    let view = exchange(&mut ann, &mut bo);
     assert_eq!(view.column, Column::Coding);
     assert!(view.conflicts.is_empty());
 }
 
 #[test]
-fn deleting_beats_editing_and_restoring_brings_the_edit_back() {
+fn a_deletion_wins_over_an_edit_and_restoring_shows_the_edit() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     ann.does(Op::Delete { reason: None });
     bo.does(Op::SetTitle {
         title: "Ship it today".into(),
     });
-    let view = meet(&mut ann, &mut bo);
+    let view = exchange(&mut ann, &mut bo);
     assert!(view.deleted);
     ann.does(Op::Restore);
     assert_eq!(
@@ -189,7 +189,7 @@ fn deleting_beats_editing_and_restoring_brings_the_edit_back() {
 fn a_persons_claim_beats_an_agents_of_the_same_generation() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     ann.does(start());
-    bo.hears(&ann);
+    bo.receives(&ann);
     bo.kind = OriginKind::Agent;
     bo.does(Op::Claim {
         holder: "coder-1".into(),
@@ -199,7 +199,7 @@ fn a_persons_claim_beats_an_agents_of_the_same_generation() {
         holder: "ann".into(),
         generation: 1,
     });
-    let view = meet(&mut ann, &mut bo);
+    let view = exchange(&mut ann, &mut bo);
     assert_eq!(
         view.claim.as_ref().map(|claim| claim.holder.as_str()),
         Some("ann")
@@ -211,11 +211,11 @@ fn a_persons_claim_beats_an_agents_of_the_same_generation() {
 }
 
 #[test]
-fn the_owners_title_is_shown_and_both_are_kept_until_somebody_picks() {
+fn the_owners_title_wins_until_the_conflict_is_resolved() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     ann.does(Op::SetTitle { title: "Anns".into() });
     bo.does(Op::SetTitle { title: "Bos".into() });
-    let view = meet(&mut ann, &mut bo);
+    let view = exchange(&mut ann, &mut bo);
     assert_eq!(view.title, "Anns");
     assert_eq!(view.conflicts[0].register, Register::Title);
     bo.does(Op::SetTitle { title: "Bos".into() });
@@ -226,22 +226,22 @@ fn the_owners_title_is_shown_and_both_are_kept_until_somebody_picks() {
 fn adding_a_label_wins_over_removing_it_at_the_same_time() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     ann.does(Op::AddLabel { label: "ui".into() });
-    bo.hears(&ann);
+    bo.receives(&ann);
     ann.does(Op::RemoveLabel { label: "ui".into() });
     bo.does(Op::AddLabel { label: "ui".into() });
-    assert_eq!(meet(&mut ann, &mut bo).labels, ["ui"]);
+    assert_eq!(exchange(&mut ann, &mut bo).labels, ["ui"]);
     ann.does(Op::RemoveLabel { label: "ui".into() });
     assert!(ann.view().labels.is_empty());
 }
 
 #[test]
-fn two_edits_of_the_body_both_stay_also_with_an_older_base() {
+fn concurrent_edits_of_the_body_are_merged_also_with_an_older_base() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     ann.writes(None, "one\ntwo\nthree\n");
-    bo.hears(&ann);
+    bo.receives(&ann);
     ann.writes(None, "ONE\ntwo\nthree\n");
     bo.writes(None, "one\ntwo\nTHREE\n");
-    meet(&mut ann, &mut bo);
+    exchange(&mut ann, &mut bo);
     let body = ann.doc.as_ref().expect("an item").body().expect("a body");
     assert_eq!(body, "ONE\ntwo\nTHREE\n");
     ann.writes(Some("one\ntwo\nthree\n"), "one\n2\nthree\n");
@@ -279,7 +279,7 @@ fn a_closed_item_keeps_how_it_ended_in_the_archive() {
 }
 
 #[test]
-fn criteria_and_comments_of_one_moment_stand_in_the_order_in_which_they_were_made() {
+fn criteria_and_comments_of_one_time_are_in_causal_order() {
     let (mut ann, _) = ann_and_bo(Qa::Agent);
     for number in 0..8 {
         ann.clock = 0;
@@ -297,7 +297,7 @@ fn criteria_and_comments_of_one_moment_stand_in_the_order_in_which_they_were_mad
 }
 
 #[test]
-fn marks_of_two_imports_made_apart_are_replaced_and_not_overtaken() {
+fn concurrent_import_marks_are_superseded_and_never_conflict() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     let mark = |digest: &str| Op::MarkImport {
         digest: digest.into(),
@@ -305,10 +305,10 @@ fn marks_of_two_imports_made_apart_are_replaced_and_not_overtaken() {
     };
     ann.does(mark("one"));
     bo.does(mark("two"));
-    let view = meet(&mut ann, &mut bo);
+    let view = exchange(&mut ann, &mut bo);
     assert!(view.conflicts.is_empty(), "nobody has to settle it");
     ann.does(mark("three"));
-    let fates = fates(&ann, "import");
+    let fates = outcomes(&ann, "import");
     let replaced = fates
         .iter()
         .filter(|fate| matches!(fate, ActOutcome::Superseded { .. }));

@@ -1,17 +1,16 @@
-//! What honest writers do is admitted; bombs, foreign chunks, absurd numbers and borrowed names are
-//! turned away by the scan, before Automerge reads a byte.
+//! The gate admits what honest authors write. The scan refuses decompression bombs, foreign chunks, absurd numbers and
+//! forged actors before Automerge reads a byte.
 
 use std::num::NonZeroU64;
-use std::time::{Duration, Instant};
 
 use automerge::ReadDoc;
 use towline_crdt::gate::{self, GateError};
 use towline_proto::{Epoch, ItemId, Op, limits};
 
-use crate::gate_world::{Writer, check, forge, item, pass, place, uleb, wrap};
+use crate::gate_writers::{Writer, author, check, forge, item, pass, uleb, wrap};
 
 #[test]
-fn what_ann_and_bob_write_apart_and_together_is_admitted_in_either_order() {
+fn concurrent_and_sequential_changes_are_admitted_in_either_order() {
     let (mut ann, doc, first) = item();
     let mut bob = ann.joined_by(2);
     let mut history = vec![];
@@ -26,7 +25,7 @@ fn what_ann_and_bob_write_apart_and_together_is_admitted_in_either_order() {
         history.push((bob.edit(3, 2, "steel"), bob.was()));
         history.push((bob.act(Op::Triage), bob.was()));
         if round % 2 == 1 {
-            // Ann then writes behind Bob's head and her own last change, which is not one.
+            // Ann then depends on Bob's head and on her own last change, which is not a head.
             ann.merge(&mut bob);
             bob.merge(&mut ann);
         }
@@ -54,7 +53,7 @@ fn what_ann_and_bob_write_apart_and_together_is_admitted_in_either_order() {
     for index in [2, 3, 0, 1, 4, 5, 6, 7] {
         other = gate::admit(Some(&other), std::slice::from_ref(&checked[index])).unwrap();
     }
-    let first = check(&ann.item, &first, &place(1)).unwrap();
+    let first = check(&ann.item, &first, &author(1)).unwrap();
     assert!(first.creates && first.edits_body && first.acts.len() == 1);
     assert!(!checked[0].edits_body && checked[1].edits_body);
 }
@@ -80,7 +79,7 @@ fn an_author_whose_own_last_change_is_no_head_still_writes_canonically() {
 }
 
 #[test]
-fn acts_of_one_entry_count_on_over_its_changes_and_a_refused_one_does_not_count() {
+fn ordinals_continue_across_the_changes_of_an_entry_but_not_for_refused_ones() {
     let mut ann = Writer::new(1);
     let first = ann.create("one", "");
     let author = ann.was();
@@ -101,11 +100,12 @@ fn acts_of_one_entry_count_on_over_its_changes_and_a_refused_one_does_not_count(
 }
 
 #[test]
-fn a_hundred_million_operations_in_a_hundred_bytes_are_counted_and_not_expanded() {
+fn a_quintillion_operations_in_a_hundred_bytes_are_counted_and_not_expanded() {
     let mut data = vec![0, 24];
-    data.extend(place(1).actor());
+    data.extend(author(1).actor());
     data.extend([1, 1, 0, 0, 0]); // seq, start_op, time, no message, no other actors
-    let claimed = 100_000_000;
+    // Whoever expands them does not end.
+    let claimed = 1_000_000_000_000_000_000;
     // Two columns: all operations insert, and all are puts. One run each.
     let flags = [uleb(0), uleb(claimed)].concat();
     let actions = [uleb(claimed), vec![1]].concat();
@@ -114,9 +114,7 @@ fn a_hundred_million_operations_in_a_hundred_bytes_are_counted_and_not_expanded(
     data.extend(&actions);
     let bomb = wrap(&data);
     assert!(bomb.len() < 127);
-    let began = Instant::now();
     let refused = gate::scan(&bomb);
-    assert!(began.elapsed() < Duration::from_millis(50));
     assert_eq!(
         refused,
         Err(GateError::TooManyOps {
@@ -125,7 +123,7 @@ fn a_hundred_million_operations_in_a_hundred_bytes_are_counted_and_not_expanded(
         })
     );
     assert!(matches!(
-        check(&ItemId([0; 16]), &bomb, &place(1)),
+        check(&ItemId([0; 16]), &bomb, &author(1)),
         Err(GateError::TooManyOps { .. })
     ));
 }
@@ -204,11 +202,11 @@ fn an_absurd_start_is_refused_before_anything_adds_to_it() {
 }
 
 #[test]
-fn nobody_writes_as_somebody_else() {
+fn nobody_can_write_under_another_actor() {
     let (mut ann, _, _) = item();
     let bytes = ann.act(Op::Triage);
     assert!(matches!(
-        check(&ann.item, &bytes, &place(2)),
+        check(&ann.item, &bytes, &author(2)),
         Err(GateError::Actor { .. })
     ));
     let restarted = towline_proto::AuthorSeq {
@@ -219,7 +217,7 @@ fn nobody_writes_as_somebody_else() {
         check(&ann.item, &bytes, &restarted),
         Err(GateError::Actor { .. })
     ));
-    // Her own actor, but an act under the place of another entry.
+    // Her own actor, but the key of an act of another entry.
     let place_before = towline_proto::AuthorSeq { seq: 0, ..ann.was() };
     assert!(matches!(
         check(&ann.item, &bytes, &place_before),
@@ -242,11 +240,11 @@ fn dependencies_and_actors_are_counted_before_they_are_read() {
             max: limits::DEPS_PER_CHANGE
         })
     );
-    // As many as are allowed are looked for, and are not there.
+    // With the most that are allowed, the missing ones are reported.
     let most = wrap(&uleb(limits::DEPS_PER_CHANGE as u64));
     assert!(matches!(gate::scan(&most), Err(GateError::Malformed(_))));
     let mut data = vec![0, 24];
-    data.extend(place(1).actor());
+    data.extend(author(1).actor());
     data.extend([1, 1, 0, 0]); // seq, start_op, time, no message
     let claimed = u64::MAX;
     data.extend(uleb(claimed));
@@ -265,7 +263,7 @@ fn dependencies_and_actors_are_counted_before_they_are_read() {
 }
 
 #[test]
-fn only_what_is_not_here_yet_can_be_cured_by_time() {
+fn only_missing_dependencies_are_temporary() {
     assert!(gate::GateError::Missing(Vec::new()).is_missing());
     assert!(!gate::GateError::Compressed.is_missing());
     assert!(!gate::GateError::NotCanonical.is_missing());

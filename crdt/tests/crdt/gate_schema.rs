@@ -1,5 +1,4 @@
-//! What may stand in a change and what it must follow from: every refusal is made by hand from an
-//! honest change, so that exactly one rule is broken.
+//! The schema and the ancestry rules of the gate: each test edits an honest change so that exactly one rule is broken.
 
 use automerge::legacy::{ElementId, Key, ObjectId, Op as RawOp, OpId, OpType};
 use automerge::transaction::Transactable;
@@ -7,10 +6,10 @@ use automerge::{ObjType, ROOT, ReadDoc, ScalarValue};
 use towline_crdt::gate::{self, GateError};
 use towline_proto::{Op, limits};
 
-use crate::gate_world::{Writer, check, creation, data_at, forge, item, pass, schema_broken, wrap};
+use crate::gate_writers::{Writer, check, creation, data_at, forge, item, pass, schema_broken, wrap};
 
 #[test]
-fn an_item_belongs_to_the_place_that_made_it_and_is_made_once() {
+fn an_item_id_is_derived_from_its_creation_and_an_item_is_created_once() {
     let (mut ann, doc, bytes) = item();
     let author = ann.was();
     let mut other = ann.item;
@@ -166,7 +165,7 @@ fn a_wrong_checksum_or_another_encoding_of_the_same_content_is_refused() {
 }
 
 #[test]
-fn a_change_ahead_of_its_dependencies_waits_and_one_out_of_turn_is_refused() {
+fn a_change_without_its_dependencies_is_missing_and_a_wrong_number_is_refused() {
     let (mut ann, doc, _) = item();
     let first = ann.act(Op::Triage);
     let first_at = ann.was();
@@ -190,14 +189,14 @@ fn a_change_ahead_of_its_dependencies_waits_and_one_out_of_turn_is_refused() {
         let refused = pass(Some(&doc), &ann.item, &skipped, &first_at).unwrap_err();
         assert_eq!(refused, GateError::Seq { got: seq, want: 2 });
     }
-    // The next number, but beside the change before it: both would give out the same operations.
+    // The next number, but concurrent to the change before it: both would use the same operation numbers.
     let beside = forge(&first, |change| change.seq = 3);
     let refused = pass(Some(&with_first), &ann.item, &beside, &first_at).unwrap_err();
     assert!(matches!(refused, GateError::Lineage(_)), "{refused}");
 }
 
 #[test]
-fn what_a_change_names_must_be_among_its_ancestors_whatever_else_is_there() {
+fn references_must_be_to_ancestors() {
     let (mut ann, doc, _) = item();
     let mut bob = ann.joined_by(2);
     let by_bob = bob.edit(0, 0, "ab");
@@ -209,8 +208,8 @@ fn what_a_change_names_must_be_among_its_ancestors_whatever_else_is_there() {
         .map(|doc| pass(Some(doc), &ann.item, &before, &ann.was()).unwrap())
         .into();
     let bytes = ann.edit(0, 0, "z");
-    // Bob's letter, which Ann's change does not build on: known here, unknown at a node that has
-    // not heard of Bob, and both must refuse.
+    // Bob's character is not in an ancestor of Ann's change. It is known here and unknown on a node without Bob's
+    // change, and both must refuse.
     let peeking = forge(&bytes, |change| {
         let stolen = OpId::new(change.start_op.get() - 1, bob.doc.get_actor());
         let insert = change.operations.last_mut().unwrap();
@@ -235,7 +234,7 @@ fn what_a_change_names_must_be_among_its_ancestors_whatever_else_is_there() {
         Err(GateError::Schema(_))
     ));
 
-    // An edit next to something that is no letter, in this change or before it.
+    // An edit next to something that is no character, in this change or before it.
     let edit_at = |counter: u64| {
         forge(&bytes, |change| {
             let id = OpId::new(counter, &change.actor_id);
@@ -250,13 +249,13 @@ fn what_a_change_names_must_be_among_its_ancestors_whatever_else_is_there() {
             "{counter}"
         );
     }
-    // The number of an act is that of something, but of no letter: Automerge asserts, the guard holds.
+    // The operation number of an act instead of a character: Automerge panics, and the guard catches it.
     let on_an_act = pass(Some(&doc), &ann.item, &edit_at(3), &ann.was());
     assert!(matches!(on_an_act, Err(GateError::Panicked(_))));
 }
 
 #[test]
-fn a_letter_is_deleted_once() {
+fn an_element_is_deleted_once() {
     let (mut ann, doc, _) = item();
     let bytes = ann.edit(0, 2, "");
     pass(Some(&doc), &ann.item, &bytes, &ann.was()).unwrap();

@@ -1,25 +1,26 @@
-//! Tests of the crate from outside: one binary, one module a subject.
+//! Integration tests of the crate: one binary, one module per subject.
 #![allow(clippy::unwrap_used)]
 
+mod actors;
+mod archived_exits;
 mod attention;
+mod bulk_compose;
 mod claims;
-mod contests;
-mod ends;
+mod conflicts;
+mod event_ids;
+mod every_state;
 mod floods;
 mod fold;
-mod forged;
-mod found;
+mod fold_regressions;
+mod forged_acts;
 mod gate;
 mod gate_fuzz;
+mod gate_groups;
 mod gate_schema;
-mod gate_together;
-mod gate_world;
+mod gate_writers;
 mod histories;
 mod members;
 mod model;
-mod news;
+mod seed;
 mod settings;
-mod shown;
-mod standings;
-mod together;
-mod world;
+mod values_in_events;

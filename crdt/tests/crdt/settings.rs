@@ -1,5 +1,4 @@
-//! The document of a project's settings: its pinned beginning, who may write it, what becomes of two who
-//! write it apart.
+//! The document of a project's settings: its pinned first change, who may write it, and conflicts.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +12,7 @@ use towline_proto::{
     AuthorSeq, Epoch, ItemId, Millis, NodeId, Op, Origin, OriginKind, ProjectId, Register, Rule,
 };
 
-use crate::world::{Actor, cast};
+use crate::actors::{Actor, test_members};
 
 fn id() -> ItemId {
     ItemId::settings(&ProjectId([9; 32]))
@@ -26,7 +25,7 @@ fn set(key: &str, value: &str) -> Op {
     }
 }
 
-/// A member with its own copy, in which nobody has set anything.
+/// A member with a copy of the initial document.
 fn member(name: &'static str, byte: u8) -> Actor {
     Actor {
         doc: Some(initial_document(id()).unwrap()),
@@ -35,7 +34,7 @@ fn member(name: &'static str, byte: u8) -> Actor {
 }
 
 fn values(actor: &Actor) -> BTreeMap<String, Option<String>> {
-    let (doc, cast) = (actor.doc.as_ref().unwrap(), cast());
+    let (doc, cast) = (actor.doc.as_ref().unwrap(), test_members());
     let folded = fold(doc.id(), doc.acts(), &cast).unwrap();
     let settings = folded.settings().into_iter();
     settings
@@ -67,14 +66,14 @@ fn every_replica_begins_with_the_same_bytes() {
 }
 
 #[test]
-fn two_who_set_it_apart_contend_until_somebody_who_saw_both_says_again() {
+fn concurrent_settings_conflict_until_one_that_saw_both() {
     let (mut ann, mut dot) = (member("ann", 1), member("dot", 4));
     ann.does(set("promote", "auto"));
     ann.does(set("retry_limit", "3"));
     dot.does(set("promote", "manual"));
     dot.does(set("a setting of later", "kept"));
-    ann.hears(&dot);
-    dot.hears(&ann);
+    ann.receives(&dot);
+    dot.receives(&ann);
     assert_eq!(ann.view(), dot.view());
     // Ann is the owner.
     let all = [
@@ -90,13 +89,13 @@ fn two_who_set_it_apart_contend_until_somebody_who_saw_both_says_again() {
     assert_eq!(conflict.register, Register::Setting("promote".into()));
     assert_eq!(conflict.rule, Rule::Field);
     let keep = conflict.losers[0];
-    dot.does(Op::Settle {
+    dot.does(Op::Resolve {
         over: conflict.register.clone(),
         keep,
     });
     assert_eq!(values(&dot)["promote"].as_deref(), Some("manual"));
     ann.does(set("promote", ""));
-    ann.hears(&dot);
+    ann.receives(&dot);
     assert_eq!(
         values(&ann)["promote"],
         None,
@@ -111,7 +110,7 @@ fn two_who_set_it_apart_contend_until_somebody_who_saw_both_says_again() {
 }
 
 #[test]
-fn what_a_writer_sets_or_settles_never_takes_effect() {
+fn settings_and_resolutions_of_a_writer_never_take_effect() {
     let (mut ann, mut bo, mut dot) = (member("ann", 1), member("bo", 2), member("dot", 4));
     bo.does(set("promote", "auto"));
     let view = bo.view();
@@ -120,15 +119,15 @@ fn what_a_writer_sets_or_settles_never_takes_effect() {
     assert_eq!(values(&bo), of(&[]));
     ann.does(set("promote", "auto"));
     dot.does(set("promote", "manual"));
-    bo.hears(&ann);
-    bo.hears(&dot);
+    bo.receives(&ann);
+    bo.receives(&dot);
     let conflict = bo.view().conflicts[0].clone();
-    bo.does(Op::Settle {
+    bo.does(Op::Resolve {
         over: conflict.register.clone(),
         keep: conflict.losers[0],
     });
     assert_eq!(bo.view().conflicts, [conflict]);
-    let (doc, cast) = (bo.doc.as_ref().unwrap(), cast());
+    let (doc, cast) = (bo.doc.as_ref().unwrap(), test_members());
     let folded = fold(doc.id(), doc.acts(), &cast).unwrap();
     let refused = folded
         .acts
@@ -138,7 +137,7 @@ fn what_a_writer_sets_or_settles_never_takes_effect() {
 }
 
 fn checked(doc: &ItemDoc, ops: Vec<Op>, body: Option<&str>) -> Vec<CheckedChange> {
-    let place = AuthorSeq {
+    let author = AuthorSeq {
         node: NodeId([1; 32]),
         epoch: Epoch(1),
         seq: 5,
@@ -157,15 +156,15 @@ fn checked(doc: &ItemDoc, ops: Vec<Op>, body: Option<&str>) -> Vec<CheckedChange
     let Composed { changes, .. } = compose(
         Some(doc),
         doc.id(),
-        &place,
+        &author,
         &mut 0,
-        &cast(),
+        &test_members(),
         drafts.collect(),
         body,
     )
     .unwrap();
     let mut ordinal = 0;
-    let check = |change: &Vec<u8>| gate::check(&doc.id(), change, &place, &mut ordinal).unwrap();
+    let check = |change: &Vec<u8>| gate::check(&doc.id(), change, &author, &mut ordinal).unwrap();
     changes.iter().map(check).collect()
 }
 

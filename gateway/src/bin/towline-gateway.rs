@@ -18,12 +18,24 @@ fn main() -> ExitCode {
     match run_command(&Cli::read()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("towline-gateway: {}", show(&format!("{error:#}"), usize::MAX));
+            eprintln!("towline-gateway: {}", show(&message(&error), usize::MAX));
             error
                 .downcast_ref::<Failure>()
                 .map_or(ExitCode::FAILURE, |failure| ExitCode::from(failure.code.exit()))
         }
     }
+}
+
+/// The error with its causes. Many errors contain the text of their cause, which is not repeated.
+fn message(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
 }
 
 fn run_command(cli: &Cli) -> anyhow::Result<()> {

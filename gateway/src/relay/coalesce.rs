@@ -148,7 +148,7 @@ impl CoalescedEvents {
                 show(before, 80),
                 show(after, 80)
             )),
-            EventKind::ConflictsSettled => self.note("conflicts resolved".to_owned()),
+            EventKind::ConflictsResolved => self.note("conflicts resolved".to_owned()),
             EventKind::Claimed { holder, .. } => self.note(format!("claimed by {}", show(holder, 40))),
             EventKind::Released { holder } => self.note(format!("released by {}", show(holder, 40))),
             EventKind::FieldChanged { field } => self.note(format!("{} changed", show(field, 40))),

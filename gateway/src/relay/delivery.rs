@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use towline_node::api::request::{Failure, Reply, Request};
+use towline_node::api::request::{Failure, FailureCode, Reply, Request};
 use towline_node::api::types::FeedEvent;
 use towline_node::handle::{NodeHandle, ProjectLink};
 use towline_proto::Millis;
@@ -193,12 +193,7 @@ impl Delivery {
             acked.ack(&positions);
         }
         if !messages.is_empty() {
-            let failed = |error: StoreError| {
-                Failure::new(
-                    towline_node::api::request::FailureCode::Failure,
-                    error.to_string(),
-                )
-            };
+            let failed = |error: StoreError| Failure::new(FailureCode::Failure, error.to_string());
             self.outbox.enqueue(&acked, &messages).await.map_err(failed)?;
         }
         state.next_seq += messages.len() as u64;

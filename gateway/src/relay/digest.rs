@@ -130,7 +130,7 @@ impl Digest {
             | EventKind::Released { .. }
             | EventKind::FieldChanged { .. }
             | EventKind::Commented { .. }
-            | EventKind::ConflictsSettled
+            | EventKind::ConflictsResolved
             | EventKind::Restored => {
                 self.counts.other += 1;
                 item.other = true;

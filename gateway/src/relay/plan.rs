@@ -57,7 +57,7 @@ impl Preset {
             | EventKind::StageChanged { .. }
             | EventKind::Deleted
             | EventKind::Restored => matches!(self, Self::Stages | Self::All),
-            EventKind::ConflictsSettled => matches!(self, Self::All | Self::FailuresAndRecovery),
+            EventKind::ConflictsResolved => matches!(self, Self::All | Self::FailuresAndRecovery),
             EventKind::Claimed { .. }
             | EventKind::Released { .. }
             | EventKind::FieldChanged { .. }

@@ -25,7 +25,7 @@ const ROOMS: usize = 1_000;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StatusError {
     /// The file cannot be read or written.
-    #[error("cannot read or write the relay status: {0}; has the gateway run in this folder?")]
+    #[error("cannot read or write the relay status ({0}); has the gateway run in this folder?")]
     File(#[from] std::io::Error),
     /// The file is not in the format of this version.
     #[error("the relay status file is invalid: {0}; the gateway rewrites it at its next start")]

@@ -1,11 +1,10 @@
 //! Errors of the cache. Nothing is lost for good: the cache can be rebuilt from the log.
 
-use std::any::Any;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use crate::home::files::is_full;
+use crate::sled_store::SledStoreError;
 
 /// Why an operation on the cache failed.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +26,7 @@ pub enum CacheError {
         what: &'static str,
     },
     /// Stored data cannot be read; opening the cache again repairs or replaces it.
-    #[error("the cache is damaged: {what} failed ({why}); restart the node and it is rebuilt from the log")]
+    #[error("the cache is damaged: cannot {what} ({why}); restart the node and it is rebuilt from the log")]
     Damaged {
         /// What was tried.
         what: &'static str,
@@ -68,47 +67,20 @@ impl CacheError {
         }
     }
 
-    fn sled(what: &'static str, error: sled::Error) -> Self {
-        match error {
-            sled::Error::Io(source) if is_full(&source) => Self::Full { what },
-            // sled has no error of its own for a lock that is held; it is this sentence.
-            sled::Error::Io(source) if source.to_string().contains("could not acquire lock") => Self::Busy {
-                why: source.to_string(),
-            },
-            error => Self::Damaged {
-                what,
-                why: error.to_string(),
-            },
-        }
-    }
-
     /// Whether the contents are damaged, so that replacing the cache helps.
     pub const fn is_damage(&self) -> bool {
         matches!(self, Self::Damaged { .. })
     }
 }
 
-/// Runs something of sled's and turns its panics into errors: a flipped bit in its file makes it
-/// panic inside `open` and inside reads.
-pub(crate) fn guard<T>(what: &'static str, run: impl FnOnce() -> sled::Result<T>) -> Result<T, CacheError> {
-    match catch_unwind(AssertUnwindSafe(run)) {
-        Ok(done) => done.map_err(|error| CacheError::sled(what, error)),
-        Err(panic) => {
-            let why = words(panic.as_ref());
-            // sled unwraps some results of the file system; the words are all that is left of them.
-            if why.contains("No space left on device") || why.contains("StorageFull") {
-                return Err(CacheError::Full { what });
-            }
-            Err(CacheError::Damaged { what, why })
+impl From<SledStoreError> for CacheError {
+    fn from(error: SledStoreError) -> Self {
+        match error {
+            SledStoreError::Io { what, path, source } => Self::Io { what, path, source },
+            SledStoreError::Full { what } => Self::Full { what },
+            SledStoreError::Damaged { what, why } => Self::Damaged { what, why },
+            SledStoreError::Closed => Self::Closed,
+            SledStoreError::Busy { why } => Self::Busy { why },
         }
     }
-}
-
-fn words(panic: &(dyn Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied())
-        .unwrap_or("a panic without a message");
-    text.chars().take(300).collect()
 }

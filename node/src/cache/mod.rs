@@ -20,7 +20,6 @@ pub(crate) mod tests;
 use std::fmt;
 use std::ops::{Bound, Deref};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use tempfile::TempDir;
 use towline_crdt::view::{ItemView, PROJECTION_VERSION};
@@ -34,13 +33,7 @@ pub use scan::{Pair, Scan};
 pub use tables::{Table, meta};
 
 use crate::home::files;
-use error::guard;
-use open::SledStore;
-
-/// Free bytes that a write must leave on the disk for sled's own writes. sled must never meet a full disk: if
-/// a large value finds no room, sled never completes the place that it had reserved in its log, and the next
-/// flush, also the one on closing, waits for ever.
-const ROOM_BYTES: u64 = 2 * 1024 * 1024;
+use crate::sled_store::SledStore;
 
 /// Free bytes that a folder must have for a temporary cache.
 const TEMPORARY_BYTES: u64 = 64 * 1024 * 1024;
@@ -49,8 +42,6 @@ const TEMPORARY_BYTES: u64 = 64 * 1024 * 1024;
 pub struct Cache {
     dir: PathBuf,
     store: SledStore,
-    /// Whether a write failed: then sled is not used any more, see [`ROOM_BYTES`].
-    failed: AtomicBool,
     /// The folder of a temporary cache; removed after the store.
     temporary: Option<TempDir>,
 }
@@ -194,7 +185,6 @@ impl Cache {
         Self {
             dir: dir.to_owned(),
             store,
-            failed: AtomicBool::new(false),
             temporary: None,
         }
     }
@@ -205,27 +195,8 @@ impl Cache {
     /// # Errors
     /// [`CacheError::Full`] leaves the cache as it was and usable; after anything else it is closed.
     pub fn write(&self, batch: Batch) -> Result<(), CacheError> {
-        let room = files::room(&self.dir).map_err(CacheError::io("measure", &self.dir))?;
-        if room < ROOM_BYTES.saturating_add(batch.bytes) {
-            return Err(CacheError::Full { what: "write to" });
-        }
-        self.change("writing", |db| db.apply_batch(batch.inner))
-    }
-
-    /// Runs a write; after a failure no further writes are possible.
-    fn change<T>(
-        &self,
-        what: &'static str,
-        run: impl FnOnce(&sled::Db) -> sled::Result<T>,
-    ) -> Result<T, CacheError> {
-        if self.failed.load(Ordering::Acquire) {
-            return Err(CacheError::Closed);
-        }
-        let done = guard(what, || run(&self.store.db));
-        if done.is_err() {
-            self.failed.store(true, Ordering::Release);
-        }
-        done
+        let Batch { inner, bytes, .. } = batch;
+        Ok(self.store.write("write to", bytes, |db| db.apply_batch(inner))?)
     }
 
     /// Reads one value.
@@ -233,7 +204,7 @@ impl Cache {
     /// # Errors
     /// [`CacheError::Damaged`].
     pub fn get(&self, table: Table, key: &[u8]) -> Result<Option<Value>, CacheError> {
-        let value = guard("reading", || self.store.db.get(table.key(key)))?;
+        let value = self.store.read("read", |db| db.get(table.key(key)))?;
         Ok(value.map(Value))
     }
 
@@ -248,7 +219,7 @@ impl Cache {
         pack::Unpacker::default()
             .unpack(&packed)
             .map(Some)
-            .ok_or_else(|| unreadable("reading a document"))
+            .ok_or_else(|| unreadable("read a document"))
     }
 
     /// The events of the feed from a position on, in order.
@@ -257,7 +228,7 @@ impl Cache {
         self.scan_from(Table::Feed, &from.to_be_bytes()).map(move |pair| {
             let (_, packed) = pair?;
             let event = unpacker.unpack(&packed);
-            event.ok_or_else(|| unreadable("reading an event"))
+            event.ok_or_else(|| unreadable("read an event"))
         })
     }
 
@@ -278,7 +249,7 @@ impl Cache {
         self.scan(Table::Rows, &[]).map(|found| {
             let (key, value) = found?;
             let id = <[u8; ItemId::LEN]>::try_from(key.as_slice()).map_err(|_| CacheError::Damaged {
-                what: "reading a row",
+                what: "read a row",
                 why: format!("its key has {} bytes", key.len()),
             })?;
             Ok((ItemId(id), decode_row(ItemId(id), &value)?))
@@ -294,7 +265,7 @@ impl Cache {
             return Ok(None);
         };
         let bytes = <[u8; 8]>::try_from(&*value).map_err(|_| CacheError::Damaged {
-            what: "reading a number",
+            what: "read a number",
             why: format!("{name:?} of {} has {} bytes", table.name(), value.len()),
         })?;
         Ok(Some(u64::from_le_bytes(bytes)))
@@ -304,8 +275,8 @@ impl Cache {
     /// `next_back`.
     pub fn scan(&self, table: Table, prefix: &[u8]) -> Scan {
         Scan {
-            pairs: self.store.db.scan_prefix(table.key(prefix)),
-            db: self.store.db.clone(),
+            pairs: self.store.db().scan_prefix(table.key(prefix)),
+            db: self.store.db().clone(),
         }
     }
 
@@ -314,8 +285,8 @@ impl Cache {
         let end = vec![table.tag() + 1];
         let range = (Bound::Included(table.key(key)), Bound::Excluded(end));
         Scan {
-            pairs: self.store.db.range::<Vec<u8>, _>(range),
-            db: self.store.db.clone(),
+            pairs: self.store.db().range::<Vec<u8>, _>(range),
+            db: self.store.db().clone(),
         }
     }
 
@@ -324,11 +295,7 @@ impl Cache {
     /// # Errors
     /// What the disk says; the cache is closed then.
     pub fn flush_durable(&self) -> Result<(), CacheError> {
-        self.change("flushing", |db| db.flush())?;
-        self.store
-            .data
-            .sync_data()
-            .map_err(CacheError::io("sync", &self.dir))
+        Ok(self.store.flush()?)
     }
 
     /// Empties every table. [`meta::APPLIED`] is removed first and durably, so that a process that dies
@@ -341,7 +308,7 @@ impl Cache {
         first.remove(Table::Meta, meta::APPLIED.as_bytes());
         self.write(first)?;
         self.flush_durable()?;
-        self.change("clearing", |db| db.clear())
+        Ok(self.store.write("clear", 0, |db| db.clear())?)
     }
 
     /// The size of the cache on disk in bytes.
@@ -349,16 +316,7 @@ impl Cache {
     /// # Errors
     /// When the file system does not say.
     pub fn size_on_disk(&self) -> Result<u64, CacheError> {
-        guard("measuring", || self.store.db.size_on_disk())
-    }
-}
-
-impl Drop for Cache {
-    fn drop(&mut self) {
-        if self.failed.load(Ordering::Acquire) {
-            // sled flushes when its last handle is dropped, and could wait for ever, so one is leaked.
-            std::mem::forget(self.store.db.clone());
-        }
+        Ok(self.store.read("measure", |db| db.size_on_disk())?)
     }
 }
 
@@ -371,7 +329,7 @@ fn unreadable(what: &'static str) -> CacheError {
 
 fn decode_row(item: ItemId, value: &[u8]) -> Result<Option<(Row, ItemView)>, CacheError> {
     let damaged = |why: String| CacheError::Damaged {
-        what: "reading a row",
+        what: "read a row",
         why,
     };
     let (version, row) = value

@@ -5,18 +5,18 @@
 //! a flipped bit, a lost block). The steps here escalate, and only damage leads to the next one: a full disk,
 //! a held lock or a newer format are reported and change nothing.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use towline_proto::Millis;
 
-use super::error::{CacheError, guard};
+use super::error::CacheError;
 use super::tables::Table;
-use crate::home::files::{self, PRIVATE_MODE, sync_folder, write_atomic};
+use crate::home::files::{PRIVATE_MODE, sync_folder, write_atomic};
+use crate::sled_store::{SledOptions, SledStore, SledStoreError};
 
 /// The version of the cache's layout. Raise it when the layout of files changes; a change of one table raises
 /// the version in its name.
@@ -24,18 +24,14 @@ pub const FORMAT: u32 = 1;
 /// The file with the format version, readable without sled.
 const FORMAT_FILE: &str = "format";
 const FORMAT_WORDS: &str = "towline cache";
-/// How much of the tree sled keeps in memory, in bytes: the project keeps what is read often, and the rest is
-/// in the system's page cache.
-const MEMORY_BYTES: u64 = 4 * 1024 * 1024;
-/// Free bytes that opening needs: one segment of sled's log.
-const OPENING_BYTES: u64 = 512 * 1024;
-/// How long sled may take to release its lock after it was closed. The home's lock keeps other processes
-/// away, so whoever has the cache open is about to close it.
-const CLOSING: Duration = Duration::from_secs(2);
-/// The interval between retries.
-const CLOSING_POLL: Duration = Duration::from_millis(5);
-/// How often sled syncs on its own, in milliseconds.
-const FLUSH_MS: u64 = 500;
+/// How sled is opened. What is read often is kept by the project, and the rest is in the system's page cache, so
+/// sled's cache is small. The home's lock keeps other processes away, so whoever has the cache open is about to
+/// close it.
+const OPTIONS: SledOptions = SledOptions {
+    cache_bytes: 4 * 1024 * 1024,
+    flush_every_ms: Some(500),
+    busy_timeout: Duration::from_secs(2),
+};
 
 /// The state in which the cache was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,14 +61,6 @@ impl OpenOutcome {
     }
 }
 
-/// An open sled.
-#[derive(Debug)]
-pub(crate) struct SledStore {
-    pub(crate) db: sled::Db,
-    /// sled's own data file: its `flush` asks the disk for nothing that survives a power cut.
-    pub(crate) data: File,
-}
-
 pub(crate) fn open(now: Millis, dir: &Path) -> Result<(SledStore, OpenOutcome), CacheError> {
     let store = dir.join("sled");
     match read_format(dir)? {
@@ -86,29 +74,28 @@ pub(crate) fn open(now: Millis, dir: &Path) -> Result<(SledStore, OpenOutcome), 
         }
         Format::None if !store.exists() => {
             make(dir)?;
-            return Ok((open_sled(&store)?, OpenOutcome::Created));
+            return Ok((SledStore::open(&store, &OPTIONS)?, OpenOutcome::Created));
         }
         Format::None => return replace(now, dir, "its format version is missing".to_owned()),
         Format::Older => return replace(now, dir, "it was written by an older towline".to_owned()),
     }
-    let deadline = Instant::now() + CLOSING;
-    let first = loop {
-        match open_sled(&store) {
-            Ok(open) => return Ok((open, OpenOutcome::Intact)),
-            Err(error) if error.is_damage() => break error,
-            // A cache that was just dropped is still open: a thread of sled closes it.
-            Err(CacheError::Busy { .. }) if Instant::now() < deadline => thread::sleep(CLOSING_POLL),
-            Err(error) => return Err(error),
-        }
+    let first = match SledStore::open(&store, &OPTIONS) {
+        Ok(open) => return Ok((open, OpenOutcome::Intact)),
+        Err(error @ SledStoreError::Damaged { .. }) => CacheError::from(error),
+        Err(error) => return Err(error.into()),
+    };
+    // The panic in the first attempt may have left a lock in this process, which is not worth waiting for.
+    let options = SledOptions {
+        busy_timeout: Duration::ZERO,
+        ..OPTIONS
     };
     for (removed, is_it) in REPAIRS {
         if remove_files(&store, is_it)? == 0 {
             continue;
         }
-        match open_sled(&store) {
+        match SledStore::open(&store, &options) {
             Ok(open) => return Ok((open, OpenOutcome::Repaired { removed })),
-            Err(error @ CacheError::Full { .. }) => return Err(error),
-            // This includes a lock that the panic of the previous attempt left in this process.
+            Err(error @ SledStoreError::Full { .. }) => return Err(error.into()),
             Err(_) => {}
         }
     }
@@ -139,27 +126,6 @@ fn remove_files(store: &Path, is_it: IsIt) -> Result<usize, CacheError> {
         }
     }
     Ok(removed)
-}
-
-/// The free space on the disk of a folder that may not exist yet.
-fn room(folder: &Path) -> io::Result<u64> {
-    let there = folder.ancestors().find(|folder| folder.exists());
-    files::room(there.unwrap_or(folder))
-}
-
-fn open_sled(store: &Path) -> Result<SledStore, CacheError> {
-    let config = sled::Config::new()
-        .path(store)
-        .cache_capacity(MEMORY_BYTES)
-        .flush_every_ms(Some(FLUSH_MS));
-    // sled writes when it is opened, and on a full disk it may wait for ever.
-    if room(store).is_ok_and(|room| room < OPENING_BYTES) {
-        return Err(CacheError::Full { what: "open" });
-    }
-    let db = guard("open", || config.open())?;
-    let path = store.join("db");
-    let data = File::open(&path).map_err(CacheError::io("open", &path))?;
-    Ok(SledStore { db, data })
 }
 
 /// Creates the folder of a new cache, its format file first.
@@ -194,7 +160,7 @@ pub(crate) fn replace(now: Millis, dir: &Path, why: String) -> Result<(SledStore
     fs::rename(dir, &aside).map_err(CacheError::io("move aside", dir))?;
     make(dir)?;
     Ok((
-        open_sled(&dir.join("sled"))?,
+        SledStore::open(&dir.join("sled"), &OPTIONS)?,
         OpenOutcome::Replaced { aside, why },
     ))
 }

@@ -5,7 +5,8 @@
 use std::fmt;
 
 use super::Value;
-use super::error::{CacheError, guard};
+use super::error::CacheError;
+use crate::sled_store::guard;
 
 /// The pairs of one table, keys without the table's tag.
 ///
@@ -28,7 +29,7 @@ pub type Pair = (Vec<u8>, Value);
 
 impl Scan {
     fn pair(&mut self, from: StepFn) -> Option<Result<Pair, CacheError>> {
-        let found = guard("reading", || {
+        let found = guard("read", || {
             let found = from(&mut self.pairs).transpose()?;
             if let Some((key, _)) = &found {
                 self.db.contains_key(key)?;
@@ -36,7 +37,8 @@ impl Scan {
             Ok(found)
         });
         let pair = found.transpose()?;
-        Some(pair.map(|(key, value)| (key.get(1..).unwrap_or_default().to_vec(), Value(value))))
+        let pair = pair.map(|(key, value)| (key.get(1..).unwrap_or_default().to_vec(), Value(value)));
+        Some(pair.map_err(CacheError::from))
     }
 }
 

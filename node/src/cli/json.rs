@@ -187,7 +187,7 @@ pub(crate) fn epic(epic: &ItemCard, items: &[ItemCard]) -> String {
 }
 
 /// The reply that a command that writes would have got.
-pub(crate) fn as_dry_run(replies: Vec<Reply>) -> String {
+pub(crate) fn into_dry_run(replies: Vec<Reply>) -> String {
     let mut applied = Vec::new();
     for reply in replies {
         match reply {

@@ -111,7 +111,7 @@ impl Plan {
     }
 
     /// The same plan as dry runs.
-    pub(crate) fn as_dry_run(mut self) -> Self {
+    pub(crate) fn into_dry_run(mut self) -> Self {
         let dry_run = |(item, body)| (item, Request::DryRun { of: Box::new(body) });
         self.requests = self.requests.into_iter().map(dry_run).collect();
         self

@@ -20,7 +20,7 @@ pub(super) fn run(ctx: &Context, command: Command, out: &mut dyn Write) -> Resul
     let dry_run = ctx.global.dry_run;
     if let Some(mut plan) = plan(ctx, &command)? {
         if dry_run && plan.writes {
-            plan = plan.as_dry_run();
+            plan = plan.into_dry_run();
         } else if dry_run {
             ctx.say(dry_run::CHANGES_NOTHING);
         } else if plan.writes && (plan.requests.len() > 1 || purges(&plan)) {
@@ -175,7 +175,7 @@ pub(super) fn execute(
         }
     }
     if is_dry_run && !replies.is_empty() {
-        out.write_all(json::as_dry_run(replies).as_bytes())?;
+        out.write_all(json::into_dry_run(replies).as_bytes())?;
     } else if !replies.is_empty() {
         out.write_all(json::replies(plan.layout, replies).as_bytes())?;
     }

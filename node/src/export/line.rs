@@ -290,7 +290,7 @@ pub fn encode_op(
         Op::SetEpic { epic: Some(epic) } => put("epic", item(epic).into()),
         Op::AddDependency { on } | Op::RemoveDependency { on } => put("on", item(on).into()),
         Op::SetCriterion { criterion, .. } => put("criterion", number(act(criterion))),
-        Op::Settle { over, keep } => {
+        Op::Resolve { over, keep } => {
             put("keep", number(act(keep)));
             put("over", encode_register(over, act));
         }

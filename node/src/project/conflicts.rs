@@ -185,7 +185,7 @@ impl Project {
         let Some(over) = over.map(|conflict| conflict.register.clone()) else {
             return Err(conflict("this conflict was already resolved"));
         };
-        self.write_ops(origin, &row, vec![Op::Settle { over, keep: side }], None)
+        self.write_ops(origin, &row, vec![Op::Resolve { over, keep: side }], None)
     }
 }
 

@@ -261,11 +261,11 @@ fn seen(folded: &FoldedItem<'_>, act: &Act) -> BTreeSet<ActId> {
 fn names(op: &Op) -> impl Iterator<Item = ActId> {
     let (one, other) = match op {
         Op::SetCriterion { criterion, .. } => (Some(*criterion), None),
-        Op::Settle {
+        Op::Resolve {
             over: Register::Criterion(criterion),
             keep,
         } => (Some(*keep), Some(*criterion)),
-        Op::Settle { keep, .. } => (Some(*keep), None),
+        Op::Resolve { keep, .. } => (Some(*keep), None),
         _ => (None, None),
     };
     one.into_iter().chain(other)

@@ -336,7 +336,7 @@ impl LogReplay {
         };
         match (&mut self.members, &entry.body().payload) {
             (None, Payload::Genesis(genesis)) => {
-                self.members = Some(Membership::begin(&entry, genesis));
+                self.members = Some(Membership::from_genesis(&entry, genesis));
                 self.genesis = Some(entry.clone());
             }
             (None, _) => anyhow::bail!("the log does not begin with the first entry of a project"),

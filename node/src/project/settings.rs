@@ -200,7 +200,7 @@ impl Project {
         let Some(over) = over.map(|one| one.register.clone()) else {
             return Err(conflict("this conflict was already resolved"));
         };
-        self.write_settings(vec![(Op::Settle { over, keep }, origin.clone())])?;
+        self.write_settings(vec![(Op::Resolve { over, keep }, origin.clone())])?;
         self.settings().map(Reply::Settings)
     }
 

@@ -165,7 +165,7 @@ impl Project {
             Op::AddLink { kind, target } | Op::RemoveLink { kind, target } => {
                 Some(format!("{kind} {}", text::show(target, DETAIL_CHARS)))
             }
-            Op::Settle { over, keep } => {
+            Op::Resolve { over, keep } => {
                 let about = self.about(folded, over);
                 Some(match self.root(folded, keep) {
                     Some((root, folding)) => {
@@ -205,6 +205,6 @@ impl Project {
             .and_then(|root| Some((root, folded.acts.get(&root)?)));
         // A refused act may refer to anything, itself included, which would recurse without end.
         Some(kept.unwrap_or((*act, folding)))
-            .filter(|(_, root)| !matches!(root.record.act.op, Op::Settle { .. }))
+            .filter(|(_, root)| !matches!(root.record.act.op, Op::Resolve { .. }))
     }
 }

@@ -354,7 +354,7 @@ impl Project {
         if drafts.is_empty() {
             return self.applied(&row.id, Some(row.column), false);
         }
-        let about_trash = |op: &Op| matches!(op, Op::Settle { over, .. } if *over == Register::Deleted);
+        let about_trash = |op: &Op| matches!(op, Op::Resolve { over, .. } if *over == Register::Deleted);
         let mut ops = drafts.iter().map(|draft| &draft.op);
         let is_edit = ops.all(|op| op.verb().is_none() && !about_trash(op));
         if row.deleted && is_edit {

@@ -1,9 +1,9 @@
-//! What the stories need of the machine: a disk that can be filled, and a second process.
+//! What the stories need of the machine: a disk that can be filled.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
 /// A file system of its own with little room; unmounted when dropped.
 pub(crate) struct TinyDisk {
@@ -11,25 +11,17 @@ pub(crate) struct TinyDisk {
 }
 
 impl TinyDisk {
-    /// Mounts a tmpfs. `None`, loudly, where that is not allowed; under `CI=true` that is a failure.
-    pub(crate) fn mount(bytes: u64) -> Option<Self> {
+    /// Mounts a tmpfs. Where that is not allowed the test fails, which `cargo xtask test` spares it.
+    pub(crate) fn mount(bytes: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", &format!("size={bytes}"), "towline-test"])
             .arg(folder.path())
             .output();
-        match mounted {
-            Ok(done) if done.status.success() => Some(Self { folder }),
-            other => {
-                let ci = std::env::var("CI").is_ok_and(|ci| ci == "true");
-                assert!(
-                    !ci,
-                    "a tmpfs could not be mounted, and CI must run this: {other:?}"
-                );
-                eprintln!("SKIPPED: a tmpfs could not be mounted (run as root for this test): {other:?}");
-                None
-            }
-        }
+        let mounted = mounted.expect("the program mount");
+        let said = String::from_utf8_lossy(&mounted.stderr);
+        assert!(mounted.status.success(), "a tmpfs, which takes root: {said}");
+        Self { folder }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -54,25 +46,6 @@ impl Drop for TinyDisk {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg("-l").arg(self.folder.path()).status();
     }
-}
-
-/// The variable that turns a test into the child of another: the folder that it works in.
-const CHILD: &str = "TOWLINE_TEST_CHILD";
-
-/// Runs one test of this binary as another process, with its standard output piped.
-pub(crate) fn spawn(test: &str, folder: &Path) -> Child {
-    Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
-        .env(CHILD, folder)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap()
-}
-
-/// The folder to work in, when this process is such a child.
-pub(crate) fn child_folder() -> Option<PathBuf> {
-    std::env::var_os(CHILD).map(PathBuf::from)
 }
 
 /// How many bytes a file has; 0 when it is not there.

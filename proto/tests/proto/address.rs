@@ -59,7 +59,7 @@ fn a_record_is_bounded_versioned_and_signed_by_the_node_that_it_names() {
     );
     let read = AddressRecord::decode(forged.bytes()).expect("readable");
     assert_eq!(read.verify(), Err(AddressError::Signature));
-    // Every bit of the signature, and one bit of every byte of what is signed.
+    // Flips every bit of the signature, and one bit of every signed byte.
     for at in 1..good.bytes().len() {
         let mut bytes = good.bytes().to_vec();
         bytes[at] ^= 1;
@@ -95,7 +95,7 @@ fn a_record_is_bounded_versioned_and_signed_by_the_node_that_it_names() {
     }
 }
 
-/// Signed by somebody who keeps no bounds.
+/// A signed record that exceeds the limits.
 #[test]
 fn a_record_with_too_much_in_it_is_refused_although_it_is_signed() {
     let few = AddressBody {

@@ -1,8 +1,8 @@
-//! The bytes that others read, pinned: a change here is a change of the format.
+//! Golden tests: the bytes that other nodes read. A change here is a change of the format.
 //!
-//! Files under `tests/golden` hold `name: value` lines, bytes in hex. `TOWLINE_BLESS=1` writes them
-//! anew; a difference in a released file means that older nodes can no longer read us, or that
-//! hashes and ids no longer agree between versions, and needs a new version byte instead.
+//! Files under `tests/golden` have lines of the form `name: value`, with bytes in hex. `TOWLINE_BLESS=1` writes them
+//! anew. A difference in a released file means that older nodes cannot read ours, or that hashes and ids differ between
+//! versions; it needs a new version byte instead.
 
 use std::path::PathBuf;
 
@@ -10,8 +10,8 @@ use towline_proto::ids::to_hex;
 use towline_proto::wire::{JoinReply, JoinRequest, MembershipProofs, Message};
 use towline_proto::{Act, Entry, EventId, ItemId, Op, RequestId, Ticket, codec};
 
-use crate::samples::{self, act, act_id, entries, item, place};
-use crate::told::{self, event};
+use crate::events::{self, event};
+use crate::samples::{self, act, act_id, author_seq, entries, item};
 
 /// Compares with `tests/golden/<name>`, or writes it when blessing.
 pub(crate) fn golden(name: &str, lines: impl IntoIterator<Item = (String, String)>) {
@@ -123,7 +123,7 @@ fn every_operation_has_its_sample() {
             Op::SetCriterion { .. } => 41,
             Op::MarkImport { .. } => 42,
             Op::Purge => 43,
-            Op::Settle { .. } => 44,
+            Op::Resolve { .. } => 44,
             Op::Set { .. } => 45,
             Op::Unknown => return None,
         })
@@ -139,7 +139,7 @@ fn derived_ids_are_pinned() {
     golden(
         "ids.hex",
         [
-            line("actor", to_hex(&place().actor())),
+            line("actor", to_hex(&author_seq().actor())),
             line("item id", item().to_string()),
             line("item key", item().key()),
             line(
@@ -169,7 +169,7 @@ fn messages_are_pinned() {
     let request = samples::join_request();
     assert_eq!(JoinRequest::decode(&request.encode()), Ok(request.clone()));
     lines.push(line("join request", to_hex(&request.encode())));
-    let shown = samples::admissions();
+    let shown = samples::membership_proofs();
     assert_eq!(MembershipProofs::decode(&shown.encode()), Ok(shown.clone()));
     lines.push(line("admissions", to_hex(&shown.encode())));
     for (name, reply) in samples::join_replies() {
@@ -194,7 +194,7 @@ fn the_ticket_string_is_pinned() {
 #[test]
 fn the_json_of_events_is_pinned() {
     let mut lines = Vec::new();
-    for what in told::event_kinds() {
+    for what in events::event_kinds() {
         let event = event(what);
         let json = serde_json::to_string(&event).expect("serialises");
         assert_eq!(

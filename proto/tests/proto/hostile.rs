@@ -1,4 +1,4 @@
-//! What a decoder refuses, what it tolerates from a newer version, and that no bytes make it panic.
+//! Decoders: what they refuse, what they tolerate from a newer version, and that no bytes make them panic.
 
 use proptest::prelude::*;
 use serde::Serialize;
@@ -15,7 +15,7 @@ use towline_proto::{
 use crate::samples::{self, AT, act, act_id, entries};
 use crate::{address, presence};
 
-/// Every decoder there is, over the same bytes.
+/// Runs every decoder on the same bytes.
 fn decode_all(bytes: &[u8]) {
     if let Ok(entry) = Entry::decode(bytes.into()) {
         let _ = entry.verify();
@@ -138,7 +138,7 @@ fn a_lying_length_is_refused_without_the_memory_it_claims() {
 
 #[test]
 fn a_depth_bomb_is_refused() {
-    // A field that nobody knows, holding a thousand arrays in one another.
+    // An unknown field with a thousand nested arrays.
     let mut bytes = act(Op::Submit).encode();
     bytes[0] += 1;
     bytes.extend([0xa1, b'z']);
@@ -220,7 +220,7 @@ fn an_act_out_of_bounds_is_refused() {
 #[test]
 fn a_changed_entry_no_longer_verifies() {
     let [_, _, (_, entry)] = entries();
-    // Every bit of the signature, and one bit of every byte of what is signed.
+    // Flips every bit of the signature, and one bit of every signed byte.
     for at in 1..entry.bytes().len() {
         let mut bytes = entry.bytes().to_vec();
         bytes[at] ^= 1;

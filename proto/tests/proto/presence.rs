@@ -73,9 +73,9 @@ fn a_presence_is_bounded_versioned_and_signed_by_the_node_that_it_names() {
         vec!["a".to_owned(); limits::PRESENCE_ACCOUNTS + 1],
     ] {
         body.accounts = accounts;
-        let sealed = Presence::sign(body.clone(), &ann());
+        let signed = Presence::sign(body.clone(), &ann());
         assert!(matches!(
-            Presence::decode(sealed.bytes()),
+            Presence::decode(signed.bytes()),
             Err(PresenceError::Accounts(_))
         ));
     }

@@ -1,5 +1,5 @@
-//! One value of everything that is signed, stored or sent, from fixed keys, ids and times. The
-//! golden tests pin their bytes; the hostile tests bend them.
+//! One sample of everything that is signed, stored or sent, made from fixed keys, ids and times. The golden tests pin
+//! their bytes; the hostile tests damage them.
 
 use ed25519_dalek::SigningKey;
 use towline_proto::entry::{EntryBody, ItemChange, Payload};
@@ -28,7 +28,7 @@ pub(crate) fn node(key: &SigningKey) -> NodeId {
     NodeId(key.verifying_key().to_bytes())
 }
 
-pub(crate) fn place() -> AuthorSeq {
+pub(crate) fn author_seq() -> AuthorSeq {
     AuthorSeq {
         node: node(&ann()),
         epoch: Epoch(0x0102_0304_0506_0708),
@@ -37,15 +37,15 @@ pub(crate) fn place() -> AuthorSeq {
 }
 
 pub(crate) fn item() -> ItemId {
-    ItemId::derive(AT, &place(), 0)
+    ItemId::derive(AT, &author_seq(), 0)
 }
 
 pub(crate) fn act_id(ordinal: u32) -> ActId {
-    ActId::derive(&place().node, place().epoch, place().seq, ordinal)
+    ActId::derive(&author_seq().node, author_seq().epoch, author_seq().seq, ordinal)
 }
 
 fn signed(project: ProjectId, seq: u64, prev: Vec<Tip>, members: Vec<EntryHash>, payload: Payload) -> Entry {
-    let AuthorSeq { node, epoch, .. } = place();
+    let AuthorSeq { node, epoch, .. } = author_seq();
     let body = EntryBody {
         project,
         author: node,
@@ -145,7 +145,7 @@ pub(crate) fn ops() -> Vec<(&'static str, Op)> {
         renewal: AT,
         force,
     };
-    let settle = |over| Op::Settle {
+    let settle = |over| Op::Resolve {
         over,
         keep: act_id(1),
     };
@@ -307,10 +307,10 @@ pub(crate) fn vector() -> VersionVector {
         hash: EntryHash([3; 32]),
     };
     let other = Tip { seq: 5, ..fork };
-    VersionVector([(place().node, vec![last.tip()]), (ben(), vec![fork, other])].into())
+    VersionVector([(author_seq().node, vec![last.tip()]), (ben(), vec![fork, other])].into())
 }
 
-/// Every message of a conversation about a project.
+/// Every message about a project.
 pub(crate) fn messages() -> Vec<(&'static str, Message)> {
     let entries = entries();
     let project = entries[0].1.project();
@@ -344,8 +344,8 @@ pub(crate) fn join_request() -> JoinRequest {
     }
 }
 
-/// What a member shows to one that has not heard of it.
-pub(crate) fn admissions() -> MembershipProofs {
+/// Membership proofs for a node that does not have the entries yet.
+pub(crate) fn membership_proofs() -> MembershipProofs {
     MembershipProofs {
         entries: vec![EntryBytes(entries()[1].1.bytes().clone())],
     }
@@ -355,7 +355,7 @@ pub(crate) fn admissions() -> MembershipProofs {
 pub(crate) fn join_replies() -> Vec<(&'static str, JoinReply)> {
     let welcome = JoinReply::Welcome {
         genesis: EntryBytes(entries()[0].1.bytes().clone()),
-        peers: vec![(place().node, vec!["/ip4/127.0.0.1/tcp/4001".into()])],
+        peers: vec![(author_seq().node, vec!["/ip4/127.0.0.1/tcp/4001".into()])],
     };
     let why = "the ticket was used already".into();
     vec![("welcome", welcome), ("refused", JoinReply::Refused { why })]
@@ -365,7 +365,7 @@ pub(crate) fn ticket() -> Ticket {
     Ticket {
         project: entries()[0].1.project(),
         name: "demo".into(),
-        inviter: place().node,
+        inviter: author_seq().node,
         addresses: vec!["/ip4/127.0.0.1/tcp/4001".into()],
         role: Role::Writer,
         expires: AT,

@@ -7,9 +7,9 @@ use towline_proto::stage::{Blocked, Holds, MergeFailure, status};
 use towline_proto::table::{leads_to, legal, legal_from};
 use towline_proto::{Closing, Column, FailureKind, ItemState, Kind, Qa, Status, Verb};
 
-/// One line a verb: where it is legal from, and what else must be so. `free` means neither frozen
-/// nor blocked; `open` and `worked` are sets of columns. Everything but `restore` and `purge` needs an
-/// item that is not in the trash; what was purged takes nothing any more.
+/// One line per verb: the columns from which it is legal, and its other conditions. `free` means neither frozen nor
+/// blocked; `open` and `worked` are sets of columns. Everything but `restore` and `purge` needs an item that is not in
+/// the trash, and nothing is legal for a purged item.
 const SPEC: &str = "
     triage           upcoming
     start            backlog                free
@@ -65,32 +65,32 @@ fn columns(word: &str) -> Option<&'static [Column]> {
     })
 }
 
-fn expected(words: &[&str], verb: Verb, standing: ItemState) -> bool {
+fn expected(words: &[&str], verb: Verb, state: ItemState) -> bool {
     let mut from = false;
     let mut met = true;
     for word in words {
         if let Some(columns) = columns(word) {
-            from |= columns.contains(&standing.column);
+            from |= columns.contains(&state.column);
             continue;
         }
         met &= match *word {
-            "free" => !standing.frozen && !standing.blocked,
-            "review" => standing.review,
-            "failure" => standing.failure,
-            "blocked" => standing.blocked,
-            "frozen" => standing.frozen,
-            "unfrozen" => !standing.frozen,
-            "claimed" => standing.claimed,
-            "unclaimed" => !standing.claimed,
-            "no-epic" => standing.kind != Kind::Epic,
+            "free" => !state.frozen && !state.blocked,
+            "review" => state.review,
+            "failure" => state.failure,
+            "blocked" => state.blocked,
+            "frozen" => state.frozen,
+            "unfrozen" => !state.frozen,
+            "claimed" => state.claimed,
+            "unclaimed" => !state.claimed,
+            "no-epic" => state.kind != Kind::Epic,
             other => panic!("{other} is no word of this table"),
         };
     }
     let about_trash = matches!(verb, Verb::Restore | Verb::Purge);
-    from && met && !standing.purged && standing.deleted == about_trash
+    from && met && !state.purged && state.deleted == about_trash
 }
 
-fn standings() -> impl Iterator<Item = ItemState> {
+fn states() -> impl Iterator<Item = ItemState> {
     Column::ALL.iter().flat_map(|column| {
         (0u8..=255).map(|bits| ItemState {
             column: *column,
@@ -110,20 +110,20 @@ fn standings() -> impl Iterator<Item = ItemState> {
 fn every_verb_is_legal_exactly_where_the_spec_says() {
     let spec = spec();
     assert_eq!(spec.len(), Verb::ALL.len());
-    for standing in standings() {
+    for state in states() {
         let here: Vec<Verb> = Verb::ALL
             .iter()
             .copied()
-            .filter(|verb| expected(&spec[verb.as_str()], *verb, standing))
+            .filter(|verb| expected(&spec[verb.as_str()], *verb, state))
             .collect();
-        assert_eq!(legal_from(standing), here, "{standing:?}");
-        assert_eq!(here.is_empty(), standing.purged, "{standing:?} is a dead end");
+        assert_eq!(legal_from(state), here, "{state:?}");
+        assert_eq!(here.is_empty(), state.purged, "{state:?} is a dead end");
         for verb in Verb::ALL {
-            match legal(*verb, standing) {
-                Ok(()) => assert!(here.contains(verb), "{verb} {standing:?}"),
+            match legal(*verb, state) {
+                Ok(()) => assert!(here.contains(verb), "{verb} {state:?}"),
                 Err(refused) => {
-                    assert!(!here.contains(verb), "{verb} {standing:?}");
-                    assert_eq!((refused.verb, &refused.legal), (*verb, &here), "{standing:?}");
+                    assert!(!here.contains(verb), "{verb} {state:?}");
+                    assert_eq!((refused.verb, &refused.legal), (*verb, &here), "{state:?}");
                     assert!(refused.to_string().starts_with(&format!("cannot {verb}: ")));
                 }
             }
@@ -132,15 +132,15 @@ fn every_verb_is_legal_exactly_where_the_spec_says() {
 }
 
 #[test]
-fn a_refusal_names_the_verb_that_lifts_the_hold() {
-    let mut standing = ItemState::active(Column::Coding, Kind::Bug);
-    standing.blocked = true;
+fn an_error_names_the_verb_that_lifts_the_hold() {
+    let mut state = ItemState::active(Column::Coding, Kind::Bug);
+    state.blocked = true;
     for verb in [Verb::Submit, Verb::Claim] {
-        let refused = legal(verb, standing).expect_err("blocked").to_string();
+        let refused = legal(verb, state).expect_err("blocked").to_string();
         assert!(refused.contains("blocked; `unblock` lifts that"), "{refused}");
     }
-    standing.frozen = true;
-    let refused = legal(Verb::Submit, standing).expect_err("frozen").to_string();
+    state.frozen = true;
+    let refused = legal(Verb::Submit, state).expect_err("frozen").to_string();
     assert!(refused.contains("`unfreeze`"), "{refused}");
 }
 

@@ -1,7 +1,7 @@
-//! What the simulated nodes work on: real items behind the real gate.
+//! The work of simulated nodes on real items, with the real gate.
 //!
-//! A write is one act that `towline-crdt` composes from what the node holds; what arrives passes its
-//! gate. After a fleet has healed, everybody must see the same, and what they see must be lawful.
+//! A write is one act that `towline-crdt` composes from the node's documents; entries from other nodes pass the gate.
+//! After a fleet has healed, all nodes must have the same rows, and the rows must be valid.
 
 use std::collections::BTreeMap;
 
@@ -19,15 +19,15 @@ use towline_proto::{
 use super::node::{id_of, key};
 use super::rng::Rng;
 
-/// Nodes that a fleet has at most.
+/// The most nodes of a fleet.
 const FLEET: u8 = 8;
-/// Tries to find something that is legal where a node stands.
+/// The most tries to find a legal operation.
 const TRIES: usize = 6;
 
-/// Who may do what: one owner, one maintainer, writers.
-pub(crate) struct Cast(BTreeMap<NodePrefix, (NodeId, Role)>);
+/// The members: one owner, one maintainer, and writers.
+pub(crate) struct SimMembers(BTreeMap<NodePrefix, (NodeId, Role)>);
 
-impl Cast {
+impl SimMembers {
     pub(crate) fn new() -> Self {
         let members = (1..=FLEET).map(|number| {
             let node = id_of(&key(number));
@@ -42,7 +42,7 @@ impl Cast {
     }
 }
 
-impl Roles for Cast {
+impl Roles for SimMembers {
     fn role(&self, node: NodePrefix) -> Option<Role> {
         self.0.get(&node).map(|(_, role)| *role)
     }
@@ -52,7 +52,7 @@ impl Roles for Cast {
     }
 }
 
-/// What became of an entry at the gate.
+/// The gate's answer for an entry.
 pub(crate) enum GateAnswer {
     Stored,
     Missing,
@@ -90,7 +90,7 @@ impl Items {
         GateAnswer::Stored
     }
 
-    /// Something to do at a place, and what it is.
+    /// A random write for the next entry, with its description.
     pub(crate) fn work(&self, place: &AuthorSeq, now: Millis, rng: &mut Rng) -> Option<(Payload, String)> {
         let ids: Vec<ItemId> = self.docs.keys().copied().collect();
         for _ in 0..TRIES {
@@ -98,8 +98,8 @@ impl Items {
                 return self.do_to(None, place, now, create(rng), None);
             }
             let id = ids[rng.below(ids.len())];
-            let cast = Cast::new();
-            let view = self.folded(&id, &cast).view;
+            let members = SimMembers::new();
+            let view = self.folded(&id, &members).view;
             let op = op(&view, &ids, rng);
             let body = matches!(op, Op::EditBody).then(|| BodyEdit {
                 base: None,
@@ -112,13 +112,13 @@ impl Items {
         None
     }
 
-    /// An act that settles an open conflict in favour of what takes effect.
-    pub(crate) fn settlement(&self, place: &AuthorSeq, now: Millis) -> Option<(Payload, String)> {
-        let cast = Cast::new();
+    /// An act that resolves an open conflict in favour of the winner.
+    pub(crate) fn resolution(&self, place: &AuthorSeq, now: Millis) -> Option<(Payload, String)> {
+        let members = SimMembers::new();
         self.docs.keys().find_map(|id| {
-            let view = self.folded(id, &cast).view;
+            let view = self.folded(id, &members).view;
             let conflict = view.conflicts.first()?;
-            let op = Op::Settle {
+            let op = Op::Resolve {
                 over: conflict.register.clone(),
                 keep: conflict.winner,
             };
@@ -148,7 +148,7 @@ impl Items {
             request: None,
         };
         let base = item.and_then(|id| self.docs.get(&id));
-        let made = compose(base, id, place, &mut 0, &Cast::new(), vec![draft], body).ok()?;
+        let made = compose(base, id, place, &mut 0, &SimMembers::new(), vec![draft], body).ok()?;
         let changes = made
             .changes
             .into_iter()
@@ -156,18 +156,18 @@ impl Items {
         Some((Payload::Changes(changes.collect()), said))
     }
 
-    fn folded<'a>(&'a self, id: &ItemId, cast: &'a Cast) -> FoldedItem<'a> {
+    fn folded<'a>(&'a self, id: &ItemId, members: &'a SimMembers) -> FoldedItem<'a> {
         let doc = &self.docs[id];
-        fold(*id, doc.acts(), cast).expect("a creation")
+        fold(*id, doc.acts(), members).expect("a creation")
     }
 
     /// Every row, with the heads and the body that belong to it.
     pub(crate) fn rows(&self) -> Vec<(ItemView, String)> {
-        let cast = Cast::new();
+        let members = SimMembers::new();
         let rows = self
             .docs
             .iter()
-            .map(|(id, doc)| (self.folded(id, &cast).view, doc.body().expect("a body")));
+            .map(|(id, doc)| (self.folded(id, &members).view, doc.body().expect("a body")));
         rows.collect()
     }
 
@@ -176,11 +176,11 @@ impl Items {
         self.rows().iter().map(|(row, _)| row.conflicts.len()).sum()
     }
 
-    /// Checks that what everybody sees is lawful and that no intent was lost silently.
+    /// Checks that all rows are valid and that no intent was lost silently.
     pub(crate) fn check(&self) {
-        let cast = Cast::new();
+        let members = SimMembers::new();
         for id in self.docs.keys() {
-            lawful(&self.folded(id, &cast));
+            lawful(&self.folded(id, &members));
         }
     }
 }
@@ -243,7 +243,7 @@ fn create(rng: &mut Rng) -> Op {
     }
 }
 
-/// Something that somebody might do, mostly what leads on.
+/// A random operation, mostly one that moves the item forward.
 fn op(view: &ItemView, ids: &[ItemId], rng: &mut Rng) -> Op {
     let reason = || "because".to_owned();
     let word = ["a", "b", "c"][rng.below(3)].to_owned();
@@ -331,7 +331,7 @@ fn op(view: &ItemView, ids: &[ItemId], rng: &mut Rng) -> Op {
         },
         32 => Op::EditBody,
         _ => match view.conflicts.first() {
-            Some(conflict) => Op::Settle {
+            Some(conflict) => Op::Resolve {
                 over: conflict.register.clone(),
                 keep: conflict.losers[rng.below(conflict.losers.len())],
             },

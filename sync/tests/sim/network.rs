@@ -1,13 +1,13 @@
 //! The network of the simulated fleet.
 //!
-//! Direct streams are reliable and ordered until they break; gossip is delayed, reordered, doubled
-//! and lost. Everything is drawn from the world's seed.
+//! Direct streams are reliable and ordered until they break. Gossip is delayed, reordered, duplicated and lost.
+//! Everything is derived from the fleet's seed.
 
 use towline_proto::wire::Message;
 use towline_proto::{Entry, Millis, NodeId};
 use towline_sync::{Effect, GossipVerdict, Input};
 
-use super::world::{TICK_MS, World};
+use super::fleet::{Fleet, TICK_MS};
 
 pub(super) enum Parcel {
     Direct { link: u64, bytes: Vec<u8> },
@@ -20,7 +20,7 @@ pub(super) struct Delivery {
     parcel: Parcel,
 }
 
-impl World {
+impl Fleet {
     pub(super) fn connect_all(&mut self) {
         for a in 0..self.nodes.len() {
             for b in a + 1..self.nodes.len() {
@@ -86,7 +86,7 @@ impl World {
             Message::Have { .. } | Message::Entries { .. } | Message::Got { .. } => self.others += 1,
         }
         let bytes = message.encode();
-        // On a slow line a parcel takes its time and whatever comes behind it waits.
+        // On a slow connection a parcel takes time, and later ones wait for it.
         let takes = self.slow.map_or(0, |rate| bytes.len() as u64 * 1_000 / rate);
         let soonest = self.now + 1 + self.rng.next() % 80 + takes;
         let last = self.arrives.get(&(from, to)).copied().unwrap_or(0);
@@ -119,7 +119,7 @@ impl World {
             .insert((at, self.serial), Delivery { from, to, parcel });
     }
 
-    /// Lets time go by, with everything that happens in it.
+    /// Lets time pass and delivers what is due.
     pub(super) fn pass(&mut self, ms: u64) {
         let until = self.now + ms;
         loop {
@@ -157,7 +157,7 @@ impl World {
             Parcel::Gossip { bytes } if link.is_some() => {
                 self.trace.update(&bytes);
                 let entry = Entry::decode(bytes.clone().into()).expect("an honest entry");
-                // A doubled message that gossipsub does not catch: its memory of them is short.
+                // A duplicated message that gossipsub does not catch: its memory of them is short.
                 if !self.seen[to].insert(entry.hash()) && self.rng.percent(80) {
                     return;
                 }
@@ -174,6 +174,6 @@ impl World {
         self.nodes
             .iter()
             .position(|node| node.id == id)
-            .expect("a node of this world")
+            .expect("a node of this fleet")
     }
 }

@@ -1,8 +1,8 @@
-//! A node in memory: a replica, a log, and a gate: the real one, or one with one real rule.
+//! A node in memory: a replica, a log, and a gate (the real one, or a simple one).
 //!
-//! In the second the changes of an entry are hashes of entries that they build on; the gate answers
-//! `Missing` while one of those is not in the log, as the real one does for Automerge dependencies. The
-//! log checks on its own that it stays causally closed.
+//! With the simple gate, the changes of an entry are hashes of entries that it depends on. The gate answers `Missing`
+//! while one of those is not in the log, as the real one does for Automerge dependencies. The log checks that it stays
+//! causally closed.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -72,13 +72,13 @@ pub(crate) struct Node {
     pub(crate) log: Vec<Entry>,
     pub(crate) known: BTreeMap<EntryHash, usize>,
     epoch: Option<Epoch>,
-    /// Documents, where the entries are about real items.
+    /// The documents of a node that works on real items.
     pub(crate) items: Option<Items>,
-    /// How often the gate was asked.
+    /// The number of gate runs.
     pub(crate) gated: usize,
     /// Admissions whose own signature was checked.
     pub(crate) verified: usize,
-    /// How often the gate found something missing.
+    /// How often the gate reported something missing.
     pub(crate) missed: usize,
     /// An entry that the gate refuses.
     pub(crate) refuses: Option<EntryHash>,
@@ -115,9 +115,9 @@ impl Node {
         }
     }
 
-    /// The process starts with this log, whatever it knew before.
+    /// Starts the process with this log.
     pub(crate) fn start(&mut self, log: Vec<Entry>) {
-        // Documents follow from the log: with the same one they are the same.
+        // The documents follow from the log.
         let same = log.iter().map(Entry::hash).eq(self.log.iter().map(Entry::hash));
         if let Some(items) = self.items.as_mut().filter(|_| !same) {
             *items = Items::default();
@@ -143,7 +143,7 @@ impl Node {
         self.epoch = None;
     }
 
-    /// Signs an entry that builds on `deps`, stores it and hands it to the replica.
+    /// Signs an entry that depends on `deps`, stores it and hands it to the replica.
     pub(crate) fn write(
         &mut self,
         now: Millis,
@@ -155,7 +155,7 @@ impl Node {
         self.sign(now, place, prev, payload(deps, filler))
     }
 
-    /// The place of the next entry, and what it follows.
+    /// The number of the next entry, and its predecessors.
     pub(crate) fn place(&mut self, fresh: Epoch) -> (AuthorSeq, Vec<Tip>) {
         let epoch = *self.epoch.get_or_insert(fresh);
         let heads = self.replica.heads_of(&self.id);
@@ -167,7 +167,7 @@ impl Node {
         (AuthorSeq { node, epoch, seq }, prev)
     }
 
-    /// Signs an entry for a place, stores it and hands it to the replica.
+    /// Signs an entry with this number, stores it and hands it to the replica.
     pub(crate) fn sign(
         &mut self,
         now: Millis,
@@ -200,7 +200,7 @@ impl Node {
         (entry, self.drive(now, written))
     }
 
-    /// Hands in one input and does what follows from it; returns what leaves the node.
+    /// Hands in one input and performs the effects; returns those that leave the node.
     pub(crate) fn drive(&mut self, now: Millis, input: Input) -> Vec<Effect> {
         let mut effects: VecDeque<Effect> = self.replica.handle(now, input).into();
         let mut answers: VecDeque<(EntryHash, AdmissionOutcome)> = VecDeque::new();
@@ -281,7 +281,7 @@ impl Node {
         }
     }
 
-    /// The entries that an entry builds on, where its changes are hashes.
+    /// The dependencies of an entry whose changes are hashes.
     fn deps(&self, entry: &Entry) -> Vec<EntryHash> {
         match self.items {
             Some(_) => Vec::new(),

@@ -1,4 +1,4 @@
-//! Every buffer has a bound, and what does not fit is fetched later.
+//! Bounds: every buffer is limited, and entries that do not fit are fetched later.
 
 use towline_proto::wire::Message;
 use towline_proto::{Entry, limits};
@@ -10,7 +10,7 @@ const ANN: usize = 0;
 const BEA: usize = 1;
 const CAL: usize = 2;
 
-/// Ann wrote these while Bea was away; the first one is lost on its way.
+/// Entries that Ann wrote while Bea was offline; the first one is lost.
 fn away(count: usize, filler: usize) -> (Net, Vec<Entry>) {
     let mut net = Net::new(2);
     net.connect(ANN, BEA);
@@ -24,12 +24,12 @@ fn flood(net: &mut Net, entries: &[Entry]) {
     for entry in entries.iter().skip(1) {
         net.now += 1_000 / u64::from(limits::PEER_ENTRIES_PER_S);
         assert_eq!(net.gossip(ANN, BEA, entry), GossipVerdict::Ignore);
-        // What Bea asks for does not reach Ann yet.
+        // Bea's requests do not reach Ann yet.
     }
 }
 
 #[test]
-fn entries_that_came_too_early_are_bounded_in_number_and_come_again() {
+fn orphans_are_bounded_in_number_and_requested_again() {
     let (mut net, entries) = away(limits::ORPHANS_AUTHOR_ENTRIES + 200, 0);
     flood(&mut net, &entries);
     let bea = &net.nodes[BEA].replica;
@@ -52,7 +52,7 @@ fn entries_that_came_too_early_are_bounded_in_number_and_come_again() {
 }
 
 #[test]
-fn entries_that_came_too_early_are_bounded_in_bytes() {
+fn orphans_are_bounded_in_bytes() {
     // 300 entries of 60 KB are 18 MB, over the 16 MiB of one author.
     let (mut net, entries) = away(300, 60 * 1024 / 32);
     flood(&mut net, &entries);
@@ -80,11 +80,11 @@ fn a_burst_over_the_rate_is_ignored_and_fetched() {
 }
 
 #[test]
-fn entries_that_waited_go_on_the_moment_their_predecessor_is_there() {
+fn orphans_are_admitted_as_soon_as_their_predecessor_is_stored() {
     let (mut net, entries) = away(4, 0);
     flood(&mut net, &entries);
     assert_eq!(net.nodes[BEA].replica.orphan_count(), 3);
-    // No catch-up helps: nothing on the direct stream arrives.
+    // No catch-up is possible: nothing arrives on the direct stream.
     net.queue.clear();
     assert_eq!(net.gossip(ANN, BEA, &entries[0]), GossipVerdict::Accept);
     assert_eq!(net.nodes[BEA].log.len(), 1 + 4);
@@ -92,12 +92,12 @@ fn entries_that_waited_go_on_the_moment_their_predecessor_is_there() {
 }
 
 #[test]
-fn entries_that_the_gate_sent_back_go_on_the_moment_their_dependency_is_there() {
+fn orphans_are_admitted_as_soon_as_their_dependency_is_stored() {
     let mut net = Net::new(3);
     net.connect(ANN, BEA);
     net.settle();
     net.gossips = false;
-    // Each of Cal's builds on one of Ann's, and Bea hears of Cal's first.
+    // Each entry of Cal depends on one of Ann, and Bea receives Cal's first.
     let anns = net.write(ANN, 3);
     net.connect(ANN, CAL);
     net.settle();

@@ -1,4 +1,4 @@
-//! What it costs to agree, and that it happens however the talk is interrupted.
+//! Catch-up: what it costs, and that it completes in spite of interruptions.
 
 use towline_proto::limits;
 use towline_proto::wire::Message;
@@ -11,7 +11,7 @@ const CAL: usize = 2;
 const DAN: usize = 3;
 
 #[test]
-fn two_that_agree_say_one_small_message_each_whatever_the_projects_size() {
+fn two_nodes_that_agree_exchange_one_small_message_each() {
     for size in [1, 3_000] {
         let mut net = Net::new(2);
         net.connect(ANN, BEA);
@@ -61,7 +61,7 @@ fn a_newcomer_gets_everything_once_with_few_signatures_checked_and_one_peer_aske
 }
 
 #[test]
-fn catch_up_goes_on_where_a_broken_connection_left_it() {
+fn catch_up_resumes_after_a_broken_connection() {
     let mut net = Net::new(2);
     net.write(ANN, 3 * limits::CATCH_UP_ENTRIES);
     net.connect(ANN, BEA);
@@ -105,7 +105,7 @@ fn gossip_that_is_lost_altogether_costs_latency_only() {
 }
 
 #[test]
-fn an_entry_that_builds_on_something_absent_is_kept_and_what_it_needs_is_fetched() {
+fn an_orphan_is_kept_and_what_it_needs_is_fetched() {
     let mut net = Net::new(3);
     net.connect(ANN, BEA);
     net.connect(ANN, CAL);
@@ -114,7 +114,7 @@ fn an_entry_that_builds_on_something_absent_is_kept_and_what_it_needs_is_fetched
     let first = net.write(ANN, 1).remove(0);
     net.gossip(ANN, BEA, &first);
     let answer = net.write_upon(BEA, &[first.hash()], 0);
-    // Cal gets the answer before the question, by way of Ann.
+    // Cal receives the dependent entry before its dependency, through Ann.
     net.gossip(BEA, ANN, &answer);
     net.gossip(ANN, CAL, &answer);
     assert_eq!(net.nodes[CAL].replica.orphan_count(), 1);
@@ -124,7 +124,7 @@ fn an_entry_that_builds_on_something_absent_is_kept_and_what_it_needs_is_fetched
 }
 
 #[test]
-fn a_silent_peer_does_not_keep_a_node_from_the_others() {
+fn a_silent_peer_does_not_block_catch_up_from_others() {
     let mut net = Net::new(3);
     net.gossips = false;
     net.write(BEA, 10);
@@ -146,7 +146,7 @@ fn a_silent_peer_does_not_keep_a_node_from_the_others() {
 }
 
 #[test]
-fn a_record_that_cannot_be_read_holds_up_its_own_author_only() {
+fn an_unreadable_record_affects_its_own_author_only() {
     let mut net = Net::new(3);
     net.write(ANN, 10);
     net.connect(ANN, BEA);
@@ -186,7 +186,7 @@ fn a_thousand_restarts_leave_one_row_in_the_vector() {
 }
 
 #[test]
-fn a_peer_that_falls_silent_is_not_taken_to_hold_what_was_written_since() {
+fn a_silent_peer_is_not_in_sync_with_later_entries() {
     let mut net = Net::new(2);
     net.write(ANN, 3);
     net.connect(ANN, BEA);
@@ -194,10 +194,10 @@ fn a_peer_that_falls_silent_is_not_taken_to_hold_what_was_written_since() {
     net.pass(9_000);
     let in_sync = |net: &Net, who: usize| net.nodes[who].replica.peers().all(|(_, peer)| peer.in_sync);
     assert!(in_sync(&net, ANN) && in_sync(&net, BEA));
-    // Gossip brings it to Bea at once, and Ann cannot know that before Bea says so.
+    // Gossip delivers it to Bea at once, and Ann does not know that until Bea announces it.
     net.write(ANN, 1);
     assert!(net.agree() && !in_sync(&net, ANN));
-    // OpenRequest now, Bea answers at once and does not wait for her own next look.
+    // Asked now, Bea answers at once and does not wait for her next Hello.
     for _ in 0..2 {
         net.input(ANN, towline_sync::Input::Tick);
     }
@@ -205,7 +205,7 @@ fn a_peer_that_falls_silent_is_not_taken_to_hold_what_was_written_since() {
     assert!(in_sync(&net, ANN));
 }
 
-/// The sizes of the frames with entries so far, in bytes of entries.
+/// The sizes of the frames sent so far, in bytes of entries.
 fn frames(net: &Net) -> Vec<usize> {
     let messages = net.sent.iter().map(|(_, _, message)| message);
     messages
@@ -218,7 +218,7 @@ fn frames(net: &Net) -> Vec<usize> {
 }
 
 #[test]
-fn a_slow_line_that_breaks_every_minute_stores_something_each_time_and_ends_with_all() {
+fn a_slow_connection_that_breaks_every_minute_makes_progress_each_time() {
     let mut net = Net::new(2);
     net.gossips = false;
     for _ in 0..700 {
@@ -226,7 +226,7 @@ fn a_slow_line_that_breaks_every_minute_stores_something_each_time_and_ends_with
     }
     let whole: usize = net.nodes[ANN].log.iter().map(|entry| entry.bytes().len()).sum();
     assert!(whole > 600_000, "{whole}");
-    // 50 kbit a second: all of it takes two minutes.
+    // At 50 kbit/s the whole transfer takes two minutes.
     net.rate = Some(6_250);
     let mut minutes = 0;
     while !net.agree() {
@@ -259,7 +259,7 @@ fn a_slow_line_that_breaks_every_minute_stores_something_each_time_and_ends_with
 }
 
 #[test]
-fn one_entry_that_takes_minutes_on_its_line_is_not_sent_twice() {
+fn an_entry_that_takes_minutes_is_not_sent_twice() {
     let mut net = Net::new(2);
     net.gossips = false;
     net.write_upon(ANN, &[], 20_000);
@@ -272,7 +272,7 @@ fn one_entry_that_takes_minutes_on_its_line_is_not_sent_twice() {
 }
 
 #[test]
-fn on_a_quick_line_frames_grow_to_their_full_size() {
+fn on_a_fast_connection_frames_grow_to_their_full_size() {
     let mut net = Net::new(2);
     net.gossips = false;
     for _ in 0..2_000 {

@@ -1,4 +1,4 @@
-//! Histories that part: honestly, after a restore, and not.
+//! Forks: honest ones after a restore, and dishonest ones.
 
 use towline_proto::{Entry, Epoch, NodeId};
 use towline_sync::GossipVerdict;
@@ -20,7 +20,7 @@ fn a_restored_backup_loses_nothing_and_the_next_epoch_joins_both_heads() {
     net.settle();
     net.write(ANN, 5);
     net.disconnect(ANN, BEA);
-    // The disk dies; Ann goes on from the backup and writes before she has met anybody.
+    // The disk fails. Ann continues from the backup and writes before she connects to anybody.
     net.nodes[ANN].start(backup);
     net.write(ANN, 3);
     net.connect(ANN, BEA);
@@ -72,10 +72,10 @@ fn a_dishonest_fork_is_proved_on_every_node_and_blamed_on_its_author_alone() {
     net.connect(CAL, ANN);
     net.settle();
     net.disconnect(CAL, ANN);
-    // Dan knows what Ann knows and never meets anybody else.
+    // Dan has what Ann has and connects to nobody else.
     net.connect(ANN, DAN);
     net.settle();
-    // Bea has met the twin only.
+    // Bea has connected to the twin only.
     net.connect(CAL, BEA);
     net.queue.clear();
     let common = net.nodes[CAL].log.clone();
@@ -104,7 +104,7 @@ fn a_dishonest_fork_is_proved_on_every_node_and_blamed_on_its_author_alone() {
         "Ann and Bea are innocent: {:?}",
         net.penalties
     );
-    // The others' work goes on, although those two digests can never be equal.
+    // The others keep replicating, although these two digests can never be equal.
     net.write(ANN, 3);
     net.write(BEA, 3);
     net.pass(6_000);
@@ -116,7 +116,7 @@ fn a_dishonest_fork_is_proved_on_every_node_and_blamed_on_its_author_alone() {
 }
 
 #[test]
-fn a_fork_does_not_keep_peers_talking() {
+fn after_a_fork_peers_fall_silent_again() {
     let (mut net, _, theirs) = two_histories();
     net.connect(CAL, ANN);
     net.settle();
@@ -132,7 +132,7 @@ fn a_fork_does_not_keep_peers_talking() {
 }
 
 #[test]
-fn an_epoch_may_open_from_nothing_again_when_its_author_lost_everything() {
+fn an_author_that_lost_its_log_may_start_a_new_one() {
     let mut net = Net::new(2);
     net.write(BEA, 2);
     net.connect(ANN, BEA);

@@ -1,4 +1,4 @@
-//! What a peer can send that an honest one does not.
+//! Hostile peers: messages that an honest peer does not send.
 
 use std::collections::BTreeMap;
 
@@ -49,13 +49,13 @@ fn a_run_with_a_wrong_last_signature_is_refused_whole_and_others_in_its_frame_ar
         net.penalties,
         vec![(CAL, "sent entries with a wrong signature".to_owned())]
     );
-    // The truth is taken all the same.
+    // The correct entries are still accepted.
     frame(&mut net, CAL, BEA, anns.iter().map(whole).collect());
     assert_eq!(net.nodes[BEA].log.len(), 1 + 3 + 3);
 }
 
 #[test]
-fn signatures_damaged_inside_a_run_do_not_keep_it_from_travelling_on() {
+fn damaged_signatures_inside_a_run_do_not_stop_it() {
     let mut net = Net::new(3);
     let entries = net.write(ANN, 700);
     net.connect(ANN, BEA);
@@ -72,7 +72,7 @@ fn signatures_damaged_inside_a_run_do_not_keep_it_from_travelling_on() {
     assert_eq!(net.nodes[BEA].log.len(), 701);
     assert!(net.penalties.is_empty());
     net.disconnect(ANN, BEA);
-    // Cal has some of it already, so frames and runs begin elsewhere than they did.
+    // Cal has some of the entries, so frames and runs begin at other entries.
     net.connect(ANN, CAL);
     net.queue.clear();
     frame(&mut net, ANN, CAL, entries.iter().take(100).map(whole).collect());
@@ -100,7 +100,7 @@ fn gossip_with_a_wrong_signature_is_rejected_before_the_gate_sees_it() {
 }
 
 #[test]
-fn what_follows_a_refused_entry_is_neither_stored_nor_kept() {
+fn entries_that_follow_a_refused_one_are_refused() {
     let mut net = Net::new(2);
     let entries = net.write(ANN, 5);
     net.nodes[BEA].refuses = Some(entries[2].hash());
@@ -120,7 +120,7 @@ fn one_signature_vouches_for_a_bounded_run_only() {
     let entries = net.write(ANN, 700);
     net.connect(ANN, BEA);
     net.queue.clear();
-    // Only the very last signature is right: whoever stored this could not pass it on piecemeal.
+    // Only the last signature is good: a node that stored this could not send parts of it.
     let mut damaged: Vec<EntryBytes> = entries.iter().take(699).map(spoiled).collect();
     damaged.push(whole(&entries[699]));
     frame(&mut net, ANN, BEA, damaged);
@@ -129,7 +129,7 @@ fn one_signature_vouches_for_a_bounded_run_only() {
 }
 
 #[test]
-fn a_second_frame_before_the_answer_is_held_against_its_sender() {
+fn a_second_frame_before_the_acknowledgement_is_penalised() {
     let mut net = Net::new(2);
     let entries = net.write(ANN, 2);
     net.connect(ANN, BEA);
@@ -157,7 +157,7 @@ fn a_second_frame_before_the_answer_is_held_against_its_sender() {
 }
 
 #[test]
-fn talk_about_another_project_is_held_against_its_sender() {
+fn a_message_about_another_project_is_penalised() {
     let mut net = Net::new(2);
     net.connect(ANN, BEA);
     net.settle();
@@ -171,7 +171,7 @@ fn talk_about_another_project_is_held_against_its_sender() {
 }
 
 #[test]
-fn nothing_that_a_peer_says_makes_a_node_panic_or_talk_for_ever() {
+fn no_message_makes_a_node_panic_or_exchange_messages_for_ever() {
     for seed in 0..30 {
         let mut rng = Rng(seed);
         let mut net = Net::new(3);

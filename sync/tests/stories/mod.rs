@@ -1,4 +1,4 @@
-//! Single conversations between few nodes, each told as a story.
+//! Scenarios with few nodes, each testing one exchange.
 
 mod bounds;
 mod catchup;

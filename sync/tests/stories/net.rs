@@ -1,4 +1,4 @@
-//! A network that loses nothing and keeps every order, and counts what goes over it.
+//! A reliable network that keeps the order of messages and counts them.
 
 use std::collections::VecDeque;
 
@@ -12,15 +12,15 @@ pub(crate) struct Net {
     pub(crate) nodes: Vec<Node>,
     pub(crate) now: u64,
     epochs: u64,
-    /// Whether gossip reaches anybody.
+    /// Whether gossip is delivered.
     pub(crate) gossips: bool,
     links: Vec<(usize, usize)>,
     pub(crate) queue: VecDeque<(usize, usize, Message)>,
-    /// Every direct message so far: from, to, what.
+    /// Every direct message so far: sender, receiver, message.
     pub(crate) sent: Vec<(usize, usize, Message)>,
     pub(crate) penalties: Vec<(usize, String)>,
     pub(crate) forks: usize,
-    /// Bytes a second of every line; time passes with each message then.
+    /// Bytes per second of every connection; when set, each message takes time.
     pub(crate) rate: Option<u64>,
     ticked: u64,
 }
@@ -79,7 +79,7 @@ impl Net {
         effects
     }
 
-    /// Delivers one message; says whether there was one.
+    /// Delivers one message; returns whether there was one.
     pub(crate) fn step(&mut self) -> bool {
         let Some((from, to, message)) = self.queue.pop_front() else {
             return false;
@@ -92,7 +92,7 @@ impl Net {
         true
     }
 
-    /// Lets the time go by that a message takes, with the ticks in it and word of what has come so far.
+    /// Lets the time pass that a message takes, with ticks and progress reports.
     fn cross(&mut self, from: usize, to: usize, takes: u64) {
         let until = self.now + takes;
         while self.ticked + 3_000 <= until {
@@ -109,7 +109,7 @@ impl Net {
         self.now = until;
     }
 
-    /// Delivers everything that is under way, and what follows from it.
+    /// Delivers everything in transit, and what follows from it.
     pub(crate) fn settle(&mut self) {
         for _ in 0..10_000 {
             if !self.step() {
@@ -119,7 +119,7 @@ impl Net {
         panic!("the conversation does not come to rest");
     }
 
-    /// Lets time go by in ticks of 3 s.
+    /// Lets time pass in ticks of 3 s.
     pub(crate) fn pass(&mut self, ms: u64) {
         for _ in 0..ms.div_ceil(3_000) {
             self.now += 3_000;
@@ -155,7 +155,7 @@ impl Net {
         self.nodes.iter().all(|node| node.replica.digest() == digest)
     }
 
-    /// Entries that were sent from one node to another, doubled ones too.
+    /// The number of entries sent from one node to another, including duplicates.
     pub(crate) fn entries(&self, from: usize, to: usize) -> usize {
         let messages = self.sent.iter().filter(|(a, b, _)| (*a, *b) == (from, to));
         messages

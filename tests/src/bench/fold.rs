@@ -197,7 +197,7 @@ pub(crate) fn fold_lengths(_: &Bench) -> Result<Vec<Row>> {
     let Payload::Genesis(genesis) = &first.body().payload else {
         bail!("not a genesis")
     };
-    let members = Membership::begin(&first, genesis);
+    let members = Membership::from_genesis(&first, genesis);
     let node = NodeId(key.verifying_key().to_bytes());
     let place = AuthorSeq {
         node,

@@ -71,7 +71,7 @@ fn a_join_that_is_killed_at_any_moment_goes_on_when_it_is_repeated() {
         ben.run(&words).ok();
         let other = ann.invite(&[]);
         ben.run(&["join", &other])
-            .refused(2, &["a member of shop already", "not used"]);
+            .refused(2, &["already a member of shop", "not used"]);
         assert!(ben.home().dir().join("peers.json").exists());
     }
     assert!(

@@ -3,6 +3,7 @@
 //! `TOWLINE_KILLS` says how many rounds; the dice are seeded, so the schedule of kills repeats.
 
 mod joins;
+mod stores;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -119,11 +119,8 @@ fn pasted(network: &[String], git_name: Option<&str>) -> String {
 
 #[test]
 fn the_lines_of_the_readme_work_as_they_stand() {
-    let Some(network) = world::lonely_network() else {
-        return world::left_out(
-            "the README's node listens everywhere, and this user cannot make a network of its own",
-        );
-    };
+    // The README's node listens everywhere.
+    let network = world::lonely_network();
     let account = Command::new("id").arg("-un").output().unwrap().stdout;
     let account = String::from_utf8(account).unwrap().trim().to_owned();
     let account = if world::is_root() {

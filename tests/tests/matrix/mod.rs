@@ -30,12 +30,12 @@ struct World {
 }
 
 impl World {
-    async fn new(limits: Limits) -> Option<Self> {
-        let synapse = Synapse::start(limits).await?;
+    async fn new(limits: Limits) -> Self {
+        let synapse = Synapse::start(limits).await;
         let (ann, bot) = (synapse.person("ann").await, synapse.person("towline").await);
         let room = ann.room(&[&bot]).await;
         let handle = node();
-        Some(Self {
+        Self {
             demo: MemoryProject::add_to(&handle, "demo"),
             dir: tempfile::tempdir().unwrap(),
             synapse,
@@ -43,7 +43,7 @@ impl World {
             bot,
             room,
             handle,
-        })
+        }
     }
 
     fn config(&self, url: &str, more: &str) -> GatewayConfig {
@@ -101,9 +101,7 @@ async fn until(what: &str, holds: impl Fn() -> bool) {
 
 #[tokio::test]
 async fn each_transition_is_one_line_also_when_the_homeserver_was_away() {
-    let Some(mut world) = World::new(Limits::Raised).await else {
-        return;
-    };
+    let mut world = World::new(Limits::Raised).await;
     let old = world.demo.create("Made before anybody listened");
     let gateway = world.gateway(&world.synapse.url());
     world.listening(&gateway).await;
@@ -150,9 +148,7 @@ async fn each_transition_is_one_line_also_when_the_homeserver_was_away() {
 #[tokio::test]
 async fn a_gateway_that_dies_between_sending_and_recording_neither_loses_nor_repeats() {
     const DEATHS: usize = 20;
-    let Some(world) = World::new(Limits::Raised).await else {
-        return;
-    };
+    let world = World::new(Limits::Raised).await;
     let breaker = Breaker::to(world.synapse.port()).await.unwrap();
     let item = world.demo.create("Survive");
     let mut gateway = world.gateway(&breaker.url());
@@ -187,9 +183,7 @@ async fn a_gateway_that_dies_between_sending_and_recording_neither_loses_nor_rep
 #[tokio::test]
 async fn a_homeserver_that_throttles_gets_every_line_in_order() {
     const ITEMS: usize = 13;
-    let Some(world) = World::new(Limits::Default).await else {
-        return;
-    };
+    let world = World::new(Limits::Default).await;
     let gateway = world.gateway(&world.synapse.url());
     world.listening(&gateway).await;
     let mut expected = Vec::new();
@@ -214,9 +208,7 @@ async fn a_homeserver_that_throttles_gets_every_line_in_order() {
 
 #[tokio::test]
 async fn people_command_from_the_room_as_far_as_their_role_goes() {
-    let Some(world) = World::new(Limits::Raised).await else {
-        return;
-    };
+    let world = World::new(Limits::Raised).await;
     let World { ann, bot, room, .. } = &world;
     let eve = world.synapse.person("eve").await;
     let url = world.synapse.url();
@@ -293,9 +285,7 @@ async fn said_until_heard(who: &Person, room: &str, bot: &Person, text: &str) ->
 
 #[tokio::test]
 async fn an_encrypted_room_is_told_once_and_then_left_in_peace() {
-    let Some(world) = World::new(Limits::Raised).await else {
-        return;
-    };
+    let world = World::new(Limits::Raised).await;
     world.ann.encrypt(&world.room).await;
     for title in ["A secret", "Another secret"] {
         let gateway = world.gateway(&world.synapse.url());
@@ -322,9 +312,7 @@ async fn an_encrypted_room_is_told_once_and_then_left_in_peace() {
 
 #[tokio::test]
 async fn nothing_that_is_asked_in_an_encrypted_room_is_answered_there() {
-    let Some(world) = World::new(Limits::Raised).await else {
-        return;
-    };
+    let world = World::new(Limits::Raised).await;
     let World { ann, bot, room, .. } = &world;
     let first = world.demo.create("A secret");
     let gateway = world.gateway(&world.synapse.url());

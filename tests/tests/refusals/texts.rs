@@ -32,7 +32,7 @@ fn every_field_says_what_it_cannot_hold() {
         );
         refused(&["comment", "1", " \n "], &["comment", "empty"]);
         refused(&["comment", "1", &longer], &["comment", "70000 bytes"]);
-        refused(&["block", "1", "-m", " "], &["block needs a reason"]);
+        refused(&["block", "1", "-m", " "], &["`block` needs a reason"]);
         refused(&["claim", "1", "--for", " "], &["holder", "empty"]);
         for (text, sign) in [(TURNED, "U+202E"), (CLEARED, "U+001B")] {
             refused(&["create", "story", text], &["title", sign]);
@@ -116,7 +116,7 @@ fn purging_asks_first_and_only_empties_the_trash() {
     ann.run(&["delete", "1"]).ok();
     let before = ann.export();
     ann.run(&["purge", "1"])
-        .refused(2, &["Empty 1 out of the trash", "--yes"]);
+        .refused(2, &["Delete 1 from the trash permanently", "--yes"]);
     ann.run(&["purge", "2", "--yes"])
         .refused(5, &["`purge` is not possible", "not in the trash"]);
     assert_eq!(ann.export(), before);

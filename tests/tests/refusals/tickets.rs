@@ -54,7 +54,7 @@ fn a_ticket_works_once_in_time_and_undamaged() {
     // The one that let him in only leads there again; another one stays good for somebody else.
     ben.run(&["join", &used]).ok();
     ben.run(&["join", &ann.invite(&[])])
-        .refused(2, &["member of shop already", "not used"]);
+        .refused(2, &["already a member of shop", "not used"]);
     node.stop();
     cem.run(&["join", &used, "--timeout", "5s"]).refused(69, &[]);
     ann.is_sound();

@@ -4,5 +4,6 @@
 //! stands in a list with its reason, and one that is no longer needed fails too.
 
 mod docs;
+mod needs;
 mod repo;
 mod sources;

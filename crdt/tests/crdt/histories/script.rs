@@ -1,9 +1,8 @@
-//! Random histories: five members who share a short past, work apart, and meet again.
+//! Random histories: five members who share a short past, work concurrently, and merge again.
 //!
-//! A script is only numbers; what they mean is decided when it is played, from what the actor has in
-//! front of them, so that most of what is tried is legal and every script that proptest cuts down is a
-//! history too. One of the five is dishonest and writes records by hand. Nothing here goes through a
-//! document: acts are put straight into [`Acts`].
+//! A script consists of numbers. Their meaning is decided when the script is played, from the state of the actor, so
+//! that most attempts are legal, and every script that proptest shrinks is a history as well. One of the five is
+//! dishonest and forges records. No documents are involved: acts are put directly into [`Acts`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,38 +13,38 @@ use towline_proto::{
     Act, ActId, AuthorSeq, Column, Epoch, ItemId, Kind, Millis, NodeId, Op, Origin, OriginKind, Qa, RequestId,
 };
 
-use super::tries::{THEMES, beginning, choose, forgery, is_sound, may_do};
-use crate::world::{ITEM_AT, cast};
+use super::attempts::{THEMES, beginning, choose, forgery, is_sound, may_do};
+use crate::actors::{ITEM_AT, test_members};
 
-/// How many take part; the last one is dishonest.
+/// The number of members; the last one is dishonest.
 pub(crate) const ACTORS: usize = 5;
-/// The one who writes records by hand.
+/// The member who forges records.
 const MALLORY: usize = ACTORS - 1;
 
-/// One thing that somebody tries.
+/// One attempt of a member.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Try {
+pub(crate) struct Attempt {
     pub(crate) who: usize,
     pub(crate) what: u16,
     pub(crate) how: u16,
 }
 
-/// What happens before somebody hears of the others again.
+/// What happens between two merges.
 #[derive(Debug, Clone)]
 pub(crate) struct Round {
-    /// What people are busy with: an index into [`THEMES`], so that they get into each other's way.
+    /// The theme, an index into [`THEMES`], so that the members write the same registers.
     pub(crate) theme: usize,
-    /// Which field or criterion, where the theme is about one.
+    /// The field or criterion, if the theme is about one.
     pub(crate) about: u16,
-    pub(crate) tries: Vec<Try>,
-    /// Who hears from whom afterwards; everybody from everybody when empty.
-    pub(crate) hears: Vec<(usize, usize)>,
+    pub(crate) tries: Vec<Attempt>,
+    /// Who receives from whom afterwards; everybody from everybody when empty.
+    pub(crate) receives: Vec<(usize, usize)>,
 }
 
 /// A whole history.
 #[derive(Debug, Clone)]
 pub(crate) struct Script {
-    /// Where the item stands when they part.
+    /// The column at the beginning of the concurrent work.
     pub(crate) start: u8,
     pub(crate) qa: u8,
     pub(crate) rounds: Vec<Round>,
@@ -53,23 +52,25 @@ pub(crate) struct Script {
 
 /// Any history.
 pub(crate) fn scripts() -> impl Strategy<Value = Script> {
-    let attempt = (0..ACTORS + 5, any::<u16>(), any::<u16>()).prop_map(|(who, what, how)| Try {
-        // The dishonest one is busy only now and then.
+    let attempt = (0..ACTORS + 5, any::<u16>(), any::<u16>()).prop_map(|(who, what, how)| Attempt {
+        // The dishonest member writes only now and then.
         who: if who < ACTORS { who } else { who - ACTORS } % ACTORS,
         what,
         how,
     });
-    let hears = prop_oneof![
+    let receives = prop_oneof![
         3 => Just(Vec::new()),
         2 => prop::collection::vec((0..ACTORS, 0..ACTORS), 1..4),
     ];
     let tries = prop::collection::vec(attempt, 1..10);
     let round =
-        (0..THEMES.len() + 3, any::<u16>(), tries, hears).prop_map(|(theme, about, tries, hears)| Round {
-            theme: theme % THEMES.len(),
-            about,
-            tries,
-            hears,
+        (0..THEMES.len() + 3, any::<u16>(), tries, receives).prop_map(|(theme, about, tries, receives)| {
+            Round {
+                theme: theme % THEMES.len(),
+                about,
+                tries,
+                receives,
+            }
         });
     (any::<u8>(), any::<u8>(), prop::collection::vec(round, 1..5)).prop_map(|(start, qa, rounds)| Script {
         start,
@@ -78,9 +79,9 @@ pub(crate) fn scripts() -> impl Strategy<Value = Script> {
     })
 }
 
-/// Somebody with what they know.
+/// A member with the acts that they know.
 pub(crate) struct Player {
-    pub(crate) place: AuthorSeq,
+    pub(crate) author: AuthorSeq,
     pub(crate) knows: Acts,
     clock: u64,
 }
@@ -88,24 +89,24 @@ pub(crate) struct Player {
 /// A history as it was played.
 pub(crate) struct Played {
     pub(crate) item: ItemId,
-    /// Everything that was written.
+    /// All acts.
     pub(crate) acts: Acts,
-    /// In the order in which it was written.
+    /// Their order of writing.
     pub(crate) written: Vec<ActId>,
-    /// What there was after each round, and what each of them knew in the end.
+    /// The acts after each round, and those that each member knew in the end.
     pub(crate) stages: Vec<Acts>,
-    /// Written by somebody honest.
+    /// The acts of honest members.
     pub(crate) honest: BTreeSet<ActId>,
-    /// And legal from what they had in front of them.
+    /// The honest acts that were legal for their authors.
     pub(crate) sound: BTreeSet<ActId>,
-    /// The place of each, and what its author knew.
+    /// The position of each act's entry, and what its author knew.
     pub(crate) known: BTreeMap<ActId, (AuthorSeq, BTreeSet<ActId>)>,
 }
 
 impl Player {
     fn new(byte: u8) -> Self {
         Self {
-            place: AuthorSeq {
+            author: AuthorSeq {
                 node: NodeId([byte; 32]),
                 epoch: Epoch(byte.into()),
                 seq: 0,
@@ -116,7 +117,7 @@ impl Player {
     }
 
     pub(super) fn id(&self, ahead: u64) -> ActId {
-        ActId::derive(&self.place.node, self.place.epoch, self.place.seq + ahead, 0)
+        ActId::derive(&self.author.node, self.author.epoch, self.author.seq + ahead, 0)
     }
 
     fn writes(&mut self, op: Op, saw: Vec<ActId>, kind: OriginKind) -> ActId {
@@ -129,15 +130,15 @@ impl Player {
             op,
             saw,
             at: Millis(self.clock),
-            origin: Origin::new(kind, format!("node {}", self.place.node.0[0])).expect("a name"),
+            origin: Origin::new(kind, format!("node {}", self.author.node.0[0])).expect("a name"),
             nonce: None,
             request,
         };
         let id = self.id(0);
         let hash = Act::record_hash(&act.encode());
-        let node = NodePrefix::from(&self.place.node);
+        let node = NodePrefix::from(&self.author.node);
         self.knows.insert(id, ActRecord { act, node, hash });
-        self.place.seq += 1;
+        self.author.seq += 1;
         id
     }
 }
@@ -145,9 +146,9 @@ impl Player {
 impl Script {
     /// Plays it.
     pub(crate) fn play(&self) -> Played {
-        let cast = cast();
+        let cast = test_members();
         let mut players: Vec<Player> = (1..=ACTORS as u8).map(Player::new).collect();
-        let item = ItemId::derive(ITEM_AT, &players[0].place, 0);
+        let item = ItemId::derive(ITEM_AT, &players[0].author, 0);
         let mut played = Played {
             item,
             acts: Acts::new(),
@@ -171,7 +172,7 @@ impl Script {
         };
         let id = players[0].writes(create, vec![], OriginKind::User);
         played.note(id, &players[0], true);
-        // A common past, so that the far columns are reached at all.
+        // A common past, so that later columns are reached.
         let theme = self.rounds.first().map_or(0, |round| round.theme);
         for op in beginning(self.start, theme) {
             let saw = fold(item, &players[0].knows, &cast)
@@ -197,7 +198,7 @@ impl Script {
                 };
                 let sound = !forged && is_sound(&op, &folded, player);
                 drop(folded);
-                // Now and then it was asked for where others hear it too, who then do it as well.
+                // Now and then another node carries out the same request as well.
                 let overheard = attempt.how % 7 < 2;
                 let request = RequestId([played.written.len() as u8; 16]);
                 let request = Some(request).filter(|_| overheard);
@@ -213,7 +214,7 @@ impl Script {
                     let player = &mut players[other];
                     let folded = fold(item, &player.knows, &cast).expect("a creation");
                     if !overheard
-                        || played.acts[&id].node == NodePrefix::from(&player.place.node)
+                        || played.acts[&id].node == NodePrefix::from(&player.author.node)
                         || !may_do(&op, &folded, player)
                     {
                         continue;
@@ -225,11 +226,11 @@ impl Script {
                     played.sound.insert(id);
                 }
             }
-            for (who, whom) in &round.hears {
+            for (who, whom) in &round.receives {
                 let theirs = players[*whom].knows.clone();
                 players[*who].knows.extend(theirs);
             }
-            if round.hears.is_empty() {
+            if round.receives.is_empty() {
                 everybody_hears(&mut players);
             }
             played.stages.push(played.acts.clone());
@@ -247,8 +248,8 @@ impl Played {
         self.written.push(id);
         let mut knew: BTreeSet<ActId> = player.knows.keys().copied().collect();
         knew.remove(&id);
-        let seq = player.place.seq - 1;
-        self.known.insert(id, (AuthorSeq { seq, ..player.place }, knew));
+        let seq = player.author.seq - 1;
+        self.known.insert(id, (AuthorSeq { seq, ..player.author }, knew));
         if honest {
             self.honest.insert(id);
         }
@@ -260,7 +261,7 @@ impl Played {
         self.acts.retain(|id, _| self.written.contains(id));
     }
 
-    /// One line an act, for whoever has to read a failure.
+    /// One line per act, for the report of a failure.
     pub(crate) fn listing(&self, of: &Acts) -> String {
         let mut lines = String::new();
         for id in self.written.iter().filter(|id| of.contains_key(id)) {
@@ -290,7 +291,7 @@ fn everybody_hears(players: &mut [Player]) {
 }
 
 /// Ann works as a person, the third and the fourth as agents, the others as either.
-fn origin(attempt: &Try) -> OriginKind {
+fn origin(attempt: &Attempt) -> OriginKind {
     match attempt.who {
         0 => OriginKind::User,
         2 | 3 => OriginKind::Agent,

@@ -1,16 +1,16 @@
-//! Where the item stands: who wins, which exits wait, and where it stands while they do.
+//! The column: which act wins, which exits are pending, and where the item is meanwhile.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use towline_proto::{ActId, Closing, Column, Op, Qa, Register, Role, Rule};
 
-use super::sight::{Contest, Sight};
-use super::{Known, Model, Place, Set};
+use super::observed_state::{ModelConflict, ObservedState};
+use super::{ActSet, ColumnValue, Model, ModelAct};
 
 impl Model<'_> {
-    /// Where an act leads.
-    pub(super) fn leads_to(&self, known: &Known<'_>) -> Option<Place> {
+    /// The column value that an act sets.
+    pub(super) fn leads_to(&self, known: &ModelAct<'_>) -> Option<ColumnValue> {
         if !known.writes(&Register::Column) {
             return None;
         }
@@ -19,7 +19,7 @@ impl Model<'_> {
             Op::Create { column, .. } => open(*column),
             Op::Triage | Op::Reopen => open(Column::Backlog),
             Op::Start { .. } | Op::RequestChanges { .. } => open(Column::Coding),
-            Op::Submit if known.sight.qa == Some(Qa::Server) => open(Column::Merge),
+            Op::Submit if known.observed.qa == Some(Qa::Server) => open(Column::Merge),
             Op::Submit => open(Column::Qa),
             Op::PassQa | Op::Approve => open(Column::Merge),
             Op::Merged { .. } => open(Column::Done),
@@ -33,34 +33,34 @@ impl Model<'_> {
                 }),
             )),
             Op::Archive => {
-                let (_, closing) = known.sight.place.clone()?;
+                let (_, closing) = known.observed.column_value.clone()?;
                 Some((Column::Archived, closing))
             }
-            Op::Settle { keep, .. } => {
+            Op::Resolve { keep, .. } => {
                 let kept = &self.known[keep];
                 match &kept.to {
                     Some(to) => Some(to.clone()),
-                    None if is_hold(self.effect_op(*keep)) => known.sight.place.clone(),
-                    None => kept.sight.place.clone(),
+                    None if is_hold(self.effect_op(*keep)) => known.observed.column_value.clone(),
+                    None => kept.observed.column_value.clone(),
                 }
             }
             op => panic!("{op:?} does not write the column"),
         }
     }
 
-    /// What an act must name to count in the column that this one leads to, beside this one.
-    fn stands_with(&self, id: ActId) -> (Option<ActId>, Set) {
+    /// Further acts that put the item where this one does: naming one of them is as good as naming this act.
+    fn stands_with(&self, id: ActId) -> (Option<ActId>, ActSet) {
         let known = &self.known[&id];
-        let mut rulers = Set::from([id]);
+        let mut rulers = ActSet::from([id]);
         let ruling = match known.op() {
-            Op::Settle { keep, .. } => {
+            Op::Resolve { keep, .. } => {
                 let kept = &self.known[keep];
                 let (ruling, more) = if kept.to.is_some() {
                     self.stands_with(*keep)
                 } else if is_hold(self.effect_op(*keep)) {
-                    (known.sight.ruling, known.sight.rulers.clone())
+                    (known.observed.ruling, known.observed.rulers.clone())
                 } else {
-                    (kept.sight.ruling, kept.sight.rulers.clone())
+                    (kept.observed.ruling, kept.observed.rulers.clone())
                 };
                 rulers.extend(more);
                 ruling
@@ -74,24 +74,24 @@ impl Model<'_> {
         matches!(self.effect_op(id), Op::Merged { commit: Some(_) })
     }
 
-    fn place(&self, id: ActId) -> &Place {
+    fn column_value(&self, id: ActId) -> &ColumnValue {
         self.known[&id].to.as_ref().expect("it writes the column")
     }
 
-    /// The first of the exits that led one from the other to this one and wait all: done, then archived.
-    pub(super) fn first_exit(&self, id: ActId, among: &Set) -> ActId {
-        let before = self.known[&id].sight.mover;
+    /// The first exit of the chain of pending exits that ends with this one (done, then archived).
+    pub(super) fn first_exit(&self, id: ActId, among: &ActSet) -> ActId {
+        let before = self.known[&id].observed.mover;
         match before.filter(|before| !self.kept_by(*before, among).is_empty()) {
             Some(before) => self.first_exit(before, among),
             None => id,
         }
     }
 
-    /// The holds that keep this act from taking effect: those that its author had not seen.
-    fn kept_by(&self, id: ActId, among: &Set) -> Set {
-        let (column, _) = self.place(id);
+    /// The holds that keep this exit pending: those that its author had not seen.
+    fn kept_by(&self, id: ActId, among: &ActSet) -> ActSet {
+        let (column, _) = self.column_value(id);
         if column.is_open() || self.is_fact(id) {
-            return Set::new();
+            return ActSet::new();
         }
         let mut holds = self.heads(among, &Register::Frozen);
         holds.extend(self.heads(among, &Register::Blocked));
@@ -99,11 +99,10 @@ impl Model<'_> {
         holds
     }
 
-    /// To archive something takes nothing from how it ended: among those of whom nobody has led on from
-    /// that end, an archiving stands for it.
+    /// An archiving has the rank of the exit that it archives, unless another head has continued from that exit.
     fn stands_for(&self, id: ActId, heads: &[ActId]) -> ActId {
         let archived = |id: ActId| match self.known[&id].op() {
-            Op::Archive => self.known[&id].sight.mover,
+            Op::Archive => self.known[&id].observed.mover,
             _ => None,
         };
         let Some(end) = archived(id) else { return id };
@@ -116,20 +115,20 @@ impl Model<'_> {
     }
 
     fn comes_from(&self, id: ActId, end: ActId) -> bool {
-        let before = self.known[&id].sight.mover;
+        let before = self.known[&id].observed.mover;
         before.is_some_and(|before| before == end || self.comes_from(before, end))
     }
 
-    /// How cautious it is; less is more.
+    /// How cautious it is; a smaller value is more cautious.
     fn caution(&self, id: ActId) -> (u8, Option<Column>) {
         let known = &self.known[&id];
-        if let Op::Settle { keep, .. } = known.op()
+        if let Op::Resolve { keep, .. } = known.op()
             && self.known[keep].to.is_some()
         {
             return self.caution(*keep);
         }
-        let (to, _) = self.place(id);
-        let from = known.sight.place.as_ref().map(|(column, _)| *column);
+        let (to, _) = self.column_value(id);
+        let from = known.observed.column_value.as_ref().map(|(column, _)| *column);
         match to {
             _ if self.is_fact(id) => (0, None),
             Column::Closed => (1, None),
@@ -147,7 +146,7 @@ impl Model<'_> {
 
     fn same_want(&self, one: ActId, other: ActId) -> bool {
         let sort = |id| {
-            let (column, closing) = self.place(id).clone();
+            let (column, closing) = self.column_value(id).clone();
             let end = closing.map(|closing| match closing {
                 Closing::Rejected { .. } => Closing::Rejected {
                     reason: String::new(),
@@ -159,12 +158,12 @@ impl Model<'_> {
         sort(one) == sort(other)
     }
 
-    pub(super) fn judge_column(&self, among: &Set, sight: &mut Sight) {
+    pub(super) fn observe_column(&self, among: &ActSet, observed: &mut ObservedState) {
         let mut heads: Vec<ActId> = self.heads(among, &Register::Column).into_iter().collect();
         let all = heads.clone();
         let end = |id: ActId| self.stands_for(id, &all);
         let kept_by = |id: ActId| match self.is_fact(end(id)) {
-            true => Set::new(),
+            true => ActSet::new(),
             false => self.kept_by(id, among),
         };
         heads.sort_by_key(|id| {
@@ -179,13 +178,13 @@ impl Model<'_> {
         let holds = kept_by(first);
         if holds.is_empty() {
             winner = first;
-            sight.mover = Some(first);
-            sight.place = Some(self.place(first).clone());
+            observed.mover = Some(first);
+            observed.column_value = Some(self.column_value(first).clone());
             let same = |id: &&ActId| self.same_want(first, **id);
             for id in heads.iter().filter(same) {
                 let (ruling, rulers) = self.stands_with(*id);
-                sight.ruling = sight.ruling.or(ruling);
-                sight.rulers.extend(rulers);
+                observed.ruling = observed.ruling.or(ruling);
+                observed.rulers.extend(rulers);
             }
             for loser in heads.iter().filter(|id| !same(id)) {
                 let rule = if self.is_fact(end(first)) {
@@ -201,15 +200,15 @@ impl Model<'_> {
             }
         } else {
             winner = holds.first().copied().expect("a hold");
-            let found = &self.known[&self.first_exit(first, among)].sight;
-            sight.waiting = true;
-            sight.mover = found.mover;
-            sight.place = found.place.clone();
-            sight.ruling = found.ruling;
-            sight.rulers = found.rulers.clone();
+            let found = &self.known[&self.first_exit(first, among)].observed;
+            observed.waiting = true;
+            observed.mover = found.mover;
+            observed.column_value = found.column_value.clone();
+            observed.ruling = found.ruling;
+            observed.rulers = found.rulers.clone();
             losers.extend(heads.iter().map(|loser| (*loser, Rule::Hold)));
         }
-        sight.contests.push(Contest {
+        observed.conflicts.push(ModelConflict {
             register: Register::Column,
             winner,
             losers,

@@ -1,16 +1,15 @@
-//! The reference model: what `docs/design/001-fold.md` says, said again slowly and obviously.
+//! The reference model: `docs/design/001-fold.md` implemented as simply as possible.
 //!
-//! It shares no code with `crdt/src/fold` and is written for being read, not for speed: every author's
-//! sight is worked out from scratch from the acts that the record names, sets are closed by walking
-//! them again and again, and the transition table is a second copy ([`table`]). The properties in
-//! `histories.rs` hold the fold against it. It never looks at a document, a clock or an arrival order.
+//! It shares no code with `crdt/src/fold` and is written for readability, not for speed: every author's observed state is
+//! computed anew from the acts that the record names, and the transition table is a second copy ([`table`]). The
+//! properties in `histories` compare the fold with it. It never looks at a document, a clock or an arrival order.
 
-mod asked;
 mod column;
-mod sight;
+mod column_scoped;
+mod comparison;
+mod observed_state;
+mod request_groups;
 mod table;
-mod tied;
-mod told;
 mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,38 +18,38 @@ use towline_crdt::doc::{ActRecord, Acts};
 use towline_crdt::members::Roles;
 use towline_proto::{ActId, Closing, Column, ItemId, NodeId, Op, Register, Role, Rule};
 
-pub(crate) use told::{Class, Told};
+pub(crate) use comparison::{Comparison, OutcomeClass};
 
-use sight::Sight;
+use observed_state::ObservedState;
 
 /// Acts, by id.
-type Set = BTreeSet<ActId>;
+type ActSet = BTreeSet<ActId>;
 
-/// Where an item stands and how it ended.
-type Place = (Column, Option<Closing>);
+/// The value of the column register.
+type ColumnValue = (Column, Option<Closing>);
 
-/// One act that is in its place: everything that it names is there.
-struct Known<'a> {
+/// An act of which all predecessors are known.
+struct ModelAct<'a> {
     record: &'a ActRecord,
     node: NodeId,
     role: Role,
-    /// What it names of those that were not refused.
-    named: Set,
-    /// All that it names, and what those name, and so on.
-    past: Set,
-    /// What its author had in front of it.
-    sight: Sight,
-    /// Which registers it writes; none when it is refused.
+    /// The acts that it names and that were not refused.
+    named: ActSet,
+    /// All of its ancestors.
+    past: ActSet,
+    /// The state that its author observed.
+    observed: ObservedState,
+    /// The registers that it writes; none when it is refused.
     writes: Vec<Register>,
-    /// Where it leads, if it writes the column.
-    to: Option<Place>,
-    /// Why it never takes effect.
+    /// The column value that it sets, if it writes the column.
+    to: Option<ColumnValue>,
+    /// Why it is refused.
     refused: Option<&'static str>,
-    /// The highest generation that was given up to it.
+    /// The highest claim generation that its author knew.
     generation: u32,
 }
 
-impl Known<'_> {
+impl ModelAct<'_> {
     fn op(&self) -> &Op {
         &self.record.act.op
     }
@@ -60,20 +59,20 @@ impl Known<'_> {
     }
 }
 
-/// All acts of one item as far as they were taken up.
+/// The acts of one item that have been added.
 pub(crate) struct Model<'a> {
     item: ItemId,
-    known: BTreeMap<ActId, Known<'a>>,
-    /// Which acts do one request.
-    asked: asked::Asked,
+    known: BTreeMap<ActId, ModelAct<'a>>,
+    /// The groups of acts that fulfil the same request.
+    requests: request_groups::RequestGroups,
 }
 
 impl<'a> Model<'a> {
-    /// Takes up every act, each after those that it names.
+    /// Adds every act after the acts that it names.
     pub(crate) fn of<R: Roles>(item: ItemId, acts: &'a Acts, roles: &R) -> Self {
-        let plain = Self::with(item, acts, asked::Asked::default(), roles);
-        let whole = Self::with(item, acts, asked::Asked::of(acts), roles);
-        // What would make a circle of it is not looked at.
+        let plain = Self::with(item, acts, request_groups::RequestGroups::default(), roles);
+        let whole = Self::with(item, acts, request_groups::RequestGroups::of(acts), roles);
+        // Request groups that would make a cycle are ignored.
         if whole.known.len() < plain.known.len() {
             plain
         } else {
@@ -81,16 +80,21 @@ impl<'a> Model<'a> {
         }
     }
 
-    fn with<R: Roles>(item: ItemId, acts: &'a Acts, asked: asked::Asked, roles: &R) -> Self {
+    fn with<R: Roles>(
+        item: ItemId,
+        acts: &'a Acts,
+        requests: request_groups::RequestGroups,
+        roles: &R,
+    ) -> Self {
         let mut model = Self {
             item,
             known: BTreeMap::new(),
-            asked,
+            requests,
         };
         loop {
             let next = acts.iter().find(|(id, record)| {
                 let known = |seen: &ActId| model.known.contains_key(seen);
-                !known(id) && model.asked.saw(id, record).iter().all(known)
+                !known(id) && model.requests.saw(id, record).iter().all(known)
             });
             let Some((id, record)) = next else { break };
             let known = model.take_up(id, record, roles);
@@ -99,21 +103,21 @@ impl<'a> Model<'a> {
         model
     }
 
-    fn take_up<R: Roles>(&self, id: &ActId, record: &'a ActRecord, roles: &R) -> Known<'a> {
-        let saw = self.asked.saw(id, record);
+    fn take_up<R: Roles>(&self, id: &ActId, record: &'a ActRecord, roles: &R) -> ModelAct<'a> {
+        let saw = self.requests.saw(id, record);
         let taken = |seen: &ActId| self.known[seen].refused.is_none();
-        let named: Set = saw.iter().copied().filter(taken).collect();
-        // It is judged by what its author named, and replaces all of a request.
-        let itself: Set = record.act.saw.iter().copied().filter(taken).collect();
+        let named: ActSet = saw.iter().copied().filter(taken).collect();
+        // It is legal or not by what its author named, and supersedes the whole group of a request.
+        let itself: ActSet = record.act.saw.iter().copied().filter(taken).collect();
         let mut past = saw.clone();
         for seen in &saw {
             past.extend(&self.known[seen].past);
         }
-        let mut known = Known {
+        let mut known = ModelAct {
             record,
             node: roles.node(record.node).expect("a member"),
             role: roles.role(record.node).expect("a member"),
-            sight: self.judge(&itself, None),
+            observed: self.observe(&itself, None),
             named,
             past,
             writes: Vec::new(),
@@ -121,10 +125,10 @@ impl<'a> Model<'a> {
             refused: None,
             generation: 0,
         };
-        known.generation = known.sight.generation;
+        known.generation = known.observed.generation;
         known.refused = self.objection(&known);
         if known.refused.is_none() {
-            known.writes = table::writes(known.op(), known.sight.qa);
+            known.writes = table::writes(known.op(), known.observed.qa);
             known.to = self.leads_to(&known);
             if let Op::Claim { generation, .. } | Op::TakeOver { generation, .. } = known.op() {
                 known.generation = known.generation.max(*generation);
@@ -134,12 +138,12 @@ impl<'a> Model<'a> {
     }
 
     /// Why an act is illegal from what its author saw.
-    fn objection(&self, known: &Known<'_>) -> Option<&'static str> {
-        let sight = &known.sight;
+    fn objection(&self, known: &ModelAct<'_>) -> Option<&'static str> {
+        let observed = &known.observed;
         match known.op() {
             Op::Unknown => return Some("not known to this version"),
             Op::Set { .. }
-            | Op::Settle {
+            | Op::Resolve {
                 over: Register::Setting(_),
                 ..
             } if known.role < Role::Maintainer => return Some("settings are a maintainer's"),
@@ -149,7 +153,7 @@ impl<'a> Model<'a> {
             _ => {}
         }
         if let Some(verb) = known.op().verb() {
-            let Some(standing) = &sight.state() else {
+            let Some(standing) = &observed.state() else {
                 return Some("it does not say that it saw the item");
             };
             if !table::allows(verb, standing) {
@@ -163,7 +167,7 @@ impl<'a> Model<'a> {
             Op::TakeOver {
                 generation, renewal, ..
             } => {
-                let claim = sight.claim.as_ref().expect("the table wants one");
+                let claim = observed.claim.as_ref().expect("the table wants one");
                 if *generation != known.generation + 1 {
                     Some("a claim takes the next generation")
                 } else if *renewal < claim.at {
@@ -173,19 +177,22 @@ impl<'a> Model<'a> {
                 }
             }
             Op::Release { generation }
-                if Some(*generation) != sight.claim.as_ref().map(|claim| claim.generation) =>
+                if Some(*generation) != observed.claim.as_ref().map(|claim| claim.generation) =>
             {
                 Some("another generation is held")
             }
-            Op::Settle { over, keep } => {
-                let contest = sight.contests.iter().find(|contest| contest.register == *over);
-                let Some(contest) = contest else {
+            Op::Resolve { over, keep } => {
+                let conflict = observed
+                    .conflicts
+                    .iter()
+                    .find(|conflict| conflict.register == *over);
+                let Some(conflict) = conflict else {
                     return Some("nothing contends there");
                 };
-                if contest.winner != *keep && !contest.losers.contains_key(keep) {
+                if conflict.winner != *keep && !conflict.losers.contains_key(keep) {
                     return Some("what it keeps does not contend");
                 }
-                match contest.losers.get(keep) {
+                match conflict.losers.get(keep) {
                     Some(Rule::Fact) => Some("a fact cannot be settled away"),
                     Some(Rule::Generation) => Some("an older claim never counts again"),
                     _ => None,
@@ -195,18 +202,18 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// Those of a set that write a register and that no other of the set names, of those that write it.
-    fn heads(&self, among: &Set, register: &Register) -> Set {
-        let writers: Set = among
+    /// The heads of a register within a set of acts.
+    fn heads(&self, among: &ActSet, register: &Register) -> ActSet {
+        let writers: ActSet = among
             .iter()
             .copied()
             .filter(|id| self.known[id].writes(register))
             .collect();
-        let replaced: Set = writers
+        let replaced: ActSet = writers
             .iter()
             .flat_map(|id| self.known[id].named.iter().copied())
             .collect();
-        let mut heads: Set = writers.difference(&replaced).copied().collect();
+        let mut heads: ActSet = writers.difference(&replaced).copied().collect();
         // Everybody has seen the creation.
         if heads.len() > 1 {
             heads.retain(|id| !matches!(self.known[id].op(), Op::Create { .. }));
@@ -214,24 +221,24 @@ impl<'a> Model<'a> {
         heads
     }
 
-    /// Every register that any of a set writes.
-    fn registers(&self, among: &Set) -> BTreeSet<Register> {
+    /// The registers that the acts of a set write.
+    fn registers(&self, among: &ActSet) -> BTreeSet<Register> {
         among
             .iter()
             .flat_map(|id| self.known[id].writes.iter().cloned())
             .collect()
     }
 
-    /// All that were not refused.
-    fn accepted(&self) -> Set {
+    /// All acts that were not refused.
+    fn accepted(&self) -> ActSet {
         let standing = self.known.iter().filter(|(_, known)| known.refused.is_none());
         standing.map(|(id, _)| *id).collect()
     }
 
-    /// The act whose effect this one has: itself, or for one that settles the one that it keeps.
+    /// The act whose effect this one has: itself, or for an act that resolves a conflict the act that it keeps.
     fn effect(&self, id: ActId) -> ActId {
         match self.known[&id].op() {
-            Op::Settle { keep, .. } => self.effect(*keep),
+            Op::Resolve { keep, .. } => self.effect(*keep),
             _ => id,
         }
     }

@@ -1,10 +1,10 @@
-//! The transition table once more, as docs/spec/pipeline.md, *Transitions*, has it; `proto/tests/proto/table.rs`
-//! compares the real one with the same rules. What an event does there says which registers it replaces.
+//! A second copy of the transition table of docs/spec/pipeline.md, *Transitions*, with what each transition changes,
+//! which says what registers it writes. `proto/tests/proto/table.rs` compares the real table with the same rules.
 
 use towline_proto::{Column, ItemState, Kind, Op, Qa, Register, Verb};
 
-/// One line a verb: where it is legal from and what else must be so; then what it does. `+` puts a hold on
-/// the item and `-` takes it off; a column is where it goes.
+/// One line per verb: the columns from which it is legal and its other conditions, then its effect. `+` sets a hold and
+/// `-` lifts it; a column is where the item goes.
 const SPEC: &str = "
     triage           upcoming                     -> backlog
     start            backlog free                 -> coding
@@ -34,7 +34,7 @@ const SPEC: &str = "
     purge            any                          -> the tombstone
 ";
 
-/// One line for everything else that can be done: which of the work item's fields it is about.
+/// One line per other operation: the field that it is about.
 const FIELDS: &str = "
     create     its first column; title; kind; priority; mode of qa
     title      title
@@ -59,9 +59,8 @@ const FIELDS: &str = "
     unknown
 ";
 
-/// What only means something in a column, and so ends when the item leaves it: a review, a failed merge and
-/// the claim.
-pub(super) const TIED: [Register; 3] = [Register::Review, Register::Failure, Register::Claim];
+/// The registers that are reset when the item leaves a column: review, merge failure and claim.
+pub(super) const COLUMN_SCOPED: [Register; 3] = [Register::Review, Register::Failure, Register::Claim];
 
 /// The line of a name, without it.
 fn row(table: &'static str, name: &str) -> Option<&'static str> {
@@ -103,7 +102,7 @@ pub(super) fn allows(verb: Verb, standing: &ItemState) -> bool {
     from && met && !standing.purged && standing.deleted == about_trash
 }
 
-/// Which registers an operation replaces for an author who saw this QA mode; the first is what it is about.
+/// The registers that an operation writes for an author who saw this QA mode; the first one is its main register.
 pub(super) fn writes(op: &Op, qa: Option<Qa>) -> Vec<Register> {
     let does = match op.verb() {
         Some(verb) => row(SPEC, verb.as_str()).and_then(|row| row.split_once("->")),
@@ -119,9 +118,9 @@ pub(super) fn writes(op: &Op, qa: Option<Qa>) -> Vec<Register> {
     replaced(special.unwrap_or(all[0]).trim(), op)
 }
 
-/// What goes when this is done.
+/// The registers that an effect writes.
 fn replaced(what: &str, op: &Op) -> Vec<Register> {
-    let step = || [&[Register::Column], &TIED[..]].concat();
+    let step = || [&[Register::Column], &COLUMN_SCOPED[..]].concat();
     if what == "a column" || Column::ALL.iter().any(|column| column.as_str() == what) {
         return step();
     }
@@ -131,7 +130,7 @@ fn replaced(what: &str, op: &Op) -> Vec<Register> {
         "+blocked" | "-blocked" => Register::Blocked,
         "+review-hold" => Register::Review,
         "+merge-failure" | "-merge-failure" | "+merge-failure final" => Register::Failure,
-        // At its creation there is nothing in a column that could end.
+        // A creation has nothing to reset.
         "its first column" => Register::Column,
         "the claim" => Register::Claim,
         "the tombstone" => Register::Deleted,
@@ -146,8 +145,8 @@ fn replaced(what: &str, op: &Op) -> Vec<Register> {
         "criteria" => Register::Criteria,
         "origin" => Register::Imported,
         which => match (which, op) {
-            ("what was contested", Op::Settle { over, .. }) if *over == Register::Column => return step(),
-            ("what was contested", Op::Settle { over, .. }) => over.clone(),
+            ("what was contested", Op::Resolve { over, .. }) if *over == Register::Column => return step(),
+            ("what was contested", Op::Resolve { over, .. }) => over.clone(),
             ("a label", Op::AddLabel { label } | Op::RemoveLabel { label }) => Register::Label(label.clone()),
             ("a dependency", Op::AddDependency { on } | Op::RemoveDependency { on }) => {
                 Register::Dependency(*on)

@@ -1,14 +1,14 @@
-//! Fields, sets and criteria: one register each, whatever else is so.
+//! Fields, sets and criteria, each decided from its own register alone.
 
 use std::collections::BTreeMap;
 
 use towline_proto::{ActId, CriterionState, Op, Register, Rule};
 
-use super::sight::Sight;
-use super::{Model, Set};
+use super::observed_state::ObservedState;
+use super::{ActSet, Model};
 
 impl Model<'_> {
-    pub(super) fn judge_value(&self, among: &Set, register: &Register, sight: &mut Sight) {
+    pub(super) fn observe_value(&self, among: &ActSet, register: &Register, observed: &mut ObservedState) {
         let heads = self.heads(among, register);
         match register {
             Register::Title
@@ -16,15 +16,15 @@ impl Model<'_> {
             | Register::Priority
             | Register::Qa
             | Register::Epic
-            | Register::Assignee => self.judge_field(&heads, register, sight),
-            Register::Setting(_) => self.judge_field(&heads, register, sight),
-            Register::Criterion(id) => self.judge_criterion(*id, &heads, sight),
+            | Register::Assignee => self.observe_field(&heads, register, observed),
+            Register::Setting(_) => self.observe_field(&heads, register, observed),
+            Register::Criterion(id) => self.observe_criterion(*id, &heads, observed),
             Register::Label(_) | Register::Dependency(_) | Register::Link(..) => {
                 for id in &heads {
                     match self.known[id].op() {
-                        Op::AddLabel { label } => drop(sight.labels.insert(label.clone())),
-                        Op::AddDependency { on } => drop(sight.depends_on.insert(*on)),
-                        Op::AddLink { kind, target } => drop(sight.links.insert((*kind, target.clone()))),
+                        Op::AddLabel { label } => drop(observed.labels.insert(label.clone())),
+                        Op::AddDependency { on } => drop(observed.depends_on.insert(*on)),
+                        Op::AddLink { kind, target } => drop(observed.links.insert((*kind, target.clone()))),
                         _ => {}
                     }
                 }
@@ -43,33 +43,34 @@ impl Model<'_> {
         }
     }
 
-    /// The higher role, then the smaller hash; those with the same value want the same.
-    fn judge_field(&self, heads: &Set, register: &Register, sight: &mut Sight) {
+    /// The higher role wins, then the smaller hash; heads with the same value do not conflict.
+    fn observe_field(&self, heads: &ActSet, register: &Register, observed: &mut ObservedState) {
         let winner = self.foremost(heads).expect("somebody wrote it");
         let value = |id: &ActId| field(register, self.effect_op(*id));
-        let (winning, losing): (Set, Set) = heads.iter().copied().partition(|id| value(id) == value(&winner));
+        let (winning, losing): (ActSet, ActSet) =
+            heads.iter().copied().partition(|id| value(id) == value(&winner));
         match (register, self.effect_op(winner)) {
             (Register::Title, Op::Create { title, .. } | Op::SetTitle { title }) => {
-                sight.title = Some(title.clone());
+                observed.title = Some(title.clone());
             }
-            (Register::Kind, Op::Create { kind, .. } | Op::SetKind { kind }) => sight.kind = Some(*kind),
+            (Register::Kind, Op::Create { kind, .. } | Op::SetKind { kind }) => observed.kind = Some(*kind),
             (Register::Priority, Op::Create { priority, .. } | Op::SetPriority { priority }) => {
-                sight.priority = Some(*priority);
+                observed.priority = Some(*priority);
             }
-            (Register::Qa, Op::Create { qa, .. } | Op::SetQa { qa }) => sight.qa = Some(*qa),
-            (Register::Epic, Op::SetEpic { epic }) => sight.epic = *epic,
-            (Register::Assignee, Op::Assign { who }) => sight.assignee = who.clone(),
+            (Register::Qa, Op::Create { qa, .. } | Op::SetQa { qa }) => observed.qa = Some(*qa),
+            (Register::Epic, Op::SetEpic { epic }) => observed.epic = *epic,
+            (Register::Assignee, Op::Assign { who }) => observed.assignee = who.clone(),
             (Register::Setting(key), Op::Set { value, .. }) => {
-                sight.settings.insert(key.clone(), value.clone());
+                observed.settings.insert(key.clone(), value.clone());
             }
             (register, op) => panic!("{op:?} does not write the {register}"),
         }
-        self.contest(register.clone(), &winning, &losing, Rule::Field, sight);
+        self.add_conflict(register.clone(), &winning, &losing, Rule::Field, observed);
     }
 
     /// Failed, open, skipped, met.
-    fn judge_criterion(&self, criterion: ActId, heads: &Set, sight: &mut Sight) {
-        let mut judged: BTreeMap<usize, Set> = BTreeMap::new();
+    fn observe_criterion(&self, criterion: ActId, heads: &ActSet, observed: &mut ObservedState) {
+        let mut judged: BTreeMap<usize, ActSet> = BTreeMap::new();
         for id in heads {
             let state = match self.effect_op(*id) {
                 Op::SetCriterion { state, .. } => *state,
@@ -79,13 +80,13 @@ impl Model<'_> {
         }
         let (first, winning) = judged.pop_first().expect("somebody wrote it");
         let losing = judged.into_values().flatten().collect();
-        sight.criteria.insert(criterion, ORDER[first]);
-        self.contest(
+        observed.criteria.insert(criterion, ORDER[first]);
+        self.add_conflict(
             Register::Criterion(criterion),
             &winning,
             &losing,
             Rule::Cautious,
-            sight,
+            observed,
         );
     }
 }

@@ -232,7 +232,7 @@ pub(crate) fn event(view: &View, event: &FeedEvent) -> String {
         EventKind::FieldChanged { field } => format!("{} changed", clean(field)),
         EventKind::Commented { excerpt } => format!("“{}”", clean(excerpt)),
         EventKind::ConflictRaised { rule } => format!("conflict: {}", clean(rule)),
-        EventKind::ConflictsSettled => "conflicts resolved".into(),
+        EventKind::ConflictsResolved => "conflicts resolved".into(),
         EventKind::ChangedByMerge { field, before, after } => format!(
             "{} changed by a merge: {} → {}",
             clean(field),
@@ -292,7 +292,7 @@ const fn event_mark(what: &EventKind) -> (&'static str, Ink) {
         EventKind::Claimed { .. } | EventKind::Released { .. } => ("◆", Ink::Plain),
         EventKind::FieldChanged { .. } | EventKind::Commented { .. } => ("·", Ink::Plain),
         EventKind::ConflictRaised { .. } => ("‼", Ink::Red),
-        EventKind::ConflictsSettled => ("✓", Ink::Green),
+        EventKind::ConflictsResolved => ("✓", Ink::Green),
         EventKind::ChangedByMerge { .. } => ("!", Ink::Yellow),
         EventKind::Deleted => ("−", Ink::Red),
         EventKind::Restored => ("+", Ink::Green),

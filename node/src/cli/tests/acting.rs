@@ -131,7 +131,7 @@ fn a_dry_run_asks_what_would_be_and_says_so() {
     let plan = plan(&ctx, &cli.command)
         .expect("planned")
         .expect("requests")
-        .as_dry_run();
+        .into_dry_run();
     let mut project = Project::new();
     let mut out = Vec::new();
     let code = run::execute(&ctx, &mut project, plan, &mut out).expect("written");

@@ -35,7 +35,7 @@ impl Project {
             let rule = self.cycle_text(&change.cycle);
             (EventKind::ConflictRaised { rule }, None)
         } else {
-            (EventKind::ConflictsSettled, self.removed_by(&change.cycle)?)
+            (EventKind::ConflictsResolved, self.removed_by(&change.cycle)?)
         };
         let act = cycle_acts.last.act;
         let stamp = Attribution {

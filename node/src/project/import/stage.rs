@@ -254,7 +254,7 @@ fn is_about(op: &Op, register: &Register) -> bool {
         Op::AddLabel { label } | Op::RemoveLabel { label } => {
             matches!(register, Register::Label(of) if of == label)
         }
-        Op::Settle { over, .. } => over == register,
+        Op::Resolve { over, .. } => over == register,
         _ => false,
     }
 }

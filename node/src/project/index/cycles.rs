@@ -42,6 +42,9 @@ pub(crate) struct Cycles {
     by_item: BTreeMap<ItemId, Vec<DependencyEdge>>,
     /// For each item in a cycle: its component, and the added edges in it.
     members: BTreeMap<ItemId, (usize, Vec<(ItemId, WaitKind)>)>,
+    /// Steps that all components together have cost.
+    #[cfg(test)]
+    steps: u64,
 }
 
 /// The hash that orders dependencies.
@@ -91,6 +94,10 @@ impl Cycles {
                         cycles.by_item.entry(on).or_default().push((from, on));
                     }
                 }
+            }
+            #[cfg(test)]
+            {
+                cycles.steps += order.steps as u64;
             }
         }
         cycles

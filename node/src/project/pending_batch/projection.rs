@@ -134,7 +134,7 @@ impl Project {
         self.maintenance.note_change(id);
         for event in outcome.events {
             match event.what {
-                EventKind::ConflictsSettled => resolved.push(event),
+                EventKind::ConflictsResolved => resolved.push(event),
                 _ => self.push_event(event, arrival),
             }
         }

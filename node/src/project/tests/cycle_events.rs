@@ -41,7 +41,7 @@ fn raised(replica: &mut Replica) -> Vec<(u32, EventId, String)> {
 /// Which items were told to be without conflicts, by whom.
 fn settled(replica: &mut Replica) -> Vec<(u32, EventId, String)> {
     let events = feed(replica).into_iter().map(|event| event.event);
-    let settled = events.filter(|event| matches!(event.what, EventKind::ConflictsSettled));
+    let settled = events.filter(|event| matches!(event.what, EventKind::ConflictsResolved));
     let mut settled: Vec<_> = settled
         .map(|event| (event.number, event.id, event.origin.id))
         .collect();

@@ -118,7 +118,7 @@ pub(super) fn event_line(event: &FeedEvent) -> String {
         EventKind::FieldChanged { field } => format!("{field} changed"),
         EventKind::Commented { .. } => "commented".to_owned(),
         EventKind::ConflictRaised { .. } => "new conflict".to_owned(),
-        EventKind::ConflictsSettled => "conflicts resolved".to_owned(),
+        EventKind::ConflictsResolved => "conflicts resolved".to_owned(),
         EventKind::ChangedByMerge { field, before, after } => {
             format!("{field} changed by a merge, {before} → {after}")
         }

@@ -143,16 +143,10 @@ fn ties_that_are_named_over_and_over_are_read_once() {
     line["ties"] = json!(ties);
     let text = format!("{line}\n");
     let mut other = Store::new(8);
-    let begun = std::time::Instant::now();
     let taken = other.import(&text);
     assert!(
         matches!(taken.as_slice(), [LineOutcome::Created { .. }]),
         "{taken:?}"
-    );
-    assert!(
-        begun.elapsed() < std::time::Duration::from_secs(20),
-        "{:?}",
-        begun.elapsed()
     );
 }
 

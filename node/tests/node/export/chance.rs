@@ -2,6 +2,7 @@
 //! project unchanged.
 //!
 //! A failure prints its seed; `TOWLINE_SEED=N` plays it again, `TOWLINE_SEEDS=N` sets how many are tried.
+//! Where they begin is drawn anew for each run, and is 1 under CI.
 
 use serde_json::{Value, json};
 use towline_node::api::request::Request;
@@ -98,6 +99,18 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|number| number.parse().ok())
 }
 
+/// The seeds to try: others each time, so that runs explore, and the same ones under CI.
+fn seeds() -> std::ops::Range<u64> {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    let first = match number("TOWLINE_FIRST_SEED") {
+        Some(seed) => seed,
+        None if std::env::var_os("CI").is_some() => 1,
+        None => RandomState::new().build_hasher().finish() % 1_000_000_000,
+    };
+    println!("TOWLINE_FIRST_SEED={first}");
+    first..first + number("TOWLINE_SEEDS").unwrap_or(SEEDS)
+}
+
 fn history(seed: u64) -> Store {
     let (mut nodes, _) = histories(seed);
     let mut last = nodes.pop().unwrap();
@@ -111,7 +124,7 @@ fn history(seed: u64) -> Store {
 fn histories(seed: u64) -> (Vec<Store>, String) {
     let mut dice = Dice(seed);
     let mut halfway = String::new();
-    let mut first = Store::in_world(7, Ticking::seeded(1_000 + seed));
+    let mut first = Store::in_world(7, Ticking::seeded(1_000 + seed % 1_000));
     for kind in ["epic", "story", "bug"] {
         first.create(kind, "Given", json!({ "criteria": ["one"] }));
     }
@@ -146,11 +159,25 @@ fn histories(seed: u64) -> (Vec<Store>, String) {
     (nodes, halfway)
 }
 
+/// An export without which of several holds a pending exit is said to wait for: that one goes by the ids of acts,
+/// which are others in another project (docs/hazards.md).
+fn without_the_named_hold(export: &str) -> String {
+    let line = |line: &str| {
+        let mut item: Value = serde_json::from_str(line).unwrap();
+        for conflict in item["conflicts"].as_array_mut().into_iter().flatten() {
+            if conflict["rule"] == "hold" {
+                (conflict["winner"], conflict["since"]) = (Value::Null, Value::Null);
+            }
+        }
+        item.to_string()
+    };
+    export.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
 #[test]
 fn any_history_goes_through_another_project_unchanged() {
     let one = number("TOWLINE_SEED");
-    let tried = number("TOWLINE_SEEDS").unwrap_or(SEEDS);
-    let seeds = one.map_or(0..tried, |seed| seed..seed + 1);
+    let seeds = one.map_or_else(seeds, |seed| seed..seed + 1);
     let mut ties = 0;
     for seed in seeds {
         println!("seed {seed}");
@@ -159,11 +186,24 @@ fn any_history_goes_through_another_project_unchanged() {
         ties += export.matches("\"ties\":").count();
         let mut other = Store::new(8);
         let taken = other.import(&export);
-        assert_same(&export, &other.export());
-        assert_eq!(problems(&taken), Vec::<&LineOutcome>::new(), "seed {seed}");
+        assert_same(
+            &without_the_named_hold(&export),
+            &without_the_named_hold(&other.export()),
+        );
+        // Then the import says so, too.
+        let named_another = export != other.export();
+        let is_known = |taken: &LineOutcome| {
+            let differs = matches!(taken, LineOutcome::Updated { differs } if *differs == ["conflicts"]);
+            named_another && differs
+        };
+        let mut unknown = problems(&taken);
+        unknown.retain(|taken| !is_known(taken));
+        assert_eq!(unknown, Vec::<&LineOutcome>::new(), "seed {seed}");
         let again = other.import(&export);
         assert!(
-            again.iter().all(|taken| *taken == LineOutcome::Unchanged),
+            again
+                .iter()
+                .all(|taken| *taken == LineOutcome::Unchanged || is_known(taken)),
             "seed {seed}: {again:?}"
         );
         other.is_sound();
@@ -194,8 +234,9 @@ fn an_import_that_was_cut_short_is_completed_by_another() {
 #[test]
 fn what_contends_with_acts_that_were_imported_before_goes_in_the_same_order() {
     let (mut continued, mut odd) = (0, 0);
-    let seeds = number("TOWLINE_SEEDS").unwrap_or(SEEDS);
-    for seed in 0..seeds {
+    let seeds = seeds();
+    let tried = seeds.end - seeds.start;
+    for seed in seeds {
         let (mut nodes, early) = histories(seed);
         let mut last = nodes.pop().unwrap();
         let mut other = Store::new(8);
@@ -228,7 +269,7 @@ fn what_contends_with_acts_that_were_imported_before_goes_in_the_same_order() {
         other.is_sound();
     }
     assert!(
-        continued > 10 && odd < seeds,
+        continued > 10 && odd < tried,
         "{continued} as they were, {odd} not"
     );
 }

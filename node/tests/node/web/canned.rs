@@ -256,7 +256,7 @@ impl Project {
                     .ok_or_else(|| Failure::new(FailureCode::NotFound, "expected one side to keep"))?;
                 let at = self.find(&item)?;
                 self.cards[at].conflicts = 0;
-                self.tell(at, origin, EventKind::ConflictsSettled);
+                self.tell(at, origin, EventKind::ConflictsResolved);
                 Ok(Reply::Applied(Box::new(self.applied(at, None))))
             }
             _ => Err(Failure::new(

@@ -1,39 +1,39 @@
-//! What ends with its column: review, failure and claim. An act about one of them counts while the
-//! item stands where it stood for its author; the others have lost, or lost nothing by it.
+//! The registers that are reset when the column changes: review, failure and claim. An act about one of them is in
+//! effect while the item is in the column visit that its author saw.
 
 use std::collections::BTreeMap;
 
 use towline_proto::{ActId, FailureKind, Op, OriginKind, Register, Rule};
 
-use super::sight::{Contest, Held, Sight};
-use super::table::TIED;
-use super::{Model, Set};
+use super::observed_state::{ModelClaim, ModelConflict, ObservedState};
+use super::table::COLUMN_SCOPED;
+use super::{ActSet, Model};
 
 impl Model<'_> {
-    pub(super) fn judge_tied(&self, among: &Set, sight: &mut Sight) {
+    pub(super) fn observe_column_scoped(&self, among: &ActSet, observed: &mut ObservedState) {
         let heads = self.heads(among, &Register::Claim);
         let generations = heads.iter().map(|id| self.known[id].generation);
-        sight.generation = generations.max().unwrap_or(0);
-        let mut left = Set::new();
-        for register in TIED {
+        observed.generation = generations.max().unwrap_or(0);
+        let mut left = ActSet::new();
+        for register in COLUMN_SCOPED {
             let heads = self.heads(among, &register);
-            let mut counting = Set::new();
+            let mut counting = ActSet::new();
             for head in &heads {
-                counting.extend(self.brings(*head, &register, among, sight));
+                counting.extend(self.brings(*head, &register, among, observed));
             }
-            counting.retain(|id| self.belongs(*id, sight));
-            // Whoever wrote here replaced all that counted for them, also what came by way of others.
+            counting.retain(|id| self.belongs(*id, observed));
+            // A writer supersedes everything that was in effect for it, including acts carried over by others.
             let writers = heads
                 .iter()
                 .chain(&counting)
                 .filter(|id| self.known[id].to.is_none());
-            let replaced: Set = writers
+            let replaced: ActSet = writers
                 .flat_map(|id| {
                     let known = &self.known[id];
                     known
                         .named
                         .iter()
-                        .chain(known.sight.counting.get(&register).into_iter().flatten())
+                        .chain(known.observed.counting.get(&register).into_iter().flatten())
                 })
                 .copied()
                 .collect();
@@ -41,16 +41,16 @@ impl Model<'_> {
             let gone = heads.difference(&counting).copied();
             left.extend(gone.filter(|id| self.can_be_lost(*id)));
             match register {
-                Register::Review => sight.review = !counting.is_empty(),
-                Register::Failure => self.judge_failure(&counting, sight),
-                _ => self.judge_claim(&heads, &counting, sight),
+                Register::Review => observed.review = !counting.is_empty(),
+                Register::Failure => self.observe_failure(&counting, observed),
+                _ => self.observe_claim(&heads, &counting, observed),
             }
-            sight.counting.insert(register, counting);
+            observed.counting.insert(register, counting);
         }
-        let column = sight
-            .contests
+        let column = observed
+            .conflicts
             .iter_mut()
-            .find(|contest| contest.register == Register::Column);
+            .find(|conflict| conflict.register == Register::Column);
         if let Some(column) = column {
             column
                 .losers
@@ -58,42 +58,42 @@ impl Model<'_> {
         }
     }
 
-    /// Whether the item stands where it stood for the author of this act, by the same step.
-    fn belongs(&self, id: ActId, sight: &Sight) -> bool {
+    /// Whether the item is in the column visit that the author of this act saw.
+    fn belongs(&self, id: ActId, observed: &ObservedState) -> bool {
         let known = &self.known[&id];
-        let column = |sight: &Sight| sight.place.as_ref().map(|(column, _)| *column);
-        let names = known.named.iter().any(|named| sight.rulers.contains(named));
-        column(&known.sight) == column(sight) && names
+        let column = |observed: &ObservedState| observed.column_value.as_ref().map(|(column, _)| *column);
+        let names = known.named.iter().any(|named| observed.rulers.contains(named));
+        column(&known.observed) == column(observed) && names
     }
 
-    /// The acts that may count in a register because of one of its heads.
-    fn brings(&self, head: ActId, register: &Register, among: &Set, sight: &Sight) -> Set {
+    /// The acts that may be in effect in a register because of one of its heads.
+    fn brings(&self, head: ActId, register: &Register, among: &ActSet, observed: &ObservedState) -> ActSet {
         let known = &self.known[&head];
         let Some((column, _)) = &known.to else {
-            return Set::from([head]);
+            return ActSet::from([head]);
         };
         let found = |by: ActId| {
             self.known[&by]
-                .sight
+                .observed
                 .counting
                 .get(register)
                 .cloned()
                 .unwrap_or_default()
         };
         if !column.is_open() {
-            // While it waits for a hold, what it would end goes on.
-            return if sight.waiting {
+            // A pending exit has reset nothing yet.
+            return if observed.waiting {
                 found(self.first_exit(head, among))
             } else {
-                Set::new()
+                ActSet::new()
             };
         }
-        let Op::Settle { keep, .. } = known.op() else {
-            return Set::new();
+        let Op::Resolve { keep, .. } = known.op() else {
+            return ActSet::new();
         };
         let kept = self.effect(*keep);
-        let mut brought = Set::new();
-        if known.sight.place == known.to {
+        let mut brought = ActSet::new();
+        if known.observed.column_value == known.to {
             brought.extend(found(head));
         }
         if self.known[&kept].writes[0] == *register {
@@ -102,7 +102,7 @@ impl Model<'_> {
         brought
     }
 
-    /// What its author would want to know of when it does not count: not a report, nor giving back.
+    /// Whether it counts as overridden when the column changes: a report and a release do not.
     fn can_be_lost(&self, id: ActId) -> bool {
         self.known[&id].to.is_none()
             && matches!(
@@ -111,8 +111,8 @@ impl Model<'_> {
             )
     }
 
-    /// Giving up beats a plain failure, and that beats trying again.
-    fn judge_failure(&self, counting: &Set, sight: &mut Sight) {
+    /// Giving up wins against a reported failure, and that against retrying.
+    fn observe_failure(&self, counting: &ActSet, observed: &mut ObservedState) {
         let is = |id: &ActId, wanted: u8| {
             wanted
                 == match self.effect_op(*id) {
@@ -121,27 +121,27 @@ impl Model<'_> {
                     _ => 2,
                 }
         };
-        let of = |wanted| -> Set { counting.iter().copied().filter(|id| is(id, wanted)).collect() };
+        let of = |wanted| -> ActSet { counting.iter().copied().filter(|id| is(id, wanted)).collect() };
         let (given_up, failed, tried) = (of(0), of(1), of(2));
         let winning = if given_up.is_empty() { failed } else { given_up };
         let Some(winner) = self.foremost(&winning) else {
             return;
         };
-        sight.failure = self.failure_of(winner);
-        self.contest(Register::Failure, &winning, &tried, Rule::Cautious, sight);
+        observed.failure = self.failure_of(winner);
+        self.add_conflict(Register::Failure, &winning, &tried, Rule::Cautious, observed);
     }
 
     fn failure_of(&self, id: ActId) -> Option<(FailureKind, bool)> {
         let effect = &self.known[&self.effect(id)];
         match effect.op() {
             Op::MergeFailed { kind, .. } => Some((*kind, false)),
-            _ => effect.sight.failure.map(|(kind, _)| (kind, true)),
+            _ => effect.observed.failure.map(|(kind, _)| (kind, true)),
         }
     }
 
-    /// The highest generation; of one generation a person before an agent, then the smallest lot.
-    fn judge_claim(&self, heads: &Set, counting: &Set, sight: &mut Sight) {
-        let top = sight.generation;
+    /// The highest generation wins; within it a person against an agent, then the smallest hash.
+    fn observe_claim(&self, heads: &ActSet, counting: &ActSet, observed: &mut ObservedState) {
+        let top = observed.generation;
         let claim = |id: &ActId| match self.effect_op(*id) {
             Op::Claim { holder, generation }
             | Op::TakeOver {
@@ -149,12 +149,12 @@ impl Model<'_> {
             } => Some((holder.clone(), *generation)),
             _ => None,
         };
-        let claims: Set = counting
+        let claims: ActSet = counting
             .iter()
             .copied()
             .filter(|id| claim(id).is_some())
             .collect();
-        let (newest, older): (Set, Set) = claims
+        let (newest, older): (ActSet, ActSet) = claims
             .iter()
             .copied()
             .partition(|id| claim(id).is_some_and(|(_, generation)| generation == top));
@@ -162,10 +162,10 @@ impl Model<'_> {
         newest.sort_by_key(|id| {
             let effect = &self.known[&self.effect(*id)];
             let person = effect.record.act.origin.kind == OriginKind::User;
-            (!person, self.lot(*id, top), self.known[id].record.hash)
+            (!person, self.dice(*id, top), self.known[id].record.hash)
         });
-        // Where the newest claim does not count here, or was given back, nobody holds it.
-        let latest = |ids: &Set| {
+        // When the newest claim is released or belongs to another column, nobody holds the claim.
+        let latest = |ids: &ActSet| {
             ids.iter()
                 .copied()
                 .filter(|id| self.known[id].generation == top)
@@ -179,7 +179,7 @@ impl Model<'_> {
         let Some(winner) = winner else { return };
         if let Some((holder, generation)) = newest.first().and_then(claim) {
             let effect = &self.known[&self.effect(winner)];
-            sight.claim = Some(Held {
+            observed.claim = Some(ModelClaim {
                 holder,
                 generation,
                 node: effect.node,
@@ -188,8 +188,8 @@ impl Model<'_> {
         }
         let mut losers: BTreeMap<ActId, Rule> = older.iter().map(|id| (*id, Rule::Generation)).collect();
         losers.extend(newest.iter().skip(1).map(|id| (*id, Rule::Claim)));
-        losers.retain(|id, _| !self.asked.same(&winner).contains(id));
-        sight.contests.push(Contest {
+        losers.retain(|id, _| !self.requests.same(&winner).contains(id));
+        observed.conflicts.push(ModelConflict {
             register: Register::Claim,
             winner,
             losers,
@@ -197,7 +197,7 @@ impl Model<'_> {
     }
 
     /// The hash of (item, generation, author), which nobody can steer.
-    fn lot(&self, id: ActId, generation: u32) -> [u8; 32] {
+    fn dice(&self, id: ActId, generation: u32) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new_derive_key("towline/claim-lot/1");
         hasher.update(&self.item.0);
         hasher.update(&generation.to_le_bytes());

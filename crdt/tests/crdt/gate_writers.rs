@@ -1,6 +1,5 @@
-//! Ann and Bob, who write items with Automerge itself, and Mallory's tools for breaking what they
-//! wrote. Nothing here is part of the gate: honest changes come from Automerge's own transactions,
-//! dishonest ones from editing their operations or their bytes.
+//! Writers for the tests of the gate: honest changes from Automerge's own transactions, and dishonest ones made by
+//! editing their operations or bytes. Nothing here uses code of the gate to write.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -11,13 +10,13 @@ use towline_proto::{
     Act, ActId, AuthorSeq, Column, Epoch, ItemId, Kind, Millis, NodeId, Op, Origin, OriginKind, Qa,
 };
 
-/// When everything happens.
+/// The time of everything.
 pub(crate) const NOON: Millis = Millis(1_790_000_000_000);
 
 /// A writer with its own copy of one item.
 #[derive(Debug, Clone)]
 pub(crate) struct Writer {
-    /// The place of its next entry.
+    /// The position of its next entry.
     pub(crate) author: AuthorSeq,
     /// The item.
     pub(crate) item: ItemId,
@@ -25,8 +24,8 @@ pub(crate) struct Writer {
     pub(crate) doc: AutoCommit,
 }
 
-/// The place of a node's first entry.
-pub(crate) fn place(node: u8) -> AuthorSeq {
+/// The position of a node's first entry.
+pub(crate) fn author(node: u8) -> AuthorSeq {
     AuthorSeq {
         node: NodeId([node; 32]),
         epoch: Epoch(u64::from(node) + 7),
@@ -61,7 +60,7 @@ pub(crate) fn creation(title: &str) -> Op {
 impl Writer {
     /// A node that has no item yet.
     pub(crate) fn new(node: u8) -> Self {
-        let author = place(node);
+        let author = author(node);
         let doc = AutoCommit::new().with_actor(ActorId::from(author.actor()));
         Self {
             author,
@@ -70,7 +69,7 @@ impl Writer {
         }
     }
 
-    /// Makes the item, with a body: the bytes of its first change.
+    /// Creates the item, with a body; returns the bytes of its first change.
     pub(crate) fn create(&mut self, title: &str, body: &str) -> Vec<u8> {
         let acts = self.doc.put_object(ROOT, "acts", ObjType::Map).unwrap();
         let text = self.doc.put_object(ROOT, "body", ObjType::Text).unwrap();
@@ -79,9 +78,9 @@ impl Writer {
         self.commit()
     }
 
-    /// Another node that holds all that this one holds.
+    /// Another node with the same state.
     pub(crate) fn joined_by(&mut self, node: u8) -> Self {
-        let author = place(node);
+        let author = author(node);
         let doc = self.doc.fork().with_actor(ActorId::from(author.actor()));
         Self {
             author,
@@ -97,7 +96,7 @@ impl Writer {
         self.commit()
     }
 
-    /// Replaces part of the body, with the act that says so.
+    /// Replaces part of the body, with the act for that.
     pub(crate) fn edit(&mut self, at: usize, delete: isize, insert: &str) -> Vec<u8> {
         let (acts, body) = (self.object("acts"), self.object("body"));
         self.put(&acts, 0, Op::EditBody);
@@ -105,7 +104,7 @@ impl Writer {
         self.commit()
     }
 
-    /// Takes over what another one holds.
+    /// Merges what another one has.
     pub(crate) fn merge(&mut self, other: &mut Self) {
         self.doc.merge(&mut other.doc).unwrap();
     }
@@ -122,8 +121,8 @@ impl Writer {
         self.doc.put(acts, key, act(op).encode()).unwrap();
     }
 
-    /// The bytes of a change of all that was written since the last one; the entry that carries it
-    /// is over, so the next change has the next place.
+    /// Commits everything written since the last change and returns the bytes. The next change belongs to the
+    /// next entry.
     pub(crate) fn commit(&mut self) -> Vec<u8> {
         self.doc
             .commit_with(CommitOptions::default().with_time(0))
@@ -132,7 +131,7 @@ impl Writer {
         self.doc.get_last_local_change().unwrap().raw_bytes().to_vec()
     }
 
-    /// The author's place of the last commit.
+    /// The position of the last commit's entry.
     pub(crate) fn was(&self) -> AuthorSeq {
         AuthorSeq {
             seq: self.author.seq - 1,
@@ -192,7 +191,7 @@ pub(crate) fn uleb(mut value: u64) -> Vec<u8> {
     bytes
 }
 
-/// Ann made an item; this is her, its document as the gate admitted it, and the change.
+/// An item that Ann created: Ann, the admitted document, and the change.
 pub(crate) fn item() -> (Writer, Automerge, Vec<u8>) {
     let mut ann = Writer::new(1);
     let bytes = ann.create("a door that opens", "Hinges.");

@@ -1,4 +1,4 @@
-//! Named actors who work on one item, together or apart.
+//! Test actors: named people with replicas of one item, who write acts in turn or concurrently.
 
 use std::collections::BTreeMap;
 
@@ -14,10 +14,10 @@ use towline_proto::{
     Role,
 };
 
-/// Everybody's role in these stories.
-pub(crate) struct Cast(pub(crate) BTreeMap<NodePrefix, (NodeId, Role)>);
+/// The members of the tests, with their roles.
+pub(crate) struct TestMembers(pub(crate) BTreeMap<NodePrefix, (NodeId, Role)>);
 
-impl Roles for Cast {
+impl Roles for TestMembers {
     fn role(&self, node: NodePrefix) -> Option<Role> {
         self.0.get(&node).map(|(_, role)| *role)
     }
@@ -26,14 +26,13 @@ impl Roles for Cast {
     }
 }
 
-/// Ann is an owner, Bo and Cy are writers, Dot is a maintainer; of Eve, a writer, people say that she
-/// writes records by hand.
-pub(crate) fn cast() -> Cast {
+/// Ann is an owner, Bo and Cy are writers, Dot is a maintainer. Eve is a writer who forges records.
+pub(crate) fn test_members() -> TestMembers {
     let member = |byte, role| {
         let node = NodeId([byte; 32]);
         (NodePrefix::from(&node), (node, role))
     };
-    Cast(BTreeMap::from([
+    TestMembers(BTreeMap::from([
         member(1, Role::Owner),
         member(2, Role::Writer),
         member(3, Role::Writer),
@@ -42,14 +41,14 @@ pub(crate) fn cast() -> Cast {
     ]))
 }
 
-/// What somebody was shown, and the acts that it came from.
-pub(crate) type Shown = (ItemView, Acts);
+/// A row, and the acts from which it was made.
+pub(crate) type ShownState = (ItemView, Acts);
 
-/// Somebody with a replica of one item.
+/// A person with a replica of one item.
 #[derive(Clone)]
 pub(crate) struct Actor {
     pub(crate) name: &'static str,
-    pub(crate) place: AuthorSeq,
+    pub(crate) author: AuthorSeq,
     pub(crate) doc: Option<ItemDoc>,
     pub(crate) clock: u64,
     pub(crate) kind: OriginKind,
@@ -59,14 +58,14 @@ pub(crate) const ITEM_AT: Millis = Millis(1_000);
 
 impl Actor {
     pub(crate) fn new(name: &'static str, byte: u8) -> Self {
-        let place = AuthorSeq {
+        let author = AuthorSeq {
             node: NodeId([byte; 32]),
             epoch: Epoch(byte.into()),
             seq: 0,
         };
         Self {
             name,
-            place,
+            author,
             doc: None,
             clock: 1_000,
             kind: OriginKind::User,
@@ -89,9 +88,9 @@ impl Actor {
             .collect()
     }
 
-    /// Makes the item in the backlog.
+    /// Creates the item in the backlog.
     pub(crate) fn create(&mut self, qa: Qa) -> ItemId {
-        let item = ItemId::derive(ITEM_AT, &self.place, 0);
+        let item = ItemId::derive(ITEM_AT, &self.author, 0);
         let op = Op::Create {
             number: 1,
             kind: Kind::Story,
@@ -101,35 +100,43 @@ impl Actor {
             qa,
         };
         let drafts = self.drafts(vec![op]);
-        let made = compose(None, item, &self.place, &mut 0, &cast(), drafts, None).expect("created");
+        let made = compose(None, item, &self.author, &mut 0, &test_members(), drafts, None).expect("created");
         self.passes_the_gate(None, &made);
         self.doc = Some(made.doc);
-        self.place.seq += 1;
+        self.author.seq += 1;
         item
     }
 
-    /// What is shown now.
-    pub(crate) fn shown(&self) -> Shown {
+    /// The current row and acts.
+    pub(crate) fn shown(&self) -> ShownState {
         let doc = self.doc.as_ref().expect("an item");
         (self.view(), doc.acts().clone())
     }
 
-    /// What is told of what came since.
-    pub(crate) fn told_since(&self, (view, acts): &Shown) -> Vec<Event> {
+    /// The events since an earlier state.
+    pub(crate) fn events_since(&self, (view, acts): &ShownState) -> Vec<Event> {
         let doc = self.doc.as_ref().expect("an item");
-        let cast = cast();
+        let cast = test_members();
         let folded = fold(doc.id(), doc.acts(), &cast).expect("a creation");
         diff(ProjectId([0; 32]), Some((view, acts)), &folded)
     }
 
-    /// Does something to it.
+    /// Writes an act.
     pub(crate) fn try_does(&mut self, op: Op) -> Result<(), ComposeError> {
         let drafts = self.drafts(vec![op]);
         let base = self.doc.as_ref().expect("an item");
-        let made = compose(Some(base), base.id(), &self.place, &mut 0, &cast(), drafts, None)?;
+        let made = compose(
+            Some(base),
+            base.id(),
+            &self.author,
+            &mut 0,
+            &test_members(),
+            drafts,
+            None,
+        )?;
         self.passes_the_gate(Some(base), &made);
         self.doc = Some(made.doc);
-        self.place.seq += 1;
+        self.author.seq += 1;
         Ok(())
     }
 
@@ -150,25 +157,25 @@ impl Actor {
         let made = compose(
             Some(doc),
             doc.id(),
-            &self.place,
+            &self.author,
             &mut 0,
-            &cast(),
+            &test_members(),
             drafts,
             Some(edit),
         )
         .expect("edited");
         self.doc = Some(made.doc);
-        self.place.seq += 1;
+        self.author.seq += 1;
     }
 
-    /// What is composed is what every other replica's gate admits, and gives the same document.
+    /// Checks that other replicas' gates admit what was composed, and that it gives the same document.
     fn passes_the_gate(&self, base: Option<&ItemDoc>, made: &Composed) {
         let mut ordinal = 0;
         let checked: Vec<_> = made
             .changes
             .iter()
             .map(|change| {
-                gate::check(&made.doc.id(), change, &self.place, &mut ordinal)
+                gate::check(&made.doc.id(), change, &self.author, &mut ordinal)
                     .unwrap_or_else(|why| panic!("{}'s change is refused: {why}", self.name))
             })
             .collect();
@@ -179,8 +186,8 @@ impl Actor {
         assert_eq!(theirs.acts(), made.doc.acts());
     }
 
-    /// Takes over everything that another has.
-    pub(crate) fn hears(&mut self, other: &Self) {
+    /// Merges everything that another actor has.
+    pub(crate) fn receives(&mut self, other: &Self) {
         let theirs = other.doc.as_ref().expect("an item");
         let mut am = match &self.doc {
             Some(doc) => doc.automerge().clone(),
@@ -192,22 +199,24 @@ impl Actor {
 
     pub(crate) fn view(&self) -> ItemView {
         let doc = self.doc.as_ref().expect("an item");
-        fold(doc.id(), doc.acts(), &cast()).expect("a creation").view
+        fold(doc.id(), doc.acts(), &test_members())
+            .expect("a creation")
+            .view
     }
 }
 
-/// Both hear each other; the views must then be one.
-pub(crate) fn meet(a: &mut Actor, b: &mut Actor) -> ItemView {
-    a.hears(b);
-    b.hears(a);
+/// Both merge each other's state; their rows must then be equal.
+pub(crate) fn exchange(a: &mut Actor, b: &mut Actor) -> ItemView {
+    a.receives(b);
+    b.receives(a);
     assert_eq!(a.view(), b.view(), "{} and {} see the same", a.name, b.name);
     a.view()
 }
 
-/// Ann has made an item and Bo has heard of it.
+/// Ann has created an item and Bo has received it.
 pub(crate) fn ann_and_bo(qa: Qa) -> (Actor, Actor) {
     let (mut ann, mut bo) = (Actor::new("ann", 1), Actor::new("bo", 2));
     ann.create(qa);
-    bo.hears(&ann);
+    bo.receives(&ann);
     (ann, bo)
 }

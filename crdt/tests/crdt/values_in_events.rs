@@ -1,4 +1,4 @@
-//! What somebody was shown before and after a merge, for everything that two people can contend about.
+//! Events about values that a merge changed, with the value before and after, for every register that can conflict.
 
 use towline_crdt::diff::diff;
 use towline_crdt::fold::fold;
@@ -7,14 +7,14 @@ use towline_proto::{
     Register,
 };
 
-use crate::world::{Actor, ann_and_bo, cast};
+use crate::actors::{Actor, ann_and_bo, test_members};
 
-/// Both do the first part together, then Ann, the owner, and Bo go apart; gives what Bo is told when he
-/// hears of Ann.
+/// Both write the first part in turn, then Ann (the owner) and Bo write concurrently. Returns the changes that Bo's
+/// replica reports when it receives Ann's acts.
 fn told(together: Vec<Op>, anns: Vec<Op>, bos: Vec<Op>) -> Vec<(String, String, String)> {
     let (mut ann, mut bo) = ann_and_bo(Qa::Human);
     together.into_iter().for_each(|op| ann.does(op));
-    bo.hears(&ann);
+    bo.receives(&ann);
     anns.into_iter().for_each(|op| ann.does(op));
     bos.into_iter().for_each(|op| bo.does(op));
     changes(&mut bo, &ann)
@@ -22,8 +22,8 @@ fn told(together: Vec<Op>, anns: Vec<Op>, bos: Vec<Op>) -> Vec<(String, String, 
 
 fn changes(bo: &mut Actor, ann: &Actor) -> Vec<(String, String, String)> {
     let before = bo.shown();
-    bo.hears(ann);
-    let events = bo.told_since(&before);
+    bo.receives(ann);
+    let events = bo.events_since(&before);
     let told = events.into_iter().filter_map(|event| match event.what {
         EventKind::ChangedByMerge { field, before, after } => Some((field, before, after)),
         _ => None,
@@ -61,7 +61,7 @@ fn failed() -> Op {
 }
 
 #[test]
-fn holds_that_come_back_are_told_before_and_after() {
+fn a_hold_changed_by_a_merge_is_reported() {
     let told_of =
         |first: Op, lifted: Op, again: Op| told(vec![first], vec![lifted.clone(), again], vec![lifted]);
     says(
@@ -89,7 +89,7 @@ fn holds_that_come_back_are_told_before_and_after() {
 }
 
 #[test]
-fn fields_that_another_wrote_are_told_before_and_after() {
+fn a_field_changed_by_a_merge_is_reported() {
     let fields: [(&str, Op, Op, &str, &str); 5] = [
         (
             "title",
@@ -142,10 +142,10 @@ fn fields_that_another_wrote_are_told_before_and_after() {
 }
 
 #[test]
-fn who_works_on_it_is_told() {
+fn a_claim_changed_by_a_merge_is_reported() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     ann.does(start());
-    bo.hears(&ann);
+    bo.receives(&ann);
     bo.kind = OriginKind::Agent;
     ann.does(claim("ann"));
     bo.does(claim("coder-1"));
@@ -158,7 +158,7 @@ fn who_works_on_it_is_told() {
 }
 
 #[test]
-fn the_trash_and_a_judgement_are_told() {
+fn a_deletion_and_a_judgement_changed_by_a_merge_are_reported() {
     let delete = || Op::Delete { reason: None };
     says(
         &told(vec![delete()], vec![Op::Restore, delete()], vec![Op::Restore]),
@@ -168,7 +168,7 @@ fn the_trash_and_a_judgement_are_told() {
     );
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     ann.does(Op::AddCriterion { text: "fast".into() });
-    bo.hears(&ann);
+    bo.receives(&ann);
     let criterion = ann.view().criteria[0].id;
     let judge = |state| Op::SetCriterion {
         criterion,
@@ -182,7 +182,7 @@ fn the_trash_and_a_judgement_are_told() {
 }
 
 #[test]
-fn an_approval_that_another_took_back_is_told_as_a_change_of_column() {
+fn an_approval_overridden_by_a_merge_is_reported_as_a_change_of_column() {
     let told = told(
         vec![start(), Op::Submit, Op::PassQa],
         vec![Op::RequestChanges {
@@ -203,12 +203,12 @@ fn the_record_that_an_item_was_imported_from_is_in_its_row() {
     assert_eq!(ann.view().imported.as_deref(), Some("00ff"));
 }
 
-/// What is told; what both do together; what Ann and Bo do apart.
+/// The name of the value; the acts before; the concurrent acts of Ann and of Bo.
 type Case = (&'static str, Vec<Op>, Vec<Op>, Vec<Op>);
 
-/// Bo, who wrote last, hears of Ann, whose word counts: whoever is told must be told that it was Ann.
+/// Bo wrote last and receives Ann's act, which wins: the event must name Ann as its author.
 #[test]
-fn what_counts_is_put_down_to_whoever_said_it_and_not_to_whoever_wrote_last() {
+fn a_value_is_attributed_to_the_act_that_set_it_and_not_to_the_youngest() {
     let label = || Op::AddLabel { label: "ui".into() };
     let unlabel = || Op::RemoveLabel { label: "ui".into() };
     let (kind, target) = (LinkKind::Commit, || "c0ffee".to_owned());
@@ -304,13 +304,13 @@ fn what_counts_is_put_down_to_whoever_said_it_and_not_to_whoever_wrote_last() {
     for (what, together, anns, bos) in cases {
         let (mut ann, mut bo) = ann_and_bo(Qa::Human);
         together.into_iter().for_each(|op| ann.does(op));
-        bo.hears(&ann);
+        bo.receives(&ann);
         bo.clock += 1_000_000;
         anns.into_iter().for_each(|op| ann.does(op));
         bos.into_iter().for_each(|op| bo.does(op));
         let before = bo.shown();
-        bo.hears(&ann);
-        let events = bo.told_since(&before);
+        bo.receives(&ann);
+        let events = bo.events_since(&before);
         let named = |event: &&towline_proto::Event| match &event.what {
             EventKind::FieldChanged { field } => field == what,
             other => other.name() == what,
@@ -324,16 +324,16 @@ fn what_counts_is_put_down_to_whoever_said_it_and_not_to_whoever_wrote_last() {
 }
 
 #[test]
-fn that_an_item_was_made_is_put_down_to_whoever_made_it() {
+fn a_creation_is_attributed_to_its_author() {
     let (ann, mut bo) = ann_and_bo(Qa::Agent);
     bo.does(Op::Comment { text: "hm".into() });
     let doc = bo.doc.as_ref().expect("an item");
-    let cast = cast();
+    let cast = test_members();
     let folded = fold(doc.id(), doc.acts(), &cast).expect("a creation");
     let events = diff(ProjectId([0; 32]), None, &folded);
     let made = events
         .iter()
         .find(|event| event.what.name() == "item-created")
         .expect("made");
-    assert_eq!((made.origin.id.as_str(), made.node), ("ann", ann.place.node));
+    assert_eq!((made.origin.id.as_str(), made.node), ("ann", ann.author.node));
 }

@@ -1,5 +1,4 @@
-//! What somebody has in front of them who knows a set of acts: where the item stands, what holds it,
-//! what contends.
+//! The state that somebody observes who knows a set of acts: column, holds, fields and conflicts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,40 +7,40 @@ use towline_proto::{
     Rule,
 };
 
-use super::{Model, Place, Set};
+use super::{ActSet, ColumnValue, Model};
 
-/// A contest that somebody lost.
+/// A register with its winner and losers.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Contest {
+pub(crate) struct ModelConflict {
     pub(crate) register: Register,
     pub(crate) winner: ActId,
-    /// Who lost, and by which rule.
+    /// The losers, with the rules.
     pub(crate) losers: BTreeMap<ActId, Rule>,
 }
 
-/// Who works on it.
+/// The claim in effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Held {
+pub(super) struct ModelClaim {
     pub(super) holder: String,
     pub(super) generation: u32,
     pub(super) node: NodeId,
     pub(super) at: Millis,
 }
 
-/// Everything that somebody sees.
+/// The observed state.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Sight {
-    pub(super) place: Option<Place>,
+pub(super) struct ObservedState {
+    pub(super) column_value: Option<ColumnValue>,
     /// The act that put it there.
     pub(super) ruling: Option<ActId>,
-    /// What an act must name to count in this column: the acts that rule it, and those that were made
-    /// apart and want the same.
-    pub(super) rulers: Set,
-    /// The head of the column that stands, or stood before the exits that wait.
+    /// The acts of which another must name one to belong to this column visit: those that put the item here, and
+    /// concurrent ones with the same value.
+    pub(super) rulers: ActSet,
+    /// The head of the column in effect, or the one before the pending exits.
     pub(super) mover: Option<ActId>,
-    /// Whether nothing but exits contend, and all wait for a hold.
+    /// Whether all heads are pending exits.
     pub(super) waiting: bool,
-    /// The highest generation that was ever given.
+    /// The highest claim generation.
     pub(super) generation: u32,
     pub(super) frozen: bool,
     pub(super) blocked: Option<String>,
@@ -49,9 +48,9 @@ pub(super) struct Sight {
     pub(super) failure: Option<(FailureKind, bool)>,
     pub(super) deleted: bool,
     pub(super) purged: bool,
-    pub(super) claim: Option<Held>,
-    /// The acts about review, failure and claim that count here.
-    pub(super) counting: BTreeMap<Register, Set>,
+    pub(super) claim: Option<ModelClaim>,
+    /// The acts in effect about review, failure and claim.
+    pub(super) counting: BTreeMap<Register, ActSet>,
     pub(super) title: Option<String>,
     pub(super) kind: Option<Kind>,
     pub(super) priority: Option<u8>,
@@ -62,15 +61,15 @@ pub(super) struct Sight {
     pub(super) depends_on: BTreeSet<ItemId>,
     pub(super) links: BTreeSet<(LinkKind, String)>,
     pub(super) criteria: BTreeMap<ActId, CriterionState>,
-    /// Of the project's settings, where the document is that.
+    /// The project's settings, in the settings document.
     pub(super) settings: BTreeMap<String, Option<String>>,
-    pub(super) contests: Vec<Contest>,
+    pub(super) conflicts: Vec<ModelConflict>,
 }
 
-impl Sight {
-    /// What the table asks for; nothing for somebody who has not seen the item.
+impl ObservedState {
+    /// The input of the transition table; `None` for an author who has not seen the item.
     pub(super) fn state(&self) -> Option<ItemState> {
-        let (column, _) = self.place.as_ref()?;
+        let (column, _) = self.column_value.as_ref()?;
         Some(ItemState {
             column: *column,
             kind: self.kind.unwrap_or(Kind::Story),
@@ -84,31 +83,30 @@ impl Sight {
         })
     }
 
-    /// Whether an act lost a contest here.
+    /// Whether an act lost a conflict here.
     pub(super) fn lost(&self, act: &ActId) -> Option<Rule> {
-        let mut contests = self.contests.iter();
-        contests.find_map(|contest| contest.losers.get(act).copied())
+        let mut conflicts = self.conflicts.iter();
+        conflicts.find_map(|conflict| conflict.losers.get(act).copied())
     }
 }
 
 impl Model<'_> {
-    /// What somebody sees who names these. Whether a purge counts can only be told from `all` acts
-    /// that there are.
-    pub(super) fn judge(&self, among: &Set, all: Option<&Set>) -> Sight {
-        let mut sight = Sight::default();
+    /// The state of an author who names these acts. Whether a purge takes effect depends on `all` acts.
+    pub(super) fn observe(&self, among: &ActSet, all: Option<&ActSet>) -> ObservedState {
+        let mut observed = ObservedState::default();
         for register in self.registers(among) {
-            self.judge_value(among, &register, &mut sight);
+            self.observe_value(among, &register, &mut observed);
         }
-        self.judge_trash(among, all, &mut sight);
-        self.judge_hold(among, Register::Frozen, &mut sight);
-        self.judge_hold(among, Register::Blocked, &mut sight);
-        self.judge_column(among, &mut sight);
-        self.judge_tied(among, &mut sight);
-        sight.contests.retain(|contest| !contest.losers.is_empty());
-        sight
+        self.observe_trash(among, all, &mut observed);
+        self.observe_hold(among, Register::Frozen, &mut observed);
+        self.observe_hold(among, Register::Blocked, &mut observed);
+        self.observe_column(among, &mut observed);
+        self.observe_column_scoped(among, &mut observed);
+        observed.conflicts.retain(|conflict| !conflict.losers.is_empty());
+        observed
     }
 
-    fn judge_hold(&self, among: &Set, register: Register, sight: &mut Sight) {
+    fn observe_hold(&self, among: &ActSet, register: Register, observed: &mut ObservedState) {
         let heads = self.heads(among, &register);
         let reasons: BTreeSet<&str> = heads
             .iter()
@@ -123,16 +121,16 @@ impl Model<'_> {
         }
         let reasons: Vec<&str> = reasons.into_iter().collect();
         let sets = |id: &ActId| matches!(self.effect_op(*id), Op::Freeze | Op::Block { .. });
-        let (setting, lifting): (Set, Set) = heads.iter().copied().partition(sets);
+        let (setting, lifting): (ActSet, ActSet) = heads.iter().copied().partition(sets);
         if register == Register::Frozen {
-            sight.frozen = true;
+            observed.frozen = true;
         } else {
-            sight.blocked = Some(reasons.join("; "));
+            observed.blocked = Some(reasons.join("; "));
         }
-        self.contest(register, &setting, &lifting, Rule::Cautious, sight);
+        self.add_conflict(register, &setting, &lifting, Rule::Cautious, observed);
     }
 
-    fn judge_trash(&self, among: &Set, all: Option<&Set>, sight: &mut Sight) {
+    fn observe_trash(&self, among: &ActSet, all: Option<&ActSet>, observed: &mut ObservedState) {
         let heads = self.heads(among, &Register::Deleted);
         let want = |id: &ActId| match self.effect_op(*id) {
             Op::Delete { .. } => 0,
@@ -142,20 +140,20 @@ impl Model<'_> {
         let Some(first) = heads.iter().map(want).min() else {
             return;
         };
-        let (winning, losing): (Set, Set) = heads.iter().copied().partition(|id| want(id) == first);
-        sight.deleted = first != 1;
-        sight.purged = first == 2
+        let (winning, losing): (ActSet, ActSet) = heads.iter().copied().partition(|id| want(id) == first);
+        observed.deleted = first != 1;
+        observed.purged = first == 2
             && winning.iter().any(|purge| {
                 let known = &self.known[purge];
                 let trash = |id| matches!(self.effect_op(id), Op::Delete { .. } | Op::Restore | Op::Purge);
                 let past = |id: &ActId| known.past.contains(id) || trash(*id);
                 all.is_some_and(|all| all.iter().all(past))
             });
-        self.contest(Register::Deleted, &winning, &losing, Rule::Cautious, sight);
+        self.add_conflict(Register::Deleted, &winning, &losing, Rule::Cautious, observed);
     }
 
-    /// Who of several that want the same stands for them: the higher role, then the smaller hash.
-    pub(super) fn foremost(&self, ids: &Set) -> Option<ActId> {
+    /// The first of several acts with the same value: the higher role, then the smaller hash.
+    pub(super) fn foremost(&self, ids: &ActSet) -> Option<ActId> {
         let mut ids: Vec<ActId> = ids.iter().copied().collect();
         ids.sort_by_key(|id| {
             let known = &self.known[id];
@@ -164,19 +162,19 @@ impl Model<'_> {
         ids.first().copied()
     }
 
-    pub(super) fn contest(
+    pub(super) fn add_conflict(
         &self,
         register: Register,
-        winning: &Set,
-        losing: &Set,
+        winning: &ActSet,
+        losing: &ActSet,
         rule: Rule,
-        sight: &mut Sight,
+        observed: &mut ObservedState,
     ) {
         let Some(winner) = self.foremost(winning) else {
             return;
         };
         let losers = losing.iter().map(|loser| (*loser, rule)).collect();
-        sight.contests.push(Contest {
+        observed.conflicts.push(ModelConflict {
             register,
             winner,
             losers,

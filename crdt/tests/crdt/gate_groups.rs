@@ -1,7 +1,7 @@
-//! Changes that pass the gate together are those that pass it one by one, and come to the same document.
+//! Admitting changes as a group gives the same result and the same document as admitting them one by one.
 //!
-//! Histories of three writers, damaged somewhere: what follows a damaged change names it as if nothing
-//! had happened, so that a group could only differ by what it makes of the parts.
+//! The inputs are histories of three authors with one damaged change. Later changes name the damaged one by its new
+//! hash, so a difference can only come from the handling of groups.
 
 use std::collections::BTreeMap;
 use std::panic::{self, AssertUnwindSafe};
@@ -12,22 +12,22 @@ use proptest::prelude::*;
 use towline_crdt::gate::{self, CheckedChange, GateError};
 use towline_proto::{AuthorSeq, Op};
 
-use crate::gate_fuzz::hush;
-use crate::gate_world::{Writer, check, forge, place};
+use crate::gate_fuzz::silence_panics;
+use crate::gate_writers::{Writer, author, check, forge};
 
-/// What one of three does next: who, what, where.
+/// The next step of one of the three authors: who, what, where.
 type Step = (usize, u8, u8);
-/// What is done to a change: which, how, with what.
+/// How a change is damaged: which one, how, with what.
 type Damage = (usize, u8, u8);
 
-/// A change as it travels.
+/// A change as it is sent.
 #[derive(Debug, Clone)]
 struct Sent {
     bytes: Vec<u8>,
     author: AuthorSeq,
 }
 
-/// Three write apart and take over each other's work now and then.
+/// Three authors write concurrently and merge now and then.
 fn history(steps: &[Step]) -> (Writer, Vec<Sent>) {
     let mut ann = Writer::new(1);
     let bytes = ann.create("a door", "It squeaks when it opens, and when it shuts.");
@@ -59,7 +59,7 @@ fn history(steps: &[Step]) -> (Writer, Vec<Sent>) {
     (writers[2].clone(), sent)
 }
 
-/// Damages one change and has those behind it name it by its new hash.
+/// Damages one change; later changes name it by its new hash.
 fn damaged(sent: &[Sent], (which, how, with): Damage) -> Option<Vec<Sent>> {
     let which = which % sent.len();
     let mut renamed: BTreeMap<ChangeHash, ChangeHash> = BTreeMap::new();
@@ -112,7 +112,7 @@ fn one_by_one(checked: &[CheckedChange]) -> Result<Automerge, GateError> {
     Ok(doc.unwrap())
 }
 
-/// Together, in two groups that meet somewhere, and as this node's own log is read again.
+/// As one group, as two groups, and as when the node's own log is read at start.
 fn in_groups(checked: &[CheckedChange], cut: usize) -> [Result<Automerge, GateError>; 3] {
     let (left, right) = checked.split_at(1 + cut % checked.len());
     let in_two = gate::admit(None, left).and_then(|doc| match right {
@@ -126,18 +126,18 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_group_is_admitted_just_when_each_of_it_is_and_comes_to_the_same(
+    fn a_group_is_admitted_exactly_when_each_change_is_and_gives_the_same_document(
         steps in prop::collection::vec((0..3usize, 0..5u8, any::<u8>()), 0..10),
         harm in prop::option::of((0..10usize, 0..9u8, any::<u8>())),
         order in prop::option::of((0..10usize, 0..10usize)),
         cut in 0..10usize,
     ) {
-        hush();
+        silence_panics();
         let (ann, mut sent) = history(&steps);
         if let Some(harm) = harm {
             match damaged(&sent, harm) {
                 Some(damaged) => sent = damaged,
-                // What Automerge itself cannot encode never reaches anybody.
+                // What Automerge cannot encode cannot be sent.
                 None => return Ok(()),
             }
         }
@@ -147,7 +147,7 @@ proptest! {
         }
         let checked: Result<Vec<_>, _> =
             sent.iter().map(|sent| check(&ann.item, &sent.bytes, &sent.author)).collect();
-        // What the first part of the gate refuses is refused before there is a group.
+        // What `check` refuses is refused before there is a group.
         let Ok(checked) = checked else { return Ok(()) };
         let alone = one_by_one(&checked);
         for together in in_groups(&checked, cut) {
@@ -164,17 +164,17 @@ proptest! {
     }
 }
 
-/// Every change of the chain builds on all before it. The last writes next to a letter of the one before, or
-/// next to one of somebody who has written nothing.
+/// Every change depends on all earlier ones. The last one inserts next to a character of the one before it, or next to
+/// one of an author who has written nothing.
 #[test]
-fn a_chain_whose_last_change_names_a_letter_that_is_not_there_is_refused_as_it_is_alone() {
-    hush();
+fn a_linear_history_with_a_reference_to_a_missing_element_is_refused() {
+    silence_panics();
     let (ann, sent) = history(&[(2, 0, 0), (2, 1, 0), (2, 1, 5)]);
     let end = gate::scan(&sent[3].bytes).unwrap().start_op;
     for maker in [1, 7] {
         let mut forged = sent.clone();
         forged[3].bytes = forge(&sent[3].bytes, |change| {
-            let letter = OpId::new(end - 1, &ActorId::from(place(maker).actor()));
+            let letter = OpId::new(end - 1, &ActorId::from(author(maker).actor()));
             let insert = change.operations.iter_mut().find(|op| op.insert).unwrap();
             insert.key = Key::Seq(ElementId::Id(letter));
         });
@@ -195,7 +195,7 @@ fn a_chain_whose_last_change_names_a_letter_that_is_not_there_is_refused_as_it_i
 }
 
 #[test]
-fn a_chain_in_which_one_change_skips_a_number_is_refused_as_it_is_alone() {
+fn a_linear_history_with_a_skipped_operation_number_is_refused() {
     let (ann, sent) = history(&[(2, 0, 0), (2, 0, 0), (2, 0, 0)]);
     for (how, refused) in [(0, "Seq"), (1, "StartOp")] {
         let damaged = damaged(&sent, (2, how, 1)).unwrap();

@@ -1,11 +1,10 @@
-//! Stories of people who contradicted each other while apart: what takes effect, what is listed, and
-//! how somebody who sees all of it settles it.
+//! Conflicts between concurrent acts: which act wins, what is listed, and how a later act resolves the conflict.
 
 use towline_crdt::fold::{ActOutcome, fold};
 use towline_crdt::view::{Conflict, ItemView};
 use towline_proto::{ActId, Column, CriterionState, EventKind, Op, Qa, Register, Rule, Status};
 
-use crate::world::{Actor, Shown, ann_and_bo, cast, meet};
+use crate::actors::{Actor, ShownState, ann_and_bo, exchange, test_members};
 
 pub(crate) fn start() -> Op {
     Op::Start { force: None }
@@ -28,7 +27,7 @@ fn title(title: &str) -> Op {
 }
 
 fn keep(conflict: &Conflict, keep: ActId) -> Op {
-    Op::Settle {
+    Op::Resolve {
         over: conflict.register.clone(),
         keep,
     }
@@ -39,10 +38,10 @@ pub(crate) fn only(view: &ItemView) -> Conflict {
     view.conflicts[0].clone()
 }
 
-/// What became of the acts with a name, in causal order.
-pub(crate) fn fates(actor: &Actor, name: &str) -> Vec<ActOutcome> {
+/// The outcomes of the acts with a name, in causal order.
+pub(crate) fn outcomes(actor: &Actor, name: &str) -> Vec<ActOutcome> {
     let doc = actor.doc.as_ref().expect("an item");
-    let cast = cast();
+    let cast = test_members();
     let folded = fold(doc.id(), doc.acts(), &cast).expect("a creation");
     let mut named: Vec<_> = folded
         .acts
@@ -55,11 +54,11 @@ pub(crate) fn fates(actor: &Actor, name: &str) -> Vec<ActOutcome> {
 }
 
 #[test]
-fn settling_for_what_was_done_closes_the_contest_although_it_was_blocked() {
+fn keeping_the_exit_resolves_the_conflict_with_a_block() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     ann.does(Op::Merged { commit: None });
     bo.does(block("waiting for keys"));
-    let conflict = only(&meet(&mut ann, &mut bo));
+    let conflict = only(&exchange(&mut ann, &mut bo));
     assert_eq!(
         (&conflict.register, conflict.rule),
         (&Register::Column, Rule::Hold)
@@ -80,15 +79,15 @@ fn settling_for_what_was_done_closes_the_contest_although_it_was_blocked() {
 }
 
 #[test]
-fn settling_for_the_one_who_lost_brings_the_item_there() {
+fn keeping_the_loser_moves_the_item_there() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     ann.does(start());
-    bo.hears(&ann);
+    bo.receives(&ann);
     ann.does(Op::Submit);
     ann.does(send_back());
     bo.does(Op::Submit);
     bo.does(Op::PassQa);
-    let view = meet(&mut ann, &mut bo);
+    let view = exchange(&mut ann, &mut bo);
     assert_eq!(view.column, Column::Coding, "sending back is the more cautious");
     let conflict = only(&view);
     assert_eq!(conflict.rule, Rule::Cautious);
@@ -99,11 +98,11 @@ fn settling_for_the_one_who_lost_brings_the_item_there() {
         (Column::Merge, 0, 0)
     );
     assert!(matches!(
-        fates(&bo, "request-changes")[0],
+        outcomes(&bo, "request-changes")[0],
         ActOutcome::Superseded { .. }
     ));
     assert!(matches!(
-        fates(&bo, "pass-qa")[0],
+        outcomes(&bo, "pass-qa")[0],
         ActOutcome::Overridden {
             rule: Rule::Cautious,
             ..
@@ -112,14 +111,14 @@ fn settling_for_the_one_who_lost_brings_the_item_there() {
 }
 
 #[test]
-fn settling_for_the_winner_leaves_the_item_where_it_stands() {
+fn keeping_the_winner_leaves_the_item_in_its_column() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     ann.does(start());
     bo.does(Op::Move {
         to: Column::Merge,
         reason: None,
     });
-    let before = meet(&mut ann, &mut bo);
+    let before = exchange(&mut ann, &mut bo);
     let conflict = only(&before);
     ann.does(keep(&conflict, conflict.winner));
     let after = ann.view();
@@ -128,13 +127,13 @@ fn settling_for_the_winner_leaves_the_item_where_it_stands() {
 }
 
 #[test]
-fn a_merge_cannot_be_settled_away_but_something_new_can_be_done() {
+fn a_merge_cannot_be_overridden_by_resolving_but_a_new_act_can_follow() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     ann.does(Op::Merged {
         commit: Some("abc123".into()),
     });
     bo.does(Op::Abandon { reason: None });
-    let view = meet(&mut ann, &mut bo);
+    let view = exchange(&mut ann, &mut bo);
     let conflict = only(&view);
     assert_eq!((view.column, conflict.rule), (Column::Done, Rule::Fact));
     assert_eq!(view.attention, ["merged, but abandoned at the same time"]);
@@ -143,7 +142,7 @@ fn a_merge_cannot_be_settled_away_but_something_new_can_be_done() {
         .try_does(keep(&conflict, conflict.losers[0]))
         .expect_err("a fact");
     assert!(
-        refused.to_string().contains("`reopen` or `move` leads on"),
+        refused.to_string().contains("use `reopen` or `move`"),
         "{refused}"
     );
     other.does(keep(&conflict, conflict.winner));
@@ -154,10 +153,10 @@ fn a_merge_cannot_be_settled_away_but_something_new_can_be_done() {
 }
 
 #[test]
-fn nothing_can_be_settled_that_nobody_contests() {
+fn only_an_open_conflict_can_be_resolved() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     let created = ann.view().heads[0];
-    let refused = ann.try_does(Op::Settle {
+    let refused = ann.try_does(Op::Resolve {
         over: Register::Title,
         keep: created,
     });
@@ -169,7 +168,7 @@ fn nothing_can_be_settled_that_nobody_contests() {
     );
     ann.does(title("Anns"));
     bo.does(title("Bos"));
-    let conflict = only(&meet(&mut ann, &mut bo));
+    let conflict = only(&exchange(&mut ann, &mut bo));
     ann.does(keep(&conflict, conflict.losers[0]));
     assert_eq!(
         (ann.view().title.as_str(), ann.view().conflicts.len()),
@@ -178,30 +177,30 @@ fn nothing_can_be_settled_that_nobody_contests() {
 }
 
 #[test]
-fn two_people_who_settle_it_differently_contend_again() {
+fn two_different_resolutions_conflict_again() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     ann.does(title("Anns"));
     bo.does(title("Bos"));
-    let conflict = only(&meet(&mut ann, &mut bo));
+    let conflict = only(&exchange(&mut ann, &mut bo));
     ann.does(keep(&conflict, conflict.winner));
     bo.does(keep(&conflict, conflict.losers[0]));
-    let view = meet(&mut ann, &mut bo);
+    let view = exchange(&mut ann, &mut bo);
     assert_eq!(view.title, "Anns", "the owner's");
     assert_eq!(only(&view).register, Register::Title);
     let (mut cy, dot) = (ann.clone(), bo.clone());
-    cy.hears(&dot);
+    cy.receives(&dot);
     assert_ne!(only(&view).id, conflict.id, "it is another contest");
 }
 
 #[test]
-fn a_pass_by_a_person_is_not_lost_silently_when_it_was_sent_back() {
+fn a_review_hold_that_loses_against_a_step_back_is_listed() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Human);
     ann.does(start());
     ann.does(Op::Submit);
-    bo.hears(&ann);
+    bo.receives(&ann);
     ann.does(send_back());
     bo.does(Op::PassQa);
-    let view = meet(&mut ann, &mut bo);
+    let view = exchange(&mut ann, &mut bo);
     assert_eq!((view.column, view.holds.review), (Column::Coding, false));
     let conflict = only(&view);
     assert_eq!(
@@ -221,7 +220,7 @@ fn two_reasons_for_a_block_are_shown_together() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     ann.does(block("no keys"));
     bo.does(block("no budget"));
-    let view = meet(&mut ann, &mut bo);
+    let view = exchange(&mut ann, &mut bo);
     assert!(view.conflicts.is_empty());
     assert_eq!(
         view.holds.blocked.map(|blocked| blocked.reason),
@@ -230,12 +229,12 @@ fn two_reasons_for_a_block_are_shown_together() {
 }
 
 #[test]
-fn judging_a_criterion_apart_keeps_the_cautious_judgement_and_lists_the_other() {
+fn of_concurrent_judgements_the_cautious_one_wins_and_the_other_is_listed() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     ann.does(Op::AddCriterion {
         text: "it is fast".into(),
     });
-    bo.hears(&ann);
+    bo.receives(&ann);
     let criterion = ann.view().criteria[0].id;
     let judge = |state| Op::SetCriterion {
         criterion,
@@ -244,7 +243,7 @@ fn judging_a_criterion_apart_keeps_the_cautious_judgement_and_lists_the_other() 
     };
     ann.does(judge(CriterionState::Met));
     bo.does(judge(CriterionState::Failed));
-    let view = meet(&mut ann, &mut bo);
+    let view = exchange(&mut ann, &mut bo);
     assert_eq!(view.criteria[0].state, CriterionState::Failed);
     let conflict = only(&view);
     assert_eq!(conflict.register, Register::Criterion(criterion));
@@ -254,10 +253,10 @@ fn judging_a_criterion_apart_keeps_the_cautious_judgement_and_lists_the_other() 
 }
 
 #[test]
-fn what_was_edited_while_it_was_deleted_is_told_in_the_trash_and_keeps_it_from_being_purged() {
+fn edits_concurrent_to_a_deletion_are_noticed_and_prevent_a_purge() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     ann.does(Op::Comment { text: "seen".into() });
-    bo.hears(&ann);
+    bo.receives(&ann);
     ann.does(Op::Delete { reason: None });
     assert!(ann.view().attention.is_empty());
     ann.does(Op::Purge);
@@ -267,7 +266,7 @@ fn what_was_edited_while_it_was_deleted_is_told_in_the_trash_and_keeps_it_from_b
         text: "and this?".into(),
     });
     bo.does(title("Ship it today"));
-    let view = meet(&mut ann, &mut bo);
+    let view = exchange(&mut ann, &mut bo);
     assert_eq!((view.deleted, view.purged), (true, false));
     assert_eq!(
         view.attention,
@@ -281,50 +280,50 @@ fn what_was_edited_while_it_was_deleted_is_told_in_the_trash_and_keeps_it_from_b
 }
 
 #[test]
-fn restoring_wins_over_purging_and_deleting_over_both() {
+fn deleting_wins_over_restoring_and_restoring_over_purging() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     ann.does(Op::Delete { reason: None });
-    bo.hears(&ann);
+    bo.receives(&ann);
     ann.does(Op::Purge);
     bo.does(Op::Restore);
     let mut cy = bo.clone();
-    let view = meet(&mut ann, &mut bo);
+    let view = exchange(&mut ann, &mut bo);
     assert_eq!((view.deleted, only(&view).register), (false, Register::Deleted));
     cy.does(Op::Delete { reason: None });
-    let view = meet(&mut cy, &mut ann);
+    let view = exchange(&mut cy, &mut ann);
     assert_eq!((view.deleted, view.purged), (true, false));
 }
 
 #[test]
-fn who_settles_that_an_item_is_gone_for_good_has_it_gone() {
+fn resolving_in_favour_of_a_purge_purges_the_item() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     ann.does(Op::Comment { text: "seen".into() });
     ann.does(Op::Delete { reason: None });
-    bo.hears(&ann);
+    bo.receives(&ann);
     ann.does(Op::Purge);
     bo.does(Op::Restore);
     bo.does(title("Ship it today"));
-    let view = meet(&mut ann, &mut bo);
+    let view = exchange(&mut ann, &mut bo);
     let conflict = only(&view);
     assert_eq!(
         (conflict.register.clone(), conflict.losers.len()),
         (Register::Deleted, 1)
     );
     ann.does(keep(&conflict, conflict.losers[0]));
-    let view = meet(&mut ann, &mut bo);
+    let view = exchange(&mut ann, &mut bo);
     assert!(view.purged && view.conflicts.is_empty());
     assert!(ann.try_does(Op::Restore).is_err());
 }
 
 #[test]
-fn who_was_shown_something_else_is_told_before_and_after() {
+fn a_value_changed_by_a_merge_is_reported_with_before_and_after() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     ann.does(Op::Merged { commit: None });
     bo.does(block("waiting for keys"));
     let (anns, bos) = (ann.shown(), bo.shown());
-    meet(&mut ann, &mut bo);
-    let changes = |before: &Shown| {
-        let events = ann.told_since(before);
+    exchange(&mut ann, &mut bo);
+    let changes = |before: &ShownState| {
+        let events = ann.events_since(before);
         let told = events.into_iter().filter_map(|event| match event.what {
             EventKind::ChangedByMerge { field, before, after } => Some((field, before, after)),
             _ => None,
@@ -339,11 +338,11 @@ fn who_was_shown_something_else_is_told_before_and_after() {
 }
 
 #[test]
-fn a_reported_failure_that_the_merge_overtook_draws_attention_and_is_no_conflict() {
+fn a_failure_reported_concurrently_to_a_merge_is_a_notice_and_no_conflict() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Server);
     ann.does(start());
     ann.does(Op::Submit);
-    bo.hears(&ann);
+    bo.receives(&ann);
     ann.does(Op::Merged {
         commit: Some("abc123".into()),
     });
@@ -351,7 +350,7 @@ fn a_reported_failure_that_the_merge_overtook_draws_attention_and_is_no_conflict
         kind: towline_proto::FailureKind::GatesFailed,
         detail: "clippy".into(),
     });
-    let view = meet(&mut ann, &mut bo);
+    let view = exchange(&mut ann, &mut bo);
     assert_eq!((view.column, view.status()), (Column::Done, Status::Done));
     assert!(view.conflicts.is_empty());
     assert_eq!(
@@ -361,26 +360,26 @@ fn a_reported_failure_that_the_merge_overtook_draws_attention_and_is_no_conflict
 }
 
 #[test]
-fn a_conflict_is_announced_once_and_another_of_the_same_winner_is_announced_too() {
+fn each_conflict_has_one_event_also_with_the_same_winner() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     let mut cy = Actor::new("cy", 3);
-    cy.hears(&ann);
+    cy.receives(&ann);
     ann.does(title("Anns"));
     bo.does(title("Bos"));
     cy.does(title("Cys"));
-    let raised = |before: &Shown, actor: &Actor| {
-        let events = actor.told_since(before);
+    let raised = |before: &ShownState, actor: &Actor| {
+        let events = actor.events_since(before);
         let raised = events
             .into_iter()
             .filter(|event| matches!(event.what, EventKind::ConflictRaised { .. }));
         raised.map(|event| event.id).collect::<Vec<_>>()
     };
     let alone = ann.shown();
-    ann.hears(&bo);
+    ann.receives(&bo);
     let first = raised(&alone, &ann);
     assert_eq!((first.len(), raised(&ann.shown(), &ann).len()), (1, 0));
     let two = ann.shown();
-    ann.hears(&cy);
+    ann.receives(&cy);
     let second = raised(&two, &ann);
     assert_eq!(second.len(), 1, "a third contender makes it another contest");
     assert_ne!(first, second);

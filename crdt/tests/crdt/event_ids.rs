@@ -1,11 +1,10 @@
-//! What people are told when they hear of what others did: news that have an id are dropped by whoever
-//! knows the id, so two news must never share one.
+//! Event ids: subscribers drop events whose id they know, so two different changes must never have the same id.
 
 use towline_crdt::diff::diff;
 use towline_crdt::fold::fold;
 use towline_proto::{Column, Event, EventKind, Op, ProjectId, Qa, Role, limits};
 
-use crate::world::{Actor, ann_and_bo, cast};
+use crate::actors::{Actor, ann_and_bo, test_members};
 
 fn block(reason: &str) -> Op {
     Op::Block {
@@ -13,11 +12,11 @@ fn block(reason: &str) -> Op {
     }
 }
 
-/// What Ann is told when she hears of what Bo did.
+/// The events on Ann's replica when she receives Bo's acts.
 fn news(ann: &mut Actor, bo: &Actor) -> Vec<Event> {
     let before = ann.shown();
-    ann.hears(bo);
-    ann.told_since(&before)
+    ann.receives(bo);
+    ann.events_since(&before)
 }
 
 fn stage(events: &[Event]) -> &Event {
@@ -27,12 +26,12 @@ fn stage(events: &[Event]) -> &Event {
 }
 
 #[test]
-fn that_an_item_is_back_where_it_was_is_news_of_its_own() {
+fn returning_to_an_earlier_column_has_its_own_event() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     bo.does(Op::Start { force: None });
     let started = news(&mut ann, &bo);
     let mut cy = Actor::new("cy", 3);
-    cy.hears(&ann);
+    cy.receives(&ann);
     cy.does(Op::Merged { commit: None });
     let finished = news(&mut ann, &cy);
     bo.does(block("no keys"));
@@ -50,16 +49,16 @@ fn that_an_item_is_back_where_it_was_is_news_of_its_own() {
 }
 
 #[test]
-fn one_act_that_wins_twice_is_told_of_twice() {
+fn one_act_that_wins_two_conflicts_has_two_events() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     bo.does(block("no keys"));
     let mut cy = Actor::new("cy", 3);
-    cy.hears(&bo);
-    ann.hears(&bo);
+    cy.receives(&bo);
+    ann.receives(&bo);
     bo.does(block("rain"));
     cy.does(Op::Unblock);
     cy.does(Op::Merged { commit: None });
-    ann.hears(&bo);
+    ann.receives(&bo);
     let events = news(&mut ann, &cy);
     let raised = events
         .iter()
@@ -83,7 +82,7 @@ fn ids_of(events: &[Event], name: &str) -> Vec<towline_proto::EventId> {
 }
 
 #[test]
-fn what_two_others_did_before_the_last_act_is_told_of_twice() {
+fn two_changes_that_arrive_after_the_youngest_act_have_two_events() {
     let label = |label: &str| Op::AddLabel { label: label.into() };
     let criterion = |text: &str| Op::AddCriterion { text: text.into() };
     for (name, first, second) in [
@@ -92,7 +91,7 @@ fn what_two_others_did_before_the_last_act_is_told_of_twice() {
     ] {
         let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
         let mut cy = Actor::new("cy", 3);
-        cy.hears(&ann);
+        cy.receives(&ann);
         bo.does(first);
         cy.does(second);
         ann.clock += 1_000_000;
@@ -105,14 +104,14 @@ fn what_two_others_did_before_the_last_act_is_told_of_twice() {
 }
 
 #[test]
-fn an_earlier_act_that_wins_later_is_told_of_as_its_own() {
+fn an_earlier_act_that_wins_later_has_its_own_event() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     let mut dot = Actor::new("dot", 4);
     let mut cy = Actor::new("cy", 3);
-    dot.hears(&ann);
-    cy.hears(&ann);
+    dot.receives(&ann);
+    cy.receives(&ann);
     bo.does(Op::Freeze);
-    ann.hears(&bo);
+    ann.receives(&bo);
     bo.clock += 1_000_000;
     cy.does(Op::Freeze);
     bo.does(Op::Unfreeze);
@@ -133,21 +132,21 @@ fn title(title: &str) -> Op {
 }
 
 #[test]
-fn that_an_older_value_is_back_is_news_of_its_own() {
+fn returning_to_an_older_value_has_its_own_event() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     let mut dot = Actor::new("dot", 4);
-    dot.hears(&ann);
+    dot.receives(&ann);
     let first = {
         let before = ann.shown();
         bo.does(title("Bos"));
-        ann.hears(&bo);
-        ann.told_since(&before)
+        ann.receives(&bo);
+        ann.events_since(&before)
     };
     dot.does(title("Dots"));
     let over = news(&mut ann, &dot);
     let mut cy = Actor::new("cy", 3);
-    cy.hears(&dot);
-    // Cy replaces what went over Bo's title, and loses to Bo.
+    cy.receives(&dot);
+    // Cy supersedes the act that overrode Bo's title, and loses against Bo.
     let mut back = None;
     for attempt in 0..32 {
         let (mut ann, mut cy) = (ann.clone(), cy.clone());
@@ -168,19 +167,19 @@ fn that_an_older_value_is_back_is_news_of_its_own() {
 }
 
 #[test]
-fn what_a_rise_brings_back_is_news_of_its_own() {
+fn a_value_restored_by_a_higher_role_has_its_own_event() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     let mut dot = Actor::new("dot", 4);
-    dot.hears(&ann);
+    dot.receives(&ann);
     bo.does(title("Bos"));
     let first = news(&mut ann, &bo);
     dot.does(title("Dots"));
     news(&mut ann, &dot);
     let (before, acts) = ann.shown();
     assert_eq!(before.title, "Dots", "a maintainer goes before a writer");
-    let mut cast = cast();
-    for (_, (node, role)) in cast.0.iter_mut().filter(|(_, (node, _))| *node == bo.place.node) {
-        assert_eq!((*node, *role), (bo.place.node, Role::Writer));
+    let mut cast = test_members();
+    for (_, (node, role)) in cast.0.iter_mut().filter(|(_, (node, _))| *node == bo.author.node) {
+        assert_eq!((*node, *role), (bo.author.node, Role::Writer));
         *role = Role::Owner;
     }
     let folded = fold(before.id, &acts, &cast).expect("a creation");
@@ -203,14 +202,14 @@ fn says(actor: &mut Actor, text: &str) {
 }
 
 #[test]
-fn every_comment_that_comes_is_told_by_the_same_event_everywhere() {
+fn a_comment_has_the_same_event_on_every_replica() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     let mut cy = Actor::new("cy", 3);
-    cy.hears(&ann);
+    cy.receives(&ann);
     for text in ["one", "two"] {
         says(&mut bo, text);
     }
-    // Said later, by a clock that is behind.
+    // Written later, with a clock that is behind.
     ann.clock += 1_000_000;
     says(&mut ann, "three");
     let both = comments(&news(&mut ann, &bo));
@@ -225,7 +224,7 @@ fn every_comment_that_comes_is_told_by_the_same_event_everywhere() {
 }
 
 #[test]
-fn of_more_comments_than_anybody_reads_the_youngest_are_told() {
+fn of_too_many_comments_the_youngest_have_events() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     for number in 0..limits::COMMENT_EVENTS + 5 {
         says(&mut bo, &number.to_string());
@@ -237,7 +236,7 @@ fn of_more_comments_than_anybody_reads_the_youngest_are_told() {
 }
 
 #[test]
-fn an_edit_of_the_body_is_told_though_a_younger_one_was_known() {
+fn an_edit_of_the_body_has_an_event_also_when_a_younger_one_was_known() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     bo.writes(None, "Bo was here.");
     ann.clock += 1_000_000;

@@ -1,21 +1,21 @@
-//! Stories of items that ended and were put out of sight while somebody was away.
+//! Items that were done or closed and then archived, with a concurrent act of somebody who had not seen that.
 
 use towline_proto::{Column, Op, Qa, Rule};
 
-use crate::contests::{only, start};
-use crate::world::{ann_and_bo, meet};
+use crate::actors::{ann_and_bo, exchange};
+use crate::conflicts::{only, start};
 
 #[test]
-fn what_was_merged_and_archived_since_is_not_lost_to_somebody_who_was_away() {
+fn a_merge_that_was_archived_wins_against_concurrent_steps() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     ann.does(start());
-    bo.hears(&ann);
+    bo.receives(&ann);
     ann.does(Op::Merged {
         commit: Some("abc123".into()),
     });
     ann.does(Op::Archive);
     bo.does(Op::Submit);
-    let view = meet(&mut ann, &mut bo);
+    let view = exchange(&mut ann, &mut bo);
     assert_eq!((view.column, only(&view).rule), (Column::Archived, Rule::Fact));
     assert_eq!(view.attention, ["merged, but submitted at the same time"]);
     ann.does(Op::Reopen);
@@ -23,15 +23,15 @@ fn what_was_merged_and_archived_since_is_not_lost_to_somebody_who_was_away() {
 }
 
 #[test]
-fn reopening_wins_over_archiving_the_same_end() {
+fn reopening_wins_over_archiving() {
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     ann.does(Op::Merged {
         commit: Some("abc123".into()),
     });
-    bo.hears(&ann);
+    bo.receives(&ann);
     ann.does(Op::Archive);
     bo.does(Op::Reopen);
     bo.does(start());
-    let view = meet(&mut ann, &mut bo);
+    let view = exchange(&mut ann, &mut bo);
     assert_eq!((view.column, only(&view).rule), (Column::Coding, Rule::Cautious));
 }

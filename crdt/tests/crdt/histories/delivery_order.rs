@@ -1,5 +1,5 @@
-//! The same acts in any order, again and again, by the way that a peer's changes take: scanned, checked
-//! and admitted by the gate one by one, into one document; and straight into the fold.
+//! The same acts give the same row in every delivery order, also when some are delivered twice: as changes through the
+//! gate into one document, and directly into the fold.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,21 +13,21 @@ use towline_proto::{ActId, AuthorSeq, ItemId, codec};
 
 use super::script::{Played, scripts};
 use super::{both, run, runner};
-use crate::world::cast;
+use crate::actors::test_members;
 
-/// In how many orders each set of acts is delivered.
+/// The number of orders in which each set of acts is delivered.
 const ORDERS: u64 = 50;
 
 fn digest(item: ItemId, acts: &Acts) -> blake3::Hash {
-    let cast = cast();
+    let cast = test_members();
     let folded = fold(item, acts, &cast).expect("a creation");
     blake3::hash(&codec::encode(&folded.view))
 }
 
-/// A small generator of our own: an order is drawn from a number that is printed when it fails.
-pub(super) struct Lot(pub(super) u64);
+/// A small random generator, seeded by a number that is printed when a test fails.
+pub(super) struct Dice(pub(super) u64);
 
-impl Lot {
+impl Dice {
     pub(super) fn below(&mut self, bound: usize) -> usize {
         self.0 = self
             .0
@@ -41,23 +41,23 @@ impl Lot {
 fn any_order_of_the_same_acts_gives_one_row() {
     run(runner(24), (scripts(), any::<u64>()), |(script, seed)| {
         let played = script.play();
-        let (told, model) = both(played.item, &played.acts);
-        prop_assert_eq!(told, model);
+        let (comparison, model) = both(played.item, &played.acts);
+        prop_assert_eq!(comparison, model);
         let wanted = digest(played.item, &played.acts);
         for order in 0..ORDERS {
-            let mut lot = Lot(seed ^ order);
+            let mut dice = Dice(seed ^ order);
             let mut waiting = played.written.clone();
             let mut acts = Acts::new();
             while !waiting.is_empty() {
-                // With the creation first, for without one there is no item.
+                // The creation first, because without it there is no item.
                 let index = if acts.is_empty() {
                     0
                 } else {
-                    lot.below(waiting.len())
+                    dice.below(waiting.len())
                 };
                 let id = waiting.swap_remove(index);
                 acts.insert(id, played.acts[&id].clone());
-                if lot.below(8) == 0 {
+                if dice.below(8) == 0 {
                     digest(played.item, &acts);
                 }
             }
@@ -67,17 +67,17 @@ fn any_order_of_the_same_acts_gives_one_row() {
     });
 }
 
-/// A change on its way, with the place of its entry.
-struct Letter {
+/// A change that is sent, with the position of its entry.
+struct SentChange {
     author: AuthorSeq,
     bytes: Vec<u8>,
 }
 
-/// Each act as the change that its author made of it, knowing what they knew.
-fn letters(played: &Played) -> Vec<Letter> {
+/// Each act as the change that its author made in their state.
+fn sent_changes(played: &Played) -> Vec<SentChange> {
     let mut made: BTreeMap<ActId, Change> = BTreeMap::new();
     let mut desks: BTreeMap<AuthorSeq, Automerge> = BTreeMap::new();
-    let mut letters = Vec::new();
+    let mut sent_changes = Vec::new();
     for id in &played.written {
         let (author, knew) = &played.known[id];
         let desk = AuthorSeq { seq: 0, ..*author };
@@ -103,29 +103,29 @@ fn letters(played: &Played) -> Vec<Letter> {
             .expect("written");
         let (hash, _) = tx.commit_with(CommitOptions::default().with_time(0));
         let change = am.get_change_by_hash(&hash.expect("a change")).expect("there");
-        letters.push(Letter {
+        sent_changes.push(SentChange {
             author: *author,
             bytes: change.raw_bytes().to_vec(),
         });
         made.insert(*id, change);
     }
-    letters
+    sent_changes
 }
 
-/// Delivers them in an order drawn by lot, some twice and some before what they build on.
-fn deliver(item: ItemId, letters: &[Letter], lot: &mut Lot) -> Automerge {
+/// Delivers the changes in a random order, some twice and some before their dependencies.
+fn deliver(item: ItemId, sent_changes: &[SentChange], dice: &mut Dice) -> Automerge {
     let mut doc: Option<Automerge> = None;
-    let mut waiting: Vec<usize> = (0..letters.len()).collect();
+    let mut waiting: Vec<usize> = (0..sent_changes.len()).collect();
     let mut admitted: Vec<usize> = Vec::new();
     while !waiting.is_empty() {
-        let again = !admitted.is_empty() && lot.below(6) == 0;
+        let again = !admitted.is_empty() && dice.below(6) == 0;
         let drawn = if again {
-            lot.below(admitted.len())
+            dice.below(admitted.len())
         } else {
-            lot.below(waiting.len())
+            dice.below(waiting.len())
         };
         let index = if again { admitted[drawn] } else { waiting[drawn] };
-        let Letter { author, bytes } = &letters[index];
+        let SentChange { author, bytes } = &sent_changes[index];
         let checked = gate::check(&item, bytes, author, &mut 0).expect("well formed");
         match gate::admit(doc.as_ref(), &[checked]) {
             Ok(next) => {
@@ -145,13 +145,13 @@ fn deliver(item: ItemId, letters: &[Letter], lot: &mut Lot) -> Automerge {
 fn any_order_of_delivery_through_the_gate_gives_one_row() {
     run(runner(2), (scripts(), any::<u64>()), |(script, seed)| {
         let mut played = script.play();
-        // A document for each act and order is dear: the beginning of the history has to do.
+        // A document for each act and order is expensive, so only the beginning of the history is used.
         played.cut(14);
-        let letters = letters(&played);
+        let sent_changes = sent_changes(&played);
         let wanted = digest(played.item, &played.acts);
         let mut heads = BTreeSet::new();
         for order in 0..ORDERS {
-            let am = deliver(played.item, &letters, &mut Lot(seed ^ order));
+            let am = deliver(played.item, &sent_changes, &mut Dice(seed ^ order));
             let doc = ItemDoc::new(played.item, am).expect("an item's document");
             prop_assert_eq!(doc.acts(), &played.acts);
             prop_assert_eq!(
@@ -164,8 +164,8 @@ fn any_order_of_delivery_through_the_gate_gives_one_row() {
             heads.insert(doc.heads());
         }
         prop_assert_eq!(heads.len(), 1);
-        let (told, model) = both(played.item, &played.acts);
-        prop_assert_eq!(told, model);
+        let (comparison, model) = both(played.item, &played.acts);
+        prop_assert_eq!(comparison, model);
         Ok(())
     });
 }

@@ -1,6 +1,5 @@
-//! The transition table against what really happens: an item is brought into every standing that there
-//! is, and every verb is tried from each, by way of the composer and, where that refuses, by a record
-//! written by hand that the fold has to refuse.
+//! The fold and the composer against the transition table: an item is brought into every possible state, and every
+//! verb is tried in each. Where the composer refuses, a forged record is written, which the fold must refuse.
 //!
 //! That the table agrees with docs/spec/pipeline.md is checked by `proto/tests/proto/table.rs`.
 
@@ -13,7 +12,7 @@ use towline_proto::{
     Act, ActId, Column, FailureKind, ItemId, ItemState, Kind, Millis, Op, Origin, OriginKind, Qa, Verb,
 };
 
-use crate::world::{Actor, cast};
+use crate::actors::{Actor, test_members};
 
 fn op(verb: Verb, view: &ItemView) -> Op {
     let reason = || "because".to_owned();
@@ -64,7 +63,7 @@ fn op(verb: Verb, view: &ItemView) -> Op {
     }
 }
 
-/// What becomes of the item by docs/spec/pipeline.md, *Transitions*.
+/// The state after a transition, by docs/spec/pipeline.md, *Transitions*.
 fn after(verb: Verb, from: ItemState) -> ItemState {
     let to = |column| ItemState {
         column,
@@ -123,8 +122,8 @@ fn after(verb: Verb, from: ItemState) -> ItemState {
     }
 }
 
-/// Every standing that an item can be in. Review is only ever in qa, a failure only in merge, a claim
-/// only where work is done, and only what was deleted can be purged.
+/// Every state that an item can be in: a review hold only in qa, a merge failure only in merge, a claim only in the
+/// columns of work, and purged only when deleted.
 fn standings() -> impl Iterator<Item = ItemState> {
     let all = Column::ALL.iter().flat_map(|column| {
         (0u8..=255).map(|bits| ItemState {
@@ -148,7 +147,7 @@ fn standings() -> impl Iterator<Item = ItemState> {
     })
 }
 
-/// Brings an item there.
+/// Brings an item into a state.
 fn bring(standing: ItemState) -> Actor {
     let mut ann = Actor::new("ann", 1);
     ann.create(Qa::Human);
@@ -201,8 +200,8 @@ fn bring(standing: ItemState) -> Actor {
 }
 
 #[test]
-fn every_verb_does_from_every_standing_what_the_table_says() {
-    let cast = cast();
+fn every_verb_follows_the_table_in_every_state() {
+    let cast = test_members();
     let origin = Origin::new(OriginKind::User, "ann").expect("a name");
     let mut tried = 0;
     for standing in standings() {
@@ -220,7 +219,7 @@ fn every_verb_does_from_every_standing_what_the_table_says() {
                 at: Millis(90_000),
                 request: None,
             };
-            let made = compose(Some(doc), doc.id(), &ann.place, &mut 0, &cast, vec![draft], None);
+            let made = compose(Some(doc), doc.id(), &ann.author, &mut 0, &cast, vec![draft], None);
             match (legal(*verb, standing), made) {
                 (Ok(()), Ok(made)) => {
                     let then = fold(doc.id(), made.doc.acts(), &cast).expect("a creation").view;
@@ -245,13 +244,13 @@ fn every_verb_does_from_every_standing_what_the_table_says() {
                     };
                     let record = ActRecord {
                         hash: Act::record_hash(&act.encode()),
-                        node: NodePrefix::from(&ann.place.node),
+                        node: NodePrefix::from(&ann.author.node),
                         act,
                     };
                     acts.insert(id, record);
                     let forged = fold(doc.id(), &acts, &cast).expect("a creation");
                     let refused = matches!(forged.acts[&id].outcome, ActOutcome::Refused(_));
-                    // Whether a purge counts shows only to those who see all acts, see the design.
+                    // Whether a purge takes effect depends on all acts; see docs/design/001-fold.md.
                     let about_purge = standing.purged && matches!(verb, Verb::Restore | Verb::Purge);
                     assert!(refused || about_purge, "{verb} from {standing:?} is not refused");
                 }

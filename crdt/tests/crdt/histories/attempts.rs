@@ -1,7 +1,7 @@
-//! What somebody tries: mostly what is legal from what they have in front of them, now and then something
-//! stale or bogus, and what a dishonest author writes by hand.
+//! The operations that the authors of random histories attempt: mostly legal ones, sometimes stale or invalid ones, and
+//! the records that a dishonest author forges.
 //!
-//! Everything follows from the numbers of a [`Try`] and the view of the one who tries.
+//! Everything is derived from the numbers of an [`Attempt`] and the state of its author.
 
 use towline_crdt::fold::{ActOutcome, FoldedItem};
 use towline_crdt::view::ItemView;
@@ -10,10 +10,10 @@ use towline_proto::{
     table,
 };
 
-use super::script::{Player, Round, Try};
+use super::script::{Attempt, Player, Round};
 
-/// Whether an honest author could not know better: generations, renewals and contests are what the table
-/// does not speak of.
+/// Whether an operation is consistent with the state of its author, in what the table does not check: generations,
+/// renewals and conflicts.
 pub(super) fn is_sound(op: &Op, folded: &FoldedItem<'_>, player: &Player) -> bool {
     let view = &folded.view;
     let claim = view.claim.as_ref();
@@ -23,7 +23,7 @@ pub(super) fn is_sound(op: &Op, folded: &FoldedItem<'_>, player: &Player) -> boo
         Op::TakeOver {
             generation, renewal, ..
         } => *generation == view.generation + 1 && claim.is_some_and(|claim| claim.at <= *renewal),
-        Op::Settle { keep, over } => {
+        Op::Resolve { keep, over } => {
             let lost = folded.acts.get(keep).map(|act| &act.outcome);
             let hopeless = matches!(
                 lost,
@@ -40,19 +40,19 @@ pub(super) fn is_sound(op: &Op, folded: &FoldedItem<'_>, player: &Player) -> boo
     }
 }
 
-/// Ann is an owner and the fourth a maintainer; the others may not change settings.
+/// Ann is an owner and the fourth author a maintainer; the others may not change settings.
 fn may_set(player: &Player) -> bool {
-    matches!(player.place.node.0[0], 1 | 4)
+    matches!(player.author.node.0[0], 1 | 4)
 }
 
-/// Whether somebody honest who has this in front of them can do what somebody else does.
+/// Whether an honest author in this state can write this operation.
 pub(super) fn may_do(op: &Op, folded: &FoldedItem<'_>, player: &Player) -> bool {
     let view = &folded.view;
     let legal = op
         .verb()
         .is_none_or(|verb| table::legal(verb, view.state()).is_ok());
     let contends = match op {
-        Op::Settle { over, keep } => view.conflicts.iter().any(|conflict| {
+        Op::Resolve { over, keep } => view.conflicts.iter().any(|conflict| {
             conflict.register == *over && (conflict.winner == *keep || conflict.losers.contains(keep))
         }),
         _ => true,
@@ -60,7 +60,7 @@ pub(super) fn may_do(op: &Op, folded: &FoldedItem<'_>, player: &Player) -> bool 
     legal && contends && is_sound(op, folded, player)
 }
 
-/// What Ann did before they parted: mostly something that suits what they are busy with then.
+/// The acts before the authors work concurrently: mostly ones that suit the theme.
 pub(super) fn beginning(start: u8, theme: usize) -> Vec<Op> {
     let suits: &[u8] = match theme {
         1 => &[1, 2, 4],
@@ -108,7 +108,7 @@ fn claim(holder: &str, generation: u32) -> Op {
     }
 }
 
-/// What people are busy with, as verbs; the first is anything, the last two are edits.
+/// The themes, as verbs; the first one is anything, the last two are edits.
 pub(crate) const THEMES: &[&[Verb]] = {
     use Verb::*;
     &[
@@ -137,16 +137,16 @@ pub(crate) const THEMES: &[&[Verb]] = {
     ]
 };
 
-/// Something that its author may well do from here.
-pub(super) fn choose(attempt: &Try, round: &Round, view: &ItemView, player: &Player) -> Option<Op> {
-    let Try { what, how, .. } = *attempt;
+/// An operation that is plausible in this state.
+pub(super) fn choose(attempt: &Attempt, round: &Round, view: &ItemView, player: &Player) -> Option<Op> {
+    let Attempt { what, how, .. } = *attempt;
     let pick = usize::from(how & 0xff);
     let (dice, choice) = (what % 100, what / 100);
     if !view.conflicts.is_empty() && dice < 20 {
         let conflict = &view.conflicts[pick % view.conflicts.len()];
         let mut keep = conflict.losers.clone();
         keep.push(conflict.winner);
-        return Some(Op::Settle {
+        return Some(Op::Resolve {
             over: conflict.register.clone(),
             keep: keep[usize::from(how >> 8) % keep.len()],
         });
@@ -182,7 +182,7 @@ pub(super) fn choose(attempt: &Try, round: &Round, view: &ItemView, player: &Pla
     Some(step(verb, how, view))
 }
 
-/// A transition with arguments that suit the item.
+/// A transition with plausible arguments.
 fn step(verb: Verb, how: u16, view: &ItemView) -> Op {
     let word = || ["because", "no keys", "no budget"][usize::from(how) % 3].to_owned();
     match verb {
@@ -238,7 +238,7 @@ fn step(verb: Verb, how: u16, view: &ItemView) -> Op {
     }
 }
 
-/// Something that the table does not speak of.
+/// An operation that is not in the table.
 fn edit(what: u16, how: u16, view: &ItemView, player: &Player) -> Op {
     let few = usize::from(how) % 3;
     let other = ItemId([few as u8; 16]);
@@ -297,18 +297,18 @@ fn edit(what: u16, how: u16, view: &ItemView, player: &Player) -> Op {
             key: ["promote", "retry_limit"][usize::from(how >> 4) % 2].into(),
             value: [None, Some("auto".to_owned()), Some("manual".to_owned())][few].clone(),
         },
-        // A settlement of something that nobody contests, by somebody who has not looked.
-        _ => Op::Settle {
+        // Resolves a conflict that does not exist.
+        _ => Op::Resolve {
             over: [Register::Column, Register::Claim, Register::Title][few].clone(),
             keep: player.id(0),
         },
     }
 }
 
-/// A record as a dishonest author may write it: any operation, and a `saw` that leaves things out, names
-/// what does not belong there, what nobody has, or what comes later.
-pub(super) fn forgery(attempt: &Try, folded: &FoldedItem<'_>, player: &Player) -> (Op, Vec<ActId>) {
-    let Try { what, how, .. } = *attempt;
+/// A forged record: any operation, with a `saw` that leaves acts out, or names acts of other registers, missing acts, or
+/// later ones.
+pub(super) fn forgery(attempt: &Attempt, folded: &FoldedItem<'_>, player: &Player) -> (Op, Vec<ActId>) {
+    let Attempt { what, how, .. } = *attempt;
     let view = &folded.view;
     let op = match what % 5 {
         0 => edit(what / 5, how, view, player),

@@ -1,6 +1,5 @@
-//! What replicas are told that hear of the same acts in different orders: whoever hears every event that one
-//! of them sends, and drops those whose id they know, knows where the item stands, what holds it and who
-//! works on it.
+//! Events of replicas that receive the same acts in different orders: a subscriber that applies every event of one
+//! replica, and drops those whose id it knows, ends with the right column, holds and claim.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,17 +11,17 @@ use towline_crdt::fold::fold;
 use towline_crdt::view::ItemView;
 use towline_proto::{ActId, Column, Event, EventId, EventKind, HoldKind, ProjectId};
 
-use super::post::Lot;
+use super::delivery_order::Dice;
 use super::script::{Played, scripts};
 use super::{run, runner};
-use crate::world::cast;
+use crate::actors::test_members;
 
-/// How many replicas hear of each history.
+/// The number of replicas that receive each history.
 const REPLICAS: u64 = 8;
 
-type Outcome = Result<(), TestCaseError>;
+type CaseResult = Result<(), TestCaseError>;
 
-/// One replica, and somebody who knows no more of the item than the events that it sends.
+/// A replica, and a subscriber that knows only its events.
 #[derive(Default)]
 struct Replica {
     acts: Acts,
@@ -32,7 +31,7 @@ struct Replica {
     follower: Follower,
 }
 
-/// What somebody knows who hears events only.
+/// The state of a subscriber.
 #[derive(Debug, Default)]
 struct Follower {
     column: Option<Column>,
@@ -41,12 +40,12 @@ struct Follower {
 }
 
 impl Follower {
-    fn hears(&mut self, event: &EventKind) -> Outcome {
+    fn receives(&mut self, event: &EventKind) -> CaseResult {
         match event {
             EventKind::ItemCreated { column } => self.column = Some(*column),
             EventKind::StageChanged { from, to, .. } => {
                 prop_assert_eq!(self.column, Some(*from));
-                // These mean something in their column only, and end with it.
+                // These are reset when the column changes.
                 if from != to {
                     self.holds.remove(&HoldKind::ReviewHold);
                     self.holds.remove(&HoldKind::MergeFailure);
@@ -66,7 +65,7 @@ impl Follower {
             EventKind::FieldChanged { .. }
             | EventKind::Commented { .. }
             | EventKind::ConflictRaised { .. }
-            | EventKind::ConflictsSettled
+            | EventKind::ConflictsResolved
             | EventKind::ChangedByMerge { .. }
             | EventKind::Deleted
             | EventKind::Restored => {}
@@ -74,7 +73,7 @@ impl Follower {
         Ok(())
     }
 
-    fn agrees(&self, view: &ItemView) -> Outcome {
+    fn agrees(&self, view: &ItemView) -> CaseResult {
         prop_assert_eq!(self.column, Some(view.column));
         prop_assert_eq!(&self.holds, &view.holds.kinds().into_iter().collect());
         let holder = view.claim.as_ref();
@@ -85,24 +84,24 @@ impl Follower {
 }
 
 impl Replica {
-    /// Takes some acts up at once and tells of what changed.
-    fn hears(&mut self, played: &Played, news: &[ActId]) -> Outcome {
+    /// Adds some acts together and emits the events.
+    fn receives(&mut self, played: &Played, news: &[ActId]) -> CaseResult {
         let known = self.acts.clone();
         for id in news {
             self.acts.insert(*id, played.acts[id].clone());
             self.heard.push(*id);
         }
-        let cast = cast();
+        let cast = test_members();
         let folded = fold(played.item, &self.acts, &cast).expect("a creation");
         let before = self.shown.as_ref().map(|row| (row, &known));
         for Event { id, what, .. } in diff(ProjectId([0; 32]), before, &folded) {
-            self.follower.hears(&what)?;
+            self.follower.receives(&what)?;
             let earlier = self.sent.insert(id, what.clone());
-            // A conflict that is back is the same one, and told under the same id.
+            // A conflict that opens again is the same one, and has the same event id.
             let is_back = matches!(what, EventKind::ConflictRaised { .. }) && earlier.as_ref() == Some(&what);
             prop_assert!(
                 earlier.is_none() || is_back,
-                "one id, told as {:?} and as {:?}",
+                "one id, emitted as {:?} and as {:?}",
                 earlier,
                 what
             );
@@ -113,8 +112,8 @@ impl Replica {
     }
 }
 
-/// Everything that was written, in some order in which no act comes before what its author knew.
-fn deliver(played: &Played, lot: &mut Lot) -> Vec<ActId> {
+/// All acts in a random causal order.
+fn deliver(played: &Played, dice: &mut Dice) -> Vec<ActId> {
     let mut waiting = played.written.clone();
     let mut order: Vec<ActId> = Vec::new();
     let mut there = BTreeSet::new();
@@ -123,7 +122,7 @@ fn deliver(played: &Played, lot: &mut Lot) -> Vec<ActId> {
         let ready: Vec<usize> = (0..waiting.len())
             .filter(|index| ready(&waiting[*index]))
             .collect();
-        let id = waiting.remove(ready[lot.below(ready.len())]);
+        let id = waiting.remove(ready[dice.below(ready.len())]);
         there.insert(id);
         order.push(id);
     }
@@ -131,24 +130,24 @@ fn deliver(played: &Played, lot: &mut Lot) -> Vec<ActId> {
 }
 
 #[test]
-fn whoever_hears_events_only_knows_where_the_item_stands_whatever_the_order() {
+fn events_alone_lead_to_the_same_state_in_every_order() {
     run(runner(60), (scripts(), any::<u64>()), |(script, seed)| {
         let played = script.play();
         let mut rows = BTreeSet::new();
         for number in 0..REPLICAS {
-            let mut lot = Lot(seed ^ number);
-            let order = deliver(&played, &mut lot);
+            let mut dice = Dice(seed ^ number);
+            let order = deliver(&played, &mut dice);
             let mut replica = Replica::default();
             let mut rest = order.as_slice();
             while !rest.is_empty() {
-                // The creation alone, and then mostly one by one.
-                let many = if replica.heard.is_empty() || lot.below(3) > 0 {
+                // The creation alone, then mostly single acts.
+                let many = if replica.heard.is_empty() || dice.below(3) > 0 {
                     1
                 } else {
-                    1 + lot.below(4)
+                    1 + dice.below(4)
                 };
                 let (news, later) = rest.split_at(many.min(rest.len()));
-                if let Err(error) = replica.hears(&played, news) {
+                if let Err(error) = replica.receives(&played, news) {
                     let order: Vec<String> = replica.heard.iter().map(ActId::short).collect();
                     return Err(TestCaseError::fail(format!(
                         "{error}\n{}heard in the order {}, {} at last",

@@ -1,4 +1,4 @@
-//! What holds of every state that a history can lead to, and of what is told between two of them.
+//! Invariants of every state that a history can lead to, and of the events between two states.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,14 +10,14 @@ use towline_proto::{ActId, Column, EventKind, ItemId, Op, ProjectId};
 
 use super::script::{Played, scripts};
 use super::{run, runner};
-use crate::world::cast;
+use crate::actors::test_members;
 
-type Outcome = Result<(), TestCaseError>;
+type CaseResult = Result<(), TestCaseError>;
 
 #[test]
 fn every_state_is_one_that_the_table_allows() {
     run(runner(120), scripts(), |script| {
-        let cast = cast();
+        let cast = test_members();
         let played = script.play();
         for acts in &played.stages {
             let folded = fold(played.item, acts, &cast).expect("a creation");
@@ -38,8 +38,8 @@ fn every_state_is_one_that_the_table_allows() {
     });
 }
 
-/// The row contradicts neither the table nor itself.
-fn possible(folded: &FoldedItem<'_>) -> Outcome {
+/// The row is consistent with the table and with itself.
+fn possible(folded: &FoldedItem<'_>) -> CaseResult {
     let view = &folded.view;
     prop_assert!(!view.holds.review || view.column == Column::Qa);
     prop_assert!(view.holds.failure.is_none() || view.column == Column::Merge);
@@ -56,9 +56,9 @@ fn possible(folded: &FoldedItem<'_>) -> Outcome {
     Ok(())
 }
 
-/// No intent is lost silently: each counts, or was replaced by somebody who names it, or is the loser of
-/// one open conflict, or was, until somebody who names it went on.
-fn accounted_for(folded: &FoldedItem<'_>) -> Outcome {
+/// No intent is lost silently: each act is in effect, or superseded by an act that names it, or the loser of one open
+/// conflict, or was that until an act that names it followed.
+fn accounted_for(folded: &FoldedItem<'_>) -> CaseResult {
     let mut lost: BTreeMap<ActId, usize> = BTreeMap::new();
     for conflict in &folded.view.conflicts {
         prop_assert!(!conflict.losers.contains(&conflict.winner));
@@ -74,19 +74,19 @@ fn accounted_for(folded: &FoldedItem<'_>) -> Outcome {
             let taken = !matches!(by.outcome, ActOutcome::Refused(_));
             taken && by.saw.contains(id) && act.writes.first().is_some_and(|about| by.writes.contains(about))
         };
-        let contests = lost.get(id).copied().unwrap_or(0);
+        let conflicts = lost.get(id).copied().unwrap_or(0);
         match &act.outcome {
-            ActOutcome::Effective => prop_assert_eq!(contests, 0, "{:?} counts", act),
+            ActOutcome::Effective => prop_assert_eq!(conflicts, 0, "{:?} counts", act),
             ActOutcome::Superseded { by } => {
-                prop_assert_eq!(contests, 0, "{:?} was replaced", act);
+                prop_assert_eq!(conflicts, 0, "{:?} was replaced", act);
                 prop_assert!(replaces(by), "{:?} does not name what it replaced", by);
             }
-            ActOutcome::Overridden { .. } if contests == 0 => {
+            ActOutcome::Overridden { .. } if conflicts == 0 => {
                 prop_assert!(folded.acts.keys().any(replaces), "{:?} is lost silently", act);
             }
-            ActOutcome::Overridden { .. } => prop_assert_eq!(contests, 1, "{:?}", act),
+            ActOutcome::Overridden { .. } => prop_assert_eq!(conflicts, 1, "{:?}", act),
             ActOutcome::Refused(_) => {
-                prop_assert_eq!(contests, 0);
+                prop_assert_eq!(conflicts, 0);
                 continue;
             }
         }
@@ -101,18 +101,18 @@ fn accounted_for(folded: &FoldedItem<'_>) -> Outcome {
 }
 
 #[test]
-fn what_is_told_of_each_step_leads_from_the_last_to_the_next() {
-    run(runner(60), scripts(), |script| told(&script.play()));
+fn the_events_of_each_step_lead_from_one_row_to_the_next() {
+    run(runner(60), scripts(), |script| comparison(&script.play()));
 }
 
-fn told(played: &Played) -> Outcome {
-    let cast = cast();
+fn comparison(played: &Played) -> CaseResult {
+    let cast = test_members();
     let mut acts = towline_crdt::doc::Acts::new();
     let mut known = towline_crdt::doc::Acts::new();
     let mut ids_told = BTreeSet::new();
     let mut before: Option<towline_crdt::view::ItemView> = None;
     let mut stands: Option<Column> = None;
-    // Which conflict an event told of: whoever sends events on drops those whose id they know.
+    // The conflicts that events have reported; subscribers drop events whose id they know.
     let mut raised = BTreeMap::new();
     for id in &played.written {
         acts.insert(*id, played.acts[id].clone());
@@ -125,7 +125,7 @@ fn told(played: &Played) -> Outcome {
         );
         known.clone_from(&acts);
         for event in &events {
-            // A conflict is named by its contenders, and those may be the same again.
+            // A conflict is identified by the competing acts, which can be the same again.
             let is_named = matches!(event.what, EventKind::ConflictRaised { .. });
             prop_assert!(
                 ids_told.insert(event.id) || is_named,
@@ -142,7 +142,7 @@ fn told(played: &Played) -> Outcome {
         let known = |id: &String| old.iter().any(|conflict| conflict.id == *id);
         let mut new: Vec<&String> = view.conflicts.iter().map(|conflict| &conflict.id).collect();
         new.retain(|id| !known(id) && before.is_some());
-        let mut told_of = new.iter();
+        let mut reported = new.iter();
         for event in &events {
             match &event.what {
                 EventKind::ItemCreated { column } => {
@@ -155,7 +155,7 @@ fn told(played: &Played) -> Outcome {
                     stands = Some(*to);
                 }
                 EventKind::ConflictRaised { .. } => {
-                    let conflict = told_of.next();
+                    let conflict = reported.next();
                     prop_assert!(conflict.is_some(), "raised without a conflict");
                     let conflict = conflict.map(|id| (*id).clone());
                     let earlier = raised.insert(event.id, conflict.clone());
@@ -174,12 +174,12 @@ fn told(played: &Played) -> Outcome {
                 | EventKind::Released { .. }
                 | EventKind::FieldChanged { .. }
                 | EventKind::Commented { .. }
-                | EventKind::ConflictsSettled
+                | EventKind::ConflictsResolved
                 | EventKind::ChangedByMerge { .. } => {}
             }
         }
-        prop_assert!(told_of.next().is_none(), "a conflict is told of once");
-        prop_assert_eq!(stands, Some(view.column), "every change of column is told");
+        prop_assert!(reported.next().is_none(), "a conflict has one event");
+        prop_assert_eq!(stands, Some(view.column), "every change of column has an event");
         before = Some(folded.view);
     }
     Ok(())

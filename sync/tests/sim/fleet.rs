@@ -1,7 +1,7 @@
-//! The simulated fleet: phases of work and trouble, of healing, and of rest.
+//! The simulated fleet: a phase of work with faults, a phase of healing, and a phase of rest.
 //!
-//! Nodes restart, lose what was in memory, and are put back from old backups; what the network does is
-//! in [`super::network`].
+//! Nodes restart, lose their memory, and are restored from old backups. The faults of the network are in
+//! [`super::network`].
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,14 +17,14 @@ use super::rng::Rng;
 pub(super) const TICK_MS: u64 = 3_000;
 /// Ticks within which a healed fleet must agree.
 const HEAL_TICKS: u64 = 40;
-/// Bytes a second on a slow line, as in every fifth world: 25 kbit/s.
+/// Bytes per second of a slow connection, which every fifth fleet has: 25 kbit/s.
 const SLOW_BYTES: u64 = 3_000;
 /// Steps of the first phase.
 pub(crate) const STEPS: u64 = 80;
-/// Settlements after which nothing may be contested any more.
-const SETTLEMENTS: usize = 60;
+/// The most resolving acts after which no conflict may be open.
+const RESOLUTIONS: usize = 60;
 
-pub(crate) struct World {
+pub(crate) struct Fleet {
     pub(super) rng: Rng,
     pub(super) now: u64,
     pub(super) serial: u64,
@@ -40,13 +40,13 @@ pub(crate) struct World {
     pub(super) tokens: BTreeMap<u64, Vec<u8>>,
     pub(super) signed: BTreeSet<(NodeId, Epoch, u64)>,
     pub(super) loss: u64,
-    /// Bytes a second of each direct line, where it is slow.
+    /// Bytes per second of each slow direct connection.
     pub(super) slow: Option<u64>,
     pub(super) next_tick: u64,
     pub(super) trace: blake3::Hasher,
     pub(super) hellos: usize,
     pub(super) others: usize,
-    /// What happened, a line a step.
+    /// What happened, one line per step.
     pub(crate) story: Vec<String>,
     pub(crate) troubles: Troubles,
 }
@@ -54,11 +54,11 @@ pub(crate) struct World {
 /// What happened in a run, so that a simulation that no longer tests anything is noticed.
 #[derive(Default, Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Troubles {
-    /// Entries that the gate sent back because a dependency was missing.
+    /// Entries for which the gate reported a missing dependency.
     pub(crate) missed: usize,
-    /// Entries that waited, summed up over every step and node.
+    /// The orphans, added up over every step and node.
     pub(crate) waited: usize,
-    /// Restores that put a node's own log behind what others had of it.
+    /// Restores after which other nodes had more of a node's log than itself.
     pub(crate) rolled_back: usize,
     /// Entries that open an epoch and join two heads.
     pub(crate) joined: usize,
@@ -68,14 +68,14 @@ pub(crate) struct Troubles {
     pub(crate) refused: usize,
 }
 
-impl World {
-    /// A fleet that writes hashes, or one that works on real items.
+impl Fleet {
+    /// A fleet whose entries are hashes, or one that works on real items.
     pub(crate) fn new(seed: u64, items: bool) -> Self {
         let mut rng = Rng(seed);
         let count = 3 + rng.below(3);
         let make = if items { Node::with_items } else { Node::new };
         let nodes: Vec<Node> = (0..count).map(|number| make(number as u8 + 1)).collect();
-        let mut world = Self {
+        let mut fleet = Self {
             backups: nodes.iter().map(|node| node.log.clone()).collect(),
             seen: vec![BTreeSet::new(); count],
             nodes,
@@ -96,17 +96,17 @@ impl World {
             story: Vec::new(),
             troubles: Troubles::default(),
         };
-        world.loss = world.rng.next() % 70;
-        world.connect_all();
-        world
+        fleet.loss = fleet.rng.next() % 70;
+        fleet.connect_all();
+        fleet
     }
 
     pub(crate) fn trace(&self) -> [u8; 32] {
         *self.trace.finalize().as_bytes()
     }
 
-    /// Phase one: work and faults. Each step draws from a source of its own, so that a failing run
-    /// still fails with the steps left out that have nothing to do with it.
+    /// Phase one: work and faults. Each step has a random source of its own, so that a failing run still fails when
+    /// unrelated steps are left out.
     pub(crate) fn misbehave(&mut self, seed: u64, without: &BTreeSet<u64>) {
         for step in (0..STEPS).filter(|step| !without.contains(step)) {
             self.rng = Rng(Rng(seed).next() ^ Rng(step).next());
@@ -134,7 +134,7 @@ impl World {
         }
     }
 
-    /// Phase two: everybody is connected, nothing is lost, and all must agree soon.
+    /// Phase two: all nodes are connected, nothing is lost, and all must converge soon.
     pub(crate) fn heal(&mut self) {
         self.tell(0, "and all others are connected");
         self.loss = 0;
@@ -147,7 +147,7 @@ impl World {
         self.agree();
         for node in &self.nodes {
             let has: BTreeSet<EntryHash> = node.known.keys().copied().collect();
-            // More may have been under way still, of a node that was put back meanwhile.
+            // Entries of a node that was restored meanwhile may still be in transit.
             assert!(
                 has.is_superset(&hoped),
                 "everything that anybody held is everywhere"
@@ -163,7 +163,7 @@ impl World {
         self.compare_items();
     }
 
-    /// Lets time go by until all hold the same.
+    /// Lets time pass until all nodes have the same entries.
     fn agree(&mut self) {
         for _ in 0..HEAL_TICKS {
             self.pass(TICK_MS);
@@ -174,7 +174,7 @@ impl World {
         }
     }
 
-    /// All nodes see the same items, and what they see is lawful.
+    /// Checks that all nodes have the same rows, and that the rows are valid.
     fn compare_items(&mut self) {
         let Some(items) = &self.nodes[0].items else { return };
         let rows = items.rows();
@@ -187,16 +187,16 @@ impl World {
         self.troubles.refused += rows.iter().map(|(row, _)| row.refused.len()).sum::<usize>();
     }
 
-    /// Phase for fleets with items: one node settles whatever is contested, and then nothing is. What
-    /// was under way still, of a node that was put back meanwhile, may bring new contenders.
+    /// A phase for fleets with items: one node resolves all conflicts, and then none may be open. Entries of a restored
+    /// node that are still in transit can add competing acts.
     pub(crate) fn settle(&mut self) {
         if self.nodes[0].items.is_none() {
             return;
         }
-        for _ in 0..SETTLEMENTS {
+        for _ in 0..RESOLUTIONS {
             let fresh = Epoch(self.rng.next());
             let (place, prev) = self.nodes[0].place(fresh);
-            match self.items(0).settlement(&place, Millis(self.now)) {
+            match self.items(0).resolution(&place, Millis(self.now)) {
                 Some((payload, said)) => {
                     self.tell(0, &said);
                     self.publish(0, place, prev, payload);
@@ -222,7 +222,7 @@ impl World {
             .push(format!("{:>9} ms  node {} {what}", self.now, who + 1));
     }
 
-    /// Does something to a real item.
+    /// Writes an act on a real item.
     fn work(&mut self, who: usize) {
         for _ in 0..=self.rng.below(3) {
             let fresh = Epoch(self.rng.next());
@@ -252,13 +252,13 @@ impl World {
         self.perform(who, effects);
     }
 
-    /// Phase three: nobody writes, so after a while there is nothing to say but Hello.
+    /// Phase three: nobody writes, so after a while only Hello messages are sent.
     pub(crate) fn rest(&mut self) {
         self.pass(70_000);
         (self.hellos, self.others) = (0, 0);
         self.pass(300_000);
-        // A restore can take back entries that nobody else had, while gossip about what followed
-        // them is on its way: that waits for good.
+        // A restore can lose entries that nobody else had, while gossip about later ones is in transit: those stay
+        // orphans.
         let all_there = self.signed.len() + 1 == self.nodes[0].log.len();
         let directions = self.links.len() * 2;
         assert_eq!(self.others, 0, "a fleet that agrees says nothing but Hello");
@@ -276,7 +276,7 @@ impl World {
     fn write(&mut self, who: usize) {
         let known: Vec<EntryHash> = self.nodes[who].log.iter().map(Entry::hash).collect();
         for _ in 0..=self.rng.below(3) {
-            // Mostly upon recent entries, so that dependencies cross authors.
+            // Mostly with recent dependencies, so that they cross authors.
             let deps: Vec<EntryHash> = (0..1 + self.rng.below(2))
                 .map(|_| known[known.len() - 1 - self.rng.below(known.len().min(3))])
                 .collect();

@@ -2,7 +2,7 @@
 
 use towline_proto::{Closing, Column, Event, EventId, EventKind, HoldKind, Kind, Op, Status};
 
-use crate::samples::{AT, act, act_id, entries, item, place};
+use crate::samples::{AT, act, act_id, author_seq, entries, item};
 
 pub(crate) fn event(what: EventKind) -> Event {
     Event {
@@ -14,7 +14,7 @@ pub(crate) fn event(what: EventKind) -> Event {
         title: "Ship it".into(),
         status: Status::Active,
         origin: act(Op::Triage).origin,
-        node: place().node,
+        node: author_seq().node,
         at: AT,
         what,
     }
@@ -53,7 +53,7 @@ pub(crate) fn event_kinds() -> Vec<EventKind> {
         EventKind::ConflictRaised {
             rule: "the cautious one takes effect".into(),
         },
-        EventKind::ConflictsSettled,
+        EventKind::ConflictsResolved,
         EventKind::ChangedByMerge {
             field: "column".into(),
             before: "done".into(),

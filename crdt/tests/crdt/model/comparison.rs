@@ -1,4 +1,4 @@
-//! What the model and the fold are compared in.
+//! The summary of an item in which the model and the fold are compared.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,26 +9,26 @@ use towline_proto::{
     Rule,
 };
 
-use super::sight::Sight;
-use super::{Model, Set};
+use super::observed_state::ObservedState;
+use super::{ActSet, Model};
 
-/// What became of an act.
+/// The outcome of an act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Class {
+pub(crate) enum OutcomeClass {
     Effective,
     Superseded,
-    /// By which rule, while the contest is open.
-    Overtaken(Option<Rule>),
+    /// By which rule, while the conflict is open.
+    Overridden(Option<Rule>),
     Refused,
 }
 
-impl Class {
+impl OutcomeClass {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Effective => "effective",
             Self::Superseded => "superseded",
-            Self::Overtaken(Some(_)) => "overtaken, open",
-            Self::Overtaken(None) => "overtaken, settled",
+            Self::Overridden(Some(_)) => "overtaken, open",
+            Self::Overridden(None) => "overtaken, settled",
             Self::Refused => "refused",
         }
     }
@@ -36,7 +36,7 @@ impl Class {
 
 /// Everything that is compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct Comparison {
     pub(crate) column: Column,
     pub(crate) closing: Option<Closing>,
     pub(crate) frozen: bool,
@@ -54,35 +54,37 @@ pub(crate) struct Told {
     pub(crate) settings: BTreeMap<String, Option<String>>,
     pub(crate) comments: u32,
     pub(crate) retries: u32,
-    pub(crate) refused: Set,
-    pub(crate) conflicts: BTreeSet<(Register, ActId, Set)>,
-    pub(crate) fates: BTreeMap<ActId, Class>,
-    /// What each act is about, and all that it replaces.
+    pub(crate) refused: ActSet,
+    pub(crate) conflicts: BTreeSet<(Register, ActId, ActSet)>,
+    pub(crate) outcomes: BTreeMap<ActId, OutcomeClass>,
+    /// The main register of each act, and all registers that it writes.
     pub(crate) writes: BTreeMap<ActId, (Option<Register>, BTreeSet<Register>)>,
 }
 
-/// What an act is about, and all that it replaces.
+/// The main register of an act, and all registers that it writes.
 fn written(writes: &[Register]) -> (Option<Register>, BTreeSet<Register>) {
     (writes.first().cloned(), writes.iter().cloned().collect())
 }
 
-impl Told {
-    /// What the fold says.
+impl Comparison {
+    /// The summary of a fold.
     pub(crate) fn by_fold(folded: &FoldedItem<'_>) -> Self {
         let view = folded.view.clone();
         let open = |id: &ActId| view.conflicts.iter().any(|conflict| conflict.losers.contains(id));
         let class = |id: &ActId, outcome: &ActOutcome| match outcome {
-            ActOutcome::Effective => Class::Effective,
-            ActOutcome::Superseded { .. } => Class::Superseded,
-            ActOutcome::Overridden { rule, .. } => Class::Overtaken(Some(*rule).filter(|_| open(id))),
-            ActOutcome::Refused(_) => Class::Refused,
+            ActOutcome::Effective => OutcomeClass::Effective,
+            ActOutcome::Superseded { .. } => OutcomeClass::Superseded,
+            ActOutcome::Overridden { rule, .. } => OutcomeClass::Overridden(Some(*rule).filter(|_| open(id))),
+            ActOutcome::Refused(_) => OutcomeClass::Refused,
         };
-        let fates: BTreeMap<ActId, Class> = folded
+        let outcomes: BTreeMap<ActId, OutcomeClass> = folded
             .acts
             .iter()
             .map(|(id, act)| (*id, class(id, &act.outcome)))
             .collect();
-        let refused = fates.iter().filter(|(_, class)| **class == Class::Refused);
+        let refused = outcomes
+            .iter()
+            .filter(|(_, class)| **class == OutcomeClass::Refused);
         let refused = refused.map(|(id, _)| *id).collect();
         let conflicts = view.conflicts.into_iter();
         Self {
@@ -132,7 +134,7 @@ impl Told {
                     (conflict.register, conflict.winner, losers)
                 })
                 .collect(),
-            fates,
+            outcomes,
             writes: folded
                 .acts
                 .iter()
@@ -143,48 +145,48 @@ impl Told {
 }
 
 impl Model<'_> {
-    /// What the model says; `all` are the ids of all acts, also of those that are not in their place.
-    pub(crate) fn tell(&self, all: &Set) -> Told {
+    /// The summary of the model; `all` are the ids of all acts, including those with missing predecessors.
+    pub(crate) fn compare(&self, all: &ActSet) -> Comparison {
         let standing = self.accepted();
-        let sight = self.judge(&standing, Some(&standing));
-        let (column, closing) = sight.place.clone().expect("a creation");
-        let claim = sight.claim.as_ref();
-        let conflicts = sight.contests.iter();
-        Told {
+        let observed = self.observe(&standing, Some(&standing));
+        let (column, closing) = observed.column_value.clone().expect("a creation");
+        let claim = observed.claim.as_ref();
+        let conflicts = observed.conflicts.iter();
+        Comparison {
             column,
             closing,
-            frozen: sight.frozen,
-            blocked: sight.blocked.clone(),
-            review: sight.review,
-            failure: sight.failure,
-            trash: (sight.deleted, sight.purged),
+            frozen: observed.frozen,
+            blocked: observed.blocked.clone(),
+            review: observed.review,
+            failure: observed.failure,
+            trash: (observed.deleted, observed.purged),
             claim: claim.map(|held| (held.holder.clone(), held.generation, held.node)),
-            generation: sight.generation,
+            generation: observed.generation,
             fields: (
-                sight.title.clone().expect("a creation"),
-                sight.kind.expect("a creation"),
-                sight.priority.expect("a creation"),
-                sight.qa.expect("a creation"),
-                sight.epic,
-                sight.assignee.clone(),
+                observed.title.clone().expect("a creation"),
+                observed.kind.expect("a creation"),
+                observed.priority.expect("a creation"),
+                observed.qa.expect("a creation"),
+                observed.epic,
+                observed.assignee.clone(),
             ),
-            labels: sight.labels.clone(),
-            depends_on: sight.depends_on.clone(),
-            links: sight.links.clone(),
-            criteria: self.criteria(&standing, &sight),
-            settings: sight.settings.clone(),
+            labels: observed.labels.clone(),
+            depends_on: observed.depends_on.clone(),
+            links: observed.links.clone(),
+            criteria: self.criteria(&standing, &observed),
+            settings: observed.settings.clone(),
             comments: self.comments(&standing),
-            retries: sight.ruling.map_or(0, |ruling| self.retries(ruling)),
+            retries: observed.ruling.map_or(0, |ruling| self.retries(ruling)),
             refused: all.difference(&standing).copied().collect(),
             conflicts: conflicts
-                .map(|contest| {
-                    let losers = contest.losers.keys().copied().collect();
-                    (contest.register.clone(), contest.winner, losers)
+                .map(|conflict| {
+                    let losers = conflict.losers.keys().copied().collect();
+                    (conflict.register.clone(), conflict.winner, losers)
                 })
                 .collect(),
-            fates: all
+            outcomes: all
                 .iter()
-                .map(|id| (*id, self.outcome(*id, &standing, &sight)))
+                .map(|id| (*id, self.outcome(*id, &standing, &observed)))
                 .collect(),
             writes: all
                 .iter()
@@ -200,45 +202,45 @@ impl Model<'_> {
     fn retries(&self, step: ActId) -> u32 {
         let known = &self.known[&step];
         let sent_back = u32::from(matches!(known.op(), Op::RequestChanges { .. }));
-        let in_backlog = |place: &super::Place| place.0 <= Column::Backlog;
-        let from = known.sight.place.as_ref();
+        let in_backlog = |place: &super::ColumnValue| place.0 <= Column::Backlog;
+        let from = known.observed.column_value.as_ref();
         let leaves = from.is_none_or(in_backlog) && !known.to.as_ref().is_some_and(in_backlog);
-        match known.sight.ruling {
+        match known.observed.ruling {
             Some(before) if !leaves => sent_back + self.retries(before),
             _ => sent_back,
         }
     }
 
-    fn outcome(&self, id: ActId, standing: &Set, sight: &Sight) -> Class {
+    fn outcome(&self, id: ActId, standing: &ActSet, observed: &ObservedState) -> OutcomeClass {
         if !standing.contains(&id) {
-            return Class::Refused;
+            return OutcomeClass::Refused;
         }
-        if let Some(rule) = sight.lost(&id) {
-            return Class::Overtaken(Some(rule));
+        if let Some(rule) = observed.lost(&id) {
+            return OutcomeClass::Overridden(Some(rule));
         }
         let about = &self.known[&id].writes[0];
         let adds = matches!(about, Register::Comments | Register::Body | Register::Criteria);
-        let counts = sight.counting.values().any(|counting| counting.contains(&id));
-        let goes_on = sight.waiting && sight.mover == Some(id);
+        let counts = observed.counting.values().any(|counting| counting.contains(&id));
+        let goes_on = observed.waiting && observed.mover == Some(id);
         if adds || counts || goes_on || self.heads(standing, about).contains(&id) {
-            return Class::Effective;
+            return OutcomeClass::Effective;
         }
         let later = standing.iter().map(|later| &self.known[later]);
         let mut replaced_by =
             later.filter(|later| later.writes(about) && self.heads(&later.named, about).contains(&id));
-        if replaced_by.all(|later| later.sight.lost(&id).is_some()) {
-            Class::Overtaken(None)
+        if replaced_by.all(|later| later.observed.lost(&id).is_some()) {
+            OutcomeClass::Overridden(None)
         } else {
-            Class::Superseded
+            OutcomeClass::Superseded
         }
     }
 }
 
-impl Told {
-    /// Where the two differ, a line each.
+impl Comparison {
+    /// The differences, one per line.
     pub(crate) fn against(&self, model: &Self) -> String {
-        let lines = |told: &Self| -> Vec<String> {
-            let all = format!("{told:#?}");
+        let lines = |comparison: &Self| -> Vec<String> {
+            let all = format!("{comparison:#?}");
             all.lines().map(str::to_owned).collect()
         };
         let (ours, theirs) = (lines(self), lines(model));
