@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
-
-use towline_node::api::request::{Failure, FailureCode};
-use towline_node::home::{Home, HomeError};
+use towline_api::request::{Failure, FailureCode};
 use towline_proto::text::show;
+use towline_store::home::{Home, HomeError};
 
 use crate::config::SAMPLE;
 use crate::gateway::request_resend;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use towline_node::handle::{NodeHandle, ProjectLink};
+use towline_engine::handle::{NodeHandle, ProjectLink};
 use towline_proto::ProjectId;
 
 use crate::config::GatewayConfig;

@@ -9,15 +9,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
-use towline_node::api::request::{Failure, FailureCode, Reply};
-use towline_node::handle::NodeHandle;
-use towline_node::home::init::init;
-use towline_node::home::{Config as NodeConfig, Home, key};
+use towline_api::request::{Failure, FailureCode, Reply};
+use towline_engine::handle::NodeHandle;
 use towline_node::node::Node;
 use towline_node::server::{Server, ServerOptions};
-use towline_node::socket;
 use towline_proto::Ticket;
 use towline_proto::text::show;
+use towline_store::home::init::init;
+use towline_store::home::{Config as NodeConfig, Home, key};
 
 use crate::cli::{Cli, UpArgs, require_gateway};
 use crate::config::GatewayConfig;
@@ -109,7 +108,7 @@ pub fn join(cli: &Cli, ticket: &str, timeout: Duration, out: &mut impl Write) ->
         .parse::<Ticket>()
         .map_err(|error| usage_error(error.to_string()))?;
     let home = open_home(&cli.dir)?;
-    let reply = if let Some(client) = socket::find(&home)? {
+    let reply = if let Some(client) = towline_socket::find(&home)? {
         client.with_timeout(timeout).join(&ticket.to_string())?
     } else {
         let lock = home.lock("towline-gateway join").map_err(Failure::from)?;

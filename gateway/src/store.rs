@@ -18,7 +18,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Mutex;
-use towline_node::sled_store::{SledOptions, SledStore, SledStoreError};
+use towline_store::sled_store::{SledOptions, SledStore, SledStoreError};
 
 /// Number of handled chat events that are remembered; a homeserver repeats only recent ones.
 const HANDLED_EVENTS: u64 = 10_000;

@@ -1,34 +1,13 @@
-//! A running towline node: the shell around the pure core.
+//! A running towline node: the projects of a home, the network, the socket and the board in one process.
 //!
-//! [`home`] is the folder on disk, [`log`] the truth in it, [`cache`] everything derived.
-//! [`project`] owns one project's store and answers [requests](api::request); [`handle`] is how the rest of the
-//! process talks to it. [`net`] carries bytes between nodes.
+//! [`node`] runs the projects and the network, [`server`] adds the socket for the command line and the board,
+//! and [`launcher`] lets the command line start both.
 //!
-//! Nothing here is process-global: many nodes can live in one process. No rule of the domain is
-//! decided here; those are `towline-crdt`'s and `towline-sync`'s.
+//! Nothing here is process-global: many nodes can run in one process. The parts are crates of their own
+//! (`towline-engine`, `towline-net`, `towline-web` and others); no rule of the domain is decided here.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-pub mod activity_text;
-pub mod api;
-mod backlog_escape;
-pub mod cache;
-pub mod cli;
-pub mod export;
-pub mod handle;
-pub mod home;
-pub mod import;
-pub mod labels;
-mod limiter;
-pub mod log;
-mod log_throttle;
-pub mod logging;
-pub mod net;
+pub mod launcher;
 pub mod node;
-pub mod project;
-mod project_names;
-mod relative_time;
 pub mod server;
-pub mod sled_store;
-pub mod socket;
-pub mod web;

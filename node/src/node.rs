@@ -17,14 +17,15 @@ use std::thread::JoinHandle;
 use ed25519_dalek::SigningKey;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use towline_api::request::{Failure, FailureCode};
+use towline_api::types::UnavailableProject;
+use towline_engine::Project;
+use towline_engine::handle::{Job, NodeHandle, ProjectLink};
+use towline_engine::in_home::{node_name, open_project};
+use towline_net::{Net, NetInput, Route};
 use towline_proto::{NodeId, ProjectId};
-
-use crate::api::request::{Failure, FailureCode};
-use crate::api::types::UnavailableProject;
-use crate::handle::{Job, NodeHandle, ProjectLink};
-use crate::home::{Config, Home, Lock, ProjectHome, ProjectScan, Settings};
-use crate::net::{Net, NetInput, Route};
-use crate::project::{self, Project, ProjectOptions, RepairReport, SystemEnvironment};
+use towline_store::env::check_clock;
+use towline_store::home::{Config, Home, Lock, ProjectScan, Settings};
 
 /// The queues of the projects, for the network.
 #[derive(Debug, Default)]
@@ -65,66 +66,6 @@ fn failed(error: impl std::fmt::Display) -> Failure {
     Failure::new(FailureCode::Failure, error.to_string())
 }
 
-fn options(project: &ProjectHome, key: &SigningKey) -> ProjectOptions {
-    ProjectOptions {
-        dir: project.dir().to_owned(),
-        key: key.clone(),
-        env: Box::new(SystemEnvironment),
-    }
-}
-
-/// What a node calls itself: its configured name, else the host's, else its id.
-pub fn node_name(config: &Config, me: &NodeId) -> String {
-    let host = || {
-        std::fs::read_to_string("/etc/hostname")
-            .ok()
-            .map(|name| name.trim().to_owned())
-    };
-    let configured = (!config.node_name.is_empty()).then(|| config.node_name.clone());
-    configured
-        .or_else(host)
-        .filter(|name| !name.is_empty())
-        .unwrap_or_else(|| me.short())
-}
-
-/// Creates a project in a home: its log with a first entry, and its registration with the node.
-///
-/// # Errors
-/// When the files cannot be written.
-pub fn make_project(
-    home: &Home,
-    key: &SigningKey,
-    name: &str,
-    node_name: &str,
-) -> Result<ProjectHome, Failure> {
-    project::check_clock()?;
-    towline_proto::text::name(name)
-        .map_err(|why| Failure::new(FailureCode::Usage, format!("invalid project name: {why}")))?;
-    let genesis = Project::genesis(key, &SystemEnvironment, name, node_name);
-    joining::adopt_project(home, key, &genesis, name, &[])
-}
-
-/// Opens one project of a home without a running node. The caller holds the lock.
-///
-/// # Errors
-/// When the store cannot be opened.
-pub fn open_project(place: &ProjectHome, key: &SigningKey) -> Result<Project, Failure> {
-    project::check_clock()?;
-    let opened = Project::open(options(place, key), place.id);
-    let mut opened = opened.map_err(|error| failed(format!("{error:#}")))?;
-    opened.introduce(place.introduced());
-    Ok(opened)
-}
-
-/// Repairs one project of a home. The caller holds the lock.
-///
-/// # Errors
-/// When the first entry is damaged or the files cannot be written.
-pub fn repair_project(place: &ProjectHome, key: &SigningKey) -> Result<RepairReport, Failure> {
-    project::check_clock()?;
-    Project::repair(options(place, key), place.id).map_err(|error| failed(format!("{error:#}")))
-}
-
 impl Node {
     /// Starts the network and every project of a home.
     ///
@@ -136,7 +77,7 @@ impl Node {
         config: &Config,
         key: SigningKey,
     ) -> Result<Arc<Self>, Failure> {
-        project::check_clock()?;
+        check_clock()?;
         let me = NodeId(key.verifying_key().to_bytes());
         // On a read-only disk the leftover stays, and the start continues.
         if let Err(error) = home.remove_incomplete_projects() {
@@ -204,7 +145,7 @@ impl Node {
         }
         let net = self.net.clone();
         let addresses = Arc::new(move || net.addresses());
-        let started = project::start(opened, Some(self.net.output()), addresses).map_err(failed)?;
+        let started = towline_engine::start(opened, Some(self.net.output()), addresses).map_err(failed)?;
         let link = started.link;
         self.routes
             .0

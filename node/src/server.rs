@@ -14,13 +14,13 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use towline_api::request::{Failure, FailureCode, Reply};
 use towline_proto::Ticket;
+use towline_socket::{BoundSocket, ControlHandler, NodeInfo};
+use towline_store::home::Config;
+use towline_web::{Web, WebConfig};
 
-use crate::api::request::{Failure, FailureCode, Reply};
-use crate::home::Config;
 use crate::node::Node;
-use crate::socket::{self, BoundSocket, ControlHandler, NodeInfo};
-use crate::web::{self, Web, WebConfig};
 
 /// How long a join waits for the project's contents before it replies; the rest arrives later.
 const JOIN_PATIENCE: Duration = Duration::from_secs(20);
@@ -105,7 +105,7 @@ impl Server {
             board: board.clone(),
         };
         let mut tasks = JoinSet::new();
-        tasks.spawn(socket::serve(
+        tasks.spawn(towline_socket::serve(
             socket,
             node.home().clone(),
             node.handle().clone(),
@@ -113,9 +113,9 @@ impl Server {
             Arc::new(controls),
             stop.clone(),
         ));
-        let (router, until) = (web::router(Arc::clone(&web)), stop.clone());
+        let (router, until) = (towline_web::router(Arc::clone(&web)), stop.clone());
         tasks.spawn(async move {
-            web::serve(listener, router, until)
+            towline_web::serve(listener, router, until)
                 .await
                 .map_err(|error| failed("the board", &error))
         });

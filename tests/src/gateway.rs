@@ -12,8 +12,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use towline_node::home::{Home, key};
 use towline_proto::NodeId;
+use towline_store::home::{Home, key};
 
 use crate::person;
 use crate::process::port;

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use towline_node::api::request::{Failure, FailureCode, NewItem, Reply, Request, Transition};
-use towline_node::api::types::{Applied, FeedEvent, ItemCard, ItemPage, ProjectStatus};
-use towline_node::handle::{JOBS, Job, NodeHandle, ProjectLink};
+use towline_api::request::{Failure, FailureCode, NewItem, Reply, Request, Transition};
+use towline_api::types::{Applied, FeedEvent, ItemCard, ItemPage, ProjectStatus};
+use towline_engine::handle::{JOBS, Job, NodeHandle, ProjectLink};
 use towline_proto::stage::{Blocked, Holds, status};
 use towline_proto::{
     Column, Event, EventId, EventKind, HoldKind, ItemId, Kind, Millis, NodeId, Origin, OriginKind, ProjectId,

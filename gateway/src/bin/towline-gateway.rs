@@ -4,10 +4,10 @@ use std::io::stdout;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use towline_api::request::Failure;
+use towline_cli::logging;
 use towline_gateway::cli::{self, Cli, Command};
 use towline_gateway::run;
-use towline_node::api::request::Failure;
-use towline_node::logging;
 use towline_proto::text::show;
 
 fn main() -> ExitCode {

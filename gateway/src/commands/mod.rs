@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use parse::parse;
 use table::Action;
-use towline_node::handle::NodeHandle;
+use towline_engine::handle::NodeHandle;
 use towline_proto::{Origin, ProjectId, RequestId};
 
 use crate::config::ChatRole;

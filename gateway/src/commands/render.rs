@@ -1,7 +1,7 @@
 //! Renders items and projects as lines of chat. User text is made safe to show on one line.
 
-use towline_node::activity_text::{must_restore_first, side_activity};
-use towline_node::api::types::{Explanation, ItemCard, ItemPage, OpenConflict, ProjectStatus};
+use towline_api::activity_text::{must_restore_first, side_activity};
+use towline_api::types::{Explanation, ItemCard, ItemPage, OpenConflict, ProjectStatus};
 use towline_proto::text::show;
 
 /// Maximum length of a body or comment in a response, in characters.
@@ -217,7 +217,7 @@ pub(super) fn status(status: &ProjectStatus) -> String {
 
 #[cfg(test)]
 mod tests {
-    use towline_node::api::types::{HistoryLine, HistoryOutcome, ItemLink, Side};
+    use towline_api::types::{HistoryLine, HistoryOutcome, ItemLink, Side};
     use towline_proto::{ActId, ItemId, Millis, NodeId, Origin, OriginKind, Rule};
 
     use super::*;

@@ -1,8 +1,8 @@
 //! Executes a parsed command: sends one request to one project and renders the reply.
 
-use towline_node::activity_text::STORIES;
-use towline_node::api::request::{Edit, Filter, NewItem, Reply, Request, Transition};
-use towline_node::handle::{NodeHandle, ProjectLink};
+use towline_api::activity_text::STORIES;
+use towline_api::request::{Edit, Filter, NewItem, Reply, Request, Transition};
+use towline_engine::handle::{NodeHandle, ProjectLink};
 use towline_proto::text::show;
 use towline_proto::{Column, Kind, Status, Verb};
 

@@ -11,7 +11,7 @@ use reqwest::Method;
 use serde_json::json;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use towline_node::handle::NodeHandle;
+use towline_engine::handle::NodeHandle;
 use towline_proto::Millis;
 
 use super::account::{Account, AccountError, backoff};

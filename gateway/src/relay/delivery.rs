@@ -10,9 +10,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use towline_node::api::request::{Failure, FailureCode, Reply, Request};
-use towline_node::api::types::FeedEvent;
-use towline_node::handle::{NodeHandle, ProjectLink};
+use towline_api::request::{Failure, FailureCode, Reply, Request};
+use towline_api::types::FeedEvent;
+use towline_engine::handle::{NodeHandle, ProjectLink};
 use towline_proto::Millis;
 
 use super::acked_ranges::PositionRanges;

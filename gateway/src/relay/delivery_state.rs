@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use towline_node::handle::NodeHandle;
+use towline_engine::handle::NodeHandle;
 use towline_proto::Millis;
 
 use super::acked_ranges::AckedPositions;

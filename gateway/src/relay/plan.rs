@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
-use towline_node::api::types::FeedEvent;
+use towline_api::types::FeedEvent;
 use towline_proto::{Column, EventKind, ItemId, Millis};
 
 use super::acked_ranges::PositionRanges;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use towline_node::api::request::{Failure, Reply, Request};
+use towline_api::request::{Failure, Reply, Request};
 
 use super::Sink;
 use super::acked_ranges::{AckedPositions, PositionRanges};

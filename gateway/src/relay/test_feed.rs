@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use towline_node::api::types::FeedEvent;
+use towline_api::types::FeedEvent;
 use towline_proto::{
     Column, Event, EventId, EventKind, HoldKind, ItemId, Kind, Millis, NodeId, Origin, OriginKind, ProjectId,
     Status,

@@ -13,7 +13,7 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::json;
-use towline_node::api::types::FeedEvent;
+use towline_api::types::FeedEvent;
 
 use crate::config;
 use crate::http::{self, HttpError, wall_clock};

@@ -1,10 +1,10 @@
 //! About forty canned items in every state that a board can show, for looking at it.
 
+use towline_api::types::ItemCard;
 use towline_proto::stage::{Blocked, Claim, MergeFailure};
 use towline_proto::{ActId, Column, FailureKind, ItemId, Kind, Millis, NodeId, Qa};
 
 use crate::canned::{card, dependency, update_derived};
-use towline_node::api::types::ItemCard;
 
 /// About forty items in every state that a board can show.
 pub(crate) fn demo(now: Millis) -> Vec<ItemCard> {

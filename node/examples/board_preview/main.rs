@@ -9,9 +9,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use towline_node::handle::NodeHandle;
-use towline_node::web::{Web, WebConfig, router, serve};
+use towline_engine::handle::NodeHandle;
 use towline_proto::{Kind, Millis, NodeId};
+use towline_web::{Web, WebConfig, router, serve};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {

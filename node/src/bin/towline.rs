@@ -1,5 +1,5 @@
-//! The `towline` program: everything it does is in `towline_node::cli`.
+//! The `towline` program: the command line of `towline-cli`, with a node that it can run.
 
 fn main() -> std::process::ExitCode {
-    towline_node::cli::main()
+    towline_cli::main(&towline_node::launcher::NodeLauncher)
 }

@@ -7,8 +7,9 @@
 use std::sync::Weak;
 use std::time::Duration;
 
+use towline_api::request::{Failure, FailureCode};
+
 use super::Node;
-use crate::api::request::{Failure, FailureCode};
 
 /// The interval between checks; what is acknowledged in between may be lost.
 const CHECK_EVERY: Duration = Duration::from_secs(1);

@@ -7,40 +7,16 @@
 
 use std::time::{Duration, Instant};
 
-use ed25519_dalek::SigningKey;
+use towline_api::request::{Failure, FailureCode, Reply, Request};
+use towline_engine::handle::ProjectLink;
+use towline_engine::in_home::{adopt_project, open_project};
 use towline_proto::wire::JoinReply;
 use towline_proto::{Entry, NodeId, Ticket, limits};
 
-use super::{Node, failed, open_project, options, peers_file};
-use crate::api::request::{Failure, FailureCode, Reply, Request};
-use crate::handle::ProjectLink;
-use crate::home::{Home, ProjectHome};
-use crate::project::Project;
+use super::{Node, failed, peers_file};
 
 /// The interval between checks whether everything has arrived, in milliseconds.
 const JOIN_POLL_MS: u64 = 50;
-
-/// Creates the folder of a project from its first entry and registers it. `introduced` are the nodes that the
-/// inviter named, itself included.
-pub(super) fn adopt_project(
-    home: &Home,
-    key: &SigningKey,
-    genesis: &Entry,
-    name: &str,
-    introduced: &[NodeId],
-) -> Result<ProjectHome, Failure> {
-    let place = home.make_project(genesis.project(), name)?;
-    place.introduce(introduced)?;
-    // An earlier version that created folders in place may have been killed before this one was complete.
-    let began = place.log_dir().is_dir();
-    let made = if began {
-        Project::open(options(&place, key), genesis.project())
-    } else {
-        Project::create(options(&place, key), genesis)
-    };
-    made.map_err(|error| failed(format!("{error:#}")))?.close();
-    Ok(place.register()?)
-}
 
 impl Node {
     /// Joins a project by a ticket and starts it. Its contents arrive by catch-up after this call. A project

@@ -8,10 +8,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
+use towline_net::{Net, SavedNode};
 use towline_proto::NodeId;
-
-use crate::home::{Home, files};
-use crate::net::{Net, SavedNode};
+use towline_store::home::{Home, files};
 
 /// The file.
 const FILE: &str = "peers.json";

@@ -5,11 +5,11 @@
 use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
+use towline_api::request::Failure;
+use towline_net::{Net, NetConfig, Route};
+use towline_store::home::{Config, Home, files};
 
 use super::{Routes, failed, peers_file};
-use crate::api::request::Failure;
-use crate::home::{Config, Home, files};
-use crate::net::{Net, NetConfig, Route};
 
 /// The file with the port.
 const PORT_FILE: &str = "port";

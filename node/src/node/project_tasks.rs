@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use towline_api::request::Failure;
+use towline_engine::handle::Job;
 
 use super::failed;
-use crate::api::request::Failure;
-use crate::handle::Job;
 
 /// The interval between ticks, in milliseconds; see [`Job::Tick`].
 const TICK_MS: u64 = 250;

@@ -2,9 +2,9 @@
 
 use std::convert::Infallible;
 
-use towline_node::cache::{Batch, Cache, CacheError, OpenOutcome, Table};
-use towline_node::log::Log;
 use towline_proto::{Millis, ProjectId};
+use towline_store::cache::{Batch, Cache, CacheError, OpenOutcome, Table};
+use towline_store::log::Log;
 
 use crate::tools::TinyDisk;
 

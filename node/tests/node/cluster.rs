@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
-use towline_node::api::request::{NewItem, Reply, Request, Transition};
-use towline_node::api::types::ItemCard;
-use towline_node::home::settings::{ClaimTtl, Settings};
-use towline_node::home::{self, Config, Home, key};
-use towline_node::node::{Node, make_project};
+use towline_api::request::{NewItem, Reply, Request, Transition};
+use towline_api::types::ItemCard;
+use towline_engine::in_home::make_project;
+use towline_node::node::Node;
 use towline_proto::{Column, Origin, OriginKind, ProjectId, Role, Ticket, Verb};
+use towline_store::home::settings::{ClaimTtl, Settings};
+use towline_store::home::{self, Config, Home, key};
 
 /// Longer than anything here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -88,7 +89,7 @@ impl Actor {
             panic!()
         };
         let mut out = Vec::new();
-        towline_node::export::jsonl::write(lines, &mut out).unwrap();
+        towline_interchange::export::jsonl::write(lines, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -239,12 +240,12 @@ impl Actor {
         }
     }
 
-    async fn takes_over(&self, item: &str) -> Result<Reply, towline_node::api::request::Failure> {
+    async fn takes_over(&self, item: &str) -> Result<Reply, towline_api::request::Failure> {
         self.tries(Request::Transition(Transition::plain(item, Verb::TakeOver)))
             .await
     }
 
-    async fn tries(&self, request: Request) -> Result<Reply, towline_node::api::request::Failure> {
+    async fn tries(&self, request: Request) -> Result<Reply, towline_api::request::Failure> {
         let handle = self.node.handle();
         handle.request(&self.project, Some(self.origin()), request).await
     }

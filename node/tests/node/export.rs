@@ -7,9 +7,9 @@ mod stick;
 mod store;
 
 use serde_json::json;
-use towline_node::api::request::{IMPORT_CHUNK, Reply, Request};
-use towline_node::import::beads;
-use towline_node::project::LineOutcome;
+use towline_api::request::{IMPORT_CHUNK, Reply, Request};
+use towline_api::types::LineOutcome;
+use towline_interchange::import::beads;
 use towline_proto::{Column, Millis};
 
 use store::{Store, assert_same, problems};
@@ -334,7 +334,7 @@ fn an_item_of_thousands_of_acts_takes_several_entries() {
         act.saw = if at == 0 {
             vec![]
         } else {
-            vec![towline_node::export::line::ActRef::At(before + at - 1)]
+            vec![towline_api::export_line::ActRef::At(before + at - 1)]
         };
         line.acts.push(act);
     }

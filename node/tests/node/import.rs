@@ -14,11 +14,12 @@ use std::path::{Path, PathBuf};
 use ed25519_dalek::SigningKey;
 use serde_json::Value;
 use tempfile::TempDir;
-use towline_node::api::request::{IMPORT_CHUNK, ImportItem, ImportStage, Reply, Request};
-use towline_node::api::types::ImportReport;
-use towline_node::import::{Parsed, backlog, github};
-use towline_node::project::{Project, ProjectOptions, SystemEnvironment};
+use towline_api::request::{IMPORT_CHUNK, ImportItem, ImportStage, Reply, Request};
+use towline_api::types::ImportReport;
+use towline_engine::{Project, ProjectOptions};
+use towline_interchange::import::{Parsed, backlog, github};
 use towline_proto::{Column, CriterionState, Origin, OriginKind};
+use towline_store::env::SystemEnvironment;
 
 struct Place {
     dir: TempDir,

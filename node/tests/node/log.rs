@@ -4,8 +4,8 @@ use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
 
-use towline_node::log::{Log, LogError, OpenReport, Options};
 use towline_proto::{Millis, ProjectId};
+use towline_store::log::{Log, LogError, OpenReport, Options};
 
 use crate::tools::{TinyDisk, size};
 

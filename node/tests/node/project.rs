@@ -4,11 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
-use towline_node::api::request::{Failure, Filter, NewItem, Reply, Request, Transition};
-use towline_node::handle::Job;
-use towline_node::net::NetOutput;
-use towline_node::project::{Project, ProjectOptions, SystemEnvironment};
+use towline_api::request::{Failure, Filter, NewItem, Reply, Request, Transition};
+use towline_engine::handle::Job;
+use towline_engine::{Project, ProjectOptions};
+use towline_net::NetOutput;
 use towline_proto::{Column, Kind, Origin, OriginKind, ProjectId, Role, Verb};
+use towline_store::env::SystemEnvironment;
 
 fn opening(dir: &Path) -> ProjectOptions {
     ProjectOptions {
@@ -61,7 +62,7 @@ fn everything(project: &mut Project) -> String {
         panic!("lines")
     };
     let mut out = Vec::new();
-    towline_node::export::jsonl::write(lines, &mut out).unwrap();
+    towline_interchange::export::jsonl::write(lines, &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -250,7 +251,7 @@ fn a_body_is_found_before_and_after_it_is_stored_and_as_it_was_edited() {
     project.close();
     let mut project = reopen(dir.path(), id);
     assert_eq!(found(&mut project, "want user"), ["1", "2"]);
-    let edit = towline_node::api::request::Edit {
+    let edit = towline_api::request::Edit {
         item: "2".into(),
         body: Some("Green, with a Roof.".into()),
         ..Default::default()
@@ -332,8 +333,7 @@ fn the_network_knows_that_a_ticket_is_out_before_anybody_holds_it() {
     let folder = tempfile::tempdir().unwrap();
     let (net, mut told) = tokio::sync::mpsc::channel(64);
     let addresses = || vec!["/ip4/127.0.0.1/tcp/7".to_owned()];
-    let started =
-        towline_node::project::start(create(folder.path()), Some(net), Arc::new(addresses)).unwrap();
+    let started = towline_engine::start(create(folder.path()), Some(net), Arc::new(addresses)).unwrap();
     let (reply, answer) = tokio::sync::oneshot::channel();
     let body = Box::new(Request::Invite {
         role: Role::Writer,

@@ -13,8 +13,9 @@ use ed25519_dalek::SigningKey;
 use towline_crdt::doc::{ActRecord, Acts, NodePrefix};
 use towline_crdt::fold::{ActOutcome, fold};
 use towline_crdt::members::Membership;
-use towline_node::project::{Project, SystemEnvironment};
+use towline_engine::Project;
 use towline_proto::{Act, ActId, AuthorSeq, Column, Epoch, ItemId, Kind, Millis, NodeId, Op, Payload, Qa};
+use towline_store::env::SystemEnvironment;
 
 use super::{Bench, Goal, Row, world};
 

@@ -12,12 +12,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use towline_node::api::request::{Filter, ImportStage, Reply, Request};
-use towline_node::home::{Home, key};
-use towline_node::import::Parsed;
-use towline_node::node::open_project;
-use towline_node::project::Project;
+use towline_api::request::{Filter, ImportStage, Reply, Request};
+use towline_engine::Project;
+use towline_engine::in_home::open_project;
+use towline_interchange::import::Parsed;
 use towline_proto::limits;
+use towline_store::home::{Home, key};
 
 use super::memory::{binary, resident, timed, towline};
 use super::{Bench, Goal, Row, at, nodes, world};

@@ -9,10 +9,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use towline_node::api::request::{Filter, Request};
-use towline_node::home::{Home, key};
-use towline_node::import::Parsed;
-use towline_node::node::open_project;
+use towline_api::request::{Filter, Request};
+use towline_engine::in_home::open_project;
+use towline_interchange::import::Parsed;
+use towline_store::home::{Home, key};
 
 use super::{Bench, Goal, Row, at, nodes};
 

@@ -10,11 +10,12 @@ use towline_crdt::doc::ItemDoc;
 use towline_crdt::fold::fold;
 use towline_crdt::gate;
 use towline_crdt::members::Membership;
-use towline_node::project::{Project, SystemEnvironment};
+use towline_engine::Project;
 use towline_proto::{
     AuthorSeq, Column, Entry, EntryBody, Epoch, ItemChange, ItemId, Kind, Millis, NodeId, Op,
 };
 use towline_proto::{Payload, Qa};
+use towline_store::env::SystemEnvironment;
 
 use super::{Bench, Goal, Row, at, raw, world};
 

@@ -17,7 +17,7 @@ mod writes;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use towline_node::import::Parsed;
+use towline_interchange::import::Parsed;
 
 /// Times that each figure is taken.
 const RUNS: usize = 3;
@@ -169,7 +169,7 @@ pub fn run(args: impl Iterator<Item = String>, default_items: usize) -> Result<(
         full,
         sizes,
         rounds: 300,
-        tracker: towline_node::import::beads::read(text.as_slice()),
+        tracker: towline_interchange::import::beads::read(text.as_slice()),
         tracker_bytes: text.len() as u64,
     };
     if items < 1_000 {

@@ -8,11 +8,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use tokio::time::timeout;
-use towline_node::api::request::{Reply, Request};
-use towline_node::home::{self, Config, Home, key};
-use towline_node::import::Parsed;
-use towline_node::node::{Node, make_project, open_project};
+use towline_api::request::{Reply, Request};
+use towline_engine::in_home::{make_project, open_project};
+use towline_interchange::import::Parsed;
+use towline_node::node::Node;
 use towline_proto::{ProjectId, Role, Ticket};
+use towline_store::home::{self, Config, Home, key};
 
 use super::{Bench, Goal, Row, at, raw, world};
 

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use ed25519_dalek::SigningKey;
-use towline_node::api::request::{IMPORT_CHUNK, NewItem, Reply, Request, Transition};
-use towline_node::import::Parsed;
-use towline_node::project::{Project, ProjectOptions, SystemEnvironment};
+use towline_api::request::{IMPORT_CHUNK, NewItem, Reply, Request, Transition};
+use towline_engine::{Project, ProjectOptions};
+use towline_interchange::import::Parsed;
 use towline_proto::{Origin, OriginKind, Verb};
+use towline_store::env::SystemEnvironment;
 
 /// The only node's key, in projects without a network.
 pub(crate) const KEY: [u8; 32] = [7; 32];

@@ -5,8 +5,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use ed25519_dalek::SigningKey;
-use towline_node::handle::{Job, NodeHandle};
-use towline_node::project;
+use towline_engine::handle::{Job, NodeHandle};
 use towline_proto::{NodeId, Verb};
 
 use super::{Bench, Goal, Row, at, raw, world};
@@ -63,7 +62,7 @@ fn durable_among(bench: &Bench, items: usize) -> Result<Vec<Row>> {
 /// One writer and then many, through the project's thread.
 pub(crate) fn writers(bench: &Bench) -> Result<Vec<Row>> {
     let dir = tempfile::tempdir()?;
-    let started = project::start(
+    let started = towline_engine::start(
         world::project(&dir.path().join("project"))?,
         None,
         Arc::new(Vec::new),

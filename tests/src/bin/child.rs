@@ -8,10 +8,10 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use towline_node::cache::{Batch, Cache, Table, meta};
-use towline_node::home::Home;
-use towline_node::log::Log;
 use towline_proto::{Millis, ProjectId};
+use towline_store::cache::{Batch, Cache, Table, meta};
+use towline_store::home::Home;
+use towline_store::log::Log;
 
 /// The project of every log here.
 const PROJECT: ProjectId = ProjectId([7; 32]);

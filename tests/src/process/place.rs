@@ -12,7 +12,7 @@ use std::thread;
 
 use serde_json::Value;
 use tempfile::TempDir;
-use towline_node::home::{Config, Home, init};
+use towline_store::home::{Config, Home, init};
 
 use super::{Outcome, PATIENCE, end, finish, program, until};
 

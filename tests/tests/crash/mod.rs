@@ -12,9 +12,9 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use towline_node::api::request::{Envelope, NewItem, Reply, Request};
-use towline_node::socket::Client;
+use towline_api::request::{Envelope, NewItem, Reply, Request};
 use towline_proto::{Kind, Origin, OriginKind};
+use towline_socket::Client;
 use towline_tests::process::{Dice, Place, let_pass, until};
 
 /// Rounds when nobody asks for more.

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-use towline_node::cache::{Cache, Table, meta};
-use towline_node::home::{Home, HomeError};
-use towline_node::log::Log;
 use towline_proto::{Millis, ProjectId};
+use towline_store::cache::{Cache, Table, meta};
+use towline_store::home::{Home, HomeError};
+use towline_store::log::Log;
 
 const PROJECT: ProjectId = ProjectId([7; 32]);
 const NOW: Millis = Millis(1_700_000_000_000);

@@ -52,7 +52,7 @@ fn page(board: SocketAddr, path: &str) -> String {
 }
 
 fn board_of(place: &Place) -> SocketAddr {
-    let mut client = towline_node::socket::Client::connect(&place.home().socket())
+    let mut client = towline_socket::Client::connect(&place.home().socket())
         .expect("a socket")
         .expect("a node");
     let board = client.hello().expect("an answer").board.expect("a board");

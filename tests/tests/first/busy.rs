@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use towline_node::socket::{CONNECTIONS, Client};
+use towline_socket::{CONNECTIONS, Client};
 use towline_tests::process::Place;
 
 /// Commands at once, more than a node has places for.

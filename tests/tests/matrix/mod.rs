@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
+use towline_engine::handle::NodeHandle;
 use towline_gateway::Gateway;
 use towline_gateway::config::GatewayConfig;
-use towline_node::handle::NodeHandle;
 use towline_proto::Column;
 use towline_tests::breaker::Breaker;
 use towline_tests::gateway;

@@ -37,9 +37,7 @@ fn a_ticket_works_once_in_time_and_undamaged() {
     cem.run(&["join", &revoked])
         .refused(4, &["revoked", "ask for a new one"]);
     let ends = expired.parse::<towline_proto::Ticket>().unwrap().expires;
-    until("the ticket has expired", || {
-        towline_node::cli::context::now() > ends
-    });
+    until("the ticket has expired", || towline_cli::context::now() > ends);
     cem.run(&["join", &expired])
         .refused(4, &["expired", "ask for a new one"]);
     let mut damaged = ann.invite(&[]);

@@ -1,9 +1,9 @@
 //! Lines that are broken or made to harm: each is refused by itself, with a reason, and the rest is taken.
 
 use serde_json::{Value, json};
-use towline_node::api::request::{Reply, Request};
-use towline_node::import::jsonl as jsonl_import;
-use towline_node::project::{ImportPass, LineOutcome};
+use towline_api::request::{Reply, Request};
+use towline_api::types::{ImportPass, LineOutcome};
+use towline_interchange::import::jsonl as jsonl_import;
 
 use super::lively;
 use super::store::Store;

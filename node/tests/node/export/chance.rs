@@ -5,8 +5,8 @@
 //! Where they begin is drawn anew for each run, and is 1 under CI.
 
 use serde_json::{Value, json};
-use towline_node::api::request::Request;
-use towline_node::project::LineOutcome;
+use towline_api::request::Request;
+use towline_api::types::LineOutcome;
 use towline_proto::{Origin, OriginKind};
 
 use super::store::{Store, Ticking, assert_same, problems};
@@ -216,10 +216,10 @@ fn any_history_goes_through_another_project_unchanged() {
 fn an_import_that_was_cut_short_is_completed_by_another() {
     let mut store = history(1);
     let export = store.export();
-    let file = towline_node::import::jsonl::read(export.as_bytes());
+    let file = towline_interchange::import::jsonl::read(export.as_bytes());
     let lines: Vec<_> = file.lines.iter().map(|(_, line)| line.clone()).collect();
     let mut other = Store::new(8);
-    let pass = towline_node::project::ImportPass::Create;
+    let pass = towline_api::types::ImportPass::Create;
     other.ask(Request::ImportLines {
         names: file.names(&lines),
         lines,

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use serde_json::{Value, json};
-use towline_node::api::request::{Reply, Request};
-use towline_node::export::markdown;
-use towline_node::import::backlog;
+use towline_api::request::{Reply, Request};
+use towline_interchange::export::markdown;
+use towline_interchange::import::backlog;
 
 use super::store::Store;
 

@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::SigningKey;
 use serde_json::json;
-use towline_node::api::request::{Reply, Request};
-use towline_node::project::EntryImportReport;
+use towline_api::request::{Reply, Request};
+use towline_api::types::EntryImportReport;
 use towline_proto::{Entry, EntryBody, Epoch, NodeId, Origin, OriginKind, Payload, ProjectId, Tip};
 
 use super::store::Store;

@@ -7,11 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ed25519_dalek::SigningKey;
 use serde_json::{Value, json};
-use towline_node::api::request::{IMPORT_CHUNK, Reply, Request};
-use towline_node::export::{jsonl, line::ItemLine};
-use towline_node::import::jsonl as jsonl_import;
-use towline_node::project::{Environment, ImportPass, LineOutcome, Project, ProjectOptions};
+use towline_api::export_line::ItemLine;
+use towline_api::request::{IMPORT_CHUNK, Reply, Request};
+use towline_api::types::{ImportPass, LineOutcome};
+use towline_engine::{Project, ProjectOptions};
+use towline_interchange::export::jsonl;
+use towline_interchange::import::jsonl as jsonl_import;
 use towline_proto::{Millis, Origin, OriginKind, ProjectId};
+use towline_store::env::Environment;
 
 /// A store in a folder of its own.
 pub(super) struct Store {

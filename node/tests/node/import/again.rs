@@ -1,8 +1,8 @@
 //! What was done here with imported items between two imports stays as it is, until the other tracker
 //! says something new about the same thing.
 
-use towline_node::api::request::{ImportComment, ImportItem, ImportRecord, ImportStage, Request, Transition};
-use towline_node::api::types::ImportReport;
+use towline_api::request::{ImportComment, ImportItem, ImportRecord, ImportStage, Request, Transition};
+use towline_api::types::ImportReport;
 use towline_proto::{Column, Kind, Millis, Verb};
 
 use super::{Place, place};

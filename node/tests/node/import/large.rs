@@ -1,7 +1,7 @@
 //! Issues with more to them than fits into one entry: all of it comes over, or the count says that it
 //! did not.
 
-use towline_node::api::request::{ImportComment, ImportCriterion, ImportItem, ImportStage};
+use towline_api::request::{ImportComment, ImportCriterion, ImportItem, ImportStage};
 use towline_proto::{CriterionState, Millis, limits};
 
 use super::again::issue;

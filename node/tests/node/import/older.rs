@@ -3,9 +3,9 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use towline_node::api::request::Request;
-use towline_node::api::types::ImportReport;
-use towline_node::import::{Parsed, backlog, beads, github};
+use towline_api::request::Request;
+use towline_api::types::ImportReport;
+use towline_interchange::import::{Parsed, backlog, beads, github};
 
 use super::{Place, criteria, place};
 

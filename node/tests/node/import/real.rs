@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use serde_json::{Map, Value};
-use towline_node::api::request::{Request, Transition};
-use towline_node::api::types::ImportReport;
-use towline_node::import::beads;
+use towline_api::request::{Request, Transition};
+use towline_api::types::ImportReport;
+use towline_interchange::import::beads;
 use towline_proto::Verb;
 
 use super::{Place, data, place};

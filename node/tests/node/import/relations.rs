@@ -1,8 +1,8 @@
 //! Relations of imported items: what they mean stays, and what somebody took away here stays away.
 
 use serde_json::{Value, json};
-use towline_node::api::request::{Edit, FailureCode, Reply, Request};
-use towline_node::import::{Parsed, beads};
+use towline_api::request::{Edit, FailureCode, Reply, Request};
+use towline_interchange::import::{Parsed, beads};
 use towline_proto::{Origin, OriginKind};
 
 use super::{Place, counts, place};

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use towline_node::api::request::{FailureCode, Request};
-use towline_node::import::{Parsed, backlog, beads, github};
+use towline_api::request::{FailureCode, Request};
+use towline_interchange::import::{Parsed, backlog, beads, github};
 use towline_proto::{Origin, OriginKind};
 
 use super::{Place, counts, place};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use libp2p::identity::Keypair;
 use tokio::sync::mpsc;
 use tokio::time::{interval, timeout};
-use towline_node::net::{GossipToken, GossipVerdict, Net, NetConfig, NetInput, NetOutput, Route};
+use towline_net::{GossipToken, GossipVerdict, Net, NetConfig, NetInput, NetOutput, Route};
 use towline_proto::wire::Message;
 use towline_proto::{NodeId, ProjectId};
 

@@ -118,7 +118,7 @@ async fn what_a_member_sends_reaches_no_terminal_raw() {
     let kept = Kept::default();
     let writer = kept.clone();
     // The whole node runs on this thread.
-    let _logging = tracing::subscriber::set_default(towline_node::logging::to(move || writer.clone()));
+    let _logging = tracing::subscriber::set_default(towline_cli::logging::to(move || writer.clone()));
     let anna = start(1).await;
     anna.members(&[id(6)], false).await;
     let mut mallory = Mallory::new(6);

@@ -6,12 +6,13 @@ mod hostile;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use cast::{Actor, DEMO, SOON, befriend, id, reaches, start, start_with};
 use tokio::time::timeout;
-use towline_node::net::{GossipVerdict, NetInput, NetOutput};
+use towline_net::{GossipVerdict, NetInput, NetOutput};
 use towline_proto::ticket::Secret;
 use towline_proto::wire::{EntryBytes, JoinReply, Message};
 use towline_proto::{Millis, NodeId, ProjectId, Role, Ticket};
+
+use cast::{Actor, DEMO, SOON, befriend, id, reaches, start, start_with};
 
 #[tokio::test]
 async fn two_members_connect_and_talk_both_ways() {

@@ -11,9 +11,9 @@ mod page;
 use std::thread;
 
 use tokio::sync::{mpsc, watch};
-use towline_node::api::request::{Failure, FailureCode, Filter, Reply, Request, Transition};
-use towline_node::api::types::{Applied, Comment, FeedEvent, ItemCard, ItemLink, ItemPage, ProjectStatus};
-use towline_node::handle::{JOBS, Job, ProjectLink};
+use towline_api::request::{Failure, FailureCode, Filter, Reply, Request, Transition};
+use towline_api::types::{Applied, Comment, FeedEvent, ItemCard, ItemLink, ItemPage, ProjectStatus};
+use towline_engine::handle::{JOBS, Job, ProjectLink};
 use towline_proto::stage::{Blocked, Holds, status};
 use towline_proto::table::{leads_to, legal, legal_from};
 use towline_proto::{

@@ -1,8 +1,6 @@
 //! What a canned item has to say about its conflict: two people took it two ways.
 
-use towline_node::api::types::{
-    Explanation, HistoryLine, HistoryOutcome, ItemCard, ItemLink, OpenConflict, Side,
-};
+use towline_api::types::{Explanation, HistoryLine, HistoryOutcome, ItemCard, ItemLink, OpenConflict, Side};
 use towline_proto::{ActId, Column, NodeId, Rule};
 
 /// The conflict of an item that has one.

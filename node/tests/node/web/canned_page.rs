@@ -1,6 +1,6 @@
 //! What a canned project says of itself and of one item in full.
 
-use towline_node::api::types::{Comment, FeedEvent, ItemCard, ItemPage, PeerInfo, ProjectStatus};
+use towline_api::types::{Comment, FeedEvent, ItemCard, ItemPage, PeerInfo, ProjectStatus};
 use towline_proto::{Column, NodeId, ProjectId, Role};
 
 use super::{NOON, conflict, dependency};

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio_util::sync::DropGuard;
-use towline_node::web::Web;
+use towline_web::Web;
 
 /// A running board, for as long as this lives.
 pub(crate) struct Board {

@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, BufReader};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use towline_node::api::types::ItemCard;
-use towline_node::handle::NodeHandle;
-use towline_node::web::{Web, WebConfig, router, serve};
+use towline_api::types::ItemCard;
+use towline_engine::handle::NodeHandle;
 use towline_proto::{Column, Kind, NodeId};
+use towline_web::{Web, WebConfig, router, serve};
 
 use canned::{NOON, card};
 use client::{Board, event};

@@ -2,7 +2,7 @@
 //! waiting.
 
 use serde_json::json;
-use towline_node::api::types::ItemCard;
+use towline_api::types::ItemCard;
 use towline_proto::Kind;
 
 use super::canned::{NOON, card};

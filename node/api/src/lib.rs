@@ -1,0 +1,15 @@
+//! What programs and people ask of a project and what they get back: the requests, and the JSON types of the
+//! replies.
+//!
+//! Plain data with a JSON form, shared by the socket, the HTTP API, the command line, the board and chat, and the
+//! words that all of these use for it. Nothing here performs a request or does IO: see `towline-engine`.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod activity_text;
+pub mod export_line;
+pub mod labels;
+pub mod project_names;
+pub mod relative_time;
+pub mod request;
+pub mod types;

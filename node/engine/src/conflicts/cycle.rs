@@ -1,0 +1,188 @@
+//! Dependency cycles as conflicts: the dependencies of a cycle, and the act that ends it.
+//!
+//! The index decides which dependency is suspended ([`crate::index`]). A cycle belongs to both items
+//! of the suspended dependency and ends when one of its dependencies is removed.
+
+use towline_api::request::{Failure, Reply};
+use towline_api::types::{OpenConflict, Side};
+use towline_crdt::fold::{ActOutcome, FoldedAct, FoldedItem};
+use towline_crdt::view::ItemView;
+use towline_proto::ids::to_hex;
+use towline_proto::{ActId, ItemId, Op, Origin, Rule};
+
+use crate::Project;
+use crate::index::{DependencyEdge, WaitKind, letters, rank};
+use crate::write::conflict;
+
+/// The most cycles listed for one item.
+const MAX_CYCLES: usize = 32;
+/// The most dependencies listed for one cycle, the suspended one included.
+pub(super) const MAX_SIDES: usize = 26;
+/// The most commands in a refusal.
+const COMMANDS: usize = 5;
+
+/// The id of a cycle, equal on every node.
+fn cycle_id((from, on): &DependencyEdge) -> String {
+    to_hex(&rank(from, on)[..8])
+}
+
+/// The act by which an item waits for another; the newest of several with the same effect.
+fn waiting_act<'f, 'a>(
+    folded: &'f FoldedItem<'a>,
+    on: &ItemId,
+    wait: WaitKind,
+) -> Option<(&'f ActId, &'f FoldedAct<'a>)> {
+    let makes = |folding: &FoldedAct<'_>| {
+        let to = match (&folding.record.act.op, wait) {
+            (Op::AddDependency { on }, WaitKind::Dependency) => on,
+            (Op::Supersede { by }, WaitKind::Successor) => by,
+            _ => return false,
+        };
+        folding.outcome == ActOutcome::Effective && to == on
+    };
+    let acts = folded.acts.iter().filter(|(_, folding)| makes(folding));
+    acts.max_by_key(|(act, folding)| (folding.record.act.at, **act))
+}
+
+impl Project {
+    /// The cycles in which a dependency of the item, or one on it, is suspended.
+    pub(crate) fn cycles_of(&mut self, id: &ItemId) -> Result<Vec<OpenConflict>, Failure> {
+        let edges: Vec<DependencyEdge> = self
+            .index
+            .suspended_at(id)
+            .iter()
+            .take(MAX_CYCLES)
+            .copied()
+            .collect();
+        edges
+            .into_iter()
+            .map(|edge| self.cycle_conflict(id, edge))
+            .collect()
+    }
+
+    /// Every cycle of the project, once each.
+    pub(super) fn all_cycles(&mut self, limit: usize) -> Result<Vec<OpenConflict>, Failure> {
+        let edges: Vec<DependencyEdge> = self.index.suspended().take(limit).copied().collect();
+        edges
+            .into_iter()
+            .map(|edge| self.cycle_conflict(&edge.0, edge))
+            .collect()
+    }
+
+    fn cycle_conflict(&mut self, about: &ItemId, edge: DependencyEdge) -> Result<OpenConflict, Failure> {
+        let mut edges = self.index.rest_of_cycle(&edge);
+        edges.truncate(MAX_SIDES - 1);
+        edges.push((edge.0, edge.1, WaitKind::Dependency));
+        let mut sides = Vec::with_capacity(edges.len());
+        for (from, on, wait) in edges {
+            let doc = self.doc(&from)?;
+            let folded = self.folded(&doc)?;
+            let Some((act, folding)) = waiting_act(&folded, &on, wait) else {
+                continue;
+            };
+            let effective = (from, on) != edge;
+            let means = match wait {
+                WaitKind::Dependency => self.waits_for_text(&(from, on)),
+                WaitKind::Successor => {
+                    let [from, on] = [from, on].map(|id| self.index.link(&id).handle);
+                    format!("{on} replaces {from}")
+                }
+            };
+            sides.push(Side {
+                key: letters(sides.len()),
+                effective,
+                means,
+                unkeepable: match effective {
+                    true => None,
+                    false => self
+                        .only_other_dependency(&edge)
+                        .err()
+                        .map(|failure| failure.message),
+                },
+                line: self.line(&folded, act, folding),
+            });
+        }
+        Ok(OpenConflict {
+            id: cycle_id(&edge),
+            item: self.index.link(about),
+            about: "dependencies".to_owned(),
+            rule: Rule::Cycle,
+            why: Rule::Cycle.sentence().to_owned(),
+            since: sides.iter().map(|side| side.line.at).max().unwrap_or_default(),
+            sides,
+        })
+    }
+
+    /// The dependencies of a cycle that are in effect.
+    fn kept_dependencies(&self, edge: &DependencyEdge) -> Vec<DependencyEdge> {
+        let rest = self.index.rest_of_cycle(edge).into_iter();
+        let dependencies = rest.filter(|(_, _, wait)| *wait == WaitKind::Dependency);
+        dependencies.map(|(from, on, _)| (from, on)).collect()
+    }
+
+    fn waits_for_text(&self, (from, on): &DependencyEdge) -> String {
+        let [from, on] = [from, on].map(|id| self.index.link(id).handle);
+        format!("{from} waits for {on}")
+    }
+
+    /// Resolves a cycle: keeping a dependency that is in effect removes the suspended one. Keeping the
+    /// suspended one is unambiguous only in a cycle of two; otherwise a person has to choose which other one
+    /// to remove.
+    pub(super) fn resolve_cycle(
+        &mut self,
+        origin: &Origin,
+        row: &ItemView,
+        id: &str,
+        keep: &ActId,
+    ) -> Result<Reply, Failure> {
+        let gone = || conflict("this conflict was already resolved");
+        let mut edges = self.index.suspended_at(&row.id).iter().copied();
+        let edge = edges.find(|edge| cycle_id(edge) == id).ok_or_else(gone)?;
+        let doc = self.doc(&edge.0)?;
+        let folded = self.folded(&doc)?;
+        let is_suspended =
+            waiting_act(&folded, &edge.1, WaitKind::Dependency).is_some_and(|(act, _)| act == keep);
+        let removed = if is_suspended {
+            self.only_other_dependency(&edge)?
+        } else {
+            edge
+        };
+        let from = self.index.get(&removed.0).ok_or_else(gone)?;
+        let [waited, on] = [removed.0, removed.1].map(|id| self.index.link(&id).handle);
+        self.write_ops(origin, &from, vec![Op::RemoveDependency { on: removed.1 }], None)?;
+        // The reply is about the requested item, although the act may belong to the other one.
+        let note = format!("{waited} no longer depends on {on}");
+        let mut reply = self.applied(&row.id, Some(row.column), true)?;
+        if let Reply::Applied(applied) = &mut reply {
+            applied.notes.insert(0, note);
+        }
+        Ok(reply)
+    }
+
+    fn only_other_dependency(&self, edge: &DependencyEdge) -> Result<DependencyEdge, Failure> {
+        let kept = self.kept_dependencies(edge);
+        match kept.as_slice() {
+            [one] => Ok(*one),
+            [] => {
+                let [from, on] = [edge.0, edge.1].map(|id| self.index.link(&id).handle);
+                let message = format!(
+                    "{from} replaces {on}, directly or through other items, and cannot wait for itself; \
+                     use `towline reopen {on}` to do {on} separately"
+                );
+                Err(conflict(message))
+            }
+            several => {
+                let commands = several.iter().take(COMMANDS).map(|(from, on)| {
+                    let [from, on] = [from, on].map(|id| self.index.link(id).handle);
+                    format!("`towline depends remove {from} {on}`")
+                });
+                let message = format!(
+                    "{} only if another dependency of the cycle is removed; remove one of them: {}",
+                    self.waits_for_text(edge),
+                    commands.collect::<Vec<_>>().join(", ")
+                );
+                Err(conflict(message))
+            }
+        }
+    }
+}

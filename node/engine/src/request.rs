@@ -1,0 +1,246 @@
+//! Executes requests.
+
+use towline_api::request::{Failure, FailureCode, Reply, Request};
+use towline_api::types::EntryInfo;
+use towline_proto::{Op, Origin, RequestId};
+
+use super::Project;
+
+/// The most cards per search.
+const MAX_FOUND: usize = 1_000;
+
+impl Project {
+    /// Executes one request; its changes are durable when this returns.
+    ///
+    /// # Errors
+    /// [`Failure`] with a message that says what to do. Nothing was changed then.
+    pub fn request(&mut self, origin: Option<&Origin>, body: Request) -> Result<Reply, Failure> {
+        if let Request::DryRun { of } = body {
+            return self.dry_run(origin, *of);
+        }
+        if !body.writes() {
+            return self.answer(origin, body);
+        }
+        let reply = self.apply_request(origin, body)?;
+        self.commit_pending()?;
+        self.run_effects();
+        self.store_if_full();
+        Ok(reply)
+    }
+
+    /// Applies the changes of a request to the pending batch and returns the reply, which is valid once the
+    /// batch is durable.
+    pub(crate) fn apply_request(&mut self, origin: Option<&Origin>, body: Request) -> Result<Reply, Failure> {
+        match self.apply_command(origin, body) {
+            Ok(reply) => Ok(self.annotate_reply(reply, origin)),
+            Err(failure) => Err(self.annotate_failure(failure, origin)),
+        }
+    }
+
+    fn apply_command(&mut self, origin: Option<&Origin>, body: Request) -> Result<Reply, Failure> {
+        let missing = Failure::new(
+            FailureCode::Usage,
+            towline_proto::stage::OriginError::Empty.to_string(),
+        );
+        let origin = origin.ok_or(missing)?;
+        origin
+            .check()
+            .map_err(|error| Failure::new(FailureCode::Usage, error.to_string()))?;
+        match body {
+            Request::Idempotent { id, of } => self.once(origin, id, *of),
+            Request::Create(new) => self.create_item(origin, new),
+            Request::Edit(edit) => self.edit(origin, edit),
+            Request::Transition(asked) => self.transition(origin, asked),
+            Request::ClaimReady { holder } => self.take_ready(origin, holder),
+            Request::Set { key, value } => self.set(origin, &key, value),
+            Request::ImportSettings { line, dry_run } => {
+                let taken = self.import_settings(&line, dry_run)?;
+                Ok(Reply::LineOutcomes(vec![taken]))
+            }
+            Request::Label { item, add, remove } => self.label(origin, &item, add, remove),
+            Request::Depends { item, add, remove } => self.depends(origin, &item, &add, &remove),
+            Request::Link { item, add, remove } => self.link(origin, &item, add, remove),
+            Request::Comment { item, text } => self.say(origin, &item, Op::Comment { text }),
+            Request::AddCriterion { item, text } => self.say(origin, &item, Op::AddCriterion { text }),
+            Request::SetCriterion {
+                item,
+                index,
+                state,
+                evidence,
+            } => self.judge(origin, &item, index, state, evidence),
+            Request::Resolve { item, conflict, keep } => {
+                self.resolve_conflict(origin, &item, conflict.as_deref(), &keep)
+            }
+            Request::ImportItems { items, dry_run } => self.import_items(items, dry_run).map(Reply::Imported),
+            Request::ImportRelations { relations, dry_run } => {
+                self.import_relations(relations, dry_run).map(Reply::Imported)
+            }
+            Request::ImportLines { lines, names, pass } => {
+                self.import_lines(&lines, &names, pass).map(Reply::LineOutcomes)
+            }
+            Request::Invite { role, valid_ms } => self.invite(role, valid_ms),
+            Request::Revoke { ticket } => {
+                let entry = self.withdraw(&ticket)?;
+                Ok(Reply::Entry(EntryInfo {
+                    hash: entry.hash().to_string(),
+                    seq: entry.body().seq,
+                }))
+            }
+            Request::List(_)
+            | Request::Show { .. }
+            | Request::Search { .. }
+            | Request::Ready { .. }
+            | Request::Settings
+            | Request::SettingsLine
+            | Request::Conflicts { .. }
+            | Request::Explain { .. }
+            | Request::Log { .. }
+            | Request::Status
+            | Request::Doctor
+            | Request::Members
+            | Request::Peers
+            | Request::Addresses
+            | Request::Export { .. }
+            | Request::ExportLines { .. }
+            | Request::ExportEntries { .. }
+            | Request::ImportEntries { .. }
+            | Request::Events { .. }
+            | Request::Rebuild
+            | Request::SyncStatus
+            | Request::DryRun { .. } => self.answer(Some(origin), body),
+        }
+    }
+
+    fn once(&mut self, origin: &Origin, id: RequestId, of: Request) -> Result<Reply, Failure> {
+        if let Some(reply) = self.already_done(&id, &of)? {
+            return Ok(reply);
+        }
+        self.request_id = Some(id);
+        let reply = self.apply_command(Some(origin), of);
+        self.request_id = None;
+        reply
+    }
+
+    /// The reply to a request that was executed before, here or on another node whose act has arrived.
+    fn already_done(&mut self, id: &RequestId, of: &Request) -> Result<Option<Reply>, Failure> {
+        let item = match of {
+            Request::Create(_) => {
+                let made = self.index.made_for(id).next();
+                return made.map(|item| self.applied(&item, None, false)).transpose();
+            }
+            Request::Edit(edit) => &edit.item,
+            Request::Transition(asked) => &asked.item,
+            Request::Label { item, .. }
+            | Request::Depends { item, .. }
+            | Request::Link { item, .. }
+            | Request::Comment { item, .. }
+            | Request::AddCriterion { item, .. }
+            | Request::SetCriterion { item, .. }
+            | Request::Resolve { item, .. } => item,
+            _ => {
+                let why = "only requests that change an item can carry a request id";
+                return Err(Failure::new(FailureCode::Usage, why));
+            }
+        };
+        // An invalid handle is reported when the request is executed.
+        let Ok(row) = self.index.find_one(item) else {
+            return Ok(None);
+        };
+        let doc = self.doc(&row.id)?;
+        let done = doc.acts().values().any(|record| record.act.request == Some(*id));
+        done.then(|| self.applied(&row.id, Some(row.column), false))
+            .transpose()
+    }
+
+    /// The reply or failure that a request would get now. It leaves nothing in the log or in memory.
+    pub(crate) fn dry_run(&mut self, origin: Option<&Origin>, body: Request) -> Result<Reply, Failure> {
+        // The pending batch is not part of it.
+        self.commit_pending()?;
+        if matches!(body, Request::Rebuild) {
+            return Ok(Reply::Done);
+        }
+        if !body.writes() {
+            return self.answer(origin, body);
+        }
+        let claims = self.presence.claims.clone();
+        let answer = self.apply_request(origin, body);
+        self.rollback_pending();
+        // The rollback notes these claims anew, as if they had just been made.
+        self.presence.claims = claims;
+        Ok(match answer? {
+            // The ticket is not valid.
+            Reply::Ticket { expires, .. } => Reply::Ticket {
+                ticket: String::new(),
+                expires,
+            },
+            reply => reply,
+        })
+    }
+
+    /// Executes a request that does not write.
+    pub(crate) fn answer(&mut self, origin: Option<&Origin>, body: Request) -> Result<Reply, Failure> {
+        match body {
+            // With the original times, so that it is equal on every node.
+            Request::Export { offset, limit } => self.export(offset, limit).map(Reply::Pages),
+            body => self
+                .answer_asked(body)
+                .map(|reply| self.annotate_reply(reply, origin)),
+        }
+    }
+
+    fn answer_asked(&mut self, body: Request) -> Result<Reply, Failure> {
+        match body {
+            Request::List(filter) => self.list(&filter).map(Reply::Cards),
+            Request::Show { item } => {
+                let mut pages = self.show(&item)?;
+                match (pages.len(), pages.pop()) {
+                    (1, Some(page)) => Ok(Reply::Page(Box::new(page))),
+                    (_, page) => {
+                        pages.extend(page);
+                        Ok(Reply::Pages(pages))
+                    }
+                }
+            }
+            Request::Search { text, limit } => self.search(&text, limit.min(MAX_FOUND)).map(Reply::Cards),
+            Request::Ready { asker, all } => Ok(Reply::Cards(self.ready(asker.as_deref(), all))),
+            Request::Settings => self.settings().map(Reply::Settings),
+            Request::SettingsLine => self
+                .settings_line()
+                .map(|line| Reply::SettingsLine(line.map(Box::new))),
+            Request::Conflicts { item } => self.conflicts(item.as_deref()).map(Reply::Conflicts),
+            Request::Explain { item } => self.explain(&item).map(Reply::Explanations),
+            Request::Log { item, limit } => self.log(item.as_deref(), limit).map(Reply::History),
+            Request::Status => self.status().map(|status| Reply::Status(Box::new(status))),
+            Request::Doctor => Ok(Reply::Doctor(self.doctor())),
+            Request::Members => Ok(Reply::Members(self.list_members())),
+            Request::Peers => Ok(Reply::Peers(self.peers())),
+            Request::Addresses => self.own_addresses().map(Reply::Addresses),
+            Request::ExportLines { offset, limit } => self.export_lines(offset, limit).map(Reply::Lines),
+            Request::ExportEntries { after } => self.export_entries(after),
+            Request::ImportEntries { project, records } => self
+                .import_entries(&project, &records)
+                .map(Reply::EntriesImported),
+            Request::Events { after, limit } => self.events(after, limit).map(Reply::Events),
+            Request::Rebuild => {
+                let failed = |error: anyhow::Error| Failure::new(FailureCode::Failure, format!("{error:#}"));
+                self.rebuild().map_err(failed)?;
+                Ok(Reply::Done)
+            }
+            Request::SyncStatus => {
+                // The caller need not wait for the next regular tick.
+                self.feed_replica(towline_sync::Input::Tick);
+                self.run_effects();
+                let peers = self.peers();
+                let equal = peers.iter().filter(|peer| peer.in_sync).count();
+                Ok(Reply::Synced {
+                    peers: peers.len(),
+                    equal,
+                })
+            }
+            _ => Err(Failure::new(
+                FailureCode::Failure,
+                "internal error: a request that writes was handled as one that reads",
+            )),
+        }
+    }
+}

@@ -1,0 +1,397 @@
+//! Requests that change something: from a request to operations, and from those to an entry.
+//!
+//! Everything is checked before anything is written: handles are resolved, transitions and cycles are
+//! checked, and the entry is composed against the current documents. A failure changes nothing. Transitions
+//! have a module of their own, `transition`.
+
+use std::collections::BTreeSet;
+
+use towline_api::request::{Edit, Failure, FailureCode, NewItem, Reply};
+use towline_api::types::Applied;
+use towline_crdt::compose::{BodyEdit, ComposeError, Draft};
+use towline_crdt::view::ItemView;
+use towline_proto::{Column, ItemId, Kind, LinkKind, Op, Origin, Register, text};
+
+use super::pending_batch::Work;
+use super::{Project, transition_errors};
+
+/// The middle of 0 to 4.
+const DEFAULT_PRIORITY: u8 = 2;
+
+pub(super) fn usage(message: impl Into<String>) -> Failure {
+    Failure::new(FailureCode::Usage, message)
+}
+
+pub(super) fn conflict(message: impl Into<String>) -> Failure {
+    Failure::new(FailureCode::Conflict, message)
+}
+
+/// The failure that callers get for an error of `compose`.
+pub(crate) fn refusal(error: &ComposeError) -> Failure {
+    let code = match error {
+        ComposeError::Illegal(_) | ComposeError::NoSuchConflict { .. } | ComposeError::CannotKeep(_) => {
+            FailureCode::Conflict
+        }
+        ComposeError::Act(_) | ComposeError::Body(_) | ComposeError::Full { .. } => FailureCode::Usage,
+        ComposeError::Doc(_) | ComposeError::Automerge(_) | ComposeError::Gate(_) => FailureCode::Failure,
+    };
+    match error {
+        ComposeError::Illegal(illegal) => Failure::new(code, transition_errors::message(illegal)),
+        error => Failure::new(code, error.to_string()),
+    }
+}
+
+/// Checked before anything is composed, so that the message can name the resulting number.
+fn labels_fit(whose: &str, labels: usize) -> Result<(), Failure> {
+    let most = towline_proto::limits::LABELS;
+    if labels <= most {
+        return Ok(());
+    }
+    Err(usage(format!(
+        "{whose} would have {labels} labels; at most {most} are allowed"
+    )))
+}
+
+/// A title that is written here must be one legible line.
+fn legible(title: &str) -> Result<(), Failure> {
+    let checked = text::title(title).and_then(text::legible);
+    checked
+        .map(|_| ())
+        .map_err(|why| usage(format!("invalid title: {why}")))
+}
+
+impl Project {
+    /// Creates an item.
+    pub(crate) fn create_item(&mut self, origin: &Origin, new: NewItem) -> Result<Reply, Failure> {
+        legible(&new.title)?;
+        let mut depends_on = Vec::new();
+        for on in &new.depends_on {
+            depends_on.push(self.index.find_one(on)?.id);
+        }
+        let epic = new.epic.as_deref().map(|epic| self.epic(epic)).transpose()?;
+        let mut ops = vec![Op::Create {
+            number: self.index.next_number(),
+            kind: new.kind,
+            title: new.title,
+            column: if new.upcoming {
+                Column::Upcoming
+            } else {
+                Column::Backlog
+            },
+            priority: new.priority.unwrap_or(DEFAULT_PRIORITY),
+            qa: new.qa.unwrap_or(self.maintenance.settings().qa),
+        }];
+        labels_fit("the item", new.labels.len())?;
+        ops.extend(new.labels.into_iter().map(|label| Op::AddLabel { label }));
+        ops.extend(depends_on.into_iter().map(|on| Op::AddDependency { on }));
+        ops.extend(epic.map(|epic| Op::SetEpic { epic: Some(epic) }));
+        ops.extend(new.assignee.map(|who| Op::Assign { who: Some(who) }));
+        ops.extend(new.criteria.into_iter().map(|text| Op::AddCriterion { text }));
+        let body = (!new.body.is_empty()).then_some(BodyEdit {
+            base: None,
+            text: new.body,
+        });
+        if body.is_some() {
+            ops.push(Op::EditBody);
+        }
+        let drafts = self.drafts(origin, ops);
+        let item = self.write(Work {
+            drafts,
+            body,
+            ..Work::default()
+        })?;
+        self.applied(&item, None, true)
+    }
+
+    fn epic(&self, wanted: &str) -> Result<ItemId, Failure> {
+        let row = self.index.find_one(wanted)?;
+        if row.kind == Kind::Epic {
+            return Ok(row.id);
+        }
+        Err(usage(format!(
+            "{} is a {}, not an epic",
+            self.index.handle(&row),
+            row.kind
+        )))
+    }
+
+    /// Refuses an epic that belongs to the item, directly or not. The walk ends at a cycle of epics, which
+    /// concurrent edits can create.
+    fn may_belong(&self, row: &ItemView, epic: Option<ItemId>) -> Result<(), Failure> {
+        let mut seen = BTreeSet::new();
+        let mut above = epic;
+        while let Some(id) = above.filter(|id| seen.insert(*id)) {
+            if id == row.id {
+                let [this, epic] = [Some(id), epic].map(|id| id.and_then(|id| self.index.get(&id)));
+                let [this, epic] = [this, epic].map(|row| row.map(|row| self.index.handle(&row)));
+                return Err(usage(match (this, epic) {
+                    (Some(this), Some(epic)) if this != epic => {
+                        format!("{epic} belongs to {this}, so {this} cannot belong to {epic}")
+                    }
+                    _ => "an epic cannot belong to itself".to_owned(),
+                }));
+            }
+            above = self.index.get(&id).and_then(|row| row.epic);
+        }
+        Ok(())
+    }
+
+    /// Edits fields.
+    pub(crate) fn edit(&mut self, origin: &Origin, edit: Edit) -> Result<Reply, Failure> {
+        let row = self.index.find_one(&edit.item)?;
+        let mut ops = Vec::new();
+        if let Some(title) = edit.title.filter(|title| *title != row.title) {
+            legible(&title)?;
+            ops.push(Op::SetTitle { title });
+        }
+        if let Some(kind) = edit.kind.filter(|kind| *kind != row.kind) {
+            if let Some(item) = self.index.children(&row.id).first() {
+                let (epic, item) = (self.index.handle(&row), &item.handle);
+                let message = format!(
+                    "cannot change the kind of {epic}: items belong to it, such as {item}; remove them first, with `towline edit {item} --epic ''`"
+                );
+                return Err(conflict(message));
+            }
+            ops.push(Op::SetKind { kind });
+        }
+        if let Some(priority) = edit.priority.filter(|priority| *priority != row.priority) {
+            ops.push(Op::SetPriority { priority });
+        }
+        if let Some(qa) = edit.qa.filter(|qa| *qa != row.qa) {
+            ops.push(Op::SetQa { qa });
+        }
+        if let Some(wanted) = edit.epic {
+            let epic = if wanted.is_empty() {
+                None
+            } else {
+                Some(self.epic(&wanted)?)
+            };
+            self.may_belong(&row, epic)?;
+            if epic != row.epic {
+                ops.push(Op::SetEpic { epic });
+            }
+        }
+        if let Some(who) = edit.assignee {
+            let who = (!who.is_empty()).then_some(who);
+            if who != row.assignee {
+                ops.push(Op::Assign { who });
+            }
+        }
+        let current = match &edit.body {
+            Some(_) => Some(self.body(&row.id)?),
+            None => None,
+        };
+        let body = match edit.body {
+            Some(text) if Some(&text) != current.as_ref() && Some(&text) != edit.body_base.as_ref() => {
+                Some(BodyEdit {
+                    base: edit.body_base,
+                    text,
+                })
+            }
+            _ => None,
+        };
+        if body.is_some() {
+            ops.push(Op::EditBody);
+        }
+        self.write_ops(origin, &row, ops, body)
+    }
+
+    /// Adds and removes labels.
+    pub(crate) fn label(
+        &mut self,
+        origin: &Origin,
+        item: &str,
+        add: Vec<String>,
+        remove: Vec<String>,
+    ) -> Result<Reply, Failure> {
+        let row = self.index.find_one(item)?;
+        let mut ops = Vec::new();
+        for label in remove {
+            if row.labels.contains(&label) {
+                ops.push(Op::RemoveLabel { label });
+            }
+        }
+        let taken = ops.len();
+        for label in add {
+            if !row.labels.contains(&label) {
+                ops.push(Op::AddLabel { label });
+            }
+        }
+        let left = (row.labels.len() + ops.len()).saturating_sub(2 * taken);
+        labels_fit(&self.index.handle(&row), left)?;
+        self.write_ops(origin, &row, ops, None)
+    }
+
+    /// Adds and removes dependencies; a cycle is refused.
+    pub(crate) fn depends(
+        &mut self,
+        origin: &Origin,
+        item: &str,
+        add: &[String],
+        remove: &[String],
+    ) -> Result<Reply, Failure> {
+        let row = self.index.find_one(item)?;
+        let mut ops = Vec::new();
+        for wanted in remove {
+            let on = self.index.find_one(wanted)?.id;
+            if row.depends_on.contains(&on) {
+                ops.push(Op::RemoveDependency { on });
+            }
+        }
+        for wanted in add {
+            let on = self.index.find_one(wanted)?;
+            if row.depends_on.contains(&on.id) {
+                continue;
+            }
+            if self.index.depends_on(&on.id, &row.id) {
+                let (this, other) = (self.index.handle(&row), self.index.handle(&on));
+                return Err(conflict(if on.id == row.id {
+                    format!("{this} cannot wait for itself: that would be a cycle")
+                } else {
+                    let cycle = self.closed_cycle_text(row.id, on.id);
+                    format!("{this} cannot wait for {other}: that would be a cycle, {cycle}")
+                }));
+            }
+            ops.push(Op::AddDependency { on: on.id });
+        }
+        self.write_ops(origin, &row, ops, None)
+    }
+
+    /// Adds and removes links.
+    pub(crate) fn link(
+        &mut self,
+        origin: &Origin,
+        item: &str,
+        add: Vec<(LinkKind, String)>,
+        remove: Vec<(LinkKind, String)>,
+    ) -> Result<Reply, Failure> {
+        let row = self.index.find_one(item)?;
+        let has = |kind: LinkKind, target: &str| {
+            row.links
+                .iter()
+                .any(|link| link.kind == kind && link.target == target)
+        };
+        let mut ops = Vec::new();
+        for (kind, target) in remove {
+            if has(kind, &target) {
+                ops.push(Op::RemoveLink { kind, target });
+            }
+        }
+        for (kind, target) in add {
+            if !has(kind, &target) {
+                ops.push(Op::AddLink { kind, target });
+            }
+        }
+        self.write_ops(origin, &row, ops, None)
+    }
+
+    /// Applies one unconditional operation: adds a comment or a criterion.
+    pub(crate) fn say(&mut self, origin: &Origin, item: &str, op: Op) -> Result<Reply, Failure> {
+        let row = self.index.find_one(item)?;
+        self.write_ops(origin, &row, vec![op], None)
+    }
+
+    /// Sets the state of a criterion, given by its position in the list.
+    pub(crate) fn judge(
+        &mut self,
+        origin: &Origin,
+        item: &str,
+        place: usize,
+        state: towline_proto::CriterionState,
+        evidence: Option<String>,
+    ) -> Result<Reply, Failure> {
+        let row = self.index.find_one(item)?;
+        let criterion = place.checked_sub(1).and_then(|place| row.criteria.get(place));
+        let Some(criterion) = criterion.map(|criterion| criterion.id) else {
+            let message = format!(
+                "no criterion {place}: the item has {}, numbered from 1",
+                row.criteria.len()
+            );
+            return Err(Failure::new(FailureCode::NotFound, message));
+        };
+        self.write_ops(
+            origin,
+            &row,
+            vec![Op::SetCriterion {
+                criterion,
+                state,
+                evidence,
+            }],
+            None,
+        )
+    }
+
+    /// Operations as drafts with the current time.
+    pub(crate) fn drafts(&self, origin: &Origin, ops: Vec<Op>) -> Vec<Draft> {
+        let at = self.now();
+        ops.into_iter()
+            .map(|op| Draft {
+                op,
+                origin: origin.clone(),
+                at,
+                request: self.request_id,
+            })
+            .collect()
+    }
+
+    pub(super) fn write_ops(
+        &mut self,
+        origin: &Origin,
+        row: &ItemView,
+        ops: Vec<Op>,
+        body: Option<BodyEdit>,
+    ) -> Result<Reply, Failure> {
+        let drafts = self.drafts(origin, ops);
+        self.write_drafts(row, drafts, body)
+    }
+
+    pub(super) fn write_drafts(
+        &mut self,
+        row: &ItemView,
+        drafts: Vec<Draft>,
+        body: Option<BodyEdit>,
+    ) -> Result<Reply, Failure> {
+        if drafts.is_empty() {
+            return self.applied(&row.id, Some(row.column), false);
+        }
+        let about_trash = |op: &Op| matches!(op, Op::Resolve { over, .. } if *over == Register::Deleted);
+        let mut ops = drafts.iter().map(|draft| &draft.op);
+        let is_edit = ops.all(|op| op.verb().is_none() && !about_trash(op));
+        if row.deleted && is_edit {
+            return Err(conflict("the item is in the trash; use `restore` first"));
+        }
+        self.write(Work {
+            item: Some(row.id),
+            drafts,
+            body,
+            ..Work::default()
+        })?;
+        self.applied(&row.id, Some(row.column), true)
+    }
+
+    pub(super) fn applied(&self, id: &ItemId, from: Option<Column>, changed: bool) -> Result<Reply, Failure> {
+        let row = self.index.get(id).ok_or_else(|| {
+            Failure::new(
+                FailureCode::Failure,
+                "the item is not in the index; run `towline doctor`",
+            )
+        })?;
+        let card = self.index.card(&row);
+        let mut notes = Vec::new();
+        for link in card.depends_on.iter().filter(|link| !link.satisfied) {
+            let note = link
+                .note
+                .as_ref()
+                .map(|note| format!(" ({note})"))
+                .unwrap_or_default();
+            notes.push(format!("waits for {}{note}", link.handle));
+        }
+        Ok(Reply::Applied(Box::new(Applied {
+            card,
+            from,
+            notes,
+            changed,
+            purged: row.purged,
+        })))
+    }
+}

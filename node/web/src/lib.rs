@@ -1,0 +1,189 @@
+//! The HTTP server of a node: board, JSON API and server-sent events, for one project or for a fleet.
+//!
+//! Pages are rendered here and work before any script has loaded. Everything is asked through the
+//! [`NodeHandle`]; this module never opens a store, knows no rule of the domain and keeps nothing
+//! but sessions, which live in memory and end with the process.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use axum::routing::{get, post};
+use towline_api::request::{Failure, FailureCode, Reply, Request};
+use towline_engine::handle::{NodeHandle, ProjectLink};
+use towline_net::limiter::{Limiter, Limits};
+use towline_proto::{Millis, Origin};
+
+mod api;
+mod assets;
+mod error;
+mod events;
+mod forms;
+mod guard;
+mod metrics;
+mod pages;
+mod query;
+mod serve;
+mod session;
+mod view;
+
+use metrics::Metrics;
+pub use serve::serve;
+use session::Sessions;
+
+/// Largest request body in bytes: an import chunk fits, a flood does not.
+const BODY_BYTES: usize = 1024 * 1024;
+/// Open event streams at once: browsers share one among their tabs, so this is 128 people, and 64 that
+/// come from one address, as all do whom a proxy brings.
+const STREAMS: Limits = Limits {
+    total: 128,
+    per_source: 64,
+    grace: Duration::ZERO,
+};
+/// How long a project may take to answer, in milliseconds. Nobody waits longer.
+const ANSWER_MS: u64 = 30_000;
+/// How long open connections may linger after the stop, in milliseconds.
+const LINGER_MS: u64 = 3_000;
+
+/// The configuration of the HTTP server.
+#[derive(Clone, Default)]
+pub struct WebConfig {
+    /// The title at the top of every page.
+    pub title: String,
+    /// The `host:port` values that requests may name, in addition to loopback names with any port.
+    pub allowed_hosts: Vec<String>,
+    /// Whether `/` is the fleet page even with one project.
+    pub fleet: bool,
+    /// A token for programs; none means that programs cannot write.
+    pub api_token: Option<String>,
+}
+
+// By hand, because a derived one would print the token into logs.
+impl std::fmt::Debug for WebConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WebConfig")
+            .field("title", &self.title)
+            .field("allowed_hosts", &self.allowed_hosts)
+            .field("fleet", &self.fleet)
+            .field("api_token", &self.api_token.as_ref().map(|_| "***"))
+            .finish()
+    }
+}
+
+/// The state that all handlers share.
+#[derive(Debug)]
+pub struct Web {
+    handle: NodeHandle,
+    config: WebConfig,
+    sessions: Sessions,
+    metrics: Metrics,
+    streams: Limiter,
+}
+
+impl Web {
+    /// The HTTP server of a node.
+    ///
+    /// # Errors
+    /// When the operating system gives no randomness.
+    pub fn new(handle: NodeHandle, config: WebConfig) -> io::Result<Arc<Self>> {
+        // Cookies do not know ports: two nodes on one machine share `127.0.0.1`, and without the
+        // node's id in the name each would sign the other's people out.
+        let cookie = format!("towline_{}", handle.me().short());
+        Ok(Arc::new(Self {
+            sessions: Sessions::new(cookie)?,
+            metrics: Metrics::new(),
+            streams: Limiter::new(STREAMS),
+            handle,
+            config,
+        }))
+    }
+
+    /// A link that signs `who` in, once, within ten minutes. `base` is an address of this server,
+    /// such as `http://127.0.0.1:7420`.
+    pub fn login_link(&self, base: &str, who: &str) -> String {
+        let code = self.sessions.issue_code(who);
+        format!("{}/login?code={code}", base.trim_end_matches('/'))
+    }
+
+    async fn ask(&self, link: &ProjectLink, origin: Option<Origin>, body: Request) -> Result<Reply, Failure> {
+        let answer = self.handle.request(&link.id, origin, body);
+        within(Duration::from_millis(ANSWER_MS), answer).await
+    }
+
+    fn is_fleet(&self) -> bool {
+        self.config.fleet || self.handle.projects().len() != 1 || !self.handle.unavailable().is_empty()
+    }
+}
+
+async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(answer) => answer,
+        Err(_) => Err(Failure::new(
+            FailureCode::TimedOut,
+            format!(
+                "the project did not answer within {} s; try again",
+                limit.as_secs()
+            ),
+        )),
+    }
+}
+
+/// The wall clock, for ages on pages and nothing else.
+fn now() -> Millis {
+    let ms = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |time| time.as_millis());
+    Millis(u64::try_from(ms).unwrap_or(u64::MAX))
+}
+
+/// Every route, behind the guard.
+pub fn router(web: Arc<Web>) -> axum::Router {
+    axum::Router::new()
+        .route("/", get(pages::fleet))
+        .route("/fragment", get(pages::fleet_fragment))
+        .route("/p/{project}", get(pages::board))
+        .route("/p/{project}/fragment", get(pages::board_fragment))
+        .route("/p/{project}/conflicts", get(pages::conflicts))
+        .route("/p/{project}/conflicts/fragment", get(pages::conflicts_fragment))
+        .route("/p/{project}/items/{item}", get(pages::item))
+        .route("/p/{project}/items/{item}/fragment", get(pages::item_fragment))
+        .route("/p/{project}/items/{item}/act", post(forms::act))
+        .route("/p/{project}/items/{item}/comment", post(forms::comment))
+        .route("/p/{project}/items/{item}/settle", post(forms::resolve))
+        .route("/search", get(pages::search))
+        .route("/login", get(pages::login))
+        .route("/logout", post(forms::logout))
+        .route("/assets/{file}", get(assets::serve))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/metrics", get(metrics::serve))
+        .route("/api/v1/projects", get(api::projects))
+        .route("/api/v1/projects/{project}/status", get(api::status))
+        .route("/api/v1/projects/{project}/items", get(api::items))
+        .route("/api/v1/projects/{project}/items/{item}", get(api::item))
+        .route(
+            "/api/v1/projects/{project}/items/{item}/explain",
+            get(api::explain),
+        )
+        .route(
+            "/api/v1/projects/{project}/items/{item}/settle",
+            post(api::resolve),
+        )
+        .route("/api/v1/projects/{project}/conflicts", get(api::conflicts))
+        .route("/api/v1/projects/{project}/ready", get(api::ready))
+        .route("/api/v1/projects/{project}/search", get(api::search))
+        .route("/api/v1/projects/{project}/log", get(api::log))
+        .route("/api/v1/projects/{project}/members", get(api::members))
+        .route("/api/v1/projects/{project}/peers", get(api::peers))
+        .route("/api/v1/projects/{project}/requests", post(api::requests))
+        .route("/api/v1/events", get(events::serve))
+        .fallback(pages::not_found)
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(middleware::from_fn(serve::read_whole))
+        .layer(middleware::from_fn_with_state(Arc::clone(&web), guard::guard))
+        .with_state(web)
+}
