@@ -3,7 +3,7 @@
 //!
 //! Nothing in a line depends on the signer: acts are named by their place in the line, items by their handles. The same acts written again under another key give the same line. This
 //! file translates operations between the two ways of naming and decides nothing; lines are made and
-//! taken by `project`.
+//! taken by `towline-engine`.
 
 use std::collections::BTreeMap;
 

@@ -2,7 +2,7 @@
 //!
 //! One closed set of requests and replies, plain data with a JSON form, so that asking a running
 //! node through its socket and opening the store directly are the same thing. Nothing here performs
-//! anything: see `project`.
+//! anything: see `towline-engine`.
 
 use std::collections::BTreeMap;
 

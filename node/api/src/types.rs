@@ -1,7 +1,7 @@
 //! The JSON types of replies: items, timelines, members and findings.
 //!
 //! These are the versioned schemas that `--json` prints and the API serves. They are computed from
-//! rows and documents by `project`; nothing here is stored.
+//! rows and documents by `towline-engine`; nothing here is stored.
 
 mod history;
 mod import;

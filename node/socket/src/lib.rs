@@ -5,7 +5,7 @@
 //! again. There are also control lines: `{"control":"hello"}` is answered with the [`NodeInfo`],
 //! `{"control":"stop"}` shuts the node down, `{"control":"join","ticket":…}` joins a project and
 //! `{"control":"login","who":…}` gives a link to the board that signs somebody in. Access is by file mode: only the user who
-//! runs the node can connect. Nothing here looks into a request: see `handle` and `project`.
+//! runs the node can connect. Nothing here looks into a request: see `towline-engine`.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

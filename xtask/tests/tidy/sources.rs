@@ -20,18 +20,47 @@ const LONG: &[(&str, &str)] = &[
         "the transition table, its refusals and where each verb leads belong side by side",
     ),
     (
-        "node/src/api/request.rs",
+        "node/api/src/request.rs",
         "the closed set of requests and replies, mostly documentation of fields",
     ),
 ];
 
-/// The crates from the inside out. Each may use those before it.
-const ORDER: &[&str] = &[
-    "towline-proto",
-    "towline-crdt",
-    "towline-sync",
-    "towline-node",
-    "towline-gateway",
+/// Every crate of the product with the crates that it may use.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("proto", &[]),
+    ("crdt", &["proto"]),
+    ("sync", &["proto"]),
+    ("api", &["proto", "crdt"]),
+    ("interchange", &["proto", "api"]),
+    ("store", &["proto", "crdt", "api"]),
+    ("net", &["proto", "sync", "api", "store"]),
+    (
+        "engine",
+        &["proto", "crdt", "sync", "api", "interchange", "store", "net"],
+    ),
+    ("socket", &["proto", "api", "store", "net", "engine"]),
+    ("web", &["proto", "api", "net", "engine"]),
+    (
+        "cli",
+        &[
+            "proto",
+            "crdt",
+            "api",
+            "interchange",
+            "store",
+            "net",
+            "engine",
+            "socket",
+        ],
+    ),
+    (
+        "node",
+        &["proto", "api", "store", "net", "engine", "socket", "web", "cli"],
+    ),
+    (
+        "gateway",
+        &["proto", "crdt", "api", "store", "engine", "socket", "cli", "node"],
+    ),
 ];
 
 /// What the crates without IO, clock and randomness never call.
@@ -139,27 +168,30 @@ fn no_file_is_too_long_without_a_reason() {
 #[test]
 fn the_crates_depend_one_way() {
     let mut findings = Vec::new();
-    for package in packages() {
-        let name = text(&package, "name");
-        let rank = ORDER.iter().position(|inner| *inner == name);
-        for dependency in package["dependencies"].as_array().expect("a list") {
-            let on = text(dependency, "name");
-            if !on.starts_with("towline-") {
-                continue;
-            }
-            let Some(below) = ORDER.iter().position(|inner| *inner == on) else {
-                findings.push(format!("{name} uses {on}, which nothing may use"));
-                continue;
-            };
-            if rank.is_some_and(|rank| below >= rank) {
-                findings.push(format!("{name} uses {on}"));
-            }
-        }
+    for (at, (name, allowed)) in ARROWS.iter().enumerate() {
+        let before: Vec<&str> = ARROWS[..at].iter().map(|(name, _)| *name).collect();
+        let later = allowed.iter().filter(|on| !before.contains(on));
+        findings.extend(later.map(|on| format!("{name} may use {on}, which is not listed before it")));
     }
-    none(
-        &findings,
-        "dependencies point one way: proto <- crdt <- sync <- node <- gateway",
-    );
+    for package in packages() {
+        let name = text(&package, "name").trim_start_matches("towline-").to_owned();
+        // Tests and tools may use everything.
+        let Some((_, allowed)) = ARROWS.iter().find(|(known, _)| *known == name) else {
+            continue;
+        };
+        let used = package["dependencies"].as_array().expect("a list").iter();
+        let used = used.filter(|dependency| dependency["kind"].is_null());
+        let used = used.filter_map(|dependency| {
+            text(dependency, "name")
+                .strip_prefix("towline-")
+                .map(str::to_owned)
+        });
+        findings.extend(
+            used.filter(|on| !allowed.contains(&on.as_str()))
+                .map(|on| format!("{name} uses {on}")),
+        );
+    }
+    none(&findings, "dependencies follow the arrows of ARCHITECTURE.md");
 }
 
 #[test]

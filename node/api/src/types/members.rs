@@ -1,4 +1,4 @@
-//! Members, peers, and projects that cannot be opened. Computed by `project`; nothing here is stored.
+//! Members, peers, and projects that cannot be opened. Computed by `towline-engine`; nothing here is stored.
 
 use serde::{Deserialize, Serialize};
 use towline_proto::{Millis, NodeId, Role};

@@ -1,5 +1,5 @@
 //! The settings of a project, as plain values with their text forms. They are the same on every node;
-//! `project` stores them and decides who may change them. Settings and values that this version does not know
+//! `towline-engine` stores them and decides who may change them. Settings and values that this version does not know
 //! are left to the versions that do.
 
 use std::fmt;
