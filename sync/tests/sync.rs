@@ -1,5 +1,12 @@
 //! Replication tests: small fleets in memory ([`sim`]) and scenarios of single exchanges ([`stories`]). One binary, no
 //! network, no clock, no threads.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::disallowed_macros,
+    reason = "tests take seeds from the environment and read files"
+)]
+
 mod sim;
 mod stories;

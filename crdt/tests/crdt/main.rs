@@ -1,5 +1,11 @@
 //! Integration tests of the crate: one binary, one module per subject.
 #![allow(clippy::unwrap_used)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::disallowed_macros,
+    reason = "tests take seeds from the environment and read files"
+)]
 
 mod actors;
 mod archived_exits;

@@ -10,7 +10,8 @@ mod table;
 fn folder(package: &str) -> &'static str {
     match package {
         "towline-tests" => "tests/tests/",
-        "towline-node" => "node/tests/node/",
+        "towline-store" => "node/store/tests/store/",
+        "towline-engine" => "node/engine/tests/engine/",
         other => panic!("{other}: say here where its tests lie"),
     }
 }

@@ -78,24 +78,16 @@ pub(crate) fn pad_left(text: &str, to: usize) -> String {
 /// Breaks a clean line at spaces so that each part takes at most `most` columns; what follows the
 /// first part keeps the line's own indentation. A word that is too long stays whole, to be copied.
 pub(crate) fn wrap(line: &str, most: usize) -> Vec<String> {
-    let body = line.trim_start();
-    let indent = line.get(..line.len() - body.len()).unwrap_or("").to_owned();
-    if width(line) <= most {
-        return vec![line.to_owned()];
-    }
-    let mut lines = Vec::new();
-    let mut current = indent.clone();
-    for word in body.split(' ') {
-        let begun = current.len() > indent.len();
-        if begun && width(&current) + 1 + width(word) > most {
-            lines.push(std::mem::replace(&mut current, indent.clone()));
-        } else if begun {
-            current.push(' ');
-        }
-        current.push_str(word);
-    }
-    lines.push(current);
-    lines
+    let indent = line.get(..line.len() - line.trim_start().len()).unwrap_or("");
+    let options = textwrap::Options::new(most)
+        .subsequent_indent(indent)
+        .break_words(false)
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
+    textwrap::wrap(line, options)
+        .into_iter()
+        .map(Into::into)
+        .collect()
 }
 
 /// When something expires: `expires in 23h`, or `expired`.

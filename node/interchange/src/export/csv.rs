@@ -4,6 +4,7 @@
 //! Made to be opened in a spreadsheet, so a cell that such a program would take for a formula begins
 //! with an apostrophe; and to be read by other trackers. It is no backup: acts are not in it.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use towline_api::types::ItemPage;
@@ -49,11 +50,15 @@ pub const HEADER: [&str; 31] = [
 /// # Errors
 /// When `out` cannot be written to.
 pub fn write(project: &str, pages: &[ItemPage], out: &mut impl Write) -> io::Result<usize> {
-    row(HEADER, out)?;
+    let mut rows = rows(out);
+    rows.write_record(HEADER)?;
     for page in pages {
-        row(cells(project, page).iter().map(String::as_str), out)?;
+        for cell in &cells(project, page) {
+            rows.write_field(guarded(cell).as_bytes())?;
+        }
+        rows.write_record(None::<&[u8]>)?;
     }
-    out.flush()?;
+    rows.flush()?;
     Ok(pages.len())
 }
 
@@ -162,14 +167,10 @@ fn reason(page: &ItemPage) -> String {
     }
 }
 
-fn row<'c>(cells: impl IntoIterator<Item = &'c str>, out: &mut impl Write) -> io::Result<()> {
-    for (at, text) in cells.into_iter().enumerate() {
-        if at > 0 {
-            out.write_all(b",")?;
-        }
-        out.write_all(cell(text).as_bytes())?;
-    }
-    out.write_all(b"\r\n")
+fn rows<W: Write>(out: W) -> csv::Writer<W> {
+    csv::WriterBuilder::new()
+        .terminator(csv::Terminator::CRLF)
+        .from_writer(out)
 }
 
 /// What a spreadsheet takes for the beginning of a formula, or passes over before one.
@@ -187,18 +188,12 @@ fn several<'t>(texts: impl IntoIterator<Item = &'t str>) -> String {
     texts.into_iter().map(quoted).collect::<Vec<_>>().join(", ")
 }
 
-/// A cell: behind an apostrophe where a spreadsheet would calculate, in quotes where it must be.
-fn cell(text: &str) -> String {
-    let guarded = if text.trim_start_matches('\'').starts_with(GUARDED) {
-        format!("'{text}")
+/// A cell: behind an apostrophe where a spreadsheet would calculate.
+fn guarded(text: &str) -> Cow<'_, str> {
+    if text.trim_start_matches('\'').starts_with(GUARDED) {
+        Cow::Owned(format!("'{text}"))
     } else {
-        text.to_owned()
-    };
-    let plain = !guarded.contains(['"', ',', '\n', '\r']) && guarded.trim() == guarded;
-    if plain {
-        guarded
-    } else {
-        format!("\"{}\"", guarded.replace('"', "\"\""))
+        Cow::Borrowed(text)
     }
 }
 
@@ -233,8 +228,12 @@ mod tests {
             "naïve “ünïcode” 🚀",
         ];
         let mut out = Vec::new();
-        row(nasty, &mut out).expect("written");
-        row(nasty, &mut out).expect("written");
+        let mut two = rows(&mut out);
+        for _ in 0..2 {
+            two.write_record(nasty.map(|text| guarded(text).into_owned()))
+                .expect("written");
+        }
+        drop(two);
         let mut reader = csv::ReaderBuilder::new()
             .has_headers(false)
             .from_reader(out.as_slice());
@@ -248,8 +247,8 @@ mod tests {
     #[test]
     fn no_cell_begins_like_a_formula() {
         for text in ["=1", "+1", "-1", "@x", "\t=1", "\r=1", "\n=1", "\r\n=1", "''=1"] {
-            let cell = cell(text);
-            assert!(cell.trim_start_matches('"').starts_with('\''), "{cell}");
+            let cell = guarded(text);
+            assert!(cell.starts_with('\''), "{cell}");
         }
     }
 

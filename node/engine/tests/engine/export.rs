@@ -182,7 +182,10 @@ fn an_import_into_an_empty_project_gives_the_same_export() {
 
 #[test]
 fn a_real_tracker_goes_through_two_projects_unchanged() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data/beads-tracker.jsonl");
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../tests/data/beads-tracker.jsonl"
+    );
     let parsed = beads::read(std::fs::read(path).unwrap().as_slice());
     let mut ann = Store::new(7);
     for items in parsed.items.chunks(IMPORT_CHUNK) {

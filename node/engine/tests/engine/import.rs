@@ -142,7 +142,7 @@ impl Place {
 }
 
 fn data(name: &str) -> PathBuf {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/data")).join(name)
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data")).join(name)
 }
 
 fn criteria(item: &Value) -> Vec<(String, String)> {

@@ -1,7 +1,7 @@
 //! The board with forty canned items, for looking at it without a project:
-//! `cargo run -p towline-node --example board_preview -- 127.0.0.1:7421`. Prints a sign-in link.
+//! `cargo run -p towline-web --example board_preview -- 127.0.0.1:7421`. Prints a sign-in link.
 
-#[path = "../../tests/node/web/canned.rs"]
+#[path = "../../tests/web/canned.rs"]
 mod canned;
 mod demo;
 

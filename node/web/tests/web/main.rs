@@ -1,5 +1,6 @@
 //! The web face as browsers, attackers and programs meet it: a real listener, real requests, and a
 //! canned project behind the real queue.
+#![allow(clippy::unwrap_used)]
 
 mod canned;
 mod claims;

@@ -1,4 +1,6 @@
-//! What the stories need of the machine: a disk that can be filled.
+//! What tests of this crate and of those above it need of the machine: a disk that can be filled.
+
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -6,13 +8,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A file system of its own with little room; unmounted when dropped.
-pub(crate) struct TinyDisk {
+#[derive(Debug)]
+pub struct TinyDisk {
     folder: tempfile::TempDir,
 }
 
 impl TinyDisk {
     /// Mounts a tmpfs. Where that is not allowed the test fails, which `cargo xtask test` spares it.
-    pub(crate) fn mount(bytes: u64) -> Self {
+    pub fn mount(bytes: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", &format!("size={bytes}"), "towline-test"])
@@ -24,12 +27,13 @@ impl TinyDisk {
         Self { folder }
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    /// The folder.
+    pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
     /// Takes every byte there is; the room comes back when the file is removed.
-    pub(crate) fn fill(&self) -> PathBuf {
+    pub fn fill(&self) -> PathBuf {
         let path = self.path().join("ballast");
         let mut file = OpenOptions::new().append(true).create(true).open(&path).unwrap();
         let mut block = vec![1u8; 64 * 1024];
@@ -49,6 +53,6 @@ impl Drop for TinyDisk {
 }
 
 /// How many bytes a file has; 0 when it is not there.
-pub(crate) fn size(path: &Path) -> u64 {
+pub fn size(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |meta| meta.len())
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use towline_proto::{Millis, ProjectId};
 use towline_store::log::{Log, LogError, OpenReport, Options};
 
-use crate::tools::{TinyDisk, size};
+use towline_store::testing::{TinyDisk, size};
 
 const PROJECT: ProjectId = ProjectId([7; 32]);
 
