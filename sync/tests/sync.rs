@@ -8,5 +8,7 @@
     reason = "tests take seeds from the environment and read files"
 )]
 
+#[path = "../../crdt/tests/crdt/seed.rs"]
+mod seed;
 mod sim;
 mod stories;

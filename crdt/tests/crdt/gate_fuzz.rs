@@ -17,7 +17,7 @@ use towline_crdt::gate::{self, CheckedChange, GateError};
 use towline_proto::{AuthorSeq, ItemId, Op};
 
 use crate::gate_writers::{NOON, Writer, author, check, data_at, wrap};
-use crate::seed::first_seed;
+use crate::seed::{first_seed, number};
 
 /// How many mutants a run tries; `TOWLINE_MUTANTS` overrides it.
 const MUTANTS: u32 = 2_000;
@@ -185,7 +185,7 @@ fn tally<D: std::fmt::Debug>(
 ) -> BTreeMap<String, u32> {
     silence_panics();
     let bases = bases();
-    let asked = std::env::var("TOWLINE_MUTANTS").ok().and_then(|n| n.parse().ok());
+    let asked = number("TOWLINE_MUTANTS").and_then(|asked| u32::try_from(asked).ok());
     let config = Config {
         cases: asked.unwrap_or(MUTANTS),
         rng_seed: RngSeed::Fixed(first_seed()),

@@ -42,6 +42,9 @@ mod settings;
 pub mod snapshot;
 mod store;
 #[cfg(test)]
+#[path = "../../store/src/cache/testing.rs"]
+mod test_row;
+#[cfg(test)]
 mod tests;
 mod timeline;
 mod transition;

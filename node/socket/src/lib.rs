@@ -14,8 +14,8 @@ mod client;
 mod path;
 mod runtime;
 mod server;
-#[cfg(any(test, feature = "testing"))]
-pub mod testing;
+#[cfg(test)]
+mod test_node;
 #[cfg(test)]
 mod tests;
 

@@ -12,7 +12,7 @@ use towline_api::request::{FailureCode, Request};
 use towline_proto::{NodeId, Origin, OriginKind};
 use towline_store::home::Home;
 
-use super::testing::{node_at, try_node_at};
+use super::test_node::{node_at, try_node_at};
 use super::*;
 
 fn asks(name: &str, body: Request) -> Envelope {

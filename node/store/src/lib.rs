@@ -11,5 +11,3 @@ pub mod env;
 pub mod home;
 pub mod log;
 pub mod sled_store;
-#[cfg(any(test, feature = "testing"))]
-pub mod testing;

@@ -12,9 +12,9 @@ pub(crate) mod node;
 pub(crate) mod rng;
 
 use std::collections::BTreeSet;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::seed::{first_seed, number};
 use fleet::{Fleet, STEPS, Troubles};
 
 /// The seeds of a test run, divided among four tests that can run in parallel; `TOWLINE_SEEDS` overrides it.
@@ -62,25 +62,11 @@ fn tell(seed: u64, items: bool) -> String {
     )
 }
 
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().and_then(|text| text.parse().ok())
-}
-
-/// Another seed each time, so that runs explore, and the same one under CI.
-fn first_seed() -> u64 {
-    match number("TOWLINE_FIRST_SEED") {
-        Some(seed) => seed,
-        None if std::env::var_os("CI").is_some() => 1,
-        None => RandomState::new().build_hasher().finish() % 1_000_000_000,
-    }
-}
-
 fn a_fleet_converges(quarter: u64, items: bool) -> Troubles {
     let seeds: Vec<u64> = match number("TOWLINE_SEED") {
         Some(seed) => vec![seed],
         None => {
             let first = first_seed();
-            println!("TOWLINE_FIRST_SEED={first}");
             (first..first + number("TOWLINE_SEEDS").unwrap_or(SEEDS).max(SEEDS)).collect()
         }
     };
@@ -119,7 +105,7 @@ fn a_fleet_sees_the_same_items(quarter: u64) {
     let sum = a_fleet_converges(quarter, true);
     let enough = sum.conflicts > 20;
     assert!(
-        enough || std::env::var("TOWLINE_SEED").is_ok(),
+        enough || number("TOWLINE_SEED").is_some(),
         "nobody contradicts anybody: {sum:?}"
     );
 }

@@ -17,7 +17,7 @@ use towline_proto::{ItemId, Rule, Verb};
 
 use crate::actors::test_members;
 use crate::model::{Comparison, Model, OutcomeClass};
-use crate::seed::first_seed;
+use crate::seed::{first_seed, number};
 use script::{Played, Script, scripts};
 
 /// The number of histories that are compared with the model by default.
@@ -27,8 +27,8 @@ const ROUNDS: u64 = 20;
 
 /// The number of histories; `TOWLINE_CASES` overrides it.
 fn cases(usual: u32) -> u32 {
-    let asked = std::env::var("TOWLINE_CASES").ok();
-    asked.and_then(|asked| asked.parse().ok()).unwrap_or(usual)
+    let asked = number("TOWLINE_CASES");
+    asked.and_then(|asked| u32::try_from(asked).ok()).unwrap_or(usual)
 }
 
 fn runner(usual: u32) -> TestRunner {

@@ -7,8 +7,8 @@ use serde_json::Value;
 use towline_api::request::{Envelope, Failure, FailureCode, Reply, Request};
 use towline_api::types::{Applied, Doctor, ItemPage};
 use towline_proto::{Column, Kind, Ticket};
-use towline_socket::testing::node_at;
 
+use super::test_node::node_at;
 use super::{ctx, typed};
 use crate::args::{self, Command};
 use crate::context::HOME;

@@ -3,11 +3,15 @@
 mod acting;
 mod old_words;
 mod planning;
+#[allow(dead_code, reason = "the tests of the socket use more of it")]
+#[path = "../../../socket/src/test_node.rs"]
+mod test_node;
 
 use std::path::Path;
 
 use jiff::tz::TimeZone;
 use towline_proto::Millis;
+use towline_socket::{BoundSocket, Client, ControlHandler, NodeInfo, serve};
 
 use super::args::Cli;
 use super::context::Context;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use crate::test_row::item;
 use proptest::prelude::*;
 use towline_proto::{Closing, Column};
-use towline_store::cache::testing::item;
 
 use super::super::Index;
 use super::{DependencyEdge, MAX_EDGES};

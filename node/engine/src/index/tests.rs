@@ -1,8 +1,8 @@
 //! Cycles, keys and links of synthetic rows.
 
+use crate::test_row::item;
 use proptest::prelude::*;
 use towline_proto::ItemId;
-use towline_store::cache::testing::item;
 
 use super::*;
 

@@ -4,3 +4,7 @@
 mod export;
 mod import;
 mod project;
+#[path = "../../../../crdt/tests/crdt/seed.rs"]
+mod seed;
+#[path = "../../../store/tests/store/tiny_disk.rs"]
+mod tiny_disk;

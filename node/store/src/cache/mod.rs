@@ -14,8 +14,8 @@ mod row;
 mod scan;
 mod stored_card;
 mod tables;
-#[cfg(any(test, feature = "testing"))]
-pub mod testing;
+#[cfg(test)]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 

@@ -1,4 +1,4 @@
-//! A row for tests of this crate and of those above it.
+//! A row for tests of this crate; those of the engine include this file.
 
 use towline_crdt::view::{Attribution, ColumnStep, ItemView};
 use towline_proto::stage::Holds;
@@ -7,7 +7,7 @@ use towline_proto::{ActId, Column, ItemId, Kind, Millis, NodeId, Origin, OriginK
 const NOW: Millis = Millis(1_700_000_000_000);
 
 /// A story in the backlog, labelled `store`.
-pub fn item(number: u32) -> ItemView {
+pub(crate) fn item(number: u32) -> ItemView {
     let act = ActId([number.to_be_bytes()[3]; 16]);
     let origin = Origin {
         kind: OriginKind::User,

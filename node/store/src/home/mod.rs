@@ -64,8 +64,8 @@ pub enum HomeError {
     },
     /// A file that every home has is not there.
     #[error(
-        "{path} does not exist. If `towline init`, `up` or `join` was stopped before it was done, run it again; \
-         otherwise restore the file from a backup"
+        "{path} does not exist. Restore it from a backup; or, if `towline init`, `up` or `join` was stopped before \
+         it was done, run that again"
     )]
     Missing {
         /// Which file.

@@ -6,7 +6,7 @@ use towline_proto::{Millis, ProjectId};
 use towline_store::cache::{Batch, Cache, CacheError, OpenOutcome, Table};
 use towline_store::log::Log;
 
-use towline_store::testing::TinyDisk;
+use crate::tiny_disk::TinyDisk;
 
 const NOW: Millis = Millis(1_700_000_000_000);
 

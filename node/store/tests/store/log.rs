@@ -7,7 +7,7 @@ use std::sync::Arc;
 use towline_proto::{Millis, ProjectId};
 use towline_store::log::{Log, LogError, OpenReport, Options};
 
-use towline_store::testing::{TinyDisk, size};
+use crate::tiny_disk::TinyDisk;
 
 const PROJECT: ProjectId = ProjectId([7; 32]);
 
@@ -88,4 +88,9 @@ fn a_batch_that_does_not_fit_leaves_nothing_of_itself() {
         found.iter().map(|bytes| bytes.len()).collect::<Vec<_>>(),
         [10, 20]
     );
+}
+
+/// How many bytes a file has; 0 when it is not there.
+fn size(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |meta| meta.len())
 }

@@ -3,3 +3,4 @@
 
 mod cache;
 mod log;
+mod tiny_disk;

@@ -10,6 +10,7 @@ use towline_api::types::LineOutcome;
 use towline_proto::{Origin, OriginKind};
 
 use super::store::{Store, Ticking, assert_same, problems};
+use crate::seed::{first_seed, number};
 
 /// Histories that are tried.
 const SEEDS: u64 = 10;
@@ -95,19 +96,9 @@ fn request(dice: &mut Dice) -> Value {
     }
 }
 
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().and_then(|number| number.parse().ok())
-}
-
 /// The seeds to try: others each time, so that runs explore, and the same ones under CI.
 fn seeds() -> std::ops::Range<u64> {
-    use std::hash::{BuildHasher, Hasher, RandomState};
-    let first = match number("TOWLINE_FIRST_SEED") {
-        Some(seed) => seed,
-        None if std::env::var_os("CI").is_some() => 1,
-        None => RandomState::new().build_hasher().finish() % 1_000_000_000,
-    };
-    println!("TOWLINE_FIRST_SEED={first}");
+    let first = first_seed();
     first..first + number("TOWLINE_SEEDS").unwrap_or(SEEDS)
 }
 

@@ -9,7 +9,7 @@ use towline_api::types::EntryImportReport;
 use towline_proto::{Entry, EntryBody, Epoch, NodeId, Origin, OriginKind, Payload, ProjectId, Tip};
 
 use super::store::Store;
-use towline_store::testing::TinyDisk;
+use crate::tiny_disk::TinyDisk;
 
 fn hand_in(store: &mut Store, project: ProjectId, records: &[Vec<u8>]) -> EntryImportReport {
     let records = records.iter().map(|record| STANDARD.encode(record)).collect();

@@ -1,5 +1,5 @@
 //! A node for tests that answers on a real socket: a thread in place of a project's thread says how many jobs it
-//! has seen.
+//! has seen. Tests of the command line include this file.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,13 +17,13 @@ use towline_proto::{
 };
 use towline_store::home::Home;
 
-use crate::{BoundSocket, Client, ControlHandler, NodeInfo, serve};
+use super::{BoundSocket, Client, ControlHandler, NodeInfo, serve};
 
 /// A node whose only project says on every search how many jobs it has seen.
 #[derive(Debug)]
-pub struct TestNode {
+pub(crate) struct TestNode {
     /// Its socket.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     stop: CancellationToken,
     server: Option<JoinHandle<Result<(), Failure>>>,
     _project: JoinHandle<()>,
@@ -82,7 +82,7 @@ fn answers(mut jobs: mpsc::Receiver<Job>) {
 }
 
 /// The node of the home in a folder, whose `.towline` is made if need be.
-pub fn node_at(root: &Path) -> TestNode {
+pub(crate) fn node_at(root: &Path) -> TestNode {
     try_node_at(root).expect("a socket")
 }
 
@@ -132,7 +132,7 @@ pub(crate) fn try_node_at(root: &Path) -> Result<TestNode, Failure> {
 
 impl TestNode {
     /// A client that is connected to it.
-    pub fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         Client::connect(&self.path)
             .expect("reachable")
             .expect("listening")
@@ -142,7 +142,7 @@ impl TestNode {
     ///
     /// # Errors
     /// What ended it.
-    pub fn ended(&mut self) -> Result<(), Failure> {
+    pub(crate) fn ended(&mut self) -> Result<(), Failure> {
         let server = self.server.take().expect("not awaited yet");
         server.join().expect("no panic")
     }

@@ -1,21 +1,19 @@
-//! What tests of this crate and of those above it need of the machine: a disk that can be filled.
+//! What tests of this crate and of the engine, which includes this file, need of the machine: a disk that can be
+//! filled.
 
-#![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
-
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A file system of its own with little room; unmounted when dropped.
-#[derive(Debug)]
-pub struct TinyDisk {
+pub(crate) struct TinyDisk {
     folder: tempfile::TempDir,
 }
 
 impl TinyDisk {
     /// Mounts a tmpfs. Where that is not allowed the test fails, which `cargo xtask test` spares it.
-    pub fn mount(bytes: u64) -> Self {
+    pub(crate) fn mount(bytes: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", &format!("size={bytes}"), "towline-test"])
@@ -28,12 +26,12 @@ impl TinyDisk {
     }
 
     /// The folder.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
     /// Takes every byte there is; the room comes back when the file is removed.
-    pub fn fill(&self) -> PathBuf {
+    pub(crate) fn fill(&self) -> PathBuf {
         let path = self.path().join("ballast");
         let mut file = OpenOptions::new().append(true).create(true).open(&path).unwrap();
         let mut block = vec![1u8; 64 * 1024];
@@ -50,9 +48,4 @@ impl Drop for TinyDisk {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg("-l").arg(self.folder.path()).status();
     }
-}
-
-/// How many bytes a file has; 0 when it is not there.
-pub fn size(path: &Path) -> u64 {
-    fs::metadata(path).map_or(0, |meta| meta.len())
 }
