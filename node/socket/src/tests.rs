@@ -245,7 +245,6 @@ fn a_first_request_takes_one_round_trip_and_is_not_done_when_nobody_waits_for_it
     assert_eq!(asked(ann.ask(&question)), 2);
 
     // Two lines and no answer in between: that is all that a node gets to see.
-    use std::io::Read;
     let path = home.path().join("silent");
     let listens = std::os::unix::net::UnixListener::bind(&path).unwrap();
     let bob = Client::connect(&path).unwrap().unwrap();
@@ -258,6 +257,5 @@ fn a_first_request_takes_one_round_trip_and_is_not_done_when_nobody_waits_for_it
     stream.read_to_string(&mut lines).unwrap();
     assert_eq!(lines.lines().count(), 2, "{lines}");
     // Whoever answers the first line learns that the client is gone, before the second one.
-    use std::io::Write;
     assert!(stream.write_all(b"{}\n").is_err());
 }
