@@ -10,8 +10,6 @@
 mod cache_open;
 mod docs;
 mod feed;
-#[cfg(test)]
-mod tests;
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
