@@ -23,19 +23,19 @@ impl QueryContext<'_> {
             Some(epic) => Some(self.index.find_one(epic)?.id),
             None => None,
         };
-        let whole = epic.is_some() || FilterText::matter(filter);
-        let passes_whole = |row: ItemView| {
-            epic.is_none_or(|epic| row.epic == Some(epic)) && FilterText::from(&row).pass(filter)
-        };
-        let passes = |row: &&Row| {
-            FilterFields::from(*row).pass(filter) && (!whole || row.view().is_some_and(passes_whole))
-        };
+        let passes = |row: &&Row| FilterFields::from(*row).pass(filter);
         let mut rows: Vec<_> = self.index.shown().filter(passes).collect();
         rows.sort_by_key(|row| Index::board_order(row));
-        if filter.limit > 0 {
-            rows.truncate(filter.limit);
-        }
-        Ok(self.index.cards(rows))
+        // Each row is unpacked once, and none behind the last card.
+        let passes = |row: &ItemView| {
+            epic.is_none_or(|epic| row.epic == Some(epic)) && FilterText::from(row).pass(filter)
+        };
+        let cards = rows.into_iter().filter_map(Row::view).filter(passes);
+        let cards = cards.map(|row| self.index.card(&row));
+        Ok(match filter.limit {
+            0 => cards.collect(),
+            most => cards.take(most).collect(),
+        })
     }
 
     /// The items that somebody can start now.

@@ -110,7 +110,7 @@ impl Index {
             updated_at: row.updated_at,
             entered_at: row.entered_at,
             skewed: false,
-            in_the_way: self.in_the_way(row),
+            in_the_way: self.in_the_way(row, waits),
             legal: legal_from(row.state())
                 .into_iter()
                 // Starting an item that waits needs `--force` and a reason.
