@@ -1,8 +1,10 @@
 //! Replies to requests that change nothing.
 
 use towline_api::request::{Failure, FailureCode, Filter};
-use towline_api::types::{Comment, HistoryLine, ItemCard, ItemPage, MemberInfo, ProjectStatus};
-use towline_crdt::view::ItemView;
+use towline_api::types::{
+    Comment, HistoryLine, ItemCard, ItemPage, MemberInfo, ProjectStatus, RefusedChange,
+};
+use towline_crdt::view::{ItemView, RefusedAct};
 use towline_interchange::import::TRACKERS;
 use towline_proto::{Closing, Column, ItemId, LinkKind, Op};
 use towline_store::cache::Row;
@@ -87,7 +89,7 @@ impl QueryContext<'_> {
             children: self.index.children(id),
             history: self.history(&folded),
             open_conflicts: self.conflicts_of(&folded).into_iter().chain(cycles).collect(),
-            refused: view.refused.clone(),
+            refused: view.refused.iter().map(refused_change).collect(),
         })
     }
 
@@ -197,4 +199,11 @@ fn related(view: &ItemView) -> impl Iterator<Item = ItemId> {
         .iter()
         .filter(|link| link.kind == LinkKind::Related)
         .filter_map(|link| link.target.parse().ok())
+}
+
+fn refused_change(refused: &RefusedAct) -> RefusedChange {
+    RefusedChange {
+        act: refused.act,
+        reason: refused.why.clone(),
+    }
 }
