@@ -269,8 +269,7 @@ fn conflicts(args: &ConflictsArgs) -> Plan {
     match &args.command {
         None => Plan::read(Query::Conflicts { item }, Layout::Plain),
         Some(ConflictsCommand::Resolve(args)) => {
-            let (item, conflict) = (args.item.clone(), args.conflict.clone());
-            let keep = args.keep.clone();
+            let (item, conflict, keep) = (args.item.clone(), args.conflict.clone(), args.keep.clone());
             let request = request::Command::Resolve { item, conflict, keep }.into();
             Plan::write(vec![(args.item.clone(), request)])
         }
