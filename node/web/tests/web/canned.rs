@@ -11,8 +11,10 @@ mod page;
 use std::thread;
 
 use tokio::sync::{mpsc, watch};
-use towline_api::request::{Failure, FailureCode, Filter, Reply, Request, Transition};
-use towline_api::types::{Applied, Comment, FeedEvent, ItemCard, ItemLink, ItemPage, ProjectStatus};
+use towline_api::request::{Command, Failure, FailureCode, Filter, Query, Reply, Request, Transition};
+use towline_api::types::{
+    Applied, Comment, FeedEvent, ItemCard, ItemLink, ItemPage, ProjectStatus, Scope, TokenInfo,
+};
 use towline_engine::handle::{JOBS, Job, ProjectLink};
 use towline_proto::stage::{Blocked, Holds, status};
 use towline_proto::table::{leads_to, legal, legal_from};
@@ -20,6 +22,7 @@ use towline_proto::{
     ActId, Column, Event, EventId, EventKind, ItemId, ItemState, Kind, Millis, NodeId, Origin, OriginKind,
     ProjectId, Qa, Verb,
 };
+use towline_web::{TokenCheck, TokenRefusal};
 
 /// The hour in which everything happens: 2026-11-20T12:00:00Z.
 pub(crate) const NOON: Millis = Millis(1_795_176_000_000);
@@ -27,6 +30,32 @@ const HOUR_MS: u64 = 3_600_000;
 
 pub(crate) fn person(name: &str) -> Origin {
     Origin::new(OriginKind::User, name).expect("a name")
+}
+
+/// A write token `s3cret` of `coder-2`, a read token `r3ad`, and a token `0ld` that has expired.
+#[derive(Debug)]
+pub(crate) struct Tokens;
+
+impl TokenCheck for Tokens {
+    fn known_id(&self, shown: &str) -> Option<String> {
+        shown.starts_with("s3cret").then(|| "s3cret".to_owned())
+    }
+
+    fn check(&self, shown: &str, now: Millis) -> Result<TokenInfo, TokenRefusal> {
+        let scope = match shown {
+            "s3cret" => Scope::Write,
+            "r3ad" => Scope::Read,
+            "0ld" => return Err(TokenRefusal::Refused("expired".into())),
+            _ => return Err(TokenRefusal::Refused("unknown".into())),
+        };
+        Ok(TokenInfo {
+            id: shown.to_owned(),
+            name: "coder-2".to_owned(),
+            scope,
+            created: now,
+            expires: None,
+        })
+    }
 }
 
 /// An item in the backlog that nothing holds.
@@ -178,14 +207,14 @@ fn passes(card: &ItemCard, filter: &Filter) -> bool {
 impl Project {
     fn answer(&mut self, origin: Option<Origin>, body: Request) -> Result<Reply, Failure> {
         match body {
-            Request::List(filter) => Ok(Reply::Cards(
+            Request::Query(Query::List(filter)) => Ok(Reply::Cards(
                 self.cards
                     .iter()
                     .filter(|card| passes(card, &filter))
                     .cloned()
                     .collect(),
             )),
-            Request::Search { text, limit } => {
+            Request::Query(Query::Search { text, limit }) => {
                 let filter = Filter {
                     text: Some(text),
                     columns: Column::ALL.to_vec(),
@@ -200,15 +229,15 @@ impl Project {
                         .collect(),
                 ))
             }
-            Request::Show { item } => {
+            Request::Query(Query::Show { item }) => {
                 let mut meant = self.meant(&item)?;
                 Ok(match meant.len() {
                     1 => Reply::Page(Box::new(meant.remove(0))),
                     _ => Reply::Pages(meant),
                 })
             }
-            Request::Status => Ok(Reply::Status(Box::new(self.status()))),
-            Request::Events { after, limit } => {
+            Request::Query(Query::Status) => Ok(Reply::Status(Box::new(self.status()))),
+            Request::Query(Query::Events { after, limit }) => {
                 let news = self
                     .events
                     .iter()
@@ -216,8 +245,8 @@ impl Project {
                     .take(limit);
                 Ok(Reply::Events(news.cloned().collect()))
             }
-            Request::Transition(transition) => self.transition(origin, transition),
-            Request::Comment { item, text } => {
+            Request::Command(Command::Transition(transition)) => self.transition(origin, transition),
+            Request::Command(Command::Comment { item, text }) => {
                 let origin = origin.ok_or_else(nobody)?;
                 let at = self.find(&item)?;
                 self.cards[at].comments += 1;
@@ -235,19 +264,19 @@ impl Project {
                 self.tell(at, origin, EventKind::Commented { excerpt: text });
                 Ok(Reply::Applied(Box::new(self.applied(at, None))))
             }
-            Request::Explain { item } => {
+            Request::Query(Query::Explain { item }) => {
                 let of = |page: ItemPage| conflict::explanation(page.card, page.history, page.open_conflicts);
                 Ok(Reply::Explanations(
                     self.meant(&item)?.into_iter().map(of).collect(),
                 ))
             }
-            Request::Conflicts { item } => {
+            Request::Query(Query::Conflicts { item }) => {
                 let asked = |card: &&ItemCard| item.as_ref().is_none_or(|item| *item == card.handle);
                 let cards = self.cards.iter().filter(asked);
                 let open = cards.flat_map(|card| conflict::conflicts(card, &conflict::history(card)));
                 Ok(Reply::Conflicts(open.collect()))
             }
-            Request::Resolve { item, keep, .. } => {
+            Request::Command(Command::Resolve { item, keep, .. }) => {
                 let origin = origin.ok_or_else(nobody)?;
                 let meant = self.meant(&item)?.into_iter();
                 let open = meant.flat_map(|page| page.open_conflicts);

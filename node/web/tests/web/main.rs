@@ -9,6 +9,7 @@ mod conflicts;
 mod shared;
 mod trash;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -43,7 +44,7 @@ async fn showing(cards: Vec<ItemCard>) -> Board {
     handle.add(canned::project("demo", cards));
     let config = WebConfig {
         allowed_hosts: vec!["board.example:443".into()],
-        api_token: Some("s3cret".into()),
+        tokens: Some(Arc::new(canned::Tokens)),
         ..WebConfig::default()
     };
     let web = Web::new(handle, config).unwrap();
@@ -159,38 +160,80 @@ async fn a_write_needs_a_session_its_token_and_this_site() {
 
     let answer = board.write(&[cookie, token], freeze("1")).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
-    assert_eq!(answer.json()["schema"], "towline.applied/v1");
-    assert_eq!(answer.json()["card"]["status"], "frozen");
+    assert_eq!(answer.json()["schema"], "towline.applied/v2");
+    assert_eq!(answer.json()["applied"][0]["card"]["status"], "frozen");
 }
 
 #[tokio::test]
-async fn a_program_writes_with_its_token_and_says_for_whom() {
+async fn a_program_writes_in_the_name_of_its_token() {
     let board = board().await;
     let bearer = ("authorization", "Bearer s3cret");
-    let answer = board.write(&[bearer], freeze("1")).await;
-    assert_eq!(answer.status, 400);
-    assert!(
-        answer.json()["message"]
-            .as_str()
-            .unwrap()
-            .starts_with("no user name")
-    );
+    assert_eq!(board.write(&[bearer], freeze("1")).await.status, 200);
+    let status = board.get("/api/v1/projects/demo/status").await.json();
+    let origin = json!({ "kind": "agent", "id": "coder-2" });
+    assert_eq!(status["last_event"]["origin"], origin);
 
-    let mut asked = freeze("1");
-    asked["origin"] = json!({ "kind": "agent", "id": "coder-2" });
-    assert_eq!(
-        board
-            .write(&[("authorization", "Bearer wrong")], asked.clone())
-            .await
-            .status,
-        403
-    );
+    let mut asked = freeze("2");
+    asked["origin"] = origin;
     assert_eq!(board.write(&[bearer], asked.clone()).await.status, 200);
-    let log = board.get("/api/v1/projects/demo/status").await.json();
-    assert_eq!(log["last_event"]["origin"]["id"], "coder-2");
+    asked["origin"] = json!({ "kind": "user", "id": "ann" });
+    assert_eq!(board.write(&[bearer], asked.clone()).await.status, 403);
 
+    asked["origin"] = Value::Null;
     asked["body"] = json!({ "request": "invite", "role": "owner", "valid_ms": 1000 });
     assert_eq!(board.write(&[bearer], asked).await.status, 403);
+}
+
+#[tokio::test]
+async fn a_token_that_only_reads_writes_nothing() {
+    let board = board().await;
+    let public = ("host", "board.example:443");
+    let reader = ("authorization", "bearer r3ad");
+    let list = board
+        .send("GET", "/api/v1/projects/demo/items", &[public, reader], "")
+        .await;
+    assert_eq!(list.status, 200);
+    let refused = board.write(&[reader], freeze("1")).await;
+    assert_eq!(
+        (refused.status, &refused.json()["code"]),
+        (403, &json!("not-allowed"))
+    );
+    let body = json!({ "body": { "request": "status" } });
+    assert_eq!(board.write(&[reader], body).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_token_that_is_not_accepted_ends_the_request() {
+    let board = board().await;
+    for wrong in ["Bearer wrong", "Bearer 0ld", "Bearer "] {
+        let bearer = ("authorization", wrong);
+        // From this machine the items can be read without a token.
+        let read = board
+            .send("GET", "/api/v1/projects/demo/items", &[bearer], "")
+            .await;
+        assert_eq!(read.status, 401, "{wrong}");
+        assert_eq!(read.json()["schema"], "towline.error/v1");
+        assert_eq!(read.header("www-authenticate"), Some("Bearer"));
+        assert_eq!(board.write(&[bearer], freeze("1")).await.status, 401, "{wrong}");
+    }
+    // A proxy may send its own password along.
+    let basic = ("authorization", "Basic YTpi");
+    assert_eq!(board.send("GET", "/p/demo", &[basic], "").await.status, 200);
+}
+
+#[tokio::test]
+async fn wrong_tokens_are_not_looked_at_for_ever() {
+    let board = board().await;
+    let status = async |bearer: &str| {
+        let bearer = ("authorization", bearer);
+        board.send("GET", "/api/v1/projects", &[bearer], "").await.status
+    };
+    for _ in 0..20 {
+        assert_eq!(status("Bearer guess").await, 401);
+    }
+    assert_eq!(status("Bearer guess").await, 429);
+    // Who has a token of this board is not locked out with them.
+    assert_eq!(status("Bearer s3cret").await, 200);
 }
 
 #[tokio::test]
@@ -356,4 +399,22 @@ async fn one_project_is_the_start_page_and_metrics_count_its_items() {
     assert_eq!(board.get("/p/nothing").await.status, 404);
     let listed = board.get("/api/v1/projects/demo/items?kind=bug").await.json();
     assert_eq!(listed["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_description_of_a_card_is_that_of_a_real_one() {
+    let board = board().await;
+    let api = board.get("/openapi.json").await.json();
+    let described = &api["components"]["schemas"]["card"];
+    let items = board.get("/api/v1/projects/demo/items").await.json();
+    let card = items["items"][0].as_object().unwrap();
+    for field in card.keys() {
+        assert!(
+            described["properties"][field].is_object(),
+            "{field} is not described"
+        );
+    }
+    for field in described["required"].as_array().unwrap() {
+        assert!(card.contains_key(field.as_str().unwrap()), "{field} is missing");
+    }
 }
