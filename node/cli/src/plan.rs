@@ -102,9 +102,9 @@ impl ColumnSelection {
 }
 
 impl Plan {
-    fn read(body: Request, layout: Layout) -> Self {
+    fn read(body: impl Into<Request>, layout: Layout) -> Self {
         Self {
-            requests: vec![(String::new(), body)],
+            requests: vec![(String::new(), body.into())],
             layout,
             writes: false,
             signed: false,
@@ -148,16 +148,14 @@ impl Plan {
 pub(crate) fn plan(ctx: &Context, command: &Command) -> Result<Option<Plan>, Failure> {
     let one = |item: &str, body| Plan::write(vec![(item.to_owned(), body)]);
     Ok(Some(match command {
-        Command::Status => Plan::read(Request::Query(Query::Status), Layout::Plain),
-        Command::Doctor(DoctorArgs { repair: false }) => {
-            Plan::read(Request::Administration(Administration::Doctor), Layout::Plain)
-        }
-        Command::Members => Plan::read(Request::Query(Query::Members), Layout::Plain),
-        Command::Peers(PeersArgs { me: false }) => Plan::read(Request::Query(Query::Peers), Layout::Plain),
-        Command::Peers(PeersArgs { me: true }) => Plan::read(Request::Query(Query::Addresses), Layout::Plain),
+        Command::Status => Plan::read(Query::Status, Layout::Plain),
+        Command::Doctor(DoctorArgs { repair: false }) => Plan::read(Administration::Doctor, Layout::Plain),
+        Command::Members => Plan::read(Query::Members, Layout::Plain),
+        Command::Peers(PeersArgs { me: false }) => Plan::read(Query::Peers, Layout::Plain),
+        Command::Peers(PeersArgs { me: true }) => Plan::read(Query::Addresses, Layout::Plain),
         Command::Rebuild => Plan {
             writes: true,
-            ..Plan::read(Request::Administration(Administration::Rebuild), Layout::Plain)
+            ..Plan::read(Administration::Rebuild, Layout::Plain)
         },
         Command::Ready(args) if args.claim => {
             let holder = args.holder.clone();
@@ -166,21 +164,18 @@ pub(crate) fn plan(ctx: &Context, command: &Command) -> Result<Option<Plan>, Fai
         Command::Ready(args) => {
             let me = || ctx.origin().ok().map(|origin| origin.id);
             let (asker, all) = (args.holder.clone().or_else(me), args.all);
-            Plan::read(Request::Query(Query::Ready { asker, all }), Layout::Ready)
+            Plan::read(Query::Ready { asker, all }, Layout::Ready)
         }
         Command::List(args) => {
             // All of them, so that the headings can count them.
             let filter = filter(ctx, &args.filter)?;
-            Plan::read(
-                Request::Query(Query::List(filter)),
-                Layout::Columns { most: args.limit },
-            )
+            Plan::read(Query::List(filter), Layout::Columns { most: args.limit })
         }
         Command::Board(args) => {
             let only = ColumnSelection::of(&args.filter.columns);
             let filter = filter(ctx, &args.filter)?;
             let most = args.limit;
-            Plan::read(Request::Query(Query::List(filter)), Layout::Board { most, only })
+            Plan::read(Query::List(filter), Layout::Board { most, only })
         }
         Command::Conflicts(args) => conflicts(args),
         Command::Explain(args) => Plan::pages(&args.items, |item| Request::Query(Query::Explain { item })),
@@ -188,24 +183,16 @@ pub(crate) fn plan(ctx: &Context, command: &Command) -> Result<Option<Plan>, Fai
             let text = args.words.join(" ");
             let most = Some(args.limit);
             let limit = usize::MAX;
-            Plan::read(
-                Request::Query(Query::Search { text, limit }),
-                Layout::Columns { most },
-            )
+            Plan::read(Query::Search { text, limit }, Layout::Columns { most })
         }
         Command::Show(args) => Plan::pages(&args.items, |item| Request::Query(Query::Show { item })),
         Command::Log(args) => {
             let whole = args.item.is_none();
-            let body = Request::Query(Query::Log {
-                item: args.item.clone(),
-                limit: args.limit,
-            });
+            let (item, limit) = (args.item.clone(), args.limit);
+            let body = Query::Log { item, limit };
             Plan::read(body, Layout::Timeline { whole })
         }
-        Command::Create(args) => one(
-            "",
-            Request::Command(request::Command::Create(new_item(ctx, args)?)),
-        ),
+        Command::Create(args) => one("", request::Command::Create(new_item(ctx, args)?).into()),
         Command::Edit(args) => match edit(ctx, args)? {
             Some(edit) => one(&args.item, Request::Command(request::Command::Edit(edit))),
             None => return Ok(None),
@@ -227,26 +214,23 @@ pub(crate) fn plan(ctx: &Context, command: &Command) -> Result<Option<Plan>, Fai
         Command::Link(args) => one(&args.item, link(args)),
         Command::Invite(args) => Plan {
             layout: Layout::Plain,
-            ..one(
-                "",
-                Request::Administration(Administration::Invite {
-                    role: args.role,
-                    valid_ms: u64::try_from(args.expires.as_millis()).unwrap_or(u64::MAX),
-                }),
-            )
+            ..{
+                let valid_ms = u64::try_from(args.expires.as_millis()).unwrap_or(u64::MAX);
+                let role = args.role;
+                one("", Administration::Invite { role, valid_ms }.into())
+            }
         },
         Command::Revoke { ticket } => Plan {
             layout: Layout::Plain,
             ..one(
                 ticket,
-                Request::Administration(Administration::Revoke {
+                Administration::Revoke {
                     ticket: ticket.clone(),
-                }),
+                }
+                .into(),
             )
         },
-        Command::Sync(args) if !args.wait => {
-            Plan::read(Request::Administration(Administration::SyncStatus), Layout::Plain)
-        }
+        Command::Sync(args) if !args.wait => Plan::read(Administration::SyncStatus, Layout::Plain),
         Command::Init(_)
         | Command::Doctor(DoctorArgs { repair: true })
         | Command::Deinit
@@ -283,13 +267,11 @@ fn depends(item: &str, add: &[String], remove: &[String]) -> Request {
 fn conflicts(args: &ConflictsArgs) -> Plan {
     let item = args.item.clone();
     match &args.command {
-        None => Plan::read(Request::Query(Query::Conflicts { item }), Layout::Plain),
+        None => Plan::read(Query::Conflicts { item }, Layout::Plain),
         Some(ConflictsCommand::Resolve(args)) => {
-            let request = Request::Command(request::Command::Resolve {
-                item: args.item.clone(),
-                conflict: args.conflict.clone(),
-                keep: args.keep.clone(),
-            });
+            let (item, conflict) = (args.item.clone(), args.conflict.clone());
+            let keep = args.keep.clone();
+            let request = request::Command::Resolve { item, conflict, keep }.into();
             Plan::write(vec![(args.item.clone(), request)])
         }
     }

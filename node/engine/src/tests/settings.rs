@@ -189,7 +189,7 @@ fn the_settings_are_in_no_list_no_count_and_take_no_number() {
         ..Filter::default()
     }));
     assert_eq!(ann.cards(all), ["1"]);
-    let Reply::Status(status) = ann.ask(Request::Query(Query::Status)) else {
+    let Reply::Status(status) = ann.ask(Query::Status.into()) else {
         panic!()
     };
     assert_eq!((status.items, status.deleted, status.conflicts), (1, 0, 0));
@@ -200,16 +200,11 @@ fn the_settings_are_in_no_list_no_count_and_take_no_number() {
             .unwrap_err();
         assert_eq!(refused.code.exit(), 3, "{refused}");
     }
-    let Reply::Pages(pages) = ann.ask(Request::Query(Query::Export {
-        offset: 0,
-        limit: 100,
-    })) else {
+    let (offset, limit) = (0, 100);
+    let Reply::Pages(pages) = ann.ask(Query::Export { offset, limit }.into()) else {
         panic!()
     };
-    let Reply::Lines(lines) = ann.ask(Request::Administration(Administration::ExportLines {
-        offset: 0,
-        limit: 100,
-    })) else {
+    let Reply::Lines(lines) = ann.ask(Administration::ExportLines { offset, limit }.into()) else {
         panic!()
     };
     assert_eq!((pages.len(), lines.len()), (1, 1));
@@ -223,10 +218,8 @@ fn the_settings_are_in_no_list_no_count_and_take_no_number() {
 fn a_setting_that_cannot_be_stored_or_is_a_dry_run_leaves_nothing() {
     let clock = Clock::new();
     let (mut ann, _) = pair(&clock);
-    let of = Box::new(Request::Command(Command::Set {
-        key: "promote".into(),
-        value: Some("auto".into()),
-    }));
+    let (key, value) = ("promote".into(), Some("auto".into()));
+    let of = Box::new(Command::Set { key, value }.into());
     let Reply::Settings(rehearsed) = ann.ask(Request::DryRun { of }) else {
         panic!()
     };
@@ -297,10 +290,8 @@ fn an_export_carries_the_settings_with_everything_that_was_done_to_them() {
 
     let take = |replica: &mut Replica, line: &towline_api::export_line::SettingsLine| {
         let line = Box::new(line.clone());
-        match replica.ask(Request::Administration(Administration::ImportSettings {
-            line,
-            dry_run: false,
-        })) {
+        let dry_run = false;
+        match replica.ask(Administration::ImportSettings { line, dry_run }.into()) {
             Reply::LineOutcomes(taken) => taken.into_iter().next().unwrap(),
             other => panic!("taken, not {other:?}"),
         }

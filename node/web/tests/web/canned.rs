@@ -7,14 +7,16 @@
 mod conflict;
 #[path = "canned_page.rs"]
 mod page;
+#[path = "canned_tokens.rs"]
+mod tokens;
+
+pub(crate) use tokens::Tokens;
 
 use std::thread;
 
 use tokio::sync::{mpsc, watch};
 use towline_api::request::{Command, Failure, FailureCode, Filter, Query, Reply, Request, Transition};
-use towline_api::types::{
-    Applied, Comment, FeedEvent, ItemCard, ItemLink, ItemPage, ProjectStatus, Scope, TokenInfo,
-};
+use towline_api::types::{Applied, Comment, FeedEvent, ItemCard, ItemLink, ItemPage, ProjectStatus};
 use towline_engine::handle::{JOBS, Job, ProjectLink};
 use towline_proto::stage::{Blocked, Holds, status};
 use towline_proto::table::{leads_to, legal, legal_from};
@@ -22,7 +24,6 @@ use towline_proto::{
     ActId, Column, Event, EventId, EventKind, ItemId, ItemState, Kind, Millis, NodeId, Origin, OriginKind,
     ProjectId, Qa, Verb,
 };
-use towline_web::{TokenCheck, TokenRefusal};
 
 /// The hour in which everything happens: 2026-11-20T12:00:00Z.
 pub(crate) const NOON: Millis = Millis(1_795_176_000_000);
@@ -30,32 +31,6 @@ const HOUR_MS: u64 = 3_600_000;
 
 pub(crate) fn person(name: &str) -> Origin {
     Origin::new(OriginKind::User, name).expect("a name")
-}
-
-/// A write token `s3cret` of `coder-2`, a read token `r3ad`, and a token `0ld` that has expired.
-#[derive(Debug)]
-pub(crate) struct Tokens;
-
-impl TokenCheck for Tokens {
-    fn known_id(&self, shown: &str) -> Option<String> {
-        shown.starts_with("s3cret").then(|| "s3cret".to_owned())
-    }
-
-    fn check(&self, shown: &str, now: Millis) -> Result<TokenInfo, TokenRefusal> {
-        let scope = match shown {
-            "s3cret" => Scope::Write,
-            "r3ad" => Scope::Read,
-            "0ld" => return Err(TokenRefusal::Refused("expired".into())),
-            _ => return Err(TokenRefusal::Refused("unknown".into())),
-        };
-        Ok(TokenInfo {
-            id: shown.to_owned(),
-            name: "coder-2".to_owned(),
-            scope,
-            created: now,
-            expires: None,
-        })
-    }
 }
 
 /// An item in the backlog that nothing holds.
