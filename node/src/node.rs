@@ -134,6 +134,7 @@ impl Node {
         self.handle.add_unavailable(UnavailableProject {
             name,
             why: why.message.clone(),
+            hint: why.hint.clone(),
         });
         why
     }

@@ -4,11 +4,12 @@ use std::io::stdout;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use towline_api::request::Failure;
-use towline_cli::logging;
+use towline_api::failure::{Failure, Hint, OperationError as _};
+use towline_cli::{hint_sentence, logging};
 use towline_gateway::cli::{self, Cli, Command};
 use towline_gateway::run;
 use towline_proto::text::show;
+use towline_store::home::HomeError;
 
 fn main() -> ExitCode {
     let filter = std::env::var("TOWLINE_LOG")
@@ -18,7 +19,12 @@ fn main() -> ExitCode {
     match run_command(&Cli::read()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("towline-gateway: {}", show(&message(&error), usize::MAX));
+            let mut text = message(&error);
+            if let Some(hint) = hint(&error).as_ref().and_then(hint_sentence) {
+                text.push_str("; ");
+                text.push_str(&hint);
+            }
+            eprintln!("towline-gateway: {}", show(&text, usize::MAX));
             error
                 .downcast_ref::<Failure>()
                 .map_or(ExitCode::FAILURE, |failure| ExitCode::from(failure.code.exit()))
@@ -36,6 +42,14 @@ fn message(error: &anyhow::Error) -> String {
         }
     }
     text
+}
+
+/// What to do about the error.
+fn hint(error: &anyhow::Error) -> Option<Hint> {
+    match (error.downcast_ref::<Failure>(), error.downcast_ref::<HomeError>()) {
+        (Some(failure), _) => failure.hint.clone(),
+        (None, home) => home?.hint(),
+    }
 }
 
 fn run_command(cli: &Cli) -> anyhow::Result<()> {

@@ -130,7 +130,9 @@ pub fn line(document: &impl Serialize) -> String {
         // A type that cannot be encoded would be a bug; it must not look like an empty success.
         Err(error) => {
             let (schema, message) = (schema::ERROR, error.to_string());
-            format!("{{\"schema\":\"{schema}\",\"code\":\"failure\",\"message\":{message:?}}}\n")
+            format!(
+                "{{\"schema\":\"{schema}\",\"code\":\"failure\",\"message\":{message:?},\"retry\":false}}\n"
+            )
         }
     }
 }
@@ -307,7 +309,7 @@ mod tests {
         let refused = Failure::new(FailureCode::NotAllowed, "no");
         assert_eq!(
             failure(&refused).to_line(),
-            "{\"schema\":\"towline.error/v1\",\"code\":\"not-allowed\",\"message\":\"no\"}\n"
+            "{\"schema\":\"towline.error/v1\",\"code\":\"not-allowed\",\"message\":\"no\",\"retry\":false}\n"
         );
     }
 }

@@ -6,7 +6,7 @@
 
 use towline_proto::ProjectId;
 
-use crate::request::{Failure, FailureCode};
+use crate::request::{Failure, FailureCode, Hint};
 use crate::types::UnavailableProject;
 
 /// Separates a name from digits of an id. It needs no escaping in URLs and shells.
@@ -45,10 +45,13 @@ pub fn resolve(
     match (pick(all, wanted), meant) {
         // Without a name it is not clear that the request is for one of the others.
         (_, Some(other)) if wanted.is_none() && !all.is_empty() => Err(ambiguous(all, other)),
-        (Err(_), Some(meant)) if !is_named => Err(Failure::new(
-            FailureCode::Failure,
-            format!("cannot open the project {}: {}", meant.name, meant.why),
-        )),
+        (Err(_), Some(meant)) if !is_named => Err(Failure {
+            hint: meant.hint.clone(),
+            ..Failure::new(
+                FailureCode::Failure,
+                format!("cannot open the project {}: {}", meant.name, meant.why),
+            )
+        }),
         (at, _) => at,
     }
 }
@@ -58,12 +61,13 @@ fn ambiguous(all: &[Named<'_>], unavailable: &UnavailableProject) -> Failure {
     Failure::new(
         FailureCode::Usage,
         format!(
-            "this node has several projects, and {} cannot be opened ({}); choose one with --project: {}",
+            "this node has several projects, and {} cannot be opened ({}): {}",
             unavailable.name,
             unavailable.why,
             names.join(", ")
         ),
     )
+    .with_hint(Hint::ChooseProject)
 }
 
 fn pick(all: &[Named<'_>], wanted: Option<&str>) -> Result<usize, Failure> {
@@ -83,10 +87,8 @@ fn pick(all: &[Named<'_>], wanted: Option<&str>) -> Result<usize, Failure> {
     let refuse = |code, message| Err(Failure::new(code, message));
     match (fits.as_slice(), wanted) {
         ([one], _) => Ok(*one),
-        ([], None) => refuse(
-            FailureCode::NotFound,
-            "this node has no project yet; run `towline up` to create one or `towline join TICKET` to join one"
-                .to_owned(),
+        ([], None) => Err(
+            Failure::new(FailureCode::NotFound, "this node has no project yet").with_hint(Hint::CreateOrJoin),
         ),
         ([], Some(wanted)) => {
             let everything: Vec<usize> = (0..all.len()).collect();
@@ -97,13 +99,16 @@ fn pick(all: &[Named<'_>], wanted: Option<&str>) -> Result<usize, Failure> {
             };
             refuse(FailureCode::NotFound, message)
         }
-        (several, None) => refuse(
-            FailureCode::Usage,
-            format!("this node has several projects; choose one with --project: {}", named(several)),
-        ),
+        (several, None) => {
+            let message = format!("this node has several projects: {}", named(several));
+            Err(Failure::new(FailureCode::Usage, message).with_hint(Hint::ChooseProject))
+        }
         (several, Some(wanted)) => {
             let wanted = towline_proto::text::show(wanted, 80);
-            let message = format!("{wanted:?} matches several projects; be more specific: {}", named(several));
+            let message = format!(
+                "{wanted:?} matches several projects; be more specific: {}",
+                named(several)
+            );
             refuse(FailureCode::NotFound, message)
         }
     }
@@ -169,12 +174,13 @@ mod tests {
         let broken = [UnavailableProject {
             name: "bank".into(),
             why: "no key".into(),
+            hint: None,
         }];
         let refused = |all: &[Named<'_>], wanted| resolve(all, &broken, wanted).unwrap_err().message;
         let till = [all()[2]];
         assert_eq!(
             refused(&till, None),
-            "this node has several projects, and bank cannot be opened (no key); choose one with --project: till"
+            "this node has several projects, and bank cannot be opened (no key): till"
         );
         let closed = "cannot open the project bank: no key";
         assert_eq!(refused(&till, Some("bank")), closed);
@@ -186,7 +192,7 @@ mod tests {
     #[test]
     fn an_unknown_name_is_refused_with_the_existing_ones() {
         assert!(refused(Some("shopp")).contains("available: shop~1a1a1a1a, shop~2b2b2b2b, till"));
-        assert!(refused(None).contains("choose one with --project: shop~1a1a1a1a"));
+        assert!(refused(None).contains("several projects: shop~1a1a1a1a"));
         for wanted in ["shop~", "shop~1a", "shop~3c3c3c3c", "~1a1a", ""] {
             assert!(refused(Some(wanted)).contains("no project"), "{wanted}");
         }

@@ -24,7 +24,7 @@ pub use import::{
 };
 pub use query::{Filter, Query};
 
-pub use crate::failure::{Failure, FailureCode};
+pub use crate::failure::{Failure, FailureCode, Hint};
 pub use crate::reply::Reply;
 
 /// The name of an item: `42`, `42a`, `#42`, a key prefix of four or more hex digits, the full id,

@@ -80,9 +80,9 @@ impl Editing {
                 draft.remove();
                 Ok(Some(reply))
             }
-            Err(mut failure) => {
-                failure.message = format!("{}. {}", failure.message, draft.kept());
-                Err(failure)
+            Err(failure) => {
+                let message = format!("{failure}. {}", draft.kept());
+                Err(failure.with_message(message))
             }
         }
     }

@@ -36,6 +36,7 @@ use towline_proto::Origin;
 
 pub use context::Context;
 use launcher::Launcher;
+pub use render::hint::sentence as hint_sentence;
 
 use args::Cli;
 use style::{Ink, Style};
@@ -126,7 +127,12 @@ fn print_error(json: bool, style: Style, about: &str, failure: &Failure) {
             "" => String::new(),
             item => format!("{}: ", render::text::clean(item)),
         };
-        let message = render::text::clean_lines(&failure.message).join("\n");
+        let hint = failure.hint.as_ref().and_then(hint_sentence);
+        let message = match hint {
+            Some(hint) => format!("{}; {hint}", failure.message),
+            None => failure.message.clone(),
+        };
+        let message = render::text::clean_lines(&message).join("\n");
         format!("{} {about}{message}\n", style.paint(Ink::Red, "error:"))
     };
     let _ = io::stderr().write_all(text.as_bytes());

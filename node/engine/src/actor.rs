@@ -127,14 +127,18 @@ impl Actor {
             Job::Request { origin, body, reply } => {
                 answer(reply, self.project.request(origin.as_ref(), *body));
             }
-            Job::Cursor { subscriber, reply } => answer(reply, self.project.store.cursor(&subscriber)),
+            Job::Cursor { subscriber, reply } => {
+                let cursor = self.project.store.cursor(&subscriber);
+                answer(reply, cursor.map_err(Failure::from));
+            }
             Job::SetCursor {
                 subscriber,
                 position,
                 reply,
             } => {
                 let Project { store, index, .. } = &mut self.project;
-                answer(reply, store.set_cursor(index, &subscriber, position));
+                let stored = store.set_cursor(index, &subscriber, position);
+                answer(reply, stored.map_err(Failure::from));
             }
             Job::Spent { ticket, reply } => answer(reply, Ok(self.project.is_spent(&ticket))),
             Job::Net(input) => {
@@ -156,7 +160,7 @@ impl Actor {
         if self.waiting.is_empty() && self.project.batch.is_empty() {
             return;
         }
-        let outcome = self.project.commit_pending();
+        let outcome = self.project.commit_pending().map_err(Failure::from);
         // Before replies are sent: the receiver of a ticket may use it at once, and the network must know by
         // then that a ticket is open.
         self.project.publish_changed_members();

@@ -6,8 +6,8 @@
 #[cfg(test)]
 mod tests;
 
+use crate::errors::WriteError;
 use ed25519_dalek::SigningKey;
-use towline_api::request::{Failure, FailureCode};
 use towline_proto::{
     AuthorSeq, Entry, EntryBody, EntryHash, Epoch, Millis, NodeId, Payload, ProjectId, Tip, limits,
 };
@@ -83,7 +83,7 @@ impl Author {
         members: Vec<EntryHash>,
         at: Millis,
         payload: Payload,
-    ) -> Result<Entry, Failure> {
+    ) -> Result<Entry, WriteError> {
         let body = EntryBody {
             project: self.project,
             author: self.node,
@@ -98,11 +98,7 @@ impl Author {
         let entry = Entry::sign(body, &self.key);
         let size = entry.bytes().len();
         if size > limits::ENTRY_BYTES {
-            let message = format!(
-                "the change has {size} bytes; at most {} fit into one entry",
-                limits::ENTRY_BYTES
-            );
-            return Err(Failure::new(FailureCode::Usage, message));
+            return Err(WriteError::EntryTooLarge { size });
         }
         // Besides its bounds, nothing about changes can make them unreadable; they are not decoded again.
         let readable = match entry.body().payload {
@@ -110,8 +106,7 @@ impl Author {
             Payload::Genesis(_) | Payload::Member(_) => Entry::decode(entry.bytes().clone()).map(drop),
         };
         if let Err(why) = readable {
-            let message = format!("nothing was written: {why}");
-            return Err(Failure::new(FailureCode::Failure, message));
+            return Err(WriteError::Unreadable(why));
         }
         self.last = Some(entry.tip());
         Ok(entry)

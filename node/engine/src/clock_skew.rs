@@ -96,7 +96,7 @@ impl QueryContext<'_> {
         self.annotate_card(now, card);
         let Some(claim) = &card.claim else { return };
         let taker = asker.map_or("", |asker| asker.id.as_str());
-        let taken_over = self.take_over_refusal(&card.id, claim, taker).is_none();
+        let taken_over = self.check_take_over(&card.id, claim, taker).is_ok();
         let released = match asker {
             Some(asker) => self.may_release(claim, asker),
             None => claim.node == self.me,

@@ -14,9 +14,9 @@ use towline_crdt::view::ItemView;
 use towline_proto::{Column, ItemId, Op, Origin, Register, RequestId};
 
 use crate::Project;
+use crate::errors::{ItemError, WriteError};
 use crate::pending_batch::Work;
 use crate::query::QueryContext;
-use crate::write::conflict;
 
 /// A project as commands see it: as queries do, and who asks.
 pub(crate) struct CommandContext<'a> {
@@ -85,12 +85,12 @@ impl CommandPlan {
         row: &ItemView,
         drafts: Vec<Draft>,
         body: Option<BodyEdit>,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, ItemError> {
         let about_trash = |op: &Op| matches!(op, Op::Resolve { over, .. } if *over == Register::Deleted);
         let mut ops = drafts.iter().map(|draft| &draft.op);
         let is_edit = ops.all(|op| op.verb().is_none() && !about_trash(op));
         if row.deleted && is_edit && !drafts.is_empty() {
-            return Err(conflict("the item is in the trash; use `restore` first"));
+            return Err(ItemError::InTrash);
         }
         let mut plan = Self::create(drafts, body);
         plan.work.item = Some(row.id);
@@ -137,7 +137,7 @@ impl<'a> CommandContext<'a> {
         row: &ItemView,
         ops: Vec<Op>,
         body: Option<BodyEdit>,
-    ) -> Result<CommandPlan, Failure> {
+    ) -> Result<CommandPlan, ItemError> {
         CommandPlan::change(row, self.drafts(ops), body)
     }
 }
@@ -160,18 +160,18 @@ pub(crate) fn drafts(
 
 impl Project {
     /// Decides about a command and performs the plan.
-    pub(crate) fn command(
+    pub(crate) fn command<E: Into<Failure>>(
         &mut self,
         origin: &Origin,
         request: Option<RequestId>,
-        decide: impl FnOnce(&CommandContext<'_>) -> Result<CommandPlan, Failure>,
+        decide: impl FnOnce(&CommandContext<'_>) -> Result<CommandPlan, E>,
     ) -> Result<Reply, Failure> {
         let context = CommandContext {
             query: self.query(),
             origin,
             request,
         };
-        let plan = decide(&context)?;
+        let plan = decide(&context).map_err(Into::into)?;
         self.perform(plan)
     }
 
@@ -183,14 +183,14 @@ impl Project {
             false => None,
         };
         match plan.reply {
-            PlannedReply::Settings => self.query().settings().map(Reply::Settings),
+            PlannedReply::Settings => Ok(Reply::Settings(self.query().settings()?)),
             PlannedReply::Item {
                 item,
                 from,
                 first,
                 last,
             } => {
-                let item = item.or(written).ok_or_else(|| conflict("nothing was written"))?;
+                let item = item.or(written).ok_or(WriteError::Nothing)?;
                 let mut applied = self.query().applied(&item, from, changed)?;
                 applied.notes.splice(0..0, first);
                 applied.notes.extend(last);

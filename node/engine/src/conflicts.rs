@@ -8,7 +8,7 @@ mod cycle_events;
 
 use towline_api::activity_text::side_activity;
 use towline_api::conflict_text::{about, means};
-use towline_api::request::{Failure, FailureCode};
+use towline_api::request::Failure;
 use towline_api::types::{
     HistoryLine, HistoryOutcome, LineValue, OpenConflict, Side, SideResult, Unkeepable,
 };
@@ -17,10 +17,10 @@ use towline_crdt::view::Conflict;
 use towline_proto::{ActId, Closing, Op, Register, Rule};
 
 use super::command::{CommandContext, CommandPlan};
+use super::errors::ResolveError;
 use super::index::letters;
 use super::query::QueryContext;
 use super::settings::HANDLE;
-use super::write::{conflict, usage};
 
 /// The most items whose conflicts are listed.
 const MAX_ITEMS: usize = 1_000;
@@ -29,7 +29,7 @@ impl QueryContext<'_> {
     /// Open conflicts of one item or of all, oldest first.
     pub(crate) fn conflicts(&self, item: Option<&str>) -> Result<Vec<OpenConflict>, Failure> {
         if item.is_some_and(|item| item == HANDLE) {
-            return self.open_settings();
+            return Ok(self.open_settings()?);
         }
         let ids = match item {
             Some(wanted) => self.index.find(wanted)?,
@@ -160,8 +160,7 @@ impl CommandContext<'_> {
         let chosen = choose_conflict(&open, id)?;
         if chosen.must_restore_first() {
             let handle = self.index.handle(&row);
-            let message = format!("{handle} is in the trash; use `restore` first, then resolve the conflict");
-            return Err(conflict(message));
+            return Err(ResolveError::InTrash(handle).into());
         }
         let side = choose_side(chosen, keep)?;
         if chosen.rule == Rule::Cycle {
@@ -169,16 +168,16 @@ impl CommandContext<'_> {
         }
         let over = row.conflicts.iter().find(|conflict| conflict.id == chosen.id);
         let Some(over) = over.map(|conflict| conflict.register.clone()) else {
-            return Err(conflict("this conflict was already resolved"));
+            return Err(ResolveError::Resolved.into());
         };
-        self.plan(&row, vec![Op::Resolve { over, keep: side }], None)
+        Ok(self.plan(&row, vec![Op::Resolve { over, keep: side }], None)?)
     }
 }
 
 pub(super) fn choose_conflict<'c>(
     open: &'c [OpenConflict],
     id: Option<&str>,
-) -> Result<&'c OpenConflict, Failure> {
+) -> Result<&'c OpenConflict, ResolveError> {
     let fits: Vec<_> = match id {
         Some(id) => open
             .iter()
@@ -188,24 +187,23 @@ pub(super) fn choose_conflict<'c>(
     };
     match fits.as_slice() {
         [one] => Ok(one),
-        [] if open.is_empty() => Err(conflict("this item has no unresolved conflicts")),
+        [] if open.is_empty() => Err(ResolveError::NoConflicts),
         _ => {
             let known: Vec<_> = open
                 .iter()
                 .map(|one| format!("{} ({})", one.id, about(&one.topic)))
                 .collect();
-            let message = format!("expected one of the conflicts of this item: {}", known.join(", "));
-            Err(Failure::new(FailureCode::NotFound, message))
+            Err(ResolveError::WhichConflict(known.join(", ")))
         }
     }
 }
 
 /// The side that a person means: by its key, or by something that only one side has (who did it, what was done,
 /// what keeping it results in, the act).
-pub(super) fn choose_side(open: &OpenConflict, keep: &str) -> Result<ActId, Failure> {
+pub(super) fn choose_side(open: &OpenConflict, keep: &str) -> Result<ActId, ResolveError> {
     let keep = keep.trim();
     if keep.is_empty() {
-        return Err(usage("expected the side to keep"));
+        return Err(ResolveError::NoSide);
     }
     if let Some(side) = open.sides.iter().find(|side| side.key == keep) {
         return Ok(side.line.act);
@@ -229,8 +227,7 @@ pub(super) fn choose_side(open: &OpenConflict, keep: &str) -> Result<ActId, Fail
                     format!("{} ({who} {did}: {})", side.key, means(side))
                 })
                 .collect();
-            let message = format!("expected one side to keep: {}", sides.join(", "));
-            Err(Failure::new(FailureCode::NotFound, message))
+            Err(ResolveError::WhichSide(sides.join(", ")))
         }
     }
 }

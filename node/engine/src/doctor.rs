@@ -147,7 +147,7 @@ impl QueryContext<'_> {
         match self.doc(&id) {
             Ok(doc) if doc.heads() == fresh.heads() => {}
             Ok(_) => doctor.findings.push(drifted("document")),
-            Err(failure) => doctor.findings.push(failure.message),
+            Err(error) => doctor.findings.push(format!("{error}; run `towline rebuild`")),
         }
     }
 }

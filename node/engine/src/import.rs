@@ -20,8 +20,9 @@ pub(super) use stage::{RecordStage, read_mark};
 pub(super) use update::ItemUpdate;
 
 use super::Project;
+use super::errors::TransferError;
 use super::query::QueryContext;
-use towline_api::request::{Failure, FailureCode, IMPORT_CHUNK, ImportItem};
+use towline_api::request::{Failure, IMPORT_CHUNK, ImportItem};
 use towline_api::types::ImportReport;
 
 /// The most items named per reference.
@@ -38,11 +39,6 @@ enum WriteKind {
     MarkedOnly,
 }
 
-fn too_many() -> Failure {
-    let message = format!("at most {IMPORT_CHUNK} items or relations are allowed in one import request");
-    Failure::new(FailureCode::Usage, message)
-}
-
 impl Project {
     /// Creates and updates items.
     pub(crate) fn import_items(
@@ -51,7 +47,7 @@ impl Project {
         dry_run: bool,
     ) -> Result<ImportReport, Failure> {
         if items.len() > IMPORT_CHUNK {
-            return Err(too_many());
+            return Err(TransferError::TooManyItems.into());
         }
         let now = self.now();
         let mut report = ImportReport::default();
@@ -124,8 +120,8 @@ impl QueryContext<'_> {
         let row = self.index.get(id);
         let handle = row.map_or_else(|| id.to_string(), |row| self.index.handle(&row));
         format!(
-            "{what}: item {handle} is in the trash and was not updated; run `towline restore {handle}` and import \
-             again to update it"
+            "{what}: item {handle} is in the trash and was not updated; restore it and import again to \
+             update it"
         )
     }
 

@@ -6,11 +6,8 @@ use towline_proto::{Entry, NodeId};
 use towline_store::env::{SystemEnvironment, check_clock};
 use towline_store::home::{Config, Home, ProjectHome};
 
+use crate::errors::StorageError;
 use crate::{Project, ProjectOptions, RepairReport};
-
-fn failed(error: impl std::fmt::Display) -> Failure {
-    Failure::new(FailureCode::Failure, error.to_string())
-}
 
 fn options(project: &ProjectHome, key: &SigningKey) -> ProjectOptions {
     ProjectOptions {
@@ -58,7 +55,7 @@ pub fn make_project(
 pub fn open_project(place: &ProjectHome, key: &SigningKey) -> Result<Project, Failure> {
     check_clock()?;
     let opened = Project::open(options(place, key), place.id);
-    let mut opened = opened.map_err(|error| failed(format!("{error:#}")))?;
+    let mut opened = opened.map_err(StorageError::Open)?;
     opened.introduce(place.introduced());
     Ok(opened)
 }
@@ -69,7 +66,7 @@ pub fn open_project(place: &ProjectHome, key: &SigningKey) -> Result<Project, Fa
 /// When the first entry is damaged or the files cannot be written.
 pub fn repair_project(place: &ProjectHome, key: &SigningKey) -> Result<RepairReport, Failure> {
     check_clock()?;
-    Project::repair(options(place, key), place.id).map_err(|error| failed(format!("{error:#}")))
+    Ok(Project::repair(options(place, key), place.id).map_err(StorageError::Open)?)
 }
 
 /// Creates the folder of a project from its first entry and registers it. `introduced` are the nodes that the
@@ -93,6 +90,6 @@ pub fn adopt_project(
     } else {
         Project::create(options(&place, key), genesis)
     };
-    made.map_err(|error| failed(format!("{error:#}")))?.close();
+    made.map_err(StorageError::Open)?.close();
     Ok(place.register()?)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::errors::StorageError;
 use towline_api::types::PeerInfo;
 use towline_crdt::doc::{ActRecord, Acts, ItemDoc, NodePrefix};
 use towline_crdt::gate;
@@ -112,7 +113,7 @@ impl Project {
     fn commit_remote(&mut self) {
         if let Err(failure) = self.commit_pending() {
             tracing::error!(%failure, "entries from peers were not stored; they are requested again");
-            self.replication.store_failure = Some(failure);
+            self.replication.store_failure = Some(failure.into());
         }
     }
 
@@ -171,8 +172,8 @@ impl Project {
     }
 
     fn admit_changes(&self, entry: &Entry, changes: &[ItemChange]) -> Result<Vec<ItemDoc>, AdmissionOutcome> {
-        let failed = |why: towline_api::request::Failure| AdmissionOutcome::Refused {
-            why: why.message,
+        let failed = |why: StorageError| AdmissionOutcome::Refused {
+            why: why.to_string(),
             blame: false,
         };
         let mut docs = Vec::new();

@@ -12,8 +12,9 @@ mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::errors::TransferError;
 use towline_api::export_line::{ActRef, ItemLine, digest, items_named, local_item};
-use towline_api::request::{Failure, FailureCode, IMPORT_CHUNK};
+use towline_api::request::{Failure, IMPORT_CHUNK};
 use towline_api::types::{ImportPass, LineOutcome};
 use towline_crdt::compose::BodyEdit;
 use towline_proto::{ActId, ItemId, Op};
@@ -47,8 +48,7 @@ impl Project {
         pass: ImportPass,
     ) -> Result<Vec<LineOutcome>, Failure> {
         if lines.len() > IMPORT_CHUNK {
-            let message = format!("at most {IMPORT_CHUNK} lines are allowed in one request");
-            return Err(Failure::new(FailureCode::Usage, message));
+            return Err(TransferError::TooManyLines.into());
         }
         let known: Names = names
             .iter()

@@ -15,6 +15,7 @@ mod command;
 mod conflicts;
 mod dependency_path;
 mod doctor;
+mod errors;
 mod explain;
 mod export;
 mod filter;
@@ -48,7 +49,6 @@ mod test_row;
 mod tests;
 mod timeline;
 mod transition;
-mod transition_errors;
 mod write;
 
 use towline_crdt::members::Membership;

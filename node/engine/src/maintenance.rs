@@ -11,6 +11,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use towline_api::request::Failure;
 use towline_crdt::view::{ItemView, TRAIL};
 use towline_proto::table::legal;
 use towline_proto::{Column, ItemId, Kind, NodeId, Op, Origin, OriginKind, Verb};
@@ -279,7 +280,7 @@ impl Project {
             for failure in written.into_iter().filter_map(Result::err) {
                 tracing::debug!(%failure, "skipped");
             }
-            self.commit_pending()
+            Ok(self.commit_pending()?)
         });
         if let Err(failure) = written {
             tracing::warn!(%failure, "nothing was started or archived; retrying");
@@ -293,13 +294,12 @@ impl Project {
         if legacy.is_empty() {
             return;
         }
-        let adopted = self.query().legacy_settings(&legacy).and_then(|work| {
+        let planned = self.query().legacy_settings(&legacy).map_err(Failure::from);
+        let adopted = planned.and_then(|work| {
             let Some(work) = work else { return Ok(()) };
-            tracing::info!(
-                "settings of this node's config.toml are moved to the project; see `towline config`"
-            );
+            tracing::info!("settings of this node's config.toml are moved to the project");
             self.write(work)?;
-            self.commit_pending()
+            Ok(self.commit_pending()?)
         });
         if let Err(failure) = adopted {
             tracing::warn!(%failure, "settings of config.toml were not brought into the project");

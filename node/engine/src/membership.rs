@@ -1,6 +1,6 @@
 //! Invitations: creating and revoking tickets, and admitting nodes that present one.
 
-use towline_api::request::{Failure, FailureCode, Reply};
+use towline_api::request::{Failure, Reply};
 use towline_proto::ids::to_hex;
 use towline_proto::member::TicketHash;
 use towline_proto::ticket::Secret;
@@ -8,28 +8,24 @@ use towline_proto::wire::{EntryBytes, JoinReply, JoinRequest};
 use towline_proto::{Entry, MemberAct, NodeId, Role, Ticket, limits, text};
 
 use super::Project;
+use super::errors::InvitationError;
 
 /// The longest validity of a ticket: 30 days, in milliseconds.
 const MAX_VALID_MS: u64 = 30 * 24 * 3_600 * 1_000;
-
-fn not_allowed(message: impl Into<String>) -> Failure {
-    Failure::new(FailureCode::NotAllowed, message)
-}
 
 impl Project {
     /// Creates a ticket.
     pub(crate) fn invite(&mut self, role: Role, valid_ms: u64) -> Result<Reply, Failure> {
         let role_here = self.query().role();
         if !role_here.may_invite() {
-            let name = self.name();
-            let message = format!("this node is a {role_here}; only an owner of {name} can invite");
-            return Err(not_allowed(message));
+            let error = InvitationError::MayNotInvite {
+                role: role_here,
+                project: self.name().to_owned(),
+            };
+            return Err(error.into());
         }
         if valid_ms == 0 || valid_ms > MAX_VALID_MS {
-            return Err(Failure::new(
-                FailureCode::Usage,
-                "a ticket can be valid for at most 30 days, and not for 0",
-            ));
+            return Err(InvitationError::Validity.into());
         }
         let mut addresses = self.replication.ticket_addresses()?;
         addresses.truncate(limits::TICKET_ADDRESSES);
@@ -71,16 +67,8 @@ impl Project {
             .collect();
         let ticket = match fits.as_slice() {
             [ticket] => *ticket,
-            [] => {
-                let message = "no open invitation of this node matches; run `towline members` to list them";
-                return Err(Failure::new(FailureCode::NotFound, message));
-            }
-            _ => {
-                return Err(Failure::new(
-                    FailureCode::NotFound,
-                    "several invitations match; use more digits",
-                ));
-            }
+            [] => return Err(InvitationError::NoInvitation.into()),
+            _ => return Err(InvitationError::SeveralInvitations.into()),
         };
         self.write_member(MemberAct::Withdraw { ticket })
     }
@@ -110,9 +98,9 @@ impl Project {
         let lost_welcome = was_member && invitation.is_some();
         if !lost_welcome {
             self.check_ticket(&ticket)?;
-            text::name(&request.name).map_err(|why| not_allowed(format!("invalid node name: {why}")))?;
+            text::name(&request.name).map_err(InvitationError::InvalidName)?;
             if was_member {
-                return Err(not_allowed("this node is already a member and needs no ticket"));
+                return Err(InvitationError::AlreadyMember.into());
             }
             self.write_member(MemberAct::Admit {
                 node: peer,
@@ -143,27 +131,17 @@ impl Project {
         self.replication.publish_members(&self.members, self.env.now());
     }
 
-    fn check_ticket(&self, ticket: &TicketHash) -> Result<(), Failure> {
-        let unknown = "the inviter does not know this ticket; ask for a new one";
-        let invitation = self
-            .members
-            .invitation(ticket)
-            .ok_or_else(|| not_allowed(unknown))?;
+    fn check_ticket(&self, ticket: &TicketHash) -> Result<(), InvitationError> {
+        let invitation = self.members.invitation(ticket);
+        let invitation = invitation.ok_or(InvitationError::UnknownTicket)?;
         if invitation.inviter != self.author.node {
-            return Err(not_allowed(
-                "this ticket was issued by another node; connect to that node",
-            ));
+            return Err(InvitationError::ForeignTicket);
         }
         if invitation.spent {
-            return Err(not_allowed(
-                "this ticket was already used or revoked; ask for a new one",
-            ));
+            return Err(InvitationError::SpentTicket);
         }
         if invitation.expires <= self.now() {
-            return Err(not_allowed(format!(
-                "this ticket expired at {}; ask for a new one",
-                invitation.expires
-            )));
+            return Err(InvitationError::ExpiredTicket(invitation.expires));
         }
         Ok(())
     }

@@ -6,12 +6,13 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use towline_api::request::{Failure, FailureCode, MAX_ENTRIES, Reply};
+use towline_api::request::{Failure, MAX_ENTRIES, Reply};
 use towline_api::types::EntryImportReport;
 use towline_proto::{Entry, ProjectId};
 use towline_sync::Input;
 
 use super::Project;
+use super::errors::{StorageError, TransferError};
 use super::query::QueryContext;
 
 /// Bytes of entries per reply; a larger entry is sent alone.
@@ -19,15 +20,12 @@ const REPLY_TARGET_BYTES: usize = 1024 * 1024;
 
 impl QueryContext<'_> {
     /// The next entries of the log.
-    pub(crate) fn export_entries(&self, after: u64) -> Result<Reply, Failure> {
+    pub(crate) fn export_entries(&self, after: u64) -> Result<Reply, TransferError> {
         let mut records = Vec::new();
         let mut bytes = 0;
         let mut next = after;
         while bytes < REPLY_TARGET_BYTES && records.len() < MAX_ENTRIES {
-            let Some((record, behind)) = self.store.log.read_next(next).map_err(|error| {
-                let why = format!("cannot read the log: {error}; run `towline doctor` for details");
-                Failure::new(FailureCode::Failure, why)
-            })?
+            let Some((record, behind)) = self.store.log.read_next(next).map_err(StorageError::ReadLog)?
             else {
                 break;
             };
@@ -50,30 +48,28 @@ impl Project {
         project: &ProjectId,
         records: &[String],
     ) -> Result<EntryImportReport, Failure> {
-        let usage = |message: String| Failure::new(FailureCode::Usage, message);
         if *project != self.id {
-            return Err(usage(format!(
-                "these entries belong to project {}; this is {} ({})",
-                project.short(),
-                self.id.short(),
-                self.name()
-            )));
+            let error = TransferError::OtherProject {
+                theirs: project.short(),
+                here: self.id.short(),
+                name: self.name().to_owned(),
+            };
+            return Err(error.into());
         }
         if records.len() > MAX_ENTRIES {
-            return Err(usage(format!(
-                "at most {MAX_ENTRIES} entries are allowed in one request"
-            )));
+            return Err(TransferError::TooManyEntries.into());
         }
-        if let Some(why) = self.store.log.damage() {
-            let why = format!("nothing was imported: {why}; stop the node and run `towline doctor --repair`");
-            return Err(Failure::new(FailureCode::Failure, why));
+        if let Some(damage) = self.store.log.damage() {
+            let error = StorageError::Damaged {
+                not_done: "imported",
+                damage: damage.to_owned(),
+            };
+            return Err(error.into());
         }
         let mut report = EntryImportReport::default();
         let mut entries = Vec::with_capacity(records.len());
         for record in records {
-            let bytes = STANDARD
-                .decode(record)
-                .map_err(|_| usage("an entry is not valid base64".to_owned()))?;
+            let bytes = STANDARD.decode(record).map_err(|_| TransferError::NotBase64)?;
             match Entry::decode(bytes.into()) {
                 Err(why) => report.reject(&why.to_string()),
                 Ok(entry) if entry.project() != self.id => {
@@ -96,7 +92,7 @@ impl Project {
         // No peer is asked for these entries again; the bundle has to be imported again.
         if let Some(failure) = self.replication.store_failure.take() {
             let why = format!("{failure}; fix this, then import the bundle again");
-            return Err(Failure::new(failure.code, why));
+            return Err(failure.with_message(why));
         }
         for entry in entries {
             if self.replication.core.contains(&entry.body().author, &entry.tip()) {
@@ -117,10 +113,7 @@ impl Project {
             }
         }
         if let Err(error) = self.replication.save_orphans(false) {
-            let why = format!(
-                "cannot store the waiting entries: {error}; import the bundle again when the missing entries have arrived"
-            );
-            return Err(Failure::new(FailureCode::Failure, why));
+            return Err(TransferError::Orphans(error).into());
         }
         Ok(report)
     }

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 
+use crate::errors::StorageError;
 use anyhow::Context as _;
 use ed25519_dalek::SigningKey;
 use towline_crdt::gate;
@@ -243,9 +244,9 @@ impl Project {
     pub(crate) fn rebuild(&mut self) -> anyhow::Result<()> {
         // Checked before anything is deleted: a damaged log cannot be folded completely.
         if let Some(why) = self.store.log.damage() {
-            anyhow::bail!(
-                "nothing was rebuilt: {why}; stop the node and run `towline doctor --repair` first"
-            );
+            let damage = why.to_owned();
+            let not_done = "rebuilt";
+            return Err(StorageError::Damaged { not_done, damage }.into());
         }
         let mut replay = LogReplay {
             replica: Some(Replica::new(self.id, self.author.node)),

@@ -12,7 +12,7 @@ pub(crate) mod replay;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use towline_api::request::{Failure, FailureCode};
+use towline_api::request::Failure;
 use towline_api::types::FeedEvent;
 use towline_crdt::compose::{BodyEdit, Composed, Draft, act_id, compose};
 use towline_crdt::doc::ItemDoc;
@@ -26,10 +26,10 @@ use towline_sync::AdmissionOutcome;
 
 use super::Project;
 use super::author::NextPlace;
+use super::errors::{InvitationError, WriteError};
 use super::index::Index;
 use super::query::QueryContext;
 use super::store::Store;
-use super::write::refusal;
 
 /// Bytes of changes after which a batch continues in another entry: large entries share a signature, small
 /// ones pass through memory and the network in pieces.
@@ -37,9 +37,9 @@ const ENTRY_TARGET_BYTES: usize = 256 * 1024;
 /// Changes after which a batch continues in another entry, with room for those of one item.
 const ENTRY_TARGET_CHANGES: usize = limits::CHANGES_PER_ENTRY - WORK_CHANGES;
 /// Changes that work on one item may take: replacing a body of the maximum size takes about 330.
-const WORK_CHANGES: usize = 512;
+pub(crate) const WORK_CHANGES: usize = 512;
 /// Bytes that work on one item may take, so that it fits into an entry that is nearly full.
-const WORK_BYTES: usize = limits::ENTRY_BYTES - ENTRY_TARGET_BYTES - 64 * 1024;
+pub(crate) const WORK_BYTES: usize = limits::ENTRY_BYTES - ENTRY_TARGET_BYTES - 64 * 1024;
 
 /// The most entries that share a sync, so that a long catch-up does not delay replies.
 const MAX_STAGED: usize = 1_024;
@@ -187,13 +187,13 @@ impl PendingBatch {
 
 impl Project {
     /// The place of this node's next entry.
-    fn next_place(&self) -> Result<NextPlace, Failure> {
+    fn next_place(&self) -> Result<NextPlace, WriteError> {
         self.query().may_write()?;
         Ok(self.author.next_place(&*self.env, &self.replication.core))
     }
 
     /// Signs an entry and adds it to the batch.
-    fn seal(&mut self, place: NextPlace, payload: Payload) -> Result<Entry, Failure> {
+    fn seal(&mut self, place: NextPlace, payload: Payload) -> Result<Entry, WriteError> {
         let last = self.author.last();
         let members = self.members.heads(&self.author.node);
         let entry = self.author.sign(place, members, self.env.now(), payload)?;
@@ -203,7 +203,7 @@ impl Project {
 
     /// Writes work on one item as an entry of its own.
     pub(crate) fn write(&mut self, work: Work) -> Result<ItemId, Failure> {
-        let nothing = || Err(Failure::new(FailureCode::Failure, "nothing was written"));
+        let nothing = || Err(WriteError::Nothing.into());
         self.write_batch(vec![work])?.pop().unwrap_or_else(nothing)
     }
 
@@ -233,10 +233,10 @@ impl Project {
                         docs.insert(item, composed.doc);
                         items.push(Ok(item));
                     }
-                    Err(failure) => {
+                    Err(error) => {
                         // The acts of an entry are numbered without gaps.
                         ordinal = ordinal_before;
-                        items.push(Err(failure));
+                        items.push(Err(error.into()));
                     }
                 }
             }
@@ -258,7 +258,7 @@ impl Project {
         if let Err(why) = self.members.check(&entry) {
             self.batch.entries.pop();
             self.author.roll_back(last);
-            return Err(Failure::new(FailureCode::NotAllowed, why.to_string()));
+            return Err(InvitationError::Refused(why).into());
         }
         self.apply_member(&entry);
         Ok(entry)
@@ -294,7 +294,7 @@ impl QueryContext<'_> {
         ordinal: &mut u32,
         staged: &BTreeMap<ItemId, ItemDoc>,
         mut work: Work,
-    ) -> Result<(ItemId, Composed), Failure> {
+    ) -> Result<(ItemId, Composed), WriteError> {
         let item = work.item.unwrap_or_else(|| {
             let at = work.drafts.first().map(|draft| draft.at).unwrap_or_default();
             ItemId::derive(at, place, *ordinal)
@@ -305,15 +305,11 @@ impl QueryContext<'_> {
         };
         let base = staged.get(&item).or(stored.as_deref());
         let drafts = work.drafts_with_judgements(place, *ordinal);
-        let composed = compose(base, item, place, ordinal, self.members, drafts, work.body)
-            .map_err(|error| refusal(&error))?;
+        let composed = compose(base, item, place, ordinal, self.members, drafts, work.body)?;
         let bytes = composed.changes.iter().map(Vec::len).sum::<usize>();
         if bytes > WORK_BYTES || composed.changes.len() > WORK_CHANGES {
-            let message = format!(
-                "the change of one item has {bytes} bytes in {} parts; at most {WORK_BYTES} in {WORK_CHANGES} fit into one entry",
-                composed.changes.len()
-            );
-            return Err(Failure::new(FailureCode::Usage, message));
+            let parts = composed.changes.len();
+            return Err(WriteError::ItemTooLarge { bytes, parts });
         }
         Ok((item, composed))
     }

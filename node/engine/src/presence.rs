@@ -10,17 +10,16 @@ mod tests;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use towline_api::request::Failure;
 use towline_crdt::view::ItemView;
 use towline_net::{GossipToken, GossipVerdict, NetOutput};
 use towline_proto::codec::DecodeError;
 use towline_proto::presence::PresenceError;
 use towline_proto::stage::Claim;
-use towline_proto::{self as proto, ItemId, Millis, NodeId, PresenceBody, ProjectId, Renewal, limits};
+use towline_proto::{self as proto, ItemId, Millis, NodeId, PresenceBody, ProjectId, Renewal, Verb, limits};
 
 use super::Project;
+use super::errors::{TakeOverError, TransitionError};
 use super::query::QueryContext;
-use super::write::{conflict, usage};
 
 /// Heartbeats within the shortest time after which claims can be taken over.
 const BEATS: u32 = 4;
@@ -314,63 +313,53 @@ impl QueryContext<'_> {
         taker: &str,
         force: bool,
         reason: Option<String>,
-    ) -> Result<Option<String>, Failure> {
+    ) -> Result<Option<String>, TransitionError> {
         match (force, reason) {
             (true, Some(reason)) => Ok(Some(reason)),
-            (true, None) => Err(usage("`take-over --force` needs a reason")),
+            (true, None) => Err(TransitionError::ForcedWithoutReason(Verb::TakeOver)),
             // Without a claim the transition table refuses.
-            (false, _) => row
-                .claim
-                .as_ref()
-                .and_then(|claim| self.take_over_refusal(&row.id, claim, taker))
-                .map_or(Ok(None), |why_not| Err(conflict(why_not))),
+            (false, _) => {
+                if let Some(claim) = &row.claim {
+                    self.check_take_over(&row.id, claim, taker)?;
+                }
+                Ok(None)
+            }
         }
     }
 
-    /// Why a claim cannot be taken over without force; `None` if it can.
-    pub(super) fn take_over_refusal(&self, item: &ItemId, claim: &Claim, taker: &str) -> Option<String> {
-        let forced = "use `--force` with `--reason` to take it anyway";
+    /// Checks whether a claim can be taken over without force.
+    pub(super) fn check_take_over(
+        &self,
+        item: &ItemId,
+        claim: &Claim,
+        taker: &str,
+    ) -> Result<(), TakeOverError> {
         let holder = format!("{} on {}", claim.holder, self.node_name(&claim.node));
         if claim.node == self.me {
             // The holder may take it again, for instance after a crash.
-            let other = claim.holder != taker;
-            let here = format!("{holder}, which is this node, holds the claim; {forced}");
-            return other.then_some(here);
+            return match claim.holder == taker {
+                true => Ok(()),
+                false => Err(TakeOverError::Here { holder }),
+            };
         }
         let Some(started_at) = self.presence.started_at else {
-            return Some(format!(
-                "{holder} holds the claim, and without a running node here it is unknown whether that node is gone; start one with `towline up`, or {forced}"
-            ));
+            return Err(TakeOverError::Unknown { holder });
         };
-        let now = self.clock;
+        let ago = |at| self.clock.saturating_duration_since(at);
         let heard = self.presence.nodes.get(&claim.node).map(|node| node.at);
         let known = self.presence.claims.get(item);
         let known = known.filter(|(generation, _)| *generation == claim.generation);
         let since = [Some(started_at), heard, known.map(|(_, at)| *at)];
-        let gone = now.saturating_duration_since(since.into_iter().flatten().max().unwrap_or(started_at));
+        let gone = ago(since.into_iter().flatten().max().unwrap_or(started_at));
         let left = self.settings.claim_ttl.0.saturating_sub(gone);
         if left.is_zero() {
-            return None;
+            return Ok(());
         }
-        let last = match heard {
-            Some(at) => format!("was last seen {} ago", about(now.saturating_duration_since(at))),
-            None => format!(
-                "was not seen since this node started {} ago",
-                about(now.saturating_duration_since(started_at))
-            ),
-        };
-        Some(format!(
-            "{holder} holds the claim, and that node {last}; if it is not seen again, the claim can be taken over in {}; {forced}",
-            about(left)
-        ))
-    }
-}
-
-fn about(span: Duration) -> String {
-    let seconds = span.as_secs() + u64::from(span.subsec_nanos() > 0);
-    match (seconds / 60, seconds % 60) {
-        (0, seconds) => format!("{seconds}s"),
-        (minutes, 0) => format!("{minutes}m"),
-        (minutes, seconds) => format!("{minutes}m {seconds}s"),
+        Err(TakeOverError::Seen {
+            holder,
+            last_seen: heard.map(ago),
+            running: ago(started_at),
+            left,
+        })
     }
 }

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use towline_api::request::{Failure, FailureCode};
 use towline_crdt::doc::ItemDoc;
 use towline_crdt::fold::{FoldedItem, fold};
 use towline_crdt::members::Membership;
@@ -14,6 +13,7 @@ use towline_proto::{ItemId, Millis, NodeId, ProjectId, Role};
 use towline_store::home::Settings;
 
 use crate::author::Author;
+use crate::errors::{StorageError, WriteError};
 use crate::index::Index;
 use crate::presence::Presence;
 use crate::replication::Replication;
@@ -48,24 +48,18 @@ pub(crate) struct QueryContext<'a> {
     pub(crate) clock: Instant,
 }
 
-/// The failure for a document without the act that creates the item, which the gate rules out.
-pub(crate) fn without_creation(id: &ItemId) -> Failure {
-    let message = format!("item {} has no create act", id.short());
-    Failure::new(FailureCode::Failure, message)
-}
-
 impl<'a> QueryContext<'a> {
     /// An item's document.
-    pub(crate) fn doc(&self, id: &ItemId) -> Result<Arc<ItemDoc>, Failure> {
+    pub(crate) fn doc(&self, id: &ItemId) -> Result<Arc<ItemDoc>, StorageError> {
         self.store.doc(id)
     }
 
     /// Folds a document with this project's members.
-    pub(crate) fn folded<'d>(&self, doc: &'d ItemDoc) -> Result<FoldedItem<'d>, Failure>
+    pub(crate) fn folded<'d>(&self, doc: &'d ItemDoc) -> Result<FoldedItem<'d>, StorageError>
     where
         'a: 'd,
     {
-        fold(doc.id(), doc.acts(), self.members).ok_or_else(|| without_creation(&doc.id()))
+        fold(doc.id(), doc.acts(), self.members).ok_or(StorageError::NoCreation(doc.id()))
     }
 
     /// What a node is called.
@@ -81,22 +75,20 @@ impl<'a> QueryContext<'a> {
     }
 
     /// Checks that this node may write.
-    pub(crate) fn may_write(&self) -> Result<(), Failure> {
-        if !self.role().may_write() {
-            let (role, name) = (self.role(), self.members.name());
-            let why = format!(
-                "this node is a {role} of {name} and may not write; an owner can invite it as a writer"
-            );
-            return Err(Failure::new(FailureCode::NotAllowed, why));
+    pub(crate) fn may_write(&self) -> Result<(), WriteError> {
+        let role = self.role();
+        if !role.may_write() {
+            let project = self.members.name().to_owned();
+            return Err(WriteError::MayNotWrite { role, project });
         }
-        if let Some(why) = self.store.log.damage() {
-            let why = format!("nothing was written: {why}; stop the node and run `towline doctor --repair`");
-            return Err(Failure::new(FailureCode::Failure, why));
+        if let Some(damage) = self.store.log.damage() {
+            return Err(WriteError::Storage(StorageError::Damaged {
+                not_done: "written",
+                damage: damage.to_owned(),
+            }));
         }
         if self.author.lacks_own_entry(&self.replication.core) {
-            let why = "nothing was written: this node's log is missing its own last entry, so writing is disabled until a peer \
-                       sends it back. If no peer has it, stop the node and run `towline doctor --repair`";
-            return Err(Failure::new(FailureCode::Failure, why));
+            return Err(WriteError::Storage(StorageError::LacksOwnEntry));
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Replies to requests that change nothing.
 
-use towline_api::request::{Failure, FailureCode, Filter};
+use crate::errors::StorageError;
+use towline_api::request::{Failure, Filter};
 use towline_api::types::{
     Comment, HistoryLine, ItemCard, ItemPage, MemberInfo, ProjectStatus, RefusedChange,
 };
@@ -52,9 +53,7 @@ impl QueryContext<'_> {
     pub(super) fn page(&self, id: &ItemId) -> Result<ItemPage, Failure> {
         let cycles = self.cycles_of(id)?;
         let doc = self.doc(id)?;
-        let body = doc
-            .body()
-            .map_err(|error| Failure::new(FailureCode::Failure, error.to_string()))?;
+        let body = doc.body().map_err(StorageError::Body)?;
         let folded = self.folded(&doc)?;
         let view = &folded.view;
         let mut remarks: Vec<_> = folded

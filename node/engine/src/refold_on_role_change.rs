@@ -33,7 +33,7 @@ impl Project {
                 Ok(())
             });
             if let Err(failure) = folded {
-                tracing::error!(item = %item.key(), %failure, "an item could not be folded again; run `towline doctor`");
+                tracing::error!(item = %item.key(), %failure, "an item could not be folded again; the store may be damaged");
             }
             self.store.applied(None, self.batch.take_events());
             self.store.save_if_full(&self.index);

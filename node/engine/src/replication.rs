@@ -10,8 +10,9 @@ mod tests;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use crate::errors::InvitationError;
 use tokio::sync::mpsc;
-use towline_api::request::{Failure, FailureCode};
+use towline_api::request::Failure;
 use towline_api::types::PeerInfo;
 use towline_crdt::members::{Invitation, Membership};
 use towline_net::NetOutput;
@@ -245,11 +246,10 @@ impl Replication {
     ///
     /// # Errors
     /// When there is none.
-    pub(crate) fn ticket_addresses(&self) -> Result<Vec<String>, Failure> {
+    pub(crate) fn ticket_addresses(&self) -> Result<Vec<String>, InvitationError> {
         let addresses = (self.my_addresses)();
         if addresses.is_empty() {
-            let why = "this node has no address that others can reach; start it with `towline up`, or set one with `towline config announce`";
-            return Err(Failure::new(FailureCode::Unreachable, why));
+            return Err(InvitationError::NoAddress);
         }
         Ok(addresses)
     }
@@ -259,7 +259,7 @@ impl Replication {
     ///
     /// # Errors
     /// When there is none.
-    pub(crate) fn own_addresses(&self) -> Result<Vec<String>, Failure> {
+    pub(crate) fn own_addresses(&self) -> Result<Vec<String>, InvitationError> {
         let local = |address: &String| address.starts_with("/ip4/127.") || address.starts_with("/ip6/::1/");
         let (near, far): (Vec<_>, Vec<_>) = self.ticket_addresses()?.into_iter().partition(local);
         Ok(if far.is_empty() { near } else { far })

@@ -1,5 +1,6 @@
 //! Executes requests.
 
+use crate::errors::StorageError;
 use towline_api::request::{Administration, Command, Failure, FailureCode, Query, Reply, Request};
 use towline_api::types::{Applied, EntryInfo};
 use towline_proto::{Op, Origin, RequestId};
@@ -125,7 +126,7 @@ impl Project {
             Administration::ExportLines { offset, limit } => {
                 self.query().export_lines(offset, limit).map(Reply::Lines)
             }
-            Administration::ExportEntries { after } => self.query().export_entries(after),
+            Administration::ExportEntries { after } => Ok(self.query().export_entries(after)?),
             Administration::Invite { role, valid_ms } => self.invite(role, valid_ms),
             Administration::Revoke { ticket } => {
                 let entry = self.withdraw(&ticket)?;
@@ -136,8 +137,7 @@ impl Project {
             }
             Administration::Doctor => Ok(Reply::Doctor(self.query().doctor())),
             Administration::Rebuild => {
-                let failed = |error: anyhow::Error| Failure::new(FailureCode::Failure, format!("{error:#}"));
-                self.rebuild().map_err(failed)?;
+                self.rebuild().map_err(StorageError::Open)?;
                 Ok(Reply::Done)
             }
             Administration::SyncStatus => {
@@ -222,15 +222,15 @@ impl QueryContext<'_> {
             }
             Query::Search { text, limit } => self.search(&text, limit.min(MAX_FOUND)).map(Reply::Cards),
             Query::Ready { asker, all } => Ok(Reply::Cards(self.ready(asker.as_deref(), all))),
-            Query::Settings => self.settings().map(Reply::Settings),
+            Query::Settings => Ok(Reply::Settings(self.settings()?)),
             Query::Conflicts { item } => self.conflicts(item.as_deref()).map(Reply::Conflicts),
             Query::Explain { item } => self.explain(&item).map(Reply::Explanations),
             Query::Log { item, limit } => self.log(item.as_deref(), limit).map(Reply::History),
             Query::Status => self.status().map(|status| Reply::Status(Box::new(status))),
             Query::Members => Ok(Reply::Members(self.list_members())),
             Query::Peers => Ok(Reply::Peers(self.peers())),
-            Query::Addresses => self.replication.own_addresses().map(Reply::Addresses),
-            Query::Events { after, limit } => self.store.events(after, limit).map(Reply::Events),
+            Query::Addresses => Ok(Reply::Addresses(self.replication.own_addresses()?)),
+            Query::Events { after, limit } => Ok(Reply::Events(self.store.events(after, limit)?)),
         };
         reply.map(|reply| self.annotate_reply(reply, origin))
     }
@@ -243,7 +243,7 @@ impl QueryContext<'_> {
         let item = match command {
             Command::Create(_) => {
                 let made = self.index.made_for(id).next();
-                return made.map(|item| self.applied(&item, None, false)).transpose();
+                return Ok(made.map(|item| self.applied(&item, None, false)).transpose()?);
             }
             Command::Edit(edit) => &edit.item,
             Command::Transition(asked) => &asked.item,
@@ -262,8 +262,8 @@ impl QueryContext<'_> {
         };
         let doc = self.doc(&row.id)?;
         let done = doc.acts().values().any(|record| record.act.request == Some(*id));
-        done.then(|| self.applied(&row.id, Some(row.column), false))
-            .transpose()
+        let applied = done.then(|| self.applied(&row.id, Some(row.column), false));
+        Ok(applied.transpose()?)
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::errors::StorageError;
 use towline_api::request::{Failure, FailureCode};
 use towline_api::types::ItemCard;
 use towline_proto::ItemId;
@@ -62,13 +63,12 @@ impl QueryContext<'_> {
     }
 
     /// The items whose body contains their missing words.
-    fn in_bodies(&self, mut open: BTreeMap<ItemId, Vec<&str>>) -> Result<Vec<ItemId>, Failure> {
-        let broken = |error: String| Failure::new(FailureCode::Failure, error);
+    fn in_bodies(&self, mut open: BTreeMap<ItemId, Vec<&str>>) -> Result<Vec<ItemId>, StorageError> {
         let mut found = Vec::new();
         let has = |body: &str, missing: &[&str]| missing.iter().all(|word| body.contains(word));
         for doc in self.store.uncached_docs() {
             if let Some(missing) = open.remove(&doc.id()) {
-                let body = doc.body().map_err(|error| broken(error.to_string()))?;
+                let body = doc.body().map_err(StorageError::Body)?;
                 found.extend(has(&body.to_lowercase(), &missing).then(|| doc.id()));
             }
         }

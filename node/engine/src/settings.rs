@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use towline_api::request::{Failure, FailureCode};
+use towline_api::request::Failure;
 use towline_api::types::{ItemLink, OpenConflict, SetBy, Setting};
 use towline_crdt::compose::Draft;
 use towline_crdt::doc::ItemDoc;
@@ -22,9 +22,9 @@ use towline_store::home::settings::KEYS;
 use super::Project;
 use super::command::{CommandContext, CommandPlan, PlannedReply, drafts};
 use super::conflicts::{choose_conflict, choose_side};
+use super::errors::{ResolveError, SettingsError, StorageError};
 use super::pending_batch::Work;
 use super::query::QueryContext;
-use super::write::{conflict, usage};
 
 /// The handle of the settings. It reads neither as a number nor as a key.
 pub(super) const HANDLE: &str = "settings";
@@ -94,8 +94,8 @@ impl QueryContext<'_> {
         let doc = self.doc(&self.store.settings_id());
         let folded = doc
             .as_ref()
-            .map_err(Clone::clone)
-            .and_then(|doc| self.folded(doc));
+            .map_err(ToString::to_string)
+            .and_then(|doc| self.folded(doc).map_err(|error| error.to_string()));
         match folded {
             Ok(folded) => {
                 for (key, act) in folded.settings() {
@@ -104,15 +104,15 @@ impl QueryContext<'_> {
                     }
                 }
             }
-            Err(failure) => {
-                tracing::error!(%failure, "cannot read the project settings; using the defaults")
+            Err(error) => {
+                tracing::error!(%error, "cannot read the project settings; using the defaults")
             }
         }
         settings
     }
 
     /// Every setting that this version knows, and unknown ones that somebody wrote.
-    pub(crate) fn settings(&self) -> Result<Vec<Setting>, Failure> {
+    pub(crate) fn settings(&self) -> Result<Vec<Setting>, StorageError> {
         let doc = self.doc(&self.store.settings_id())?;
         let folded = self.folded(&doc)?;
         let written = folded.settings();
@@ -177,28 +177,25 @@ impl QueryContext<'_> {
     }
 
     /// All conflicts of the settings.
-    pub(super) fn open_settings(&self) -> Result<Vec<OpenConflict>, Failure> {
+    pub(super) fn open_settings(&self) -> Result<Vec<OpenConflict>, StorageError> {
         let doc = self.doc(&self.store.settings_id())?;
         Ok(self.settings_conflicts(&self.folded(&doc)?))
     }
 
     /// Checks that this node may change the settings.
-    pub(crate) fn may_set(&self) -> Result<(), Failure> {
+    pub(crate) fn may_set(&self) -> Result<(), SettingsError> {
         self.may_write()?;
-        if self.role().may_set() {
+        let role = self.role();
+        if role.may_set() {
             return Ok(());
         }
-        let message = format!(
-            "this node is a {} of {}; only a maintainer or an owner can change project settings",
-            self.role(),
-            self.members.name()
-        );
-        Err(Failure::new(FailureCode::NotAllowed, message))
+        let project = self.members.name().to_owned();
+        Err(SettingsError::NotAllowed { role, project })
     }
 
     /// The work that writes settings from this node's own file, from when each node had settings of its own, if
     /// the project has never set them; `None` also on nodes that may not change settings.
-    pub(crate) fn legacy_settings(&self, legacy: &[(String, String)]) -> Result<Option<Work>, Failure> {
+    pub(crate) fn legacy_settings(&self, legacy: &[(String, String)]) -> Result<Option<Work>, StorageError> {
         if legacy.is_empty() || self.may_set().is_err() {
             return Ok(None);
         }
@@ -229,7 +226,7 @@ impl CommandContext<'_> {
         let default = wanted.get(key).unwrap_or_default();
         wanted
             .set(key, value.as_deref().unwrap_or(&default))
-            .map_err(usage)?;
+            .map_err(SettingsError::Invalid)?;
         // In canonical form: `90m` and `5400s` are one value.
         let value = value.and_then(|_| wanted.get(key));
         self.may_set()?;
@@ -255,7 +252,7 @@ impl CommandContext<'_> {
         let folded = self.folded(&doc)?;
         let over = folded.view.conflicts.iter().find(|one| one.id == chosen.id);
         let Some(over) = over.map(|one| one.register.clone()) else {
-            return Err(conflict("this conflict was already resolved"));
+            return Err(ResolveError::Resolved.into());
         };
         Ok(self.plan_settings(Some(Op::Resolve { over, keep })))
     }

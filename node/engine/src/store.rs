@@ -17,7 +17,6 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use towline_api::request::{Failure, FailureCode};
 use towline_api::types::FeedEvent;
 use towline_crdt::doc::ItemDoc;
 use towline_crdt::settings::initial_document;
@@ -29,6 +28,7 @@ pub(crate) use cache_open::open_cache;
 use docs::Docs;
 use feed::Feed;
 
+use crate::errors::StorageError;
 use crate::index::Index;
 
 /// Unsaved documents after which the cache must be written.
@@ -51,14 +51,6 @@ pub(crate) struct Store {
     /// The roles that the rows were folded with: [`towline_crdt::members::Membership::roles_digest`] at that
     /// time.
     folded_roles: u64,
-}
-
-fn failed(error: impl std::fmt::Display) -> Failure {
-    Failure::new(FailureCode::Failure, error.to_string())
-}
-
-fn broken(error: impl std::fmt::Display) -> Failure {
-    failed(format!("{error}; run `towline rebuild`"))
 }
 
 impl Store {
@@ -97,29 +89,30 @@ impl Store {
     }
 
     /// An empty settings document.
-    pub(crate) fn no_settings(&self) -> Result<ItemDoc, Failure> {
-        initial_document(self.settings).map_err(failed)
+    pub(crate) fn no_settings(&self) -> Result<ItemDoc, StorageError> {
+        initial_document(self.settings).map_err(StorageError::Body)
     }
 
     /// An item's document; it is loaded from the cache if necessary.
-    pub(crate) fn doc(&self, id: &ItemId) -> Result<Arc<ItemDoc>, Failure> {
+    pub(crate) fn doc(&self, id: &ItemId) -> Result<Arc<ItemDoc>, StorageError> {
         if let Some(doc) = self.loaded(id) {
             return Ok(doc);
         }
         let doc = match self.saved(id)? {
-            Some(saved) => Arc::new(ItemDoc::load(*id, &saved).map_err(broken)?),
+            Some(saved) => Arc::new(ItemDoc::load(*id, &saved).map_err(StorageError::Document)?),
             None if *id == self.settings => return self.no_settings().map(Arc::new),
-            None => {
-                let why = format!("the document of item {} is not in the cache", id.short());
-                return Err(broken(why));
-            }
+            None => return Err(StorageError::NoDocument(*id)),
         };
         self.docs.borrow_mut().put_clean(doc.clone());
         Ok(doc)
     }
 
     /// An item's document, if the item exists.
-    pub(crate) fn existing_doc(&self, index: &Index, id: &ItemId) -> Result<Option<Arc<ItemDoc>>, Failure> {
+    pub(crate) fn existing_doc(
+        &self,
+        index: &Index,
+        id: &ItemId,
+    ) -> Result<Option<Arc<ItemDoc>>, StorageError> {
         if index.row(id).is_none() && *id != self.settings {
             return Ok(None);
         }
@@ -132,13 +125,13 @@ impl Store {
     }
 
     /// An item's document as the cache has it, packed.
-    pub(crate) fn saved(&self, id: &ItemId) -> Result<Option<Vec<u8>>, Failure> {
-        self.cache.doc(id).map_err(broken)
+    pub(crate) fn saved(&self, id: &ItemId) -> Result<Option<Vec<u8>>, StorageError> {
+        self.cache.doc(id).map_err(StorageError::ReadCache)
     }
 
     /// An item's body.
-    pub(crate) fn body(&self, id: &ItemId) -> Result<String, Failure> {
-        self.doc(id)?.body().map_err(failed)
+    pub(crate) fn body(&self, id: &ItemId) -> Result<String, StorageError> {
+        self.doc(id)?.body().map_err(StorageError::Body)
     }
 
     /// Stores a document whose current version is not in the cache.
@@ -162,9 +155,9 @@ impl Store {
     }
 
     /// The bodies in the cache, in lower case, with the keys of their items.
-    pub(crate) fn bodies(&self) -> impl Iterator<Item = Result<(Vec<u8>, Value), Failure>> {
+    pub(crate) fn bodies(&self) -> impl Iterator<Item = Result<(Vec<u8>, Value), StorageError>> {
         let bodies = self.cache.scan(Table::Bodies, &[]);
-        bodies.map(|pair| pair.map_err(failed))
+        bodies.map(|pair| pair.map_err(StorageError::Cache))
     }
 
     /// The index of the rows in the cache, and the items whose rows are of another version.
@@ -219,7 +212,7 @@ impl Store {
     }
 
     /// Events after a feed position, oldest first.
-    pub(crate) fn events(&self, after: u64, limit: usize) -> Result<Vec<FeedEvent>, Failure> {
+    pub(crate) fn events(&self, after: u64, limit: usize) -> Result<Vec<FeedEvent>, StorageError> {
         self.feed.events(&self.cache, after, limit)
     }
 
@@ -227,7 +220,7 @@ impl Store {
     ///
     /// # Errors
     /// When the cache cannot be written. Everything is in the log.
-    pub(crate) fn save(&mut self, index: &Index) -> Result<(), Failure> {
+    pub(crate) fn save(&mut self, index: &Index) -> Result<(), StorageError> {
         if !self.dirty {
             return Ok(());
         }
@@ -256,7 +249,7 @@ impl Store {
         if let Some(applied) = self.applied {
             batch.put_u64(Table::Meta, meta::APPLIED, applied);
         }
-        self.cache.write(batch).map_err(failed)?;
+        self.cache.write(batch)?;
         docs.all_clean();
         self.feed.saved();
         self.dirty = false;
@@ -278,28 +271,27 @@ impl Store {
     }
 
     /// A subscriber's cursor.
-    pub(crate) fn cursor(&self, subscriber: &str) -> Result<Option<u64>, Failure> {
+    pub(crate) fn cursor(&self, subscriber: &str) -> Result<Option<u64>, StorageError> {
         self.check_cursors()?;
-        self.cache.u64(Table::Cursors, subscriber).map_err(failed)
+        Ok(self.cache.u64(Table::Cursors, subscriber)?)
     }
 
     /// A temporary cache has no cursors; subscribers would start from the beginning.
-    fn check_cursors(&self) -> Result<(), Failure> {
+    fn check_cursors(&self) -> Result<(), StorageError> {
         if self.cache.temporary_dir().is_none() {
             return Ok(());
         }
-        let why = "the disk was full when this project was opened; free some space and start the node again";
-        Err(failed(why))
+        Err(StorageError::NoCursors)
     }
 
     /// Stores a subscriber's cursor durably, after the events that it has processed.
-    pub(crate) fn set_cursor(&mut self, index: &Index, who: &str, position: u64) -> Result<(), Failure> {
+    pub(crate) fn set_cursor(&mut self, index: &Index, who: &str, position: u64) -> Result<(), StorageError> {
         self.check_cursors()?;
         self.save(index)?;
         let mut batch = Batch::default();
         batch.put_u64(Table::Cursors, who, position.min(self.feed.head()));
-        self.cache.write(batch).map_err(failed)?;
-        self.cache.flush_durable().map_err(failed)
+        self.cache.write(batch)?;
+        Ok(self.cache.flush_durable()?)
     }
 
     /// Deletes everything that is derived from the log, except the cursors.

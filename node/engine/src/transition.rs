@@ -3,30 +3,32 @@
 //! Relies on the index for handles, revisions and dependencies. Whether the table allows the verb is decided
 //! when the entry is composed. Nothing is written here.
 
-use towline_api::request::{Failure, FailureCode, Transition};
+use towline_api::request::Transition;
 use towline_crdt::view::ItemView;
 use towline_proto::stage::Claim;
 use towline_proto::table::legal;
 use towline_proto::{Column, Kind, Op, Origin, OriginKind, Verb, limits, text};
 
 use super::command::{CommandContext, CommandPlan, drafts};
+use super::errors::{COMMIT, TransitionError};
 use super::query::QueryContext;
-use super::transition_errors;
-use super::write::{conflict, usage};
-
-/// The number of hex digits of a commit: from the usual short form to the longest hash.
-const COMMIT: std::ops::RangeInclusive<usize> = 7..=64;
 
 /// Checks the form of a commit, because `merged` is treated as a fact.
-fn is_commit(commit: &str) -> Result<(), Failure> {
+fn is_commit(commit: &str) -> Result<(), TransitionError> {
     if COMMIT.contains(&commit.len()) && commit.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Ok(());
     }
-    let commit = towline_proto::text::show(commit, 80);
-    let (least, most) = (COMMIT.start(), COMMIT.end());
-    Err(usage(format!(
-        "invalid commit {commit:?}: expected {least} to {most} hex digits, such as 3f2a1c9"
-    )))
+    Err(TransitionError::InvalidCommit(commit.to_owned()))
+}
+
+/// Why a transition that the table allows would change nothing.
+pub(super) fn redundant(verb: Verb, row: &ItemView) -> Option<TransitionError> {
+    let given_up = row.holds.failure.as_ref().is_some_and(|failure| failure.is_final);
+    match verb {
+        Verb::PassQa if row.holds.review => Some(TransitionError::QaPassed),
+        Verb::GiveUpMerge if given_up => Some(TransitionError::MergeGivenUp),
+        _ => None,
+    }
 }
 
 /// Whether starting an item also claims it: not by automatic promotion, and not for an epic.
@@ -65,7 +67,7 @@ fn beside(row: &ItemView, reason: String) -> String {
 
 impl CommandContext<'_> {
     /// Performs a transition.
-    pub(crate) fn transition(&self, asked: Transition) -> Result<CommandPlan, Failure> {
+    pub(crate) fn transition(&self, asked: Transition) -> Result<CommandPlan, TransitionError> {
         let origin = self.origin;
         let row = self.index.find_one(&asked.item)?;
         if asked
@@ -73,19 +75,10 @@ impl CommandContext<'_> {
             .as_ref()
             .is_some_and(|expect| *expect != super::index::revision(&row))
         {
-            let mut failure = conflict(format!(
-                "{} has changed in the meantime; it is now in {} ({})",
-                self.index.handle(&row),
-                row.column,
-                row.status()
-            ));
-            failure.current = Some(Box::new(self.index.card(&row)));
-            return Err(failure);
+            return Err(TransitionError::Stale(Box::new(self.index.card(&row))));
         }
-        if let Some(why) =
-            transition_errors::redundant(asked.verb, &row).filter(|_| !row.deleted && !row.purged)
-        {
-            return Err(conflict(why));
+        if let Some(why) = redundant(asked.verb, &row).filter(|_| !row.deleted && !row.purged) {
+            return Err(why);
         }
         let (verb, no_claim) = (asked.verb, asked.no_claim);
         let holder = asked.holder.clone().unwrap_or_else(|| origin.id.clone());
@@ -93,7 +86,7 @@ impl CommandContext<'_> {
         if let Err(mut illegal) = legal(verb, row.state()) {
             // The message lists the verbs that would be accepted.
             illegal.legal = self.available_verbs(&row, origin);
-            return Err(conflict(transition_errors::message(&illegal)));
+            return Err(TransitionError::Illegal(illegal));
         }
         let mut planned = self.drafts(vec![op]);
         let mut note = None;
@@ -114,24 +107,20 @@ impl CommandContext<'_> {
 
     /// Starts and claims the best ready item. It runs on the project's own thread, so the next caller finds
     /// it claimed.
-    pub(crate) fn take_ready(&self, holder: Option<String>) -> Result<CommandPlan, Failure> {
+    pub(crate) fn take_ready(&self, holder: Option<String>) -> Result<CommandPlan, TransitionError> {
         let holder = holder.unwrap_or_else(|| self.origin.id.clone());
         let Some(row) = self.index.best(&holder) else {
-            let message = format!(
-                "nothing is ready for {}; run `towline ready --all` to see why",
-                text::show(&holder, 80)
-            );
-            return Err(Failure::new(FailureCode::NotFound, message));
+            return Err(TransitionError::NothingReady(holder));
         };
         let mut ops = Vec::new();
         if row.column == Column::Backlog {
             ops.push(Op::Start { force: None });
         }
         ops.push(next_claim(&row, holder));
-        self.plan(&row, ops, None)
+        Ok(self.plan(&row, ops, None)?)
     }
 
-    fn transition_op(&self, row: &ItemView, asked: Transition) -> Result<Op, Failure> {
+    fn transition_op(&self, row: &ItemView, asked: Transition) -> Result<Op, TransitionError> {
         let origin = self.origin;
         let Transition {
             verb,
@@ -145,11 +134,7 @@ impl CommandContext<'_> {
             ..
         } = asked;
         let reason = reason.filter(|reason| !reason.trim().is_empty());
-        let required = || {
-            reason
-                .clone()
-                .ok_or_else(|| usage(format!("`{verb}` needs a reason")))
-        };
+        let required = || reason.clone().ok_or(TransitionError::NoReason(verb));
         let holder = || holder.clone().unwrap_or_else(|| origin.id.clone());
         let generation = row.generation.saturating_add(1);
         Ok(match verb {
@@ -180,18 +165,14 @@ impl CommandContext<'_> {
                 reason: reason.clone(),
             },
             Verb::Supersede => {
-                let by = by.ok_or_else(|| usage("`supersede` needs the item that replaces it"))?;
+                let by = by.ok_or(TransitionError::NoReplacement)?;
                 let by = self.index.find_one(&by)?.id;
                 if by == row.id {
-                    return Err(usage("an item cannot replace itself"));
+                    return Err(TransitionError::ReplacesItself);
                 }
                 if self.index.depends_on(&by, &row.id) {
                     let [this, by] = [&row.id, &by].map(|id| self.index.link(id).handle);
-                    let message = format!(
-                        "{by} cannot replace {this}, because {by} depends on {this}, directly or through other items; \
-                         remove that dependency first (see `towline depends tree {by}`)"
-                    );
-                    return Err(conflict(message));
+                    return Err(TransitionError::ReplacementWaits { this, by });
                 }
                 Op::Supersede { by }
             }
@@ -199,9 +180,10 @@ impl CommandContext<'_> {
             Verb::Reopen => Op::Reopen,
             Verb::Archive => Op::Archive,
             Verb::Move => {
-                let to = to.ok_or_else(|| usage("`move` needs a target column"))?;
+                let to = to.ok_or(TransitionError::NoColumn)?;
                 if to == row.column && !row.deleted {
-                    return Err(conflict(format!("{} is already in {to}", self.index.handle(row))));
+                    let handle = self.index.handle(row);
+                    return Err(TransitionError::AlreadyThere { handle, column: to });
                 }
                 Op::Move {
                     to,
@@ -228,7 +210,7 @@ impl CommandContext<'_> {
         })
     }
 
-    fn start(&self, row: &ItemView, force: bool, reason: Option<String>) -> Result<Op, Failure> {
+    fn start(&self, row: &ItemView, force: bool, reason: Option<String>) -> Result<Op, TransitionError> {
         if legal(Verb::Start, row.state()).is_err() {
             // The table will refuse it and list the legal verbs; `--force` would not help.
             return Ok(Op::Start { force: None });
@@ -241,41 +223,35 @@ impl CommandContext<'_> {
         match (unmet.is_empty(), force, reason) {
             (true, _, _) => Ok(Op::Start { force: None }),
             (false, true, Some(reason)) => Ok(Op::Start { force: Some(reason) }),
-            (false, true, None) => Err(usage("`start --force` needs a reason")),
-            (false, false, _) => Err(conflict(format!(
-                "`start` is not possible: it waits for {}; use `--force` with a reason to start it anyway",
-                unmet.join(", ")
-            ))),
+            (false, true, None) => Err(TransitionError::ForcedWithoutReason(Verb::Start)),
+            (false, false, _) => Err(TransitionError::Waits(unmet.join(", "))),
         }
     }
 
-    fn claim(&self, row: &ItemView, holder: String, generation: u32) -> Result<Op, Failure> {
+    fn claim(&self, row: &ItemView, holder: String, generation: u32) -> Result<Op, TransitionError> {
         match &row.claim {
             Some(claim) if claim.holder == holder && claim.node == self.me => {
-                Err(conflict(format!("{holder} already holds the claim")))
+                Err(TransitionError::AlreadyClaimed(holder))
             }
-            Some(claim) => Err(conflict(format!(
-                "{} on {} has held the claim since {} (generation {}); use `take-over` once that node is gone",
-                claim.holder,
-                self.node_name(&claim.node),
-                claim.at,
-                claim.generation
-            ))),
+            Some(claim) => Err(TransitionError::Claimed {
+                holder: claim.holder.clone(),
+                node: self.node_name(&claim.node),
+                at: claim.at,
+                generation: claim.generation,
+            }),
             None => Ok(Op::Claim { holder, generation }),
         }
     }
 
     /// A claim is released by its holder, or by a person at the node whose agent holds it. Anyone else would
     /// bypass the conditions of a take-over.
-    fn release(&self, row: &ItemView) -> Result<Op, Failure> {
+    fn release(&self, row: &ItemView) -> Result<Op, TransitionError> {
         let given = |claim: &&Claim| !self.may_release(claim, self.origin);
         if let Some(claim) = row.claim.as_ref().filter(given) {
-            return Err(conflict(format!(
-                "only the holder, {} on {}, can release this claim; use `take-over` once that node is gone, or at once \
-                 with `--force` and `--reason`",
-                claim.holder,
-                self.node_name(&claim.node)
-            )));
+            return Err(TransitionError::NotTheHolder {
+                holder: claim.holder.clone(),
+                node: self.node_name(&claim.node),
+            });
         }
         let generation = row.generation;
         Ok(Op::Release { generation })

@@ -5,67 +5,38 @@
 
 use std::collections::BTreeSet;
 
-use towline_api::labels::cannot_keep_text;
 use towline_api::notice_text::link_note_text;
-use towline_api::request::{Edit, Failure, FailureCode, NewItem};
+use towline_api::request::{Edit, NewItem};
 use towline_api::types::Applied;
-use towline_crdt::compose::{BodyEdit, ComposeError};
+use towline_crdt::compose::BodyEdit;
 use towline_crdt::view::ItemView;
-use towline_proto::{Column, ItemId, Kind, LinkKind, Op, text};
+use towline_proto::{Column, ItemId, Kind, LinkKind, Op, limits, text};
 
 use super::command::{CommandContext, CommandPlan};
+use super::errors::{EditError, StorageError};
 use super::query::QueryContext;
-use super::transition_errors;
 
 /// The middle of 0 to 4.
 const DEFAULT_PRIORITY: u8 = 2;
 
-pub(super) fn usage(message: impl Into<String>) -> Failure {
-    Failure::new(FailureCode::Usage, message)
-}
-
-pub(super) fn conflict(message: impl Into<String>) -> Failure {
-    Failure::new(FailureCode::Conflict, message)
-}
-
-/// The failure that callers get for an error of `compose`.
-pub(crate) fn refusal(error: &ComposeError) -> Failure {
-    let code = match error {
-        ComposeError::Illegal(_) | ComposeError::NoSuchConflict { .. } | ComposeError::CannotKeep(_) => {
-            FailureCode::Conflict
-        }
-        ComposeError::Act(_) | ComposeError::Body(_) | ComposeError::Full { .. } => FailureCode::Usage,
-        ComposeError::Doc(_) | ComposeError::Automerge(_) | ComposeError::Gate(_) => FailureCode::Failure,
-    };
-    match error {
-        ComposeError::Illegal(illegal) => Failure::new(code, transition_errors::message(illegal)),
-        ComposeError::CannotKeep(rule) => Failure::new(code, cannot_keep_text(*rule)),
-        error => Failure::new(code, error.to_string()),
-    }
-}
-
 /// Checked before anything is composed, so that the message can name the resulting number.
-fn labels_fit(whose: &str, labels: usize) -> Result<(), Failure> {
-    let most = towline_proto::limits::LABELS;
-    if labels <= most {
+fn labels_fit(whose: &str, labels: usize) -> Result<(), EditError> {
+    if labels <= limits::LABELS {
         return Ok(());
     }
-    Err(usage(format!(
-        "{whose} would have {labels} labels; at most {most} are allowed"
-    )))
+    let whose = whose.to_owned();
+    Err(EditError::TooManyLabels { whose, labels })
 }
 
 /// A title that is written here must be one legible line.
-fn legible(title: &str) -> Result<(), Failure> {
+fn legible(title: &str) -> Result<(), EditError> {
     let checked = text::title(title).and_then(text::legible);
-    checked
-        .map(|_| ())
-        .map_err(|why| usage(format!("invalid title: {why}")))
+    checked.map(|_| ()).map_err(EditError::InvalidTitle)
 }
 
 impl CommandContext<'_> {
     /// Creates an item.
-    pub(crate) fn create_item(&self, new: NewItem) -> Result<CommandPlan, Failure> {
+    pub(crate) fn create_item(&self, new: NewItem) -> Result<CommandPlan, EditError> {
         legible(&new.title)?;
         let mut depends_on = Vec::new();
         for on in &new.depends_on {
@@ -100,33 +71,31 @@ impl CommandContext<'_> {
         Ok(CommandPlan::create(self.drafts(ops), body))
     }
 
-    fn epic(&self, wanted: &str) -> Result<ItemId, Failure> {
+    fn epic(&self, wanted: &str) -> Result<ItemId, EditError> {
         let row = self.index.find_one(wanted)?;
         if row.kind == Kind::Epic {
             return Ok(row.id);
         }
-        Err(usage(format!(
-            "{} is a {}, not an epic",
-            self.index.handle(&row),
-            row.kind
-        )))
+        let handle = self.index.handle(&row);
+        Err(EditError::NotAnEpic {
+            handle,
+            kind: row.kind,
+        })
     }
 
     /// Refuses an epic that belongs to the item, directly or not. The walk ends at a cycle of epics, which
     /// concurrent edits can create.
-    fn may_belong(&self, row: &ItemView, epic: Option<ItemId>) -> Result<(), Failure> {
+    fn may_belong(&self, row: &ItemView, epic: Option<ItemId>) -> Result<(), EditError> {
         let mut seen = BTreeSet::new();
         let mut above = epic;
         while let Some(id) = above.filter(|id| seen.insert(*id)) {
             if id == row.id {
                 let [this, epic] = [Some(id), epic].map(|id| id.and_then(|id| self.index.get(&id)));
                 let [this, epic] = [this, epic].map(|row| row.map(|row| self.index.handle(&row)));
-                return Err(usage(match (this, epic) {
-                    (Some(this), Some(epic)) if this != epic => {
-                        format!("{epic} belongs to {this}, so {this} cannot belong to {epic}")
-                    }
-                    _ => "an epic cannot belong to itself".to_owned(),
-                }));
+                return Err(match (this, epic) {
+                    (Some(this), Some(epic)) if this != epic => EditError::EpicBelow { this, epic },
+                    _ => EditError::EpicOfItself,
+                });
             }
             above = self.index.get(&id).and_then(|row| row.epic);
         }
@@ -134,7 +103,7 @@ impl CommandContext<'_> {
     }
 
     /// Edits fields.
-    pub(crate) fn edit(&self, edit: Edit) -> Result<CommandPlan, Failure> {
+    pub(crate) fn edit(&self, edit: Edit) -> Result<CommandPlan, EditError> {
         let row = self.index.find_one(&edit.item)?;
         let mut ops = Vec::new();
         if let Some(title) = edit.title.filter(|title| *title != row.title) {
@@ -143,11 +112,8 @@ impl CommandContext<'_> {
         }
         if let Some(kind) = edit.kind.filter(|kind| *kind != row.kind) {
             if let Some(item) = self.index.children(&row.id).first() {
-                let (epic, item) = (self.index.handle(&row), &item.handle);
-                let message = format!(
-                    "cannot change the kind of {epic}: items belong to it, such as {item}; remove them first, with `towline edit {item} --epic ''`"
-                );
-                return Err(conflict(message));
+                let (epic, item) = (self.index.handle(&row), item.handle.clone());
+                return Err(EditError::EpicHasItems { epic, item });
             }
             ops.push(Op::SetKind { kind });
         }
@@ -190,7 +156,7 @@ impl CommandContext<'_> {
         if body.is_some() {
             ops.push(Op::EditBody);
         }
-        self.plan(&row, ops, body)
+        Ok(self.plan(&row, ops, body)?)
     }
 
     /// Adds and removes labels.
@@ -199,7 +165,7 @@ impl CommandContext<'_> {
         item: &str,
         add: Vec<String>,
         remove: Vec<String>,
-    ) -> Result<CommandPlan, Failure> {
+    ) -> Result<CommandPlan, EditError> {
         let row = self.index.find_one(item)?;
         let mut ops = Vec::new();
         for label in remove {
@@ -215,7 +181,7 @@ impl CommandContext<'_> {
         }
         let left = (row.labels.len() + ops.len()).saturating_sub(2 * taken);
         labels_fit(&self.index.handle(&row), left)?;
-        self.plan(&row, ops, None)
+        Ok(self.plan(&row, ops, None)?)
     }
 
     /// Adds and removes dependencies; a cycle is refused.
@@ -224,7 +190,7 @@ impl CommandContext<'_> {
         item: &str,
         add: &[String],
         remove: &[String],
-    ) -> Result<CommandPlan, Failure> {
+    ) -> Result<CommandPlan, EditError> {
         let row = self.index.find_one(item)?;
         let mut ops = Vec::new();
         for wanted in remove {
@@ -240,16 +206,16 @@ impl CommandContext<'_> {
             }
             if self.index.depends_on(&on.id, &row.id) {
                 let (this, other) = (self.index.handle(&row), self.index.handle(&on));
-                return Err(conflict(if on.id == row.id {
-                    format!("{this} cannot wait for itself: that would be a cycle")
+                return Err(if on.id == row.id {
+                    EditError::WaitsForItself(this)
                 } else {
                     let cycle = self.closed_cycle_text(row.id, on.id);
-                    format!("{this} cannot wait for {other}: that would be a cycle, {cycle}")
-                }));
+                    EditError::Cycle { this, other, cycle }
+                });
             }
             ops.push(Op::AddDependency { on: on.id });
         }
-        self.plan(&row, ops, None)
+        Ok(self.plan(&row, ops, None)?)
     }
 
     /// Adds and removes links.
@@ -258,7 +224,7 @@ impl CommandContext<'_> {
         item: &str,
         add: Vec<(LinkKind, String)>,
         remove: Vec<(LinkKind, String)>,
-    ) -> Result<CommandPlan, Failure> {
+    ) -> Result<CommandPlan, EditError> {
         let row = self.index.find_one(item)?;
         let has = |kind: LinkKind, target: &str| {
             row.links
@@ -276,13 +242,13 @@ impl CommandContext<'_> {
                 ops.push(Op::AddLink { kind, target });
             }
         }
-        self.plan(&row, ops, None)
+        Ok(self.plan(&row, ops, None)?)
     }
 
     /// Applies one unconditional operation: adds a comment or a criterion.
-    pub(crate) fn say(&self, item: &str, op: Op) -> Result<CommandPlan, Failure> {
+    pub(crate) fn say(&self, item: &str, op: Op) -> Result<CommandPlan, EditError> {
         let row = self.index.find_one(item)?;
-        self.plan(&row, vec![op], None)
+        Ok(self.plan(&row, vec![op], None)?)
     }
 
     /// Sets the state of a criterion, given by its position in the list.
@@ -292,25 +258,19 @@ impl CommandContext<'_> {
         place: usize,
         state: towline_proto::CriterionState,
         evidence: Option<String>,
-    ) -> Result<CommandPlan, Failure> {
+    ) -> Result<CommandPlan, EditError> {
         let row = self.index.find_one(item)?;
         let criterion = place.checked_sub(1).and_then(|place| row.criteria.get(place));
         let Some(criterion) = criterion.map(|criterion| criterion.id) else {
-            let message = format!(
-                "no criterion {place}: the item has {}, numbered from 1",
-                row.criteria.len()
-            );
-            return Err(Failure::new(FailureCode::NotFound, message));
+            let count = row.criteria.len();
+            return Err(EditError::NoCriterion { place, count });
         };
-        self.plan(
-            &row,
-            vec![Op::SetCriterion {
-                criterion,
-                state,
-                evidence,
-            }],
-            None,
-        )
+        let op = Op::SetCriterion {
+            criterion,
+            state,
+            evidence,
+        };
+        Ok(self.plan(&row, vec![op], None)?)
     }
 }
 
@@ -321,13 +281,8 @@ impl QueryContext<'_> {
         id: &ItemId,
         from: Option<Column>,
         changed: bool,
-    ) -> Result<Applied, Failure> {
-        let row = self.index.get(id).ok_or_else(|| {
-            Failure::new(
-                FailureCode::Failure,
-                "the item is not in the index; run `towline doctor`",
-            )
-        })?;
+    ) -> Result<Applied, StorageError> {
+        let row = self.index.get(id).ok_or(StorageError::NotIndexed)?;
         let card = self.index.card(&row);
         let mut notes = Vec::new();
         for link in card.depends_on.iter().filter(|link| !link.satisfied) {

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
+use towline_api::failure::OperationError as _;
 use towline_proto::{Millis, ProjectId};
 use towline_store::cache::{Cache, Table, meta};
 use towline_store::home::{Home, HomeError};

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use towline_proto::{Millis, NodeId, Role};
 
+use crate::failure::Hint;
+
 /// A member or an open invitation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemberInfo {
@@ -42,4 +44,7 @@ pub struct UnavailableProject {
     pub name: String,
     /// Why it could not be opened.
     pub why: String,
+    /// What to do about it. Not sent: whoever asks for the project gets it with the failure.
+    #[serde(skip)]
+    pub hint: Option<Hint>,
 }

@@ -74,15 +74,15 @@ impl BusyWait {
     }
 
     /// Adds to a busy failure how long the command waited, and how to wait longer.
-    pub(super) fn with_hint(&self, mut failure: Failure) -> Failure {
-        if failure.code == FailureCode::Busy {
-            failure.message = format!(
-                "{}; gave up after {} (see --busy-timeout, or the setting `busy_timeout`)",
-                failure.message,
-                towline_store::home::settings::written(self.limit)
-            );
+    pub(super) fn with_hint(&self, failure: Failure) -> Failure {
+        if failure.code != FailureCode::Busy {
+            return failure;
         }
-        failure
+        let message = format!(
+            "{failure}; gave up after {} (see --busy-timeout, or the setting `busy_timeout`)",
+            towline_store::home::settings::written(self.limit)
+        );
+        failure.with_message(message)
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 
+use towline_api::failure::OperationError as _;
 use towline_api::project_names;
 use towline_api::request::{Envelope, Failure, FailureCode, Reply};
 use towline_api::types::UnavailableProject;
@@ -168,6 +169,7 @@ fn read(ctx: &Context, home: &Home, why: HomeError) -> Result<LocalStore, Failur
 fn unavailable(unreadable: Vec<(String, HomeError)>) -> Vec<UnavailableProject> {
     let unavailable = unreadable.into_iter().map(|(name, error)| UnavailableProject {
         name,
+        hint: error.hint(),
         why: error.to_string(),
     });
     unavailable.collect()

@@ -6,6 +6,7 @@
 mod board;
 mod conflicts;
 mod epic;
+pub(crate) mod hint;
 mod list;
 mod log;
 mod members;

@@ -2,6 +2,8 @@
 
 use towline_proto::{ItemChange, ItemId};
 
+use towline_api::failure::{FailureCode, OperationError as _};
+
 use super::*;
 use crate::Project;
 use crate::tests::pair::{Clock, key};
@@ -58,7 +60,7 @@ fn an_entry_that_no_node_could_read_is_not_signed() {
     let refused = ann
         .sign(place.clone(), Vec::new(), clock.now(), large)
         .unwrap_err();
-    assert_eq!(refused.code, FailureCode::Usage, "{refused}");
+    assert_eq!(refused.code(), FailureCode::Usage, "{refused}");
     let one = ItemChange {
         item: ItemId([1; ItemId::LEN]),
         change: Vec::new(),
@@ -67,7 +69,7 @@ fn an_entry_that_no_node_could_read_is_not_signed() {
     let refused = ann
         .sign(place.clone(), Vec::new(), clock.now(), many)
         .unwrap_err();
-    assert!(refused.message.contains("nothing was written"), "{refused}");
+    assert!(refused.to_string().contains("nothing was written"), "{refused}");
     assert_eq!(ann.next_place(&clock, &core).0.seq, place.0.seq);
 }
 

@@ -27,7 +27,7 @@ fn what_is_in_the_trash_is_not_edited_and_can_be_restored() {
     assert!(CommandPlan::change(&row, vec![label()], None).is_ok());
     row.deleted = true;
     let refused = CommandPlan::change(&row, vec![label()], None).err().unwrap();
-    assert!(refused.message.contains("`restore`"), "{refused}");
+    assert!(refused.to_string().contains("`restore`"), "{refused}");
     assert!(CommandPlan::change(&row, vec![draft(Op::Restore)], None).is_ok());
     let nothing = CommandPlan::change(&row, Vec::new(), None).unwrap();
     assert!(nothing.work.drafts.is_empty(), "and nothing is written");

@@ -12,9 +12,9 @@ use towline_proto::ids::to_hex;
 use towline_proto::{ActId, ItemId, Op, Rule};
 
 use crate::command::{CommandContext, CommandPlan};
+use crate::errors::ResolveError;
 use crate::index::{DependencyEdge, WaitKind, letters, rank};
 use crate::query::QueryContext;
-use crate::write::conflict;
 
 /// The most cycles listed for one item.
 const MAX_CYCLES: usize = 32;
@@ -143,20 +143,21 @@ impl CommandContext<'_> {
         id: &str,
         keep: &ActId,
     ) -> Result<CommandPlan, Failure> {
-        let gone = || conflict("this conflict was already resolved");
         let mut edges = self.index.suspended_at(&row.id).iter().copied();
-        let edge = edges.find(|edge| cycle_id(edge) == id).ok_or_else(gone)?;
+        let edge = edges
+            .find(|edge| cycle_id(edge) == id)
+            .ok_or(ResolveError::Resolved)?;
         let doc = self.doc(&edge.0)?;
         let folded = self.folded(&doc)?;
         let is_suspended =
             waiting_act(&folded, &edge.1, WaitKind::Dependency).is_some_and(|(act, _)| act == keep);
         let removed = if is_suspended {
             self.only_other_dependency(&edge)
-                .map_err(|why| conflict(unkeepable(&why, None)))?
+                .map_err(|why| ResolveError::Unkeepable(unkeepable(&why, None)))?
         } else {
             edge
         };
-        let from = self.index.get(&removed.0).ok_or_else(gone)?;
+        let from = self.index.get(&removed.0).ok_or(ResolveError::Resolved)?;
         let [waited, on] = [removed.0, removed.1].map(|id| self.index.link(&id).handle);
         let plan = self.plan(&from, vec![Op::RemoveDependency { on: removed.1 }], None)?;
         // The reply is about the requested item, although the act may belong to the other one.

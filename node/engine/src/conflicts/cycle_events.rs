@@ -13,9 +13,10 @@ use towline_proto::ids::to_hex;
 use towline_proto::{ActId, ConflictSubject, Event, EventKind, ItemId, Rule, Wait};
 
 use super::cycle::{MAX_SIDES, cycle_id};
+use crate::errors::StorageError;
 use crate::index::{CycleChange, WaitEdge, WaitKind};
 use crate::pending_batch::PendingBatch;
-use crate::query::{QueryContext, without_creation};
+use crate::query::QueryContext;
 
 /// Dependencies at each end of a long cycle that an event names.
 const NAMED: usize = 4;
@@ -112,7 +113,7 @@ impl QueryContext<'_> {
         };
         let here = doc.acts().iter().filter(|(act, _)| !later_acts.contains(act));
         let here = here.map(|(act, record)| (*act, record.clone())).collect();
-        let folded = fold(*id, &here, self.members).ok_or_else(|| without_creation(id))?;
+        let folded = fold(*id, &here, self.members).ok_or(StorageError::NoCreation(*id))?;
         Ok(look(&folded))
     }
 

@@ -82,7 +82,7 @@ impl Project {
                     ..part
                 }) {
                     let message = format!("only part of it was written: {}", failure.message);
-                    *outcome = Err(Failure { message, ..failure });
+                    *outcome = Err(failure.with_message(message));
                 }
             }
         }

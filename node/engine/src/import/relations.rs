@@ -4,6 +4,7 @@
 //! not made. If one end is not in the project, the other item gets a link that describes the relation; when
 //! both exist, another import turns it into a relation. Works on the current items.
 
+use crate::errors::TransferError;
 use towline_api::request::{Failure, IMPORT_CHUNK, ImportRelation, RelationKind};
 use towline_api::types::ImportReport;
 use towline_crdt::compose::Draft;
@@ -49,7 +50,7 @@ impl Project {
         dry_run: bool,
     ) -> Result<ImportReport, Failure> {
         if relations.len() > IMPORT_CHUNK {
-            return Err(super::too_many());
+            return Err(TransferError::TooManyItems.into());
         }
         let mut report = ImportReport::default();
         for relation in relations {

@@ -5,8 +5,9 @@
 
 use std::collections::BTreeSet;
 
+use crate::errors::StorageError;
 use towline_api::export_line::is_reference;
-use towline_api::request::{Failure, FailureCode, ImportItem, Part};
+use towline_api::request::{Failure, ImportItem, Part};
 use towline_crdt::compose::BodyEdit;
 use towline_crdt::doc::Acts;
 use towline_proto::{ItemId, Kind, LinkKind, Millis, Op, OriginKind};
@@ -167,9 +168,7 @@ impl QueryContext<'_> {
             update_criteria(&mut drafting, &row, doc.acts());
         }
         update_stage(&mut drafting, &row, doc.acts(), before, now);
-        let body = doc
-            .body()
-            .map_err(|error| Failure::new(FailureCode::Failure, error.to_string()))?;
+        let body = doc.body().map_err(StorageError::Body)?;
         let said = if record.says(Part::Body) {
             item.body.clone()
         } else {

@@ -8,8 +8,8 @@ use towline_proto::table::legal_from;
 use towline_proto::{Column, ItemId, Kind, Status, Verb};
 use towline_store::cache::Row;
 
-use super::super::transition_errors;
 use super::{Index, seconds};
+use crate::transition::redundant;
 
 impl Index {
     /// Another item in short.
@@ -115,7 +115,7 @@ impl Index {
                 .into_iter()
                 // Starting an item that waits needs `--force` and a reason.
                 .filter(|verb| *verb != Verb::Start || !waits)
-                .filter(|verb| transition_errors::redundant(*verb, row).is_none())
+                .filter(|verb| redundant(*verb, row).is_none())
                 .collect(),
         }
     }

@@ -9,12 +9,12 @@
 use std::collections::BTreeSet;
 use std::ops::{Bound, RangeInclusive};
 
-use towline_api::request::{Failure, FailureCode};
 use towline_crdt::view::ItemView;
 use towline_interchange::import::{TRACKERS, backlog};
 use towline_proto::{ItemId, text};
 
 use super::{IDS, Index};
+use crate::errors::ItemError;
 
 /// The shortest key prefix that is a handle.
 const MIN_KEY: usize = 4;
@@ -71,7 +71,7 @@ impl Index {
     }
 
     /// The items that a handle may refer to: several only for a shared number. Purged items are not found.
-    pub(crate) fn find(&self, wanted: &str) -> Result<Vec<ItemId>, Failure> {
+    pub(crate) fn find(&self, wanted: &str) -> Result<Vec<ItemId>, ItemError> {
         let mut found = self.resolve(wanted)?;
         let all = found.len();
         found.retain(|id| self.rows.get(id).is_some_and(|row| !row.purged));
@@ -83,15 +83,9 @@ impl Index {
 
     /// The items of a handle, purged ones included: a number that two items shared does not become the handle
     /// of the other one.
-    fn resolve(&self, wanted: &str) -> Result<Vec<ItemId>, Failure> {
+    fn resolve(&self, wanted: &str) -> Result<Vec<ItemId>, ItemError> {
         let written = wanted.trim();
         let wanted = written.trim_start_matches('#').to_lowercase();
-        let not_found = |why: &str| {
-            Failure::new(
-                FailureCode::NotFound,
-                format!("no item {:?}: {why}", text::show(&wanted, 80)),
-            )
-        };
         if let Some((number, suffix)) = as_number(&wanted) {
             let several = self.numbered(number);
             if suffix.is_empty() && !several.is_empty() {
@@ -104,22 +98,27 @@ impl Index {
             if let Some((_, id)) = named.filter(|_| several.len() > 1) {
                 return Ok(vec![*id]);
             }
-            let there_is = match several.as_slice() {
-                [] => String::new(),
-                [_] => format!(": only one item has the number {number}"),
+            return Err(match several.as_slice() {
+                [] => {
+                    let wanted = wanted.clone();
+                    ItemError::NoNumber { wanted }
+                }
+                [_] => {
+                    let wanted = wanted.clone();
+                    ItemError::NotShared { wanted, number }
+                }
                 [.., last] => {
                     let last = self.rows.get(last).map(|row| self.handle_of(row.number, last));
-                    format!(": there are {number}a to {}", last.unwrap_or_default())
+                    let (wanted, last) = (wanted.clone(), last.unwrap_or_default());
+                    ItemError::NoSuchLetter { wanted, number, last }
                 }
-            };
-            let message = format!("no item {wanted}{there_is}");
-            return Err(Failure::new(FailureCode::NotFound, message));
+            });
         }
         if let Ok(id) = wanted.parse::<ItemId>() {
             return if self.rows.contains_key(&id) {
                 Ok(vec![id])
             } else {
-                Err(not_found("no item has this id"))
+                Err(ItemError::NoId { wanted })
             };
         }
         let elsewhere = self.by_foreign_id(written);
@@ -132,13 +131,9 @@ impl Index {
         match (keys.as_slice(), elsewhere.as_slice()) {
             ([id], []) | ([], [id]) => Ok(vec![*id]),
             ([key], [other]) if key == other => Ok(vec![*key]),
-            ([_, _, ..], []) => Err(not_found("several keys begin with these digits; use more digits")),
-            ([], []) if is_hex && wanted.len() >= MIN_KEY => {
-                Err(not_found("no key begins with these digits"))
-            }
-            ([], []) => Err(not_found(
-                "use a number such as 42, at least four digits of a key, or an id from another tracker",
-            )),
+            ([_, _, ..], []) => Err(ItemError::SeveralKeys { wanted }),
+            ([], []) if is_hex && wanted.len() >= MIN_KEY => Err(ItemError::NoKey { wanted }),
+            ([], []) => Err(ItemError::NotAHandle { wanted }),
             (keys, others) => {
                 let mut names: Vec<String> = others
                     .iter()
@@ -150,7 +145,7 @@ impl Index {
                     names.insert(0, format!("{name} (by its key)"));
                 }
                 let names = names.join(", ");
-                Err(not_found(&format!("several items match; choose one: {names}")))
+                Err(ItemError::SeveralMatch { wanted, names })
             }
         }
     }
@@ -174,13 +169,13 @@ impl Index {
     }
 
     /// The one item that a handle refers to, for a change: a number that two items share is refused.
-    pub(crate) fn find_one(&self, wanted: &str) -> Result<ItemView, Failure> {
+    pub(crate) fn find_one(&self, wanted: &str) -> Result<ItemView, ItemError> {
         let found = self.resolve(wanted)?;
         match found.as_slice() {
             [id] => match self.get(id) {
                 Some(row) if row.purged => Err(purged(wanted)),
                 Some(row) => Ok(row),
-                None => Err(Failure::new(FailureCode::NotFound, "no such item")),
+                None => Err(ItemError::NoRow),
             },
             several => {
                 let names: Vec<_> = several
@@ -188,12 +183,11 @@ impl Index {
                     .take(NAMED)
                     .filter_map(|id| self.named(id))
                     .collect();
-                let message = format!(
-                    "{wanted} matches {} items; choose one: {}",
-                    several.len(),
-                    names.join(", ")
-                );
-                Err(Failure::new(FailureCode::NotFound, message))
+                Err(ItemError::Ambiguous {
+                    wanted: wanted.to_owned(),
+                    count: several.len(),
+                    names: names.join(", "),
+                })
             }
         }
     }
@@ -265,12 +259,9 @@ fn key_range(digits: &str) -> Option<RangeInclusive<u64>> {
     Some(first..=first | 1u64.checked_shl(missing)?.wrapping_sub(1))
 }
 
-fn purged(wanted: &str) -> Failure {
-    let message = format!(
-        "{} was purged: it is not shown any more, and its number is not reused",
-        text::show(wanted.trim(), 80)
-    );
-    Failure::new(FailureCode::NotFound, message)
+fn purged(wanted: &str) -> ItemError {
+    let wanted = wanted.to_owned();
+    ItemError::Purged { wanted }
 }
 
 /// 0 → a, 25 → z, 26 → aa.

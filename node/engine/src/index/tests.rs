@@ -114,7 +114,7 @@ fn what_names_an_item_by_its_key_today_is_no_other_items_number_tomorrow() {
         assert!(!is_number(&short), "{short}");
     }
     assert!(by_digits > 100 && by_letters > by_digits, "such keys are common");
-    let message = |name: &str| index.find(name).unwrap_err().message;
+    let message = |name: &str| index.find(name).unwrap_err().to_string();
     assert_eq!(message("4711"), "no item 4711");
     assert_eq!(message("12c"), "no item 12c: only one item has the number 12");
 }

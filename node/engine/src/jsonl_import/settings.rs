@@ -47,8 +47,8 @@ impl Project {
         settings_line: &SettingsLine,
         dry_run: bool,
     ) -> Result<LineOutcome, Failure> {
-        if let Err(failure) = self.query().may_set() {
-            let why = format!("the settings were not imported: {}", failure.message);
+        if let Err(error) = self.query().may_set() {
+            let why = format!("the settings were not imported: {error}");
             return Ok(LineOutcome::Rejected { why });
         }
         let id = self.store.settings_id();
@@ -75,8 +75,8 @@ impl Project {
             return Ok(LineOutcome::Unchanged);
         }
         if !compare::is_prefix(&current, &line) {
-            let why = "this project has settings of its own, which were left as they are; `towline config` \
-                       shows and changes them";
+            let why =
+                "this project has settings of its own, which were left as they are; change them one by one";
             return Ok(LineOutcome::Rejected { why: why.to_owned() });
         }
         if dry_run {

@@ -3,13 +3,12 @@
 //! Either way the replication core gets the outcome of each entry in the order in which they were added.
 //! After a rollback nothing that the log refused is left in documents, rows or the membership.
 
-use towline_api::request::{Failure, FailureCode};
 use towline_store::cache::Row;
-use towline_store::log::LogError;
 use towline_sync::{AdmissionOutcome, Input};
 
 use super::{PendingBatch, PendingEntry};
 use crate::Project;
+use crate::errors::StorageError;
 
 impl Project {
     /// Makes the pending batch durable with one append and one sync, and reports the outcomes to the
@@ -17,7 +16,7 @@ impl Project {
     ///
     /// # Errors
     /// When the log refuses; nothing of the stage is left then.
-    pub(crate) fn commit_pending(&mut self) -> Result<(), Failure> {
+    pub(crate) fn commit_pending(&mut self) -> Result<(), StorageError> {
         if self.batch.is_empty() {
             return Ok(());
         }
@@ -33,7 +32,7 @@ impl Project {
             Ok(positions) => positions,
             Err(error) => {
                 self.rollback(batch);
-                return Err(log_failure(&error));
+                return Err(StorageError::Append(error));
             }
         };
         self.store.applied(positions.last().copied(), batch.events);
@@ -123,9 +122,4 @@ impl Project {
             self.replication.handle(now, input);
         }
     }
-}
-
-/// The failure that callers get when the log refuses an append.
-fn log_failure(error: &LogError) -> Failure {
-    Failure::new(FailureCode::Failure, format!("nothing was written: {error}"))
 }

@@ -18,7 +18,7 @@ use towline_proto::{ActId, Event, EventKind, Millis};
 
 use crate::Project;
 use crate::clock_skew::clamp_time;
-use crate::query::without_creation;
+use crate::errors::StorageError;
 
 /// How an entry arrived.
 #[derive(Debug, Clone, Copy)]
@@ -103,7 +103,7 @@ impl Project {
         let before = self.index.get(&id);
         let shown = before.as_ref().zip(known.as_ref().map(|doc| doc.acts()));
         let Some(outcome) = update_projection(self.id, shown, &doc, &self.members) else {
-            return Err(without_creation(&id));
+            return Err(StorageError::NoCreation(id).into());
         };
         self.apply_row(before.as_ref(), outcome, arrival, resolved);
         self.store.put_doc(doc);

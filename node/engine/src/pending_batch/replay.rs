@@ -22,9 +22,9 @@ use tie_order::TieOrder;
 pub(crate) use tie_order::hash_prefix;
 
 use crate::Project;
-use crate::write::refusal;
+use crate::errors::{TransferError, WriteError};
 use towline_api::export_line::{ActRef, ItemLine, LineAct, decode_op};
-use towline_api::request::{Failure, FailureCode};
+use towline_api::request::Failure;
 
 /// Bytes of records of one item after which it continues in another entry.
 const PART_BYTES: usize = 192 * 1024;
@@ -134,7 +134,7 @@ impl Project {
             .unwrap_or_else(|| ItemId::derive(first, &open.place, open.ordinal));
         let mut replay = match LineReplay::new(&item_replay, open, sizes) {
             Ok(replay) => replay,
-            Err(why) => return Ok(Err(Failure::new(FailureCode::Usage, why))),
+            Err(why) => return Ok(Err(TransferError::InvalidLine(why).into())),
         };
         let epoch = open.place.epoch;
         let mut body = item_replay.body.clone();
@@ -144,13 +144,12 @@ impl Project {
                 self.seal_open(sealed)?;
                 (open.place, open.prev) = self.next_place()?;
                 if open.place.epoch != epoch {
-                    let why = "this node's log has changed meanwhile; import the file again";
-                    return Ok(Err(Failure::new(FailureCode::Failure, why)));
+                    return Ok(Err(TransferError::LogChanged.into()));
                 }
             }
             let acts = match replay.acts(part, item_of) {
                 Ok(acts) => acts,
-                Err(why) => return Ok(Err(Failure::new(FailureCode::Usage, why))),
+                Err(why) => return Ok(Err(TransferError::InvalidLine(why).into())),
             };
             let stored = match (part, item_replay.item) {
                 (0, None) => None,
@@ -164,7 +163,7 @@ impl Project {
             let composed = match composed {
                 Ok(composed) => composed,
                 // The acts of an entry are numbered without gaps.
-                Err(error) => return Ok(Err(refusal(&error))),
+                Err(error) => return Ok(Err(WriteError::from(error).into())),
             };
             open.ordinal = ordinal;
             open.bytes += composed.changes.iter().map(Vec::len).sum::<usize>();

@@ -2,6 +2,8 @@
 
 use towline_proto::Payload;
 
+use towline_api::failure::{FailureCode, OperationError as _};
+
 use super::*;
 use crate::Project;
 use crate::tests::pair::{BEGIN, Clock, key};
@@ -76,7 +78,7 @@ fn the_network_is_told_once_that_the_members_changed() {
 #[test]
 fn loopback_addresses_are_shown_only_where_there_are_no_others() {
     let (mut bo, ..) = outsider();
-    assert_eq!(bo.own_addresses().unwrap_err().code, FailureCode::Unreachable);
+    assert_eq!(bo.own_addresses().unwrap_err().code(), FailureCode::Unreachable);
     let (near, far) = ("/ip4/127.0.0.1/tcp/7", "/ip4/192.0.2.1/tcp/7");
     bo.my_addresses = Arc::new(move || vec![near.to_owned(), far.to_owned()]);
     assert_eq!(bo.own_addresses().unwrap(), [far]);

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use towline_api::request::{Failure, FailureCode};
+use crate::errors::StorageError;
 use towline_api::types::FeedEvent;
 use towline_store::cache::Cache;
 
@@ -79,16 +79,19 @@ impl Feed {
     }
 
     /// Events after a position, oldest first; those that are not in memory come from the cache.
-    pub(super) fn events(&self, cache: &Cache, after: u64, limit: usize) -> Result<Vec<FeedEvent>, Failure> {
+    pub(super) fn events(
+        &self,
+        cache: &Cache,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<FeedEvent>, StorageError> {
         let limit = limit.min(RECENT);
         let first_recent = self.recent.front().map_or(u64::MAX, |event| event.position);
         let mut events = Vec::new();
         if after.saturating_add(1) < first_recent {
             for event in cache.feed(after.saturating_add(1)) {
-                let bytes = event.map_err(|error| Failure::new(FailureCode::Failure, error.to_string()))?;
-                let event: FeedEvent = towline_proto::codec::decode(&bytes).map_err(|error| {
-                    Failure::new(FailureCode::Failure, format!("the feed is damaged: {error}"))
-                })?;
+                let bytes = event?;
+                let event: FeedEvent = towline_proto::codec::decode(&bytes)?;
                 if event.position >= first_recent || events.len() >= limit {
                     break;
                 }

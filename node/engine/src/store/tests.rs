@@ -1,5 +1,7 @@
 //! Tests of the store alone: which documents are there, and what survives when the cache is cleared.
 
+use towline_api::failure::{Hint, OperationError as _};
+
 use super::*;
 use crate::Project;
 use crate::tests::pair::{BEGIN, Clock, key};
@@ -39,8 +41,8 @@ fn an_item_that_is_not_there_has_no_document_and_one_without_a_document_says_wha
     let missing = ItemId([7; ItemId::LEN]);
     let index = Index::default();
     assert!(store.existing_doc(&index, &missing).unwrap().is_none());
-    let failure = store.doc(&missing).unwrap_err();
-    assert!(failure.message.contains("towline rebuild"), "{failure}");
+    let error = store.doc(&missing).unwrap_err();
+    assert_eq!(error.hint(), Some(Hint::Rebuild), "{error}");
 }
 
 #[test]

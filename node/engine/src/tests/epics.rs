@@ -1,6 +1,6 @@
 //! Epics that hold each other, and what becomes of their items.
 
-use towline_api::request::{Command, Edit, Failure, Reply, Request};
+use towline_api::request::{Command, Edit, Failure, Hint, Reply, Request};
 
 use super::pair::{Clock, Replica, pair};
 
@@ -44,10 +44,7 @@ fn an_epic_with_items_stays_an_epic() {
     edit(&mut ann, "2", "epic", "1").unwrap();
     let refused = edit(&mut ann, "1", "kind", "bug").unwrap_err();
     assert_eq!(refused.code.exit(), 5);
-    assert!(
-        refused.message.contains("`towline edit 2 --epic ''`"),
-        "{refused}"
-    );
+    assert_eq!(refused.hint, Some(Hint::LeaveEpic { item: "2".into() }));
     edit(&mut ann, "2", "epic", "").unwrap();
     edit(&mut ann, "1", "kind", "bug").unwrap();
 }

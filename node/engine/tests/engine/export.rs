@@ -288,7 +288,7 @@ fn a_later_export_moves_only_what_has_moved_there() {
     else {
         panic!("{taken:?}")
     };
-    assert!(note.contains("towline restore 2"), "{note}");
+    assert!(note.contains("item 2 is in the trash"), "{note}");
     let lines = other.lines();
     assert_eq!(
         (lines[0].column, lines[1].deleted, lines[2].column),

@@ -172,7 +172,7 @@ fn no_file(path: &Path) -> HomeError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use towline_api::request::FailureCode;
+    use towline_api::failure::{FailureCode, OperationError as _};
 
     #[test]
     fn the_second_process_learns_who_holds_the_lock_and_gets_it_afterwards() {

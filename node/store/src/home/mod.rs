@@ -44,7 +44,7 @@ pub use projects::ProjectScan;
 pub use settings::{BusyTimeout, Settings};
 
 use incomplete_projects::{INCOMPLETE, is_incomplete};
-use towline_api::request::{Failure, FailureCode};
+use towline_api::failure::{FailureCode, Hint, OperationError};
 
 /// The name of the folder.
 pub const FOLDER: &str = ".towline";
@@ -65,10 +65,7 @@ pub enum HomeError {
         source: io::Error,
     },
     /// A file that every home has is not there.
-    #[error(
-        "{path} does not exist. Restore it from a backup; or, if `towline init`, `up` or `join` was stopped before \
-         it was done, run that again"
-    )]
+    #[error("{path} does not exist")]
     Missing {
         /// Which file.
         path: PathBuf,
@@ -133,9 +130,10 @@ impl HomeError {
             },
         }
     }
+}
 
-    /// The sort of failure, and with it the exit code.
-    pub const fn code(&self) -> FailureCode {
+impl OperationError for HomeError {
+    fn code(&self) -> FailureCode {
         match self {
             Self::Busy { .. } => FailureCode::Busy,
             Self::Exists { .. } => FailureCode::Usage,
@@ -143,11 +141,9 @@ impl HomeError {
             Self::Io { .. } | Self::Missing { .. } | Self::Invalid { .. } => FailureCode::Failure,
         }
     }
-}
 
-impl From<HomeError> for Failure {
-    fn from(error: HomeError) -> Self {
-        Self::new(error.code(), error.to_string())
+    fn hint(&self) -> Option<Hint> {
+        matches!(self, Self::Missing { .. }).then_some(Hint::RestoreOrResume)
     }
 }
 

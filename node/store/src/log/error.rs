@@ -1,4 +1,6 @@
-//! Why the log of a project could not be opened, read or written, and what to do about it.
+//! Why the log of a project could not be opened, read or written.
+//!
+//! Which command helps is not said here: see `StorageError` in `towline-engine` for the hints.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -66,9 +68,7 @@ pub enum LogError {
         wanted: ProjectId,
     },
     /// There is no log here.
-    #[error(
-        "there is no log in {dir}; run `towline doctor --repair` to finish an interrupted repair, or `towline join` to get the project from another member"
-    )]
+    #[error("there is no log in {dir}")]
     Missing {
         /// The folder.
         dir: PathBuf,

@@ -69,6 +69,8 @@ pub(super) fn all() -> Map<String, Value> {
         vec![
             ("code", json!({ "type": "string", "enum": codes })),
             ("message", text()),
+            ("hint?", hint()),
+            ("retry", json!({ "type": "boolean" })),
             ("current?", reference("card")),
         ],
     );
@@ -103,6 +105,15 @@ pub(super) fn all() -> Map<String, Value> {
         page.insert("allOf".to_owned(), json!([reference("card")]));
     }
     all
+}
+
+/// What a user can do. Later versions may have other hints.
+fn hint() -> Value {
+    json!({
+        "type": "object",
+        "required": ["do"],
+        "properties": { "do": text(), "verb": text(), "item": text() },
+    })
 }
 
 fn text() -> Value {

@@ -127,7 +127,7 @@ pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> R
         let message = format!(
             "{failure}\na bundle can be imported only into a copy of its project; `towline join TICKET` makes one"
         );
-        Failure::new(failure.code, message)
+        failure.with_message(message)
     })?;
     let mut backend = connect(ctx)?;
     let Reply::Status(status) = backend.request(envelope(ctx, None, Request::Query(Query::Status)))? else {

@@ -116,7 +116,7 @@ fn what_is_in_the_trash_here_stays_there_and_the_summary_says_so() {
         panic!("{:?}", report.notes)
     };
     assert!(
-        note.contains(ISSUE) && note.contains("towline restore 1"),
+        note.contains(ISSUE) && note.contains("item 1 is in the trash"),
         "{note}"
     );
     let item = here.item(ISSUE);
