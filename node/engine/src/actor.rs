@@ -50,8 +50,8 @@ pub fn start(
         jobs,
         feed: feed_reader,
     };
-    project.net = net;
-    project.my_addresses = my_addresses;
+    project.replication.net = net;
+    project.replication.my_addresses = my_addresses;
     let name = format!("project {}", project.id().short());
     let thread = std::thread::Builder::new()
         .name(name)
@@ -90,7 +90,7 @@ impl Actor {
                 stop = stop || matches!(job, Job::Stop);
                 self.handle(job);
                 taken += 1;
-                next = if taken < MAX_BATCH && !stop && !self.project.pending.is_full() {
+                next = if taken < MAX_BATCH && !stop && !self.project.batch.is_full() {
                     self.queue.try_recv().ok()
                 } else {
                     None
@@ -99,7 +99,7 @@ impl Actor {
             self.commit_and_reply();
             self.project.run_effects();
             self.notify_subscribers();
-            self.project.store_if_full();
+            self.project.save_if_full();
             if stop {
                 break;
             }
@@ -127,13 +127,14 @@ impl Actor {
             Job::Request { origin, body, reply } => {
                 answer(reply, self.project.request(origin.as_ref(), *body));
             }
-            Job::Cursor { subscriber, reply } => answer(reply, self.project.cursor(&subscriber)),
+            Job::Cursor { subscriber, reply } => answer(reply, self.project.store.cursor(&subscriber)),
             Job::SetCursor {
                 subscriber,
                 position,
                 reply,
             } => {
-                answer(reply, self.project.set_cursor(&subscriber, position));
+                let Project { store, index, .. } = &mut self.project;
+                answer(reply, store.set_cursor(index, &subscriber, position));
             }
             Job::Spent { ticket, reply } => answer(reply, Ok(self.project.is_spent(&ticket))),
             Job::Net(input) => {
@@ -141,7 +142,10 @@ impl Actor {
                 self.project.run_effects();
             }
             Job::Announce(accounts) => self.project.announce(accounts),
-            Job::Gateways { reply } => answer(reply, Ok(self.project.gateways())),
+            Job::Gateways { reply } => {
+                let now = self.project.env.instant();
+                answer(reply, Ok(self.project.presence.gateways(now)));
+            }
             Job::Tick => self.tick(),
             Job::Stop => {}
         }
@@ -149,13 +153,13 @@ impl Actor {
 
     /// Commits the pending batch and sends the replies that wait for it.
     fn commit_and_reply(&mut self) {
-        if self.waiting.is_empty() && self.project.pending.is_empty() {
+        if self.waiting.is_empty() && self.project.batch.is_empty() {
             return;
         }
         let outcome = self.project.commit_pending();
         // Before replies are sent: the receiver of a ticket may use it at once, and the network must know by
         // then that a ticket is open.
-        self.publish_members();
+        self.project.publish_changed_members();
         for (reply, result) in self.waiting.drain(..) {
             let result = match (&outcome, result) {
                 (Err(failure), Ok(_)) => Err(failure.clone()),
@@ -173,22 +177,15 @@ impl Actor {
             *known = head;
             news
         });
-        self.publish_members();
-    }
-
-    fn publish_members(&mut self) {
-        if std::mem::take(&mut self.project.members_changed) {
-            self.project.publish_members();
-        }
+        self.project.publish_changed_members();
     }
 
     fn tick(&mut self) {
-        self.project.store_or_warn();
-        self.project.snapshot_on_tick();
+        self.project.save_on_tick();
         self.project.run_maintenance();
         self.ticks = self.ticks.wrapping_add(1);
         if self.ticks.is_multiple_of(TICKS_PER_LOOK) {
-            self.project.feed_replica(Input::Tick);
+            self.project.replicate(Input::Tick);
             self.project.run_effects();
         }
     }
@@ -197,17 +194,4 @@ impl Actor {
 /// The caller may be gone; the reply is dropped then.
 fn answer<T>(reply: oneshot::Sender<T>, value: T) {
     let _ = reply.send(value);
-}
-
-impl Project {
-    /// Writes derived state and closes the store. The network learns that the project is closed.
-    pub fn close(mut self) {
-        self.publish_closed();
-        self.store_or_warn();
-        self.log.release_preallocated();
-        self.snapshot_on_close();
-        if let Err(error) = self.cache.flush_durable() {
-            tracing::error!(%error, "the cache was not flushed; the log has everything");
-        }
-    }
 }

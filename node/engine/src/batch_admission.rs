@@ -66,15 +66,17 @@ impl Project {
     /// The entries to admit next, up to the first that does not change items.
     pub(super) fn take_run(&mut self, entry: Entry, live: bool) -> Vec<IncomingEntry> {
         let is_changes = |entry: &Entry| matches!(entry.body().payload, Payload::Changes(_));
-        let room = self.pending.room();
+        let room = self.batch.room();
         let mut bytes = entry.bytes().len();
         let mut open = is_changes(&entry);
         let mut run = vec![(entry, live)];
         while open && run.len() < room && bytes < RUN_BYTES {
-            open = matches!(self.effects.front(), Some(Effect::Admit { entry, .. }) if is_changes(entry));
-            if open && let Some(Effect::Admit { entry, live, .. }) = self.effects.pop_front() {
+            let next = |effect: &Effect| matches!(effect, Effect::Admit { entry, .. } if is_changes(entry));
+            open = false;
+            if let Some(Effect::Admit { entry, live, .. }) = self.replication.next_effect_if(next) {
                 bytes += entry.bytes().len();
                 run.push((entry, live));
+                open = true;
             }
         }
         run
@@ -94,7 +96,7 @@ impl Project {
 
     /// The checked items of a run, if every entry passes. Modifies nothing.
     pub(super) fn check_run(
-        &mut self,
+        &self,
         batch: &mut AdmissionBatch,
         run: &[IncomingEntry],
     ) -> Option<Vec<CheckedItem>> {
@@ -135,9 +137,9 @@ impl Project {
         for group in by_item.values_mut() {
             group.before = self.index.get(&group.item);
             if group.before.is_some() {
-                group.base = match self.docs.get(&group.item) {
+                group.base = match self.store.loaded(&group.item) {
                     Some(doc) => BaseDocument::Loaded(doc),
-                    None => BaseDocument::Saved(self.cache.doc(&group.item).ok()??),
+                    None => BaseDocument::Saved(self.store.saved(&group.item).ok()??),
                 };
             }
         }
@@ -166,7 +168,7 @@ impl Project {
         for ((entry, live), commits) in run.into_iter().zip(commits) {
             let seen_at = self.now();
             self.apply_updates(commits, !live, seen_at);
-            self.queue_remote(entry);
+            self.batch.add_remote(entry);
         }
     }
 }

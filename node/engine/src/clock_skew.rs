@@ -12,7 +12,7 @@ use towline_api::types::{Comment, HistoryLine, ItemCard, ItemPage, OpenConflict}
 use towline_crdt::view::ItemView;
 use towline_proto::{Millis, Origin, Verb, limits};
 
-use super::Project;
+use crate::query::QueryContext;
 
 /// Corrects a time that was first seen at `seen`. Returns whether it was too far ahead.
 pub(super) fn clamp_time(at: &mut Millis, seen: Millis) -> bool {
@@ -23,10 +23,10 @@ pub(super) fn clamp_time(at: &mut Millis, seen: Millis) -> bool {
     is_ahead
 }
 
-impl Project {
+impl QueryContext<'_> {
     /// Adapts a reply for display.
     pub(super) fn annotate_reply(&self, mut reply: Reply, asker: Option<&Origin>) -> Reply {
-        let now = self.now();
+        let now = self.now;
         match &mut reply {
             Reply::Cards(cards) => cards.iter_mut().for_each(|card| self.annotate_card(now, card)),
             Reply::Page(page) => self.annotate_page(now, page, asker),
@@ -69,7 +69,7 @@ impl Project {
     /// Adapts a failure for display.
     pub(super) fn annotate_failure(&self, mut failure: Failure, asker: Option<&Origin>) -> Failure {
         if let Some(card) = &mut failure.current {
-            self.annotate_card_for(self.now(), card, asker);
+            self.annotate_card_for(self.now, card, asker);
         }
         failure
     }
@@ -90,7 +90,7 @@ impl Project {
         self.hide_unavailable_verbs(card);
     }
 
-    /// As [`Project::annotate_card`], for a request about this one item: verbs that would be refused to the
+    /// As [`QueryContext::annotate_card`], for a request about this one item: verbs that would be refused to the
     /// caller are removed, or, without a known caller, those refused to everybody at this node.
     fn annotate_card_for(&self, now: Millis, card: &mut ItemCard, asker: Option<&Origin>) {
         self.annotate_card(now, card);
@@ -111,7 +111,7 @@ impl Project {
     /// The verbs that the caller could use on an item now.
     pub(super) fn available_verbs(&self, row: &ItemView, asker: &Origin) -> Vec<Verb> {
         let mut card = self.index.card(row);
-        self.annotate_card_for(self.now(), &mut card, Some(asker));
+        self.annotate_card_for(self.now, &mut card, Some(asker));
         card.legal
     }
 

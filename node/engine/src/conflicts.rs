@@ -7,14 +7,15 @@ mod cycle;
 mod cycle_events;
 
 use towline_api::activity_text::{ABOUT_TRASH, must_restore_first, side_activity};
-use towline_api::request::{Failure, FailureCode, Reply};
+use towline_api::request::{Failure, FailureCode};
 use towline_api::types::{HistoryLine, HistoryOutcome, OpenConflict, Side};
 use towline_crdt::fold::{FoldedItem, why_not_keepable};
 use towline_crdt::view::Conflict;
-use towline_proto::{ActId, Closing, Op, Origin, Register, Rule, text};
+use towline_proto::{ActId, Closing, Op, Register, Rule, text};
 
-use super::Project;
+use super::command::{CommandContext, CommandPlan};
 use super::index::letters;
+use super::query::QueryContext;
 use super::settings::HANDLE;
 use super::write::{conflict, usage};
 
@@ -23,9 +24,9 @@ const MAX_ITEMS: usize = 1_000;
 /// Characters of the text that says what keeping a side means.
 const MEANS_CHARS: usize = 80;
 
-impl Project {
+impl QueryContext<'_> {
     /// Open conflicts of one item or of all, oldest first.
-    pub(crate) fn conflicts(&mut self, item: Option<&str>) -> Result<Vec<OpenConflict>, Failure> {
+    pub(crate) fn conflicts(&self, item: Option<&str>) -> Result<Vec<OpenConflict>, Failure> {
         if item.is_some_and(|item| item == HANDLE) {
             return self.open_settings();
         }
@@ -155,17 +156,18 @@ impl Project {
                 .map_or_else(|| line.what.clone(), |detail| text::show(&detail, MEANS_CHARS)),
         }
     }
+}
 
+impl CommandContext<'_> {
     /// Resolves a conflict in favour of one side.
     pub(crate) fn resolve_conflict(
-        &mut self,
-        origin: &Origin,
+        &self,
         item: &str,
         id: Option<&str>,
         keep: &str,
-    ) -> Result<Reply, Failure> {
+    ) -> Result<CommandPlan, Failure> {
         if item == HANDLE {
-            return self.resolve_setting(origin, id, keep);
+            return self.resolve_setting(id, keep);
         }
         let row = self.index.find_one(item)?;
         let open = self.conflicts(Some(&row.id.to_string()))?;
@@ -179,13 +181,13 @@ impl Project {
         }
         let side = choose_side(chosen, keep)?;
         if chosen.rule == Rule::Cycle {
-            return self.resolve_cycle(origin, &row, &chosen.id, &side);
+            return self.resolve_cycle(&row, &chosen.id, &side);
         }
         let over = row.conflicts.iter().find(|conflict| conflict.id == chosen.id);
         let Some(over) = over.map(|conflict| conflict.register.clone()) else {
             return Err(conflict("this conflict was already resolved"));
         };
-        self.write_ops(origin, &row, vec![Op::Resolve { over, keep: side }], None)
+        self.plan(&row, vec![Op::Resolve { over, keep: side }], None)
     }
 }
 

@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, VecDeque};
 
 use towline_proto::ItemId;
 
-use super::Project;
+use crate::query::QueryContext;
 
 /// Items shown at each end of a long path.
 const NAMED: usize = 4;
 
-impl Project {
+impl QueryContext<'_> {
     /// The shortest path from one item to another along dependencies, both ends included; empty if there is
     /// none.
     fn dependency_path(&self, from: ItemId, to: ItemId) -> Vec<ItemId> {

@@ -9,24 +9,24 @@ use towline_crdt::fold::fold;
 use towline_proto::{Entry, EntryHash, ItemId, NodeId, Payload};
 use towline_store::log::Log;
 
-use super::Project;
+use crate::query::QueryContext;
 
 /// The most findings; more of the same add nothing.
 const MAX_FINDINGS: usize = 100;
 
-impl Project {
+impl QueryContext<'_> {
     /// Checks the store.
-    pub(crate) fn doctor(&mut self) -> Doctor {
+    pub(crate) fn doctor(&self) -> Doctor {
         let mut doctor = Doctor {
             checked: Vec::new(),
-            findings: self.findings.clone(),
+            findings: self.findings.to_vec(),
         };
         let mut changes: BTreeMap<ItemId, Vec<Vec<u8>>> = BTreeMap::new();
         let mut entries = 0usize;
         // Of entries that came by catch-up only the last signature was checked; the hash chain covers the
         // rest. So a wrong signature counts only if no valid one of the same author follows.
         let mut unvouched: BTreeMap<NodeId, EntryHash> = BTreeMap::new();
-        let read = Log::salvage(&self.dir.join("log"), self.id, |record| {
+        let read = Log::salvage(&self.store.log_dir(), self.id, |record| {
             entries += 1;
             match Entry::decode(record.bytes) {
                 Ok(entry) => {
@@ -80,13 +80,13 @@ impl Project {
                 .checked
                 .push("documents and rows were not compared, because the log has gaps".to_owned());
         }
-        for fork in self.replica.forks() {
+        for fork in self.replication.core.forks() {
             let (author, seq) = (fork.author.short(), fork.seq);
             doctor.findings.push(format!(
                 "node {author} signed two different histories, which fork at its entry {seq}; its key may have been copied"
             ));
         }
-        let waiting = self.replica.orphan_count();
+        let waiting = self.replication.core.orphan_count();
         doctor
             .checked
             .push(format!("{waiting} entries wait for missing entries"));
@@ -94,11 +94,11 @@ impl Project {
         doctor
     }
 
-    fn check_items(&mut self, doctor: &mut Doctor, changes: &BTreeMap<ItemId, Vec<Vec<u8>>>) {
+    fn check_items(&self, doctor: &mut Doctor, changes: &BTreeMap<ItemId, Vec<Vec<u8>>>) {
         let mut acts = 0;
         for (item, raw) in changes {
-            let from = if *item == self.settings_id() {
-                self.no_settings().map(|doc| doc.automerge().clone()).ok()
+            let from = if *item == self.store.settings_id() {
+                self.store.no_settings().map(|doc| doc.automerge().clone()).ok()
             } else {
                 None
             };
@@ -121,11 +121,11 @@ impl Project {
             "{} items with {acts} acts: documents and rows recomputed and compared",
             changes
                 .len()
-                .saturating_sub(usize::from(changes.contains_key(&self.settings_id())))
+                .saturating_sub(usize::from(changes.contains_key(&self.store.settings_id())))
         ));
     }
 
-    fn check_item(&mut self, doctor: &mut Doctor, fresh: &ItemDoc) {
+    fn check_item(&self, doctor: &mut Doctor, fresh: &ItemDoc) {
         let id = fresh.id();
         let drifted = |what: &str| {
             format!(
@@ -133,12 +133,12 @@ impl Project {
                 id.key()
             )
         };
-        match fold(id, fresh.acts(), &self.members) {
+        match fold(id, fresh.acts(), self.members) {
             None => doctor
                 .findings
                 .push(format!("item {} has no create act", id.key())),
             // Settings have no row.
-            Some(_) if id == self.settings_id() => {}
+            Some(_) if id == self.store.settings_id() => {}
             Some(folded) if self.index.get(&id).as_ref() != Some(&folded.view) => {
                 doctor.findings.push(drifted("row"))
             }

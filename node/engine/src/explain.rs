@@ -12,7 +12,7 @@ use towline_crdt::fold::FoldedItem;
 use towline_crdt::view::Conflict;
 use towline_proto::{ActId, Closing, Column, Op, Register, Rule, Verb, text};
 
-use super::Project;
+use crate::query::QueryContext;
 
 /// Characters of an activity in a sentence.
 const ACTIVITY_CHARS: usize = 160;
@@ -28,9 +28,9 @@ struct ExplainContext<'a> {
     handle: String,
 }
 
-impl Project {
+impl QueryContext<'_> {
     /// Explains the items that a handle refers to.
-    pub(crate) fn explain(&mut self, wanted: &str) -> Result<Vec<Explanation>, Failure> {
+    pub(crate) fn explain(&self, wanted: &str) -> Result<Vec<Explanation>, Failure> {
         let ids = self.index.find(wanted)?;
         let mut explained = Vec::new();
         for id in ids {
@@ -108,7 +108,7 @@ impl Project {
             because.push(format!(
                 "{} works on it: claimed {} on {} (generation {}).",
                 text::show(&claim.holder, ACTIVITY_CHARS),
-                ago_phrase(self.now(), claim.at),
+                ago_phrase(self.now, claim.at),
                 self.node_name(&claim.node),
                 claim.generation
             ));
@@ -236,7 +236,7 @@ impl Project {
             || "by an act that is not known here".to_owned(),
             |line| {
                 let deed = text::show(&who_did(line), ACTIVITY_CHARS);
-                let ago = ago_phrase(self.now(), line.at);
+                let ago = ago_phrase(self.now, line.at);
                 // The time is that of the resolution, not of the act that it keeps.
                 match deed.split_once(IN_FAVOUR).filter(|_| line.what == "settle") {
                     Some((settled, kept)) => format!("{settled} {ago}{IN_FAVOUR}{kept}"),

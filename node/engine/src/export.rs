@@ -18,7 +18,7 @@ use towline_crdt::fold::{ActOutcome, FoldedItem};
 use towline_crdt::view::{ItemView, Link};
 use towline_proto::{Act, ActId, Closing, ItemId, LinkKind, Op, Register};
 
-use super::Project;
+use crate::query::QueryContext;
 
 /// The most item pages per export request.
 const MAX_PAGES: usize = 500;
@@ -29,9 +29,9 @@ const REPLY_TARGET_BYTES: usize = 4 * 1024 * 1024;
 /// The approximate size of an act in a line besides its texts.
 const ACT_BYTES: usize = 200;
 
-impl Project {
+impl QueryContext<'_> {
     /// Items with all details, in order of creation.
-    pub(crate) fn export(&mut self, offset: usize, limit: usize) -> Result<Vec<ItemPage>, Failure> {
+    pub(crate) fn export(&self, offset: usize, limit: usize) -> Result<Vec<ItemPage>, Failure> {
         let rows = self.index.rows().filter(|row| !row.purged);
         let mut ids: Vec<_> = rows.map(|row| (row.created_at, row.id)).collect();
         ids.sort_unstable();
@@ -40,7 +40,7 @@ impl Project {
     }
 
     /// Items as lines, in order of creation, without purged items.
-    pub(crate) fn export_lines(&mut self, offset: usize, limit: usize) -> Result<Vec<ItemLine>, Failure> {
+    pub(crate) fn export_lines(&self, offset: usize, limit: usize) -> Result<Vec<ItemLine>, Failure> {
         let rows = self.index.rows().filter(|row| !row.purged);
         let mut ids: Vec<_> = rows.map(|row| (row.created_at, row.number, row.id)).collect();
         ids.sort_unstable();
@@ -59,12 +59,12 @@ impl Project {
 
     /// One item as a line. `names` contains the names of other items that differ from their handles.
     pub(crate) fn whole_line(
-        &mut self,
+        &self,
         id: &ItemId,
         names: &BTreeMap<ItemId, String>,
     ) -> Result<ItemLine, Failure> {
         let doc = self.doc(id)?;
-        let body = self.body(id)?;
+        let body = self.store.body(id)?;
         let folded = self.folded(&doc)?;
         let item = |id: &ItemId| match names.get(id) {
             Some(name) => name.clone(),
@@ -73,7 +73,7 @@ impl Project {
         let view = &folded.view;
         let order = ActOrder::of(&folded);
         let act = |id: &ActId| order.name(id);
-        let ties = folded.tie_groups(&self.members);
+        let ties = folded.tie_groups(self.members);
         let ties: BTreeSet<Vec<u32>> = ties
             .iter()
             .map(|group| {

@@ -20,6 +20,7 @@ pub(super) use stage::{RecordStage, read_mark};
 pub(super) use update::ItemUpdate;
 
 use super::Project;
+use super::query::QueryContext;
 use towline_api::request::{Failure, FailureCode, IMPORT_CHUNK, ImportItem};
 use towline_api::types::ImportReport;
 
@@ -57,7 +58,7 @@ impl Project {
         let mut named = Vec::new();
         let mut asked = Vec::new();
         let mut number = self.index.next_number();
-        let matches = self.match_items(&items);
+        let matches = self.query().match_items(&items);
         for (item, matched) in items.iter().zip(matches) {
             let name = item.external.clone();
             let Some(id) = matched else {
@@ -69,8 +70,8 @@ impl Project {
             if item.record.shared.is_some() {
                 report.items.push((name.clone(), id));
             }
-            report.notes.extend(self.several(item, &items, &id));
-            match self.update_item(&id, item, None)? {
+            report.notes.extend(self.query().several(item, &items, &id));
+            match self.query().update_item(&id, item, None)? {
                 ItemUpdate::UpToDate => report.unchanged += 1,
                 ItemUpdate::Outdated(note) => {
                     report.older += 1;
@@ -78,7 +79,7 @@ impl Project {
                 }
                 ItemUpdate::InTrash => {
                     report.unchanged += 1;
-                    report.notes.push(self.in_trash(&item.external, &id));
+                    report.notes.push(self.query().in_trash(&item.external, &id));
                 }
                 ItemUpdate::MarkOnly(work) => {
                     named.push((name, WriteKind::MarkedOnly, item));
@@ -115,7 +116,9 @@ impl Project {
         }
         Ok(report)
     }
+}
 
+impl QueryContext<'_> {
     /// The note about an item whose record has changed and that stays in the trash.
     pub(super) fn in_trash(&self, what: &str, id: &ItemId) -> String {
         let row = self.index.get(id);

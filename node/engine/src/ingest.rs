@@ -7,25 +7,21 @@ use towline_crdt::doc::{ActRecord, Acts, ItemDoc, NodePrefix};
 use towline_crdt::gate;
 use towline_crdt::settings::check_document;
 use towline_net::{GossipToken, NetInput, NetOutput};
-use towline_proto::wire::EntryBytes;
 use towline_proto::{Entry, ItemChange, ItemId, NodeId, Payload, Role, limits};
 use towline_sync::{AdmissionBatch, AdmissionOutcome, Effect, Input};
 
 use super::Project;
+use super::query::QueryContext;
 
 impl Project {
     /// Handles an input from the network.
     pub(crate) fn handle_net(&mut self, input: NetInput) {
         let input = match input {
             NetInput::Connected { peer, address } => {
-                self.addresses.insert(peer, address);
                 self.presence.announce_soon(self.env.instant());
-                Input::Connected { peer }
+                return self.replication.connected(self.env.now(), peer, address);
             }
-            NetInput::Disconnected { peer } => {
-                self.addresses.remove(&peer);
-                Input::Disconnected { peer }
-            }
+            NetInput::Disconnected { peer } => Input::Disconnected { peer },
             NetInput::Progress { peer } => Input::Progress { peer },
             NetInput::Message { peer, message } => Input::Message { peer, message },
             NetInput::Gossip { peer, token, bytes } => Input::Gossip {
@@ -47,13 +43,12 @@ impl Project {
                 return;
             }
         };
-        self.feed_replica(input);
+        self.replicate(input);
     }
 
     /// Passes an input to the replication core and queues the resulting effects.
-    pub(crate) fn feed_replica(&mut self, input: Input) {
-        let effects = self.replica.handle(self.now(), input);
-        self.effects.extend(effects);
+    pub(crate) fn replicate(&mut self, input: Input) {
+        self.replication.handle(self.env.now(), input);
     }
 
     /// Performs the effects of the replication core until none is left. Every effect results from one input
@@ -61,8 +56,8 @@ impl Project {
     pub(crate) fn run_effects(&mut self) {
         let mut batch = AdmissionBatch::default();
         loop {
-            let Some(effect) = self.effects.pop_front() else {
-                if self.pending.is_empty() {
+            let Some(effect) = self.replication.next_effect() else {
+                if self.batch.is_empty() {
                     return;
                 }
                 self.commit_remote();
@@ -73,7 +68,7 @@ impl Project {
                 Effect::Admit { entry, live, .. } => {
                     let run = self.take_run(entry, live);
                     self.admit_run(&mut batch, run);
-                    if self.pending.is_full() {
+                    if self.batch.is_full() {
                         self.commit_remote();
                     }
                 }
@@ -82,17 +77,21 @@ impl Project {
                     request,
                     positions,
                     bytes,
-                } => self.read_for_peer(peer, request, &positions, bytes),
-                Effect::Send { peer, message } => self.send_to_net(NetOutput::Send { peer, message }),
+                } => {
+                    let (now, asked) = (self.env.now(), (peer, request));
+                    self.replication
+                        .read_for_peer(now, &self.store.log, asked, &positions, bytes);
+                }
+                Effect::Send { peer, message } => self.replication.send(NetOutput::Send { peer, message }),
                 Effect::Publish { bytes } => {
                     let project = self.id;
-                    self.send_to_net(NetOutput::Publish {
+                    self.replication.send(NetOutput::Publish {
                         project,
                         bytes: bytes.to_vec(),
                     });
                 }
                 Effect::Verdict { token, peer, verdict } => {
-                    self.send_to_net(NetOutput::Verdict {
+                    self.replication.send(NetOutput::Verdict {
                         token: GossipToken(token),
                         peer,
                         verdict,
@@ -100,7 +99,7 @@ impl Project {
                 }
                 Effect::Penalize { peer, why } => {
                     tracing::warn!(peer = %peer.short(), %why, "a peer broke the protocol");
-                    self.send_to_net(NetOutput::Penalize { peer, why });
+                    self.replication.send(NetOutput::Penalize { peer, why });
                 }
                 Effect::Fork { proof } => {
                     let (author, seq) = (proof.author.short(), proof.seq);
@@ -113,85 +112,8 @@ impl Project {
     fn commit_remote(&mut self) {
         if let Err(failure) = self.commit_pending() {
             tracing::error!(%failure, "entries from peers were not stored; they are requested again");
-            self.store_failure = Some(failure);
+            self.replication.store_failure = Some(failure);
         }
-    }
-
-    /// Sends an output to the network, if there is one. Blocks while the network's queue is full; the network
-    /// never blocks on a project in return.
-    pub(super) fn send_to_net(&self, output: NetOutput) {
-        if let Some(net) = &self.net
-            && net.blocking_send(output).is_err()
-        {
-            tracing::debug!("the network has stopped");
-        }
-    }
-
-    /// Stores the nodes that the inviter named.
-    pub(crate) fn introduce(&mut self, nodes: Vec<NodeId>) {
-        self.introduced = nodes;
-    }
-
-    /// Tells the network which nodes may connect.
-    pub(crate) fn publish_members(&self) {
-        // A newly admitted node that has only the first entry of the log knows only the project's creator.
-        let outside = self.members.member(&self.me).is_none();
-        let introduced = self.introduced.iter().filter(|_| outside).copied();
-        let members = self.members.members().map(|member| member.node);
-        let members = members.chain(introduced).chain(self.vouched.iter().copied());
-        let members = members.filter(|node| *node != self.me);
-        let now = self.now();
-        let me = self.me;
-        // A node with a used or withdrawn ticket gets that as an answer until the ticket would have expired.
-        let open = |invitation: &towline_crdt::members::Invitation| {
-            invitation.inviter == me && invitation.expires > now
-        };
-        let joinable = self.members.invitations().any(|(_, invitation)| open(invitation));
-        if let Some(entry) = &self.admission {
-            self.send_to_net(NetOutput::Admission {
-                project: self.id,
-                entry: entry.clone(),
-            });
-        }
-        self.send_to_net(NetOutput::Members {
-            project: self.id,
-            members: members.collect(),
-            joinable,
-        });
-    }
-
-    /// Tells the network that this project accepts no more inputs.
-    pub(crate) fn publish_closed(&self) {
-        self.send_to_net(NetOutput::Members {
-            project: self.id,
-            members: Vec::new(),
-            joinable: false,
-        });
-    }
-
-    /// Reads log records for a peer, up to `enough` bytes.
-    fn read_for_peer(&mut self, peer: NodeId, request: u64, positions: &[u64], enough: usize) {
-        let mut entries = Vec::new();
-        let mut bytes = 0;
-        for position in positions {
-            if bytes >= enough {
-                break;
-            }
-            let record = match self.log.read(*position) {
-                Ok(record) => record.bytes,
-                Err(error) => {
-                    tracing::error!(%error, "a record cannot be read; peers will not get it from here");
-                    std::sync::Arc::from([])
-                }
-            };
-            bytes += record.len();
-            entries.push(EntryBytes(record));
-        }
-        self.feed_replica(Input::Read {
-            peer,
-            request,
-            entries,
-        });
     }
 
     /// Admits one entry, or queues the reason why not.
@@ -202,13 +124,13 @@ impl Project {
             Err(AdmissionOutcome::Missing)
         };
         match outcome {
-            Ok(()) => self.queue_remote(entry),
+            Ok(()) => self.batch.add_remote(entry),
             Err(outcome) => {
                 if let AdmissionOutcome::Refused { why, .. } = &outcome {
                     tracing::warn!(entry = %entry.hash().short(), author = %entry.body().author.short(), %why, "refused");
                 }
                 batch.not_stored(&entry);
-                self.queue_not_stored(entry.hash(), outcome);
+                self.batch.add_not_stored(entry.hash(), outcome);
             }
         }
     }
@@ -248,18 +170,14 @@ impl Project {
         }
     }
 
-    fn admit_changes(
-        &mut self,
-        entry: &Entry,
-        changes: &[ItemChange],
-    ) -> Result<Vec<ItemDoc>, AdmissionOutcome> {
+    fn admit_changes(&self, entry: &Entry, changes: &[ItemChange]) -> Result<Vec<ItemDoc>, AdmissionOutcome> {
         let failed = |why: towline_api::request::Failure| AdmissionOutcome::Refused {
             why: why.message,
             blame: false,
         };
         let mut docs = Vec::new();
         for (item, checked) in checked_by_item(entry, changes).map_err(|why| gate_outcome(&why))? {
-            let base = self.stored_doc(&item).map_err(failed)?;
+            let base = self.store.existing_doc(&self.index, &item).map_err(failed)?;
             let am = gate::admit(base.as_ref().map(|doc| doc.automerge()), &checked)
                 .map_err(|why| gate_outcome(&why))?;
             let doc = with_changes(item, base.as_deref(), am, checked, &entry.body().author);
@@ -278,17 +196,12 @@ impl Project {
         }
         Ok(docs)
     }
+}
 
+impl QueryContext<'_> {
     /// Connected peers.
     pub(crate) fn peers(&self) -> Vec<PeerInfo> {
-        let info = |(node, state): (NodeId, towline_sync::PeerState)| PeerInfo {
-            node,
-            name: self.node_name(&node),
-            address: self.addresses.get(&node).cloned().unwrap_or_default(),
-            in_sync: state.in_sync,
-            seen_at: state.last_seen,
-        };
-        self.replica.peers().map(info).collect()
+        self.replication.peers(|node| self.node_name(node))
     }
 }
 

@@ -20,7 +20,19 @@ use towline_proto::{ActId, ItemId, Op};
 
 use super::Project;
 use super::import::{ItemUpdate, RecordStage, read_mark};
+use super::pending_batch::Work;
 use super::pending_batch::replay::{ReplayItem, hash_prefix};
+use super::query::QueryContext;
+
+/// What to do about a line.
+enum LinePlan<'l> {
+    /// Nothing is written.
+    Nothing(LineOutcome),
+    /// Acts of the line are replayed, after those of earlier lines.
+    Replay(LineOutcome, ReplayItem<'l>),
+    /// The item is updated field by field.
+    Update(LineOutcome, Work),
+}
 
 /// The handles of other items in the file, and which items they are here.
 type Names = BTreeMap<String, ItemId>;
@@ -40,22 +52,29 @@ impl Project {
         }
         let known: Names = names
             .iter()
-            .filter_map(|(handle, reference)| Some((handle.clone(), self.by_reference(reference)?)))
+            .filter_map(|(handle, reference)| Some((handle.clone(), self.query().by_reference(reference)?)))
             .collect();
         let mut taken: Vec<Option<LineOutcome>> = vec![None; lines.len()];
         let mut works = Vec::new();
         let mut seen = BTreeSet::new();
         for (at, line) in lines.iter().enumerate() {
-            let outcome = match check::check_line(line) {
-                Err(why) => Err(LineOutcome::Rejected { why }),
-                Ok(_) if !seen.insert(line.reference.as_str()) => Err(LineOutcome::Rejected {
+            let plan = match check::check_line(line) {
+                Err(why) => LinePlan::Nothing(LineOutcome::Rejected { why }),
+                Ok(_) if !seen.insert(line.reference.as_str()) => LinePlan::Nothing(LineOutcome::Rejected {
                     why: "the file contains this item twice; the first was imported".to_owned(),
                 }),
-                Ok(steps) => self.plan_line(line, steps, names, &known, pass)?,
+                Ok(steps) => self.query().plan_line(line, steps, names, &known, pass)?,
             };
-            match outcome {
-                Ok((taken, work)) => works.push((at, taken, work)),
-                Err(outcome) => taken[at] = Some(outcome),
+            match plan {
+                LinePlan::Nothing(outcome) => taken[at] = Some(outcome),
+                LinePlan::Replay(outcome, work) => works.push((at, outcome, work)),
+                LinePlan::Update(outcome, work) => {
+                    let written = self.write(work);
+                    let refused = written
+                        .err()
+                        .map(|failure| LineOutcome::Rejected { why: failure.message });
+                    taken[at] = Some(refused.unwrap_or(outcome));
+                }
             }
         }
         let item_of = |handle: &str| match handle.parse::<ItemId>() {
@@ -74,22 +93,24 @@ impl Project {
         for ((at, outcome), result) in expected.into_iter().zip(self.replay_lines(rewrites, &item_of)?) {
             let outcome = match result {
                 Err(failure) => LineOutcome::Rejected { why: failure.message },
-                Ok(id) => self.with_differences(outcome, &id, &lines[at], &known)?,
+                Ok(id) => self.query().with_differences(outcome, &id, &lines[at], &known)?,
             };
             taken[at] = Some(outcome);
         }
         Ok(taken.into_iter().flatten().collect())
     }
+}
 
-    /// What to do about a line: something to write, or the outcome.
+impl QueryContext<'_> {
+    /// What to do about a line.
     fn plan_line<'l>(
-        &mut self,
+        &self,
         line: &'l ItemLine,
         steps: BTreeMap<u32, u32>,
         names: &BTreeMap<String, String>,
         known: &Names,
         pass: ImportPass,
-    ) -> Result<Result<(LineOutcome, ReplayItem<'l>), LineOutcome>, Failure> {
+    ) -> Result<LinePlan<'l>, Failure> {
         let missing = line
             .acts
             .iter()
@@ -97,12 +118,12 @@ impl Project {
             .find(|name| !names.contains_key(*name));
         if let Some(name) = missing {
             let why = format!("it names item {name}, which is not in the file");
-            return Ok(Err(LineOutcome::Rejected { why }));
+            return Ok(LinePlan::Nothing(LineOutcome::Rejected { why }));
         }
         let Some(id) = self.by_reference(&line.reference) else {
             if pass == ImportPass::Complete {
                 let why = "it was not imported; import the file again".to_owned();
-                return Ok(Err(LineOutcome::Rejected { why }));
+                return Ok(LinePlan::Nothing(LineOutcome::Rejected { why }));
             }
             let more = line.acts.iter().any(|act| items_named(act).next().is_some());
             let made = LineOutcome::Created {
@@ -111,7 +132,7 @@ impl Project {
                 differs: Vec::new(),
             };
             if pass == ImportPass::DryRun {
-                return Ok(Err(made));
+                return Ok(LinePlan::Nothing(made));
             }
             let body = (!more && !line.body.is_empty()).then(|| BodyEdit {
                 base: None,
@@ -126,20 +147,20 @@ impl Project {
                 steps,
                 body,
             };
-            return Ok(Ok((made, work)));
+            return Ok(LinePlan::Replay(made, work));
         };
         if pass == ImportPass::Create {
-            return Ok(Err(LineOutcome::Existing));
+            return Ok(LinePlan::Nothing(LineOutcome::Existing));
         }
         let callings: BTreeMap<ItemId, String> = known.iter().map(|(name, id)| (*id, name.clone())).collect();
         let current = self.whole_line(&id, &callings)?;
         if compare::has_all(&current, line) {
-            return Ok(Err(LineOutcome::Unchanged));
+            return Ok(LinePlan::Nothing(LineOutcome::Unchanged));
         }
         if local_item(&self.id, &line.reference).is_none() && compare::is_prefix(&current, line) {
             let differs = Vec::new();
             if pass == ImportPass::DryRun {
-                return Ok(Err(LineOutcome::Updated { differs }));
+                return Ok(LinePlan::Nothing(LineOutcome::Updated { differs }));
             }
             let body = (current.body != line.body).then(|| BodyEdit {
                 base: None,
@@ -155,16 +176,15 @@ impl Project {
                 steps,
                 body,
             };
-            return Ok(Ok((LineOutcome::Updated { differs }, work)));
+            return Ok(LinePlan::Replay(LineOutcome::Updated { differs }, work));
         }
         let moves = compare::moves_item(&current, line);
         self.update_from_line(&id, line, moves, pass == ImportPass::DryRun)
-            .map(Err)
     }
 
     /// Adds the fields in which a written item differs from its line.
     fn with_differences(
-        &mut self,
+        &self,
         outcome: LineOutcome,
         id: &ItemId,
         line: &ItemLine,
@@ -188,18 +208,18 @@ impl Project {
 
     /// Updates an item that was edited independently: fields, labels, comments and stage, as from any other
     /// tracker. `moves` says whether the line moves it in a way that has not happened here.
-    fn update_from_line(
-        &mut self,
+    fn update_from_line<'l>(
+        &self,
         id: &ItemId,
         line: &ItemLine,
         moves: bool,
         dry_run: bool,
-    ) -> Result<LineOutcome, Failure> {
+    ) -> Result<LinePlan<'l>, Failure> {
         let mark = digest(line);
         let doc = self.doc(id)?;
         let marked = |op: &Op| matches!(op, Op::MarkImport { digest, .. } if read_mark(digest).0 == mark);
         if doc.acts().values().any(|record| marked(&record.act.op)) {
-            return Ok(LineOutcome::Unchanged);
+            return Ok(LinePlan::Nothing(LineOutcome::Unchanged));
         }
         let item = compare::as_import(line);
         let now = RecordStage::of(&item);
@@ -208,10 +228,12 @@ impl Project {
         let before = known.unwrap_or_else(|| if moves { now.inverted() } else { now });
         let mut work = match self.update_item(id, &item, Some(before))? {
             // A line has no time by which it could be outdated.
-            ItemUpdate::UpToDate | ItemUpdate::Outdated(_) => return Ok(LineOutcome::Unchanged),
+            ItemUpdate::UpToDate | ItemUpdate::Outdated(_) => {
+                return Ok(LinePlan::Nothing(LineOutcome::Unchanged));
+            }
             ItemUpdate::InTrash => {
                 let note = self.in_trash(&format!("item {}", line.handle), id);
-                return Ok(LineOutcome::InTrash { note });
+                return Ok(LinePlan::Nothing(LineOutcome::InTrash { note }));
             }
             ItemUpdate::MarkOnly(work) | ItemUpdate::Changes(work) => work,
         };
@@ -224,15 +246,12 @@ impl Project {
             }
         }
         if !changes {
-            return Ok(LineOutcome::Unchanged);
+            return Ok(LinePlan::Nothing(LineOutcome::Unchanged));
         }
         if dry_run {
-            return Ok(LineOutcome::Updated { differs });
+            return Ok(LinePlan::Nothing(LineOutcome::Updated { differs }));
         }
-        Ok(match self.write(work) {
-            Ok(_) => LineOutcome::Updated { differs },
-            Err(failure) => LineOutcome::Rejected { why: failure.message },
-        })
+        Ok(LinePlan::Update(LineOutcome::Updated { differs }, work))
     }
 
     /// The item with a reference: created in this project, or imported with it.
@@ -252,7 +271,7 @@ impl Project {
     }
 
     /// The acts of an item in the order of its line, and the prefixes of their hashes.
-    fn acts_of(&mut self, id: &ItemId) -> Result<(Vec<ActId>, Vec<u64>), Failure> {
+    fn acts_of(&self, id: &ItemId) -> Result<(Vec<ActId>, Vec<u64>), Failure> {
         let doc = self.doc(id)?;
         let folded = self.folded(&doc)?;
         let order = super::export::order(&folded);

@@ -10,13 +10,15 @@ use std::time::{Duration, Instant};
 
 use towline_crdt::view::{ItemView, TRAIL};
 use towline_proto::table::legal;
-use towline_proto::{Column, ItemId, Kind, Millis, NodeId, Op, Origin, OriginKind, Verb};
+use towline_proto::{Column, ItemId, Kind, NodeId, Op, Origin, OriginKind, Verb};
 use towline_store::cache::Row;
 use towline_store::home::Settings;
 use towline_store::home::settings::{ArchiveAfter, Promote};
 
 use super::Project;
+use super::command::drafts;
 use super::pending_batch::Work;
+use super::query::QueryContext;
 
 /// The most items started per tick, which is a quarter of a second.
 const MAX_STARTS: usize = 32;
@@ -38,16 +40,11 @@ const MAX_IMPORTED: usize = 100_000;
 /// The longest time for which a node leaves archiving an item to other nodes, in milliseconds.
 const SWEEP_SPREAD_MS: u64 = 10 * 60 * 1_000;
 
-/// The state of maintenance: settings, and the items to check.
+/// The state of maintenance: the items to check.
 #[derive(Debug, Default)]
 pub(crate) struct Maintenance {
-    settings: Settings,
-    /// Whether the settings override those of the project.
-    fixed: bool,
-    /// Settings from this node's own file, from when each node had settings of its own.
-    legacy_settings: Vec<(String, String)>,
     /// When a node started to run the project, on the monotonic clock.
-    pub(super) started_at: Option<Instant>,
+    started_at: Option<Instant>,
     last_sweep: Option<Instant>,
     /// When items were imported, if that was after the start of the node.
     imported_at: BTreeMap<ItemId, Instant>,
@@ -76,30 +73,161 @@ impl Maintenance {
     }
 
     /// Notes that an item changed.
-    pub(crate) fn note_change(&mut self, id: ItemId) {
-        if self.settings.promote != Promote::Auto || self.started_at.is_none() {
+    pub(crate) fn note_change(&mut self, settings: &Settings, id: ItemId) {
+        if settings.promote != Promote::Auto || self.started_at.is_none() {
             return;
         }
         if self.changed.len() < MAX_CHANGED {
             self.changed.insert(id);
         } else {
-            self.full_scan_at = self.started_at;
+            self.check_all();
         }
     }
 
-    pub(super) const fn settings(&self) -> &Settings {
-        &self.settings
+    /// Checks all items the next time, because the rule for starting them has changed.
+    pub(crate) fn check_all(&mut self) {
+        self.full_scan_at = self.started_at;
     }
 
-    /// Replaces the settings, unless they are overridden.
-    pub(super) fn set_settings(&mut self, settings: Settings) {
-        if self.fixed {
-            return;
+    /// A node runs the project from now on.
+    fn start(&mut self, now: Instant) {
+        if self.started_at.is_none() {
+            self.started_at = Some(now);
+            self.full_scan_at = Some(now);
         }
-        if settings.promote != self.settings.promote {
-            self.full_scan_at = self.started_at;
+    }
+
+    /// The work that is due.
+    fn works(&mut self, context: &QueryContext<'_>) -> Vec<Work> {
+        let mut works = self.auto_starts(context);
+        works.extend(self.auto_archives(context));
+        works.extend(self.close_duplicates(context));
+        works
+    }
+
+    /// Closes duplicates: items that two nodes created concurrently for one request. The older one supersedes
+    /// the other, so that people find what was done to either.
+    fn close_duplicates(&mut self, context: &QueryContext<'_>) -> Vec<Work> {
+        let now = context.clock;
+        let duplicates = context.index.duplicates();
+        self.duplicates
+            .retain(|id, _| duplicates.iter().any(|(duplicate, _)| duplicate == id));
+        let mut works = Vec::new();
+        for (id, by) in duplicates.into_iter().take(MAX_STARTS) {
+            let spread = Duration::from_millis(spread_ms(&context.me, &id, DUPLICATE_SPREAD_MS));
+            let due = *self.duplicates.entry(id).or_insert(now + spread);
+            if due <= now {
+                works.push(context.system_work(id, "request", Op::Supersede { by }));
+            }
         }
-        self.settings = settings;
+        works
+    }
+
+    /// Starts the items that are due and still can start.
+    fn auto_starts(&mut self, context: &QueryContext<'_>) -> Vec<Work> {
+        let now = context.clock;
+        if context.settings.promote != Promote::Auto {
+            return Vec::new();
+        }
+        self.find_startable(context);
+        let due = self.due.iter().filter(|(_, at)| **at <= now);
+        let due: Vec<ItemId> = due.map(|(id, _)| *id).take(MAX_STARTS).collect();
+        let mut works = Vec::new();
+        for id in due {
+            self.due.remove(&id);
+            if context.index.row(&id).is_some_and(|row| context.may_start(row)) {
+                works.push(context.system_work(id, "promotion", Op::Start { force: None }));
+            }
+        }
+        works
+    }
+
+    /// Checks changed items, or all, for items that can start. The node whose change satisfied the last
+    /// dependency starts them at once; other nodes wait whether that happens.
+    fn find_startable(&mut self, context: &QueryContext<'_>) {
+        let now = context.clock;
+        let mut candidates: BTreeMap<ItemId, bool> = BTreeMap::new();
+        let changed = std::mem::take(&mut self.changed);
+        if self.full_scan_at.is_some_and(|at| at <= now) {
+            self.full_scan_at = None;
+            let waiting = context.index.shown().filter(|row| row.depends);
+            candidates.extend(waiting.map(|row| (row.id, false)));
+        }
+        if !changed.is_empty() {
+            // Items do not wait for dependencies that were suspended by another node's change.
+            let freed = context
+                .index
+                .suspended()
+                .take(MAX_CHANGED)
+                .map(|(from, _)| (*from, false));
+            candidates.extend(freed);
+        }
+        for id in changed {
+            let mine = context
+                .index
+                .get(&id)
+                .is_some_and(|row| row.last.node == context.me);
+            let below = context.index.below(&id);
+            for id in context
+                .index
+                .waiting_for(&id)
+                .into_iter()
+                .chain([id])
+                .chain(below)
+            {
+                let at_once = candidates.entry(id).or_insert(mine);
+                *at_once = *at_once || mine;
+            }
+        }
+        for (id, at_once) in candidates {
+            if !context.index.row(&id).is_some_and(|row| context.may_start(row)) {
+                continue;
+            }
+            let spread = Duration::from_millis(spread_ms(&context.me, &id, START_SPREAD_MS));
+            let at = if at_once { now } else { now + spread };
+            let due = self.due.entry(id).or_insert(at);
+            *due = at.min(*due);
+        }
+    }
+
+    /// Archives the items that are due.
+    fn auto_archives(&mut self, context: &QueryContext<'_>) -> Vec<Work> {
+        let now = context.clock;
+        let ArchiveAfter::Span(after) = context.settings.archive_after else {
+            return Vec::new();
+        };
+        let last = self.last_sweep.or(self.started_at).unwrap_or(now);
+        if now.saturating_duration_since(last) < SWEEP {
+            return Vec::new();
+        }
+        self.last_sweep = Some(now);
+        let after = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+        self.imported_at
+            .retain(|_, came| now.saturating_duration_since(*came) < IMPORT_GRACE);
+        let over = context
+            .index
+            .shown()
+            .filter(|row| self.is_archivable(context, row, after));
+        let over: Vec<ItemId> = over.map(|row| row.id).take(MAX_ARCHIVED).collect();
+        let works = over
+            .into_iter()
+            .map(|id| context.system_work(id, "retention", Op::Archive));
+        works.collect()
+    }
+
+    /// Whether an item has been done or closed for long enough. An author's clock may be ahead; an item whose
+    /// time is in the future is not archived.
+    fn is_archivable(&self, context: &QueryContext<'_>, row: &Row, after: u64) -> bool {
+        let seen = |row: &ItemView| row.imported.is_none() || self.was_visible(&row.id, context.clock);
+        let is_quiet = |row: ItemView| {
+            seen(&row) && row.attention.is_empty() && legal(Verb::Archive, row.state()).is_ok()
+        };
+        let spread = spread_ms(&context.me, &row.id, SWEEP_SPREAD_MS);
+        let due = row.entered_at.0.saturating_add(after).saturating_add(spread);
+        matches!(row.column, Column::Done | Column::Closed)
+            && due <= context.now.0
+            && !row.disputed
+            && row.view().is_some_and(is_quiet)
     }
 }
 
@@ -128,41 +256,19 @@ fn was_started(row: &ItemView) -> bool {
 }
 
 impl Project {
-    /// Overrides the project's settings for the lifetime of the process: for programs that embed a node, and
-    /// for tests. No file and no command does that.
-    pub fn override_settings(&mut self, settings: Settings) {
-        self.maintenance.fixed = false;
-        self.maintenance.set_settings(settings);
-        self.maintenance.fixed = true;
-    }
-
-    /// Supplies settings that this node's own file has from earlier versions: see `adopt_legacy_settings`.
-    pub fn set_legacy_settings(&mut self, settings: Vec<(String, String)>) {
-        self.maintenance.legacy_settings = settings;
-    }
-
     /// Runs the maintenance that is due. Its changes are durable when this returns.
     pub(crate) fn run_maintenance(&mut self) {
-        let now = self.env.instant();
-        if self.maintenance.started_at.is_none() {
-            self.maintenance.started_at = Some(now);
-            self.maintenance.full_scan_at = Some(now);
-        }
-        self.send_heartbeat(now);
-        if self.may_write().is_err() {
+        let clock = self.env.instant();
+        self.presence.start(clock);
+        self.maintenance.start(clock);
+        self.send_heartbeat(clock);
+        if self.query().may_write().is_err() {
             return;
         }
-        let legacy_settings = std::mem::take(&mut self.maintenance.legacy_settings);
-        match self.adopt_legacy_settings(legacy_settings) {
-            Ok(false) => {}
-            Ok(true) => self.commit_legacy_settings(),
-            Err(failure) => {
-                tracing::warn!(%failure, "settings of config.toml were not brought into the project")
-            }
-        }
-        let mut works = self.auto_starts(now);
-        works.extend(self.auto_archives(now));
-        works.extend(self.close_duplicates(now));
+        self.adopt_legacy_settings();
+        let mut maintenance = std::mem::take(&mut self.maintenance);
+        let works = maintenance.works(&self.query());
+        self.maintenance = maintenance;
         if works.is_empty() {
             return;
         }
@@ -174,97 +280,37 @@ impl Project {
         });
         if let Err(failure) = written {
             tracing::warn!(%failure, "nothing was started or archived; retrying");
-            self.maintenance.full_scan_at = Some(now + SWEEP);
+            self.maintenance.full_scan_at = Some(clock + SWEEP);
         }
         self.run_effects();
     }
 
-    fn commit_legacy_settings(&mut self) {
-        if let Err(failure) = self.commit_pending() {
+    fn adopt_legacy_settings(&mut self) {
+        let legacy = std::mem::take(&mut self.settings.legacy);
+        if legacy.is_empty() {
+            return;
+        }
+        let adopted = self.query().legacy_settings(&legacy).and_then(|work| {
+            let Some(work) = work else { return Ok(()) };
+            tracing::info!(
+                "settings of this node's config.toml are moved to the project; see `towline config`"
+            );
+            self.write(work)?;
+            self.commit_pending()
+        });
+        if let Err(failure) = adopted {
             tracing::warn!(%failure, "settings of config.toml were not brought into the project");
         }
         self.run_effects();
     }
+}
 
-    fn work(&self, item: ItemId, what: &str, op: Op) -> Work {
+impl QueryContext<'_> {
+    fn system_work(&self, item: ItemId, what: &str, op: Op) -> Work {
         Work {
             item: Some(item),
-            drafts: self.drafts(&system(what), vec![op]),
+            drafts: drafts(self, &system(what), None, vec![op]),
             ..Work::default()
-        }
-    }
-
-    /// Closes duplicates: items that two nodes created concurrently for one request. The older one supersedes
-    /// the other, so that people find what was done to either.
-    fn close_duplicates(&mut self, now: Instant) -> Vec<Work> {
-        let duplicates = self.index.duplicates();
-        self.maintenance
-            .duplicates
-            .retain(|id, _| duplicates.iter().any(|(duplicate, _)| duplicate == id));
-        let mut works = Vec::new();
-        for (id, by) in duplicates.into_iter().take(MAX_STARTS) {
-            let spread = Duration::from_millis(spread_ms(&self.me, &id, DUPLICATE_SPREAD_MS));
-            let due = *self.maintenance.duplicates.entry(id).or_insert(now + spread);
-            if due <= now {
-                works.push(self.work(id, "request", Op::Supersede { by }));
-            }
-        }
-        works
-    }
-
-    /// Starts the items that are due and still can start.
-    fn auto_starts(&mut self, now: Instant) -> Vec<Work> {
-        if self.maintenance.settings.promote != Promote::Auto {
-            return Vec::new();
-        }
-        self.find_startable(now);
-        let due = self.maintenance.due.iter().filter(|(_, at)| **at <= now);
-        let due: Vec<ItemId> = due.map(|(id, _)| *id).take(MAX_STARTS).collect();
-        let mut works = Vec::new();
-        for id in due {
-            self.maintenance.due.remove(&id);
-            if self.index.row(&id).is_some_and(|row| self.may_start(row)) {
-                works.push(self.work(id, "promotion", Op::Start { force: None }));
-            }
-        }
-        works
-    }
-
-    /// Checks changed items, or all, for items that can start. The node whose change satisfied the last
-    /// dependency starts them at once; other nodes wait whether that happens.
-    fn find_startable(&mut self, now: Instant) {
-        let mut candidates: BTreeMap<ItemId, bool> = BTreeMap::new();
-        let changed = std::mem::take(&mut self.maintenance.changed);
-        if self.maintenance.full_scan_at.is_some_and(|at| at <= now) {
-            self.maintenance.full_scan_at = None;
-            let waiting = self.index.shown().filter(|row| row.depends);
-            candidates.extend(waiting.map(|row| (row.id, false)));
-        }
-        if !changed.is_empty() {
-            // Items do not wait for dependencies that were suspended by another node's change.
-            let freed = self
-                .index
-                .suspended()
-                .take(MAX_CHANGED)
-                .map(|(from, _)| (*from, false));
-            candidates.extend(freed);
-        }
-        for id in changed {
-            let mine = self.index.get(&id).is_some_and(|row| row.last.node == self.me);
-            let below = self.index.below(&id);
-            for id in self.index.waiting_for(&id).into_iter().chain([id]).chain(below) {
-                let at_once = candidates.entry(id).or_insert(mine);
-                *at_once = *at_once || mine;
-            }
-        }
-        for (id, at_once) in candidates {
-            if !self.index.row(&id).is_some_and(|row| self.may_start(row)) {
-                continue;
-            }
-            let spread = Duration::from_millis(spread_ms(&self.me, &id, START_SPREAD_MS));
-            let at = if at_once { now } else { now + spread };
-            let due = self.maintenance.due.entry(id).or_insert(at);
-            *due = at.min(*due);
         }
     }
 
@@ -289,48 +335,5 @@ impl Project {
                 .depends_on
                 .iter()
                 .any(|on| self.index.dependency(on).satisfied)
-    }
-
-    /// Archives the items that are due.
-    fn auto_archives(&mut self, now: Instant) -> Vec<Work> {
-        let ArchiveAfter::Span(after) = self.maintenance.settings.archive_after else {
-            return Vec::new();
-        };
-        let last = self
-            .maintenance
-            .last_sweep
-            .or(self.maintenance.started_at)
-            .unwrap_or(now);
-        if now.saturating_duration_since(last) < SWEEP {
-            return Vec::new();
-        }
-        self.maintenance.last_sweep = Some(now);
-        let after = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
-        let today = self.now();
-        self.maintenance
-            .imported_at
-            .retain(|_, came| now.saturating_duration_since(*came) < IMPORT_GRACE);
-        let over = self
-            .index
-            .shown()
-            .filter(|row| self.is_archivable(row, after, today, now));
-        let over: Vec<ItemId> = over.map(|row| row.id).take(MAX_ARCHIVED).collect();
-        let works = over.into_iter().map(|id| self.work(id, "retention", Op::Archive));
-        works.collect()
-    }
-
-    /// Whether an item has been done or closed for long enough. An author's clock may be ahead; an item whose
-    /// time is in the future is not archived.
-    fn is_archivable(&self, row: &Row, after: u64, now: Millis, clock: Instant) -> bool {
-        let seen = |row: &ItemView| row.imported.is_none() || self.maintenance.was_visible(&row.id, clock);
-        let is_quiet = |row: ItemView| {
-            seen(&row) && row.attention.is_empty() && legal(Verb::Archive, row.state()).is_ok()
-        };
-        let spread = spread_ms(&self.me, &row.id, SWEEP_SPREAD_MS);
-        let due = row.entered_at.0.saturating_add(after).saturating_add(spread);
-        matches!(row.column, Column::Done | Column::Closed)
-            && due <= now.0
-            && !row.disputed
-            && row.view().is_some_and(is_quiet)
     }
 }

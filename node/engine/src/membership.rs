@@ -16,22 +16,13 @@ fn not_allowed(message: impl Into<String>) -> Failure {
     Failure::new(FailureCode::NotAllowed, message)
 }
 
-fn nowhere() -> Failure {
-    Failure::new(
-        FailureCode::Unreachable,
-        "this node has no address that others can reach; start it with `towline up`, or set one with `towline config announce`",
-    )
-}
-
 impl Project {
     /// Creates a ticket.
     pub(crate) fn invite(&mut self, role: Role, valid_ms: u64) -> Result<Reply, Failure> {
-        if !self.role().may_invite() {
-            let message = format!(
-                "this node is a {}; only an owner of {} can invite",
-                self.role(),
-                self.name()
-            );
+        let role_here = self.query().role();
+        if !role_here.may_invite() {
+            let name = self.name();
+            let message = format!("this node is a {role_here}; only an owner of {name} can invite");
             return Err(not_allowed(message));
         }
         if valid_ms == 0 || valid_ms > MAX_VALID_MS {
@@ -40,11 +31,8 @@ impl Project {
                 "a ticket can be valid for at most 30 days, and not for 0",
             ));
         }
-        let mut addresses = (self.my_addresses)();
+        let mut addresses = self.replication.ticket_addresses()?;
         addresses.truncate(limits::TICKET_ADDRESSES);
-        if addresses.is_empty() {
-            return Err(nowhere());
-        }
         let mut secret = [0; 32];
         self.env.random(&mut secret);
         let secret = Secret(secret);
@@ -57,7 +45,7 @@ impl Project {
         let ticket = Ticket {
             project: self.id,
             name: self.name().to_owned(),
-            inviter: self.me,
+            inviter: self.author.node,
             addresses,
             role,
             expires,
@@ -69,25 +57,13 @@ impl Project {
         })
     }
 
-    /// The addresses under which others can dial this node; loopback addresses are left out if there are
-    /// others.
-    pub(crate) fn own_addresses(&self) -> Result<Vec<String>, Failure> {
-        let addresses = (self.my_addresses)();
-        if addresses.is_empty() {
-            return Err(nowhere());
-        }
-        let local = |address: &String| address.starts_with("/ip4/127.") || address.starts_with("/ip6/::1/");
-        let (near, far): (Vec<_>, Vec<_>) = addresses.into_iter().partition(local);
-        Ok(if far.is_empty() { near } else { far })
-    }
-
     /// Revokes a ticket of this node, given by the first digits of its hash.
     pub(crate) fn withdraw(&mut self, prefix: &str) -> Result<Entry, Failure> {
         let prefix = prefix.to_lowercase();
         let mine = self
             .members
             .invitations()
-            .filter(|(_, invitation)| invitation.inviter == self.me);
+            .filter(|(_, invitation)| invitation.inviter == self.author.node);
         let fits: Vec<_> = mine
             .filter(|(_, invitation)| !invitation.spent)
             .filter(|(ticket, _)| !prefix.is_empty() && to_hex(&ticket.0).starts_with(&prefix))
@@ -144,7 +120,7 @@ impl Project {
                 ticket,
             })?;
             self.commit_pending()?;
-            self.publish_members();
+            self.replication.publish_members(&self.members, self.env.now());
         }
         Ok(JoinReply::Welcome {
             genesis: EntryBytes(self.genesis.bytes().clone()),
@@ -160,15 +136,11 @@ impl Project {
             tracing::debug!(peer = %peer.short(), "it shows an invalid admission");
             return;
         }
-        if self.members.member(&peer).is_some() || self.vouched.contains(&peer) {
+        if self.members.member(&peer).is_some() || !self.replication.vouch(peer) {
             return;
         }
-        while self.vouched.len() >= limits::VOUCHED_MEMBERS {
-            self.vouched.pop_front();
-        }
         tracing::info!(peer = %peer.short(), "connected to a member that this node did not know yet");
-        self.vouched.push_back(peer);
-        self.publish_members();
+        self.replication.publish_members(&self.members, self.env.now());
     }
 
     fn check_ticket(&self, ticket: &TicketHash) -> Result<(), Failure> {
@@ -177,7 +149,7 @@ impl Project {
             .members
             .invitation(ticket)
             .ok_or_else(|| not_allowed(unknown))?;
-        if invitation.inviter != self.me {
+        if invitation.inviter != self.author.node {
             return Err(not_allowed(
                 "this ticket was issued by another node; connect to that node",
             ));

@@ -12,18 +12,19 @@ use towline_proto::{Entry, ProjectId};
 use towline_sync::Input;
 
 use super::Project;
+use super::query::QueryContext;
 
 /// Bytes of entries per reply; a larger entry is sent alone.
 const REPLY_TARGET_BYTES: usize = 1024 * 1024;
 
-impl Project {
+impl QueryContext<'_> {
     /// The next entries of the log.
     pub(crate) fn export_entries(&self, after: u64) -> Result<Reply, Failure> {
         let mut records = Vec::new();
         let mut bytes = 0;
         let mut next = after;
         while bytes < REPLY_TARGET_BYTES && records.len() < MAX_ENTRIES {
-            let Some((record, behind)) = self.log.read_next(next).map_err(|error| {
+            let Some((record, behind)) = self.store.log.read_next(next).map_err(|error| {
                 let why = format!("cannot read the log: {error}; run `towline doctor` for details");
                 Failure::new(FailureCode::Failure, why)
             })?
@@ -40,7 +41,9 @@ impl Project {
             next,
         })
     }
+}
 
+impl Project {
     /// Imports entries from a bundle.
     pub(crate) fn import_entries(
         &mut self,
@@ -61,7 +64,7 @@ impl Project {
                 "at most {MAX_ENTRIES} entries are allowed in one request"
             )));
         }
-        if let Some(why) = self.log.damage() {
+        if let Some(why) = self.store.log.damage() {
             let why = format!("nothing was imported: {why}; stop the node and run `towline doctor --repair`");
             return Err(Failure::new(FailureCode::Failure, why));
         }
@@ -79,38 +82,41 @@ impl Project {
                         entry.hash().short()
                     ));
                 }
-                Ok(entry) if self.replica.contains(&entry.body().author, &entry.tip()) => report.known += 1,
+                Ok(entry) if self.replication.core.contains(&entry.body().author, &entry.tip()) => {
+                    report.known += 1
+                }
                 Ok(entry) => entries.push(entry),
             }
         }
-        self.store_failure = None;
-        self.feed_replica(Input::OfflineEntries {
+        self.replication.store_failure = None;
+        self.replicate(Input::OfflineEntries {
             entries: entries.clone(),
         });
         self.run_effects();
         // No peer is asked for these entries again; the bundle has to be imported again.
-        if let Some(failure) = self.store_failure.take() {
+        if let Some(failure) = self.replication.store_failure.take() {
             let why = format!("{failure}; fix this, then import the bundle again");
             return Err(Failure::new(failure.code, why));
         }
         for entry in entries {
-            if self.replica.contains(&entry.body().author, &entry.tip()) {
+            if self.replication.core.contains(&entry.body().author, &entry.tip()) {
                 report.new += 1;
-            } else if self.replica.is_orphan(&entry) {
+            } else if self.replication.core.is_orphan(&entry) {
                 report.waiting += 1;
             } else {
-                let (hash, author) = (entry.hash().short(), self.node_name(&entry.body().author));
+                let (hash, author) = (entry.hash().short(), self.query().node_name(&entry.body().author));
                 let why = match entry.verify() {
                     Err(why) => why.to_string(),
                     Ok(()) => self
-                        .replica
+                        .replication
+                        .core
                         .refusal_reason(&entry)
                         .unwrap_or_else(|| TOO_MANY_WAITING.to_owned()),
                 };
                 report.reject(&format!("entry {hash} of {author}: {why}"));
             }
         }
-        if let Err(error) = self.orphan_file.save(self.replica.offline_orphans(), false) {
+        if let Err(error) = self.replication.save_orphans(false) {
             let why = format!(
                 "cannot store the waiting entries: {error}; import the bundle again when the missing entries have arrived"
             );
@@ -121,10 +127,10 @@ impl Project {
 
     /// Resumes with orphans of an earlier process.
     pub(super) fn resume_orphans(&mut self, entries: Vec<Entry>) {
-        self.feed_replica(Input::OfflineEntries { entries });
+        self.replicate(Input::OfflineEntries { entries });
         self.run_effects();
         // If the file cannot be rewritten, it stays as it is, and nothing is lost.
-        if let Err(error) = self.orphan_file.save(self.replica.offline_orphans(), true) {
+        if let Err(error) = self.replication.save_orphans(true) {
             tracing::debug!(%error, "the file of waiting entries was not cleaned up");
         }
     }

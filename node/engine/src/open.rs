@@ -4,9 +4,8 @@
 //! entries that the cache does not contain yet. A cache that is missing, damaged or of another version is
 //! rebuilt from the log, and so is a row with another projection version.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use anyhow::Context as _;
 use ed25519_dalek::SigningKey;
@@ -21,13 +20,17 @@ use towline_store::log::{Log, OpenReport};
 use towline_sync::Replica;
 
 use super::Project;
-use super::docs::Docs;
+use super::author::Author;
 use super::index::Index;
 use super::ingest::{checked_by_item, with_changes};
+use super::maintenance::Maintenance;
 use super::orphan_file::OrphanFile;
 use super::pending_batch::PendingBatch;
+use super::presence::Presence;
+use super::replication::Replication;
+use super::settings::SettingsInEffect;
 use super::snapshot::SnapshotState;
-use super::store::{log_cache_state, open_cache};
+use super::store::{Store, open_cache};
 
 /// The most findings; more of the same add nothing.
 const MAX_FINDINGS: usize = 100;
@@ -116,8 +119,7 @@ impl Project {
     pub fn open(options: ProjectOptions, id: ProjectId) -> anyhow::Result<Self> {
         let ProjectOptions { dir, key, env } = options;
         let me = NodeId(key.verifying_key().to_bytes());
-        let (cache, found) = open_cache(env.now(), &dir)?;
-        log_cache_state(&found);
+        let cache = open_cache(env.now(), &dir)?;
         let applied = cache.u64(Table::Meta, meta::APPLIED)?;
 
         let mut replay = LogReplay {
@@ -142,42 +144,20 @@ impl Project {
 
         let (orphan_file, waited) = OrphanFile::open(&dir);
         let mut project = Self {
-            snapshot_state: SnapshotState::of(&dir),
-            orphan_file,
-            dir,
             id,
-            me,
-            key,
+            author: Author::new(id, key, missing_own_tip),
+            replication: Replication::new((id, me), replica, replay.admission.take(), orphan_file),
+            snapshot: SnapshotState::of(&dir),
+            store: Store::new(dir, id, log, cache)?,
             env,
-            log,
-            cache,
             members,
-            replica,
             genesis,
             index: Index::default(),
-            docs: Docs::default(),
-            pending: PendingBatch::default(),
-            own: None,
-            request_id: None,
-            missing_own_tip,
-            applied,
-            feed_head: 0,
-            recent: VecDeque::new(),
-            feed_stored: 0,
-            dirty: false,
-            maintenance: super::maintenance::Maintenance::default(),
-            presence: super::presence::PresenceState::default(),
-            members_changed: false,
-            folded_ranks: 0,
+            batch: PendingBatch::default(),
+            settings: SettingsInEffect::default(),
+            maintenance: Maintenance::default(),
+            presence: Presence::default(),
             findings,
-            store_failure: None,
-            effects: VecDeque::new(),
-            net: None,
-            addresses: BTreeMap::new(),
-            introduced: Vec::new(),
-            vouched: VecDeque::new(),
-            admission: replay.admission.take(),
-            my_addresses: Arc::new(Vec::new),
         };
         // A cache that is ahead of the log belongs to another log, unless the log is damaged: then the cache
         // has more than the log, and it is used.
@@ -192,7 +172,7 @@ impl Project {
             project.load_rows()?;
             project.read_settings();
             project.apply_tail(replay.tail);
-            if project.folded_ranks != project.members.roles_digest() {
+            if project.store.folded_roles() != project.members.roles_digest() {
                 project.refold_all();
             }
         }
@@ -203,26 +183,15 @@ impl Project {
     }
 
     fn load_rows(&mut self) -> anyhow::Result<()> {
-        self.feed_head = self.cache.u64(Table::Meta, meta::FEED_HEAD)?.unwrap_or(0);
-        self.feed_stored = self.feed_head;
-        self.folded_ranks = self.cache.u64(Table::Meta, meta::RANKS)?.unwrap_or(0);
-        let mut stale = Vec::new();
-        let current = self.cache.rows().filter_map(|row| match row {
-            Ok((_, Some(row))) => Some(Ok(row)),
-            Ok((item, None)) => {
-                stale.push(item);
-                None
-            }
-            Err(error) => Some(Err(error)),
-        });
-        self.index = Index::of(current)?;
+        let (index, stale) = self.store.load_index()?;
+        self.index = index;
         for item in stale {
-            let doc = self.doc(&item)?;
-            let view = self.folded(&doc)?.view;
+            let doc = self.store.doc(&item)?;
+            let view = self.query().folded(&doc)?.view;
             self.index.load(view);
-            self.docs.put(doc);
-            self.dirty = true;
-            self.store_if_full();
+            self.store.put_doc(doc);
+            self.store.row_changed();
+            self.store.save_if_full(&self.index);
         }
         Ok(())
     }
@@ -241,10 +210,8 @@ impl Project {
                 tracing::error!("{finding}");
                 self.findings.push(finding);
             }
-            self.recent.extend(self.pending.take_events());
-            self.applied = Some(position);
-            self.dirty = true;
-            self.store_if_full();
+            self.store.applied(Some(position), self.batch.take_events());
+            self.store.save_if_full(&self.index);
         }
     }
 
@@ -254,7 +221,7 @@ impl Project {
         };
         let mut docs = Vec::new();
         for (item, checked) in checked_by_item(entry, changes)? {
-            let base = self.stored_doc(&item)?;
+            let base = self.store.existing_doc(&self.index, &item)?;
             let am = gate::apply(base.as_ref().map(|doc| doc.automerge()), &checked)?;
             docs.push(with_changes(
                 item,
@@ -275,48 +242,24 @@ impl Project {
     /// When the cache cannot be written or the log cannot be read.
     pub(crate) fn rebuild(&mut self) -> anyhow::Result<()> {
         // Checked before anything is deleted: a damaged log cannot be folded completely.
-        if let Some(why) = self.log.damage() {
+        if let Some(why) = self.store.log.damage() {
             anyhow::bail!(
                 "nothing was rebuilt: {why}; stop the node and run `towline doctor --repair` first"
             );
         }
         let mut replay = LogReplay {
-            replica: Some(Replica::new(self.id, self.me)),
+            replica: Some(Replica::new(self.id, self.author.node)),
             ..LogReplay::default()
         };
-        Log::salvage(&self.dir.join("log"), self.id, |record| replay.take(record, None))?;
-        let cursors: Vec<_> = self.cache.scan(Table::Cursors, b"").collect::<Result<_, _>>()?;
-        self.discard_snapshot();
-        self.cache.clear()?;
-        let mut batch = towline_store::cache::Batch::default();
-        for (name, value) in cursors {
-            batch.put(Table::Cursors, &name, value.to_vec());
-        }
-        self.cache.write(batch)?;
+        Log::salvage(&self.store.log_dir(), self.id, |record| replay.take(record, None))?;
+        self.snapshot.discard();
+        self.store.clear()?;
+        self.store.set_folded_roles(self.members.roles_digest());
         self.index = Index::default();
-        self.docs.clear();
-        self.recent.clear();
-        (self.feed_head, self.feed_stored, self.applied) = (0, 0, None);
-        self.folded_ranks = self.members.roles_digest();
         self.read_settings();
         self.apply_tail(replay.tail);
-        self.store()?;
-        self.clamp_cursors()
-    }
-
-    /// A log from a backup gives a shorter feed. A cursor beyond its end would skip the next events.
-    fn clamp_cursors(&mut self) -> anyhow::Result<()> {
-        let cursors: Vec<_> = self.cache.scan(Table::Cursors, b"").collect::<Result<_, _>>()?;
-        let mut batch = towline_store::cache::Batch::default();
-        for (name, _) in cursors {
-            let name = String::from_utf8_lossy(&name);
-            let position = self.cache.u64(Table::Cursors, &name)?;
-            if position.is_some_and(|position| position > self.feed_head) {
-                batch.put_u64(Table::Cursors, &name, self.feed_head);
-            }
-        }
-        self.cache.write(batch)?;
-        Ok(())
+        self.store.save(&self.index)?;
+        Ok(self.store.clamp_cursors()?)
     }
 }
 

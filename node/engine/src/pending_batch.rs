@@ -18,15 +18,18 @@ use towline_crdt::compose::{BodyEdit, Composed, Draft, act_id, compose};
 use towline_crdt::doc::ItemDoc;
 use towline_crdt::members::Membership;
 use towline_crdt::view::ItemView;
-use towline_proto::wire::EntryBytes;
 use towline_proto::{
-    ActId, AuthorSeq, CriterionState, Entry, EntryBody, EntryHash, Epoch, ItemChange, ItemId, MemberAct,
-    NodeId, Op, Payload, Tip, limits,
+    ActId, AuthorSeq, CriterionState, Entry, EntryHash, ItemChange, ItemId, MemberAct, Op, Payload, Tip,
+    limits,
 };
 use towline_sync::AdmissionOutcome;
 
+use super::Project;
+use super::author::NextPlace;
+use super::index::Index;
+use super::query::QueryContext;
+use super::store::Store;
 use super::write::refusal;
-use super::{OwnTip, Project};
 
 /// Bytes of changes after which a batch continues in another entry: large entries share a signature, small
 /// ones pass through memory and the network in pieces.
@@ -112,7 +115,7 @@ pub(crate) struct PendingBatch {
     members_before: Option<Membership>,
     /// Whether a node that could write before has a higher role now.
     role_raised: bool,
-    own_before: Option<Option<OwnTip>>,
+    own_before: Option<Option<Tip>>,
     /// While several entries are applied together: acts that documents contain already and whose entries are
     /// not applied yet.
     later_acts: BTreeMap<ItemId, BTreeSet<ActId>>,
@@ -135,8 +138,32 @@ impl PendingBatch {
     }
 
     /// Saves a document as it was before the batch; only the first call per item counts.
-    pub(crate) fn save_doc(&mut self, id: ItemId, uncached: Option<Arc<ItemDoc>>) {
-        self.docs_before.entry(id).or_insert(uncached);
+    pub(crate) fn save_doc(&mut self, store: &Store, id: ItemId) {
+        self.docs_before.entry(id).or_insert_with(|| store.uncached(&id));
+    }
+
+    /// Saves an item as it was before the batch; only the first call per item counts.
+    pub(crate) fn save_item(&mut self, store: &Store, index: &Index, id: ItemId) {
+        self.rows_before.entry(id).or_insert_with(|| index.get(&id));
+        self.save_doc(store, id);
+    }
+
+    /// Adds an entry that this node has just signed; `last` is its last entry before that.
+    fn add_local(&mut self, entry: Entry, last: Option<Tip>) {
+        self.own_before.get_or_insert(last);
+        self.bytes += entry.bytes().len();
+        self.entries.push(PendingEntry::Local(entry));
+    }
+
+    /// Adds an admitted entry of a peer.
+    pub(crate) fn add_remote(&mut self, entry: Entry) {
+        self.bytes += entry.bytes().len();
+        self.entries.push(PendingEntry::Remote(entry));
+    }
+
+    /// Adds the outcome of an entry that is not stored.
+    pub(crate) fn add_not_stored(&mut self, hash: EntryHash, outcome: AdmissionOutcome) {
+        self.entries.push(PendingEntry::NotStored(hash, outcome));
     }
 
     /// Acts in an item's document that belong to entries later than the one being applied.
@@ -157,61 +184,18 @@ impl PendingBatch {
 }
 
 impl Project {
-    /// The author sequence number of this node's next entry, and its predecessors. The first entry of a
-    /// process opens an epoch and names every known head of this node.
-    fn next_place(&mut self) -> Result<(AuthorSeq, Vec<Tip>), Failure> {
-        self.may_write()?;
-        if let Some(own) = &self.own {
-            let seq = own.tip.seq.saturating_add(1);
-            return Ok((
-                AuthorSeq {
-                    node: self.me,
-                    epoch: own.tip.epoch,
-                    seq,
-                },
-                vec![own.tip],
-            ));
-        }
-        let (seq, heads) = self.replica.opening(&self.me);
-        Ok((
-            AuthorSeq {
-                node: self.me,
-                epoch: Epoch(self.env.random_u64()),
-                seq,
-            },
-            heads,
-        ))
+    /// The place of this node's next entry.
+    fn next_place(&self) -> Result<NextPlace, Failure> {
+        self.query().may_write()?;
+        Ok(self.author.next_place(&*self.env, &self.replication.core))
     }
 
-    fn seal(&mut self, place: AuthorSeq, prev: Vec<Tip>, payload: Payload) -> Result<Entry, Failure> {
-        let body = EntryBody {
-            project: self.id,
-            author: self.me,
-            epoch: place.epoch,
-            seq: place.seq,
-            prev,
-            members: self.members.heads(&self.me),
-            at: self.now(),
-            payload,
-        };
-        let entry = Entry::sign(body, &self.key);
-        let size = entry.bytes().len();
-        if size > limits::ENTRY_BYTES {
-            let message = format!(
-                "the change has {size} bytes; at most {} fit into one entry",
-                limits::ENTRY_BYTES
-            );
-            return Err(Failure::new(FailureCode::Usage, message));
-        }
-        // An entry that no node can decode, this one included on its next start, must never be written.
-        if let Err(why) = Entry::decode(entry.bytes().clone()) {
-            let message = format!("nothing was written: {why}");
-            return Err(Failure::new(FailureCode::Failure, message));
-        }
-        self.pending.own_before.get_or_insert(self.own);
-        self.own = Some(OwnTip { tip: entry.tip() });
-        self.pending.bytes += entry.bytes().len();
-        self.pending.entries.push(PendingEntry::Local(entry.clone()));
+    /// Signs an entry and adds it to the batch.
+    fn seal(&mut self, place: NextPlace, payload: Payload) -> Result<Entry, Failure> {
+        let last = self.author.last();
+        let members = self.members.heads(&self.author.node);
+        let entry = self.author.sign(place, members, self.env.now(), payload)?;
+        self.batch.add_local(entry.clone(), last);
         Ok(entry)
     }
 
@@ -227,14 +211,15 @@ impl Project {
         let mut items = Vec::with_capacity(works.len());
         let mut works = works.into_iter().peekable();
         while works.peek().is_some() {
-            let (place, prev) = self.next_place()?;
+            let next = self.next_place()?;
+            let place = next.0;
             let mut ordinal = 0;
             let (mut changes, mut bytes): (Vec<ItemChange>, usize) = (Vec::new(), 0);
             let mut docs: BTreeMap<ItemId, ItemDoc> = BTreeMap::new();
             while bytes < ENTRY_TARGET_BYTES && changes.len() < ENTRY_TARGET_CHANGES {
                 let Some(work) = works.next() else { break };
                 let ordinal_before = ordinal;
-                match self.compose_one(&place, &mut ordinal, &docs, work) {
+                match self.query().compose_one(&place, &mut ordinal, &docs, work) {
                     Ok((item, composed)) => {
                         bytes += composed.changes.iter().map(Vec::len).sum::<usize>();
                         changes.extend(
@@ -256,15 +241,53 @@ impl Project {
             if changes.is_empty() {
                 continue;
             }
-            self.seal(place, prev, Payload::Changes(changes))?;
+            self.seal(next, Payload::Changes(changes))?;
             let seen_at = self.now();
             self.apply_docs(docs.into_values(), false, seen_at)?;
         }
         Ok(items)
     }
 
+    /// Writes a membership change by this node.
+    pub(crate) fn write_member(&mut self, act: MemberAct) -> Result<Entry, Failure> {
+        let next = self.next_place()?;
+        let last = self.author.last();
+        let entry = self.seal(next, Payload::Member(act))?;
+        if let Err(why) = self.members.check(&entry) {
+            self.batch.entries.pop();
+            self.author.roll_back(last);
+            return Err(Failure::new(FailureCode::NotAllowed, why.to_string()));
+        }
+        self.apply_member(&entry);
+        Ok(entry)
+    }
+
+    /// Applies a membership entry of this node or an admitted one.
+    pub(crate) fn apply_member(&mut self, entry: &Entry) {
+        self.batch
+            .members_before
+            .get_or_insert_with(|| self.members.clone());
+        let before = match &entry.body().payload {
+            Payload::Member(MemberAct::Admit { node, .. }) => self.members.member(node).cloned(),
+            _ => None,
+        };
+        self.members.apply(entry);
+        self.replication.membership_changed(&self.members, entry);
+        // A node that could not write before has no acts that a tie could concern.
+        let role_raised = before
+            .filter(|before| before.role.may_write())
+            .is_some_and(|before| {
+                let now = self.members.member(&before.node);
+                now.is_some_and(|now| now.role != before.role)
+            });
+        self.batch.role_raised = self.batch.role_raised || role_raised;
+    }
+}
+
+impl QueryContext<'_> {
+    /// Composes the changes of one item. `staged` contains the documents of the same entry's other work.
     fn compose_one(
-        &mut self,
+        &self,
         place: &AuthorSeq,
         ordinal: &mut u32,
         staged: &BTreeMap<ItemId, ItemDoc>,
@@ -280,7 +303,7 @@ impl Project {
         };
         let base = staged.get(&item).or(stored.as_deref());
         let drafts = work.drafts_with_judgements(place, *ordinal);
-        let composed = compose(base, item, place, ordinal, &self.members, drafts, work.body)
+        let composed = compose(base, item, place, ordinal, self.members, drafts, work.body)
             .map_err(|error| refusal(&error))?;
         let bytes = composed.changes.iter().map(Vec::len).sum::<usize>();
         if bytes > WORK_BYTES || composed.changes.len() > WORK_CHANGES {
@@ -291,88 +314,5 @@ impl Project {
             return Err(Failure::new(FailureCode::Usage, message));
         }
         Ok((item, composed))
-    }
-
-    /// Writes a membership change by this node.
-    pub(crate) fn write_member(&mut self, act: MemberAct) -> Result<Entry, Failure> {
-        let (place, prev) = self.next_place()?;
-        let own = self.own;
-        let entry = self.seal(place, prev, Payload::Member(act))?;
-        if let Err(why) = self.members.check(&entry) {
-            self.pending.entries.pop();
-            self.own = own;
-            return Err(Failure::new(FailureCode::NotAllowed, why.to_string()));
-        }
-        self.apply_member(&entry);
-        Ok(entry)
-    }
-
-    /// Applies a membership entry of this node or an admitted one.
-    pub(crate) fn apply_member(&mut self, entry: &Entry) {
-        self.pending
-            .members_before
-            .get_or_insert_with(|| self.members.clone());
-        let role_raised = match &entry.body().payload {
-            Payload::Member(MemberAct::Admit { node, .. }) => self.members.member(node).cloned(),
-            _ => None,
-        };
-        self.members.apply(entry);
-        if self.members.vouched_by(entry) == Some(self.me) {
-            self.admission = Some(EntryBytes(entry.bytes().clone()));
-        }
-        self.vouched.retain(|node| self.members.member(node).is_none());
-        self.members_changed = true;
-        // A node that could not write before has no acts that a tie could concern.
-        let role_raised = role_raised.filter(|before| {
-            before.role.may_write()
-                && self
-                    .members
-                    .member(&before.node)
-                    .is_some_and(|now| now.role != before.role)
-        });
-        self.pending.role_raised = self.pending.role_raised || role_raised.is_some();
-    }
-
-    /// Adds an admitted entry of a peer to the batch.
-    pub(crate) fn queue_remote(&mut self, entry: Entry) {
-        self.pending.bytes += entry.bytes().len();
-        self.pending.entries.push(PendingEntry::Remote(entry));
-    }
-
-    /// Adds the outcome of an entry that is not stored.
-    pub(crate) fn queue_not_stored(&mut self, hash: EntryHash, outcome: AdmissionOutcome) {
-        self.pending.entries.push(PendingEntry::NotStored(hash, outcome));
-    }
-
-    /// Checks that this node may write.
-    pub(super) fn may_write(&self) -> Result<(), Failure> {
-        if !self.role().may_write() {
-            let (role, name) = (self.role(), self.members.name());
-            let why = format!(
-                "this node is a {role} of {name} and may not write; an owner can invite it as a writer"
-            );
-            return Err(Failure::new(FailureCode::NotAllowed, why));
-        }
-        if let Some(why) = self.log.damage() {
-            let why = format!("nothing was written: {why}; stop the node and run `towline doctor --repair`");
-            return Err(Failure::new(FailureCode::Failure, why));
-        }
-        if self
-            .missing_own_tip
-            .is_some_and(|tip| !self.replica.contains(&self.me, &tip))
-        {
-            let why = "nothing was written: this node's log is missing its own last entry, so writing is disabled until a peer \
-                       sends it back. If no peer has it, stop the node and run `towline doctor --repair`";
-            return Err(Failure::new(FailureCode::Failure, why));
-        }
-        Ok(())
-    }
-
-    /// This node's role.
-    pub(crate) fn role(&self) -> towline_proto::Role {
-        let me: &NodeId = &self.me;
-        self.members
-            .member(me)
-            .map_or(towline_proto::Role::Reader, |member| member.role)
     }
 }

@@ -13,9 +13,10 @@ use towline_net::{GossipToken, GossipVerdict, NetOutput};
 use towline_proto::codec::DecodeError;
 use towline_proto::presence::PresenceError;
 use towline_proto::stage::Claim;
-use towline_proto::{ItemId, Millis, NodeId, Presence, PresenceBody, Renewal, limits};
+use towline_proto::{self as proto, ItemId, Millis, NodeId, PresenceBody, ProjectId, Renewal, limits};
 
 use super::Project;
+use super::query::QueryContext;
 use super::write::{conflict, usage};
 
 /// Heartbeats within the shortest time after which claims can be taken over.
@@ -29,10 +30,12 @@ const RENEWALS: usize = 4 * limits::PRESENCE_CLAIMS;
 
 /// The presence of other nodes, and the next heartbeat of this one.
 #[derive(Debug, Default)]
-pub(crate) struct PresenceState {
+pub(crate) struct Presence {
+    /// When a node started to run the project; nobody can have been seen before.
+    started_at: Option<Instant>,
     nodes: BTreeMap<NodeId, NodePresence>,
     /// When each claim became known here; its node counts as present from then for the usual time.
-    pub(super) claims: BTreeMap<ItemId, (u32, Instant)>,
+    claims: ClaimTimes,
     /// When this node sends its next heartbeat.
     due: Option<Instant>,
     /// When the last heartbeat was sent, and the time that it contained.
@@ -40,8 +43,11 @@ pub(crate) struct PresenceState {
     /// The item whose claim was renewed last, if one heartbeat cannot contain all claims.
     turn: Option<ItemId>,
     /// The chat accounts under which this node takes commands.
-    pub(super) accounts: Vec<String>,
+    accounts: Vec<String>,
 }
+
+/// When claims became known here, each with its generation.
+pub(crate) type ClaimTimes = BTreeMap<ItemId, (u32, Instant)>;
 
 /// The presence of one node.
 #[derive(Debug)]
@@ -52,7 +58,22 @@ struct NodePresence {
     accounts: Vec<String>,
 }
 
-impl PresenceState {
+impl Presence {
+    /// A node runs the project from now on.
+    pub(crate) fn start(&mut self, now: Instant) {
+        self.started_at.get_or_insert(now);
+    }
+
+    /// When claims became known.
+    pub(crate) const fn claims(&self) -> &ClaimTimes {
+        &self.claims
+    }
+
+    /// Goes back to earlier times, after a rollback that noted them anew.
+    pub(crate) fn restore_claims(&mut self, claims: ClaimTimes) {
+        self.claims = claims;
+    }
+
     /// Schedules a heartbeat soon, because a peer has connected.
     pub(crate) fn announce_soon(&mut self, now: Instant) {
         let soon = now + ANNOUNCE_WITHIN;
@@ -81,92 +102,138 @@ impl PresenceState {
         node.renewals
             .extend(renewals.map(|claim| (claim.item, (claim.generation, body.at))));
     }
+
+    /// Whether a heartbeat may and should be sent.
+    fn is_due(&self, now: Instant) -> bool {
+        let gap = Duration::from_millis(limits::PRESENCE_MIN_INTERVAL_MS);
+        let too_soon = |(at, _): (Instant, Millis)| now.saturating_duration_since(at) < gap;
+        self.due.is_none_or(|due| due <= now) && !self.said.is_some_and(too_soon)
+    }
+
+    /// Takes a heartbeat as sent: its content, and the next one after about `every`.
+    fn beat(&mut self, context: &BeatContext, mut claims: Vec<Renewal>) -> PresenceBody {
+        if claims.len() > limits::PRESENCE_CLAIMS {
+            // Those after the last renewed one, then from the beginning.
+            let first = claims.iter().position(|claim| Some(claim.item) > self.turn);
+            claims.rotate_left(first.unwrap_or(0));
+            claims.truncate(limits::PRESENCE_CLAIMS);
+            self.turn = claims.last().map(|claim| claim.item);
+        }
+        // A clock that was set back must not make it look old.
+        let at = self
+            .said
+            .map_or(context.now, |(_, last)| context.now.max(last.plus(1)));
+        self.said = Some((context.clock, at));
+        // A random interval of three quarters to five quarters.
+        let part = u32::try_from(context.random % 512).unwrap_or(256);
+        self.due = Some(context.clock + context.every * (768 + part) / 1_024);
+        PresenceBody {
+            project: context.project,
+            node: context.me,
+            at,
+            claims,
+            accounts: self.accounts.clone(),
+        }
+    }
+
+    /// Changes the chat accounts under which this node accepts commands; the next heartbeat is due at once if
+    /// they are others than before.
+    fn set_accounts(&mut self, now: Instant, accounts: Vec<String>) -> bool {
+        let others = self.accounts != accounts;
+        if others {
+            self.accounts = accounts;
+            self.due = Some(now);
+        }
+        others
+    }
+
+    /// The other nodes that accept commands from chat and were seen recently.
+    pub(crate) fn gateways(&self, now: Instant) -> Vec<(NodeId, Vec<String>)> {
+        let lately = Duration::from_millis(limits::PRESENCE_INTERVAL_MS) * MISSED;
+        let there = |node: &NodePresence| now.saturating_duration_since(node.at) < lately;
+        let nodes = self.nodes.iter().filter(|(_, node)| there(node));
+        let gateways = nodes.filter(|(_, node)| !node.accounts.is_empty());
+        gateways.map(|(id, node)| (*id, node.accounts.clone())).collect()
+    }
+
+    /// Whether a message is no news: it follows the last one too soon, or another peer brings an older one. A
+    /// message from the node itself is new whatever its time says: its clock may have been set back.
+    fn is_old(&self, now: Instant, peer: NodeId, body: &PresenceBody) -> bool {
+        let gap = Duration::from_millis(limits::PRESENCE_MIN_INTERVAL_MS);
+        self.nodes.get(&body.node).is_some_and(|known| {
+            now.saturating_duration_since(known.at) < gap || body.at <= known.said && peer != body.node
+        })
+    }
+
+    /// Notes when the claim of a row became known here; `before` is the claim of the row that it replaces.
+    pub(crate) fn note_claim(&mut self, now: Instant, row: &ItemView, before: Option<&Claim>) {
+        if self.started_at.is_none() {
+            return;
+        }
+        match &row.claim {
+            None => drop(self.claims.remove(&row.id)),
+            Some(claim) if before != Some(claim) => {
+                self.claims.insert(row.id, (claim.generation, now));
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Forgets the claim on an item that was rolled back.
+    pub(crate) fn forget_claim(&mut self, item: &ItemId) {
+        self.claims.remove(item);
+    }
+}
+
+/// What a heartbeat is made from besides claims.
+struct BeatContext {
+    project: ProjectId,
+    me: NodeId,
+    now: Millis,
+    clock: Instant,
+    random: u64,
+    every: Duration,
 }
 
 impl Project {
     /// Sends a heartbeat when one is due.
-    pub(super) fn send_heartbeat(&mut self, now: Instant) {
-        if self.net.is_none() || self.presence.due.is_some_and(|due| due > now) {
+    pub(crate) fn send_heartbeat(&mut self, clock: Instant) {
+        if self.replication.net.is_none() || !self.presence.is_due(clock) {
             return;
         }
-        let said = self.presence.said;
-        let gap = Duration::from_millis(limits::PRESENCE_MIN_INTERVAL_MS);
-        if said.is_some_and(|(at, _)| now.saturating_duration_since(at) < gap) {
-            return;
-        }
-        // A clock that was set back must not make it look old.
-        let at = said.map_or(self.now(), |(_, last)| self.now().max(last.plus(1)));
-        let body = PresenceBody {
-            project: self.id,
-            node: self.me,
-            at,
-            claims: self.my_claims(),
-            accounts: self.presence.accounts.clone(),
-        };
-        let presence = Presence::sign(body, &self.key);
         let every = Duration::from_millis(limits::PRESENCE_INTERVAL_MS);
-        let every = every.min(self.maintenance.settings().claim_ttl.0 / BEATS);
-        // A random interval of three quarters to five quarters.
-        let part = u32::try_from(self.env.random_u64() % 512).unwrap_or(256);
-        self.presence.said = Some((now, at));
-        self.presence.due = Some(now + every * (768 + part) / 1_024);
-        self.send_to_net(NetOutput::Presence {
+        let context = BeatContext {
+            project: self.id,
+            me: self.author.node,
+            now: self.now(),
+            clock,
+            random: self.env.random_u64(),
+            every: every.min(self.settings.values.claim_ttl.0 / BEATS),
+        };
+        let claims = self.query().own_claims();
+        let presence = proto::Presence::sign(self.presence.beat(&context, claims), &self.author.key);
+        self.replication.send(NetOutput::Presence {
             project: self.id,
             bytes: presence.bytes().to_vec(),
         });
     }
 
     /// Stores the chat accounts under which this node accepts commands, and announces them at once.
-    pub(super) fn announce(&mut self, accounts: Vec<String>) {
-        if self.presence.accounts == accounts {
-            return;
-        }
-        self.presence.accounts = accounts;
+    pub(crate) fn announce(&mut self, accounts: Vec<String>) {
         let now = self.env.instant();
-        self.presence.due = Some(now);
-        self.send_heartbeat(now);
-    }
-
-    /// The other nodes that accept commands from chat and were seen recently.
-    pub(super) fn gateways(&self) -> Vec<(NodeId, Vec<String>)> {
-        let now = self.env.instant();
-        let lately = Duration::from_millis(limits::PRESENCE_INTERVAL_MS) * MISSED;
-        let nodes = self.presence.nodes.iter();
-        let there = nodes.filter(|(_, node)| now.saturating_duration_since(node.at) < lately);
-        let gateways = there.filter(|(_, node)| !node.accounts.is_empty());
-        gateways.map(|(id, node)| (*id, node.accounts.clone())).collect()
-    }
-
-    /// The claims that this node renews: those after the last renewed one, then from the beginning.
-    fn my_claims(&mut self) -> Vec<Renewal> {
-        let claimed = self.index.shown().filter(|row| row.claimed);
-        let mine = claimed.filter_map(|row| {
-            let claim = row.view()?.claim.filter(|claim| claim.node == self.me)?;
-            let generation = claim.generation;
-            Some(Renewal {
-                item: row.id,
-                generation,
-            })
-        });
-        let mut mine: Vec<Renewal> = mine.collect();
-        if mine.len() > limits::PRESENCE_CLAIMS {
-            let turn = self.presence.turn;
-            let first = mine.iter().position(|claim| Some(claim.item) > turn).unwrap_or(0);
-            mine.rotate_left(first);
-            mine.truncate(limits::PRESENCE_CLAIMS);
-            self.presence.turn = mine.last().map(|claim| claim.item);
+        if self.presence.set_accounts(now, accounts) {
+            self.send_heartbeat(now);
         }
-        mine
     }
 
     /// Handles a presence message and decides whether it is forwarded.
-    pub(super) fn handle_presence(&mut self, peer: NodeId, token: GossipToken, bytes: &[u8]) {
+    pub(crate) fn handle_presence(&mut self, peer: NodeId, token: GossipToken, bytes: &[u8]) {
         let verdict = self.validate_presence(peer, bytes);
-        self.send_to_net(NetOutput::Verdict { token, peer, verdict });
+        self.replication.send(NetOutput::Verdict { token, peer, verdict });
     }
 
     fn validate_presence(&mut self, peer: NodeId, bytes: &[u8]) -> GossipVerdict {
-        let presence = match Presence::decode(bytes) {
+        let presence = match proto::Presence::decode(bytes) {
             Ok(presence) => presence,
             // A peer with a newer version is not to blame.
             Err(PresenceError::Decode(DecodeError::Version { .. })) => return GossipVerdict::Ignore,
@@ -180,18 +247,12 @@ impl Project {
             return GossipVerdict::Reject;
         }
         // A member that was removed here may still be one for the peer that forwarded this.
-        if body.node == self.me || self.members.member(&body.node).is_none() {
+        if body.node == self.author.node || self.members.member(&body.node).is_none() {
             return GossipVerdict::Ignore;
         }
         let now = self.env.instant();
-        if let Some(known) = self.presence.nodes.get(&body.node) {
-            let gap = Duration::from_millis(limits::PRESENCE_MIN_INTERVAL_MS);
-            let too_soon = now.saturating_duration_since(known.at) < gap;
-            // A message from the node itself is new whatever its time says: its clock may have been set back.
-            let old = body.at <= known.said && peer != body.node;
-            if too_soon || old {
-                return GossipVerdict::Ignore;
-            }
+        if self.presence.is_old(now, peer, body) {
+            return GossipVerdict::Ignore;
         }
         if presence.verify().is_err() {
             tracing::warn!(peer = %peer.short(), "refused a presence message with an invalid signature");
@@ -199,42 +260,37 @@ impl Project {
         }
         self.presence.record(now, body);
         if peer != body.node {
-            self.send_to_net(NetOutput::SignOfLife { node: body.node });
+            self.replication.send(NetOutput::SignOfLife { node: body.node });
         }
         GossipVerdict::Accept
     }
+}
 
-    /// Notes when a claim became known here.
-    pub(super) fn note_claim(&mut self, row: &ItemView) {
-        if self.maintenance.started_at.is_none() {
-            return;
-        }
-        let Some(claim) = &row.claim else {
-            self.presence.claims.remove(&row.id);
-            return;
-        };
-        let generation = claim.generation;
-        if self.index.get(&row.id).and_then(|before| before.claim).as_ref() != Some(claim) {
-            let now = self.env.instant();
-            self.presence.claims.insert(row.id, (generation, now));
-        }
-    }
-
-    /// Forgets the claim on an item that was rolled back.
-    pub(super) fn forget_claim(&mut self, item: &ItemId) {
-        self.presence.claims.remove(item);
+impl QueryContext<'_> {
+    /// The claims that this node holds.
+    fn own_claims(&self) -> Vec<Renewal> {
+        let claimed = self.index.shown().filter(|row| row.claimed);
+        let mine = claimed.filter_map(|row| {
+            let claim = row.view()?.claim.filter(|claim| claim.node == self.me)?;
+            let generation = claim.generation;
+            Some(Renewal {
+                item: row.id,
+                generation,
+            })
+        });
+        mine.collect()
     }
 
     /// When the node of a claim was last seen, by this node's clock. `None` without a running node.
     pub(super) fn claim_heard(&self, claim: &Claim) -> Option<Millis> {
-        self.maintenance.started_at?;
+        self.presence.started_at?;
         if claim.node == self.me {
-            return Some(self.now());
+            return Some(self.now);
         }
         let heard = self.presence.nodes.get(&claim.node)?;
-        let ago = self.env.instant().saturating_duration_since(heard.at);
+        let ago = self.clock.saturating_duration_since(heard.at);
         let ago = u64::try_from(ago.as_millis()).unwrap_or(u64::MAX);
-        Some(Millis(self.now().0.saturating_sub(ago)))
+        Some(Millis(self.now.0.saturating_sub(ago)))
     }
 
     /// The last known renewal of an item's claim; never earlier than the claim.
@@ -278,18 +334,18 @@ impl Project {
             let here = format!("{holder}, which is this node, holds the claim; {forced}");
             return other.then_some(here);
         }
-        let Some(started_at) = self.maintenance.started_at else {
+        let Some(started_at) = self.presence.started_at else {
             return Some(format!(
                 "{holder} holds the claim, and without a running node here it is unknown whether that node is gone; start one with `towline up`, or {forced}"
             ));
         };
-        let now = self.env.instant();
+        let now = self.clock;
         let heard = self.presence.nodes.get(&claim.node).map(|node| node.at);
         let known = self.presence.claims.get(item);
         let known = known.filter(|(generation, _)| *generation == claim.generation);
         let since = [Some(started_at), heard, known.map(|(_, at)| *at)];
         let gone = now.saturating_duration_since(since.into_iter().flatten().max().unwrap_or(started_at));
-        let left = self.maintenance.settings().claim_ttl.0.saturating_sub(gone);
+        let left = self.settings.claim_ttl.0.saturating_sub(gone);
         if left.is_zero() {
             return None;
         }

@@ -2,20 +2,19 @@
 
 use towline_api::request::{Failure, FailureCode, Filter};
 use towline_api::types::{Comment, HistoryLine, ItemCard, ItemPage, MemberInfo, ProjectStatus};
-use towline_crdt::fold::{FoldedItem, fold};
 use towline_crdt::view::ItemView;
 use towline_interchange::import::TRACKERS;
 use towline_proto::{Closing, Column, ItemId, LinkKind, Op};
 use towline_store::cache::Row;
 
-use super::Project;
 use super::filter::{FilterFields, FilterText};
 use super::index::Index;
+use crate::query::QueryContext;
 
 /// The most history lines per request.
 const MAX_LINES: usize = 10_000;
 
-impl Project {
+impl QueryContext<'_> {
     /// Cards that pass a filter, in board order.
     pub(crate) fn list(&self, filter: &Filter) -> Result<Vec<ItemCard>, Failure> {
         let epic = match &filter.epic {
@@ -43,12 +42,12 @@ impl Project {
     }
 
     /// The items that a handle refers to, with all details.
-    pub(crate) fn show(&mut self, wanted: &str) -> Result<Vec<ItemPage>, Failure> {
+    pub(crate) fn show(&self, wanted: &str) -> Result<Vec<ItemPage>, Failure> {
         let ids = self.index.find(wanted)?;
         ids.iter().map(|id| self.page(id)).collect()
     }
 
-    pub(super) fn page(&mut self, id: &ItemId) -> Result<ItemPage, Failure> {
+    pub(super) fn page(&self, id: &ItemId) -> Result<ItemPage, Failure> {
         let cycles = self.cycles_of(id)?;
         let doc = self.doc(id)?;
         let body = doc
@@ -92,21 +91,8 @@ impl Project {
         })
     }
 
-    /// Folds a document with this project's members.
-    pub(crate) fn folded<'a>(
-        &'a self,
-        doc: &'a towline_crdt::doc::ItemDoc,
-    ) -> Result<FoldedItem<'a>, Failure> {
-        fold(doc.id(), doc.acts(), &self.members).ok_or_else(|| {
-            Failure::new(
-                FailureCode::Failure,
-                format!("item {} has no create act", doc.id().short()),
-            )
-        })
-    }
-
     /// The history of one item or of all: the newest `limit` lines, oldest first.
-    pub(crate) fn log(&mut self, item: Option<&str>, limit: usize) -> Result<Vec<HistoryLine>, Failure> {
+    pub(crate) fn log(&self, item: Option<&str>, limit: usize) -> Result<Vec<HistoryLine>, Failure> {
         let limit = limit.min(MAX_LINES);
         let ids = match item {
             Some(wanted) => self.index.find(wanted)?,
@@ -131,7 +117,7 @@ impl Project {
     }
 
     /// The counts and the feed position of the project.
-    pub(crate) fn status(&mut self) -> Result<ProjectStatus, Failure> {
+    pub(crate) fn status(&self) -> Result<ProjectStatus, Failure> {
         let alive = || self.index.shown().filter(|row| !row.deleted);
         let columns = Column::ALL
             .iter()
@@ -144,9 +130,9 @@ impl Project {
                 .filter(|row| row.disputed || !self.index.suspended_at(&row.id).is_empty())
                 .count(),
         );
-        let last = self.feed_head.checked_sub(1);
+        let last = self.store.feed.head().checked_sub(1);
         let last_event = match last {
-            Some(before) => self.events(before, 1)?.pop(),
+            Some(before) => self.store.events(before, 1)?.pop(),
             None => None,
         };
         Ok(ProjectStatus {
@@ -160,13 +146,13 @@ impl Project {
             conflicts,
             deleted: self.index.shown().filter(|row| row.deleted).count(),
             items: self.index.shown().count(),
-            entries: self.log.entries(),
-            log_bytes: self.log.bytes(),
+            entries: self.store.log.entries(),
+            log_bytes: self.store.log.bytes(),
             members: self.members.members().count(),
-            waiting: self.replica.orphan_count(),
-            digest: towline_proto::ids::to_hex(&self.replica.digest()),
+            waiting: self.replication.core.orphan_count(),
+            digest: towline_proto::ids::to_hex(&self.replication.core.digest()),
             last_event,
-            peers: self.net.as_ref().map(|_| self.peers()),
+            peers: self.replication.net.as_ref().map(|_| self.peers()),
             board: None,
             unavailable: Vec::new(),
         })
@@ -182,7 +168,7 @@ impl Project {
             ticket: None,
             me: member.node == self.me,
         });
-        let now = self.now();
+        let now = self.now;
         let open = self
             .members
             .invitations()

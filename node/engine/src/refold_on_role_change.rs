@@ -17,8 +17,8 @@ impl Project {
         );
         let now = self.now();
         for item in items {
-            let folded = self.doc(&item).and_then(|doc| {
-                let same = self.index.get(&item).as_ref() == Some(&self.folded(&doc)?.view);
+            let folded = self.store.doc(&item).and_then(|doc| {
+                let same = self.index.get(&item).as_ref() == Some(&self.query().folded(&doc)?.view);
                 if same {
                     Ok(())
                 } else {
@@ -28,11 +28,10 @@ impl Project {
             if let Err(failure) = folded {
                 tracing::error!(item = %item.key(), %failure, "an item could not be folded again; run `towline doctor`");
             }
-            self.recent.extend(self.pending.take_events());
-            self.store_if_full();
+            self.store.applied(None, self.batch.take_events());
+            self.store.save_if_full(&self.index);
         }
         self.read_settings();
-        self.folded_ranks = self.members.roles_digest();
-        self.dirty = true;
+        self.store.refolded(self.members.roles_digest());
     }
 }

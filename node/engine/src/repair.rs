@@ -94,8 +94,9 @@ impl Project {
             // predecessor.
             let admitted = batch.allows(&entry)
                 && self
-                    .replica
-                    .replay(&entry, self.log.end().saturating_add(waiting.len() as u64))
+                    .replication
+                    .core
+                    .replay(&entry, self.store.log.end().saturating_add(waiting.len() as u64))
                 && self.try_admit(&entry, false).is_ok();
             if admitted {
                 kept += 1;
@@ -116,18 +117,16 @@ impl Project {
         let mine = waiting
             .iter()
             .rev()
-            .find(|(_, entry)| entry.body().author == self.me);
+            .find(|(_, entry)| entry.body().author == self.author.node);
         let own = mine.map(|(_, entry)| entry.tip());
         let records: Vec<(Millis, Arc<[u8]>)> = waiting
             .drain(..)
             .map(|(seen_at, entry)| (seen_at, entry.bytes().clone()))
             .collect();
-        let positions = self.log.append(&records, own)?;
-        self.applied = positions.last().copied().or(self.applied);
-        let events = self.pending.take_events();
-        self.recent.extend(events);
-        self.dirty = true;
-        self.store().map_err(anyhow::Error::from)
+        let positions = self.store.log.append(&records, own)?;
+        self.store
+            .applied(positions.last().copied(), self.batch.take_events());
+        self.store.save(&self.index).map_err(anyhow::Error::from)
     }
 }
 

@@ -1,10 +1,11 @@
 //! Executes requests.
 
 use towline_api::request::{Failure, FailureCode, Reply, Request};
-use towline_api::types::EntryInfo;
+use towline_api::types::{Applied, EntryInfo};
 use towline_proto::{Op, Origin, RequestId};
 
 use super::Project;
+use super::query::QueryContext;
 
 /// The most cards per search.
 const MAX_FOUND: usize = 1_000;
@@ -24,20 +25,25 @@ impl Project {
         let reply = self.apply_request(origin, body)?;
         self.commit_pending()?;
         self.run_effects();
-        self.store_if_full();
+        self.save_if_full();
         Ok(reply)
     }
 
     /// Applies the changes of a request to the pending batch and returns the reply, which is valid once the
     /// batch is durable.
     pub(crate) fn apply_request(&mut self, origin: Option<&Origin>, body: Request) -> Result<Reply, Failure> {
-        match self.apply_command(origin, body) {
-            Ok(reply) => Ok(self.annotate_reply(reply, origin)),
-            Err(failure) => Err(self.annotate_failure(failure, origin)),
+        match self.apply_command(origin, None, body) {
+            Ok(reply) => Ok(self.query().annotate_reply(reply, origin)),
+            Err(failure) => Err(self.query().annotate_failure(failure, origin)),
         }
     }
 
-    fn apply_command(&mut self, origin: Option<&Origin>, body: Request) -> Result<Reply, Failure> {
+    fn apply_command(
+        &mut self,
+        origin: Option<&Origin>,
+        id: Option<RequestId>,
+        body: Request,
+    ) -> Result<Reply, Failure> {
         let missing = Failure::new(
             FailureCode::Usage,
             towline_proto::stage::OriginError::Empty.to_string(),
@@ -48,29 +54,39 @@ impl Project {
             .map_err(|error| Failure::new(FailureCode::Usage, error.to_string()))?;
         match body {
             Request::Idempotent { id, of } => self.once(origin, id, *of),
-            Request::Create(new) => self.create_item(origin, new),
-            Request::Edit(edit) => self.edit(origin, edit),
-            Request::Transition(asked) => self.transition(origin, asked),
-            Request::ClaimReady { holder } => self.take_ready(origin, holder),
-            Request::Set { key, value } => self.set(origin, &key, value),
+            Request::Create(new) => self.command(origin, id, |context| context.create_item(new)),
+            Request::Edit(edit) => self.command(origin, id, |context| context.edit(edit)),
+            Request::Transition(asked) => self.command(origin, id, |context| context.transition(asked)),
+            Request::ClaimReady { holder } => self.command(origin, id, |context| context.take_ready(holder)),
+            Request::Set { key, value } => self.command(origin, id, |context| context.set(&key, value)),
             Request::ImportSettings { line, dry_run } => {
                 let taken = self.import_settings(&line, dry_run)?;
                 Ok(Reply::LineOutcomes(vec![taken]))
             }
-            Request::Label { item, add, remove } => self.label(origin, &item, add, remove),
-            Request::Depends { item, add, remove } => self.depends(origin, &item, &add, &remove),
-            Request::Link { item, add, remove } => self.link(origin, &item, add, remove),
-            Request::Comment { item, text } => self.say(origin, &item, Op::Comment { text }),
-            Request::AddCriterion { item, text } => self.say(origin, &item, Op::AddCriterion { text }),
+            Request::Label { item, add, remove } => {
+                self.command(origin, id, |context| context.label(&item, add, remove))
+            }
+            Request::Depends { item, add, remove } => {
+                self.command(origin, id, |context| context.depends(&item, &add, &remove))
+            }
+            Request::Link { item, add, remove } => {
+                self.command(origin, id, |context| context.link(&item, add, remove))
+            }
+            Request::Comment { item, text } => {
+                self.command(origin, id, |context| context.say(&item, Op::Comment { text }))
+            }
+            Request::AddCriterion { item, text } => self.command(origin, id, |context| {
+                context.say(&item, Op::AddCriterion { text })
+            }),
             Request::SetCriterion {
                 item,
                 index,
                 state,
                 evidence,
-            } => self.judge(origin, &item, index, state, evidence),
-            Request::Resolve { item, conflict, keep } => {
-                self.resolve_conflict(origin, &item, conflict.as_deref(), &keep)
-            }
+            } => self.command(origin, id, |context| context.judge(&item, index, state, evidence)),
+            Request::Resolve { item, conflict, keep } => self.command(origin, id, |context| {
+                context.resolve_conflict(&item, conflict.as_deref(), &keep)
+            }),
             Request::ImportItems { items, dry_run } => self.import_items(items, dry_run).map(Reply::Imported),
             Request::ImportRelations { relations, dry_run } => {
                 self.import_relations(relations, dry_run).map(Reply::Imported)
@@ -112,17 +128,108 @@ impl Project {
     }
 
     fn once(&mut self, origin: &Origin, id: RequestId, of: Request) -> Result<Reply, Failure> {
-        if let Some(reply) = self.already_done(&id, &of)? {
-            return Ok(reply);
+        if let Some(applied) = self.query().already_done(&id, &of)? {
+            return Ok(Reply::Applied(Box::new(applied)));
         }
-        self.request_id = Some(id);
-        let reply = self.apply_command(Some(origin), of);
-        self.request_id = None;
-        reply
+        self.apply_command(Some(origin), Some(id), of)
+    }
+
+    /// The reply or failure that a request would get now. It leaves nothing in the log or in memory.
+    pub(crate) fn dry_run(&mut self, origin: Option<&Origin>, body: Request) -> Result<Reply, Failure> {
+        // The pending batch is not part of it.
+        self.commit_pending()?;
+        if matches!(body, Request::Rebuild) {
+            return Ok(Reply::Done);
+        }
+        if !body.writes() {
+            return self.answer(origin, body);
+        }
+        let claims = self.presence.claims().clone();
+        let answer = self.apply_request(origin, body);
+        self.rollback_pending();
+        // The rollback notes these claims anew, as if they had just been made.
+        self.presence.restore_claims(claims);
+        Ok(match answer? {
+            // The ticket is not valid.
+            Reply::Ticket { expires, .. } => Reply::Ticket {
+                ticket: String::new(),
+                expires,
+            },
+            reply => reply,
+        })
+    }
+
+    /// Executes a request that does not write to the log by itself.
+    pub(crate) fn answer(&mut self, origin: Option<&Origin>, body: Request) -> Result<Reply, Failure> {
+        match body {
+            Request::ImportEntries { project, records } => self
+                .import_entries(&project, &records)
+                .map(Reply::EntriesImported),
+            Request::Rebuild => {
+                let failed = |error: anyhow::Error| Failure::new(FailureCode::Failure, format!("{error:#}"));
+                self.rebuild().map_err(failed)?;
+                Ok(Reply::Done)
+            }
+            Request::SyncStatus => {
+                // The caller need not wait for the next regular tick.
+                self.replicate(towline_sync::Input::Tick);
+                self.run_effects();
+                let peers = self.query().peers();
+                let equal = peers.iter().filter(|peer| peer.in_sync).count();
+                Ok(Reply::Synced {
+                    peers: peers.len(),
+                    equal,
+                })
+            }
+            body => self.query().reply(origin, body),
+        }
+    }
+}
+
+impl QueryContext<'_> {
+    /// The reply to a request that changes nothing.
+    pub(crate) fn reply(&self, origin: Option<&Origin>, body: Request) -> Result<Reply, Failure> {
+        let reply = match body {
+            // With the original times, so that it is equal on every node.
+            Request::Export { offset, limit } => return self.export(offset, limit).map(Reply::Pages),
+            Request::List(filter) => self.list(&filter).map(Reply::Cards),
+            Request::Show { item } => {
+                let mut pages = self.show(&item)?;
+                match (pages.len(), pages.pop()) {
+                    (1, Some(page)) => Ok(Reply::Page(Box::new(page))),
+                    (_, page) => {
+                        pages.extend(page);
+                        Ok(Reply::Pages(pages))
+                    }
+                }
+            }
+            Request::Search { text, limit } => self.search(&text, limit.min(MAX_FOUND)).map(Reply::Cards),
+            Request::Ready { asker, all } => Ok(Reply::Cards(self.ready(asker.as_deref(), all))),
+            Request::Settings => self.settings().map(Reply::Settings),
+            Request::SettingsLine => self
+                .settings_line()
+                .map(|line| Reply::SettingsLine(line.map(Box::new))),
+            Request::Conflicts { item } => self.conflicts(item.as_deref()).map(Reply::Conflicts),
+            Request::Explain { item } => self.explain(&item).map(Reply::Explanations),
+            Request::Log { item, limit } => self.log(item.as_deref(), limit).map(Reply::History),
+            Request::Status => self.status().map(|status| Reply::Status(Box::new(status))),
+            Request::Doctor => Ok(Reply::Doctor(self.doctor())),
+            Request::Members => Ok(Reply::Members(self.list_members())),
+            Request::Peers => Ok(Reply::Peers(self.peers())),
+            Request::Addresses => self.replication.own_addresses().map(Reply::Addresses),
+            Request::ExportLines { offset, limit } => self.export_lines(offset, limit).map(Reply::Lines),
+            Request::ExportEntries { after } => self.export_entries(after),
+            Request::Events { after, limit } => self.store.events(after, limit).map(Reply::Events),
+            _ => Err(Failure::new(
+                FailureCode::Failure,
+                "internal error: a request that writes was handled as one that reads",
+            )),
+        };
+        reply.map(|reply| self.annotate_reply(reply, origin))
     }
 
     /// The reply to a request that was executed before, here or on another node whose act has arrived.
-    fn already_done(&mut self, id: &RequestId, of: &Request) -> Result<Option<Reply>, Failure> {
+    fn already_done(&self, id: &RequestId, of: &Request) -> Result<Option<Applied>, Failure> {
         let item = match of {
             Request::Create(_) => {
                 let made = self.index.made_for(id).next();
@@ -150,97 +257,5 @@ impl Project {
         let done = doc.acts().values().any(|record| record.act.request == Some(*id));
         done.then(|| self.applied(&row.id, Some(row.column), false))
             .transpose()
-    }
-
-    /// The reply or failure that a request would get now. It leaves nothing in the log or in memory.
-    pub(crate) fn dry_run(&mut self, origin: Option<&Origin>, body: Request) -> Result<Reply, Failure> {
-        // The pending batch is not part of it.
-        self.commit_pending()?;
-        if matches!(body, Request::Rebuild) {
-            return Ok(Reply::Done);
-        }
-        if !body.writes() {
-            return self.answer(origin, body);
-        }
-        let claims = self.presence.claims.clone();
-        let answer = self.apply_request(origin, body);
-        self.rollback_pending();
-        // The rollback notes these claims anew, as if they had just been made.
-        self.presence.claims = claims;
-        Ok(match answer? {
-            // The ticket is not valid.
-            Reply::Ticket { expires, .. } => Reply::Ticket {
-                ticket: String::new(),
-                expires,
-            },
-            reply => reply,
-        })
-    }
-
-    /// Executes a request that does not write.
-    pub(crate) fn answer(&mut self, origin: Option<&Origin>, body: Request) -> Result<Reply, Failure> {
-        match body {
-            // With the original times, so that it is equal on every node.
-            Request::Export { offset, limit } => self.export(offset, limit).map(Reply::Pages),
-            body => self
-                .answer_asked(body)
-                .map(|reply| self.annotate_reply(reply, origin)),
-        }
-    }
-
-    fn answer_asked(&mut self, body: Request) -> Result<Reply, Failure> {
-        match body {
-            Request::List(filter) => self.list(&filter).map(Reply::Cards),
-            Request::Show { item } => {
-                let mut pages = self.show(&item)?;
-                match (pages.len(), pages.pop()) {
-                    (1, Some(page)) => Ok(Reply::Page(Box::new(page))),
-                    (_, page) => {
-                        pages.extend(page);
-                        Ok(Reply::Pages(pages))
-                    }
-                }
-            }
-            Request::Search { text, limit } => self.search(&text, limit.min(MAX_FOUND)).map(Reply::Cards),
-            Request::Ready { asker, all } => Ok(Reply::Cards(self.ready(asker.as_deref(), all))),
-            Request::Settings => self.settings().map(Reply::Settings),
-            Request::SettingsLine => self
-                .settings_line()
-                .map(|line| Reply::SettingsLine(line.map(Box::new))),
-            Request::Conflicts { item } => self.conflicts(item.as_deref()).map(Reply::Conflicts),
-            Request::Explain { item } => self.explain(&item).map(Reply::Explanations),
-            Request::Log { item, limit } => self.log(item.as_deref(), limit).map(Reply::History),
-            Request::Status => self.status().map(|status| Reply::Status(Box::new(status))),
-            Request::Doctor => Ok(Reply::Doctor(self.doctor())),
-            Request::Members => Ok(Reply::Members(self.list_members())),
-            Request::Peers => Ok(Reply::Peers(self.peers())),
-            Request::Addresses => self.own_addresses().map(Reply::Addresses),
-            Request::ExportLines { offset, limit } => self.export_lines(offset, limit).map(Reply::Lines),
-            Request::ExportEntries { after } => self.export_entries(after),
-            Request::ImportEntries { project, records } => self
-                .import_entries(&project, &records)
-                .map(Reply::EntriesImported),
-            Request::Events { after, limit } => self.events(after, limit).map(Reply::Events),
-            Request::Rebuild => {
-                let failed = |error: anyhow::Error| Failure::new(FailureCode::Failure, format!("{error:#}"));
-                self.rebuild().map_err(failed)?;
-                Ok(Reply::Done)
-            }
-            Request::SyncStatus => {
-                // The caller need not wait for the next regular tick.
-                self.feed_replica(towline_sync::Input::Tick);
-                self.run_effects();
-                let peers = self.peers();
-                let equal = peers.iter().filter(|peer| peer.in_sync).count();
-                Ok(Reply::Synced {
-                    peers: peers.len(),
-                    equal,
-                })
-            }
-            _ => Err(Failure::new(
-                FailureCode::Failure,
-                "internal error: a request that writes was handled as one that reads",
-            )),
-        }
     }
 }

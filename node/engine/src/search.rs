@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use towline_api::request::{Failure, FailureCode};
 use towline_api::types::ItemCard;
 use towline_proto::ItemId;
-use towline_store::cache::{CacheError, Row, Table};
+use towline_store::cache::Row;
 
-use super::Project;
+use crate::query::QueryContext;
 
 /// How well an item matches: by its handle, in its title, or elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,7 +21,7 @@ enum MatchRank {
     Elsewhere,
 }
 
-impl Project {
+impl QueryContext<'_> {
     /// Cards that contain every word, best first: by handle, then in the title, then elsewhere.
     pub(crate) fn search(&self, wanted: &str, limit: usize) -> Result<Vec<ItemCard>, Failure> {
         let words: Vec<String> = wanted.split_whitespace().map(str::to_lowercase).collect();
@@ -66,7 +66,7 @@ impl Project {
         let broken = |error: String| Failure::new(FailureCode::Failure, error);
         let mut found = Vec::new();
         let has = |body: &str, missing: &[&str]| missing.iter().all(|word| body.contains(word));
-        for doc in self.docs.dirty() {
+        for doc in self.store.uncached_docs() {
             if let Some(missing) = open.remove(&doc.id()) {
                 let body = doc.body().map_err(|error| broken(error.to_string()))?;
                 found.extend(has(&body.to_lowercase(), &missing).then(|| doc.id()));
@@ -75,8 +75,8 @@ impl Project {
         if open.is_empty() {
             return Ok(found);
         }
-        for pair in self.cache.scan(Table::Bodies, &[]) {
-            let (key, body) = pair.map_err(|error: CacheError| broken(error.to_string()))?;
+        for pair in self.store.bodies() {
+            let (key, body) = pair?;
             let id = <[u8; ItemId::LEN]>::try_from(key.as_slice()).map(ItemId);
             let Some((id, missing)) = id.ok().and_then(|id| open.remove_entry(&id)) else {
                 continue;

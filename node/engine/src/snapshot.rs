@@ -19,7 +19,6 @@ use towline_store::cache::{BLOCK_CARDS, Snapshot, SnapshotWriter, publish};
 use towline_store::home::files::is_full;
 use towline_store::log::LogMark;
 
-use super::Project;
 use super::clock_skew::clamp_card;
 use super::filter::{FilterFields, FilterText, shows_column};
 use super::index::{Index, is_candidate_column, select_ready};
@@ -32,8 +31,9 @@ const QUIET_TICKS: u32 = 20;
 const TICK_CARDS: usize = 2 * BLOCK_CARDS;
 
 /// The state of the snapshot.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct SnapshotState {
+    file: PathBuf,
     /// The state of the log that the file reflects.
     saved: Option<LogMark>,
     /// The state of the log at the last tick.
@@ -54,27 +54,33 @@ struct SnapshotBuilder {
     writer: SnapshotWriter,
 }
 
+/// The state from which a snapshot is made.
+pub(crate) struct SnapshotSource<'a> {
+    /// The mark of the log, if rows reflect all of it.
+    pub(crate) mark: Option<LogMark>,
+    /// The rows.
+    pub(crate) index: &'a Index,
+    /// Whether this node may write; otherwise cards list no verbs.
+    pub(crate) may_write: bool,
+}
+
 impl SnapshotState {
     /// Reads the header of the snapshot in a project's folder.
     pub(crate) fn of(dir: &Path) -> Self {
-        let saved = Snapshot::open(&dir.join(FILE)).map(|snapshot| *snapshot.mark());
+        let file = dir.join(FILE);
         Self {
-            saved,
-            ..Self::default()
+            saved: Snapshot::open(&file).map(|snapshot| *snapshot.mark()),
+            file,
+            last_seen: None,
+            quiet_ticks: 0,
+            builder: None,
         }
-    }
-}
-
-impl Project {
-    /// The mark of the log, if rows reflect all of it.
-    fn mark(&self) -> Option<LogMark> {
-        self.log.mark(self.applied?)
     }
 
     /// Deletes the snapshot before a rebuild: it may contain the same errors as the rows.
-    pub(crate) fn discard_snapshot(&mut self) {
-        self.snapshot_state = SnapshotState::default();
-        match std::fs::remove_file(self.snapshot_file()) {
+    pub(crate) fn discard(&mut self) {
+        self.forget();
+        match std::fs::remove_file(&self.file) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 tracing::warn!(%error, "the old snapshot of cards stays until the next one is written");
             }
@@ -82,61 +88,43 @@ impl Project {
         }
     }
 
-    fn snapshot_file(&self) -> PathBuf {
-        self.dir.join(FILE)
+    /// Forgets which snapshot there is.
+    fn forget(&mut self) {
+        (self.saved, self.last_seen, self.quiet_ticks, self.builder) = (None, None, 0, None);
     }
 
     /// Continues the snapshot if it is stale and the project has been idle for a while.
-    pub(crate) fn snapshot_on_tick(&mut self) {
-        let Some(mark) = self.mark() else { return };
-        if self.snapshot_state.last_seen != Some(mark) {
-            self.snapshot_state.last_seen = Some(mark);
-            self.snapshot_state.quiet_ticks = 0;
-            self.snapshot_state.builder = None;
+    pub(crate) fn tick(&mut self, source: &SnapshotSource<'_>) {
+        let Some(mark) = source.mark else { return };
+        if self.last_seen != Some(mark) {
+            (self.last_seen, self.quiet_ticks, self.builder) = (Some(mark), 0, None);
             return;
         }
-        self.snapshot_state.quiet_ticks = self.snapshot_state.quiet_ticks.saturating_add(1);
-        if self.snapshot_state.saved == Some(mark) || self.snapshot_state.quiet_ticks < QUIET_TICKS {
-            return;
-        }
-        let builder = self.snapshot_state.builder.take();
-        let mut builder =
-            builder.unwrap_or_else(|| SnapshotBuilder::begin(mark, &self.index, self.role().may_write()));
-        let outcome = builder.add(&self.index, TICK_CARDS);
-        if outcome.is_ok() && builder.done < builder.order.len() {
-            self.snapshot_state.builder = Some(builder);
-        } else {
-            self.finish_snapshot(
-                mark,
-                outcome.and_then(|()| builder.publish(&self.snapshot_file())),
-            );
+        self.quiet_ticks = self.quiet_ticks.saturating_add(1);
+        if self.saved != Some(mark) && self.quiet_ticks >= QUIET_TICKS {
+            self.build(mark, source, TICK_CARDS);
         }
     }
 
     /// Writes the snapshot if it is stale.
-    pub(crate) fn snapshot_on_close(&mut self) {
-        let Some(mark) = self.mark() else { return };
-        if self.snapshot_state.saved == Some(mark) {
-            return;
+    pub(crate) fn close(&mut self, source: &SnapshotSource<'_>) {
+        if let Some(mark) = source.mark.filter(|mark| self.saved != Some(*mark)) {
+            self.build(mark, source, usize::MAX);
         }
-        let begun = self
-            .snapshot_state
-            .builder
-            .take()
-            .filter(|builder| builder.mark == mark);
-        let mut builder =
-            begun.unwrap_or_else(|| SnapshotBuilder::begin(mark, &self.index, self.role().may_write()));
-        let outcome = builder.add(&self.index, usize::MAX);
-        self.finish_snapshot(
-            mark,
-            outcome.and_then(|()| builder.publish(&self.snapshot_file())),
-        );
     }
 
-    /// A snapshot that could not be written is not retried before something changes; the next command opens
-    /// the store instead.
-    fn finish_snapshot(&mut self, mark: LogMark, outcome: std::io::Result<()>) {
-        match outcome {
+    /// Adds cards, and writes the file when it has all of them. A snapshot that could not be written is not
+    /// retried before something changes; the next command opens the store instead.
+    fn build(&mut self, mark: LogMark, source: &SnapshotSource<'_>, cards: usize) {
+        let begun = self.builder.take().filter(|builder| builder.mark == mark);
+        let mut builder =
+            begun.unwrap_or_else(|| SnapshotBuilder::begin(mark, source.index, source.may_write));
+        let outcome = builder.add(source.index, cards);
+        if outcome.is_ok() && builder.done < builder.order.len() {
+            self.builder = Some(builder);
+            return;
+        }
+        match outcome.and_then(|()| builder.publish(&self.file)) {
             // On a full disk the space is left to the log, whose writers get the error.
             Err(error) if is_full(&error) => tracing::debug!("no room for a snapshot of cards"),
             Err(error) => {
@@ -144,7 +132,7 @@ impl Project {
             }
             Ok(()) => {}
         }
-        self.snapshot_state.saved = Some(mark);
+        self.saved = Some(mark);
     }
 }
 

@@ -7,12 +7,12 @@ use towline_api::types::{self, HistoryLine};
 use towline_crdt::fold::{ActOutcome, FoldedAct, FoldedItem};
 use towline_proto::{ActId, ItemId, LinkKind, Op, Rule, text};
 
-use super::Project;
+use crate::query::QueryContext;
 
 /// Characters of an act's text in a history line.
 const DETAIL_CHARS: usize = 400;
 
-impl Project {
+impl QueryContext<'_> {
     /// The lines of one item, oldest first.
     pub(super) fn history(&self, folded: &FoldedItem<'_>) -> Vec<HistoryLine> {
         let mut lines: Vec<_> = folded
@@ -100,12 +100,6 @@ impl Project {
             Some(one) => format!("overridden by {lost}; resolved by {}", who(one)),
             None => format!("overridden by {lost}"),
         }
-    }
-
-    pub(crate) fn node_name(&self, node: &towline_proto::NodeId) -> String {
-        self.members
-            .member(node)
-            .map_or_else(|| node.short(), |member| member.name.clone())
     }
 
     pub(super) fn detail(&self, folded: &FoldedItem<'_>, op: &Op) -> Option<String> {

@@ -1,16 +1,18 @@
 //! Transitions: from a verb and its arguments to an operation on an item.
 //!
 //! Relies on the index for handles, revisions and dependencies. Whether the table allows the verb is decided
-//! when the entry is composed. A failure changes nothing.
+//! when the entry is composed. Nothing is written here.
 
-use towline_api::request::{Failure, FailureCode, Reply, Transition};
+use towline_api::request::{Failure, FailureCode, Transition};
 use towline_crdt::view::ItemView;
 use towline_proto::stage::Claim;
 use towline_proto::table::legal;
 use towline_proto::{Column, Kind, Op, Origin, OriginKind, Verb, limits, text};
 
+use super::command::{CommandContext, CommandPlan, drafts};
+use super::query::QueryContext;
+use super::transition_errors;
 use super::write::{conflict, usage};
-use super::{Project, transition_errors};
 
 /// The number of hex digits of a commit: from the usual short form to the longest hash.
 const COMMIT: std::ops::RangeInclusive<usize> = 7..=64;
@@ -61,9 +63,10 @@ fn beside(row: &ItemView, reason: String) -> String {
     }
 }
 
-impl Project {
+impl CommandContext<'_> {
     /// Performs a transition.
-    pub(crate) fn transition(&mut self, origin: &Origin, asked: Transition) -> Result<Reply, Failure> {
+    pub(crate) fn transition(&self, asked: Transition) -> Result<CommandPlan, Failure> {
+        let origin = self.origin;
         let row = self.index.find_one(&asked.item)?;
         if asked
             .expect
@@ -86,41 +89,33 @@ impl Project {
         }
         let (verb, no_claim) = (asked.verb, asked.no_claim);
         let holder = asked.holder.clone().unwrap_or_else(|| origin.id.clone());
-        let op = self.transition_op(origin, &row, asked)?;
+        let op = self.transition_op(&row, asked)?;
         if let Err(mut illegal) = legal(verb, row.state()) {
             // The message lists the verbs that would be accepted.
             illegal.legal = self.available_verbs(&row, origin);
             return Err(conflict(transition_errors::message(&illegal)));
         }
-        let mut drafts = self.drafts(origin, vec![op]);
-        let mut notes = Vec::new();
+        let mut planned = self.drafts(vec![op]);
+        let mut note = None;
         match verb {
             Verb::Start if !no_claim && claims(origin, &row) => {
-                drafts.extend(self.drafts(origin, vec![next_claim(&row, holder)]));
+                planned.extend(self.drafts(vec![next_claim(&row, holder)]));
             }
-            Verb::RequestChanges if self.maintenance.settings().retry_limit.is_reached(row.retries) => {
+            Verb::RequestChanges if self.settings.retry_limit.is_reached(row.retries) => {
                 let reason = too_often(&row);
-                notes.push(format!("also blocked: {reason}; use `unblock` to continue"));
-                drafts.extend(self.drafts(
-                    &retries(),
-                    vec![Op::Block {
-                        reason: beside(&row, reason),
-                    }],
-                ));
+                note = Some(format!("also blocked: {reason}; use `unblock` to continue"));
+                let reason = beside(&row, reason);
+                planned.extend(drafts(self, &retries(), self.request, vec![Op::Block { reason }]));
             }
             _ => {}
         }
-        let mut reply = self.write_drafts(&row, drafts, None)?;
-        if let Reply::Applied(applied) = &mut reply {
-            applied.notes.extend(notes);
-        }
-        Ok(reply)
+        Ok(CommandPlan::change(&row, planned, None)?.note_last(note))
     }
 
     /// Starts and claims the best ready item. It runs on the project's own thread, so the next caller finds
     /// it claimed.
-    pub(crate) fn take_ready(&mut self, origin: &Origin, holder: Option<String>) -> Result<Reply, Failure> {
-        let holder = holder.unwrap_or_else(|| origin.id.clone());
+    pub(crate) fn take_ready(&self, holder: Option<String>) -> Result<CommandPlan, Failure> {
+        let holder = holder.unwrap_or_else(|| self.origin.id.clone());
         let Some(row) = self.index.best(&holder) else {
             let message = format!(
                 "nothing is ready for {}; run `towline ready --all` to see why",
@@ -133,10 +128,11 @@ impl Project {
             ops.push(Op::Start { force: None });
         }
         ops.push(next_claim(&row, holder));
-        self.write_ops(origin, &row, ops, None)
+        self.plan(&row, ops, None)
     }
 
-    fn transition_op(&self, origin: &Origin, row: &ItemView, asked: Transition) -> Result<Op, Failure> {
+    fn transition_op(&self, row: &ItemView, asked: Transition) -> Result<Op, Failure> {
+        let origin = self.origin;
         let Transition {
             verb,
             reason,
@@ -213,7 +209,7 @@ impl Project {
                 }
             }
             Verb::Claim => self.claim(row, holder(), generation)?,
-            Verb::Release => self.release(row, origin)?,
+            Verb::Release => self.release(row)?,
             Verb::TakeOver => {
                 let taker = holder();
                 let force = self.may_take_over(row, &taker, force, reason.clone())?;
@@ -271,8 +267,8 @@ impl Project {
 
     /// A claim is released by its holder, or by a person at the node whose agent holds it. Anyone else would
     /// bypass the conditions of a take-over.
-    fn release(&self, row: &ItemView, origin: &Origin) -> Result<Op, Failure> {
-        let given = |claim: &&Claim| !self.may_release(claim, origin);
+    fn release(&self, row: &ItemView) -> Result<Op, Failure> {
+        let given = |claim: &&Claim| !self.may_release(claim, self.origin);
         if let Some(claim) = row.claim.as_ref().filter(given) {
             return Err(conflict(format!(
                 "only the holder, {} on {}, can release this claim; use `take-over` once that node is gone, or at once \
@@ -284,7 +280,9 @@ impl Project {
         let generation = row.generation;
         Ok(Op::Release { generation })
     }
+}
 
+impl QueryContext<'_> {
     /// Whether somebody may release a claim.
     pub(super) fn may_release(&self, claim: &Claim, who: &Origin) -> bool {
         let at_home = claim.node == self.me && who.kind == OriginKind::User;

@@ -1,19 +1,19 @@
-//! Requests that change something: from a request to operations, and from those to an entry.
+//! Commands that change items: from a request to the operations that carry it out.
 //!
-//! Everything is checked before anything is written: handles are resolved, transitions and cycles are
-//! checked, and the entry is composed against the current documents. A failure changes nothing. Transitions
-//! have a module of their own, `transition`.
+//! Handles are resolved and cycles are checked here; whether an operation is legal is decided when the entry is
+//! composed. Nothing is written ([`crate::command`]). Transitions have a module of their own, `transition`.
 
 use std::collections::BTreeSet;
 
-use towline_api::request::{Edit, Failure, FailureCode, NewItem, Reply};
+use towline_api::request::{Edit, Failure, FailureCode, NewItem};
 use towline_api::types::Applied;
-use towline_crdt::compose::{BodyEdit, ComposeError, Draft};
+use towline_crdt::compose::{BodyEdit, ComposeError};
 use towline_crdt::view::ItemView;
-use towline_proto::{Column, ItemId, Kind, LinkKind, Op, Origin, Register, text};
+use towline_proto::{Column, ItemId, Kind, LinkKind, Op, text};
 
-use super::pending_batch::Work;
-use super::{Project, transition_errors};
+use super::command::{CommandContext, CommandPlan};
+use super::query::QueryContext;
+use super::transition_errors;
 
 /// The middle of 0 to 4.
 const DEFAULT_PRIORITY: u8 = 2;
@@ -60,9 +60,9 @@ fn legible(title: &str) -> Result<(), Failure> {
         .map_err(|why| usage(format!("invalid title: {why}")))
 }
 
-impl Project {
+impl CommandContext<'_> {
     /// Creates an item.
-    pub(crate) fn create_item(&mut self, origin: &Origin, new: NewItem) -> Result<Reply, Failure> {
+    pub(crate) fn create_item(&self, new: NewItem) -> Result<CommandPlan, Failure> {
         legible(&new.title)?;
         let mut depends_on = Vec::new();
         for on in &new.depends_on {
@@ -79,7 +79,7 @@ impl Project {
                 Column::Backlog
             },
             priority: new.priority.unwrap_or(DEFAULT_PRIORITY),
-            qa: new.qa.unwrap_or(self.maintenance.settings().qa),
+            qa: new.qa.unwrap_or(self.settings.qa),
         }];
         labels_fit("the item", new.labels.len())?;
         ops.extend(new.labels.into_iter().map(|label| Op::AddLabel { label }));
@@ -94,13 +94,7 @@ impl Project {
         if body.is_some() {
             ops.push(Op::EditBody);
         }
-        let drafts = self.drafts(origin, ops);
-        let item = self.write(Work {
-            drafts,
-            body,
-            ..Work::default()
-        })?;
-        self.applied(&item, None, true)
+        Ok(CommandPlan::create(self.drafts(ops), body))
     }
 
     fn epic(&self, wanted: &str) -> Result<ItemId, Failure> {
@@ -137,7 +131,7 @@ impl Project {
     }
 
     /// Edits fields.
-    pub(crate) fn edit(&mut self, origin: &Origin, edit: Edit) -> Result<Reply, Failure> {
+    pub(crate) fn edit(&self, edit: Edit) -> Result<CommandPlan, Failure> {
         let row = self.index.find_one(&edit.item)?;
         let mut ops = Vec::new();
         if let Some(title) = edit.title.filter(|title| *title != row.title) {
@@ -178,7 +172,7 @@ impl Project {
             }
         }
         let current = match &edit.body {
-            Some(_) => Some(self.body(&row.id)?),
+            Some(_) => Some(self.store.body(&row.id)?),
             None => None,
         };
         let body = match edit.body {
@@ -193,17 +187,16 @@ impl Project {
         if body.is_some() {
             ops.push(Op::EditBody);
         }
-        self.write_ops(origin, &row, ops, body)
+        self.plan(&row, ops, body)
     }
 
     /// Adds and removes labels.
     pub(crate) fn label(
-        &mut self,
-        origin: &Origin,
+        &self,
         item: &str,
         add: Vec<String>,
         remove: Vec<String>,
-    ) -> Result<Reply, Failure> {
+    ) -> Result<CommandPlan, Failure> {
         let row = self.index.find_one(item)?;
         let mut ops = Vec::new();
         for label in remove {
@@ -219,17 +212,16 @@ impl Project {
         }
         let left = (row.labels.len() + ops.len()).saturating_sub(2 * taken);
         labels_fit(&self.index.handle(&row), left)?;
-        self.write_ops(origin, &row, ops, None)
+        self.plan(&row, ops, None)
     }
 
     /// Adds and removes dependencies; a cycle is refused.
     pub(crate) fn depends(
-        &mut self,
-        origin: &Origin,
+        &self,
         item: &str,
         add: &[String],
         remove: &[String],
-    ) -> Result<Reply, Failure> {
+    ) -> Result<CommandPlan, Failure> {
         let row = self.index.find_one(item)?;
         let mut ops = Vec::new();
         for wanted in remove {
@@ -254,17 +246,16 @@ impl Project {
             }
             ops.push(Op::AddDependency { on: on.id });
         }
-        self.write_ops(origin, &row, ops, None)
+        self.plan(&row, ops, None)
     }
 
     /// Adds and removes links.
     pub(crate) fn link(
-        &mut self,
-        origin: &Origin,
+        &self,
         item: &str,
         add: Vec<(LinkKind, String)>,
         remove: Vec<(LinkKind, String)>,
-    ) -> Result<Reply, Failure> {
+    ) -> Result<CommandPlan, Failure> {
         let row = self.index.find_one(item)?;
         let has = |kind: LinkKind, target: &str| {
             row.links
@@ -282,24 +273,23 @@ impl Project {
                 ops.push(Op::AddLink { kind, target });
             }
         }
-        self.write_ops(origin, &row, ops, None)
+        self.plan(&row, ops, None)
     }
 
     /// Applies one unconditional operation: adds a comment or a criterion.
-    pub(crate) fn say(&mut self, origin: &Origin, item: &str, op: Op) -> Result<Reply, Failure> {
+    pub(crate) fn say(&self, item: &str, op: Op) -> Result<CommandPlan, Failure> {
         let row = self.index.find_one(item)?;
-        self.write_ops(origin, &row, vec![op], None)
+        self.plan(&row, vec![op], None)
     }
 
     /// Sets the state of a criterion, given by its position in the list.
     pub(crate) fn judge(
-        &mut self,
-        origin: &Origin,
+        &self,
         item: &str,
         place: usize,
         state: towline_proto::CriterionState,
         evidence: Option<String>,
-    ) -> Result<Reply, Failure> {
+    ) -> Result<CommandPlan, Failure> {
         let row = self.index.find_one(item)?;
         let criterion = place.checked_sub(1).and_then(|place| row.criteria.get(place));
         let Some(criterion) = criterion.map(|criterion| criterion.id) else {
@@ -309,8 +299,7 @@ impl Project {
             );
             return Err(Failure::new(FailureCode::NotFound, message));
         };
-        self.write_ops(
-            origin,
+        self.plan(
             &row,
             vec![Op::SetCriterion {
                 criterion,
@@ -320,56 +309,16 @@ impl Project {
             None,
         )
     }
+}
 
-    /// Operations as drafts with the current time.
-    pub(crate) fn drafts(&self, origin: &Origin, ops: Vec<Op>) -> Vec<Draft> {
-        let at = self.now();
-        ops.into_iter()
-            .map(|op| Draft {
-                op,
-                origin: origin.clone(),
-                at,
-                request: self.request_id,
-            })
-            .collect()
-    }
-
-    pub(super) fn write_ops(
-        &mut self,
-        origin: &Origin,
-        row: &ItemView,
-        ops: Vec<Op>,
-        body: Option<BodyEdit>,
-    ) -> Result<Reply, Failure> {
-        let drafts = self.drafts(origin, ops);
-        self.write_drafts(row, drafts, body)
-    }
-
-    pub(super) fn write_drafts(
-        &mut self,
-        row: &ItemView,
-        drafts: Vec<Draft>,
-        body: Option<BodyEdit>,
-    ) -> Result<Reply, Failure> {
-        if drafts.is_empty() {
-            return self.applied(&row.id, Some(row.column), false);
-        }
-        let about_trash = |op: &Op| matches!(op, Op::Resolve { over, .. } if *over == Register::Deleted);
-        let mut ops = drafts.iter().map(|draft| &draft.op);
-        let is_edit = ops.all(|op| op.verb().is_none() && !about_trash(op));
-        if row.deleted && is_edit {
-            return Err(conflict("the item is in the trash; use `restore` first"));
-        }
-        self.write(Work {
-            item: Some(row.id),
-            drafts,
-            body,
-            ..Work::default()
-        })?;
-        self.applied(&row.id, Some(row.column), true)
-    }
-
-    pub(super) fn applied(&self, id: &ItemId, from: Option<Column>, changed: bool) -> Result<Reply, Failure> {
+impl QueryContext<'_> {
+    /// What a command answers about an item.
+    pub(crate) fn applied(
+        &self,
+        id: &ItemId,
+        from: Option<Column>,
+        changed: bool,
+    ) -> Result<Applied, Failure> {
         let row = self.index.get(id).ok_or_else(|| {
             Failure::new(
                 FailureCode::Failure,
@@ -386,12 +335,12 @@ impl Project {
                 .unwrap_or_default();
             notes.push(format!("waits for {}{note}", link.handle));
         }
-        Ok(Reply::Applied(Box::new(Applied {
+        Ok(Applied {
             card,
             from,
             notes,
             changed,
             purged: row.purged,
-        })))
+        })
     }
 }

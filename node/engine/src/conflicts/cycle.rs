@@ -3,15 +3,16 @@
 //! The index decides which dependency is suspended ([`crate::index`]). A cycle belongs to both items
 //! of the suspended dependency and ends when one of its dependencies is removed.
 
-use towline_api::request::{Failure, Reply};
+use towline_api::request::Failure;
 use towline_api::types::{OpenConflict, Side};
 use towline_crdt::fold::{ActOutcome, FoldedAct, FoldedItem};
 use towline_crdt::view::ItemView;
 use towline_proto::ids::to_hex;
-use towline_proto::{ActId, ItemId, Op, Origin, Rule};
+use towline_proto::{ActId, ItemId, Op, Rule};
 
-use crate::Project;
+use crate::command::{CommandContext, CommandPlan};
 use crate::index::{DependencyEdge, WaitKind, letters, rank};
+use crate::query::QueryContext;
 use crate::write::conflict;
 
 /// The most cycles listed for one item.
@@ -44,9 +45,9 @@ fn waiting_act<'f, 'a>(
     acts.max_by_key(|(act, folding)| (folding.record.act.at, **act))
 }
 
-impl Project {
+impl QueryContext<'_> {
     /// The cycles in which a dependency of the item, or one on it, is suspended.
-    pub(crate) fn cycles_of(&mut self, id: &ItemId) -> Result<Vec<OpenConflict>, Failure> {
+    pub(crate) fn cycles_of(&self, id: &ItemId) -> Result<Vec<OpenConflict>, Failure> {
         let edges: Vec<DependencyEdge> = self
             .index
             .suspended_at(id)
@@ -61,7 +62,7 @@ impl Project {
     }
 
     /// Every cycle of the project, once each.
-    pub(super) fn all_cycles(&mut self, limit: usize) -> Result<Vec<OpenConflict>, Failure> {
+    pub(super) fn all_cycles(&self, limit: usize) -> Result<Vec<OpenConflict>, Failure> {
         let edges: Vec<DependencyEdge> = self.index.suspended().take(limit).copied().collect();
         edges
             .into_iter()
@@ -69,7 +70,7 @@ impl Project {
             .collect()
     }
 
-    fn cycle_conflict(&mut self, about: &ItemId, edge: DependencyEdge) -> Result<OpenConflict, Failure> {
+    fn cycle_conflict(&self, about: &ItemId, edge: DependencyEdge) -> Result<OpenConflict, Failure> {
         let mut edges = self.index.rest_of_cycle(&edge);
         edges.truncate(MAX_SIDES - 1);
         edges.push((edge.0, edge.1, WaitKind::Dependency));
@@ -125,40 +126,6 @@ impl Project {
         format!("{from} waits for {on}")
     }
 
-    /// Resolves a cycle: keeping a dependency that is in effect removes the suspended one. Keeping the
-    /// suspended one is unambiguous only in a cycle of two; otherwise a person has to choose which other one
-    /// to remove.
-    pub(super) fn resolve_cycle(
-        &mut self,
-        origin: &Origin,
-        row: &ItemView,
-        id: &str,
-        keep: &ActId,
-    ) -> Result<Reply, Failure> {
-        let gone = || conflict("this conflict was already resolved");
-        let mut edges = self.index.suspended_at(&row.id).iter().copied();
-        let edge = edges.find(|edge| cycle_id(edge) == id).ok_or_else(gone)?;
-        let doc = self.doc(&edge.0)?;
-        let folded = self.folded(&doc)?;
-        let is_suspended =
-            waiting_act(&folded, &edge.1, WaitKind::Dependency).is_some_and(|(act, _)| act == keep);
-        let removed = if is_suspended {
-            self.only_other_dependency(&edge)?
-        } else {
-            edge
-        };
-        let from = self.index.get(&removed.0).ok_or_else(gone)?;
-        let [waited, on] = [removed.0, removed.1].map(|id| self.index.link(&id).handle);
-        self.write_ops(origin, &from, vec![Op::RemoveDependency { on: removed.1 }], None)?;
-        // The reply is about the requested item, although the act may belong to the other one.
-        let note = format!("{waited} no longer depends on {on}");
-        let mut reply = self.applied(&row.id, Some(row.column), true)?;
-        if let Reply::Applied(applied) = &mut reply {
-            applied.notes.insert(0, note);
-        }
-        Ok(reply)
-    }
-
     fn only_other_dependency(&self, edge: &DependencyEdge) -> Result<DependencyEdge, Failure> {
         let kept = self.kept_dependencies(edge);
         match kept.as_slice() {
@@ -184,5 +151,37 @@ impl Project {
                 Err(conflict(message))
             }
         }
+    }
+}
+
+impl CommandContext<'_> {
+    /// Resolves a cycle: keeping a dependency that is in effect removes the suspended one. Keeping the
+    /// suspended one is unambiguous only in a cycle of two; otherwise a person has to choose which other one
+    /// to remove.
+    pub(super) fn resolve_cycle(
+        &self,
+        row: &ItemView,
+        id: &str,
+        keep: &ActId,
+    ) -> Result<CommandPlan, Failure> {
+        let gone = || conflict("this conflict was already resolved");
+        let mut edges = self.index.suspended_at(&row.id).iter().copied();
+        let edge = edges.find(|edge| cycle_id(edge) == id).ok_or_else(gone)?;
+        let doc = self.doc(&edge.0)?;
+        let folded = self.folded(&doc)?;
+        let is_suspended =
+            waiting_act(&folded, &edge.1, WaitKind::Dependency).is_some_and(|(act, _)| act == keep);
+        let removed = if is_suspended {
+            self.only_other_dependency(&edge)?
+        } else {
+            edge
+        };
+        let from = self.index.get(&removed.0).ok_or_else(gone)?;
+        let [waited, on] = [removed.0, removed.1].map(|id| self.index.link(&id).handle);
+        let plan = self.plan(&from, vec![Op::RemoveDependency { on: removed.1 }], None)?;
+        // The reply is about the requested item, although the act may belong to the other one.
+        Ok(plan
+            .about(row)
+            .note_first(format!("{waited} no longer depends on {on}")))
     }
 }

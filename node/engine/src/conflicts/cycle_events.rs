@@ -5,7 +5,7 @@
 //! every replica that sees the same cycle emits the same event, its end is the end of that cycle, and a cycle
 //! that returns because an item was reopened gets another id.
 
-use towline_api::request::{Failure, FailureCode};
+use towline_api::request::Failure;
 use towline_crdt::diff::event;
 use towline_crdt::fold::{FoldedItem, fold};
 use towline_crdt::view::Attribution;
@@ -13,8 +13,9 @@ use towline_proto::ids::to_hex;
 use towline_proto::{ActId, Event, EventKind, ItemId};
 
 use super::cycle::MAX_SIDES;
-use crate::Project;
 use crate::index::{CycleChange, WaitEdge, WaitKind};
+use crate::pending_batch::PendingBatch;
+use crate::query::{QueryContext, without_creation};
 
 /// Edges shown at each end of a long cycle.
 const NAMED: usize = 4;
@@ -25,17 +26,24 @@ struct CycleActs {
     last: Attribution,
 }
 
-impl Project {
+impl QueryContext<'_> {
     /// The events of a cycle that appeared or ended; none if the cycle was too large to work out.
-    pub(crate) fn cycle_events(&mut self, change: &CycleChange) -> Result<Vec<Event>, Failure> {
-        let Some(cycle_acts) = self.cycle_acts(&change.cycle)? else {
+    pub(crate) fn cycle_events(
+        &self,
+        batch: &PendingBatch,
+        change: &CycleChange,
+    ) -> Result<Vec<Event>, Failure> {
+        let Some(cycle_acts) = self.cycle_acts(batch, &change.cycle)? else {
             return Ok(Vec::new());
         };
         let (what, by) = if change.is_suspended {
             let rule = self.cycle_text(&change.cycle);
             (EventKind::ConflictRaised { rule }, None)
         } else {
-            (EventKind::ConflictsResolved, self.removed_by(&change.cycle)?)
+            (
+                EventKind::ConflictsResolved,
+                self.removed_by(batch, &change.cycle)?,
+            )
         };
         let act = cycle_acts.last.act;
         let stamp = Attribution {
@@ -49,11 +57,11 @@ impl Project {
         Ok(events.collect())
     }
 
-    fn cycle_acts(&mut self, cycle: &[WaitEdge]) -> Result<Option<CycleActs>, Failure> {
+    fn cycle_acts(&self, batch: &PendingBatch, cycle: &[WaitEdge]) -> Result<Option<CycleActs>, Failure> {
         let mut acts: Vec<ActId> = Vec::new();
         let mut last: Option<Attribution> = None;
         for (from, on, wait) in cycle.iter().rev().take(MAX_SIDES) {
-            let made: Vec<Attribution> = self.folded_before_later(from, |folded| {
+            let made: Vec<Attribution> = self.folded_before_later(batch, from, |folded| {
                 let made = match wait {
                     WaitKind::Dependency => folded.dependency_added_by(on),
                     WaitKind::Successor => folded.superseded_by(on).into_iter().collect(),
@@ -78,34 +86,29 @@ impl Project {
 
     /// Who removed an edge from a cycle that has ended. `None` if all edges remain and another dependency is
     /// suspended now.
-    fn removed_by(&mut self, cycle: &[WaitEdge]) -> Result<Option<Attribution>, Failure> {
+    fn removed_by(&self, batch: &PendingBatch, cycle: &[WaitEdge]) -> Result<Option<Attribution>, Failure> {
         let gone = cycle.iter().find(|edge| !self.index.still_waits(edge)).copied();
         let Some((from, on, _)) = gone else {
             return Ok(None);
         };
-        self.folded_before_later(&from, |folded| folded.dependency_ended_by(&on))
+        self.folded_before_later(batch, &from, |folded| folded.dependency_ended_by(&on))
     }
 
     /// Folds an item as of the entry that is being applied, although its document may contain later entries
     /// already.
     fn folded_before_later<T>(
-        &mut self,
+        &self,
+        batch: &PendingBatch,
         id: &ItemId,
         look: impl FnOnce(&FoldedItem<'_>) -> T,
     ) -> Result<T, Failure> {
         let doc = self.doc(id)?;
-        let Some(later_acts) = self.pending.later_acts(id) else {
+        let Some(later_acts) = batch.later_acts(id) else {
             return Ok(look(&self.folded(&doc)?));
         };
         let here = doc.acts().iter().filter(|(act, _)| !later_acts.contains(act));
         let here = here.map(|(act, record)| (*act, record.clone())).collect();
-        let nothing = || {
-            Failure::new(
-                FailureCode::Failure,
-                format!("item {} has no create act", id.short()),
-            )
-        };
-        let folded = fold(*id, &here, &self.members).ok_or_else(nothing)?;
+        let folded = fold(*id, &here, self.members).ok_or_else(|| without_creation(id))?;
         Ok(look(&folded))
     }
 

@@ -12,7 +12,7 @@ use towline_proto::ItemId;
 
 use super::draft::{NEVER, digest};
 use super::stage::read_mark;
-use crate::Project;
+use crate::query::QueryContext;
 
 /// The reference that the item of a record has as a link; different issues with one id share it.
 pub(super) fn reference(item: &ImportItem) -> &str {
@@ -51,7 +51,7 @@ impl MatchDistance {
     }
 }
 
-impl Project {
+impl QueryContext<'_> {
     /// The item of each record; `None` for new ones.
     pub(super) fn match_items(&self, items: &[ImportItem]) -> Vec<Option<ItemId>> {
         let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();

@@ -15,6 +15,7 @@ use super::draft::{NEVER, origin};
 use super::update::record_at;
 use crate::Project;
 use crate::pending_batch::Work;
+use crate::query::QueryContext;
 
 /// What to do about a relation.
 enum RelationPlan {
@@ -52,7 +53,7 @@ impl Project {
         }
         let mut report = ImportReport::default();
         for relation in relations {
-            let (ops, is_link) = match self.plan_relation(&relation)? {
+            let (ops, is_link) = match self.query().plan_relation(&relation)? {
                 RelationPlan::Exists => {
                     report.related_before += 1;
                     continue;
@@ -102,7 +103,9 @@ impl Project {
         }
         Ok(())
     }
+}
 
+impl QueryContext<'_> {
     /// The item at one end of a relation, given by a reference or an id.
     fn end(&self, reference: &str) -> Option<ItemView> {
         let id = match reference.parse::<ItemId>() {
@@ -112,7 +115,7 @@ impl Project {
         self.index.get(&id?)
     }
 
-    fn plan_relation(&mut self, relation: &ImportRelation) -> Result<RelationPlan, Failure> {
+    fn plan_relation(&self, relation: &ImportRelation) -> Result<RelationPlan, Failure> {
         let (from, to) = (self.end(&relation.from), self.end(&relation.to));
         if from.iter().chain(&to).any(|row| row.purged) {
             return Ok(RelationPlan::Exists);
@@ -131,7 +134,7 @@ impl Project {
     }
 
     /// Whether the record that contains a relation is older than the one that its item was updated from.
-    fn is_older(&mut self, relation: &ImportRelation) -> Result<bool, Failure> {
+    fn is_older(&self, relation: &ImportRelation) -> Result<bool, Failure> {
         if relation.record_at == NEVER {
             return Ok(false);
         }
@@ -144,7 +147,7 @@ impl Project {
 
     /// A relation with one missing end, as a link of the other item.
     fn plan_link(
-        &mut self,
+        &self,
         relation: &ImportRelation,
         row: &ItemView,
         words: &str,
@@ -172,7 +175,7 @@ impl Project {
 
     /// A relation between two existing items.
     fn plan_between(
-        &mut self,
+        &self,
         relation: &ImportRelation,
         from: &ItemView,
         to: &ItemView,
@@ -213,7 +216,7 @@ impl Project {
 
     /// Whether a relation exists, or was made and removed again, between any two items that its ends may
     /// refer to.
-    fn is_made(&mut self, relation: &ImportRelation) -> Result<bool, Failure> {
+    fn is_made(&self, relation: &ImportRelation) -> Result<bool, Failure> {
         let tos = self.ends(&relation.to);
         for from in self.ends(&relation.from) {
             for to in &tos {
@@ -242,7 +245,7 @@ impl Project {
 
     /// Whether the last act of an import about a relation was to make it: if it does not exist, somebody
     /// removed it here.
-    fn was_made(&mut self, row: &ItemView, op: &Op) -> Result<bool, Failure> {
+    fn was_made(&self, row: &ItemView, op: &Op) -> Result<bool, Failure> {
         let doc = self.doc(&row.id)?;
         Ok(last_of_imports(doc.acts(), op).is_some_and(|last| last == op))
     }

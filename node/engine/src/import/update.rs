@@ -17,8 +17,8 @@ use super::stage::{
     RecordStage, is_deleted, previous_stage, read_mark, stays_deleted, update_labels, update_stage,
 };
 use super::{body, matching};
-use crate::Project;
 use crate::pending_batch::Work;
+use crate::query::QueryContext;
 
 /// What to do about an existing item.
 pub(crate) enum ItemUpdate {
@@ -58,11 +58,11 @@ pub(super) fn record_at(acts: &Acts) -> Option<Millis> {
     newest.filter(|at| *at != NEVER)
 }
 
-impl Project {
+impl QueryContext<'_> {
     /// The update of an item. `before` is the stage of the record at the last update; `None` takes it from
     /// the item's mark.
     pub(crate) fn update_item(
-        &mut self,
+        &self,
         id: &ItemId,
         item: &ImportItem,
         before: Option<RecordStage>,
@@ -106,7 +106,7 @@ impl Project {
                 ItemUpdate::InTrash
             });
         }
-        let mut drafting = ItemDrafts::new(self.now(), item);
+        let mut drafting = ItemDrafts::new(self.now, item);
         if record.says(Part::Title) && row.title != item.title {
             drafting.changed(Op::SetTitle {
                 title: item.title.clone(),

@@ -15,11 +15,12 @@ use towline_proto::{ActId, ItemId, text};
 use super::{check, compare};
 use crate::Project;
 use crate::pending_batch::replay::ReplayItem;
+use crate::query::QueryContext;
 
-impl Project {
+impl QueryContext<'_> {
     /// The settings as a line; `None` if nobody has set any.
-    pub(crate) fn settings_line(&mut self) -> Result<Option<SettingsLine>, Failure> {
-        let id = self.settings_id();
+    pub(crate) fn settings_line(&self) -> Result<Option<SettingsLine>, Failure> {
+        let id = self.store.settings_id();
         let line = self.whole_line(&id, &BTreeMap::new())?;
         if line.acts.len() < 2 {
             return Ok(None);
@@ -37,19 +38,21 @@ impl Project {
             acts: line.acts,
         }))
     }
+}
 
+impl Project {
     /// Imports settings, or returns why not.
     pub(crate) fn import_settings(
         &mut self,
         settings_line: &SettingsLine,
         dry_run: bool,
     ) -> Result<LineOutcome, Failure> {
-        if let Err(failure) = self.may_set() {
+        if let Err(failure) = self.query().may_set() {
             let why = format!("the settings were not imported: {}", failure.message);
             return Ok(LineOutcome::Rejected { why });
         }
-        let id = self.settings_id();
-        let current = self.whole_line(&id, &BTreeMap::new())?;
+        let id = self.store.settings_id();
+        let current = self.query().whole_line(&id, &BTreeMap::new())?;
         let line = ItemLine {
             schema: SCHEMA.to_owned(),
             ties: settings_line.ties.clone(),
@@ -79,7 +82,7 @@ impl Project {
         if dry_run {
             return Ok(LineOutcome::Updated { differs: Vec::new() });
         }
-        let (mut known, mut hash_prefixes) = self.acts_of(&id)?;
+        let (mut known, mut hash_prefixes) = self.query().acts_of(&id)?;
         if known.is_empty() {
             (known, hash_prefixes) = (vec![first_act()], vec![0]);
         }

@@ -17,27 +17,25 @@ impl Project {
     /// # Errors
     /// When the log refuses; nothing of the stage is left then.
     pub(crate) fn commit_pending(&mut self) -> Result<(), Failure> {
-        if self.pending.is_empty() {
+        if self.batch.is_empty() {
             return Ok(());
         }
         let now = self.now();
-        let batch = std::mem::take(&mut self.pending);
+        let batch = std::mem::take(&mut self.batch);
         let entries = batch.entries.iter().filter_map(PendingEntry::entry);
         let records: Vec<_> = entries.map(|entry| (now, entry.bytes().clone())).collect();
         let own = batch.entries.iter().rev().find_map(|pending| match pending {
             PendingEntry::Local(entry) => Some(entry.tip()),
             PendingEntry::Remote(_) | PendingEntry::NotStored(..) => None,
         });
-        let positions = match self.log.append(&records, own) {
+        let positions = match self.store.log.append(&records, own) {
             Ok(positions) => positions,
             Err(error) => {
                 self.rollback(batch);
                 return Err(log_failure(&error));
             }
         };
-        self.applied = positions.last().copied().or(self.applied);
-        self.recent.extend(batch.events);
-        self.dirty = self.dirty || !positions.is_empty();
+        self.store.applied(positions.last().copied(), batch.events);
         let mut positions = positions.into_iter();
         for pending in batch.entries {
             let input = match pending {
@@ -58,45 +56,45 @@ impl Project {
                     }
                 }
             };
-            let effects = self.replica.handle(now, input);
-            self.effects.extend(effects);
+            self.replication.handle(now, input);
         }
         if batch.role_raised {
             self.refold_all();
         } else if batch.members_before.is_some() {
-            self.folded_ranks = self.members.roles_digest();
+            self.store.set_folded_roles(self.members.roles_digest());
         }
         Ok(())
     }
 
     /// Rolls the pending batch back.
     pub(crate) fn rollback_pending(&mut self) {
-        let batch = std::mem::take(&mut self.pending);
+        let batch = std::mem::take(&mut self.batch);
         self.rollback(batch);
     }
 
     fn rollback(&mut self, batch: PendingBatch) {
         for (id, before) in batch.rows_before {
-            self.docs.forget(&id);
+            self.store.forget_doc(&id);
             match before {
                 Some(row) => {
-                    self.note_claim(&row);
+                    let claim = self.index.get(&id).and_then(|row| row.claim);
+                    self.presence.note_claim(self.env.instant(), &row, claim.as_ref());
                     self.index.put(row);
                 }
                 None => {
-                    self.forget_claim(&id);
+                    self.presence.forget_claim(&id);
                     self.index.remove(&id);
                 }
             }
         }
         drop(self.index.take_cycle_changes());
-        let settings = self.settings_id();
+        let settings = self.store.settings_id();
         let set = batch.docs_before.contains_key(&settings);
         if set {
-            self.docs.forget(&settings);
+            self.store.forget_doc(&settings);
         }
         for doc in batch.docs_before.into_values().flatten() {
-            self.docs.put(doc);
+            self.store.put_doc(doc);
         }
         if let Some(members) = batch.members_before {
             self.members = members;
@@ -105,10 +103,10 @@ impl Project {
             self.read_settings();
         }
         if let Some(own) = batch.own_before {
-            self.own = own;
+            self.author.roll_back(own);
         }
         if let Some(feed) = batch.feed_before {
-            self.feed_head = feed;
+            self.store.feed.roll_back(feed);
         }
         let now = self.now();
         for pending in batch.entries {
@@ -120,8 +118,7 @@ impl Project {
                 },
                 PendingEntry::NotStored(hash, outcome) => Input::AdmissionOutcome { hash, outcome },
             };
-            let effects = self.replica.handle(now, input);
-            self.effects.extend(effects);
+            self.replication.handle(now, input);
         }
     }
 }

@@ -9,14 +9,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use towline_api::request::{Failure, FailureCode};
+use towline_api::request::Failure;
 use towline_api::types::FeedEvent;
 use towline_crdt::doc::ItemDoc;
 use towline_crdt::projection_update::{ProjectionUpdate, update_projection};
-use towline_proto::{ActId, Event, EventKind, ItemId, Millis};
+use towline_proto::{ActId, Event, EventKind, Millis};
 
 use crate::Project;
 use crate::clock_skew::clamp_time;
+use crate::query::without_creation;
 
 /// How an entry arrived.
 #[derive(Debug, Clone, Copy)]
@@ -51,9 +52,9 @@ impl Project {
     pub(crate) fn apply_docs_ahead(&mut self, docs: impl IntoIterator<Item = (ItemDoc, BTreeSet<ActId>)>) {
         for (doc, later_acts) in docs {
             let id = doc.id();
-            self.save_before(&id);
-            self.pending.later_acts.insert(id, later_acts);
-            self.docs.put(Arc::new(doc));
+            self.batch.save_item(&self.store, &self.index, id);
+            self.batch.later_acts.insert(id, later_acts);
+            self.store.put_doc(Arc::new(doc));
         }
     }
 
@@ -69,11 +70,11 @@ impl Project {
             at: seen_at,
         };
         for (commit, came) in &commits {
-            if let Some(later_acts) = self.pending.later_acts.get_mut(&commit.view.id) {
+            if let Some(later_acts) = self.batch.later_acts.get_mut(&commit.view.id) {
                 later_acts.retain(|act| !came.contains(act));
             }
         }
-        self.pending
+        self.batch
             .later_acts
             .retain(|_, later_acts| !later_acts.is_empty());
         let mut resolved = Vec::new();
@@ -81,14 +82,6 @@ impl Project {
             self.apply_row(commit, arrival, &mut resolved);
         }
         self.emit_cycle_events(arrival, resolved);
-    }
-
-    /// Saves the state of an item before the batch; only the first call per item counts.
-    fn save_before(&mut self, id: &ItemId) {
-        let before = self.index.get(id);
-        self.pending.rows_before.entry(*id).or_insert(before);
-        let uncached = self.docs.uncached(id);
-        self.pending.save_doc(*id, uncached);
     }
 
     /// Applies one document. `ConflictsSettled` events are collected in `resolved`, because the item may
@@ -100,35 +93,34 @@ impl Project {
         resolved: &mut Vec<Event>,
     ) -> Result<(), Failure> {
         let id = doc.id();
-        if id == self.settings_id() {
+        if id == self.store.settings_id() {
             self.apply_settings(doc);
             return Ok(());
         }
-        let known = self.stored_doc(&id)?;
+        let known = self.store.existing_doc(&self.index, &id)?;
         let before = self.index.get(&id);
         let shown = before.as_ref().zip(known.as_ref().map(|doc| doc.acts()));
         let Some(outcome) = update_projection(self.id, shown, &doc, &self.members) else {
-            return Err(Failure::new(
-                FailureCode::Failure,
-                format!("item {} has no create act", id.short()),
-            ));
+            return Err(without_creation(&id));
         };
         self.apply_row(outcome, arrival, resolved);
-        self.docs.put(doc);
+        self.store.put_doc(doc);
         Ok(())
     }
 
     /// Applies one row and emits its events, except `ConflictsSettled`, which are collected in `resolved`.
     fn apply_row(&mut self, outcome: ProjectionUpdate, arrival: Arrival, resolved: &mut Vec<Event>) {
         let id = outcome.view.id;
-        self.save_before(&id);
-        self.pending.feed_before.get_or_insert(self.feed_head);
-        self.note_claim(&outcome.view);
+        self.batch.save_item(&self.store, &self.index, id);
+        self.batch.feed_before.get_or_insert(self.store.feed.head());
+        let before = self.index.get(&id).and_then(|before| before.claim);
+        self.presence
+            .note_claim(self.env.instant(), &outcome.view, before.as_ref());
         if outcome.view.imported.is_some() && self.index.row(&id).is_none() {
             self.maintenance.note_import(id, self.env.instant());
         }
         self.index.put(outcome.view);
-        self.maintenance.note_change(id);
+        self.maintenance.note_change(&self.settings.values, id);
         for event in outcome.events {
             match event.what {
                 EventKind::ConflictsResolved => resolved.push(event),
@@ -141,7 +133,7 @@ impl Project {
     /// conflict left.
     fn emit_cycle_events(&mut self, arrival: Arrival, mut resolved: Vec<Event>) {
         for change in self.index.take_cycle_changes().into_values() {
-            match self.cycle_events(&change) {
+            match self.query().cycle_events(&self.batch, &change) {
                 Ok(events) if change.is_suspended => events
                     .into_iter()
                     .for_each(|event| self.push_event(event, arrival)),
@@ -165,10 +157,9 @@ impl Project {
     }
 
     fn push_event(&mut self, mut event: Event, arrival: Arrival) {
-        self.feed_head = self.feed_head.saturating_add(1);
         let skewed = clamp_time(&mut event.at, arrival.at);
-        self.pending.events.push(FeedEvent {
-            position: self.feed_head,
+        self.batch.events.push(FeedEvent {
+            position: self.store.feed.advance(),
             skewed,
             seen_at: arrival.at,
             backfill: arrival.backfill,

@@ -110,7 +110,7 @@ impl Project {
         if open.changes.is_empty() {
             return Ok(());
         }
-        self.seal(open.place, open.prev, Payload::Changes(open.changes))?;
+        self.seal((open.place, open.prev), Payload::Changes(open.changes))?;
         let seen_at = self.now();
         // It happened long ago, so these events are backfill.
         self.apply_docs(open.docs.into_values(), true, seen_at)
@@ -154,7 +154,7 @@ impl Project {
             };
             let stored = match (part, item_replay.item) {
                 (0, None) => None,
-                _ => Some(self.doc(&item)?),
+                _ => Some(self.store.doc(&item)?),
             };
             let base = open.docs.get(&item).or(stored.as_deref());
             let mut ordinal = open.ordinal;

@@ -9,6 +9,7 @@ use towline_proto::{Column, CriterionState, Kind, Origin, OriginKind, ProjectId,
 use towline_store::env::SystemEnvironment;
 
 use super::*;
+use crate::Project;
 use crate::ProjectOptions;
 
 /// Items of the real tracker that are taken: every kind of stage and relation is among them.
@@ -247,7 +248,7 @@ fn a_snapshot_that_is_older_than_the_log_is_not_asked() {
     assert_eq!(all_told(dir), after);
     let segment = dir.join("log/00000001.seg");
     let log = std::fs::read(&segment).unwrap();
-    let Some(last) = reopen(dir, id).applied else {
+    let Some(last) = reopen(dir, id).store.applied_up_to() else {
         panic!("something was applied")
     };
     let last = (last & 0xffff_ffff) as usize;
@@ -325,24 +326,21 @@ fn an_idle_project_writes_its_snapshot_and_a_busy_one_does_not() {
     }
     project.commit_pending().unwrap();
     for _ in 0..QUIET_TICKS {
-        project.snapshot_on_tick();
+        project.write_snapshot(SnapshotState::tick);
     }
-    assert!(project.snapshot_state.builder.is_none(), "not so soon");
-    project.snapshot_on_tick();
-    assert!(
-        project.snapshot_state.builder.is_some(),
-        "it takes more than one tick"
-    );
+    assert!(project.snapshot.builder.is_none(), "not so soon");
+    project.write_snapshot(SnapshotState::tick);
+    assert!(project.snapshot.builder.is_some(), "it takes more than one tick");
     ask(&mut project, story("In between"));
     let expected = truth(&mut project);
-    project.snapshot_on_tick();
+    project.write_snapshot(SnapshotState::tick);
     assert!(
-        project.snapshot_state.builder.is_none(),
+        project.snapshot.builder.is_none(),
         "begun anew once it rests again"
     );
     assert_eq!(told(dir), vec![None; expected.len()]);
     for _ in 0..QUIET_TICKS + 2 {
-        project.snapshot_on_tick();
+        project.write_snapshot(SnapshotState::tick);
     }
     // Killed now: the snapshot has everything.
     drop(project);
@@ -360,7 +358,7 @@ fn a_rebuild_puts_a_snapshot_of_wrong_rows_right() {
     // A row that is gone from the cache is gone from the snapshot, and the log knows better.
     let lost = project.index.find_one("2").unwrap().id;
     project.index.remove(&lost);
-    project.snapshot_on_close();
+    project.write_snapshot(SnapshotState::close);
     assert!(!all_told(dir)[0].contains("Sell nets"));
     project.rebuild().unwrap();
     assert_eq!(told(dir)[0], None, "no answer instead of a wrong one");

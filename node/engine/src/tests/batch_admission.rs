@@ -72,7 +72,7 @@ fn history() -> (Entry, Vec<Entry>) {
     meet(&mut ann, &mut bo);
     let mut entries = Vec::new();
     let mut at = 0;
-    while let Some((record, behind)) = ann.project.log.read_next(at).unwrap() {
+    while let Some((record, behind)) = ann.project.store.log.read_next(at).unwrap() {
         entries.push(Entry::decode(record.bytes).unwrap());
         at = behind;
     }
@@ -139,17 +139,17 @@ struct Outcome {
 fn outcome(project: &mut Project) -> Outcome {
     let mut log = Vec::new();
     let mut at = 0;
-    while let Some((record, behind)) = project.log.read_next(at).unwrap() {
+    while let Some((record, behind)) = project.store.log.read_next(at).unwrap() {
         log.push(record.bytes.to_vec());
         at = behind;
     }
     let rows: Vec<_> = project.index.rows().filter_map(|row| row.view()).collect();
     let mut docs = Vec::new();
     for row in &rows {
-        let doc = project.doc(&row.id).unwrap();
+        let doc = project.store.doc(&row.id).unwrap();
         docs.push((doc.heads(), doc.acts().clone(), doc.body().unwrap()));
     }
-    let events = project.recent.iter().cloned().collect();
+    let events = project.store.feed.recent();
     Outcome {
         log,
         rows,
@@ -170,14 +170,13 @@ fn alone(first: &Entry, entries: &[Entry]) -> Outcome {
 
 fn together(first: &Entry, entries: &[Entry]) -> Outcome {
     let mut cy = Replica::make("cy", &Clock::new(), Some(first.clone()));
-    cy.project
-        .effects
-        .extend(entries.iter().map(|entry| Effect::Admit {
-            entry: entry.clone(),
-            peer: None,
-            verified: true,
-            live: false,
-        }));
+    let admit = |entry: &Entry| Effect::Admit {
+        entry: entry.clone(),
+        peer: None,
+        verified: true,
+        live: false,
+    };
+    cy.project.replication.queue(entries.iter().map(admit));
     cy.project.run_effects();
     outcome(&mut cy.project)
 }

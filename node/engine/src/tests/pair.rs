@@ -81,8 +81,8 @@ impl Replica {
         };
         let mut project = Project::create(opening, &genesis).unwrap();
         let (net, told) = mpsc::channel(MESSAGES);
-        project.net = Some(net);
-        project.my_addresses = Arc::new(|| vec!["/ip4/127.0.0.1/tcp/7".to_owned()]);
+        project.replication.net = Some(net);
+        project.replication.my_addresses = Arc::new(|| vec!["/ip4/127.0.0.1/tcp/7".to_owned()]);
         Self {
             project,
             me,
@@ -119,7 +119,7 @@ impl Replica {
         };
         let mut project = Project::open(opening, id).unwrap();
         let (net, told) = mpsc::channel(MESSAGES);
-        project.net = Some(net);
+        project.replication.net = Some(net);
         Self {
             project,
             me,
@@ -207,7 +207,7 @@ impl Replica {
     }
 
     pub(super) fn digest(&self) -> [u8; 32] {
-        self.project.replica.digest()
+        self.project.replication.core.digest()
     }
 
     /// What it has told the network since it was asked last.

@@ -93,7 +93,7 @@ fn a_claim_can_be_taken_over_once_its_node_was_not_seen_for_long() {
         (claim.holder.as_str(), claim.generation, claim.node),
         ("ann", 2, ann.me)
     );
-    let doc = ann.project.doc(&item).unwrap();
+    let doc = ann.project.store.doc(&item).unwrap();
     let renewal = doc.acts().values().find_map(|record| match &record.act.op {
         Op::TakeOver {
             renewal, force: None, ..
@@ -178,12 +178,12 @@ fn a_node_that_has_just_started_waits_and_force_needs_a_reason() {
     let mut bo = bo.restart(&clock);
     let mut ann = ann.restart(&clock);
     meet(&mut ann, &mut bo);
-    bo.project.net = None;
+    bo.project.replication.net = None;
     let refused = take_over(&mut bo, false, None).unwrap_err();
     assert!(refused.message.contains("without a running node"), "{refused}");
     take_over(&mut bo, true, Some("ann has left")).unwrap();
     let item = bo.card("1").id;
-    let doc = bo.project.doc(&item).unwrap();
+    let doc = bo.project.store.doc(&item).unwrap();
     let forced = doc.acts().values().any(
         |record| matches!(&record.act.op, Op::TakeOver { force: Some(why), .. } if why == "ann has left"),
     );
@@ -311,7 +311,7 @@ fn too_large(replica: &Replica) -> Entry {
         at: BEGIN,
         payload: Payload::Changes(vec![change]),
     };
-    Entry::sign(body, &project.key)
+    Entry::sign(body, &project.author.key)
 }
 
 #[test]
@@ -332,7 +332,7 @@ fn a_release_that_could_not_be_written_leaves_the_claim_as_young_as_it_was() {
     let release = Request::Transition(Transition::plain("1", Verb::Release));
     ann.project.apply_request(Some(&origin), release).unwrap();
     let entry = too_large(&ann);
-    ann.project.queue_remote(entry);
+    ann.project.batch.add_remote(entry);
     ann.project.commit_pending().unwrap_err();
     assert_eq!(ann.card("1").claim.unwrap().holder, "bo");
     let refused = take_over(&mut ann, false, None).unwrap_err();

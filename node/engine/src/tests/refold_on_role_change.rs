@@ -85,18 +85,18 @@ fn a_process_that_dies_before_everything_is_refolded_does_it_at_its_next_start()
     let clock = Clock::new();
     let (mut ann, bo) = retitled(&clock);
     let before = ann.project.index.rows().cloned().collect::<Vec<_>>();
-    let ranks = ann.project.folded_ranks;
+    let ranks = ann.project.store.folded_roles();
     raise(&mut ann, bo.me, Role::Owner);
     let after = titles(&mut ann);
 
     // What the cache holds when the process ends behind the entry and before the items.
-    ann.project.store().unwrap();
+    ann.project.store.save(&ann.project.index).unwrap();
     let mut batch = Batch::default();
     for row in &before {
         batch.put_row(row);
     }
     batch.put_u64(Table::Meta, meta::RANKS, ranks);
-    ann.project.cache.write(batch).unwrap();
+    ann.project.store.write_cache(batch);
 
     let mut ann = ann.restart(&clock);
     assert_eq!(titles(&mut ann), after);
@@ -107,9 +107,12 @@ fn a_process_that_dies_before_everything_is_refolded_does_it_at_its_next_start()
 fn every_rise_of_somebody_who_may_write_changes_the_digest() {
     let clock = Clock::new();
     let (mut ann, bo) = pair(&clock);
-    let writer = ann.project.folded_ranks;
-    assert_eq!(writer, bo.project.folded_ranks);
+    let writer = ann.project.store.folded_roles();
+    assert_eq!(writer, bo.project.store.folded_roles());
     raise(&mut ann, bo.me, Role::Maintainer);
-    assert_ne!(ann.project.folded_ranks, writer);
-    assert_eq!(ann.project.folded_ranks, ann.project.members.roles_digest());
+    assert_ne!(ann.project.store.folded_roles(), writer);
+    assert_eq!(
+        ann.project.store.folded_roles(),
+        ann.project.members.roles_digest()
+    );
 }

@@ -38,7 +38,7 @@ fn one(replica: &mut Replica, key: &str) -> Setting {
 }
 
 fn holding(replica: &Replica) -> Settings {
-    *replica.project.maintenance.settings()
+    replica.project.settings.values
 }
 
 /// As [`pair`], with somebody who has another role.
@@ -111,7 +111,7 @@ fn a_writer_is_refused_here_and_at_the_gate_of_everybody_else() {
         key: "promote".into(),
         value: Some("auto".into()),
     };
-    let drafts = bo.project.drafts(&origin, vec![op]);
+    let drafts = crate::command::drafts(&bo.project.query(), &origin, None, vec![op]);
     let work = Work {
         item: Some(ItemId::settings(&bo.project.id())),
         drafts,
