@@ -12,10 +12,12 @@ mod replay;
 use automerge::transaction::{CommitOptions, Transactable};
 use automerge::{ActorId, Automerge, AutomergeError, ChangeHash, ObjType, ROOT, ReadDoc};
 use towline_proto::table::{IllegalTransition, legal};
-use towline_proto::{Act, ActId, AuthorSeq, ItemId, Millis, Op, Origin, RequestId, act::ActError, limits};
+use towline_proto::{
+    Act, ActId, AuthorSeq, ItemId, Millis, Op, Origin, Register, RequestId, Rule, act::ActError, limits,
+};
 
 use crate::doc::{ACTS, ActRecord, Acts, BODY, DocError, ItemDoc, NodePrefix, object, scalar};
-use crate::fold::{ActOutcome, FoldedItem, fold, why_not_keepable};
+use crate::fold::{ActOutcome, FoldedItem, fold, is_keepable};
 use crate::gate::{self, GateError};
 use crate::members::Roles;
 use crate::view::Conflict;
@@ -82,14 +84,14 @@ pub enum ComposeError {
     #[error("Automerge refused the change: {0}")]
     Automerge(#[from] AutomergeError),
     /// There is no such conflict.
-    #[error("no unresolved conflict about the {over}; `towline conflicts` lists all")]
+    #[error("no unresolved conflict about the {over}")]
     NoSuchConflict {
         /// About what.
-        over: String,
+        over: Register,
     },
     /// An act that lost by this rule cannot be kept.
-    #[error("this side cannot be kept: {0}")]
-    CannotKeep(&'static str),
+    #[error("this side cannot be kept: it is overridden by the rule `{0}`")]
+    CannotKeep(Rule),
     /// The item has reached a limit.
     #[error("the item already has {max} {what}, which is the maximum")]
     Full {
@@ -336,14 +338,12 @@ fn check(folded: Option<&FoldedItem<'_>>, op: &Op) -> Result<(), ComposeError> {
             .find(|conflict| conflict.register == *over);
         let contends = |conflict: &&Conflict| conflict.winner == *keep || conflict.losers.contains(keep);
         if open.filter(contends).is_none() {
-            return Err(ComposeError::NoSuchConflict {
-                over: over.to_string(),
-            });
+            return Err(ComposeError::NoSuchConflict { over: over.clone() });
         }
         if let Some(ActOutcome::Overridden { rule, .. }) = folded.acts.get(keep).map(|act| &act.outcome)
-            && let Some(why) = why_not_keepable(*rule)
+            && !is_keepable(*rule)
         {
-            return Err(ComposeError::CannotKeep(why));
+            return Err(ComposeError::CannotKeep(*rule));
         }
     }
     Ok(())

@@ -4,15 +4,19 @@
 //! arrived together. When the causing act was known before (an old value is in effect again, say), the id also
 //! names the youngest new act. An act arrives only once, so two changes never share an id.
 
+mod fields;
+
 use std::collections::BTreeSet;
 
 use towline_proto::{
-    ActId, Column, Event, EventId, EventKind, HoldKind, Op, ProjectId, Register, limits, text,
+    ActId, Column, ConflictSubject, Contender, Event, EventId, EventKind, Field, HoldKind, HoldReason, Op,
+    ProjectId, Register, limits, text,
 };
 
 use crate::doc::Acts;
-use crate::fold::{ActOutcome, FoldedAct, FoldedItem, display_value};
+use crate::fold::{ActOutcome, FoldedAct, FoldedItem, value_of};
 use crate::view::{Attribution, Conflict, ItemView};
+use fields::changed_fields;
 
 /// Part of an event's id when no act arrived and a member's role was raised instead.
 const ROLE_CHANGE: &str = "roles";
@@ -75,12 +79,7 @@ pub fn diff_since(
     events.emit_edit_and_comments();
     let new = |conflict: &&Conflict| !before.conflicts.iter().any(|old| old.id == conflict.id);
     for conflict in after.conflicts.iter().filter(new) {
-        let rule = conflict.rule.sentence().to_owned();
-        events.emit_about(
-            &conflict.id,
-            EventKind::ConflictRaised { rule },
-            Some(conflict.winner),
-        );
+        events.emit_about(&conflict.id, raised(folded, conflict), Some(conflict.winner));
         if let Some(change) = changed_by_merge(before, after, conflict) {
             events.emit_about(&conflict.id, change, Some(conflict.winner));
         }
@@ -95,14 +94,37 @@ pub fn diff_since(
 /// authors of the two values had not seen each other's act.
 fn changed_by_merge(before: &ItemView, after: &ItemView, conflict: &Conflict) -> Option<EventKind> {
     let (old, new) = (
-        display_value(before, &conflict.register)?,
-        display_value(after, &conflict.register)?,
+        value_of(before, &conflict.register)?,
+        value_of(after, &conflict.register)?,
     );
     (old != new).then(|| EventKind::ChangedByMerge {
-        field: conflict.register.to_string(),
+        register: conflict.register.clone(),
         before: old,
         after: new,
     })
+}
+
+/// The event of a new conflict among the acts of an item.
+fn raised(folded: &FoldedItem<'_>, conflict: &Conflict) -> EventKind {
+    let contender = |act: &ActId| {
+        let folding = folded.acts.get(act)?;
+        Some(Contender {
+            act: *act,
+            origin: folding.record.act.origin.clone(),
+            op: folding.record.act.op.kind(),
+        })
+    };
+    let losers = conflict.losers.iter().take(limits::EVENT_LOSERS);
+    EventKind::ConflictRaised {
+        conflict: conflict.id.clone(),
+        rule: conflict.rule,
+        about: ConflictSubject::Register {
+            register: conflict.register.clone(),
+            winner: contender(&conflict.winner),
+            losers: losers.filter_map(contender).collect(),
+            more: conflict.losers.len().saturating_sub(limits::EVENT_LOSERS),
+        },
+    }
 }
 
 /// The acts that are new since a row was made.
@@ -160,11 +182,8 @@ impl EventBuilder<'_> {
         self.emit_about("", what, cause);
     }
 
-    fn emit_field(&mut self, field: &str, cause: Option<ActId>) {
-        let what = EventKind::FieldChanged {
-            field: field.to_owned(),
-        };
-        self.emit_about(field, what, cause);
+    fn emit_field(&mut self, field: Field, cause: Option<ActId>) {
+        self.emit_about(field.as_str(), EventKind::FieldChanged { field }, cause);
     }
 
     /// Adds the events for an edited body and for each new comment, also when a comment is older by its
@@ -173,7 +192,7 @@ impl EventBuilder<'_> {
         let Some(new) = &mut self.new else { return };
         let comments = std::mem::take(&mut new.comments);
         if let Some(edit) = new.edit {
-            self.emit_field("body", Some(edit));
+            self.emit_field(Field::Body, Some(edit));
         }
         for id in comments {
             if let Some(Op::Comment { text }) = self.folded.acts.get(&id).map(|act| &act.record.act.op) {
@@ -206,8 +225,9 @@ impl EventBuilder<'_> {
     }
 }
 
-/// One event about the item with row `view`. Its id is derived from the item, the kind of event, `about`, and
-/// the causing act.
+/// One event about the item with row `view`. Its id is derived from the item, the type of event, `about`, and
+/// the causing act. The type and `about` (a field, the id of a conflict, an act) are stable names of the formats:
+/// no text that people read takes part, so rewording one changes no id.
 pub fn event(project: ProjectId, view: &ItemView, cause: Attribution, about: &str, what: EventKind) -> Event {
     let Attribution {
         act,
@@ -265,13 +285,12 @@ fn holds_change(before: &ItemView, after: &ItemView) -> Option<(EventKind, Regis
     let added: Vec<HoldKind> = new.iter().filter(|kind| !old.contains(kind)).copied().collect();
     let removed: Vec<HoldKind> = old.iter().filter(|kind| !new.contains(kind)).copied().collect();
     let reason = match (&after.holds.blocked, &after.holds.failure) {
-        (Some(blocked), _) if before.holds.blocked != after.holds.blocked => Some(blocked.reason.clone()),
-        (_, Some(failure)) if before.holds.failure != after.holds.failure => Some(format!(
-            "{}{}: {}",
-            failure.kind,
-            if failure.is_final { ", given up" } else { "" },
-            failure.detail
-        )),
+        (Some(blocked), _) if before.holds.blocked != after.holds.blocked => {
+            Some(HoldReason::Blocked(blocked.clone()))
+        }
+        (_, Some(failure)) if before.holds.failure != after.holds.failure => {
+            Some(HoldReason::MergeFailure(failure.clone()))
+        }
         _ => None,
     };
     if added.is_empty() && removed.is_empty() && reason.is_none() {
@@ -327,74 +346,4 @@ fn claim_change(before: &ItemView, after: &ItemView, events: &mut EventBuilder<'
         }
         _ => {}
     }
-}
-
-/// The fields that changed, apart from the body, with the registers whose acts caused that. Of a set or list, only
-/// the registers of the members that changed: replicas may receive concurrent additions one by one.
-fn changed_fields(before: &ItemView, after: &ItemView) -> Vec<(&'static str, Vec<Register>)> {
-    let one = |register| vec![register];
-    let pairs = [
-        ("title", before.title != after.title, one(Register::Title)),
-        ("kind", before.kind != after.kind, one(Register::Kind)),
-        (
-            "priority",
-            before.priority != after.priority,
-            one(Register::Priority),
-        ),
-        ("qa", before.qa != after.qa, one(Register::Qa)),
-        ("epic", before.epic != after.epic, one(Register::Epic)),
-        (
-            "assignee",
-            before.assignee != after.assignee,
-            one(Register::Assignee),
-        ),
-        (
-            "labels",
-            before.labels != after.labels,
-            changed(&before.labels, &after.labels, |label| {
-                Register::Label(label.clone())
-            }),
-        ),
-        (
-            "depends_on",
-            before.depends_on != after.depends_on,
-            changed(&before.depends_on, &after.depends_on, |on| {
-                Register::Dependency(*on)
-            }),
-        ),
-        (
-            "links",
-            before.links != after.links,
-            changed(&before.links, &after.links, |link| {
-                Register::Link(link.kind, link.target.clone())
-            }),
-        ),
-        (
-            "criteria",
-            before.criteria != after.criteria,
-            changed(&before.criteria, &after.criteria, |criterion| {
-                Register::Criterion(criterion.id)
-            }),
-        ),
-    ];
-    pairs
-        .into_iter()
-        .filter(|(_, changed, _)| *changed)
-        .map(|(field, _, registers)| (field, registers))
-        .collect()
-}
-
-/// The registers of the elements that are in one list only. The common beginning and end are skipped first.
-fn changed<T: PartialEq>(before: &[T], after: &[T], register: impl Fn(&T) -> Register) -> Vec<Register> {
-    let same = before.iter().zip(after).take_while(|(a, b)| a == b).count();
-    let rest = |list| <[T]>::get(list, same..).unwrap_or_default();
-    let (before, after) = (rest(before), rest(after));
-    let pairs = before.iter().rev().zip(after.iter().rev());
-    let same = pairs.take_while(|(a, b)| a == b).count();
-    let rest = |list: &[T]| list.len().saturating_sub(same);
-    let before = before.get(..rest(before)).unwrap_or_default();
-    let after = after.get(..rest(after)).unwrap_or_default();
-    let gone = before.iter().filter(|one| !after.contains(one));
-    let new = after.iter().filter(|one| !before.contains(one));
-    gone.chain(new).map(register).collect()
 }

@@ -16,5 +16,6 @@ pub mod fold;
 pub mod gate;
 pub mod members;
 pub mod projection_update;
+pub mod reasons;
 pub mod settings;
 pub mod view;

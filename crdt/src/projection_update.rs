@@ -9,7 +9,7 @@ use towline_proto::{ActId, Event, ItemId, ProjectId};
 
 use crate::diff::{diff, diff_since};
 use crate::doc::{Acts, ItemDoc};
-use crate::fold::fold;
+use crate::fold::{FoldedItem, fold};
 use crate::members::Roles;
 use crate::view::ItemView;
 
@@ -31,11 +31,18 @@ pub fn update_projection<R: Roles>(
     roles: &R,
 ) -> Option<ProjectionUpdate> {
     let folded = fold(doc.id(), doc.acts(), roles)?;
-    let events = diff(project, before, &folded);
-    Some(ProjectionUpdate {
-        view: folded.view,
-        events,
-    })
+    Some(ProjectionUpdate::of(project, before, folded))
+}
+
+impl ProjectionUpdate {
+    /// The update that a fold results in.
+    pub fn of(project: ProjectId, before: Option<(&ItemView, &Acts)>, folded: FoldedItem<'_>) -> Self {
+        let events = diff(project, before, &folded);
+        Self {
+            view: folded.view,
+            events,
+        }
+    }
 }
 
 /// [`update_projection`] for acts that are given directly, together with the new ones among them: for the state

@@ -12,8 +12,10 @@ use towline_proto::{
     Register, RequestId, Rule, Status,
 };
 
+use crate::reasons::{Notice, RefusalReason};
+
 /// The version of stored rows. Increase it when a change of the fold or of this type changes rows.
-pub const PROJECTION_VERSION: u32 = 5;
+pub const PROJECTION_VERSION: u32 = 6;
 
 /// How many column steps a row remembers, so that several steps at once can be shown as one line.
 pub const TRAIL: usize = 8;
@@ -73,8 +75,8 @@ pub struct ItemView {
     pub imported: Option<String>,
     /// Open conflicts.
     pub conflicts: Vec<Conflict>,
-    /// Notices about facts that contradict the state, such as "merged, but blocked at the same time".
-    pub attention: Vec<String>,
+    /// Facts that contradict the state: it was merged, say, and blocked at the same time.
+    pub attention: Vec<Notice>,
     /// Refused acts, with the reason.
     pub refused: Vec<RefusedAct>,
     /// The step that put it into its column, then earlier steps, at most [`TRAIL`].
@@ -158,8 +160,8 @@ pub struct Conflict {
 pub struct RefusedAct {
     /// Which act.
     pub act: ActId,
-    /// Why, for people.
-    pub why: String,
+    /// Why.
+    pub why: RefusalReason,
 }
 
 impl ItemView {

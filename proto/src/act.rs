@@ -422,34 +422,9 @@ impl Op {
         })
     }
 
-    /// A word for the timeline: the verb, or what is edited.
+    /// The name of its kind: the verb, or what is edited.
     pub const fn name(&self) -> &'static str {
-        match self.verb() {
-            Some(verb) => verb.as_str(),
-            None => match self {
-                Self::Create { .. } => "create",
-                Self::Resolve { .. } => "settle",
-                Self::SetTitle { .. } => "title",
-                Self::SetKind { .. } => "kind",
-                Self::SetPriority { .. } => "priority",
-                Self::SetQa { .. } => "qa",
-                Self::SetEpic { .. } => "epic",
-                Self::Assign { .. } => "assign",
-                Self::EditBody => "edit",
-                Self::AddLabel { .. } => "label",
-                Self::RemoveLabel { .. } => "unlabel",
-                Self::AddDependency { .. } => "depends",
-                Self::RemoveDependency { .. } => "undepends",
-                Self::AddLink { .. } => "link",
-                Self::RemoveLink { .. } => "unlink",
-                Self::Comment { .. } => "comment",
-                Self::AddCriterion { .. } => "criterion",
-                Self::SetCriterion { .. } => "judge",
-                Self::MarkImport { .. } => "import",
-                Self::Set { .. } => "set",
-                _ => "unknown",
-            },
-        }
+        self.kind().as_str()
     }
 
     fn check(&self) -> Result<(), ActError> {

@@ -96,6 +96,27 @@ pub struct EntryBody {
 }
 
 impl EntryBody {
+    /// Checks what every reader of the entry checks besides its size.
+    ///
+    /// # Errors
+    /// [`EntryError::TooMany`].
+    pub fn check_bounds(&self) -> Result<(), EntryError> {
+        let changes = match &self.payload {
+            Payload::Changes(changes) => changes.len(),
+            Payload::Genesis(_) | Payload::Member(_) => 0,
+        };
+        for (what, got, max) in [
+            ("changes", changes, limits::CHANGES_PER_ENTRY),
+            ("predecessors", self.prev.len(), limits::HEADS_PER_ENTRY),
+            ("membership heads", self.members.len(), limits::HEADS_PER_ENTRY),
+        ] {
+            if got > max {
+                return Err(EntryError::TooMany { what, got, max });
+            }
+        }
+        Ok(())
+    }
+
     /// The entry's number in its author's log.
     pub const fn author_seq(&self) -> AuthorSeq {
         AuthorSeq {
@@ -184,19 +205,7 @@ impl Entry {
         }
         let encoded = bytes.get(BODY_AT..).ok_or(DecodeError::Short)?;
         let body: EntryBody = codec::decode(encoded)?;
-        let changes = match &body.payload {
-            Payload::Changes(changes) => changes.len(),
-            Payload::Genesis(_) | Payload::Member(_) => 0,
-        };
-        for (what, got, max) in [
-            ("changes", changes, limits::CHANGES_PER_ENTRY),
-            ("predecessors", body.prev.len(), limits::HEADS_PER_ENTRY),
-            ("membership heads", body.members.len(), limits::HEADS_PER_ENTRY),
-        ] {
-            if got > max {
-                return Err(EntryError::TooMany { what, got, max });
-            }
-        }
+        body.check_bounds()?;
         Ok(Self {
             hash: hash_of(version, encoded),
             body: body.into(),

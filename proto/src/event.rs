@@ -3,10 +3,20 @@
 //! An event is derived by comparing an item's row before and after a change. Its id is the same on every replica. An
 //! event says what to look at, and not what the state is now: a subscriber that missed events reads the current state
 //! (docs/spec/pipeline.md, *What changes mean to everyone else*).
+//!
+//! An event carries types and no sentences: what people read is made where it is shown. docs/events.md shows every
+//! event as JSON. The names in the JSON are stable, and some of them are part of the ids of events.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Closing, Column, EventId, HoldKind, ItemId, Kind, Millis, NodeId, Origin, ProjectId, Status};
+use crate::stage::{Blocked, MergeFailure, words};
+use crate::{
+    ActId, Closing, Column, CriterionState, EventId, HoldKind, ItemId, Kind, Millis, NodeId, OpKind, Origin,
+    ProjectId, Qa, Register, Rule, Status,
+};
+
+/// The schema of the JSON of events.
+pub const SCHEMA: &str = "towline.event/v2";
 
 /// A change of an item.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,9 +75,9 @@ pub enum EventKind {
         /// Holds that were lifted.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         removed: Vec<HoldKind>,
-        /// The reason of a block, or the detail of a merge failure.
+        /// Why, of a block or a merge failure that was set or changed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        reason: Option<String>,
+        reason: Option<HoldReason>,
     },
     /// It was claimed.
     Claimed {
@@ -83,9 +93,8 @@ pub enum EventKind {
     },
     /// A field has another value.
     FieldChanged {
-        /// The field: `title`, `kind`, `priority`, `qa`, `epic`, `assignee`, `labels`, `depends_on`,
-        /// `links`, `criteria`, `body`.
-        field: String,
+        /// Which one.
+        field: Field,
     },
     /// A comment was added.
     Commented {
@@ -94,20 +103,24 @@ pub enum EventKind {
     },
     /// There is a new open conflict.
     ConflictRaised {
-        /// The rule that chose the winner.
-        rule: String,
+        /// The id under which the conflict is listed, equal on every replica.
+        conflict: String,
+        /// The rule that chose what is in effect.
+        rule: Rule,
+        /// What competes.
+        about: ConflictSubject,
     },
     /// The item has no open conflict any more.
     #[serde(rename = "conflicts-settled")]
     ConflictsResolved,
     /// Concurrent acts of others arrived and changed a value that was shown on this node.
     ChangedByMerge {
-        /// The name of the register.
-        field: String,
+        /// The register with the value.
+        register: Register,
         /// The value that was shown before.
-        before: String,
+        before: RegisterValue,
         /// The value now.
-        after: String,
+        after: RegisterValue,
     },
     /// It was deleted.
     Deleted,
@@ -116,7 +129,7 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    /// The type name, as in JSON.
+    /// The type name, as in JSON. Part of the ids of events, so it never changes.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::ItemCreated { .. } => "item-created",
@@ -133,4 +146,182 @@ impl EventKind {
             Self::Restored => "restored",
         }
     }
+}
+
+words!(
+    /// A field of an item, or everything about it that is one list. The names are part of the ids of events, so they
+    /// never change.
+    Field, "field" {
+        /// The title.
+        Title = "title",
+        /// The kind.
+        Kind = "kind",
+        /// The priority.
+        Priority = "priority",
+        /// How it passes QA.
+        Qa = "qa",
+        /// The epic.
+        Epic = "epic",
+        /// The assignee.
+        Assignee = "assignee",
+        /// The labels.
+        Labels = "labels",
+        /// The dependencies.
+        DependsOn = "depends_on",
+        /// The links.
+        Links = "links",
+        /// The criteria.
+        Criteria = "criteria",
+        /// The description.
+        Body = "body",
+    }
+);
+
+/// Why an item is held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "hold", rename_all = "kebab-case")]
+pub enum HoldReason {
+    /// Why it is blocked.
+    Blocked(Blocked),
+    /// What went wrong when it was merged.
+    MergeFailure(MergeFailure),
+}
+
+/// What a conflict is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub enum ConflictSubject {
+    /// Concurrent acts on one register.
+    Register {
+        /// The register.
+        register: Register,
+        /// The act that is in effect; absent when it is not known here.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        winner: Option<Contender>,
+        /// Acts that are overridden, at most [`crate::limits::EVENT_LOSERS`].
+        losers: Vec<Contender>,
+        /// How many more are overridden.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        more: usize,
+    },
+    /// Dependencies that form a cycle. The last one is suspended.
+    Cycle {
+        /// Who waits for whom, each waiting for the next.
+        waits: Vec<Wait>,
+        /// How many are left out in the middle.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        more: usize,
+    },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
+/// One of several competing acts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contender {
+    /// The act.
+    pub act: ActId,
+    /// Who asked for it.
+    pub origin: Origin,
+    /// What it does.
+    pub op: OpKind,
+}
+
+/// One item that waits for another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wait {
+    /// The item that waits.
+    pub item: ItemName,
+    /// The item that it waits for.
+    pub on: ItemName,
+    /// Why it waits.
+    pub why: WaitKind,
+}
+
+words!(
+    /// Why an item waits for another.
+    WaitKind, "reason to wait" {
+        /// It was superseded by the other.
+        Successor = "successor",
+        /// It depends on the other.
+        Dependency = "dependency",
+    }
+);
+
+/// Another item, as events and timelines name it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemName {
+    /// Its id.
+    pub id: ItemId,
+    /// What people type for it on the node that says so.
+    pub handle: String,
+}
+
+/// The value of a register that a merge can change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub enum RegisterValue {
+    /// The column of an item that is not closed.
+    Column {
+        /// Which one.
+        column: Column,
+    },
+    /// How an item was closed.
+    Closed {
+        /// Abandoned, superseded or rejected.
+        status: Status,
+    },
+    /// Whether a hold is set.
+    Hold {
+        /// It is.
+        set: bool,
+    },
+    /// Whether the item is in the trash.
+    Trash {
+        /// It is.
+        deleted: bool,
+    },
+    /// Who holds the claim.
+    Claim {
+        /// The holder, if there is one.
+        holder: Option<String>,
+    },
+    /// The title.
+    Title {
+        /// One line.
+        title: String,
+    },
+    /// The kind of work.
+    Kind {
+        /// Which one.
+        kind: Kind,
+    },
+    /// The priority.
+    Priority {
+        /// 0 (highest) to 4.
+        priority: u8,
+    },
+    /// How it passes QA.
+    Qa {
+        /// By whom.
+        qa: Qa,
+    },
+    /// The epic.
+    Epic {
+        /// Its id, if there is one.
+        epic: Option<ItemId>,
+    },
+    /// The assignee.
+    Assignee {
+        /// A person or agent, if there is one.
+        who: Option<String>,
+    },
+    /// The state of a criterion.
+    Criterion {
+        /// Its state.
+        state: CriterionState,
+    },
 }

@@ -15,6 +15,7 @@ pub mod event;
 pub mod ids;
 pub mod limits;
 pub mod member;
+pub mod op_kind;
 pub mod presence;
 pub mod register;
 mod signed;
@@ -29,9 +30,12 @@ pub mod wire;
 pub use act::{Act, LinkKind, Op};
 pub use address::{AddressBody, AddressRecord};
 pub use entry::{AuthorSeq, Entry, EntryBody, ItemChange, Payload};
-pub use event::{Event, EventKind};
+pub use event::{
+    ConflictSubject, Contender, Event, EventKind, Field, HoldReason, ItemName, RegisterValue, Wait, WaitKind,
+};
 pub use ids::{ActId, EntryHash, Epoch, EventId, ItemId, NodeId, ProjectId, RequestId};
 pub use member::{MemberAct, Role};
+pub use op_kind::{EditKind, OpKind};
 pub use presence::{Presence, PresenceBody, Renewal};
 pub use register::{Register, Rule};
 pub use stage::{

@@ -40,6 +40,8 @@ pub const LABELS: usize = 64;
 pub const COMMENTS: usize = 10_000;
 /// Comments of one item for which one entry causes events, the youngest ones: more at once come from an import.
 pub const COMMENT_EVENTS: usize = 32;
+/// Overridden acts that the event of a new conflict names; the conflict lists all of them.
+pub const EVENT_LOSERS: usize = 8;
 /// Acts of one item, of all kinds.
 pub const ACTS_PER_ITEM: usize = 50_000;
 /// Bytes of orphans in one project: entries that wait for another entry.

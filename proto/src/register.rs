@@ -2,7 +2,8 @@
 //! (docs/spec/pipeline.md, *When replicas disagree*).
 //!
 //! Which operation writes which register, and which act wins, is decided by the fold in `towline-crdt`. The names are
-//! defined here, because an act that resolves a conflict names its register on the wire.
+//! defined here, because an act that resolves a conflict names its register on the wire. What people read about a
+//! register or a rule is made where it is shown.
 
 use std::fmt;
 
@@ -92,7 +93,7 @@ impl Register {
     }
 }
 
-/// The name that conflicts are listed under.
+/// The name that logs and errors use.
 impl fmt::Display for Register {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -145,26 +146,3 @@ words!(
         Cycle = "circle",
     }
 );
-
-impl Rule {
-    /// The rule as a sentence for people who have not read the rules.
-    pub const fn sentence(self) -> &'static str {
-        match self {
-            Self::Fact => "a recorded merge overrides other changes",
-            Self::Hold => "it was put on hold at the same time and stays here until the hold is lifted",
-            Self::Cautious => "of concurrent changes, the more cautious one takes effect",
-            Self::Tie => {
-                "both are equally cautious: the higher role takes effect (equal roles: a fixed tie-break)"
-            }
-            Self::ColumnLeft => {
-                "the item left the column at the same time, and this change applies only in that column"
-            }
-            Self::Claim => {
-                "only one claim can hold: people come before agents, then a fixed tie-break decides"
-            }
-            Self::Generation => "a newer claim was made or released at the same time",
-            Self::Field => "concurrent edits: the higher role takes effect (equal roles: a fixed tie-break)",
-            Self::Cycle => "the dependencies form a cycle, so one of them is ignored",
-        }
-    }
-}

@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::stage::words;
 use crate::{Column, HoldKind, Kind, Qa};
 
@@ -274,7 +276,8 @@ pub struct IllegalTransition {
 }
 
 /// The reason why a transition is illegal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum IllegalReason {
     /// The transition is not legal from this column.
     Column(Column),

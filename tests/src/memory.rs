@@ -11,8 +11,8 @@ use towline_api::types::{Applied, FeedEvent, ItemCard, ItemPage, ProjectStatus};
 use towline_engine::handle::{JOBS, Job, NodeHandle, ProjectLink};
 use towline_proto::stage::{Blocked, Holds, status};
 use towline_proto::{
-    Column, Event, EventId, EventKind, HoldKind, ItemId, Kind, Millis, NodeId, Origin, OriginKind, ProjectId,
-    Qa, Role, Verb,
+    Column, Event, EventId, EventKind, HoldKind, HoldReason, ItemId, Kind, Millis, NodeId, Origin,
+    OriginKind, ProjectId, Qa, Role, Verb,
 };
 
 const ME: NodeId = NodeId([7; 32]);
@@ -214,13 +214,12 @@ impl State {
             }
             (Verb::Block, _) => {
                 let reason = wanted.reason.clone().unwrap_or_default();
-                card.holds.blocked = Some(Blocked {
-                    reason: reason.clone(),
-                });
+                let blocked = Blocked { reason };
+                card.holds.blocked = Some(blocked.clone());
                 EventKind::HoldsChanged {
                     added: vec![HoldKind::Blocked],
                     removed: Vec::new(),
-                    reason: Some(reason),
+                    reason: Some(HoldReason::Blocked(blocked)),
                 }
             }
             (verb, _) => return Err(Failure::new(FailureCode::Usage, format!("not in a test: {verb}"))),

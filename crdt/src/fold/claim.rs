@@ -12,6 +12,7 @@ use super::observed_state::ObservedState;
 use super::request_groups::RequestGroups;
 use super::{FoldedAct, Loser, effect};
 use crate::doc::NodePrefix;
+use crate::reasons::RefusalReason;
 
 /// The decision about the claim.
 #[derive(Debug)]
@@ -107,22 +108,26 @@ pub(super) fn tie_break(item: ItemId, generation: u32, author: NodePrefix) -> [u
 /// Why a claim, release or take-over is refused, if it is. A claim must carry the next generation and a release
 /// the current one; an older generation comes from a holder whose claim was taken over. A take-over must name a
 /// renewal of the claim that is not older than the claim itself.
-pub(super) fn stale_reason(op: &Op, observed: &ObservedState) -> Option<String> {
+pub(super) fn stale_reason(op: &Op, observed: &ObservedState) -> Option<RefusalReason> {
     let seen = observed.generation;
     match op {
         Op::Claim { generation, .. } | Op::TakeOver { generation, .. }
             if seen.checked_add(1) != Some(*generation) =>
         {
-            Some(format!(
-                "generation {generation} is not the next one after {seen}"
-            ))
+            Some(RefusalReason::NotNextGeneration {
+                generation: *generation,
+                seen,
+            })
         }
         Op::TakeOver { renewal, .. } if observed.claimed_at.is_some_and(|at| *renewal < at) => {
-            Some("it cites a renewal from before the claim that it takes over".to_owned())
+            Some(RefusalReason::OldRenewal)
         }
-        Op::Release { generation } if observed.state.claimed && *generation != seen => Some(format!(
-            "generation {generation} is not the present one, which is {seen}"
-        )),
+        Op::Release { generation } if observed.state.claimed && *generation != seen => {
+            Some(RefusalReason::NotPresentGeneration {
+                generation: *generation,
+                present: seen,
+            })
+        }
         _ => None,
     }
 }

@@ -3,7 +3,7 @@
 //! Relies on the decisions of [`super::observed_state`] and [`super::winner`]. Each losing act is in exactly one
 //! conflict. At the end of a fold, the conflicts among the heads become the open conflicts of the row.
 
-use towline_proto::{ActId, CriterionState, ItemId, Kind, Op, Qa, Register, Rule};
+use towline_proto::{ActId, CriterionState, ItemId, Op, Register, RegisterValue, Rule};
 
 use super::column::ColumnDecision;
 use super::observed_state::ObservedState;
@@ -292,33 +292,44 @@ const fn caution_of(op: &Op) -> u8 {
     }
 }
 
-/// The value of a register as people read it, for showing what a merge changed.
-pub(crate) fn display_value(view: &crate::view::ItemView, register: &Register) -> Option<String> {
-    let either = |is: bool, yes: &str, no: &str| Some(if is { yes } else { no }.to_owned());
-    match register {
-        Register::Column => Some(match &view.closing {
-            Some(closing) => closing.status().to_string(),
-            None => view.column.to_string(),
-        }),
-        Register::Frozen => either(view.holds.frozen, "frozen", "not frozen"),
-        Register::Blocked => either(view.holds.blocked.is_some(), "blocked", "not blocked"),
-        Register::Review => either(view.holds.review, "waits for approval", "approved"),
-        Register::Failure => either(view.holds.failure.is_some(), "merge failed", "to be merged"),
-        Register::Deleted => either(view.deleted, "deleted", "not deleted"),
-        Register::Claim => Some(match &view.claim {
-            Some(claim) => format!("claimed by {}", claim.holder),
-            None => "not claimed".to_owned(),
-        }),
-        Register::Title => Some(view.title.clone()),
-        Register::Kind => Some(Kind::as_str(view.kind).to_owned()),
-        Register::Priority => Some(format!("P{}", view.priority)),
-        Register::Qa => Some(Qa::as_str(view.qa).to_owned()),
-        Register::Epic => Some(view.epic.map_or("no epic".to_owned(), |epic| epic.key())),
-        Register::Assignee => Some(view.assignee.clone().unwrap_or_else(|| "nobody".to_owned())),
+/// The value of a register that a merge can change, for saying what it changed.
+pub(crate) fn value_of(view: &crate::view::ItemView, register: &Register) -> Option<RegisterValue> {
+    let hold = |set| RegisterValue::Hold { set };
+    Some(match register {
+        Register::Column => match &view.closing {
+            Some(closing) => RegisterValue::Closed {
+                status: closing.status(),
+            },
+            None => RegisterValue::Column { column: view.column },
+        },
+        Register::Frozen => hold(view.holds.frozen),
+        Register::Blocked => hold(view.holds.blocked.is_some()),
+        Register::Review => hold(view.holds.review),
+        Register::Failure => hold(view.holds.failure.is_some()),
+        Register::Deleted => RegisterValue::Trash {
+            deleted: view.deleted,
+        },
+        Register::Claim => RegisterValue::Claim {
+            holder: view.claim.as_ref().map(|claim| claim.holder.clone()),
+        },
+        Register::Title => RegisterValue::Title {
+            title: view.title.clone(),
+        },
+        Register::Kind => RegisterValue::Kind { kind: view.kind },
+        Register::Priority => RegisterValue::Priority {
+            priority: view.priority,
+        },
+        Register::Qa => RegisterValue::Qa { qa: view.qa },
+        Register::Epic => RegisterValue::Epic { epic: view.epic },
+        Register::Assignee => RegisterValue::Assignee {
+            who: view.assignee.clone(),
+        },
         Register::Criterion(id) => {
             let criterion = view.criteria.iter().find(|criterion| criterion.id == *id)?;
-            Some(criterion.state.to_string())
+            RegisterValue::Criterion {
+                state: criterion.state,
+            }
         }
-        _ => None,
-    }
+        _ => return None,
+    })
 }

@@ -34,13 +34,14 @@ use std::sync::Arc;
 use towline_proto::table::legal;
 use towline_proto::{ActId, Closing, Column, ItemId, NodeId, Op, Qa, Register, Role, Rule, Verb};
 
-pub(crate) use conflict::display_value;
+pub(crate) use conflict::value_of;
 pub use folded_acts::FoldedActs;
 pub(crate) use register::writes;
-pub use resolve::why_not_keepable;
+pub use resolve::is_keepable;
 
 use crate::doc::{ActRecord, Acts, NodePrefix};
 use crate::members::Roles;
+use crate::reasons::RefusalReason;
 use crate::view::ItemView;
 use folded_acts::ObservedActs;
 use observed_state::ColumnScoped;
@@ -63,8 +64,8 @@ pub enum ActOutcome {
         /// The rule that decided.
         rule: Rule,
     },
-    /// The act never takes effect: it was illegal in the state that its author had observed. Holds the reason.
-    Refused(String),
+    /// The act never takes effect: it was illegal in the state that its author had observed.
+    Refused(RefusalReason),
 }
 
 /// A value of the column register: the column and, for a closed item, how it was closed.
@@ -135,9 +136,6 @@ pub struct FoldedAct<'a> {
     pub order: usize,
 }
 
-/// Why a setting that a plain writer signed has no effect.
-const NO_SETTER: &str = "only a maintainer or an owner changes the project's settings";
-
 /// Whether an operation changes a setting of the project.
 pub(crate) const fn is_setting_op(op: &Op) -> bool {
     matches!(
@@ -199,7 +197,7 @@ pub fn fold<'a, R: Roles>(item: ItemId, acts: &'a Acts, roles: &'a R) -> Option<
     }
     for id in unordered {
         if let Some(record) = acts.get(&id) {
-            state.refuse(id, record, "it names an act that is not there".to_owned());
+            state.refuse(id, record, RefusalReason::MissingAct);
         }
     }
     state.finish();
@@ -229,7 +227,7 @@ impl<'a, R: Roles> FoldState<'a, R> {
         }
     }
 
-    fn refuse(&mut self, id: ActId, record: &'a ActRecord, why: String) {
+    fn refuse(&mut self, id: ActId, record: &'a ActRecord, why: RefusalReason) {
         let act = FoldedAct {
             outcome: ActOutcome::Refused(why),
             ..self.new_act(&id, record)
@@ -246,9 +244,11 @@ impl<'a, R: Roles> FoldState<'a, R> {
     /// Folds one act. Every act that it names has been folded before.
     fn fold_act(&mut self, id: ActId, record: &'a ActRecord) {
         match &record.act.op {
-            op if is_setting_op(op) && !self.may_set(record) => self.refuse(id, record, NO_SETTER.to_owned()),
+            op if is_setting_op(op) && !self.may_set(record) => {
+                self.refuse(id, record, RefusalReason::NotMaintainer);
+            }
             Op::Resolve { over, keep } => self.fold_resolve(id, record, over, *keep),
-            Op::Unknown => self.refuse(id, record, "a newer version of towline wrote it".to_owned()),
+            Op::Unknown => self.refuse(id, record, RefusalReason::UnknownOperation),
             op => match op.verb() {
                 Some(verb) => self.fold_transition(id, record, verb),
                 None => self.fold_edit(id, record),
@@ -263,14 +263,10 @@ impl<'a, R: Roles> FoldState<'a, R> {
         let heads = |register: &Register| seen.heads(register, Some(self.created));
         let observed = self.observe(heads);
         let Some(column) = &observed.column else {
-            return self.refuse(
-                id,
-                record,
-                "it does not name what put the item where it stood".to_owned(),
-            );
+            return self.refuse(id, record, RefusalReason::NoColumn);
         };
         if let Err(illegal) = legal(verb, observed.state) {
-            return self.refuse(id, record, illegal.why.to_string());
+            return self.refuse(id, record, RefusalReason::Illegal { why: illegal.why });
         }
         if let Some(why) = claim::stale_reason(op, &observed) {
             return self.refuse(id, record, why);

@@ -12,13 +12,14 @@ use super::observed_state::ObservedState;
 use super::winner;
 use super::{ActOutcome, ColumnValue, FoldState, FoldedAct, FoldedItem, effect, register};
 use crate::members::Roles;
+use crate::reasons::{NOTICE_COMMIT_CHARS, Notice, NoticedAct, beginning};
 use crate::view::{Attribution, ColumnStep, Conflict, ItemView, RefusedAct, TRAIL};
 
 /// The most conflicts and refused acts that a row lists; the timeline shows all.
 const LISTED: usize = 32;
 /// The most concurrent deletions or purges that are compared by what their authors had seen.
 const PURGES: usize = 8;
-/// The most commits, or acts concurrent to a deletion, that a sentence names.
+/// The most commits, or acts concurrent to a deletion, that a notice names.
 const NAMED: usize = 4;
 /// The most reasons of a block that are shown together.
 const REASONS: usize = 8;
@@ -125,8 +126,8 @@ impl<R: Roles> FoldState<'_, R> {
         self.acts.get(id).map(|act| &act.record.act.op)
     }
 
-    /// Notices for people: facts that contradict the state of the item.
-    fn attention(&self, observed: &ObservedState) -> Vec<String> {
+    /// Facts that contradict the state of the item.
+    fn attention(&self, observed: &ObservedState) -> Vec<Notice> {
         let Some(column) = &observed.column else {
             return Vec::new();
         };
@@ -144,19 +145,20 @@ impl<R: Roles> FoldState<'_, R> {
             let reports = reports
                 .filter(|_| is_done)
                 .filter_map(|id| effect(&self.acts, id));
-            return reports
-                .map(|op| format!("done, but {} at the same time", past_tense(op)))
-                .collect();
+            let acts = reports.map(NoticedAct::of);
+            return acts.map(|act| Notice::DoneDespite { act }).collect();
         }
         let losers = column.losers.iter().map(|loser| &loser.act);
         let against = column.overridden_holds.iter().chain(losers).chain(reports);
         let against = against.filter_map(|id| effect(&self.acts, id));
-        let against = against.map(|op| format!("merged, but {} at the same time", past_tense(op)));
+        let against = against.map(|op| Notice::MergedDespite {
+            act: NoticedAct::of(op),
+        });
         against.chain(self.concurrent_merges()).collect()
     }
 
     /// A notice that names the commits of several concurrent merges.
-    fn concurrent_merges(&self) -> Option<String> {
+    fn concurrent_merges(&self) -> Option<Notice> {
         let heads = self.heads(&Register::Column).iter();
         let commits: BTreeSet<&str> = heads
             .filter_map(|id| match effect(&self.acts, id) {
@@ -164,21 +166,16 @@ impl<R: Roles> FoldState<'_, R> {
                 _ => None,
             })
             .collect();
-        let named: Vec<_> = commits
-            .iter()
-            .take(NAMED)
-            .map(|commit| text::show(commit, 16))
-            .collect();
-        (commits.len() > 1).then(|| {
-            format!(
-                "merged more than once at the same time, as {}",
-                named.join(" and ")
-            )
+        let named = commits.iter().take(NAMED);
+        (commits.len() > 1).then(|| Notice::MergedRepeatedly {
+            commits: named
+                .map(|commit| beginning(commit, NOTICE_COMMIT_CHARS))
+                .collect(),
         })
     }
 
     /// Whether the item is deleted, whether it is purged, and a notice about acts concurrent to that.
-    fn trash(&self, observed: &ObservedState) -> (bool, bool, Option<String>) {
+    fn trash(&self, observed: &ObservedState) -> (bool, bool, Option<Notice>) {
         let Some(winner) = observed.trash.winner.filter(|_| observed.state.deleted) else {
             return (false, false, None);
         };
@@ -189,40 +186,30 @@ impl<R: Roles> FoldState<'_, R> {
         let concurrent = heads.map(|id| self.concurrent_with(*id)).min_by_key(Vec::len);
         let concurrent = concurrent.unwrap_or_default();
         let purged = purges && concurrent.is_empty();
-        (true, purged, self.describe_concurrent(&concurrent))
+        (true, purged, self.deleted_despite(&concurrent))
     }
 
     /// A notice about acts concurrent to a deletion. It names the acts that matter when deciding whether to
     /// restore the item, and counts the others.
-    fn describe_concurrent(&self, acts: &[ActId]) -> Option<String> {
-        let mut named: BTreeSet<String> = BTreeSet::new();
+    fn deleted_despite(&self, acts: &[ActId]) -> Option<Notice> {
+        let mut named: BTreeSet<NoticedAct> = BTreeSet::new();
         let mut edits = 0;
         for op in acts.iter().filter_map(|id| effect(&self.acts, id)) {
             match op {
-                Op::Merged { commit: Some(commit) } => {
-                    named.insert(format!("merged ({})", text::show(commit, 16)));
-                }
-                Op::Claim { holder, .. } | Op::TakeOver { holder, .. } => {
-                    named.insert(format!("claimed by {}", text::show(holder, 40)));
-                }
-                Op::Freeze | Op::Block { .. } | Op::MergeFailed { .. } => drop(named.insert(past_tense(op))),
+                Op::Merged { commit: Some(_) }
+                | Op::Claim { .. }
+                | Op::TakeOver { .. }
+                | Op::Freeze
+                | Op::Block { .. }
+                | Op::MergeFailed { .. } => drop(named.insert(NoticedAct::of(op))),
                 _ => edits += 1,
             }
         }
-        let mut parts: Vec<String> = named.into_iter().take(NAMED).collect();
-        match edits {
-            0 => {}
-            1 => parts.push("edited".to_owned()),
-            many => parts.push(format!("edited {many} times")),
-        }
-        let back = if acts.len() == 1 { "both" } else { "all" };
-        let list = match parts.split_last() {
-            Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
-            Some((only, _)) => only.clone(),
-            None => String::new(),
-        };
-        (!acts.is_empty())
-            .then(|| format!("deleted, but {list} at the same time; `restore` brings {back} back"))
+        (!acts.is_empty()).then(|| Notice::DeletedDespite {
+            acts: named.into_iter().take(NAMED).collect(),
+            edits,
+            total: acts.len(),
+        })
     }
 
     /// The acts that the author of this act had not seen, but for refused acts and those about the trash.
@@ -361,28 +348,5 @@ impl<R: Roles> FoldState<'_, R> {
         }
         let made = self.acts.get(&self.created).map(|act| act.record.act.at);
         (trail, entered_at.or(made).unwrap_or_default(), retries)
-    }
-}
-
-/// The act in the past tense, for a sentence.
-fn past_tense(op: &Op) -> String {
-    match op {
-        Op::Block { reason } => format!("blocked ({})", text::show(reason, 80)),
-        Op::Freeze => "frozen".into(),
-        Op::Abandon { .. } => "abandoned".into(),
-        Op::Reject { .. } => "rejected".into(),
-        Op::Supersede { .. } => "superseded".into(),
-        Op::RequestChanges { .. } => "sent back".into(),
-        Op::MergeFailed { kind, .. } => format!("a failed merge ({kind}) was reported"),
-        Op::Move { to, .. } => format!("moved to {to}"),
-        Op::Merged { .. } => "marked done".into(),
-        Op::Triage => "triaged".into(),
-        Op::Start { .. } => "started".into(),
-        Op::Submit => "submitted".into(),
-        Op::PassQa => "passed by QA".into(),
-        Op::Approve => "approved".into(),
-        Op::Reopen => "reopened".into(),
-        Op::Archive => "archived".into(),
-        op => op.name().to_owned(),
     }
 }

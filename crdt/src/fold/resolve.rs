@@ -12,24 +12,23 @@ use super::folded_acts::ObservedActs;
 use super::{FoldState, FoldedAct, column, register, winner};
 use crate::doc::ActRecord;
 use crate::members::Roles;
+use crate::reasons::RefusalReason;
 
 /// The most acts in `also_placed_by`: so many resolving acts can follow each other without a step in between.
 const MAX_ALSO_PLACED_BY: usize = 64;
 
-/// Why an act that lost by this rule cannot be kept by a resolving act. `None` when it can.
-pub const fn why_not_keepable(rule: Rule) -> Option<&'static str> {
+/// Whether a resolving act can keep an act that lost by this rule. A recorded merge cannot be undone that way, and
+/// a claim of an older generation cannot take effect again.
+pub const fn is_keepable(rule: Rule) -> bool {
     match rule {
-        Rule::Fact => Some("a recorded merge cannot be undone here; use `reopen` or `move` instead"),
-        Rule::Generation => {
-            Some("a newer claim was made, so this one cannot take effect again; use `claim` instead")
-        }
+        Rule::Fact | Rule::Generation => false,
         Rule::Hold
         | Rule::Cautious
         | Rule::Tie
         | Rule::ColumnLeft
         | Rule::Claim
         | Rule::Field
-        | Rule::Cycle => None,
+        | Rule::Cycle => true,
     }
 }
 
@@ -41,14 +40,16 @@ impl<'a, R: Roles> FoldState<'a, R> {
         let heads = |register: &Register| seen.heads(register, Some(self.created));
         let observed = self.observe(heads);
         let Some(conflict) = self.conflict_about(&observed, over, || heads(over)) else {
-            return self.refuse(id, record, format!("nothing contended about the {over}"));
+            let register = over.clone();
+            return self.refuse(id, record, RefusalReason::NoConflict { register });
         };
         if !conflict.involves(&keep) {
-            return self.refuse(id, record, "what it keeps did not contend".to_owned());
+            return self.refuse(id, record, RefusalReason::NoSide);
         }
         let loser = conflict.losers.iter().find(|loser| loser.act == keep);
-        if let Some(why) = loser.and_then(|loser| why_not_keepable(loser.rule)) {
-            return self.refuse(id, record, why.to_owned());
+        if let Some(loser) = loser.filter(|loser| !is_keepable(loser.rule)) {
+            let rule = loser.rule;
+            return self.refuse(id, record, RefusalReason::NotKeepable { rule });
         }
         let kept = self.acts.get(&keep);
         let root = kept.and_then(|kept| kept.keeps).unwrap_or(keep);

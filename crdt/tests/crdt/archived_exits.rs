@@ -1,6 +1,7 @@
 //! Items that were done or closed and then archived, with a concurrent act of somebody who had not seen that.
 
-use towline_proto::{Column, Op, Qa, Rule};
+use towline_crdt::reasons::{Notice, NoticedAct};
+use towline_proto::{Column, Op, Qa, Rule, Verb};
 
 use crate::actors::{ann_and_bo, exchange};
 use crate::conflicts::{only, start};
@@ -17,7 +18,10 @@ fn a_merge_that_was_archived_wins_against_concurrent_steps() {
     bo.does(Op::Submit);
     let view = exchange(&mut ann, &mut bo);
     assert_eq!((view.column, only(&view).rule), (Column::Archived, Rule::Fact));
-    assert_eq!(view.attention, ["merged, but submitted at the same time"]);
+    let act = NoticedAct::Other {
+        op: Verb::Submit.into(),
+    };
+    assert_eq!(view.attention, [Notice::MergedDespite { act }]);
     ann.does(Op::Reopen);
     assert_eq!(ann.view().column, Column::Backlog);
 }

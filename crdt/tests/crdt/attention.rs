@@ -1,10 +1,23 @@
 //! Notices about facts that contradict the state of an item without being a conflict.
 
 use towline_crdt::fold::ActOutcome;
+use towline_crdt::reasons::{Notice, NoticedAct};
 use towline_proto::{Column, FailureKind, Op, Qa, Rule, Status};
 
 use crate::actors::{Actor, ann_and_bo, exchange};
 use crate::conflicts::outcomes;
+
+fn merged(commit: &str) -> NoticedAct {
+    NoticedAct::Merged {
+        commit: Some(commit.to_owned()),
+    }
+}
+
+/// The notice of a deletion with other concurrent acts besides those that it names.
+fn deleted(acts: Vec<NoticedAct>, edits: usize) -> Notice {
+    let total = acts.len() + edits;
+    Notice::DeletedDespite { acts, edits, total }
+}
 
 #[test]
 fn a_deletion_names_the_concurrent_acts_that_matter() {
@@ -18,17 +31,16 @@ fn a_deletion_names_the_concurrent_acts_that_matter() {
     cy.does(Op::Freeze);
     bo.does(Op::Comment { text: "there".into() });
     let view = exchange(&mut ann, &mut bo);
-    assert_eq!(
-        view.attention,
-        ["deleted, but merged (abc1234) and edited at the same time; `restore` brings all back"]
-    );
+    assert_eq!(view.attention, [deleted(vec![merged("abc1234")], 1)]);
     let view = exchange(&mut ann, &mut cy);
     assert!(view.holds.frozen);
     assert_eq!(
         view.attention,
         [
-            "merged, but frozen at the same time",
-            "deleted, but frozen, merged (abc1234) and edited at the same time; `restore` brings all back"
+            Notice::MergedDespite {
+                act: NoticedAct::Frozen
+            },
+            deleted(vec![NoticedAct::Frozen, merged("abc1234")], 1),
         ]
     );
 }
@@ -48,11 +60,41 @@ fn done_without_a_commit_and_a_failed_merge_make_a_notice() {
     assert_eq!(view.column, Column::Done);
     assert_eq!(
         view.attention,
-        ["done, but a failed merge (gates-failed) was reported at the same time"]
+        [Notice::DoneDespite {
+            act: NoticedAct::MergeFailed {
+                kind: FailureKind::GatesFailed
+            }
+        }]
     );
     assert_eq!(view.status(), Status::Done, "done shows no failure");
     ann.does(Op::Reopen);
     assert!(ann.view().attention.is_empty());
+}
+
+#[test]
+fn a_failure_reported_concurrently_to_a_merge_is_a_notice_and_no_conflict() {
+    let (mut ann, mut bo) = ann_and_bo(Qa::Server);
+    ann.does(Op::Start { force: None });
+    ann.does(Op::Submit);
+    bo.receives(&ann);
+    ann.does(Op::Merged {
+        commit: Some("abc123".into()),
+    });
+    bo.does(Op::MergeFailed {
+        kind: FailureKind::GatesFailed,
+        detail: "clippy".into(),
+    });
+    let view = exchange(&mut ann, &mut bo);
+    assert_eq!((view.column, view.status()), (Column::Done, Status::Done));
+    assert!(view.conflicts.is_empty());
+    assert_eq!(
+        view.attention,
+        [Notice::MergedDespite {
+            act: NoticedAct::MergeFailed {
+                kind: FailureKind::GatesFailed
+            }
+        }]
+    );
 }
 
 #[test]
@@ -67,7 +109,9 @@ fn two_concurrent_merges_are_both_named() {
     assert!(view.conflicts.is_empty());
     assert_eq!(
         view.attention,
-        ["merged more than once at the same time, as abc1234 and def5678"]
+        [Notice::MergedRepeatedly {
+            commits: vec!["abc1234".into(), "def5678".into()]
+        }]
     );
 }
 

@@ -1,6 +1,7 @@
 //! Claims: who holds the exclusive right to work on an item after concurrent claims, steps and take-overs.
 
 use towline_crdt::fold::ActOutcome;
+use towline_crdt::reasons::RefusalReason;
 use towline_proto::{Column, Op, OriginKind, Qa, Register, Rule, Status};
 
 use crate::actors::{ann_and_bo, exchange};
@@ -98,7 +99,7 @@ fn a_take_over_names_a_renewal_of_the_claim() {
     let mut early = bo.clone();
     early.does(take_over(towline_proto::Millis(claimed_at.0 - 1)));
     assert_eq!(early.view().claim.map(|claim| claim.holder), Some("ann".into()));
-    assert!(early.view().refused[0].why.contains("from before the claim"));
+    assert_eq!(early.view().refused[0].why, RefusalReason::OldRenewal);
     bo.does(take_over(claimed_at));
     assert_eq!(bo.view().claim.map(|claim| claim.holder), Some("bo".into()));
 }
@@ -167,7 +168,10 @@ fn a_release_of_an_older_generation_does_not_affect_the_current_claim() {
     ann.does(Op::Release { generation: 1 });
     let view = ann.view();
     assert_eq!(view.claim.map(|claim| claim.holder), Some("coder-2".into()));
-    assert!(view.refused[0].why.contains("not the present one"));
+    assert!(matches!(
+        view.refused[0].why,
+        RefusalReason::NotPresentGeneration { .. }
+    ));
     ann.does(Op::Release { generation: 2 });
     assert_eq!(ann.view().claim, None);
 }

@@ -1,8 +1,12 @@
 //! Conflicts between concurrent acts: which act wins, what is listed, and how a later act resolves the conflict.
 
+use towline_crdt::compose::ComposeError;
 use towline_crdt::fold::{ActOutcome, fold};
+use towline_crdt::reasons::{Notice, NoticedAct};
 use towline_crdt::view::{Conflict, ItemView};
-use towline_proto::{ActId, Column, CriterionState, EventKind, Op, Qa, Register, Rule, Status};
+use towline_proto::{
+    ActId, Column, CriterionState, EventKind, Op, Qa, Register, RegisterValue, Rule, Status, Verb,
+};
 
 use crate::actors::{Actor, ShownState, ann_and_bo, exchange, test_members};
 
@@ -136,13 +140,16 @@ fn a_merge_cannot_be_overridden_by_resolving_but_a_new_act_can_follow() {
     let view = exchange(&mut ann, &mut bo);
     let conflict = only(&view);
     assert_eq!((view.column, conflict.rule), (Column::Done, Rule::Fact));
-    assert_eq!(view.attention, ["merged, but abandoned at the same time"]);
+    let act = NoticedAct::Other {
+        op: Verb::Abandon.into(),
+    };
+    assert_eq!(view.attention, [Notice::MergedDespite { act }]);
     let mut other = ann.clone();
     let refused = ann
         .try_does(keep(&conflict, conflict.losers[0]))
         .expect_err("a fact");
     assert!(
-        refused.to_string().contains("use `reopen` or `move`"),
+        matches!(refused, ComposeError::CannotKeep(Rule::Fact)),
         "{refused}"
     );
     other.does(keep(&conflict, conflict.winner));
@@ -270,7 +277,11 @@ fn edits_concurrent_to_a_deletion_are_noticed_and_prevent_a_purge() {
     assert_eq!((view.deleted, view.purged), (true, false));
     assert_eq!(
         view.attention,
-        ["deleted, but edited 2 times at the same time; `restore` brings all back"]
+        [Notice::DeletedDespite {
+            acts: Vec::new(),
+            edits: 2,
+            total: 2
+        }]
     );
     bo.does(Op::Restore);
     assert_eq!(
@@ -325,38 +336,26 @@ fn a_value_changed_by_a_merge_is_reported_with_before_and_after() {
     let changes = |before: &ShownState| {
         let events = ann.events_since(before);
         let told = events.into_iter().filter_map(|event| match event.what {
-            EventKind::ChangedByMerge { field, before, after } => Some((field, before, after)),
+            EventKind::ChangedByMerge {
+                register,
+                before,
+                after,
+            } => Some((register, before, after)),
             _ => None,
         });
         told.collect::<Vec<_>>()
     };
     assert_eq!(
         changes(&anns),
-        [("column".into(), "done".into(), "backlog".into())]
+        [(
+            Register::Column,
+            RegisterValue::Column { column: Column::Done },
+            RegisterValue::Column {
+                column: Column::Backlog
+            }
+        )]
     );
     assert_eq!(changes(&bos), [], "nothing that Bo was shown has changed");
-}
-
-#[test]
-fn a_failure_reported_concurrently_to_a_merge_is_a_notice_and_no_conflict() {
-    let (mut ann, mut bo) = ann_and_bo(Qa::Server);
-    ann.does(start());
-    ann.does(Op::Submit);
-    bo.receives(&ann);
-    ann.does(Op::Merged {
-        commit: Some("abc123".into()),
-    });
-    bo.does(Op::MergeFailed {
-        kind: towline_proto::FailureKind::GatesFailed,
-        detail: "clippy".into(),
-    });
-    let view = exchange(&mut ann, &mut bo);
-    assert_eq!((view.column, view.status()), (Column::Done, Status::Done));
-    assert!(view.conflicts.is_empty());
-    assert_eq!(
-        view.attention,
-        ["merged, but a failed merge (gates-failed) was reported at the same time"]
-    );
 }
 
 #[test]

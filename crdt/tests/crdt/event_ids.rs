@@ -2,7 +2,7 @@
 
 use towline_crdt::diff::diff;
 use towline_crdt::fold::fold;
-use towline_proto::{Column, Event, EventKind, Op, ProjectId, Qa, Role, limits};
+use towline_proto::{Column, Event, EventKind, Field, Op, ProjectId, Qa, Role, limits};
 
 use crate::actors::{Actor, ann_and_bo, test_members};
 
@@ -74,7 +74,7 @@ fn one_act_that_wins_two_conflicts_has_two_events() {
 
 fn ids_of(events: &[Event], name: &str) -> Vec<towline_proto::EventId> {
     let named = events.iter().filter(|event| match &event.what {
-        EventKind::FieldChanged { field } => field == name,
+        EventKind::FieldChanged { field } => field.as_str() == name,
         EventKind::HoldsChanged { .. } => name == "holds",
         _ => false,
     });
@@ -244,6 +244,6 @@ fn an_edit_of_the_body_has_an_event_also_when_a_younger_one_was_known() {
     let told = news(&mut ann, &bo);
     let body = told
         .iter()
-        .find(|event| matches!(&event.what, EventKind::FieldChanged { field } if field == "body"));
+        .find(|event| matches!(event.what, EventKind::FieldChanged { field: Field::Body }));
     assert_eq!(body.expect("told").origin.id, "bo");
 }

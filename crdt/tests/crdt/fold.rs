@@ -1,6 +1,7 @@
 //! The fold: the state of an item after sequential and after concurrent acts.
 
 use towline_crdt::fold::ActOutcome;
+use towline_crdt::reasons::{Notice, NoticedAct};
 use towline_proto::{Closing, Column, Op, OriginKind, Qa, Register, Status};
 
 use crate::actors::{ann_and_bo, exchange};
@@ -139,7 +140,11 @@ fn a_merge_fact_beats_a_block_and_says_so() {
     assert_eq!((view.column, view.status()), (Column::Done, Status::Done));
     assert_eq!(
         view.attention,
-        ["merged, but blocked (waiting for keys) at the same time"]
+        [Notice::MergedDespite {
+            act: NoticedAct::Blocked {
+                reason: "waiting for keys".into()
+            }
+        }]
     );
 }
 

@@ -2,6 +2,7 @@
 
 use towline_crdt::doc::{ActRecord, Acts, NodePrefix};
 use towline_crdt::fold::{ActOutcome, fold};
+use towline_crdt::reasons::RefusalReason;
 use towline_proto::{
     Act, ActId, Column, CriterionState, Millis, Op, Origin, OriginKind, Qa, Register, Status,
 };
@@ -132,5 +133,5 @@ fn a_step_that_names_no_act_of_the_column_is_refused() {
     let cast = test_members();
     let view = fold(ann.view().id, &acts, &cast).expect("a creation").view;
     assert_eq!((view.column, view.conflicts.len()), (Column::Backlog, 0));
-    assert!(view.refused[0].why.contains("does not name what put the item"));
+    assert_eq!(view.refused[0].why, RefusalReason::NoColumn);
 }

@@ -27,6 +27,7 @@ mod gate_writers;
 mod histories;
 mod members;
 mod model;
+mod pinned_event_ids;
 mod seed;
 mod settings;
 mod values_in_events;

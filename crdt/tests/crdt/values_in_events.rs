@@ -4,14 +4,17 @@ use towline_crdt::diff::diff;
 use towline_crdt::fold::fold;
 use towline_proto::{
     Column, CriterionState, EventKind, FailureKind, ItemId, Kind, LinkKind, Op, OriginKind, ProjectId, Qa,
-    Register,
+    Register, RegisterValue,
 };
 
 use crate::actors::{Actor, ann_and_bo, test_members};
 
+/// A register with its value before and after.
+type Change = (Register, RegisterValue, RegisterValue);
+
 /// Both write the first part in turn, then Ann (the owner) and Bo write concurrently. Returns the changes that Bo's
 /// replica reports when it receives Ann's acts.
-fn told(together: Vec<Op>, anns: Vec<Op>, bos: Vec<Op>) -> Vec<(String, String, String)> {
+fn told(together: Vec<Op>, anns: Vec<Op>, bos: Vec<Op>) -> Vec<Change> {
     let (mut ann, mut bo) = ann_and_bo(Qa::Human);
     together.into_iter().for_each(|op| ann.does(op));
     bo.receives(&ann);
@@ -20,20 +23,27 @@ fn told(together: Vec<Op>, anns: Vec<Op>, bos: Vec<Op>) -> Vec<(String, String, 
     changes(&mut bo, &ann)
 }
 
-fn changes(bo: &mut Actor, ann: &Actor) -> Vec<(String, String, String)> {
+fn changes(bo: &mut Actor, ann: &Actor) -> Vec<Change> {
     let before = bo.shown();
     bo.receives(ann);
     let events = bo.events_since(&before);
     let told = events.into_iter().filter_map(|event| match event.what {
-        EventKind::ChangedByMerge { field, before, after } => Some((field, before, after)),
+        EventKind::ChangedByMerge {
+            register,
+            before,
+            after,
+        } => Some((register, before, after)),
         _ => None,
     });
     told.collect()
 }
 
-fn says(told: &[(String, String, String)], field: &str, before: &str, after: &str) {
-    let one = (field.to_owned(), before.to_owned(), after.to_owned());
-    assert_eq!(told, [one]);
+fn says(told: &[Change], register: Register, before: RegisterValue, after: RegisterValue) {
+    assert_eq!(told, [(register, before, after)]);
+}
+
+const fn hold(set: bool) -> RegisterValue {
+    RegisterValue::Hold { set }
 }
 
 fn start() -> Op {
@@ -66,15 +76,15 @@ fn a_hold_changed_by_a_merge_is_reported() {
         |first: Op, lifted: Op, again: Op| told(vec![first], vec![lifted.clone(), again], vec![lifted]);
     says(
         &told_of(Op::Freeze, Op::Unfreeze, Op::Freeze),
-        "frozen",
-        "not frozen",
-        "frozen",
+        Register::Frozen,
+        hold(false),
+        hold(true),
     );
     says(
         &told_of(block(), Op::Unblock, block()),
-        "blocked",
-        "not blocked",
-        "blocked",
+        Register::Blocked,
+        hold(false),
+        hold(true),
     );
     let to_merge = || Op::Move {
         to: Column::Merge,
@@ -82,55 +92,57 @@ fn a_hold_changed_by_a_merge_is_reported() {
     };
     says(
         &told(vec![to_merge(), failed()], vec![failed()], vec![Op::RetryMerge]),
-        "merge-failure",
-        "to be merged",
-        "merge failed",
+        Register::Failure,
+        hold(false),
+        hold(true),
     );
 }
 
 #[test]
 fn a_field_changed_by_a_merge_is_reported() {
-    let fields: [(&str, Op, Op, &str, &str); 5] = [
+    let fields: [(Register, Op, Op, RegisterValue, RegisterValue); 5] = [
         (
-            "title",
+            Register::Title,
             Op::SetTitle { title: "Anns".into() },
             Op::SetTitle { title: "Bos".into() },
-            "Bos",
-            "Anns",
+            RegisterValue::Title { title: "Bos".into() },
+            RegisterValue::Title { title: "Anns".into() },
         ),
         (
-            "kind",
+            Register::Kind,
             Op::SetKind { kind: Kind::Bug },
             Op::SetKind { kind: Kind::Spike },
-            "spike",
-            "bug",
+            RegisterValue::Kind { kind: Kind::Spike },
+            RegisterValue::Kind { kind: Kind::Bug },
         ),
         (
-            "priority",
+            Register::Priority,
             Op::SetPriority { priority: 0 },
             Op::SetPriority { priority: 4 },
-            "P4",
-            "P0",
+            RegisterValue::Priority { priority: 4 },
+            RegisterValue::Priority { priority: 0 },
         ),
         (
-            "qa",
+            Register::Qa,
             Op::SetQa { qa: Qa::Server },
             Op::SetQa { qa: Qa::Agent },
-            "agent",
-            "server",
+            RegisterValue::Qa { qa: Qa::Agent },
+            RegisterValue::Qa { qa: Qa::Server },
         ),
         (
-            "assignee",
+            Register::Assignee,
             Op::Assign { who: None },
             Op::Assign {
                 who: Some("cy".into()),
             },
-            "cy",
-            "nobody",
+            RegisterValue::Assignee {
+                who: Some("cy".into()),
+            },
+            RegisterValue::Assignee { who: None },
         ),
     ];
-    for (field, anns, bos, before, after) in fields {
-        says(&told(vec![], vec![anns], vec![bos]), field, before, after);
+    for (register, anns, bos, before, after) in fields {
+        says(&told(vec![], vec![anns], vec![bos]), register, before, after);
     }
     let epic = ItemId([7; 16]);
     let told = told(
@@ -138,7 +150,8 @@ fn a_field_changed_by_a_merge_is_reported() {
         vec![Op::SetEpic { epic: None }],
         vec![Op::SetEpic { epic: Some(epic) }],
     );
-    says(&told, "epic", &epic.key(), "no epic");
+    let value = |epic| RegisterValue::Epic { epic };
+    says(&told, Register::Epic, value(Some(epic)), value(None));
 }
 
 #[test]
@@ -149,11 +162,14 @@ fn a_claim_changed_by_a_merge_is_reported() {
     bo.kind = OriginKind::Agent;
     ann.does(claim("ann"));
     bo.does(claim("coder-1"));
+    let holder = |name: &str| RegisterValue::Claim {
+        holder: Some(name.to_owned()),
+    };
     says(
         &changes(&mut bo, &ann),
-        "claim",
-        "claimed by coder-1",
-        "claimed by ann",
+        Register::Claim,
+        holder("coder-1"),
+        holder("ann"),
     );
 }
 
@@ -162,9 +178,9 @@ fn a_deletion_and_a_judgement_changed_by_a_merge_are_reported() {
     let delete = || Op::Delete { reason: None };
     says(
         &told(vec![delete()], vec![Op::Restore, delete()], vec![Op::Restore]),
-        "deleted",
-        "not deleted",
-        "deleted",
+        Register::Deleted,
+        RegisterValue::Trash { deleted: false },
+        RegisterValue::Trash { deleted: true },
     );
     let (mut ann, mut bo) = ann_and_bo(Qa::Agent);
     ann.does(Op::AddCriterion { text: "fast".into() });
@@ -177,8 +193,13 @@ fn a_deletion_and_a_judgement_changed_by_a_merge_are_reported() {
     };
     ann.does(judge(CriterionState::Failed));
     bo.does(judge(CriterionState::Met));
-    let name = Register::Criterion(criterion).to_string();
-    says(&changes(&mut bo, &ann), &name, "met", "failed");
+    let value = |state| RegisterValue::Criterion { state };
+    says(
+        &changes(&mut bo, &ann),
+        Register::Criterion(criterion),
+        value(CriterionState::Met),
+        value(CriterionState::Failed),
+    );
 }
 
 #[test]
@@ -190,7 +211,13 @@ fn an_approval_overridden_by_a_merge_is_reported_as_a_change_of_column() {
         }],
         vec![Op::Approve],
     );
-    says(&told, "column", "merge", "coding");
+    let value = |column| RegisterValue::Column { column };
+    says(
+        &told,
+        Register::Column,
+        value(Column::Merge),
+        value(Column::Coding),
+    );
 }
 
 #[test]
@@ -312,7 +339,7 @@ fn a_value_is_attributed_to_the_act_that_set_it_and_not_to_the_youngest() {
         bo.receives(&ann);
         let events = bo.events_since(&before);
         let named = |event: &&towline_proto::Event| match &event.what {
-            EventKind::FieldChanged { field } => field == what,
+            EventKind::FieldChanged { field } => field.as_str() == what,
             other => other.name() == what,
         };
         let event = events

@@ -1,8 +1,12 @@
 //! Renders items and projects as lines of chat. User text is made safe to show on one line.
 
-use towline_api::activity_text::{must_restore_first, side_activity};
+use towline_api::activity_text::side_activity;
+use towline_api::conflict_text::{Step, about, means};
+use towline_api::explanation_text::sentences;
 use towline_api::types::{Explanation, ItemCard, ItemPage, OpenConflict, ProjectStatus};
 use towline_proto::text::show;
+
+use super::table;
 
 /// Maximum length of a body or comment in a response, in characters.
 const TEXT_CHARS: usize = 600;
@@ -125,10 +129,14 @@ fn conflict_line(conflict: &OpenConflict) -> String {
             let did = format!("{} {}", side.line.origin, side_activity(conflict, side));
             let did = show(&did, 100);
             let in_effect = if side.effective { " (in effect)" } else { "" };
-            format!("[{}] {did} → {}{in_effect}", side.key, show(&side.means, 60))
+            format!("[{}] {did} → {}{in_effect}", side.key, show(&means(side), 60))
         })
         .collect();
-    format!("conflict on {}: {}", show(&conflict.about, 60), sides.join("; "))
+    format!(
+        "conflict on {}: {}",
+        show(&about(&conflict.topic), 60),
+        sides.join("; ")
+    )
 }
 
 /// The command that resolves a conflict.
@@ -141,8 +149,8 @@ fn resolve_hint(project: &str, conflict: &OpenConflict, several: bool, prefix: &
         .filter(|_| several)
         .map(|id| format!(" {id}"));
     let handle = &conflict.item.handle;
-    let first = match must_restore_first(conflict) {
-        true => format!("the item is in the trash: first run `towline restore {handle}` on a node, then "),
+    let first = match conflict.must_restore_first() {
+        true => format!("the item is in the trash: first {prefix}restore {project}/{handle}, then "),
         false => String::new(),
     };
     format!(
@@ -168,16 +176,27 @@ pub(super) fn conflicts(project: &str, open: &[OpenConflict], prefix: &str) -> S
     lines.join("\n")
 }
 
+/// The command of the chat for a step, if there is one.
+fn command(project: &str, step: Step<'_>, prefix: &str) -> Option<String> {
+    let Step::Transition(verb, handle) = step else {
+        return None;
+    };
+    let name = table::name_of(verb)?;
+    Some(format!("{prefix}{name} {project}/{handle}"))
+}
+
 /// The explanation of the current state of items.
 pub(super) fn explanations(project: &str, explained: &[Explanation], prefix: &str) -> String {
     let mut lines = Vec::new();
     for one in explained {
         lines.push(card_line(project, &one.card));
+        let command = |step: Step<'_>| command(project, step, prefix);
+        let sentences = sentences(one, Some(&command));
         lines.extend(
-            one.because
+            sentences
                 .iter()
                 .take(LINES)
-                .map(|because| show(because, TEXT_CHARS)),
+                .map(|sentence| show(sentence, TEXT_CHARS)),
         );
         for conflict in one.conflicts.iter().take(CONFLICTS_OF_ITEM) {
             lines.push(conflict_line(conflict));
@@ -217,12 +236,14 @@ pub(super) fn status(status: &ProjectStatus) -> String {
 
 #[cfg(test)]
 mod tests {
-    use towline_api::types::{HistoryLine, HistoryOutcome, ItemLink, Side};
-    use towline_proto::{ActId, ItemId, Millis, NodeId, Origin, OriginKind, Rule};
+    use towline_api::types::{
+        ConflictTopic, HistoryLine, HistoryOutcome, ItemLink, LineValue, LinkNote, Side, SideResult,
+    };
+    use towline_proto::{ActId, Column, ItemId, Millis, NodeId, Origin, OriginKind, Register, Rule, Verb};
 
     use super::*;
 
-    fn line(who: &str, what: &str, detail: Option<&str>) -> HistoryLine {
+    fn line(who: &str, what: Verb, reason: Option<&str>) -> HistoryLine {
         HistoryLine {
             skewed: false,
             act: ActId([1; 16]),
@@ -236,17 +257,25 @@ mod tests {
             what: what.into(),
             from: None,
             to: None,
-            detail: detail.map(str::to_owned),
+            value: reason.map(|reason| LineValue::Reason {
+                reason: reason.to_owned(),
+            }),
             fate: HistoryOutcome::Effective,
-            overtaken: None,
+        }
+    }
+
+    fn topic(register: Register) -> ConflictTopic {
+        ConflictTopic::Register {
+            register,
+            criterion: None,
         }
     }
 
     fn conflict() -> OpenConflict {
-        let side = |key: &str, means: &str, line| Side {
+        let side = |key: &str, result, line| Side {
             key: key.into(),
             effective: key == "a",
-            means: means.into(),
+            result,
             unkeepable: None,
             line,
         };
@@ -261,13 +290,22 @@ mod tests {
                 suspended: false,
                 note: None,
             },
-            about: "column".into(),
+            topic: topic(Register::Column),
             rule: Rule::Hold,
-            why: Rule::Hold.sentence().into(),
             since: Millis(0),
             sides: vec![
-                side("a", "stay in coding", line("bo", "block", Some("waits for keys"))),
-                side("b", "done", line("ann", "merged", None)),
+                side(
+                    "a",
+                    SideResult::Stays {
+                        column: Column::Coding,
+                    },
+                    line("bo", Verb::Block, Some("waits for keys")),
+                ),
+                side(
+                    "b",
+                    SideResult::Column { column: Column::Done },
+                    line("ann", Verb::Merged, None),
+                ),
             ],
         }
     }
@@ -275,13 +313,13 @@ mod tests {
     #[test]
     fn a_conflict_of_an_item_in_the_trash_says_to_restore_it_first() {
         let mut deleted = conflict();
-        deleted.item.note = Some("deleted".into());
+        deleted.item.note = Some(LinkNote::Deleted);
         let text = conflicts("demo", &[deleted.clone()], "!");
         assert!(
-            text.ends_with("   the item is in the trash: first run `towline restore 42` on a node, then !resolve demo/42 a|b"),
+            text.ends_with("   the item is in the trash: first !restore demo/42, then !resolve demo/42 a|b"),
             "{text}"
         );
-        deleted.about = "trash".into();
+        deleted.topic = topic(Register::Deleted);
         let text = conflicts("demo", &[deleted], "!");
         assert!(text.ends_with("\n   !resolve demo/42 a|b"), "{text}");
     }

@@ -321,6 +321,12 @@ pub(crate) const COMMANDS: &[ChatCommand] = &[
     admin("relay resend", &[], "send failed messages again", Action::Resend),
 ];
 
+/// The name of the command for a transition that takes no more than an item, if there is one.
+pub(crate) fn name_of(verb: Verb) -> Option<&'static str> {
+    let named = |command: &&ChatCommand| matches!(command.action, Action::Plain(own) if own == verb);
+    COMMANDS.iter().find(named).map(|command| command.name)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

@@ -5,9 +5,11 @@
 //! any length takes the same memory.
 
 use sha2::{Digest as _, Sha256};
+use towline_api::event_text::{conflict_text, hold_reason_text, merge_texts};
+use towline_api::labels::hold_label;
 use towline_proto::ids::to_hex;
 use towline_proto::text::show;
-use towline_proto::{Closing, Column, Event, EventId, EventKind, HoldKind, Kind};
+use towline_proto::{Closing, Column, Event, EventId, EventKind, HoldKind, HoldReason, Kind};
 
 use super::digest::Digest;
 
@@ -56,12 +58,11 @@ impl EventsHash {
     }
 }
 
-/// A line of text, as plain text and as HTML.
+/// A line of text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ChatText {
-    /// As plain text.
     pub(crate) plain: String,
-    /// As HTML; user text in it is escaped.
+    /// User text in it is escaped.
     pub(crate) html: String,
 }
 
@@ -136,22 +137,28 @@ impl CoalescedEvents {
                 added,
                 removed,
                 reason,
-            } => self.change_holds(added, removed, reason.as_deref()),
+            } => self.change_holds(added, removed, reason.as_ref()),
             EventKind::Deleted => self.set_deleted(true),
             EventKind::Restored => self.set_deleted(false),
-            EventKind::ConflictRaised { rule } => {
-                self.note(format!("conflict — {}", show(rule, REASON_CHARS)))
+            EventKind::ConflictRaised { rule, about, .. } => {
+                let why = show(&conflict_text(*rule, about), REASON_CHARS);
+                self.note(format!("conflict — {why}"));
             }
-            EventKind::ChangedByMerge { field, before, after } => self.note(format!(
-                "{} changed from {} to {} by a concurrent change",
-                show(field, 40),
-                show(before, 80),
-                show(after, 80)
-            )),
+            EventKind::ChangedByMerge {
+                register,
+                before,
+                after,
+            } => {
+                let texts = merge_texts(register, before, after);
+                let [what, before, after] = texts.map(|text| show(&text, 80));
+                self.note(format!(
+                    "{what} changed from {before} to {after} by a concurrent change"
+                ));
+            }
             EventKind::ConflictsResolved => self.note("conflicts resolved".to_owned()),
             EventKind::Claimed { holder, .. } => self.note(format!("claimed by {}", show(holder, 40))),
             EventKind::Released { holder } => self.note(format!("released by {}", show(holder, 40))),
-            EventKind::FieldChanged { field } => self.note(format!("{} changed", show(field, 40))),
+            EventKind::FieldChanged { field } => self.note(format!("{field} changed")),
             EventKind::Commented { excerpt } => self.note(format!("“{}”", show(excerpt, REASON_CHARS))),
         }
     }
@@ -169,7 +176,7 @@ impl CoalescedEvents {
 
     /// A hold that was added and removed within the burst is left out. A hold that was removed and added
     /// again counts as added, because its reason may have changed.
-    fn change_holds(&mut self, added: &[HoldKind], removed: &[HoldKind], reason: Option<&str>) {
+    fn change_holds(&mut self, added: &[HoldKind], removed: &[HoldKind], reason: Option<&HoldReason>) {
         for hold in removed {
             let before = self.holds_added.len();
             self.holds_added.retain(|(added, _)| added != hold);
@@ -180,8 +187,8 @@ impl CoalescedEvents {
         for hold in added {
             self.holds_added.retain(|(added, _)| added != hold);
             self.holds_removed.retain(|removed| removed != hold);
-            self.holds_added
-                .push((*hold, reason.map(|text| show(text, REASON_CHARS))));
+            let reason = reason.map(|reason| show(&hold_reason_text(reason), REASON_CHARS));
+            self.holds_added.push((*hold, reason));
         }
     }
 
@@ -211,12 +218,7 @@ impl CoalescedEvents {
             parts.push(self.path_text());
         }
         for (hold, reason) in &self.holds_added {
-            let word = match hold {
-                HoldKind::Frozen => "frozen",
-                HoldKind::Blocked => "blocked",
-                HoldKind::ReviewHold => "waits for approval",
-                HoldKind::MergeFailure => "merge failed",
-            };
+            let word = hold_label(*hold);
             parts.push(match reason {
                 Some(reason) => format!("{word} — {reason}"),
                 None => word.to_owned(),
@@ -320,7 +322,7 @@ mod tests {
         let mut coalesced: Option<CoalescedEvents> = None;
         for what in events {
             let event = feed.event(42, "Fix login", what);
-            let (from, to) = (event.position, event.position);
+            let [from, to] = [event.position; 2];
             match &mut coalesced {
                 None => coalesced = Some(CoalescedEvents::new(from, to, &event.event)),
                 Some(coalesced) => coalesced.add(from, to, &event.event),
@@ -333,10 +335,8 @@ mod tests {
 
     #[test]
     fn several_moves_are_shown_as_one_path() {
-        let text = line(vec![
-            moved(Column::Coding, Column::Qa),
-            moved(Column::Qa, Column::Merge),
-        ]);
+        let first = moved(Column::Coding, Column::Qa);
+        let text = line(vec![first, moved(Column::Qa, Column::Merge)]);
         assert_eq!(
             text.as_deref(),
             Some("demo/42 Fix login: coding → qa → merge (ann)")

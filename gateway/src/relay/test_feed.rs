@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use towline_api::types::FeedEvent;
+use towline_proto::stage::Blocked;
 use towline_proto::{
-    Column, Event, EventId, EventKind, HoldKind, ItemId, Kind, Millis, NodeId, Origin, OriginKind, ProjectId,
-    Status,
+    Column, Event, EventId, EventKind, HoldKind, HoldReason, ItemId, Kind, Millis, NodeId, Origin,
+    OriginKind, ProjectId, Status,
 };
 
 /// A feed to which a test adds events.
@@ -88,6 +89,10 @@ pub(crate) fn holds(added: &[HoldKind], removed: &[HoldKind], reason: Option<&st
     EventKind::HoldsChanged {
         added: added.to_vec(),
         removed: removed.to_vec(),
-        reason: reason.map(str::to_owned),
+        reason: reason.map(|reason| {
+            HoldReason::Blocked(Blocked {
+                reason: reason.to_owned(),
+            })
+        }),
     }
 }

@@ -75,7 +75,7 @@ pub(crate) fn cloud_event(project: &str, event: &FeedEvent) -> String {
         "datacontenttype": "application/json",
         "sequence": format!("{:020}", event.position),
         "project": project,
-        "data": event,
+        "data": event.document(),
     })
     .to_string()
 }

@@ -1,45 +1,45 @@
 //! Activity text: what somebody did, as the predicate of a sentence: "ann **blocked it (waits for the
-//! keys)**".
+//! keys)**", its values alone, and why an act has no effect.
 //!
-//! Used wherever history lines are shown: pages, explanations, chat. The text depends on the operation name
-//! of the line (from `towline-proto`) and on its other fields. User text is returned unescaped; the caller
-//! makes it safe.
+//! Used wherever history lines are shown: pages, the terminal, explanations, chat, and the texts of JSON. The text is
+//! made from the types of a line and decides nothing, so it can be reworded at any time. Text of users is shortened
+//! and made safe for one line.
 
-use towline_proto::Verb;
+use towline_proto::{Column, EditKind, LinkKind, OpKind, Verb, text};
 
-use crate::types::{HistoryLine, OpenConflict, Side};
+use crate::conflict_text::{about, means};
+use crate::labels::rule_text;
+use crate::notice_text::refusal_text;
+use crate::types::{
+    ActSummary, HistoryLine, HistoryOutcome, KeptSide, LineValue, OpenConflict, Resolution, Side,
+};
 
 /// What other trackers call a story, accepted as input.
 pub const STORIES: [&str; 2] = ["feature", "task"];
 
-/// How the reason of an overridden act ends when somebody who saw that chose the act.
-pub const CHOSEN: &str = "later chose this side";
-
-/// What stands between the conflict that somebody resolved and the author of the side that was kept.
-pub const IN_FAVOUR: &str = " in favour of ";
-
-/// The note of an item that is in the trash.
-pub const IN_TRASH: &str = "deleted";
-
-/// The subject of a conflict about whether an item is in the trash.
-pub const ABOUT_TRASH: &str = "trash";
-
-/// Whether an act was overridden and then kept by a resolution, so that it is in effect.
-pub fn was_chosen(line: &HistoryLine) -> bool {
-    line.overtaken.as_ref().is_some_and(|why| why.ends_with(CHOSEN))
-}
+/// Characters of a text of a user in a line.
+const DETAIL_CHARS: usize = 400;
 
 /// The activity of a line: what its author did.
 pub fn activity(line: &HistoryLine) -> String {
-    match line.what.parse::<Verb>() {
-        Ok(verb) => transition(verb, line),
-        Err(_) => edit_text(line),
-    }
+    activity_of(line.what, line.to, line.value.as_ref())
 }
 
 /// The author and the activity of a line.
 pub fn who_did(line: &HistoryLine) -> String {
     format!("{} {}", line.origin, activity(line))
+}
+
+/// The author and the activity of a line that resolves a conflict, in two parts: which conflict, and in favour of
+/// what. The second part is empty for every other line.
+pub(crate) fn who_did_in_favour(line: &HistoryLine) -> (String, String) {
+    match &line.value {
+        Some(LineValue::Resolution { over, kept }) => (
+            format!("{} {}", line.origin, resolved(&about(over))),
+            kept.as_deref().map(in_favour).unwrap_or_default(),
+        ),
+        _ => (who_did(line), String::new()),
+    }
 }
 
 /// The activity of one side of a conflict. In a dependency cycle it may concern another item than the one
@@ -48,17 +48,57 @@ pub fn side_activity(conflict: &OpenConflict, side: &Side) -> String {
     if side.line.item == conflict.item.id {
         activity(&side.line)
     } else {
-        format!("made it so that {}", side.means)
+        format!("made it so that {}", means(side))
     }
 }
 
-/// Whether a conflict can only be resolved after its item is restored from the trash. A conflict about the
-/// trash itself can be resolved at any time.
-pub fn must_restore_first(conflict: &OpenConflict) -> bool {
-    conflict.item.note.as_deref() == Some(IN_TRASH) && conflict.about != ABOUT_TRASH
+/// Why an act has no effect, when it has none, as half a sentence; and for one that was overridden, how that conflict
+/// was resolved.
+pub fn why_not_effective(line: &HistoryLine) -> Option<String> {
+    match &line.fate {
+        HistoryOutcome::Effective | HistoryOutcome::Superseded { .. } => None,
+        HistoryOutcome::Refused { why } => Some(format!("refused: {}", refusal_text(why))),
+        HistoryOutcome::Overridden {
+            rule,
+            winner,
+            resolution,
+            ..
+        } => {
+            let lost = match winner {
+                Some(winner) => format!("{}: {}", who_by(winner), rule_text(*rule)),
+                None => rule_text(*rule).to_owned(),
+            };
+            Some(match resolution {
+                None => format!("overridden by {lost}"),
+                Some(Resolution { by, kept }) => match kept {
+                    KeptSide::This => format!("first overridden by {lost}; {by} later chose this side"),
+                    KeptSide::ThisInVain => format!(
+                        "overridden by {lost}; {by} chose this side, and that choice was overridden too"
+                    ),
+                    KeptSide::Another => format!("overridden by {lost}; resolved by {by}"),
+                },
+            })
+        }
+    }
 }
 
-fn transition(verb: Verb, line: &HistoryLine) -> String {
+/// An author with what that person did, behind "by" or "of".
+fn who_by(act: &ActSummary) -> String {
+    format!(
+        "{}, who {}",
+        act.origin,
+        activity_of(act.what, act.to, act.value.as_ref())
+    )
+}
+
+fn activity_of(what: OpKind, to: Option<Column>, value: Option<&LineValue>) -> String {
+    match what {
+        OpKind::Transition(verb) => transition(verb, to, value),
+        OpKind::Edit(edit) => edit_text(edit, value),
+    }
+}
+
+fn transition(verb: Verb, to: Option<Column>, value: Option<&LineValue>) -> String {
     let text = match verb {
         Verb::Triage => "moved it to the backlog",
         Verb::Start => "started it",
@@ -66,7 +106,7 @@ fn transition(verb: Verb, line: &HistoryLine) -> String {
         Verb::RequestChanges => "sent it back",
         Verb::PassQa => "passed its QA",
         Verb::Approve => "approved it",
-        Verb::Merged if line.detail.is_some() => "merged it",
+        Verb::Merged if value.is_some() => "merged it",
         Verb::Merged => "marked it done",
         Verb::MergeFailed => "reported a failed merge",
         Verb::RetryMerge => "retried the merge",
@@ -76,12 +116,14 @@ fn transition(verb: Verb, line: &HistoryLine) -> String {
         Verb::Freeze => "froze it",
         Verb::Unfreeze => "unfroze it",
         Verb::Abandon => "abandoned it",
-        Verb::Supersede => return format!("replaced it {}", line.detail.as_deref().unwrap_or_default()),
+        Verb::Supersede => {
+            return format!("replaced it {}", value.map(supersede_detail).unwrap_or_default());
+        }
         Verb::Reject => "rejected it",
         Verb::Reopen => "reopened it",
         Verb::Archive => "archived it",
-        Verb::Move => match line.to {
-            Some(to) => return with_detail(&format!("moved it to {to}"), line),
+        Verb::Move => match to {
+            Some(to) => return with_detail(&format!("moved it to {to}"), value),
             None => "moved it",
         },
         Verb::Claim => "claimed it",
@@ -91,40 +133,125 @@ fn transition(verb: Verb, line: &HistoryLine) -> String {
         Verb::Restore => "restored it from the trash",
         Verb::Purge => "deleted it permanently",
     };
-    with_detail(text, line)
+    with_detail(text, value)
 }
 
-fn edit_text(line: &HistoryLine) -> String {
-    let detail = line.detail.as_deref().unwrap_or_default();
-    match line.what.as_str() {
-        "create" => "created it".to_owned(),
-        "settle" => format!("resolved the conflict about the {detail}"),
-        "title" => format!("changed the title to “{detail}”"),
-        "kind" => format!("changed the kind to {detail}"),
-        "priority" => format!("set its priority to {detail}"),
-        "qa" => format!("set its QA to {detail}"),
-        "epic" if detail == "none" => "removed it from its epic".to_owned(),
-        "epic" => format!("added it to epic {detail}"),
-        "assign" => format!("assigned it to {detail}"),
-        "edit" => "edited the description".to_owned(),
-        "label" => format!("added the label {detail}"),
-        "unlabel" => format!("removed the label {detail}"),
-        "depends" => format!("made it wait for {detail}"),
-        "undepends" => format!("removed its dependency on {detail}"),
-        "link" => format!("linked it to {detail}"),
-        "unlink" => format!("removed its link to {detail}"),
-        "comment" => "commented".to_owned(),
-        "criterion" => format!("added the criterion “{detail}”"),
-        "judge" => format!("updated a criterion: {detail}"),
-        "import" => "imported it".to_owned(),
-        "set" => format!("set {detail}"),
-        _ => "did something that this version of towline does not know".to_owned(),
-    }
-}
-
-fn with_detail(text: &str, line: &HistoryLine) -> String {
-    match &line.detail {
-        Some(detail) => format!("{text} ({detail})"),
+fn with_detail(text: &str, value: Option<&LineValue>) -> String {
+    match value {
+        Some(value) => format!("{text} ({})", detail(value)),
         None => text.to_owned(),
     }
+}
+
+fn edit_text(edit: EditKind, value: Option<&LineValue>) -> String {
+    let shown = value.map(detail).unwrap_or_default();
+    match (edit, value) {
+        (EditKind::Create, _) => "created it".to_owned(),
+        (EditKind::Resolve, Some(LineValue::Resolution { over, kept })) => {
+            let kept = kept.as_deref().map(in_favour).unwrap_or_default();
+            format!("{}{kept}", resolved(&about(over)))
+        }
+        (EditKind::Resolve, _) => "resolved a conflict".to_owned(),
+        (EditKind::Title, _) => format!("changed the title to “{shown}”"),
+        (EditKind::Kind, _) => format!("changed the kind to {shown}"),
+        (EditKind::Priority, _) => format!("set its priority to {shown}"),
+        (EditKind::Qa, _) => format!("set its QA to {shown}"),
+        (EditKind::Epic, Some(LineValue::Epic { epic: None })) => "removed it from its epic".to_owned(),
+        (EditKind::Epic, _) => format!("added it to epic {shown}"),
+        (EditKind::Assign, _) => format!("assigned it to {shown}"),
+        (EditKind::Body, _) => "edited the description".to_owned(),
+        (EditKind::AddLabel, _) => format!("added the label {shown}"),
+        (EditKind::RemoveLabel, _) => format!("removed the label {shown}"),
+        (EditKind::AddDependency, _) => format!("made it wait for {shown}"),
+        (EditKind::RemoveDependency, _) => format!("removed its dependency on {shown}"),
+        (EditKind::AddLink, _) => format!("linked it to {shown}"),
+        (EditKind::RemoveLink, _) => format!("removed its link to {shown}"),
+        (EditKind::Comment, _) => "commented".to_owned(),
+        (EditKind::AddCriterion, _) => format!("added the criterion “{shown}”"),
+        (EditKind::SetCriterion, _) => format!("updated a criterion: {shown}"),
+        (EditKind::MarkImport, _) => "imported it".to_owned(),
+        (EditKind::Set, _) => format!("set {shown}"),
+        (EditKind::Unknown, _) => "did something that this version of towline does not know".to_owned(),
+    }
+}
+
+fn resolved(about: &str) -> String {
+    format!("resolved the conflict about the {about}")
+}
+
+fn in_favour(kept: &ActSummary) -> String {
+    let did = activity_of(kept.what, kept.to, kept.value.as_ref());
+    format!(" in favour of {}, who {}", kept.origin, show(&did))
+}
+
+fn supersede_detail(value: &LineValue) -> String {
+    match value {
+        LineValue::Item { item } => format!("by {}", item.handle),
+        value => detail(value),
+    }
+}
+
+/// The values of a line as one text. For an act that replaced the item, use [`line_detail`].
+pub fn detail(value: &LineValue) -> String {
+    match value {
+        LineValue::Title { title: said }
+        | LineValue::Reason { reason: said }
+        | LineValue::Commit { commit: said }
+        | LineValue::Label { label: said }
+        | LineValue::Text { text: said } => show(said),
+        LineValue::Failure { kind, detail } => format!("{kind}: {}", show(detail)),
+        LineValue::Item { item } => item.handle.clone(),
+        LineValue::Claim {
+            holder,
+            generation,
+            force,
+        } => {
+            let force = force
+                .as_ref()
+                .map(|reason| format!(", by force: {}", show(reason)));
+            format!(
+                "{}, generation {generation}{}",
+                show(holder),
+                force.unwrap_or_default()
+            )
+        }
+        LineValue::Kind { kind } => kind.to_string(),
+        LineValue::Priority { priority } => format!("P{priority}"),
+        LineValue::Qa { qa } => qa.to_string(),
+        LineValue::Epic { epic } => epic
+            .as_ref()
+            .map_or_else(|| "none".to_owned(), |epic| epic.handle.clone()),
+        LineValue::Assignee { who } => who.as_deref().map_or_else(|| "nobody".to_owned(), show),
+        LineValue::Link {
+            kind: LinkKind::Related,
+            item: Some(item),
+            ..
+        } => format!("related to {}", item.handle),
+        LineValue::Link { kind, target, .. } => format!("{kind} {}", show(target)),
+        LineValue::Resolution { over, kept } => {
+            let kept = kept.as_deref().map(in_favour).unwrap_or_default();
+            format!("{}{kept}", about(over))
+        }
+        LineValue::Judgement { state, evidence } => match evidence {
+            Some(proof) => format!("{state}: {proof}"),
+            None => state.to_string(),
+        },
+        LineValue::Setting { key, value } => {
+            let value = value.as_deref().map_or_else(|| "its default".to_owned(), show);
+            format!("{} to {value}", show(key))
+        }
+    }
+}
+
+/// The values of a line as one text, if it has any.
+pub fn line_detail(line: &HistoryLine) -> Option<String> {
+    let value = line.value.as_ref()?;
+    Some(match line.what {
+        OpKind::Transition(Verb::Supersede) => supersede_detail(value),
+        OpKind::Transition(_) | OpKind::Edit(_) => detail(value),
+    })
+}
+
+fn show(said: &str) -> String {
+    text::show(said, DETAIL_CHARS)
 }

@@ -7,8 +7,12 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod activity_text;
+pub mod conflict_text;
+pub mod event_text;
+pub mod explanation_text;
 pub mod export_line;
 pub mod labels;
+pub mod notice_text;
 pub mod project_names;
 pub mod relative_time;
 pub mod request;

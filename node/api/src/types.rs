@@ -3,50 +3,43 @@
 //! These are the versioned schemas that `--json` prints and the API serves. They are computed from
 //! rows and documents by `towline-engine`; nothing here is stored.
 
+mod conflict;
+#[cfg(test)]
+mod event_examples;
+mod explanation;
 mod history;
 mod import;
 mod line_import;
+mod link;
 mod members;
 mod settings;
+mod texts;
 
-pub use history::{Comment, HistoryLine, HistoryOutcome, OpenConflict, Side};
+pub use conflict::{ConflictTopic, CriterionName, OpenConflict, Side, SideResult, Unkeepable};
+pub use explanation::{ColumnHold, Explanation, StateReason};
+pub use history::{ActSummary, Comment, HistoryLine, HistoryOutcome, KeptSide, LineValue, Resolution};
 pub use import::ImportReport;
 pub use line_import::{EntryImportReport, ImportPass, LineOutcome};
+pub use link::{ItemLink, LinkNote};
 pub use members::{MemberInfo, PeerInfo, UnavailableProject};
 pub use settings::{NotReadyReason, SetBy, Setting};
 
-use serde::{Deserialize, Serialize};
-use towline_crdt::view::{Criterion, Link, RefusedAct};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+pub use towline_crdt::reasons::{Notice, NoticedAct, RefusalReason};
+use towline_crdt::view::{Criterion, Link};
 use towline_proto::stage::{Claim, Holds};
 use towline_proto::{
-    Closing, Column, Event, ItemId, Kind, Millis, NodeId, Origin, ProjectId, Qa, Role, Status, Verb,
+    ActId, Closing, Column, Event, ItemId, Kind, Millis, NodeId, Origin, ProjectId, Qa, Role, Status, Verb,
+    event,
 };
 
-/// Another item, in short.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ItemLink {
-    /// What to type for it.
-    pub handle: String,
-    /// Its id.
-    pub id: ItemId,
-    /// Its title; empty when the item is not known here.
-    pub title: String,
-    /// Its badge; absent when the item is not known here.
-    pub status: Option<Status>,
-    /// For a dependency: whether it is not waited for any more, because it is satisfied or because it is
-    /// suspended.
-    #[serde(default)]
-    pub satisfied: bool,
-    /// For a dependency: whether it is suspended, because it closes a cycle.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub suspended: bool,
-    /// For a dependency: what to know about it, such as that it was abandoned or closes a cycle.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
-}
+use crate::notice_text::{notice_text, refusal_text};
+use texts::{WithTexts, with_texts};
 
-/// An item as lists and boards show it. Schema `towline.item/v1`.
+/// An item as lists and boards show it. Schema `towline.item/v1`. The JSON has its notices a second time in words,
+/// as `attention`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ItemCard {
     /// What to type: `42`, or `42a` where two items share 42.
     pub handle: String,
@@ -107,9 +100,9 @@ pub struct ItemCard {
     pub comments: u32,
     /// Open conflicts.
     pub conflicts: usize,
-    /// Facts that contradict what stands.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub attention: Vec<String>,
+    /// Facts that contradict its state.
+    #[serde(rename = "notices", default, skip_serializing_if = "Vec::is_empty")]
+    pub attention: Vec<Notice>,
     /// For an epic: items done and in all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<(usize, usize)>,
@@ -130,6 +123,19 @@ pub struct ItemCard {
     /// What could be done to it now.
     pub legal: Vec<Verb>,
 }
+
+/// The texts of an [`ItemCard`] in its JSON.
+#[derive(Debug, Serialize)]
+struct CardTexts {
+    attention: Vec<String>,
+}
+
+with_texts!(ItemCard, |card| {
+    let texts = || CardTexts {
+        attention: card.attention.iter().map(notice_text).collect(),
+    };
+    (!card.attention.is_empty()).then(texts)
+});
 
 /// An item in full. Schema `towline.item-page/v1`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -163,21 +169,28 @@ pub struct ItemPage {
     /// Unresolved conflicts.
     pub open_conflicts: Vec<OpenConflict>,
     /// Acts that never took effect.
-    pub refused: Vec<RefusedAct>,
+    pub refused: Vec<RefusedChange>,
 }
 
-/// Why an item is in its state. Schema `towline.explanation/v1`.
+/// An act that never took effect. The JSON has the reason a second time in words, as `why`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Explanation {
-    /// The item.
-    pub card: ItemCard,
-    /// What is so and which act made it so, a sentence each.
-    pub because: Vec<String>,
-    /// Everything that was done to it, with the outcome of each act, oldest first.
-    pub acts: Vec<HistoryLine>,
-    /// Unresolved conflicts.
-    pub conflicts: Vec<OpenConflict>,
+#[serde(remote = "Self")]
+pub struct RefusedChange {
+    /// Which act.
+    pub act: ActId,
+    /// Why.
+    pub reason: RefusalReason,
 }
+
+/// The texts of a [`RefusedChange`] in its JSON.
+#[derive(Debug, Serialize)]
+struct RefusalTexts {
+    why: String,
+}
+
+with_texts!(RefusedChange, |refused| Some(RefusalTexts {
+    why: refusal_text(&refused.reason),
+}));
 
 /// Counts and position. Schema `towline.status/v1`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -247,6 +260,25 @@ pub struct FeedEvent {
     /// The event.
     #[serde(flatten)]
     pub event: Event,
+}
+
+impl FeedEvent {
+    /// The event as JSON gives it to programs: on the stream of events, to webhooks and from `watch --json`.
+    pub const fn document(&self) -> EventDocument<'_> {
+        EventDocument {
+            schema: event::SCHEMA,
+            event: self,
+        }
+    }
+}
+
+/// A [`FeedEvent`] with its schema in front. docs/events.md has an example of each event.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct EventDocument<'a> {
+    /// [`event::SCHEMA`].
+    schema: &'static str,
+    #[serde(flatten)]
+    event: &'a FeedEvent,
 }
 
 /// The result of a write.

@@ -32,7 +32,12 @@ pub(crate) fn written(schema: &str, dry_run: bool, data: impl Serialize) -> Stri
         dry_run,
         data,
     };
-    match serde_json::to_string(&document) {
+    line(&document)
+}
+
+/// Anything on one line.
+fn line(data: &impl Serialize) -> String {
+    match serde_json::to_string(data) {
         Ok(mut line) => {
             line.push('\n');
             line
@@ -153,7 +158,7 @@ fn one(reply: &Reply) -> String {
         Reply::Members(members) => named_document("towline.members/v1", "members", members),
         Reply::Peers(peers) => named_document("towline.peers/v1", "peers", peers),
         Reply::Addresses(addresses) => named_document("towline.addresses/v1", "addresses", addresses),
-        Reply::Events(events) => named_document("towline.events/v1", "events", events),
+        Reply::Events(events) => named_document("towline.events/v2", "events", events),
         Reply::Applied(applied) => named_document("towline.applied/v1", "applied", [applied]),
         Reply::Imported(report) => document("towline.import/v1", report),
         Reply::Lines(lines) => named_document("towline.exports/v1", "lines", lines),
@@ -216,7 +221,7 @@ pub(crate) fn done() -> String {
 
 /// One event of a stream.
 pub(crate) fn event(event: &FeedEvent) -> String {
-    document("towline.event/v1", event)
+    line(&event.document())
 }
 
 /// An error, for the standard error.

@@ -8,7 +8,7 @@ mod fields;
 use std::path::Path;
 
 use towline_api::request::{Edit, Failure, FailureCode, Filter, NewItem, Request, Transition};
-use towline_proto::{Column, Kind, Verb, limits};
+use towline_proto::{Column, Kind, Origin, Verb, limits};
 
 use super::args::{
     Command, ConflictsArgs, ConflictsCommand, CreateArgs, DependsCommand, DoctorArgs, EditArgs, FilterArgs,
@@ -27,6 +27,23 @@ pub(crate) struct Plan {
     pub(crate) writes: bool,
     /// Whether it needs a user name.
     pub(crate) signed: bool,
+}
+
+impl Plan {
+    /// Who asks.
+    ///
+    /// # Errors
+    /// When the plan needs a user name and there is none.
+    pub(crate) fn origin(&self, ctx: &Context) -> Result<Option<Origin>, Failure> {
+        Ok(if self.signed {
+            Some(ctx.origin()?)
+        } else if self.layout == Layout::Pages {
+            // The commands that are possible depend on the user; without a name it is anybody.
+            ctx.origin().ok()
+        } else {
+            None
+        })
+    }
 }
 
 /// How replies are printed.

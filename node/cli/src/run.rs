@@ -42,11 +42,10 @@ pub(super) fn run(
             return execute(ctx, &mut *backend::connect(ctx)?, plan, out);
         }
         // The user name is checked before anything is opened.
-        if plan.signed {
-            ctx.origin()?;
-        }
-        let requests: Vec<_> = plan.requests.iter().map(|(_, request)| request).collect();
-        let mut backend = backend::connect_for(ctx, &requests)?;
+        let origin = plan.origin(ctx)?;
+        let requests = plan.requests.iter();
+        let requests = requests.map(|(_, request)| envelope(ctx, origin.clone(), request.clone()));
+        let mut backend = backend::connect_for(ctx, &requests.collect::<Vec<_>>())?;
         return execute(ctx, &mut *backend, plan, out);
     }
     if dry_run && dry_run::print_plan(ctx, &command, out)? {
@@ -146,14 +145,7 @@ pub(super) fn execute(
     plan: Plan,
     out: &mut dyn Write,
 ) -> Result<u8, CliError> {
-    let origin = if plan.signed {
-        Some(ctx.origin()?)
-    } else if plan.layout == Layout::Pages {
-        // The commands that are possible depend on the user; without a name it is anybody.
-        ctx.origin().ok()
-    } else {
-        None
-    };
+    let origin = plan.origin(ctx)?;
     let several = plan.requests.len() > 1;
     let is_dry_run = ctx.global.dry_run && plan.writes;
     let (mut worst, mut replies) = (0, Vec::new());

@@ -8,6 +8,7 @@ use std::io::Write;
 
 use serde::Serialize;
 use toml::{Table, Value};
+use towline_api::conflict_text::means;
 use towline_api::request::{Failure, FailureCode, Reply, Request};
 use towline_api::types::Setting;
 use towline_proto::text;
@@ -164,7 +165,7 @@ fn warn_about(ctx: &Context, setting: &Setting) {
         ));
     }
     if let Some(conflict) = &setting.conflict {
-        let said: Vec<_> = conflict.sides.iter().map(|side| clean(&side.means)).collect();
+        let said: Vec<_> = conflict.sides.iter().map(|side| clean(&means(side))).collect();
         ctx.say(&format!(
             "warning: conflict: {key} was set to {} at the same time; use `towline config {key} VALUE` to choose one",
             said.join(" and to ")

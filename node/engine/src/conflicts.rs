@@ -1,17 +1,20 @@
 //! Unresolved conflicts: lists them for people, and resolves one.
 //!
-//! The fold derives conflicts; here they get their texts, the sides to choose from, and the keys of the
-//! sides. A resolution is one act, which names the side to keep.
+//! The fold derives conflicts; here they get the sides to choose from, the keys of the sides and the result of
+//! keeping each. A resolution is one act, which names the side to keep.
 
 mod cycle;
 mod cycle_events;
 
-use towline_api::activity_text::{ABOUT_TRASH, must_restore_first, side_activity};
+use towline_api::activity_text::side_activity;
+use towline_api::conflict_text::{about, means};
 use towline_api::request::{Failure, FailureCode};
-use towline_api::types::{HistoryLine, HistoryOutcome, OpenConflict, Side};
-use towline_crdt::fold::{FoldedItem, why_not_keepable};
+use towline_api::types::{
+    HistoryLine, HistoryOutcome, LineValue, OpenConflict, Side, SideResult, Unkeepable,
+};
+use towline_crdt::fold::{FoldedItem, is_keepable};
 use towline_crdt::view::Conflict;
-use towline_proto::{ActId, Closing, Op, Register, Rule, text};
+use towline_proto::{ActId, Closing, Op, Register, Rule};
 
 use super::command::{CommandContext, CommandPlan};
 use super::index::letters;
@@ -21,8 +24,6 @@ use super::write::{conflict, usage};
 
 /// The most items whose conflicts are listed.
 const MAX_ITEMS: usize = 1_000;
-/// Characters of the text that says what keeping a side means.
-const MEANS_CHARS: usize = 80;
 
 impl QueryContext<'_> {
     /// Open conflicts of one item or of all, oldest first.
@@ -76,84 +77,69 @@ impl QueryContext<'_> {
         let sides = lines.enumerate().map(|(place, line)| Side {
             key: letters(place),
             effective: line.act == conflict.winner,
-            means: self.means(folded, &conflict.register, line),
+            result: self.result(folded, &conflict.register, line),
             unkeepable: match &line.fate {
-                HistoryOutcome::Overtaken { rule, .. } => why_not_keepable(*rule).map(str::to_owned),
-                HistoryOutcome::Effective | HistoryOutcome::Superseded { .. } | HistoryOutcome::Refused => {
-                    None
+                HistoryOutcome::Overridden { rule, .. } if !is_keepable(*rule) => {
+                    Some(Unkeepable::Rule { rule: *rule })
                 }
+                HistoryOutcome::Effective
+                | HistoryOutcome::Superseded { .. }
+                | HistoryOutcome::Overridden { .. }
+                | HistoryOutcome::Refused { .. } => None,
             },
             line: line.clone(),
         });
         OpenConflict {
             id: conflict.id.clone(),
             item: self.index.link(&folded.view.id),
-            about: self.about(folded, &conflict.register),
+            topic: self.topic(folded, &conflict.register),
             rule: conflict.rule,
-            why: conflict.rule.sentence().to_owned(),
             since: conflict.since,
             sides: sides.collect(),
         }
     }
 
-    /// A register as people call it; a criterion by its position and text.
-    pub(super) fn about(&self, folded: &FoldedItem<'_>, register: &Register) -> String {
-        let Register::Criterion(id) = register else {
-            return match register {
-                Register::Deleted => ABOUT_TRASH.to_owned(),
-                register => register.to_string(),
-            };
-        };
-        let mut criteria = folded.view.criteria.iter().enumerate();
-        match criteria.find(|(_, criterion)| criterion.id == *id) {
-            Some((place, criterion)) => {
-                format!(
-                    "criterion {} ({})",
-                    place + 1,
-                    text::show(&criterion.text, MEANS_CHARS)
-                )
-            }
-            None => register.to_string(),
-        }
-    }
-
-    /// What keeping a side means.
-    fn means(&self, folded: &FoldedItem<'_>, register: &Register, line: &HistoryLine) -> String {
+    /// The result of keeping a side.
+    fn result(&self, folded: &FoldedItem<'_>, register: &Register, line: &HistoryLine) -> SideResult {
         let Some(act) = folded.acts.get(&line.act) else {
-            return line.what.clone();
+            return SideResult::Value { value: None };
         };
         let root = act.keeps.and_then(|root| folded.acts.get(&root)).unwrap_or(act);
         let op = &root.record.act.op;
         match (register, op) {
-            (Register::Column, Op::Freeze | Op::Block { .. }) => {
-                format!("stay in {}", folded.view.column)
-            }
+            (Register::Column, Op::Freeze | Op::Block { .. }) => SideResult::Stays {
+                column: folded.view.column,
+            },
             (Register::Column, _) => match act.to.as_ref().or(act.from.as_ref()) {
                 Some(place) => match place.closing.as_deref() {
-                    Some(Closing::Superseded { by }) => {
-                        format!("superseded by {}", self.index.link(by).handle)
-                    }
-                    Some(closing) => closing.status().to_string(),
-                    None => place.column.to_string(),
+                    Some(Closing::Superseded { by }) => SideResult::Superseded {
+                        by: self.index.link(by).name(),
+                    },
+                    Some(closing) => SideResult::Closed {
+                        status: closing.status(),
+                    },
+                    None => SideResult::Column { column: place.column },
                 },
-                None => line.what.clone(),
+                None => SideResult::Value { value: None },
             },
-            (Register::Setting(_), Op::Set { value, .. }) => {
-                value.clone().unwrap_or_else(|| "the default".to_owned())
-            }
-            (Register::Deleted, Op::Delete { .. }) => "in the trash".to_owned(),
-            (Register::Deleted, Op::Restore) => "out of the trash".to_owned(),
-            (Register::Deleted, Op::Purge) => "deleted permanently".to_owned(),
-            (Register::Blocked, Op::Unblock) => "not blocked".to_owned(),
-            (Register::Frozen, Op::Unfreeze) => "not frozen".to_owned(),
-            (Register::Blocked, _) => "blocked".to_owned(),
-            (Register::Frozen, _) => "frozen".to_owned(),
+            (Register::Setting(_), Op::Set { value, .. }) => SideResult::Setting { value: value.clone() },
+            (Register::Deleted, Op::Delete { .. }) => SideResult::Trash { deleted: true },
+            (Register::Deleted, Op::Restore) => SideResult::Trash { deleted: false },
+            (Register::Deleted, Op::Purge) => SideResult::Purged,
+            (Register::Blocked, op) => SideResult::Blocked {
+                set: !matches!(op, Op::Unblock),
+            },
+            (Register::Frozen, op) => SideResult::Frozen {
+                set: !matches!(op, Op::Unfreeze),
+            },
             (Register::Claim, Op::Claim { holder, .. } | Op::TakeOver { holder, .. }) => {
-                format!("claimed by {}", text::show(holder, MEANS_CHARS))
+                SideResult::Claimed {
+                    holder: holder.clone(),
+                }
             }
-            _ => self
-                .detail(folded, op)
-                .map_or_else(|| line.what.clone(), |detail| text::show(&detail, MEANS_CHARS)),
+            _ => SideResult::Value {
+                value: self.value(folded, op),
+            },
         }
     }
 }
@@ -172,11 +158,9 @@ impl CommandContext<'_> {
         let row = self.index.find_one(item)?;
         let open = self.conflicts(Some(&row.id.to_string()))?;
         let chosen = choose_conflict(&open, id)?;
-        if must_restore_first(chosen) {
+        if chosen.must_restore_first() {
             let handle = self.index.handle(&row);
-            let message = format!(
-                "{handle} is in the trash; restore it with `towline restore {handle}`, then resolve the conflict"
-            );
+            let message = format!("{handle} is in the trash; use `restore` first, then resolve the conflict");
             return Err(conflict(message));
         }
         let side = choose_side(chosen, keep)?;
@@ -208,7 +192,7 @@ pub(super) fn choose_conflict<'c>(
         _ => {
             let known: Vec<_> = open
                 .iter()
-                .map(|one| format!("{} ({})", one.id, one.about))
+                .map(|one| format!("{} ({})", one.id, about(&one.topic)))
                 .collect();
             let message = format!("expected one of the conflicts of this item: {}", known.join(", "));
             Err(Failure::new(FailureCode::NotFound, message))
@@ -216,7 +200,8 @@ pub(super) fn choose_conflict<'c>(
     }
 }
 
-/// The side that a person means: by its key, or by a text that only one side has.
+/// The side that a person means: by its key, or by something that only one side has (who did it, what was done,
+/// what keeping it results in, the act).
 pub(super) fn choose_side(open: &OpenConflict, keep: &str) -> Result<ActId, Failure> {
     let keep = keep.trim();
     if keep.is_empty() {
@@ -227,12 +212,8 @@ pub(super) fn choose_side(open: &OpenConflict, keep: &str) -> Result<ActId, Fail
     }
     let fits = |side: &&Side| {
         let act = side.line.act.to_string();
-        side.means == keep
-            || side
-                .means
-                .strip_suffix(keep)
-                .is_some_and(|before| before.ends_with(' '))
-            || side.line.what == keep
+        results_in(&side.result, keep)
+            || side.line.what.as_str() == keep
             || side.line.origin.id == keep
             || (keep.len() >= 4 && act.starts_with(keep))
     };
@@ -245,11 +226,52 @@ pub(super) fn choose_side(open: &OpenConflict, keep: &str) -> Result<ActId, Fail
                 .iter()
                 .map(|side| {
                     let (who, did) = (&side.line.origin, side_activity(open, side));
-                    format!("{} ({who} {did}: {})", side.key, side.means)
+                    format!("{} ({who} {did}: {})", side.key, means(side))
                 })
                 .collect();
             let message = format!("expected one side to keep: {}", sides.join(", "));
             Err(Failure::new(FailureCode::NotFound, message))
         }
+    }
+}
+
+/// Whether a result has this name or value.
+fn results_in(result: &SideResult, named: &str) -> bool {
+    match result {
+        SideResult::Stays { column } | SideResult::Column { column } => column.as_str() == named,
+        SideResult::Closed { status } => status.as_str() == named,
+        SideResult::Superseded { by } => by.handle == named,
+        SideResult::Frozen { set } => named == if *set { "frozen" } else { "not frozen" },
+        SideResult::Blocked { set } => named == if *set { "blocked" } else { "not blocked" },
+        SideResult::Trash { deleted } => named == if *deleted { "delete" } else { "restore" },
+        SideResult::Purged => named == "purge",
+        SideResult::Claimed { holder } => holder == named,
+        SideResult::Setting { value } => value.as_deref().unwrap_or("default") == named,
+        SideResult::Value { value } => value.as_ref().is_some_and(|value| has_value(value, named)),
+        SideResult::Waits { item, .. } => item.handle == named,
+        SideResult::Replaces { by, .. } => by.handle == named,
+    }
+}
+
+/// Whether the value of a field is this one.
+fn has_value(value: &LineValue, named: &str) -> bool {
+    match value {
+        LineValue::Title { title: text }
+        | LineValue::Label { label: text }
+        | LineValue::Text { text }
+        | LineValue::Reason { reason: text }
+        | LineValue::Commit { commit: text } => text == named,
+        LineValue::Kind { kind } => kind.as_str() == named,
+        LineValue::Priority { priority } => named.trim_start_matches(['P', 'p']) == priority.to_string(),
+        LineValue::Qa { qa } => qa.as_str() == named,
+        LineValue::Epic { epic } => epic.as_ref().map_or("none", |epic| epic.handle.as_str()) == named,
+        LineValue::Assignee { who } => who.as_deref().unwrap_or("nobody") == named,
+        LineValue::Judgement { state, .. } => state.as_str() == named,
+        LineValue::Claim { holder, .. } => holder == named,
+        LineValue::Item { item } => item.handle == named,
+        LineValue::Link { target, .. } => target == named,
+        LineValue::Setting { value, .. } => value.as_deref() == Some(named),
+        LineValue::Failure { kind, .. } => kind.as_str() == named,
+        LineValue::Resolution { .. } => false,
     }
 }

@@ -12,6 +12,7 @@ use towline_api::export_line::{
     ActRef, ItemLine, LineAct, LineClaim, LineClosing, LineConflict, LineCriterion, LineRefused, SCHEMA,
     encode_op, encode_register, is_import_mark, is_import_mark_link, reference,
 };
+use towline_api::notice_text::{notice_text, refusal_text};
 use towline_api::request::Failure;
 use towline_api::types::ItemPage;
 use towline_crdt::fold::{ActOutcome, FoldedItem};
@@ -117,7 +118,7 @@ impl QueryContext<'_> {
             criteria: criteria(view, &order),
             retries: view.retries,
             conflicts: conflicts(view, act),
-            attention: sorted(view.attention.clone()),
+            attention: sorted(view.attention.iter().map(notice_text).collect()),
             refused: refused(&folded, &order),
             origin: view.origin.clone(),
             created_at: view.created_at,
@@ -318,7 +319,7 @@ fn refused(folded: &FoldedItem<'_>, order: &ActOrder<'_, '_>) -> Vec<LineRefused
     let refused = folded.acts.iter().filter_map(|(id, act)| match &act.outcome {
         ActOutcome::Refused(why) => Some(LineRefused {
             act: order.name(id),
-            why: why.clone(),
+            why: refusal_text(why),
         }),
         ActOutcome::Effective | ActOutcome::Superseded { .. } | ActOutcome::Overridden { .. } => None,
     });

@@ -81,11 +81,6 @@ impl FilterFields {
 }
 
 impl FilterText<'_> {
-    /// Whether a filter checks any of these fields.
-    pub(crate) const fn matter(filter: &Filter) -> bool {
-        !filter.labels.is_empty() || filter.assignee.is_some() || filter.text.is_some()
-    }
-
     /// Whether these fields pass a filter; its epic is not checked.
     pub(crate) fn pass(&self, filter: &Filter) -> bool {
         let person = |who: &str| self.assignee == Some(who) || self.holder == Some(who);

@@ -107,32 +107,37 @@ impl Index {
 
     /// Stores a row that existed before this process; notes no cycle changes.
     pub(crate) fn load(&mut self, row: ItemView) {
+        let before = self.get(&row.id);
         let (id, waits) = (row.id, dependencies::wait_edges(&row));
-        let before = self.enter(row);
         let waited = before.as_ref().map(dependencies::wait_edges).unwrap_or_default();
+        self.enter(before.as_ref(), row);
         self.invalidate_cycles(&id, &waited, &waits);
     }
 
-    /// Replaces a row, returns the previous one, and notes which cycles that starts or ends: nothing is
-    /// checked unless the item waits for other items than before.
-    pub(crate) fn put(&mut self, row: ItemView) -> Option<ItemView> {
+    /// Stores a row in the place of the one that is there.
+    #[cfg(test)]
+    pub(crate) fn put(&mut self, row: ItemView) {
+        let before = self.get(&row.id);
+        self.replace(before.as_ref(), row);
+    }
+
+    /// Replaces the row `before`, which the caller has unpacked already, and notes which cycles that starts or
+    /// ends: nothing is checked unless the item waits for other items than before.
+    pub(crate) fn replace(&mut self, before: Option<&ItemView>, row: ItemView) {
         let (id, waits) = (row.id, dependencies::wait_edges(&row));
-        let waited = self
-            .rows
-            .get(&id)
-            .map(dependencies::packed_wait_edges)
-            .unwrap_or_default();
+        let waited = before.map(dependencies::wait_edges).unwrap_or_default();
         let around = (waited != waits).then(|| self.around(&id));
-        let before = self.enter(row);
+        self.enter(before, row);
         self.invalidate_cycles(&id, &waited, &waits);
         if let Some(around) = around {
             self.note_cycle_changes(&id, &waited, around);
         }
-        before
     }
 
-    fn enter(&mut self, row: ItemView) -> Option<ItemView> {
-        let before = self.take_out(&row.id);
+    fn enter(&mut self, before: Option<&ItemView>, row: ItemView) {
+        if let Some(before) = before {
+            self.unlink(before);
+        }
         let id = row.id;
         self.numbers.insert((row.number, id));
         self.keys.insert(find::key(&id), id);
@@ -150,37 +155,38 @@ impl Index {
         self.superseded
             .extend(dependencies::successor(&row).map(|by| (by, id)));
         self.rows.insert(id, Row::of(row));
-        before
     }
 
     /// Removes a row.
     pub(crate) fn remove(&mut self, id: &ItemId) {
-        if let Some(row) = self.take_out(id) {
+        if let Some(row) = self.get(id) {
+            self.unlink(&row);
+            self.rows.remove(id);
             self.invalidate_cycles(id, &dependencies::wait_edges(&row), &BTreeSet::new());
         }
     }
 
-    fn take_out(&mut self, id: &ItemId) -> Option<ItemView> {
-        let row = self.rows.remove(id)?.view()?;
-        self.numbers.remove(&(row.number, *id));
-        self.keys.remove(&find::key(id));
+    /// Removes what refers to a row.
+    fn unlink(&mut self, row: &ItemView) {
+        let id = row.id;
+        self.numbers.remove(&(row.number, id));
+        self.keys.remove(&find::key(&id));
         for reference in row.external() {
-            self.external.remove(&(find::hash(reference), *id));
+            self.external.remove(&(find::hash(reference), id));
         }
         for on in &row.depends_on {
-            self.dependants.remove(&(*on, *id));
+            self.dependants.remove(&(*on, id));
         }
         if let Some(epic) = row.epic {
-            self.children.remove(&(epic, *id));
+            self.children.remove(&(epic, id));
         }
         if let Some(request) = row.request {
-            self.requests.remove(&(request, *id));
-            self.duplicates.remove(id);
+            self.requests.remove(&(request, id));
+            self.duplicates.remove(&id);
         }
-        if let Some(by) = dependencies::successor(&row) {
-            self.superseded.remove(&(by, *id));
+        if let Some(by) = dependencies::successor(row) {
+            self.superseded.remove(&(by, id));
         }
-        Some(row)
     }
 
     /// One row, unpacked.

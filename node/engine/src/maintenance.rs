@@ -5,6 +5,9 @@
 //! decision: they wait for different times, so usually one of them writes it, and if two do, it has one
 //! effect. Nothing is done to items with a conflict: an act of the system would resolve it unseen.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 

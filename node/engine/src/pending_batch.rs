@@ -17,11 +17,11 @@ use towline_api::types::FeedEvent;
 use towline_crdt::compose::{BodyEdit, Composed, Draft, act_id, compose};
 use towline_crdt::doc::ItemDoc;
 use towline_crdt::members::Membership;
-use towline_crdt::view::ItemView;
 use towline_proto::{
     ActId, AuthorSeq, CriterionState, Entry, EntryHash, ItemChange, ItemId, MemberAct, Op, Payload, Tip,
     limits,
 };
+use towline_store::cache::Row;
 use towline_sync::AdmissionOutcome;
 
 use super::Project;
@@ -108,7 +108,7 @@ pub(crate) struct PendingBatch {
     entries: Vec<PendingEntry>,
     /// Bytes of the entries.
     bytes: usize,
-    rows_before: BTreeMap<ItemId, Option<ItemView>>,
+    rows_before: BTreeMap<ItemId, Option<Row>>,
     /// Documents before the batch, where the cache does not have that version: recently acknowledged changes
     /// are in the log and in memory only.
     docs_before: BTreeMap<ItemId, Option<Arc<ItemDoc>>>,
@@ -144,7 +144,9 @@ impl PendingBatch {
 
     /// Saves an item as it was before the batch; only the first call per item counts.
     pub(crate) fn save_item(&mut self, store: &Store, index: &Index, id: ItemId) {
-        self.rows_before.entry(id).or_insert_with(|| index.get(&id));
+        self.rows_before
+            .entry(id)
+            .or_insert_with(|| index.row(&id).cloned());
         self.save_doc(store, id);
     }
 

@@ -4,6 +4,9 @@
 //! has just started knows nobody and waits. Nothing here is written to disk. Every node sends heartbeats all
 //! the time, not only while it holds a claim, so a new claim is known at once to belong to a running node.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 

@@ -1,8 +1,10 @@
 //! Replies to requests that change nothing.
 
 use towline_api::request::{Failure, FailureCode, Filter};
-use towline_api::types::{Comment, HistoryLine, ItemCard, ItemPage, MemberInfo, ProjectStatus};
-use towline_crdt::view::ItemView;
+use towline_api::types::{
+    Comment, HistoryLine, ItemCard, ItemPage, MemberInfo, ProjectStatus, RefusedChange,
+};
+use towline_crdt::view::{ItemView, RefusedAct};
 use towline_interchange::import::TRACKERS;
 use towline_proto::{Closing, Column, ItemId, LinkKind, Op};
 use towline_store::cache::Row;
@@ -21,19 +23,19 @@ impl QueryContext<'_> {
             Some(epic) => Some(self.index.find_one(epic)?.id),
             None => None,
         };
-        let whole = epic.is_some() || FilterText::matter(filter);
-        let passes_whole = |row: ItemView| {
-            epic.is_none_or(|epic| row.epic == Some(epic)) && FilterText::from(&row).pass(filter)
-        };
-        let passes = |row: &&Row| {
-            FilterFields::from(*row).pass(filter) && (!whole || row.view().is_some_and(passes_whole))
-        };
+        let passes = |row: &&Row| FilterFields::from(*row).pass(filter);
         let mut rows: Vec<_> = self.index.shown().filter(passes).collect();
         rows.sort_by_key(|row| Index::board_order(row));
-        if filter.limit > 0 {
-            rows.truncate(filter.limit);
-        }
-        Ok(self.index.cards(rows))
+        // Each row is unpacked once, and none behind the last card.
+        let passes = |row: &ItemView| {
+            epic.is_none_or(|epic| row.epic == Some(epic)) && FilterText::from(row).pass(filter)
+        };
+        let cards = rows.into_iter().filter_map(Row::view).filter(passes);
+        let cards = cards.map(|row| self.index.card(&row));
+        Ok(match filter.limit {
+            0 => cards.collect(),
+            most => cards.take(most).collect(),
+        })
     }
 
     /// The items that somebody can start now.
@@ -87,7 +89,7 @@ impl QueryContext<'_> {
             children: self.index.children(id),
             history: self.history(&folded),
             open_conflicts: self.conflicts_of(&folded).into_iter().chain(cycles).collect(),
-            refused: view.refused.clone(),
+            refused: view.refused.iter().map(refused_change).collect(),
         })
     }
 
@@ -197,4 +199,11 @@ fn related(view: &ItemView) -> impl Iterator<Item = ItemId> {
         .iter()
         .filter(|link| link.kind == LinkKind::Related)
         .filter_map(|link| link.target.parse().ok())
+}
+
+fn refused_change(refused: &RefusedAct) -> RefusedChange {
+    RefusedChange {
+        act: refused.act,
+        reason: refused.why.clone(),
+    }
 }

@@ -5,6 +5,10 @@
 //! order in which entries arrived here. The cache stores the roles that its rows were folded with, so a
 //! process that dies in between folds again at its next start.
 
+use std::collections::BTreeSet;
+
+use towline_crdt::projection_update::ProjectionUpdate;
+
 use super::Project;
 
 impl Project {
@@ -18,12 +22,15 @@ impl Project {
         let now = self.now();
         for item in items {
             let folded = self.store.doc(&item).and_then(|doc| {
-                let same = self.index.get(&item).as_ref() == Some(&self.query().folded(&doc)?.view);
-                if same {
-                    Ok(())
-                } else {
-                    self.apply_docs([doc], false, now)
+                let folded = self.query().folded(&doc)?;
+                let before = self.index.get(&item);
+                if before.as_ref() != Some(&folded.view) {
+                    let before = before.as_ref().map(|view| (view, doc.acts()));
+                    let update = ProjectionUpdate::of(self.id, before, folded);
+                    self.apply_updates(vec![(update, BTreeSet::new())], false, now);
+                    self.store.put_doc(doc);
                 }
+                Ok(())
             });
             if let Err(failure) = folded {
                 tracing::error!(item = %item.key(), %failure, "an item could not be folded again; run `towline doctor`");

@@ -4,6 +4,9 @@
 //! The core ([`towline_sync`]) decides; what it decides about entries is performed in `ingest`, because that
 //! takes the other parts of the project. Nothing here reads a clock or looks into an entry's changes.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 

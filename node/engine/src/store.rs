@@ -10,6 +10,8 @@
 mod cache_open;
 mod docs;
 mod feed;
+#[cfg(test)]
+mod tests;
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};

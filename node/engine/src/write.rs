@@ -5,6 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use towline_api::labels::cannot_keep_text;
+use towline_api::notice_text::link_note_text;
 use towline_api::request::{Edit, Failure, FailureCode, NewItem};
 use towline_api::types::Applied;
 use towline_crdt::compose::{BodyEdit, ComposeError};
@@ -37,6 +39,7 @@ pub(crate) fn refusal(error: &ComposeError) -> Failure {
     };
     match error {
         ComposeError::Illegal(illegal) => Failure::new(code, transition_errors::message(illegal)),
+        ComposeError::CannotKeep(rule) => Failure::new(code, cannot_keep_text(*rule)),
         error => Failure::new(code, error.to_string()),
     }
 }
@@ -331,8 +334,8 @@ impl QueryContext<'_> {
             let note = link
                 .note
                 .as_ref()
-                .map(|note| format!(" ({note})"))
-                .unwrap_or_default();
+                .map(|note| format!(" ({})", link_note_text(note)));
+            let note = note.unwrap_or_default();
             notes.push(format!("waits for {}{note}", link.handle));
         }
         Ok(Applied {

@@ -20,6 +20,10 @@ use super::{
     REQUEST_BYTES, Response,
 };
 
+/// The longest request that is sent together with `hello`: it fits the socket's empty buffer, so a node that hangs
+/// does not keep the client from waiting for the first answer.
+const LINES_AT_ONCE: usize = 16 * 1024;
+
 /// A connection to a running node.
 #[derive(Debug)]
 pub struct Client {
@@ -80,24 +84,42 @@ impl Client {
     /// # Errors
     /// When it does not answer within `within`; busy when it hangs up first, as it does without a free connection.
     pub fn check_alive(mut self, within: Duration) -> Result<Self, Failure> {
-        let patience = std::mem::replace(&mut self.timeout, within);
-        self.hello().map_err(|failure| match failure.code {
-            FailureCode::TimedOut => Failure::new(
-                FailureCode::Unreachable,
-                format!(
-                    "the node accepts connections but did not answer within {} s; its process may be stopped or hang",
-                    within.as_secs().max(1)
-                ),
-            ),
-            // Nothing was asked yet, so it can be tried again.
-            FailureCode::Unreachable => Failure::new(
-                FailureCode::Busy,
-                format!("the node has no free connection, or is stopping: {}", failure.message),
-            ),
-            _ => failure,
-        })?;
-        self.timeout = patience;
+        let deadline = Instant::now() + within;
+        let hello = line(&ControlRequest::Hello)?;
+        let said = self.write(&hello, within);
+        said.and_then(|()| self.read_hello(deadline, within))
+            .map_err(|failure| not_alive(failure, within))?;
         Ok(self)
+    }
+
+    /// [`Client::check_alive`] and [`Client::ask`] in one round trip: both lines are sent at once. The node
+    /// answers the first line before it looks at the second one, and not at all when nobody is there to read that
+    /// answer. So when the node is not alive, nothing was done.
+    ///
+    /// # Errors
+    /// As [`Client::check_alive`]. The failure of the request itself is in the result.
+    pub fn check_alive_and_ask(
+        mut self,
+        within: Duration,
+        envelope: &Envelope,
+    ) -> Result<(Self, Result<Reply, Failure>), Failure> {
+        let mut lines = line(&ControlRequest::Hello)?;
+        match line(envelope) {
+            Ok(request) if request.len() <= LINES_AT_ONCE => lines.extend(request),
+            _ => {
+                let mut client = self.check_alive(within)?;
+                let answer = client.ask(envelope);
+                return Ok((client, answer));
+            }
+        }
+        let deadline = Instant::now() + within;
+        let said = self.write(&lines, within);
+        said.and_then(|()| self.read_hello(deadline, within))
+            .map_err(|failure| not_alive(failure, within))?;
+        self.broken = true;
+        let timeout = self.timeout_of(envelope);
+        let answer = self.read(Instant::now() + timeout, timeout);
+        Ok((self, answer.and_then(Response::into_result)))
     }
 
     /// Waits at most so long for each reply from now on.
@@ -112,15 +134,16 @@ impl Client {
     /// # Errors
     /// The failure of the request, or that the node is gone or too slow.
     pub fn ask(&mut self, envelope: &Envelope) -> Result<Reply, Failure> {
-        let patience = self.timeout;
+        let timeout = self.timeout_of(envelope);
+        self.exchange_within(timeout, envelope)
+            .and_then(Response::into_result)
+    }
+
+    fn timeout_of(&self, envelope: &Envelope) -> Duration {
         if self.timeout == REPLY_TIMEOUT && envelope.body.is_long() {
-            self.timeout = LONG_TIMEOUT;
-        }
-        let heard = self.exchange(envelope);
-        self.timeout = patience;
-        match heard? {
-            Response::Ok(reply) => Ok(reply),
-            Response::Error(failure) => Err(failure),
+            LONG_TIMEOUT
+        } else {
+            self.timeout
         }
     }
 
@@ -129,10 +152,10 @@ impl Client {
     /// # Errors
     /// When it is gone or too slow.
     pub fn hello(&mut self) -> Result<NodeInfo, Failure> {
-        match self.exchange(&ControlRequest::Hello)? {
-            HelloResponse::Hello(info) => Ok(info),
-            HelloResponse::Error { error } => Err(error),
-        }
+        let timeout = self.timeout;
+        let deadline = Instant::now() + timeout;
+        self.write(&line(&ControlRequest::Hello)?, timeout)?;
+        self.read_hello(deadline, timeout)
     }
 
     /// Tells the node to stop; returns when it has accepted that, not when it has stopped.
@@ -140,10 +163,7 @@ impl Client {
     /// # Errors
     /// When it is gone or too slow.
     pub fn stop(&mut self) -> Result<(), Failure> {
-        match self.exchange(&ControlRequest::Stop)? {
-            Response::Ok(_) => Ok(()),
-            Response::Error(failure) => Err(failure),
-        }
+        self.control(&ControlRequest::Stop).map(drop)
     }
 
     /// Has the node join a project; answers with the project's status.
@@ -165,47 +185,41 @@ impl Client {
     }
 
     fn control(&mut self, control: &ControlRequest) -> Result<Reply, Failure> {
-        match self.exchange(control)? {
-            Response::Ok(reply) => Ok(reply),
-            Response::Error(failure) => Err(failure),
+        self.exchange_within(self.timeout, control)
+            .and_then(Response::into_result)
+    }
+
+    fn exchange_within<T: DeserializeOwned>(
+        &mut self,
+        timeout: Duration,
+        request: &impl Serialize,
+    ) -> Result<T, Failure> {
+        let deadline = Instant::now() + timeout;
+        self.write(&line(request)?, timeout)?;
+        self.read(deadline, timeout)
+    }
+
+    fn read_hello(&mut self, deadline: Instant, timeout: Duration) -> Result<NodeInfo, Failure> {
+        match self.read(deadline, timeout)? {
+            HelloResponse::Hello(info) => Ok(info),
+            HelloResponse::Error { error } => Err(error),
         }
     }
 
-    fn exchange<T: DeserializeOwned>(&mut self, line: &impl Serialize) -> Result<T, Failure> {
+    fn write(&mut self, bytes: &[u8], timeout: Duration) -> Result<(), Failure> {
         if self.broken {
             return Err(connection_lost("an earlier exchange failed"));
         }
-        let mut bytes = serde_json::to_vec(line).map_err(|error| {
-            Failure::new(
-                FailureCode::Failure,
-                format!("cannot encode the request: {error}"),
-            )
-        })?;
-        if bytes.len() >= REQUEST_BYTES {
-            return Err(Failure::new(
-                FailureCode::Usage,
-                format!(
-                    "the request has {} bytes; at most {REQUEST_BYTES} are allowed",
-                    bytes.len()
-                ),
-            ));
-        }
-        bytes.push(b'\n');
         // Until the answer is whole, whatever goes wrong leaves the stream between two lines.
         self.broken = true;
-        let timeout = self.timeout;
-        let deadline = Instant::now() + timeout;
-        let answer = self.send(&bytes).and_then(|()| self.receive(deadline));
-        let answer = answer.map_err(|error| match error.kind() {
-            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Failure::new(
-                FailureCode::TimedOut,
-                format!(
-                    "the node did not answer within {} s; it may be busy, or hang",
-                    timeout.as_secs()
-                ),
-            ),
-            _ => connection_lost(&error.to_string()),
-        })?;
+        self.send(bytes, timeout)
+            .map_err(|error| exchange_failed(&error, timeout))
+    }
+
+    fn read<T: DeserializeOwned>(&mut self, deadline: Instant, timeout: Duration) -> Result<T, Failure> {
+        let answer = self
+            .receive(deadline)
+            .map_err(|error| exchange_failed(&error, timeout))?;
         let heard = serde_json::from_slice(&answer).map_err(|error| {
             Failure::new(
                 FailureCode::Failure,
@@ -216,9 +230,9 @@ impl Client {
         Ok(heard)
     }
 
-    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn send(&mut self, bytes: &[u8], timeout: Duration) -> io::Result<()> {
         let stream = self.stream.get_mut();
-        stream.set_write_timeout(Some(self.timeout))?;
+        stream.set_write_timeout(Some(timeout))?;
         // A server that refuses us writes its reason and hangs up without reading. The reason is
         // still there to be read, so a broken pipe is not yet an answer.
         match stream.write_all(bytes) {
@@ -264,4 +278,69 @@ fn connection_lost(why: &str) -> Failure {
         FailureCode::Unreachable,
         format!("lost the connection to the node: {why}"),
     )
+}
+
+/// A request as a line.
+fn line(request: &impl Serialize) -> Result<Vec<u8>, Failure> {
+    let mut bytes = serde_json::to_vec(request).map_err(|error| {
+        Failure::new(
+            FailureCode::Failure,
+            format!("cannot encode the request: {error}"),
+        )
+    })?;
+    if bytes.len() >= REQUEST_BYTES {
+        return Err(Failure::new(
+            FailureCode::Usage,
+            format!(
+                "the request has {} bytes; at most {REQUEST_BYTES} are allowed",
+                bytes.len()
+            ),
+        ));
+    }
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+fn exchange_failed(error: &io::Error, timeout: Duration) -> Failure {
+    match error.kind() {
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Failure::new(
+            FailureCode::TimedOut,
+            format!(
+                "the node did not answer within {} s; it may be busy, or hang",
+                timeout.as_secs()
+            ),
+        ),
+        _ => connection_lost(&error.to_string()),
+    }
+}
+
+/// The failure to answer `hello`.
+fn not_alive(failure: Failure, within: Duration) -> Failure {
+    match failure.code {
+        FailureCode::TimedOut => Failure::new(
+            FailureCode::Unreachable,
+            format!(
+                "the node accepts connections but did not answer within {} s; its process may be stopped or hang",
+                within.as_secs().max(1)
+            ),
+        ),
+        // Nothing was done yet, so it can be tried again.
+        FailureCode::Unreachable => Failure::new(
+            FailureCode::Busy,
+            format!(
+                "the node has no free connection, or is stopping: {}",
+                failure.message
+            ),
+        ),
+        _ => failure,
+    }
+}
+
+impl Response {
+    fn into_result(self) -> Result<Reply, Failure> {
+        match self {
+            Self::Ok(reply) => Ok(reply),
+            Self::Error(failure) => Err(failure),
+        }
+    }
 }

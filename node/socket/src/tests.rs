@@ -226,3 +226,36 @@ fn a_node_that_hangs_up_before_it_was_asked_anything_is_tried_again() {
     let failure = client.check_alive(Duration::from_secs(20)).unwrap_err();
     assert_eq!(failure.code, FailureCode::Busy, "{failure}");
 }
+
+#[test]
+fn a_first_request_takes_one_round_trip_and_is_not_done_when_nobody_waits_for_it() {
+    let home = tempfile::tempdir().unwrap();
+    let node = node_at(home.path());
+    let ann = Client::connect(&node.path).unwrap().unwrap();
+    let question = asks("ann", Request::Peers);
+    let (mut ann, answer) = ann
+        .check_alive_and_ask(Duration::from_secs(20), &question)
+        .unwrap();
+    let asked = |answer: Result<Reply, Failure>| match answer {
+        // The node of these tests counts what it was asked.
+        Ok(Reply::Synced { peers, .. }) => peers,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(asked(answer), 1);
+    assert_eq!(asked(ann.ask(&question)), 2);
+
+    // Two lines and no answer in between: that is all that a node gets to see.
+    let path = home.path().join("silent");
+    let listens = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let bob = Client::connect(&path).unwrap().unwrap();
+    let failure = bob
+        .check_alive_and_ask(Duration::from_millis(50), &question)
+        .unwrap_err();
+    assert_eq!(failure.code, FailureCode::Unreachable, "{failure}");
+    let (mut stream, _) = listens.accept().unwrap();
+    let mut lines = String::new();
+    stream.read_to_string(&mut lines).unwrap();
+    assert_eq!(lines.lines().count(), 2, "{lines}");
+    // Whoever answers the first line learns that the client is gone, before the second one.
+    assert!(stream.write_all(b"{}\n").is_err());
+}

@@ -294,7 +294,7 @@ fn document(reply: Reply) -> Result<Value, Failure> {
         Reply::Members(members) => object("towline.members/v1", json!({ "members": members })),
         Reply::Peers(peers) => object("towline.peers/v1", json!({ "peers": peers })),
         Reply::Addresses(addresses) => object("towline.addresses/v1", json!({ "addresses": addresses })),
-        Reply::Events(events) => object("towline.events/v1", json!({ "events": events })),
+        Reply::Events(events) => object("towline.events/v2", json!({ "events": events })),
         Reply::Applied(applied) => object("towline.applied/v1", applied),
         Reply::Settings(settings) => object("towline.config/v1", json!({ "project": settings })),
         Reply::SettingsLine(line) => object("towline.exports/v1", json!({ "settings": line })),

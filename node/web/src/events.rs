@@ -223,7 +223,7 @@ impl Streaming {
                     if let Some(feed) = self.feeds.get_mut(index) {
                         feed.position = event.position;
                     }
-                    let sent = Event::default().id(self.place()).json_data(&event);
+                    let sent = Event::default().id(self.place()).json_data(event.document());
                     self.ready.extend(sent);
                 }
             }

@@ -9,6 +9,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use futures::future::join_all;
 use maud::Markup;
 use serde::Deserialize;
+use towline_api::explanation_text::sentences;
 use towline_api::request::{Failure, FailureCode, Filter, Reply, Request};
 use towline_api::types::{ItemCard, ItemPage, OpenConflict};
 use towline_engine::handle::ProjectLink;
@@ -257,7 +258,7 @@ async fn load_item(
         _ => return Err(unexpected()),
     };
     let because = match explained? {
-        Reply::Explanations(explained) => explained.into_iter().flat_map(|one| one.because).collect(),
+        Reply::Explanations(explained) => explained.iter().flat_map(|one| sentences(one, None)).collect(),
         _ => return Err(unexpected()),
     };
     Ok((link, position, ItemMatch::One(page, because)))

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 
 use towline_proto::ids::to_hex;
 use towline_proto::wire::{JoinReply, JoinRequest, MembershipProofs, Message};
-use towline_proto::{Act, Entry, EventId, ItemId, Op, RequestId, Ticket, codec};
+use towline_proto::{
+    Act, EditKind, Entry, EventId, ItemId, Op, OpKind, RegisterValue, RequestId, Ticket, codec,
+};
 
 use crate::events::{self, event};
 use crate::samples::{self, act, act_id, author_seq, entries, item};
@@ -205,7 +207,32 @@ fn the_json_of_events_is_pinned() {
             json.contains(&format!(r#""type":"{}""#, event.what.name())),
             "{json}"
         );
+        assert_eq!(
+            codec::decode(&codec::encode(&event)),
+            Ok(event.clone()),
+            "in a feed"
+        );
         lines.push(line(event.what.name(), json));
     }
+    for (register, value) in events::register_values() {
+        let json = serde_json::to_string(&value).expect("serialises");
+        assert_eq!(
+            serde_json::from_str::<RegisterValue>(&json).expect("reads"),
+            value
+        );
+        assert_eq!(codec::decode(&codec::encode(&value)), Ok(value));
+        lines.push(line(register.to_string(), json));
+    }
     golden("events.txt", lines);
+}
+
+#[test]
+fn every_operation_has_its_name_and_reads_it_back() {
+    for (name, op) in samples::ops() {
+        let kind = op.kind();
+        assert_eq!(kind.as_str().parse(), Ok(kind), "{name}");
+        assert_eq!(op.name(), kind.as_str());
+    }
+    let newer: OpKind = serde_json::from_str("\"teleport\"").expect("reads");
+    assert_eq!(newer, OpKind::Edit(EditKind::Unknown));
 }

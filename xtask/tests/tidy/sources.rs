@@ -76,6 +76,18 @@ const IMPURE: &[&str] = &[
     "rustix",
 ];
 
+/// What makes rows, events and timelines, besides `proto` and `crdt`, which cannot use the words at all.
+const WORDLESS: &[&str] = &[
+    "node/store/src/cache/",
+    "node/engine/src/timeline.rs",
+    "node/engine/src/explain.rs",
+    "node/engine/src/conflicts/cycle_events.rs",
+    "node/engine/src/index/",
+    "node/engine/src/pending_batch/",
+];
+/// The modules with the words.
+const WORDS: &[&str] = &["_text::", "labels::", "relative_time::"];
+
 /// Tests that wait for time and not for a state, and why.
 const SLEEPS: &[(&str, &str)] = &[
     (
@@ -204,6 +216,25 @@ fn the_inner_crates_are_pure() {
         }
     }
     none(&findings, "time, randomness and IO are handed in by the node");
+}
+
+#[test]
+fn rows_events_and_timelines_are_made_without_words() {
+    let mut findings = Vec::new();
+    for (name, source) in files(".rs") {
+        if is_test(&name) || !WORDLESS.iter().any(|within| name.starts_with(within)) {
+            continue;
+        }
+        for (line, found) in code(&source) {
+            for word in WORDS.iter().filter(|word| found.contains(**word)) {
+                findings.push(format!("{name}:{line}: {word}"));
+            }
+        }
+    }
+    none(
+        &findings,
+        "rewording changes no row and no event: faces make the words",
+    );
 }
 
 #[test]

@@ -1,9 +1,19 @@
-//! Comments, the lines of a timeline, and conflicts.
+//! Comments and the lines of a timeline.
+//!
+//! What happened is said by types: which operation, with which values, with which outcome. The JSON has some of it a
+//! second time in words (`detail`, `overtaken`), for readers who want no more than a line; those texts are made when
+//! the JSON is written, may be reworded, and are never read back.
 
-use serde::{Deserialize, Serialize};
-use towline_proto::{ActId, Column, ItemId, Millis, NodeId, Origin, Rule};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use towline_crdt::reasons::RefusalReason;
+use towline_proto::{
+    ActId, Column, CriterionState, FailureKind, ItemId, ItemName, Kind, LinkKind, Millis, NodeId, OpKind,
+    Origin, Qa, Rule,
+};
 
-use super::ItemLink;
+use super::ConflictTopic;
+use super::texts::{WithTexts, with_texts};
+use crate::activity_text::{line_detail, why_not_effective};
 
 /// A comment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +33,7 @@ pub struct Comment {
 
 /// One line of a timeline. Schema `towline.history/v1`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct HistoryLine {
     /// The act.
     pub act: ActId,
@@ -41,25 +52,208 @@ pub struct HistoryLine {
     /// What people call that node.
     pub node_name: String,
     /// What was done: the verb, or what was edited.
-    pub what: String,
+    pub what: OpKind,
     /// The column before, where it changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Column>,
     /// The column after, where it changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Column>,
-    /// The reason, value or text.
+    /// The reason or value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
+    pub value: Option<LineValue>,
     /// Its outcome.
     #[serde(default)]
     pub fate: HistoryOutcome,
-    /// Why it has no effect, when it has none, as half a sentence.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub overtaken: Option<String>,
     /// Whether a clock was ahead: a time that cannot be true is shown as when it was seen.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub skewed: bool,
+}
+
+impl HistoryLine {
+    /// Whether it was overridden, and nobody chose it when the conflict was resolved; or it was refused.
+    pub const fn is_lost(&self) -> bool {
+        match &self.fate {
+            HistoryOutcome::Effective | HistoryOutcome::Superseded { .. } => false,
+            HistoryOutcome::Overridden { .. } => !self.was_chosen(),
+            HistoryOutcome::Refused { .. } => true,
+        }
+    }
+
+    /// Whether it took effect when it was made: it was neither overridden nor refused.
+    pub const fn was_effective(&self) -> bool {
+        matches!(
+            self.fate,
+            HistoryOutcome::Effective | HistoryOutcome::Superseded { .. }
+        )
+    }
+
+    /// Whether it was overridden and then kept by a resolution, so that it is in effect.
+    pub const fn was_chosen(&self) -> bool {
+        matches!(
+            self.fate,
+            HistoryOutcome::Overridden {
+                resolution: Some(Resolution {
+                    kept: KeptSide::This,
+                    ..
+                }),
+                ..
+            }
+        )
+    }
+
+    /// Who did what, for a line that refers to it.
+    pub fn summary(&self) -> ActSummary {
+        ActSummary {
+            origin: self.origin.clone(),
+            what: self.what,
+            to: self.to,
+            value: self.value.clone(),
+        }
+    }
+}
+
+/// The texts of a [`HistoryLine`] in its JSON.
+#[derive(Debug, Serialize)]
+struct LineTexts {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    overtaken: Option<String>,
+}
+
+with_texts!(HistoryLine, |line| {
+    let texts = LineTexts {
+        detail: line_detail(line),
+        overtaken: why_not_effective(line),
+    };
+    (texts.detail.is_some() || texts.overtaken.is_some()).then_some(texts)
+});
+
+/// The values of an act. Texts are cut to what a line shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub enum LineValue {
+    /// A title.
+    Title {
+        /// One line.
+        title: String,
+    },
+    /// Why it was done.
+    Reason {
+        /// The text.
+        reason: String,
+    },
+    /// The commit of a merge.
+    Commit {
+        /// Its name.
+        commit: String,
+    },
+    /// A failed merge.
+    Failure {
+        /// What went wrong.
+        kind: FailureKind,
+        /// What the reporter adds.
+        detail: String,
+    },
+    /// Another item: what replaces it, or what it waits for.
+    Item {
+        /// Which one.
+        item: ItemName,
+    },
+    /// A claim.
+    Claim {
+        /// The holder.
+        holder: String,
+        /// The fencing token.
+        generation: u32,
+        /// Why it was taken over by force.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        force: Option<String>,
+    },
+    /// A kind of work.
+    Kind {
+        /// Which one.
+        kind: Kind,
+    },
+    /// A priority.
+    Priority {
+        /// 0 (highest) to 4.
+        priority: u8,
+    },
+    /// A way to pass QA.
+    Qa {
+        /// By whom.
+        qa: Qa,
+    },
+    /// An epic.
+    Epic {
+        /// Which one; none when it was removed from its epic.
+        epic: Option<ItemName>,
+    },
+    /// An assignee.
+    Assignee {
+        /// A person or agent; none when it is assigned to nobody.
+        who: Option<String>,
+    },
+    /// A label.
+    Label {
+        /// The label.
+        label: String,
+    },
+    /// A link.
+    Link {
+        /// What it points to.
+        kind: LinkKind,
+        /// Where.
+        target: String,
+        /// The item that a link to a related item points to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        item: Option<ItemName>,
+    },
+    /// A resolved conflict.
+    Resolution {
+        /// What the conflict was about.
+        over: ConflictTopic,
+        /// The act that was kept, if it is known here.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kept: Option<Box<ActSummary>>,
+    },
+    /// What was said: a comment, or a criterion.
+    Text {
+        /// The text.
+        text: String,
+    },
+    /// The new state of a criterion.
+    Judgement {
+        /// The state.
+        state: CriterionState,
+        /// A reference to what proves it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        evidence: Option<String>,
+    },
+    /// A setting of the project.
+    Setting {
+        /// Its name.
+        key: String,
+        /// Its value; none for the default.
+        value: Option<String>,
+    },
+}
+
+/// Who did what, of an act that another line refers to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActSummary {
+    /// Who asked.
+    pub origin: Origin,
+    /// What was done.
+    pub what: OpKind,
+    /// The column after, where it changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Column>,
+    /// The reason or value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<LineValue>,
 }
 
 /// The outcome of an act.
@@ -74,48 +268,44 @@ pub enum HistoryOutcome {
         /// Which act.
         by: ActId,
     },
-    /// It is overridden by a concurrent act.
-    Overtaken {
-        /// To which act.
+    /// It was overridden by a concurrent act.
+    #[serde(rename = "overtaken")]
+    Overridden {
+        /// By which act.
         by: ActId,
         /// By which rule.
         rule: Rule,
+        /// What that act did, if it is known here.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        winner: Option<Box<ActSummary>>,
+        /// How the conflict was resolved; absent while it is open.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        resolution: Option<Resolution>,
     },
-    /// It was illegal from what its author had in front of it.
-    Refused,
+    /// It was illegal in the state that its author had observed.
+    Refused {
+        /// Why.
+        why: RefusalReason,
+    },
 }
 
-/// An unresolved conflict. Schema `towline.conflict/v1`.
+/// How the conflict was resolved in which an act was overridden.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OpenConflict {
-    /// The hash of the competing acts, in hex: the same on every node.
-    pub id: String,
-    /// The item.
-    pub item: ItemLink,
-    /// What the conflict is about: `column`, `title`, `dependencies`.
-    pub about: String,
-    /// The rule that chose what takes effect.
-    pub rule: Rule,
-    /// The rule as a sentence.
-    pub why: String,
-    /// When the newest competing act was made.
-    pub since: Millis,
-    /// The sides; the one in effect is first.
-    pub sides: Vec<Side>,
+pub struct Resolution {
+    /// Who resolved it.
+    pub by: Origin,
+    /// With what consequence for the overridden act.
+    pub kept: KeptSide,
 }
 
-/// One side of a conflict.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Side {
-    /// What to type for it after `--keep`: `a`, `b` …
-    pub key: String,
-    /// Whether it is in effect.
-    pub effective: bool,
-    /// The result of keeping it: a column, a value.
-    pub means: String,
-    /// Why it cannot be kept, with what leads on instead; absent when it can.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unkeepable: Option<String>,
-    /// What was done.
-    pub line: HistoryLine,
+/// What a resolution means for an act that had been overridden.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeptSide {
+    /// It was chosen, so its effect is in effect.
+    This,
+    /// It was chosen, and that choice was overridden as well.
+    ThisInVain,
+    /// It stays overridden.
+    Another,
 }

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 use towline_api::project_names;
-use towline_api::request::{Envelope, Failure, FailureCode, Reply, Request};
+use towline_api::request::{Envelope, Failure, FailureCode, Reply};
 use towline_api::types::UnavailableProject;
 use towline_engine::Project;
 use towline_engine::handle::{ambiguous_project, project_unavailable};
@@ -14,6 +14,7 @@ use towline_engine::snapshot::{self, needs_cards_only};
 use towline_socket::{Client, HELLO_TIMEOUT};
 use towline_store::home::{Home, HomeError, Lock, ProjectHome, ProjectScan, key};
 
+use super::AskedNode;
 use super::busy_wait::BusyWait;
 use super::read_only::{self, StoreCopy};
 use crate::{Backend, Context};
@@ -77,15 +78,15 @@ impl Backend for SnapshotReplies {
 /// The running node if there is one, else the store. `requests` are those that a command will send, in their
 /// order, if they are all known; if the snapshot answers all of them, nothing is opened. With a running node this
 /// works while the log stands still, and leaves the project's thread to writers.
-pub(super) fn connect(ctx: &Context, requests: &[&Request]) -> Result<Box<dyn Backend>, Failure> {
+pub(super) fn connect(ctx: &Context, requests: &[Envelope]) -> Result<Box<dyn Backend>, Failure> {
     let home = Home::at(ctx.root()?);
     let mut busy_wait = BusyWait::of(ctx, &home);
     loop {
         if let Some(ready) = from_snapshot(ctx, &home, requests) {
             return Ok(Box::new(ready));
         }
-        let busy = match node(&home) {
-            Ok(Some(client)) => return Ok(Box::new(client)),
+        let busy = match ask_node(&home, requests.first()) {
+            Ok(Some(node)) => return Ok(Box::new(node)),
             Err(failure) if failure.code == FailureCode::Busy => failure,
             Err(failure) => return Err(failure),
             Ok(None) => match home.lock("towline") {
@@ -104,6 +105,21 @@ pub(super) fn connect(ctx: &Context, requests: &[&Request]) -> Result<Box<dyn Ba
     }
 }
 
+/// The node that runs in a home, with its reply to the first request.
+fn ask_node(home: &Home, first: Option<&Envelope>) -> Result<Option<AskedNode>, Failure> {
+    let Some(client) = towline_socket::find(home)? else {
+        return Ok(None);
+    };
+    let (client, first) = match first {
+        Some(first) => {
+            let (client, reply) = client.check_alive_and_ask(HELLO_TIMEOUT, first)?;
+            (client, Some(reply))
+        }
+        None => (client.check_alive(HELLO_TIMEOUT)?, None),
+    };
+    Ok(Some(AskedNode { client, first }))
+}
+
 /// The node that runs in a home, if it accepts this client.
 ///
 /// # Errors
@@ -119,14 +135,14 @@ pub(super) fn lock(ctx: &Context, home: &Home, what: &str) -> Result<Lock, Failu
 }
 
 /// The replies of the snapshot, if it has all of them.
-fn from_snapshot(ctx: &Context, home: &Home, requests: &[&Request]) -> Option<SnapshotReplies> {
-    if requests.is_empty() || !requests.iter().all(|request| needs_cards_only(request)) {
+fn from_snapshot(ctx: &Context, home: &Home, requests: &[Envelope]) -> Option<SnapshotReplies> {
+    if requests.is_empty() || !requests.iter().all(|request| needs_cards_only(&request.body)) {
         return None;
     }
     let place = pick(ctx, home).ok()?;
     let replies = requests
         .iter()
-        .map(|request| snapshot::answer(place.dir(), request, ctx.view.now));
+        .map(|request| snapshot::answer(place.dir(), &request.body, ctx.view.now));
     Some(SnapshotReplies(replies.collect::<Option<_>>()?))
 }
 

@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use towline_api::activity_text::{must_restore_first, side_activity};
+use towline_api::activity_text::side_activity;
+use towline_api::conflict_text::{Step, about, means, unkeepable};
+use towline_api::explanation_text::sentences;
+use towline_api::labels::rule_text;
 use towline_api::types::{Explanation, OpenConflict, Side};
 
 use super::text::{ago_phrase, clean, fit, pad, width, wrap};
@@ -33,10 +36,10 @@ pub(super) fn page(view: &View, conflicts: &[OpenConflict]) -> String {
 /// resolve it. `alone` if the item has no other conflict, so that no id is needed.
 pub(super) fn one(out: &mut String, view: &View, conflict: &OpenConflict, alone: bool) {
     let sign = view.style.paint(Ink::Red, "‼");
-    let about = view.style.paint(Ink::Bold, &clean(&conflict.about));
+    let about = view.style.paint(Ink::Bold, &clean(&about(&conflict.topic)));
     let id = view.style.paint(Ink::Dim, &clean(&conflict.id));
     let _ = writeln!(out, "  {sign} {about}  {id}");
-    for part in wrap(&clean(&conflict.why), view.width.saturating_sub(4).max(24)) {
+    for part in wrap(rule_text(conflict.rule), view.width.saturating_sub(4).max(24)) {
         let _ = writeln!(out, "    {}", view.style.paint(Ink::Yellow, &part));
     }
     for each in &conflict.sides {
@@ -51,7 +54,7 @@ pub(super) fn one(out: &mut String, view: &View, conflict: &OpenConflict, alone:
         .map(|side| {
             let handle = clean(&conflict.item.handle);
             let command = format!("towline conflicts resolve {handle} --keep {}{which}", side.key);
-            (command, clean(&side.means))
+            (command, clean(&means(side)))
         })
         .collect();
     let longest = commands
@@ -60,7 +63,7 @@ pub(super) fn one(out: &mut String, view: &View, conflict: &OpenConflict, alone:
         .max()
         .unwrap_or(0);
     let dim = |text: &str| view.style.paint(Ink::Dim, text);
-    if must_restore_first(conflict) {
+    if conflict.must_restore_first() {
         let _ = writeln!(out, "    {}", dim("the item is in the trash; restore it first:"));
         let _ = writeln!(out, "      towline restore {}", clean(&conflict.item.handle));
         let _ = writeln!(out, "    {}", dim("then resolve it:"));
@@ -84,11 +87,27 @@ pub(super) fn one(out: &mut String, view: &View, conflict: &OpenConflict, alone:
     }
     for side in &conflict.sides {
         let Some(why) = &side.unkeepable else { continue };
-        let said = format!("{} cannot be kept: {}", side.key, clean(why));
+        let said = format!(
+            "{} cannot be kept: {}",
+            side.key,
+            clean(&unkeepable(why, Some(&command)))
+        );
         for part in wrap(&said, view.width.saturating_sub(4).max(24)) {
             let _ = writeln!(out, "    {}", view.style.paint(Ink::Dim, &part));
         }
     }
+}
+
+/// The command for a step.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "other faces have no command for some steps"
+)]
+fn command(step: Step<'_>) -> Option<String> {
+    Some(match step {
+        Step::Transition(verb, handle) => format!("towline {verb} {handle}"),
+        Step::RemoveDependency(item, on) => format!("towline depends remove {item} {on}"),
+    })
 }
 
 fn side(out: &mut String, view: &View, conflict: &OpenConflict, side: &Side) {
@@ -128,8 +147,8 @@ pub(super) fn explained(view: &View, explanations: &[Explanation]) -> String {
 fn explain(view: &View, explanation: &Explanation) -> String {
     let card = &explanation.card;
     let mut out = format!("{}\n\n", show::title(view, card));
-    for because in &explanation.because {
-        for (at, part) in wrap(&clean(because), view.width.saturating_sub(4).max(24))
+    for because in sentences(explanation, Some(&command)) {
+        for (at, part) in wrap(&clean(&because), view.width.saturating_sub(4).max(24))
             .iter()
             .enumerate()
         {

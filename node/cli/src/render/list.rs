@@ -1,6 +1,7 @@
 //! Lists of cards: aligned columns under the headings of the pipeline.
 
 use towline_api::labels::status_label;
+use towline_api::notice_text::notice_text;
 use towline_api::types::{ItemCard, NotReadyReason};
 use towline_proto::{Column, Status};
 
@@ -131,7 +132,7 @@ fn notes(card: &ItemCard, why: bool) -> Vec<(Ink, String)> {
         notes.push((Ink::Yellow, why));
     }
     for fact in &card.attention {
-        notes.push((Ink::Yellow, format!("! {}", clean(fact))));
+        notes.push((Ink::Yellow, format!("! {}", clean(&notice_text(fact)))));
     }
     if card.unmet > 0 {
         let unmet: Vec<_> = card.depends_on.iter().filter(|link| !link.satisfied).collect();

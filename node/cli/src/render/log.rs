@@ -1,6 +1,7 @@
 //! Timelines, newest last, and the lines of `watch`.
 
-use towline_api::activity_text::was_chosen;
+use towline_api::activity_text::{line_detail, why_not_effective};
+use towline_api::event_text::{conflict_text, hold_reason_text, merge_texts};
 use towline_api::labels::hold_label;
 use towline_api::types::{FeedEvent, HistoryLine, HistoryOutcome};
 use towline_proto::EventKind;
@@ -88,7 +89,7 @@ impl TimelineGrid {
     fn of(view: &View, lines: &[HistoryLine], whole: bool) -> Self {
         let widest =
             |measure: &dyn Fn(&HistoryLine) -> usize| lines.iter().map(measure).max().unwrap_or_default();
-        let what = widest(&|line| width(&clean(&line.what)));
+        let what = widest(&|line| width(line.what.as_str()));
         let who = widest(&|line| width(&who(line))).min(WHO);
         if !whole {
             let item = 0;
@@ -122,9 +123,9 @@ impl TimelineGrid {
             out.push_str(&format!("  {}", pad(&item(line, self.item), self.item)));
             used += 2 + self.item;
         }
-        let what = pad(&clean(&line.what), self.what);
+        let what = pad(line.what.as_str(), self.what);
         used += 2 + self.what;
-        let lost = line.overtaken.is_some() && !was_chosen(line);
+        let lost = line.is_lost();
         let ink = if lost { Ink::Struck } else { Ink::Cyan };
         out.push_str(&format!("  {}", paint(ink, &what)));
         // In a narrow terminal what comes below begins further left than what was done.
@@ -145,9 +146,9 @@ impl TimelineGrid {
             ));
         }
         let mut out = format!("{}\n", out.trim_end());
-        if let Some(why) = &line.overtaken {
+        if let Some(why) = why_not_effective(line) {
             // On lines of its own: of a line that is too long this must not be what is cut.
-            let why = format!("↳ {}", clean(why));
+            let why = format!("↳ {}", clean(&why));
             for part in wrap(&why, view.width.saturating_sub(indent).max(24)) {
                 let line = format!("{}{}\n", " ".repeat(indent), paint(Ink::Yellow, &part));
                 out.push_str(&line);
@@ -160,11 +161,11 @@ impl TimelineGrid {
 /// The mark of an act's outcome.
 fn mark(line: &HistoryLine) -> (&'static str, Ink) {
     match &line.fate {
-        HistoryOutcome::Overtaken { .. } if was_chosen(line) => ("✓", Ink::Green),
+        HistoryOutcome::Overridden { .. } if line.was_chosen() => ("✓", Ink::Green),
         HistoryOutcome::Effective => ("●", Ink::Green),
         HistoryOutcome::Superseded { .. } => ("·", Ink::Dim),
-        HistoryOutcome::Overtaken { .. } => ("✗", Ink::Yellow),
-        HistoryOutcome::Refused => ("⊘", Ink::Red),
+        HistoryOutcome::Overridden { .. } => ("✗", Ink::Yellow),
+        HistoryOutcome::Refused { .. } => ("⊘", Ink::Red),
     }
 }
 
@@ -187,8 +188,8 @@ fn rest(line: &HistoryLine, shown: Option<&str>) -> Vec<(String, Ink)> {
     // A title that is already shown is not repeated.
     let said =
         |detail: &str| *detail == line.title && shown.is_some_and(|shown| shown.ends_with(&clean(detail)));
-    if let Some(detail) = line.detail.as_ref().filter(|detail| !said(detail)) {
-        parts.push((clean(detail), Ink::Plain));
+    if let Some(detail) = line_detail(line).filter(|detail| !said(detail)) {
+        parts.push((clean(&detail), Ink::Plain));
     }
     if line.skewed {
         parts.push((CLOCK_AHEAD.to_owned(), Ink::Yellow));
@@ -221,7 +222,7 @@ pub(crate) fn event(view: &View, event: &FeedEvent) -> String {
                 .map(|hold| format!("no longer {}", hold_label(*hold)));
             let told = came.chain(went).collect::<Vec<_>>().join(", ");
             match reason {
-                Some(reason) => format!("{told}: {}", clean(reason)),
+                Some(reason) => format!("{told}: {}", clean(&hold_reason_text(reason))),
                 None => told,
             }
         }
@@ -229,16 +230,20 @@ pub(crate) fn event(view: &View, event: &FeedEvent) -> String {
             format!("claimed by {} (generation {generation})", clean(holder))
         }
         EventKind::Released { holder } => format!("released by {}", clean(holder)),
-        EventKind::FieldChanged { field } => format!("{} changed", clean(field)),
+        EventKind::FieldChanged { field } => format!("{field} changed"),
         EventKind::Commented { excerpt } => format!("“{}”", clean(excerpt)),
-        EventKind::ConflictRaised { rule } => format!("conflict: {}", clean(rule)),
+        EventKind::ConflictRaised { rule, about, .. } => {
+            format!("conflict: {}", clean(&conflict_text(*rule, about)))
+        }
         EventKind::ConflictsResolved => "conflicts resolved".into(),
-        EventKind::ChangedByMerge { field, before, after } => format!(
-            "{} changed by a merge: {} → {}",
-            clean(field),
-            clean(before),
-            clean(after)
-        ),
+        EventKind::ChangedByMerge {
+            register,
+            before,
+            after,
+        } => {
+            let [register, before, after] = merge_texts(register, before, after).map(|text| clean(&text));
+            format!("{register} changed by a merge: {before} → {after}")
+        }
         EventKind::Deleted => "moved to the trash".into(),
         EventKind::Restored => "restored".into(),
     };

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use towline_api::activity_text::who_did;
 use towline_api::labels::{failure_label, status_label};
+use towline_api::notice_text::{link_note_text, notice_text, refusal_text};
 use towline_api::types::{ItemCard, ItemLink, ItemPage};
 use towline_crdt::view::{Criterion, Link};
 use towline_proto::{ActId, Closing, CriterionState, LinkKind, Status};
@@ -193,7 +194,7 @@ fn facts(out: &mut String, view: &View, page: &ItemPage) {
         Some(Closing::Abandoned) | None => {}
     }
     for attention in &card.attention {
-        fact("Attention", clean(attention));
+        fact("Attention", clean(&notice_text(attention)));
     }
     if let Some(claim) = &card.claim {
         let since = ago_phrase(view.now, claim.at);
@@ -312,7 +313,10 @@ pub(super) fn one_link(view: &View, link: &ItemLink, ticks: bool, room: usize) -
     };
     let beside = |text: &str| if text.is_empty() { 0 } else { width(text) + 2 };
     let room = room.saturating_sub(2 * usize::from(ticks) + width(&handle) + 1 + beside(badge));
-    let note = link.note.as_deref().map(|note| format!("! {}", clean(note)));
+    let note = link
+        .note
+        .as_ref()
+        .map(|note| format!("! {}", clean(&link_note_text(note))));
     let note = fit(&note.unwrap_or_default(), room.saturating_sub(LINK_TITLE + 2));
     let title = match link.title.as_str() {
         "" => "(not known here yet)".into(),
@@ -353,7 +357,12 @@ fn conflicts(out: &mut String, view: &View, page: &ItemPage) {
         heading(out, view, "Refused", "");
     }
     for refused in &page.refused {
-        let _ = writeln!(out, "  {}: {}", said(&refused.act), clean(&refused.why));
+        let _ = writeln!(
+            out,
+            "  {}: {}",
+            said(&refused.act),
+            clean(&refusal_text(&refused.reason))
+        );
     }
 }
 

@@ -3,8 +3,9 @@
 //! The index decides which dependency is suspended ([`crate::index`]). A cycle belongs to both items
 //! of the suspended dependency and ends when one of its dependencies is removed.
 
+use towline_api::conflict_text::unkeepable;
 use towline_api::request::Failure;
-use towline_api::types::{OpenConflict, Side};
+use towline_api::types::{ConflictTopic, OpenConflict, Side, SideResult, Unkeepable};
 use towline_crdt::fold::{ActOutcome, FoldedAct, FoldedItem};
 use towline_crdt::view::ItemView;
 use towline_proto::ids::to_hex;
@@ -19,11 +20,11 @@ use crate::write::conflict;
 const MAX_CYCLES: usize = 32;
 /// The most dependencies listed for one cycle, the suspended one included.
 pub(super) const MAX_SIDES: usize = 26;
-/// The most commands in a refusal.
-const COMMANDS: usize = 5;
+/// The most other dependencies that are named for keeping a suspended one.
+const OTHERS: usize = 5;
 
 /// The id of a cycle, equal on every node.
-fn cycle_id((from, on): &DependencyEdge) -> String {
+pub(super) fn cycle_id((from, on): &DependencyEdge) -> String {
     to_hex(&rank(from, on)[..8])
 }
 
@@ -82,23 +83,18 @@ impl QueryContext<'_> {
                 continue;
             };
             let effective = (from, on) != edge;
-            let means = match wait {
-                WaitKind::Dependency => self.waits_for_text(&(from, on)),
-                WaitKind::Successor => {
-                    let [from, on] = [from, on].map(|id| self.index.link(&id).handle);
-                    format!("{on} replaces {from}")
-                }
+            let [item, other] = [from, on].map(|id| self.index.link(&id).name());
+            let result = match wait {
+                WaitKind::Dependency => SideResult::Waits { item, on: other },
+                WaitKind::Successor => SideResult::Replaces { item, by: other },
             };
             sides.push(Side {
                 key: letters(sides.len()),
                 effective,
-                means,
+                result,
                 unkeepable: match effective {
                     true => None,
-                    false => self
-                        .only_other_dependency(&edge)
-                        .err()
-                        .map(|failure| failure.message),
+                    false => self.only_other_dependency(&edge).err(),
                 },
                 line: self.line(&folded, act, folding),
             });
@@ -106,9 +102,8 @@ impl QueryContext<'_> {
         Ok(OpenConflict {
             id: cycle_id(&edge),
             item: self.index.link(about),
-            about: "dependencies".to_owned(),
+            topic: ConflictTopic::Dependencies,
             rule: Rule::Cycle,
-            why: Rule::Cycle.sentence().to_owned(),
             since: sides.iter().map(|side| side.line.at).max().unwrap_or_default(),
             sides,
         })
@@ -121,35 +116,19 @@ impl QueryContext<'_> {
         dependencies.map(|(from, on, _)| (from, on)).collect()
     }
 
-    fn waits_for_text(&self, (from, on): &DependencyEdge) -> String {
-        let [from, on] = [from, on].map(|id| self.index.link(id).handle);
-        format!("{from} waits for {on}")
-    }
-
-    fn only_other_dependency(&self, edge: &DependencyEdge) -> Result<DependencyEdge, Failure> {
+    /// The one dependency that can be removed to keep the suspended one, or why there is no such.
+    fn only_other_dependency(&self, edge: &DependencyEdge) -> Result<DependencyEdge, Unkeepable> {
         let kept = self.kept_dependencies(edge);
+        let names = |(from, on): &DependencyEdge| (self.index.link(from).name(), self.index.link(on).name());
+        let (item, on) = names(edge);
         match kept.as_slice() {
             [one] => Ok(*one),
-            [] => {
-                let [from, on] = [edge.0, edge.1].map(|id| self.index.link(&id).handle);
-                let message = format!(
-                    "{from} replaces {on}, directly or through other items, and cannot wait for itself; \
-                     use `towline reopen {on}` to do {on} separately"
-                );
-                Err(conflict(message))
-            }
-            several => {
-                let commands = several.iter().take(COMMANDS).map(|(from, on)| {
-                    let [from, on] = [from, on].map(|id| self.index.link(id).handle);
-                    format!("`towline depends remove {from} {on}`")
-                });
-                let message = format!(
-                    "{} only if another dependency of the cycle is removed; remove one of them: {}",
-                    self.waits_for_text(edge),
-                    commands.collect::<Vec<_>>().join(", ")
-                );
-                Err(conflict(message))
-            }
+            [] => Err(Unkeepable::Replaces { item, replaced: on }),
+            several => Err(Unkeepable::OtherDependencies {
+                item,
+                on,
+                others: several.iter().take(OTHERS).map(names).collect(),
+            }),
         }
     }
 }
@@ -172,7 +151,8 @@ impl CommandContext<'_> {
         let is_suspended =
             waiting_act(&folded, &edge.1, WaitKind::Dependency).is_some_and(|(act, _)| act == keep);
         let removed = if is_suspended {
-            self.only_other_dependency(&edge)?
+            self.only_other_dependency(&edge)
+                .map_err(|why| conflict(unkeepable(&why, None)))?
         } else {
             edge
         };

@@ -10,14 +10,14 @@ use towline_crdt::diff::event;
 use towline_crdt::fold::{FoldedItem, fold};
 use towline_crdt::view::Attribution;
 use towline_proto::ids::to_hex;
-use towline_proto::{ActId, Event, EventKind, ItemId};
+use towline_proto::{ActId, ConflictSubject, Event, EventKind, ItemId, Rule, Wait};
 
-use super::cycle::MAX_SIDES;
+use super::cycle::{MAX_SIDES, cycle_id};
 use crate::index::{CycleChange, WaitEdge, WaitKind};
 use crate::pending_batch::PendingBatch;
 use crate::query::{QueryContext, without_creation};
 
-/// Edges shown at each end of a long cycle.
+/// Dependencies at each end of a long cycle that an event names.
 const NAMED: usize = 4;
 
 /// The id of the acts that form a cycle, and the newest of them.
@@ -37,8 +37,12 @@ impl QueryContext<'_> {
             return Ok(Vec::new());
         };
         let (what, by) = if change.is_suspended {
-            let rule = self.cycle_text(&change.cycle);
-            (EventKind::ConflictRaised { rule }, None)
+            let what = EventKind::ConflictRaised {
+                conflict: cycle_id(&change.edge),
+                rule: Rule::Cycle,
+                about: self.subject(&change.cycle),
+            };
+            (what, None)
         } else {
             (
                 EventKind::ConflictsResolved,
@@ -112,38 +116,22 @@ impl QueryContext<'_> {
         Ok(look(&folded))
     }
 
-    /// A cycle in words for people who have not read the rules.
-    fn cycle_text(&self, cycle: &[WaitEdge]) -> String {
-        let handle = |id: &ItemId| self.index.link(id).handle;
-        let Some((from, on, _)) = cycle.last() else {
-            return String::new();
+    /// A cycle with the handles of its items; the middle of a long one is left out.
+    fn subject(&self, cycle: &[WaitEdge]) -> ConflictSubject {
+        let name = |id: &ItemId| self.index.link(id).name();
+        let wait = |(from, on, why): &WaitEdge| Wait {
+            item: name(from),
+            on: name(on),
+            why: *why,
         };
-        let (from, on) = (handle(from), handle(on));
-        let step = |(from, on, wait): &WaitEdge| match wait {
-            WaitKind::Dependency => format!("{} waits for {}", handle(from), handle(on)),
-            WaitKind::Successor => format!("{} was superseded by {}", handle(from), handle(on)),
-        };
-        match cycle {
-            [_] => {
-                return format!(
-                    "{from} waits for itself; this dependency is ignored until somebody removes it"
-                );
-            }
-            [(_, _, WaitKind::Dependency), _] => {
-                return format!(
-                    "{on} and {from} wait for each other; until somebody removes one of the two dependencies, {from} does not wait for {on}"
-                );
-            }
-            _ => {}
+        let more = cycle.len().saturating_sub(2 * NAMED);
+        // One is named rather than counted.
+        let more = if more > 1 { more } else { 0 };
+        let skipped = NAMED..NAMED + more;
+        let named = cycle.iter().enumerate().filter(|(at, _)| !skipped.contains(at));
+        ConflictSubject::Cycle {
+            waits: named.map(|(_, edge)| wait(edge)).collect(),
+            more,
         }
-        let hidden = cycle.len().saturating_sub(2 * NAMED);
-        let mut steps: Vec<_> = cycle.iter().map(step).collect();
-        if hidden > 1 {
-            steps.splice(NAMED..NAMED + hidden, [format!("… {hidden} more …")]);
-        }
-        format!(
-            "they wait for each other in a cycle; until somebody removes one of these dependencies, {from} does not wait for {on}: {}",
-            steps.join(", ")
-        )
     }
 }

@@ -2,8 +2,7 @@
 //!
 //! Reads the index and changes nothing.
 
-use towline_api::activity_text::IN_TRASH;
-use towline_api::types::{ItemCard, ItemLink};
+use towline_api::types::{ItemCard, ItemLink, LinkNote};
 use towline_crdt::view::ItemView;
 use towline_proto::table::legal_from;
 use towline_proto::{Column, ItemId, Kind, Status, Verb};
@@ -23,7 +22,7 @@ impl Index {
                 status: None,
                 satisfied: false,
                 suspended: false,
-                note: Some("not known here yet".into()),
+                note: Some(LinkNote::Unknown),
             },
             Some(row) if row.purged => ItemLink {
                 handle: self.handle_of(row.number, id),
@@ -32,7 +31,7 @@ impl Index {
                 status: None,
                 satisfied: false,
                 suspended: false,
-                note: Some("purged".to_owned()),
+                note: Some(LinkNote::Purged),
             },
             Some(row) => ItemLink {
                 handle: self.handle_of(row.number, id),
@@ -41,7 +40,7 @@ impl Index {
                 status: Some(row.status),
                 satisfied: row.column == Column::Done,
                 suspended: false,
-                note: row.deleted.then(|| IN_TRASH.to_owned()),
+                note: row.deleted.then_some(LinkNote::Deleted),
             },
         }
     }
@@ -111,7 +110,7 @@ impl Index {
             updated_at: row.updated_at,
             entered_at: row.entered_at,
             skewed: false,
-            in_the_way: self.in_the_way(row),
+            in_the_way: self.in_the_way(row, waits),
             legal: legal_from(row.state())
                 .into_iter()
                 // Starting an item that waits needs `--force` and a reason.

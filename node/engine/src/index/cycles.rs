@@ -11,19 +11,11 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use towline_proto::ItemId;
+pub(crate) use towline_proto::WaitKind;
 
 /// The most steps for one strongly connected component. The remaining edges are suspended, on every replica
 /// alike: only somebody who creates a net of thousands of dependencies gets there.
 const STEPS: usize = 20_000_000;
-
-/// Why an item waits for another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum WaitKind {
-    /// It was superseded by the other.
-    Successor,
-    /// It depends on the other.
-    Dependency,
-}
 
 /// A dependency: who waits, and for what.
 pub(crate) type DependencyEdge = (ItemId, ItemId);

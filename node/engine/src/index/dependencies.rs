@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use towline_api::types::ItemLink;
+use towline_api::types::{ItemLink, LinkNote};
 use towline_crdt::view::ItemView;
 use towline_proto::{Closing, Column, ItemId, Status};
 use towline_store::cache::Row;
@@ -63,11 +63,12 @@ impl Index {
         let mut link = self.link(on);
         link.satisfied = matches!(end, DependencyState::Satisfied);
         if let Some(by) = successor {
-            link.note = Some(format!("superseded by {}", self.link(&by).handle));
+            let by = self.link(&by).name();
+            link.note = Some(LinkNote::Superseded { by });
         }
         match end {
-            DependencyState::Closed(status) => link.note = Some(format!("{status} without being done")),
-            DependencyState::Endless => link.note = Some("its successors form a cycle".into()),
+            DependencyState::Closed(status) => link.note = Some(LinkNote::NotDone { status }),
+            DependencyState::Endless => link.note = Some(LinkNote::EndlessSuccessors),
             DependencyState::Satisfied | DependencyState::Open => {}
         }
         link
@@ -124,14 +125,11 @@ impl Index {
         let mut link = self.dependency(on);
         if !link.satisfied && self.is_suspended(&row.id, on) {
             let rest = self.rest_of_cycle(&(row.id, *on));
-            let others: Vec<_> = rest.iter().map(|(from, _, _)| self.link(from).handle).collect();
-            let more = if others.len() > NAMED { " …" } else { "" };
-            let named = others.get(..NAMED).unwrap_or(&others).join(", ");
+            let others = rest.iter().take(NAMED);
             (link.satisfied, link.suspended) = (true, true);
-            link.note = Some(if rest.is_empty() {
-                "suspended: it closes a cycle".to_owned()
-            } else {
-                format!("suspended: it closes a cycle with {named}{more}")
+            link.note = Some(LinkNote::Suspended {
+                with: others.map(|(from, _, _)| self.link(from).name()).collect(),
+                more: rest.len() > NAMED,
             });
         }
         link

@@ -56,13 +56,21 @@ impl Index {
         let mut rows: Vec<&Row> = self.shown().filter(concerned).collect();
         rows.sort_by_key(|row| (row.priority, row.created_at, row.id));
         let free = |row: &ItemView| {
-            row.assignee.as_deref().is_none_or(|who| who == asker) && self.in_the_way(row).is_none()
+            row.assignee.as_deref().is_none_or(|who| who == asker)
+                && self.in_the_way(row, self.waits(row)).is_none()
         };
         rows.into_iter().filter_map(Row::view).find(free)
     }
 
-    /// Why nobody can start an item now; `None` also for items that were started already.
-    pub(crate) fn in_the_way(&self, row: &ItemView) -> Option<NotReadyReason> {
+    /// Whether an item has a dependency that is neither satisfied nor suspended.
+    fn waits(&self, row: &ItemView) -> bool {
+        let waits = |on: &ItemId| !self.satisfies(on) && !self.is_suspended(&row.id, on);
+        row.depends_on.iter().any(waits)
+    }
+
+    /// Why nobody can start an item now; `None` also for items that were started already. The caller knows
+    /// whether it waits for a dependency.
+    pub(super) fn in_the_way(&self, row: &ItemView, waits: bool) -> Option<NotReadyReason> {
         if !is_candidate_column(row.column, true) || row.deleted || row.purged {
             return None;
         }
@@ -83,7 +91,7 @@ impl Index {
         if !row.holds.is_empty() {
             return Some(NotReadyReason::Held);
         }
-        if row.depends_on.iter().any(|on| !self.wait(row, on).satisfied) {
+        if waits {
             return Some(NotReadyReason::Waits);
         }
         self.epic_in_the_way(row.epic)

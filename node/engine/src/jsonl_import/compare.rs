@@ -11,6 +11,8 @@ use towline_proto::{Column, LinkKind};
 
 /// The most field names in a report.
 const MAX_FIELDS: usize = 8;
+/// Fields that say nothing that the acts do not say, besides the handle.
+const MADE_OF_ACTS: [&str; 3] = ["handle", "attention", "refused"];
 /// Operations that change the column or the holds of an item.
 const MOVING_OPS: [&str; 20] = [
     "triage",
@@ -73,7 +75,8 @@ pub(super) fn is_prefix(current: &ItemLine, line: &ItemLine) -> bool {
     line.acts.starts_with(&current.acts)
 }
 
-/// The fields in which two lines differ; the handle is ignored.
+/// The fields in which two lines differ. The handle is ignored, and so are texts that are made of the acts and that
+/// another version may word otherwise.
 pub(super) fn differences(current: &ItemLine, line: &ItemLine) -> Vec<String> {
     if current == line {
         return Vec::new();
@@ -88,7 +91,7 @@ pub(super) fn differences(current: &ItemLine, line: &ItemLine) -> Vec<String> {
         .chain(line.keys().filter(|name| !current.contains_key(*name)));
     let differing = names.filter(|name| current.get(*name) != line.get(*name));
     differing
-        .filter(|name| name.as_str() != "handle")
+        .filter(|name| !MADE_OF_ACTS.contains(&name.as_str()))
         .take(MAX_FIELDS)
         .cloned()
         .collect()

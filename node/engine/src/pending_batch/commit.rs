@@ -4,6 +4,7 @@
 //! After a rollback nothing that the log refused is left in documents, rows or the membership.
 
 use towline_api::request::{Failure, FailureCode};
+use towline_store::cache::Row;
 use towline_store::log::LogError;
 use towline_sync::{AdmissionOutcome, Input};
 
@@ -75,11 +76,12 @@ impl Project {
     fn rollback(&mut self, batch: PendingBatch) {
         for (id, before) in batch.rows_before {
             self.store.forget_doc(&id);
-            match before {
+            match before.as_ref().and_then(Row::view) {
                 Some(row) => {
-                    let claim = self.index.get(&id).and_then(|row| row.claim);
-                    self.presence.note_claim(self.env.instant(), &row, claim.as_ref());
-                    self.index.put(row);
+                    let undone = self.index.get(&id);
+                    let claim = undone.as_ref().and_then(|row| row.claim.as_ref());
+                    self.presence.note_claim(self.env.instant(), &row, claim);
+                    self.index.replace(undone.as_ref(), row);
                 }
                 None => {
                     self.presence.forget_claim(&id);

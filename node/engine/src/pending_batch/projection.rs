@@ -13,6 +13,7 @@ use towline_api::request::Failure;
 use towline_api::types::FeedEvent;
 use towline_crdt::doc::ItemDoc;
 use towline_crdt::projection_update::{ProjectionUpdate, update_projection};
+use towline_crdt::view::ItemView;
 use towline_proto::{ActId, Event, EventKind, Millis};
 
 use crate::Project;
@@ -79,7 +80,8 @@ impl Project {
             .retain(|_, later_acts| !later_acts.is_empty());
         let mut resolved = Vec::new();
         for (commit, _) in commits {
-            self.apply_row(commit, arrival, &mut resolved);
+            let before = self.index.get(&commit.view.id);
+            self.apply_row(before.as_ref(), commit, arrival, &mut resolved);
         }
         self.emit_cycle_events(arrival, resolved);
     }
@@ -103,23 +105,30 @@ impl Project {
         let Some(outcome) = update_projection(self.id, shown, &doc, &self.members) else {
             return Err(without_creation(&id));
         };
-        self.apply_row(outcome, arrival, resolved);
+        self.apply_row(before.as_ref(), outcome, arrival, resolved);
         self.store.put_doc(doc);
         Ok(())
     }
 
-    /// Applies one row and emits its events, except `ConflictsSettled`, which are collected in `resolved`.
-    fn apply_row(&mut self, outcome: ProjectionUpdate, arrival: Arrival, resolved: &mut Vec<Event>) {
+    /// Applies one row in the place of `before` and emits its events, except `ConflictsSettled`, which are
+    /// collected in `resolved`.
+    fn apply_row(
+        &mut self,
+        before: Option<&ItemView>,
+        outcome: ProjectionUpdate,
+        arrival: Arrival,
+        resolved: &mut Vec<Event>,
+    ) {
         let id = outcome.view.id;
         self.batch.save_item(&self.store, &self.index, id);
         self.batch.feed_before.get_or_insert(self.store.feed.head());
-        let before = self.index.get(&id).and_then(|before| before.claim);
-        self.presence
-            .note_claim(self.env.instant(), &outcome.view, before.as_ref());
-        if outcome.view.imported.is_some() && self.index.row(&id).is_none() {
-            self.maintenance.note_import(id, self.env.instant());
+        let claim = before.and_then(|before| before.claim.as_ref());
+        let clock = self.env.instant();
+        self.presence.note_claim(clock, &outcome.view, claim);
+        if outcome.view.imported.is_some() && before.is_none() {
+            self.maintenance.note_import(id, clock);
         }
-        self.index.put(outcome.view);
+        self.index.replace(before, outcome.view);
         self.maintenance.note_change(&self.settings.values, id);
         for event in outcome.events {
             match event.what {
@@ -145,10 +154,7 @@ impl Project {
         }
         let mut emitted = BTreeSet::new();
         for event in resolved {
-            let contested = self
-                .index
-                .get(&event.item)
-                .is_none_or(|row| !row.conflicts.is_empty());
+            let contested = self.index.row(&event.item).is_none_or(|row| row.disputed);
             if !contested && !emitted.contains(&event.item) && !self.index.is_in_cycle(&event.item) {
                 emitted.insert(event.item);
                 self.push_event(event, arrival);

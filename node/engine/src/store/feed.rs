@@ -107,3 +107,92 @@ impl Feed {
         self.recent.iter().cloned().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use towline_proto::{
+        Event, EventId, EventKind, ItemId, Kind, NodeId, Origin, OriginKind, ProjectId, Status, codec,
+    };
+    use towline_store::cache::{Batch, Table};
+
+    use super::*;
+    use crate::tests::pair::BEGIN;
+
+    fn event(position: u64) -> FeedEvent {
+        let event = Event {
+            id: EventId([0; EventId::LEN]),
+            project: ProjectId([0; 32]),
+            item: ItemId([1; ItemId::LEN]),
+            number: 1,
+            kind: Kind::Story,
+            title: "Sell ropes".to_owned(),
+            status: Status::Done,
+            origin: Origin::new(OriginKind::User, "ann").unwrap(),
+            node: NodeId([0; 32]),
+            at: BEGIN,
+            what: EventKind::Restored,
+        };
+        FeedEvent {
+            position,
+            skewed: false,
+            seen_at: BEGIN,
+            backfill: false,
+            event,
+        }
+    }
+
+    fn feed_with(feed: &mut Feed, count: u64) {
+        let events = (0..count).map(|_| event(feed.advance())).collect();
+        feed.extend(events);
+    }
+
+    fn positions(events: &[FeedEvent]) -> Vec<u64> {
+        events.iter().map(|event| event.position).collect()
+    }
+
+    #[test]
+    fn events_come_from_the_cache_and_from_memory_without_a_gap() {
+        let dir = tempfile::tempdir().unwrap();
+        let (cache, _) = Cache::open(BEGIN, dir.path()).unwrap();
+        let mut batch = Batch::default();
+        for position in 1..=3 {
+            batch.put_feed(position, &codec::encode(&event(position)));
+        }
+        cache.write(batch).unwrap();
+        let mut feed = Feed::stored_up_to(3);
+        feed_with(&mut feed, 2);
+        assert_eq!(positions(&feed.events(&cache, 0, 100).unwrap()), [1, 2, 3, 4, 5]);
+        assert_eq!(positions(&feed.events(&cache, 2, 2).unwrap()), [3, 4]);
+        assert_eq!(positions(&feed.events(&cache, 5, 100).unwrap()), [0; 0]);
+        assert_eq!(
+            feed.unsaved().map(|event| event.position).collect::<Vec<_>>(),
+            [4, 5]
+        );
+        feed.saved();
+        assert_eq!(feed.unsaved().count(), 0);
+        let mut damaged = Batch::default();
+        damaged.put(Table::Feed, &1u64.to_be_bytes(), vec![0xc1]);
+        cache.write(damaged).unwrap();
+        assert!(feed.events(&cache, 0, 100).is_err());
+    }
+
+    #[test]
+    fn positions_of_a_rolled_back_batch_are_given_again() {
+        let mut feed = Feed::default();
+        feed_with(&mut feed, 2);
+        let before = feed.head();
+        assert_eq!((feed.advance(), feed.advance()), (3, 4));
+        feed.roll_back(before);
+        assert_eq!(feed.advance(), 3);
+    }
+
+    #[test]
+    fn old_events_leave_memory_and_the_cache() {
+        let mut feed = Feed::stored_up_to(KEPT);
+        feed_with(&mut feed, 2 * RECENT as u64);
+        assert!(feed.is_full());
+        assert_eq!(feed.outdated(), 0..2 * RECENT as u64);
+        feed.saved();
+        assert_eq!(feed.recent().len(), RECENT);
+    }
+}

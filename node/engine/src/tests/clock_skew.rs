@@ -40,7 +40,11 @@ fn a_time_far_ahead_is_shown_as_when_it_was_seen_and_flagged() {
     }
     assert!(page.remarks[0].skewed);
     let flagged = |what: &str| {
-        let line = page.history.iter().find(|line| line.what == what).unwrap();
+        let line = page
+            .history
+            .iter()
+            .find(|line| line.what.as_str() == what)
+            .unwrap();
         (line.skewed, line.at < soon)
     };
     assert_eq!(flagged("create"), (false, true));

@@ -1,7 +1,10 @@
 //! Circles of dependencies as news: who is told of them, in which words, how often.
 
+use towline_api::conflict_text::about;
+use towline_api::event_text::conflict_text;
 use towline_api::request::{Reply, Request, Transition};
 use towline_api::types::FeedEvent;
+use towline_api::types::SideResult;
 use towline_proto::{EventId, EventKind, Verb};
 
 use super::pair::{Clock, Replica, meet, pair};
@@ -30,7 +33,9 @@ fn feed(replica: &mut Replica) -> Vec<FeedEvent> {
 fn raised(replica: &mut Replica) -> Vec<(u32, EventId, String)> {
     let events = feed(replica).into_iter().map(|event| event.event);
     let raised = events.filter_map(|event| match event.what {
-        EventKind::ConflictRaised { rule } => Some((event.number, event.id, rule)),
+        EventKind::ConflictRaised { rule, about, .. } => {
+            Some((event.number, event.id, conflict_text(rule, &about)))
+        }
         _ => None,
     });
     let mut raised: Vec<_> = raised.collect();
@@ -76,7 +81,10 @@ fn a_cycle_emits_the_same_events_for_both_items_on_every_replica() {
     assert_eq!(told, raised(&mut bo));
     let open = ann.conflicts(None);
     let side = open[0].sides.iter().find(|side| !side.effective).unwrap();
-    let (free, on) = side.means.split_once(" waits for ").unwrap();
+    let SideResult::Waits { item, on } = &side.result else {
+        panic!("{side:?}")
+    };
+    let (free, on) = (&item.handle, &on.handle);
     let rule = format!(
         "{on} and {free} wait for each other; until somebody removes one of the two dependencies, {free} does not wait for {on}"
     );
@@ -168,7 +176,7 @@ fn conflicts_settled_is_emitted_when_neither_a_conflict_nor_a_cycle_is_left() {
     let title = ann
         .conflicts(Some("1"))
         .into_iter()
-        .find(|open| open.about == "title");
+        .find(|open| about(&open.topic) == "title");
     ann.ask(Request::Resolve {
         item: "1".into(),
         conflict: Some(title.unwrap().id),

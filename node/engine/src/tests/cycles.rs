@@ -1,7 +1,11 @@
 //! Circles of dependencies that people made apart: who waits, what is shown, how it ends.
 
+use towline_api::conflict_text::{means, unkeepable};
+use towline_api::explanation_text::sentences;
+use towline_api::notice_text::link_note_text;
 use towline_api::request::{Reply, Request, Transition};
 use towline_api::types::OpenConflict;
+use towline_api::types::{ConflictTopic, SideResult, Unkeepable};
 use towline_proto::{Rule, Verb};
 
 use super::pair::{Clock, Replica, meet, pair};
@@ -18,8 +22,10 @@ fn apart(clock: &Clock) -> (Replica, Replica) {
 /// Who waits and for whom, of the dependency that is suspended.
 fn suspended(open: &OpenConflict) -> (String, String) {
     let side = open.sides.iter().find(|side| !side.effective).unwrap();
-    let (waits, on) = side.means.split_once(" waits for ").unwrap();
-    (waits.to_owned(), on.to_owned())
+    let SideResult::Waits { item, on } = &side.result else {
+        panic!("{side:?}")
+    };
+    (item.handle.clone(), on.handle.clone())
 }
 
 #[test]
@@ -36,8 +42,8 @@ fn in_a_concurrent_cycle_one_dependency_is_suspended_and_both_items_show_it() {
         panic!("{open:?}")
     };
     assert_eq!(
-        (circle.rule, circle.about.as_str()),
-        (Rule::Cycle, "dependencies")
+        (circle.rule, &circle.topic),
+        (Rule::Cycle, &ConflictTopic::Dependencies)
     );
     assert_eq!(circle.sides.len(), 2);
     assert!(circle.sides[0].effective && !circle.sides[1].effective);
@@ -56,7 +62,7 @@ fn in_a_concurrent_cycle_one_dependency_is_suspended_and_both_items_show_it() {
     }
     let card = ann.card(&free);
     assert_eq!(card.unmet, 0, "what is suspended is not waited for");
-    let note = card.depends_on[0].note.clone().unwrap();
+    let note = link_note_text(card.depends_on[0].note.as_ref().unwrap());
     assert_eq!(note, format!("suspended: it closes a cycle with {on}"));
     assert_eq!(ann.card(&on).unmet, 1);
     let Reply::Explanations(why) = ann.ask(Request::Explain { item: free.clone() }) else {
@@ -64,8 +70,7 @@ fn in_a_concurrent_cycle_one_dependency_is_suspended_and_both_items_show_it() {
     };
     let says = format!("It does not wait for {on} ");
     assert!(
-        why[0]
-            .because
+        sentences(&why[0], None)
             .iter()
             .any(|because| because.starts_with(&says) && because.contains("(suspended")),
         "{why:?}"
@@ -128,7 +133,7 @@ fn resolving_a_cycle_removes_the_suspended_dependency() {
     // In a circle of two the suspended one can be kept as well: the other one goes.
     let open = ann.conflicts(Some("3"));
     let (waits, on) = suspended(&open[0]);
-    ann.settle("4", &format!("{waits} waits for {on}")).unwrap();
+    ann.settle("4", &waits).unwrap();
     assert!(ann.card(&on).depends_on.is_empty());
     assert_eq!(ann.card(&waits).unmet, 1);
     assert!(ann.conflicts(None).is_empty());
@@ -147,14 +152,19 @@ fn resolving_a_cycle_replies_about_the_requested_item() {
             meet(&mut ann, &mut bo);
             let open = ann.conflicts(Some(asked));
             let gone = open[0].sides.iter().find(|side| side.key != keep).unwrap();
-            let (waits, on) = gone.means.split_once(" waits for ").unwrap();
+            let SideResult::Waits { item: waits, on } = &gone.result else {
+                panic!("{gone:?}")
+            };
             let Reply::Applied(applied) = ann.settle(asked, keep).unwrap() else {
                 panic!("applied")
             };
             assert_eq!(applied.card.handle, asked);
             assert_eq!((applied.from, applied.changed), (Some(applied.card.column), true));
             assert_eq!(applied.card.conflicts, 0);
-            assert_eq!(applied.notes[0], format!("{waits} no longer depends on {on}"));
+            assert_eq!(
+                applied.notes[0],
+                format!("{} no longer depends on {}", waits.handle, on.handle)
+            );
         }
     }
 }
@@ -173,11 +183,7 @@ fn keeping_the_suspended_dependency_of_a_longer_cycle_asks_which_other_one_to_re
     let refused = ann.settle(&waits, "c").unwrap_err();
     assert_eq!(refused.code.exit(), 5);
     for side in open[0].sides.iter().filter(|side| side.effective) {
-        let command = format!(
-            "towline depends remove {}",
-            side.means.replace(" waits for ", " ")
-        );
-        assert!(refused.message.contains(&command), "{refused}");
+        assert!(refused.message.contains(&means(side)), "{refused}");
     }
     assert_eq!(ann.conflicts(None).len(), 1, "nothing was changed");
     // A circle is over too when one of its items is: it waits for nobody then.
@@ -234,15 +240,21 @@ fn a_cycle_of_a_successor_and_a_dependency_is_resolved_as_the_message_says() {
     let [circle] = open.as_slice() else {
         panic!("{open:?}")
     };
-    let means: Vec<_> = circle
+    let results: Vec<_> = circle
         .sides
         .iter()
-        .map(|side| (side.effective, side.means.as_str()))
+        .map(|side| (side.effective, means(side)))
         .collect();
-    assert_eq!(means, [(true, "2 replaces 1"), (false, "2 waits for 1")]);
-    let why = circle.sides[1].unkeepable.clone().unwrap();
+    assert_eq!(
+        results,
+        [
+            (true, "2 replaces 1".to_owned()),
+            (false, "2 waits for 1".to_owned())
+        ]
+    );
+    let why = unkeepable(circle.sides[1].unkeepable.as_ref().unwrap(), None);
     assert!(
-        why.contains("cannot wait for itself") && why.contains("`towline reopen 1`"),
+        why.contains("cannot wait for itself") && why.contains("reopen 1"),
         "{why}"
     );
     assert_eq!(ann.settle("2", "b").unwrap_err().message, why);
@@ -274,8 +286,10 @@ fn in_a_longer_cycle_the_suspended_side_says_what_to_remove_to_keep_it() {
     meet(&mut ann, &mut bo);
     let open = ann.conflicts(None);
     let side = open[0].sides.iter().find(|side| !side.effective).unwrap();
-    let why = side.unkeepable.as_deref().unwrap();
-    assert_eq!(why.matches("`towline depends remove").count(), 2, "{why}");
+    let Some(Unkeepable::OtherDependencies { others, .. }) = &side.unkeepable else {
+        panic!("{side:?}")
+    };
+    assert_eq!(others.len(), 2);
     let others = open[0].sides.iter().filter(|side| side.effective);
     assert!(others.clone().count() == 2 && others.clone().all(|side| side.unkeepable.is_none()));
 }

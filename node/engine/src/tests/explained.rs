@@ -1,5 +1,7 @@
 //! Why an item stands where it stands: the act that counts is named, not the last one.
 
+use towline_api::conflict_text::unkeepable;
+use towline_api::explanation_text::sentences;
 use towline_api::request::{Reply, Request, Transition};
 use towline_proto::Verb;
 
@@ -13,7 +15,7 @@ fn block(who: &mut Replica, why: &str) {
 
 fn because(who: &mut Replica) -> Vec<String> {
     match who.ask(Request::Explain { item: "1".into() }) {
-        Reply::Explanations(all) => all.into_iter().flat_map(|each| each.because).collect(),
+        Reply::Explanations(all) => all.iter().flat_map(|each| sentences(each, None)).collect(),
         other => panic!("an explanation, not {other:?}"),
     }
 }
@@ -33,7 +35,7 @@ fn a_side_that_cannot_be_kept_against_a_merge_says_so_in_advance() {
     let whys: Vec<_> = open[0]
         .sides
         .iter()
-        .map(|side| side.unkeepable.as_deref())
+        .map(|side| side.unkeepable.as_ref().map(|why| unkeepable(why, None)))
         .collect();
     let [None, Some(why)] = whys.as_slice() else {
         panic!("{whys:?}")

@@ -42,7 +42,11 @@ fn an_item_starts_when_the_last_thing_that_it_waits_for_is_done() {
     ann.project.run_maintenance();
     let page = ann.page("3");
     assert_eq!(page.card.column, Column::Coding);
-    let line = page.history.iter().find(|line| line.what == "start").unwrap();
+    let line = page
+        .history
+        .iter()
+        .find(|line| line.what.as_str() == "start")
+        .unwrap();
     assert_eq!(
         (line.origin.kind, line.origin.id.as_str()),
         (OriginKind::System, "promotion")
@@ -160,7 +164,7 @@ fn two_nodes_that_start_the_same_item_concurrently_have_one_effect() {
         .page("4")
         .history
         .iter()
-        .filter(|line| line.what == "start")
+        .filter(|line| line.what.as_str() == "start")
         .count();
     assert_eq!(starts, 1);
 }
@@ -332,7 +336,7 @@ fn nothing_is_archived_early_twice_or_over_the_heads_of_people() {
         .page("3")
         .history
         .iter()
-        .filter(|line| line.what == "archive")
+        .filter(|line| line.what.as_str() == "archive")
         .count();
     assert_eq!(swept, 1, "what one node has archived is done with");
 }

@@ -8,7 +8,7 @@ mod epics;
 mod explained;
 mod imports;
 mod maintenance;
-mod pair;
+pub(crate) mod pair;
 mod presence;
 mod purged;
 mod ready;

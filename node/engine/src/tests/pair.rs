@@ -14,16 +14,16 @@ use towline_proto::{Entry, Millis, NodeId, Origin, OriginKind, Role, Ticket, Ver
 use crate::{Environment, Project, ProjectOptions};
 
 /// When every test begins.
-pub(super) const BEGIN: Millis = Millis(1_760_000_000_000);
+pub(crate) const BEGIN: Millis = Millis(1_760_000_000_000);
 /// Messages of one meeting, at most.
 const MESSAGES: usize = 10_000;
 
 /// A clock that a test moves.
 #[derive(Debug, Clone)]
-pub(super) struct Clock(Arc<Mutex<(Duration, u64, u64)>>, Instant);
+pub(crate) struct Clock(Arc<Mutex<(Duration, u64, u64)>>, Instant);
 
 impl Clock {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Arc::default(), Instant::now())
     }
 
@@ -64,7 +64,7 @@ pub(super) struct Replica {
     dir: tempfile::TempDir,
 }
 
-pub(super) fn key(name: &str) -> SigningKey {
+pub(crate) fn key(name: &str) -> SigningKey {
     SigningKey::from_bytes(blake3::hash(name.as_bytes()).as_bytes())
 }
 

@@ -1,6 +1,7 @@
 //! What was emptied out of the trash is shown nowhere, and its number stays its own.
 
 use towline_api::request::{Filter, Reply, Request, Transition};
+use towline_api::types::LinkNote;
 use towline_proto::Verb;
 
 use super::pair::{Clock, meet, pair};
@@ -46,7 +47,7 @@ fn a_purged_item_is_shown_nowhere_and_its_number_is_not_given_out_again() {
         let card = replica.card("1");
         let link = &card.depends_on[0];
         assert_eq!((link.handle.as_str(), link.title.as_str()), ("2", ""));
-        assert_eq!((link.note.as_deref(), link.satisfied), (Some("purged"), false));
+        assert_eq!((&link.note, link.satisfied), (&Some(LinkNote::Purged), false));
 
         for request in [
             Request::Show { item: "2".into() },

@@ -91,7 +91,12 @@ fn what_two_nodes_did_concurrently_for_one_request_is_one_thing() {
         let page = replica.page("1");
         assert_eq!((page.card.column, page.card.conflicts), (Column::Qa, 0));
         assert_eq!((page.remarks.len(), page.card.comments), (1, 1));
-        let lines = |what: &str| page.history.iter().filter(|line| line.what == what).count();
+        let lines = |what: &str| {
+            page.history
+                .iter()
+                .filter(|line| line.what.as_str() == what)
+                .count()
+        };
         assert_eq!((lines("comment"), lines("move")), (1, 1));
     }
 }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use towline_api::conflict_text::means;
 use towline_api::request::{Failure, Filter, NewItem, Reply, Request, Transition};
 use towline_api::types::LineOutcome;
 use towline_api::types::Setting;
@@ -150,7 +151,7 @@ fn concurrent_settings_are_decided_equally_everywhere_and_shown_until_resolved()
         assert_eq!(holding(replica).promote, Promote::Auto, "the owner's");
         assert_eq!(holding(replica).qa, towline_proto::Qa::Server);
         let conflict = one(replica, "promote").conflict.unwrap();
-        let means: Vec<_> = conflict.sides.iter().map(|side| side.means.as_str()).collect();
+        let means: Vec<_> = conflict.sides.iter().map(means).collect();
         assert_eq!(means, ["auto", "manual"]);
         let open = replica.conflicts(None);
         assert_eq!((open.len(), open[0].item.handle.as_str()), (1, "settings"));

@@ -1,6 +1,7 @@
 //! Contests of items in the trash: listed with what has to come first, settled when the item is back.
 
-use towline_api::activity_text::must_restore_first;
+use towline_api::conflict_text::about;
+use towline_api::types::SideResult;
 use towline_proto::Verb;
 
 use super::pair::{Clock, Replica, meet, pair};
@@ -18,17 +19,17 @@ fn concurrent_edits_are_resolved_after_the_item_is_restored() {
     ann.retitle("1", "Anns");
     bo.retitle("1", "Bos");
     meet(&mut ann, &mut bo);
-    assert!(!must_restore_first(&ann.conflicts(None)[0]));
+    assert!(!ann.conflicts(None)[0].must_restore_first());
     ann.does("1", Verb::Delete);
 
     let open = ann.conflicts(None);
-    assert!(must_restore_first(&open[0]), "{open:?}");
+    assert!(open[0].must_restore_first(), "{open:?}");
     let shown = title(&mut ann);
     let refused = ann.settle("1", "b").unwrap_err();
     assert_eq!(refused.code.exit(), 5);
     assert_eq!(
         refused.message,
-        "1 is in the trash; restore it with `towline restore 1`, then resolve the conflict"
+        "1 is in the trash; use `restore` first, then resolve the conflict"
     );
     assert_eq!(title(&mut ann), shown, "nothing was changed");
     ann.does("1", Verb::Restore);
@@ -50,9 +51,12 @@ fn a_conflict_about_the_trash_is_resolved_while_the_item_is_there() {
     ann.does("1", Verb::Delete);
     meet(&mut ann, &mut bo);
     let open = ann.conflicts(None);
-    assert_eq!(open[0].about, "trash");
-    assert!(!must_restore_first(&open[0]), "{open:?}");
-    let back = open[0].sides.iter().find(|side| side.means == "out of the trash");
+    assert_eq!(about(&open[0].topic), "trash");
+    assert!(!open[0].must_restore_first(), "{open:?}");
+    let back = open[0]
+        .sides
+        .iter()
+        .find(|side| side.result == SideResult::Trash { deleted: false });
     ann.settle("1", &back.unwrap().key).unwrap();
     assert!(!ann.card("1").deleted && ann.conflicts(None).is_empty());
 }

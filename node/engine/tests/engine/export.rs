@@ -7,6 +7,7 @@ mod stick;
 mod store;
 
 use serde_json::json;
+use towline_api::conflict_text::about;
 use towline_api::request::{IMPORT_CHUNK, Reply, Request};
 use towline_api::types::LineOutcome;
 use towline_interchange::import::beads;
@@ -92,7 +93,10 @@ fn lively() -> Store {
     }) else {
         panic!("conflicts")
     };
-    let title = open.iter().find(|conflict| conflict.about == "title").unwrap();
+    let title = open
+        .iter()
+        .find(|conflict| about(&conflict.topic) == "title")
+        .unwrap();
     ann.does(json!({ "request": "settle", "item": "4", "conflict": title.id, "keep": "b" }));
     ann
 }

@@ -154,7 +154,7 @@ fn started(page: &ItemPage) -> Option<Millis> {
     let first = page
         .history
         .iter()
-        .find(|line| line.to == Some(Column::Coding) && line.overtaken.is_none());
+        .find(|line| line.to == Some(Column::Coding) && line.was_effective());
     first.map(|line| line.at)
 }
 

@@ -24,7 +24,7 @@ const MAGIC: [u8; 8] = *b"TOWLROWS";
 /// The version of this file format; the projection has one of its own.
 const FORMAT: u32 = 2;
 /// Raise when cards change for the same rows; a snapshot of another version is ignored.
-const CARDS_VERSION: u32 = 3;
+const CARDS_VERSION: u32 = 4;
 const HEADER_BYTES: usize = 64;
 /// Length of a block's entry in the table after the header.
 const LINE_BYTES: usize = 20;

@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(
             &hash[..16],
             "81d525ff428bfa82",
-            "raise docs/2 and feed/2 when this changes"
+            "raise docs/2 and feed/3 when this changes"
         );
     }
 }

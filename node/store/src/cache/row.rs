@@ -12,6 +12,7 @@ use std::ops::Deref;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
+use towline_crdt::reasons::Notice;
 use towline_crdt::view::{Attribution, ColumnStep, Conflict, Criterion, ItemView, Link, RefusedAct};
 use towline_proto::stage::{Claim, Holds};
 use towline_proto::{
@@ -106,7 +107,7 @@ struct RareFields {
     claim: Option<Claim>,
     criteria: Vec<Criterion>,
     conflicts: Vec<Conflict>,
-    attention: Vec<String>,
+    attention: Vec<Notice>,
     refused: Vec<RefusedAct>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     request: Option<RequestId>,
@@ -261,10 +262,7 @@ fn whole(id: ItemId, front: StoredHeader, packed: &[u8]) -> Option<ItemView> {
         criteria: rare.criteria,
         links: links.into_iter().map(link).collect::<Option<_>>()?,
         comments: rest.comments,
-        body_edit: match rest.body_edit {
-            Some(place) => Some(act(place)?),
-            None => None,
-        },
+        body_edit: rest.body_edit.map_or(Some(None), |place| act(place).map(Some))?,
         imported: rest.imported,
         conflicts: rare.conflicts,
         attention: rare.attention,

@@ -1,18 +1,19 @@
 //! A card as the snapshot stores it: fields by position and enum values by number, because a cold list spends
 //! most of its time reading cards.
 //!
-//! Rare and structured fields (holds, closing, claim) are stored in the common encoding, with named fields.
+//! Rare and structured fields (holds, closing, claim, notices, notes) are stored in the common encoding, with named fields.
 //! Decoding restores exactly the encoded card.
 
 use serde::{Deserialize, Serialize};
-use towline_api::types::{ItemCard, ItemLink, NotReadyReason};
+use towline_api::types::{ItemCard, ItemLink, LinkNote, NotReadyReason};
+use towline_crdt::reasons::Notice;
 use towline_proto::stage::{Claim, Holds};
 use towline_proto::{Closing, Column, ItemId, Kind, Millis, Origin, OriginKind, Qa, Status, Verb, codec};
 
 const _: () = assert!(Verb::ALL.len() <= 64, "verbs have a bit each");
 
 /// A link to another item: handle, id, title, status, satisfied, suspended, note.
-type StoredLink = (String, ItemId, String, Option<u8>, bool, bool, Option<String>);
+type StoredLink = (String, ItemId, String, Option<u8>, bool, bool, Option<Vec<u8>>);
 
 /// A card without its column and `deleted`, which are stored in the block.
 #[derive(Debug, Serialize, Deserialize)]
@@ -40,7 +41,7 @@ pub(super) struct StoredCard {
     criteria: usize,
     comments: u32,
     conflicts: usize,
-    attention: Vec<String>,
+    attention: Option<Vec<u8>>,
     progress: Option<(usize, usize)>,
     origin: (u8, String),
     created_at: Millis,
@@ -78,6 +79,7 @@ fn stored_link(link: ItemLink) -> StoredLink {
         note,
     } = link;
     let status = status.map(|status| number(Status::ALL, &status));
+    let note = note.map(|note| codec::encode(&note));
     (handle, id, title, status, satisfied, suspended, note)
 }
 
@@ -93,7 +95,7 @@ fn link((handle, id, title, status, satisfied, suspended, note): StoredLink) -> 
         status,
         satisfied,
         suspended,
-        note,
+        note: part::<LinkNote>(note)?,
     })
 }
 
@@ -162,7 +164,7 @@ impl From<ItemCard> for StoredCard {
             criteria,
             comments,
             conflicts,
-            attention,
+            attention: (!attention.is_empty()).then(|| codec::encode(&attention)),
             progress,
             origin: (number(OriginKind::ALL, &origin.kind), origin.id),
             created_at,
@@ -206,7 +208,7 @@ impl StoredCard {
             criteria: self.criteria,
             comments: self.comments,
             conflicts: self.conflicts,
-            attention: self.attention,
+            attention: part::<Vec<Notice>>(self.attention)?.unwrap_or_default(),
             progress: self.progress,
             origin: Origin {
                 kind: word(OriginKind::ALL, self.origin.0)?,

@@ -11,7 +11,7 @@
 /// | `Docs` | `docs/2` | item id, 16 bytes | a saved Automerge document, packed, see `pack.rs` |
 /// | `Rows` | `rows/2` | item id, 16 bytes | projection version, u32 le; a packed row, see `row.rs` |
 /// | `Bodies` | `bodies/1` | item id, 16 bytes | the body in small letters, UTF-8; none for an item that never had one |
-/// | `Feed` | `feed/2` | position, u64 be | one event, as the project's thread encodes it, packed |
+/// | `Feed` | `feed/3` | position, u64 be | one event, as the project's thread encodes it, packed |
 /// | `Cursors` | `cursors/1` | subscriber's name, UTF-8 | feed position, u64 le |
 /// | `Meta` | `meta/1` | name, UTF-8 | small values, as their owner encodes them |
 /// | `Quarantine` | `quarantine/1` | entry hash, 32 bytes | attempts and reason, as their owner encodes them |
@@ -51,7 +51,7 @@ impl Table {
             Self::Docs => "docs/2",
             Self::Rows => "rows/2",
             Self::Bodies => "bodies/1",
-            Self::Feed => "feed/2",
+            Self::Feed => "feed/3",
             Self::Cursors => "cursors/1",
             Self::Meta => "meta/1",
             Self::Quarantine => "quarantine/1",

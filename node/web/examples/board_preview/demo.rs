@@ -1,6 +1,6 @@
 //! About forty canned items in every state that a board can show, for looking at it.
 
-use towline_api::types::ItemCard;
+use towline_api::types::{ItemCard, Notice, NoticedAct};
 use towline_proto::stage::{Blocked, Claim, MergeFailure};
 use towline_proto::{ActId, Column, FailureKind, ItemId, Kind, Millis, NodeId, Qa};
 
@@ -92,7 +92,9 @@ pub(crate) fn demo(now: Millis) -> Vec<ItemCard> {
     });
     find(&mut cards, 15, &|card| card.conflicts = 1);
     find(&mut cards, 18, &|card| {
-        card.attention = vec!["merged, but blocked at the same time".into()]
+        card.attention = vec![Notice::MergedDespite {
+            act: NoticedAct::Frozen,
+        }]
     });
     find(&mut cards, 3, &|card| card.progress = Some((4, 9)));
     find(&mut cards, 17, &|card| {

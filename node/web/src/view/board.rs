@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use maud::{Markup, html};
 use towline_api::labels::failure_label;
+use towline_api::notice_text::notice_text;
 use towline_api::types::{ItemCard, ProjectStatus};
 use towline_engine::handle::ProjectLink;
 use towline_proto::{Column, ItemId, Kind, Millis, Status, Verb};
@@ -332,7 +333,7 @@ fn facts(board: &Board, card: &ItemCard) -> Markup {
             } @else if let Some(assignee) = &card.assignee {
                 (person("g-person", "Assigned to", assignee))
             }
-            @if !card.attention.is_empty() { li.warn title=(card.attention.join("; ")) { "attention" } }
+            @if !card.attention.is_empty() { li.warn title=(card.attention.iter().map(notice_text).collect::<Vec<_>>().join("; ")) { "attention" } }
             @if card.unmet > 0 { (waits(card)) }
             @if card.retries > 0 { li { "sent back " (parts::plural(card.retries as usize, "time")) } }
             @if card.criteria > 0 { li { (card.criteria_met) "/" (card.criteria) " criteria" } }

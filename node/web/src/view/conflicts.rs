@@ -4,7 +4,9 @@
 //! sides, and a signed-in person can choose one.
 
 use maud::{Markup, html};
-use towline_api::activity_text::{must_restore_first, side_activity};
+use towline_api::activity_text::side_activity;
+use towline_api::conflict_text::{about, means, unkeepable};
+use towline_api::labels::rule_text;
 use towline_api::types::{ItemPage, OpenConflict, Side};
 use towline_engine::handle::ProjectLink;
 use towline_proto::Millis;
@@ -73,14 +75,15 @@ pub(crate) fn fragment(frame: &Frame, project: &str, open: &[OpenConflict], now:
 
 /// One conflict. Elsewhere than on the page of its item it names that, and `back` leads there again.
 fn one(frame: &Frame, project: &str, conflict: &OpenConflict, back: Option<&str>, now: Millis) -> Markup {
+    let about = about(&conflict.topic);
     html! {
-        section.conflict aria-label={ "Conflict about " (conflict.about) } {
+        section.conflict aria-label={ "Conflict about " (about) } {
             @if back.is_some() {
                 p { (item_link(project, &conflict.item)) }
-                h2 { (capital(&conflict.about)) }
-            } @else { h3 { (capital(&conflict.about)) } }
-            p.rule { (capital(&conflict.why)) "." }
-            @if must_restore_first(conflict) {
+                h2 { (capital(&about)) }
+            } @else { h3 { (capital(&about)) } }
+            p.rule { (capital(rule_text(conflict.rule))) "." }
+            @if conflict.must_restore_first() {
                 p.notice { "The item is in the trash. Restore it first, then keep a side." }
             }
             ul.sides { @for side in &conflict.sides {
@@ -89,10 +92,10 @@ fn one(frame: &Frame, project: &str, conflict: &OpenConflict, back: Option<&str>
                         span.when { (time(now, side.line.at)) " on " (side.line.node_name) } (clock_ahead(side.line.skewed)) }
                     p.means { @if side.effective { span.badge.s-done { "in effect" } }
                         @else { span.badge { "overridden" } }
-                        " result if kept: " strong { (side.means) } }
+                        " result if kept: " strong { (means(side)) } }
                     @if let Some(why) = &side.unkeepable {
-                        p.none { "This side cannot be kept: " (coded(why)) }
-                    } @else if let Some(csrf) = frame.csrf().filter(|_| !must_restore_first(conflict)) {
+                        p.none { "This side cannot be kept: " (coded(&unkeepable(why, None))) }
+                    } @else if let Some(csrf) = frame.csrf().filter(|_| !conflict.must_restore_first()) {
                         (keep(csrf, project, conflict, side, back))
                     }
                 }
@@ -109,7 +112,7 @@ fn keep(csrf: &str, project: &str, conflict: &OpenConflict, side: &Side, back: O
             input type="hidden" name="back" value=(back.unwrap_or(&path));
             input type="hidden" name="conflict" value=(conflict.id);
             input type="hidden" name="keep" value=(side.line.act);
-            button type="submit" { "Keep this" span.sr { ": " (side.means) } }
+            button type="submit" { "Keep this" span.sr { ": " (means(side)) } }
         }
     }
 }

@@ -1,12 +1,13 @@
 //! The page of one item: description, dependencies, comments, history, and the forms of the possible actions.
 
 use maud::{Markup, html};
-use towline_api::activity_text::{activity, was_chosen};
+use towline_api::activity_text::{activity, line_detail, why_not_effective};
 use towline_api::labels::failure_label;
+use towline_api::notice_text::{notice_text, refusal_text};
 use towline_api::relative_time::ago_phrase;
 use towline_api::types::{HistoryLine, ItemPage};
 use towline_engine::handle::ProjectLink;
-use towline_proto::{CriterionState, FailureKind, LinkKind, Millis, Verb};
+use towline_proto::{CriterionState, EditKind, FailureKind, LinkKind, Millis, OpKind, Verb};
 
 use super::Frame;
 use super::actions::{VerbInput, is_forward, options, targets, verbs};
@@ -92,11 +93,11 @@ fn notices(frame: &Frame, project: &str, page: &ItemPage, now: Millis) -> Markup
                 @if failure.is_final { " Retries were given up." } }
         }
         @if let Some(by) = &page.successor { p.notice { strong { "Replaced by " } (item_link(project, by)) } }
-        @for fact in &card.attention { p.notice { strong { "Attention: " } (fact) } }
+        @for fact in &card.attention { p.notice { strong { "Attention: " } (notice_text(fact)) } }
         (open_conflicts(frame, project, page, now))
         @if !page.refused.is_empty() {
             details.notice { summary { (page.refused.len()) " refused changes" }
-                ul { @for refused in &page.refused { li { (act_text(page, refused.act)) ": " (refused.why) } } }
+                ul { @for refused in &page.refused { li { (act_text(page, refused.act)) ": " (refusal_text(&refused.reason)) } } }
             }
         }
     }
@@ -227,7 +228,7 @@ fn history(page: &ItemPage, now: Millis) -> Markup {
 
 fn history_line(line: &HistoryLine, now: Millis) -> Markup {
     html! {
-        li.overridden[line.overtaken.is_some() && !was_chosen(line)] {
+        li.overridden[line.is_lost()] {
             p {
                 strong { (line.origin) } " " span.what { (activity(line)) }
                 @if let (Some(from), Some(to)) = (line.from, line.to) {
@@ -239,9 +240,10 @@ fn history_line(line: &HistoryLine, now: Millis) -> Markup {
                 (clock_ahead(line.skewed))
             }
             // Everything else has its detail in the sentence.
-            @if line.what == "comment" { @if let Some(said) = &line.detail { p.detail { (said) } } }
-            @if line.what == "create" { @if let Some(title) = &line.detail { p.detail { (title) } } }
-            @if let Some(why) = &line.overtaken { p.why { (why) } }
+            @if matches!(line.what, OpKind::Edit(EditKind::Comment | EditKind::Create)) {
+                @if let Some(said) = line_detail(line) { p.detail { (said) } }
+            }
+            @if let Some(why) = why_not_effective(line) { p.why { (why) } }
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Small pieces that several pages share: badges, glyphs, times, names of columns, links to items.
 
 use maud::{Markup, html};
+use towline_api::event_text::merge_texts;
 use towline_api::labels::{hold_label, status_label};
+use towline_api::notice_text::link_note_text;
 use towline_api::types::{FeedEvent, ItemLink};
 use towline_proto::{Column, EventKind, Kind, Millis, Status};
 
@@ -74,7 +76,7 @@ pub(super) fn item_link(project: &str, link: &ItemLink) -> Markup {
             @if link.title.is_empty() { em { "not known here" } } @else { (link.title) }
         }
         @if let Some(status) = link.status { " " (badge(status)) }
-        @if let Some(note) = &link.note { " " span.note { (note) } }
+        @if let Some(note) = &link.note { " " span.note { (link_note_text(note)) } }
     }
 }
 
@@ -119,8 +121,13 @@ pub(super) fn event_line(event: &FeedEvent) -> String {
         EventKind::Commented { .. } => "commented".to_owned(),
         EventKind::ConflictRaised { .. } => "new conflict".to_owned(),
         EventKind::ConflictsResolved => "conflicts resolved".to_owned(),
-        EventKind::ChangedByMerge { field, before, after } => {
-            format!("{field} changed by a merge, {before} → {after}")
+        EventKind::ChangedByMerge {
+            register,
+            before,
+            after,
+        } => {
+            let [register, before, after] = merge_texts(register, before, after);
+            format!("{register} changed by a merge, {before} → {after}")
         }
         EventKind::Deleted => "moved to the trash".to_owned(),
         EventKind::Restored => "restored".to_owned(),

@@ -1,14 +1,17 @@
 //! What a canned item has to say about its conflict: two people took it two ways.
 
-use towline_api::types::{Explanation, HistoryLine, HistoryOutcome, ItemCard, ItemLink, OpenConflict, Side};
-use towline_proto::{ActId, Column, NodeId, Rule};
+use towline_api::types::{
+    ConflictTopic, Explanation, HistoryLine, HistoryOutcome, ItemCard, ItemLink, LineValue, LinkNote,
+    OpenConflict, Side, SideResult, StateReason,
+};
+use towline_proto::{ActId, Column, EditKind, NodeId, OpKind, Register, Rule, Verb};
 
 /// The conflict of an item that has one.
 pub(crate) fn conflicts(card: &ItemCard, history: &[HistoryLine]) -> Vec<OpenConflict> {
     let side = |key: &str, line: HistoryLine, column: Column| Side {
         key: key.into(),
         effective: key == "a",
-        means: column.to_string(),
+        result: SideResult::Column { column },
         unkeepable: None,
         line,
     };
@@ -34,11 +37,13 @@ pub(crate) fn conflicts(card: &ItemCard, history: &[HistoryLine]) -> Vec<OpenCon
             status: Some(card.status),
             satisfied: false,
             suspended: false,
-            note: card.deleted.then(|| "deleted".to_owned()),
+            note: card.deleted.then_some(LinkNote::Deleted),
         },
-        about: "column".into(),
+        topic: ConflictTopic::Register {
+            register: Register::Column,
+            criterion: None,
+        },
         rule: Rule::Cautious,
-        why: Rule::Cautious.sentence().into(),
         since: won.at,
         sides: vec![side("a", won, won_to), side("b", lost, lost_to)],
     };
@@ -51,19 +56,19 @@ pub(crate) fn explanation(
     acts: Vec<HistoryLine>,
     conflicts: Vec<OpenConflict>,
 ) -> Explanation {
-    let because = vec![
-        format!(
-            "{} is in {}: ann sent it back (the second test is missing) 2h ago.",
-            card.handle, card.column
-        ),
-        format!(
-            "It is frozen: bob froze it. `towline unfreeze {}` lifts that.",
-            card.handle
-        ),
+    let by = acts.last().map(|line| line.act);
+    let reasons = vec![
+        StateReason::Column {
+            by,
+            held: None,
+            successor: None,
+        },
+        StateReason::Frozen { by: None },
     ];
     Explanation {
+        at: card.updated_at,
         card,
-        because,
+        reasons,
         acts,
         conflicts,
     }
@@ -76,7 +81,7 @@ pub(crate) fn history(card: &ItemCard) -> Vec<HistoryLine> {
         act.0[0] = place;
         act
     };
-    let line = |place, what: &str, from, to| HistoryLine {
+    let line = |place, what: OpKind, from, to| HistoryLine {
         skewed: card.skewed && place == 4,
         act: act(place),
         item: card.id,
@@ -86,28 +91,30 @@ pub(crate) fn history(card: &ItemCard) -> Vec<HistoryLine> {
         origin: card.origin.clone(),
         node: NodeId([1; 32]),
         node_name: "workbench".into(),
-        what: what.into(),
+        what,
         from,
         to: Some(to),
-        detail: None,
+        value: None,
         fate: HistoryOutcome::default(),
-        overtaken: None,
     };
     let (backlog, coding, qa) = (Column::Backlog, Column::Coding, Column::Qa);
     vec![
-        line(1, "create", None, backlog),
-        line(2, "start", Some(backlog), coding),
+        line(1, EditKind::Create.into(), None, backlog),
+        line(2, Verb::Start.into(), Some(backlog), coding),
         HistoryLine {
-            fate: HistoryOutcome::Overtaken {
+            fate: HistoryOutcome::Overridden {
                 by: act(4),
                 rule: Rule::Cautious,
+                winner: None,
+                resolution: None,
             },
-            overtaken: Some("overridden by ann, who sent it back".into()),
-            ..line(3, "submit", Some(coding), qa)
+            ..line(3, Verb::Submit.into(), Some(coding), qa)
         },
         HistoryLine {
-            detail: Some("the second test is missing".into()),
-            ..line(4, "request-changes", Some(qa), coding)
+            value: Some(LineValue::Reason {
+                reason: "the second test is missing".into(),
+            }),
+            ..line(4, Verb::RequestChanges.into(), Some(qa), coding)
         },
     ]
 }

@@ -1,7 +1,8 @@
 //! Claims, clocks and waiting as the page of an item tells them, and the take-over as a last resort.
 
+use towline_api::types::LinkNote;
 use towline_proto::stage::Claim;
-use towline_proto::{ActId, Column, Kind, Millis, NodeId};
+use towline_proto::{ActId, Column, ItemId, ItemName, Kind, Millis, NodeId};
 
 use super::canned::{NOON, card, dependency, update_derived};
 use super::client::Board;
@@ -29,7 +30,13 @@ async fn board() -> Board {
     let mut cycle = card(5, Kind::Story, "Part of a cycle", NOON);
     let mut suspended = dependency(NOON);
     (suspended.satisfied, suspended.suspended) = (true, true);
-    suspended.note = Some("suspended: it closes a cycle with 6".into());
+    suspended.note = Some(LinkNote::Suspended {
+        with: vec![ItemName {
+            id: ItemId([6; 16]),
+            handle: "6".into(),
+        }],
+        more: false,
+    });
     cycle.depends_on = vec![suspended, dependency(NOON)];
     showing(vec![ahead, claimed(2, None), cycle]).await
 }

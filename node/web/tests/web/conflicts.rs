@@ -31,10 +31,11 @@ async fn a_conflict_is_on_its_card_and_told_with_its_sides_on_the_page() {
         "sent it back (the second test is missing)",
         "submitted it",
         "Why it is in Coding",
-        "<code>towline unfreeze 2</code>",
+        "It is frozen: by an act that is not known here.",
     ] {
         assert!(page.contains(part), "{part} is missing: {page}");
     }
+    assert!(!page.contains("towline unfreeze"), "the board has buttons");
     assert!(!page.contains("Keep this"), "nobody is signed in");
     let quiet = board.get("/p/demo/items/1").await.body;
     assert!(!quiet.contains("id=\"conflicts\""));

@@ -3,6 +3,7 @@
 use insta::assert_snapshot;
 use towline_api::request::Reply;
 use towline_api::types::ItemCard;
+use towline_api::types::Notice;
 use towline_proto::{Column, Kind, Status};
 
 use super::samples::*;
@@ -22,7 +23,7 @@ fn full_board() -> Vec<ItemCard> {
         ..card_in(21, Column::Qa, "Passkeys in the mobile app")
     });
     cards.push(ItemCard {
-        attention: vec!["merged, but blocked at the same time".into()],
+        attention: vec![Notice::MergedRepeatedly { commits: Vec::new() }],
         ..card_in(
             22,
             Column::Merge,

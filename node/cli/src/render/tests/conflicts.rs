@@ -2,7 +2,9 @@
 
 use insta::assert_snapshot;
 use towline_api::request::Reply;
+use towline_api::types::LinkNote;
 use towline_proto::Status;
+use towline_proto::{Register, RegisterValue};
 
 use super::samples::*;
 use crate::plan::Layout;
@@ -40,7 +42,7 @@ fn conflicts_name_their_sides_and_what_to_type() {
 #[test]
 fn a_conflict_of_an_item_in_the_trash_says_what_comes_first() {
     let mut deleted = naming();
-    deleted.item.note = Some("deleted".into());
+    deleted.item.note = Some(LinkNote::Deleted);
     let page = reply(&view(110), Layout::Plain, &Reply::Conflicts(vec![deleted]));
     assert_snapshot!(page, @"
     42  Login fails on Safari
@@ -109,7 +111,7 @@ fn an_explanation_says_why_first_and_then_what_was_done() {
                            ↳ overridden by bob, who blocked it (waits for the keys): it was put on hold
                            at the same time and stays here until the hold is lifted
          1h ⊘ cem @laptop  submit
-                           ↳ refused: the item is blocked; use `unblock` first
+                           ↳ refused: the item is blocked; `unblock` lifts that
          2m ● ann @laptop  comment
 
     ● in effect  · replaced by a later act  ✗ overridden by a concurrent act  ✓ overridden, then chosen
@@ -158,7 +160,7 @@ fn an_explanation_fits_a_narrow_terminal() {
                            lifted
          1h ⊘ cem @laptop  submit
                            ↳ refused: the item is blocked;
-                           use `unblock` first
+                           `unblock` lifts that
          2m ● ann @laptop  comment
 
     ● in effect  · replaced by a later act
@@ -195,9 +197,13 @@ fn a_narrow_timeline_keeps_the_reason_whole() {
 fn news_says_what_sort_it_is() {
     let mut merged = moved();
     merged.event.what = towline_proto::EventKind::ChangedByMerge {
-        field: "title".into(),
-        before: "Login fails".into(),
-        after: "Login fails on Safari".into(),
+        register: Register::Title,
+        before: RegisterValue::Title {
+            title: "Login fails".into(),
+        },
+        after: RegisterValue::Title {
+            title: "Login fails on Safari".into(),
+        },
     };
     let page = reply(&view(100), Layout::Plain, &Reply::Events(vec![moved(), merged]));
     assert_snapshot!(page, @"

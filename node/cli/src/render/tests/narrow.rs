@@ -3,6 +3,7 @@
 
 use insta::assert_snapshot;
 use towline_api::types::ItemLink;
+use towline_api::types::LinkNote;
 use towline_proto::{Column, Kind};
 
 use super::samples::*;
@@ -145,7 +146,9 @@ fn a_deep_tree_stays_within_the_terminal() {
             status: Some(next.status),
             satisfied: false,
             suspended: false,
-            note: Some("waits for something that was closed".into()),
+            note: Some(LinkNote::NotDone {
+                status: Status::Abandoned,
+            }),
         };
         cards[at].depends_on = vec![link];
     }

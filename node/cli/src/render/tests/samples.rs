@@ -2,14 +2,16 @@
 
 use jiff::tz::TimeZone;
 use towline_api::types::{
-    Comment, Explanation, FeedEvent, HistoryLine, HistoryOutcome, ItemCard, ItemLink, ItemPage, OpenConflict,
-    PeerInfo, Side,
+    ActSummary, ColumnHold, Comment, ConflictTopic, Explanation, FeedEvent, HistoryLine, HistoryOutcome,
+    ItemCard, ItemLink, ItemPage, LineValue, OpenConflict, PeerInfo, RefusalReason, Side, SideResult,
+    StateReason,
 };
 use towline_crdt::view::{Criterion, Link};
 use towline_proto::stage::{Blocked, Claim, Holds};
+use towline_proto::table::IllegalReason;
 use towline_proto::{
-    ActId, Column, CriterionState, Event, EventId, EventKind, ItemId, Kind, LinkKind, Millis, NodeId, Origin,
-    OriginKind, ProjectId, Qa, Rule, Status, Verb,
+    ActId, Column, CriterionState, Event, EventId, EventKind, HoldKind, ItemId, Kind, LinkKind, Millis,
+    NodeId, Origin, OriginKind, ProjectId, Qa, Register, Rule, Status, Verb,
 };
 
 use crate::render::View;
@@ -164,13 +166,25 @@ pub(super) fn line(minutes: u64, act: u8, who: &str, what: &str) -> HistoryLine 
         origin: user(who),
         node: NodeId([0x3f; 32]),
         node_name: "laptop".into(),
-        what: what.into(),
+        what: what.parse().expect("an operation"),
         from: None,
         to: None,
-        detail: None,
+        value: None,
         fate: HistoryOutcome::Effective,
-        overtaken: None,
         skewed: false,
+    }
+}
+
+fn reason(reason: &str) -> LineValue {
+    LineValue::Reason {
+        reason: reason.to_owned(),
+    }
+}
+
+pub(super) fn topic(register: Register) -> ConflictTopic {
+    ConflictTopic::Register {
+        register,
+        criterion: None,
     }
 }
 
@@ -181,7 +195,9 @@ pub(super) fn history() -> Vec<HistoryLine> {
             ..line(3_000, 1, "ann", "create")
         },
         HistoryLine {
-            detail: Some("Login fails".into()),
+            value: Some(LineValue::Title {
+                title: "Login fails".into(),
+            }),
             ..line(2_990, 2, "ann", "title")
         },
         HistoryLine {
@@ -191,20 +207,23 @@ pub(super) fn history() -> Vec<HistoryLine> {
             ..line(185, 3, "ann", "start")
         },
         HistoryLine {
-            detail: Some("waits for the keys".into()),
+            value: Some(reason("waits for the keys")),
             ..line(180, 4, "bob", "block")
         },
         HistoryLine {
             from: Some(Column::Coding),
             to: Some(Column::Done),
-            fate: HistoryOutcome::Overtaken {
+            fate: HistoryOutcome::Overridden {
                 by: ActId([4; 16]),
                 rule: Rule::Hold,
+                winner: Some(Box::new(ActSummary {
+                    origin: user("bob"),
+                    what: Verb::Block.into(),
+                    to: None,
+                    value: Some(reason("waits for the keys")),
+                })),
+                resolution: None,
             },
-            overtaken: Some(format!(
-                "overridden by bob, who blocked it (waits for the keys): {}",
-                Rule::Hold.sentence()
-            )),
             ..line(179, 5, "ann", "merged")
         },
         line(2, 6, "ann", "comment"),
@@ -214,19 +233,31 @@ pub(super) fn history() -> Vec<HistoryLine> {
 /// What one would read about 42.
 pub(super) fn explanation() -> Explanation {
     let refused = HistoryLine {
-        fate: HistoryOutcome::Refused,
-        overtaken: Some("refused: the item is blocked; use `unblock` first".into()),
+        fate: HistoryOutcome::Refused {
+            why: RefusalReason::Illegal {
+                why: IllegalReason::Held(HoldKind::Blocked, Verb::Unblock),
+            },
+        },
         ..line(60, 8, "cem", "submit")
     };
     let mut acts = history();
     acts.insert(5, refused);
     Explanation {
         card: login(),
-        because: vec![
-            "42 stays in coding because bob blocked it (waits for the keys) 3h ago. Lift that with `towline unblock 42`."
-                .into(),
-            "At the same time ann marked it done 2h ago. That takes effect when the hold is lifted.".into(),
-            "It waits for 7 Keychain (not done).".into(),
+        at: before(0),
+        reasons: vec![
+            StateReason::Column {
+                by: Some(ActId([4; 16])),
+                held: Some(ColumnHold::Blocked),
+                successor: None,
+            },
+            StateReason::Overridden {
+                act: ActId([5; 16]),
+                rule: Rule::Hold,
+            },
+            StateReason::Waits {
+                item: Box::new(link(7, "Keychain", Status::Active)),
+            },
         ],
         acts,
         conflicts: vec![concurrent_hold()],
@@ -238,18 +269,19 @@ pub(super) fn naming() -> OpenConflict {
     let side = |key: &str, act: u8, who: &str, title: &str| Side {
         key: key.into(),
         effective: key == "a",
-        means: title.into(),
+        result: SideResult::Value {
+            value: Some(LineValue::Title { title: title.into() }),
+        },
         unkeepable: None,
         line: HistoryLine {
-            detail: Some(title.into()),
+            value: Some(LineValue::Title { title: title.into() }),
             ..line(40, act, who, "title")
         },
     };
     OpenConflict {
         id: "c0ffee0011223344".into(),
-        about: "title".into(),
+        topic: topic(Register::Title),
         rule: Rule::Field,
-        why: Rule::Field.sentence().into(),
         since: before(40),
         sides: vec![
             side("a", 21, "ann", "Login fails on Safari"),
@@ -266,21 +298,26 @@ pub(super) fn naming() -> OpenConflict {
 
 /// Bob blocked what Ann had done.
 pub(super) fn concurrent_hold() -> OpenConflict {
-    let side = |place: usize, key: &str, means: &str| Side {
+    let side = |place: usize, key: &str, result| Side {
         key: key.into(),
         effective: key == "a",
-        means: means.into(),
+        result,
         unkeepable: None,
         line: history().swap_remove(place),
+    };
+    let stays = SideResult::Stays {
+        column: Column::Coding,
     };
     OpenConflict {
         id: "ab12".into(),
         item: link(42, "Login fails on Safari", Status::Blocked),
-        about: "column".into(),
+        topic: topic(Register::Column),
         rule: Rule::Hold,
-        why: Rule::Hold.sentence().into(),
         since: before(179),
-        sides: vec![side(3, "a", "stay in coding"), side(4, "b", "done")],
+        sides: vec![
+            side(3, "a", stays),
+            side(4, "b", SideResult::Column { column: Column::Done }),
+        ],
     }
 }
 

@@ -4,6 +4,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
+use towline_crdt::reasons::{Notice, NoticedAct, RefusalReason};
 use towline_proto::stage::{Blocked, MergeFailure};
 use towline_proto::{CriterionState, FailureKind, Register, Rule};
 
@@ -133,10 +134,19 @@ fn row() -> impl Strategy<Value = ItemView> {
         (vec(step, 0..8), last, vec(act(), 0..6), option::of(act())),
         counts,
     );
-    let refused = (act(), text()).prop_map(|(act, why)| RefusedAct { act, why });
+    let refused = (act(), text()).prop_map(|(act, reason)| RefusedAct {
+        act,
+        why: RefusalReason::NotNextGeneration {
+            generation: reason.len() as u32,
+            seen: 1,
+        },
+    });
+    let notice = text().prop_map(|reason| Notice::MergedDespite {
+        act: NoticedAct::Blocked { reason },
+    });
     let rare = (
         (holds(), option::of(claim()), vec(criterion(), 0..3)),
-        (vec(a_conflict(), 0..2), vec(text(), 0..2), vec(refused, 0..2)),
+        (vec(a_conflict(), 0..2), vec(notice, 0..2), vec(refused, 0..2)),
     );
     (open, ties, rest, prop_oneof![Just(None), rare.prop_map(Some)]).prop_map(|(open, ties, rest, rare)| {
         let mut row = item(1);
