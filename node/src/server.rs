@@ -15,10 +15,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use towline_api::request::{Failure, FailureCode, Reply};
-use towline_proto::Ticket;
+use towline_api::types::TokenInfo;
+use towline_proto::{Millis, Ticket};
 use towline_socket::{BoundSocket, ControlHandler, NodeInfo};
 use towline_store::home::Config;
-use towline_web::{Web, WebConfig};
+use towline_store::home::tokens::{TokenError, TokenStore};
+use towline_web::{TokenCheck, TokenRefusal, Web, WebConfig};
 
 use crate::node::Node;
 
@@ -48,6 +50,26 @@ struct NodeControls {
     node: Arc<Node>,
     web: Arc<Web>,
     board: String,
+}
+
+/// The API tokens in the node's home.
+#[derive(Debug)]
+struct HomeTokens(TokenStore);
+
+impl TokenCheck for HomeTokens {
+    fn known_id(&self, shown: &str) -> Option<String> {
+        self.0.known_id(shown)
+    }
+
+    fn check(&self, shown: &str, now: Millis) -> Result<TokenInfo, TokenRefusal> {
+        self.0.check(shown, now).map_err(|error| match error {
+            TokenError::Unknown | TokenError::Expired => TokenRefusal::Refused(error.to_string()),
+            TokenError::Unreadable(_) => {
+                tracing::error!(%error, "programs cannot use the API");
+                TokenRefusal::Unavailable(error.to_string())
+            }
+        })
+    }
 }
 
 impl ControlHandler for NodeControls {
@@ -89,7 +111,7 @@ impl Server {
                 .chain(config.allowed_hosts.iter().cloned())
                 .collect(),
             fleet: options.fleet,
-            api_token: None,
+            tokens: Some(Arc::new(HomeTokens(TokenStore::of(node.home())))),
         };
         let web = Web::new(node.handle().clone(), web_config).map_err(|error| failed("the board", &error))?;
         let socket = BoundSocket::bind(node.home())?;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use towline_api::request::{Failure, FailureCode, NewItem, Reply, Request, Transition};
+use towline_api::request::{Command, Failure, FailureCode, NewItem, Query, Reply, Request, Transition};
 use towline_api::types::{Applied, FeedEvent, ItemCard, ItemPage, ProjectStatus};
 use towline_engine::handle::{JOBS, Job, NodeHandle, ProjectLink};
 use towline_proto::stage::{Blocked, Holds, status};
@@ -157,20 +157,20 @@ impl State {
         let origin = origin.ok_or_else(|| Failure::new(FailureCode::Usage, "no user name is set"));
         match body {
             Request::Idempotent { of, .. } => self.request(origin.ok(), *of),
-            Request::Events { after, limit } => {
+            Request::Query(Query::Events { after, limit }) => {
                 let events = self.events.iter().filter(|event| event.position > after);
                 Ok(Reply::Events(events.take(limit).cloned().collect()))
             }
-            Request::Status => Ok(Reply::Status(Box::new(self.status()))),
-            Request::List(_) | Request::Ready { .. } => {
+            Request::Query(Query::Status) => Ok(Reply::Status(Box::new(self.status()))),
+            Request::Query(Query::List(_)) | Request::Query(Query::Ready { .. }) => {
                 Ok(Reply::Cards(self.cards.values().cloned().collect()))
             }
-            Request::Show { item } => Ok(Reply::Page(Box::new(page(self.find(&item)?)))),
-            Request::Create(NewItem { kind, title, .. }) => {
+            Request::Query(Query::Show { item }) => Ok(Reply::Page(Box::new(page(self.find(&item)?)))),
+            Request::Command(Command::Create(NewItem { kind, title, .. })) => {
                 let card = self.create(&origin?, kind, &title);
                 Ok(applied(card, None))
             }
-            Request::Transition(transition) => self.transition(&origin?, &transition),
+            Request::Command(Command::Transition(transition)) => self.transition(&origin?, &transition),
             other => Err(Failure::new(
                 FailureCode::Usage,
                 format!("not in a test: {other:?}"),

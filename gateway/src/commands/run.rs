@@ -1,7 +1,7 @@
 //! Executes a parsed command: sends one request to one project and renders the reply.
 
 use towline_api::activity_text::STORIES;
-use towline_api::request::{Edit, Filter, NewItem, Reply, Request, Transition};
+use towline_api::request::{Command, Edit, Filter, NewItem, Query, Reply, Request, Transition};
 use towline_engine::handle::{NodeHandle, ProjectLink};
 use towline_proto::text::show;
 use towline_proto::{Column, Kind, Status, Verb};
@@ -29,17 +29,23 @@ pub(super) async fn run(
         Action::Switch => Ok(CommandResponse::Switch(link.name)),
         Action::List => {
             let filter = filter(list_filter(parsed).1);
-            cards(handle, &link, Request::List(filter), "no items match").await
+            cards(
+                handle,
+                &link,
+                Request::Query(Query::List(filter)),
+                "no items match",
+            )
+            .await
         }
         Action::Ready => {
             let asker = Some(context.origin.id.clone());
-            let ready = Request::Ready { asker, all: false };
+            let ready = Request::Query(Query::Ready { asker, all: false });
             cards(handle, &link, ready, "no items are ready to start").await
         }
         Action::Show => {
-            let request = Request::Show {
+            let request = Request::Query(Query::Show {
                 item: parsed.arg(0).to_owned(),
-            };
+            });
             match send(handle, &link, None, request).await? {
                 Reply::Page(page) => Ok(CommandResponse::Text(render::item_page(&link.name, &page))),
                 Reply::Pages(pages) => Ok(CommandResponse::Text(render::ambiguous_number(
@@ -49,9 +55,9 @@ pub(super) async fn run(
             }
         }
         Action::Explain => {
-            let request = Request::Explain {
+            let request = Request::Query(Query::Explain {
                 item: parsed.arg(0).to_owned(),
-            };
+            });
             match send(handle, &link, None, request).await? {
                 Reply::Explanations(explained) => Ok(CommandResponse::Text(render::explanations(
                     &link.name,
@@ -63,9 +69,9 @@ pub(super) async fn run(
         }
         Action::Conflicts => {
             let (_, wanted) = split_item(parsed.arg(0));
-            let request = Request::Conflicts {
+            let request = Request::Query(Query::Conflicts {
                 item: Some(wanted).filter(|item| !item.is_empty()),
-            };
+            });
             match send(handle, &link, None, request).await? {
                 Reply::Conflicts(open) if open.is_empty() => Ok(CommandResponse::Text(format!(
                     "{}: no unresolved conflicts",
@@ -192,7 +198,7 @@ fn write_request(handle: &NodeHandle, link: &ProjectLink, parsed: &ParsedCommand
     let text = |index| Some(parsed.arg(index).to_owned()).filter(|text| !text.is_empty());
     let transition = |verb| Transition::plain(target.clone(), verb);
     Ok(match parsed.command.action {
-        Action::Create => Request::Create(NewItem {
+        Action::Create => Request::Command(Command::Create(NewItem {
             kind: kind(parsed.arg(0))?,
             title: parsed.arg(1).to_owned(),
             body: String::new(),
@@ -204,45 +210,45 @@ fn write_request(handle: &NodeHandle, link: &ProjectLink, parsed: &ParsedCommand
             epic: None,
             assignee: None,
             criteria: Vec::new(),
-        }),
-        Action::Move => Request::Transition(Transition {
+        })),
+        Action::Move => Request::Command(Command::Transition(Transition {
             to: Some(parse_word::<Column>(parsed.arg(1))?),
             reason: text(2),
             ..transition(Verb::Move)
-        }),
-        Action::Plain(verb) => Request::Transition(transition(verb)),
-        Action::Reason(verb) => Request::Transition(Transition {
+        })),
+        Action::Plain(verb) => Request::Command(Command::Transition(transition(verb))),
+        Action::Reason(verb) => Request::Command(Command::Transition(Transition {
             reason: text(1),
             ..transition(verb)
-        }),
-        Action::ForceStart => Request::Transition(Transition {
+        })),
+        Action::ForceStart => Request::Command(Command::Transition(Transition {
             reason: text(1),
             force: true,
             ..transition(Verb::Start)
-        }),
-        Action::Supersede => Request::Transition(Transition {
+        })),
+        Action::Supersede => Request::Command(Command::Transition(Transition {
             by: Some(same_project(handle, link, parsed.arg(1))?),
             ..transition(Verb::Supersede)
-        }),
-        Action::Resolve => Request::Resolve {
+        })),
+        Action::Resolve => Request::Command(Command::Resolve {
             item: target,
             keep: parsed.arg(1).to_owned(),
             conflict: text(2),
-        },
-        Action::Comment => Request::Comment {
+        }),
+        Action::Comment => Request::Command(Command::Comment {
             item: target,
             text: parsed.arg(1).to_owned(),
-        },
-        Action::Assign => Request::Edit(Edit {
+        }),
+        Action::Assign => Request::Command(Command::Edit(Edit {
             item: target,
             assignee: Some(text(1).filter(|who| who != "-").unwrap_or_default()),
             ..Edit::default()
-        }),
-        Action::Depends => Request::Depends {
+        })),
+        Action::Depends => Request::Command(Command::Depends {
             item: target,
             add: vec![same_project(handle, link, parsed.arg(1))?],
             remove: Vec::new(),
-        },
+        }),
         Action::Help
         | Action::Status
         | Action::AllStatus
@@ -346,7 +352,7 @@ async fn cards(
 }
 
 async fn status(handle: &NodeHandle, link: &ProjectLink) -> Result<String, String> {
-    match send(handle, link, None, Request::Status).await? {
+    match send(handle, link, None, Request::Query(Query::Status)).await? {
         Reply::Status(mut status) => {
             // The name that commands accept: it is longer if another project has the same name.
             status.name.clone_from(&link.name);

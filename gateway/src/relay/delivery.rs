@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use towline_api::request::{Failure, FailureCode, Reply, Request};
+use towline_api::request::{Failure, FailureCode, Query, Reply, Request};
 use towline_api::types::FeedEvent;
 use towline_engine::handle::{NodeHandle, ProjectLink};
 use towline_proto::Millis;
@@ -140,10 +140,10 @@ impl Delivery {
             if limit == 0 {
                 return Ok(false);
             }
-            let request = Request::Events {
+            let request = Request::Query(Query::Events {
                 after: state.read(),
                 limit,
-            };
+            });
             let events = match self.handle.request(&self.project.id, None, request).await? {
                 Reply::Events(events) => events,
                 _ => return Ok(false),

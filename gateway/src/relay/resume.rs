@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use towline_api::request::{Failure, Reply, Request};
+use towline_api::request::{Failure, Query, Reply, Request};
 
 use super::Sink;
 use super::acked_ranges::{AckedPositions, PositionRanges};
@@ -80,7 +80,7 @@ impl Delivery {
         let mut head = *self.project.feed.borrow();
         if let Reply::Status(status) = self
             .handle
-            .request(&self.project.id, None, Request::Status)
+            .request(&self.project.id, None, Request::Query(Query::Status))
             .await?
         {
             head = head.max(status.last_event.map_or(0, |event| event.position));

@@ -8,12 +8,15 @@
 
 pub mod activity_text;
 pub mod conflict_text;
+pub mod document;
 pub mod event_text;
 pub mod explanation_text;
 pub mod export_line;
+pub mod failure;
 pub mod labels;
 pub mod notice_text;
 pub mod project_names;
 pub mod relative_time;
+pub mod reply;
 pub mod request;
 pub mod types;

@@ -7,6 +7,7 @@
 use towline_proto::ProjectId;
 
 use crate::request::{Failure, FailureCode};
+use crate::types::UnavailableProject;
 
 /// Separates a name from digits of an id. It needs no escaping in URLs and shells.
 const MARK: char = '~';
@@ -27,11 +28,45 @@ pub fn address(all: &[Named<'_>], (name, id): Named<'_>) -> String {
     name.to_owned()
 }
 
-/// The project that a text refers to; without a text, the only one.
+/// The project that a text refers to; without a text, the only one. `unavailable` are the projects that cannot be
+/// opened: one of them may be meant.
 ///
 /// # Errors
-/// When there is none, or several match; the message lists their addresses.
-pub fn pick(all: &[Named<'_>], wanted: Option<&str>) -> Result<usize, Failure> {
+/// When there is none, several match, or the one that is meant cannot be opened.
+pub fn resolve(
+    all: &[Named<'_>],
+    unavailable: &[UnavailableProject],
+    wanted: Option<&str>,
+) -> Result<usize, Failure> {
+    let meant = unavailable
+        .iter()
+        .find(|one| wanted.is_none_or(|wanted| one.name == wanted));
+    let is_named = all.iter().any(|(name, _)| Some(*name) == wanted);
+    match (pick(all, wanted), meant) {
+        // Without a name it is not clear that the request is for one of the others.
+        (_, Some(other)) if wanted.is_none() && !all.is_empty() => Err(ambiguous(all, other)),
+        (Err(_), Some(meant)) if !is_named => Err(Failure::new(
+            FailureCode::Failure,
+            format!("cannot open the project {}: {}", meant.name, meant.why),
+        )),
+        (at, _) => at,
+    }
+}
+
+fn ambiguous(all: &[Named<'_>], unavailable: &UnavailableProject) -> Failure {
+    let names: Vec<_> = all.iter().map(|one| address(all, *one)).collect();
+    Failure::new(
+        FailureCode::Usage,
+        format!(
+            "this node has several projects, and {} cannot be opened ({}); choose one with --project: {}",
+            unavailable.name,
+            unavailable.why,
+            names.join(", ")
+        ),
+    )
+}
+
+fn pick(all: &[Named<'_>], wanted: Option<&str>) -> Result<usize, Failure> {
     let fits: Vec<usize> = match wanted {
         None => (0..all.len()).collect(),
         Some(wanted) => fitting(all, wanted),
@@ -127,6 +162,25 @@ mod tests {
         assert_eq!(pick(&all, Some("shop~2B2B")).unwrap(), 1);
         assert_eq!(pick(&all, Some("2b2b2b")).unwrap(), 1);
         assert_eq!(pick(&all, Some("till")).unwrap(), 2);
+    }
+
+    #[test]
+    fn a_project_that_cannot_be_opened_is_not_taken_for_another() {
+        let broken = [UnavailableProject {
+            name: "bank".into(),
+            why: "no key".into(),
+        }];
+        let refused = |all: &[Named<'_>], wanted| resolve(all, &broken, wanted).unwrap_err().message;
+        let till = [all()[2]];
+        assert_eq!(
+            refused(&till, None),
+            "this node has several projects, and bank cannot be opened (no key); choose one with --project: till"
+        );
+        let closed = "cannot open the project bank: no key";
+        assert_eq!(refused(&till, Some("bank")), closed);
+        assert_eq!(refused(&[], None), closed);
+        assert_eq!(resolve(&till, &broken, Some("till")).unwrap(), 0);
+        assert!(refused(&till, Some("shop")).contains("no project"));
     }
 
     #[test]

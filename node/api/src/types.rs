@@ -14,6 +14,7 @@ mod link;
 mod members;
 mod settings;
 mod texts;
+mod tokens;
 
 pub use conflict::{ConflictTopic, CriterionName, OpenConflict, Side, SideResult, Unkeepable};
 pub use explanation::{ColumnHold, Explanation, StateReason};
@@ -23,6 +24,7 @@ pub use line_import::{EntryImportReport, ImportPass, LineOutcome};
 pub use link::{ItemLink, LinkNote};
 pub use members::{MemberInfo, PeerInfo, UnavailableProject};
 pub use settings::{NotReadyReason, SetBy, Setting};
+pub use tokens::{Scope, TokenInfo};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub use towline_crdt::reasons::{Notice, NoticedAct, RefusalReason};

@@ -11,7 +11,7 @@ use towline_proto::Ticket;
 use towline_store::home::Home;
 use towline_store::home::init::{plan_deinit, plan_init};
 
-use super::args::{Command, DoctorArgs, RunArgs};
+use super::args::{Command, DoctorArgs, RunArgs, TokenCommand};
 use super::context::{Context, now};
 use super::{CliError, backend, json, render};
 
@@ -130,8 +130,10 @@ pub(super) fn print_plan(ctx: &Context, command: &Command, out: &mut dyn Write) 
         // These look at the flag where they would write.
         Command::Config(args) if args.value.is_some() => return Ok(false),
         Command::Import(_) => return Ok(false),
+        Command::Token(TokenCommand::Create(_) | TokenCommand::Revoke { .. }) => return Ok(false),
         Command::Export(args) if args.output.is_some() => return Ok(false),
         Command::Config(_)
+        | Command::Token(TokenCommand::List)
         | Command::Export(_)
         | Command::Man { into: None }
         | Command::Completions { .. }

@@ -9,7 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use towline_api::request::{Edit, Failure, FailureCode, Reply, Request};
+use towline_api::request::{self, Edit, Failure, FailureCode, Query, Reply, Request};
 use towline_api::types::ItemPage;
 use towline_proto::Origin;
 
@@ -37,7 +37,7 @@ pub(super) fn one_page(
     backend: &mut dyn Backend,
     item: String,
 ) -> Result<Box<ItemPage>, Failure> {
-    let show = Request::Show { item: item.clone() };
+    let show = Request::Query(Query::Show { item: item.clone() });
     match backend.request(envelope(ctx, None, show))? {
         Reply::Page(page) => Ok(page),
         Reply::Pages(pages) => {
@@ -67,13 +67,13 @@ impl Editing {
             draft.remove();
             return Ok(None);
         }
-        let edit = Request::Edit(Edit {
+        let edit = Request::Command(request::Command::Edit(Edit {
             // The id, because a number may come to mean two items while the editor is open.
             item: page.card.id.to_string(),
             body: Some(text),
             body_base: Some(page.body),
             ..Edit::default()
-        });
+        }));
         let sent = connect().and_then(|mut backend| backend.request(envelope(ctx, Some(origin), edit)));
         match sent {
             Ok(reply) => {

@@ -1,52 +1,25 @@
 //! `--json`: one document with its schema in front, or one a line for streams.
 //!
-//! The shapes are those of `api::types`; this file gives each its schema name.
+//! The documents are those of `towline_api::document`; this file chooses one for the replies to a command.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use towline_api::document::{self, Document, schema};
 use towline_api::request::{Failure, Reply};
 use towline_api::types::{FeedEvent, ItemCard, ItemPage};
 use towline_proto::Column;
 
 use super::plan::{self, Layout};
 
-#[derive(Serialize)]
-struct Document<'a, T: Serialize> {
-    schema: &'a str,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    dry_run: bool,
-    #[serde(flatten)]
-    data: T,
-}
-
 /// A document on one line.
-pub(crate) fn document(schema: &str, data: impl Serialize) -> String {
-    written(schema, false, data)
+pub(crate) fn document(schema: &'static str, data: impl Serialize) -> String {
+    Document::new(schema, data).to_line()
 }
 
 /// A document, with `dry_run` after its schema if it is one of a dry run.
-pub(crate) fn written(schema: &str, dry_run: bool, data: impl Serialize) -> String {
-    let document = Document {
-        schema,
-        dry_run,
-        data,
-    };
-    line(&document)
-}
-
-/// Anything on one line.
-fn line(data: &impl Serialize) -> String {
-    match serde_json::to_string(data) {
-        Ok(mut line) => {
-            line.push('\n');
-            line
-        }
-        // A type that cannot be encoded would be a bug; it must not look like an empty success.
-        Err(error) => {
-            format!("{{\"schema\":\"towline.error/v1\",\"code\":\"failure\",\"message\":{error:?}}}\n")
-        }
-    }
+pub(crate) fn written(schema: &'static str, dry_run: bool, data: impl Serialize) -> String {
+    Document::new(schema, data).with_dry_run(dry_run).to_line()
 }
 
 /// The cards of a board, by column in the order of the pipeline.
@@ -92,7 +65,7 @@ impl<'a> BoardDocument<'a> {
     }
 }
 
-fn named_document<T: Serialize>(schema: &str, name: &str, data: T) -> String {
+fn named_document<T: Serialize>(schema: &'static str, name: &str, data: T) -> String {
     document(schema, BTreeMap::from([(name, data)]))
 }
 
@@ -106,7 +79,7 @@ pub(crate) fn replies(layout: Layout, mut replies: Vec<Reply>) -> String {
                 _ => None,
             })
             .collect();
-        return named_document("towline.applied/v1", "applied", applied);
+        return document::applied(&applied).to_line();
     }
     if layout == Layout::Pages && replies.len() > 1 {
         let pages: Vec<ItemPage> = replies
@@ -116,7 +89,7 @@ pub(crate) fn replies(layout: Layout, mut replies: Vec<Reply>) -> String {
                 _ => None,
             })
             .collect();
-        return named_document("towline.item-pages/v1", "items", pages);
+        return named_document(schema::ITEM_PAGES, "items", pages);
     }
     if replies.len() > 1
         && replies
@@ -128,57 +101,23 @@ pub(crate) fn replies(layout: Layout, mut replies: Vec<Reply>) -> String {
             _ => None,
         });
         return named_document(
-            "towline.explanations/v1",
+            schema::EXPLANATIONS,
             "items",
             explained.flatten().collect::<Vec<_>>(),
         );
     }
     if let (Layout::Board { most, only }, Some(Reply::Cards(cards))) = (layout, replies.first()) {
-        return document("towline.columns/v1", BoardDocument::of(cards, most, only));
+        return document(schema::COLUMNS, BoardDocument::of(cards, most, only));
     }
     if let (Layout::Columns { most: Some(most) }, [Reply::Cards(cards)]) = (layout, replies.as_mut_slice()) {
         // `total` says how many there are where fewer were asked for.
         let total = cards.len();
         cards.truncate(most);
-        return document("towline.items/v1", ItemsDocument { total, items: cards });
+        return document(schema::ITEMS, ItemsDocument { total, items: cards });
     }
-    replies.pop().map_or_else(String::new, |reply| one(&reply))
-}
-
-fn one(reply: &Reply) -> String {
-    match reply {
-        Reply::Cards(cards) => named_document("towline.items/v1", "items", cards),
-        Reply::Page(page) => document("towline.item-page/v1", page),
-        Reply::Pages(pages) => named_document("towline.item-pages/v1", "items", pages),
-        Reply::History(lines) => named_document("towline.history/v1", "lines", lines),
-        Reply::Conflicts(open) => named_document("towline.conflicts/v1", "conflicts", open),
-        Reply::Explanations(explained) => named_document("towline.explanations/v1", "items", explained),
-        Reply::Status(status) => document("towline.status/v1", status),
-        Reply::Doctor(found) => document("towline.doctor/v1", found),
-        Reply::Members(members) => named_document("towline.members/v1", "members", members),
-        Reply::Peers(peers) => named_document("towline.peers/v1", "peers", peers),
-        Reply::Addresses(addresses) => named_document("towline.addresses/v1", "addresses", addresses),
-        Reply::Events(events) => named_document("towline.events/v2", "events", events),
-        Reply::Applied(applied) => named_document("towline.applied/v1", "applied", [applied]),
-        Reply::Imported(report) => document("towline.import/v1", report),
-        Reply::Lines(lines) => named_document("towline.exports/v1", "lines", lines),
-        Reply::Settings(settings) => named_document("towline.config/v1", "project", settings),
-        Reply::SettingsLine(line) => named_document("towline.exports/v1", "settings", line),
-        Reply::LineOutcomes(taken) => named_document("towline.taken/v1", "lines", taken),
-        Reply::ExportedEntries { records, .. } => named_document("towline.records/v1", "records", records),
-        Reply::EntriesImported(arrived) => document("towline.arrived/v1", arrived),
-        Reply::Ticket { ticket, expires } => document(
-            "towline.ticket/v1",
-            BTreeMap::from([("ticket", ticket.clone()), ("expires", expires.to_string())]),
-        ),
-        Reply::Entry(entry) => document("towline.entry/v1", entry),
-        Reply::Synced { peers, equal } => document(
-            "towline.synced/v1",
-            BTreeMap::from([("peers", peers), ("equal", equal)]),
-        ),
-        Reply::Link { url } => document("towline.board/v1", BTreeMap::from([("board", url)])),
-        Reply::Done => document("towline.done/v1", BTreeMap::<&str, ()>::new()),
-    }
+    replies
+        .pop()
+        .map_or_else(String::new, |reply| document::reply(&reply).to_line())
 }
 
 /// An epic and its items.
@@ -188,7 +127,7 @@ pub(crate) fn epic(epic: &ItemCard, items: &[ItemCard]) -> String {
         epic: &'a ItemCard,
         items: &'a [ItemCard],
     }
-    document("towline.epic/v1", Epic { epic, items })
+    document(schema::EPIC, Epic { epic, items })
 }
 
 /// The reply that a command that writes would have got.
@@ -199,32 +138,31 @@ pub(crate) fn into_dry_run(replies: Vec<Reply>) -> String {
             Reply::Applied(one) => applied.push(*one),
             // The ticket of a dry run cannot be used.
             Reply::Ticket { expires, .. } => {
-                let expires = BTreeMap::from([("expires", expires.to_string())]);
-                return written("towline.ticket/v1", true, expires);
+                return written(schema::TICKET, true, BTreeMap::from([("expires", expires)]));
             }
-            Reply::Entry(entry) => return written("towline.entry/v1", true, entry),
-            _ => return written("towline.done/v1", true, BTreeMap::<&str, ()>::new()),
+            Reply::Entry(_) => return document::reply(&reply).with_dry_run(true).to_line(),
+            _ => return document::reply(&Reply::Done).with_dry_run(true).to_line(),
         }
     }
-    written("towline.applied/v1", true, BTreeMap::from([("applied", applied)]))
+    document::applied(&applied).with_dry_run(true).to_line()
 }
 
 /// The steps of a command that does more than send requests.
 pub(crate) fn steps(steps: &[String]) -> String {
-    written("towline.plan/v1", true, BTreeMap::from([("steps", steps)]))
+    written(schema::PLAN, true, BTreeMap::from([("steps", steps)]))
 }
 
 /// The document of a command without a result.
 pub(crate) fn done() -> String {
-    one(&Reply::Done)
+    document::reply(&Reply::Done).to_line()
 }
 
 /// One event of a stream.
 pub(crate) fn event(event: &FeedEvent) -> String {
-    line(&event.document())
+    document::line(&event.document())
 }
 
 /// An error, for the standard error.
 pub(crate) fn error(failure: &Failure) -> String {
-    document("towline.error/v1", failure)
+    document::failure(failure).to_line()
 }

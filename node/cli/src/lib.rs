@@ -25,6 +25,7 @@ mod settings;
 mod style;
 #[cfg(test)]
 mod tests;
+mod token;
 mod user_name;
 mod watch;
 

@@ -7,7 +7,9 @@ mod fields;
 
 use std::path::Path;
 
-use towline_api::request::{Edit, Failure, FailureCode, Filter, NewItem, Request, Transition};
+use towline_api::request::{
+    self, Administration, Edit, Failure, FailureCode, Filter, NewItem, Query, Request, Transition,
+};
 use towline_proto::{Column, Kind, Origin, Verb, limits};
 
 use super::args::{
@@ -100,9 +102,9 @@ impl ColumnSelection {
 }
 
 impl Plan {
-    fn read(body: Request, layout: Layout) -> Self {
+    fn read(body: impl Into<Request>, layout: Layout) -> Self {
         Self {
-            requests: vec![(String::new(), body)],
+            requests: vec![(String::new(), body.into())],
             layout,
             writes: false,
             signed: false,
@@ -146,55 +148,53 @@ impl Plan {
 pub(crate) fn plan(ctx: &Context, command: &Command) -> Result<Option<Plan>, Failure> {
     let one = |item: &str, body| Plan::write(vec![(item.to_owned(), body)]);
     Ok(Some(match command {
-        Command::Status => Plan::read(Request::Status, Layout::Plain),
-        Command::Doctor(DoctorArgs { repair: false }) => Plan::read(Request::Doctor, Layout::Plain),
-        Command::Members => Plan::read(Request::Members, Layout::Plain),
-        Command::Peers(PeersArgs { me: false }) => Plan::read(Request::Peers, Layout::Plain),
-        Command::Peers(PeersArgs { me: true }) => Plan::read(Request::Addresses, Layout::Plain),
+        Command::Status => Plan::read(Query::Status, Layout::Plain),
+        Command::Doctor(DoctorArgs { repair: false }) => Plan::read(Administration::Doctor, Layout::Plain),
+        Command::Members => Plan::read(Query::Members, Layout::Plain),
+        Command::Peers(PeersArgs { me: false }) => Plan::read(Query::Peers, Layout::Plain),
+        Command::Peers(PeersArgs { me: true }) => Plan::read(Query::Addresses, Layout::Plain),
         Command::Rebuild => Plan {
             writes: true,
-            ..Plan::read(Request::Rebuild, Layout::Plain)
+            ..Plan::read(Administration::Rebuild, Layout::Plain)
         },
         Command::Ready(args) if args.claim => {
             let holder = args.holder.clone();
-            one("", Request::ClaimReady { holder })
+            one("", Request::Command(request::Command::ClaimReady { holder }))
         }
         Command::Ready(args) => {
             let me = || ctx.origin().ok().map(|origin| origin.id);
             let (asker, all) = (args.holder.clone().or_else(me), args.all);
-            Plan::read(Request::Ready { asker, all }, Layout::Ready)
+            Plan::read(Query::Ready { asker, all }, Layout::Ready)
         }
         Command::List(args) => {
             // All of them, so that the headings can count them.
             let filter = filter(ctx, &args.filter)?;
-            Plan::read(Request::List(filter), Layout::Columns { most: args.limit })
+            Plan::read(Query::List(filter), Layout::Columns { most: args.limit })
         }
         Command::Board(args) => {
             let only = ColumnSelection::of(&args.filter.columns);
             let filter = filter(ctx, &args.filter)?;
             let most = args.limit;
-            Plan::read(Request::List(filter), Layout::Board { most, only })
+            Plan::read(Query::List(filter), Layout::Board { most, only })
         }
         Command::Conflicts(args) => conflicts(args),
-        Command::Explain(args) => Plan::pages(&args.items, |item| Request::Explain { item }),
+        Command::Explain(args) => Plan::pages(&args.items, |item| Request::Query(Query::Explain { item })),
         Command::Search(args) => {
             let text = args.words.join(" ");
             let most = Some(args.limit);
             let limit = usize::MAX;
-            Plan::read(Request::Search { text, limit }, Layout::Columns { most })
+            Plan::read(Query::Search { text, limit }, Layout::Columns { most })
         }
-        Command::Show(args) => Plan::pages(&args.items, |item| Request::Show { item }),
+        Command::Show(args) => Plan::pages(&args.items, |item| Request::Query(Query::Show { item })),
         Command::Log(args) => {
             let whole = args.item.is_none();
-            let body = Request::Log {
-                item: args.item.clone(),
-                limit: args.limit,
-            };
+            let (item, limit) = (args.item.clone(), args.limit);
+            let body = Query::Log { item, limit };
             Plan::read(body, Layout::Timeline { whole })
         }
-        Command::Create(args) => one("", Request::Create(new_item(ctx, args)?)),
+        Command::Create(args) => one("", request::Command::Create(new_item(ctx, args)?).into()),
         Command::Edit(args) => match edit(ctx, args)? {
-            Some(edit) => one(&args.item, Request::Edit(edit)),
+            Some(edit) => one(&args.item, Request::Command(request::Command::Edit(edit))),
             None => return Ok(None),
         },
         Command::Verb(verb) => Plan::write(transitions(ctx, verb.clone())?),
@@ -205,33 +205,32 @@ pub(crate) fn plan(ctx: &Context, command: &Command) -> Result<Option<Plan>, Fai
         Command::Depends(DependsCommand::Remove { item, on }) => one(item, depends(item, &[], on)),
         Command::Comment(args) => one(
             &args.item,
-            Request::Comment {
+            Request::Command(request::Command::Comment {
                 item: args.item.clone(),
                 text: ctx.text(args.text.clone(), limits::NOTE_BYTES)?,
-            },
+            }),
         ),
         Command::Criteria(args) => return criteria(ctx, args).map(Some),
         Command::Link(args) => one(&args.item, link(args)),
         Command::Invite(args) => Plan {
             layout: Layout::Plain,
-            ..one(
-                "",
-                Request::Invite {
-                    role: args.role,
-                    valid_ms: u64::try_from(args.expires.as_millis()).unwrap_or(u64::MAX),
-                },
-            )
+            ..{
+                let valid_ms = u64::try_from(args.expires.as_millis()).unwrap_or(u64::MAX);
+                let role = args.role;
+                one("", Administration::Invite { role, valid_ms }.into())
+            }
         },
         Command::Revoke { ticket } => Plan {
             layout: Layout::Plain,
             ..one(
                 ticket,
-                Request::Revoke {
+                Administration::Revoke {
                     ticket: ticket.clone(),
-                },
+                }
+                .into(),
             )
         },
-        Command::Sync(args) if !args.wait => Plan::read(Request::SyncStatus, Layout::Plain),
+        Command::Sync(args) if !args.wait => Plan::read(Administration::SyncStatus, Layout::Plain),
         Command::Init(_)
         | Command::Doctor(DoctorArgs { repair: true })
         | Command::Deinit
@@ -248,6 +247,7 @@ pub(crate) fn plan(ctx: &Context, command: &Command) -> Result<Option<Plan>, Fai
         | Command::Export(_)
         | Command::Completions { .. }
         | Command::Config(_)
+        | Command::Token(_)
         | Command::Man { .. } => return Ok(None),
     }))
 }
@@ -257,23 +257,20 @@ fn usage(message: impl Into<String>) -> Failure {
 }
 
 fn depends(item: &str, add: &[String], remove: &[String]) -> Request {
-    Request::Depends {
+    Request::Command(request::Command::Depends {
         item: item.to_owned(),
         add: add.to_vec(),
         remove: remove.to_vec(),
-    }
+    })
 }
 
 fn conflicts(args: &ConflictsArgs) -> Plan {
     let item = args.item.clone();
     match &args.command {
-        None => Plan::read(Request::Conflicts { item }, Layout::Plain),
+        None => Plan::read(Query::Conflicts { item }, Layout::Plain),
         Some(ConflictsCommand::Resolve(args)) => {
-            let request = Request::Resolve {
-                item: args.item.clone(),
-                conflict: args.conflict.clone(),
-                keep: args.keep.clone(),
-            };
+            let (item, conflict, keep) = (args.item.clone(), args.conflict.clone(), args.keep.clone());
+            let request = request::Command::Resolve { item, conflict, keep }.into();
             Plan::write(vec![(args.item.clone(), request)])
         }
     }
@@ -394,10 +391,10 @@ fn transitions(ctx: &Context, verb: TransitionCommand) -> Result<Vec<(String, Re
         .map(|reason| ctx.text(reason, most).map(|text| text.trim_end().to_owned()))
         .transpose()?;
     Ok(Plan::each(target.items, |item| {
-        Request::Transition(Transition {
+        Request::Command(request::Command::Transition(Transition {
             item,
             expect: target.expect.clone(),
             ..transition.clone()
-        })
+        }))
     }))
 }

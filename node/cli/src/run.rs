@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
 
-use towline_api::request::{Failure, FailureCode, Filter, Reply, Request};
+use towline_api::document::schema;
+use towline_api::request::{self, Failure, FailureCode, Filter, Query, Reply, Request};
 use towline_proto::{Kind, Verb};
 
 use super::args::{self, Command, DependsCommand};
@@ -13,7 +14,7 @@ use super::launcher::Launcher;
 use super::plan::{Layout, Plan, plan};
 use super::render::tree;
 use super::{
-    Backend, CliError, backend, dry_run, edit, envelope, json, print_error, render, settings, watch,
+    Backend, CliError, backend, dry_run, edit, envelope, json, print_error, render, settings, token, watch,
 };
 
 /// Runs a command and returns the exit code of the worst reply.
@@ -60,6 +61,7 @@ pub(super) fn run(
         Command::Down(args) => backend::down(ctx, &args, out)?,
         Command::Open => backend::open(ctx, out)?,
         Command::Config(args) => settings::run(ctx, &args, out)?,
+        Command::Token(command) => token::run(ctx, &command, out)?,
         Command::Join(args) => backend::join(ctx, launcher, &args, out)?,
         Command::Import(args) => backend::import(ctx, &args, out)?,
         Command::Export(args) => backend::export(ctx, &args, out)?,
@@ -88,7 +90,7 @@ pub(super) fn run(
 
 /// Whether the plan purges an item, which cannot be undone.
 fn purges(plan: &Plan) -> bool {
-    let is_purge = |(_, request): &(String, Request)| matches!(request, Request::Transition(asked) if asked.verb == Verb::Purge);
+    let is_purge = |(_, request): &(String, Request)| matches!(request, Request::Command(request::Command::Transition(asked)) if asked.verb == Verb::Purge);
     plan.requests.iter().any(is_purge)
 }
 
@@ -275,10 +277,10 @@ fn dependencies(
     item: String,
     out: &mut dyn Write,
 ) -> Result<(), CliError> {
-    let all = Request::List(Filter {
+    let all = Request::Query(Query::List(Filter {
         all: true,
         ..Filter::default()
-    });
+    }));
     let page = edit::one_page(ctx, backend, item)?;
     let Reply::Cards(cards) = backend.request(envelope(ctx, None, all))? else {
         return Err(Failure::new(
@@ -289,7 +291,7 @@ fn dependencies(
     };
     let tree = tree(&page.card, &cards);
     let text = if ctx.global.json {
-        json::document("towline.tree/v1", &tree)
+        json::document(schema::TREE, &tree)
     } else {
         tree.page(&ctx.view)
     };
@@ -308,11 +310,11 @@ fn epic(ctx: &Context, backend: &mut dyn Backend, item: String, out: &mut dyn Wr
         );
         return Err(Failure::new(FailureCode::Usage, message).into());
     }
-    let below = Request::List(Filter {
+    let below = Request::Query(Query::List(Filter {
         epic: Some(page.card.id.to_string()),
         all: true,
         ..Filter::default()
-    });
+    }));
     let Reply::Cards(cards) = backend.request(envelope(ctx, None, below))? else {
         return Err(Failure::new(
             FailureCode::Failure,

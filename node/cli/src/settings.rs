@@ -9,7 +9,8 @@ use std::io::Write;
 use serde::Serialize;
 use toml::{Table, Value};
 use towline_api::conflict_text::means;
-use towline_api::request::{Failure, FailureCode, Reply, Request};
+use towline_api::document::schema;
+use towline_api::request::{Command, Failure, FailureCode, Query, Reply, Request};
 use towline_api::types::Setting;
 use towline_proto::text;
 use towline_store::home::settings::KEYS;
@@ -45,7 +46,7 @@ fn of_project(ctx: &Context, key: &str, value: Option<&str>, out: &mut dyn Write
             .collect()
     };
     let Some(value) = value else {
-        let settings: Vec<_> = one(query(ctx, false, Request::Settings)?);
+        let settings: Vec<_> = one(query(ctx, false, Request::Query(Query::Settings))?);
         if ctx.global.json {
             return page(ctx, Vec::new(), Some(settings), out);
         }
@@ -55,10 +56,10 @@ fn of_project(ctx: &Context, key: &str, value: Option<&str>, out: &mut dyn Write
         }
         return Ok(());
     };
-    let set = Request::Set {
+    let set = Request::Command(Command::Set {
         key: key.to_owned(),
         value: Some(value.to_owned()).filter(|value| !value.is_empty()),
-    };
+    });
     if ctx.global.dry_run {
         query(ctx, true, Request::DryRun { of: Box::new(set) })?;
         let step = format!("set {key} to {:?} in the project", text::show(value, 200));
@@ -111,7 +112,7 @@ fn all(ctx: &Context, out: &mut dyn Write) -> Result<(), CliError> {
     let path = Home::at(ctx.root()?).config_file();
     let config = Config::load(&path).map_err(Failure::from)?;
     // Without a project, or where several are here and none is named, there are those of the machine.
-    let project = match query(ctx, false, Request::Settings) {
+    let project = match query(ctx, false, Request::Query(Query::Settings)) {
         Ok(settings) => Some(settings),
         Err(failure) => {
             ctx.say(&format!("cannot show the project settings: {failure}"));
@@ -195,7 +196,7 @@ fn page(
         settings: shown.into_iter().collect(),
         project,
     };
-    out.write_all(json::document("towline.config/v1", page).as_bytes())?;
+    out.write_all(json::document(schema::CONFIG, page).as_bytes())?;
     Ok(())
 }
 

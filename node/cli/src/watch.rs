@@ -7,7 +7,7 @@ use std::io::Write;
 use std::thread;
 use std::time::Duration;
 
-use towline_api::request::{Failure, FailureCode, Reply, Request};
+use towline_api::request::{Failure, FailureCode, Query, Reply, Request};
 
 use super::args::WatchArgs;
 use super::context::{Context, now};
@@ -29,7 +29,7 @@ pub(super) fn run(ctx: &Context, args: &WatchArgs, out: &mut dyn Write) -> Resul
     ctx.say(&format!("Watching from position {after}; press Ctrl-C to stop."));
     let mut left = args.limit.unwrap_or(usize::MAX);
     while left > 0 {
-        let body = Request::Events { after, limit: EVENTS };
+        let body = Request::Query(Query::Events { after, limit: EVENTS });
         let Reply::Events(events) = backend.request(envelope(ctx, None, body))? else {
             return Err(unexpected_reply().into());
         };
@@ -60,7 +60,7 @@ pub(super) fn run(ctx: &Context, args: &WatchArgs, out: &mut dyn Write) -> Resul
 }
 
 fn current_position(ctx: &Context, backend: &mut dyn Backend) -> Result<u64, Failure> {
-    match backend.request(envelope(ctx, None, Request::Status))? {
+    match backend.request(envelope(ctx, None, Request::Query(Query::Status)))? {
         Reply::Status(status) => Ok(status.last_event.map_or(0, |event| event.position)),
         _ => Err(unexpected_reply()),
     }

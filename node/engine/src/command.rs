@@ -3,6 +3,9 @@
 //! A command is a function from a [`CommandContext`] to a [`CommandPlan`]: it checks everything and writes
 //! nothing. [`Project::perform`] writes what was planned and makes the reply. So a failure changes nothing.
 
+#[cfg(test)]
+mod tests;
+
 use std::ops::Deref;
 
 use towline_api::request::{Failure, Reply};

@@ -235,7 +235,7 @@ pub(super) fn choose_side(open: &OpenConflict, keep: &str) -> Result<ActId, Fail
     }
 }
 
-/// Whether a result has this name or value.
+/// Whether a result has this name or value. The names are what people type, whatever is shown to them.
 fn results_in(result: &SideResult, named: &str) -> bool {
     match result {
         SideResult::Stays { column } | SideResult::Column { column } => column.as_str() == named,
@@ -243,8 +243,9 @@ fn results_in(result: &SideResult, named: &str) -> bool {
         SideResult::Superseded { by } => by.handle == named,
         SideResult::Frozen { set } => named == if *set { "frozen" } else { "not frozen" },
         SideResult::Blocked { set } => named == if *set { "blocked" } else { "not blocked" },
-        SideResult::Trash { deleted } => named == if *deleted { "delete" } else { "restore" },
-        SideResult::Purged => named == "purge",
+        SideResult::Trash { deleted: true } => named == "in the trash",
+        SideResult::Trash { deleted: false } => named == "out of the trash",
+        SideResult::Purged => named == "deleted permanently",
         SideResult::Claimed { holder } => holder == named,
         SideResult::Setting { value } => value.as_deref().unwrap_or("default") == named,
         SideResult::Value { value } => value.as_ref().is_some_and(|value| has_value(value, named)),

@@ -154,10 +154,7 @@ impl NodeHandle {
     pub fn project(&self, wanted: Option<&str>) -> Result<ProjectLink, Failure> {
         let links = self.links();
         let all: Vec<Named<'_>> = links.iter().map(|link| (link.name.as_str(), &link.id)).collect();
-        if let Some(failure) = unavailable_failure(&self.unavailable(), wanted, &links) {
-            return Err(failure);
-        }
-        let at = project_names::pick(&all, wanted)?;
+        let at = project_names::resolve(&all, &self.unavailable(), wanted)?;
         let gone = || Failure::new(FailureCode::NotFound, "no such project");
         let name = project_names::address(&all, *all.get(at).ok_or_else(gone)?);
         let link = links.get(at).cloned().ok_or_else(gone)?;
@@ -269,48 +266,6 @@ impl NodeHandle {
         jobs.send(make(reply)).await.map_err(|_| store_closed())?;
         answer.await.map_err(|_| store_closed())?
     }
-}
-
-/// The failure of a request for a project that cannot be opened, or that might be meant: without a name it is not
-/// clear that the request is for the other project.
-fn unavailable_failure(
-    unavailable: &[UnavailableProject],
-    wanted: Option<&str>,
-    there: &[ProjectLink],
-) -> Option<Failure> {
-    let first = unavailable.first()?;
-    let names = || {
-        let all: Vec<Named<'_>> = there.iter().map(|link| (link.name.as_str(), &link.id)).collect();
-        let names = all.iter().map(|one| project_names::address(&all, *one));
-        names.collect::<Vec<_>>().join(", ")
-    };
-    match wanted {
-        None => Some(ambiguous_project(&names(), first)),
-        Some(wanted) if there.iter().any(|link| link.name == wanted) => None,
-        Some(wanted) => {
-            let meant = unavailable.iter().find(|project| project.name == wanted)?;
-            Some(project_unavailable(meant))
-        }
-    }
-}
-
-/// No project was named, and one of those that could be meant cannot be opened.
-pub fn ambiguous_project(there: &str, unavailable: &UnavailableProject) -> Failure {
-    Failure::new(
-        FailureCode::Usage,
-        format!(
-            "this node has several projects, and {} cannot be opened ({}); choose one with --project: {there}",
-            unavailable.name, unavailable.why
-        ),
-    )
-}
-
-/// The project that is meant cannot be opened.
-pub fn project_unavailable(project: &UnavailableProject) -> Failure {
-    Failure::new(
-        FailureCode::Failure,
-        format!("cannot open the project {}: {}", project.name, project.why),
-    )
 }
 
 fn store_closed() -> Failure {

@@ -1,6 +1,6 @@
 //! Executes requests.
 
-use towline_api::request::{Failure, FailureCode, Reply, Request};
+use towline_api::request::{Administration, Command, Failure, FailureCode, Query, Reply, Request};
 use towline_api::types::{Applied, EntryInfo};
 use towline_proto::{Op, Origin, RequestId};
 
@@ -54,76 +54,103 @@ impl Project {
             .map_err(|error| Failure::new(FailureCode::Usage, error.to_string()))?;
         match body {
             Request::Idempotent { id, of } => self.once(origin, id, *of),
-            Request::Create(new) => self.command(origin, id, |context| context.create_item(new)),
-            Request::Edit(edit) => self.command(origin, id, |context| context.edit(edit)),
-            Request::Transition(asked) => self.command(origin, id, |context| context.transition(asked)),
-            Request::ClaimReady { holder } => self.command(origin, id, |context| context.take_ready(holder)),
-            Request::Set { key, value } => self.command(origin, id, |context| context.set(&key, value)),
-            Request::ImportSettings { line, dry_run } => {
-                let taken = self.import_settings(&line, dry_run)?;
-                Ok(Reply::LineOutcomes(vec![taken]))
-            }
-            Request::Label { item, add, remove } => {
+            Request::Command(command) => self.execute(origin, id, command),
+            Request::Administration(administration) => self.administer(administration),
+            Request::Query(_) | Request::DryRun { .. } => self.answer(Some(origin), body),
+        }
+    }
+
+    fn execute(
+        &mut self,
+        origin: &Origin,
+        id: Option<RequestId>,
+        command: Command,
+    ) -> Result<Reply, Failure> {
+        match command {
+            Command::Create(new) => self.command(origin, id, |context| context.create_item(new)),
+            Command::Edit(edit) => self.command(origin, id, |context| context.edit(edit)),
+            Command::Transition(asked) => self.command(origin, id, |context| context.transition(asked)),
+            Command::ClaimReady { holder } => self.command(origin, id, |context| context.take_ready(holder)),
+            Command::Set { key, value } => self.command(origin, id, |context| context.set(&key, value)),
+            Command::Label { item, add, remove } => {
                 self.command(origin, id, |context| context.label(&item, add, remove))
             }
-            Request::Depends { item, add, remove } => {
+            Command::Depends { item, add, remove } => {
                 self.command(origin, id, |context| context.depends(&item, &add, &remove))
             }
-            Request::Link { item, add, remove } => {
+            Command::Link { item, add, remove } => {
                 self.command(origin, id, |context| context.link(&item, add, remove))
             }
-            Request::Comment { item, text } => {
+            Command::Comment { item, text } => {
                 self.command(origin, id, |context| context.say(&item, Op::Comment { text }))
             }
-            Request::AddCriterion { item, text } => self.command(origin, id, |context| {
+            Command::AddCriterion { item, text } => self.command(origin, id, |context| {
                 context.say(&item, Op::AddCriterion { text })
             }),
-            Request::SetCriterion {
+            Command::SetCriterion {
                 item,
                 index,
                 state,
                 evidence,
             } => self.command(origin, id, |context| context.judge(&item, index, state, evidence)),
-            Request::Resolve { item, conflict, keep } => self.command(origin, id, |context| {
+            Command::Resolve { item, conflict, keep } => self.command(origin, id, |context| {
                 context.resolve_conflict(&item, conflict.as_deref(), &keep)
             }),
-            Request::ImportItems { items, dry_run } => self.import_items(items, dry_run).map(Reply::Imported),
-            Request::ImportRelations { relations, dry_run } => {
+        }
+    }
+
+    /// Executes a request about the whole project. What it adds to the log is not durable when this returns.
+    fn administer(&mut self, administration: Administration) -> Result<Reply, Failure> {
+        match administration {
+            Administration::ImportSettings { line, dry_run } => {
+                let taken = self.import_settings(&line, dry_run)?;
+                Ok(Reply::LineOutcomes(vec![taken]))
+            }
+            Administration::ImportItems { items, dry_run } => {
+                self.import_items(items, dry_run).map(Reply::Imported)
+            }
+            Administration::ImportRelations { relations, dry_run } => {
                 self.import_relations(relations, dry_run).map(Reply::Imported)
             }
-            Request::ImportLines { lines, names, pass } => {
+            Administration::ImportLines { lines, names, pass } => {
                 self.import_lines(&lines, &names, pass).map(Reply::LineOutcomes)
             }
-            Request::Invite { role, valid_ms } => self.invite(role, valid_ms),
-            Request::Revoke { ticket } => {
+            Administration::ImportEntries { project, records } => self
+                .import_entries(&project, &records)
+                .map(Reply::EntriesImported),
+            Administration::SettingsLine => {
+                let line = self.query().settings_line()?;
+                Ok(Reply::SettingsLine(line.map(Box::new)))
+            }
+            Administration::ExportLines { offset, limit } => {
+                self.query().export_lines(offset, limit).map(Reply::Lines)
+            }
+            Administration::ExportEntries { after } => self.query().export_entries(after),
+            Administration::Invite { role, valid_ms } => self.invite(role, valid_ms),
+            Administration::Revoke { ticket } => {
                 let entry = self.withdraw(&ticket)?;
                 Ok(Reply::Entry(EntryInfo {
                     hash: entry.hash().to_string(),
                     seq: entry.body().seq,
                 }))
             }
-            Request::List(_)
-            | Request::Show { .. }
-            | Request::Search { .. }
-            | Request::Ready { .. }
-            | Request::Settings
-            | Request::SettingsLine
-            | Request::Conflicts { .. }
-            | Request::Explain { .. }
-            | Request::Log { .. }
-            | Request::Status
-            | Request::Doctor
-            | Request::Members
-            | Request::Peers
-            | Request::Addresses
-            | Request::Export { .. }
-            | Request::ExportLines { .. }
-            | Request::ExportEntries { .. }
-            | Request::ImportEntries { .. }
-            | Request::Events { .. }
-            | Request::Rebuild
-            | Request::SyncStatus
-            | Request::DryRun { .. } => self.answer(Some(origin), body),
+            Administration::Doctor => Ok(Reply::Doctor(self.query().doctor())),
+            Administration::Rebuild => {
+                let failed = |error: anyhow::Error| Failure::new(FailureCode::Failure, format!("{error:#}"));
+                self.rebuild().map_err(failed)?;
+                Ok(Reply::Done)
+            }
+            Administration::SyncStatus => {
+                // The caller need not wait for the next regular tick.
+                self.replicate(towline_sync::Input::Tick);
+                self.run_effects();
+                let peers = self.query().peers();
+                let equal = peers.iter().filter(|peer| peer.in_sync).count();
+                Ok(Reply::Synced {
+                    peers: peers.len(),
+                    equal,
+                })
+            }
         }
     }
 
@@ -138,7 +165,7 @@ impl Project {
     pub(crate) fn dry_run(&mut self, origin: Option<&Origin>, body: Request) -> Result<Reply, Failure> {
         // The pending batch is not part of it.
         self.commit_pending()?;
-        if matches!(body, Request::Rebuild) {
+        if matches!(body, Request::Administration(Administration::Rebuild)) {
             return Ok(Reply::Done);
         }
         if !body.writes() {
@@ -162,38 +189,28 @@ impl Project {
     /// Executes a request that does not write to the log by itself.
     pub(crate) fn answer(&mut self, origin: Option<&Origin>, body: Request) -> Result<Reply, Failure> {
         match body {
-            Request::ImportEntries { project, records } => self
-                .import_entries(&project, &records)
-                .map(Reply::EntriesImported),
-            Request::Rebuild => {
-                let failed = |error: anyhow::Error| Failure::new(FailureCode::Failure, format!("{error:#}"));
-                self.rebuild().map_err(failed)?;
-                Ok(Reply::Done)
+            Request::Query(query) => self.query().reply(origin, query),
+            Request::Administration(administration) => {
+                let reply = self.administer(administration)?;
+                Ok(self.query().annotate_reply(reply, origin))
             }
-            Request::SyncStatus => {
-                // The caller need not wait for the next regular tick.
-                self.replicate(towline_sync::Input::Tick);
-                self.run_effects();
-                let peers = self.query().peers();
-                let equal = peers.iter().filter(|peer| peer.in_sync).count();
-                Ok(Reply::Synced {
-                    peers: peers.len(),
-                    equal,
-                })
+            Request::Command(_) | Request::Idempotent { .. } => Err(cannot_carry_id()),
+            Request::DryRun { .. } => {
+                let why = "a dry run cannot be part of another request";
+                Err(Failure::new(FailureCode::Usage, why))
             }
-            body => self.query().reply(origin, body),
         }
     }
 }
 
 impl QueryContext<'_> {
-    /// The reply to a request that changes nothing.
-    pub(crate) fn reply(&self, origin: Option<&Origin>, body: Request) -> Result<Reply, Failure> {
-        let reply = match body {
+    /// The reply to a query.
+    pub(crate) fn reply(&self, origin: Option<&Origin>, query: Query) -> Result<Reply, Failure> {
+        let reply = match query {
             // With the original times, so that it is equal on every node.
-            Request::Export { offset, limit } => return self.export(offset, limit).map(Reply::Pages),
-            Request::List(filter) => self.list(&filter).map(Reply::Cards),
-            Request::Show { item } => {
+            Query::Export { offset, limit } => return self.export(offset, limit).map(Reply::Pages),
+            Query::List(filter) => self.list(&filter).map(Reply::Cards),
+            Query::Show { item } => {
                 let mut pages = self.show(&item)?;
                 match (pages.len(), pages.pop()) {
                     (1, Some(page)) => Ok(Reply::Page(Box::new(page))),
@@ -203,51 +220,41 @@ impl QueryContext<'_> {
                     }
                 }
             }
-            Request::Search { text, limit } => self.search(&text, limit.min(MAX_FOUND)).map(Reply::Cards),
-            Request::Ready { asker, all } => Ok(Reply::Cards(self.ready(asker.as_deref(), all))),
-            Request::Settings => self.settings().map(Reply::Settings),
-            Request::SettingsLine => self
-                .settings_line()
-                .map(|line| Reply::SettingsLine(line.map(Box::new))),
-            Request::Conflicts { item } => self.conflicts(item.as_deref()).map(Reply::Conflicts),
-            Request::Explain { item } => self.explain(&item).map(Reply::Explanations),
-            Request::Log { item, limit } => self.log(item.as_deref(), limit).map(Reply::History),
-            Request::Status => self.status().map(|status| Reply::Status(Box::new(status))),
-            Request::Doctor => Ok(Reply::Doctor(self.doctor())),
-            Request::Members => Ok(Reply::Members(self.list_members())),
-            Request::Peers => Ok(Reply::Peers(self.peers())),
-            Request::Addresses => self.replication.own_addresses().map(Reply::Addresses),
-            Request::ExportLines { offset, limit } => self.export_lines(offset, limit).map(Reply::Lines),
-            Request::ExportEntries { after } => self.export_entries(after),
-            Request::Events { after, limit } => self.store.events(after, limit).map(Reply::Events),
-            _ => Err(Failure::new(
-                FailureCode::Failure,
-                "internal error: a request that writes was handled as one that reads",
-            )),
+            Query::Search { text, limit } => self.search(&text, limit.min(MAX_FOUND)).map(Reply::Cards),
+            Query::Ready { asker, all } => Ok(Reply::Cards(self.ready(asker.as_deref(), all))),
+            Query::Settings => self.settings().map(Reply::Settings),
+            Query::Conflicts { item } => self.conflicts(item.as_deref()).map(Reply::Conflicts),
+            Query::Explain { item } => self.explain(&item).map(Reply::Explanations),
+            Query::Log { item, limit } => self.log(item.as_deref(), limit).map(Reply::History),
+            Query::Status => self.status().map(|status| Reply::Status(Box::new(status))),
+            Query::Members => Ok(Reply::Members(self.list_members())),
+            Query::Peers => Ok(Reply::Peers(self.peers())),
+            Query::Addresses => self.replication.own_addresses().map(Reply::Addresses),
+            Query::Events { after, limit } => self.store.events(after, limit).map(Reply::Events),
         };
         reply.map(|reply| self.annotate_reply(reply, origin))
     }
 
     /// The reply to a request that was executed before, here or on another node whose act has arrived.
     fn already_done(&self, id: &RequestId, of: &Request) -> Result<Option<Applied>, Failure> {
-        let item = match of {
-            Request::Create(_) => {
+        let Request::Command(command) = of else {
+            return Err(cannot_carry_id());
+        };
+        let item = match command {
+            Command::Create(_) => {
                 let made = self.index.made_for(id).next();
                 return made.map(|item| self.applied(&item, None, false)).transpose();
             }
-            Request::Edit(edit) => &edit.item,
-            Request::Transition(asked) => &asked.item,
-            Request::Label { item, .. }
-            | Request::Depends { item, .. }
-            | Request::Link { item, .. }
-            | Request::Comment { item, .. }
-            | Request::AddCriterion { item, .. }
-            | Request::SetCriterion { item, .. }
-            | Request::Resolve { item, .. } => item,
-            _ => {
-                let why = "only requests that change an item can carry a request id";
-                return Err(Failure::new(FailureCode::Usage, why));
-            }
+            Command::Edit(edit) => &edit.item,
+            Command::Transition(asked) => &asked.item,
+            Command::Label { item, .. }
+            | Command::Depends { item, .. }
+            | Command::Link { item, .. }
+            | Command::Comment { item, .. }
+            | Command::AddCriterion { item, .. }
+            | Command::SetCriterion { item, .. }
+            | Command::Resolve { item, .. } => item,
+            Command::ClaimReady { .. } | Command::Set { .. } => return Err(cannot_carry_id()),
         };
         // An invalid handle is reported when the request is executed.
         let Ok(row) = self.index.find_one(item) else {
@@ -258,4 +265,9 @@ impl QueryContext<'_> {
         done.then(|| self.applied(&row.id, Some(row.column), false))
             .transpose()
     }
+}
+
+fn cannot_carry_id() -> Failure {
+    let why = "only requests that change an item can carry a request id";
+    Failure::new(FailureCode::Usage, why)
 }

@@ -12,7 +12,7 @@ mod tests;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use towline_api::request::{Reply, Request};
+use towline_api::request::{Query, Reply, Request};
 use towline_api::types::ItemCard;
 use towline_proto::{ItemId, Millis};
 use towline_store::cache::{BLOCK_CARDS, Snapshot, SnapshotWriter, publish};
@@ -180,8 +180,8 @@ impl SnapshotBuilder {
 pub fn needs_cards_only(request: &Request) -> bool {
     match request {
         // The handle of an epic may be a key prefix, which needs the keys of all items.
-        Request::List(filter) => filter.epic.is_none(),
-        Request::Ready { .. } => true,
+        Request::Query(Query::List(filter)) => filter.epic.is_none(),
+        Request::Query(Query::Ready { .. }) => true,
         _ => false,
     }
 }
@@ -212,7 +212,7 @@ pub fn answer(dir: &Path, request: &Request, now: Millis) -> Option<Reply> {
 /// The cards that a request asks for; `None` if they cannot be read.
 fn select_cards(snapshot: &Snapshot, request: &Request) -> Option<Vec<ItemCard>> {
     let mut cards = Vec::new();
-    if let Request::List(filter) = request {
+    if let Request::Query(Query::List(filter)) = request {
         let most = if filter.limit == 0 {
             usize::MAX
         } else {
@@ -229,7 +229,7 @@ fn select_cards(snapshot: &Snapshot, request: &Request) -> Option<Vec<ItemCard>>
                 ControlFlow::Break(())
             }
         })?;
-    } else if let Request::Ready { asker, all } = request {
+    } else if let Request::Query(Query::Ready { asker, all }) = request {
         let wanted = |deleted: bool, column| !deleted && is_candidate_column(column, *all);
         snapshot.cards(wanted, |card| {
             cards.push(card);

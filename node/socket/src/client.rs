@@ -16,8 +16,8 @@ use towline_api::request::{Envelope, Failure, FailureCode, Reply};
 
 use super::path::shorten;
 use super::{
-    CONNECT_TIMEOUT, ControlRequest, HelloResponse, LONG_TIMEOUT, NodeInfo, REPLY_BYTES, REPLY_TIMEOUT,
-    REQUEST_BYTES, Response,
+    CONNECT_TIMEOUT, ControlRequest, HelloResponse, NodeInfo, REPLY_BYTES, REPLY_TIMEOUT, REQUEST_BYTES,
+    Response,
 };
 
 /// The longest request that is sent together with `hello`: it fits the socket's empty buffer, so a node that hangs
@@ -140,8 +140,8 @@ impl Client {
     }
 
     fn timeout_of(&self, envelope: &Envelope) -> Duration {
-        if self.timeout == REPLY_TIMEOUT && envelope.body.is_long() {
-            LONG_TIMEOUT
+        if self.timeout == REPLY_TIMEOUT {
+            envelope.body.time_limit()
         } else {
             self.timeout
         }

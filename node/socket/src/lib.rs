@@ -30,6 +30,7 @@ pub use bound::{BoundSocket, find};
 pub use client::Client;
 pub use server::serve;
 
+use towline_api::request::properties::TimeLimit;
 use towline_api::request::{Envelope, Failure, Reply};
 
 /// Longest line that either side takes from a client's request, in bytes: an import chunk of 200
@@ -44,10 +45,7 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a client waits for the reply to `hello`, which does not depend on other work.
 pub const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client waits for a reply unless it says otherwise.
-pub const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long it waits for what goes over a whole project, or brings many items in: a rebuild of a large
-/// project takes seconds, and a busy machine may take some times that.
-pub const LONG_TIMEOUT: Duration = Duration::from_secs(300);
+pub const REPLY_TIMEOUT: Duration = TimeLimit::Short.duration();
 /// How long a connection may be idle before the server closes it.
 const IDLE: Duration = Duration::from_secs(600);
 /// How long a client that has not sent a whole line keeps its connection when others need it.

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use towline_api::request::{Failure, FailureCode, Reply, Request};
+use towline_api::request::{Administration, Failure, FailureCode, Query, Reply, Request};
 use towline_api::types::FeedEvent;
 use towline_engine::handle::{JOBS, Job, NodeHandle, ProjectLink};
 use towline_proto::{
@@ -57,21 +57,21 @@ fn answers(mut jobs: mpsc::Receiver<Job>) {
         let count = seen.entry(who.clone()).or_default();
         *count += 1;
         let answer = match *body {
-            Request::Peers => Ok(Reply::Synced {
+            Request::Query(Query::Peers) => Ok(Reply::Synced {
                 peers: *count,
                 equal: 0,
             }),
-            Request::Search { text, .. } => Err(Failure::new(
+            Request::Query(Query::Search { text, .. }) => Err(Failure::new(
                 FailureCode::NotFound,
                 format!("{who} searched {} bytes", text.len()),
             )),
             // One more has happened each time that somebody asks.
-            Request::Events { after, .. } => Ok(Reply::Events(vec![FeedEvent {
+            Request::Query(Query::Events { after, .. }) => Ok(Reply::Events(vec![FeedEvent {
                 position: after + 1,
                 ..moved()
             }])),
             // Never answered: the asker keeps waiting.
-            Request::Doctor => {
+            Request::Administration(Administration::Doctor) => {
                 std::mem::forget(reply);
                 continue;
             }

@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use towline_api::request::{FailureCode, Request};
+use towline_api::request::{self, Administration, FailureCode, Query, Request};
 use towline_proto::{NodeId, Origin, OriginKind};
 use towline_store::home::Home;
 
@@ -30,7 +30,9 @@ fn one_connection_carries_many_requests_of_ann_and_bob() {
     let (mut ann, mut bob) = (node.client(), node.client());
     for round in 1..=3 {
         for (client, name) in [(&mut ann, "ann"), (&mut bob, "bob")] {
-            let reply = client.ask(&asks(name, Request::Peers)).expect("answered");
+            let reply = client
+                .ask(&asks(name, Request::Query(Query::Peers)))
+                .expect("answered");
             assert!(matches!(reply, Reply::Synced { peers, .. } if peers == round));
         }
     }
@@ -43,20 +45,20 @@ fn a_failure_keeps_its_code_and_the_connection_lives_on() {
     let home = tempfile::tempdir().expect("tempdir");
     let node = node_at(home.path());
     let mut ann = node.client();
-    let search = Request::Search {
+    let search = Request::Query(Query::Search {
         text: "x".repeat(1_000_000),
         limit: 1,
-    };
+    });
     let failure = ann.ask(&asks("ann", search)).expect_err("not found");
     assert_eq!(failure.code, FailureCode::NotFound);
     assert_eq!(failure.message, "ann searched 1000000 bytes");
     let elsewhere = Envelope {
         project: Some("other".into()),
-        ..asks("ann", Request::Peers)
+        ..asks("ann", Request::Query(Query::Peers))
     };
     let failure = ann.ask(&elsewhere).expect_err("no such project");
     assert_eq!(failure.message, "no project \"other\" here; available: demo");
-    assert!(ann.ask(&asks("ann", Request::Members)).is_ok());
+    assert!(ann.ask(&asks("ann", Request::Query(Query::Members))).is_ok());
 }
 
 #[test]
@@ -71,7 +73,9 @@ fn hello_names_the_node_and_stop_ends_it_and_its_file() {
     node.ended().expect("ended well");
     assert!(!node.path.exists());
     assert!(Client::connect(&node.path).expect("no error").is_none());
-    let failure = ann.ask(&asks("ann", Request::Peers)).expect_err("gone");
+    let failure = ann
+        .ask(&asks("ann", Request::Query(Query::Peers)))
+        .expect_err("gone");
     assert_eq!(failure.code, FailureCode::Unreachable);
 }
 
@@ -144,10 +148,12 @@ fn an_answer_that_never_comes_ends_in_a_timeout_and_spoils_the_connection() {
     let node = node_at(home.path());
     let mut ann = node.client().with_timeout(Duration::from_millis(50));
     let failure = ann
-        .ask(&asks("ann", Request::Doctor))
+        .ask(&asks("ann", Request::Administration(Administration::Doctor)))
         .expect_err("nobody answers");
     assert_eq!(failure.code, FailureCode::TimedOut);
-    let failure = ann.ask(&asks("ann", Request::Peers)).expect_err("spoiled");
+    let failure = ann
+        .ask(&asks("ann", Request::Query(Query::Peers)))
+        .expect_err("spoiled");
     assert_eq!(failure.code, FailureCode::Unreachable);
 }
 
@@ -187,7 +193,9 @@ fn a_process_that_is_stopped_is_told_from_one_that_is_busy() {
         .check_alive(Duration::from_secs(20))
         .unwrap()
         .with_timeout(Duration::from_millis(50));
-    let failure = ann.ask(&asks("ann", Request::Doctor)).unwrap_err();
+    let failure = ann
+        .ask(&asks("ann", Request::Administration(Administration::Doctor)))
+        .unwrap_err();
     assert_eq!(failure.code, FailureCode::TimedOut);
 }
 
@@ -232,7 +240,7 @@ fn a_first_request_takes_one_round_trip_and_is_not_done_when_nobody_waits_for_it
     let home = tempfile::tempdir().unwrap();
     let node = node_at(home.path());
     let ann = Client::connect(&node.path).unwrap().unwrap();
-    let question = asks("ann", Request::Peers);
+    let question = asks("ann", Request::Query(request::Query::Peers));
     let (mut ann, answer) = ann
         .check_alive_and_ask(Duration::from_secs(20), &question)
         .unwrap();

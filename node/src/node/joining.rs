@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use towline_api::request::{Failure, FailureCode, Reply, Request};
+use towline_api::request::{Administration, Failure, FailureCode, Query, Reply, Request};
 use towline_engine::handle::ProjectLink;
 use towline_engine::in_home::{adopt_project, open_project};
 use towline_proto::wire::JoinReply;
@@ -82,7 +82,10 @@ impl Node {
     /// For a project that exists here, refuses any ticket but the one that this node joined with: another one
     /// could admit another node and must not be spent for nothing.
     async fn check_ticket_is_for_us(&self, link: &ProjectLink, ticket: &Ticket) -> Result<(), Failure> {
-        let members = self.handle.request(&link.id, None, Request::Members).await?;
+        let members = self
+            .handle
+            .request(&link.id, None, Request::Query(Query::Members))
+            .await?;
         // Before everything has arrived this node does not know that it is a member: the join continues. Once
         // it knows, it also knows the ticket, which its inviter's log contains.
         let member = matches!(&members, Reply::Members(members) if members.iter().any(|member| member.me));
@@ -108,7 +111,7 @@ impl Node {
         let link = self.join(ticket).await?;
         let ask = |request| self.handle.request(&link.id, None, request);
         loop {
-            match ask(Request::SyncStatus).await? {
+            match ask(Request::Administration(Administration::SyncStatus)).await? {
                 Reply::Synced { peers, equal } if peers > 0 && peers == equal => break,
                 _ if Instant::now() >= deadline => {
                     tracing::warn!("the project is not complete yet; a running node fetches the rest");
@@ -117,6 +120,6 @@ impl Node {
                 _ => tokio::time::sleep(Duration::from_millis(JOIN_POLL_MS)).await,
             }
         }
-        ask(Request::Status).await
+        ask(Request::Query(Query::Status)).await
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
-use towline_api::request::{NewItem, Reply, Request, Transition};
+use towline_api::request::{Administration, Command, NewItem, Query, Reply, Request, Transition};
 use towline_api::types::ItemCard;
 use towline_engine::in_home::make_project;
 use towline_node::node::Node;
@@ -70,20 +70,25 @@ impl Actor {
 
     async fn create(&self, title: &str) {
         let new = serde_json::json!({ "kind": "bug", "title": title });
-        self.ask(Request::Create(serde_json::from_value::<NewItem>(new).unwrap()))
-            .await;
+        self.ask(Request::Command(Command::Create(
+            serde_json::from_value::<NewItem>(new).unwrap(),
+        )))
+        .await;
     }
 
     async fn does(&self, item: &str, verb: Verb) {
-        self.ask(Request::Transition(Transition::plain(item, verb))).await;
+        self.ask(Request::Command(Command::Transition(Transition::plain(
+            item, verb,
+        ))))
+        .await;
     }
 
     async fn export(&self) -> String {
         let Reply::Lines(lines) = self
-            .ask(Request::ExportLines {
+            .ask(Request::Administration(Administration::ExportLines {
                 offset: 0,
                 limit: 500,
-            })
+            }))
             .await
         else {
             panic!()
@@ -94,7 +99,7 @@ impl Actor {
     }
 
     async fn digest(&self) -> String {
-        let Reply::Status(status) = self.ask(Request::Status).await else {
+        let Reply::Status(status) = self.ask(Request::Query(Query::Status)).await else {
             panic!()
         };
         status.digest
@@ -102,10 +107,10 @@ impl Actor {
 
     async fn invite(&self, role: Role) -> Ticket {
         let Reply::Ticket { ticket, .. } = self
-            .ask(Request::Invite {
+            .ask(Request::Administration(Administration::Invite {
                 role,
                 valid_ms: 60_000,
-            })
+            }))
             .await
         else {
             panic!()
@@ -179,7 +184,7 @@ async fn two_nodes_joined_by_a_ticket_converge_also_after_they_were_apart() {
     converge(&ann, &bo).await;
     let export = ann.export().await;
     assert_eq!(export, bo.export().await, "byte for byte");
-    let Reply::Cards(cards) = ann.ask(Request::List(Default::default())).await else {
+    let Reply::Cards(cards) = ann.ask(Request::Query(Query::List(Default::default()))).await else {
         panic!()
     };
     let first = cards.iter().find(|card| card.handle == "1").unwrap();
@@ -218,7 +223,7 @@ async fn a_ticket_works_once_and_a_reader_cannot_write() {
     assert!(cy.handle().projects().is_empty());
 
     let new = serde_json::json!({ "kind": "bug", "title": "Not mine to make" });
-    let create = Request::Create(serde_json::from_value::<NewItem>(new).unwrap());
+    let create = Request::Command(Command::Create(serde_json::from_value::<NewItem>(new).unwrap()));
     let refused = bo
         .node
         .handle()
@@ -234,15 +239,18 @@ async fn a_ticket_works_once_and_a_reader_cannot_write() {
 
 impl Actor {
     async fn card(&self, item: &str) -> ItemCard {
-        match self.ask(Request::Show { item: item.into() }).await {
+        match self.ask(Request::Query(Query::Show { item: item.into() })).await {
             Reply::Page(page) => page.card,
             other => panic!("{other:?}"),
         }
     }
 
     async fn takes_over(&self, item: &str) -> Result<Reply, towline_api::request::Failure> {
-        self.tries(Request::Transition(Transition::plain(item, Verb::TakeOver)))
-            .await
+        self.tries(Request::Command(Command::Transition(Transition::plain(
+            item,
+            Verb::TakeOver,
+        ))))
+        .await
     }
 
     async fn tries(&self, request: Request) -> Result<Reply, towline_api::request::Failure> {
@@ -328,9 +336,11 @@ async fn an_item_starts_on_a_node_that_hears_of_the_last_thing_it_waited_for() {
     let ann = founder(ann_root.path(), "ann").await;
     let ticket = ann.invite(Role::Writer).await;
     home::init::init(bo_root.path(), &config("bo")).unwrap();
-    let auto = |value: &str| Request::Set {
-        key: "promote".to_owned(),
-        value: Some(value.to_owned()),
+    let auto = |value: &str| {
+        Request::Command(Command::Set {
+            key: "promote".to_owned(),
+            value: Some(value.to_owned()),
+        })
     };
     ann.ask(auto("auto")).await;
     let node = start_with(bo_root.path(), &config("bo")).await;
@@ -345,8 +355,10 @@ async fn an_item_starts_on_a_node_that_hears_of_the_last_thing_it_waited_for() {
     assert_eq!(refused.code.exit(), 4, "{refused}");
     ann.create("First").await;
     let new = serde_json::json!({ "kind": "bug", "title": "Waits", "depends_on": ["1"] });
-    ann.ask(Request::Create(serde_json::from_value::<NewItem>(new).unwrap()))
-        .await;
+    ann.ask(Request::Command(Command::Create(
+        serde_json::from_value::<NewItem>(new).unwrap(),
+    )))
+    .await;
     ann.does("1", Verb::Merged).await;
     until("it starts, and ann sees it", async || {
         ann.card("2").await.column == Column::Coding

@@ -1,7 +1,7 @@
 //! The JSON API: one route for each query, and one route for all writes.
 //!
-//! Shapes are those of `api::types`, each with its schema. A write needs a session with its CSRF token in
-//! `x-csrf-token`, or the API token as a bearer together with the origin that it acts for.
+//! The answers are the documents of `towline_api::document`. A write needs a session with its CSRF token in
+//! `x-csrf-token`, or an API token with the scope `write`.
 
 use std::sync::Arc;
 
@@ -11,9 +11,11 @@ use axum::extract::{Extension, Path, Query, State};
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use towline_api::request::{Failure, FailureCode, Reply, Request};
+use towline_api::document::{self, Document, schema};
+use towline_api::request::properties::OverHttp;
+use towline_api::request::{self, Command, Failure, FailureCode, Reply, Request};
+use towline_api::types::Scope;
 use towline_proto::Origin;
-use towline_proto::stage::OriginError;
 
 use super::Web;
 use super::error::ApiError;
@@ -28,26 +30,25 @@ const LIMIT: usize = 100;
 const MAX_LIMIT: usize = 5_000;
 
 /// `/api/v1/projects`
-pub(super) async fn projects(State(web): State<Arc<Web>>) -> Json<Value> {
+pub(super) async fn projects(State(web): State<Arc<Web>>) -> ApiResult {
     let projects: Vec<_> = web
         .handle
         .projects()
         .iter()
         .map(|link| json!({ "id": link.id, "name": link.name, "position": *link.feed.borrow() }))
         .collect();
-    Json(
-        json!({ "schema": "towline.projects/v1", "projects": projects, "left_out": web.handle.unavailable() }),
-    )
+    let data = json!({ "projects": projects, "left_out": web.handle.unavailable() });
+    Ok(Json(value(&Document::new(schema::PROJECTS, data))?))
 }
 
-async fn read(web: &Web, project: &str, request: Request) -> ApiResult {
+async fn read(web: &Web, project: &str, request: impl Into<Request>) -> ApiResult {
     let link = web.handle.project(Some(project))?;
-    Ok(Json(document(web.ask(&link, None, request).await?)?))
+    Ok(Json(document(&web.ask(&link, None, request).await?)?))
 }
 
 /// `/api/v1/projects/{project}/status`
 pub(super) async fn status(State(web): State<Arc<Web>>, Path(project): Path<String>) -> ApiResult {
-    read(&web, &project, Request::Status).await
+    read(&web, &project, request::Query::Status).await
 }
 
 /// `/api/v1/projects/{project}/items`
@@ -57,7 +58,7 @@ pub(super) async fn items(
     Query(query): Query<BoardQuery>,
 ) -> ApiResult {
     let filter = query.filter()?;
-    read(&web, &project, Request::List(filter)).await
+    read(&web, &project, request::Query::List(filter)).await
 }
 
 /// `/api/v1/projects/{project}/items/{item}`: one item, or with 300 all that share the number.
@@ -66,13 +67,13 @@ pub(super) async fn item(
     Path((project, item)): Path<(String, String)>,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
     let link = web.handle.project(Some(&project))?;
-    let reply = web.ask(&link, None, Request::Show { item }).await?;
+    let reply = web.ask(&link, None, request::Query::Show { item }).await?;
     // A number that several items share has no single answer; the status code says so.
     let status = match reply {
         Reply::Pages(_) => StatusCode::MULTIPLE_CHOICES,
         _ => StatusCode::OK,
     };
-    Ok((status, Json(document(reply)?)))
+    Ok((status, Json(document(&reply)?)))
 }
 
 /// `/api/v1/projects/{project}/items/{item}/explain`
@@ -80,7 +81,7 @@ pub(super) async fn explain(
     State(web): State<Arc<Web>>,
     Path((project, item)): Path<(String, String)>,
 ) -> ApiResult {
-    read(&web, &project, Request::Explain { item }).await
+    read(&web, &project, request::Query::Explain { item }).await
 }
 
 /// `/api/v1/projects/{project}/conflicts`, of one item with `?item=`
@@ -89,7 +90,7 @@ pub(super) async fn conflicts(
     Path(project): Path<String>,
     Query(query): Query<LimitQuery>,
 ) -> ApiResult {
-    read(&web, &project, Request::Conflicts { item: query.item }).await
+    read(&web, &project, request::Query::Conflicts { item: query.item }).await
 }
 
 /// The query of `ready`.
@@ -110,7 +111,7 @@ pub(super) async fn ready(
 ) -> ApiResult {
     let me = || caller.origin().ok().map(|origin| origin.id);
     let asker = asker.or_else(me);
-    read(&web, &project, Request::Ready { asker, all }).await
+    read(&web, &project, request::Query::Ready { asker, all }).await
 }
 
 /// The query of the bounded readings.
@@ -135,7 +136,7 @@ pub(super) async fn search(
     Query(query): Query<LimitQuery>,
 ) -> ApiResult {
     let limit = query.limit();
-    read(&web, &project, Request::Search { text: query.q, limit }).await
+    read(&web, &project, request::Query::Search { text: query.q, limit }).await
 }
 
 /// `/api/v1/projects/{project}/log`
@@ -148,7 +149,7 @@ pub(super) async fn log(
     read(
         &web,
         &project,
-        Request::Log {
+        request::Query::Log {
             item: query.item,
             limit,
         },
@@ -158,12 +159,12 @@ pub(super) async fn log(
 
 /// `/api/v1/projects/{project}/members`
 pub(super) async fn members(State(web): State<Arc<Web>>, Path(project): Path<String>) -> ApiResult {
-    read(&web, &project, Request::Members).await
+    read(&web, &project, request::Query::Members).await
 }
 
 /// `/api/v1/projects/{project}/peers`
 pub(super) async fn peers(State(web): State<Arc<Web>>, Path(project): Path<String>) -> ApiResult {
-    read(&web, &project, Request::Peers).await
+    read(&web, &project, request::Query::Peers).await
 }
 
 /// The body of a write.
@@ -209,7 +210,7 @@ pub(super) async fn resolve(
         keep,
         conflict,
     } = checked(&caller, &headers, asked)?;
-    let body = Request::Resolve { item, conflict, keep };
+    let body = Command::Resolve { item, conflict, keep }.into();
     write(&web, &caller, &project, WriteBody { origin, body }).await
 }
 
@@ -219,7 +220,7 @@ fn checked<T>(
     headers: &HeaderMap,
     asked: Result<Json<T>, JsonRejection>,
 ) -> Result<T, ApiError> {
-    if !caller.program {
+    if caller.token.is_none() {
         let shown = text(headers, HeaderName::from_static("x-csrf-token")).unwrap_or_default();
         caller.checked_origin(shown)?;
     }
@@ -230,95 +231,45 @@ fn checked<T>(
 
 async fn write(web: &Web, caller: &Caller, project: &str, asked: WriteBody) -> ApiResult {
     let origin = origin_of(caller, asked.origin)?;
-    check_allowed(&asked.body)?;
+    check_allowed(caller, &asked.body)?;
     let link = web.handle.project(Some(project))?;
-    Ok(Json(document(web.ask(&link, Some(origin), asked.body).await?)?))
+    Ok(Json(document(&web.ask(&link, Some(origin), asked.body).await?)?))
 }
 
-/// A person acts as themselves; a program says for whom it acts.
+/// People act as themselves, and programs in the name of their token.
 fn origin_of(caller: &Caller, named: Option<Origin>) -> Result<Origin, Failure> {
-    if caller.program {
-        let usage = |error: OriginError| Failure::new(FailureCode::Usage, error.to_string());
-        let origin = named.ok_or_else(|| usage(OriginError::Empty))?;
-        origin.check().map_err(usage)?;
-        return Ok(origin);
-    }
     let own = caller.origin()?;
     match named {
         Some(named) if named != own => Err(Failure::new(
             FailureCode::NotAllowed,
-            format!("you are signed in as {own}; omit `origin` or name yourself in it"),
+            format!("you act as {own}; omit `origin` or name yourself in it"),
         )),
         Some(_) | None => Ok(own),
     }
 }
 
-/// Membership and the store itself are changed on the node's machine only: a stolen browser session must not be
-/// able to invite others. The same goes for acts in the name of other people.
-fn check_allowed(request: &Request) -> Result<(), Failure> {
-    match request {
-        Request::Invite { .. }
-        | Request::Revoke { .. }
-        | Request::Rebuild
-        | Request::ImportLines { .. }
-        | Request::ImportSettings { .. }
-        | Request::ExportEntries { .. }
-        | Request::ImportEntries { .. }
-        | Request::DryRun { .. } => Err(Failure::new(
+fn check_allowed(caller: &Caller, request: &Request) -> Result<(), Failure> {
+    let reads_only = caller
+        .token
+        .as_ref()
+        .is_some_and(|token| token.scope == Scope::Read);
+    match request.over_http() {
+        OverHttp::Write if reads_only => Err(Failure::new(
+            FailureCode::NotAllowed,
+            "this API token may only read; create one with `towline token create --scope write`",
+        )),
+        OverHttp::Read | OverHttp::Write => Ok(()),
+        OverHttp::Refused => Err(Failure::new(
             FailureCode::NotAllowed,
             "this request is not allowed over HTTP; use the `towline` command on the machine of the node",
         )),
-        _ => Ok(()),
     }
 }
 
-fn object(schema: &str, value: impl Serialize) -> Result<Value, Failure> {
-    let failed = |error: serde_json::Error| Failure::new(FailureCode::Failure, error.to_string());
-    let mut value = serde_json::to_value(value).map_err(failed)?;
-    if let Some(fields) = value.as_object_mut() {
-        fields.insert("schema".to_owned(), Value::from(schema));
-    }
-    Ok(value)
+fn document(reply: &Reply) -> Result<Value, Failure> {
+    value(&document::reply(reply))
 }
 
-fn document(reply: Reply) -> Result<Value, Failure> {
-    match reply {
-        Reply::Cards(cards) => object("towline.items/v1", json!({ "items": cards })),
-        Reply::Page(page) => object("towline.item-page/v1", page),
-        Reply::Pages(pages) => object("towline.item-pages/v1", json!({ "items": pages })),
-        Reply::History(lines) => object("towline.history/v1", json!({ "lines": lines })),
-        Reply::Conflicts(open) => object("towline.conflicts/v1", json!({ "conflicts": open })),
-        Reply::Explanations(explained) => object("towline.explanations/v1", json!({ "items": explained })),
-        Reply::Status(status) => object("towline.status/v1", status),
-        Reply::Doctor(doctor) => object("towline.doctor/v1", doctor),
-        Reply::Members(members) => object("towline.members/v1", json!({ "members": members })),
-        Reply::Peers(peers) => object("towline.peers/v1", json!({ "peers": peers })),
-        Reply::Addresses(addresses) => object("towline.addresses/v1", json!({ "addresses": addresses })),
-        Reply::Events(events) => object("towline.events/v2", json!({ "events": events })),
-        Reply::Applied(applied) => object("towline.applied/v1", applied),
-        Reply::Settings(settings) => object("towline.config/v1", json!({ "project": settings })),
-        Reply::SettingsLine(line) => object("towline.exports/v1", json!({ "settings": line })),
-        Reply::Imported(report) => object("towline.import/v1", report),
-        Reply::Lines(lines) => object("towline.exports/v1", json!({ "lines": lines })),
-        Reply::LineOutcomes(taken) => object("towline.taken/v1", json!({ "lines": taken })),
-        Reply::ExportedEntries {
-            project,
-            records,
-            next,
-        } => object(
-            "towline.records/v1",
-            json!({ "project": project, "records": records, "next": next }),
-        ),
-        Reply::EntriesImported(arrived) => object("towline.arrived/v1", arrived),
-        Reply::Ticket { ticket, expires } => object(
-            "towline.ticket/v1",
-            json!({ "ticket": ticket, "expires": expires }),
-        ),
-        Reply::Entry(entry) => object("towline.entry/v1", entry),
-        Reply::Synced { peers, equal } => {
-            object("towline.synced/v1", json!({ "peers": peers, "equal": equal }))
-        }
-        Reply::Link { url } => object("towline.board/v1", json!({ "board": url })),
-        Reply::Done => object("towline.done/v1", json!({})),
-    }
+fn value(document: &impl Serialize) -> Result<Value, Failure> {
+    serde_json::to_value(document).map_err(|error| Failure::new(FailureCode::Failure, error.to_string()))
 }

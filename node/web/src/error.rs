@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
-use serde_json::json;
+use towline_api::document;
 use towline_api::request::{Failure, FailureCode};
 
 use super::Web;
@@ -60,20 +60,13 @@ impl From<Failure> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let body = json!({
-            "schema": "towline.failure/v1",
-            "code": self.0.code,
-            "message": self.0.message,
-            "current": self.0.current,
-        });
-        (status(self.0.code), Json(body)).into_response()
+        (status(self.0.code), Json(document::failure(&self.0))).into_response()
     }
 }
 
 /// A refusal of the guard, before the caller is known.
-pub(super) fn refusal(web: &Web, status: StatusCode, why: &str, api: bool) -> Response {
-    let failure = Failure::new(FailureCode::NotAllowed, why);
-    if api {
+pub(super) fn refusal(web: &Web, status: StatusCode, failure: Failure, program: bool) -> Response {
+    if program {
         let mut response = ApiError(failure).into_response();
         *response.status_mut() = status;
         response

@@ -18,7 +18,7 @@ use futures::future::select_all;
 use futures::stream::{self, Stream};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
-use towline_api::request::{Failure, FailureCode, Reply, Request};
+use towline_api::request::{self, Failure, FailureCode, Reply};
 use towline_engine::handle::ProjectLink;
 use towline_net::limiter::{Permit, Source};
 
@@ -216,7 +216,7 @@ impl Streaming {
             self.resync(index, latest);
             return;
         }
-        let asked = Request::Events { after, limit: PAGE };
+        let asked = request::Query::Events { after, limit: PAGE };
         match self.web.ask(&link, None, asked).await {
             Ok(Reply::Events(events)) if !events.is_empty() => {
                 for event in events {

@@ -9,7 +9,7 @@ use axum::extract::{Extension, Form, Path, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
-use towline_api::request::{Failure, FailureCode, Reply, Request, Transition};
+use towline_api::request::{Command, Failure, FailureCode, Query, Reply, Transition};
 use towline_engine::handle::ProjectLink;
 use towline_proto::{Column, FailureKind, Verb};
 
@@ -92,7 +92,7 @@ pub(super) async fn act(
         let origin = caller.checked_origin(&form.csrf).map_err(plain)?;
         let link = web.handle.project(Some(&project)).map_err(plain)?;
         let asked = form.transition(item).map_err(plain)?;
-        let request = Request::Transition(asked.clone());
+        let request = Command::Transition(asked.clone());
         match web.ask(&link, Some(origin), request).await {
             Ok(_) => Ok(()),
             Err(failure) => Err((failure, force_offer(&web, &link, &asked, &back).await)),
@@ -113,7 +113,7 @@ async fn force_offer(web: &Web, link: &ProjectLink, asked: &Transition, back: &s
         return None;
     }
     let item = asked.item.clone();
-    let Ok(Reply::Page(page)) = web.ask(link, None, Request::Show { item }).await else {
+    let Ok(Reply::Page(page)) = web.ask(link, None, Query::Show { item }).await else {
         return None;
     };
     let card = page.card;
@@ -147,7 +147,7 @@ pub(super) async fn comment(
         let link = web.handle.project(Some(&project))?;
         // Browsers send line ends as CR LF, whatever was typed.
         let text = form.text.replace("\r\n", "\n");
-        web.ask(&link, Some(origin), Request::Comment { item, text })
+        web.ask(&link, Some(origin), Command::Comment { item, text })
             .await
     };
     match write.await {
@@ -176,7 +176,7 @@ pub(super) async fn resolve(
     let write = async {
         let origin = caller.checked_origin(&form.csrf)?;
         let link = web.handle.project(Some(&project))?;
-        let request = Request::Resolve {
+        let request = Command::Resolve {
             item,
             conflict: Some(form.conflict).filter(|id| !id.is_empty()),
             keep: form.keep,

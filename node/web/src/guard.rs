@@ -4,19 +4,22 @@
 //! A page of another site can make a browser send requests here (CSRF) or rename itself to a
 //! loopback address (DNS rebinding). Both end here, before any handler runs.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use towline_api::request::{Failure, FailureCode};
+use towline_api::types::TokenInfo;
 use towline_proto::{Origin, OriginKind};
 
 use super::Web;
 use super::error::refusal;
 use super::session::{Session, same};
+use super::token::{TokenRefusal, WINDOW};
 
 /// No script, style or frame but our own; images may be inlined by our own style sheet.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -30,16 +33,19 @@ const ASSETS: &str = "/assets/";
 pub(super) struct Caller {
     /// The signed-in person.
     pub(super) session: Option<Session>,
-    /// A program that showed the API token.
-    pub(super) program: bool,
+    /// The API token of a program. Its session, if it has one too, is ignored.
+    pub(super) token: Option<TokenInfo>,
 }
 
 impl Caller {
-    /// The signed-in person as an origin.
+    /// The signed-in person, or the name of the token, as an origin.
     pub(super) fn origin(&self) -> Result<Origin, Failure> {
-        let session = self.session.as_ref().ok_or_else(not_signed_in)?;
-        Origin::new(OriginKind::User, session.who.clone())
-            .map_err(|error| Failure::new(FailureCode::Usage, error.to_string()))
+        let (kind, id) = match (&self.token, &self.session) {
+            (Some(token), _) => (OriginKind::Agent, &token.name),
+            (None, Some(session)) => (OriginKind::User, &session.who),
+            (None, None) => return Err(not_signed_in()),
+        };
+        Origin::new(kind, id.clone()).map_err(|error| Failure::new(FailureCode::Usage, error.to_string()))
     }
 
     /// The signed-in person as an origin, once the form has shown the session's token.
@@ -70,9 +76,7 @@ pub(super) async fn guard(State(web): State<Arc<Web>>, mut request: Request, nex
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
-        Err((status, why)) => {
-            refusal(&web, status, &why, request.uri().path().starts_with("/api/")).into_response()
-        }
+        Err(refused) => refused.into_response(&web, &request),
     };
     web.metrics.count(response.status());
     let headers = response.headers_mut();
@@ -96,32 +100,76 @@ pub(super) async fn guard(State(web): State<Arc<Web>>, mut request: Request, nex
     response
 }
 
-fn admit(web: &Web, request: &Request) -> Result<Caller, (StatusCode, String)> {
+/// A request that ends here.
+struct Refused {
+    status: StatusCode,
+    failure: Failure,
+    /// Whether it is answered as JSON whatever its path: only programs show tokens.
+    program: bool,
+}
+
+impl Refused {
+    fn new(status: StatusCode, why: String) -> Self {
+        let failure = Failure::new(FailureCode::NotAllowed, why);
+        Self {
+            status,
+            failure,
+            program: false,
+        }
+    }
+
+    fn token(status: StatusCode, code: FailureCode, why: String) -> Self {
+        let failure = Failure::new(code, why);
+        Self {
+            status,
+            failure,
+            program: true,
+        }
+    }
+
+    fn into_response(self, web: &Web, request: &Request) -> Response {
+        let program = self.program || request.uri().path().starts_with("/api/");
+        let mut response = refusal(web, self.status, self.failure, program);
+        let headers = response.headers_mut();
+        if self.status == StatusCode::UNAUTHORIZED && program {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if self.status == StatusCode::TOO_MANY_REQUESTS {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(WINDOW.as_secs()));
+        }
+        response
+    }
+}
+
+fn admit(web: &Web, request: &Request) -> Result<Caller, Refused> {
     let headers = request.headers();
     let host = text(headers, header::HOST).unwrap_or_default();
     let loopback_name = is_loopback_name(host);
     // The refusal is a page itself: it has our style sheet under any name.
     let is_asset = request.uri().path().starts_with(ASSETS);
     if !loopback_name && !is_asset && !web.config.allowed_hosts.iter().any(|allowed| allowed == host) {
-        return Err((
+        return Err(Refused::new(
             StatusCode::MISDIRECTED_REQUEST,
             format!(
                 "this board does not accept requests for the host {host:?}; add it with `towline config allowed_hosts`"
             ),
         ));
     }
-    let caller = Caller {
-        session: text(headers, header::COOKIE).and_then(|cookies| web.sessions.find(cookies)),
-        program: shows_token(web, headers),
+    let token = bearer(web, request)?;
+    let session = match token {
+        Some(_) => None,
+        None => text(headers, header::COOKIE).and_then(|cookies| web.sessions.find(cookies)),
     };
+    let caller = Caller { session, token };
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        same_site(headers, host).map_err(|why| (StatusCode::FORBIDDEN, why))?;
+        same_site(headers, host).map_err(|why| Refused::new(StatusCode::FORBIDDEN, why))?;
     }
     let near = loopback_name && peer_is_loopback(request);
-    if !near && !caller.program && caller.session.is_none() && !is_open(request.uri().path()) {
-        return Err((
+    if !near && caller.token.is_none() && caller.session.is_none() && !is_open(request.uri().path()) {
+        return Err(Refused::new(
             StatusCode::UNAUTHORIZED,
-            "you need to sign in to read this board; run `towline open` on its machine to get a sign-in link"
+            "you need to sign in to read this board; run `towline open` on its machine to get a sign-in link, \
+             or `towline token create` for a program"
                 .to_owned(),
         ));
     }
@@ -130,7 +178,7 @@ fn admit(web: &Web, request: &Request) -> Result<Caller, (StatusCode, String)> {
 
 /// Paths that anybody may read, because they reveal nothing about a project.
 fn is_open(path: &str) -> bool {
-    path == "/login" || path == "/healthz" || path.starts_with(ASSETS)
+    matches!(path, "/login" | "/healthz" | "/openapi.json") || path.starts_with(ASSETS)
 }
 
 fn is_loopback_name(host: &str) -> bool {
@@ -159,9 +207,48 @@ fn peer_is_loopback(request: &Request) -> bool {
         })
 }
 
-fn shows_token(web: &Web, headers: &HeaderMap) -> bool {
-    let shown = text(headers, header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
-    matches!((shown, &web.config.api_token), (Some(shown), Some(token)) if !token.is_empty() && same(shown, token))
+/// The API token of a request. One that is not accepted ends the request, also where none is needed: its program
+/// would not notice otherwise.
+fn bearer(web: &Web, request: &Request) -> Result<Option<TokenInfo>, Refused> {
+    let shown = text(request.headers(), header::AUTHORIZATION).and_then(|value| {
+        let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    });
+    let Some(shown) = shown else {
+        return Ok(None);
+    };
+    let unknown = || {
+        let why = "this board accepts no API tokens; sign in instead";
+        Refused::token(StatusCode::UNAUTHORIZED, FailureCode::NotAllowed, why.to_owned())
+    };
+    let tokens = web.config.tokens.as_ref().ok_or_else(unknown)?;
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip());
+    let source = (address, tokens.known_id(shown));
+    if web.failed_attempts.is_exhausted(&source, Instant::now()) {
+        let why = "too many wrong API tokens; try again in a minute".to_owned();
+        return Err(Refused::token(
+            StatusCode::TOO_MANY_REQUESTS,
+            FailureCode::Busy,
+            why,
+        ));
+    }
+    match tokens.check(shown, super::now()) {
+        Ok(token) => Ok(Some(token)),
+        Err(TokenRefusal::Refused(why)) => {
+            web.failed_attempts.count(source, Instant::now());
+            Err(Refused::token(
+                StatusCode::UNAUTHORIZED,
+                FailureCode::NotAllowed,
+                why,
+            ))
+        }
+        Err(TokenRefusal::Unavailable(why)) => Err(Refused::token(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            FailureCode::Failure,
+            why,
+        )),
+    }
 }
 
 /// Browsers name the origin of a request in two headers; those that are present must name this site. Programs send

@@ -20,21 +20,26 @@ use towline_net::limiter::{Limiter, Limits};
 use towline_proto::{Millis, Origin};
 
 mod api;
+mod api_routes;
 mod assets;
 mod error;
 mod events;
 mod forms;
 mod guard;
 mod metrics;
+mod openapi;
 mod pages;
 mod query;
 mod serve;
 mod session;
+mod token;
 mod view;
 
 use metrics::Metrics;
 pub use serve::serve;
 use session::Sessions;
+use token::FailedAttempts;
+pub use token::{TokenCheck, TokenRefusal};
 
 /// Largest request body in bytes: an import chunk fits, a flood does not.
 const BODY_BYTES: usize = 1024 * 1024;
@@ -45,13 +50,11 @@ const STREAMS: Limits = Limits {
     per_source: 64,
     grace: Duration::ZERO,
 };
-/// How long a project may take to answer, in milliseconds. Nobody waits longer.
-const ANSWER_MS: u64 = 30_000;
 /// How long open connections may linger after the stop, in milliseconds.
 const LINGER_MS: u64 = 3_000;
 
 /// The configuration of the HTTP server.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct WebConfig {
     /// The title at the top of every page.
     pub title: String,
@@ -59,20 +62,8 @@ pub struct WebConfig {
     pub allowed_hosts: Vec<String>,
     /// Whether `/` is the fleet page even with one project.
     pub fleet: bool,
-    /// A token for programs; none means that programs cannot write.
-    pub api_token: Option<String>,
-}
-
-// By hand, because a derived one would print the token into logs.
-impl std::fmt::Debug for WebConfig {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("WebConfig")
-            .field("title", &self.title)
-            .field("allowed_hosts", &self.allowed_hosts)
-            .field("fleet", &self.fleet)
-            .field("api_token", &self.api_token.as_ref().map(|_| "***"))
-            .finish()
-    }
+    /// Checks the API tokens of programs; without it none is accepted.
+    pub tokens: Option<Arc<dyn TokenCheck>>,
 }
 
 /// The state that all handlers share.
@@ -83,6 +74,7 @@ pub struct Web {
     sessions: Sessions,
     metrics: Metrics,
     streams: Limiter,
+    failed_attempts: FailedAttempts,
 }
 
 impl Web {
@@ -98,6 +90,7 @@ impl Web {
             sessions: Sessions::new(cookie)?,
             metrics: Metrics::new(),
             streams: Limiter::new(STREAMS),
+            failed_attempts: FailedAttempts::default(),
             handle,
             config,
         }))
@@ -110,9 +103,15 @@ impl Web {
         format!("{}/login?code={code}", base.trim_end_matches('/'))
     }
 
-    async fn ask(&self, link: &ProjectLink, origin: Option<Origin>, body: Request) -> Result<Reply, Failure> {
-        let answer = self.handle.request(&link.id, origin, body);
-        within(Duration::from_millis(ANSWER_MS), answer).await
+    async fn ask(
+        &self,
+        link: &ProjectLink,
+        origin: Option<Origin>,
+        body: impl Into<Request>,
+    ) -> Result<Reply, Failure> {
+        let body = body.into();
+        let limit = body.time_limit();
+        within(limit, self.handle.request(&link.id, origin, body)).await
     }
 
     fn is_fleet(&self) -> bool {
@@ -143,8 +142,12 @@ fn now() -> Millis {
 
 /// Every route, behind the guard.
 pub fn router(web: Arc<Web>) -> axum::Router {
-    axum::Router::new()
-        .route("/", get(pages::fleet))
+    let api = api_routes::routes()
+        .into_iter()
+        .fold(axum::Router::new(), |api, (route, handler)| {
+            api.route(route.path, handler)
+        });
+    api.route("/", get(pages::fleet))
         .route("/fragment", get(pages::fleet_fragment))
         .route("/p/{project}", get(pages::board))
         .route("/p/{project}/fragment", get(pages::board_fragment))
@@ -161,26 +164,6 @@ pub fn router(web: Arc<Web>) -> axum::Router {
         .route("/assets/{file}", get(assets::serve))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/metrics", get(metrics::serve))
-        .route("/api/v1/projects", get(api::projects))
-        .route("/api/v1/projects/{project}/status", get(api::status))
-        .route("/api/v1/projects/{project}/items", get(api::items))
-        .route("/api/v1/projects/{project}/items/{item}", get(api::item))
-        .route(
-            "/api/v1/projects/{project}/items/{item}/explain",
-            get(api::explain),
-        )
-        .route(
-            "/api/v1/projects/{project}/items/{item}/settle",
-            post(api::resolve),
-        )
-        .route("/api/v1/projects/{project}/conflicts", get(api::conflicts))
-        .route("/api/v1/projects/{project}/ready", get(api::ready))
-        .route("/api/v1/projects/{project}/search", get(api::search))
-        .route("/api/v1/projects/{project}/log", get(api::log))
-        .route("/api/v1/projects/{project}/members", get(api::members))
-        .route("/api/v1/projects/{project}/peers", get(api::peers))
-        .route("/api/v1/projects/{project}/requests", post(api::requests))
-        .route("/api/v1/events", get(events::serve))
         .fallback(pages::not_found)
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(middleware::from_fn(serve::read_whole))

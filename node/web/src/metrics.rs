@@ -13,7 +13,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use towline_api::request::{Reply, Request};
+use towline_api::request::{Query, Reply};
 
 use super::Web;
 
@@ -68,7 +68,7 @@ pub(super) async fn serve(State(web): State<Arc<Web>>) -> Response {
         let position = i64::try_from(*link.feed.borrow()).unwrap_or(i64::MAX);
         metrics.feed.get_or_create(&vec![project.clone()]).set(position);
         // A project that does not answer keeps its last figures; the others are still exported.
-        if let Ok(Reply::Status(status)) = web.ask(&link, None, Request::Status).await {
+        if let Ok(Reply::Status(status)) = web.ask(&link, None, Query::Status).await {
             for (column, count) in status.columns {
                 let labels = vec![project.clone(), ("column", column.as_str().to_owned())];
                 let count = i64::try_from(count).unwrap_or(i64::MAX);

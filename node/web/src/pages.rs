@@ -10,7 +10,7 @@ use futures::future::join_all;
 use maud::Markup;
 use serde::Deserialize;
 use towline_api::explanation_text::sentences;
-use towline_api::request::{Failure, FailureCode, Filter, Reply, Request};
+use towline_api::request::{self, Failure, FailureCode, Filter, Reply, Request};
 use towline_api::types::{ItemCard, ItemPage, OpenConflict};
 use towline_engine::handle::ProjectLink;
 use towline_proto::Column;
@@ -40,7 +40,11 @@ pub(super) fn unexpected() -> Failure {
     Failure::new(FailureCode::Failure, "the project sent an unexpected reply")
 }
 
-pub(super) async fn cards(web: &Web, link: &ProjectLink, request: Request) -> Result<Vec<ItemCard>, Failure> {
+pub(super) async fn cards(
+    web: &Web,
+    link: &ProjectLink,
+    request: impl Into<Request>,
+) -> Result<Vec<ItemCard>, Failure> {
     match web.ask(link, None, request).await? {
         Reply::Cards(cards) => Ok(cards),
         _ => Err(unexpected()),
@@ -75,7 +79,7 @@ async fn statuses(web: &Web) -> Vec<ProjectCard> {
     let links = web.handle.projects();
     let asked = links.into_iter().map(|link| async move {
         let position = *link.feed.borrow();
-        let status = match web.ask(&link, None, Request::Status).await {
+        let status = match web.ask(&link, None, request::Query::Status).await {
             Ok(Reply::Status(status)) => Ok(*status),
             Ok(_) => Err(unexpected()),
             Err(failure) => Err(failure),
@@ -122,8 +126,8 @@ async fn load_board(web: &Web, caller: &Caller, project: &str, query: BoardQuery
     // Read before the list: an event in between makes the page fetch once too often, not miss it.
     let position = *link.feed.borrow();
     let (listed, status) = tokio::join!(
-        cards(web, &link, Request::List(query.filter()?)),
-        web.ask(&link, None, Request::Status),
+        cards(web, &link, request::Query::List(query.filter()?)),
+        web.ask(&link, None, request::Query::Status),
     );
     let listed = listed?;
     let Reply::Status(status) = status? else {
@@ -135,7 +139,7 @@ async fn load_board(web: &Web, caller: &Caller, project: &str, query: BoardQuery
             columns: vec![Column::Merge],
             ..Filter::default()
         };
-        cards(web, &link, Request::List(merging)).await?
+        cards(web, &link, request::Query::List(merging)).await?
     } else {
         listed.clone()
     };
@@ -181,7 +185,10 @@ pub(super) async fn conflicts_fragment(
 async fn load_conflicts(web: &Web, project: &str) -> Result<(ProjectLink, u64, Vec<OpenConflict>), Failure> {
     let link = web.handle.project(Some(project))?;
     let position = *link.feed.borrow();
-    match web.ask(&link, None, Request::Conflicts { item: None }).await? {
+    match web
+        .ask(&link, None, request::Query::Conflicts { item: None })
+        .await?
+    {
         Reply::Conflicts(open) => Ok((link, position, open)),
         _ => Err(unexpected()),
     }
@@ -247,9 +254,9 @@ async fn load_item(
 ) -> Result<(ProjectLink, u64, ItemMatch), Failure> {
     let link = web.handle.project(Some(project))?;
     let position = *link.feed.borrow();
-    let explain = Request::Explain { item: item.clone() };
+    let explain = request::Query::Explain { item: item.clone() };
     let (page, explained) = tokio::join!(
-        web.ask(&link, caller.origin().ok(), Request::Show { item }),
+        web.ask(&link, caller.origin().ok(), request::Query::Show { item }),
         web.ask(&link, None, explain),
     );
     let page = match page? {
@@ -282,7 +289,7 @@ pub(super) async fn search(
     if !words.is_empty() {
         let asked = web.handle.projects().into_iter().map(|link| {
             let web = &web;
-            let request = Request::Search {
+            let request = request::Query::Search {
                 text: words.to_owned(),
                 limit: FOUND,
             };

@@ -226,7 +226,7 @@ async fn read(request: Request) -> Result<Request, Response> {
     let known = parts
         .extensions
         .get::<Caller>()
-        .is_some_and(|caller| caller.session.is_some() || caller.program);
+        .is_some_and(|caller| caller.session.is_some() || caller.token.is_some());
     // For callers who may not write, the handler refuses; the body is not awaited.
     if !reads || !known {
         return Ok(Request::from_parts(parts, Body::empty()));

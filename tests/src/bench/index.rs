@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use towline_api::request::{Filter, ImportStage, Reply, Request};
+use towline_api::request::{Filter, ImportStage, Query, Reply, Request};
 use towline_engine::Project;
 use towline_engine::in_home::open_project;
 use towline_interchange::import::Parsed;
@@ -213,9 +213,11 @@ fn warm(root: &Path, items: usize) -> Result<Vec<Row>> {
     let seed = key::load(&home.key_file())?;
     let place = home.projects()?.pop().context("a project")?;
     let mut project = open_project(&place, &seed)?;
-    let search = |text: &str| Request::Search {
-        text: text.into(),
-        limit: 1_000,
+    let search = |text: &str| {
+        Request::Query(Query::Search {
+            text: text.into(),
+            limit: 1_000,
+        })
     };
     let all = Filter {
         all: true,
@@ -227,15 +229,15 @@ fn warm(root: &Path, items: usize) -> Result<Vec<Row>> {
     };
     let mut rows = Vec::new();
     for (name, request, times) in [
-        ("list", Request::List(Filter::default()), ASKED),
-        ("list --all", Request::List(all), SLOW),
-        ("first 50 of the board", Request::List(first), ASKED),
+        ("list", Request::Query(Query::List(Filter::default())), ASKED),
+        ("list --all", Request::Query(Query::List(all)), SLOW),
+        ("first 50 of the board", Request::Query(Query::List(first)), ASKED),
         (
             "ready",
-            Request::Ready {
+            Request::Query(Query::Ready {
                 asker: None,
                 all: false,
-            },
+            }),
             ASKED,
         ),
         ("search in titles", search("merge"), SLOW),

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use towline_api::request::{Filter, Request};
+use towline_api::request::{Filter, Query, Request};
 use towline_engine::in_home::open_project;
 use towline_interchange::import::Parsed;
 use towline_store::home::{Home, key};
@@ -226,7 +226,7 @@ fn warm_lists(root: &Path) -> Result<Vec<Duration>> {
     let mut times = Vec::new();
     for _ in 0..SPAWNS {
         let begun = Instant::now();
-        project.request(None, Request::List(Filter::default()))?;
+        project.request(None, Request::Query(Query::List(Filter::default())))?;
         times.push(begun.elapsed());
     }
     project.close();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use tokio::time::timeout;
-use towline_api::request::{Reply, Request};
+use towline_api::request::{Administration, Query, Reply, Request};
 use towline_engine::in_home::{make_project, open_project};
 use towline_interchange::import::Parsed;
 use towline_node::node::Node;
@@ -55,7 +55,11 @@ async fn start(root: &Path, name: &str) -> Result<Arc<Node>> {
 }
 
 async fn digest(node: &Node, id: &ProjectId) -> Result<String> {
-    match node.handle().request(id, None, Request::Status).await? {
+    match node
+        .handle()
+        .request(id, None, Request::Query(Query::Status))
+        .await?
+    {
         Reply::Status(status) => Ok(status.digest),
         other => bail!("not a status: {other:?}"),
     }
@@ -82,7 +86,7 @@ impl Pair {
         let bo = start(&bo_root, "bo").await?;
         let id = ann.handle().project(None)?.id;
         let (role, valid_ms) = (Role::Writer, TICKET_MS);
-        let invite = Request::Invite { role, valid_ms };
+        let invite = Request::Administration(Administration::Invite { role, valid_ms });
         let ticket = match ann.handle().request(&id, Some(world::origin()?), invite).await? {
             Reply::Ticket { ticket, .. } => ticket.parse::<Ticket>().context("the ticket")?,
             other => bail!("not a ticket: {other:?}"),
@@ -254,7 +258,11 @@ pub(crate) fn reconnect(bench: &Bench) -> Result<Vec<Row>> {
 /// Waits until a node's project has a peer that holds the same.
 async fn equal(node: &Node, id: &ProjectId) -> Result<()> {
     loop {
-        match node.handle().request(id, None, Request::Peers).await? {
+        match node
+            .handle()
+            .request(id, None, Request::Query(Query::Peers))
+            .await?
+        {
             Reply::Peers(peers) if peers.iter().any(|peer| peer.in_sync) => return Ok(()),
             Reply::Peers(_) => tokio::time::sleep(LOOK).await,
             other => bail!("not the peers: {other:?}"),

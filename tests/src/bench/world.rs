@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use ed25519_dalek::SigningKey;
-use towline_api::request::{IMPORT_CHUNK, NewItem, Reply, Request, Transition};
+use towline_api::request::{Administration, Command, IMPORT_CHUNK, NewItem, Reply, Request, Transition};
 use towline_engine::{Project, ProjectOptions};
 use towline_interchange::import::Parsed;
 use towline_proto::{Origin, OriginKind, Verb};
@@ -34,12 +34,14 @@ pub(crate) fn project(dir: &Path) -> Result<Project> {
 pub(crate) fn story(number: usize) -> Result<Request> {
     let body = format!("As user {number} I want story {number}, so that I get {number}.");
     let new = serde_json::json!({ "kind": "story", "title": format!("Story {number}"), "body": body });
-    Ok(Request::Create(serde_json::from_value::<NewItem>(new)?))
+    Ok(Request::Command(Command::Create(serde_json::from_value::<
+        NewItem,
+    >(new)?)))
 }
 
 /// A transition that needs nothing but its verb.
 pub(crate) fn transition(item: &str, verb: Verb) -> Request {
-    Request::Transition(Transition::plain(item, verb))
+    Request::Command(Command::Transition(Transition::plain(item, verb)))
 }
 
 /// What people type for the item that a request was about.
@@ -55,11 +57,17 @@ pub(crate) fn import(project: &mut Project, parsed: &Parsed) -> Result<()> {
     let origin = origin()?;
     for items in parsed.items.chunks(IMPORT_CHUNK) {
         let (items, dry_run) = (items.to_vec(), false);
-        project.request(Some(&origin), Request::ImportItems { items, dry_run })?;
+        project.request(
+            Some(&origin),
+            Request::Administration(Administration::ImportItems { items, dry_run }),
+        )?;
     }
     for relations in parsed.relations.chunks(IMPORT_CHUNK) {
         let (relations, dry_run) = (relations.to_vec(), false);
-        project.request(Some(&origin), Request::ImportRelations { relations, dry_run })?;
+        project.request(
+            Some(&origin),
+            Request::Administration(Administration::ImportRelations { relations, dry_run }),
+        )?;
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use towline_api::request::{Envelope, NewItem, Reply, Request};
+use towline_api::request::{Command, Envelope, NewItem, Reply, Request};
 use towline_proto::{Kind, Origin, OriginKind};
 use towline_socket::Client;
 use towline_tests::process::{Dice, Place, let_pass, until};
@@ -45,12 +45,12 @@ fn write(place: &Place, name: &str, done: &Mutex<BTreeSet<String>>) {
     for n in 0.. {
         let text = format!("{name} n{n}");
         let body = if n % 3 == 2 {
-            Request::Comment {
+            Request::Command(Command::Comment {
                 item: "1".to_owned(),
                 text: text.clone(),
-            }
+            })
         } else {
-            Request::Create(story(&text))
+            Request::Command(Command::Create(story(&text)))
         };
         if ask(&mut client, body).is_none() {
             return;

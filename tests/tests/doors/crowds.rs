@@ -51,7 +51,7 @@ fn page(board: SocketAddr, path: &str) -> String {
     answer
 }
 
-fn board_of(place: &Place) -> SocketAddr {
+pub(super) fn board_of(place: &Place) -> SocketAddr {
     let mut client = towline_socket::Client::connect(&place.home().socket())
         .expect("a socket")
         .expect("a node");

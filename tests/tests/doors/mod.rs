@@ -4,6 +4,7 @@
 mod crowds;
 mod logs;
 mod projects;
+mod tokens;
 
 use std::fs;
 use std::path::PathBuf;

@@ -185,7 +185,7 @@ fn a_dry_run_gives_the_answer_or_the_refusal_that_the_command_would_get() {
         let made = ann.run(&["create", "bug", "A fifth", "--dry-run"]).ok();
         assert_eq!(made, "would: 5  A fifth  backlog\n");
         let json = ann.json(&["submit", "3", "--dry-run"]);
-        assert_eq!(json["schema"], "towline.applied/v1");
+        assert_eq!(json["schema"], "towline.applied/v2");
         assert_eq!(json["dry_run"], true);
         assert_eq!(json["applied"][0]["card"]["column"], "qa");
         assert!(ann.json(&["show", "3"])["dry_run"].is_null());

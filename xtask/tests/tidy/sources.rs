@@ -19,10 +19,6 @@ const LONG: &[(&str, &str)] = &[
         "proto/src/table.rs",
         "the transition table, its refusals and where each verb leads belong side by side",
     ),
-    (
-        "node/api/src/request.rs",
-        "the closed set of requests and replies, mostly documentation of fields",
-    ),
 ];
 
 /// Every crate of the product with the crates that it may use.

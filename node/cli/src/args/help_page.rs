@@ -36,7 +36,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     (
         "Run a node",
         &[
-            "init", "up", "serve", "down", "config", "deinit", "doctor", "rebuild",
+            "init", "up", "serve", "down", "config", "token", "deinit", "doctor", "rebuild",
         ],
     ),
     (

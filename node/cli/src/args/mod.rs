@@ -8,6 +8,7 @@ mod help_page;
 mod item;
 mod label_removal;
 mod node;
+mod token;
 mod transitions;
 
 use std::ffi::OsString;
@@ -33,6 +34,7 @@ pub use node::{
     ConfigArgs, DoctorArgs, DownArgs, ExportArgs, ExportFormat, ImportArgs, ImportSource, InitArgs,
     InviteArgs, JoinArgs, PeersArgs, RunArgs, SyncArgs, WatchArgs,
 };
+pub use token::{ScopeArg, TokenCommand, TokenCreateArgs};
 pub use transitions::TransitionCommand;
 
 /// A replicated work pipeline for people and coding agents.
@@ -151,6 +153,9 @@ pub enum Command {
     Config(ConfigArgs),
     /// Delete the cache and rebuild it from the log
     Rebuild,
+    /// Manage the API tokens of this node, with which programs use its HTTP API
+    #[command(subcommand)]
+    Token(TokenCommand),
 
     /// Create an item
     #[command(visible_aliases = ["new", "add"], after_help = "Examples:\n  towline create 'New login'\n  towline create story 'Sign in with a passkey'\n  \

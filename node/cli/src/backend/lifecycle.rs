@@ -5,6 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use towline_api::document::schema;
 use towline_api::request::{Failure, FailureCode, Reply};
 use towline_engine::in_home::{make_project, node_name, repair_project};
 use towline_proto::Ticket;
@@ -92,7 +93,7 @@ pub(super) fn init(ctx: &Context, args: &InitArgs, out: &mut dyn Write) -> Resul
     drop(lock);
     if ctx.global.json {
         let project = BTreeMap::from([("id", place.id.to_string()), ("name", place.name)]);
-        out.write_all(json::document("towline.project/v1", project).as_bytes())?;
+        out.write_all(json::document(schema::PROJECT, project).as_bytes())?;
     } else {
         writeln!(out, "{} {}", place.id, place.name)?;
     }
@@ -308,7 +309,7 @@ pub(super) fn join(
 fn joined(ctx: &Context, ticket: &Ticket, reply: &Reply, out: &mut dyn Write) -> Result<(), CliError> {
     if let Reply::Status(status) = reply {
         if ctx.global.json {
-            out.write_all(json::document("towline.status/v1", status).as_bytes())?;
+            out.write_all(json::document(schema::STATUS, status).as_bytes())?;
             return Ok(());
         }
         writeln!(

@@ -8,7 +8,6 @@ use towline_api::project_names;
 use towline_api::request::{Envelope, Failure, FailureCode, Reply};
 use towline_api::types::UnavailableProject;
 use towline_engine::Project;
-use towline_engine::handle::{ambiguous_project, project_unavailable};
 use towline_engine::in_home::open_project;
 use towline_engine::snapshot::{self, needs_cards_only};
 use towline_socket::{Client, HELLO_TIMEOUT};
@@ -183,19 +182,7 @@ fn pick(ctx: &Context, home: &Home) -> Result<ProjectHome, Failure> {
         .iter()
         .map(|place| (place.name.as_str(), &place.id))
         .collect();
-    let meant = unavailable
-        .iter()
-        .find(|one| wanted.is_none_or(|wanted| one.name == wanted));
-    let named = projects.iter().any(|place| Some(place.name.as_str()) == wanted);
-    match (project_names::pick(&all, wanted), meant) {
-        (_, Some(other)) if wanted.is_none() && !projects.is_empty() => {
-            let names: Vec<_> = all.iter().map(|one| project_names::address(&all, *one)).collect();
-            Err(ambiguous_project(&names.join(", "), other))
-        }
-        (Err(_), Some(meant)) if !named => Err(project_unavailable(meant)),
-        (at, _) => {
-            let gone = || Failure::new(FailureCode::NotFound, "no such project");
-            projects.get(at?).cloned().ok_or_else(gone)
-        }
-    }
+    let at = project_names::resolve(&all, &unavailable, wanted)?;
+    let gone = || Failure::new(FailureCode::NotFound, "no such project");
+    projects.get(at).cloned().ok_or_else(gone)
 }

@@ -14,7 +14,8 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use towline_api::request::{Envelope, Failure, FailureCode, Reply, Request};
+use towline_api::document::schema;
+use towline_api::request::{Administration, Envelope, Failure, FailureCode, Reply, Request};
 use towline_socket::{Client, HELLO_TIMEOUT};
 use towline_store::home::{Home, LockHolder};
 
@@ -224,7 +225,7 @@ pub fn open(ctx: &Context, out: &mut dyn Write) -> Result<(), CliError> {
     };
     if ctx.global.json {
         let address = std::collections::BTreeMap::from([("board", &board)]);
-        out.write_all(json::document("towline.board/v1", address).as_bytes())?;
+        out.write_all(json::document(schema::BOARD, address).as_bytes())?;
         return Ok(());
     }
     writeln!(out, "{board}")?;
@@ -254,7 +255,10 @@ pub fn sync_wait(ctx: &Context, timeout: Duration, out: &mut dyn Write) -> Resul
     let mut backend = running_within(ctx, timeout.min(HELLO_TIMEOUT))?.with_timeout(timeout);
     let deadline = Instant::now() + timeout;
     loop {
-        let reply = Backend::request(&mut backend, envelope(ctx, None, Request::SyncStatus))?;
+        let reply = Backend::request(
+            &mut backend,
+            envelope(ctx, None, Request::Administration(Administration::SyncStatus)),
+        )?;
         let Reply::Synced { peers, equal } = reply else {
             return Err(unexpected_reply("sync").into());
         };

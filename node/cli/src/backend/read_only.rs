@@ -10,6 +10,7 @@ use std::io;
 use std::path::Path;
 
 use tempfile::TempDir;
+use towline_api::request::properties::Effect;
 use towline_api::request::{Failure, FailureCode, Request};
 use towline_store::home::{HomeError, ProjectHome};
 
@@ -70,7 +71,7 @@ impl StoreCopy {
 
     /// Refuses a request that would change the project.
     pub(super) fn check_read_only(&self, request: &Request) -> Result<(), Failure> {
-        if request.writes() || matches!(request, Request::Rebuild) {
+        if request.effect() != Effect::Reads {
             let message = format!("{}; only commands that read work here", self.why);
             return Err(Failure::new(FailureCode::Failure, message));
         }

@@ -10,7 +10,10 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use towline_api::request::{Failure, FailureCode, IMPORT_CHUNK, ImportItem, ImportRelation, Reply, Request};
+use towline_api::document::schema;
+use towline_api::request::{
+    Administration, Failure, FailureCode, IMPORT_CHUNK, ImportItem, ImportRelation, Reply, Request,
+};
 use towline_api::types::ImportReport;
 use towline_interchange::import::{self, PROBLEMS, Parsed};
 use towline_proto::ItemId;
@@ -55,7 +58,7 @@ pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> R
     let dry_run = ctx.global.dry_run;
     for items in chunks(&parsed.items) {
         let count = items.len() as u64;
-        let request = Request::ImportItems { items, dry_run };
+        let request = Request::Administration(Administration::ImportItems { items, dry_run });
         add(&mut report, send_chunk(ctx, &mut *backend, &origin, request)?);
         bar.inc(count);
     }
@@ -69,10 +72,10 @@ pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> R
         name_ends(&mut relations, &report);
     }
     for relations in relations.chunks(IMPORT_CHUNK) {
-        let request = Request::ImportRelations {
+        let request = Request::Administration(Administration::ImportRelations {
             relations: relations.to_vec(),
             dry_run,
-        };
+        });
         add(&mut report, send_chunk(ctx, &mut *backend, &origin, request)?);
         bar.inc(relations.len() as u64);
     }
@@ -273,7 +276,7 @@ fn tell(ctx: &Context, parsed: &Parsed, report: &ImportReport, out: &mut dyn Wri
     if ctx.global.json {
         let notes = parsed.notes.iter().chain(&report.notes).cloned().collect();
         let whole = ImportReport { notes, ..report };
-        out.write_all(json::written("towline.import/v1", ctx.global.dry_run, whole).as_bytes())?;
+        out.write_all(json::written(schema::IMPORT, ctx.global.dry_run, whole).as_bytes())?;
     } else {
         write_counts(ctx, &report, out)?;
         out.write_all(parsed.tally.render().as_bytes())?;

@@ -2,7 +2,7 @@
 //!
 //! As in the rest of the plan, nothing is asked here and what can be refused without a store is refused.
 
-use towline_api::request::{Edit, Failure, Request};
+use towline_api::request::{Command, Edit, Failure, Query, Request};
 
 use super::{Layout, Plan, usage};
 use crate::args::{AssignArgs, CriteriaArgs, CriterionCommand, EpicArgs, LabelArgs, LinkArgs};
@@ -20,22 +20,22 @@ fn items_and_last(words: &[String], flag: bool, last: &str) -> Result<(Vec<Strin
 pub(super) fn assign(args: &AssignArgs) -> Result<Vec<(String, Request)>, Failure> {
     let (items, who) = items_and_last(&args.words, args.nobody, "the assignee (or use --nobody)")?;
     Ok(Plan::each(items, |item| {
-        Request::Edit(Edit {
+        Request::Command(Command::Edit(Edit {
             item,
             assignee: Some(who.clone()),
             ..Edit::default()
-        })
+        }))
     }))
 }
 
 pub(super) fn epic(args: &EpicArgs) -> Result<Vec<(String, Request)>, Failure> {
     let (items, epic) = items_and_last(&args.words, args.none, "the epic (or use --none)")?;
     Ok(Plan::each(items, |item| {
-        Request::Edit(Edit {
+        Request::Command(Command::Edit(Edit {
             item,
             epic: Some(epic.clone()),
             ..Edit::default()
-        })
+        }))
     }))
 }
 
@@ -59,34 +59,36 @@ pub(super) fn label(args: &LabelArgs) -> Result<Vec<(String, Request)>, Failure>
         let both = towline_proto::text::show(both, 80);
         return Err(usage(format!("cannot both add and remove the label {both:?}")));
     }
-    Ok(Plan::each(items, |item| Request::Label {
-        item,
-        add: add.clone(),
-        remove: remove.clone(),
+    Ok(Plan::each(items, |item| {
+        Request::Command(Command::Label {
+            item,
+            add: add.clone(),
+            remove: remove.clone(),
+        })
     }))
 }
 
 pub(super) fn criteria(ctx: &Context, args: &CriteriaArgs) -> Result<Plan, Failure> {
     let item = args.item.clone();
     let body = match &args.command {
-        None => return Ok(Plan::read(Request::Show { item }, Layout::Criteria)),
-        Some(CriterionCommand::Add { text }) => Request::AddCriterion {
+        None => return Ok(Plan::read(Request::Query(Query::Show { item }), Layout::Criteria)),
+        Some(CriterionCommand::Add { text }) => Request::Command(Command::AddCriterion {
             item,
             text: ctx
                 .text(text.clone(), towline_proto::limits::NOTE_BYTES)?
                 .trim_end()
                 .to_owned(),
-        },
+        }),
         Some(judgement) => {
             let Some((state, of)) = judgement.judgement() else {
                 return Err(usage("expected met, failed, skipped or open"));
             };
-            Request::SetCriterion {
+            Request::Command(Command::SetCriterion {
                 item,
                 index: of.index,
                 state,
                 evidence: of.evidence.clone(),
-            }
+            })
         }
     };
     Ok(Plan::write(vec![(args.item.clone(), body)]))
@@ -99,9 +101,9 @@ pub(super) fn link(args: &LinkArgs) -> Request {
     } else {
         (link, Vec::new())
     };
-    Request::Link {
+    Request::Command(Command::Link {
         item: args.item.clone(),
         add,
         remove,
-    }
+    })
 }

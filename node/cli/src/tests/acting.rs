@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
-use towline_api::request::{Envelope, Failure, FailureCode, Reply, Request};
+use towline_api::request::{self, Administration, Envelope, Failure, FailureCode, Query, Reply, Request};
 use towline_api::types::{Applied, Doctor, ItemPage};
 use towline_proto::{Column, Kind, Ticket};
 
@@ -67,18 +67,20 @@ impl Backend for Project {
             body => body,
         };
         match body {
-            Request::Show { item } if item == "4" => Ok(Reply::Page(Box::new(self.page()))),
-            Request::Show { item } => missing(&item),
-            Request::Transition(asked) if asked.item == "4" => applied(self.page()),
-            Request::Transition(asked) => missing(&asked.item),
-            Request::Edit(edit) => {
+            Request::Query(Query::Show { item }) if item == "4" => Ok(Reply::Page(Box::new(self.page()))),
+            Request::Query(Query::Show { item }) => missing(&item),
+            Request::Command(request::Command::Transition(asked)) if asked.item == "4" => {
+                applied(self.page())
+            }
+            Request::Command(request::Command::Transition(asked)) => missing(&asked.item),
+            Request::Command(request::Command::Edit(edit)) => {
                 if edit.body_base.as_deref() != Some(self.body.as_str()) {
                     return Err(Failure::new(FailureCode::Conflict, "the body has changed"));
                 }
                 self.body = edit.body.unwrap_or_default();
                 applied(self.page())
             }
-            Request::Doctor => Ok(Reply::Doctor(Doctor {
+            Request::Administration(Administration::Doctor) => Ok(Reply::Doctor(Doctor {
                 checked: vec!["the log".into()],
                 findings: vec!["an entry is damaged".into()],
             })),
@@ -112,7 +114,7 @@ fn json_is_one_document_with_its_schema_first() {
     let (code, out) = performed(&["start", "4", "9", "4", "--json"]);
     assert_eq!(code, 3);
     assert!(
-        out.starts_with(r#"{"schema":"towline.applied/v1","applied":[{"card":{"handle":"4""#),
+        out.starts_with(r#"{"schema":"towline.applied/v2","applied":[{"card":{"handle":"4""#),
         "{out}"
     );
     let document: Value = serde_json::from_str(&out).expect("one document");
@@ -139,7 +141,7 @@ fn a_dry_run_asks_what_would_be_and_says_so() {
     let code = run::execute(&ctx, &mut project, plan, &mut out).expect("written");
     let document: Value = serde_json::from_slice(&out).expect("JSON");
     assert_eq!(code, 3);
-    assert_eq!(document["schema"], "towline.applied/v1");
+    assert_eq!(document["schema"], "towline.applied/v2");
     assert_eq!(document["dry_run"], true);
     assert!(
         project
@@ -179,7 +181,7 @@ fn the_editor_changes_the_description_from_the_text_it_began_with() {
     let (outcome, drafts) = edited(&mut project, "sed -i s/two/zwei/");
     assert!(outcome.expect("sent").is_some());
     assert_eq!((project.body.as_str(), drafts), ("one\nzwei", 0));
-    let Some(Request::Edit(edit)) = project.asked.last() else {
+    let Some(Request::Command(request::Command::Edit(edit))) = project.asked.last() else {
         panic!("an edit was asked for");
     };
     assert_eq!(edit.body_base.as_deref(), Some("one\ntwo"));
@@ -202,7 +204,7 @@ fn an_editor_that_fails_or_changes_nothing_writes_nothing() {
         project
             .asked
             .iter()
-            .all(|asked| matches!(asked, Request::Show { .. }))
+            .all(|asked| matches!(asked, Request::Query(Query::Show { .. })))
     );
 }
 

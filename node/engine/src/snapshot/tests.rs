@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ed25519_dalek::SigningKey;
-use towline_api::request::{Filter, IMPORT_CHUNK, NewItem, Transition};
+use towline_api::request::{Administration, Command, Filter, IMPORT_CHUNK, NewItem, Query, Transition};
 use towline_interchange::import::beads;
 use towline_proto::{Column, CriterionState, Kind, Origin, OriginKind, ProjectId, Status, Verb};
 use towline_store::env::SystemEnvironment;
@@ -43,7 +43,7 @@ fn ask(project: &mut Project, request: Request) {
 
 fn story(title: &str) -> Request {
     let json = serde_json::json!({ "kind": "story", "title": title, "labels": ["shop"] });
-    Request::Create(serde_json::from_value::<NewItem>(json).unwrap())
+    Request::Command(Command::Create(serde_json::from_value::<NewItem>(json).unwrap()))
 }
 
 /// Lists of every sort.
@@ -89,12 +89,14 @@ fn questions() -> Vec<Request> {
         columns: vec![*column, Column::Closed],
         ..Filter::default()
     }));
-    let lists = filters.into_iter().map(Request::List);
+    let lists = filters.into_iter().map(|filter| Query::List(filter).into());
     lists
-        .chain([false, true].map(|all| Request::Ready { asker: None, all }))
-        .chain([false, true].map(|all| Request::Ready {
-            asker: Some("ann".into()),
-            all,
+        .chain([false, true].map(|all| Request::Query(Query::Ready { asker: None, all })))
+        .chain([false, true].map(|all| {
+            Request::Query(Query::Ready {
+                asker: Some("ann".into()),
+                all,
+            })
         }))
         .collect()
 }
@@ -139,39 +141,48 @@ fn a_real_tracker_is_listed_the_same_from_the_snapshot_and_from_the_store() {
     let dry_run = false;
     for items in parsed.items.chunks(IMPORT_CHUNK) {
         let items = items.to_vec();
-        ask(&mut project, Request::ImportItems { items, dry_run });
+        ask(
+            &mut project,
+            Request::Administration(Administration::ImportItems { items, dry_run }),
+        );
     }
     for relations in parsed.relations.chunks(IMPORT_CHUNK) {
         let relations = relations.to_vec();
-        ask(&mut project, Request::ImportRelations { relations, dry_run });
+        ask(
+            &mut project,
+            Request::Administration(Administration::ImportRelations { relations, dry_run }),
+        );
     }
     // What the tracker lacks: a claim, criteria, a hold, a forced start, an item that waits.
     ask(&mut project, story("Sell ropes"));
     let shop = (ITEMS + 1).to_string();
     ask(
         &mut project,
-        Request::Transition(Transition::plain(&shop, Verb::Start)),
+        Request::Command(Command::Transition(Transition::plain(&shop, Verb::Start))),
     );
     let (item, text) = (shop.clone(), "they hold".to_owned());
-    ask(&mut project, Request::AddCriterion { item, text });
-    let judged = Request::SetCriterion {
+    ask(
+        &mut project,
+        Request::Command(Command::AddCriterion { item, text }),
+    );
+    let judged = Request::Command(Command::SetCriterion {
         item: shop.clone(),
         index: 1,
         state: CriterionState::Met,
         evidence: None,
-    };
+    });
     ask(&mut project, judged);
     ask(&mut project, story("Sell more ropes"));
     let more = (ITEMS + 2).to_string();
-    let depends = Request::Depends {
+    let depends = Request::Command(Command::Depends {
         item: more.clone(),
         add: vec![shop],
         remove: Vec::new(),
-    };
+    });
     ask(&mut project, depends);
     let mut block = Transition::plain(&more, Verb::Block);
     block.reason = Some("no hemp".into());
-    ask(&mut project, Request::Transition(block));
+    ask(&mut project, Request::Command(Command::Transition(block)));
 
     let expected = truth(&mut project);
     assert_eq!(
@@ -194,12 +205,12 @@ fn a_real_tracker_is_listed_the_same_from_the_snapshot_and_from_the_store() {
         std::fs::metadata(dir.join(FILE)).unwrap().modified().unwrap(),
         written
     );
-    assert!(answer(dir, &Request::Status, LATER).is_none());
+    assert!(answer(dir, &Request::Query(Query::Status), LATER).is_none());
     let epic = Filter {
         epic: Some("1".into()),
         ..Filter::default()
     };
-    assert!(answer(dir, &Request::List(epic), LATER).is_none());
+    assert!(answer(dir, &Request::Query(Query::List(epic)), LATER).is_none());
 }
 
 /// A closed project with a few items, and what it says.
@@ -211,12 +222,12 @@ fn small(dir: &Path) -> (ProjectId, Vec<String>) {
     for item in ["3", "5", "8"] {
         ask(
             &mut project,
-            Request::Transition(Transition::plain(item, Verb::Merged)),
+            Request::Command(Command::Transition(Transition::plain(item, Verb::Merged))),
         );
     }
     ask(
         &mut project,
-        Request::Transition(Transition::plain("9", Verb::Delete)),
+        Request::Command(Command::Transition(Transition::plain("9", Verb::Delete))),
     );
     let (id, said) = (project.id(), truth(&mut project));
     project.close();

@@ -1,7 +1,7 @@
 //! What a catch-up brings together comes to the same as when it comes entry by entry: the same log, the
 //! same refusals, the same rows, documents and events.
 
-use towline_api::request::{Edit, Filter, Reply, Request};
+use towline_api::request::{Command, Edit, Filter, Query, Reply, Request};
 use towline_api::types::FeedEvent;
 use towline_crdt::view::ItemView;
 use towline_proto::{Entry, EntryBody, NodeId, Payload, Verb};
@@ -28,14 +28,16 @@ enum Harm {
 
 fn edit(who: &mut Replica, item: &str, body: &str) {
     let edit = serde_json::json!({ "item": item, "body": body, "priority": 1 });
-    who.ask(Request::Edit(serde_json::from_value::<Edit>(edit).unwrap()));
+    who.ask(Request::Command(Command::Edit(
+        serde_json::from_value::<Edit>(edit).unwrap(),
+    )));
 }
 
 fn say(who: &mut Replica, item: &str, text: &str) {
-    who.ask(Request::Comment {
+    who.ask(Request::Command(Command::Comment {
         item: item.into(),
         text: text.into(),
-    });
+    }));
 }
 
 /// Ann and Bo work on four items, together and apart: everything behind the beginning, in log order.
@@ -61,11 +63,11 @@ fn history() -> (Entry, Vec<Entry>) {
     ann.depends("1", "2");
     bo.depends("2", "1");
     meet(&mut ann, &mut bo);
-    ann.ask(Request::Depends {
+    ann.ask(Request::Command(Command::Depends {
         item: "1".into(),
         add: vec![],
         remove: vec!["2".into()],
-    });
+    }));
     meet(&mut ann, &mut bo);
     ann.depends("3", "2");
     bo.depends("1", "3");
@@ -255,7 +257,7 @@ fn two_who_catch_up_with_each_other_hold_the_same_items() {
         bo.create(&format!("tale {number}"), &[]);
     }
     meet(&mut ann, &mut bo);
-    let cards = |who: &mut Replica| match who.ask(Request::List(Filter::default())) {
+    let cards = |who: &mut Replica| match who.ask(Request::Query(Query::List(Filter::default()))) {
         Reply::Cards(cards) => cards.len(),
         other => panic!("cards, not {other:?}"),
     };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use towline_api::request::{Reply, Request};
+use towline_api::request::{Administration, Command, Query, Reply, Request};
 use towline_proto::Verb;
 
 use super::pair::{BEGIN, Clock, meet, pair};
@@ -18,10 +18,10 @@ fn a_time_far_ahead_is_shown_as_when_it_was_seen_and_flagged() {
     let mut bo = bo.restart(&ahead);
     bo.does("1", Verb::Start);
     bo.does("1", Verb::Claim);
-    bo.ask(Request::Comment {
+    bo.ask(Request::Command(Command::Comment {
         item: "1".into(),
         text: "from the future".into(),
-    });
+    }));
     assert!(!bo.card("1").skewed, "by his own clock all is well");
     let mut bo = bo.restart(&clock);
     meet(&mut ann, &mut bo);
@@ -50,7 +50,7 @@ fn a_time_far_ahead_is_shown_as_when_it_was_seen_and_flagged() {
     assert_eq!(flagged("create"), (false, true));
     assert_eq!(flagged("start"), (true, true));
     let events = |replica: &mut super::pair::Replica| {
-        let request = Request::Events { after: 0, limit: 99 };
+        let request = Request::Query(Query::Events { after: 0, limit: 99 });
         let Reply::Events(events) = replica.ask(request) else {
             panic!()
         };
@@ -61,7 +61,10 @@ fn a_time_far_ahead_is_shown_as_when_it_was_seen_and_flagged() {
     assert!(seen.iter().all(|event| event.event.at < soon));
     // Exports say what was written, and so the same everywhere.
     let export = |replica: &mut super::pair::Replica| {
-        let Reply::Lines(lines) = replica.ask(Request::ExportLines { offset: 0, limit: 9 }) else {
+        let Reply::Lines(lines) = replica.ask(Request::Administration(Administration::ExportLines {
+            offset: 0,
+            limit: 9,
+        })) else {
             panic!()
         };
         let mut out = Vec::new();
@@ -75,7 +78,7 @@ fn a_time_far_ahead_is_shown_as_when_it_was_seen_and_flagged() {
     assert_eq!(events(&mut ann), seen);
     let mut ann = ann.restart(&clock);
     assert_eq!(events(&mut ann), seen, "also when they are read again");
-    ann.ask(Request::Rebuild);
+    ann.ask(Request::Administration(Administration::Rebuild));
     assert_eq!(
         events(&mut ann)
             .iter()

@@ -2,7 +2,7 @@
 
 use towline_api::conflict_text::about;
 use towline_api::event_text::conflict_text;
-use towline_api::request::{Reply, Request, Transition};
+use towline_api::request::{Administration, Command, Query, Reply, Request, Transition};
 use towline_api::types::FeedEvent;
 use towline_api::types::SideResult;
 use towline_proto::{EventId, EventKind, Verb};
@@ -19,10 +19,10 @@ fn apart(clock: &Clock) -> (Replica, Replica) {
 }
 
 fn feed(replica: &mut Replica) -> Vec<FeedEvent> {
-    let request = Request::Events {
+    let request = Request::Query(Query::Events {
         after: 0,
         limit: 1_000,
-    };
+    });
     match replica.ask(request) {
         Reply::Events(events) => events,
         other => panic!("events, not {other:?}"),
@@ -59,11 +59,11 @@ fn numbers(told: &[(u32, EventId, String)]) -> Vec<u32> {
 }
 
 fn removes(replica: &mut Replica, item: &str, on: &str) {
-    replica.ask(Request::Depends {
+    replica.ask(Request::Command(Command::Depends {
         item: item.into(),
         add: vec![],
         remove: vec![on.into()],
-    });
+    }));
 }
 
 #[test]
@@ -97,11 +97,11 @@ fn a_cycle_emits_the_same_events_for_both_items_on_every_replica() {
     assert_eq!(feed(&mut ann).len(), before.len());
     let mut ann = ann.restart(&clock);
     assert_eq!(feed(&mut ann).len(), before.len());
-    ann.ask(Request::Doctor);
+    ann.ask(Request::Administration(Administration::Doctor));
     ann.conflicts(None);
     ann.create("five", &[]);
     assert_eq!(raised(&mut ann), told);
-    ann.ask(Request::Rebuild);
+    ann.ask(Request::Administration(Administration::Rebuild));
     let after = feed(&mut ann);
     assert_eq!(raised(&mut ann), told);
     same_places(&before, &after);
@@ -177,11 +177,11 @@ fn conflicts_settled_is_emitted_when_neither_a_conflict_nor_a_cycle_is_left() {
         .conflicts(Some("1"))
         .into_iter()
         .find(|open| about(&open.topic) == "title");
-    ann.ask(Request::Resolve {
+    ann.ask(Request::Command(Command::Resolve {
         item: "1".into(),
         conflict: Some(title.unwrap().id),
         keep: "a".into(),
-    });
+    }));
     assert!(settled(&mut ann).is_empty(), "the cycle is still there");
     removes(&mut ann, "1", "2");
     assert_eq!(numbers(&settled(&mut ann)), [1, 2]);
@@ -216,7 +216,7 @@ fn a_longer_cycle_and_one_through_a_successor_are_described_step_by_step() {
 
     let mut supersede = Transition::plain("2", Verb::Supersede);
     supersede.by = Some("4".into());
-    bo.ask(Request::Transition(supersede));
+    bo.ask(Request::Command(Command::Transition(supersede)));
     ann.depends("4", "1");
     meet(&mut ann, &mut bo);
     let told = raised(&mut ann);

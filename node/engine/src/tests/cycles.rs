@@ -3,7 +3,7 @@
 use towline_api::conflict_text::{means, unkeepable};
 use towline_api::explanation_text::sentences;
 use towline_api::notice_text::link_note_text;
-use towline_api::request::{Reply, Request, Transition};
+use towline_api::request::{Administration, Command, Query, Reply, Request, Transition};
 use towline_api::types::OpenConflict;
 use towline_api::types::{ConflictTopic, SideResult, Unkeepable};
 use towline_proto::{Rule, Verb};
@@ -65,7 +65,7 @@ fn in_a_concurrent_cycle_one_dependency_is_suspended_and_both_items_show_it() {
     let note = link_note_text(card.depends_on[0].note.as_ref().unwrap());
     assert_eq!(note, format!("suspended: it closes a cycle with {on}"));
     assert_eq!(ann.card(&on).unmet, 1);
-    let Reply::Explanations(why) = ann.ask(Request::Explain { item: free.clone() }) else {
+    let Reply::Explanations(why) = ann.ask(Request::Query(Query::Explain { item: free.clone() })) else {
         panic!()
     };
     let says = format!("It does not wait for {on} ");
@@ -76,23 +76,26 @@ fn in_a_concurrent_cycle_one_dependency_is_suspended_and_both_items_show_it() {
         "{why:?}"
     );
     assert_eq!(why[0].conflicts.len(), 1);
-    let ready = ann.cards(Request::Ready {
+    let ready = ann.cards(Request::Query(Query::Ready {
         asker: None,
         all: false,
-    });
+    }));
     assert!(ready.contains(&free) && !ready.contains(&on), "{ready:?}");
-    let Reply::Status(status) = ann.ask(Request::Status) else {
+    let Reply::Status(status) = ann.ask(Request::Query(Query::Status)) else {
         panic!()
     };
     assert_eq!(status.conflicts, 2);
-    let Reply::Doctor(doctor) = ann.ask(Request::Doctor) else {
+    let Reply::Doctor(doctor) = ann.ask(Request::Administration(Administration::Doctor)) else {
         panic!()
     };
     assert_eq!(doctor.findings, Vec::<String>::new());
 
     ann.does(&free, Verb::Start);
     let refused = ann
-        .try_ask(Request::Transition(Transition::plain(&on, Verb::Start)))
+        .try_ask(Request::Command(Command::Transition(Transition::plain(
+            &on,
+            Verb::Start,
+        ))))
         .unwrap_err();
     assert!(
         refused.message.contains(&format!("waits for {free}")),
@@ -100,11 +103,11 @@ fn in_a_concurrent_cycle_one_dependency_is_suspended_and_both_items_show_it() {
     );
 
     // Over as soon as somebody removes one of the two, whichever, wherever.
-    bo.ask(Request::Depends {
+    bo.ask(Request::Command(Command::Depends {
         item: on.clone(),
         add: vec![],
         remove: vec![free.clone()],
-    });
+    }));
     meet(&mut ann, &mut bo);
     assert!(ann.conflicts(None).is_empty() && bo.conflicts(None).is_empty());
     let card = ann.card(&free);
@@ -209,7 +212,7 @@ fn a_cycle_through_a_successor_blocks_nobody_either() {
     ann.depends("1", "2");
     let mut supersede = Transition::plain("2", Verb::Supersede);
     supersede.by = Some("3".into());
-    bo.ask(Request::Transition(supersede));
+    bo.ask(Request::Command(Command::Transition(supersede)));
     ann.depends("3", "1");
     meet(&mut ann, &mut bo);
     let open = ann.conflicts(None);
@@ -217,10 +220,10 @@ fn a_cycle_through_a_successor_blocks_nobody_either() {
     let (waits, _) = suspended(&open[0]);
     assert!(waits == "1" || waits == "3");
     assert!(
-        ann.cards(Request::Ready {
+        ann.cards(Request::Query(Query::Ready {
             asker: None,
             all: false
-        })
+        }))
         .contains(&waits)
     );
 }
@@ -232,7 +235,7 @@ fn a_cycle_of_a_successor_and_a_dependency_is_resolved_as_the_message_says() {
     let (mut ann, mut bo) = apart(&clock);
     let mut asked = Transition::plain("1", Verb::Supersede);
     asked.by = Some("2".into());
-    ann.ask(Request::Transition(asked));
+    ann.ask(Request::Command(Command::Transition(asked)));
     bo.depends("2", "1");
     meet(&mut ann, &mut bo);
 
@@ -271,7 +274,9 @@ fn an_item_does_not_take_the_place_of_one_that_it_waits_for() {
     ann.depends("2", "1");
     let mut asked = Transition::plain("1", Verb::Supersede);
     asked.by = Some("3".into());
-    let refused = ann.try_ask(Request::Transition(asked)).unwrap_err();
+    let refused = ann
+        .try_ask(Request::Command(Command::Transition(asked)))
+        .unwrap_err();
     assert_eq!(refused.code.exit(), 5);
     assert!(refused.message.contains("3 depends on 1"), "{refused}");
 }

@@ -1,6 +1,6 @@
 //! Epics that hold each other, and what becomes of their items.
 
-use towline_api::request::{Edit, Failure, Reply, Request};
+use towline_api::request::{Command, Edit, Failure, Reply, Request};
 
 use super::pair::{Clock, Replica, pair};
 
@@ -8,14 +8,18 @@ fn epics(clock: &Clock, titles: &[&str]) -> Replica {
     let (mut ann, _) = pair(clock);
     for title in titles {
         let new = serde_json::json!({ "kind": "epic", "title": title });
-        ann.ask(Request::Create(serde_json::from_value(new).unwrap()));
+        ann.ask(Request::Command(Command::Create(
+            serde_json::from_value(new).unwrap(),
+        )));
     }
     ann
 }
 
 fn edit(who: &mut Replica, item: &str, field: &str, value: &str) -> Result<Reply, Failure> {
     let edit = serde_json::json!({ "item": item, field: value });
-    who.try_ask(Request::Edit(serde_json::from_value::<Edit>(edit).unwrap()))
+    who.try_ask(Request::Command(Command::Edit(
+        serde_json::from_value::<Edit>(edit).unwrap(),
+    )))
 }
 
 #[test]

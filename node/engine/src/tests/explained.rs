@@ -2,7 +2,7 @@
 
 use towline_api::conflict_text::unkeepable;
 use towline_api::explanation_text::sentences;
-use towline_api::request::{Reply, Request, Transition};
+use towline_api::request::{Command, Query, Reply, Request, Transition};
 use towline_proto::Verb;
 
 use super::pair::{Clock, Replica, meet, pair};
@@ -10,11 +10,11 @@ use super::pair::{Clock, Replica, meet, pair};
 fn block(who: &mut Replica, why: &str) {
     let mut asked = Transition::plain("1", Verb::Block);
     asked.reason = Some(why.to_owned());
-    who.ask(Request::Transition(asked));
+    who.ask(Request::Command(Command::Transition(asked)));
 }
 
 fn because(who: &mut Replica) -> Vec<String> {
-    match who.ask(Request::Explain { item: "1".into() }) {
+    match who.ask(Request::Query(Query::Explain { item: "1".into() })) {
         Reply::Explanations(all) => all.iter().flat_map(|each| sentences(each, None)).collect(),
         other => panic!("an explanation, not {other:?}"),
     }
@@ -28,7 +28,7 @@ fn a_side_that_cannot_be_kept_against_a_merge_says_so_in_advance() {
     meet(&mut ann, &mut bo);
     let mut merged = Transition::plain("1", Verb::Merged);
     merged.commit = Some("abc1234".into());
-    ann.ask(Request::Transition(merged));
+    ann.ask(Request::Command(Command::Transition(merged)));
     bo.does("1", Verb::Abandon);
     meet(&mut ann, &mut bo);
     let open = ann.conflicts(Some("1"));

@@ -1,6 +1,6 @@
 //! One record that two nodes imported apart: which of the two items an import goes on with.
 
-use towline_api::request::{ImportItem, Reply, Request};
+use towline_api::request::{Administration, ImportItem, Reply, Request};
 use towline_api::types::ImportReport;
 use towline_proto::Verb;
 
@@ -17,10 +17,10 @@ fn issue(title: &str) -> ImportItem {
 }
 
 fn imports(replica: &mut Replica, title: &str) -> ImportReport {
-    let request = Request::ImportItems {
+    let request = Request::Administration(Administration::ImportItems {
         items: vec![issue(title)],
         dry_run: false,
-    };
+    });
     match replica.ask(request) {
         Reply::Imported(report) => report,
         other => panic!("a report, not {other:?}"),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use towline_api::request::{Edit, ImportItem, ImportStage, Request, Transition};
+use towline_api::request::{Administration, Command, Edit, ImportItem, ImportStage, Request, Transition};
 use towline_proto::{Column, OriginKind, Verb};
 use towline_store::home::Settings;
 use towline_store::home::settings::Promote;
@@ -59,7 +59,7 @@ fn an_item_starts_when_the_last_thing_that_it_waits_for_is_done() {
     ann.create("waits", &["4"]);
     let mut supersede = Transition::plain("4", Verb::Supersede);
     supersede.by = Some("5".into());
-    ann.ask(Request::Transition(supersede));
+    ann.ask(Request::Command(Command::Transition(supersede)));
     ann.project.run_maintenance();
     assert_eq!(column(&mut ann, "6"), Column::Backlog);
     ann.does("5", Verb::Merged);
@@ -80,17 +80,17 @@ fn what_a_person_decides_is_left_to_persons() {
     ann.create("depends on nothing", &[]);
     ann.does("2", Verb::Freeze);
     ann.does("3", Verb::Delete);
-    ann.ask(Request::Edit(Edit {
+    ann.ask(Request::Command(Command::Edit(Edit {
         item: "4".into(),
         kind: Some(towline_proto::Kind::Epic),
         ..Edit::default()
-    }));
+    })));
     let mut force = Transition::plain("5", Verb::Start);
     (force.force, force.reason) = (true, Some("cannot wait".into()));
-    ann.ask(Request::Transition(force));
+    ann.ask(Request::Command(Command::Transition(force)));
     let mut back = Transition::plain("5", Verb::Move);
     back.to = Some(Column::Backlog);
-    ann.ask(Request::Transition(back));
+    ann.ask(Request::Command(Command::Transition(back)));
     ann.create("given up", &[]);
     ann.depends("6", "8");
     ann.does("8", Verb::Abandon);
@@ -197,11 +197,11 @@ fn an_item_whose_other_dependency_is_suspended_starts_and_one_in_contention_does
     let mut ann = ann.restart(&clock);
     meet(&mut ann, &mut bo);
     for (replica, title) in [(&mut ann, "by ann"), (&mut bo, "by bo")] {
-        replica.ask(Request::Edit(Edit {
+        replica.ask(Request::Command(Command::Edit(Edit {
             item: "4".into(),
             title: Some(title.into()),
             ..Edit::default()
-        }));
+        })));
     }
     meet(&mut ann, &mut bo);
     bo.project.override_settings(auto());
@@ -224,10 +224,10 @@ fn imported(number: usize) -> ImportItem {
 }
 
 fn archive_after(replica: &mut Replica, value: &str) {
-    replica.ask(Request::Set {
+    replica.ask(Request::Command(Command::Set {
         key: "archive_after".into(),
         value: Some(value.into()),
-    });
+    }));
 }
 
 fn archived(replica: &Replica) -> usize {
@@ -241,10 +241,10 @@ fn what_has_been_over_for_long_goes_out_of_sight_a_hundred_at_a_time() {
     let (mut ann, _) = pair(&clock);
     for chunk in [0..150, 150..250] {
         let items = chunk.map(imported).collect();
-        ann.ask(Request::ImportItems {
+        ann.ask(Request::Administration(Administration::ImportItems {
             items,
             dry_run: false,
-        });
+        }));
     }
     ann.create("open", &[]);
     ann.project.run_maintenance();
@@ -296,10 +296,10 @@ fn nothing_is_archived_early_twice_or_over_the_heads_of_people() {
     bo.does("1", Verb::Abandon);
     let mut merged = Transition::plain("4", Verb::Merged);
     merged.commit = Some("3f2a1c9".into());
-    ann.ask(Request::Transition(merged));
+    ann.ask(Request::Command(Command::Transition(merged)));
     let mut block = Transition::plain("4", Verb::Block);
     block.reason = Some("it breaks the build".into());
-    bo.ask(Request::Transition(block));
+    bo.ask(Request::Command(Command::Transition(block)));
     meet(&mut ann, &mut bo);
     assert_eq!(ann.card("4").attention.len(), 1);
     assert_eq!(ann.card("1").conflicts, 1);

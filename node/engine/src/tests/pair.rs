@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 
 use ed25519_dalek::SigningKey;
 use tokio::sync::mpsc;
-use towline_api::request::{Edit, Failure, NewItem, Reply, Request, Transition};
+use towline_api::request::{
+    Administration, Command, Edit, Failure, NewItem, Query, Reply, Request, Transition,
+};
 use towline_api::types::{ItemCard, ItemPage, OpenConflict};
 use towline_net::{GossipToken, NetInput, NetOutput};
 use towline_proto::wire::{JoinReply, JoinRequest};
@@ -140,40 +142,45 @@ impl Replica {
 
     pub(super) fn create(&mut self, title: &str, on: &[&str]) {
         let new = serde_json::json!({ "kind": "story", "title": title, "depends_on": on });
-        self.ask(Request::Create(serde_json::from_value::<NewItem>(new).unwrap()));
+        self.ask(Request::Command(Command::Create(
+            serde_json::from_value::<NewItem>(new).unwrap(),
+        )));
     }
 
     /// Makes a transition; whoever is to claim an item does that by itself.
     pub(super) fn does(&mut self, item: &str, verb: Verb) {
-        self.ask(Request::Transition(Transition {
+        self.ask(Request::Command(Command::Transition(Transition {
             no_claim: true,
             ..Transition::plain(item, verb)
-        }));
+        })));
     }
 
     /// Starts an item as people do.
     pub(super) fn starts(&mut self, item: &str) {
-        self.ask(Request::Transition(Transition::plain(item, Verb::Start)));
+        self.ask(Request::Command(Command::Transition(Transition::plain(
+            item,
+            Verb::Start,
+        ))));
     }
 
     pub(super) fn retitle(&mut self, item: &str, title: &str) {
-        self.ask(Request::Edit(Edit {
+        self.ask(Request::Command(Command::Edit(Edit {
             item: item.into(),
             title: Some(title.into()),
             ..Edit::default()
-        }));
+        })));
     }
 
     pub(super) fn depends(&mut self, item: &str, on: &str) {
-        self.ask(Request::Depends {
+        self.ask(Request::Command(Command::Depends {
             item: item.into(),
             add: vec![on.into()],
             remove: vec![],
-        });
+        }));
     }
 
     pub(super) fn page(&mut self, item: &str) -> ItemPage {
-        match self.ask(Request::Show { item: item.into() }) {
+        match self.ask(Request::Query(Query::Show { item: item.into() })) {
             Reply::Page(page) => *page,
             other => panic!("one item, not {other:?}"),
         }
@@ -192,18 +199,18 @@ impl Replica {
 
     pub(super) fn conflicts(&mut self, item: Option<&str>) -> Vec<OpenConflict> {
         let item = item.map(str::to_owned);
-        match self.ask(Request::Conflicts { item }) {
+        match self.ask(Request::Query(Query::Conflicts { item })) {
             Reply::Conflicts(open) => open,
             other => panic!("conflicts, not {other:?}"),
         }
     }
 
     pub(super) fn settle(&mut self, item: &str, keep: &str) -> Result<Reply, Failure> {
-        self.try_ask(Request::Resolve {
+        self.try_ask(Request::Command(Command::Resolve {
             item: item.into(),
             conflict: None,
             keep: keep.into(),
-        })
+        }))
     }
 
     pub(super) fn digest(&self) -> [u8; 32] {
@@ -224,10 +231,10 @@ impl Replica {
 /// A founder and a writer who has joined.
 pub(super) fn pair(clock: &Clock) -> (Replica, Replica) {
     let mut ann = Replica::make("ann", clock, None);
-    let Reply::Ticket { ticket, .. } = ann.ask(Request::Invite {
+    let Reply::Ticket { ticket, .. } = ann.ask(Request::Administration(Administration::Invite {
         role: Role::Writer,
         valid_ms: 60_000,
-    }) else {
+    })) else {
         panic!("a ticket")
     };
     let ticket: Ticket = ticket.parse().unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use towline_api::request::{Failure, Reply, Request, Transition};
+use towline_api::request::{Command, Failure, Reply, Request, Transition};
 use towline_net::{GossipToken, GossipVerdict, NetInput, NetOutput};
 use towline_proto::{
     Entry, EntryBody, Epoch, ItemChange, ItemId, NodeId, Op, Origin, OriginKind, Payload, Presence,
@@ -30,7 +30,7 @@ fn claimed(clock: &Clock) -> (Replica, Replica) {
 fn take_over(replica: &mut Replica, force: bool, reason: Option<&str>) -> Result<Reply, Failure> {
     let mut asked = Transition::plain("1", Verb::TakeOver);
     (asked.force, asked.reason) = (force, reason.map(str::to_owned));
-    replica.try_ask(Request::Transition(asked))
+    replica.try_ask(Request::Command(Command::Transition(asked)))
 }
 
 /// The last presence that a replica has said.
@@ -113,7 +113,9 @@ fn by(kind: OriginKind, name: &str) -> Origin {
 fn asks(replica: &mut Replica, origin: &Origin, verb: Verb, force: Option<&str>) -> Result<Reply, Failure> {
     let mut asked = Transition::plain("1", verb);
     (asked.force, asked.reason) = (force.is_some(), force.map(str::to_owned));
-    replica.project.request(Some(origin), Request::Transition(asked))
+    replica
+        .project
+        .request(Some(origin), Request::Command(Command::Transition(asked)))
 }
 
 #[test]
@@ -329,7 +331,7 @@ fn a_release_that_could_not_be_written_leaves_the_claim_as_young_as_it_was() {
     assert!(take_over(&mut ann, false, None).is_err(), "it was just made");
     // Bo works at the other machine now, too.
     let origin = by(OriginKind::User, "bo");
-    let release = Request::Transition(Transition::plain("1", Verb::Release));
+    let release = Request::Command(Command::Transition(Transition::plain("1", Verb::Release)));
     ann.project.apply_request(Some(&origin), release).unwrap();
     let entry = too_large(&ann);
     ann.project.batch.add_remote(entry);

@@ -1,6 +1,6 @@
 //! What was emptied out of the trash is shown nowhere, and its number stays its own.
 
-use towline_api::request::{Filter, Reply, Request, Transition};
+use towline_api::request::{Administration, Command, Filter, Query, Reply, Request, Transition};
 use towline_api::types::LinkNote;
 use towline_proto::Verb;
 
@@ -28,19 +28,19 @@ fn a_purged_item_is_shown_nowhere_and_its_number_is_not_given_out_again() {
             deleted: true,
             ..Filter::default()
         };
-        assert_eq!(replica.cards(Request::List(all)), ["1"]);
-        assert!(replica.cards(Request::List(trash)).is_empty());
-        let search = Request::Search {
+        assert_eq!(replica.cards(Request::Query(Query::List(all))), ["1"]);
+        assert!(replica.cards(Request::Query(Query::List(trash))).is_empty());
+        let search = Request::Query(Query::Search {
             text: "secret".into(),
             limit: 9,
-        };
+        });
         assert!(replica.cards(search).is_empty());
         assert!(
             replica
-                .cards(Request::Ready {
+                .cards(Request::Query(Query::Ready {
                     asker: None,
                     all: false
-                })
+                }))
                 .is_empty(),
             "1 waits for what cannot be done any more"
         );
@@ -50,35 +50,35 @@ fn a_purged_item_is_shown_nowhere_and_its_number_is_not_given_out_again() {
         assert_eq!((&link.note, link.satisfied), (&Some(LinkNote::Purged), false));
 
         for request in [
-            Request::Show { item: "2".into() },
-            Request::Show { item: id.clone() },
-            Request::Explain { item: "2".into() },
-            Request::Log {
+            Request::Query(Query::Show { item: "2".into() }),
+            Request::Query(Query::Show { item: id.clone() }),
+            Request::Query(Query::Explain { item: "2".into() }),
+            Request::Query(Query::Log {
                 item: Some("2".into()),
                 limit: 9,
-            },
-            Request::Transition(Transition::plain("2", Verb::Restore)),
+            }),
+            Request::Command(Command::Transition(Transition::plain("2", Verb::Restore))),
         ] {
             let refused = replica.try_ask(request).unwrap_err();
             assert_eq!(refused.code.exit(), 3, "{refused}");
             assert!(refused.message.contains("was purged"), "{refused}");
         }
         let everything = [
-            replica.ask(Request::Export { offset: 0, limit: 9 }),
-            replica.ask(Request::Log {
+            replica.ask(Request::Query(Query::Export { offset: 0, limit: 9 })),
+            replica.ask(Request::Query(Query::Log {
                 item: None,
                 limit: 99,
-            }),
+            })),
         ];
         for reply in everything {
             let told = serde_json::to_string(&reply).unwrap();
             assert!(!told.contains("secret plan"), "{told}");
         }
-        let Reply::Status(status) = replica.ask(Request::Status) else {
+        let Reply::Status(status) = replica.ask(Request::Query(Query::Status)) else {
             panic!()
         };
         assert_eq!((status.items, status.deleted), (1, 0));
-        let Reply::Doctor(doctor) = replica.ask(Request::Doctor) else {
+        let Reply::Doctor(doctor) = replica.ask(Request::Administration(Administration::Doctor)) else {
             panic!()
         };
         assert_eq!(doctor.findings, Vec::<String>::new());
@@ -99,7 +99,10 @@ fn a_number_that_two_items_shared_does_not_become_the_other_ones() {
     let rest = ann.card("1");
     assert_eq!(rest.handle, "1b", "to look at, there is only one left");
     let refused = ann
-        .try_ask(Request::Transition(Transition::plain("1", Verb::Start)))
+        .try_ask(Request::Command(Command::Transition(Transition::plain(
+            "1",
+            Verb::Start,
+        ))))
         .unwrap_err();
     assert!(refused.message.contains("1a (purged), 1b"), "{refused}");
     ann.does("1b", Verb::Start);

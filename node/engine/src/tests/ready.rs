@@ -1,6 +1,8 @@
 //! `ready`: what somebody can start now, why not the rest, and taking the best of it.
 
-use towline_api::request::{Edit, ImportItem, NewItem, Reply, Request, Transition};
+use towline_api::request::{
+    Administration, Command, Edit, ImportItem, NewItem, Query, Reply, Request, Transition,
+};
 use towline_api::types::{ItemCard, NotReadyReason};
 use towline_proto::{Column, OriginKind, Verb};
 
@@ -8,12 +10,12 @@ use super::pair::{Clock, Replica, pair};
 
 fn ready(replica: &mut Replica, asker: &str) -> Vec<String> {
     let asker = Some(asker.to_owned());
-    replica.cards(Request::Ready { asker, all: false })
+    replica.cards(Request::Query(Query::Ready { asker, all: false }))
 }
 
 fn rest(replica: &mut Replica, asker: &str) -> Vec<(String, NotReadyReason)> {
     let asker = Some(asker.to_owned());
-    let Reply::Cards(cards) = replica.ask(Request::Ready { asker, all: true }) else {
+    let Reply::Cards(cards) = replica.ask(Request::Query(Query::Ready { asker, all: true })) else {
         panic!()
     };
     let barred = |card: ItemCard| Some((card.handle, card.in_the_way?));
@@ -21,24 +23,26 @@ fn rest(replica: &mut Replica, asker: &str) -> Vec<(String, NotReadyReason)> {
 }
 
 fn assign(replica: &mut Replica, item: &str, who: &str) {
-    replica.ask(Request::Edit(Edit {
+    replica.ask(Request::Command(Command::Edit(Edit {
         item: item.into(),
         assignee: Some(who.into()),
         ..Edit::default()
-    }));
+    })));
 }
 
 fn epic(replica: &mut Replica, item: &str, epic: &str) {
-    replica.ask(Request::Edit(Edit {
+    replica.ask(Request::Command(Command::Edit(Edit {
         item: item.into(),
         epic: Some(epic.into()),
         ..Edit::default()
-    }));
+    })));
 }
 
 fn create(replica: &mut Replica, kind: &str, title: &str) {
     let new = serde_json::json!({ "kind": kind, "title": title });
-    replica.ask(Request::Create(serde_json::from_value::<NewItem>(new).unwrap()));
+    replica.ask(Request::Command(Command::Create(
+        serde_json::from_value::<NewItem>(new).unwrap(),
+    )));
 }
 
 #[test]
@@ -62,10 +66,10 @@ fn only_what_the_asker_can_start_is_ready_and_the_rest_says_why() {
     assert_eq!(ready(&mut ann, "ann"), ["1", "2", "7"]);
     assert_eq!(ready(&mut ann, "bo"), ["1", "3", "7"]);
     assert_eq!(
-        ann.cards(Request::Ready {
+        ann.cards(Request::Query(Query::Ready {
             asker: None,
             all: false
-        }),
+        })),
         ["1", "7"],
         "whose items are whose is not known of nobody"
     );
@@ -124,10 +128,10 @@ fn what_was_in_progress_where_it_came_from_is_its_assignees() {
         item(2, "coding", None),
         item(3, "backlog", None),
     ];
-    ann.ask(Request::ImportItems {
+    ann.ask(Request::Administration(Administration::ImportItems {
         items,
         dry_run: false,
-    });
+    }));
     assert_eq!(ready(&mut ann, "ann"), ["3"]);
     assert_eq!(ready(&mut ann, "bo"), ["1", "3"]);
     let why = [("1", NotReadyReason::Assigned), ("2", NotReadyReason::Underway)];
@@ -151,7 +155,7 @@ fn whoever_starts_an_item_claims_it_and_promotion_does_not() {
     assert_eq!(ann.card("2").claim, None);
     let mut other = Transition::plain("3", Verb::Start);
     other.holder = Some("coder-1".into());
-    ann.ask(Request::Transition(other));
+    ann.ask(Request::Command(Command::Transition(other)));
     assert_eq!(ann.card("3").claim.unwrap().holder, "coder-1");
     create(&mut ann, "epic", "nobody works on an epic");
     ann.starts("4");
@@ -160,10 +164,10 @@ fn whoever_starts_an_item_claims_it_and_promotion_does_not() {
         (Column::Coding, None)
     );
     ann.create("waits", &["1"]);
-    ann.ask(Request::Set {
+    ann.ask(Request::Command(Command::Set {
         key: "promote".into(),
         value: Some("auto".into()),
-    });
+    }));
     ann.project.run_maintenance();
     ann.does("1", Verb::Merged);
     ann.project.run_maintenance();
@@ -178,23 +182,27 @@ fn the_best_is_taken_and_nothing_is_an_answer_too() {
     let (mut ann, _) = pair(&clock);
     for (title, priority) in [("later", 3), ("first", 0), ("second", 0)] {
         let new = serde_json::json!({ "kind": "bug", "title": title, "priority": priority });
-        ann.ask(Request::Create(serde_json::from_value::<NewItem>(new).unwrap()));
+        ann.ask(Request::Command(Command::Create(
+            serde_json::from_value::<NewItem>(new).unwrap(),
+        )));
     }
     let mut taken = Vec::new();
     for number in 0..3 {
         let holder = Some(format!("coder-{number}"));
-        let Reply::Applied(applied) = ann.ask(Request::ClaimReady { holder }) else {
+        let Reply::Applied(applied) = ann.ask(Request::Command(Command::ClaimReady { holder })) else {
             panic!()
         };
         assert_eq!(applied.card.claim.unwrap().holder, format!("coder-{number}"));
         taken.push(applied.card.handle);
     }
     assert_eq!(taken, ["2", "3", "1"]);
-    let refused = ann.try_ask(Request::ClaimReady { holder: None }).unwrap_err();
+    let refused = ann
+        .try_ask(Request::Command(Command::ClaimReady { holder: None }))
+        .unwrap_err();
     assert_eq!(refused.code.exit(), 3, "{refused}");
     // What was given up is taken where it stands.
     ann.does("3", Verb::Release);
-    let Reply::Applied(applied) = ann.ask(Request::ClaimReady { holder: None }) else {
+    let Reply::Applied(applied) = ann.ask(Request::Command(Command::ClaimReady { holder: None })) else {
         panic!()
     };
     assert_eq!(
@@ -217,12 +225,12 @@ fn nothing_is_proposed_that_would_be_refused() {
         replica.project.run_maintenance();
         for item in ["1", "2"] {
             for verb in replica.card(item).legal {
-                let of = Request::Transition(Transition {
+                let of = Request::Command(Command::Transition(Transition {
                     reason: Some("because".into()),
                     to: Some(Column::Upcoming),
                     by: Some(if item == "1" { "2" } else { "1" }.into()),
                     ..Transition::plain(item, verb)
-                });
+                }));
                 // The one waits for the other, so it cannot take its place; which item can is not proposed.
                 if verb == Verb::Supersede && item == "1" {
                     continue;

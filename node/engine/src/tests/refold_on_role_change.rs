@@ -1,6 +1,6 @@
 //! Ties go to the higher role: what happens to the rows when somebody rises who has written before.
 
-use towline_api::request::{Reply, Request};
+use towline_api::request::{Administration, Command, Reply, Request};
 use towline_api::types::Doctor;
 use towline_proto::member::TicketHash;
 use towline_proto::{MemberAct, Millis, NodeId, Role};
@@ -20,7 +20,9 @@ fn retitled(clock: &Clock) -> (Replica, Replica) {
     for (who, name) in [(&mut ann, "ann"), (&mut bo, "bo")] {
         for item in 1..=ITEMS {
             let edit = serde_json::json!({ "item": item.to_string(), "title": format!("{name}'s") });
-            who.ask(Request::Edit(serde_json::from_value(edit).unwrap()));
+            who.ask(Request::Command(Command::Edit(
+                serde_json::from_value(edit).unwrap(),
+            )));
         }
     }
     meet(&mut ann, &mut bo);
@@ -54,7 +56,8 @@ pub(super) fn raise(ann: &mut Replica, who: NodeId, role: Role) {
 }
 
 fn findings(who: &mut Replica) -> Vec<String> {
-    let Reply::Doctor(Doctor { findings, .. }) = who.ask(Request::Doctor) else {
+    let Reply::Doctor(Doctor { findings, .. }) = who.ask(Request::Administration(Administration::Doctor))
+    else {
         panic!("findings")
     };
     findings

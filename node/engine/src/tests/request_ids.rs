@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use towline_api::request::{FailureCode, NewItem, Reply, Request, Transition};
+use towline_api::request::{
+    Administration, Command, FailureCode, NewItem, Query, Reply, Request, Transition,
+};
 use towline_api::types::Applied;
 use towline_proto::{Column, Origin, OriginKind, RequestId, Verb};
 
@@ -20,21 +22,21 @@ fn once(message: &str, of: Request) -> Request {
 
 fn create(title: &str) -> Request {
     let new = serde_json::json!({ "kind": "bug", "title": title });
-    Request::Create(serde_json::from_value::<NewItem>(new).unwrap())
+    Request::Command(Command::Create(serde_json::from_value::<NewItem>(new).unwrap()))
 }
 
 fn comment(text: &str) -> Request {
-    Request::Comment {
+    Request::Command(Command::Comment {
         item: "1".into(),
         text: text.into(),
-    }
+    })
 }
 
 fn moved(to: Column) -> Request {
-    Request::Transition(Transition {
+    Request::Command(Command::Transition(Transition {
         to: Some(to),
         ..Transition::plain("1", Verb::Move)
-    })
+    }))
 }
 
 fn applied(replica: &mut Replica, request: Request) -> Applied {
@@ -64,7 +66,10 @@ fn what_is_asked_twice_is_answered_twice_and_done_once() {
         assert_eq!(applied(replica, once("$1", create("Lamp"))).card.id, made.card.id);
         assert!(!applied(replica, once("$2", comment("hello"))).changed);
         assert!(!applied(replica, once("$3", moved(Column::Qa))).changed);
-        assert_eq!(replica.cards(Request::List(Default::default())), ["1"]);
+        assert_eq!(
+            replica.cards(Request::Query(Query::List(Default::default()))),
+            ["1"]
+        );
         let page = replica.page("1");
         assert_eq!((page.card.column, page.remarks.len()), (Column::Merge, 1));
     }
@@ -118,7 +123,12 @@ fn two_items_of_one_request_become_one() {
     bo.project.run_maintenance();
     meet(&mut ann, &mut bo);
     for replica in [&mut ann, &mut bo] {
-        assert_eq!(replica.cards(Request::List(Default::default())).len(), 2);
+        assert_eq!(
+            replica
+                .cards(Request::Query(Query::List(Default::default())))
+                .len(),
+            2
+        );
         let gone = replica.page(&second.to_string());
         assert_eq!(gone.card.column, Column::Closed);
         assert_eq!(gone.successor.map(|link| link.id), Some(first));
@@ -132,10 +142,10 @@ fn two_items_of_one_request_become_one() {
 fn only_what_changes_an_item_has_a_name() {
     let clock = Clock::new();
     let (mut ann, _) = pair(&clock);
-    let invite = Request::Invite {
+    let invite = Request::Administration(Administration::Invite {
         role: towline_proto::Role::Writer,
         valid_ms: 1,
-    };
+    });
     let nested = once("$1", once("$1", comment("x")));
     for request in [once("$1", invite), nested] {
         assert_eq!(ann.try_ask(request).unwrap_err().code, FailureCode::Usage);

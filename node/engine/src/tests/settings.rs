@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use towline_api::conflict_text::means;
-use towline_api::request::{Failure, Filter, NewItem, Reply, Request, Transition};
+use towline_api::request::{
+    Administration, Command, Failure, Filter, NewItem, Query, Reply, Request, Transition,
+};
 use towline_api::types::LineOutcome;
 use towline_api::types::Setting;
 use towline_net::NetOutput;
@@ -16,10 +18,10 @@ use super::pair::{Clock, Replica, meet, pair};
 use crate::pending_batch::Work;
 
 fn try_set(replica: &mut Replica, key: &str, value: &str) -> Result<Reply, Failure> {
-    replica.try_ask(Request::Set {
+    replica.try_ask(Request::Command(Command::Set {
         key: key.to_owned(),
         value: Some(value.to_owned()).filter(|value| !value.is_empty()),
-    })
+    }))
 }
 
 fn set(replica: &mut Replica, key: &str, value: &str) {
@@ -27,7 +29,7 @@ fn set(replica: &mut Replica, key: &str, value: &str) {
 }
 
 fn settings(replica: &mut Replica) -> Vec<Setting> {
-    match replica.ask(Request::Settings) {
+    match replica.ask(Request::Query(Query::Settings)) {
         Reply::Settings(settings) => settings,
         other => panic!("settings, not {other:?}"),
     }
@@ -79,9 +81,9 @@ fn what_a_maintainer_sets_holds_on_every_node_and_after_a_restart() {
         assert_eq!(one(&mut replica, "qa").set.unwrap().origin.id, "ann");
         let mut again = replica.killed(&clock).restart(&clock);
         assert_eq!(holding(&again), wanted);
-        again.ask(Request::Rebuild);
+        again.ask(Request::Administration(Administration::Rebuild));
         assert_eq!(holding(&again), wanted);
-        let Reply::Doctor(doctor) = again.ask(Request::Doctor) else {
+        let Reply::Doctor(doctor) = again.ask(Request::Administration(Administration::Doctor)) else {
             panic!()
         };
         assert_eq!(doctor.findings, Vec::<String>::new());
@@ -182,34 +184,31 @@ fn the_settings_are_in_no_list_no_count_and_take_no_number() {
     set(&mut ann, "promote", "auto");
     ann.create("the first", &[]);
     assert_eq!(ann.card("1").title, "the first");
-    let all = Request::List(Filter {
+    let all = Request::Query(Query::List(Filter {
         all: true,
         ..Filter::default()
-    });
+    }));
     assert_eq!(ann.cards(all), ["1"]);
-    let Reply::Status(status) = ann.ask(Request::Status) else {
+    let Reply::Status(status) = ann.ask(Query::Status.into()) else {
         panic!()
     };
     assert_eq!((status.items, status.deleted, status.conflicts), (1, 0, 0));
     let id = ItemId::settings(&ann.project.id());
     for wanted in [id.to_string(), id.key()] {
-        let refused = ann.try_ask(Request::Show { item: wanted }).unwrap_err();
+        let refused = ann
+            .try_ask(Request::Query(Query::Show { item: wanted }))
+            .unwrap_err();
         assert_eq!(refused.code.exit(), 3, "{refused}");
     }
-    let Reply::Pages(pages) = ann.ask(Request::Export {
-        offset: 0,
-        limit: 100,
-    }) else {
+    let (offset, limit) = (0, 100);
+    let Reply::Pages(pages) = ann.ask(Query::Export { offset, limit }.into()) else {
         panic!()
     };
-    let Reply::Lines(lines) = ann.ask(Request::ExportLines {
-        offset: 0,
-        limit: 100,
-    }) else {
+    let Reply::Lines(lines) = ann.ask(Administration::ExportLines { offset, limit }.into()) else {
         panic!()
     };
     assert_eq!((pages.len(), lines.len()), (1, 1));
-    let Reply::Events(events) = ann.ask(Request::Events { after: 0, limit: 100 }) else {
+    let Reply::Events(events) = ann.ask(Request::Query(Query::Events { after: 0, limit: 100 })) else {
         panic!()
     };
     assert!(events.iter().all(|event| event.event.item != id), "{events:?}");
@@ -219,10 +218,8 @@ fn the_settings_are_in_no_list_no_count_and_take_no_number() {
 fn a_setting_that_cannot_be_stored_or_is_a_dry_run_leaves_nothing() {
     let clock = Clock::new();
     let (mut ann, _) = pair(&clock);
-    let of = Box::new(Request::Set {
-        key: "promote".into(),
-        value: Some("auto".into()),
-    });
+    let (key, value) = ("promote".into(), Some("auto".into()));
+    let of = Box::new(Command::Set { key, value }.into());
     let Reply::Settings(rehearsed) = ann.ask(Request::DryRun { of }) else {
         panic!()
     };
@@ -271,10 +268,11 @@ fn what_a_file_of_an_earlier_version_said_is_brought_in_once_by_who_may() {
 fn an_export_carries_the_settings_with_everything_that_was_done_to_them() {
     let clock = Clock::new();
     let (mut ann, mut bo) = pair_with(&clock, Role::Maintainer);
-    let line = |replica: &mut Replica| match replica.ask(Request::SettingsLine) {
-        Reply::SettingsLine(line) => line,
-        other => panic!("settings, not {other:?}"),
-    };
+    let line =
+        |replica: &mut Replica| match replica.ask(Request::Administration(Administration::SettingsLine)) {
+            Reply::SettingsLine(line) => line,
+            other => panic!("settings, not {other:?}"),
+        };
     assert_eq!(line(&mut ann), None);
     set(&mut ann, "promote", "auto");
     set(&mut bo, "promote", "manual");
@@ -292,7 +290,8 @@ fn an_export_carries_the_settings_with_everything_that_was_done_to_them() {
 
     let take = |replica: &mut Replica, line: &towline_api::export_line::SettingsLine| {
         let line = Box::new(line.clone());
-        match replica.ask(Request::ImportSettings { line, dry_run: false }) {
+        let dry_run = false;
+        match replica.ask(Administration::ImportSettings { line, dry_run }.into()) {
             Reply::LineOutcomes(taken) => taken.into_iter().next().unwrap(),
             other => panic!("taken, not {other:?}"),
         }
@@ -342,7 +341,9 @@ fn new_items_take_their_qa_from_the_settings() {
     ann.create("one", &[]);
     assert_eq!(ann.card("1").qa, towline_proto::Qa::Human);
     let new = serde_json::json!({ "kind": "bug", "title": "two", "qa": "server" });
-    ann.ask(Request::Create(serde_json::from_value::<NewItem>(new).unwrap()));
+    ann.ask(Request::Command(Command::Create(
+        serde_json::from_value::<NewItem>(new).unwrap(),
+    )));
     let card = ann.card("2");
     assert_eq!((card.kind, card.qa), (Kind::Bug, towline_proto::Qa::Server));
 }
@@ -351,7 +352,7 @@ fn sends_back(replica: &mut Replica, item: &str) -> Reply {
     replica.does(item, Verb::Submit);
     let mut back = Transition::plain(item, Verb::RequestChanges);
     back.reason = Some("the test is missing".into());
-    replica.ask(Request::Transition(back))
+    replica.ask(Request::Command(Command::Transition(back)))
 }
 
 #[test]
@@ -389,7 +390,7 @@ fn an_item_that_is_sent_back_once_too_often_is_blocked_on_every_node() {
     for (verb, reason) in [(Verb::Block, "no keys"), (Verb::RequestChanges, "wrong")] {
         let mut asked = Transition::plain("1", verb);
         asked.reason = Some(reason.into());
-        ann.ask(Request::Transition(asked));
+        ann.ask(Request::Command(Command::Transition(asked)));
     }
     assert_eq!(
         ann.card("1").holds.blocked.unwrap().reason,

@@ -8,7 +8,7 @@ mod store;
 
 use serde_json::json;
 use towline_api::conflict_text::about;
-use towline_api::request::{IMPORT_CHUNK, Reply, Request};
+use towline_api::request::{Administration, IMPORT_CHUNK, Query, Reply, Request};
 use towline_api::types::LineOutcome;
 use towline_interchange::import::beads;
 use towline_proto::{Column, Millis};
@@ -88,9 +88,9 @@ fn lively() -> Store {
     bob.does(json!({ "request": "edit", "item": "1", "body": "Bob's words" }));
     ann.take_from(&mut bob);
     // One conflict is resolved, the others stay.
-    let Reply::Conflicts(open) = ann.ask(Request::Conflicts {
+    let Reply::Conflicts(open) = ann.ask(Request::Query(Query::Conflicts {
         item: Some("4".into()),
-    }) else {
+    })) else {
         panic!("conflicts")
     };
     let title = open
@@ -194,17 +194,17 @@ fn a_real_tracker_goes_through_two_projects_unchanged() {
     let mut ann = Store::new(7);
     for items in parsed.items.chunks(IMPORT_CHUNK) {
         let items = items.to_vec();
-        ann.ask(Request::ImportItems {
+        ann.ask(Request::Administration(Administration::ImportItems {
             items,
             dry_run: false,
-        });
+        }));
     }
     for relations in parsed.relations.chunks(IMPORT_CHUNK) {
         let relations = relations.to_vec();
-        ann.ask(Request::ImportRelations {
+        ann.ask(Request::Administration(Administration::ImportRelations {
             relations,
             dry_run: false,
-        });
+        }));
     }
     let export = ann.export();
     assert_eq!(export.lines().count(), parsed.items.len());
@@ -214,7 +214,10 @@ fn a_real_tracker_goes_through_two_projects_unchanged() {
     assert_same(&export, &other.export());
     // The tracker's own file still finds its items, and has nothing to add.
     let items = parsed.items[..IMPORT_CHUNK].to_vec();
-    let Reply::Imported(report) = other.ask(Request::ImportItems { items, dry_run: true }) else {
+    let Reply::Imported(report) = other.ask(Request::Administration(Administration::ImportItems {
+        items,
+        dry_run: true,
+    })) else {
         panic!("imported")
     };
     assert_eq!(

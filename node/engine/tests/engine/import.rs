@@ -14,7 +14,9 @@ use std::path::{Path, PathBuf};
 use ed25519_dalek::SigningKey;
 use serde_json::Value;
 use tempfile::TempDir;
-use towline_api::request::{IMPORT_CHUNK, ImportItem, ImportStage, Reply, Request};
+use towline_api::request::{
+    Administration, Command, IMPORT_CHUNK, ImportItem, ImportStage, Query, Reply, Request,
+};
 use towline_api::types::ImportReport;
 use towline_engine::{Project, ProjectOptions};
 use towline_interchange::import::{Parsed, backlog, github};
@@ -54,7 +56,10 @@ impl Place {
 
     fn imports(&mut self, items: Vec<ImportItem>) -> ImportReport {
         let dry_run = false;
-        let Reply::Imported(report) = self.ask(Request::ImportItems { items, dry_run }) else {
+        let Reply::Imported(report) = self.ask(Request::Administration(Administration::ImportItems {
+            items,
+            dry_run,
+        })) else {
             panic!("a report")
         };
         report
@@ -90,10 +95,10 @@ impl Place {
             }
         }
         for relations in relations.chunks(IMPORT_CHUNK) {
-            let request = Request::ImportRelations {
+            let request = Request::Administration(Administration::ImportRelations {
                 relations: relations.to_vec(),
                 dry_run: false,
-            };
+            });
             let Reply::Imported(part) = self.ask(request) else {
                 panic!("a report")
             };
@@ -107,10 +112,10 @@ impl Place {
     }
 
     fn export(&mut self) -> Vec<Value> {
-        let Reply::Pages(pages) = self.ask(Request::Export {
+        let Reply::Pages(pages) = self.ask(Request::Query(Query::Export {
             offset: 0,
             limit: 500,
-        }) else {
+        })) else {
             panic!("pages")
         };
         pages
@@ -134,7 +139,7 @@ impl Place {
         fs::remove_dir_all(self.dir.path().join("cache")).unwrap();
         self.project = Project::open(opening(self.dir.path()), id).unwrap();
         assert_eq!(self.export(), before);
-        let Reply::Doctor(doctor) = self.ask(Request::Doctor) else {
+        let Reply::Doctor(doctor) = self.ask(Request::Administration(Administration::Doctor)) else {
             panic!("doctor")
         };
         assert_eq!(doctor.findings, Vec::<String>::new());
@@ -197,12 +202,12 @@ fn a_backlog_comes_over_once_and_its_later_version_updates() {
     assert_eq!(here.export(), before);
 
     // Somebody here judges a criterion that nobody ticked there, and the task goes on over there.
-    here.ask(Request::SetCriterion {
+    here.ask(Request::Command(Command::SetCriterion {
         item: pay["handle"].as_str().unwrap().to_owned(),
         index: 4,
         state: CriterionState::Failed,
         evidence: None,
-    });
+    }));
     let later = &mut parsed.items[1];
     later.title = "Pay by card or phone".to_owned();
     later.criteria[0].state = CriterionState::Open;

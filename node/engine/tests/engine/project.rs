@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ed25519_dalek::SigningKey;
-use towline_api::request::{Failure, Filter, NewItem, Reply, Request, Transition};
+use towline_api::request::{
+    Administration, Command, Failure, Filter, NewItem, Query, Reply, Request, Transition,
+};
 use towline_engine::handle::Job;
 use towline_engine::{Project, ProjectOptions};
 use towline_net::NetOutput;
@@ -43,20 +45,20 @@ fn ask(project: &mut Project, request: Request) -> Result<Reply, Failure> {
 
 fn story(title: &str) -> Request {
     let json = serde_json::json!({ "kind": "story", "title": title, "body": "As a user I want it." });
-    Request::Create(serde_json::from_value::<NewItem>(json).unwrap())
+    Request::Command(Command::Create(serde_json::from_value::<NewItem>(json).unwrap()))
 }
 
 fn transition(item: &str, verb: Verb) -> Request {
-    Request::Transition(Transition::plain(item, verb))
+    Request::Command(Command::Transition(Transition::plain(item, verb)))
 }
 
 fn everything(project: &mut Project) -> String {
     let Reply::Lines(lines) = ask(
         project,
-        Request::ExportLines {
+        Request::Administration(Administration::ExportLines {
             offset: 0,
             limit: 500,
-        },
+        }),
     )
     .unwrap() else {
         panic!("lines")
@@ -69,10 +71,10 @@ fn everything(project: &mut Project) -> String {
 fn events(project: &mut Project) -> Vec<(u64, String)> {
     let Reply::Events(events) = ask(
         project,
-        Request::Events {
+        Request::Query(Query::Events {
             after: 0,
             limit: 1_000,
-        },
+        }),
     )
     .unwrap() else {
         panic!("events")
@@ -84,7 +86,7 @@ fn events(project: &mut Project) -> Vec<(u64, String)> {
 }
 
 fn assert_healthy(project: &mut Project) {
-    let Reply::Doctor(doctor) = ask(project, Request::Doctor).unwrap() else {
+    let Reply::Doctor(doctor) = ask(project, Request::Administration(Administration::Doctor)).unwrap() else {
         panic!("doctor")
     };
     assert_eq!(doctor.findings, Vec::<String>::new());
@@ -118,7 +120,7 @@ fn what_was_done_is_there_after_a_clean_stop_a_crash_and_a_rebuild() {
         "the same log gives the same feed"
     );
     assert_healthy(&mut project);
-    ask(&mut project, Request::Rebuild).unwrap();
+    ask(&mut project, Request::Administration(Administration::Rebuild)).unwrap();
     assert_eq!(everything(&mut project), before);
     assert_eq!(events(&mut project), feed_then);
     assert_healthy(&mut project);
@@ -151,7 +153,7 @@ fn a_refused_request_changes_nothing() {
     assert!(failure.message.contains("no user name"), "{failure}");
     let mut stale = Transition::plain("1", Verb::Start);
     stale.expect = Some("0000000000000000".into());
-    let failure = ask(&mut project, Request::Transition(stale)).unwrap_err();
+    let failure = ask(&mut project, Request::Command(Command::Transition(stale))).unwrap_err();
     assert_eq!(
         (failure.code.exit(), failure.current.unwrap().column),
         (5, Column::Backlog)
@@ -167,10 +169,12 @@ fn a_cycle_of_dependencies_is_refused_and_start_waits_for_what_is_not_done() {
     for title in ["one", "two"] {
         ask(&mut project, story(title)).unwrap();
     }
-    let depends = |item: &str, on: &str| Request::Depends {
-        item: item.into(),
-        add: vec![on.into()],
-        remove: vec![],
+    let depends = |item: &str, on: &str| {
+        Request::Command(Command::Depends {
+            item: item.into(),
+            add: vec![on.into()],
+            remove: vec![],
+        })
     };
     ask(&mut project, depends("1", "2")).unwrap();
     assert_eq!(ask(&mut project, depends("2", "1")).unwrap_err().code.exit(), 5);
@@ -179,10 +183,10 @@ fn a_cycle_of_dependencies_is_refused_and_start_waits_for_what_is_not_done() {
     assert!(refused.message.contains("waits for 2"), "{refused}");
     let Reply::Cards(ready) = ask(
         &mut project,
-        Request::Ready {
+        Request::Query(Query::Ready {
             asker: None,
             all: false,
-        },
+        }),
     )
     .unwrap() else {
         panic!("cards")
@@ -209,26 +213,29 @@ fn lists_show_what_is_open_and_search_finds_words_in_bodies() {
     }
     let mut reject = Transition::plain("2", Verb::Reject);
     reject.reason = Some("no shed".into());
-    ask(&mut project, Request::Transition(reject)).unwrap();
+    ask(&mut project, Request::Command(Command::Transition(reject))).unwrap();
     let mut titles = |request| match ask(&mut project, request).unwrap() {
         Reply::Cards(cards) => cards.into_iter().map(|card| card.title).collect::<Vec<_>>(),
         _ => panic!("cards"),
     };
-    assert_eq!(titles(Request::List(Filter::default())), ["Fix the login"]);
     assert_eq!(
-        titles(Request::List(Filter {
+        titles(Request::Query(Query::List(Filter::default()))),
+        ["Fix the login"]
+    );
+    assert_eq!(
+        titles(Request::Query(Query::List(Filter {
             all: true,
             kinds: vec![Kind::Story],
             ..Filter::default()
-        }))
+        })))
         .len(),
         2
     );
     assert_eq!(
-        titles(Request::Search {
+        titles(Request::Query(Query::Search {
             text: "user LOGIN".into(),
             limit: 10
-        }),
+        })),
         ["Fix the login"]
     );
 }
@@ -242,7 +249,7 @@ fn a_body_is_found_before_and_after_it_is_stored_and_as_it_was_edited() {
     ask(&mut project, story("Paint the shed")).unwrap();
     let found = |project: &mut Project, text: &str| {
         let text = text.into();
-        match ask(project, Request::Search { text, limit: 10 }).unwrap() {
+        match ask(project, Request::Query(Query::Search { text, limit: 10 })).unwrap() {
             Reply::Cards(cards) => cards.into_iter().map(|card| card.handle).collect::<Vec<_>>(),
             _ => panic!("cards"),
         }
@@ -256,7 +263,7 @@ fn a_body_is_found_before_and_after_it_is_stored_and_as_it_was_edited() {
         body: Some("Green, with a Roof.".into()),
         ..Default::default()
     };
-    ask(&mut project, Request::Edit(edit)).unwrap();
+    ask(&mut project, Request::Command(Command::Edit(edit))).unwrap();
     for _ in 0..2 {
         assert_eq!(found(&mut project, "user"), ["1"]);
         assert_eq!(found(&mut project, "roof shed"), ["2"]);
@@ -281,7 +288,8 @@ fn a_damaged_log_is_reported_refuses_writes_and_can_be_repaired() {
     std::fs::write(&segment, &bytes).unwrap();
 
     let mut project = reopen(dir.path(), id);
-    let Reply::Doctor(doctor) = ask(&mut project, Request::Doctor).unwrap() else {
+    let Reply::Doctor(doctor) = ask(&mut project, Request::Administration(Administration::Doctor)).unwrap()
+    else {
         panic!("doctor")
     };
     assert!(
@@ -335,10 +343,10 @@ fn the_network_knows_that_a_ticket_is_out_before_anybody_holds_it() {
     let addresses = || vec!["/ip4/127.0.0.1/tcp/7".to_owned()];
     let started = towline_engine::start(create(folder.path()), Some(net), Arc::new(addresses)).unwrap();
     let (reply, answer) = tokio::sync::oneshot::channel();
-    let body = Box::new(Request::Invite {
+    let body = Box::new(Request::Administration(Administration::Invite {
         role: Role::Writer,
         valid_ms: 60_000,
-    });
+    }));
     let origin = Some(ann());
     started
         .link

@@ -6,6 +6,7 @@
 //!   config.toml               what a person may change
 //!   lock                      held by whoever has the stores open
 //!   node.sock                 where a running node listens
+//!   tokens                    API tokens, hashed; mode 0600
 //!   undo                      what `init` changed outside of this folder
 //!   projects/<16 hex digits of the project id>/
 //!     project.toml            its name and full id
@@ -13,8 +14,8 @@
 //!     log/  cache/  rows.snap
 //! ```
 //!
-//! Nothing here reads a clock, and only `key` reads environment variables; only [`key::create`] draws
-//! randomness.
+//! Nothing here reads a clock, and only `key` reads environment variables; only [`key::create`] and [`tokens::create`]
+//! draw randomness.
 
 pub mod config;
 pub mod files;
@@ -26,6 +27,7 @@ pub mod key;
 pub mod lock;
 mod projects;
 pub mod settings;
+pub mod tokens;
 
 use std::fs;
 use std::io;
@@ -194,6 +196,11 @@ impl Home {
     /// The configuration.
     pub fn config_file(&self) -> PathBuf {
         self.dir().join("config.toml")
+    }
+
+    /// The API tokens.
+    pub fn tokens_file(&self) -> PathBuf {
+        self.dir().join("tokens")
     }
 
     /// What `init` changed outside of the folder.

@@ -5,6 +5,7 @@
 mod canned;
 mod demo;
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::net::TcpListener;
@@ -25,7 +26,11 @@ async fn main() -> anyhow::Result<()> {
     handle.add(canned::project("empty", Vec::new()));
     let many = (1..=3_000).map(|number| canned::card(number, Kind::Story, "One of many", now));
     handle.add(canned::project("large", many.collect()));
-    let web = Web::new(handle, WebConfig::default())?;
+    let config = WebConfig {
+        tokens: Some(Arc::new(canned::Tokens)),
+        ..WebConfig::default()
+    };
+    let web = Web::new(handle, config)?;
     let listener = TcpListener::bind(address).await?;
     let base = format!("http://{}", listener.local_addr()?);
     println!("{base}/p/demo\n{}", web.login_link(&base, "ann"));

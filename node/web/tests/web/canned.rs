@@ -7,11 +7,15 @@
 mod conflict;
 #[path = "canned_page.rs"]
 mod page;
+#[path = "canned_tokens.rs"]
+mod tokens;
+
+pub(crate) use tokens::Tokens;
 
 use std::thread;
 
 use tokio::sync::{mpsc, watch};
-use towline_api::request::{Failure, FailureCode, Filter, Reply, Request, Transition};
+use towline_api::request::{Command, Failure, FailureCode, Filter, Query, Reply, Request, Transition};
 use towline_api::types::{Applied, Comment, FeedEvent, ItemCard, ItemLink, ItemPage, ProjectStatus};
 use towline_engine::handle::{JOBS, Job, ProjectLink};
 use towline_proto::stage::{Blocked, Holds, status};
@@ -178,14 +182,14 @@ fn passes(card: &ItemCard, filter: &Filter) -> bool {
 impl Project {
     fn answer(&mut self, origin: Option<Origin>, body: Request) -> Result<Reply, Failure> {
         match body {
-            Request::List(filter) => Ok(Reply::Cards(
+            Request::Query(Query::List(filter)) => Ok(Reply::Cards(
                 self.cards
                     .iter()
                     .filter(|card| passes(card, &filter))
                     .cloned()
                     .collect(),
             )),
-            Request::Search { text, limit } => {
+            Request::Query(Query::Search { text, limit }) => {
                 let filter = Filter {
                     text: Some(text),
                     columns: Column::ALL.to_vec(),
@@ -200,15 +204,15 @@ impl Project {
                         .collect(),
                 ))
             }
-            Request::Show { item } => {
+            Request::Query(Query::Show { item }) => {
                 let mut meant = self.meant(&item)?;
                 Ok(match meant.len() {
                     1 => Reply::Page(Box::new(meant.remove(0))),
                     _ => Reply::Pages(meant),
                 })
             }
-            Request::Status => Ok(Reply::Status(Box::new(self.status()))),
-            Request::Events { after, limit } => {
+            Request::Query(Query::Status) => Ok(Reply::Status(Box::new(self.status()))),
+            Request::Query(Query::Events { after, limit }) => {
                 let news = self
                     .events
                     .iter()
@@ -216,8 +220,8 @@ impl Project {
                     .take(limit);
                 Ok(Reply::Events(news.cloned().collect()))
             }
-            Request::Transition(transition) => self.transition(origin, transition),
-            Request::Comment { item, text } => {
+            Request::Command(Command::Transition(transition)) => self.transition(origin, transition),
+            Request::Command(Command::Comment { item, text }) => {
                 let origin = origin.ok_or_else(nobody)?;
                 let at = self.find(&item)?;
                 self.cards[at].comments += 1;
@@ -235,19 +239,19 @@ impl Project {
                 self.tell(at, origin, EventKind::Commented { excerpt: text });
                 Ok(Reply::Applied(Box::new(self.applied(at, None))))
             }
-            Request::Explain { item } => {
+            Request::Query(Query::Explain { item }) => {
                 let of = |page: ItemPage| conflict::explanation(page.card, page.history, page.open_conflicts);
                 Ok(Reply::Explanations(
                     self.meant(&item)?.into_iter().map(of).collect(),
                 ))
             }
-            Request::Conflicts { item } => {
+            Request::Query(Query::Conflicts { item }) => {
                 let asked = |card: &&ItemCard| item.as_ref().is_none_or(|item| *item == card.handle);
                 let cards = self.cards.iter().filter(asked);
                 let open = cards.flat_map(|card| conflict::conflicts(card, &conflict::history(card)));
                 Ok(Reply::Conflicts(open.collect()))
             }
-            Request::Resolve { item, keep, .. } => {
+            Request::Command(Command::Resolve { item, keep, .. }) => {
                 let origin = origin.ok_or_else(nobody)?;
                 let meant = self.meant(&item)?.into_iter();
                 let open = meant.flat_map(|page| page.open_conflicts);

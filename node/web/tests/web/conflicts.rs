@@ -108,20 +108,17 @@ async fn a_program_reads_and_resolves_conflicts() {
     let kind = ("content-type", "application/json");
     let token = ("authorization", "Bearer s3cret");
     let ask = |body: serde_json::Value| body.to_string();
-    let keep = ask(json!({ "keep": "b", "origin": { "kind": "agent", "id": "coder-1" } }));
+    let keep = ask(json!({ "keep": "b", "origin": { "kind": "agent", "id": "coder-2" } }));
     assert_eq!(board.send("POST", path, &[kind], &keep).await.status, 403);
-    let nobody = ask(json!({ "keep": "b" }));
-    assert_eq!(
-        board.send("POST", path, &[kind, token], &nobody).await.status,
-        400
-    );
-    let neither = ask(json!({ "keep": "z", "origin": { "kind": "agent", "id": "coder-1" } }));
+    let other = ask(json!({ "keep": "b", "origin": { "kind": "agent", "id": "coder-1" } }));
+    assert_eq!(board.send("POST", path, &[kind, token], &other).await.status, 403);
+    let neither = ask(json!({ "keep": "z" }));
     assert_eq!(
         board.send("POST", path, &[kind, token], &neither).await.status,
         404
     );
     let done = board.send("POST", path, &[kind, token], &keep).await;
     assert_eq!(done.status, 200, "{}", done.body);
-    assert_eq!(done.json()["schema"], "towline.applied/v1");
-    assert_eq!(done.json()["card"]["conflicts"], 0);
+    assert_eq!(done.json()["schema"], "towline.applied/v2");
+    assert_eq!(done.json()["applied"][0]["card"]["conflicts"], 0);
 }

@@ -7,8 +7,10 @@ mod claims;
 mod client;
 mod conflicts;
 mod shared;
+mod tokens;
 mod trash;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -43,7 +45,7 @@ async fn showing(cards: Vec<ItemCard>) -> Board {
     handle.add(canned::project("demo", cards));
     let config = WebConfig {
         allowed_hosts: vec!["board.example:443".into()],
-        api_token: Some("s3cret".into()),
+        tokens: Some(Arc::new(canned::Tokens)),
         ..WebConfig::default()
     };
     let web = Web::new(handle, config).unwrap();
@@ -159,38 +161,8 @@ async fn a_write_needs_a_session_its_token_and_this_site() {
 
     let answer = board.write(&[cookie, token], freeze("1")).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
-    assert_eq!(answer.json()["schema"], "towline.applied/v1");
-    assert_eq!(answer.json()["card"]["status"], "frozen");
-}
-
-#[tokio::test]
-async fn a_program_writes_with_its_token_and_says_for_whom() {
-    let board = board().await;
-    let bearer = ("authorization", "Bearer s3cret");
-    let answer = board.write(&[bearer], freeze("1")).await;
-    assert_eq!(answer.status, 400);
-    assert!(
-        answer.json()["message"]
-            .as_str()
-            .unwrap()
-            .starts_with("no user name")
-    );
-
-    let mut asked = freeze("1");
-    asked["origin"] = json!({ "kind": "agent", "id": "coder-2" });
-    assert_eq!(
-        board
-            .write(&[("authorization", "Bearer wrong")], asked.clone())
-            .await
-            .status,
-        403
-    );
-    assert_eq!(board.write(&[bearer], asked.clone()).await.status, 200);
-    let log = board.get("/api/v1/projects/demo/status").await.json();
-    assert_eq!(log["last_event"]["origin"]["id"], "coder-2");
-
-    asked["body"] = json!({ "request": "invite", "role": "owner", "valid_ms": 1000 });
-    assert_eq!(board.write(&[bearer], asked).await.status, 403);
+    assert_eq!(answer.json()["schema"], "towline.applied/v2");
+    assert_eq!(answer.json()["applied"][0]["card"]["status"], "frozen");
 }
 
 #[tokio::test]
@@ -356,4 +328,22 @@ async fn one_project_is_the_start_page_and_metrics_count_its_items() {
     assert_eq!(board.get("/p/nothing").await.status, 404);
     let listed = board.get("/api/v1/projects/demo/items?kind=bug").await.json();
     assert_eq!(listed["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_description_of_a_card_is_that_of_a_real_one() {
+    let board = board().await;
+    let api = board.get("/openapi.json").await.json();
+    let described = &api["components"]["schemas"]["card"];
+    let items = board.get("/api/v1/projects/demo/items").await.json();
+    let card = items["items"][0].as_object().unwrap();
+    for field in card.keys() {
+        assert!(
+            described["properties"][field].is_object(),
+            "{field} is not described"
+        );
+    }
+    for field in described["required"].as_array().unwrap() {
+        assert!(card.contains_key(field.as_str().unwrap()), "{field} is missing");
+    }
 }

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use towline_api::request::{Failure, FailureCode, MAX_ENTRIES, Reply, Request};
+use towline_api::document::schema;
+use towline_api::request::{Administration, Failure, FailureCode, MAX_ENTRIES, Query, Reply, Request};
 use towline_api::types::EntryImportReport;
 use towline_api::types::ProjectStatus;
 use towline_interchange::export::bundle::{self, BundleError, Header, Writer};
@@ -46,7 +47,8 @@ impl From<Failure> for ImportError {
 pub(super) fn export(ctx: &Context, path: &Path, out: &mut dyn Write) -> Result<(), CliError> {
     let mut backend = connect(ctx)?;
     if ctx.global.dry_run {
-        let Reply::Status(status) = backend.request(envelope(ctx, None, Request::Status))? else {
+        let Reply::Status(status) = backend.request(envelope(ctx, None, Request::Query(Query::Status)))?
+        else {
             return Err(unexpected_reply().into());
         };
         let step = format!("write {} entries to {}", status.entries, path.display());
@@ -78,7 +80,7 @@ fn write(ctx: &Context, backend: &mut dyn Backend, path: &Path) -> Result<u64, C
     let mut writer = None;
     let mut after = 0;
     loop {
-        let request = Request::ExportEntries { after };
+        let request = Request::Administration(Administration::ExportEntries { after });
         let Reply::ExportedEntries {
             project,
             records,
@@ -128,7 +130,7 @@ pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> R
         Failure::new(failure.code, message)
     })?;
     let mut backend = connect(ctx)?;
-    let Reply::Status(status) = backend.request(envelope(ctx, None, Request::Status))? else {
+    let Reply::Status(status) = backend.request(envelope(ctx, None, Request::Query(Query::Status)))? else {
         return Err(unexpected_reply().into());
     };
     fits(&header, called.as_deref(), &status)?;
@@ -195,10 +197,10 @@ fn import_entries(
     let mut records: Vec<String> = Vec::new();
     let mut size = 0;
     let mut send = |project: ProjectId, records: &mut Vec<String>| -> Result<(), Failure> {
-        let request = Request::ImportEntries {
+        let request = Request::Administration(Administration::ImportEntries {
             project,
             records: std::mem::take(records),
-        };
+        });
         let Reply::EntriesImported(more) = backend.request(envelope(ctx, None, request))? else {
             return Err(unexpected_reply());
         };
@@ -228,7 +230,7 @@ fn import_entries(
 
 fn tell(ctx: &Context, arrived: &EntryImportReport, out: &mut dyn Write) -> Result<(), CliError> {
     if ctx.global.json {
-        out.write_all(json::document("towline.arrived/v1", arrived).as_bytes())?;
+        out.write_all(json::document(schema::ARRIVED, arrived).as_bytes())?;
     } else {
         writeln!(
             out,

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use towline_api::request::{Failure, FailureCode, Reply, Request};
+use towline_api::request::{Administration, Failure, FailureCode, Query, Reply, Request};
 use towline_api::types::ItemPage;
 use towline_interchange::export::{self, markdown};
 use towline_store::home::files;
@@ -85,7 +85,12 @@ fn write(
 }
 
 fn lines(ctx: &Context, backend: &mut dyn Backend, mut out: &mut dyn Write) -> Result<usize, CliError> {
-    let Reply::SettingsLine(settings) = backend.request(envelope(ctx, None, Request::SettingsLine))? else {
+    let Reply::SettingsLine(settings) = backend.request(envelope(
+        ctx,
+        None,
+        Request::Administration(Administration::SettingsLine),
+    ))?
+    else {
         return Err(unexpected_reply().into());
     };
     if let Some(settings) = settings {
@@ -93,7 +98,7 @@ fn lines(ctx: &Context, backend: &mut dyn Backend, mut out: &mut dyn Write) -> R
     }
     let mut offset = 0;
     loop {
-        let request = Request::ExportLines { offset, limit: PAGE };
+        let request = Request::Administration(Administration::ExportLines { offset, limit: PAGE });
         let Reply::Lines(more) = backend.request(envelope(ctx, None, request))? else {
             return Err(unexpected_reply().into());
         };
@@ -108,7 +113,7 @@ fn pages(ctx: &Context, backend: &mut dyn Backend) -> Result<Vec<ItemPage>, Fail
     let mut pages = Vec::new();
     let mut offset = 0;
     loop {
-        let request = Request::Export { offset, limit: PAGE };
+        let request = Request::Query(Query::Export { offset, limit: PAGE });
         let Reply::Pages(more) = backend.request(envelope(ctx, None, request))? else {
             return Err(unexpected_reply());
         };
@@ -123,7 +128,7 @@ fn pages(ctx: &Context, backend: &mut dyn Backend) -> Result<Vec<ItemPage>, Fail
 }
 
 fn name(ctx: &Context, backend: &mut dyn Backend) -> Result<String, Failure> {
-    match backend.request(envelope(ctx, None, Request::Status))? {
+    match backend.request(envelope(ctx, None, Request::Query(Query::Status)))? {
         Reply::Status(status) => Ok(status.name),
         _ => Err(unexpected_reply()),
     }

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::io::Write;
 
+use towline_api::document::schema;
 use towline_api::export_line::ItemLine;
-use towline_api::request::{Failure, IMPORT_CHUNK, Reply, Request};
+use towline_api::request::{Administration, Failure, IMPORT_CHUNK, Reply, Request};
 use towline_api::types::ImportReport;
 use towline_api::types::{ImportPass, LineOutcome};
 use towline_interchange::import::jsonl::{self, JsonlFile};
@@ -41,10 +42,10 @@ pub(super) fn import(ctx: &Context, args: &ImportArgs, out: &mut dyn Write) -> R
         ImportPass::Create
     };
     if let Some((number, line)) = file.settings.take() {
-        let request = Request::ImportSettings {
+        let request = Request::Administration(Administration::ImportSettings {
             line: Box::new(line),
             dry_run: ctx.global.dry_run,
-        };
+        });
         match backend.request(envelope(ctx, Some(origin.clone()), request))? {
             Reply::LineOutcomes(taken) => taken.into_iter().for_each(|taken| counts.settings(number, taken)),
             _ => return Err(unexpected_reply().into()),
@@ -109,11 +110,11 @@ fn send_pass<'l>(
     pass: ImportPass,
 ) -> Result<Vec<(&'l Numbered, LineOutcome)>, Failure> {
     let lines: Vec<ItemLine> = chunk.iter().map(|(_, line)| line.clone()).collect();
-    let request = Request::ImportLines {
+    let request = Request::Administration(Administration::ImportLines {
         names: file.names(&lines),
         lines,
         pass,
-    };
+    });
     match backend.request(envelope(ctx, Some(origin.clone()), request)) {
         Ok(Reply::LineOutcomes(taken)) if taken.len() == chunk.len() => Ok(chunk.iter().zip(taken).collect()),
         Ok(_) => Err(unexpected_reply()),
@@ -199,7 +200,7 @@ fn tell(ctx: &Context, file: &JsonlFile, counts: Counts, out: &mut dyn Write) ->
         ..counts.report
     };
     if ctx.global.json {
-        out.write_all(json::written("towline.import/v1", ctx.global.dry_run, &report).as_bytes())?;
+        out.write_all(json::written(schema::IMPORT, ctx.global.dry_run, &report).as_bytes())?;
     } else {
         let would = if ctx.global.dry_run { "would be " } else { "" };
         writeln!(

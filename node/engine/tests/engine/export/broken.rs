@@ -1,7 +1,7 @@
 //! Lines that are broken or made to harm: each is refused by itself, with a reason, and the rest is taken.
 
 use serde_json::{Value, json};
-use towline_api::request::{Reply, Request};
+use towline_api::request::{Administration, Reply, Request};
 use towline_api::types::{ImportPass, LineOutcome};
 use towline_interchange::import::jsonl as jsonl_import;
 
@@ -28,11 +28,11 @@ fn refusal(line: &Value) -> Option<String> {
     }
     let lines: Vec<_> = file.lines.iter().map(|(_, line)| line.clone()).collect();
     let names = file.names(&lines);
-    let Reply::LineOutcomes(taken) = other.ask(Request::ImportLines {
+    let Reply::LineOutcomes(taken) = other.ask(Request::Administration(Administration::ImportLines {
         lines,
         names,
         pass: ImportPass::Create,
-    }) else {
+    })) else {
         panic!("taken")
     };
     match taken.as_slice() {

@@ -5,7 +5,7 @@
 //! Where they begin is drawn anew for each run, and is 1 under CI.
 
 use serde_json::{Value, json};
-use towline_api::request::Request;
+use towline_api::request::{Administration, Request};
 use towline_api::types::LineOutcome;
 use towline_proto::{Origin, OriginKind};
 
@@ -211,11 +211,11 @@ fn an_import_that_was_cut_short_is_completed_by_another() {
     let lines: Vec<_> = file.lines.iter().map(|(_, line)| line.clone()).collect();
     let mut other = Store::new(8);
     let pass = towline_api::types::ImportPass::Create;
-    other.ask(Request::ImportLines {
+    other.ask(Request::Administration(Administration::ImportLines {
         names: file.names(&lines),
         lines,
         pass,
-    });
+    }));
     assert_ne!(other.export(), export);
     let mut other = other.reopened(8);
     assert_eq!(problems(&other.import(&export)), Vec::<&LineOutcome>::new());

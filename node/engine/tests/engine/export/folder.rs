@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use serde_json::{Value, json};
-use towline_api::request::{Reply, Request};
+use towline_api::request::{Administration, Query, Reply, Request};
 use towline_interchange::export::markdown;
 use towline_interchange::import::backlog;
 
@@ -12,10 +12,10 @@ use super::store::Store;
 
 /// Everything that a task can say of an item; other items by their titles, since numbers are new.
 fn sayings(store: &mut Store) -> BTreeMap<String, Value> {
-    let Reply::Pages(pages) = store.ask(Request::Export {
+    let Reply::Pages(pages) = store.ask(Request::Query(Query::Export {
         offset: 0,
         limit: 500,
-    }) else {
+    })) else {
         panic!("pages")
     };
     let minute = |at: &Value| at.as_str().unwrap()[..16].to_owned();
@@ -54,10 +54,10 @@ fn sayings(store: &mut Store) -> BTreeMap<String, Value> {
 /// Writes a project into a folder and takes the folder into an empty project.
 fn carried(from: &mut Store) -> Store {
     let dir = tempfile::tempdir().unwrap();
-    let Reply::Pages(pages) = from.ask(Request::Export {
+    let Reply::Pages(pages) = from.ask(Request::Query(Query::Export {
         offset: 0,
         limit: 500,
-    }) else {
+    })) else {
         panic!("pages")
     };
     for file in markdown::files(&pages) {
@@ -69,14 +69,14 @@ fn carried(from: &mut Store) -> Store {
     assert_eq!(parsed.problems, []);
     let mut there = Store::new(90);
     for request in [
-        Request::ImportItems {
+        Request::Administration(Administration::ImportItems {
             items: parsed.items,
             dry_run: false,
-        },
-        Request::ImportRelations {
+        }),
+        Request::Administration(Administration::ImportRelations {
             relations: parsed.relations,
             dry_run: false,
-        },
+        }),
     ] {
         let Reply::Imported(report) = there.ask(request) else {
             panic!("a report")

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::SigningKey;
 use serde_json::json;
-use towline_api::request::{Reply, Request};
+use towline_api::request::{Administration, Query, Reply, Request};
 use towline_api::types::EntryImportReport;
 use towline_proto::{Entry, EntryBody, Epoch, NodeId, Origin, OriginKind, Payload, ProjectId, Tip};
 
@@ -13,7 +13,10 @@ use crate::tiny_disk::TinyDisk;
 
 fn hand_in(store: &mut Store, project: ProjectId, records: &[Vec<u8>]) -> EntryImportReport {
     let records = records.iter().map(|record| STANDARD.encode(record)).collect();
-    let Reply::EntriesImported(arrived) = store.ask(Request::ImportEntries { project, records }) else {
+    let Reply::EntriesImported(arrived) = store.ask(Request::Administration(Administration::ImportEntries {
+        project,
+        records,
+    })) else {
         panic!("arrived")
     };
     arrived
@@ -72,10 +75,10 @@ fn another_project_and_a_stranger_get_nothing_in() {
     let encoded = records.iter().map(|record| STANDARD.encode(record)).collect();
     let refused = ann.project.request(
         Some(&origin),
-        Request::ImportEntries {
+        Request::Administration(Administration::ImportEntries {
             project,
             records: encoded,
-        },
+        }),
     );
     assert!(
         refused
@@ -105,10 +108,10 @@ fn a_full_disk_is_said_and_what_was_carried_comes_in_when_there_is_room() {
     let ballast = disk.fill();
     let (project, records) = ann.records();
     let encoded = records.iter().map(|record| STANDARD.encode(record)).collect();
-    let carried = Request::ImportEntries {
+    let carried = Request::Administration(Administration::ImportEntries {
         project,
         records: encoded,
-    };
+    });
     let origin = Origin::new(OriginKind::User, "ann").unwrap();
     let refused = bob.project.request(Some(&origin), carried).unwrap_err();
     assert!(refused.message.contains("the disk is full"), "{refused}");
@@ -135,7 +138,7 @@ fn what_waits_outlives_the_process_and_comes_in_when_its_time_has_come() {
         assert_eq!((arrived.new, arrived.waiting), (0, 1), "{arrived:?}");
         bob = bob.reopened(7);
     }
-    let Reply::Status(status) = bob.ask(Request::Status) else {
+    let Reply::Status(status) = bob.ask(Request::Query(Query::Status)) else {
         panic!("status")
     };
     assert_eq!(status.waiting, 2);

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use ed25519_dalek::SigningKey;
 use serde_json::{Value, json};
 use towline_api::export_line::ItemLine;
-use towline_api::request::{IMPORT_CHUNK, Reply, Request};
+use towline_api::request::{Administration, IMPORT_CHUNK, Reply, Request};
 use towline_api::types::{ImportPass, LineOutcome};
 use towline_engine::{Project, ProjectOptions};
 use towline_interchange::export::jsonl;
@@ -104,7 +104,7 @@ impl Store {
                 project,
                 records,
                 next,
-            } = self.ask(Request::ExportEntries { after })
+            } = self.ask(Request::Administration(Administration::ExportEntries { after }))
             else {
                 panic!("records")
             };
@@ -122,7 +122,12 @@ impl Store {
         let (project, records) = other.records();
         let engine = base64::engine::general_purpose::STANDARD;
         let records = records.iter().map(|record| engine.encode(record)).collect();
-        let Reply::EntriesImported(arrived) = self.ask(Request::ImportEntries { project, records }) else {
+        let Reply::EntriesImported(arrived) =
+            self.ask(Request::Administration(Administration::ImportEntries {
+                project,
+                records,
+            }))
+        else {
             panic!("arrived")
         };
         assert_eq!((arrived.waiting, arrived.refused), (0, 0), "{arrived:?}");
@@ -169,7 +174,10 @@ impl Store {
         let mut all = Vec::new();
         loop {
             let offset = all.len();
-            let Reply::Lines(lines) = self.ask(Request::ExportLines { offset, limit: 200 }) else {
+            let Reply::Lines(lines) = self.ask(Request::Administration(Administration::ExportLines {
+                offset,
+                limit: 200,
+            })) else {
                 panic!("lines")
             };
             if lines.is_empty() {
@@ -204,7 +212,13 @@ impl Store {
                 let left: Vec<_> = left.cloned().collect();
                 let lines: Vec<ItemLine> = left.iter().map(|(_, line)| line.clone()).collect();
                 let names = file.names(&lines);
-                let Reply::LineOutcomes(taken) = self.ask(Request::ImportLines { lines, names, pass }) else {
+                let Reply::LineOutcomes(taken) =
+                    self.ask(Request::Administration(Administration::ImportLines {
+                        lines,
+                        names,
+                        pass,
+                    }))
+                else {
                     panic!("taken")
                 };
                 outcomes.extend(left.iter().map(|(number, _)| *number).zip(taken));
@@ -214,7 +228,7 @@ impl Store {
     }
 
     pub(super) fn is_sound(&mut self) {
-        let Reply::Doctor(doctor) = self.ask(Request::Doctor) else {
+        let Reply::Doctor(doctor) = self.ask(Request::Administration(Administration::Doctor)) else {
             panic!("doctor")
         };
         assert_eq!(doctor.findings, Vec::<String>::new());

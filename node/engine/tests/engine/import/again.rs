@@ -1,7 +1,9 @@
 //! What was done here with imported items between two imports stays as it is, until the other tracker
 //! says something new about the same thing.
 
-use towline_api::request::{ImportComment, ImportItem, ImportRecord, ImportStage, Request, Transition};
+use towline_api::request::{
+    Command, ImportComment, ImportItem, ImportRecord, ImportStage, Request, Transition,
+};
 use towline_api::types::ImportReport;
 use towline_proto::{Column, Kind, Millis, Verb};
 
@@ -58,7 +60,7 @@ impl Place {
         let mut transition = Transition::plain(item, verb);
         transition.commit = (verb == Verb::Merged).then(|| "3f2a1c9".to_owned());
         transition.reason = (verb == Verb::Block).then(|| "waits for the bank".to_owned());
-        self.ask(Request::Transition(transition));
+        self.ask(Request::Command(Command::Transition(transition)));
     }
 }
 
@@ -167,11 +169,11 @@ fn what_an_import_has_set_it_takes_back_and_nothing_that_people_did() {
     let mut busy = held.clone();
     busy.external = "github:acme/shop#5".to_owned();
     here.brings(&[held.clone(), busy.clone()]);
-    here.ask(Request::Label {
+    here.ask(Request::Command(Command::Label {
         item: "1".to_owned(),
         add: vec!["mine".to_owned()],
         remove: Vec::new(),
-    });
+    }));
     // Somebody here has looked at the other one and holds it for a reason of their own.
     here.does("2", Verb::Unblock);
     here.does("2", Verb::Block);

@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use towline_api::request::Request;
+use towline_api::request::{Command, Request};
 use towline_api::types::ImportReport;
 use towline_interchange::import::{Parsed, backlog, beads, github};
 
@@ -188,9 +188,9 @@ fn a_record_that_says_less_erases_nothing() {
         json!({"number": 7, "url": url, "title": "Sign in now", "createdAt": "2026-01-01T00:00:00Z"});
     let mut here = place();
     here.import(&of_github(&whole));
-    here.ask(Request::Edit(
+    here.ask(Request::Command(Command::Edit(
         serde_json::from_value(json!({"item": "1", "priority": 0})).unwrap(),
-    ));
+    )));
     let said = [
         "body", "labels", "assignee", "priority", "kind", "column", "status",
     ];

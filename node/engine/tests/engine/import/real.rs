@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use serde_json::{Map, Value};
-use towline_api::request::{Request, Transition};
+use towline_api::request::{Command, Request, Transition};
 use towline_api::types::ImportReport;
 use towline_interchange::import::beads;
 use towline_proto::Verb;
@@ -148,11 +148,14 @@ fn older_and_newer_snapshots_of_a_real_tracker_lose_nothing() {
         .find(|item| item["column"] == "backlog" && item["deleted"] == false)
         .unwrap();
     let handle = open["handle"].as_str().unwrap().to_owned();
-    here.ask(Request::Comment {
+    here.ask(Request::Command(Command::Comment {
         item: handle.clone(),
         text: "mine".to_owned(),
-    });
-    here.ask(Request::Transition(Transition::plain(&handle, Verb::Freeze)));
+    }));
+    here.ask(Request::Command(Command::Transition(Transition::plain(
+        &handle,
+        Verb::Freeze,
+    ))));
     let later = grown(&now);
     let newer = here.brings_over(&later);
     assert_eq!(

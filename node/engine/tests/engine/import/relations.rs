@@ -1,7 +1,7 @@
 //! Relations of imported items: what they mean stays, and what somebody took away here stays away.
 
 use serde_json::{Value, json};
-use towline_api::request::{Edit, FailureCode, Reply, Request};
+use towline_api::request::{Command, Edit, FailureCode, Query, Reply, Request};
 use towline_interchange::import::{Parsed, beads};
 use towline_proto::{Origin, OriginKind};
 
@@ -105,9 +105,9 @@ fn what_leaves_the_file_is_a_link_until_both_ends_are_here() {
     // Nobody is taken for the one that is named.
     let shown = here.project.request(
         Some(&Origin::new(OriginKind::User, "ann").unwrap()),
-        Request::Show {
+        Request::Query(Query::Show {
             item: "x-9".to_owned(),
-        },
+        }),
     );
     assert_eq!(shown.unwrap_err().code, FailureCode::NotFound);
     here.restarts();
@@ -120,13 +120,13 @@ fn what_somebody_took_away_here_stays_away_and_an_older_record_adds_nothing() {
         |day, edges: &[(&str, &str)]| [record("a", 1, &[]), record("b", 1, &[]), record("c", day, edges)];
     let edges = [("blocks", "a"), ("parent-child", "b")];
     here.import(&read(&parts(2, &edges)));
-    here.ask(Request::Depends {
+    here.ask(Request::Command(Command::Depends {
         item: "3".to_owned(),
         add: Vec::new(),
         remove: vec!["1".to_owned()],
-    });
+    }));
     let out_of_epic: Edit = serde_json::from_value(json!({"item": "3", "epic": ""})).unwrap();
-    here.ask(Request::Edit(out_of_epic));
+    here.ask(Request::Command(Command::Edit(out_of_epic)));
     for day in [2, 3] {
         let report = here.import(&read(&parts(day, &edges)));
         assert_eq!((report.related, report.related_before), (0, 2), "{report:?}");
@@ -164,7 +164,10 @@ fn what_was_superseded_is_not_also_related_after_another_import() {
 fn shown(here: &mut Place, wanted: &str) -> Result<String, FailureCode> {
     let origin = Origin::new(OriginKind::User, "ann").unwrap();
     let item = wanted.to_owned();
-    match here.project.request(Some(&origin), Request::Show { item }) {
+    match here
+        .project
+        .request(Some(&origin), Request::Query(Query::Show { item }))
+    {
         Ok(Reply::Page(page)) => Ok(page.card.title),
         Ok(other) => panic!("one item, not {other:?}"),
         Err(failure) => Err(failure.code),
@@ -199,9 +202,9 @@ fn the_id_of_another_tracker_names_its_item_and_no_other() {
         Ok(key.as_str())
     );
     // Everything that names an item takes it.
-    here.ask(Request::Comment {
+    here.ask(Request::Command(Command::Comment {
         item: "bd-0vu3q".to_owned(),
         text: "Seen.".to_owned(),
-    });
+    }));
     assert_eq!(here.item("beads:bd-0vu3q")["comments"], 1);
 }

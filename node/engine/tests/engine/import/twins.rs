@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use towline_api::request::{FailureCode, Request};
+use towline_api::request::{FailureCode, Query, Request};
 use towline_interchange::import::{Parsed, backlog, beads, github};
 use towline_proto::{Origin, OriginKind};
 
@@ -183,7 +183,7 @@ fn a_second_issue_of_an_id_that_is_here_already_does_not_take_its_item() {
         let item = wanted.to_owned();
         let refused = here
             .project
-            .request(Some(&origin), Request::Show { item })
+            .request(Some(&origin), Request::Query(Query::Show { item }))
             .unwrap_err();
         assert_eq!(refused.code, FailureCode::NotFound, "{refused}");
         assert!(
