@@ -217,5 +217,8 @@ fn an_ordinary_row_is_small() {
     row.title = "Deploy keys for the second region are rotated by hand".into();
     row.heads = (0..6).map(|byte| ActId([byte; 16])).collect();
     let bytes = Row::of(row).packed.len();
-    assert!(bytes < 330, "{bytes} bytes; the acts alone are 102, the item and the node 50");
+    assert!(
+        bytes < 330,
+        "{bytes} bytes; the acts alone are 102, the item and the node 50"
+    );
 }
