@@ -336,8 +336,8 @@ fn check(folded: Option<&FoldedItem<'_>>, op: &Op) -> Result<(), ComposeError> {
             .conflicts
             .iter()
             .find(|conflict| conflict.register == *over);
-        let contends = |conflict: &&Conflict| conflict.winner == *keep || conflict.losers.contains(keep);
-        if open.filter(contends).is_none() {
+        let is_side = |conflict: &&Conflict| conflict.winner == *keep || conflict.losers.contains(keep);
+        if open.filter(is_side).is_none() {
             return Err(ComposeError::NoSuchConflict { over: over.clone() });
         }
         if let Some(ActOutcome::Overridden { rule, .. }) = folded.acts.get(keep).map(|act| &act.outcome)

@@ -89,6 +89,12 @@ impl<'de> Deserialize<'de> for Millis {
                 text.parse().map_err(E::custom)
             }
         }
-        deserializer.deserialize_any(Visitor)
+        // Inside a tagged enum, serde replays buffered content and forgets which kind of format it came from, so
+        // the visitor accepts both forms.
+        if deserializer.is_human_readable() {
+            deserializer.deserialize_any(Visitor)
+        } else {
+            deserializer.deserialize_u64(Visitor)
+        }
     }
 }

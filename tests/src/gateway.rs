@@ -160,10 +160,14 @@ impl Member {
     /// # Panics
     /// When `towline` refuses.
     pub fn new(project: &str) -> Self {
+        Self::started(project, LISTEN.to_owned())
+    }
+
+    fn started(project: &str, listen: String) -> Self {
         let mut member = Self {
             dir: tempfile::tempdir().expect("a folder"),
             node: None,
-            listen: LISTEN.to_owned(),
+            listen,
         };
         let node = format!("{project}-node");
         member.does(&["init", "--name", project, "--node-name", &node]);
@@ -171,14 +175,17 @@ impl Member {
         member
     }
 
-    /// The same at a port that it keeps, so that it is found again where it was: the one that it got.
+    /// The same at an address that it keeps, so that it is found again where it was. The loopback address is its
+    /// own, so no other process takes the port while the node is stopped.
     ///
     /// # Panics
     /// When `towline` refuses.
     pub fn settled(project: &str) -> Self {
-        let mut member = Self::new(project);
+        let [high, low] = u16::try_from(std::process::id() % 65_000).map_or([0, 1], u16::to_be_bytes);
+        let address = format!("127.77.{high}.{}", low.max(1));
+        let mut member = Self::started(project, format!("/ip4/{address}/tcp/0"));
         let port = port(&member.does(&["invite"]));
-        member.listen = format!("/ip4/127.0.0.1/tcp/{port}");
+        member.listen = format!("/ip4/{address}/tcp/{port}");
         member
     }
 

@@ -60,7 +60,7 @@ impl Lan {
     ///
     /// # Panics
     /// When that cannot be done.
-    pub fn mend(&self, host: usize) {
+    pub fn reconnect(&self, host: usize) {
         let hub = self.hub();
         run(&["ip", "-n", &hub, "link", "set", &port(host), "master", "br0"]).expect("the end of a cut");
     }

@@ -103,9 +103,9 @@ pub fn refusal_text(reason: &RefusalReason) -> String {
         }
         RefusalReason::OldRenewal => "it cites a renewal from before the claim that it takes over".to_owned(),
         RefusalReason::NoConflict { register } => {
-            format!("nothing contended about the {register}")
+            format!("there was no conflict about the {register}")
         }
-        RefusalReason::NoSide => "what it keeps did not contend".to_owned(),
+        RefusalReason::NoSide => "what it keeps was no side of the conflict".to_owned(),
         RefusalReason::NotKeepable { rule } => unkeepable_text(*rule).to_owned(),
     }
 }

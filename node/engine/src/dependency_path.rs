@@ -23,7 +23,7 @@ impl QueryContext<'_> {
                 break;
             }
             let row = self.index.row(&id);
-            for on in row.into_iter().flat_map(|row| row.references().0) {
+            for on in row.into_iter().flat_map(|row| row.references().depends_on) {
                 before.entry(on).or_insert_with(|| {
                     next.push_back(on);
                     id

@@ -10,7 +10,7 @@ use crate::errors::StorageError;
 use towline_api::request::{Failure, FailureCode};
 use towline_api::types::ItemCard;
 use towline_proto::ItemId;
-use towline_store::cache::Row;
+use towline_store::cache::{Row, RowTexts};
 
 use crate::query::QueryContext;
 
@@ -94,7 +94,7 @@ impl QueryContext<'_> {
 /// The words that are neither in the title nor in labels or references.
 fn missing<'a>(words: &'a [String], title: String, row: &Row) -> Vec<&'a str> {
     let mut haystack = title;
-    let (labels, links) = row.search_terms();
+    let RowTexts { labels, links, .. } = row.texts();
     for part in labels
         .into_iter()
         .chain(links.into_iter().map(|(_, target)| target))

@@ -42,7 +42,7 @@ use token::FailedAttempts;
 pub use token::{TokenCheck, TokenRefusal};
 
 /// Largest request body in bytes: an import chunk fits, a flood does not.
-const BODY_BYTES: usize = 1024 * 1024;
+const HTTP_BODY_BYTES: usize = 1024 * 1024;
 /// Open event streams at once: browsers share one among their tabs, so this is 128 people, and 64 that
 /// come from one address, as all do whom a proxy brings.
 const STREAMS: Limits = Limits {
@@ -165,7 +165,7 @@ pub fn router(web: Arc<Web>) -> axum::Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/metrics", get(metrics::serve))
         .fallback(pages::not_found)
-        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(DefaultBodyLimit::max(HTTP_BODY_BYTES))
         .layer(middleware::from_fn(serve::read_whole))
         .layer(middleware::from_fn_with_state(Arc::clone(&web), guard::guard))
         .with_state(web)

@@ -33,7 +33,7 @@ use towline_net::log_throttle::LogThrottle;
 
 use super::error::ApiError;
 use super::guard::Caller;
-use super::{BODY_BYTES, LINGER_MS};
+use super::{HTTP_BODY_BYTES, LINGER_MS};
 
 /// Time for the headers of a request, also of the next one on a connection.
 const HEADERS: Duration = Duration::from_secs(10);
@@ -232,12 +232,12 @@ async fn read(request: Request) -> Result<Request, Response> {
         return Ok(Request::from_parts(parts, Body::empty()));
     }
     let program = parts.uri.path().starts_with("/api/");
-    match timeout(BODY, to_bytes(body, BODY_BYTES)).await {
+    match timeout(BODY, to_bytes(body, HTTP_BODY_BYTES)).await {
         Ok(Ok(bytes)) => Ok(Request::from_parts(parts, Body::from(bytes))),
         Ok(Err(error)) => {
             tracing::debug!(%error, "cannot read the body of a request");
             let why = format!(
-                "cannot read the request body; it must be complete and have at most {BODY_BYTES} bytes"
+                "cannot read the request body; it must be complete and have at most {HTTP_BODY_BYTES} bytes"
             );
             Err(refusal(
                 program,

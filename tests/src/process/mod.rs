@@ -54,12 +54,26 @@ pub fn program(name: &str) -> PathBuf {
 /// When it is not so after [`PATIENCE`].
 #[track_caller]
 pub fn until(what: &str, so: impl FnMut() -> bool) {
-    assert!(in_time(so), "not so after {} s: {what}", PATIENCE.as_secs());
+    until_for(PATIENCE, what, so);
+}
+
+/// Waits until something is so. The patience is how long a hang is waited for, and promises no speed.
+///
+/// # Panics
+/// When it is not so by then.
+#[track_caller]
+pub fn until_for(patience: Duration, what: &str, so: impl FnMut() -> bool) {
+    let is_so = in_time_for(patience, so);
+    assert!(is_so, "not so after {} s: {what}", patience.as_secs());
 }
 
 /// Waits until something is so; whether it is before [`PATIENCE`] is over.
-pub fn in_time(mut so: impl FnMut() -> bool) -> bool {
-    let deadline = Instant::now() + PATIENCE;
+pub fn in_time(so: impl FnMut() -> bool) -> bool {
+    in_time_for(PATIENCE, so)
+}
+
+fn in_time_for(patience: Duration, mut so: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + patience;
     while !so() {
         if Instant::now() >= deadline {
             return false;
@@ -67,23 +81,6 @@ pub fn in_time(mut so: impl FnMut() -> bool) -> bool {
         let_pass(POLL);
     }
     true
-}
-
-/// Waits until something is so, and demands that it is within a time that somebody promised.
-///
-/// # Panics
-/// When it is not so by then.
-pub fn until_within(what: &str, limit: Duration, mut so: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !so() {
-        assert!(
-            began.elapsed() < limit,
-            "not so after {} s: {what}",
-            limit.as_secs()
-        );
-        let_pass(POLL);
-    }
-    eprintln!("{what}: {:.1} s", began.elapsed().as_secs_f64());
 }
 
 /// Lets so much time pass: for the moment of a kill, which is diced and waits for nothing.

@@ -118,8 +118,11 @@ fn broken_tasks_are_named_with_their_files_and_the_rest_is_imported() {
     );
     write("task-2 - Broken.md", &task("task-2", "Mended"));
     write("task-3 - Cut.md", &task("task-3", "Whole"));
-    let mended = import().ok();
-    assert!(mended.contains("2 created, 0 updated, 1 unchanged"), "{mended}");
+    let repaired = import().ok();
+    assert!(
+        repaired.contains("2 created, 0 updated, 1 unchanged"),
+        "{repaired}"
+    );
     ann.run(&["import", "--from", "backlog", "backlog/tasks/task-3 - Cut.md"])
         .refused(2, &["is a file"]);
     ann.is_sound();

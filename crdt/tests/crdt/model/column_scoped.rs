@@ -188,7 +188,8 @@ impl Model<'_> {
         }
         let mut losers: BTreeMap<ActId, Rule> = older.iter().map(|id| (*id, Rule::Generation)).collect();
         losers.extend(newest.iter().skip(1).map(|id| (*id, Rule::Claim)));
-        losers.retain(|id, _| !self.requests.same(&winner).contains(id));
+        // An act that keeps an older claim can be the latest act itself, and loses against nothing then.
+        losers.retain(|id, _| *id != winner && !self.requests.same(&winner).contains(id));
         observed.conflicts.push(ModelConflict {
             register: Register::Claim,
             winner,

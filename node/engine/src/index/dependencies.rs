@@ -87,7 +87,7 @@ impl Index {
                 return (DependencyState::Open, successor);
             };
             let ended = matches!(row.column, Column::Closed | Column::Archived);
-            let closing = if ended { row.references().1 } else { None };
+            let closing = if ended { row.references().closing } else { None };
             match closing {
                 _ if row.purged => return (DependencyState::Open, successor),
                 Some(Closing::Superseded { by }) => (at, successor) = (by, Some(by)),

@@ -109,10 +109,10 @@ impl Index {
                 return Some(NotReadyReason::EpicHeld { epic: handle() });
             }
             let waits = |on: &ItemId| !self.satisfies(on) && !self.is_suspended(&id, on);
-            if counts && row.depends && row.references().0.iter().any(waits) {
+            if counts && row.depends && row.references().depends_on.iter().any(waits) {
                 return Some(NotReadyReason::EpicWaits { epic: handle() });
             }
-            above = row.epic();
+            above = row.references().epic;
         }
         None
     }

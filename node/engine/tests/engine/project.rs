@@ -306,10 +306,10 @@ fn a_damaged_log_is_reported_refuses_writes_and_can_be_repaired() {
     // What a mending that was killed may leave behind: a half-made log that must not be taken for one.
     std::fs::create_dir_all(dir.path().join("mending/log")).unwrap();
     std::fs::write(dir.path().join("mending/log/00000001.seg"), b"half").unwrap();
-    let mended = Project::repair(opening(dir.path()), id).unwrap();
+    let repaired = Project::repair(opening(dir.path()), id).unwrap();
     // The genesis and the first two; the fourth follows the third in this node's chain.
-    assert_eq!((mended.kept, mended.left_out, mended.gaps), (3, 1, 1));
-    assert!(mended.old_log.exists());
+    assert_eq!((repaired.kept, repaired.left_out, repaired.gaps), (3, 1, 1));
+    assert!(repaired.old_log.exists());
     let mut project = reopen(dir.path(), id);
     assert_healthy(&mut project);
     assert_eq!(everything(&mut project).lines().count(), 2);
@@ -322,8 +322,8 @@ fn a_damaged_log_is_reported_refuses_writes_and_can_be_repaired() {
     std::fs::create_dir(dir.path().join("mending")).unwrap();
     std::fs::rename(dir.path().join("log"), dir.path().join("mending/log")).unwrap();
     assert!(Project::open(opening(dir.path()), id).is_err());
-    let mended = Project::repair(opening(dir.path()), id).unwrap();
-    assert_eq!((mended.left_out, mended.gaps), (0, 0));
+    let repaired = Project::repair(opening(dir.path()), id).unwrap();
+    assert_eq!((repaired.left_out, repaired.gaps), (0, 0));
     let mut project = reopen(dir.path(), id);
     assert_eq!(everything(&mut project), before);
     assert_healthy(&mut project);

@@ -11,18 +11,18 @@ use std::ops::ControlFlow;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
 use towline_api::types::ItemCard;
 use towline_crdt::view::PROJECTION_VERSION;
 use towline_proto::Column;
 
-use super::stored_card::StoredCard;
+use super::packed;
+use super::stored_card::PackedCard;
 use crate::home::files::{self, PRIVATE_MODE, temporary_beside};
 use crate::log::LogMark;
 
 const MAGIC: [u8; 8] = *b"TOWLROWS";
 /// The version of this file format; the projection has one of its own.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 /// Raise when cards change for the same rows; a snapshot of another version is ignored.
 const CARDS_VERSION: u32 = 4;
 const HEADER_BYTES: usize = 64;
@@ -79,9 +79,7 @@ impl SnapshotWriter {
             self.end_block()?;
             self.group = group;
         }
-        StoredCard::from(card)
-            .serialize(&mut rmp_serde::Serializer::new(&mut self.raw))
-            .map_err(io::Error::other)?;
+        packed::append(&mut self.raw, &PackedCard(card)).map_err(io::Error::other)?;
         self.cards += 1;
         Ok(())
     }
@@ -225,10 +223,11 @@ impl Block {
             return None;
         }
         let raw = zstd::bulk::decompress(packed, self.raw_len as usize).ok()?;
-        let mut rest = rmp_serde::Deserializer::from_read_ref(raw.as_slice());
+        let mut rest = raw.as_slice();
         for _ in 0..self.cards {
-            let stored = StoredCard::deserialize(&mut rest).ok()?;
-            if each(stored.card(self.deleted, self.column)?).is_break() {
+            let (PackedCard(card), behind) = packed::read(rest)?;
+            rest = behind;
+            if each(card).is_break() {
                 return Some(ControlFlow::Break(()));
             }
         }

@@ -10,6 +10,7 @@ mod card_snapshot;
 mod error;
 mod open;
 mod pack;
+mod packed;
 mod row;
 mod scan;
 mod stored_card;
@@ -30,7 +31,7 @@ use towline_proto::{ItemId, Millis};
 pub use card_snapshot::{BLOCK_CARDS, Snapshot, SnapshotWriter, publish};
 pub use error::CacheError;
 pub use open::{FORMAT, OpenOutcome};
-pub use row::{Row, RowHeader};
+pub use row::{Row, RowHeader, RowReferences, RowTexts};
 pub use scan::{Pair, Scan};
 pub use tables::{Table, meta};
 

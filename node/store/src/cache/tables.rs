@@ -9,7 +9,7 @@
 /// | table | name | key | value |
 /// |---|---|---|---|
 /// | `Docs` | `docs/2` | item id, 16 bytes | a saved Automerge document, packed, see `pack.rs` |
-/// | `Rows` | `rows/2` | item id, 16 bytes | projection version, u32 le; a packed row, see `row.rs` |
+/// | `Rows` | `rows/3` | item id, 16 bytes | projection version, u32 le; a packed row, see `row.rs` |
 /// | `Bodies` | `bodies/1` | item id, 16 bytes | the body in small letters, UTF-8; none for an item that never had one |
 /// | `Feed` | `feed/3` | position, u64 be | one event, as the project's thread encodes it, packed |
 /// | `Cursors` | `cursors/1` | subscriber's name, UTF-8 | feed position, u64 le |
@@ -49,7 +49,7 @@ impl Table {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Docs => "docs/2",
-            Self::Rows => "rows/2",
+            Self::Rows => "rows/3",
             Self::Bodies => "bodies/1",
             Self::Feed => "feed/3",
             Self::Cursors => "cursors/1",

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use towline_crdt::reasons::{Notice, NoticedAct, RefusalReason};
 use towline_proto::stage::{Blocked, MergeFailure};
-use towline_proto::{CriterionState, FailureKind, Register, Rule};
+use towline_proto::{CriterionState, FailureKind, NodeId, OriginKind, Register, Rule};
 
 use super::*;
 use crate::cache::testing::item;
@@ -185,8 +185,12 @@ proptest! {
         prop_assert_eq!(row.title(), &whole.title);
         prop_assert_eq!(row.status, whole.status());
         prop_assert_eq!(row.held, !whole.holds.is_empty());
-        prop_assert_eq!(row.references(), (whole.depends_on.clone(), whole.closing.clone()));
-        let (labels, links) = row.search_terms();
+        let references = row.references();
+        prop_assert_eq!(references.depends_on, whole.depends_on.clone());
+        prop_assert_eq!(references.epic, whole.epic);
+        prop_assert_eq!(references.closing, whole.closing.clone());
+        let RowTexts { title, labels, links } = row.texts();
+        prop_assert_eq!(title, &whole.title);
         prop_assert_eq!(labels, whole.labels.iter().map(String::as_str).collect::<Vec<_>>());
         let targets: Vec<_> = links.into_iter().map(|(_, target)| target).collect();
         prop_assert_eq!(targets, whole.links.iter().map(|link| link.target.as_str()).collect::<Vec<_>>());
@@ -213,5 +217,8 @@ fn an_ordinary_row_is_small() {
     row.title = "Deploy keys for the second region are rotated by hand".into();
     row.heads = (0..6).map(|byte| ActId([byte; 16])).collect();
     let bytes = Row::of(row).packed.len();
-    assert!(bytes < 300, "{bytes} bytes; the acts alone are 96, the node 32");
+    assert!(
+        bytes < 330,
+        "{bytes} bytes; the acts alone are 102, the item and the node 50"
+    );
 }
