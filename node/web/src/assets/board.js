@@ -21,8 +21,10 @@ async function send(card, transition) {
       body: JSON.stringify({ body }),
     });
     const reply = await answer.json();
-    if (answer.ok) say(reply.notes?.length ? reply.notes.join(" ") : `#${reply.card.handle}: ${transition.verb}, now in ${reply.card.column} (${label(reply.card.status)})`);
-    else if (answer.status === 409 && reply.current) say(`${reply.message} #${reply.current.handle} is now in ${reply.current.column} (${label(reply.current.status)}).`);
+    if (answer.ok) {
+      const { card: moved, notes } = reply.applied[0];
+      say(notes?.length ? notes.join(" ") : `#${moved.handle}: ${transition.verb}, now in ${moved.column} (${label(moved.status)})`);
+    } else if (answer.status === 409 && reply.current) say(`${reply.message} #${reply.current.handle} is now in ${reply.current.column} (${label(reply.current.status)}).`);
     else say(reply.message);
   } catch {
     say("The node did not answer. The change may not have been made; reload the page to check.");
