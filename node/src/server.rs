@@ -20,7 +20,8 @@ use towline_proto::{Millis, Ticket};
 use towline_socket::{BoundSocket, ControlHandler, NodeInfo};
 use towline_store::home::Config;
 use towline_store::home::tokens::{TokenError, TokenStore};
-use towline_web::{TokenCheck, TokenRefusal, Web, WebConfig};
+use towline_store::home::views::{StoredView, ViewStore};
+use towline_web::{TokenCheck, TokenRefusal, ViewShelf, Web, WebConfig};
 
 use crate::node::Node;
 
@@ -72,6 +73,22 @@ impl TokenCheck for HomeTokens {
     }
 }
 
+/// The saved views in the node's home.
+#[derive(Debug)]
+struct HomeViews(ViewStore);
+
+impl ViewShelf for HomeViews {
+    fn list(&self, project: &str, who: &str) -> Result<Vec<(String, String)>, String> {
+        let views = self.0.list(project, who).map_err(|error| error.to_string())?;
+        Ok(views.into_iter().map(|view| (view.name, view.query)).collect())
+    }
+
+    fn save(&self, project: &str, who: &str, name: String, query: String) -> Result<(), String> {
+        let view = StoredView { name, query };
+        self.0.save(project, who, view).map_err(|error| error.to_string())
+    }
+}
+
 impl ControlHandler for NodeControls {
     fn join(&self, ticket: String) -> Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send + '_>> {
         Box::pin(async move {
@@ -112,6 +129,7 @@ impl Server {
                 .collect(),
             fleet: options.fleet,
             tokens: Some(Arc::new(HomeTokens(TokenStore::of(node.home())))),
+            views: Some(Arc::new(HomeViews(ViewStore::of(node.home())))),
         };
         let web = Web::new(node.handle().clone(), web_config).map_err(|error| failed("the board", &error))?;
         let socket = BoundSocket::bind(node.home())?;

@@ -4,6 +4,7 @@
 mod board;
 mod conflict;
 mod fleet;
+mod list;
 mod moves;
 mod pages;
 

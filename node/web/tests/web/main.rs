@@ -6,6 +6,7 @@ mod canned;
 mod claims;
 mod client;
 mod conflicts;
+mod list;
 mod shared;
 mod tokens;
 mod trash;
