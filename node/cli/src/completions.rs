@@ -166,6 +166,6 @@ mod tests {
         let zsh = script(Shell::Zsh);
         assert!(zsh.contains("_towline_items' \\"), "{zsh}");
         assert!(zsh.contains("Words to find:_default' \\"), "{zsh}");
-        assert!(!script(Shell::Elvish).contains("--items"));
+        assert!(!script(Shell::Elvish).contains("completions --items"));
     }
 }
