@@ -108,7 +108,7 @@ async function patch(ids) {
       if (before) before.after(item);
       else into.prepend(item);
     }
-    const cards = into.querySelectorAll("li:not(.none)");
+    const cards = into.querySelectorAll(":scope > li:not(.none)");
     const { total, shown } = list.dataset;
     for (const cut of [...cards].slice(Number(shown))) cut.remove();
     const hidden = live.querySelector(`[data-hidden="${CSS.escape(list.dataset.list)}"]`);
