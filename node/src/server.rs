@@ -236,28 +236,29 @@ async fn bind(wanted: SocketAddr) -> Result<TcpListener, Failure> {
     }
 }
 
-/// Returns at the first SIGINT, SIGTERM or SIGHUP. A node that was started with `nohup` continues to ignore
-/// SIGHUP.
-async fn termination_signal() {
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
+/// Ends at the first SIGINT, SIGTERM or SIGHUP. From the call on, and not only while somebody waits, these signals do
+/// not end the process. A node that was started with `nohup` continues to ignore SIGHUP.
+pub(crate) fn termination_signal() -> impl Future<Output = ()> + Send {
+    let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
     let mut hangup = match ignores_hangup() {
         true => None,
         false => signal(SignalKind::hangup()).ok(),
     };
-    let hung_up = async {
-        match &mut hangup {
-            Some(hangup) => hangup.recv().await,
-            None => std::future::pending().await,
+    async move {
+        let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
+            return std::future::pending().await;
+        };
+        let hung_up = async {
+            match &mut hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hung_up => {}
         }
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        _ = hung_up => {}
     }
 }
 

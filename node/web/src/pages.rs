@@ -17,7 +17,7 @@ use towline_proto::Column;
 
 use super::error::PageError;
 use super::guard::Caller;
-use super::query::{BoardQuery, escape};
+use super::query::{BoardQuery, escape, local_path};
 use super::view::board::Board;
 use super::view::fleet::{ProjectCard, SearchHits};
 use super::view::{
@@ -317,6 +317,8 @@ pub(super) async fn search(
 #[serde(default)]
 pub(super) struct LoginQuery {
     code: String,
+    /// The page of this site to go to; the start page when absent.
+    to: String,
 }
 
 /// `/login`
@@ -326,9 +328,13 @@ pub(super) async fn login(
     Query(query): Query<LoginQuery>,
 ) -> Response {
     match web.sessions.sign_in(&query.code) {
-        Some(cookie) => ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response(),
+        Some(cookie) => (
+            [(header::SET_COOKIE, cookie)],
+            Redirect::to(local_path(&query.to)),
+        )
+            .into_response(),
         // Somebody who opens the link twice is signed in already and wants the board.
-        None if caller.session.is_some() => Redirect::to("/").into_response(),
+        None if caller.session.is_some() => Redirect::to(local_path(&query.to)).into_response(),
         None => {
             let failure = Failure::new(
                 FailureCode::NotAllowed,
