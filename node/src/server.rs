@@ -4,13 +4,11 @@
 //! signal, or through its token. Then everything is stopped in order: first what accepts requests, then the
 //! projects' threads, then the network.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +20,7 @@ use towline_store::home::Config;
 use towline_store::home::tokens::{TokenError, TokenStore};
 use towline_web::{TokenCheck, TokenRefusal, Web, WebConfig};
 
+use crate::board_sessions::{HomeSessions, bind};
 use crate::node::Node;
 
 /// How long a join waits for the project's contents before it replies; the rest arrives later.
@@ -100,7 +99,7 @@ impl Server {
     /// # Errors
     /// When neither the configured port nor a free one can be bound, or the socket cannot be created.
     pub async fn start(node: Arc<Node>, config: &Config, options: ServerOptions) -> Result<Self, Failure> {
-        let listener = bind(config.board).await?;
+        let listener = bind(node.home(), config.board).await?;
         let address = listener
             .local_addr()
             .map_err(|error| failed("the board's address", &error))?;
@@ -112,6 +111,7 @@ impl Server {
                 .collect(),
             fleet: options.fleet,
             tokens: Some(Arc::new(HomeTokens(TokenStore::of(node.home())))),
+            sessions: Some(Arc::new(HomeSessions(node.home().clone()))),
         };
         let web = Web::new(node.handle().clone(), web_config).map_err(|error| failed("the board", &error))?;
         let socket = BoundSocket::bind(node.home())?;
@@ -200,22 +200,8 @@ fn flatten(ended: Result<Result<(), Failure>, tokio::task::JoinError>) -> Result
     })
 }
 
-fn failed(what: &str, error: &std::io::Error) -> Failure {
+pub(crate) fn failed(what: &str, error: &std::io::Error) -> Failure {
     Failure::new(FailureCode::Failure, format!("cannot serve {what}: {error}"))
-}
-
-/// Binds the address, or a free port if the port is in use: two projects on one machine are the common case.
-async fn bind(wanted: SocketAddr) -> Result<TcpListener, Failure> {
-    match TcpListener::bind(wanted).await {
-        Ok(listener) => Ok(listener),
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-            let free = SocketAddr::new(wanted.ip(), 0);
-            TcpListener::bind(free)
-                .await
-                .map_err(|error| failed("the board", &error))
-        }
-        Err(error) => Err(failed(&format!("the board at {wanted}"), &error)),
-    }
 }
 
 /// Returns at the first SIGINT, SIGTERM or SIGHUP. A node that was started with `nohup` continues to ignore

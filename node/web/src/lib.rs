@@ -2,7 +2,7 @@
 //!
 //! Pages are rendered here and work before any script has loaded. Everything is asked through the
 //! [`NodeHandle`]; this module never opens a store, knows no rule of the domain and keeps nothing
-//! but sessions, which live in memory and end with the process.
+//! but sessions, which a [`SessionStore`] stores for the next start.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -22,11 +22,13 @@ use towline_proto::{Millis, Origin};
 mod api;
 mod api_routes;
 mod assets;
+mod edits;
 mod error;
 mod events;
 mod forms;
 mod guard;
 mod metrics;
+mod new_items;
 mod openapi;
 mod pages;
 mod query;
@@ -38,6 +40,7 @@ mod view;
 use metrics::Metrics;
 pub use serve::serve;
 use session::Sessions;
+pub use session::{MAX_SESSIONS, SessionStore, StoredSession};
 use token::FailedAttempts;
 pub use token::{TokenCheck, TokenRefusal};
 
@@ -64,6 +67,8 @@ pub struct WebConfig {
     pub fleet: bool,
     /// Checks the API tokens of programs; without it none is accepted.
     pub tokens: Option<Arc<dyn TokenCheck>>,
+    /// Keeps sessions for the next start; without it they end with the process.
+    pub sessions: Option<Arc<dyn SessionStore>>,
 }
 
 /// The state that all handlers share.
@@ -87,7 +92,7 @@ impl Web {
         // node's id in the name each would sign the other's people out.
         let cookie = format!("towline_{}", handle.me().short());
         Ok(Arc::new(Self {
-            sessions: Sessions::new(cookie)?,
+            sessions: Sessions::new(cookie, config.sessions.clone(), now())?,
             metrics: Metrics::new(),
             streams: Limiter::new(STREAMS),
             failed_attempts: FailedAttempts::default(),
@@ -151,13 +156,16 @@ pub fn router(web: Arc<Web>) -> axum::Router {
         .route("/fragment", get(pages::fleet_fragment))
         .route("/p/{project}", get(pages::board))
         .route("/p/{project}/fragment", get(pages::board_fragment))
+        .route("/p/{project}/new", get(new_items::form).post(new_items::create))
         .route("/p/{project}/conflicts", get(pages::conflicts))
         .route("/p/{project}/conflicts/fragment", get(pages::conflicts_fragment))
         .route("/p/{project}/items/{item}", get(pages::item))
         .route("/p/{project}/items/{item}/fragment", get(pages::item_fragment))
         .route("/p/{project}/items/{item}/act", post(forms::act))
-        .route("/p/{project}/items/{item}/comment", post(forms::comment))
+        .route("/p/{project}/items/{item}/comment", post(edits::comment))
+        .route("/p/{project}/items/{item}/edit", post(edits::edit))
         .route("/p/{project}/items/{item}/settle", post(forms::resolve))
+        .route("/preview", post(edits::preview))
         .route("/search", get(pages::search))
         .route("/login", get(pages::login))
         .route("/logout", post(forms::logout))

@@ -177,6 +177,15 @@ impl Browser {
         assert!(is_there, "{selector} does not read {words:?}: {}", self.shown());
     }
 
+    /// Lets the pages run no scripts from now on. What tests look at themselves still works.
+    ///
+    /// # Panics
+    /// When the browser refuses.
+    #[track_caller]
+    pub fn forbids_scripts(&self) {
+        self.devtools("Emulation.setScriptExecutionDisabled", json!({ "value": true }));
+    }
+
     /// Gives the page a size in CSS pixels, and a colour scheme.
     ///
     /// # Panics

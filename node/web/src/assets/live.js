@@ -23,7 +23,7 @@ export function say(text) {
 
 /** Whether the user is dragging, choosing or typing: a refresh would lose that. */
 function busy() {
-  if (document.querySelector(".dragged, .move[open], .verb[open], dialog[open]")) return true;
+  if (document.querySelector(".dragged, .move[open], .verb[open], .edit[open], dialog[open]")) return true;
   const at = document.activeElement;
   if (at && live.contains(at) && at.matches("select, input:not([type=hidden]), textarea")) return true;
   return [...live.querySelectorAll("textarea, input:not([type=hidden])")].some((field) => field.value !== field.defaultValue);

@@ -64,7 +64,7 @@ pub(super) fn time(now: Millis, then: Millis) -> Markup {
     html! { time datetime=(then) title=(then) { (ago(now, then)) } }
 }
 
-pub(super) fn item_path(project: &str, item: &str) -> String {
+pub(crate) fn item_path(project: &str, item: &str) -> String {
     format!("/p/{}/items/{}", escape(project), escape(item))
 }
 
