@@ -10,8 +10,9 @@ use crate::export_line::{ItemLine, SettingsLine};
 use crate::failure::Failure;
 use crate::reply::Reply;
 use crate::types::{
-    Applied, Doctor, EntryImportReport, EntryInfo, Explanation, FeedEvent, HistoryLine, ImportReport,
-    ItemCard, ItemPage, LineOutcome, MemberInfo, OpenConflict, PeerInfo, ProjectStatus, Setting,
+    Applied, Doctor, EntryImportReport, EntryInfo, EventDocument, Explanation, FeedEvent, HistoryLine,
+    ImportReport, ItemCard, ItemPage, LineOutcome, MemberInfo, OpenConflict, PeerInfo, ProjectStatus,
+    Setting,
 };
 
 /// The names of the schemas.
@@ -113,7 +114,24 @@ impl<T: Serialize> Document<T> {
     pub const fn schema(&self) -> &'static str {
         self.schema
     }
+}
 
+// These are not generic: the encoders of all replies are large, and so they are compiled once, in this crate.
+impl Document<Data<'_>> {
+    /// The document on one line, with a line feed.
+    pub fn to_line(&self) -> String {
+        line(self)
+    }
+}
+
+impl Document<&Failure> {
+    /// The document on one line, with a line feed.
+    pub fn to_line(&self) -> String {
+        line(self)
+    }
+}
+
+impl EventDocument<'_> {
     /// The document on one line, with a line feed.
     pub fn to_line(&self) -> String {
         line(self)

@@ -2,7 +2,9 @@
 //!
 //! A closed set of plain data, tagged on the socket. Its form as a document is in [`crate::document`].
 
-use serde::{Deserialize, Serialize};
+mod read;
+
+use serde::Serialize;
 use towline_proto::{Millis, ProjectId};
 
 use crate::export_line::{ItemLine, SettingsLine};
@@ -12,7 +14,7 @@ use crate::types::{
 };
 
 /// The reply to a request.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(tag = "reply", content = "data", rename_all = "kebab-case")]
 pub enum Reply {
     /// Cards.

@@ -14,12 +14,12 @@ use super::plan::{self, Layout};
 
 /// A document on one line.
 pub(crate) fn document(schema: &'static str, data: impl Serialize) -> String {
-    Document::new(schema, data).to_line()
+    document::line(&Document::new(schema, data))
 }
 
 /// A document, with `dry_run` after its schema if it is one of a dry run.
 pub(crate) fn written(schema: &'static str, dry_run: bool, data: impl Serialize) -> String {
-    Document::new(schema, data).with_dry_run(dry_run).to_line()
+    document::line(&Document::new(schema, data).with_dry_run(dry_run))
 }
 
 /// The cards of a board, by column in the order of the pipeline.
@@ -159,7 +159,7 @@ pub(crate) fn done() -> String {
 
 /// One event of a stream.
 pub(crate) fn event(event: &FeedEvent) -> String {
-    document::line(&event.document())
+    event.document().to_line()
 }
 
 /// An error, for the standard error.

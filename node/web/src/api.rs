@@ -8,9 +8,11 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Extension, Path, Query, State};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, StatusCode};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::json;
 use towline_api::document::{self, Document, schema};
 use towline_api::request::properties::OverHttp;
 use towline_api::request::{self, Command, Failure, FailureCode, Reply, Request};
@@ -22,12 +24,28 @@ use super::error::ApiError;
 use super::guard::{Caller, text};
 use super::query::BoardQuery;
 
-type ApiResult = Result<Json<Value>, ApiError>;
+type ApiResult = Result<JsonText, ApiError>;
 
 /// Lines or cards that one answer holds unless the asker says otherwise.
 const LIMIT: usize = 100;
 /// Lines or cards that one answer holds at most.
 const MAX_LIMIT: usize = 5_000;
+
+/// A finished JSON document on its way to a program.
+#[derive(Debug)]
+pub(super) struct JsonText(pub(super) String);
+
+impl JsonText {
+    fn of(reply: &Reply) -> Self {
+        Self(document::reply(reply).to_line())
+    }
+}
+
+impl IntoResponse for JsonText {
+    fn into_response(self) -> Response {
+        ([(CONTENT_TYPE, "application/json")], self.0).into_response()
+    }
+}
 
 /// `/api/v1/projects`
 pub(super) async fn projects(State(web): State<Arc<Web>>) -> ApiResult {
@@ -38,12 +56,12 @@ pub(super) async fn projects(State(web): State<Arc<Web>>) -> ApiResult {
         .map(|link| json!({ "id": link.id, "name": link.name, "position": *link.feed.borrow() }))
         .collect();
     let data = json!({ "projects": projects, "left_out": web.handle.unavailable() });
-    Ok(Json(value(&Document::new(schema::PROJECTS, data))?))
+    Ok(JsonText(document::line(&Document::new(schema::PROJECTS, data))))
 }
 
 async fn read(web: &Web, project: &str, request: impl Into<Request>) -> ApiResult {
     let link = web.handle.project(Some(project))?;
-    Ok(Json(document(&web.ask(&link, None, request).await?)?))
+    Ok(JsonText::of(&web.ask(&link, None, request).await?))
 }
 
 /// `/api/v1/projects/{project}/status`
@@ -65,7 +83,7 @@ pub(super) async fn items(
 pub(super) async fn item(
     State(web): State<Arc<Web>>,
     Path((project, item)): Path<(String, String)>,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
+) -> Result<(StatusCode, JsonText), ApiError> {
     let link = web.handle.project(Some(&project))?;
     let reply = web.ask(&link, None, request::Query::Show { item }).await?;
     // A number that several items share has no single answer; the status code says so.
@@ -73,7 +91,7 @@ pub(super) async fn item(
         Reply::Pages(_) => StatusCode::MULTIPLE_CHOICES,
         _ => StatusCode::OK,
     };
-    Ok((status, Json(document(&reply)?)))
+    Ok((status, JsonText::of(&reply)))
 }
 
 /// `/api/v1/projects/{project}/items/{item}/explain`
@@ -233,7 +251,7 @@ async fn write(web: &Web, caller: &Caller, project: &str, asked: WriteBody) -> A
     let origin = origin_of(caller, asked.origin)?;
     check_allowed(caller, &asked.body)?;
     let link = web.handle.project(Some(project))?;
-    Ok(Json(document(&web.ask(&link, Some(origin), asked.body).await?)?))
+    Ok(JsonText::of(&web.ask(&link, Some(origin), asked.body).await?))
 }
 
 /// People act as themselves, and programs in the name of their token.
@@ -264,12 +282,4 @@ fn check_allowed(caller: &Caller, request: &Request) -> Result<(), Failure> {
             "this request is not allowed over HTTP; use the `towline` command on the machine of the node",
         )),
     }
-}
-
-fn document(reply: &Reply) -> Result<Value, Failure> {
-    value(&document::reply(reply))
-}
-
-fn value(document: &impl Serialize) -> Result<Value, Failure> {
-    serde_json::to_value(document).map_err(|error| Failure::new(FailureCode::Failure, error.to_string()))
 }

@@ -4,13 +4,13 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 use towline_api::document;
 use towline_api::request::{Failure, FailureCode};
 
 use super::Web;
+use super::api::JsonText;
 use super::guard::Caller;
 use super::view::failure::ForceOffer;
 use super::view::{Frame, failure};
@@ -73,7 +73,8 @@ impl From<Failure> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        (status(self.0.code), Json(document::failure(&self.0))).into_response()
+        let text = JsonText(document::failure(&self.0).to_line());
+        (status(self.0.code), text).into_response()
     }
 }
 

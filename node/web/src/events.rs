@@ -223,8 +223,10 @@ impl Streaming {
                     if let Some(feed) = self.feeds.get_mut(index) {
                         feed.position = event.position;
                     }
-                    let sent = Event::default().id(self.place()).json_data(event.document());
-                    self.ready.extend(sent);
+                    let sent = Event::default()
+                        .id(self.place())
+                        .data(event.document().to_line().trim_end());
+                    self.ready.push_back(sent);
                 }
             }
             // Fewer events than positions: there is nothing to resume from, so fetch anew.

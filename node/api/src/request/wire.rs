@@ -39,7 +39,14 @@ impl Serialize for Request {
 
 impl<'de> Deserialize<'de> for Request {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut fields = Map::deserialize(deserializer)?;
+        Self::from_fields(Map::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+impl Request {
+    /// Reads the fields of a request. Not generic, so it is compiled once, in this crate, and not again in each
+    /// crate that reads requests.
+    fn from_fields(mut fields: Map<String, Value>) -> Result<Self, serde_json::Error> {
         let name = match fields.get(NAME) {
             Some(Value::String(name)) => name.clone(),
             Some(_) => return Err(Error::custom("the field `request` is not a name")),
@@ -63,13 +70,16 @@ impl<'de> Deserialize<'de> for Request {
     }
 }
 
-fn field<T: DeserializeOwned, E: Error>(fields: &mut Map<String, Value>, name: &'static str) -> Result<T, E> {
-    let value = fields.remove(name).ok_or_else(|| E::missing_field(name))?;
-    serde_json::from_value(value).map_err(E::custom)
+fn field<T: DeserializeOwned>(
+    fields: &mut Map<String, Value>,
+    name: &'static str,
+) -> Result<T, serde_json::Error> {
+    let value = fields.remove(name).ok_or_else(|| Error::missing_field(name))?;
+    serde_json::from_value(value)
 }
 
-fn whole<T: DeserializeOwned, E: Error>(fields: Map<String, Value>) -> Result<T, E> {
-    T::deserialize(Value::Object(fields)).map_err(E::custom)
+fn whole<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T, serde_json::Error> {
+    T::deserialize(Value::Object(fields))
 }
 
 fn unknown(name: &str) -> String {
