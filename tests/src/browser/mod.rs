@@ -177,13 +177,16 @@ impl Browser {
         assert!(is_there, "{selector} does not read {words:?}: {}", self.shown());
     }
 
-    /// Lets the pages run no scripts from now on. What tests look at themselves still works.
+    /// Whether pages may run scripts from now on. What tests look at themselves works all the same, unless it waits.
     ///
     /// # Panics
     /// When the browser refuses.
     #[track_caller]
-    pub fn forbids_scripts(&self) {
-        self.devtools("Emulation.setScriptExecutionDisabled", json!({ "value": true }));
+    pub fn allows_scripts(&self, allowed: bool) {
+        self.devtools(
+            "Emulation.setScriptExecutionDisabled",
+            json!({ "value": !allowed }),
+        );
     }
 
     /// Gives the page a size in CSS pixels, and a colour scheme.

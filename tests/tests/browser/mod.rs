@@ -7,6 +7,7 @@ mod editing;
 mod fleet;
 mod moves;
 mod pages;
+mod sessions;
 
 use towline_tests::browser::Browser;
 use towline_tests::process::{Place, Running, until};
