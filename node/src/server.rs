@@ -18,7 +18,8 @@ use towline_proto::{Millis, Ticket};
 use towline_socket::{BoundSocket, ControlHandler, NodeInfo};
 use towline_store::home::Config;
 use towline_store::home::tokens::{TokenError, TokenStore};
-use towline_web::{TokenCheck, TokenRefusal, Web, WebConfig};
+use towline_store::home::views::{StoredView, ViewStore};
+use towline_web::{TokenCheck, TokenRefusal, ViewShelf, Web, WebConfig};
 
 use crate::board_sessions::{HomeSessions, bind};
 use crate::node::Node;
@@ -71,6 +72,22 @@ impl TokenCheck for HomeTokens {
     }
 }
 
+/// The saved views in the node's home.
+#[derive(Debug)]
+struct HomeViews(ViewStore);
+
+impl ViewShelf for HomeViews {
+    fn list(&self, project: &str, who: &str) -> Result<Vec<(String, String)>, String> {
+        let views = self.0.list(project, who).map_err(|error| error.to_string())?;
+        Ok(views.into_iter().map(|view| (view.name, view.query)).collect())
+    }
+
+    fn save(&self, project: &str, who: &str, name: String, query: String) -> Result<(), String> {
+        let view = StoredView { name, query };
+        self.0.save(project, who, view).map_err(|error| error.to_string())
+    }
+}
+
 impl ControlHandler for NodeControls {
     fn join(&self, ticket: String) -> Pin<Box<dyn Future<Output = Result<Reply, Failure>> + Send + '_>> {
         Box::pin(async move {
@@ -112,6 +129,7 @@ impl Server {
             fleet: options.fleet,
             tokens: Some(Arc::new(HomeTokens(TokenStore::of(node.home())))),
             sessions: Some(Arc::new(HomeSessions(node.home().clone()))),
+            views: Some(Arc::new(HomeViews(ViewStore::of(node.home())))),
         };
         let web = Web::new(node.handle().clone(), web_config).map_err(|error| failed("the board", &error))?;
         let socket = BoundSocket::bind(node.home())?;
@@ -204,28 +222,29 @@ pub(crate) fn failed(what: &str, error: &std::io::Error) -> Failure {
     Failure::new(FailureCode::Failure, format!("cannot serve {what}: {error}"))
 }
 
-/// Returns at the first SIGINT, SIGTERM or SIGHUP. A node that was started with `nohup` continues to ignore
-/// SIGHUP.
-async fn termination_signal() {
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
+/// Ends at the first SIGINT, SIGTERM or SIGHUP. From the call on, and not only while somebody waits, these signals do
+/// not end the process. A node that was started with `nohup` continues to ignore SIGHUP.
+pub(crate) fn termination_signal() -> impl Future<Output = ()> + Send {
+    let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
     let mut hangup = match ignores_hangup() {
         true => None,
         false => signal(SignalKind::hangup()).ok(),
     };
-    let hung_up = async {
-        match &mut hangup {
-            Some(hangup) => hangup.recv().await,
-            None => std::future::pending().await,
+    async move {
+        let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
+            return std::future::pending().await;
+        };
+        let hung_up = async {
+            match &mut hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hung_up => {}
         }
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        _ = hung_up => {}
     }
 }
 

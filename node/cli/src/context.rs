@@ -37,6 +37,8 @@ pub struct Context {
     pub stderr_style: Style,
     /// TOWLINE_USER.
     pub user: Option<String>,
+    /// Whether there is a display on which a browser can be shown.
+    pub display: bool,
     /// Whether input and output are a terminal.
     pub terminal: bool,
     /// VISUAL or EDITOR.
@@ -87,6 +89,9 @@ impl Context {
             },
             stderr_style: Style::new(wanted && io::stderr().is_terminal()),
             user: variable("TOWLINE_USER"),
+            display: cfg!(target_os = "macos")
+                || variable("DISPLAY").is_some()
+                || variable("WAYLAND_DISPLAY").is_some(),
             terminal: terminal && io::stdin().is_terminal(),
             editor: variable("VISUAL").or_else(|| variable("EDITOR")),
             busy_timeout,

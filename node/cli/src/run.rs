@@ -14,7 +14,8 @@ use super::launcher::Launcher;
 use super::plan::{Layout, Plan, plan};
 use super::render::tree;
 use super::{
-    Backend, CliError, backend, dry_run, edit, envelope, json, print_error, render, settings, token, watch,
+    Backend, CliError, backend, demo, dry_run, edit, envelope, json, open, print_error, render, settings,
+    token, watch,
 };
 
 /// Runs a command and returns the exit code of the worst reply.
@@ -44,8 +45,9 @@ pub(super) fn run(
         }
         // The user name is checked before anything is opened.
         let origin = plan.origin(ctx)?;
-        let requests = plan.requests.iter();
-        let requests = requests.map(|(_, request)| envelope(ctx, origin.clone(), request.clone()));
+        let requests = plan.requests.iter().map(|(_, request)| request);
+        let requests = requests.chain(&plan.among);
+        let requests = requests.map(|request| envelope(ctx, origin.clone(), request.clone()));
         let mut backend = backend::connect_for(ctx, &requests.collect::<Vec<_>>())?;
         return execute(ctx, &mut *backend, plan, out);
     }
@@ -59,7 +61,8 @@ pub(super) fn run(
         Command::Up(args) => backend::up(ctx, launcher, &args, out)?,
         Command::Serve(args) => backend::serve(ctx, launcher, &args, out)?,
         Command::Down(args) => backend::down(ctx, &args, out)?,
-        Command::Open => backend::open(ctx, out)?,
+        Command::Demo => demo::run(ctx, launcher, out)?,
+        Command::Open(args) => open::run(ctx, &args, out)?,
         Command::Config(args) => settings::run(ctx, &args, out)?,
         Command::Token(command) => token::run(ctx, &command, out)?,
         Command::Join(args) => backend::join(ctx, launcher, &args, out)?,
@@ -152,7 +155,15 @@ pub(super) fn execute(
     let is_dry_run = ctx.global.dry_run && plan.writes;
     let (mut worst, mut replies) = (0, Vec::new());
     for (at, (item, body)) in plan.requests.into_iter().enumerate() {
-        match backend.request(envelope(ctx, origin.clone(), body)) {
+        let reply = backend.request(envelope(ctx, origin.clone(), body));
+        let reply = reply.and_then(|reply| match &plan.among {
+            Some(among) => common(
+                reply,
+                backend.request(envelope(ctx, origin.clone(), among.clone()))?,
+            ),
+            None => Ok(reply),
+        });
+        match reply {
             Ok(reply) => {
                 worst = worst.max(findings(&reply));
                 if ctx.global.json {
@@ -180,6 +191,36 @@ pub(super) fn execute(
         out.write_all(json::replies(plan.layout, replies).as_bytes())?;
     }
     Ok(worst)
+}
+
+/// The cards of the first reply that are in the second one too.
+fn common(first: Reply, second: Reply) -> Result<Reply, Failure> {
+    let (Reply::Cards(mut cards), Reply::Cards(others)) = (first, second) else {
+        return Err(unexpected_reply());
+    };
+    let others: BTreeSet<_> = others.iter().map(|card| card.id).collect();
+    cards.retain(|card| others.contains(&card.id));
+    Ok(Reply::Cards(cards))
+}
+
+fn unexpected_reply() -> Failure {
+    Failure::new(
+        FailureCode::Failure,
+        "unexpected reply from the node; it may run another version of towline",
+    )
+}
+
+/// Says how many cards a page does not show, and how to see them.
+fn say_hidden(ctx: &Context, layout: Layout, reply: &Reply) {
+    let (Layout::Columns(listing) | Layout::Ready(listing), Reply::Cards(cards)) = (layout, reply) else {
+        return;
+    };
+    let (all, shown) = (cards.len(), listing.on_a_page());
+    if all > shown {
+        ctx.say(&format!(
+            "{shown} of {all} items are shown; use -n {all} to show all of them, or filter them, for example with --mine"
+        ));
+    }
 }
 
 fn findings(reply: &Reply) -> u8 {
@@ -214,6 +255,7 @@ fn show(
                 ctx.say(empty_message(reply));
             }
             out.write_all(page.as_bytes())?;
+            say_hidden(ctx, layout, reply);
         }
     }
     if let Reply::Addresses(addresses) = reply
@@ -283,11 +325,7 @@ fn dependencies(
     }));
     let page = edit::one_page(ctx, backend, item)?;
     let Reply::Cards(cards) = backend.request(envelope(ctx, None, all))? else {
-        return Err(Failure::new(
-            FailureCode::Failure,
-            "unexpected reply from the node; it may run another version of towline",
-        )
-        .into());
+        return Err(unexpected_reply().into());
     };
     let tree = tree(&page.card, &cards);
     let text = if ctx.global.json {
@@ -316,11 +354,7 @@ fn epic(ctx: &Context, backend: &mut dyn Backend, item: String, out: &mut dyn Wr
         ..Filter::default()
     }));
     let Reply::Cards(cards) = backend.request(envelope(ctx, None, below))? else {
-        return Err(Failure::new(
-            FailureCode::Failure,
-            "unexpected reply from the node; it may run another version of towline",
-        )
-        .into());
+        return Err(unexpected_reply().into());
     };
     let text = if ctx.global.json {
         json::epic(&page.card, &cards)

@@ -50,6 +50,7 @@ mod test_row;
 mod tests;
 mod timeline;
 mod transition;
+mod undo;
 mod write;
 
 use towline_crdt::members::Membership;

@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{get, post};
+use tower_http::compression::CompressionLayer;
 use towline_api::request::{Failure, FailureCode, Reply, Request};
 use towline_engine::handle::{NodeHandle, ProjectLink};
 use towline_net::limiter::{Limiter, Limits};
@@ -25,19 +26,23 @@ mod assets;
 mod edits;
 mod error;
 mod events;
+mod find;
 mod forms;
 mod guard;
+mod many;
 mod metrics;
 mod new_items;
 mod openapi;
 mod pages;
 mod query;
+mod saved;
 mod serve;
 mod session;
 mod token;
 mod view;
 
 use metrics::Metrics;
+pub use saved::ViewShelf;
 pub use serve::serve;
 use session::Sessions;
 pub use session::{MAX_SESSIONS, SessionStore, StoredSession};
@@ -69,6 +74,8 @@ pub struct WebConfig {
     pub tokens: Option<Arc<dyn TokenCheck>>,
     /// Keeps sessions for the next start; without it they end with the process.
     pub sessions: Option<Arc<dyn SessionStore>>,
+    /// Keeps the views that people save; without it none can be saved.
+    pub views: Option<Arc<dyn ViewShelf>>,
 }
 
 /// The state that all handlers share.
@@ -157,6 +164,10 @@ pub fn router(web: Arc<Web>) -> axum::Router {
         .route("/p/{project}", get(pages::board))
         .route("/p/{project}/fragment", get(pages::board_fragment))
         .route("/p/{project}/new", get(new_items::form).post(new_items::create))
+        .route("/p/{project}/cards", get(pages::changed_cards))
+        .route("/p/{project}/find", get(find::find))
+        .route("/p/{project}/views", post(saved::save))
+        .route("/p/{project}/many", post(many::act))
         .route("/p/{project}/conflicts", get(pages::conflicts))
         .route("/p/{project}/conflicts/fragment", get(pages::conflicts_fragment))
         .route("/p/{project}/items/{item}", get(pages::item))
@@ -173,6 +184,9 @@ pub fn router(web: Arc<Web>) -> axum::Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/metrics", get(metrics::serve))
         .fallback(pages::not_found)
+        // Event streams are left out by its default. A page with a session's token in it is only ever sent to that
+        // session, whose cookie other sites cannot make a browser send, so its length tells them nothing.
+        .layer(CompressionLayer::new().gzip(true))
         .layer(DefaultBodyLimit::max(HTTP_BODY_BYTES))
         .layer(middleware::from_fn(serve::read_whole))
         .layer(middleware::from_fn_with_state(Arc::clone(&web), guard::guard))

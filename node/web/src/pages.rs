@@ -1,6 +1,7 @@
 //! The pages: fleet, board, item, search and sign-in. Each asks its projects and renders; each that
 //! is live has a fragment, which scripts fetch again when something changed.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::extract::{Extension, Path, Query, State};
@@ -13,12 +14,12 @@ use towline_api::explanation_text::sentences;
 use towline_api::request::{self, Failure, FailureCode, Filter, Reply, Request};
 use towline_api::types::{ItemCard, ItemPage, OpenConflict};
 use towline_engine::handle::ProjectLink;
-use towline_proto::Column;
+use towline_proto::{Column, ItemId};
 
 use super::edits::suggestions;
 use super::error::PageError;
 use super::guard::Caller;
-use super::query::{BoardQuery, escape};
+use super::query::{BoardQuery, escape, local_path};
 use super::view::board::Board;
 use super::view::fleet::{ProjectCard, SearchHits};
 use super::view::{
@@ -122,6 +123,39 @@ pub(super) async fn board_fragment(
     Ok(html(board::fragment(&model)))
 }
 
+/// Items of which a page may ask for the changes at once; beyond that the whole fragment is cheaper.
+const CHANGED: usize = 50;
+
+/// The query of `/p/{project}/cards`, beside that of the board.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ChangedQuery {
+    /// Ids of items, separated by commas.
+    ids: String,
+}
+
+/// `/p/{project}/cards`: where the cards of these items are now.
+pub(super) async fn changed_cards(
+    State(web): State<Arc<Web>>,
+    Extension(caller): Extension<Caller>,
+    Path(project): Path<String>,
+    Query(query): Query<BoardQuery>,
+    Query(changed): Query<ChangedQuery>,
+) -> Page {
+    let load = async {
+        let ids: Result<HashSet<ItemId>, _> = changed.ids.split(',').map(str::parse).collect();
+        let ids = ids.ok().filter(|ids| ids.len() <= CHANGED).ok_or_else(|| {
+            let why = format!("invalid `ids`: expected at most {CHANGED} ids of items, separated by commas");
+            Failure::new(FailureCode::Usage, why)
+        })?;
+        Ok((load_board(&web, &caller, &project, query).await?, ids))
+    };
+    let (model, ids) = load
+        .await
+        .map_err(|failure| PageError::new(&web, &caller, Some(&project), failure))?;
+    Ok(html(board::changes(&model, &ids)))
+}
+
 async fn load_board(web: &Web, caller: &Caller, project: &str, query: BoardQuery) -> Result<Board, Failure> {
     let link = web.handle.project(Some(project))?;
     // Read before the list: an event in between makes the page fetch once too often, not miss it.
@@ -145,16 +179,15 @@ async fn load_board(web: &Web, caller: &Caller, project: &str, query: BoardQuery
         listed.clone()
     };
     let csrf = caller.session.as_ref().map(|session| session.csrf.clone());
-    Ok(Board::new(
-        &link,
-        position,
-        *status,
-        listed,
-        &queue,
-        query,
-        csrf,
-        now(),
-    ))
+    let saved = caller.session.as_ref().zip(web.config.views.as_ref());
+    let saved = saved.map(|(session, shelf)| shelf.list(&link.id.to_string(), &session.who));
+    // A board without its saved views is still a board.
+    let saved = saved.and_then(|listed| {
+        let failed = |why: &String| tracing::error!(%why, "cannot read the saved views of the board");
+        listed.inspect_err(failed).ok()
+    });
+    let board = Board::new(&link, position, *status, listed, &queue, query, csrf, now());
+    Ok(board.with_saved(saved.unwrap_or_default()))
 }
 
 /// `/p/{project}/conflicts`
@@ -326,6 +359,8 @@ pub(super) async fn search(
 #[serde(default)]
 pub(super) struct LoginQuery {
     code: String,
+    /// The page of this site to go to; the start page when absent.
+    to: String,
 }
 
 /// `/login`
@@ -335,9 +370,13 @@ pub(super) async fn login(
     Query(query): Query<LoginQuery>,
 ) -> Response {
     match web.sessions.sign_in(&query.code, now()) {
-        Some(cookie) => ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response(),
+        Some(cookie) => (
+            [(header::SET_COOKIE, cookie)],
+            Redirect::to(local_path(&query.to)),
+        )
+            .into_response(),
         // Somebody who opens the link twice is signed in already and wants the board.
-        None if caller.session.is_some() => Redirect::to("/").into_response(),
+        None if caller.session.is_some() => Redirect::to(local_path(&query.to)).into_response(),
         None => {
             let failure = Failure::new(
                 FailureCode::NotAllowed,

@@ -5,6 +5,7 @@ mod board;
 mod conflict;
 mod editing;
 mod fleet;
+mod list;
 mod moves;
 mod pages;
 mod sessions;

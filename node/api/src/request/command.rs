@@ -94,6 +94,12 @@ pub enum Command {
         #[serde(default)]
         holder: Option<String>,
     },
+    /// Take back the last command that the origin gave to this node, by the operations that lead back.
+    Undo {
+        /// Only one of this item.
+        #[serde(default)]
+        item: Option<ItemRef>,
+    },
     /// Change a setting of the project.
     Set {
         /// Which.

@@ -16,6 +16,10 @@ pub enum Form {
     Flag,
     /// A whole number from 0.
     Count,
+    /// A list of whole numbers from 0.
+    Counts,
+    /// A time in RFC 3339.
+    Time,
     /// One of these words.
     Word(fn() -> Vec<&'static str>),
     /// A list of these words.
@@ -84,6 +88,9 @@ const LIST: &[Field] = &[
     ),
     may("epic", Form::Text, "Only items of this epic"),
     may("text", Form::Text, "Only with these words in the title"),
+    may("priorities", Form::Counts, "Only with one of these priorities"),
+    may("updated_since", Form::Time, "Only what changed then or later"),
+    may("created_since", Form::Time, "Only what was created then or later"),
     may("all", Form::Flag, "Archived and closed ones too"),
     may("deleted", Form::Flag, "Only the trash"),
     may("limit", Form::Count, "At most so many; 0 means all"),
@@ -270,6 +277,7 @@ pub fn of(name: &str) -> Option<&'static [Field]> {
                 ]
             }
         }
+        "undo" => const { &[may("item", Form::Text, "Only a command about this item")] },
         "take-ready" => {
             const {
                 &[may(

@@ -7,11 +7,12 @@ use super::*;
 
 /// One example of each request, in full.
 const EXAMPLES: &[&str] = &[
-    r#"{"request":"list","columns":["coding"],"kinds":["bug"],"labels":["ui"],"assignee":"ann","statuses":["blocked"],"epic":"7","text":"login","all":true,"deleted":false,"limit":5}"#,
+    r#"{"request":"list","columns":["coding"],"kinds":["bug"],"labels":["ui"],"assignee":"ann","statuses":["blocked"],"epic":"7","text":"login","priorities":[0,1],"updated_since":"1970-01-01T00:00:00.001Z","created_since":"1970-01-01T00:00:00.002Z","all":true,"deleted":false,"limit":5}"#,
     r#"{"request":"show","item":"42a"}"#,
     r#"{"request":"search","text":"login","limit":10}"#,
     r#"{"request":"ready","asker":"ann","all":false}"#,
     r#"{"request":"take-ready","holder":"ann"}"#,
+    r#"{"request":"undo","item":"42"}"#,
     r#"{"request":"settings"}"#,
     r#"{"request":"set","key":"promote","value":"auto"}"#,
     r#"{"request":"settings-line"}"#,

@@ -57,6 +57,14 @@ pub struct ConfigArgs {
     pub value: Option<String>,
 }
 
+/// `open`.
+#[derive(Debug, Clone, Args)]
+pub struct OpenArgs {
+    /// Item; the board if omitted
+    #[arg(value_name = "N")]
+    pub item: Option<String>,
+}
+
 /// `down`.
 #[derive(Debug, Clone, Args)]
 pub struct DownArgs {

@@ -35,6 +35,7 @@ pub(super) fn ctx(cli: &Cli, dir: &Path) -> Context {
         },
         stderr_style: Style::PLAIN,
         user: Some("ann".into()),
+        display: false,
         terminal: false,
         editor: None,
         busy_timeout: None,

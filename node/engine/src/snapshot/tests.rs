@@ -80,6 +80,12 @@ fn questions() -> Vec<Request> {
             ..all()
         },
         Filter {
+            priorities: vec![0, 2],
+            created_since: Millis(1),
+            updated_since: Millis(1_764_547_200_000),
+            ..all()
+        },
+        Filter {
             statuses: vec![Status::Blocked, Status::Done],
             limit: 20,
             ..Filter::default()

@@ -17,3 +17,4 @@ mod refold_on_role_change;
 mod request_ids;
 mod settings;
 mod trash;
+mod undo;

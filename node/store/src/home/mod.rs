@@ -30,6 +30,7 @@ mod projects;
 pub mod sessions;
 pub mod settings;
 pub mod tokens;
+pub mod views;
 
 use std::fs;
 use std::io;
@@ -204,6 +205,11 @@ impl Home {
     /// The API tokens.
     pub fn tokens_file(&self) -> PathBuf {
         self.dir().join("tokens")
+    }
+
+    /// The saved views of the board.
+    pub fn views_file(&self) -> PathBuf {
+        self.dir().join("views")
     }
 
     /// What `init` changed outside of the folder.

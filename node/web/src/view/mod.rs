@@ -5,15 +5,21 @@
 
 pub(super) mod actions;
 pub(super) mod board;
+mod card;
 pub(super) mod conflicts;
 pub(super) mod edit;
 pub(super) mod failure;
+mod filters;
 pub(super) mod fleet;
 pub(super) mod item;
 mod item_lists;
+mod list;
+pub(super) mod many;
 mod markdown;
+mod moves;
 pub(super) mod new_item;
-mod parts;
+pub(super) mod parts;
+mod saved;
 pub(super) mod shared_number;
 pub(super) mod suggestions;
 #[cfg(test)]
@@ -83,7 +89,7 @@ impl Frame {
                     script type="module" src="/assets/board.js" {}
                     script type="module" src="/assets/item.js" {}
                 }
-                body {
+                body data-path=[self.here.as_ref().map(|name| format!("/p/{}", escape(name)))] {
                     (glyphs())
                     a.skip href="#main" { "Skip to content" }
                     (self.header())
@@ -91,6 +97,37 @@ impl Frame {
                     div.toasts { p id="toast" role="status" aria-live="polite" hidden {} }
                     p id="announcements" class="sr" role="status" aria-live="polite" {}
                     (dialogs())
+                    (self.palette())
+                }
+            }
+        }
+    }
+
+    /// The command palette, with the places that it knows.
+    fn palette(&self) -> Markup {
+        html! {
+            dialog id="palette" aria-label="Command palette" {
+                form action="/search" method="get" {
+                    input id="palette-q" type="search" name="q" autocomplete="off" role="combobox" aria-expanded="true"
+                        aria-controls="palette-list" aria-autocomplete="list"
+                        aria-label="Go to an item, a view or an action" placeholder="Item number or words, a view, an action";
+                }
+                ul id="palette-list" role="listbox" aria-label="Results" {}
+                ul id="palette-commands" hidden {
+                    @if let Some(here) = &self.here {
+                        @let path = format!("/p/{}", escape(here));
+                        @if self.csrf.is_some() { li { a href={ (path) "/new" } data-about="c" { "New item" } } }
+                        li { a href=(path) { "Board" } }
+                        li { a href={ (path) "?view=list" } { "List" } }
+                        li { a href={ (path) "?view=list&tab=progress" } { "In progress" } }
+                        li { a href={ (path) "?view=list&tab=done&sort=updated" } { "Done" } }
+                        li { a href={ (path) "?tab=archived" } { "Archived" } }
+                        li { a href={ (path) "?tab=trash" } { "Trash" } }
+                        li { a href={ (path) "/conflicts" } { "Conflicts" } }
+                    }
+                    @for name in self.projects.iter().filter(|name| Some(*name) != self.here.as_ref()).take(50) {
+                        li { a href={ "/p/" (escape(name)) } data-about="project" { (name) } }
+                    }
                 }
             }
         }
@@ -124,7 +161,7 @@ impl Frame {
                 }
                 form.find role="search" action="/search" method="get" {
                     label.sr for="find" { "Search all items" }
-                    input id="find" type="search" name="q" placeholder="Search" autocomplete="off";
+                    input id="find" type="search" name="q" placeholder="Search, or Ctrl K" autocomplete="off";
                 }
                 @if let (Some(who), Some(csrf)) = (&self.who, &self.csrf) {
                     form.who action="/logout" method="post" {
@@ -132,6 +169,7 @@ impl Frame {
                         span { "Signed in as " strong { (who) } }
                         button.quiet type="submit" { "Sign out" }
                     }
+                    button id="help" type="button" title="Keyboard" aria-label="Keyboard" { "?" }
                 } @else {
                     p.who { "Read only · run " code { "towline open" } " to sign in" }
                 }
@@ -148,10 +186,12 @@ fn dialogs() -> Markup {
                 dt { kbd { "h" } kbd { "j" } kbd { "k" } kbd { "l" } } dd { "move to the card left, below, above, right" }
                 dt { kbd { "Enter" } } dd { "open the item" }
                 dt { kbd { "c" } } dd { "create an item" }
-                dt { kbd { "m" } } dd { "move it to a column" }
+                dt { kbd { "m" } } dd { "move it, or do something else with it" }
                 dt { kbd { "b" } } dd { "block or unblock it" }
                 dt { kbd { "f" } } dd { "freeze or unfreeze it" }
+                dt { kbd { "x" } } dd { "select it, in a list" }
                 dt { kbd { "/" } } dd { "filter or search" }
+                dt { kbd { "Ctrl" } kbd { "K" } } dd { "go to an item or view, or act on the selected card" }
                 dt { kbd { "?" } } dd { "show this help" }
                 dt { kbd { "Esc" } } dd { "close the dialog or menu" }
             }
@@ -161,10 +201,11 @@ fn dialogs() -> Markup {
         dialog id="ask" aria-labelledby="ask-title" {
             form method="dialog" {
                 h2 id="ask-title" { "Block item" }
-                label for="ask-reason" { "Reason" }
+                p id="ask-why" {}
+                label for="ask-reason" { "Reason (visible to everyone)" }
                 textarea id="ask-reason" rows="3" required {}
                 div.row {
-                    button.primary type="submit" value="yes" { "Block" }
+                    button.primary id="ask-yes" type="submit" value="yes" { "Block" }
                     button.quiet type="submit" value="no" formnovalidate { "Cancel" }
                 }
             }

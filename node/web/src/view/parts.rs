@@ -9,7 +9,7 @@ use towline_proto::{Column, EventKind, Kind, Millis, Status};
 
 use crate::query::escape;
 
-pub(super) const fn column_title(column: Column) -> &'static str {
+pub(crate) const fn column_title(column: Column) -> &'static str {
     match column {
         Column::Upcoming => "Upcoming",
         Column::Backlog => "Backlog",
