@@ -15,6 +15,7 @@ use towline_api::types::{ItemCard, ItemPage, OpenConflict};
 use towline_engine::handle::ProjectLink;
 use towline_proto::Column;
 
+use super::edits::suggestions;
 use super::error::PageError;
 use super::guard::Caller;
 use super::query::{BoardQuery, escape, local_path};
@@ -211,7 +212,14 @@ pub(super) async fn item(
     let frame = Frame::new(&web, &caller, Some(&link.name));
     Ok(match found {
         ItemMatch::One(page, because) => {
-            let page = item_view::page(&frame, &link, position, &page, &because, now());
+            let shown = item_view::Shown {
+                page: &page,
+                because: &because,
+                request: &web.sessions.draw(),
+                now: now(),
+            };
+            let suggestions = suggestions(&web, &caller, &link).await;
+            let page = item_view::page(&frame, &link, position, &shown, &suggestions);
             (StatusCode::OK, html(page))
         }
         ItemMatch::Several(pages) => {
@@ -233,7 +241,13 @@ pub(super) async fn item_fragment(
     let frame = Frame::new(&web, &caller, Some(&link.name));
     Ok(match found {
         ItemMatch::One(page, because) => {
-            let fragment = item_view::fragment(&frame, &link.name, &page, &because, now());
+            let shown = item_view::Shown {
+                page: &page,
+                because: &because,
+                request: &web.sessions.draw(),
+                now: now(),
+            };
+            let fragment = item_view::fragment(&frame, &link.name, &shown);
             (StatusCode::OK, html(fragment))
         }
         ItemMatch::Several(pages) => {
@@ -327,7 +341,7 @@ pub(super) async fn login(
     Extension(caller): Extension<Caller>,
     Query(query): Query<LoginQuery>,
 ) -> Response {
-    match web.sessions.sign_in(&query.code) {
+    match web.sessions.sign_in(&query.code, now()) {
         Some(cookie) => (
             [(header::SET_COOKIE, cookie)],
             Redirect::to(local_path(&query.to)),
