@@ -4,13 +4,11 @@
 //! signal, or through its token. Then everything is stopped in order: first what accepts requests, then the
 //! projects' threads, then the network.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +21,7 @@ use towline_store::home::tokens::{TokenError, TokenStore};
 use towline_store::home::views::{StoredView, ViewStore};
 use towline_web::{TokenCheck, TokenRefusal, ViewShelf, Web, WebConfig};
 
+use crate::board_sessions::{HomeSessions, bind};
 use crate::node::Node;
 
 /// How long a join waits for the project's contents before it replies; the rest arrives later.
@@ -117,7 +116,7 @@ impl Server {
     /// # Errors
     /// When neither the configured port nor a free one can be bound, or the socket cannot be created.
     pub async fn start(node: Arc<Node>, config: &Config, options: ServerOptions) -> Result<Self, Failure> {
-        let listener = bind(config.board).await?;
+        let listener = bind(node.home(), config.board).await?;
         let address = listener
             .local_addr()
             .map_err(|error| failed("the board's address", &error))?;
@@ -129,6 +128,7 @@ impl Server {
                 .collect(),
             fleet: options.fleet,
             tokens: Some(Arc::new(HomeTokens(TokenStore::of(node.home())))),
+            sessions: Some(Arc::new(HomeSessions(node.home().clone()))),
             views: Some(Arc::new(HomeViews(ViewStore::of(node.home())))),
         };
         let web = Web::new(node.handle().clone(), web_config).map_err(|error| failed("the board", &error))?;
@@ -218,22 +218,8 @@ fn flatten(ended: Result<Result<(), Failure>, tokio::task::JoinError>) -> Result
     })
 }
 
-fn failed(what: &str, error: &std::io::Error) -> Failure {
+pub(crate) fn failed(what: &str, error: &std::io::Error) -> Failure {
     Failure::new(FailureCode::Failure, format!("cannot serve {what}: {error}"))
-}
-
-/// Binds the address, or a free port if the port is in use: two projects on one machine are the common case.
-async fn bind(wanted: SocketAddr) -> Result<TcpListener, Failure> {
-    match TcpListener::bind(wanted).await {
-        Ok(listener) => Ok(listener),
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-            let free = SocketAddr::new(wanted.ip(), 0);
-            TcpListener::bind(free)
-                .await
-                .map_err(|error| failed("the board", &error))
-        }
-        Err(error) => Err(failed(&format!("the board at {wanted}"), &error)),
-    }
 }
 
 /// Ends at the first SIGINT, SIGTERM or SIGHUP. From the call on, and not only while somebody waits, these signals do

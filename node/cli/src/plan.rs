@@ -333,12 +333,12 @@ fn edit(ctx: &Context, args: &EditArgs) -> Result<Option<Edit>, Failure> {
         item: args.item.clone(),
         title: args.title.clone(),
         body,
-        body_base: None,
         kind: args.kind,
         priority: args.priority,
         qa: args.qa,
         epic: args.epic.clone(),
         assignee: args.assignee.clone(),
+        ..Edit::default()
     };
     let named = edit.title.is_some()
         || edit.body.is_some()

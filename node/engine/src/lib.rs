@@ -15,6 +15,7 @@ mod command;
 mod conflicts;
 mod dependency_path;
 mod doctor;
+mod edit_base;
 mod errors;
 mod explain;
 mod export;

@@ -94,7 +94,12 @@ impl Project {
                 index,
                 state,
                 evidence,
-            } => self.command(origin, id, |context| context.judge(&item, index, state, evidence)),
+                expect,
+                state_base,
+            } => self.command(origin, id, |context| {
+                context.criterion_is(&item, index, state, expect, state_base)?;
+                context.judge(&item, index, state, evidence)
+            }),
             Command::Resolve { item, conflict, keep } => self.command(origin, id, |context| {
                 context.resolve_conflict(&item, conflict.as_deref(), &keep)
             }),

@@ -13,6 +13,8 @@ fn find(file: &str) -> Option<(&'static str, &'static str)> {
     match file {
         "board.css" => Some((CSS, include_str!("assets/board.css"))),
         "board.js" => Some((JS, include_str!("assets/board.js"))),
+        "item.css" => Some((CSS, include_str!("assets/item.css"))),
+        "item.js" => Some((JS, include_str!("assets/item.js"))),
         "menu.js" => Some((JS, include_str!("assets/menu.js"))),
         "drag.js" => Some((JS, include_str!("assets/drag.js"))),
         "list.js" => Some((JS, include_str!("assets/list.js"))),

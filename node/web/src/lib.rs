@@ -2,7 +2,7 @@
 //!
 //! Pages are rendered here and work before any script has loaded. Everything is asked through the
 //! [`NodeHandle`]; this module never opens a store, knows no rule of the domain and keeps nothing
-//! but sessions, which live in memory and end with the process.
+//! but sessions, which a [`SessionStore`] stores for the next start.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -23,6 +23,8 @@ use towline_proto::{Millis, Origin};
 mod api;
 mod api_routes;
 mod assets;
+mod changes;
+mod edits;
 mod error;
 mod events;
 mod find;
@@ -30,6 +32,7 @@ mod forms;
 mod guard;
 mod many;
 mod metrics;
+mod new_items;
 mod openapi;
 mod pages;
 mod query;
@@ -43,6 +46,7 @@ use metrics::Metrics;
 pub use saved::ViewShelf;
 pub use serve::serve;
 use session::Sessions;
+pub use session::{MAX_SESSIONS, SessionStore, StoredSession};
 use token::FailedAttempts;
 pub use token::{TokenCheck, TokenRefusal};
 
@@ -69,6 +73,8 @@ pub struct WebConfig {
     pub fleet: bool,
     /// Checks the API tokens of programs; without it none is accepted.
     pub tokens: Option<Arc<dyn TokenCheck>>,
+    /// Keeps sessions for the next start; without it they end with the process.
+    pub sessions: Option<Arc<dyn SessionStore>>,
     /// Keeps the views that people save; without it none can be saved.
     pub views: Option<Arc<dyn ViewShelf>>,
 }
@@ -94,7 +100,7 @@ impl Web {
         // node's id in the name each would sign the other's people out.
         let cookie = format!("towline_{}", handle.me().short());
         Ok(Arc::new(Self {
-            sessions: Sessions::new(cookie)?,
+            sessions: Sessions::new(cookie, config.sessions.clone(), now())?,
             metrics: Metrics::new(),
             streams: Limiter::new(STREAMS),
             failed_attempts: FailedAttempts::default(),
@@ -158,7 +164,8 @@ pub fn router(web: Arc<Web>) -> axum::Router {
         .route("/fragment", get(pages::fleet_fragment))
         .route("/p/{project}", get(pages::board))
         .route("/p/{project}/fragment", get(pages::board_fragment))
-        .route("/p/{project}/cards", get(pages::changed_cards))
+        .route("/p/{project}/new", get(new_items::form).post(new_items::create))
+        .route("/p/{project}/cards", get(changes::cards))
         .route("/p/{project}/find", get(find::find))
         .route("/p/{project}/views", post(saved::save))
         .route("/p/{project}/many", post(many::act))
@@ -167,8 +174,10 @@ pub fn router(web: Arc<Web>) -> axum::Router {
         .route("/p/{project}/items/{item}", get(pages::item))
         .route("/p/{project}/items/{item}/fragment", get(pages::item_fragment))
         .route("/p/{project}/items/{item}/act", post(forms::act))
-        .route("/p/{project}/items/{item}/comment", post(forms::comment))
+        .route("/p/{project}/items/{item}/comment", post(edits::comment))
+        .route("/p/{project}/items/{item}/edit", post(edits::edit))
         .route("/p/{project}/items/{item}/settle", post(forms::resolve))
+        .route("/preview", post(edits::preview))
         .route("/search", get(pages::search))
         .route("/login", get(pages::login))
         .route("/logout", post(forms::logout))

@@ -46,6 +46,18 @@ impl Browser {
         });
     }
 
+    /// Types into a field in place of what it holds.
+    ///
+    /// # Panics
+    /// When it cannot be typed into.
+    #[track_caller]
+    pub fn retype(&self, selector: &str, text: &str) {
+        self.with_element(selector, |id| {
+            self.post(&format!("/element/{id}/clear"), json!({}))
+        });
+        self.fill(selector, text);
+    }
+
     /// Chooses an entry of a menu by its value.
     ///
     /// # Panics

@@ -176,6 +176,8 @@ fn a_real_tracker_is_listed_the_same_from_the_snapshot_and_from_the_store() {
         index: 1,
         state: CriterionState::Met,
         evidence: None,
+        expect: None,
+        state_base: None,
     });
     ask(&mut project, judged);
     ask(&mut project, story("Sell more ropes"));

@@ -4,6 +4,7 @@ mod batch_admission;
 mod clock_skew;
 mod cycle_events;
 mod cycles;
+mod edit_base;
 mod epics;
 mod explained;
 mod imports;

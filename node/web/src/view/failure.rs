@@ -17,7 +17,12 @@ pub(crate) struct ForceOffer {
     pub(crate) back: String,
 }
 
-pub(crate) fn page(frame: &Frame, failure: &Failure, force_offer: Option<&ForceOffer>) -> Markup {
+pub(crate) fn page(
+    frame: &Frame,
+    failure: &Failure,
+    force_offer: Option<&ForceOffer>,
+    typed: Option<&str>,
+) -> Markup {
     let title = match failure.code {
         FailureCode::Usage => "Invalid request",
         FailureCode::NotFound => "Not found",
@@ -47,6 +52,12 @@ pub(crate) fn page(frame: &Frame, failure: &Failure, force_offer: Option<&ForceO
             }
             @if let (Some(force_offer), Some(project), Some(csrf)) = (force_offer, &frame.here, frame.csrf()) {
                 (by_force(csrf, project, force_offer))
+            }
+            @if let Some(typed) = typed {
+                div.typed {
+                    label for="typed" { "What you typed was not saved. Copy it before you leave this page:" }
+                    textarea id="typed" rows="8" readonly { "\n" (typed) }
+                }
             }
             p {
                 @if let Some(project) = &frame.here {

@@ -7,17 +7,21 @@ pub(super) mod actions;
 pub(super) mod board;
 mod card;
 pub(super) mod conflicts;
+pub(super) mod edit;
 pub(super) mod failure;
 mod filters;
 pub(super) mod fleet;
 pub(super) mod item;
+mod item_lists;
 mod list;
 pub(super) mod many;
 mod markdown;
 mod moves;
+pub(super) mod new_item;
 pub(super) mod parts;
 mod saved;
 pub(super) mod shared_number;
+pub(super) mod suggestions;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +30,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::Web;
 use super::guard::Caller;
 use super::query::escape;
+pub(super) use parts::item_path;
 
 /// What surrounds every page.
 pub(super) struct Frame {
@@ -79,8 +84,10 @@ impl Frame {
                     title { (title) " · " (self.site) }
                     link rel="icon" href="/assets/icon.svg" type="image/svg+xml";
                     link rel="stylesheet" href="/assets/board.css";
+                    link rel="stylesheet" href="/assets/item.css";
                     @if let Some(csrf) = &self.csrf { meta name="csrf-token" content=(csrf); }
                     script type="module" src="/assets/board.js" {}
+                    script type="module" src="/assets/item.js" {}
                 }
                 body data-path=[self.here.as_ref().map(|name| format!("/p/{}", escape(name)))] {
                     (glyphs())
@@ -126,6 +133,16 @@ impl Frame {
         }
     }
 
+    /// The project in which a signed-in person makes an item from this page.
+    fn project_of_new_items(&self) -> Option<&str> {
+        let only = match self.projects.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        };
+        let project = self.here.as_ref().or(only)?;
+        (self.csrf.is_some() && self.projects.contains(project)).then_some(project)
+    }
+
     fn header(&self) -> Markup {
         html! {
             header.top {
@@ -139,6 +156,9 @@ impl Frame {
                         @if self.projects.len() > 12 { a href="/" { "all " (self.projects.len()) } }
                     }
                 }
+                @if let Some(project) = self.project_of_new_items() {
+                    a.button.primary.make href={ "/p/" (escape(project)) "/new" } aria-keyshortcuts="c" { "New item" }
+                }
                 form.find role="search" action="/search" method="get" {
                     label.sr for="find" { "Search all items" }
                     input id="find" type="search" name="q" placeholder="Search, or Ctrl K" autocomplete="off";
@@ -146,7 +166,7 @@ impl Frame {
                 @if let (Some(who), Some(csrf)) = (&self.who, &self.csrf) {
                     form.who action="/logout" method="post" {
                         input type="hidden" name="csrf" value=(csrf);
-                        span { "Signed in as " strong { (who) } }
+                        span { span.long { "Signed in as " } strong { (who) } }
                         button.quiet type="submit" { "Sign out" }
                     }
                     button id="help" type="button" title="Keyboard" aria-label="Keyboard" { "?" }
@@ -165,6 +185,7 @@ fn dialogs() -> Markup {
             dl {
                 dt { kbd { "h" } kbd { "j" } kbd { "k" } kbd { "l" } } dd { "move to the card left, below, above, right" }
                 dt { kbd { "Enter" } } dd { "open the item" }
+                dt { kbd { "c" } } dd { "create an item" }
                 dt { kbd { "m" } } dd { "move it, or do something else with it" }
                 dt { kbd { "b" } } dd { "block or unblock it" }
                 dt { kbd { "f" } } dd { "freeze or unfreeze it" }

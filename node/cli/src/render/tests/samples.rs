@@ -283,6 +283,7 @@ pub(super) fn naming() -> OpenConflict {
         topic: topic(Register::Title),
         rule: Rule::Field,
         since: before(40),
+        before: None,
         sides: vec![
             side("a", 21, "ann", "Login fails on Safari"),
             side(
@@ -314,6 +315,7 @@ pub(super) fn concurrent_hold() -> OpenConflict {
         topic: topic(Register::Column),
         rule: Rule::Hold,
         since: before(179),
+        before: None,
         sides: vec![
             side(3, "a", stays),
             side(4, "b", SideResult::Column { column: Column::Done }),
