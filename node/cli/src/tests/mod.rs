@@ -1,6 +1,7 @@
 //! The command line without a node, and with one behind its socket.
 
 mod acting;
+mod lists;
 mod old_words;
 mod planning;
 #[allow(dead_code, reason = "the tests of the socket use more of it")]

@@ -19,7 +19,6 @@ use crate::style::Style;
 
 /// 2026-11-20T12:00:00Z.
 pub(super) const NOON: Millis = Millis(1_795_176_000_000);
-
 pub(super) const MINUTE: u64 = 60_000;
 
 pub(super) fn view(width: usize) -> View {
