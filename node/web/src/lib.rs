@@ -23,6 +23,7 @@ use towline_proto::{Millis, Origin};
 mod api;
 mod api_routes;
 mod assets;
+mod changes;
 mod edits;
 mod error;
 mod events;
@@ -166,7 +167,7 @@ pub fn router(web: Arc<Web>) -> axum::Router {
         .route("/p/{project}", get(pages::board))
         .route("/p/{project}/fragment", get(pages::board_fragment))
         .route("/p/{project}/new", get(new_items::form).post(new_items::create))
-        .route("/p/{project}/cards", get(pages::changed_cards))
+        .route("/p/{project}/cards", get(changes::cards))
         .route("/p/{project}/find", get(find::find))
         .route("/p/{project}/views", post(saved::save))
         .route("/p/{project}/many", post(many::act))

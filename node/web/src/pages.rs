@@ -1,7 +1,6 @@
 //! The pages: fleet, board, item, search and sign-in. Each asks its projects and renders; each that
 //! is live has a fragment, which scripts fetch again when something changed.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use axum::extract::{Extension, Path, Query, State};
@@ -14,7 +13,7 @@ use towline_api::explanation_text::sentences;
 use towline_api::request::{self, Failure, FailureCode, Filter, Reply, Request};
 use towline_api::types::{ItemCard, ItemPage, OpenConflict};
 use towline_engine::handle::ProjectLink;
-use towline_proto::{Column, ItemId};
+use towline_proto::Column;
 
 use super::edits::suggestions;
 use super::error::{ApiError, PageError};
@@ -123,40 +122,13 @@ pub(super) async fn board_fragment(
     Ok(html(board::fragment(&model)))
 }
 
-/// Items of which a page may ask for the changes at once; beyond that the whole fragment is cheaper.
-const CHANGED: usize = 50;
-
-/// The query of `/p/{project}/cards`, beside that of the board.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct ChangedQuery {
-    /// Ids of items, separated by commas.
-    ids: String,
-}
-
-/// `/p/{project}/cards`: where the cards of these items are now.
-pub(super) async fn changed_cards(
-    State(web): State<Arc<Web>>,
-    Extension(caller): Extension<Caller>,
-    Path(project): Path<String>,
-    Query(query): Query<BoardQuery>,
-    Query(changed): Query<ChangedQuery>,
-) -> Page {
-    let load = async {
-        let ids: Result<HashSet<ItemId>, _> = changed.ids.split(',').map(str::parse).collect();
-        let ids = ids.ok().filter(|ids| ids.len() <= CHANGED).ok_or_else(|| {
-            let why = format!("invalid `ids`: expected at most {CHANGED} ids of items, separated by commas");
-            Failure::new(FailureCode::Usage, why)
-        })?;
-        Ok((load_board(&web, &caller, &project, query).await?, ids))
-    };
-    let (model, ids) = load
-        .await
-        .map_err(|failure| PageError::new(&web, &caller, Some(&project), failure))?;
-    Ok(html(board::changes(&model, &ids)))
-}
-
-async fn load_board(web: &Web, caller: &Caller, project: &str, query: BoardQuery) -> Result<Board, Failure> {
+/// A board with everything that it shows.
+pub(super) async fn load_board(
+    web: &Web,
+    caller: &Caller,
+    project: &str,
+    query: BoardQuery,
+) -> Result<Board, Failure> {
     let link = web.handle.project(Some(project))?;
     // Read before the list: an event in between makes the page fetch once too often, not miss it.
     let position = *link.feed.borrow();

@@ -26,8 +26,8 @@ function busy() {
   if (document.querySelector(".dragged, #menu:popover-open, .verb[open], .edit[open], .more-filters[open], dialog[open]")) return true;
   const at = document.activeElement;
   if (at && live.contains(at) && at.matches("select, input:not([type=hidden]), textarea")) return true;
-  if (live.querySelector("input[type=checkbox]:checked:not([data-kept])")) return true;
-  return [...live.querySelectorAll("textarea, input:not([type=hidden])")].some((field) => field.value !== field.defaultValue);
+  const touched = (field) => field.type === "checkbox" || field.type === "radio" ? field.checked !== field.defaultChecked : field.value !== field.defaultValue;
+  return [...live.querySelectorAll("textarea, input:not([type=hidden])")].some(touched);
 }
 
 /** Ids of items that changed since the page was fetched; `null` when it must be fetched whole. */
@@ -108,7 +108,7 @@ async function patch(ids) {
       if (before) before.after(item);
       else into.prepend(item);
     }
-    const cards = into.querySelectorAll("li:not(.none)");
+    const cards = into.querySelectorAll(":scope > li:not(.none)");
     const { total, shown } = list.dataset;
     for (const cut of [...cards].slice(Number(shown))) cut.remove();
     const hidden = live.querySelector(`[data-hidden="${CSS.escape(list.dataset.list)}"]`);

@@ -39,7 +39,7 @@ function commands() {
     option("All actions", () => openMenu(card), `#${card.dataset.handle}`),
   ];
   const ofItem = [...document.querySelectorAll(".actions button[name=target]")].map((button) => option(button.textContent.trim(), () => button.click(), "this item"));
-  const links = [...document.querySelectorAll("#palette-commands a, .views a, .saved a[href]")].map((link) => option(link.textContent.trim(), () => location.assign(link.href), link.dataset.about ?? "view"));
+  const links = [...document.querySelectorAll("#palette-commands a, .saved a[href]")].map((link) => option(link.textContent.trim(), () => location.assign(link.href), link.dataset.about ?? "view"));
   return [...ofCard, ...ofItem, ...links];
 }
 

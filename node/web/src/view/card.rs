@@ -18,7 +18,7 @@ const NAMED: usize = 3;
 /// Items that a card waits for by their titles, for who points at it.
 const TITLED: usize = 12;
 /// Labels on a card.
-const LABELS: usize = 3;
+const LABELS: usize = 2;
 /// Characters of a name on a card.
 const NAME_CHARS: usize = 24;
 

@@ -175,7 +175,7 @@ impl Frame {
                 @if let (Some(who), Some(csrf)) = (&self.who, &self.csrf) {
                     form.who action="/logout" method="post" {
                         input type="hidden" name="csrf" value=(csrf);
-                        span { "Signed in as " strong { (who) } }
+                        span { span.long { "Signed in as " } strong { (who) } }
                         button.quiet type="submit" { "Sign out" }
                     }
                     button id="help" type="button" title="Keyboard" aria-label="Keyboard" { "?" }
