@@ -8,6 +8,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod board_sessions;
 pub mod launcher;
 pub mod node;
 pub mod server;

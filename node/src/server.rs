@@ -4,13 +4,11 @@
 //! signal, or through its token. Then everything is stopped in order: first what accepts requests, then the
 //! projects' threads, then the network.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -20,8 +18,10 @@ use towline_proto::{Millis, Ticket};
 use towline_socket::{BoundSocket, ControlHandler, NodeInfo};
 use towline_store::home::Config;
 use towline_store::home::tokens::{TokenError, TokenStore};
-use towline_web::{TokenCheck, TokenRefusal, Web, WebConfig};
+use towline_store::home::views::{StoredView, ViewStore};
+use towline_web::{TokenCheck, TokenRefusal, ViewShelf, Web, WebConfig};
 
+use crate::board_sessions::{HomeSessions, bind};
 use crate::node::Node;
 
 /// How long a join waits for the project's contents before it replies; the rest arrives later.
@@ -66,9 +66,27 @@ impl TokenCheck for HomeTokens {
             TokenError::Unknown | TokenError::Expired => TokenRefusal::Refused(error.to_string()),
             TokenError::Unreadable(_) => {
                 tracing::error!(%error, "programs cannot use the API");
-                TokenRefusal::Unavailable(error.to_string())
+                let why = "the API tokens of this node cannot be read; the log of the node says why and what to do. \
+                           Until then no program can use the API";
+                TokenRefusal::Unavailable(why.to_owned())
             }
         })
+    }
+}
+
+/// The saved views in the node's home.
+#[derive(Debug)]
+struct HomeViews(ViewStore);
+
+impl ViewShelf for HomeViews {
+    fn list(&self, project: &str, who: &str) -> Result<Vec<(String, String)>, String> {
+        let views = self.0.list(project, who).map_err(|error| error.to_string())?;
+        Ok(views.into_iter().map(|view| (view.name, view.query)).collect())
+    }
+
+    fn save(&self, project: &str, who: &str, name: String, query: String) -> Result<(), String> {
+        let view = StoredView { name, query };
+        self.0.save(project, who, view).map_err(|error| error.to_string())
     }
 }
 
@@ -100,7 +118,7 @@ impl Server {
     /// # Errors
     /// When neither the configured port nor a free one can be bound, or the socket cannot be created.
     pub async fn start(node: Arc<Node>, config: &Config, options: ServerOptions) -> Result<Self, Failure> {
-        let listener = bind(config.board).await?;
+        let listener = bind(node.home(), config.board).await?;
         let address = listener
             .local_addr()
             .map_err(|error| failed("the board's address", &error))?;
@@ -112,6 +130,8 @@ impl Server {
                 .collect(),
             fleet: options.fleet,
             tokens: Some(Arc::new(HomeTokens(TokenStore::of(node.home())))),
+            sessions: Some(Arc::new(HomeSessions(node.home().clone()))),
+            views: Some(Arc::new(HomeViews(ViewStore::of(node.home())))),
         };
         let web = Web::new(node.handle().clone(), web_config).map_err(|error| failed("the board", &error))?;
         let socket = BoundSocket::bind(node.home())?;
@@ -200,46 +220,33 @@ fn flatten(ended: Result<Result<(), Failure>, tokio::task::JoinError>) -> Result
     })
 }
 
-fn failed(what: &str, error: &std::io::Error) -> Failure {
+pub(crate) fn failed(what: &str, error: &std::io::Error) -> Failure {
     Failure::new(FailureCode::Failure, format!("cannot serve {what}: {error}"))
 }
 
-/// Binds the address, or a free port if the port is in use: two projects on one machine are the common case.
-async fn bind(wanted: SocketAddr) -> Result<TcpListener, Failure> {
-    match TcpListener::bind(wanted).await {
-        Ok(listener) => Ok(listener),
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-            let free = SocketAddr::new(wanted.ip(), 0);
-            TcpListener::bind(free)
-                .await
-                .map_err(|error| failed("the board", &error))
-        }
-        Err(error) => Err(failed(&format!("the board at {wanted}"), &error)),
-    }
-}
-
-/// Returns at the first SIGINT, SIGTERM or SIGHUP. A node that was started with `nohup` continues to ignore
-/// SIGHUP.
-async fn termination_signal() {
-    let (Ok(mut interrupt), Ok(mut terminate)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
+/// Ends at the first SIGINT, SIGTERM or SIGHUP. From the call on, and not only while somebody waits, these signals do
+/// not end the process. A node that was started with `nohup` continues to ignore SIGHUP.
+pub(crate) fn termination_signal() -> impl Future<Output = ()> + Send {
+    let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
     let mut hangup = match ignores_hangup() {
         true => None,
         false => signal(SignalKind::hangup()).ok(),
     };
-    let hung_up = async {
-        match &mut hangup {
-            Some(hangup) => hangup.recv().await,
-            None => std::future::pending().await,
+    async move {
+        let (Ok(mut interrupt), Ok(mut terminate)) = signals else {
+            return std::future::pending().await;
+        };
+        let hung_up = async {
+            match &mut hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hung_up => {}
         }
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        _ = hung_up => {}
     }
 }
 

@@ -293,6 +293,7 @@ mod tests {
             topic: topic(Register::Column),
             rule: Rule::Hold,
             since: Millis(0),
+            before: None,
             sides: vec![
                 side(
                     "a",

@@ -83,7 +83,7 @@ pub fn why_not_effective(line: &HistoryLine) -> Option<String> {
 }
 
 /// An author with what that person did, behind "by" or "of".
-fn who_by(act: &ActSummary) -> String {
+pub fn who_by(act: &ActSummary) -> String {
     format!(
         "{}, who {}",
         act.origin,

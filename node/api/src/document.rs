@@ -39,6 +39,8 @@ pub mod schema {
     pub const ENTRY: &str = "towline.entry/v1";
     /// An epic and its items.
     pub const EPIC: &str = "towline.epic/v1";
+    /// The boards of a demo: `boards`.
+    pub const DEMO: &str = "towline.demo/v1";
     /// A failure.
     pub const ERROR: &str = "towline.error/v1";
     /// Events with their positions: `events`.

@@ -13,7 +13,7 @@ use towline_store::home::init::{plan_deinit, plan_init};
 
 use super::args::{Command, DoctorArgs, RunArgs, TokenCommand};
 use super::context::{Context, now};
-use super::{CliError, backend, json, render};
+use super::{CliError, backend, demo, json, open, render};
 
 /// Printed by commands that change nothing anyway.
 pub(super) const CHANGES_NOTHING: &str = "This command changes nothing; --dry-run has no effect.";
@@ -80,9 +80,14 @@ pub(super) fn print_plan(ctx: &Context, command: &Command, out: &mut dyn Write) 
             "stop the node (pid {})",
             backend::running(ctx)?.hello()?.pid
         )],
-        Command::Open => {
+        Command::Open(args) => {
             ctx.origin()?;
-            let board = backend::running(ctx)?.hello()?.board;
+            let mut node = backend::running(ctx)?;
+            let page = match &args.item {
+                Some(item) => open::item_page(ctx, &mut node, item)?,
+                None => String::new(),
+            };
+            let board = node.hello()?.board;
             let board = board.ok_or_else(|| {
                 CliError::from(Failure::new(
                     FailureCode::Failure,
@@ -90,9 +95,10 @@ pub(super) fn print_plan(ctx: &Context, command: &Command, out: &mut dyn Write) 
                 ))
             })?;
             vec![format!(
-                "create a sign-in link for {board} and open it in a browser"
+                "create a sign-in link for {board}{page} and open it in a browser"
             )]
         }
+        Command::Demo => demo::steps(),
         Command::Join(args) => {
             let ticket = ctx.text(args.ticket.clone(), towline_proto::limits::NOTE_BYTES)?;
             let ticket: Ticket = ticket.trim().parse().map_err(|why| usage(format!("{why}")))?;
@@ -136,7 +142,7 @@ pub(super) fn print_plan(ctx: &Context, command: &Command, out: &mut dyn Write) 
         | Command::Token(TokenCommand::List)
         | Command::Export(_)
         | Command::Man { into: None }
-        | Command::Completions { .. }
+        | Command::Completions(_)
         | Command::Watch(_)
         | Command::Sync(_)
         | Command::Depends(_)
@@ -158,6 +164,7 @@ pub(super) fn print_plan(ctx: &Context, command: &Command, out: &mut dyn Write) 
         | Command::Label(_)
         | Command::Comment(_)
         | Command::Criteria(_)
+        | Command::Undo(_)
         | Command::Link(_)
         | Command::Invite(_)
         | Command::Revoke { .. }

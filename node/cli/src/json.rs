@@ -31,8 +31,9 @@ struct BoardDocument<'a> {
 /// Some of the cards that there are.
 #[derive(Serialize)]
 struct ItemsDocument<'a> {
-    total: usize,
-    items: &'a [ItemCard],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<usize>,
+    items: Vec<&'a ItemCard>,
 }
 
 #[derive(Serialize)]
@@ -109,11 +110,13 @@ pub(crate) fn replies(layout: Layout, mut replies: Vec<Reply>) -> String {
     if let (Layout::Board { most, only }, Some(Reply::Cards(cards))) = (layout, replies.first()) {
         return document(schema::COLUMNS, BoardDocument::of(cards, most, only));
     }
-    if let (Layout::Columns { most: Some(most) }, [Reply::Cards(cards)]) = (layout, replies.as_mut_slice()) {
+    if let (Layout::Columns(listing) | Layout::Ready(listing), [Reply::Cards(cards)]) =
+        (layout, replies.as_slice())
+    {
+        let items = listing.choose(cards, listing.most.unwrap_or(usize::MAX));
         // `total` says how many there are where fewer were asked for.
-        let total = cards.len();
-        cards.truncate(most);
-        return document(schema::ITEMS, ItemsDocument { total, items: cards });
+        let total = listing.most.map(|_| cards.len());
+        return document(schema::ITEMS, ItemsDocument { total, items });
     }
     replies
         .pop()

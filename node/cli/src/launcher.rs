@@ -3,6 +3,7 @@
 //! The program passes its [`Launcher`] to [`crate::main`], so the command line does not depend on the node and
 //! the two are compiled side by side. Everything else goes through a [`crate::Backend`].
 
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use ed25519_dalek::SigningKey;
@@ -47,6 +48,15 @@ pub struct StartedNode {
     pub sign_in: Option<String>,
 }
 
+/// A node that runs beside its caller.
+pub trait RunningNode {
+    /// Stops it in order and waits for it.
+    ///
+    /// # Errors
+    /// When a part of it failed.
+    fn stop(self: Box<Self>) -> Result<(), Failure>;
+}
+
 /// Runs nodes.
 pub trait Launcher {
     /// Runs a node until it is stopped. `ready` is called once, when the socket and the board accept
@@ -60,6 +70,18 @@ pub trait Launcher {
         board: BoardStart,
         ready: &mut dyn FnMut(&StartedNode) -> Result<(), CliError>,
     ) -> Result<(), CliError>;
+
+    /// Starts a node and leaves it running. When this returns, its socket and its board accept connections.
+    ///
+    /// # Errors
+    /// When the node cannot start.
+    fn start(&self, start: NodeStart, board: BoardStart) -> Result<Box<dyn RunningNode>, Failure>;
+
+    /// Sends a message for the first signal that asks this process to stop. From now on such signals do not end it.
+    ///
+    /// # Errors
+    /// When signals cannot be received.
+    fn stop_signal(&self) -> Result<Receiver<()>, Failure>;
 
     /// Joins a project with a temporary node, which runs until the entries have arrived or the time is over.
     ///

@@ -4,19 +4,21 @@
 //! sent.
 
 mod fields;
+mod lists;
 
 use std::path::Path;
 
 use towline_api::request::{
-    self, Administration, Edit, Failure, FailureCode, Filter, NewItem, Query, Request, Transition,
+    self, Administration, Edit, Failure, FailureCode, NewItem, Query, Request, Transition,
 };
 use towline_proto::{Column, Kind, Origin, Verb, limits};
 
 use super::args::{
-    Command, ConflictsArgs, ConflictsCommand, CreateArgs, DependsCommand, DoctorArgs, EditArgs, FilterArgs,
-    PeersArgs, TransitionCommand, kind,
+    Command, ConflictsArgs, ConflictsCommand, CreateArgs, DependsCommand, DoctorArgs, EditArgs, PeersArgs,
+    TransitionCommand, kind,
 };
 use super::context::Context;
+use super::listing::Listing;
 use fields::{assign, criteria, epic, label, link};
 
 /// The requests of a command, and how to print the replies.
@@ -29,6 +31,8 @@ pub(crate) struct Plan {
     pub(crate) writes: bool,
     /// Whether it needs a user name.
     pub(crate) signed: bool,
+    /// A list: of the reply, only the cards are shown that are in it too.
+    pub(crate) among: Option<Request>,
 }
 
 impl Plan {
@@ -51,13 +55,10 @@ impl Plan {
 /// How replies are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Layout {
-    /// Cards by column.
-    Columns {
-        /// How many cards of all at most.
-        most: Option<usize>,
-    },
-    /// Cards in their order.
-    Ready,
+    /// Cards by column, or in the order that was asked for.
+    Columns(Listing),
+    /// The cards of `ready`, in their order.
+    Ready(Listing),
     /// Columns beside each other, with so many cards each.
     Board {
         /// As was asked for; else what suits the column.
@@ -108,6 +109,7 @@ impl Plan {
             layout,
             writes: false,
             signed: false,
+            among: None,
         }
     }
 
@@ -117,6 +119,7 @@ impl Plan {
             layout: Layout::Pages,
             writes: false,
             signed: false,
+            among: None,
         }
     }
 
@@ -126,6 +129,7 @@ impl Plan {
             layout: Layout::Applied,
             writes: true,
             signed: true,
+            among: None,
         }
     }
 
@@ -161,30 +165,12 @@ pub(crate) fn plan(ctx: &Context, command: &Command) -> Result<Option<Plan>, Fai
             let holder = args.holder.clone();
             one("", Request::Command(request::Command::ClaimReady { holder }))
         }
-        Command::Ready(args) => {
-            let me = || ctx.origin().ok().map(|origin| origin.id);
-            let (asker, all) = (args.holder.clone().or_else(me), args.all);
-            Plan::read(Query::Ready { asker, all }, Layout::Ready)
-        }
-        Command::List(args) => {
-            // All of them, so that the headings can count them.
-            let filter = filter(ctx, &args.filter)?;
-            Plan::read(Query::List(filter), Layout::Columns { most: args.limit })
-        }
-        Command::Board(args) => {
-            let only = ColumnSelection::of(&args.filter.columns);
-            let filter = filter(ctx, &args.filter)?;
-            let most = args.limit;
-            Plan::read(Query::List(filter), Layout::Board { most, only })
-        }
+        Command::Ready(args) => lists::ready(ctx, args)?,
+        Command::List(args) => lists::list(ctx, args)?,
+        Command::Board(args) => lists::board(ctx, args)?,
         Command::Conflicts(args) => conflicts(args),
         Command::Explain(args) => Plan::pages(&args.items, |item| Request::Query(Query::Explain { item })),
-        Command::Search(args) => {
-            let text = args.words.join(" ");
-            let most = Some(args.limit);
-            let limit = usize::MAX;
-            Plan::read(Query::Search { text, limit }, Layout::Columns { most })
-        }
+        Command::Search(args) => lists::search(args),
         Command::Show(args) => Plan::pages(&args.items, |item| Request::Query(Query::Show { item })),
         Command::Log(args) => {
             let whole = args.item.is_none();
@@ -210,6 +196,13 @@ pub(crate) fn plan(ctx: &Context, command: &Command) -> Result<Option<Plan>, Fai
                 text: ctx.text(args.text.clone(), limits::NOTE_BYTES)?,
             }),
         ),
+        Command::Undo(args) => {
+            let item = args.item.clone();
+            one(
+                item.as_deref().unwrap_or_default(),
+                request::Command::Undo { item: item.clone() }.into(),
+            )
+        }
         Command::Criteria(args) => return criteria(ctx, args).map(Some),
         Command::Link(args) => one(&args.item, link(args)),
         Command::Invite(args) => Plan {
@@ -237,7 +230,8 @@ pub(crate) fn plan(ctx: &Context, command: &Command) -> Result<Option<Plan>, Fai
         | Command::Up(_)
         | Command::Serve(_)
         | Command::Down(_)
-        | Command::Open
+        | Command::Open(_)
+        | Command::Demo
         | Command::Watch(_)
         | Command::Depends(DependsCommand::Tree { .. })
         | Command::Epic(_)
@@ -245,7 +239,7 @@ pub(crate) fn plan(ctx: &Context, command: &Command) -> Result<Option<Plan>, Fai
         | Command::Sync(_)
         | Command::Import(_)
         | Command::Export(_)
-        | Command::Completions { .. }
+        | Command::Completions(_)
         | Command::Config(_)
         | Command::Token(_)
         | Command::Man { .. } => return Ok(None),
@@ -274,25 +268,6 @@ fn conflicts(args: &ConflictsArgs) -> Plan {
             Plan::write(vec![(args.item.clone(), request)])
         }
     }
-}
-
-fn filter(ctx: &Context, args: &FilterArgs) -> Result<Filter, Failure> {
-    let assignee = match args.mine {
-        true => Some(ctx.origin()?.id),
-        false => args.assignee.clone(),
-    };
-    Ok(Filter {
-        columns: args.columns.clone(),
-        kinds: args.kinds.clone(),
-        labels: args.labels.clone(),
-        assignee,
-        statuses: args.statuses.clone(),
-        epic: args.epic.clone(),
-        text: args.text.clone(),
-        all: args.all,
-        deleted: args.deleted,
-        limit: 0,
-    })
 }
 
 fn new_item(ctx: &Context, args: &CreateArgs) -> Result<NewItem, Failure> {
@@ -358,12 +333,12 @@ fn edit(ctx: &Context, args: &EditArgs) -> Result<Option<Edit>, Failure> {
         item: args.item.clone(),
         title: args.title.clone(),
         body,
-        body_base: None,
         kind: args.kind,
         priority: args.priority,
         qa: args.qa,
         epic: args.epic.clone(),
         assignee: args.assignee.clone(),
+        ..Edit::default()
     };
     let named = edit.title.is_some()
         || edit.body.is_some()

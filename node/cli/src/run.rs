@@ -14,7 +14,8 @@ use super::launcher::Launcher;
 use super::plan::{Layout, Plan, plan};
 use super::render::tree;
 use super::{
-    Backend, CliError, backend, dry_run, edit, envelope, json, print_error, render, settings, token, watch,
+    Backend, CliError, backend, completions, demo, dry_run, edit, envelope, json, json_fields, open,
+    print_error, render, settings, token, watch,
 };
 
 /// Runs a command and returns the exit code of the worst reply.
@@ -24,6 +25,7 @@ pub(super) fn run(
     command: Command,
     out: &mut dyn Write,
 ) -> Result<u8, CliError> {
+    json_fields::check(&command, &ctx.global.json_fields)?;
     let dry_run = ctx.global.dry_run;
     if let Some(mut plan) = plan(ctx, &command)? {
         if dry_run && plan.writes {
@@ -44,8 +46,9 @@ pub(super) fn run(
         }
         // The user name is checked before anything is opened.
         let origin = plan.origin(ctx)?;
-        let requests = plan.requests.iter();
-        let requests = requests.map(|(_, request)| envelope(ctx, origin.clone(), request.clone()));
+        let requests = plan.requests.iter().map(|(_, request)| request);
+        let requests = requests.chain(&plan.among);
+        let requests = requests.map(|request| envelope(ctx, origin.clone(), request.clone()));
         let mut backend = backend::connect_for(ctx, &requests.collect::<Vec<_>>())?;
         return execute(ctx, &mut *backend, plan, out);
     }
@@ -59,7 +62,8 @@ pub(super) fn run(
         Command::Up(args) => backend::up(ctx, launcher, &args, out)?,
         Command::Serve(args) => backend::serve(ctx, launcher, &args, out)?,
         Command::Down(args) => backend::down(ctx, &args, out)?,
-        Command::Open => backend::open(ctx, out)?,
+        Command::Demo => demo::run(ctx, launcher, out)?,
+        Command::Open(args) => open::run(ctx, &args, out)?,
         Command::Config(args) => settings::run(ctx, &args, out)?,
         Command::Token(command) => token::run(ctx, &command, out)?,
         Command::Join(args) => backend::join(ctx, launcher, &args, out)?,
@@ -75,12 +79,7 @@ pub(super) fn run(
             let item = args.words.into_iter().next().unwrap_or_default();
             epic(ctx, &mut *backend::connect(ctx)?, item, out)?;
         }
-        Command::Completions { shell } => {
-            // Collected first: the generator panics when its writer fails.
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut args::command(), "towline", &mut script);
-            out.write_all(&script)?;
-        }
+        Command::Completions(args) => completions::run(ctx, &args, out)?,
         Command::Man { into } => manual(ctx, into.as_deref(), out)?,
         // All others have a plan.
         _ => return Err(Failure::new(FailureCode::Failure, "this command is not implemented").into()),
@@ -152,7 +151,15 @@ pub(super) fn execute(
     let is_dry_run = ctx.global.dry_run && plan.writes;
     let (mut worst, mut replies) = (0, Vec::new());
     for (at, (item, body)) in plan.requests.into_iter().enumerate() {
-        match backend.request(envelope(ctx, origin.clone(), body)) {
+        let reply = backend.request(envelope(ctx, origin.clone(), body));
+        let reply = reply.and_then(|reply| match &plan.among {
+            Some(among) => common(
+                reply,
+                backend.request(envelope(ctx, origin.clone(), among.clone()))?,
+            ),
+            None => Ok(reply),
+        });
+        match reply {
             Ok(reply) => {
                 worst = worst.max(findings(&reply));
                 if ctx.global.json {
@@ -177,9 +184,46 @@ pub(super) fn execute(
     if is_dry_run && !replies.is_empty() {
         out.write_all(json::into_dry_run(replies).as_bytes())?;
     } else if !replies.is_empty() {
-        out.write_all(json::replies(plan.layout, replies).as_bytes())?;
+        let document = json::replies(plan.layout, replies);
+        out.write_all(json_fields::select(document, &ctx.global.json_fields).as_bytes())?;
     }
     Ok(worst)
+}
+
+/// The cards of the first reply that are in the second one too.
+fn common(first: Reply, second: Reply) -> Result<Reply, Failure> {
+    let (Reply::Cards(mut cards), Reply::Cards(others)) = (first, second) else {
+        return Err(unexpected_reply());
+    };
+    let others: BTreeSet<_> = others.iter().map(|card| card.id).collect();
+    cards.retain(|card| others.contains(&card.id));
+    Ok(Reply::Cards(cards))
+}
+
+fn unexpected_reply() -> Failure {
+    Failure::new(
+        FailureCode::Failure,
+        "unexpected reply from the node; it may run another version of towline",
+    )
+}
+
+/// Says how many cards a page does not show, and how to see them.
+fn say_hidden(ctx: &Context, layout: Layout, reply: &Reply, out: &mut dyn Write) -> Result<(), CliError> {
+    let (Layout::Columns(listing) | Layout::Ready(listing), Reply::Cards(cards)) = (layout, reply) else {
+        return Ok(());
+    };
+    let (all, shown) = (cards.len(), listing.on_a_page());
+    if all > shown {
+        let line = format!(
+            "{shown} of {all} items are shown; use -n {all} to show all of them, or filter them, for example with --mine"
+        );
+        // On a terminal at the end of the page, which may be in a pager; elsewhere programs read the output.
+        match ctx.screen_lines.filter(|_| !ctx.global.quiet) {
+            Some(_) => writeln!(out, "\n{line}")?,
+            None => ctx.say(&line),
+        }
+    }
+    Ok(())
 }
 
 fn findings(reply: &Reply) -> u8 {
@@ -214,6 +258,7 @@ fn show(
                 ctx.say(empty_message(reply));
             }
             out.write_all(page.as_bytes())?;
+            say_hidden(ctx, layout, reply, out)?;
         }
     }
     if let Reply::Addresses(addresses) = reply
@@ -283,11 +328,7 @@ fn dependencies(
     }));
     let page = edit::one_page(ctx, backend, item)?;
     let Reply::Cards(cards) = backend.request(envelope(ctx, None, all))? else {
-        return Err(Failure::new(
-            FailureCode::Failure,
-            "unexpected reply from the node; it may run another version of towline",
-        )
-        .into());
+        return Err(unexpected_reply().into());
     };
     let tree = tree(&page.card, &cards);
     let text = if ctx.global.json {
@@ -316,11 +357,7 @@ fn epic(ctx: &Context, backend: &mut dyn Backend, item: String, out: &mut dyn Wr
         ..Filter::default()
     }));
     let Reply::Cards(cards) = backend.request(envelope(ctx, None, below))? else {
-        return Err(Failure::new(
-            FailureCode::Failure,
-            "unexpected reply from the node; it may run another version of towline",
-        )
-        .into());
+        return Err(unexpected_reply().into());
     };
     let text = if ctx.global.json {
         json::epic(&page.card, &cards)

@@ -3,6 +3,7 @@
 //! The fold derives conflicts; here they get the sides to choose from, the keys of the sides and the result of
 //! keeping each. A resolution is one act, which names the side to keep.
 
+mod before;
 mod cycle;
 mod cycle_events;
 
@@ -72,6 +73,7 @@ impl QueryContext<'_> {
         lines: &[HistoryLine],
         conflict: &Conflict,
     ) -> OpenConflict {
+        let before = self.value_before(folded, lines, conflict);
         let contenders = std::iter::once(&conflict.winner).chain(&conflict.losers);
         let lines = contenders.filter_map(|act| lines.iter().find(|line| line.act == *act));
         let sides = lines.enumerate().map(|(place, line)| Side {
@@ -95,6 +97,7 @@ impl QueryContext<'_> {
             topic: self.topic(folded, &conflict.register),
             rule: conflict.rule,
             since: conflict.since,
+            before,
             sides: sides.collect(),
         }
     }

@@ -13,6 +13,7 @@ mod storage;
 mod take_over;
 mod transfer;
 mod transition;
+mod undo;
 mod write;
 
 pub(crate) use edit::EditError;
@@ -24,4 +25,5 @@ pub(crate) use storage::StorageError;
 pub(crate) use take_over::TakeOverError;
 pub(crate) use transfer::TransferError;
 pub(crate) use transition::{COMMIT, TransitionError};
+pub(crate) use undo::UndoError;
 pub(crate) use write::WriteError;

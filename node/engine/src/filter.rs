@@ -6,7 +6,7 @@
 use towline_api::request::Filter;
 use towline_api::types::ItemCard;
 use towline_crdt::view::ItemView;
-use towline_proto::{Column, Kind, Status};
+use towline_proto::{Column, Kind, Millis, Status};
 use towline_store::cache::Row;
 
 /// The fields that are checked first: they are in the row header.
@@ -16,6 +16,9 @@ pub(crate) struct FilterFields {
     column: Column,
     kind: Kind,
     status: Status,
+    priority: u8,
+    updated_at: Millis,
+    created_at: Millis,
 }
 
 /// The fields that are checked then.
@@ -34,6 +37,9 @@ impl From<&Row> for FilterFields {
             column: row.column,
             kind: row.kind,
             status: row.status,
+            priority: row.priority,
+            updated_at: row.updated_at,
+            created_at: row.created_at,
         }
     }
 }
@@ -45,6 +51,9 @@ impl From<&ItemCard> for FilterFields {
             column: card.column,
             kind: card.kind,
             status: card.status,
+            priority: card.priority,
+            updated_at: card.updated_at,
+            created_at: card.created_at,
         }
     }
 }
@@ -77,6 +86,9 @@ impl FilterFields {
         shows_column(filter, self.deleted, self.column)
             && (filter.kinds.is_empty() || filter.kinds.contains(&self.kind))
             && (filter.statuses.is_empty() || filter.statuses.contains(&self.status))
+            && (filter.priorities.is_empty() || filter.priorities.contains(&self.priority))
+            && self.updated_at >= filter.updated_since
+            && self.created_at >= filter.created_since
     }
 }
 

@@ -15,6 +15,7 @@ mod command;
 mod conflicts;
 mod dependency_path;
 mod doctor;
+mod edit_base;
 mod errors;
 mod explain;
 mod export;
@@ -49,6 +50,7 @@ mod test_row;
 mod tests;
 mod timeline;
 mod transition;
+mod undo;
 mod write;
 
 use towline_crdt::members::Membership;

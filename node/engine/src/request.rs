@@ -72,6 +72,7 @@ impl Project {
             Command::Edit(edit) => self.command(origin, id, |context| context.edit(edit)),
             Command::Transition(asked) => self.command(origin, id, |context| context.transition(asked)),
             Command::ClaimReady { holder } => self.command(origin, id, |context| context.take_ready(holder)),
+            Command::Undo { item } => self.command(origin, id, |context| context.undo(item.as_deref())),
             Command::Set { key, value } => self.command(origin, id, |context| context.set(&key, value)),
             Command::Label { item, add, remove } => {
                 self.command(origin, id, |context| context.label(&item, add, remove))
@@ -93,7 +94,12 @@ impl Project {
                 index,
                 state,
                 evidence,
-            } => self.command(origin, id, |context| context.judge(&item, index, state, evidence)),
+                expect,
+                state_base,
+            } => self.command(origin, id, |context| {
+                context.criterion_is(&item, index, state, expect, state_base)?;
+                context.judge(&item, index, state, evidence)
+            }),
             Command::Resolve { item, conflict, keep } => self.command(origin, id, |context| {
                 context.resolve_conflict(&item, conflict.as_deref(), &keep)
             }),
@@ -254,7 +260,9 @@ impl QueryContext<'_> {
             | Command::AddCriterion { item, .. }
             | Command::SetCriterion { item, .. }
             | Command::Resolve { item, .. } => item,
-            Command::ClaimReady { .. } | Command::Set { .. } => return Err(cannot_carry_id()),
+            Command::ClaimReady { .. } | Command::Undo { .. } | Command::Set { .. } => {
+                return Err(cannot_carry_id());
+            }
         };
         // An invalid handle is reported when the request is executed.
         let Ok(row) = self.index.find_one(item) else {

@@ -56,7 +56,7 @@ impl QueryContext<'_> {
     }
 
     /// Who did what by an act, without its outcome, which refers to other acts.
-    fn summary(&self, folded: &FoldedItem<'_>, folding: &FoldedAct<'_>) -> ActSummary {
+    pub(super) fn summary(&self, folded: &FoldedItem<'_>, folding: &FoldedAct<'_>) -> ActSummary {
         let moved = folding.to.as_ref().filter(|to| folding.from.as_ref() != Some(to));
         ActSummary {
             origin: folding.record.act.origin.clone(),

@@ -105,6 +105,7 @@ impl CommandContext<'_> {
     /// Edits fields.
     pub(crate) fn edit(&self, edit: Edit) -> Result<CommandPlan, EditError> {
         let row = self.index.find_one(&edit.item)?;
+        self.values_are(&row, &edit)?;
         let mut ops = Vec::new();
         if let Some(title) = edit.title.filter(|title| *title != row.title) {
             legible(&title)?;

@@ -13,6 +13,12 @@ fn find(file: &str) -> Option<(&'static str, &'static str)> {
     match file {
         "board.css" => Some((CSS, include_str!("assets/board.css"))),
         "board.js" => Some((JS, include_str!("assets/board.js"))),
+        "item.css" => Some((CSS, include_str!("assets/item.css"))),
+        "item.js" => Some((JS, include_str!("assets/item.js"))),
+        "menu.js" => Some((JS, include_str!("assets/menu.js"))),
+        "drag.js" => Some((JS, include_str!("assets/drag.js"))),
+        "list.js" => Some((JS, include_str!("assets/list.js"))),
+        "palette.js" => Some((JS, include_str!("assets/palette.js"))),
         "live.js" => Some((JS, include_str!("assets/live.js"))),
         "worker.js" => Some((JS, include_str!("assets/worker.js"))),
         "icon.svg" => Some(("image/svg+xml", include_str!("assets/icon.svg"))),

@@ -22,6 +22,7 @@ pub(super) struct PageError {
     project: Option<String>,
     failure: Failure,
     force_offer: Option<ForceOffer>,
+    typed: Option<String>,
 }
 
 impl PageError {
@@ -32,7 +33,14 @@ impl PageError {
             project: project.map(str::to_owned),
             failure,
             force_offer: None,
+            typed: None,
         }
+    }
+
+    /// The same with what the user had typed, to be copied.
+    pub(super) fn with_typed(self, typed: String) -> Self {
+        let typed = Some(typed).filter(|typed| !typed.trim().is_empty());
+        Self { typed, ..self }
     }
 
     /// The same with an offer to do it by force.
@@ -44,7 +52,12 @@ impl PageError {
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
         let frame = Frame::new(&self.web, &self.caller, self.project.as_deref());
-        let page = failure::page(&frame, &self.failure, self.force_offer.as_ref());
+        let page = failure::page(
+            &frame,
+            &self.failure,
+            self.force_offer.as_ref(),
+            self.typed.as_deref(),
+        );
         (status(self.failure.code), Html(page.into_string())).into_response()
     }
 }
@@ -72,12 +85,16 @@ pub(super) fn refusal(web: &Web, status: StatusCode, failure: Failure, program: 
         *response.status_mut() = status;
         response
     } else {
-        let frame = Frame::bare(web);
-        (status, Html(failure::page(&frame, &failure, None).into_string())).into_response()
+        let frame = Frame::bare(web).asking_to_sign_in(status == StatusCode::UNAUTHORIZED);
+        (
+            status,
+            Html(failure::page(&frame, &failure, None, None).into_string()),
+        )
+            .into_response()
     }
 }
 
-const fn status(code: FailureCode) -> StatusCode {
+pub(super) const fn status(code: FailureCode) -> StatusCode {
     match code {
         FailureCode::Usage => StatusCode::BAD_REQUEST,
         FailureCode::NotFound => StatusCode::NOT_FOUND,

@@ -1,4 +1,4 @@
-//! The forms of the board: each sends one request and then redirects back.
+//! The forms of transitions, conflicts and sessions: each sends one request and then redirects back.
 //!
 //! Forms carry the session's token and the revision that the page showed. The project decides whether a transition
 //! is legal.
@@ -124,36 +124,6 @@ async fn force_offer(web: &Web, link: &ProjectLink, asked: &Transition, back: &s
         card: Box::new(card),
         back: back.to_owned(),
     })
-}
-
-/// A comment form.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct CommentForm {
-    csrf: String,
-    back: String,
-    text: String,
-}
-
-/// `/p/{project}/items/{item}/comment`
-pub(super) async fn comment(
-    State(web): State<Arc<Web>>,
-    Extension(caller): Extension<Caller>,
-    Path((project, item)): Path<(String, String)>,
-    Form(form): Form<CommentForm>,
-) -> Result<Redirect, PageError> {
-    let write = async {
-        let origin = caller.checked_origin(&form.csrf)?;
-        let link = web.handle.project(Some(&project))?;
-        // Browsers send line ends as CR LF, whatever was typed.
-        let text = form.text.replace("\r\n", "\n");
-        web.ask(&link, Some(origin), Command::Comment { item, text })
-            .await
-    };
-    match write.await {
-        Ok(_) => Ok(Redirect::to(local_path(&form.back))),
-        Err(failure) => Err(PageError::new(&web, &caller, Some(&project), failure)),
-    }
 }
 
 /// The form that resolves a conflict.

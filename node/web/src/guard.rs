@@ -158,7 +158,7 @@ fn admit(web: &Web, request: &Request) -> Result<Caller, Refused> {
     let token = bearer(web, request)?;
     let session = match token {
         Some(_) => None,
-        None => text(headers, header::COOKIE).and_then(|cookies| web.sessions.find(cookies)),
+        None => text(headers, header::COOKIE).and_then(|cookies| web.sessions.find(cookies, super::now())),
     };
     let caller = Caller { session, token };
     if !matches!(*request.method(), Method::GET | Method::HEAD) {

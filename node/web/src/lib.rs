@@ -2,7 +2,7 @@
 //!
 //! Pages are rendered here and work before any script has loaded. Everything is asked through the
 //! [`NodeHandle`]; this module never opens a store, knows no rule of the domain and keeps nothing
-//! but sessions, which live in memory and end with the process.
+//! but sessions, which a [`SessionStore`] stores for the next start.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{get, post};
+use tower_http::compression::CompressionLayer;
 use towline_api::request::{Failure, FailureCode, Reply, Request};
 use towline_engine::handle::{NodeHandle, ProjectLink};
 use towline_net::limiter::{Limiter, Limits};
@@ -22,22 +23,31 @@ use towline_proto::{Millis, Origin};
 mod api;
 mod api_routes;
 mod assets;
+mod changes;
+mod edits;
 mod error;
 mod events;
+mod find;
 mod forms;
 mod guard;
+mod many;
 mod metrics;
+mod new_items;
 mod openapi;
 mod pages;
 mod query;
+mod saved;
 mod serve;
 mod session;
+mod strict;
 mod token;
 mod view;
 
 use metrics::Metrics;
+pub use saved::ViewShelf;
 pub use serve::serve;
 use session::Sessions;
+pub use session::{MAX_SESSIONS, SessionStore, StoredSession};
 use token::FailedAttempts;
 pub use token::{TokenCheck, TokenRefusal};
 
@@ -64,6 +74,10 @@ pub struct WebConfig {
     pub fleet: bool,
     /// Checks the API tokens of programs; without it none is accepted.
     pub tokens: Option<Arc<dyn TokenCheck>>,
+    /// Keeps sessions for the next start; without it they end with the process.
+    pub sessions: Option<Arc<dyn SessionStore>>,
+    /// Keeps the views that people save; without it none can be saved.
+    pub views: Option<Arc<dyn ViewShelf>>,
 }
 
 /// The state that all handlers share.
@@ -87,7 +101,7 @@ impl Web {
         // node's id in the name each would sign the other's people out.
         let cookie = format!("towline_{}", handle.me().short());
         Ok(Arc::new(Self {
-            sessions: Sessions::new(cookie)?,
+            sessions: Sessions::new(cookie, config.sessions.clone(), now())?,
             metrics: Metrics::new(),
             streams: Limiter::new(STREAMS),
             failed_attempts: FailedAttempts::default(),
@@ -145,26 +159,38 @@ pub fn router(web: Arc<Web>) -> axum::Router {
     let api = api_routes::routes()
         .into_iter()
         .fold(axum::Router::new(), |api, (route, handler)| {
-            api.route(route.path, handler)
+            let known = move |request, next| strict::known_parameters(route.kind, request, next);
+            api.route(route.path, handler.route_layer(middleware::from_fn(known)))
         });
     api.route("/", get(pages::fleet))
         .route("/fragment", get(pages::fleet_fragment))
         .route("/p/{project}", get(pages::board))
         .route("/p/{project}/fragment", get(pages::board_fragment))
+        .route("/p/{project}/new", get(new_items::form).post(new_items::create))
+        .route("/p/{project}/cards", get(changes::cards))
+        .route("/p/{project}/find", get(find::find))
+        .route("/p/{project}/views", post(saved::save))
+        .route("/p/{project}/many", post(many::act))
         .route("/p/{project}/conflicts", get(pages::conflicts))
         .route("/p/{project}/conflicts/fragment", get(pages::conflicts_fragment))
         .route("/p/{project}/items/{item}", get(pages::item))
         .route("/p/{project}/items/{item}/fragment", get(pages::item_fragment))
         .route("/p/{project}/items/{item}/act", post(forms::act))
-        .route("/p/{project}/items/{item}/comment", post(forms::comment))
+        .route("/p/{project}/items/{item}/comment", post(edits::comment))
+        .route("/p/{project}/items/{item}/edit", post(edits::edit))
         .route("/p/{project}/items/{item}/settle", post(forms::resolve))
+        .route("/preview", post(edits::preview))
         .route("/search", get(pages::search))
         .route("/login", get(pages::login))
         .route("/logout", post(forms::logout))
         .route("/assets/{file}", get(assets::serve))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/metrics", get(metrics::serve))
+        .method_not_allowed_fallback(strict::method_not_allowed)
         .fallback(pages::not_found)
+        // Event streams are left out by its default. A page with a session's token in it is only ever sent to that
+        // session, whose cookie other sites cannot make a browser send, so its length tells them nothing.
+        .layer(CompressionLayer::new().gzip(true))
         .layer(DefaultBodyLimit::max(HTTP_BODY_BYTES))
         .layer(middleware::from_fn(serve::read_whole))
         .layer(middleware::from_fn_with_state(Arc::clone(&web), guard::guard))

@@ -214,6 +214,8 @@ fn of_form(form: Form) -> Value {
         Form::Texts => json!({ "type": "array", "items": { "type": "string" } }),
         Form::Flag => json!({ "type": "boolean" }),
         Form::Count => json!({ "type": "integer", "minimum": 0 }),
+        Form::Counts => json!({ "type": "array", "items": { "type": "integer", "minimum": 0 } }),
+        Form::Time => json!({ "type": "string", "format": "date-time" }),
         Form::Word(words) => json!({ "type": "string", "enum": words() }),
         Form::Words(words) => json!({ "type": "array", "items": { "type": "string", "enum": words() } }),
         Form::Pairs(words) => json!({

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Extension, Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use futures::future::join_all;
 use maud::Markup;
@@ -15,9 +15,10 @@ use towline_api::types::{ItemCard, ItemPage, OpenConflict};
 use towline_engine::handle::ProjectLink;
 use towline_proto::Column;
 
-use super::error::PageError;
+use super::edits::suggestions;
+use super::error::{ApiError, PageError};
 use super::guard::Caller;
-use super::query::{BoardQuery, escape};
+use super::query::{BoardQuery, escape, local_path};
 use super::view::board::Board;
 use super::view::fleet::{ProjectCard, SearchHits};
 use super::view::{
@@ -121,7 +122,13 @@ pub(super) async fn board_fragment(
     Ok(html(board::fragment(&model)))
 }
 
-async fn load_board(web: &Web, caller: &Caller, project: &str, query: BoardQuery) -> Result<Board, Failure> {
+/// A board with everything that it shows.
+pub(super) async fn load_board(
+    web: &Web,
+    caller: &Caller,
+    project: &str,
+    query: BoardQuery,
+) -> Result<Board, Failure> {
     let link = web.handle.project(Some(project))?;
     // Read before the list: an event in between makes the page fetch once too often, not miss it.
     let position = *link.feed.borrow();
@@ -144,16 +151,15 @@ async fn load_board(web: &Web, caller: &Caller, project: &str, query: BoardQuery
         listed.clone()
     };
     let csrf = caller.session.as_ref().map(|session| session.csrf.clone());
-    Ok(Board::new(
-        &link,
-        position,
-        *status,
-        listed,
-        &queue,
-        query,
-        csrf,
-        now(),
-    ))
+    let saved = caller.session.as_ref().zip(web.config.views.as_ref());
+    let saved = saved.map(|(session, shelf)| shelf.list(&link.id.to_string(), &session.who));
+    // A board without its saved views is still a board.
+    let saved = saved.and_then(|listed| {
+        let failed = |why: &String| tracing::error!(%why, "cannot read the saved views of the board");
+        listed.inspect_err(failed).ok()
+    });
+    let board = Board::new(&link, position, *status, listed, &queue, query, csrf, now());
+    Ok(board.with_saved(saved.unwrap_or_default()))
 }
 
 /// `/p/{project}/conflicts`
@@ -206,7 +212,10 @@ pub(super) async fn item(
     let frame = Frame::new(&web, &caller, Some(&link.name));
     Ok(match found {
         ItemMatch::One(page, because) => {
-            let page = item_view::page(&frame, &link, position, &page, &because, now());
+            let request = web.sessions.draw();
+            let shown = item_view::Shown::new(&page, &because, &request, now());
+            let suggestions = suggestions(&web, &caller, &link).await;
+            let page = item_view::page(&frame, &link, position, &shown, &suggestions);
             (StatusCode::OK, html(page))
         }
         ItemMatch::Several(pages) => {
@@ -228,7 +237,9 @@ pub(super) async fn item_fragment(
     let frame = Frame::new(&web, &caller, Some(&link.name));
     Ok(match found {
         ItemMatch::One(page, because) => {
-            let fragment = item_view::fragment(&frame, &link.name, &page, &because, now());
+            let request = web.sessions.draw();
+            let shown = item_view::Shown::new(&page, &because, &request, now());
+            let fragment = item_view::fragment(&frame, &link.name, &shown);
             (StatusCode::OK, html(fragment))
         }
         ItemMatch::Several(pages) => {
@@ -312,6 +323,8 @@ pub(super) async fn search(
 #[serde(default)]
 pub(super) struct LoginQuery {
     code: String,
+    /// The page of this site to go to; the start page when absent.
+    to: String,
 }
 
 /// `/login`
@@ -320,10 +333,14 @@ pub(super) async fn login(
     Extension(caller): Extension<Caller>,
     Query(query): Query<LoginQuery>,
 ) -> Response {
-    match web.sessions.sign_in(&query.code) {
-        Some(cookie) => ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response(),
+    match web.sessions.sign_in(&query.code, now()) {
+        Some(cookie) => (
+            [(header::SET_COOKIE, cookie)],
+            Redirect::to(local_path(&query.to)),
+        )
+            .into_response(),
         // Somebody who opens the link twice is signed in already and wants the board.
-        None if caller.session.is_some() => Redirect::to("/").into_response(),
+        None if caller.session.is_some() => Redirect::to(local_path(&query.to)).into_response(),
         None => {
             let failure = Failure::new(
                 FailureCode::NotAllowed,
@@ -339,7 +356,12 @@ pub(super) async fn not_found(
     State(web): State<Arc<Web>>,
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
+    uri: Uri,
 ) -> Response {
+    if uri.path().starts_with("/api/") {
+        let why = "there is nothing at this address; /openapi.json lists all addresses";
+        return ApiError(Failure::new(FailureCode::NotFound, why)).into_response();
+    }
     if !super::guard::text(&headers, header::ACCEPT).is_some_and(|accept| accept.contains("text/html")) {
         return (StatusCode::NOT_FOUND, "not found\n").into_response();
     }

@@ -68,6 +68,55 @@ impl Tab {
     }
 }
 
+macro_rules! choices {
+    ($(#[$about:meta])* $name:ident { $($(#[$default:meta])* $variant:ident = $word:literal, $title:literal;)+ }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+        pub(super) enum $name { $($(#[$default])* $variant,)+ }
+
+        impl $name {
+            pub(super) const ALL: &[Self] = &[$(Self::$variant),+];
+
+            pub(super) const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+
+            pub(super) const fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title),+ }
+            }
+
+            fn named(word: &str) -> Self {
+                let found = Self::ALL.iter().find(|one| one.as_str() == word);
+                found.copied().unwrap_or_default()
+            }
+        }
+    };
+}
+
+choices!(
+    /// How a list is sorted. The first is what an address without a word means.
+    Sort {
+        #[default] Order = "", "Board order";
+        Priority = "priority", "Priority";
+        Title = "title", "Title";
+        Who = "who", "Who";
+        Number = "number", "Newest";
+        Age = "age", "Oldest in column";
+        Updated = "updated", "Last changed";
+    }
+);
+
+choices!(
+    /// How a list is grouped. The first is what an address without a word means.
+    Group {
+        #[default] Column = "", "Column";
+        Epic = "epic", "Epic";
+        Who = "who", "Who";
+        Label = "label", "Label";
+        Nothing = "none", "Nothing";
+    }
+);
+
 /// The query of a board address. Empty fields are what an untouched form sends; they mean nothing.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
@@ -77,9 +126,15 @@ pub(super) struct BoardQuery {
     pub(super) label: String,
     pub(super) assignee: String,
     pub(super) status: String,
+    /// The handle of an epic.
+    pub(super) epic: String,
     pub(super) text: String,
     /// A column to show whole, however long it is.
     pub(super) show: String,
+    /// `list` for rows in place of columns.
+    pub(super) view: String,
+    pub(super) sort: String,
+    pub(super) group: String,
 }
 
 impl BoardQuery {
@@ -88,10 +143,57 @@ impl BoardQuery {
         Tab::ALL.into_iter().find(named).unwrap_or_default()
     }
 
+    /// Whether the items are rows of a list.
+    pub(super) fn is_list(&self) -> bool {
+        self.view == "list"
+    }
+
+    pub(super) fn sort(&self) -> Sort {
+        Sort::named(&self.sort)
+    }
+
+    pub(super) fn group(&self) -> Group {
+        Group::named(&self.group)
+    }
+
     pub(super) fn is_filtered(&self) -> bool {
-        [&self.kind, &self.label, &self.assignee, &self.status, &self.text]
-            .iter()
-            .any(|field| !field.trim().is_empty())
+        let fields = [
+            &self.kind,
+            &self.label,
+            &self.assignee,
+            &self.status,
+            &self.epic,
+            &self.text,
+        ];
+        fields.iter().any(|field| !field.trim().is_empty())
+    }
+
+    /// The same place without its filters.
+    pub(super) fn unfiltered(&self) -> Self {
+        Self {
+            tab: self.tab.clone(),
+            view: self.view.clone(),
+            sort: self.sort.clone(),
+            group: self.group.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// Every field by its name in an address.
+    pub(super) fn fields(&self) -> [(&'static str, &str); 11] {
+        [
+            ("tab", self.tab.as_str()),
+            ("kind", self.kind.as_str()),
+            ("label", self.label.as_str()),
+            ("assignee", self.assignee.as_str()),
+            ("status", self.status.as_str()),
+            ("epic", self.epic.as_str()),
+            ("text", self.text.as_str()),
+            ("show", self.show.as_str()),
+            ("view", self.view.as_str()),
+            ("sort", self.sort.as_str()),
+            ("group", self.group.as_str()),
+        ]
     }
 
     /// The request's filter.
@@ -119,6 +221,7 @@ impl BoardQuery {
             labels: given(&self.label).into_iter().collect(),
             assignee: given(&self.assignee),
             statuses: status.into_iter().collect(),
+            epic: given(&self.epic),
             text: given(&self.text),
             ..Filter::default()
         })
@@ -126,17 +229,8 @@ impl BoardQuery {
 
     /// The query string with some fields changed, without the empty ones.
     pub(super) fn with(&self, changes: &[(&str, &str)]) -> String {
-        let fields = [
-            ("tab", &self.tab),
-            ("kind", &self.kind),
-            ("label", &self.label),
-            ("assignee", &self.assignee),
-            ("status", &self.status),
-            ("text", &self.text),
-            ("show", &self.show),
-        ];
         let mut out = String::new();
-        for (name, value) in fields {
+        for (name, value) in self.fields() {
             let value = changes
                 .iter()
                 .find(|(changed, _)| *changed == name)

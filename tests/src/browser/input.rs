@@ -17,6 +17,8 @@ pub mod keys {
     pub const ESCAPE: &str = "\u{e00c}";
     /// The space bar.
     pub const SPACE: &str = " ";
+    /// The control key, which is held.
+    pub const CONTROL: &str = "\u{e009}";
     /// The down arrow.
     pub const DOWN: &str = "\u{e015}";
 }
@@ -44,6 +46,18 @@ impl Browser {
         });
     }
 
+    /// Types into a field in place of what it holds.
+    ///
+    /// # Panics
+    /// When it cannot be typed into.
+    #[track_caller]
+    pub fn retype(&self, selector: &str, text: &str) {
+        self.with_element(selector, |id| {
+            self.post(&format!("/element/{id}/clear"), json!({}))
+        });
+        self.fill(selector, text);
+    }
+
     /// Chooses an entry of a menu by its value.
     ///
     /// # Panics
@@ -61,6 +75,22 @@ impl Browser {
     pub fn press(&self, keys: &[&str]) {
         let both = |key: &str| ["keyDown", "keyUp"].map(|what| json!({ "type": what, "value": key }));
         let steps: Vec<_> = keys.iter().flat_map(|key| both(key)).collect();
+        self.perform(json!({ "type": "key", "id": "keyboard", "actions": steps }));
+    }
+
+    /// Presses a key while another is held.
+    ///
+    /// # Panics
+    /// When the browser refuses.
+    #[track_caller]
+    pub fn press_with(&self, held: &str, key: &str) {
+        let step = |what: &str, key: &str| json!({ "type": what, "value": key });
+        let steps = [
+            step("keyDown", held),
+            step("keyDown", key),
+            step("keyUp", key),
+            step("keyUp", held),
+        ];
         self.perform(json!({ "type": "key", "id": "keyboard", "actions": steps }));
     }
 

@@ -177,6 +177,18 @@ impl Browser {
         assert!(is_there, "{selector} does not read {words:?}: {}", self.shown());
     }
 
+    /// Whether pages may run scripts from now on. What tests look at themselves works all the same, unless it waits.
+    ///
+    /// # Panics
+    /// When the browser refuses.
+    #[track_caller]
+    pub fn allows_scripts(&self, allowed: bool) {
+        self.devtools(
+            "Emulation.setScriptExecutionDisabled",
+            json!({ "value": !allowed }),
+        );
+    }
+
     /// Gives the page a size in CSS pixels, and a colour scheme.
     ///
     /// # Panics

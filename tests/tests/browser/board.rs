@@ -19,7 +19,7 @@ fn the_printed_link_signs_in_once_and_signing_out_ends_it() {
     browser.open(&link);
     browser.reads(".who", "ann");
     assert!(browser.url().ends_with("/p/work"), "{}", browser.url());
-    browser.sees(".card .move form");
+    browser.sees(".card a.do");
     let cookie = browser.script("return document.cookie", &[]);
     assert_eq!(cookie, "", "scripts do not see the session");
     // Whoever opens the link again is signed in already.

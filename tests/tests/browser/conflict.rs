@@ -33,7 +33,7 @@ fn a_conflict_of_two_nodes_is_resolved_on_the_page() {
     browser.sees("#conflicts");
     assert_eq!(browser.count(".sides > li"), 2);
     assert_eq!(browser.count(".sides > li.effective"), 1);
-    let losing = browser.text(".sides > li:not(.effective) .means strong");
+    let losing = browser.text(".sides > li:not(.effective) .after");
     let title = browser.text("h1");
     assert!(
         losing != title && losing.starts_with("Sign in with a pass"),

@@ -3,9 +3,12 @@
 
 mod board;
 mod conflict;
+mod editing;
 mod fleet;
+mod list;
 mod moves;
 mod pages;
+mod sessions;
 
 use towline_tests::browser::Browser;
 use towline_tests::process::{Place, Running, until};
@@ -30,6 +33,13 @@ fn up(ann: &Place) -> (Running<'_>, String) {
 /// The address of the board that a link signs in to.
 fn origin(link: &str) -> &str {
     link.split_once("/login").expect("a link to sign in").0
+}
+
+/// What the node holds of an item, once it holds that.
+fn holds(place: &Place, handle: &str, field: &str, value: &serde_json::Value) {
+    until(&format!("{field} of {handle} is {value}"), || {
+        &place.json(&["show", handle])[field] == value
+    });
 }
 
 /// A card in a column of the board.

@@ -42,8 +42,10 @@ fn a_card_is_dragged_to_where_it_may_go_and_nowhere_else() {
     let browser = board(&ann, &link);
     let column = |name: &str| format!("ul.cards[data-column={name}]");
 
-    hold(&browser, &card_in("backlog", "1"), &column("coding"));
-    browser.sees(".column.c-coding.over");
+    // A held card tells what a drop would be, and a column takes it anywhere.
+    hold(&browser, &card_in("backlog", "1"), ".column.c-coding > header");
+    browser.sees(".column.c-coding.over > header[data-into=\"Start\"]");
+    browser.sees(".column.c-qa > header[data-into=\"Skip coding …\"]");
     browser.drop_it();
     browser.sees(&card_in("coding", "1"));
     browser.reads("#toast", "coding");
@@ -52,13 +54,22 @@ fn a_card_is_dragged_to_where_it_may_go_and_nowhere_else() {
 
     drag(&browser, &card_in("coding", "1"), &column("done"));
     browser.sees(&card_in("done", "1"));
+    // What goes past the rules asks for a reason first; without one nothing happens.
     drag(&browser, &card_in("done", "1"), &column("qa"));
+    browser.reads("#ask-title", "Move back to QA");
+    browser.press(&[keys::ESCAPE]);
+    until("the question is closed", || browser.count("#ask[open]") == 0);
+    browser.sees(&card_in("done", "1"));
+    drag(&browser, &card_in("done", "1"), &column("qa"));
+    browser.fill("#ask-reason", "it was never looked at");
+    browser.click("#ask-yes");
     browser.sees(&card_in("qa", "1"));
     is_in(&ann, "1", "qa");
     is_quiet(&browser);
 
     // Somebody else moves it while it is held: it stays where they put it, and the page says so.
     hold(&browser, &card_in("qa", "1"), &column("merge"));
+    browser.sees(".column.c-merge > header[data-into=\"Pass QA\"]");
     ann.run(&["request-changes", "1", "-m", "a page is missing"]).ok();
     browser.drop_it();
     browser.sees(&card_in("coding", "1"));
@@ -84,25 +95,58 @@ fn a_card_is_dragged_to_where_it_may_go_and_nowhere_else() {
 }
 
 #[test]
+fn a_start_that_waits_for_others_asks_why_and_is_one_by_force() {
+    let ann = Place::of("ann");
+    let (node, link) = up(&ann);
+    let browser = board(&ann, &link);
+    ann.run(&["depends", "add", "2", "1"]).ok();
+    browser.reads(&card_in("backlog", "2"), "waits for 1");
+    drag(&browser, &card_in("backlog", "2"), "ul.cards[data-column=coding]");
+    browser.reads("#ask-title", "Start: #2");
+    browser.reads("#ask-why", "1 Drag me");
+    browser.fill("#ask-reason", "the other half is only docs");
+    browser.click("#ask-yes");
+    browser.sees(&card_in("coding", "2"));
+    is_in(&ann, "2", "coding");
+    assert!(
+        ann.json(&["show", "2"])["claim"].is_object(),
+        "it was started, not moved"
+    );
+    is_marked(&browser);
+    is_quiet(&browser);
+    node.stop();
+}
+
+#[test]
 fn a_card_is_moved_by_its_menu() {
     let ann = Place::of("ann");
     let (node, link) = up(&ann);
     let browser = board(&ann, &link);
-    let menu = |column: &str, handle: &str| format!("{} .move", card_in(column, handle));
+    let opener = |column: &str, handle: &str| format!("{} a.do", card_in(column, handle));
+    let open = "#menu:popover-open";
 
-    browser.click(&format!("{} summary", menu("backlog", "2")));
-    browser.sees(&format!("{}[open]", menu("backlog", "2")));
-    // An open menu is not taken away by what happens elsewhere, and closes when another is opened.
+    browser.click(&opener("backlog", "2"));
+    browser.sees(open);
+    browser.reads("#menu button[value=start]", "Start");
+    // An open menu is not taken away by what happens elsewhere, and there is one for all cards.
     ann.create("In between");
     browser.reads("#announcements", "In between");
-    browser.click(&format!("{} summary", menu("backlog", "1")));
-    until("one menu is open", || browser.count(".move[open]") == 1);
-    browser.click(&format!("{} summary", menu("backlog", "2")));
-    browser.choose(&format!("{} select", menu("backlog", "2")), "move:qa");
-    browser.click(&format!("{} button", menu("backlog", "2")));
+    browser.sees(open);
+    browser.press(&[keys::ESCAPE]);
+    until("the menu is closed", || browser.count(open) == 0);
+    browser.click(&opener("backlog", "1"));
+    browser.sees("#menu[aria-label$=\"#1\"]");
+    browser.press(&[keys::ESCAPE]);
+    browser.click(&opener("backlog", "2"));
+    browser.click("#menu button[value=\"move:qa\"]");
+    browser.reads("#ask-title", "Skip coding");
+    browser.fill("#ask-reason", "somebody did it by hand");
+    browser.click("#ask-yes");
     browser.sees(&card_in("qa", "2"));
     is_in(&ann, "2", "qa");
     is_marked(&browser);
+    let log = ann.run(&["log", "2"]).ok();
+    assert!(log.contains("somebody did it by hand"), "{log}");
 
     // The form on the item's own page goes to the server by itself, and comes back to the page.
     browser.click(&format!("{} a.title", card_in("qa", "2")));
@@ -132,8 +176,8 @@ fn the_keyboard_reaches_moves_blocks_and_freezes_cards() {
     browser.press(&["k"]);
     assert_eq!(focused(), "2");
     browser.press(&["j"]);
-    // The menu proposes the next step; two more keys take it.
-    browser.press(&["m", keys::TAB, keys::ENTER]);
+    // The menu proposes the next step; one more key takes it.
+    browser.press(&["m", keys::ENTER]);
     browser.sees(&card_in("coding", "3"));
     is_in(&ann, "3", "coding");
     // The card has kept the focus in its new place.
@@ -143,9 +187,10 @@ fn the_keyboard_reaches_moves_blocks_and_freezes_cards() {
     browser.press(&["l"]);
     assert_eq!(focused(), "3");
     browser.press(&["m"]);
-    browser.sees(".move[open]");
+    browser.sees("#menu:popover-open");
     browser.press(&[keys::ESCAPE]);
-    assert_eq!((browser.count(".move[open]"), focused()), (0, "3".into()));
+    until("the menu is closed", || browser.count("#menu:popover-open") == 0);
+    assert_eq!(focused(), "3");
 
     browser.press(&["b"]);
     browser.sees("#ask[open]");

@@ -10,6 +10,10 @@ use super::origin;
 
 /// A desk and a phone, in CSS pixels.
 const WIDTHS: [u32; 2] = [1440, 390];
+/// A small window, for which nothing is wider than the screen either.
+const BETWEEN: u32 = 1024;
+/// How far a page goes beyond the screen.
+const BEYOND: &str = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
 
 /// The page that the browser shows passes in both schemes and at both widths.
 #[track_caller]
@@ -30,8 +34,7 @@ fn objections(browser: &Browser, page: &str) -> Vec<String> {
                 Scheme::Dark => browser.weak_colours(),
             };
             found.extend(violations.iter().map(|violation| format!("{looks}: {violation}")));
-            let beyond = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
-            if browser.script(beyond, &[]) != 0 {
+            if browser.script(BEYOND, &[]) != 0 {
                 found.push(format!("{looks}: it is wider than the screen"));
             }
             let narrow = "return [...document.querySelectorAll('input, select, textarea')].filter((field) => \
@@ -42,6 +45,11 @@ fn objections(browser: &Browser, page: &str) -> Vec<String> {
             picture(browser, page, width, scheme);
         }
     }
+    browser.looks(BETWEEN, Scheme::Light);
+    if browser.script(BEYOND, &[]) != 0 {
+        found.push(format!("{page}, {BETWEEN} pixels: it is wider than the screen"));
+    }
+    picture(browser, page, BETWEEN, Scheme::Light);
     browser.looks(WIDTHS[0], Scheme::Light);
     found
 }
@@ -223,6 +231,12 @@ fn every_page_is_accessible_light_and_dark_on_a_desk_and_on_a_phone() {
         ("/p/shop?tab=archived", "the board, archived", 200),
         ("/p/shop?tab=trash", "the trash", 200),
         ("/p/shop?text=nothing+at+all", "a board without a card", 200),
+        ("/p/shop?view=list", "the list", 200),
+        (
+            "/p/shop?view=list&group=epic&sort=title&label=ui",
+            "a list, grouped and filtered",
+            200,
+        ),
         ("/p/shop/conflicts", "the conflicts", 200),
         ("/p/shop/items/1", "an epic", 200),
         ("/p/shop/items/2", "an item with everything", 200),
@@ -247,12 +261,24 @@ fn every_page_is_accessible_light_and_dark_on_a_desk_and_on_a_phone() {
     pages.browser.press(&["?"]);
     pages.browser.sees("#keys[open]");
     pages.check("the help", 200);
+    pages.browser.press(&[keys::ESCAPE]);
+    pages.browser.click(".more-filters summary");
+    pages.browser.sees(".more-filters[open]");
+    pages.check("the filters", 200);
     pages.browser.press(&[keys::ESCAPE, "j", "m"]);
-    pages.browser.sees(".move[open]");
+    pages.browser.sees("#menu:popover-open");
     pages.check("a menu", 200);
     pages.browser.press(&[keys::ESCAPE, "b"]);
     pages.browser.sees("#ask[open]");
     pages.check("a question", 200);
+    pages.browser.press(&[keys::ESCAPE]);
+    pages.browser.press_with(keys::CONTROL, "k");
+    pages.browser.press(&["b"]);
+    pages.browser.sees("#palette[open] [role=option]");
+    pages.check("the palette", 200);
+    pages.browser.open(&at("/p/shop?view=list"));
+    pages.browser.click("table.list input[name=item]");
+    pages.check("a list with a selection", 200);
 
     // A form of a page that is out of date, and one that is refused but can be forced.
     pages.browser.open(&at("/p/shop/items/9"));

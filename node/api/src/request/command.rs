@@ -3,7 +3,7 @@
 //! Plain data with a JSON form. What each needs and gives is in [`super::properties`]; nothing here is executed.
 
 use serde::{Deserialize, Serialize};
-use towline_proto::{Column, CriterionState, FailureKind, Kind, LinkKind, Qa, Verb};
+use towline_proto::{ActId, Column, CriterionState, FailureKind, Kind, LinkKind, Qa, Verb};
 
 use super::ItemRef;
 
@@ -69,6 +69,12 @@ pub enum Command {
         /// What proves it.
         #[serde(default)]
         evidence: Option<String>,
+        /// The id of the criterion that the caller has seen in this place; refused if it is another one.
+        #[serde(default)]
+        expect: Option<ActId>,
+        /// The state that the caller has seen; refused if it is another one.
+        #[serde(default)]
+        state_base: Option<CriterionState>,
     },
     /// Resolve a conflict by choosing the side that takes effect.
     #[serde(rename = "settle")]
@@ -87,6 +93,12 @@ pub enum Command {
         /// Who is to work on it; the origin when absent.
         #[serde(default)]
         holder: Option<String>,
+    },
+    /// Take back the last command that the origin gave to this node, by the operations that lead back.
+    Undo {
+        /// Only one of this item.
+        #[serde(default)]
+        item: Option<ItemRef>,
     },
     /// Change a setting of the project.
     Set {
@@ -135,6 +147,10 @@ pub struct NewItem {
 }
 
 /// Changed fields of an item; what is absent stays.
+///
+/// A field `*_base` is the value that a new one was made from. If the item has another value by now, which is not the
+/// new one, nothing is written and the request is refused with the current card. A body is not refused: its
+/// difference is merged.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Edit {
@@ -157,6 +173,18 @@ pub struct Edit {
     pub epic: Option<ItemRef>,
     /// New assignee; an empty string means nobody.
     pub assignee: Option<String>,
+    /// The title that the new one was made from.
+    pub title_base: Option<String>,
+    /// The kind that the new one was made from.
+    pub kind_base: Option<Kind>,
+    /// The priority that the new one was made from.
+    pub priority_base: Option<u8>,
+    /// The QA mode that the new one was made from.
+    pub qa_base: Option<Qa>,
+    /// The id of the epic that the new one was made from; an empty string means none.
+    pub epic_base: Option<String>,
+    /// The assignee that the new one was made from; an empty string means nobody.
+    pub assignee_base: Option<String>,
 }
 
 /// A transition with whatever its verb needs.

@@ -16,6 +16,10 @@ pub enum Form {
     Flag,
     /// A whole number from 0.
     Count,
+    /// A list of whole numbers from 0.
+    Counts,
+    /// A time in RFC 3339.
+    Time,
     /// One of these words.
     Word(fn() -> Vec<&'static str>),
     /// A list of these words.
@@ -84,6 +88,9 @@ const LIST: &[Field] = &[
     ),
     may("epic", Form::Text, "Only items of this epic"),
     may("text", Form::Text, "Only with these words in the title"),
+    may("priorities", Form::Counts, "Only with one of these priorities"),
+    may("updated_since", Form::Time, "Only what changed then or later"),
+    may("created_since", Form::Time, "Only what was created then or later"),
     may("all", Form::Flag, "Archived and closed ones too"),
     may("deleted", Form::Flag, "Only the trash"),
     may("limit", Form::Count, "At most so many; 0 means all"),
@@ -117,6 +124,36 @@ const EDIT: &[Field] = &[
     may("qa", Form::Word(words_of!(Qa)), "New QA mode"),
     may("epic", Form::Text, "New epic; an empty text means none"),
     may("assignee", Form::Text, "New assignee; an empty text means nobody"),
+    may(
+        "title_base",
+        Form::Text,
+        "The title that the new one was made from; refused with the current card if it is another by now",
+    ),
+    may(
+        "kind_base",
+        Form::Word(words_of!(Kind)),
+        "The kind that the new one was made from",
+    ),
+    may(
+        "priority_base",
+        Form::Count,
+        "The priority that the new one was made from",
+    ),
+    may(
+        "qa_base",
+        Form::Word(words_of!(Qa)),
+        "The QA mode that the new one was made from",
+    ),
+    may(
+        "epic_base",
+        Form::Text,
+        "The id of the epic that the new one was made from; an empty text means none",
+    ),
+    may(
+        "assignee_base",
+        Form::Text,
+        "The assignee that the new one was made from; an empty text means nobody",
+    ),
 ];
 
 const TRANSITION: &[Field] = &[
@@ -214,6 +251,16 @@ pub fn of(name: &str) -> Option<&'static [Field]> {
                         "How far it is met",
                     ),
                     may("evidence", Form::Text, "What proves it"),
+                    may(
+                        "expect",
+                        Form::Text,
+                        "The id of the criterion that the caller has seen in this place; refused if it is another one",
+                    ),
+                    may(
+                        "state_base",
+                        Form::Word(words_of!(CriterionState)),
+                        "The state that the caller has seen; refused if it is another one",
+                    ),
                 ]
             }
         }
@@ -230,6 +277,7 @@ pub fn of(name: &str) -> Option<&'static [Field]> {
                 ]
             }
         }
+        "undo" => const { &[may("item", Form::Text, "Only a command about this item")] },
         "take-ready" => {
             const {
                 &[may(

@@ -172,6 +172,7 @@ pub const TABLE: &[Properties] = {
         command("set-criterion", Writer),
         command("settle", Writer),
         command("take-ready", Writer),
+        command("undo", Writer),
         command("set", Maintainer),
         administration("doctor", Reader, Reads, Read, Long, schema::DOCTOR),
         administration("sync-now", Reader, Reads, Read, Short, schema::SYNCED),
@@ -254,6 +255,7 @@ impl Command {
             Self::SetCriterion { .. } => const { row("set-criterion") },
             Self::Resolve { .. } => const { row("settle") },
             Self::ClaimReady { .. } => const { row("take-ready") },
+            Self::Undo { .. } => const { row("undo") },
             Self::Set { .. } => const { row("set") },
         }
     }

@@ -3,7 +3,7 @@
 //! Plain data with a JSON form. What each needs and gives is in [`super::properties`]; nothing here is executed.
 
 use serde::{Deserialize, Serialize};
-use towline_proto::{Column, Kind};
+use towline_proto::{Column, Kind, Millis};
 
 use super::ItemRef;
 
@@ -98,10 +98,23 @@ pub struct Filter {
     pub epic: Option<ItemRef>,
     /// Only with these words in the title.
     pub text: Option<String>,
+    /// Only with one of these priorities.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub priorities: Vec<u8>,
+    /// Only what changed at this time or later; zero means at any time.
+    #[serde(skip_serializing_if = "is_any_time")]
+    pub updated_since: Millis,
+    /// Only what was created at this time or later; zero means at any time.
+    #[serde(skip_serializing_if = "is_any_time")]
+    pub created_since: Millis,
     /// Archived and closed ones too.
     pub all: bool,
     /// Only the trash.
     pub deleted: bool,
     /// At most so many; 0 means all.
     pub limit: usize,
+}
+
+fn is_any_time(since: &Millis) -> bool {
+    since.0 == 0
 }

@@ -50,6 +50,9 @@ pub struct OpenConflict {
     pub rule: Rule,
     /// When the newest competing act was made.
     pub since: Millis,
+    /// The value of a field before the competing acts; absent for everything that is no field.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<LineValue>,
     /// The sides; the one in effect is first.
     pub sides: Vec<Side>,
 }

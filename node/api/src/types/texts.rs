@@ -113,6 +113,7 @@ mod tests {
             },
             rule: Rule::Fact,
             since: Millis(1_000),
+            before: None,
             sides: vec![Side {
                 key: "b".into(),
                 effective: false,

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::item::FilterArgs;
+use super::filter::FilterArgs;
 
 /// `board`.
 #[derive(Debug, Args)]

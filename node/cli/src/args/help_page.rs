@@ -30,13 +30,13 @@ const GROUPS: &[(&str, &[&str])] = &[
     (
         "Edit items",
         &[
-            "create", "edit", "comment", "assign", "label", "depends", "epic", "criteria", "link",
+            "create", "edit", "comment", "assign", "label", "depends", "epic", "criteria", "link", "undo",
         ],
     ),
     (
         "Run a node",
         &[
-            "init", "up", "serve", "down", "config", "token", "deinit", "doctor", "rebuild",
+            "init", "up", "serve", "down", "config", "token", "deinit", "doctor", "rebuild", "demo",
         ],
     ),
     (

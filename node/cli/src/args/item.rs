@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use towline_proto::{Column, CriterionState, Kind, LinkKind, Qa, Status};
+use towline_proto::{CriterionState, Kind, LinkKind, Qa};
 
+use super::filter::{FieldFilterArgs, FilterArgs, ListingArgs};
 use super::{at_least_one, kinds, one_of};
 
 /// `create`.
@@ -54,44 +55,9 @@ pub struct ListArgs {
     /// Which items.
     #[command(flatten)]
     pub filter: FilterArgs,
-    /// Show at most COUNT items
-    #[arg(short = 'n', long, value_name = "COUNT", value_parser = at_least_one)]
-    pub limit: Option<usize>,
-}
-
-/// Which items `list` and `board` show.
-#[derive(Debug, Args)]
-pub struct FilterArgs {
-    /// Only this column; can be repeated
-    #[arg(short, long = "column", value_parser = one_of(Column::ALL, Column::as_str))]
-    pub columns: Vec<Column>,
-    /// Only this kind; can be repeated
-    #[arg(short, long = "kind", value_parser = kinds())]
-    pub kinds: Vec<Kind>,
-    /// Only with this label; if repeated, with all of them
-    #[arg(short, long = "label", value_name = "LABEL")]
-    pub labels: Vec<String>,
-    /// Only with this assignee or claim holder
-    #[arg(short, long, value_name = "NAME")]
-    pub assignee: Option<String>,
-    /// Only your items
-    #[arg(long, conflicts_with = "assignee")]
-    pub mine: bool,
-    /// Only with this status; can be repeated
-    #[arg(short, long = "status", value_parser = one_of(Status::ALL, Status::as_str))]
-    pub statuses: Vec<Status>,
-    /// Only items of this epic
-    #[arg(short, long, value_name = "N")]
-    pub epic: Option<String>,
-    /// Only with this text in the title
-    #[arg(short, long, value_name = "TEXT", allow_hyphen_values = true)]
-    pub text: Option<String>,
-    /// Include archived and closed items
-    #[arg(long)]
-    pub all: bool,
-    /// Only items in the trash
-    #[arg(long, visible_alias = "trash")]
-    pub deleted: bool,
+    /// How many, in which order.
+    #[command(flatten)]
+    pub listing: ListingArgs,
 }
 
 /// `ready`.
@@ -101,11 +67,17 @@ pub struct ReadyArgs {
     #[arg(long, conflicts_with = "claim")]
     pub all: bool,
     /// Start and claim the first one; two callers never get the same item
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["FieldFilterArgs", "ListingArgs"])]
     pub claim: bool,
     /// Who will work on it, if not you
     #[arg(long = "for", value_name = "NAME")]
     pub holder: Option<String>,
+    /// Which of them.
+    #[command(flatten)]
+    pub filter: FieldFilterArgs,
+    /// How many, in which order.
+    #[command(flatten)]
+    pub listing: ListingArgs,
 }
 
 /// `show`.
@@ -242,6 +214,14 @@ pub struct CommentArgs {
     /// Comment in Markdown; - reads it from standard input
     #[arg(allow_hyphen_values = true)]
     pub text: String,
+}
+
+/// `undo`.
+#[derive(Debug, Args)]
+pub struct UndoArgs {
+    /// Item; the one of your last command if omitted
+    #[arg(value_name = "N")]
+    pub item: Option<String>,
 }
 
 /// `criteria`.

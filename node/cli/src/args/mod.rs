@@ -4,10 +4,13 @@
 //! come from `towline-proto` and are written nowhere else.
 
 mod conflicts;
+mod filter;
+mod global;
 mod help_page;
 mod item;
 mod label_removal;
 mod node;
+mod since;
 mod token;
 mod transitions;
 
@@ -16,24 +19,27 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::json_fields;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
-use clap::{Args, FromArgMatches, Parser, Subcommand};
+use clap::{FromArgMatches, Parser, Subcommand};
 use towline_api::activity_text::STORIES;
 use towline_proto::Kind;
 use towline_proto::stage::UnknownWord;
-use towline_store::home::BusyTimeout;
 
 pub use conflicts::{BoardArgs, ConflictsArgs, ConflictsCommand, ExplainArgs, ResolveArgs};
+pub use filter::{FieldFilterArgs, FilterArgs, ListingArgs};
+pub use global::Global;
 pub(crate) use help_page::command;
 pub use item::{
     AssignArgs, CommentArgs, CreateArgs, CriteriaArgs, CriterionCommand, DependsCommand, EditArgs, EpicArgs,
-    FilterArgs, JudgeArgs, LabelArgs, LinkArgs, ListArgs, LogArgs, ReadyArgs, SearchArgs, ShowArgs,
+    JudgeArgs, LabelArgs, LinkArgs, ListArgs, LogArgs, ReadyArgs, SearchArgs, ShowArgs, UndoArgs,
 };
 pub use node::{
-    ConfigArgs, DoctorArgs, DownArgs, ExportArgs, ExportFormat, ImportArgs, ImportSource, InitArgs,
-    InviteArgs, JoinArgs, PeersArgs, RunArgs, SyncArgs, WatchArgs,
+    CompletionsArgs, ConfigArgs, DoctorArgs, DownArgs, ExportArgs, ExportFormat, ImportArgs, ImportSource,
+    InitArgs, InviteArgs, JoinArgs, OpenArgs, PeersArgs, RunArgs, SyncArgs, WatchArgs,
 };
+pub use since::Since;
 pub use token::{ScopeArg, TokenCommand, TokenCreateArgs};
 pub use transitions::TransitionCommand;
 
@@ -57,7 +63,7 @@ impl Cli {
     pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let words: Vec<OsString> = words.into_iter().collect();
         let behind = words.iter().any(|word| word == "--");
-        let matches = command().try_get_matches_from(label_removal::rewrite(words))?;
+        let matches = command().try_get_matches_from(json_fields::rewrite(label_removal::rewrite(words)))?;
         let read = Self::from_arg_matches(&matches)?;
         match read
             .command
@@ -75,45 +81,6 @@ impl Cli {
             _ => Ok(read),
         }
     }
-}
-
-/// Flags that every command takes.
-#[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Global options")]
-pub struct Global {
-    /// Run as if started in DIR
-    #[arg(short = 'C', value_name = "DIR", global = true)]
-    pub directory: Option<PathBuf>,
-    /// Project to use, by name or by the first digits of its id
-    #[arg(long, value_name = "NAME", global = true)]
-    pub project: Option<String>,
-    /// Print JSON: one document, or one per line for streams
-    #[arg(long, global = true)]
-    pub json: bool,
-    /// Print nothing but the result
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
-    pub quiet: bool,
-    /// Print more log messages; twice for all of them
-    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
-    pub verbose: u8,
-    /// Answer yes to every prompt
-    #[arg(long, global = true)]
-    pub yes: bool,
-    /// Print what would be done, without doing it
-    #[arg(long, global = true)]
-    pub dry_run: bool,
-    /// User name to act as [default: TOWLINE_USER, the setting `user`, git's user.name, the account's
-    /// name]
-    // Its id must be its own: as `name` it would be hidden wherever a command has a `--name`.
-    #[arg(id = "as", long = "as", value_name = "NAME", global = true)]
-    pub name: Option<String>,
-    /// Act as a coding agent, not as a person
-    #[arg(long, global = true)]
-    pub agent: bool,
-    /// How long to wait while another process has the project open [default: TOWLINE_BUSY_TIMEOUT, the
-    /// setting `busy_timeout`, 30s]
-    #[arg(long, value_name = "TIME", global = true)]
-    pub busy_timeout: Option<BusyTimeout>,
 }
 
 /// What to do.
@@ -140,8 +107,18 @@ pub enum Command {
     Status,
     /// Check the store for errors
     Doctor(DoctorArgs),
-    /// Open the board in a browser
-    Open,
+    /// Open the board in a browser, or the page of an item
+    #[command(
+        after_help = "Prints a link that signs you in once. Without a display, no browser is started.\n\n\
+        Examples:\n  towline open\n  towline open 42"
+    )]
+    Open(OpenArgs),
+    /// Show what towline does: two nodes with a conflict between them, and their boards
+    #[command(
+        after_help = "Both nodes run in temporary folders and listen on this machine only. Ctrl-C stops them and \
+        removes the folders; your own projects are not touched.\n\nExample:\n  towline demo"
+    )]
+    Demo,
     /// Show or change the settings of the project and of this machine
     #[command(
         after_help = "Project settings are shared by all nodes and take effect at once. Only a maintainer or an owner can \
@@ -162,11 +139,13 @@ pub enum Command {
         towline create bug 'Login fails' --priority 0 --label ui --depends 12\n  \
         git log -1 --format=%b | towline create refactor 'Split the parser' --body -")]
     Create(CreateArgs),
-    /// List items by column
+    /// List items by column: what is open, and what was done recently
     #[command(
         visible_alias = "ls",
-        after_help = "Examples:\n  towline list\n  towline list --column coding --column qa\n  \
-        towline list --label ui --mine\n  towline list --all --json | jq '.items[].title'"
+        after_help = "Done items are listed until they are archived, by default after a week.\n\n\
+        Examples:\n  towline list\n  towline list --column coding --column qa\n  \
+        towline list --label ui --mine\n  towline list --updated 7d --sort updated\n  \
+        towline list --all --json | jq '.items[].title'"
     )]
     List(ListArgs),
     /// Show the board in the terminal, columns side by side
@@ -191,7 +170,10 @@ pub enum Command {
     /// Find items that contain all of the given words
     Search(SearchArgs),
     /// List the items that you can start now, best first
-    #[command(after_help = "Examples:\n  towline ready\n  towline ready --all\n  towline ready --claim")]
+    #[command(
+        after_help = "Examples:\n  towline ready\n  towline ready -n 5 --label ui\n  \
+        towline ready --all\n  towline ready --claim"
+    )]
     Ready(ReadyArgs),
     /// Explain why an item is in its current state
     #[command(
@@ -238,6 +220,14 @@ pub enum Command {
         after_help = "Examples:\n  towline comment 42 'works on my machine'\n  towline comment 42 - < log.md"
     )]
     Comment(CommentArgs),
+    /// Take back your last command
+    #[command(
+        after_help = "Sets back what your last command at this node changed, as a change of its own: the history keeps \
+        both. Refused when somebody has changed it since, and for what has no way back, such as a comment. A second \
+        `undo` takes back the first.\n\n\
+        Examples:\n  towline undo --dry-run\n  towline undo\n  towline undo 42"
+    )]
+    Undo(UndoArgs),
     /// Show, add or update acceptance criteria
     #[command(
         after_help = "Examples:\n  towline criteria 42\n  towline criteria 42 add 'Safari 17 can sign in'\n  \
@@ -289,12 +279,10 @@ pub enum Command {
     Export(ExportArgs),
     /// Print shell completions
     #[command(
-        after_help = "Example:\n  towline completions bash > ~/.local/share/bash-completion/completions/towline"
+        after_help = "The scripts for bash, zsh and fish complete the numbers of items, too.\n\n\
+        Example:\n  towline completions bash > ~/.local/share/bash-completion/completions/towline"
     )]
-    Completions {
-        /// Shell to print them for
-        shell: clap_complete::Shell,
-    },
+    Completions(CompletionsArgs),
     /// Print the manual page, or write all of them to a directory
     Man {
         /// Directory for the pages

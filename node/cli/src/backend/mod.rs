@@ -10,11 +10,9 @@ mod read_only;
 mod transfer;
 
 use std::io::Write;
-use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use towline_api::document::schema;
 use towline_api::request::{Administration, Envelope, Failure, FailureCode, Reply, Request};
 use towline_socket::{Client, HELLO_TIMEOUT};
 use towline_store::home::{Home, LockHolder};
@@ -211,39 +209,6 @@ pub fn down(ctx: &Context, args: &DownArgs, out: &mut dyn Write) -> Result<(), C
         out.write_all(json::done().as_bytes())?;
     }
     ctx.say("Stopped.");
-    Ok(())
-}
-
-/// `open`: prints a link to the board that signs in once, and shows it in a browser.
-///
-/// # Errors
-/// When no node runs here.
-pub fn open(ctx: &Context, out: &mut dyn Write) -> Result<(), CliError> {
-    let who = ctx.origin()?;
-    let Reply::Link { url: board } = running(ctx)?.login(&who.id)? else {
-        return Err(unexpected_reply("open").into());
-    };
-    if ctx.global.json {
-        let address = std::collections::BTreeMap::from([("board", &board)]);
-        out.write_all(json::document(schema::BOARD, address).as_bytes())?;
-        return Ok(());
-    }
-    writeln!(out, "{board}")?;
-    out.flush()?;
-    let opener = if cfg!(target_os = "macos") {
-        "open"
-    } else {
-        "xdg-open"
-    };
-    let opened = Command::new(opener)
-        .arg(&board)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn();
-    if opened.is_err() {
-        ctx.say("Cannot start a browser; open the address yourself.");
-    }
     Ok(())
 }
 

@@ -88,6 +88,8 @@ pub(super) fn criteria(ctx: &Context, args: &CriteriaArgs) -> Result<Plan, Failu
                 index: of.index,
                 state,
                 evidence: of.evidence.clone(),
+                expect: None,
+                state_base: None,
             })
         }
     };

@@ -30,6 +30,6 @@ pub(crate) fn page(view: &View, epic: &ItemPage, items: &[ItemCard]) -> String {
             let _ = writeln!(out, "{}", view.style.paint(Ink::Dim, &line));
         }
     }
-    out.push_str(&list::columns(view, items, None));
+    out.push_str(&list::columns(view, items, &items.iter().collect::<Vec<_>>()));
     out
 }

@@ -6,7 +6,7 @@ use towline_api::types::{ItemCard, NotReadyReason};
 use towline_proto::{Column, Status};
 
 use super::text::{ago, clean, fit, pad, pad_left, plural, width};
-use super::{View, kind_ink, priority_ink, status_ink};
+use super::{View, column_ink, kind_ink, priority_ink, status_ink};
 use crate::style::Ink;
 
 /// Widest name of an assignee or holder, in columns.
@@ -16,11 +16,10 @@ const NARROW: usize = 24;
 /// They keep so much when every other cell has given way, in columns.
 const NARROWEST: usize = 12;
 
-/// Cards under the heading of their column, `most` of all at most; each heading says how many there are.
-pub(super) fn columns(view: &View, cards: &[ItemCard], most: Option<usize>) -> String {
-    let shown = cards.iter().take(most.unwrap_or(usize::MAX));
-    let rows: Vec<_> = shown.map(|card| ListRow::of(view, card, false)).collect();
-    let grid = ListGrid::of(view, &rows);
+/// The chosen cards under the heading of their column; each heading says how many cards there are.
+pub(super) fn columns(view: &View, cards: &[ItemCard], chosen: &[&ItemCard]) -> String {
+    let rows: Vec<_> = chosen.iter().map(|card| ListRow::of(view, card, false)).collect();
+    let grid = ListGrid::of(view, &rows, false);
     let mut page = String::new();
     for column in Column::ALL {
         let here: Vec<_> = rows.iter().filter(|row| row.card.column == *column).collect();
@@ -45,10 +44,17 @@ pub(super) fn columns(view: &View, cards: &[ItemCard], most: Option<usize>) -> S
     page
 }
 
+/// Cards in the given order, each with its column.
+pub(super) fn sorted(view: &View, cards: &[&ItemCard]) -> String {
+    let rows: Vec<_> = cards.iter().map(|card| ListRow::of(view, card, false)).collect();
+    let grid = ListGrid::of(view, &rows, true);
+    rows.iter().map(|row| grid.line(view, row)).collect()
+}
+
 /// The items that can be started now, in the given order, then those that cannot, with the reason.
-pub(super) fn ready(view: &View, cards: &[ItemCard]) -> String {
+pub(super) fn ready(view: &View, cards: &[&ItemCard]) -> String {
     let rows: Vec<_> = cards.iter().map(|card| ListRow::of(view, card, true)).collect();
-    let grid = ListGrid::of(view, &rows);
+    let grid = ListGrid::of(view, &rows, false);
     let (mut page, mut barred) = (String::new(), false);
     for row in &rows {
         if !barred && row.card.in_the_way.is_some() {
@@ -156,28 +162,36 @@ struct ListGrid {
     handle: usize,
     kind: usize,
     title: usize,
+    /// The column of the pipeline, where no heading says it.
+    column: usize,
     badge: usize,
     who: usize,
     age: usize,
 }
 
 impl ListGrid {
-    fn of(view: &View, rows: &[ListRow<'_>]) -> Self {
+    fn of(view: &View, rows: &[ListRow<'_>], with_column: bool) -> Self {
         let widest = |measure: &dyn Fn(&ListRow<'_>) -> usize| rows.iter().map(measure).max().unwrap_or(0);
         let mut grid = Self {
             handle: widest(&|row| width(&row.card.handle)),
             kind: widest(&|row| row.card.kind.as_str().len()),
             title: 0,
+            column: match with_column {
+                true => widest(&|row| row.card.column.as_str().len()),
+                false => 0,
+            },
             badge: widest(&|row| row.badge.len()),
             who: widest(&|row| width(&row.who)),
             age: widest(&|row| width(&row.age)),
         };
-        // In a narrow terminal who works on it goes first, then how old it is, what kind, and the badge.
-        let give_way: [fn(&mut Self) -> &mut usize; 4] = [
+        // In a narrow terminal who works on it goes first, then how old it is, what kind, the badge, and where
+        // it is.
+        let give_way: [fn(&mut Self) -> &mut usize; 5] = [
             |grid| &mut grid.who,
             |grid| &mut grid.age,
             |grid| &mut grid.kind,
             |grid| &mut grid.badge,
+            |grid| &mut grid.column,
         ];
         for cell in give_way {
             if grid.room(view) < NARROW {
@@ -191,7 +205,7 @@ impl ListGrid {
 
     /// What is left for the title and its notes, in columns.
     fn room(&self, view: &View) -> usize {
-        let cells = [self.kind, self.badge, self.who, self.age];
+        let cells = [self.kind, self.column, self.badge, self.who, self.age];
         let others: usize = cells
             .into_iter()
             .filter(|cell| *cell > 0)
@@ -212,6 +226,10 @@ impl ListGrid {
         }
         let priority = paint(priority_ink(card.priority), &format!("P{}", card.priority.min(9)));
         line.push_str(&format!("  {priority}  {}", self.title(view, row)));
+        if self.column > 0 {
+            let column = paint(column_ink(card.column), &pad(card.column.as_str(), self.column));
+            line.push_str(&format!("  {column}"));
+        }
         if self.badge > 0 {
             let badge = paint(status_ink(card.status), &pad(row.badge, self.badge));
             line.push_str(&format!("  {badge}"));

@@ -47,10 +47,16 @@ pub struct View {
 pub(crate) fn reply(view: &View, layout: Layout, reply: &Reply) -> String {
     match reply {
         Reply::Cards(cards) => match layout {
-            Layout::Ready => list::ready(view, cards),
+            Layout::Ready(listing) => list::ready(view, &listing.choose(cards, listing.on_a_page())),
             Layout::Board { most, only } => board::page(view, cards, most, only),
-            Layout::Columns { most } => list::columns(view, cards, most),
-            _ => list::columns(view, cards, None),
+            Layout::Columns(listing) => {
+                let chosen = listing.choose(cards, listing.on_a_page());
+                match listing.sort {
+                    Some(_) => list::sorted(view, &chosen),
+                    None => list::columns(view, cards, &chosen),
+                }
+            }
+            _ => list::columns(view, cards, &cards.iter().collect::<Vec<_>>()),
         },
         Reply::Page(page) => match layout {
             Layout::Criteria => show::criteria(view, page),

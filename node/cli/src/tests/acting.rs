@@ -1,6 +1,7 @@
 //! From requests to answers, pages and exit codes.
 
 use std::collections::BTreeMap;
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -12,7 +13,7 @@ use super::test_node::node_at;
 use super::{ctx, typed};
 use crate::args::{self, Command};
 use crate::context::HOME;
-use crate::launcher::{BoardStart, Launcher, NodeStart, StartedNode};
+use crate::launcher::{BoardStart, Launcher, NodeStart, RunningNode, StartedNode};
 use crate::plan::plan;
 use crate::{Backend, CliError, backend, edit, render, run};
 
@@ -246,6 +247,14 @@ impl Launcher for NoNode {
         _: &mut dyn FnMut(&StartedNode) -> Result<(), CliError>,
     ) -> Result<(), CliError> {
         Err(Failure::new(FailureCode::Failure, "runs no nodes").into())
+    }
+
+    fn start(&self, _: NodeStart, _: BoardStart) -> Result<Box<dyn RunningNode>, Failure> {
+        Err(Failure::new(FailureCode::Failure, "runs no nodes"))
+    }
+
+    fn stop_signal(&self) -> Result<Receiver<()>, Failure> {
+        Err(Failure::new(FailureCode::Failure, "receives no signals"))
     }
 
     fn join(&self, _: NodeStart, _: &Ticket, _: Duration) -> Result<Reply, Failure> {

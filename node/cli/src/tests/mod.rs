@@ -35,7 +35,10 @@ pub(super) fn ctx(cli: &Cli, dir: &Path) -> Context {
         },
         stderr_style: Style::PLAIN,
         user: Some("ann".into()),
+        display: false,
         terminal: false,
+        screen_lines: None,
+        pager: None,
         editor: None,
         busy_timeout: None,
     }

@@ -105,6 +105,7 @@ impl QueryContext<'_> {
             topic: ConflictTopic::Dependencies,
             rule: Rule::Cycle,
             since: sides.iter().map(|side| side.line.at).max().unwrap_or_default(),
+            before: None,
             sides,
         })
     }

@@ -3,8 +3,9 @@
 //! Relies on the texts that [`crate::write`] gives it. Decides nothing.
 
 use towline_api::failure::{FailureCode, Hint, OperationError};
+use towline_api::types::ItemCard;
 use towline_proto::text::TextError;
-use towline_proto::{Kind, limits};
+use towline_proto::{Field, Kind, limits};
 
 use super::{ItemError, StorageError};
 
@@ -17,6 +18,14 @@ pub(crate) enum EditError {
     /// The store failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// The field is not as the asker saw it.
+    #[error("the {field} of {} has changed in the meantime; nothing was written", .card.handle)]
+    Changed {
+        /// Which field.
+        field: Field,
+        /// The item as it stands.
+        card: Box<ItemCard>,
+    },
     /// Too many labels.
     #[error("{whose} would have {labels} labels; at most {} are allowed", limits::LABELS)]
     TooManyLabels {
@@ -88,7 +97,10 @@ impl OperationError for EditError {
             | Self::NotAnEpic { .. }
             | Self::EpicBelow { .. }
             | Self::EpicOfItself => FailureCode::Usage,
-            Self::EpicHasItems { .. } | Self::WaitsForItself(_) | Self::Cycle { .. } => FailureCode::Conflict,
+            Self::Changed { .. }
+            | Self::EpicHasItems { .. }
+            | Self::WaitsForItself(_)
+            | Self::Cycle { .. } => FailureCode::Conflict,
             Self::NoCriterion { .. } => FailureCode::NotFound,
         }
     }
@@ -98,7 +110,8 @@ impl OperationError for EditError {
             Self::Item(error) => error.hint(),
             Self::Storage(error) => error.hint(),
             Self::EpicHasItems { item, .. } => Some(Hint::LeaveEpic { item: item.clone() }),
-            Self::TooManyLabels { .. }
+            Self::Changed { .. }
+            | Self::TooManyLabels { .. }
             | Self::InvalidTitle(_)
             | Self::NotAnEpic { .. }
             | Self::EpicBelow { .. }
@@ -111,5 +124,12 @@ impl OperationError for EditError {
 
     fn retry(&self) -> bool {
         matches!(self, Self::Storage(error) if error.retry())
+    }
+
+    fn current(self) -> Option<Box<ItemCard>> {
+        match self {
+            Self::Changed { card, .. } => Some(card),
+            _ => None,
+        }
     }
 }

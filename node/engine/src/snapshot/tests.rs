@@ -80,6 +80,12 @@ fn questions() -> Vec<Request> {
             ..all()
         },
         Filter {
+            priorities: vec![0, 2],
+            created_since: Millis(1),
+            updated_since: Millis(1_764_547_200_000),
+            ..all()
+        },
+        Filter {
             statuses: vec![Status::Blocked, Status::Done],
             limit: 20,
             ..Filter::default()
@@ -170,6 +176,8 @@ fn a_real_tracker_is_listed_the_same_from_the_snapshot_and_from_the_store() {
         index: 1,
         state: CriterionState::Met,
         evidence: None,
+        expect: None,
+        state_base: None,
     });
     ask(&mut project, judged);
     ask(&mut project, story("Sell more ropes"));

@@ -207,6 +207,8 @@ fn a_backlog_comes_over_once_and_its_later_version_updates() {
         index: 4,
         state: CriterionState::Failed,
         evidence: None,
+        expect: None,
+        state_base: None,
     }));
     let later = &mut parsed.items[1];
     later.title = "Pay by card or phone".to_owned();

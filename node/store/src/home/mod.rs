@@ -7,6 +7,7 @@
 //!   lock                      held by whoever has the stores open
 //!   node.sock                 where a running node listens
 //!   tokens                    API tokens, hashed; mode 0600
+//!   sessions                  sessions of the board, hashed; mode 0600
 //!   undo                      what `init` changed outside of this folder
 //!   projects/<16 hex digits of the project id>/
 //!     project.toml            its name and full id
@@ -26,8 +27,10 @@ pub mod init;
 pub mod key;
 pub mod lock;
 mod projects;
+pub mod sessions;
 pub mod settings;
 pub mod tokens;
+pub mod views;
 
 use std::fs;
 use std::io;
@@ -194,9 +197,19 @@ impl Home {
         self.dir().join("config.toml")
     }
 
+    /// The sessions of the board.
+    pub fn sessions_file(&self) -> PathBuf {
+        self.dir().join("sessions")
+    }
+
     /// The API tokens.
     pub fn tokens_file(&self) -> PathBuf {
         self.dir().join("tokens")
+    }
+
+    /// The saved views of the board.
+    pub fn views_file(&self) -> PathBuf {
+        self.dir().join("views")
     }
 
     /// What `init` changed outside of the folder.

@@ -134,7 +134,7 @@ pub(crate) fn verbs(card: &ItemCard) -> Vec<(Verb, VerbInput)> {
 }
 
 /// Whether an item that waits for others can be started by force.
-fn can_be_forced(card: &ItemCard) -> bool {
+pub(super) fn can_be_forced(card: &ItemCard) -> bool {
     let waits = card.unmet > 0 && card.column == Column::Backlog;
     waits && !card.holds.frozen && card.holds.blocked.is_none() && card.legal.contains(&Verb::Move)
 }

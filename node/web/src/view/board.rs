@@ -1,34 +1,24 @@
-//! One project's board: columns of cards, the filters, and the tabs that phones see.
+//! One project's board: columns of cards, and the tabs that phones see.
 //!
-//! A column shows a bounded number of cards, so that a board of thousands stays fast; the rest is a
-//! link away.
+//! A column shows a bounded number of cards, so that a board of thousands stays fast; the rest is a link away. When
+//! items change, a script asks for those cards alone: [`changes`] says where each of them belongs.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
 
 use maud::{Markup, html};
-use towline_api::labels::failure_label;
-use towline_api::notice_text::notice_text;
 use towline_api::types::{ItemCard, ProjectStatus};
 use towline_engine::handle::ProjectLink;
-use towline_proto::{Column, ItemId, Kind, Millis, Status, Verb};
+use towline_proto::{Column, ItemId, Millis};
 
-use super::actions::{options, targets};
-use super::parts::{badge, column_title, item_path, kind, priority, time};
-use super::{Frame, parts};
+use super::card::card;
+use super::parts::column_title;
+use super::{Frame, filters, list, moves, saved};
 use crate::query::{BoardQuery, Tab, escape};
 
 /// Cards that a column shows unless asked for all.
 const COLUMN_CARDS: usize = 200;
 /// Cards that the done column shows: people look for what was done lately.
 const DONE_CARDS: usize = 50;
-/// Items that a card waits for by name.
-const NAMED: usize = 3;
-/// Items that a card waits for by their titles, for who points at it.
-const TITLED: usize = 12;
-/// Characters of a name on a card.
-const NAME_CHARS: usize = 32;
-/// Suggestions of the label and assignee filters.
-const SUGGESTIONS: usize = 200;
 
 /// The content of a board page.
 pub(crate) struct Board {
@@ -37,10 +27,12 @@ pub(crate) struct Board {
     position: u64,
     status: ProjectStatus,
     cards: Vec<ItemCard>,
-    queue: HashMap<ItemId, usize>,
-    query: BoardQuery,
-    csrf: Option<String>,
-    now: Millis,
+    pub(super) queue: HashMap<ItemId, usize>,
+    pub(super) query: BoardQuery,
+    pub(super) csrf: Option<String>,
+    pub(super) now: Millis,
+    /// The views that the signed-in person has saved: names and queries.
+    pub(super) saved: Vec<(String, String)>,
 }
 
 impl Board {
@@ -74,15 +66,57 @@ impl Board {
             query,
             csrf,
             now,
+            saved: Vec::new(),
         }
     }
 
-    fn path(&self) -> String {
+    /// The same with the views that the signed-in person has saved.
+    pub(crate) fn with_saved(self, saved: Vec<(String, String)>) -> Self {
+        Self { saved, ..self }
+    }
+
+    pub(super) fn cards(&self) -> &[ItemCard] {
+        &self.cards
+    }
+
+    pub(super) fn path(&self) -> String {
         format!("/p/{}", escape(&self.name))
     }
 
-    fn here(&self) -> String {
+    pub(super) fn here(&self) -> String {
         format!("{}{}", self.path(), self.query.with(&[]))
+    }
+
+    /// The address of this board with one more filter.
+    pub(super) fn filtered(&self, field: &str, value: &str) -> String {
+        format!(
+            "{}{}",
+            self.path(),
+            self.query.with(&[(field, value), ("show", "")])
+        )
+    }
+
+    /// The address of this board without any filter.
+    pub(super) fn unfiltered(&self) -> String {
+        format!("{}{}", self.path(), self.query.unfiltered().with(&[]))
+    }
+
+    /// The title of an epic that a listed item is in.
+    pub(super) fn epic_title(&self, handle: &str) -> Option<String> {
+        let mut epics = self.cards.iter().filter_map(|card| card.epic.as_ref());
+        let epic = epics.find(|epic| epic.handle == handle)?;
+        Some(format!("#{handle} {}", epic.title))
+    }
+
+    /// What a list shows: the items of its tab, or all that are open.
+    pub(super) fn listed(&self) -> impl Iterator<Item = &ItemCard> {
+        let tab = self.query.tab();
+        let open = self.query.tab.is_empty();
+        self.cards.iter().filter(move |card| match tab {
+            Tab::Trash => true,
+            _ if open => card.column.is_open(),
+            _ => Tab::of(card.column) == tab,
+        })
     }
 
     fn count(&self, tab: Tab) -> usize {
@@ -98,57 +132,158 @@ impl Board {
         let counts = self.status.columns.iter().filter(|(column, _)| of_tab(*column));
         counts.map(|(_, count)| count).sum()
     }
+
+    /// The columns of the tab, each with the lists in it.
+    fn columns(&self) -> Vec<(&'static str, Vec<List<'_>>)> {
+        let list = |column: Column| {
+            self.list(column.as_str(), column_title(column), |card| {
+                card.column == column
+            })
+        };
+        match self.query.tab() {
+            Tab::Trash => vec![("trash", vec![self.list("trash", "Trash", |_| true)])],
+            Tab::Archived => [Column::Archived, Column::Closed]
+                .map(|column| (column.as_str(), vec![list(column)]))
+                .into(),
+            Tab::Backlog | Tab::Progress | Tab::Done => {
+                // The backlog carries the upcoming items at its foot.
+                let upcoming = Some(list(Column::Upcoming)).filter(|upcoming| !upcoming.cards.is_empty());
+                let backlog = [list(Column::Backlog)].into_iter().chain(upcoming).collect();
+                let rest = [Column::Coding, Column::Qa, Column::Merge, Column::Done];
+                let rest = rest.map(|column| (column.as_str(), vec![list(column)]));
+                [(Column::Backlog.as_str(), backlog)]
+                    .into_iter()
+                    .chain(rest)
+                    .collect()
+            }
+        }
+    }
+
+    fn list(&self, name: &'static str, title: &'static str, passes: impl Fn(&ItemCard) -> bool) -> List<'_> {
+        let most = match name {
+            _ if self.query.show == name => usize::MAX,
+            _ if name == Column::Done.as_str() => DONE_CARDS,
+            _ => COLUMN_CARDS,
+        };
+        let cards: Vec<_> = self.cards.iter().filter(|card| passes(card)).collect();
+        List {
+            name,
+            title,
+            shown: cards.len().min(most),
+            cards,
+        }
+    }
+}
+
+/// Cards under one heading, of which the first are shown.
+struct List<'a> {
+    name: &'static str,
+    title: &'static str,
+    cards: Vec<&'a ItemCard>,
+    shown: usize,
+}
+
+impl<'a> List<'a> {
+    fn shown(&self) -> impl Iterator<Item = &'a ItemCard> {
+        self.cards.iter().take(self.shown).copied()
+    }
+
+    fn hidden(&self) -> usize {
+        self.cards.len() - self.shown
+    }
 }
 
 pub(crate) fn page(frame: &Frame, board: &Board) -> Markup {
+    let query = board.query.with(&[]);
     let main = html! {
         div.board-head {
             h1 { (board.name) }
-            (filters(board))
+            (views(board))
+            (filters::search(board))
         }
-        div id="live" data-live={ (board.path()) "/fragment" (board.query.with(&[])) }
+        div id="live" data-live={ (board.path()) "/fragment" (query) } data-cards=[(!board.query.is_list()).then(|| format!("{}/cards{query}", board.path()))]
             data-project=(board.project) data-position=(board.position) {
             (fragment(board))
         }
+        @if board.csrf.is_some() { (moves::menu()) }
     };
     frame.page(&board.name, main)
+}
+
+/// The two ways to look at the items.
+fn views(board: &Board) -> Markup {
+    let to = |view: &str| {
+        format!(
+            "{}{}",
+            board.path(),
+            board.query.with(&[("view", view), ("show", "")])
+        )
+    };
+    let rows = board.query.is_list();
+    html! {
+        nav.views aria-label="Views" {
+            a href=(to("")) aria-current=[(!rows).then_some("page")] { "Board" }
+            a href=(to("list")) aria-current=[rows.then_some("page")] { "List" }
+        }
+    }
 }
 
 /// What changes when items change.
 pub(crate) fn fragment(board: &Board) -> Markup {
     let tab = board.query.tab();
     html! {
-        (tabs(board))
-        @if board.cards.is_empty() && board.query.is_filtered() {
-            p.empty { "No items match this filter. " a href=(board.path()) { "Show everything" } }
+        div.bar { (tabs(board)) (filters::chips(board)) (saved::saved(board)) }
+        @if board.status.items == 0 {
+            (beginning(board))
+        } @else if board.cards.is_empty() && board.query.is_filtered() {
+            p.empty { "No items match this filter. " a href=(board.unfiltered()) { "Show everything" } }
         }
-        div.board data-tab=(tab.as_str()) data-path=(board.path()) {
-            @if tab == Tab::Trash {
-                (trash(board))
-            } @else if tab == Tab::Archived {
-                (column(board, Column::Archived, &[Column::Archived]))
-                (column(board, Column::Closed, &[Column::Closed]))
-            } @else {
-                (column(board, Column::Backlog, &[Column::Backlog, Column::Upcoming]))
-                (column(board, Column::Coding, &[Column::Coding]))
-                (column(board, Column::Qa, &[Column::Qa]))
-                (column(board, Column::Merge, &[Column::Merge]))
-                (column(board, Column::Done, &[Column::Done]))
+        @if board.status.items > 0 && board.query.is_list() {
+            (list::list(board))
+        } @else if board.status.items > 0 {
+            div.board data-tab=(tab.as_str()) data-path=(board.path()) {
+                @for (name, lists) in board.columns() { (column(board, name, &lists)) }
             }
+        }
+    }
+}
+
+/// What somebody can do who has no items yet.
+fn beginning(board: &Board) -> Markup {
+    html! {
+        section.empty.beginning {
+            h2 { "No items yet" }
+            p { "An item is a piece of work: a story, a bug, a spike. It goes from the backlog through coding, QA and merge to done." }
+            @if board.csrf.is_some() {
+                p { a.button.primary href={ (board.path()) "/new" } { "Create the first item" } }
+            }
+            p.hint { "To bring items from another tracker, run " code { "towline import" } " in the repository." }
         }
     }
 }
 
 fn tabs(board: &Board) -> Markup {
     let now = board.query.tab();
+    let to = |tab: &str| {
+        format!(
+            "{}{}",
+            board.path(),
+            board.query.with(&[("tab", tab), ("show", "")])
+        )
+    };
+    let rows = board.query.is_list();
+    // A list has all its parts in sight; a board on a wide screen has them side by side.
+    let whole = if rows {
+        board.query.tab.is_empty()
+    } else {
+        now.is_listed_with(Tab::Backlog)
+    };
     html! {
-        nav.tabs aria-label="Parts of the board" {
-            a.whole href={ (board.path()) (board.query.with(&[("tab", ""), ("show", "")])) }
-                aria-current=[now.is_listed_with(Tab::Backlog).then_some("page")] { "Board" }
+        nav.tabs.rows[rows] aria-label="Parts of the board" data-part="tabs" {
+            a.whole href=(to("")) aria-current=[whole.then_some("page")] { (if rows { "Open" } else { "Board" }) }
             @for tab in Tab::ALL {
-                a class={ "part t-" (tab.as_str()) }
-                    href={ (board.path()) (board.query.with(&[("tab", tab.as_str()), ("show", "")])) }
-                    aria-current=[(tab == now).then_some("page")] {
+                a class={ "part t-" (tab.as_str()) } href=(to(tab.as_str()))
+                    aria-current=[(tab == now && !(rows && whole)).then_some("page")] {
                     (tab.title()) " " span.count { (board.count(tab)) }
                 }
             }
@@ -162,234 +297,89 @@ fn tabs(board: &Board) -> Markup {
     }
 }
 
-fn filters(board: &Board) -> Markup {
-    let query = &board.query;
-    let labels: BTreeSet<_> = board.cards.iter().flat_map(|card| &card.labels).collect();
-    let holders = board
-        .cards
-        .iter()
-        .filter_map(|card| card.claim.as_ref().map(|claim| &claim.holder));
-    let people: BTreeSet<_> = board
-        .cards
-        .iter()
-        .filter_map(|card| card.assignee.as_ref())
-        .chain(holders)
-        .collect();
-    html! {
-        form.filters method="get" action=(board.path()) aria-label="Filter the board" {
-            @if !query.tab.is_empty() { input type="hidden" name="tab" value=(query.tab().as_str()); }
-            label { span { "Text" } input id="filter" type="search" name="text" value=(query.text) autocomplete="off"; }
-            label { span { "Kind" } select name="kind" {
-                option value="" { "any" }
-                @for kind in Kind::ALL { option selected[query.kind == kind.as_str()] { (kind) } }
-            } }
-            label { span { "Status" } select name="status" {
-                option value="" { "any" }
-                @for status in Status::ALL { option selected[query.status == status.as_str()] { (status) } }
-            } }
-            label { span { "Label" } input name="label" value=(query.label) list="labels" autocomplete="off"; }
-            label { span { "Assignee" } input name="assignee" value=(query.assignee) list="people" autocomplete="off"; }
-            button type="submit" { "Filter" }
-            @if query.is_filtered() {
-                a.clear href={ (board.path()) (BoardQuery { tab: query.tab.clone(), ..BoardQuery::default() }.with(&[])) } { "Clear" }
-            }
-            datalist id="labels" { @for label in labels.iter().take(SUGGESTIONS) { option value=(label) {} } }
-            datalist id="people" { @for name in people.iter().take(SUGGESTIONS) { option value=(name) {} } }
-        }
-    }
-}
-
-/// One column; the backlog carries the upcoming items at its foot.
-fn column(board: &Board, head: Column, parts: &[Column]) -> Markup {
-    let total = |part: Column| board.cards.iter().filter(|card| card.column == part).count();
-    html! {
-        section class={ "column c-" (head) " t-" (Tab::of(head).as_str()) } aria-labelledby={ "col-" (head) } {
-            header {
-                h2 id={ "col-" (head) } { (column_title(head)) }
-                span.count { (total(head)) span.sr { " items" } }
-            }
-            @for part in parts {
-                @if *part != head && total(*part) > 0 {
-                    h3.foot { (column_title(*part)) " " span.count { (total(*part)) } }
-                }
-                @if *part == head || total(*part) > 0 {
-                    (list(board, part.as_str(), |card| card.column == *part))
-                }
-            }
-        }
-    }
-}
-
-/// Everything in the trash, wherever it stood.
-fn trash(board: &Board) -> Markup {
-    html! {
-        section.column.c-trash.t-trash aria-labelledby="col-trash" {
-            header {
-                h2 id="col-trash" { "Trash" }
-                span.count { (board.cards.len()) span.sr { " items" } }
-            }
-            (list(board, "trash", |_| true))
-        }
-    }
-}
-
-/// The cards of a list that pass, at most so many unless the address asks for all by the list's name.
-fn list(board: &Board, name: &str, passes: impl Fn(&ItemCard) -> bool) -> Markup {
-    let most = match name {
-        _ if board.query.show == name => usize::MAX,
-        _ if name == Column::Done.as_str() => DONE_CARDS,
-        _ => COLUMN_CARDS,
+/// One column. It scrolls by itself, and takes a drop anywhere.
+fn column(board: &Board, name: &str, lists: &[List<'_>]) -> Markup {
+    let tab = match name.parse::<Column>() {
+        Ok(column) => Tab::of(column),
+        Err(_) => Tab::Trash,
     };
-    let cards: Vec<_> = board.cards.iter().filter(|card| passes(card)).collect();
-    let hidden = cards.len().saturating_sub(most);
-    let here = board.here();
     html! {
-        ul.cards data-column=(name) {
-            @for item in cards.iter().take(most) { li { (card(board, item, &here)) } }
-            @if cards.is_empty() { li.none aria-hidden="true" { "No items" } }
-        }
-        @if hidden > 0 {
-            p.more { "and " (hidden) " more · "
-                a href={ (board.path()) (board.query.with(&[("show", name)])) } {
-                    "Show all" span.sr { " in " (name) }
-                }
-            }
-        }
-    }
-}
-
-fn card(board: &Board, card: &ItemCard, here: &str) -> Markup {
-    let path = item_path(&board.name, &card.handle);
-    html! {
-        article.card data-id=(card.id) data-handle=(card.handle) data-revision=(card.revision)
-            data-legal=[board.csrf.as_ref().map(|_| legal_words(card))]
-            draggable=[board.csrf.as_ref().map(|_| "true")] {
-            p.meta {
-                span.handle { "#" (card.handle) }
-                (kind(card.kind))
-                (priority(card.priority))
-                @if let Some(place) = board.queue.get(&card.id) {
-                    span.queue title="Place in the merge queue" { span.sr { "queue place " } (place) (ordinal(*place)) }
-                }
-                span.badges {
-                    @if card.conflicts > 0 {
-                        a.badge.conflict href={ (path) "#conflicts" } draggable="false"
-                            title={ (parts::plural(card.conflicts, "conflict")) ": concurrent changes that are not resolved yet" } {
-                            "‼ " (card.conflicts) span.sr { " in conflict" } }
+        section class={ "column c-" (name) " t-" (tab.as_str()) } aria-labelledby={ "col-" (name) } {
+            @for (index, list) in lists.iter().enumerate() {
+                @if index == 0 {
+                    header {
+                        h2 id={ "col-" (name) } { (list.title) }
+                        (count(list))
                     }
-                    (badge(card.status))
                 }
             }
-            h3 { a.title href=(path) draggable="false" { (card.title) } }
-            @if let Some(reason) = card.holds.blocked.as_ref() { p.reason { (excerpt(&reason.reason)) } }
-            @if let Some(failure) = card.holds.failure.as_ref() {
-                p.reason { (failure_label(failure.kind)) ": " (excerpt(&failure.detail)) }
+            div.scroll {
+                @for (index, list) in lists.iter().enumerate() {
+                    @if index > 0 { h3.foot { (list.title) " " (count(list)) } }
+                    ul.cards data-column=(list.name) data-list=(list.name) {
+                        @for item in list.shown() { li { (card(board, item)) } }
+                        li.none aria-hidden="true" { "No items" }
+                    }
+                    (rest(board, list))
+                }
             }
-            @if !card.labels.is_empty() {
-                ul.labels aria-label="Labels" { @for label in card.labels.iter().take(6) { li { (label) } } }
-            }
-            (facts(board, card))
-            @if let Some(csrf) = &board.csrf { (moves(board, card, csrf, here)) }
         }
     }
 }
 
-/// What can be done to an item from its card: moving it, or bringing it back from the trash.
-fn moves(board: &Board, card: &ItemCard, csrf: &str, here: &str) -> Markup {
-    let form = |body: Markup| {
-        html! {
-            form method="post" action={ (item_path(&board.name, &card.id.to_string())) "/act" } {
-                input type="hidden" name="csrf" value=(csrf);
-                input type="hidden" name="expect" value=(card.revision);
-                input type="hidden" name="back" value=(here);
-                (body)
+fn count(list: &List<'_>) -> Markup {
+    html! { span.count { span data-total=(list.name) { (list.cards.len()) } span.sr { " items" } } }
+}
+
+fn rest(board: &Board, list: &List<'_>) -> Markup {
+    html! {
+        @if list.hidden() > 0 {
+            p.more { "and " span data-hidden=(list.name) { (list.hidden()) } " more · "
+                a href={ (board.path()) (board.query.with(&[("show", list.name)])) } {
+                    "Show all" span.sr { " in " (list.name) }
+                }
             }
         }
+    }
+}
+
+/// The cards that changed, each in its list and behind the card that it follows, with the counts of every list. What
+/// another card says about a changed one changes with it: who waits for it, its epic, the merge queue, and a handle
+/// that it now shares.
+pub(crate) fn changes(board: &Board, changed: &HashSet<ItemId>) -> Markup {
+    let of = |pick: fn(&ItemCard) -> u32| -> HashSet<u32> {
+        let cards = board.cards.iter().filter(|card| changed.contains(&card.id));
+        cards.map(pick).collect()
     };
-    let to = targets(card);
-    html! {
-        @if !to.is_empty() {
-            details.move {
-                summary { "Move" span.sr { " #" (card.handle) } }
-                (form(html! {
-                    select name="target" required aria-label={ "Move #" (card.handle) " to" } { (options(&to)) }
-                    button type="submit" { "Move" }
-                }))
-            }
-        }
-        @if card.deleted && card.legal.contains(&Verb::Restore) {
-            (form(html! {
-                button type="submit" name="target" value=(Verb::Restore) { "Restore" span.sr { " #" (card.handle) } }
-            }))
-        }
-    }
-}
-
-fn facts(board: &Board, card: &ItemCard) -> Markup {
-    html! {
-        ul.facts aria-label="About this item" {
-            @if let Some(claim) = &card.claim {
-                (person("g-claim", "Claimed by", &claim.holder))
-            } @else if let Some(assignee) = &card.assignee {
-                (person("g-person", "Assigned to", assignee))
-            }
-            @if !card.attention.is_empty() { li.warn title=(card.attention.iter().map(notice_text).collect::<Vec<_>>().join("; ")) { "attention" } }
-            @if card.unmet > 0 { (waits(card)) }
-            @if card.retries > 0 { li { "sent back " (parts::plural(card.retries as usize, "time")) } }
-            @if card.criteria > 0 { li { (card.criteria_met) "/" (card.criteria) " criteria" } }
-            @if let Some((done, all)) = card.progress { li { (done) "/" (all) " done" } }
-            @if card.comments > 0 { li { (parts::plural(card.comments as usize, "comment")) } }
-            @if card.skewed { li { (parts::clock_ahead(true)) } }
-            li.age { (time(board.now, card.entered_at)) }
-        }
-    }
-}
-
-/// Who works on it or is to. A name alone does not tell whether it is an agent's.
-fn person(glyph: &str, role: &str, name: &str) -> Markup {
-    html! {
-        li.who title={ (role) " " (name) } {
-            svg aria-hidden="true" { use href={ "#" (glyph) } {} }
-            span.sr { (role) " " } span { (towline_proto::text::show(name, NAME_CHARS)) }
-        }
-    }
-}
-
-/// What it waits for by its handles, of which a long list is cut.
-fn waits(card: &ItemCard) -> Markup {
-    let open = || card.depends_on.iter().filter(|link| !link.satisfied);
-    let handles: Vec<_> = open().take(NAMED).map(|link| link.handle.as_str()).collect();
-    let titles: Vec<_> = open()
-        .take(TITLED)
-        .map(|link| format!("{} {}", link.handle, link.title))
-        .collect();
-    let more = card.unmet.saturating_sub(handles.len());
-    html! {
-        li.wait title=(titles.join("; ")) {
-            "waits for " (handles.join(", ")) @if more > 0 { " +" (more) " more" }
-        }
-    }
-}
-
-/// What scripts need to know for the keys `b` and `f`.
-fn legal_words(card: &ItemCard) -> String {
-    card.legal
+    let numbers = of(|card| card.number);
+    let epics: HashSet<_> = board
+        .cards
         .iter()
-        .map(|verb| verb.as_str())
-        .collect::<Vec<_>>()
-        .join(" ")
-}
-
-fn excerpt(text: &str) -> String {
-    towline_proto::text::show(text, 140)
-}
-
-const fn ordinal(place: usize) -> &'static str {
-    match (place % 100, place % 10) {
-        (11..=13, _) => "th",
-        (_, 1) => "st",
-        (_, 2) => "nd",
-        (_, 3) => "rd",
-        _ => "th",
+        .filter(|card| changed.contains(&card.id))
+        .filter_map(|card| card.epic.as_ref().map(|epic| epic.id))
+        .collect();
+    let concerned = |card: &ItemCard| {
+        changed.contains(&card.id)
+            || card.depends_on.iter().any(|link| changed.contains(&link.id))
+            || card.epic.as_ref().is_some_and(|epic| changed.contains(&epic.id))
+            || epics.contains(&card.id)
+            || numbers.contains(&card.number)
+            || card.column == Column::Merge
+    };
+    html! {
+        (tabs(board))
+        @for (_, lists) in board.columns() {
+            @for list in lists {
+                ul data-list=(list.name) data-total=(list.cards.len()) data-shown=(list.shown) {
+                    @for (index, item) in list.shown().enumerate() {
+                        @if concerned(item) {
+                            li data-after=[index.checked_sub(1).and_then(|before| list.cards.get(before)).map(|before| before.id)] {
+                                (card(board, item))
+                            }
+                        }
+                    }
+                }
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@
 
 use maud::{Markup, html};
 use towline_api::activity_text::side_activity;
-use towline_api::conflict_text::{about, means, unkeepable};
+use towline_api::conflict_text::{about, before_and_after, keep_text, means, unkeepable};
 use towline_api::labels::rule_text;
 use towline_api::types::{ItemPage, OpenConflict, Side};
 use towline_engine::handle::ProjectLink;
@@ -34,7 +34,7 @@ pub(super) fn open_conflicts(frame: &Frame, project: &str, page: &ItemPage, now:
 }
 
 fn explained() -> Markup {
-    html! { p { "These changes were made at the same time and contradict each other. The side in effect is listed first. Keep a side to resolve the conflict." } }
+    html! { p { "These changes were made at the same time and contradict each other. The side in effect is listed first. Choose one: its button says what happens to the item." } }
 }
 
 /// The page of all unresolved conflicts of a project.
@@ -60,7 +60,7 @@ pub(crate) fn fragment(frame: &Frame, project: &str, open: &[OpenConflict], now:
     let here = format!("/p/{}/conflicts", escape(project));
     html! {
         h1 { "Conflicts " span.count { (open.len()) } }
-        @if open.is_empty() { p.empty { "No unresolved conflicts." } }
+        @if open.is_empty() { p.empty { "No unresolved conflicts. Changes that contradict each other, made at the same time on two nodes, are listed here until somebody chooses a side." } }
         @else {
             section.notice.conflicts {
                 (explained())
@@ -90,9 +90,15 @@ fn one(frame: &Frame, project: &str, conflict: &OpenConflict, back: Option<&str>
                 li.effective[side.effective] {
                     p { strong { (side.line.origin) } " " (shown(&side_activity(conflict, side)))
                         span.when { (time(now, side.line.at)) " on " (side.line.node_name) } (clock_ahead(side.line.skewed)) }
+                    @if let Some((before, after)) = before_and_after(conflict, side) {
+                        dl.change {
+                            dt { "Before" } dd.before { (before) }
+                            dt { "After" } dd.after { strong { (after) } }
+                        }
+                    }
                     p.means { @if side.effective { span.badge.s-done { "in effect" } }
                         @else { span.badge { "overridden" } }
-                        " result if kept: " strong { (means(side)) } }
+                        @if before_and_after(conflict, side).is_none() { " result if kept: " strong { (means(side)) } } }
                     @if let Some(why) = &side.unkeepable {
                         p.none { "This side cannot be kept: " (coded(&unkeepable(why, None))) }
                     } @else if let Some(csrf) = frame.csrf().filter(|_| !conflict.must_restore_first()) {
@@ -112,7 +118,7 @@ fn keep(csrf: &str, project: &str, conflict: &OpenConflict, side: &Side, back: O
             input type="hidden" name="back" value=(back.unwrap_or(&path));
             input type="hidden" name="conflict" value=(conflict.id);
             input type="hidden" name="keep" value=(side.line.act);
-            button type="submit" { "Keep this" span.sr { ": " (means(side)) } }
+            button.primary[!side.effective] type="submit" { (keep_text(conflict, side)) span.sr { ": " (means(side)) } }
         }
     }
 }
@@ -130,7 +136,7 @@ pub(super) fn explanation(page: &ItemPage, because: &[String]) -> Markup {
 }
 
 /// A sentence with commands in backticks.
-fn coded(sentence: &str) -> Markup {
+pub(super) fn coded(sentence: &str) -> Markup {
     html! {
         @for (at, part) in sentence.split('`').enumerate() {
             @if at % 2 == 0 { (part) } @else { code { (part) } }

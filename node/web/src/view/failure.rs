@@ -6,6 +6,7 @@ use towline_api::request::{Failure, FailureCode};
 use towline_api::types::ItemCard;
 
 use super::Frame;
+use super::conflicts::coded;
 use super::parts::{badge, column_title, item_path, kind};
 use crate::query::escape;
 
@@ -17,10 +18,16 @@ pub(crate) struct ForceOffer {
     pub(crate) back: String,
 }
 
-pub(crate) fn page(frame: &Frame, failure: &Failure, force_offer: Option<&ForceOffer>) -> Markup {
+pub(crate) fn page(
+    frame: &Frame,
+    failure: &Failure,
+    force_offer: Option<&ForceOffer>,
+    typed: Option<&str>,
+) -> Markup {
     let title = match failure.code {
         FailureCode::Usage => "Invalid request",
         FailureCode::NotFound => "Not found",
+        FailureCode::NotAllowed if frame.sign_in => "Sign in first",
         FailureCode::NotAllowed => "Not allowed",
         FailureCode::Conflict => "The item changed, or this action is not possible",
         FailureCode::Busy | FailureCode::Unreachable => "The project is not available",
@@ -30,7 +37,12 @@ pub(crate) fn page(frame: &Frame, failure: &Failure, force_offer: Option<&ForceO
     let main = html! {
         section.failure {
             h1 { (title) }
-            p.why { (failure.message) }
+            p.why { (coded(&failure.message)) }
+            @if failure.code == FailureCode::NotAllowed && frame.sign_in { (how_to_sign_in()) }
+            @if failure.code == FailureCode::NotFound {
+                p { "It may have been moved or renamed. Search for it with the field at the top of the page." }
+            }
+            @if failure.retry { p { "Nothing is lost: go back and try again in a moment." } }
             @if let (Some(card), Some(project)) = (&failure.current, &frame.here) {
                 h2 { "Current state" }
                 article.card {
@@ -48,6 +60,12 @@ pub(crate) fn page(frame: &Frame, failure: &Failure, force_offer: Option<&ForceO
             @if let (Some(force_offer), Some(project), Some(csrf)) = (force_offer, &frame.here, frame.csrf()) {
                 (by_force(csrf, project, force_offer))
             }
+            @if let Some(typed) = typed {
+                div.typed {
+                    label for="typed" { "What you typed was not saved. Copy it before you leave this page:" }
+                    textarea id="typed" rows="8" readonly { "\n" (typed) }
+                }
+            }
             p {
                 @if let Some(project) = &frame.here {
                     a.button href={ "/p/" (escape(project)) } { "Back to the board" }
@@ -58,6 +76,19 @@ pub(crate) fn page(frame: &Frame, failure: &Failure, force_offer: Option<&ForceO
         }
     };
     frame.page(title, main)
+}
+
+fn how_to_sign_in() -> Markup {
+    html! {
+        section.notice aria-labelledby="sign-in" {
+            h2 id="sign-in" { "How to sign in" }
+            ol.steps {
+                li { "On the machine of the node, in the folder of the project, run " code { "towline open" } "." }
+                li { "Open the link that it prints, in this browser. It works once, for ten minutes." }
+            }
+            p { "You stay signed in for 30 days, also when the node restarts." }
+        }
+    }
 }
 
 fn by_force(csrf: &str, project: &str, force_offer: &ForceOffer) -> Markup {

@@ -7,13 +7,16 @@ use towline_api::notice_text::{notice_text, refusal_text};
 use towline_api::relative_time::ago_phrase;
 use towline_api::types::{HistoryLine, ItemPage};
 use towline_engine::handle::ProjectLink;
-use towline_proto::{CriterionState, EditKind, FailureKind, LinkKind, Millis, OpKind, Verb};
+use towline_proto::{EditKind, FailureKind, Field, Millis, OpKind, Verb};
 
 use super::Frame;
 use super::actions::{VerbInput, is_forward, options, targets, verbs};
 use super::conflicts::{explanation, open_conflicts};
+use super::edit::{self, Draft};
+use super::item_lists::{add_to, criteria, relations, remove};
 use super::markdown::Renderer;
-use super::parts::{badge, clock_ahead, column_title, dependency_state, item_link, item_path, kind, time};
+use super::parts::{badge, clock_ahead, column_title, item_link, item_path, kind, time};
+use super::suggestions::Suggestions;
 use crate::query::escape;
 
 /// Lines of history that are shown at once; the rest is in `towline log`.
@@ -21,33 +24,63 @@ const HISTORY: usize = 500;
 /// Comments that are shown at once, the last ones.
 const COMMENTS: usize = 200;
 
+/// What the page of an item shows.
+pub(crate) struct Shown<'a> {
+    /// The item in full.
+    pub(crate) page: &'a ItemPage,
+    /// Why it is in its state, a sentence each.
+    pub(crate) because: &'a [String],
+    /// The name of the next request, so that sending a form twice does it once.
+    pub(crate) request: &'a str,
+    /// The time, for ages.
+    pub(crate) now: Millis,
+}
+
+impl<'a> Shown<'a> {
+    /// All of it.
+    pub(crate) const fn new(
+        page: &'a ItemPage,
+        because: &'a [String],
+        request: &'a str,
+        now: Millis,
+    ) -> Self {
+        Self {
+            page,
+            because,
+            request,
+            now,
+        }
+    }
+}
+
 pub(crate) fn page(
     frame: &Frame,
     link: &ProjectLink,
     position: u64,
-    page: &ItemPage,
-    because: &[String],
-    now: Millis,
+    shown: &Shown<'_>,
+    suggestions: &Suggestions,
 ) -> Markup {
-    let path = item_path(&link.name, &page.card.id.to_string());
+    let card = &shown.page.card;
+    let path = item_path(&link.name, &card.id.to_string());
     let main = html! {
         p.crumbs { a href={ "/p/" (escape(&link.name)) } { "← " (link.name) } }
-        div id="live" data-live={ (path) "/fragment" } data-project=(link.id) data-item=(page.card.id)
+        div id="live" data-live={ (path) "/fragment" } data-project=(link.id) data-item=(card.id)
             data-position=(position) {
-            (fragment(frame, &link.name, page, because, now))
+            (fragment(frame, &link.name, shown))
         }
+        @if frame.csrf().is_some() { (suggestions.lists()) }
     };
-    frame.page(&format!("#{} {}", page.card.handle, page.card.title), main)
+    frame.page(&format!("#{} {}", card.handle, card.title), main)
 }
 
 /// What changes when the item changes.
-pub(crate) fn fragment(
-    frame: &Frame,
-    project: &str,
-    page: &ItemPage,
-    because: &[String],
-    now: Millis,
-) -> Markup {
+pub(crate) fn fragment(frame: &Frame, project: &str, shown: &Shown<'_>) -> Markup {
+    let Shown {
+        page,
+        because,
+        request,
+        now,
+    } = *shown;
     let card = &page.card;
     let markdown = Renderer::new();
     html! {
@@ -57,26 +90,51 @@ pub(crate) fn fragment(
                 (clock_ahead(card.skewed))
             }
             h1 { (card.title) }
+            (edit_title(frame, project, page))
             // On a phone the actions are below the history.
             @if frame.csrf().is_some() { p.jump { a.button href="#actions" { "Actions" } } }
         }
         (notices(frame, project, page, now))
         div.item {
             div.story {
-                section aria-labelledby="description" {
-                    h2.sr id="description" { "Description" }
-                    @if page.body.trim().is_empty() { p.none { "No description." } }
-                    @else { div.prose { (markdown.render(&page.body)) } }
-                }
-                (criteria(page))
-                (relations(project, page))
-                (comments(frame, project, page, &markdown, now))
+                (description(frame, project, page, &markdown))
+                (criteria(frame, project, page))
+                (relations(frame, project, page))
+                (comments(frame, project, page, request, &markdown, now))
                 (explanation(page, because))
                 (history(page, now))
             }
             aside aria-label="Details and actions" {
                 (actions(frame, project, page))
-                (facts(project, page, now))
+                (facts(frame, project, page, now))
+            }
+        }
+    }
+}
+
+/// The form of a field of an item that people can edit now.
+fn edit_title(frame: &Frame, project: &str, page: &ItemPage) -> Markup {
+    html! {
+        @if let Some(csrf) = frame.csrf().filter(|_| !page.card.deleted) {
+            details.edit.edit-title {
+                summary { "Edit the title" }
+                (edit::form(csrf, project, &page.card, &Draft::of(Field::Title, page), "Save"))
+            }
+        }
+    }
+}
+
+fn description(frame: &Frame, project: &str, page: &ItemPage, markdown: &Renderer) -> Markup {
+    html! {
+        section aria-labelledby="description" {
+            h2.sr id="description" { "Description" }
+            @if page.body.trim().is_empty() { p.none { "No description." } }
+            @else { div.prose { (markdown.render(&page.body)) } }
+            @if let Some(csrf) = frame.csrf().filter(|_| !page.card.deleted) {
+                details.edit {
+                    summary { @if page.body.trim().is_empty() { "Write a description" } @else { "Edit the description" } }
+                    (edit::form(csrf, project, &page.card, &Draft::of(Field::Body, page), "Save"))
+                }
             }
         }
     }
@@ -116,81 +174,14 @@ fn short(text: &str) -> String {
     towline_proto::text::show(text, 80)
 }
 
-fn criteria(page: &ItemPage) -> Markup {
-    html! {
-        @if !page.criteria_list.is_empty() {
-            section aria-labelledby="criteria" {
-                h2 id="criteria" { "Criteria " span.count { (page.card.criteria_met) "/" (page.card.criteria) } }
-                ol.criteria { @for criterion in &page.criteria_list {
-                    li class={ "cr-" (criterion.state) } {
-                        span.state { (mark(criterion.state)) " " (criterion.state) } " " span { (criterion.text) }
-                        @if !criterion.evidence.is_empty() {
-                            ul.evidence aria-label="Evidence" { @for proof in &criterion.evidence { li { (reference(proof)) } } }
-                        }
-                    }
-                } }
-            }
-        }
-    }
-}
-
-const fn mark(state: CriterionState) -> &'static str {
-    match state {
-        CriterionState::Open => "○",
-        CriterionState::Met => "✓",
-        CriterionState::Failed => "✗",
-        CriterionState::Skipped => "–",
-    }
-}
-
-/// A link where it is one that a browser may follow, else text.
-fn reference(target: &str) -> Markup {
-    html! {
-        @if target.starts_with("https://") || target.starts_with("http://") {
-            a href=(target) rel="noopener noreferrer nofollow" { (target) }
-        } @else { code { (target) } }
-    }
-}
-
-fn relations(project: &str, page: &ItemPage) -> Markup {
-    let groups = [
-        ("Depends on", "depends", &page.card.depends_on),
-        ("Needed by", "needed", &page.dependants),
-        ("Items of this epic", "children", &page.children),
-    ];
-    html! {
-        @for (title, id, links) in groups {
-            @if !links.is_empty() {
-                section aria-labelledby=(id) {
-                    h2 id=(id) { (title) }
-                    ul.refs { @for link in links { li {
-                        @if id == "depends" {
-                            (dependency_state(link)) " "
-                        }
-                        (item_link(project, link))
-                    } } }
-                }
-            }
-        }
-        @if !page.links.is_empty() {
-            section aria-labelledby="links" {
-                h2 id="links" { "Links" }
-                ul.refs { @for link in &page.links { li {
-                    @if page.known_as.contains(&link.target) {
-                        span.state { "known as" } " "
-                    } @else { span.state { (link.kind) } " " }
-                    @if link.kind == LinkKind::Related {
-                        @if let Some(other) = page.related.iter().find(|other| other.id.to_string() == link.target) {
-                            (item_link(project, other))
-                        } @else { a href=(item_path(project, &link.target)) { (link.target) } }
-                    } @else { (reference(&link.target)) }
-                } } }
-            }
-        }
-    }
-}
-
-fn comments(frame: &Frame, project: &str, page: &ItemPage, markdown: &Renderer, now: Millis) -> Markup {
+fn comments(
+    frame: &Frame,
+    project: &str,
+    page: &ItemPage,
+    request: &str,
+    markdown: &Renderer,
+    now: Millis,
+) -> Markup {
     let earlier = page.remarks.len().saturating_sub(COMMENTS);
     html! {
         section aria-labelledby="comments" {
@@ -202,15 +193,7 @@ fn comments(frame: &Frame, project: &str, page: &ItemPage, markdown: &Renderer, 
                     div.prose { (markdown.render(&remark.text)) }
                 }
             }
-            @if let Some(csrf) = frame.csrf() {
-                form.say method="post" action={ (item_path(project, &page.card.id.to_string())) "/comment" } {
-                    input type="hidden" name="csrf" value=(csrf);
-                    input type="hidden" name="back" value={ (item_path(project, &page.card.id.to_string())) "#comments" };
-                    label for="say" { "Add a comment (Markdown)" }
-                    textarea id="say" name="text" rows="3" required {}
-                    button type="submit" { "Comment" }
-                }
-            }
+            @if let Some(csrf) = frame.csrf() { (edit::comment_form(csrf, project, &page.card, request, "")) }
         }
     }
 }
@@ -262,7 +245,7 @@ fn actions(frame: &Frame, project: &str, page: &ItemPage) -> Markup {
             form method="post" action={ (path) "/act" } {
                 input type="hidden" name="csrf" value=(csrf);
                 input type="hidden" name="expect" value=(card.revision);
-                input type="hidden" name="back" value=(path);
+                input type="hidden" name="back" value=(item_path(project, &card.handle));
                 (body)
             }
         }
@@ -332,27 +315,51 @@ fn last_seen(heard: Option<Millis>, now: Millis) -> String {
     }
 }
 
-fn facts(project: &str, page: &ItemPage, now: Millis) -> Markup {
+fn facts(frame: &Frame, project: &str, page: &ItemPage, now: Millis) -> Markup {
     let card = &page.card;
+    let csrf = frame.csrf().filter(|_| !card.deleted);
+    let field = |field: Field, shown: Markup| {
+        let what = format!("Edit the {}", edit::field_name(field));
+        match csrf {
+            Some(_) => edit::in_place(frame, project, card, &Draft::of(field, page), shown, &what),
+            None => shown,
+        }
+    };
+    let none = |word: &str| html! { span.none { (word) } };
+    let assignee = card
+        .assignee
+        .as_ref()
+        .map_or_else(|| none("nobody"), |who| html! { (who) });
+    let epic = card.epic.as_ref().map_or_else(
+        || none("none"),
+        |epic| html! { "#" (epic.handle) " " (epic.title) },
+    );
     html! {
         section aria-labelledby="details" {
             h2 id="details" { "Details" }
             dl.facts {
-                dt { "Created by" } dd { (card.origin) ", " (time(now, card.created_at)) }
-                dt { "Priority" } dd { (card.priority) }
-                dt { "QA by" } dd { (card.qa) }
-                @if let Some(assignee) = &card.assignee { dt { "Assignee" } dd { (assignee) } }
+                dt { "Kind" } dd { (field(Field::Kind, html! { (card.kind) })) }
+                dt { "Priority" } dd { (field(Field::Priority, html! { (edit::priority_name(card.priority)) })) }
+                dt { "Assignee" } dd { (field(Field::Assignee, assignee)) }
+                dt { "Epic" } dd { (field(Field::Epic, epic))
+                    @if let Some(epic) = &card.epic { a.open-epic href=(item_path(project, &epic.handle)) { "Open the epic" } } }
+                dt { "QA by" } dd { (field(Field::Qa, html! { (card.qa) })) }
+                @if !card.labels.is_empty() || csrf.is_some() {
+                    dt { "Labels" } dd {
+                        ul.labels { @for label in &card.labels { li { (label)
+                            @if let Some(csrf) = csrf { (remove(csrf, project, page, Field::Labels, label, label)) }
+                        } } }
+                        @if let Some(csrf) = csrf { (add_to(csrf, project, page, Field::Labels, "Add a label")) }
+                    }
+                }
                 @if let Some(claim) = &card.claim {
                     dt { "Claimed by" } dd { (claim.holder)
                         @if let Some(line) = page.history.iter().find(|line| line.act == claim.act) { " on " (line.node_name) }
                         ", generation " (claim.generation) ", " (time(now, claim.at))
                         " (" (last_seen(card.claim_heard, now)) ")" }
                 }
-                @if let Some(epic) = &card.epic { dt { "Epic" } dd { (item_link(project, epic)) } }
-                @if !card.labels.is_empty() {
-                    dt { "Labels" } dd { ul.labels { @for label in &card.labels { li { (label) } } } }
-                }
                 @if card.retries > 0 { dt { "Sent back" } dd { (super::parts::plural(card.retries as usize, "time")) } }
+                dt { "Created by" } dd { (card.origin) ", " (time(now, card.created_at)) }
                 dt { "Key" } dd { code { (card.key) } }
                 dt { "Changed" } dd { (time(now, card.updated_at)) }
             }

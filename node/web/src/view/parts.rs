@@ -9,7 +9,7 @@ use towline_proto::{Column, EventKind, Kind, Millis, Status};
 
 use crate::query::escape;
 
-pub(super) const fn column_title(column: Column) -> &'static str {
+pub(crate) const fn column_title(column: Column) -> &'static str {
     match column {
         Column::Upcoming => "Upcoming",
         Column::Backlog => "Backlog",
@@ -64,7 +64,7 @@ pub(super) fn time(now: Millis, then: Millis) -> Markup {
     html! { time datetime=(then) title=(then) { (ago(now, then)) } }
 }
 
-pub(super) fn item_path(project: &str, item: &str) -> String {
+pub(crate) fn item_path(project: &str, item: &str) -> String {
     format!("/p/{}/items/{}", escape(project), escape(item))
 }
 

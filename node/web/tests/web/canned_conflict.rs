@@ -45,6 +45,7 @@ pub(crate) fn conflicts(card: &ItemCard, history: &[HistoryLine]) -> Vec<OpenCon
         },
         rule: Rule::Cautious,
         since: won.at,
+        before: None,
         sides: vec![side("a", won, won_to), side("b", lost, lost_to)],
     };
     (card.conflicts > 0).then_some(conflict).into_iter().collect()

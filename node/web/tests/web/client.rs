@@ -77,6 +77,19 @@ impl Board {
         }
     }
 
+    /// The status line and the headers of an answer; its body is not awaited.
+    pub(crate) async fn head_of(&self, path: &str, headers: &[(&str, &str)]) -> String {
+        let mut stream = BufReader::new(self.open("GET", path, headers, "").await);
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            assert!(
+                stream.read_line(&mut head).await.unwrap() > 0,
+                "the answer ended: {head}"
+            );
+        }
+        head
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send("GET", path, &[], "").await
     }

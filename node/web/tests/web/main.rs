@@ -6,7 +6,9 @@ mod canned;
 mod claims;
 mod client;
 mod conflicts;
+mod list;
 mod shared;
+mod strict;
 mod tokens;
 mod trash;
 
@@ -345,5 +347,25 @@ async fn the_description_of_a_card_is_that_of_a_real_one() {
     }
     for field in described["required"].as_array().unwrap() {
         assert!(card.contains_key(field.as_str().unwrap()), "{field} is missing");
+    }
+}
+
+#[tokio::test]
+async fn a_link_that_signs_in_leads_to_a_page_of_this_site_and_nowhere_else() {
+    let board = board().await;
+    for (to, leads) in [
+        ("/p/demo/items/2", "/p/demo/items/2"),
+        ("//evil.example", "/"),
+        ("/\\evil.example", "/"),
+        ("https://evil.example/p/", "/"),
+        ("/p/demo%0d%0aSet-Cookie:%20a=b", "/"),
+    ] {
+        let link = format!("{}&to={to}", board.web.login_link("", "ann"));
+        let answer = board.get(&link).await;
+        assert_eq!(
+            (answer.status, answer.header("location")),
+            (303, Some(leads)),
+            "{to}"
+        );
     }
 }

@@ -11,11 +11,16 @@ use towline_proto::{Column, Kind, NodeId, ProjectId, Role, Status};
 
 use self::samples::*;
 use super::*;
+use crate::listing::Listing;
 use crate::plan::Layout;
 
 #[test]
 fn a_list_is_grouped_and_aligned() {
-    let page = reply(&view(110), Layout::Columns { most: None }, &Reply::Cards(board()));
+    let page = reply(
+        &view(110),
+        Layout::Columns(Listing::default()),
+        &Reply::Cards(board()),
+    );
     assert_snapshot!(page, @r#"
     UPCOMING  1
       12  spike  P2  What would passkeys take?                                                               3h
@@ -31,7 +36,11 @@ fn a_list_is_grouped_and_aligned() {
 
 #[test]
 fn a_narrow_terminal_cuts_titles_and_notes() {
-    let page = reply(&view(72), Layout::Columns { most: None }, &Reply::Cards(board()));
+    let page = reply(
+        &view(72),
+        Layout::Columns(Listing::default()),
+        &Reply::Cards(board()),
+    );
     assert_snapshot!(page, @r#"
     UPCOMING  1
       12  spike  P2  What would passkeys take?                            3h
@@ -55,7 +64,7 @@ fn ready_keeps_its_order() {
         },
         card(8, Kind::Story, Column::Backlog, "After it"),
     ];
-    assert_snapshot!(reply(&view(80), Layout::Ready, &Reply::Cards(cards)), @"
+    assert_snapshot!(reply(&view(80), Layout::Ready(Listing { ready: true, ..Listing::default() }), &Reply::Cards(cards)), @"
     9  bug    P0  Second column, first in line  3h
     8  story  P2  After it                      3h
     ");

@@ -8,6 +8,7 @@ use towline_proto::{Column, Kind};
 
 use super::samples::*;
 use super::*;
+use crate::listing::Listing;
 use crate::plan::ColumnSelection;
 
 /// Lines that are wider than the terminal.
@@ -20,8 +21,15 @@ fn lists_and_timelines_fit_into_forty_columns() {
     for columns in [40, 48, 56, 64, 80, 120] {
         let view = view(columns);
         let pages = [
-            reply(&view, Layout::Columns { most: None }, &Reply::Cards(board())),
-            reply(&view, Layout::Ready, &Reply::Cards(board())),
+            reply(&view, Layout::Columns(Listing::default()), &Reply::Cards(board())),
+            reply(
+                &view,
+                Layout::Ready(Listing {
+                    ready: true,
+                    ..Listing::default()
+                }),
+                &Reply::Cards(board()),
+            ),
             reply(
                 &view,
                 Layout::Timeline { whole: true },
@@ -50,7 +58,7 @@ fn lists_and_timelines_fit_into_forty_columns() {
 
 #[test]
 fn what_matters_least_gives_way_to_the_title() {
-    assert_snapshot!(reply(&view(48), Layout::Columns { most: None }, &Reply::Cards(board())), @r"
+    assert_snapshot!(reply(&view(48), Layout::Columns(Listing::default()), &Reply::Cards(board())), @r"
     UPCOMING  1
       12  P2  What would passkeys take?
 
@@ -124,7 +132,7 @@ fn no_title_makes_a_page_wider_than_the_terminal() {
             );
             assert_eq!(too_wide(&board, columns), [""; 0], "{columns}:\n{board}");
             assert!(!board.starts_with('\n'), "{columns}:\n{board}");
-            let list = reply(&view, Layout::Columns { most: None }, &Reply::Cards(cards));
+            let list = reply(&view, Layout::Columns(Listing::default()), &Reply::Cards(cards));
             assert_eq!(too_wide(&list, columns), [""; 0], "{columns}:\n{list}");
             let head = show::title(&view, &page.card);
             assert_eq!(too_wide(&head, columns), [""; 0], "{columns}:\n{head}");
@@ -188,7 +196,10 @@ fn a_timeline_keeps_room_for_what_an_act_was_about() {
 fn a_list_that_was_cut_says_how_many_there_are() {
     let page = reply(
         &view(80),
-        Layout::Columns { most: Some(2) },
+        Layout::Columns(Listing {
+            most: Some(2),
+            ..Listing::default()
+        }),
         &Reply::Cards(board()),
     );
     assert!(page.contains("BACKLOG  1 of 2\n"), "{page}");
@@ -202,4 +213,18 @@ fn a_list_that_was_cut_says_how_many_there_are() {
         page.contains("CODING") && !page.contains("BACKLOG") && !page.contains("DONE"),
         "{page}"
     );
+}
+
+#[test]
+fn a_sorted_list_says_where_each_item_is() {
+    let listing = Listing {
+        sort: Some(crate::listing::SortKey::Title),
+        most: Some(3),
+        ..Listing::default()
+    };
+    assert_snapshot!(reply(&view(80), Layout::Columns(listing), &Reply::Cards(board())), @"
+     7  story  P2  Keychain                       backlog            bob        5m
+    42  bug    P0  Login fails on S…  ‼ 1 confl…  coding    blocked  ◆ coder-1  3h
+    12  spike  P2  What would passkeys take?      upcoming                      3h
+    ");
 }

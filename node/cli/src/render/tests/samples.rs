@@ -283,6 +283,7 @@ pub(super) fn naming() -> OpenConflict {
         topic: topic(Register::Title),
         rule: Rule::Field,
         since: before(40),
+        before: None,
         sides: vec![
             side("a", 21, "ann", "Login fails on Safari"),
             side(
@@ -314,6 +315,7 @@ pub(super) fn concurrent_hold() -> OpenConflict {
         topic: topic(Register::Column),
         rule: Rule::Hold,
         since: before(179),
+        before: None,
         sides: vec![
             side(3, "a", stays),
             side(4, "b", SideResult::Column { column: Column::Done }),
@@ -330,7 +332,7 @@ pub(super) fn criterion(text: &str, state: CriterionState, evidence: &[&str]) ->
     }
 }
 
-pub(super) fn page_of_42() -> ItemPage {
+pub(crate) fn page_of_42() -> ItemPage {
     ItemPage {
         card: ItemCard {
             epic: Some(link(5, "Sign-in works everywhere", Status::Active)),
