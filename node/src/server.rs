@@ -66,7 +66,9 @@ impl TokenCheck for HomeTokens {
             TokenError::Unknown | TokenError::Expired => TokenRefusal::Refused(error.to_string()),
             TokenError::Unreadable(_) => {
                 tracing::error!(%error, "programs cannot use the API");
-                TokenRefusal::Unavailable(error.to_string())
+                let why = "the API tokens of this node cannot be read; the log of the node says why and what to do. \
+                           Until then no program can use the API";
+                TokenRefusal::Unavailable(why.to_owned())
             }
         })
     }

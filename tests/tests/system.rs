@@ -3,6 +3,7 @@
 
 mod browser;
 mod crash;
+mod daily;
 mod doors;
 mod dry_run;
 mod first;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use towline_proto::{Origin, RequestId};
 
 mod administration;
+pub mod check;
 mod command;
 pub mod fields;
 mod import;

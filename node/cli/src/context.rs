@@ -15,7 +15,7 @@ use towline_store::home::{BusyTimeout, find};
 use super::args::Global;
 use super::render::View;
 use super::style::Style;
-use super::user_name::variable;
+use super::user_name::{variable, variable_as_set};
 
 /// The directory inside a project's root that holds everything of a node.
 pub const HOME: &str = ".towline";
@@ -41,6 +41,10 @@ pub struct Context {
     pub display: bool,
     /// Whether input and output are a terminal.
     pub terminal: bool,
+    /// The lines of the terminal, if output is one; a dumb terminal has none.
+    pub screen_lines: Option<usize>,
+    /// PAGER, where it is set; empty for none.
+    pub pager: Option<String>,
     /// VISUAL or EDITOR.
     pub editor: Option<String>,
     /// `--busy-timeout` or TOWLINE_BUSY_TIMEOUT.
@@ -93,6 +97,8 @@ impl Context {
                 || variable("DISPLAY").is_some()
                 || variable("WAYLAND_DISPLAY").is_some(),
             terminal: terminal && io::stdin().is_terminal(),
+            screen_lines: screen_lines(terminal),
+            pager: pager(),
             editor: variable("VISUAL").or_else(|| variable("EDITOR")),
             busy_timeout,
             global,
@@ -166,6 +172,20 @@ impl Context {
         String::from_utf8(bytes)
             .map_err(|_| unreadable(io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text")))
     }
+}
+
+fn screen_lines(terminal: bool) -> Option<usize> {
+    if !terminal || variable("TERM").is_none_or(|term| term == "dumb") {
+        return None;
+    }
+    terminal_size::terminal_size().map(|(_, lines)| usize::from(lines.0))
+}
+
+/// PAGER; an empty one and `cat` mean none.
+fn pager() -> Option<String> {
+    let pager = variable_as_set("PAGER")?;
+    let plain = matches!(pager.trim(), "" | "cat");
+    Some(if plain { String::new() } else { pager })
 }
 
 /// The current time.

@@ -142,7 +142,7 @@ pub(super) fn print_plan(ctx: &Context, command: &Command, out: &mut dyn Write) 
         | Command::Token(TokenCommand::List)
         | Command::Export(_)
         | Command::Man { into: None }
-        | Command::Completions { .. }
+        | Command::Completions(_)
         | Command::Watch(_)
         | Command::Sync(_)
         | Command::Depends(_)

@@ -11,16 +11,19 @@
 
 pub mod args;
 pub mod backend;
+mod completions;
 mod config_file;
 pub mod context;
 mod demo;
 mod dry_run;
 mod edit;
 mod json;
+mod json_fields;
 pub mod launcher;
 mod listing;
 pub mod logging;
 mod open;
+mod pager;
 mod plan;
 pub(crate) mod render;
 mod run;
@@ -87,7 +90,7 @@ pub fn main(launcher: &dyn Launcher) -> ExitCode {
         }
     };
     let mut out = BufWriter::new(io::stdout().lock());
-    let ended = run::run(&ctx, launcher, cli.command, &mut out).and_then(|worst| {
+    let ended = run_paged(&ctx, launcher, cli.command, &mut out).and_then(|worst| {
         out.flush()?;
         Ok(worst)
     });
@@ -107,9 +110,26 @@ pub fn main(launcher: &dyn Launcher) -> ExitCode {
     }
 }
 
+/// Runs a command, and shows long output in a pager.
+fn run_paged(
+    ctx: &Context,
+    launcher: &dyn Launcher,
+    command: args::Command,
+    out: &mut dyn Write,
+) -> Result<u8, CliError> {
+    if !pager::is_wanted(ctx, &command) {
+        return run::run(ctx, launcher, command, out);
+    }
+    let mut page = Vec::new();
+    let ended = run::run(ctx, launcher, command, &mut page);
+    pager::show(ctx, &page, out)?;
+    ended
+}
+
 /// Prints what clap reports. Help and version are no errors; anything else is a wrong use.
 fn usage_error(error: &clap::Error) -> ExitCode {
-    let wanted = std::env::args_os().any(|arg| arg == "--json");
+    let wanted =
+        std::env::args_os().any(|arg| arg == "--json" || arg.as_encoded_bytes().starts_with(b"--json="));
     if error.use_stderr() && wanted {
         let said = error.to_string();
         let message = said.trim().trim_start_matches("error: ").to_owned();

@@ -239,7 +239,7 @@ pub(crate) fn plan(ctx: &Context, command: &Command) -> Result<Option<Plan>, Fai
         | Command::Sync(_)
         | Command::Import(_)
         | Command::Export(_)
-        | Command::Completions { .. }
+        | Command::Completions(_)
         | Command::Config(_)
         | Command::Token(_)
         | Command::Man { .. } => return Ok(None),

@@ -14,8 +14,8 @@ use super::launcher::Launcher;
 use super::plan::{Layout, Plan, plan};
 use super::render::tree;
 use super::{
-    Backend, CliError, backend, demo, dry_run, edit, envelope, json, open, print_error, render, settings,
-    token, watch,
+    Backend, CliError, backend, completions, demo, dry_run, edit, envelope, json, json_fields, open,
+    print_error, render, settings, token, watch,
 };
 
 /// Runs a command and returns the exit code of the worst reply.
@@ -25,6 +25,7 @@ pub(super) fn run(
     command: Command,
     out: &mut dyn Write,
 ) -> Result<u8, CliError> {
+    json_fields::check(&command, &ctx.global.json_fields)?;
     let dry_run = ctx.global.dry_run;
     if let Some(mut plan) = plan(ctx, &command)? {
         if dry_run && plan.writes {
@@ -78,12 +79,7 @@ pub(super) fn run(
             let item = args.words.into_iter().next().unwrap_or_default();
             epic(ctx, &mut *backend::connect(ctx)?, item, out)?;
         }
-        Command::Completions { shell } => {
-            // Collected first: the generator panics when its writer fails.
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut args::command(), "towline", &mut script);
-            out.write_all(&script)?;
-        }
+        Command::Completions(args) => completions::run(ctx, &args, out)?,
         Command::Man { into } => manual(ctx, into.as_deref(), out)?,
         // All others have a plan.
         _ => return Err(Failure::new(FailureCode::Failure, "this command is not implemented").into()),
@@ -188,7 +184,8 @@ pub(super) fn execute(
     if is_dry_run && !replies.is_empty() {
         out.write_all(json::into_dry_run(replies).as_bytes())?;
     } else if !replies.is_empty() {
-        out.write_all(json::replies(plan.layout, replies).as_bytes())?;
+        let document = json::replies(plan.layout, replies);
+        out.write_all(json_fields::select(document, &ctx.global.json_fields).as_bytes())?;
     }
     Ok(worst)
 }
@@ -211,16 +208,22 @@ fn unexpected_reply() -> Failure {
 }
 
 /// Says how many cards a page does not show, and how to see them.
-fn say_hidden(ctx: &Context, layout: Layout, reply: &Reply) {
+fn say_hidden(ctx: &Context, layout: Layout, reply: &Reply, out: &mut dyn Write) -> Result<(), CliError> {
     let (Layout::Columns(listing) | Layout::Ready(listing), Reply::Cards(cards)) = (layout, reply) else {
-        return;
+        return Ok(());
     };
     let (all, shown) = (cards.len(), listing.on_a_page());
     if all > shown {
-        ctx.say(&format!(
+        let line = format!(
             "{shown} of {all} items are shown; use -n {all} to show all of them, or filter them, for example with --mine"
-        ));
+        );
+        // On a terminal at the end of the page, which may be in a pager; elsewhere programs read the output.
+        match ctx.screen_lines.filter(|_| !ctx.global.quiet) {
+            Some(_) => writeln!(out, "\n{line}")?,
+            None => ctx.say(&line),
+        }
     }
+    Ok(())
 }
 
 fn findings(reply: &Reply) -> u8 {
@@ -255,7 +258,7 @@ fn show(
                 ctx.say(empty_message(reply));
             }
             out.write_all(page.as_bytes())?;
-            say_hidden(ctx, layout, reply);
+            say_hidden(ctx, layout, reply, out)?;
         }
     }
     if let Reply::Addresses(addresses) = reply

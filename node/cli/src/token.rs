@@ -9,7 +9,8 @@ use serde::Serialize;
 use towline_api::document::schema;
 use towline_api::request::{Failure, FailureCode};
 use towline_api::types::{Scope, TokenInfo};
-use towline_proto::{Millis, Origin, OriginKind};
+use towline_proto::stage::OriginError;
+use towline_proto::{Millis, Origin, OriginKind, limits};
 use towline_store::home::{Home, tokens};
 
 use super::args::{TokenCommand, TokenCreateArgs};
@@ -41,7 +42,7 @@ pub(super) fn run(ctx: &Context, command: &TokenCommand, out: &mut dyn Write) ->
 fn create(ctx: &Context, home: &Home, args: &TokenCreateArgs, out: &mut dyn Write) -> Result<(), CliError> {
     // The name is the origin of what the bearer does.
     let origin = Origin::new(OriginKind::Agent, args.name.clone())
-        .map_err(|error| Failure::new(FailureCode::Usage, format!("--name: {error}")))?;
+        .map_err(|error| Failure::new(FailureCode::Usage, wrong_name(&error)))?;
     let now = now();
     let expires = args.expires.map(|valid| {
         let valid_ms = u64::try_from(valid.as_millis()).unwrap_or(u64::MAX);
@@ -70,6 +71,17 @@ fn create(ctx: &Context, home: &Home, args: &TokenCreateArgs, out: &mut dyn Writ
     ctx.say("Keep this token secret; it is not shown again.");
     ctx.say(&format!("Revoke it with: towline token revoke {}", info.id));
     Ok(())
+}
+
+/// Why a token cannot have a name.
+fn wrong_name(error: &OriginError) -> String {
+    match error {
+        OriginError::Empty => "the name of an API token must not be empty".to_owned(),
+        OriginError::Unprintable => format!(
+            "the name of an API token must be one line of at most {} characters without control characters",
+            limits::NAME_CHARS
+        ),
+    }
 }
 
 fn list(ctx: &Context, home: &Home, out: &mut dyn Write) -> Result<(), CliError> {

@@ -56,6 +56,11 @@ pub(crate) fn variable(name: &str) -> Option<String> {
     env::var(name).ok().and_then(non_blank)
 }
 
+/// The value of an environment variable, which may be blank.
+pub(crate) fn variable_as_set(name: &str) -> Option<String> {
+    env::var(name).ok()
+}
+
 impl Context {
     /// The origin of the command's changes. Prints a note, once per project, when the name is the account's.
     ///

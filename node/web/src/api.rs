@@ -5,24 +5,27 @@
 
 use std::sync::Arc;
 
-use axum::Json;
-use axum::extract::rejection::JsonRejection;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{Extension, Path, Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use towline_api::document::{self, Document, schema};
+use towline_api::request::check::{object, read_strictly};
 use towline_api::request::properties::OverHttp;
 use towline_api::request::{self, Command, Failure, FailureCode, Reply, Request};
 use towline_api::types::Scope;
-use towline_proto::Origin;
+use towline_proto::stage::UnknownWord;
+use towline_proto::{Origin, OriginKind};
 
 use super::Web;
 use super::error::ApiError;
 use super::guard::{Caller, text};
 use super::query::BoardQuery;
+use super::strict;
 
 type ApiResult = Result<JsonText, ApiError>;
 
@@ -186,9 +189,8 @@ pub(super) async fn peers(State(web): State<Arc<Web>>, Path(project): Path<Strin
 }
 
 /// The body of a write.
-#[derive(Debug, Deserialize)]
-pub(super) struct WriteBody {
-    #[serde(default)]
+#[derive(Debug)]
+struct WriteBody {
     origin: Option<Origin>,
     body: Request,
 }
@@ -199,20 +201,17 @@ pub(super) async fn requests(
     Extension(caller): Extension<Caller>,
     Path(project): Path<String>,
     headers: HeaderMap,
-    asked: Result<Json<WriteBody>, JsonRejection>,
+    asked: Result<Bytes, BytesRejection>,
 ) -> ApiResult {
-    let asked = checked(&caller, &headers, asked)?;
+    let mut asked = checked(&caller, &headers, asked, &["origin", "body"])?;
+    let body = asked
+        .remove("body")
+        .ok_or_else(|| usage("the body needs the field `body` with a request"))?;
+    let asked = WriteBody {
+        origin: origin_in(&asked)?,
+        body: read_strictly(body).map_err(usage)?,
+    };
     write(&web, &caller, &project, asked).await
-}
-
-/// The body of `settle`: which side of a conflict takes effect.
-#[derive(Debug, Deserialize)]
-pub(super) struct ResolveBody {
-    #[serde(default)]
-    origin: Option<Origin>,
-    keep: String,
-    #[serde(default)]
-    conflict: Option<String>,
 }
 
 /// `/api/v1/projects/{project}/items/{item}/settle`
@@ -221,30 +220,58 @@ pub(super) async fn resolve(
     Extension(caller): Extension<Caller>,
     Path((project, item)): Path<(String, String)>,
     headers: HeaderMap,
-    asked: Result<Json<ResolveBody>, JsonRejection>,
+    asked: Result<Bytes, BytesRejection>,
 ) -> ApiResult {
-    let ResolveBody {
-        origin,
-        keep,
-        conflict,
-    } = checked(&caller, &headers, asked)?;
+    let asked = checked(&caller, &headers, asked, &["origin", "keep", "conflict"])?;
+    let origin = origin_in(&asked)?;
+    let keep = text_in(&asked, "keep")?.ok_or_else(|| usage("the body needs the field `keep`"))?;
+    let conflict = text_in(&asked, "conflict")?;
     let body = Command::Resolve { item, conflict, keep }.into();
     write(&web, &caller, &project, WriteBody { origin, body }).await
 }
 
-/// Authentication comes before parsing: a caller who is not allowed to write learns nothing about the format.
-fn checked<T>(
+/// Authentication comes before parsing: a caller who is not allowed to write learns nothing about the format. The
+/// fields of the body are these and no others.
+fn checked(
     caller: &Caller,
     headers: &HeaderMap,
-    asked: Result<Json<T>, JsonRejection>,
-) -> Result<T, ApiError> {
+    asked: Result<Bytes, BytesRejection>,
+    known: &[&str],
+) -> Result<Map<String, Value>, ApiError> {
     if caller.token.is_none() {
         let shown = text(headers, HeaderName::from_static("x-csrf-token")).unwrap_or_default();
         caller.checked_origin(shown)?;
     }
-    let usage = |message: String| ApiError(Failure::new(FailureCode::Usage, message));
-    let Json(asked) = asked.map_err(|rejection| usage(rejection.body_text()))?;
-    Ok(asked)
+    let body = strict::json(headers, asked)?;
+    Ok(object("the body", &body, known).map_err(usage)?.clone())
+}
+
+fn usage(why: impl Into<String>) -> ApiError {
+    ApiError(Failure::new(FailureCode::Usage, why))
+}
+
+fn text_in(asked: &Map<String, Value>, name: &str) -> Result<Option<String>, ApiError> {
+    match asked.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(usage(format!("`{name}` must be a text"))),
+    }
+}
+
+fn origin_in(asked: &Map<String, Value>) -> Result<Option<Origin>, ApiError> {
+    let Some(value) = asked.get("origin").filter(|value| !value.is_null()) else {
+        return Ok(None);
+    };
+    let fields = object("`origin`", value, &["kind", "id"]).map_err(usage)?;
+    let named = text_in(fields, "kind")?.zip(text_in(fields, "id")?);
+    let (kind, id) = named.ok_or_else(|| usage("`origin` needs the fields `kind` and `id`"))?;
+    let kind: OriginKind = kind
+        .parse()
+        .map_err(|error: UnknownWord| usage(format!("`kind` of `origin`: {error}")))?;
+    let origin = Origin::new(kind, id).map_err(|_| {
+        usage("`id` of `origin` must be a name: one line, not empty, without control characters")
+    })?;
+    Ok(Some(origin))
 }
 
 async fn write(web: &Web, caller: &Caller, project: &str, asked: WriteBody) -> ApiResult {

@@ -70,6 +70,7 @@ const BOARD: &[Parameter] = &[
     text("label", "Only with this label"),
     text("assignee", "Only of this assignee or claim holder"),
     text("status", "Only with this badge"),
+    text("epic", "Only items of this epic"),
     text("text", "Only with these words in the title"),
 ];
 

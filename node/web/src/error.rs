@@ -85,7 +85,7 @@ pub(super) fn refusal(web: &Web, status: StatusCode, failure: Failure, program: 
         *response.status_mut() = status;
         response
     } else {
-        let frame = Frame::bare(web);
+        let frame = Frame::bare(web).asking_to_sign_in(status == StatusCode::UNAUTHORIZED);
         (
             status,
             Html(failure::page(&frame, &failure, None, None).into_string()),

@@ -39,6 +39,7 @@ mod query;
 mod saved;
 mod serve;
 mod session;
+mod strict;
 mod token;
 mod view;
 
@@ -158,7 +159,8 @@ pub fn router(web: Arc<Web>) -> axum::Router {
     let api = api_routes::routes()
         .into_iter()
         .fold(axum::Router::new(), |api, (route, handler)| {
-            api.route(route.path, handler)
+            let known = move |request, next| strict::known_parameters(route.kind, request, next);
+            api.route(route.path, handler.route_layer(middleware::from_fn(known)))
         });
     api.route("/", get(pages::fleet))
         .route("/fragment", get(pages::fleet_fragment))
@@ -184,6 +186,7 @@ pub fn router(web: Arc<Web>) -> axum::Router {
         .route("/assets/{file}", get(assets::serve))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/metrics", get(metrics::serve))
+        .method_not_allowed_fallback(strict::method_not_allowed)
         .fallback(pages::not_found)
         // Event streams are left out by its default. A page with a session's token in it is only ever sent to that
         // session, whose cookie other sites cannot make a browser send, so its length tells them nothing.

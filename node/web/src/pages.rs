@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Extension, Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use futures::future::join_all;
 use maud::Markup;
@@ -16,7 +16,7 @@ use towline_engine::handle::ProjectLink;
 use towline_proto::Column;
 
 use super::edits::suggestions;
-use super::error::PageError;
+use super::error::{ApiError, PageError};
 use super::guard::Caller;
 use super::query::{BoardQuery, escape, local_path};
 use super::view::board::Board;
@@ -212,12 +212,8 @@ pub(super) async fn item(
     let frame = Frame::new(&web, &caller, Some(&link.name));
     Ok(match found {
         ItemMatch::One(page, because) => {
-            let shown = item_view::Shown {
-                page: &page,
-                because: &because,
-                request: &web.sessions.draw(),
-                now: now(),
-            };
+            let request = web.sessions.draw();
+            let shown = item_view::Shown::new(&page, &because, &request, now());
             let suggestions = suggestions(&web, &caller, &link).await;
             let page = item_view::page(&frame, &link, position, &shown, &suggestions);
             (StatusCode::OK, html(page))
@@ -241,12 +237,8 @@ pub(super) async fn item_fragment(
     let frame = Frame::new(&web, &caller, Some(&link.name));
     Ok(match found {
         ItemMatch::One(page, because) => {
-            let shown = item_view::Shown {
-                page: &page,
-                because: &because,
-                request: &web.sessions.draw(),
-                now: now(),
-            };
+            let request = web.sessions.draw();
+            let shown = item_view::Shown::new(&page, &because, &request, now());
             let fragment = item_view::fragment(&frame, &link.name, &shown);
             (StatusCode::OK, html(fragment))
         }
@@ -364,7 +356,12 @@ pub(super) async fn not_found(
     State(web): State<Arc<Web>>,
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
+    uri: Uri,
 ) -> Response {
+    if uri.path().starts_with("/api/") {
+        let why = "there is nothing at this address; /openapi.json lists all addresses";
+        return ApiError(Failure::new(FailureCode::NotFound, why)).into_response();
+    }
     if !super::guard::text(&headers, header::ACCEPT).is_some_and(|accept| accept.contains("text/html")) {
         return (StatusCode::NOT_FOUND, "not found\n").into_response();
     }

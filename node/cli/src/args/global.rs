@@ -15,9 +15,23 @@ pub struct Global {
     /// Project to use, by name or by the first digits of its id
     #[arg(long, value_name = "NAME", global = true)]
     pub project: Option<String>,
-    /// Print JSON: one document, or one per line for streams
+    /// Print JSON: one document, or one per line for streams. `list`, `ready` and `show` take the fields to
+    /// print: --json number,title
     #[arg(long, global = true)]
     pub json: bool,
+    /// The fields to print.
+    #[arg(
+        long,
+        hide = true,
+        value_name = "FIELDS",
+        value_delimiter = ',',
+        requires = "json",
+        global = true
+    )]
+    pub json_fields: Vec<String>,
+    /// Do not use a pager
+    #[arg(long, global = true)]
+    pub no_pager: bool,
     /// Print nothing but the result
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub quiet: bool,

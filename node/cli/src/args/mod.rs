@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::json_fields;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{FromArgMatches, Parser, Subcommand};
@@ -35,8 +36,8 @@ pub use item::{
     JudgeArgs, LabelArgs, LinkArgs, ListArgs, LogArgs, ReadyArgs, SearchArgs, ShowArgs, UndoArgs,
 };
 pub use node::{
-    ConfigArgs, DoctorArgs, DownArgs, ExportArgs, ExportFormat, ImportArgs, ImportSource, InitArgs,
-    InviteArgs, JoinArgs, OpenArgs, PeersArgs, RunArgs, SyncArgs, WatchArgs,
+    CompletionsArgs, ConfigArgs, DoctorArgs, DownArgs, ExportArgs, ExportFormat, ImportArgs, ImportSource,
+    InitArgs, InviteArgs, JoinArgs, OpenArgs, PeersArgs, RunArgs, SyncArgs, WatchArgs,
 };
 pub use since::Since;
 pub use token::{ScopeArg, TokenCommand, TokenCreateArgs};
@@ -62,7 +63,7 @@ impl Cli {
     pub fn read(words: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
         let words: Vec<OsString> = words.into_iter().collect();
         let behind = words.iter().any(|word| word == "--");
-        let matches = command().try_get_matches_from(label_removal::rewrite(words))?;
+        let matches = command().try_get_matches_from(json_fields::rewrite(label_removal::rewrite(words)))?;
         let read = Self::from_arg_matches(&matches)?;
         match read
             .command
@@ -278,12 +279,10 @@ pub enum Command {
     Export(ExportArgs),
     /// Print shell completions
     #[command(
-        after_help = "Example:\n  towline completions bash > ~/.local/share/bash-completion/completions/towline"
+        after_help = "The scripts for bash, zsh and fish complete the numbers of items, too.\n\n\
+        Example:\n  towline completions bash > ~/.local/share/bash-completion/completions/towline"
     )]
-    Completions {
-        /// Shell to print them for
-        shell: clap_complete::Shell,
-    },
+    Completions(CompletionsArgs),
     /// Print the manual page, or write all of them to a directory
     Man {
         /// Directory for the pages

@@ -65,6 +65,17 @@ pub struct OpenArgs {
     pub item: Option<String>,
 }
 
+/// `completions`.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct CompletionsArgs {
+    /// Shell to print them for
+    #[arg(required_unless_present = "items")]
+    pub shell: Option<clap_complete::Shell>,
+    /// Print the numbers and titles of items, for the scripts
+    #[arg(long, hide = true, conflicts_with = "shell")]
+    pub items: bool,
+}
+
 /// `down`.
 #[derive(Debug, Clone, Args)]
 pub struct DownArgs {

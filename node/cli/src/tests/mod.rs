@@ -37,6 +37,8 @@ pub(super) fn ctx(cli: &Cli, dir: &Path) -> Context {
         user: Some("ann".into()),
         display: false,
         terminal: false,
+        screen_lines: None,
+        pager: None,
         editor: None,
         busy_timeout: None,
     }

@@ -246,7 +246,10 @@ fn read(path: &Path) -> Result<TokenFile, HomeError> {
         .map_err(HomeError::io("read", path))?;
     serde_json::from_slice(&bytes).map_err(|error| HomeError::Invalid {
         path: path.to_owned(),
-        why: format!("{error}; remove the file, and create the API tokens again"),
+        why: format!(
+            "the file is damaged at line {}; remove the file, and create the API tokens again",
+            error.line()
+        ),
     })
 }
 

@@ -136,7 +136,7 @@ pub(super) fn explanation(page: &ItemPage, because: &[String]) -> Markup {
 }
 
 /// A sentence with commands in backticks.
-fn coded(sentence: &str) -> Markup {
+pub(super) fn coded(sentence: &str) -> Markup {
     html! {
         @for (at, part) in sentence.split('`').enumerate() {
             @if at % 2 == 0 { (part) } @else { code { (part) } }

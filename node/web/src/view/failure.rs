@@ -6,6 +6,7 @@ use towline_api::request::{Failure, FailureCode};
 use towline_api::types::ItemCard;
 
 use super::Frame;
+use super::conflicts::coded;
 use super::parts::{badge, column_title, item_path, kind};
 use crate::query::escape;
 
@@ -26,6 +27,7 @@ pub(crate) fn page(
     let title = match failure.code {
         FailureCode::Usage => "Invalid request",
         FailureCode::NotFound => "Not found",
+        FailureCode::NotAllowed if frame.sign_in => "Sign in first",
         FailureCode::NotAllowed => "Not allowed",
         FailureCode::Conflict => "The item changed, or this action is not possible",
         FailureCode::Busy | FailureCode::Unreachable => "The project is not available",
@@ -35,7 +37,12 @@ pub(crate) fn page(
     let main = html! {
         section.failure {
             h1 { (title) }
-            p.why { (failure.message) }
+            p.why { (coded(&failure.message)) }
+            @if failure.code == FailureCode::NotAllowed && frame.sign_in { (how_to_sign_in()) }
+            @if failure.code == FailureCode::NotFound {
+                p { "It may have been moved or renamed. Search for it with the field at the top of the page." }
+            }
+            @if failure.retry { p { "Nothing is lost: go back and try again in a moment." } }
             @if let (Some(card), Some(project)) = (&failure.current, &frame.here) {
                 h2 { "Current state" }
                 article.card {
@@ -69,6 +76,19 @@ pub(crate) fn page(
         }
     };
     frame.page(title, main)
+}
+
+fn how_to_sign_in() -> Markup {
+    html! {
+        section.notice aria-labelledby="sign-in" {
+            h2 id="sign-in" { "How to sign in" }
+            ol.steps {
+                li { "On the machine of the node, in the folder of the project, run " code { "towline open" } "." }
+                li { "Open the link that it prints, in this browser. It works once, for ten minutes." }
+            }
+            p { "You stay signed in for 30 days, also when the node restarts." }
+        }
+    }
 }
 
 fn by_force(csrf: &str, project: &str, force_offer: &ForceOffer) -> Markup {

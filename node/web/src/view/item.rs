@@ -36,6 +36,23 @@ pub(crate) struct Shown<'a> {
     pub(crate) now: Millis,
 }
 
+impl<'a> Shown<'a> {
+    /// All of it.
+    pub(crate) const fn new(
+        page: &'a ItemPage,
+        because: &'a [String],
+        request: &'a str,
+        now: Millis,
+    ) -> Self {
+        Self {
+            page,
+            because,
+            request,
+            now,
+        }
+    }
+}
+
 pub(crate) fn page(
     frame: &Frame,
     link: &ProjectLink,

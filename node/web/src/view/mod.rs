@@ -39,6 +39,8 @@ pub(super) struct Frame {
     csrf: Option<String>,
     projects: Vec<String>,
     here: Option<String>,
+    /// Whether the visitor can do more after signing in.
+    sign_in: bool,
 }
 
 impl Frame {
@@ -48,6 +50,7 @@ impl Frame {
             csrf: caller.session.as_ref().map(|session| session.csrf.clone()),
             projects: web.handle.projects().into_iter().map(|link| link.name).collect(),
             here: here.map(str::to_owned),
+            sign_in: caller.session.is_none(),
             ..Self::bare(web)
         }
     }
@@ -65,7 +68,13 @@ impl Frame {
             csrf: None,
             projects: Vec::new(),
             here: None,
+            sign_in: false,
         }
+    }
+
+    /// The same for somebody who has to sign in first.
+    pub(super) fn asking_to_sign_in(self, sign_in: bool) -> Self {
+        Self { sign_in, ..self }
     }
 
     /// The session's token for forms; none when nobody is signed in, who then gets no forms.

@@ -8,6 +8,7 @@ mod client;
 mod conflicts;
 mod list;
 mod shared;
+mod strict;
 mod tokens;
 mod trash;
 

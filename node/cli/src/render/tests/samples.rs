@@ -332,7 +332,7 @@ pub(super) fn criterion(text: &str, state: CriterionState, evidence: &[&str]) ->
     }
 }
 
-pub(super) fn page_of_42() -> ItemPage {
+pub(crate) fn page_of_42() -> ItemPage {
     ItemPage {
         card: ItemCard {
             epic: Some(link(5, "Sign-in works everywhere", Status::Active)),
