@@ -1,6 +1,6 @@
 //! The items that the command palette proposes while somebody types: by number first, then by their words.
 //!
-//! A fragment of links, made like every page; the palette adds the commands that it finds in the page itself.
+//! A fragment, made like every page; the palette adds the commands that it finds in the page itself.
 
 use std::sync::Arc;
 
@@ -40,9 +40,9 @@ pub(super) async fn find(
     };
     let items = html! {
         @for card in &found {
-            li role="option" { a href=(item_path(&project, &card.handle)) tabindex="-1" {
-                span.handle { "#" (card.handle) } " " (card.title) " " span.where { (column_title(card.column)) }
-            } }
+            li role="option" data-href=(item_path(&project, &card.handle)) {
+                span.handle { "#" (card.handle) } " " span.title { (card.title) } " " span.where { (column_title(card.column)) }
+            }
         }
     };
     Ok(Html(items.into_string()))

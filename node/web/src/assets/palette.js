@@ -84,7 +84,7 @@ async function find() {
 function run(item) {
   palette.close();
   if (item.act) item.act();
-  else location.assign(item.querySelector("a").href);
+  else location.assign(item.dataset.href);
 }
 
 export function openPalette() {

@@ -100,7 +100,7 @@ async fn the_palette_is_told_a_number_first_and_then_words() {
     let board = board().await;
     let found = board.get("/p/demo/find?q=%232").await.body;
     assert!(
-        found.starts_with("<li role=\"option\"><a href=\"/p/demo/items/2\""),
+        found.starts_with("<li role=\"option\" data-href=\"/p/demo/items/2\""),
         "{found}"
     );
     let found = board.get("/p/demo/find?q=frames").await.body;
