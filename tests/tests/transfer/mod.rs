@@ -240,3 +240,20 @@ fn a_table_has_the_columns_of_others_first() {
     ann.run(&["export", "--to", "csv", "-o", "items.csv"]).ok();
     assert_eq!(fs::read_to_string(ann.dir().join("items.csv")).unwrap(), table);
 }
+
+#[test]
+fn an_export_to_a_device_writes_to_it_and_does_not_replace_it() {
+    let ann = Place::of("ann");
+    ann.init("shop");
+    ann.create("Sign in");
+    let device = ann.dir().join("device");
+    std::os::unix::fs::symlink("/dev/null", &device).unwrap();
+    let is_kept = || fs::symlink_metadata(&device).unwrap().file_type().is_symlink();
+    for format in ["jsonl", "csv"] {
+        ann.run(&["export", "--to", format, "-o", "device"]).ok();
+        assert!(is_kept(), "{format} replaced the device");
+    }
+    ann.run(&["export", "--to", "bundle", "-o", "device"])
+        .refused(2, &["name a file"]);
+    assert!(is_kept(), "a bundle replaced the device");
+}

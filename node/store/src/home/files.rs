@@ -62,6 +62,12 @@ pub fn temporary_beside(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
+/// Whether something other than a file or a folder has this path, such as a device or a pipe: it is written to, and
+/// never replaced.
+pub fn is_special(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
+}
+
 /// Whether an error means that the disk, or this user's quota, is full.
 pub fn is_full(error: &io::Error) -> bool {
     matches!(
@@ -82,6 +88,18 @@ pub fn room(folder: &Path) -> io::Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn devices_are_special_and_files_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        assert!(!is_special(&path) && !is_special(folder.path()));
+        fs::write(&path, "x").unwrap();
+        assert!(!is_special(&path));
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("/dev/null", &link).unwrap();
+        assert!(is_special(&link) && is_special(Path::new("/dev/null")));
+    }
 
     #[test]
     fn a_file_is_replaced_whole_and_leaves_nothing_beside_it() {

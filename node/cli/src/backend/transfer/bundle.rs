@@ -45,6 +45,13 @@ impl From<Failure> for ImportError {
 
 /// Writes every entry of the log into a file, which takes its name when it is whole.
 pub(super) fn export(ctx: &Context, path: &Path, out: &mut dyn Write) -> Result<(), CliError> {
+    if files::is_special(path) {
+        let message = format!(
+            "cannot write a bundle to {}, because its header is written last; name a file",
+            path.display()
+        );
+        return Err(Failure::new(FailureCode::Usage, message).into());
+    }
     let mut backend = connect(ctx)?;
     if ctx.global.dry_run {
         let Reply::Status(status) = backend.request(envelope(ctx, None, Request::Query(Query::Status)))?

@@ -1,7 +1,7 @@
 //! `export`: what the project holds, in one of its formats, to a file, a folder or the standard output.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -57,7 +57,7 @@ pub(in crate::backend) fn export(
     }
 }
 
-/// Writes to a file, which is replaced whole or stays as it was, or to the standard output.
+/// Writes to a file, which is replaced whole or stays as it was, to a device or pipe, or to the standard output.
 fn write(
     ctx: &Context,
     path: Option<&Path>,
@@ -77,7 +77,11 @@ fn write(
                 let step = format!("write {count} items to {}", path.display());
                 return dry_run::print_steps(ctx, &[step], out);
             }
-            files::write_atomic(path, &bytes, files::PUBLIC_MODE)?;
+            if files::is_special(path) {
+                OpenOptions::new().write(true).open(path)?.write_all(&bytes)?;
+            } else {
+                files::write_atomic(path, &bytes, files::PUBLIC_MODE)?;
+            }
             ctx.say(&format!("{count} items written to {}", path.display()));
         }
     }
