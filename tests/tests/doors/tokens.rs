@@ -97,7 +97,7 @@ fn a_token_command_refuses_what_it_cannot_do() {
     ann.run(&["token", "revoke", "00000000"])
         .refused(3, &["token list"]);
     ann.run(&["token", "create", "--scope", "write", "--name", " "])
-        .refused(2, &["--name"]);
+        .refused(2, &["the name of an API token must not be empty"]);
     ann.run(&["token", "create"]).refused(2, &["--scope"]);
     let printed = ann.run(&["token", "create", "--scope", "read"]).ok();
     assert!(

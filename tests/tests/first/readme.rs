@@ -141,7 +141,7 @@ fn the_lines_of_the_readme_work_as_they_stand() {
             log.lines().filter(|line| line.contains(&by)).count() >= 2,
             "{who}: {log}"
         );
-        let signed_in = format!("Signed in as <strong>{who}</strong>");
+        let signed_in = format!("Signed in as </span><strong>{who}</strong>");
         assert!(page.contains(&signed_in), "{who}: {page}");
         let (_, there) = shown.split_once("$ towline join").unwrap();
         assert!(

@@ -91,7 +91,7 @@ fn more(board: &Board) -> Markup {
                 (hidden(query, &["kind", "status", "label", "assignee", "epic", "show"]))
                 label { span { "Kind" } select name="kind" {
                     option value="" { "any" }
-                    @for kind in Kind::ALL { option selected[query.kind == kind.as_str()] { (kind) } }
+                    @for kind in Kind::ALL { option value=(kind) selected[query.kind == kind.as_str()] { (kind) } }
                 } }
                 label { span { "Status" } select name="status" {
                     option value="" { "any" }
