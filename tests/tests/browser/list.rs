@@ -124,7 +124,7 @@ fn a_list_is_sorted_grouped_and_changed_several_at_a_time() {
     browser.choose(".acts select", "submit");
     browser.fill(".acts input[name=text]", "looks good");
     browser.click(".acts button");
-    browser.reads(".refused", "#4 Wrong colour");
+    browser.reads(".refused", "Wrong colour");
     assert_eq!(browser.count(".refused li"), 1);
     is_in(&ann, "2", "qa");
     let kept = "return document.querySelector('.acts input[name=text]').value";
@@ -151,14 +151,14 @@ fn the_palette_goes_anywhere_and_acts_on_the_card_in_hand() {
     open();
     browser.sees("#palette[open]");
     browser.press(&["y", "a", "r", "d"]);
-    browser.reads("#palette-list [aria-selected=true]", "#3 Sweep the yard");
+    browser.reads("#palette-list [aria-selected=true]", "Sweep the yard");
     browser.press(&[keys::ENTER]);
     until("the item is open", || browser.url().ends_with("/items/3"));
 
     browser.open(&format!("{site}/p/work"));
     open();
     browser.press(&["4"]);
-    browser.reads("#palette-list [aria-selected=true]", "#4 Wrong colour");
+    browser.reads("#palette-list [aria-selected=true]", "Wrong colour");
     browser.press(&[keys::ESCAPE]);
     until("it is closed", || browser.count("#palette[open]") == 0);
 

@@ -48,7 +48,7 @@ fn a_card_is_dragged_to_where_it_may_go_and_nowhere_else() {
     browser.sees(".column.c-qa > header[data-into=\"Skip coding …\"]");
     browser.drop_it();
     browser.sees(&card_in("coding", "1"));
-    browser.reads("#toast", "coding");
+    browser.reads("#toast", "Coding");
     is_in(&ann, "1", "coding");
     assert_eq!(browser.count(".dragged, .column.no, .column.over"), 0);
 
@@ -73,7 +73,7 @@ fn a_card_is_dragged_to_where_it_may_go_and_nowhere_else() {
     ann.run(&["request-changes", "1", "-m", "a page is missing"]).ok();
     browser.drop_it();
     browser.sees(&card_in("coding", "1"));
-    browser.reads("#toast", "coding");
+    browser.reads("#toast", "Coding");
     is_in(&ann, "1", "coding");
     is_marked(&browser);
     let said = browser.complaints();
