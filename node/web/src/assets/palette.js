@@ -103,6 +103,8 @@ field.addEventListener("input", () => {
 });
 
 field.addEventListener("keydown", (event) => {
+  // A search field would only empty itself.
+  if (event.key === "Escape") { event.preventDefault(); palette.close(); return; }
   const all = options();
   const at = all.indexOf(chosen());
   const next = { ArrowDown: at + 1, ArrowUp: at - 1 }[event.key];
