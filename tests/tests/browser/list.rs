@@ -163,7 +163,7 @@ fn the_palette_goes_anywhere_and_acts_on_the_card_in_hand() {
     until("it is closed", || browser.count("#palette[open]") == 0);
 
     // Something with the card in hand, and a view, are words too.
-    browser.press(&["j", "j"]);
+    browser.press(&["j", "j", "j"]);
     open();
     browser.press(&["s", "t", "a", "r", "t"]);
     browser.reads("#palette-list [aria-selected=true]", "Start");
